@@ -1,0 +1,174 @@
+/*
+ * fact - something that happened and is final; the words the journal is written in.
+ *
+ * A journal entry carries exactly one fact. core_apply(fact) updates the scheduler's state and never fails;
+ * the store derives its counters from the same fact; reportd derives its rows from the same fact; so what is
+ * committed, replayed, simulated and billed can't differ.
+ *
+ * Every fact carries whatever its readers need, so that no reader has to look elsewhere.
+ * Purity:    pure.
+ * Ownership: a struct fact owns what its table describes; fact_clear() frees it.
+ */
+#ifndef REEVE_BASE_FACT_H
+#define REEVE_BASE_FACT_H
+
+#include "base/attempt.h"
+#include "base/job_spec.h"
+#include "base/policy.h"
+
+enum fact_kind {
+    FACT_NONE,
+    FACT_TERM_TAKEN,       /* a scheduler became the writer */
+    FACT_POLICY_SET,       /* tenants, prices: the whole difference of one admin change, all or nothing */
+    FACT_JOB_SUBMITTED,
+    FACT_TASKS_CANCELLED,  /* tasks that had not started */
+    FACT_TASK_HELD,        /* waits for a person */
+    FACT_TASK_RELEASED,
+    FACT_ATTEMPT_PLACED,   /* epoch grown, resources and money held; the start message may now leave */
+    FACT_ATTEMPT_RUNNING,
+    FACT_HOLD_RENEWED,     /* what ran is settled, the next slice is held */
+    FACT_ATTEMPT_STOPPING, /* somebody asked it to stop; stays true across restarts */
+    FACT_ATTEMPT_UNREACHABLE,
+    FACT_ATTEMPT_REACHED,  /* it is there again */
+    FACT_ATTEMPT_ENDED,    /* settled; the task is final, queued again, or held */
+    FACT_NODE_JOINED,      /* new, or with other capacity or boot id */
+    FACT_NODE_LOST,        /* silent beyond the limit */
+    FACT_NODE_DRAINED,     /* nothing new is placed there; also undone by this fact */
+    FACT_SNAPSHOT_JOB,     /* only in snapshots: one job with its live tasks, as it stood */
+    FACT_SNAPSHOT_CELL,    /* only in snapshots: counters that no other fact gives back */
+    FACT_KIND_COUNT
+};
+
+/* An account that money is held on: a tenant's budget in one period ("acme/etl@2026-11"), or a job's own ("job:812"). */
+struct account_ref {
+    char *name;
+};
+
+/* One line of a charge: what one resource of one attempt cost since the last line, under one price version. */
+struct charge {
+    char *resource;         /* "cpu", "memory", "scratch", "gpu" */
+    uint64_t amount;        /* as held: milli-cores, bytes, units */
+    uint64_t run_us;        /* time this line covers */
+    uint64_t from_run_us;   /* where in the attempt's run time it begins */
+    int64_t micros;         /* the cost of it: difference of the cumulative, rounded cost */
+    uint32_t price_version;
+};
+extern const struct fields charge_fields;
+
+struct fact_term { uint64_t term; char *writer; uint32_t schema; };
+struct fact_submitted {
+    uint64_t job;
+    char *tenant;
+    uint32_t uid;           /* who, by kernel credentials */
+    char *user;             /* its name at that time */
+    char *key;              /* idempotency key; never NULL: made by the server when the client sent none */
+    struct job_spec spec;
+    struct strs path;       /* tenant and its ancestors, leaf first, root "/" last */
+};
+struct fact_tasks { uint64_t job; uint32_t first, count; char *who; char *reason; struct strs path; bool job_done; };
+struct fact_placed {
+    struct attempt_id id;
+    char *node;
+    struct resources resources;
+    struct strs path;             /* whose concurrent use grows, leaf first, root last */
+    struct strs accounts;         /* where money is held, leaf first; the job's own budget last if it has one */
+    int64_t hold_micros;
+    uint64_t paid_us;             /* run time the hold pays for */
+    uint32_t price_version;
+};
+struct fact_running { struct attempt_id id; int64_t started_utc_us; };
+struct fact_renewed {
+    struct attempt_id id;
+    int64_t spent_micros;         /* cumulative over the attempt, now settled on the accounts of the old hold */
+    int64_t hold_micros;          /* the new hold, in place of what was left of the old */
+    uint64_t settled_us;          /* run time that spent_micros covers */
+    uint64_t paid_us;             /* cumulative run time that is paid for from now on */
+    struct strs accounts;         /* of the new hold: another period may have begun */
+    struct list charges;          /* struct charge: adds up to the growth of spent_micros */
+    bool final;                   /* no further slice can be held: it stops at paid_us */
+};
+struct fact_stopping { struct attempt_id id; uint32_t cause; char *who; };
+struct fact_attempt { struct attempt_id id; char *node; };
+enum task_next { NEXT_FINAL, NEXT_QUEUED, NEXT_HELD, TASK_NEXT_COUNT };
+struct fact_ended {
+    struct attempt_id id;
+    char *node;
+    struct exit_record record;
+    uint32_t next;                /* enum task_next: what becomes of the task */
+    uint32_t state;               /* enum task_state, when final */
+    uint32_t user_retry;          /* 1 if this attempt used up one of the user's retries */
+    int64_t spent_micros;         /* cumulative over the attempt: the real cost; the rest of the hold returns */
+    int64_t written_off_micros;   /* cost beyond the hold, or of a node fault: the platform's */
+    struct list charges;
+    bool job_done;                /* the last task of its job: its own account closes */
+};
+struct fact_node { char *node; char *boot_id; struct resources capacity; char *version; struct pairs labels; };
+struct fact_node_lost { char *node; char *reason; };
+struct fact_drained { char *node; bool drained; char *reason; char *who; };
+
+/* Snapshots: as much as core needs to go on. */
+struct snapshot_task {
+    uint32_t task, epoch, state, retries_used, node_faults;
+    char *node;                   /* of the live attempt, else NULL */
+    int64_t placed_utc_us, started_utc_us, eligible_utc_us;
+    int64_t spent_micros, hold_micros;
+    uint64_t settled_us, paid_us;
+    struct strs accounts;
+    uint32_t stopping;            /* enum end_cause, 0 = none */
+    bool final;
+    uint32_t price_version;
+    char *avoid;                  /* node of the last node fault */
+};
+struct fact_snapshot_job {
+    struct fact_submitted submitted;
+    int64_t submitted_utc_us;
+    uint32_t next_task;           /* tasks from here on have never started */
+    struct counts ended;          /* finished tasks by state name */
+    int64_t spent_micros;         /* over all attempts */
+    struct list tasks;            /* struct snapshot_task */
+};
+struct fact_snapshot_cell {
+    uint64_t seq, term, next_job;
+    struct list nodes;            /* struct snapshot_node */
+    struct list accounts;         /* struct snapshot_account */
+};
+struct snapshot_node { struct fact_node node; bool drained, lost; char *drain_reason; };
+struct snapshot_account { char *name; int64_t limit_micros, spent_micros; };
+
+struct fact {
+    uint32_t kind;      /* enum fact_kind */
+    int64_t at_utc_us;  /* when the scheduler proposed it; never falls from one fact to the next */
+    union {
+        struct fact_term term;
+        struct policy_change policy;
+        struct fact_submitted submitted;
+        struct fact_tasks cancelled, held, released;
+        struct fact_placed placed;
+        struct fact_running running;
+        struct fact_renewed renewed;
+        struct fact_stopping stopping;
+        struct fact_attempt unreachable, reached;
+        struct fact_ended ended;
+        struct fact_node joined;
+        struct fact_node_lost lost;
+        struct fact_drained drained;
+        struct fact_snapshot_job snapshot_job;
+        struct fact_snapshot_cell snapshot_cell;
+    };
+};
+
+extern const struct names fact_names;    /* "job.submitted", "attempt.placed", … */
+extern const struct names task_next_names;
+/* The table of the union member for a kind; NULL for FACT_NONE and unknown kinds. */
+const struct fields *fact_fields(uint32_t kind);
+/* Where that member lies in the fact. */
+void *fact_body(struct fact *fact);
+const void *fact_body_const(const struct fact *fact);
+
+void fact_encode(const struct fact *fact, struct buf *out);
+/* -EBADMSG: not a fact. -EPROTONOSUPPORT: a kind this version doesn't know, named in err. */
+int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *err) MUST_USE;
+void fact_clear(struct fact *fact);
+int fact_copy(const struct fact *from, struct fact *to) MUST_USE;
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * fd - descriptors and small files. Every fd is CLOEXEC at birth.
+ */
+#ifndef REEVE_BASE_IO_FD_H
+#define REEVE_BASE_IO_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Closes and sets to -1; -1 is fine. CLEANUP(close_p) int fd = -1; */
+void close_p(int *fd);
+int fd_nonblock(int fd, bool on) MUST_USE;
+/* All of it or -errno; EINTR handled. fd_read_full gives the count (short = end of file). */
+int fd_write_all(int fd, const void *bytes, size_t len) MUST_USE;
+ssize_t fd_read_full(int fd, void *bytes, size_t len) MUST_USE;
+/* Whole small file into out; -EFBIG beyond max. */
+int file_read(const char *path, size_t max, struct buf *out, struct err *err) MUST_USE;
+/* Writes path.tmp, fsyncs, renames, fsyncs the folder: after it the file is the new one or the old one. */
+int file_write_durable(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err) MUST_USE;
+int dir_make(const char *path, mode_t mode, struct err *err) MUST_USE; /* exists = fine */
+/* Removes a folder and all below it without following links or crossing mounts; absent = fine. */
+int dir_remove(const char *path, struct err *err) MUST_USE;
+/* A sealed memfd holding these bytes: nobody can change it any more. */
+int memfd_sealed(const char *name, const void *bytes, size_t len) MUST_USE;
+/* SOCK_SEQPACKET message with up to 8 fds. recv: count of fds in *fds_count; excess fds are closed and -EBADMSG. */
+int fd_send_packet(int sock, const void *bytes, size_t len, const int *fds, size_t fds_count) MUST_USE;
+ssize_t fd_recv_packet(int sock, void *bytes, size_t size, int *fds, size_t *fds_count) MUST_USE;
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * job_spec - what a tenant asks for, exactly as accepted. Immutable after submission.
+ * The same table reads job files (YAML, JSON), the wire, the journal, and writes reeve-job(5).
+ * Purity: pure.
+ */
+#ifndef REEVE_BASE_JOB_SPEC_H
+#define REEVE_BASE_JOB_SPEC_H
+
+#include "base/resources.h"
+
+#define JOB_NAME_MAX 63
+#define JOB_ARGS_MAX 1024            /* words in a command */
+#define JOB_ARG_BYTES_MAX 65536
+#define JOB_ENV_MAX 512
+#define JOB_LABELS_MAX 32
+#define JOB_SCRIPT_MAX 262144        /* bytes */
+#define JOB_TASKS_MAX 1000000        /* tasks in one array */
+#define JOB_TIME_LIMIT_MAX_MS ((uint64_t)366 * 86400 * 1000)
+#define JOB_RETRIES_MAX 100
+#define JOB_KEY_MAX 127
+
+enum lease_class { LEASE_PATIENT, LEASE_FAST, LEASE_CLASS_COUNT };           /* 30 min, 10 s */
+enum node_loss { NODE_LOSS_RERUN, NODE_LOSS_HOLD, NODE_LOSS_FAIL, NODE_LOSS_COUNT };
+enum net_mode { NET_NONE, NET_HOST, NET_MODE_COUNT };
+
+/* Task indices first..last; a job that is no array has count 0 in JSON and one task, index 0. */
+struct job_array {
+    bool present;
+    uint32_t first, last;
+    uint32_t max_running; /* 0 = no cap */
+};
+
+struct job_spec {
+    char *name;           /* default: the command's last path part */
+    struct strs command;  /* argv; or a script */
+    char *script;         /* text of a script, run by its "#!" line or /bin/sh */
+    struct pairs env;
+    char *cwd;            /* absolute path inside the sandbox; default /tmp, which is the scratch */
+    struct resources resources;
+    uint64_t time_limit_ms; /* 0 = none */
+    int32_t priority;       /* -1000..1000, higher first */
+    struct pairs labels;
+    struct job_array array;
+    uint32_t retries;       /* further attempts after the tenant's own failures */
+    int64_t budget_micros;  /* of the job itself, all its tasks and attempts; 0 = none */
+    uint32_t lease;         /* enum lease_class */
+    uint32_t on_node_loss;  /* enum node_loss */
+    uint32_t network;       /* enum net_mode; host only where policy allows */
+    uint64_t log_max_bytes; /* kept per stream; 0 = default (16Mi) */
+};
+
+extern const struct fields job_spec_fields;
+extern const struct names lease_class_names, node_loss_names, net_mode_names;
+
+/* Defaults for what was left out (name, resources, cwd), then everything a table row can't say:
+ * command or script, array order, names of generic resources. -EINVAL with the field's name first. */
+int job_spec_complete(struct job_spec *spec, struct err *err) MUST_USE;
+/* Number of tasks: 1, or last - first + 1. */
+uint32_t job_spec_tasks(const struct job_spec *spec);
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * proto - every message that crosses a socket, as structs and tables. docs/protocol.md explains them; the tables
+ * are the truth: parser, checker, help and the method list of the manual come from them.
+ *
+ * Three doors:
+ *   reeve.sock   clients -> reeved        (client_methods)
+ *   agent.sock   agents <-> reeved        (agent_calls: agent calls; node_calls: reeved calls on the same connection)
+ *   report.sock  clients -> reportd       (report_methods); HTTP for dashboards is beside it, not here
+ * Purity: pure.
+ */
+#ifndef REEVE_BASE_PROTO_H
+#define REEVE_BASE_PROTO_H
+
+#include "base/attempt.h"
+#include "base/fact.h"
+#include "base/job_spec.h"
+#include "base/policy.h"
+#include "base/task_state.h"
+
+struct method {
+    const char *name;
+    const struct fields *params, *result; /* NULL = empty object */
+    const char *help;
+    bool admin;                           /* only admins may call it */
+};
+
+/* A refusal: not an error, an answer. `code` is stable; people read `message` and `hint`. */
+struct refusal {
+    char *code;     /* "bad_request" "not_found" "forbidden" "budget" "quota" "queue_full" "never_fits" "key_conflict"
+                       "tenant_required" "stale_version" "state" ... */
+    char *where;    /* place in the request, tenant or account: "resources.memory", "acme/etl" */
+    char *message;  /* one sentence: what was refused and why */
+    char *hint;     /* the smallest change that would be accepted; NULL when there is none */
+    uint32_t retry_after_ms;
+};
+extern const struct fields refusal_fields;
+/* Fills all four texts (NULL allowed); lack of memory leaves NULLs. */
+void refusal_set(struct refusal *r, const char *code, const char *where, const char *message, const char *hint);
+
+/* ---- clients ---------------------------------------------------------------------------------------------- */
+struct submit_call { char *tenant; char *key; bool dry_run; struct job_spec spec; };
+struct submit_reply {
+    uint64_t job;                 /* 0 in a dry run */
+    char *tenant;
+    bool existed;                 /* the key was there already with the same body: this is that job */
+    uint32_t tasks;
+    int64_t quote_micros;         /* expected: up to the time limit, or one slice when there is none */
+    int64_t quote_max_micros;     /* with every retry used; -1 = no upper bound (no limit, no budget) */
+    char *currency;
+    char *would_start;            /* "now", or the first blocker in one line */
+};
+struct job_call { uint64_t job; bool has_task; uint32_t task; };
+struct list_call { char *tenant; bool all_users; uint32_t limit; uint64_t after; bool finished; char *state; };
+struct job_row {
+    uint64_t job;
+    char *name, *tenant, *user;
+    char *state;                  /* pending running succeeded failed cancelled timed_out oom_killed budget_stopped held … */
+    uint32_t tasks, queued, live, done, failed; /* failed: final but not succeeded */
+    char *nodes;                  /* "n1" or "4 nodes" */
+    uint64_t cpu_milli, mem_bytes; /* held now, all live tasks */
+    int64_t cost_micros;          /* spent so far */
+    int64_t quote_micros;
+    char *waiting_for;            /* first blocker in one line; NULL when nothing waits */
+    int64_t submitted_utc_us;
+    int64_t ended_utc_us;         /* 0 while unfinished */
+};
+struct list_reply { struct list jobs; char *currency; bool more; };
+struct attempt_view {
+    uint32_t task, epoch;
+    char *state, *node, *cause, *sentence;
+    int64_t placed_utc_us, started_utc_us, ended_utc_us;
+    struct exit_record record;    /* valid once ended */
+    int64_t spent_micros, hold_micros, written_off_micros;
+    uint64_t paid_us, settled_us;
+    struct list charges;          /* struct charge */
+};
+struct job_view {
+    struct job_row row;
+    struct job_spec spec;
+    char *key;
+    struct list attempts;         /* struct attempt_view, newest last; those reeved still knows */
+    char *currency;
+    uint64_t change;              /* counts changes of this job; for job.wait */
+    int32_t exit_code;            /* of the job once final: what `reeve run` exits with */
+};
+struct blocker {
+    char *kind;                   /* "never" "held" "dependency" "quota" "budget" "rate" "placement" "cap" "store" */
+    char *where;                  /* "acme/etl", "job 812", "node n1" */
+    char *resource;
+    int64_t limit, used, held, free, need, short_by;
+    char *text;                   /* the line people read */
+};
+struct why_reply {
+    char *state;
+    uint64_t pending_ms;
+    struct list blockers;         /* in order: what is first blocks first */
+    char *change;                 /* the smallest change that admits it */
+    char *estimate;               /* when it would start, as far as can be known; NULL = unknown */
+};
+struct cancel_reply { uint32_t cancelled, stopping; };
+struct wait_call { uint64_t job; uint64_t seen; uint32_t timeout_ms; }; /* answers when the job's change counter != seen */
+struct wait_reply { struct job_row row; uint64_t change; int32_t exit_code; bool final; };
+enum log_stream { STREAM_OUT, STREAM_ERR, LOG_STREAM_COUNT };
+extern const struct names log_stream_names; /* "out", "err" */
+struct log_call { uint64_t job; uint32_t task; uint32_t epoch; /* 0 = newest */ uint32_t stream; uint64_t offset; uint32_t max; bool wait; };
+struct log_reply {
+    struct bytes data;            /* from `offset` on, at most 256 KiB */
+    uint64_t offset;              /* of data's first byte: further than asked when bytes in between were dropped */
+    uint64_t size;                /* bytes the job has written so far */
+    uint64_t dropped;             /* bytes skipped between the offset asked for and `offset` */
+    bool end;                     /* nothing will follow after data */
+    uint32_t epoch;
+};
+struct tenant_call { char *tenant; };
+struct tenant_row {
+    char *path;
+    struct tenant_rule rule;
+    struct resources used;
+    uint64_t running, queued;
+    char *account;                /* current period's account, NULL = no budget rule and nothing spent */
+    int64_t limit_micros, spent_micros, held_micros, free_micros; /* limit -1 = none */
+    int64_t period_end_utc_us;
+};
+struct tenant_reply { struct list tenants; char *currency; };
+struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };
+struct apply_reply { uint64_t version; struct strs changes; /* "~ acme/etl  budget.limit  400.00 -> 500.00" */ };
+struct policy_reply { struct policy_file policy; uint64_t version; };
+struct node_row {
+    char *node, *state;           /* up, drained, unreachable, lost */
+    char *reason, *version, *boot_id;
+    struct resources capacity, used;
+    uint32_t running;
+    int64_t seen_utc_us;
+};
+struct node_reply { struct list nodes; };
+struct drain_call { char *node; bool drain; char *reason; };
+struct status_reply {
+    char *cell, *writer, *version, *store; /* store: "up", "down: <why>" */
+    uint64_t term, seq, durable, jobs, queued, live, nodes, policy_version;
+    uint64_t uptime_ms;
+};
+struct archived_call { uint64_t seq; };   /* reportd: everything up to here is safe in SQLite */
+struct text_reply { char *text; };        /* metrics in Prometheus text format */
+
+enum client_method {
+    CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
+    CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
+    CLIENT_METHOD_COUNT
+};
+/* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
+ * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics" */
+extern const struct method client_methods[CLIENT_METHOD_COUNT];
+
+/* ---- agents ----------------------------------------------------------------------------------------------- */
+struct attempt_state {
+    struct attempt_id id;
+    bool ended;
+    int64_t started_utc_us;       /* 0 = not yet running */
+    struct exit_record record;    /* when ended */
+};
+struct hello_call {
+    char *node, *boot_id, *instance, *version;
+    struct resources capacity;
+    struct pairs labels;
+    uint64_t term_seen;           /* highest term this node has obeyed */
+    struct list attempts;         /* struct attempt_state: everything this node has and may still have to tell */
+};
+struct hello_reply { uint64_t term; uint32_t beat_ms; }; /* then reeved sends run/paid/stop/forget for each attempt */
+struct beat_call { uint64_t boot_us; struct list attempts; /* struct attempt_beat */ };
+struct attempt_beat { struct attempt_id id; struct usage usage; uint64_t run_us; };
+struct beat_reply { uint64_t term; };     /* its arrival renews the leases of all attempts, from the time of sending */
+
+enum agent_call { AGENT_HELLO, AGENT_BEAT, AGENT_STATE, AGENT_CALL_COUNT };
+/* "node.hello" "node.beat" "attempt.state". The answer to attempt.state {ended} comes when the end is committed:
+ * only then may the node forget the attempt. */
+extern const struct method agent_calls[AGENT_CALL_COUNT];
+
+struct run_call {
+    struct attempt_id id;
+    uint64_t term;
+    char *tenant;
+    struct job_spec spec;
+    uint64_t paid_us;             /* run time that is paid; the keeper stops the job there */
+};
+struct paid_call { struct attempt_id id; uint64_t term, paid_us; };
+struct stop_call { struct attempt_id id; uint64_t term; uint32_t cause; uint32_t grace_ms; };
+struct forget_call { struct attempt_id id; uint64_t term; };
+enum node_call { NODE_RUN, NODE_PAID, NODE_STOP, NODE_FORGET, NODE_LOG, NODE_CALL_COUNT };
+/* "attempt.run" "attempt.paid" "attempt.stop" "attempt.forget": notifications, idempotent, in any order, as often as
+ * needed. "log.read": a call, params struct log_call. A term below the highest seen is refused and dropped. */
+extern const struct method node_calls[NODE_CALL_COUNT];
+
+/* ---- reportd ---------------------------------------------------------------------------------------------- */
+enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_METHOD_COUNT };
+/* "history.list" (list_call -> list_reply), "history.show" (job_call -> job_view), "report.status" (-> text_reply) */
+extern const struct method report_methods[REPORT_METHOD_COUNT];
+
+/* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
+extern const struct fields submit_call_fields, submit_reply_fields, job_call_fields, list_call_fields, list_reply_fields,
+    job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields, cancel_reply_fields,
+    wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, tenant_call_fields, tenant_row_fields,
+    tenant_reply_fields, apply_call_fields, apply_reply_fields, policy_reply_fields, node_row_fields, node_reply_fields,
+    drain_call_fields, status_reply_fields, archived_call_fields, text_reply_fields, attempt_state_fields,
+    hello_call_fields, hello_reply_fields, beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields,
+    stop_call_fields, forget_call_fields;
+
+#endif

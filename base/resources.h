@@ -1,0 +1,25 @@
+/*
+ * resources - what a job asks for, a node has, and a tenant may use at once.
+ * Units:  cpu in milli-cores, memory and scratch in bytes, everything generic in whole units (gpu, licences).
+ * Purity: pure.
+ */
+#ifndef REEVE_BASE_RESOURCES_H
+#define REEVE_BASE_RESOURCES_H
+
+#include "base/fields.h"
+
+#define RESOURCE_GENERIC_MAX 12           /* generic resources in one cell */
+#define RESOURCE_NAME_MAX 31
+#define CPU_MILLI_MAX ((uint64_t)1 << 30) /* a million cores */
+#define MEM_BYTES_MAX ((uint64_t)1 << 50) /* 1 PiB: keeps bytes * us * price inside 128 bits */
+#define GENERIC_MAX ((uint64_t)1 << 30)
+
+struct resources {
+    uint64_t cpu_milli, mem_bytes, scratch_bytes;
+    struct counts generic;
+};
+
+/* JSON: {"cpu": 2, "memory": "4Gi", "scratch": "1Gi", "generic": {"gpu": 1}} */
+extern const struct fields resources_fields;
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * wire - bounds-checked reading and writing of the few shapes our binary records are made of:
+ * varint (LEB128, 64 bit), zigzag varint, and length-prefixed bytes.
+ * Purity: pure. The reader never reads past `end`; after the first fault `bad` stays set and every read gives 0.
+ */
+#ifndef REEVE_BASE_WIRE_H
+#define REEVE_BASE_WIRE_H
+
+#include "base/buf.h"
+
+struct wire_reader {
+    const uint8_t *at, *end;
+    bool bad;
+};
+
+void wire_put_u64(struct buf *out, uint64_t value);                   /* varint */
+void wire_put_i64(struct buf *out, int64_t value);                    /* zigzag varint */
+void wire_put_bytes(struct buf *out, const void *bytes, size_t len);  /* varint length, bytes */
+
+struct wire_reader wire_reader(const void *bytes, size_t len);
+uint64_t wire_get_u64(struct wire_reader *r);
+int64_t wire_get_i64(struct wire_reader *r);
+/* Borrowed from the input; NULL and bad when the length lies. */
+const uint8_t *wire_get_bytes(struct wire_reader *r, size_t *ret_len);
+bool wire_at_end(const struct wire_reader *r);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * keeper - what agent and keeper say to each other, and the record a keeper leaves.
+ *
+ * The keeper is pid 1 of its sandbox. It outlives agent and warden. It listens on the control socket it was born with
+ * (a path in the attempt's folder, which only the agent's user can reach); each new connection replaces the one before,
+ * so a restarted agent simply connects again. Fixed-size structs; from the agent's side every renewal only ever
+ * moves a deadline forward, never back: repeats and reordering are harmless.
+ *
+ *   on connect  keeper -> agent  KEEPER_HELLO with the read ends of stdout and stderr as fds
+ *   any time    agent -> keeper  KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP
+ *   at the end  keeper -> agent  KEEPER_ENDED, after the record is on disk; then the keeper exits
+ *
+ * The keeper keeps the pipes' read ends itself, so the payload never sees SIGPIPE and never loses a byte while no agent
+ * is there: it just waits when the pipe is full. After the payload's end what is still in the pipes belongs to the agent
+ * that holds the fds; without one the keeper waits for one, up to KEEPER_LINGER_US, before it exits.
+ */
+#ifndef REEVE_ISOLATION_SPEC_KEEPER_H
+#define REEVE_ISOLATION_SPEC_KEEPER_H
+
+#include <stdint.h>
+
+#include "base/attempt.h"
+
+#define KEEPER_VERSION 1
+#define KEEPER_LINGER_US UINT64_C(3600000000)
+
+enum keeper_op { KEEPER_HELLO = 1, KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP, KEEPER_ENDED };
+
+struct keeper_message {
+    uint32_t version, op;
+    struct attempt_id id;
+    uint64_t term;
+    uint64_t run_us;         /* HELLO, ENDED: run time so far */
+    int64_t started_utc_us;  /* HELLO */
+    uint64_t paid_us;        /* PAID: run time paid, cumulative */
+    uint64_t lease_boot_us;  /* LEASE: CLOCK_BOOTTIME instant */
+    uint32_t cause;          /* STOP, ENDED: enum end_cause */
+    uint32_t grace_ms;       /* STOP */
+};
+
+/* The exit record: exactly this, written once, then fsync'ed. A file shorter than it or with a wrong check is no record. */
+struct keeper_record {
+    uint32_t magic, version; /* KEEPER_RECORD_MAGIC */
+    struct attempt_id id;
+    uint64_t term;
+    uint32_t cause;          /* enum end_cause */
+    int32_t exit_code, signal;
+    uint32_t step;           /* launch step that failed (END_LAUNCH_FAILED), else 0 */
+    int32_t step_errno;
+    int64_t started_utc_us;
+    uint64_t run_us;
+    uint64_t stray_procs;
+    uint64_t check;          /* FNV-1a 64 over everything before it */
+};
+#define KEEPER_RECORD_MAGIC 0x52455652u
+
+#endif

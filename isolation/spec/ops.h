@@ -1,0 +1,75 @@
+/*
+ * ops - the closed list of what an agent may ask of the warden. Fixed-size structs and fds over a SOCK_SEQPACKET
+ * socketpair; nothing is text that anybody parses, and everything is checked again on arrival: an agent that was taken
+ * over gains nothing beyond this list.
+ *
+ *   LAUNCH  a confined attempt            fds: args (sealed memfd), exit (O_WRONLY file), control (listening SEQPACKET)
+ *   READ    what its group used so far    -
+ *   REMOVE  kill what is left, read usage, remove its groups. Idempotent: GONE when nothing is there.
+ *   LIST    the attempts that have groups -
+ *
+ * A reply carries the tag of its request. LAUNCH is answered when the payload was exec'ed or a step failed.
+ * Purity: pure.
+ */
+#ifndef REEVE_ISOLATION_SPEC_OPS_H
+#define REEVE_ISOLATION_SPEC_OPS_H
+
+#include <stdint.h>
+
+#include "base/attempt.h"
+
+#define OPS_VERSION 1
+#define OPS_LIST_MAX 256
+#define SANDBOX_MEM_MIN ((uint64_t)1 << 22) /* 4 MiB */
+#define SANDBOX_PIDS_MAX 32768
+
+enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST };
+enum op_status { OP_DONE, OP_GONE, OP_BAD_REQUEST, OP_FAILED, OP_EXISTS, OP_BUSY };
+
+/* What a sandbox is. All limits are enforced or the launch is refused: none is ever skipped. */
+struct sandbox_spec {
+    struct attempt_id id;
+    uint64_t term;
+    uint64_t cpu_milli;          /* quota, > 0 */
+    uint64_t mem_bytes;          /* hard limit, no swap, >= SANDBOX_MEM_MIN */
+    uint64_t scratch_bytes;      /* size of /tmp (tmpfs); its pages count to the group, so the group gets mem + scratch */
+    uint64_t scratch_inodes;
+    uint32_t pids_max;           /* processes and threads */
+    uint32_t network;            /* enum net_mode */
+    uint64_t time_limit_us;      /* run time; 0 = none */
+    uint64_t paid_us;            /* run time; stopped there */
+    uint64_t lease_us;           /* without a renewal for so long it is stopped; 0 = none */
+    uint64_t grace_us;           /* SIGTERM to SIGKILL */
+    char hostname[64];           /* inside; [a-z0-9-] */
+};
+
+struct op_request {
+    uint32_t version, kind;      /* OPS_VERSION, enum op_kind */
+    uint64_t tag;
+    struct sandbox_spec sandbox; /* LAUNCH */
+    struct attempt_id id;        /* READ, REMOVE */
+};
+
+struct op_reply {
+    uint32_t version, kind, status; /* enum op_status */
+    int32_t error;               /* errno of the step that failed, 0 */
+    uint64_t tag;
+    char step[32];               /* which step failed: "cgroup", "clone", "idmap", "root", "seccomp", "exec", … */
+    struct attempt_id id;
+    uint64_t launch_us;          /* LAUNCH: how long it took */
+    struct usage usage;          /* READ, REMOVE */
+    uint32_t count;              /* LIST */
+};
+/* LIST: `count` struct attempt_id follow the reply in the same packet, at most OPS_LIST_MAX; then further packets with
+ * the same tag; the last has count 0. */
+
+/* The args memfd: what becomes argv, env and cwd. Never looked into by the warden; the keeper hands it to the payload.
+ *   u32 magic 'RVA1', u32 argc, u32 envc, u32 script_len, then argc + envc NUL-terminated texts, then the NUL-terminated
+ *   cwd, then script_len bytes (written to /tmp/.script, mode 0500, argv[0] replaced by it). Total <= 1 MiB. */
+#define ARGS_MAGIC 0x31415652u
+#define ARGS_BYTES_MAX (1u << 20)
+
+/* -EINVAL with the field's name: the same check on both sides. */
+int sandbox_spec_check(const struct sandbox_spec *spec, struct err *err) MUST_USE;
+
+#endif

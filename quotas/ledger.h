@@ -1,0 +1,82 @@
+/*
+ * ledger - what every tenant may use and spend, what it uses now, and what is held: the exact model of what the
+ * commit function keeps in Redis. The scheduler's core decides on it; the tests hold the Lua code against it.
+ *
+ * Nodes:     the tenant tree, path-named, root "/" always there.
+ * Accounts:  money. "acme/etl@2026-11" is a tenant's budget in one period, "job:812" a job's own budget.
+ *            An account without a rule has no limit (limit = -1) but still counts spent and held.
+ *            A tenant's account of a period comes into being with its first hold.
+ * Holds:     one per live attempt: what was spent so far, what is held now, on which accounts.
+ * Ownership: the ledger owns everything; callers keep paths and attempt ids, never pointers.
+ * Purity:    pure.
+ * Invariant: at every account  limit = spent + held + free;  free < 0 only after a limit was lowered, and then
+ *            nothing new is admitted. held of an account = sum of the live holds naming it. Use of a tenant =
+ *            sum over live holds below it. ledger_verify() recounts.
+ */
+#ifndef REEVE_QUOTAS_LEDGER_H
+#define REEVE_QUOTAS_LEDGER_H
+
+#include "base/fact.h"
+
+struct ledger;
+
+/* Stable names on the wire and in Redis replies. */
+enum ledger_verdict {
+    LEDGER_FITS,
+    LEDGER_NO_TENANT,     /* some path isn't there */
+    LEDGER_QUOTA,         /* concurrent use of a resource, or max_running */
+    LEDGER_QUEUE_FULL,    /* max_queued */
+    LEDGER_BUDGET,        /* free money of an account */
+    LEDGER_NO_HOLD,       /* renew or settle of an attempt that holds nothing (already settled) */
+    LEDGER_DUPLICATE,     /* hold that is already there */
+    LEDGER_OVERRUN,       /* settles more than was held */
+    LEDGER_BAD,           /* negative or too large amounts */
+    LEDGER_VERDICT_COUNT
+};
+extern const struct names ledger_verdict_names; /* "fits", "no_tenant", "quota", "queue_full", "budget", … */
+
+/* What blocks, for why and for refusals: filled with the first blocker, leaf to root, when the verdict is not FITS. */
+struct ledger_blocker {
+    uint32_t verdict;
+    const char *where;    /* tenant path or account name; borrowed until the ledger changes */
+    const char *resource; /* "cpu", …, "running", "queued", or NULL for money */
+    int64_t limit, used, held, need; /* money: limit, spent, held, need in micro-units; quota: limit, used, 0, need */
+};
+
+int ledger_new(struct ledger **ret, struct err *err) MUST_USE;
+void ledger_free(struct ledger *l);
+
+/* Would this fact's effect be admitted? Questions: change nothing. */
+enum ledger_verdict ledger_check(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret_first);
+/* All blockers, leaf to root, quota before money; returns how many there are (may exceed max). */
+size_t ledger_blockers(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret, size_t max);
+/* Applies the effect of a committed fact: policy.set, job.submitted, tasks.cancelled, task.held/released,
+ * attempt.placed, hold.renewed, attempt.ended, snapshot.*; all others are no-ops. Never fails (a fact is final);
+ * lack of memory aborts. */
+void ledger_apply(struct ledger *l, const struct fact *fact);
+/* Undo of a tentative attempt.placed or hold.renewed applied last for this attempt, for decide()'s own planning. */
+void ledger_revert(struct ledger *l, const struct fact *fact);
+
+struct tenant_view {
+    const struct tenant_rule *rule;
+    struct resources used;         /* borrowed */
+    uint64_t running, queued;
+    const char *account;           /* current period's account at utc_us; NULL before the first hold */
+    int64_t limit_micros, spent_micros, held_micros; /* limit -1 = none */
+};
+bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, struct tenant_view *ret);
+/* Walks tenants in path order; false to stop. */
+void ledger_each_tenant(const struct ledger *l, bool (*fn)(const struct tenant_rule *rule, void *arg), void *arg);
+struct account_view { const char *name; int64_t limit_micros, spent_micros, held_micros; };
+bool ledger_account(const struct ledger *l, const char *name, struct account_view *ret);
+void ledger_each_account(const struct ledger *l, bool (*fn)(const struct account_view *view, void *arg), void *arg);
+/* Free money along the accounts: the smallest free, INT64_MAX when none has a limit. */
+int64_t ledger_free_along(const struct ledger *l, const struct strs *accounts);
+/* leaf, …, "/" into ret (caller owns). false: no such tenant. */
+bool ledger_path(const struct ledger *l, const char *tenant, struct strs *ret);
+/* The budget accounts along a path at an instant, leaf first. */
+int ledger_accounts(const struct ledger *l, const struct strs *path, int64_t utc_us, struct strs *ret) MUST_USE;
+/* Recounts every invariant; -EUCLEAN and the first difference in err. */
+int ledger_verify(const struct ledger *l, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * core - everything the scheduler knows, and the only code that decides.
+ *
+ *   core_apply(fact)    a committed fact changes the state; never fails; the same journal gives the same state
+ *   core_decide(now)    proposes facts: placements, renewals, stops, ends of what was lost
+ *   core_check_x()      questions by clients: a refusal, or a fact to commit
+ *
+ * Nothing else changes the core. Between propose and apply nothing is assumed: decide() plans on a scratch copy of
+ * free capacity and the ledger, and forgets the plan. A proposed fact that was refused by the store leaves no trace
+ * but core_refused(), which makes its task wait a little and say why.
+ *
+ * Ownership: the core owns its jobs, tasks, nodes and ledger; callers hold ids. Views are borrowed until the next apply.
+ * Purity:    no clock, no I/O, no randomness, no logging; time arrives in facts and in struct core_now.
+ * Bounds:    core_limits; reaching one is a refusal with a name.
+ * Order:     ties break by id, never by address or hash order.
+ */
+#ifndef REEVE_SCHEDULER_CORE_CORE_H
+#define REEVE_SCHEDULER_CORE_CORE_H
+
+#include "base/proto.h"
+#include "quotas/ledger.h"
+#include "quotas/price.h"
+
+struct core;
+
+struct core_limits {
+    uint64_t jobs_max;        /* unfinished jobs */
+    uint64_t finished_max;    /* finished jobs kept for show and wait; older ones are reportd's */
+    uint64_t slice_ms;        /* money is held for this much run time at a time; default 900000 */
+    uint64_t slice_min_ms;    /* a renewal of less is not worth it; default 1000 */
+    uint64_t silent_ms;       /* a node silent for longer gets no new work and its attempts are unreachable; 10000 */
+    uint64_t lease_patient_ms, lease_fast_ms; /* 1800000, 10000 */
+    uint64_t kill_ms;         /* worst measured time to kill, added to a lease before a rerun; 3000 */
+    uint64_t grace_ms;        /* between SIGTERM and SIGKILL; 5000 */
+};
+extern const struct core_limits core_limits_default;
+
+struct core_now {
+    int64_t utc_us;
+    uint64_t boot_us;         /* CLOCK_BOOTTIME of the scheduler: silence and leases */
+};
+
+int core_new(struct core **ret, const struct core_limits *limits, struct err *err) MUST_USE;
+void core_free(struct core *c);
+
+/* ---- facts ---- */
+/* `seq` is the entry's; facts of refused entries are not applied. Aborts on a fact that contradicts the state: the
+ * journal is damaged or the code is wrong, and going on would spread it (docs: recovery). */
+void core_apply(struct core *c, uint64_t seq, const struct fact *fact);
+/* The same question without the abort, for replaying what may be damaged. -EPROTO and which invariant. */
+int core_apply_check(const struct core *c, const struct fact *fact, struct err *err) MUST_USE;
+/* The store refused this proposal: its task waits `core_limits` backoff and `why` shows the code. */
+void core_refused(struct core *c, const struct fact *fact, const char *code, const char *detail, struct core_now now);
+/* Facts that rebuild this state through core_apply: policy, cell, nodes, jobs. fn owns nothing. */
+int core_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *fact), void *arg) MUST_USE;
+/* Recount of every invariant. -EUCLEAN. */
+int core_verify(const struct core *c, struct err *err) MUST_USE;
+/* Hash of the whole state, the same on every machine and compiler. */
+uint64_t core_hash(const struct core *c);
+
+/* ---- decide ---- */
+/* Fills up to `max` proposals (caller clears them); each is committable alone or with the others, in any prefix.
+ * *ret_next_boot_us: when to ask again if nothing happens before (UINT64_MAX = never). */
+size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, size_t max, uint64_t *ret_next_boot_us);
+
+/* ---- live facts about nodes that are not in the journal (contact is soft state) ---- */
+void core_node_seen(struct core *c, const char *node, struct core_now now); /* a hello or beat arrived */
+
+/* ---- questions by clients and agents: 0 and a fact to commit (caller clears), or 1 and a refusal ---- */
+int core_check_submit(struct core *c, const struct submit_call *call, uint32_t uid, const char *user, struct core_now now,
+                      struct fact *ret, struct submit_reply *quote, struct refusal *refusal);
+/* Cancel: queued tasks by fact `cancelled`; live ones each by a `stopping` fact. Up to max facts; *ret_more when
+ * there is more to do after these are applied. */
+int core_check_cancel(struct core *c, const struct job_call *call, const char *who, struct core_now now,
+                      struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply, struct refusal *refusal);
+int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
+                       struct fact *ret, struct refusal *refusal);
+/* The whole policy as it shall be -> the difference as one fact, and its lines for people. ret->kind FACT_NONE when
+ * nothing would change. */
+int core_check_policy(struct core *c, const struct apply_call *call, const char *who, struct core_now now,
+                      struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+int core_check_drain(struct core *c, const struct drain_call *call, const char *who, struct core_now now,
+                     struct fact *ret, struct refusal *refusal);
+/* A node says hello. Fact joined, or FACT_NONE when nothing is new; a new boot id also makes decide() end what ran there. */
+int core_check_hello(struct core *c, const struct hello_call *call, struct core_now now, struct fact *ret,
+                     struct refusal *refusal);
+/* An attempt is running / has ended, says its node. FACT_NONE when known already or stale (another epoch, final):
+ * answered as done, counted in core_stats. */
+void core_check_running(struct core *c, const char *node, const struct attempt_state *state, struct core_now now,
+                        struct fact *ret);
+void core_check_ended(struct core *c, const char *node, const struct attempt_state *state, struct core_now now,
+                      struct fact *ret);
+
+/* ---- what an agent should know about an attempt now, from state alone (idempotent effects) ---- */
+enum agent_duty { DUTY_RUN, DUTY_PAID, DUTY_STOP, DUTY_FORGET };
+/* For DUTY_RUN fills run (deep copy, caller clears with run_call_fields). Unknown or over: DUTY_FORGET. A live attempt
+ * that is stopping: DUTY_STOP. started: the agent has it already. */
+enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent_has_it, struct run_call *run,
+                          uint64_t *ret_paid_us, uint32_t *ret_stop_cause);
+/* Live attempts on a node, for reconciling after hello. */
+void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *arg, struct attempt_id id), void *arg);
+/* Which node an attempt's logs are on (also of ended ones still known); epoch 0 = newest, filled in. NULL = unknown. */
+const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended);
+
+/* ---- views; everything filled is owned by the caller ---- */
+bool core_job_row(const struct core *c, uint64_t job, struct core_now now, struct job_row *ret);
+bool core_job_view(const struct core *c, const struct job_call *call, struct core_now now, struct job_view *ret);
+int core_list(const struct core *c, const struct list_call *call, bool (*may_see)(void *arg, const char *tenant, const char *user),
+              void *arg, struct core_now now, struct list_reply *ret) MUST_USE;
+bool core_why(struct core *c, const struct job_call *call, struct core_now now, struct why_reply *ret);
+bool core_wait_view(const struct core *c, uint64_t job, struct core_now now, struct wait_reply *ret);
+/* Tenant and user of a job, borrowed; false = unknown. */
+bool core_job_owner(const struct core *c, uint64_t job, const char **ret_tenant, uint32_t *ret_uid);
+int core_tenants(const struct core *c, const char *top, struct core_now now, struct tenant_reply *ret) MUST_USE;
+int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret) MUST_USE;
+int core_policy(const struct core *c, struct policy_reply *ret) MUST_USE;
+/* May this user submit to / see this tenant (itself or below one of theirs)? user is the login name, or "uid:N". */
+bool core_user_may(const struct core *c, const char *user, uint32_t uid, const char *tenant);
+bool core_user_is_admin(const struct core *c, const char *user, uint32_t uid);
+/* First tenant in path order where the user is named; NULL = none. */
+const char *core_user_tenant(const struct core *c, const char *user, uint32_t uid);
+const struct ledger *core_ledger(const struct core *c);
+const char *core_currency(const struct core *c);
+
+struct core_stats {
+    uint64_t jobs, finished, queued, starting, running, unreachable, held;
+    uint64_t nodes, submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total;
+    uint64_t decisions_total;  /* tasks looked at by decide */
+    int64_t written_off_micros;
+    uint64_t seq, term;
+};
+void core_stats(const struct core *c, struct core_stats *ret);
+
+#endif
