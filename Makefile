@@ -7,7 +7,7 @@ VERSION  := 0.1.0
 OPT      ?= -O2 -g
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wsign-conversion \
-        -Wswitch-enum -Wvla -Wformat=2 -Wundef -Wcast-qual
+        -Wswitch-enum -Wvla -Wformat=2 -Wundef -Wcast-qual -Wno-gnu-zero-variadic-macro-arguments
 HARDEN := -fstack-protector-strong -fcf-protection=full -fno-delete-null-pointer-checks -fno-strict-aliasing \
           -fno-strict-overflow $(if $(SAN)$(findstring -O0,$(OPT)),,-D_FORTIFY_SOURCE=2)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -DREEVE_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) $(OPT) \

@@ -19,6 +19,7 @@ struct attempt_id {
 #define ATTEMPT_ID_TEXT_MAX 48
 /* "812.17.1": job.task.epoch; also the name of its folder and cgroup. */
 const char *attempt_id_format(struct attempt_id id, char out[ATTEMPT_ID_TEXT_MAX]);
+extern const struct fields attempt_id_fields;
 int attempt_id_parse(const char *text, struct attempt_id *ret) MUST_USE; /* -EINVAL */
 bool attempt_id_equal(struct attempt_id a, struct attempt_id b);
 

@@ -39,10 +39,7 @@ enum fact_kind {
     FACT_KIND_COUNT
 };
 
-/* An account that money is held on: a tenant's budget in one period ("acme/etl@2026-11"), or a job's own ("job:812"). */
-struct account_ref {
-    char *name;
-};
+/* Accounts are named: "acme/etl@2026-11" is a tenant's budget in one period, "job:812" a job's own. */
 
 /* One line of a charge: what one resource of one attempt cost since the last line, under one price version. */
 struct charge {

@@ -18,6 +18,7 @@
 #define JOB_TIME_LIMIT_MAX_MS ((uint64_t)366 * 86400 * 1000)
 #define JOB_RETRIES_MAX 100
 #define JOB_KEY_MAX 127
+#define MONEY_MAX_OF_A_JOB (UINT64_C(1) << 52) /* micro-units; as MONEY_MICROS_MAX of base/policy.h */
 
 enum lease_class { LEASE_PATIENT, LEASE_FAST, LEASE_CLASS_COUNT };           /* 30 min, 10 s */
 enum node_loss { NODE_LOSS_RERUN, NODE_LOSS_HOLD, NODE_LOSS_FAIL, NODE_LOSS_COUNT };
@@ -52,8 +53,9 @@ struct job_spec {
 extern const struct fields job_spec_fields;
 extern const struct names lease_class_names, node_loss_names, net_mode_names;
 
-/* Defaults for what was left out (name, resources, cwd), then everything a table row can't say:
- * command or script, array order, names of generic resources. -EINVAL with the field's name first. */
+/* Defaults for what was left out (name, resources, cwd), a shell for a command that is one text with shell characters
+ * in it, then everything a table row can't say: command or script, array order, names of generic resources and
+ * variables. -EINVAL with the field's name first. Completing twice changes nothing. */
 int job_spec_complete(struct job_spec *spec, struct err *err) MUST_USE;
 /* Number of tasks: 1, or last - first + 1. */
 uint32_t job_spec_tasks(const struct job_spec *spec);

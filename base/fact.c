@@ -1,0 +1,273 @@
+#include "base/fact.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/task_state.h"
+#include "base/wire.h"
+
+#define PATH_MAX_LEVELS (TENANT_DEPTH_MAX + 1)
+#define ACCOUNTS_MAX (PATH_MAX_LEVELS + 2)
+#define CHARGES_MAX 65536
+
+static const char *const next_names[] = {
+    [NEXT_FINAL] = "final", [NEXT_QUEUED] = "queued", [NEXT_HELD] = "held"};
+const struct names task_next_names = {next_names, COUNT_OF(next_names)};
+
+static const struct field charge_rows[] = {
+    FIELD_ROW(charge, 1, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX),
+    FIELD_ROW(charge, 2, "amount", FIELD_U64, amount, .flags = FIELD_ALWAYS),
+    FIELD_ROW(charge, 3, "run_us", FIELD_U64, run_us, .flags = FIELD_ALWAYS),
+    FIELD_ROW(charge, 4, "from_run_us", FIELD_U64, from_run_us, .flags = FIELD_ALWAYS),
+    FIELD_ROW(charge, 5, "cost", FIELD_MONEY, micros, .flags = FIELD_ALWAYS),
+    FIELD_ROW(charge, 6, "price_version", FIELD_U32, price_version, .flags = FIELD_ALWAYS),
+};
+const struct fields charge_fields = FIELDS_TABLE("charge", charge, charge_rows);
+
+#define ID_ROW(type) FIELD_ROW(type, 1, "attempt", FIELD_STRUCT, id, .of = &attempt_id_fields)
+
+static const struct field term_rows[] = {
+    FIELD_ROW(fact_term, 1, "term", FIELD_U64, term),
+    FIELD_ROW(fact_term, 2, "writer", FIELD_STR, writer),
+    FIELD_ROW(fact_term, 3, "schema", FIELD_U32, schema),
+};
+static const struct field submitted_rows[] = {
+    FIELD_ROW(fact_submitted, 1, "job", FIELD_U64, job),
+    FIELD_ROW(fact_submitted, 2, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(fact_submitted, 3, "uid", FIELD_U32, uid),
+    FIELD_ROW(fact_submitted, 4, "user", FIELD_STR, user),
+    FIELD_ROW(fact_submitted, 5, "key", FIELD_STR, key),
+    FIELD_ROW(fact_submitted, 6, "spec", FIELD_STRUCT, spec, .of = &job_spec_fields),
+    FIELD_ROW(fact_submitted, 7, "path", FIELD_STRS, path, .max = PATH_MAX_LEVELS),
+};
+static const struct fields submitted_fields = FIELDS_TABLE("job.submitted", fact_submitted, submitted_rows);
+static const struct field tasks_rows[] = {
+    FIELD_ROW(fact_tasks, 1, "job", FIELD_U64, job),
+    FIELD_ROW(fact_tasks, 2, "first", FIELD_U32, first),
+    FIELD_ROW(fact_tasks, 3, "count", FIELD_U32, count),
+    FIELD_ROW(fact_tasks, 4, "who", FIELD_STR, who),
+    FIELD_ROW(fact_tasks, 5, "reason", FIELD_STR, reason),
+    FIELD_ROW(fact_tasks, 6, "path", FIELD_STRS, path, .max = PATH_MAX_LEVELS),
+    FIELD_ROW(fact_tasks, 7, "job_done", FIELD_BOOL, job_done),
+};
+static const struct field placed_rows[] = {
+    ID_ROW(fact_placed),
+    FIELD_ROW(fact_placed, 2, "node", FIELD_STR, node),
+    FIELD_ROW(fact_placed, 3, "resources", FIELD_STRUCT, resources, .of = &resources_fields),
+    FIELD_ROW(fact_placed, 4, "path", FIELD_STRS, path, .max = PATH_MAX_LEVELS),
+    FIELD_ROW(fact_placed, 5, "accounts", FIELD_STRS, accounts, .max = ACCOUNTS_MAX),
+    FIELD_ROW(fact_placed, 6, "hold", FIELD_MONEY, hold_micros),
+    FIELD_ROW(fact_placed, 7, "paid_us", FIELD_U64, paid_us),
+    FIELD_ROW(fact_placed, 8, "price_version", FIELD_U32, price_version),
+};
+static const struct field running_rows[] = {
+    ID_ROW(fact_running),
+    FIELD_ROW(fact_running, 2, "started", FIELD_TIME, started_utc_us),
+};
+static const struct field renewed_rows[] = {
+    ID_ROW(fact_renewed),
+    FIELD_ROW(fact_renewed, 2, "spent", FIELD_MONEY, spent_micros),
+    FIELD_ROW(fact_renewed, 3, "hold", FIELD_MONEY, hold_micros),
+    FIELD_ROW(fact_renewed, 4, "settled_us", FIELD_U64, settled_us),
+    FIELD_ROW(fact_renewed, 5, "paid_us", FIELD_U64, paid_us),
+    FIELD_ROW(fact_renewed, 6, "accounts", FIELD_STRS, accounts, .max = ACCOUNTS_MAX),
+    FIELD_ROW(fact_renewed, 7, "charges", FIELD_LIST, charges, .of = &charge_fields, .max = CHARGES_MAX),
+    FIELD_ROW(fact_renewed, 8, "final", FIELD_BOOL, final),
+};
+static const struct field stopping_rows[] = {
+    ID_ROW(fact_stopping),
+    FIELD_ROW(fact_stopping, 2, "cause", FIELD_ENUM, cause, .of = &end_cause_names),
+    FIELD_ROW(fact_stopping, 3, "who", FIELD_STR, who),
+};
+static const struct field attempt_rows[] = {
+    ID_ROW(fact_attempt),
+    FIELD_ROW(fact_attempt, 2, "node", FIELD_STR, node),
+};
+static const struct field ended_rows[] = {
+    ID_ROW(fact_ended),
+    FIELD_ROW(fact_ended, 2, "node", FIELD_STR, node),
+    FIELD_ROW(fact_ended, 3, "record", FIELD_STRUCT, record, .of = &exit_record_fields),
+    FIELD_ROW(fact_ended, 4, "next", FIELD_ENUM, next, .of = &task_next_names),
+    FIELD_ROW(fact_ended, 5, "state", FIELD_ENUM, state, .of = &task_state_names),
+    FIELD_ROW(fact_ended, 6, "user_retry", FIELD_U32, user_retry),
+    FIELD_ROW(fact_ended, 7, "spent", FIELD_MONEY, spent_micros),
+    FIELD_ROW(fact_ended, 8, "written_off", FIELD_MONEY, written_off_micros),
+    FIELD_ROW(fact_ended, 9, "charges", FIELD_LIST, charges, .of = &charge_fields, .max = CHARGES_MAX),
+    FIELD_ROW(fact_ended, 10, "job_done", FIELD_BOOL, job_done),
+};
+static const struct field node_rows[] = {
+    FIELD_ROW(fact_node, 1, "node", FIELD_STR, node),
+    FIELD_ROW(fact_node, 2, "boot_id", FIELD_STR, boot_id),
+    FIELD_ROW(fact_node, 3, "capacity", FIELD_STRUCT, capacity, .of = &resources_fields),
+    FIELD_ROW(fact_node, 4, "version", FIELD_STR, version),
+    FIELD_ROW(fact_node, 5, "labels", FIELD_PAIRS, labels),
+};
+static const struct fields node_fields = FIELDS_TABLE("node.joined", fact_node, node_rows);
+static const struct field lost_rows[] = {
+    FIELD_ROW(fact_node_lost, 1, "node", FIELD_STR, node),
+    FIELD_ROW(fact_node_lost, 2, "reason", FIELD_STR, reason),
+};
+static const struct field drained_rows[] = {
+    FIELD_ROW(fact_drained, 1, "node", FIELD_STR, node),
+    FIELD_ROW(fact_drained, 2, "drained", FIELD_BOOL, drained),
+    FIELD_ROW(fact_drained, 3, "reason", FIELD_STR, reason),
+    FIELD_ROW(fact_drained, 4, "who", FIELD_STR, who),
+};
+static const struct field snap_task_rows[] = {
+    FIELD_ROW(snapshot_task, 1, "task", FIELD_U32, task),
+    FIELD_ROW(snapshot_task, 2, "epoch", FIELD_U32, epoch),
+    FIELD_ROW(snapshot_task, 3, "state", FIELD_ENUM, state, .of = &task_state_names),
+    FIELD_ROW(snapshot_task, 4, "retries_used", FIELD_U32, retries_used),
+    FIELD_ROW(snapshot_task, 5, "node_faults", FIELD_U32, node_faults),
+    FIELD_ROW(snapshot_task, 6, "node", FIELD_STR, node),
+    FIELD_ROW(snapshot_task, 7, "placed", FIELD_TIME, placed_utc_us),
+    FIELD_ROW(snapshot_task, 8, "started", FIELD_TIME, started_utc_us),
+    FIELD_ROW(snapshot_task, 9, "eligible", FIELD_TIME, eligible_utc_us),
+    FIELD_ROW(snapshot_task, 10, "spent", FIELD_MONEY, spent_micros),
+    FIELD_ROW(snapshot_task, 11, "hold", FIELD_MONEY, hold_micros),
+    FIELD_ROW(snapshot_task, 12, "settled_us", FIELD_U64, settled_us),
+    FIELD_ROW(snapshot_task, 13, "paid_us", FIELD_U64, paid_us),
+    FIELD_ROW(snapshot_task, 14, "accounts", FIELD_STRS, accounts, .max = ACCOUNTS_MAX),
+    FIELD_ROW(snapshot_task, 15, "stopping", FIELD_ENUM, stopping, .of = &end_cause_names),
+    FIELD_ROW(snapshot_task, 16, "final", FIELD_BOOL, final),
+    FIELD_ROW(snapshot_task, 17, "price_version", FIELD_U32, price_version),
+    FIELD_ROW(snapshot_task, 18, "avoid", FIELD_STR, avoid),
+};
+static const struct fields snap_task_fields = FIELDS_TABLE("snapshot task", snapshot_task, snap_task_rows);
+static const struct field snap_job_rows[] = {
+    FIELD_ROW(fact_snapshot_job, 1, "submitted", FIELD_STRUCT, submitted, .of = &submitted_fields),
+    FIELD_ROW(fact_snapshot_job, 2, "submitted_at", FIELD_TIME, submitted_utc_us),
+    FIELD_ROW(fact_snapshot_job, 3, "next_task", FIELD_U32, next_task),
+    FIELD_ROW(fact_snapshot_job, 4, "ended", FIELD_COUNTS, ended),
+    FIELD_ROW(fact_snapshot_job, 5, "spent", FIELD_MONEY, spent_micros),
+    FIELD_ROW(fact_snapshot_job, 6, "tasks", FIELD_LIST, tasks, .of = &snap_task_fields, .max = JOB_TASKS_MAX),
+};
+static const struct field snap_node_rows[] = {
+    FIELD_ROW(snapshot_node, 1, "node", FIELD_STRUCT, node, .of = &node_fields),
+    FIELD_ROW(snapshot_node, 2, "drained", FIELD_BOOL, drained),
+    FIELD_ROW(snapshot_node, 3, "lost", FIELD_BOOL, lost),
+    FIELD_ROW(snapshot_node, 4, "drain_reason", FIELD_STR, drain_reason),
+};
+static const struct fields snap_node_fields = FIELDS_TABLE("snapshot node", snapshot_node, snap_node_rows);
+static const struct field snap_account_rows[] = {
+    FIELD_ROW(snapshot_account, 1, "name", FIELD_STR, name),
+    FIELD_ROW(snapshot_account, 2, "limit", FIELD_MONEY, limit_micros),
+    FIELD_ROW(snapshot_account, 3, "spent", FIELD_MONEY, spent_micros),
+};
+static const struct fields snap_account_fields =
+    FIELDS_TABLE("snapshot account", snapshot_account, snap_account_rows);
+static const struct field snap_cell_rows[] = {
+    FIELD_ROW(fact_snapshot_cell, 1, "seq", FIELD_U64, seq),
+    FIELD_ROW(fact_snapshot_cell, 2, "term", FIELD_U64, term),
+    FIELD_ROW(fact_snapshot_cell, 3, "next_job", FIELD_U64, next_job),
+    FIELD_ROW(fact_snapshot_cell, 4, "nodes", FIELD_LIST, nodes, .of = &snap_node_fields, .max = 100000),
+    FIELD_ROW(fact_snapshot_cell, 5, "accounts", FIELD_LIST, accounts, .of = &snap_account_fields,
+              .max = 10000000),
+};
+
+static const struct fields tables[FACT_KIND_COUNT] = {
+    [FACT_TERM_TAKEN] = FIELDS_TABLE("term.taken", fact_term, term_rows),
+    [FACT_JOB_SUBMITTED] = FIELDS_TABLE("job.submitted", fact_submitted, submitted_rows),
+    [FACT_TASKS_CANCELLED] = FIELDS_TABLE("tasks.cancelled", fact_tasks, tasks_rows),
+    [FACT_TASK_HELD] = FIELDS_TABLE("task.held", fact_tasks, tasks_rows),
+    [FACT_TASK_RELEASED] = FIELDS_TABLE("task.released", fact_tasks, tasks_rows),
+    [FACT_ATTEMPT_PLACED] = FIELDS_TABLE("attempt.placed", fact_placed, placed_rows),
+    [FACT_ATTEMPT_RUNNING] = FIELDS_TABLE("attempt.running", fact_running, running_rows),
+    [FACT_HOLD_RENEWED] = FIELDS_TABLE("hold.renewed", fact_renewed, renewed_rows),
+    [FACT_ATTEMPT_STOPPING] = FIELDS_TABLE("attempt.stopping", fact_stopping, stopping_rows),
+    [FACT_ATTEMPT_UNREACHABLE] = FIELDS_TABLE("attempt.unreachable", fact_attempt, attempt_rows),
+    [FACT_ATTEMPT_REACHED] = FIELDS_TABLE("attempt.reached", fact_attempt, attempt_rows),
+    [FACT_ATTEMPT_ENDED] = FIELDS_TABLE("attempt.ended", fact_ended, ended_rows),
+    [FACT_NODE_JOINED] = FIELDS_TABLE("node.joined", fact_node, node_rows),
+    [FACT_NODE_LOST] = FIELDS_TABLE("node.lost", fact_node_lost, lost_rows),
+    [FACT_NODE_DRAINED] = FIELDS_TABLE("node.drained", fact_drained, drained_rows),
+    [FACT_SNAPSHOT_JOB] = FIELDS_TABLE("snapshot.job", fact_snapshot_job, snap_job_rows),
+    [FACT_SNAPSHOT_CELL] = FIELDS_TABLE("snapshot.cell", fact_snapshot_cell, snap_cell_rows),
+};
+
+static const char *const kind_names[] = {
+    [FACT_TERM_TAKEN] = "term.taken",
+    [FACT_POLICY_SET] = "policy.set",
+    [FACT_JOB_SUBMITTED] = "job.submitted",
+    [FACT_TASKS_CANCELLED] = "tasks.cancelled",
+    [FACT_TASK_HELD] = "task.held",
+    [FACT_TASK_RELEASED] = "task.released",
+    [FACT_ATTEMPT_PLACED] = "attempt.placed",
+    [FACT_ATTEMPT_RUNNING] = "attempt.running",
+    [FACT_HOLD_RENEWED] = "hold.renewed",
+    [FACT_ATTEMPT_STOPPING] = "attempt.stopping",
+    [FACT_ATTEMPT_UNREACHABLE] = "attempt.unreachable",
+    [FACT_ATTEMPT_REACHED] = "attempt.reached",
+    [FACT_ATTEMPT_ENDED] = "attempt.ended",
+    [FACT_NODE_JOINED] = "node.joined",
+    [FACT_NODE_LOST] = "node.lost",
+    [FACT_NODE_DRAINED] = "node.drained",
+    [FACT_SNAPSHOT_JOB] = "snapshot.job",
+    [FACT_SNAPSHOT_CELL] = "snapshot.cell",
+};
+_Static_assert(COUNT_OF(kind_names) == FACT_KIND_COUNT, "a name for each kind of fact");
+const struct names fact_names = {kind_names, COUNT_OF(kind_names)};
+
+const struct fields *fact_fields(uint32_t kind)
+{
+    if (kind == FACT_POLICY_SET)
+        return &policy_change_fields; /* lives in base/policy.c: the same rows as the admin's change */
+    return kind < FACT_KIND_COUNT && tables[kind].rows != NULL ? &tables[kind] : NULL;
+}
+
+/* All members of the union begin at the same place. */
+void *fact_body(struct fact *fact)
+{
+    return &fact->term;
+}
+
+const void *fact_body_const(const struct fact *fact)
+{
+    return &fact->term;
+}
+
+void fact_encode(const struct fact *fact, struct buf *out)
+{
+    const struct fields *f = fact_fields(fact->kind);
+    BUG(f == NULL);
+    wire_put_u64(out, fact->kind);
+    wire_put_i64(out, fact->at_utc_us);
+    fields_encode(f, fact_body_const(fact), out);
+}
+
+int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *err)
+{
+    struct wire_reader r = wire_reader(bytes, len);
+    uint64_t kind = wire_get_u64(&r);
+    int64_t at = wire_get_i64(&r);
+    if (r.bad)
+        return err_set(err, -EBADMSG, "fact: its head is cut off");
+    const struct fields *f = kind < FACT_KIND_COUNT ? fact_fields((uint32_t)kind) : NULL;
+    if (f == NULL)
+        return err_set(err, -EPROTONOSUPPORT, "fact: kind %llu is not known to this version",
+                       (unsigned long long)kind);
+    struct fact decoded = {.kind = (uint32_t)kind, .at_utc_us = at};
+    int failed = fields_decode(f, r.at, (size_t)(r.end - r.at), fact_body(&decoded), err);
+    if (failed < 0)
+        return err_wrap(err, failed, "fact %s", kind_names[kind]);
+    *fact = decoded;
+    return 0;
+}
+
+void fact_clear(struct fact *fact)
+{
+    const struct fields *f = fact_fields(fact->kind);
+    if (f != NULL)
+        fields_clear(f, fact_body(fact));
+    *fact = (struct fact){0};
+}
+
+int fact_copy(const struct fact *from, struct fact *to)
+{
+    struct fact copy = {.kind = from->kind, .at_utc_us = from->at_utc_us};
+    const struct fields *f = fact_fields(from->kind);
+    if (f != NULL && fields_copy(f, fact_body_const(from), fact_body(&copy)) < 0)
+        return -ENOMEM;
+    *to = copy;
+    return 0;
+}

@@ -1,0 +1,191 @@
+#include "base/job_spec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+#define CPU_DEFAULT_MILLI 1000
+#define MEM_DEFAULT_BYTES ((uint64_t)256 << 20)
+#define MEM_MIN_BYTES ((uint64_t)4 << 20)
+#define SCRATCH_DEFAULT_BYTES ((uint64_t)64 << 20)
+#define CPU_MIN_MILLI 10
+
+static const char *const lease_names[] = {[LEASE_PATIENT] = "patient", [LEASE_FAST] = "fast"};
+static const char *const loss_names[] = {
+    [NODE_LOSS_RERUN] = "rerun", [NODE_LOSS_HOLD] = "hold", [NODE_LOSS_FAIL] = "fail"};
+static const char *const net_names[] = {[NET_NONE] = "none", [NET_HOST] = "host"};
+_Static_assert(COUNT_OF(lease_names) == LEASE_CLASS_COUNT, "a name for each lease class");
+_Static_assert(COUNT_OF(loss_names) == NODE_LOSS_COUNT, "a name for each answer to a node's loss");
+_Static_assert(COUNT_OF(net_names) == NET_MODE_COUNT, "a name for each network mode");
+const struct names lease_class_names = {lease_names, COUNT_OF(lease_names)};
+const struct names node_loss_names = {loss_names, COUNT_OF(loss_names)};
+const struct names net_mode_names = {net_names, COUNT_OF(net_names)};
+
+static const struct field array_rows[] = {
+    FIELD_ROW(job_array, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
+    FIELD_ROW(job_array, 2, "first", FIELD_U32, first, .flags = FIELD_ALWAYS, .max = UINT32_MAX - 1,
+              .help = "index of the first task"),
+    FIELD_ROW(job_array, 3, "last", FIELD_U32, last, .flags = FIELD_REQUIRED | FIELD_ALWAYS,
+              .max = UINT32_MAX - 1, .help = "index of the last task"),
+    FIELD_ROW(job_array, 4, "max_running", FIELD_U32, max_running, .max = JOB_TASKS_MAX,
+              .help = "tasks at a time; 0 = as many as fit"),
+};
+static const struct fields array_fields = FIELDS_TABLE("array", job_array, array_rows);
+
+static const struct field rows[] = {
+    FIELD_ROW(job_spec, 1, "name", FIELD_STR, name, .max = JOB_NAME_MAX,
+              .help = "for people; default: the command's last path part"),
+    FIELD_ROW(job_spec, 2, "command", FIELD_STRS, command, .max = JOB_ARGS_MAX,
+              .help = "program and arguments: [python3, crunch.py]; one text is run by /bin/sh -c"),
+    FIELD_ROW(job_spec, 3, "script", FIELD_STR, script, .flags = FIELD_ESCAPED, .max = JOB_SCRIPT_MAX,
+              .help = "text of a script, instead of a command or before its arguments"),
+    FIELD_ROW(job_spec, 4, "env", FIELD_PAIRS, env, .max = JOB_ENV_MAX,
+              .help = "environment: {NAME: value}"),
+    FIELD_ROW(job_spec, 5, "cwd", FIELD_STR, cwd, .max = 4095,
+              .help = "working directory inside the sandbox; default /tmp"),
+    FIELD_ROW(job_spec, 6, "resources", FIELD_STRUCT, resources, .of = &resources_fields,
+              .help = "what each task holds while it runs; default {cpu: 1, memory: 256Mi, scratch: 64Mi}"),
+    FIELD_ROW(job_spec, 7, "time_limit", FIELD_DURATION, time_limit_ms, .max = JOB_TIME_LIMIT_MAX_MS,
+              .help = "run time after which a task is stopped: 30m; default none"),
+    FIELD_ROW(job_spec, 8, "priority", FIELD_I32, priority, .max = 1000,
+              .help = "among the tenant's own jobs, -1000 to 1000, higher first"),
+    FIELD_ROW(job_spec, 9, "labels", FIELD_PAIRS, labels, .max = JOB_LABELS_MAX,
+              .help = "for reports: {pipeline: nightly}"),
+    FIELD_ROW(job_spec, 10, "array", FIELD_STRUCT, array, .of = &array_fields,
+              .help = "many tasks: {first: 1, last: 365, max_running: 50}; each sees REEVE_TASK"),
+    FIELD_ROW(job_spec, 11, "retries", FIELD_U32, retries, .max = JOB_RETRIES_MAX,
+              .help = "further attempts after failures of the job's own making"),
+    FIELD_ROW(job_spec, 12, "budget", FIELD_MONEY, budget_micros, .max = MONEY_MAX_OF_A_JOB,
+              .help = "what the whole job may cost, all tasks and attempts; default: no limit of its own"),
+    FIELD_ROW(job_spec, 13, "lease", FIELD_ENUM, lease, .of = &lease_class_names,
+              .help = "patient: outlives 30 min without a scheduler; fast: restarted elsewhere within seconds"),
+    FIELD_ROW(job_spec, 14, "on_node_loss", FIELD_ENUM, on_node_loss, .of = &node_loss_names,
+              .help = "rerun, hold (ask a person) or fail"),
+    FIELD_ROW(job_spec, 15, "network", FIELD_ENUM, network, .of = &net_mode_names,
+              .help = "none: loopback only; host: where policy allows it"),
+    FIELD_ROW(job_spec, 16, "log_max", FIELD_SIZE, log_max_bytes, .max = (uint64_t)1 << 40,
+              .help = "bytes kept of stdout and of stderr, first and last half; default 16Mi"),
+};
+const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
+
+static int check_env(const struct job_spec *spec, struct err *err)
+{
+    for (size_t i = 0; i < spec->env.count; i++) {
+        const char *name = spec->env.v[i].key;
+        if (name[0] == '\0' || strchr(name, '=') != NULL)
+            return err_set(err, -EINVAL, "env.%s: a variable's name is not empty and has no '='", name);
+        if (strncmp(name, "REEVE_", 6) == 0)
+            return err_set(err, -EINVAL, "env.%s: names beginning with REEVE_ are set by Reeve itself", name);
+    }
+    return 0;
+}
+
+static int check_array(const struct job_array *array, struct err *err)
+{
+    if (!array->present)
+        return 0;
+    if (array->last < array->first)
+        return err_set(err, -EINVAL, "array.last: %u is before array.first %u", array->last, array->first);
+    if (array->last - array->first >= JOB_TASKS_MAX)
+        return err_set(err, -EINVAL, "array: at most %d tasks in one job", JOB_TASKS_MAX);
+    return 0;
+}
+
+static int check_resources(const struct resources *r, struct err *err)
+{
+    if (r->cpu_milli < CPU_MIN_MILLI)
+        return err_set(err, -EINVAL, "resources.cpu: at least 0.01");
+    if (r->mem_bytes < MEM_MIN_BYTES)
+        return err_set(err, -EINVAL, "resources.memory: at least 4Mi");
+    for (size_t i = 0; i < r->generic.count; i++) {
+        const struct count *c = &r->generic.v[i];
+        struct err inner = {0};
+        if (parse_name(c->name, RESOURCE_NAME_MAX, &inner) < 0)
+            return err_set(err, -EINVAL, "resources.generic: %s", err_text(&inner));
+        if (strcmp(c->name, "cpu") == 0 || strcmp(c->name, "memory") == 0 || strcmp(c->name, "scratch") == 0)
+            return err_set(err, -EINVAL, "resources.generic.%s: write it as resources.%s", c->name, c->name);
+        if (c->value == 0 || c->value > GENERIC_MAX)
+            return err_set(err, -EINVAL, "resources.generic.%s: from 1 to %llu", c->name,
+                           (unsigned long long)GENERIC_MAX);
+    }
+    return 0;
+}
+
+/* One text is a shell line, as people write it in files: "python3 a.py | gzip". */
+static int complete_command(struct job_spec *spec, struct err *err)
+{
+    if (spec->command.count == 0 && spec->script == NULL)
+        return err_set(err, -EINVAL, "command: a job needs a command or a script");
+    for (size_t i = 0; i < spec->command.count; i++)
+        if (strlen(spec->command.v[i]) > JOB_ARG_BYTES_MAX)
+            return err_set(err, -EINVAL, "command: word %zu is longer than %d bytes", i + 1, JOB_ARG_BYTES_MAX);
+    if (spec->command.count == 0)
+        return 0;
+    if (spec->command.v[0][0] == '\0')
+        return err_set(err, -EINVAL, "command: the program's name is empty");
+    if (spec->script != NULL || spec->command.count != 1 || strpbrk(spec->command.v[0], " \t|&;<>$`\"'*?") == NULL)
+        return 0;
+    struct strs shell = {0};
+    if (strs_add(&shell, "/bin/sh") < 0 || strs_add(&shell, "-c") < 0 || strs_add(&shell, spec->command.v[0]) < 0)
+        return err_set(err, -ENOMEM, "command: out of memory");
+    free(spec->command.v[0]);
+    free(spec->command.v);
+    spec->command = shell;
+    return 0;
+}
+
+static int complete_name(struct job_spec *spec, struct err *err)
+{
+    if (spec->name == NULL) {
+        const char *text = "script";
+        if (spec->script == NULL && spec->command.count > 0) {
+            const char *program = spec->command.v[0];
+            const char *slash = strrchr(program, '/');
+            text = slash != NULL && slash[1] != '\0' ? slash + 1 : program;
+        }
+        char name[JOB_NAME_MAX + 1];
+        size_t n = 0;
+        for (; text[n] != '\0' && n < JOB_NAME_MAX; n++)
+            name[n] = text[n] > ' ' && text[n] < 0x7f ? text[n] : '_';
+        name[n] = '\0';
+        if (str_set(&spec->name, name) < 0)
+            return err_set(err, -ENOMEM, "name: out of memory");
+    }
+    return 0;
+}
+
+int job_spec_complete(struct job_spec *spec, struct err *err)
+{
+    struct resources *r = &spec->resources;
+    if (r->cpu_milli == 0)
+        r->cpu_milli = CPU_DEFAULT_MILLI;
+    if (r->mem_bytes == 0)
+        r->mem_bytes = MEM_DEFAULT_BYTES;
+    if (r->scratch_bytes == 0)
+        r->scratch_bytes = SCRATCH_DEFAULT_BYTES;
+    if (spec->cwd == NULL && str_set(&spec->cwd, "/tmp") < 0)
+        return err_set(err, -ENOMEM, "cwd: out of memory");
+    if (spec->cwd[0] != '/')
+        return err_set(err, -EINVAL, "cwd: '%s' is not an absolute path", spec->cwd);
+    if (spec->priority < -1000 || spec->priority > 1000)
+        return err_set(err, -EINVAL, "priority: %d is outside -1000 to 1000", spec->priority);
+    if (spec->budget_micros < 0)
+        return err_set(err, -EINVAL, "budget: a budget is not negative");
+    int r0 = check_resources(r, err);
+    if (r0 == 0)
+        r0 = check_array(&spec->array, err);
+    if (r0 == 0)
+        r0 = check_env(spec, err);
+    if (r0 == 0)
+        r0 = complete_command(spec, err);
+    if (r0 == 0)
+        r0 = complete_name(spec, err);
+    return r0;
+}
+
+uint32_t job_spec_tasks(const struct job_spec *spec)
+{
+    return spec->array.present ? spec->array.last - spec->array.first + 1 : 1;
+}
