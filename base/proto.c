@@ -1,0 +1,413 @@
+#include "base/proto.h"
+
+#include <string.h>
+
+#define ALWAYS .flags = FIELD_ALWAYS
+#define NEEDED .flags = FIELD_REQUIRED | FIELD_ALWAYS
+#define TEXT .flags = FIELD_ESCAPED, .max = 65536
+
+static const struct field refusal_rows[] = {
+    FIELD_ROW(refusal, 1, "code", FIELD_STR, code),
+    FIELD_ROW(refusal, 2, "where", FIELD_STR, where, .max = 4096),
+    FIELD_ROW(refusal, 3, "message", FIELD_STR, message, TEXT),
+    FIELD_ROW(refusal, 4, "hint", FIELD_STR, hint, TEXT),
+    FIELD_ROW(refusal, 5, "retry_after_ms", FIELD_U32, retry_after_ms),
+};
+const struct fields refusal_fields = FIELDS_TABLE("refusal", refusal, refusal_rows);
+
+static void set_text(char **field, const char *text)
+{
+    free(*field);
+    *field = text != NULL ? strdup(text) : NULL;
+}
+
+void refusal_set(struct refusal *r, const char *code, const char *where, const char *message, const char *hint)
+{
+    set_text(&r->code, code);
+    set_text(&r->where, where);
+    set_text(&r->message, message);
+    set_text(&r->hint, hint);
+}
+
+/* ---- clients ---- */
+static const struct field submit_rows[] = {
+    FIELD_ROW(submit_call, 1, "tenant", FIELD_STR, tenant, .max = 255, .help = "default: the caller's first tenant"),
+    FIELD_ROW(submit_call, 2, "key", FIELD_STR, key, .max = JOB_KEY_MAX,
+              .help = "made by the client before sending: the same key never makes a second job"),
+    FIELD_ROW(submit_call, 3, "dry_run", FIELD_BOOL, dry_run, .help = "only check and quote"),
+    FIELD_ROW(submit_call, 4, "spec", FIELD_STRUCT, spec, .flags = FIELD_REQUIRED, .of = &job_spec_fields),
+};
+const struct fields submit_call_fields = FIELDS_TABLE("params", submit_call, submit_rows);
+
+static const struct field submitted_rows[] = {
+    FIELD_ROW(submit_reply, 1, "job", FIELD_U64, job, ALWAYS),
+    FIELD_ROW(submit_reply, 2, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(submit_reply, 3, "existed", FIELD_BOOL, existed, ALWAYS),
+    FIELD_ROW(submit_reply, 4, "tasks", FIELD_U32, tasks, ALWAYS),
+    FIELD_ROW(submit_reply, 5, "quote", FIELD_MONEY, quote_micros, ALWAYS),
+    FIELD_ROW(submit_reply, 6, "quote_max", FIELD_MONEY, quote_max_micros, ALWAYS,
+              .help = "-0.000001 = no upper bound"),
+    FIELD_ROW(submit_reply, 7, "currency", FIELD_STR, currency),
+    FIELD_ROW(submit_reply, 8, "would_start", FIELD_STR, would_start, TEXT),
+};
+const struct fields submit_reply_fields = FIELDS_TABLE("result", submit_reply, submitted_rows);
+
+static const struct field job_call_rows[] = {
+    FIELD_ROW(job_call, 1, "job", FIELD_U64, job, NEEDED),
+    FIELD_ROW(job_call, 2, "has_task", FIELD_BOOL, has_task, .help = "task is given, 0 included"),
+    FIELD_ROW(job_call, 3, "task", FIELD_U32, task),
+};
+const struct fields job_call_fields = FIELDS_TABLE("params", job_call, job_call_rows);
+
+static const struct field list_call_rows[] = {
+    FIELD_ROW(list_call, 1, "tenant", FIELD_STR, tenant, .max = 255, .help = "it and all below it"),
+    FIELD_ROW(list_call, 2, "all_users", FIELD_BOOL, all_users, .help = "not only the caller's own"),
+    FIELD_ROW(list_call, 3, "limit", FIELD_U32, limit, .max = 10000, .help = "default 100"),
+    FIELD_ROW(list_call, 4, "after", FIELD_U64, after, .help = "only jobs with a larger id; history: smaller"),
+    FIELD_ROW(list_call, 5, "finished", FIELD_BOOL, finished, .help = "also finished jobs that reeved still knows"),
+    FIELD_ROW(list_call, 6, "state", FIELD_STR, state, .help = "only jobs in this state"),
+};
+const struct fields list_call_fields = FIELDS_TABLE("params", list_call, list_call_rows);
+
+static const struct field row_rows[] = {
+    FIELD_ROW(job_row, 1, "job", FIELD_U64, job, ALWAYS),
+    FIELD_ROW(job_row, 2, "name", FIELD_STR, name),
+    FIELD_ROW(job_row, 3, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(job_row, 4, "user", FIELD_STR, user),
+    FIELD_ROW(job_row, 5, "state", FIELD_STR, state),
+    FIELD_ROW(job_row, 6, "tasks", FIELD_U32, tasks, ALWAYS),
+    FIELD_ROW(job_row, 7, "queued", FIELD_U32, queued, ALWAYS),
+    FIELD_ROW(job_row, 8, "live", FIELD_U32, live, ALWAYS),
+    FIELD_ROW(job_row, 9, "done", FIELD_U32, done, ALWAYS),
+    FIELD_ROW(job_row, 10, "failed", FIELD_U32, failed, ALWAYS),
+    FIELD_ROW(job_row, 11, "nodes", FIELD_STR, nodes),
+    FIELD_ROW(job_row, 12, "cpu", FIELD_CPU, cpu_milli),
+    FIELD_ROW(job_row, 13, "memory", FIELD_SIZE, mem_bytes),
+    FIELD_ROW(job_row, 14, "cost", FIELD_MONEY, cost_micros, ALWAYS),
+    FIELD_ROW(job_row, 15, "quote", FIELD_MONEY, quote_micros),
+    FIELD_ROW(job_row, 16, "waiting_for", FIELD_STR, waiting_for, TEXT),
+    FIELD_ROW(job_row, 17, "submitted", FIELD_TIME, submitted_utc_us),
+    FIELD_ROW(job_row, 18, "ended", FIELD_TIME, ended_utc_us),
+};
+const struct fields job_row_fields = FIELDS_TABLE("job", job_row, row_rows);
+
+static const struct field list_reply_rows[] = {
+    FIELD_ROW(list_reply, 1, "jobs", FIELD_LIST, jobs, ALWAYS, .of = &job_row_fields, .max = 10000),
+    FIELD_ROW(list_reply, 2, "currency", FIELD_STR, currency),
+    FIELD_ROW(list_reply, 3, "more", FIELD_BOOL, more, ALWAYS),
+};
+const struct fields list_reply_fields = FIELDS_TABLE("result", list_reply, list_reply_rows);
+
+static const struct field attempt_view_rows[] = {
+    FIELD_ROW(attempt_view, 1, "task", FIELD_U32, task, ALWAYS),
+    FIELD_ROW(attempt_view, 2, "epoch", FIELD_U32, epoch, ALWAYS),
+    FIELD_ROW(attempt_view, 3, "state", FIELD_STR, state),
+    FIELD_ROW(attempt_view, 4, "node", FIELD_STR, node),
+    FIELD_ROW(attempt_view, 5, "cause", FIELD_STR, cause),
+    FIELD_ROW(attempt_view, 6, "sentence", FIELD_STR, sentence, TEXT),
+    FIELD_ROW(attempt_view, 7, "placed", FIELD_TIME, placed_utc_us),
+    FIELD_ROW(attempt_view, 8, "started", FIELD_TIME, started_utc_us),
+    FIELD_ROW(attempt_view, 9, "ended", FIELD_TIME, ended_utc_us),
+    FIELD_ROW(attempt_view, 10, "record", FIELD_STRUCT, record, .of = &exit_record_fields),
+    FIELD_ROW(attempt_view, 11, "spent", FIELD_MONEY, spent_micros, ALWAYS),
+    FIELD_ROW(attempt_view, 12, "hold", FIELD_MONEY, hold_micros),
+    FIELD_ROW(attempt_view, 13, "written_off", FIELD_MONEY, written_off_micros),
+    FIELD_ROW(attempt_view, 14, "paid_us", FIELD_U64, paid_us),
+    FIELD_ROW(attempt_view, 15, "settled_us", FIELD_U64, settled_us),
+    FIELD_ROW(attempt_view, 16, "charges", FIELD_LIST, charges, .of = &charge_fields, .max = 65536),
+};
+const struct fields attempt_view_fields = FIELDS_TABLE("attempt", attempt_view, attempt_view_rows);
+
+static const struct field view_rows[] = {
+    FIELD_ROW(job_view, 1, "row", FIELD_STRUCT, row, .of = &job_row_fields),
+    FIELD_ROW(job_view, 2, "spec", FIELD_STRUCT, spec, .of = &job_spec_fields),
+    FIELD_ROW(job_view, 3, "key", FIELD_STR, key),
+    FIELD_ROW(job_view, 4, "attempts", FIELD_LIST, attempts, ALWAYS, .of = &attempt_view_fields, .max = 100000),
+    FIELD_ROW(job_view, 5, "currency", FIELD_STR, currency),
+    FIELD_ROW(job_view, 6, "change", FIELD_U64, change),
+    FIELD_ROW(job_view, 7, "exit_code", FIELD_I32, exit_code, ALWAYS),
+};
+const struct fields job_view_fields = FIELDS_TABLE("result", job_view, view_rows);
+
+static const struct field blocker_rows[] = {
+    FIELD_ROW(blocker, 1, "kind", FIELD_STR, kind),
+    FIELD_ROW(blocker, 2, "where", FIELD_STR, where, .max = 4096),
+    FIELD_ROW(blocker, 3, "resource", FIELD_STR, resource),
+    FIELD_ROW(blocker, 4, "limit", FIELD_I64, limit),
+    FIELD_ROW(blocker, 5, "used", FIELD_I64, used),
+    FIELD_ROW(blocker, 6, "held", FIELD_I64, held),
+    FIELD_ROW(blocker, 7, "free", FIELD_I64, free),
+    FIELD_ROW(blocker, 8, "need", FIELD_I64, need),
+    FIELD_ROW(blocker, 9, "short", FIELD_I64, short_by),
+    FIELD_ROW(blocker, 10, "text", FIELD_STR, text, TEXT),
+};
+const struct fields blocker_fields = FIELDS_TABLE("blocker", blocker, blocker_rows);
+
+static const struct field why_rows[] = {
+    FIELD_ROW(why_reply, 1, "state", FIELD_STR, state),
+    FIELD_ROW(why_reply, 2, "pending_ms", FIELD_U64, pending_ms, ALWAYS),
+    FIELD_ROW(why_reply, 3, "blockers", FIELD_LIST, blockers, ALWAYS, .of = &blocker_fields),
+    FIELD_ROW(why_reply, 4, "change", FIELD_STR, change, TEXT),
+    FIELD_ROW(why_reply, 5, "estimate", FIELD_STR, estimate, TEXT),
+};
+const struct fields why_reply_fields = FIELDS_TABLE("result", why_reply, why_rows);
+
+static const struct field cancel_rows[] = {
+    FIELD_ROW(cancel_reply, 1, "cancelled", FIELD_U32, cancelled, ALWAYS),
+    FIELD_ROW(cancel_reply, 2, "stopping", FIELD_U32, stopping, ALWAYS),
+};
+const struct fields cancel_reply_fields = FIELDS_TABLE("result", cancel_reply, cancel_rows);
+
+static const struct field wait_call_rows[] = {
+    FIELD_ROW(wait_call, 1, "job", FIELD_U64, job, NEEDED),
+    FIELD_ROW(wait_call, 2, "seen", FIELD_U64, seen, .help = "change counter of the last answer; 0 = answer at once"),
+    FIELD_ROW(wait_call, 3, "timeout_ms", FIELD_U32, timeout_ms, .max = 3600000, .help = "default 30000"),
+};
+const struct fields wait_call_fields = FIELDS_TABLE("params", wait_call, wait_call_rows);
+
+static const struct field wait_reply_rows[] = {
+    FIELD_ROW(wait_reply, 1, "row", FIELD_STRUCT, row, .of = &job_row_fields),
+    FIELD_ROW(wait_reply, 2, "change", FIELD_U64, change, ALWAYS),
+    FIELD_ROW(wait_reply, 3, "exit_code", FIELD_I32, exit_code, ALWAYS),
+    FIELD_ROW(wait_reply, 4, "final", FIELD_BOOL, final, ALWAYS),
+};
+const struct fields wait_reply_fields = FIELDS_TABLE("result", wait_reply, wait_reply_rows);
+
+static const char *const stream_names[] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err"};
+const struct names log_stream_names = {stream_names, COUNT_OF(stream_names)};
+
+static const struct field log_call_rows[] = {
+    FIELD_ROW(log_call, 1, "job", FIELD_U64, job, NEEDED),
+    FIELD_ROW(log_call, 2, "task", FIELD_U32, task),
+    FIELD_ROW(log_call, 3, "epoch", FIELD_U32, epoch, .help = "attempt; 0 = the newest"),
+    FIELD_ROW(log_call, 4, "stream", FIELD_ENUM, stream, .of = &log_stream_names),
+    FIELD_ROW(log_call, 5, "offset", FIELD_U64, offset),
+    FIELD_ROW(log_call, 6, "max", FIELD_U32, max, .max = 262144, .help = "bytes; default 65536"),
+    FIELD_ROW(log_call, 7, "wait", FIELD_BOOL, wait, .help = "answer when there is something new, or after 20 s"),
+};
+const struct fields log_call_fields = FIELDS_TABLE("params", log_call, log_call_rows);
+
+static const struct field log_reply_rows[] = {
+    FIELD_ROW(log_reply, 1, "data", FIELD_BYTES, data, ALWAYS, .max = 262144),
+    FIELD_ROW(log_reply, 2, "offset", FIELD_U64, offset, ALWAYS),
+    FIELD_ROW(log_reply, 3, "size", FIELD_U64, size, ALWAYS),
+    FIELD_ROW(log_reply, 4, "dropped", FIELD_U64, dropped, ALWAYS),
+    FIELD_ROW(log_reply, 5, "end", FIELD_BOOL, end, ALWAYS),
+    FIELD_ROW(log_reply, 6, "epoch", FIELD_U32, epoch, ALWAYS),
+};
+const struct fields log_reply_fields = FIELDS_TABLE("result", log_reply, log_reply_rows);
+
+static const struct field tenant_call_rows[] = {
+    FIELD_ROW(tenant_call, 1, "tenant", FIELD_STR, tenant, .max = 255, .help = "it and all below; default: all the caller may see"),
+};
+const struct fields tenant_call_fields = FIELDS_TABLE("params", tenant_call, tenant_call_rows);
+
+static const struct field tenant_row_rows[] = {
+    FIELD_ROW(tenant_row, 1, "tenant", FIELD_STR, path),
+    FIELD_ROW(tenant_row, 2, "rule", FIELD_STRUCT, rule, .of = &tenant_rule_fields),
+    FIELD_ROW(tenant_row, 3, "used", FIELD_STRUCT, used, .of = &resources_fields),
+    FIELD_ROW(tenant_row, 4, "running", FIELD_U64, running, ALWAYS),
+    FIELD_ROW(tenant_row, 5, "queued", FIELD_U64, queued, ALWAYS),
+    FIELD_ROW(tenant_row, 6, "account", FIELD_STR, account),
+    FIELD_ROW(tenant_row, 7, "limit", FIELD_MONEY, limit_micros),
+    FIELD_ROW(tenant_row, 8, "spent", FIELD_MONEY, spent_micros, ALWAYS),
+    FIELD_ROW(tenant_row, 9, "held", FIELD_MONEY, held_micros, ALWAYS),
+    FIELD_ROW(tenant_row, 10, "free", FIELD_MONEY, free_micros),
+    FIELD_ROW(tenant_row, 11, "period_end", FIELD_TIME, period_end_utc_us),
+};
+const struct fields tenant_row_fields = FIELDS_TABLE("tenant", tenant_row, tenant_row_rows);
+
+static const struct field tenant_reply_rows[] = {
+    FIELD_ROW(tenant_reply, 1, "tenants", FIELD_LIST, tenants, ALWAYS, .of = &tenant_row_fields, .max = TENANTS_MAX),
+    FIELD_ROW(tenant_reply, 2, "currency", FIELD_STR, currency),
+};
+const struct fields tenant_reply_fields = FIELDS_TABLE("result", tenant_reply, tenant_reply_rows);
+
+static const struct field apply_call_rows[] = {
+    FIELD_ROW(apply_call, 1, "policy", FIELD_STRUCT, policy, .flags = FIELD_REQUIRED, .of = &policy_file_fields),
+    FIELD_ROW(apply_call, 2, "dry_run", FIELD_BOOL, dry_run, .help = "only say what would change"),
+    FIELD_ROW(apply_call, 3, "if_version", FIELD_U64, if_version, .help = "refuse unless the policy still has this version"),
+};
+const struct fields apply_call_fields = FIELDS_TABLE("params", apply_call, apply_call_rows);
+
+static const struct field apply_reply_rows[] = {
+    FIELD_ROW(apply_reply, 1, "version", FIELD_U64, version, ALWAYS),
+    FIELD_ROW(apply_reply, 2, "changes", FIELD_STRS, changes, ALWAYS, .max = TENANTS_MAX),
+};
+const struct fields apply_reply_fields = FIELDS_TABLE("result", apply_reply, apply_reply_rows);
+
+static const struct field policy_reply_rows[] = {
+    FIELD_ROW(policy_reply, 1, "policy", FIELD_STRUCT, policy, .of = &policy_file_fields),
+    FIELD_ROW(policy_reply, 2, "version", FIELD_U64, version, ALWAYS),
+};
+const struct fields policy_reply_fields = FIELDS_TABLE("result", policy_reply, policy_reply_rows);
+
+static const struct field node_row_rows[] = {
+    FIELD_ROW(node_row, 1, "node", FIELD_STR, node),
+    FIELD_ROW(node_row, 2, "state", FIELD_STR, state),
+    FIELD_ROW(node_row, 3, "reason", FIELD_STR, reason),
+    FIELD_ROW(node_row, 4, "version", FIELD_STR, version),
+    FIELD_ROW(node_row, 5, "boot_id", FIELD_STR, boot_id),
+    FIELD_ROW(node_row, 6, "capacity", FIELD_STRUCT, capacity, .of = &resources_fields),
+    FIELD_ROW(node_row, 7, "used", FIELD_STRUCT, used, .of = &resources_fields),
+    FIELD_ROW(node_row, 8, "running", FIELD_U32, running, ALWAYS),
+    FIELD_ROW(node_row, 9, "seen", FIELD_TIME, seen_utc_us),
+};
+const struct fields node_row_fields = FIELDS_TABLE("node", node_row, node_row_rows);
+
+static const struct field node_reply_rows[] = {
+    FIELD_ROW(node_reply, 1, "nodes", FIELD_LIST, nodes, ALWAYS, .of = &node_row_fields, .max = 100000),
+};
+const struct fields node_reply_fields = FIELDS_TABLE("result", node_reply, node_reply_rows);
+
+static const struct field drain_rows[] = {
+    FIELD_ROW(drain_call, 1, "node", FIELD_STR, node, .flags = FIELD_REQUIRED),
+    FIELD_ROW(drain_call, 2, "drain", FIELD_BOOL, drain, .help = "false = use it again"),
+    FIELD_ROW(drain_call, 3, "reason", FIELD_STR, reason),
+};
+const struct fields drain_call_fields = FIELDS_TABLE("params", drain_call, drain_rows);
+
+static const struct field status_rows[] = {
+    FIELD_ROW(status_reply, 1, "cell", FIELD_STR, cell),
+    FIELD_ROW(status_reply, 2, "writer", FIELD_STR, writer),
+    FIELD_ROW(status_reply, 3, "version", FIELD_STR, version),
+    FIELD_ROW(status_reply, 4, "store", FIELD_STR, store),
+    FIELD_ROW(status_reply, 5, "term", FIELD_U64, term, ALWAYS),
+    FIELD_ROW(status_reply, 6, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(status_reply, 7, "durable", FIELD_U64, durable, ALWAYS),
+    FIELD_ROW(status_reply, 8, "jobs", FIELD_U64, jobs, ALWAYS),
+    FIELD_ROW(status_reply, 9, "queued", FIELD_U64, queued, ALWAYS),
+    FIELD_ROW(status_reply, 10, "live", FIELD_U64, live, ALWAYS),
+    FIELD_ROW(status_reply, 11, "nodes", FIELD_U64, nodes, ALWAYS),
+    FIELD_ROW(status_reply, 12, "policy_version", FIELD_U64, policy_version, ALWAYS),
+    FIELD_ROW(status_reply, 13, "uptime_ms", FIELD_U64, uptime_ms, ALWAYS),
+};
+const struct fields status_reply_fields = FIELDS_TABLE("result", status_reply, status_rows);
+
+static const struct field archived_rows[] = {
+    FIELD_ROW(archived_call, 1, "seq", FIELD_U64, seq, NEEDED),
+};
+const struct fields archived_call_fields = FIELDS_TABLE("params", archived_call, archived_rows);
+
+static const struct field text_rows[] = {
+    FIELD_ROW(text_reply, 1, "text", FIELD_STR, text, .flags = FIELD_ESCAPED, .max = 4 << 20),
+};
+const struct fields text_reply_fields = FIELDS_TABLE("result", text_reply, text_rows);
+
+const struct method client_methods[CLIENT_METHOD_COUNT] = {
+    [CALL_SUBMIT] = {"job.submit", &submit_call_fields, &submit_reply_fields, "queue a job, once per key", false},
+    [CALL_LIST] = {"job.list", &list_call_fields, &list_reply_fields, "jobs, oldest first", false},
+    [CALL_SHOW] = {"job.show", &job_call_fields, &job_view_fields, "one job with its attempts", false},
+    [CALL_WHY] = {"job.why", &job_call_fields, &why_reply_fields, "everything that blocks a job", false},
+    [CALL_CANCEL] = {"job.cancel", &job_call_fields, &cancel_reply_fields, "stop a job or one task", false},
+    [CALL_RELEASE] = {"job.release", &job_call_fields, NULL, "let held tasks queue again", false},
+    [CALL_WAIT] = {"job.wait", &wait_call_fields, &wait_reply_fields, "answer when the job changes", false},
+    [CALL_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote", false},
+    [CALL_TENANTS] = {"tenant.list", &tenant_call_fields, &tenant_reply_fields, "quota, use and money by tenant", false},
+    [CALL_APPLY] = {"admin.apply", &apply_call_fields, &apply_reply_fields, "set the policy, all or nothing", true},
+    [CALL_POLICY] = {"admin.policy", NULL, &policy_reply_fields, "the policy as it is", true},
+    [CALL_NODES] = {"node.list", NULL, &node_reply_fields, "nodes, their room and health", false},
+    [CALL_DRAIN] = {"node.drain", &drain_call_fields, NULL, "place nothing new on a node, or again", true},
+    [CALL_STATUS] = {"system.status", NULL, &status_reply_fields, "how the scheduler is", false},
+    [CALL_ARCHIVED] = {"journal.archived", &archived_call_fields, NULL, "the reports have everything up to here", true},
+    [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
+};
+
+/* ---- agents ---- */
+static const struct field state_rows[] = {
+    FIELD_ROW(attempt_state, 1, "attempt", FIELD_STRUCT, id, .flags = FIELD_REQUIRED, .of = &attempt_id_fields),
+    FIELD_ROW(attempt_state, 2, "ended", FIELD_BOOL, ended),
+    FIELD_ROW(attempt_state, 3, "started", FIELD_TIME, started_utc_us),
+    FIELD_ROW(attempt_state, 4, "record", FIELD_STRUCT, record, .of = &exit_record_fields),
+};
+const struct fields attempt_state_fields = FIELDS_TABLE("params", attempt_state, state_rows);
+
+#define NODE_ATTEMPTS_MAX 65536
+static const struct field hello_rows[] = {
+    FIELD_ROW(hello_call, 1, "node", FIELD_STR, node, .flags = FIELD_REQUIRED, .max = 63),
+    FIELD_ROW(hello_call, 2, "boot_id", FIELD_STR, boot_id, .flags = FIELD_REQUIRED, .max = 63),
+    FIELD_ROW(hello_call, 3, "instance", FIELD_STR, instance, .flags = FIELD_REQUIRED, .max = 63),
+    FIELD_ROW(hello_call, 4, "version", FIELD_STR, version, .max = 63),
+    FIELD_ROW(hello_call, 5, "capacity", FIELD_STRUCT, capacity, .flags = FIELD_REQUIRED, .of = &resources_fields),
+    FIELD_ROW(hello_call, 6, "labels", FIELD_PAIRS, labels),
+    FIELD_ROW(hello_call, 7, "term_seen", FIELD_U64, term_seen),
+    FIELD_ROW(hello_call, 8, "attempts", FIELD_LIST, attempts, .of = &attempt_state_fields, .max = NODE_ATTEMPTS_MAX),
+};
+const struct fields hello_call_fields = FIELDS_TABLE("params", hello_call, hello_rows);
+
+static const struct field hello_reply_rows[] = {
+    FIELD_ROW(hello_reply, 1, "term", FIELD_U64, term, ALWAYS),
+    FIELD_ROW(hello_reply, 2, "beat_ms", FIELD_U32, beat_ms, ALWAYS),
+};
+const struct fields hello_reply_fields = FIELDS_TABLE("result", hello_reply, hello_reply_rows);
+
+static const struct field attempt_beat_rows[] = {
+    FIELD_ROW(attempt_beat, 1, "attempt", FIELD_STRUCT, id, .of = &attempt_id_fields),
+    FIELD_ROW(attempt_beat, 2, "usage", FIELD_STRUCT, usage, .of = &usage_fields),
+    FIELD_ROW(attempt_beat, 3, "run_us", FIELD_U64, run_us),
+};
+static const struct fields attempt_beat_fields = FIELDS_TABLE("attempt beat", attempt_beat, attempt_beat_rows);
+
+static const struct field beat_rows[] = {
+    FIELD_ROW(beat_call, 1, "boot_us", FIELD_U64, boot_us),
+    FIELD_ROW(beat_call, 2, "attempts", FIELD_LIST, attempts, .of = &attempt_beat_fields, .max = NODE_ATTEMPTS_MAX),
+};
+const struct fields beat_call_fields = FIELDS_TABLE("params", beat_call, beat_rows);
+
+static const struct field beat_reply_rows[] = {
+    FIELD_ROW(beat_reply, 1, "term", FIELD_U64, term, ALWAYS),
+};
+const struct fields beat_reply_fields = FIELDS_TABLE("result", beat_reply, beat_reply_rows);
+
+const struct method agent_calls[AGENT_CALL_COUNT] = {
+    [AGENT_HELLO] = {"node.hello", &hello_call_fields, &hello_reply_fields, "a node and all it has", false},
+    [AGENT_BEAT] = {"node.beat", &beat_call_fields, &beat_reply_fields, "still here; renews leases", false},
+    [AGENT_STATE] = {"attempt.state", &attempt_state_fields, NULL, "an attempt is running or has ended", false},
+};
+
+#define ID_ROW(type) FIELD_ROW(type, 1, "attempt", FIELD_STRUCT, id, .flags = FIELD_REQUIRED, .of = &attempt_id_fields)
+#define TERM_ROW(type) FIELD_ROW(type, 2, "term", FIELD_U64, term, NEEDED)
+static const struct field run_rows[] = {
+    ID_ROW(run_call),
+    TERM_ROW(run_call),
+    FIELD_ROW(run_call, 3, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(run_call, 4, "spec", FIELD_STRUCT, spec, .flags = FIELD_REQUIRED, .of = &job_spec_fields),
+    FIELD_ROW(run_call, 5, "paid_us", FIELD_U64, paid_us, ALWAYS),
+};
+const struct fields run_call_fields = FIELDS_TABLE("params", run_call, run_rows);
+
+static const struct field paid_rows[] = {
+    ID_ROW(paid_call),
+    TERM_ROW(paid_call),
+    FIELD_ROW(paid_call, 3, "paid_us", FIELD_U64, paid_us, ALWAYS),
+};
+const struct fields paid_call_fields = FIELDS_TABLE("params", paid_call, paid_rows);
+
+static const struct field stop_rows[] = {
+    ID_ROW(stop_call),
+    TERM_ROW(stop_call),
+    FIELD_ROW(stop_call, 3, "cause", FIELD_ENUM, cause, .of = &end_cause_names),
+    FIELD_ROW(stop_call, 4, "grace_ms", FIELD_U32, grace_ms, ALWAYS),
+};
+const struct fields stop_call_fields = FIELDS_TABLE("params", stop_call, stop_rows);
+
+static const struct field forget_rows[] = {
+    ID_ROW(forget_call),
+    TERM_ROW(forget_call),
+};
+const struct fields forget_call_fields = FIELDS_TABLE("params", forget_call, forget_rows);
+
+const struct method node_calls[NODE_CALL_COUNT] = {
+    [NODE_RUN] = {"attempt.run", &run_call_fields, NULL, "run this attempt, unless it is known already", false},
+    [NODE_PAID] = {"attempt.paid", &paid_call_fields, NULL, "run time that is paid for", false},
+    [NODE_STOP] = {"attempt.stop", &stop_call_fields, NULL, "SIGTERM, grace, SIGKILL", false},
+    [NODE_FORGET] = {"attempt.forget", &forget_call_fields, NULL, "it is over; stop it if it lives", false},
+    [NODE_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote", false},
+};
+
+/* ---- reportd ---- */
+const struct method report_methods[REPORT_METHOD_COUNT] = {
+    [REPORT_HISTORY] = {"history.list", &list_call_fields, &list_reply_fields, "finished jobs, newest first", false},
+    [REPORT_SHOW] = {"history.show", &job_call_fields, &job_view_fields, "one job with all its attempts", false},
+    [REPORT_STATUS] = {"report.status", NULL, &text_reply_fields, "how far the reports are", false},
+};
