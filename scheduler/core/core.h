@@ -5,9 +5,15 @@
  *   core_decide(now)    proposes facts: placements, renewals, stops, ends of what was lost
  *   core_check_x()      questions by clients: a refusal, or a fact to commit
  *
- * Nothing else changes the core. Between propose and apply nothing is assumed: decide() plans on a scratch copy of
- * free capacity and the ledger, and forgets the plan. A proposed fact that was refused by the store leaves no trace
- * but core_refused(), which makes its task wait a little and say why.
+ * Nothing else changes the core. decide() plans on a scratch copy of free capacity and the ledger, and forgets the plan.
+ *
+ * In flight: a fact that decide() or a check has handed out is in flight until core_apply() or core_refused() of that
+ *            same fact (also code "dropped", when it was thrown away uncommitted): every handed-out fact must end in one
+ *            of the two. Until then nothing else is proposed about its task, and a check about it answers CORE_LATER:
+ *            ask again after the next apply. decide() proposes nothing while its last proposals are in flight.
+ *            Facts must be committed in the order in which they were handed out.
+ *            (So a second report of the same end, a cancel that meets a placement, an end that meets a renewal can't
+ *            both be committed. Who asks between batches only hardly ever sees CORE_LATER.)
  *
  * Ownership: the core owns its jobs, tasks, nodes and ledger; callers hold ids. Views are borrowed until the next apply.
  * Purity:    no clock, no I/O, no randomness, no logging; time arrives in facts and in struct core_now.
@@ -49,7 +55,8 @@ void core_free(struct core *c);
 void core_apply(struct core *c, uint64_t seq, const struct fact *fact);
 /* The same question without the abort, for replaying what may be damaged. -EPROTO and which invariant. */
 int core_apply_check(const struct core *c, const struct fact *fact, struct err *err) MUST_USE;
-/* The store refused this proposal: its task waits `core_limits` backoff and `why` shows the code. */
+/* The store refused this fact, or it was dropped uncommitted: it is no longer in flight. A refused placement or renewal
+ * waits a second and `why` shows the code. */
 void core_refused(struct core *c, const struct fact *fact, const char *code, const char *detail, struct core_now now);
 /* Facts that rebuild this state through core_apply: policy, cell, nodes, jobs. fn owns nothing. */
 int core_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *fact), void *arg) MUST_USE;
@@ -66,11 +73,16 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
 /* ---- live facts about nodes that are not in the journal (contact is soft state) ---- */
 void core_node_seen(struct core *c, const char *node, struct core_now now); /* a hello or beat arrived */
 
-/* ---- questions by clients and agents: 0 and a fact to commit (caller clears), or 1 and a refusal ---- */
+/* ---- questions by clients and agents ---- */
+enum core_answer {
+    CORE_FACT,    /* a fact to commit (caller clears); kind FACT_NONE when nothing needs to change: answer at once */
+    CORE_REFUSED, /* and a refusal (caller clears) */
+    CORE_LATER,   /* something about it is in flight: nothing was filled; ask again after the next apply */
+};
 int core_check_submit(struct core *c, const struct submit_call *call, uint32_t uid, const char *user, struct core_now now,
                       struct fact *ret, struct submit_reply *quote, struct refusal *refusal);
-/* Cancel: queued tasks by fact `cancelled`; live ones each by a `stopping` fact. Up to max facts; *ret_more when
- * there is more to do after these are applied. */
+/* Cancel: queued tasks by fact `cancelled`; live ones each by a `stopping` fact. Up to max facts; when *ret_count == max
+ * there may be more to do: ask again after these are applied. */
 int core_check_cancel(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                       struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply, struct refusal *refusal);
 int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
@@ -81,15 +93,17 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
                       struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
 int core_check_drain(struct core *c, const struct drain_call *call, const char *who, struct core_now now,
                      struct fact *ret, struct refusal *refusal);
-/* A node says hello. Fact joined, or FACT_NONE when nothing is new; a new boot id also makes decide() end what ran there. */
+/* A node says hello: counts as seen. Fact joined, or FACT_NONE when nothing is new. A new boot id makes decide() end what
+ * ran there; an attempt that ran there under the same boot id and isn't listed is ended as END_KEEPER_LOST by decide().
+ * One that was only starting is not lost: core_duty() says DUTY_RUN again. */
 int core_check_hello(struct core *c, const struct hello_call *call, struct core_now now, struct fact *ret,
                      struct refusal *refusal);
 /* An attempt is running / has ended, says its node. FACT_NONE when known already or stale (another epoch, final):
  * answered as done, counted in core_stats. */
-void core_check_running(struct core *c, const char *node, const struct attempt_state *state, struct core_now now,
-                        struct fact *ret);
-void core_check_ended(struct core *c, const char *node, const struct attempt_state *state, struct core_now now,
-                      struct fact *ret);
+int core_check_running(struct core *c, const char *node, const struct attempt_state *state, struct core_now now,
+                       struct fact *ret) MUST_USE; /* CORE_FACT or CORE_LATER */
+int core_check_ended(struct core *c, const char *node, const struct attempt_state *state, struct core_now now,
+                     struct fact *ret) MUST_USE;   /* CORE_FACT or CORE_LATER */
 
 /* ---- what an agent should know about an attempt now, from state alone (idempotent effects) ---- */
 enum agent_duty { DUTY_RUN, DUTY_PAID, DUTY_STOP, DUTY_FORGET };
