@@ -45,7 +45,7 @@ struct keeper_record {
     uint64_t term;
     uint32_t cause;          /* enum end_cause */
     int32_t exit_code, signal;
-    uint32_t step;           /* launch step that failed (END_LAUNCH_FAILED), else 0 */
+    uint32_t step;           /* enum launch_step that failed (END_LAUNCH_FAILED), else 0 */
     int32_t step_errno;
     int64_t started_utc_us;
     uint64_t run_us;
@@ -53,5 +53,9 @@ struct keeper_record {
     uint64_t check;          /* FNV-1a 64 over everything before it */
 };
 #define KEEPER_RECORD_MAGIC 0x52455652u
+
+/* What belongs into `check`; whether magic, version and check are right. */
+uint64_t keeper_record_sum(const struct keeper_record *record);
+bool keeper_record_is_whole(const struct keeper_record *record);
 
 #endif

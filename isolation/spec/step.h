@@ -1,0 +1,46 @@
+/*
+ * step - the steps of a launch, in order. One table for the warden's replies, the keeper's record, logs and manuals:
+ * a launch that fails names its step and the errno.
+ * Purity: pure.
+ */
+#ifndef REEVE_ISOLATION_SPEC_STEP_H
+#define REEVE_ISOLATION_SPEC_STEP_H
+
+#include <stdint.h>
+
+enum launch_step {
+    STEP_NONE,
+    STEP_REQUEST,  /* the request itself: fields and fds */
+    STEP_SLOT,     /* no free range of user ids, too many launches under way */
+    STEP_CGROUP,   /* groups made, limits written and read back */
+    STEP_CLONE,    /* the zygote's clone3 */
+    STEP_IDMAP,    /* uid_map, gid_map */
+    STEP_ATTACH,   /* into the groups, checked */
+    STEP_IDS,      /* root of its own user namespace */
+    STEP_CGROUPNS,
+    STEP_HOSTNAME,
+    STEP_NETWORK,  /* lo up */
+    STEP_ROOT,     /* the read-only root */
+    STEP_PROC,
+    STEP_MASKS,
+    STEP_SCRATCH,  /* /tmp, /dev/shm */
+    STEP_PIVOT,
+    STEP_NSLIMIT,  /* no further namespaces inside */
+    STEP_PIPES,
+    STEP_FORK,
+    STEP_OOM,      /* oom_score_adj of the keeper */
+    STEP_ARGS,
+    STEP_RLIMITS,
+    STEP_SCRIPT,
+    STEP_CAPS,
+    STEP_USER,
+    STEP_SECCOMP,
+    STEP_EXEC,
+    STEP_TIMEOUT,  /* the launch as a whole took too long */
+    STEP_COUNT
+};
+
+/* "cgroup", "clone", … ; "unknown" for a number that is none. */
+const char *launch_step_name(uint32_t step);
+
+#endif
