@@ -8,11 +8,12 @@
  *
  *   on connect  keeper -> agent  KEEPER_HELLO with the read ends of stdout and stderr as fds
  *   any time    agent -> keeper  KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP
- *   at the end  keeper -> agent  KEEPER_ENDED, after the record is on disk; then the keeper exits
+ *   at the end  keeper -> agent  KEEPER_ENDED, after the record is on disk (again on every new connection)
+ *   after that  agent -> keeper  KEEPER_DRAINED, when every byte of the pipes is in the files; then the keeper exits
  *
  * The keeper keeps the pipes' read ends itself, so the payload never sees SIGPIPE and never loses a byte while no agent
- * is there: it just waits when the pipe is full. After the payload's end what is still in the pipes belongs to the agent
- * that holds the fds; without one the keeper waits for one, up to KEEPER_LINGER_US, before it exits.
+ * is there: it just waits when the pipe is full. After the payload's end the pipes may still hold bytes, so the keeper
+ * stays until an agent says KEEPER_DRAINED (closing alone could be an agent that was killed), up to KEEPER_LINGER_US.
  */
 #ifndef REEVE_ISOLATION_SPEC_KEEPER_H
 #define REEVE_ISOLATION_SPEC_KEEPER_H
@@ -24,7 +25,7 @@
 #define KEEPER_VERSION 1
 #define KEEPER_LINGER_US UINT64_C(3600000000)
 
-enum keeper_op { KEEPER_HELLO = 1, KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP, KEEPER_ENDED };
+enum keeper_op { KEEPER_HELLO = 1, KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP, KEEPER_ENDED, KEEPER_DRAINED };
 
 struct keeper_message {
     uint32_t version, op;
