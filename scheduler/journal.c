@@ -1,0 +1,291 @@
+#include "scheduler/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "scheduler/journal_walk.h"
+#include "scheduler/numbered.h"
+
+struct journal {
+    char *path, cell[JOURNAL_CELL_MAX + 1];
+    int folder, lock, fd;   /* fd: the current segment, -1 before journal_begin() */
+    uint64_t *segments;     /* first seqs, rising; the last one is current */
+    size_t segment_count;
+    struct journal_point head;
+    uint64_t durable, term, torn_bytes;
+    size_t good_bytes;      /* of the last segment, as read */
+    bool read;              /* journal_read() has found the tail */
+    struct buf filling;     /* records of the next write */
+    uint64_t filling_first; /* its first seq */
+    struct buf writing;     /* under way */
+    bool busy;
+    uint64_t bytes_total, syncs_total;
+    const struct journal_handlers *handlers;
+    void *arg;
+};
+
+static int folder_lock(struct journal *j, struct err *err)
+{
+    j->folder = open(j->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (j->folder < 0)
+        return err_set(err, -errno, "open '%s': %s", j->path, strerror(errno));
+    j->lock = openat(j->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (j->lock < 0)
+        return err_set(err, -errno, "open '%s/lock': %s", j->path, strerror(errno));
+    if (flock(j->lock, LOCK_EX | LOCK_NB) != 0)
+        return err_set(err, -EBUSY, "'%s' is in use by another reeved", j->path);
+    return 0;
+}
+
+int journal_open(struct journal **ret, const char *folder, const char *cell, struct err *err)
+{
+    if (strlen(cell) > JOURNAL_CELL_MAX)
+        return err_set(err, -EINVAL, "cell name '%s' is longer than %d bytes", cell, JOURNAL_CELL_MAX);
+    struct journal *j = calloc(1, sizeof *j);
+    if (j == NULL)
+        return err_set(err, -ENOMEM, "out of memory");
+    j->folder = j->lock = j->fd = -1;
+    memcpy(j->cell, cell, strlen(cell));
+    j->path = strdup(folder);
+    int rc = j->path == NULL ? err_set(err, -ENOMEM, "out of memory") : folder_lock(j, err);
+    if (rc == 0) {
+        numbered_clean(j->folder, JOURNAL_PREFIX);
+        rc = numbered_list(j->folder, JOURNAL_PREFIX, &j->segments, &j->segment_count, err);
+    }
+    if (rc < 0) {
+        journal_close(j);
+        return rc;
+    }
+    *ret = j;
+    return 0;
+}
+
+void journal_close(struct journal *j)
+{
+    if (j == NULL)
+        return;
+    close_p(&j->fd);
+    close_p(&j->lock);
+    close_p(&j->folder);
+    buf_fini(&j->filling);
+    buf_fini(&j->writing);
+    free(j->segments);
+    free(j->path);
+    free(j);
+}
+
+int journal_folder(const struct journal *j)
+{
+    return j->folder;
+}
+
+static struct journal_walk walk_of(const struct journal *j, uint64_t from_seq, journal_fn fn, void *arg)
+{
+    return (struct journal_walk){.folder = j->folder, .path = j->path, .cell = j->cell, .segments = j->segments,
+                                 .count = j->segment_count, .from_seq = from_seq, .fn = fn, .arg = arg};
+}
+
+int journal_read(struct journal *j, const struct journal_point *from, journal_fn fn, void *arg, struct err *err)
+{
+    BUG(j->fd >= 0);
+    struct journal_walk w = walk_of(j, from->seq, fn, arg);
+    w.expect = from;
+    int rc = journal_walk(&w, err);
+    if (rc < 0)
+        return rc;
+    j->head = w.tail;
+    j->durable = w.tail.seq;
+    j->term = w.term;
+    j->good_bytes = w.good_bytes;
+    j->torn_bytes = w.torn_bytes;
+    j->read = true;
+    return 0;
+}
+
+int journal_reread(struct journal *j, uint64_t from_seq, journal_fn fn, void *arg, struct err *err)
+{
+    BUG(from_seq == 0);
+    struct journal_walk w = walk_of(j, from_seq - 1, fn, arg);
+    return journal_walk(&w, err);
+}
+
+uint64_t journal_first_seq(const struct journal *j)
+{
+    return j->segment_count == 0 ? UINT64_MAX : j->segments[0];
+}
+
+uint64_t journal_torn_bytes(const struct journal *j)
+{
+    return j->torn_bytes;
+}
+
+static int segment_open(struct journal *j, struct err *err)
+{
+    char name[NUMBERED_NAME_MAX];
+    numbered_name(JOURNAL_PREFIX, j->segments[j->segment_count - 1], name);
+    j->fd = openat(j->folder, name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    return j->fd >= 0 ? 0 : err_set(err, -errno, "open '%s/%s': %s", j->path, name, strerror(errno));
+}
+
+static int segment_new(struct journal *j, struct err *err)
+{
+    struct journal_header h = {.first_seq = j->head.seq + 1};
+    memcpy(h.cell, j->cell, sizeof h.cell);
+    memcpy(h.chain, j->head.chain, SHA256_BYTES);
+    CLEANUP(buf_fini) struct buf bytes = {0};
+    journal_header_put(&bytes, &h);
+    uint64_t *grown = realloc(j->segments, (j->segment_count + 1) * sizeof *grown);
+    if (grown == NULL || bytes.failed) {
+        j->segments = grown != NULL ? grown : j->segments;
+        return err_set(err, -ENOMEM, "out of memory");
+    }
+    j->segments = grown;
+    int rc = numbered_write(j->folder, JOURNAL_PREFIX, h.first_seq, bytes.data, bytes.len, err);
+    if (rc < 0)
+        return err_wrap(err, rc, "begin a journal segment in '%s'", j->path);
+    j->segments[j->segment_count++] = h.first_seq;
+    return 0;
+}
+
+/* Cut durably before anything is appended: a later crash must not see the old tail again. */
+static int tail_cut(struct journal *j, struct err *err)
+{
+    if (j->torn_bytes == 0)
+        return 0;
+    if (ftruncate(j->fd, (off_t)j->good_bytes) != 0 || fsync(j->fd) != 0)
+        return err_set(err, -errno, "cut the torn tail in '%s': %s", j->path, strerror(errno));
+    return 0;
+}
+
+int journal_begin(struct journal *j, struct loop *loop, const struct journal_handlers *h, void *arg, struct err *err)
+{
+    BUG(!j->read || j->fd >= 0);
+    (void)loop;
+    j->handlers = h;
+    j->arg = arg;
+    int rc = j->segment_count == 0 ? segment_new(j, err) : 0;
+    if (rc == 0)
+        rc = segment_open(j, err);
+    return rc == 0 ? tail_cut(j, err) : rc;
+}
+
+void journal_append(struct journal *j, const struct journal_record *r)
+{
+    BUG(j->fd < 0 || r->seq != j->head.seq + 1);
+    if (j->filling.len == 0)
+        j->filling_first = r->seq;
+    struct journal_record copy = *r;
+    copy.group = j->filling_first;
+    journal_record_put(&j->filling, &copy, j->head.chain);
+    BUG(j->filling.failed); /* the turn bounds what is under way; see TURN_UNSYNCED_MAX */
+    j->head.seq = r->seq;
+    j->term = r->term;
+}
+
+static void sync_failed(struct journal *j, int error)
+{
+    struct err err = {0};
+    err_set(&err, -error, "write the journal in '%s': %s", j->path, strerror(error));
+    if (j->handlers != NULL && j->handlers->on_failed != NULL)
+        j->handlers->on_failed(j->arg, &err);
+}
+
+/* One group: everything appended so far leaves in one write and one fdatasync. 0 or -errno. */
+static int group_sync(struct journal *j)
+{
+    struct buf swap = j->writing;
+    j->writing = j->filling;
+    j->filling = swap;
+    buf_reset(&j->filling);
+    uint64_t last = j->head.seq;
+    int rc = fd_write_all(j->fd, j->writing.data, j->writing.len);
+    if (rc == 0 && fdatasync(j->fd) != 0)
+        rc = -errno;
+    if (rc < 0)
+        return rc;
+    j->bytes_total += j->writing.len;
+    j->syncs_total++;
+    j->durable = last;
+    return 0;
+}
+
+void journal_flush(struct journal *j)
+{
+    if (j->busy || j->filling.len == 0)
+        return;
+    int rc = group_sync(j);
+    if (rc < 0) {
+        sync_failed(j, -rc);
+        return;
+    }
+    if (j->handlers != NULL && j->handlers->on_synced != NULL)
+        j->handlers->on_synced(j->arg, j->durable);
+}
+
+int journal_drain(struct journal *j, struct err *err)
+{
+    if (j->filling.len == 0)
+        return 0;
+    int rc = group_sync(j);
+    if (rc < 0)
+        return err_set(err, rc, "write the journal in '%s': %s", j->path, strerror(-rc));
+    if (j->handlers != NULL && j->handlers->on_synced != NULL)
+        j->handlers->on_synced(j->arg, j->durable);
+    return 0;
+}
+
+uint64_t journal_seq(const struct journal *j)
+{
+    return j->head.seq;
+}
+
+uint64_t journal_durable(const struct journal *j)
+{
+    return j->durable;
+}
+
+struct journal_point journal_head(const struct journal *j)
+{
+    return j->head;
+}
+
+uint64_t journal_bytes_total(const struct journal *j)
+{
+    return j->bytes_total;
+}
+
+uint64_t journal_syncs_total(const struct journal *j)
+{
+    return j->syncs_total;
+}
+
+int journal_rotate(struct journal *j, struct err *err)
+{
+    int rc = journal_drain(j, err);
+    if (rc < 0)
+        return rc;
+    if (j->segments[j->segment_count - 1] == j->head.seq + 1)
+        return 0; /* nothing in the current one yet */
+    rc = segment_new(j, err);
+    if (rc < 0)
+        return rc;
+    close_p(&j->fd);
+    return segment_open(j, err);
+}
+
+void journal_prune(struct journal *j, uint64_t keep_seq)
+{
+    size_t drop = 0;
+    while (drop + 1 < j->segment_count && j->segments[drop + 1] <= keep_seq) {
+        char name[NUMBERED_NAME_MAX];
+        unlinkat(j->folder, numbered_name(JOURNAL_PREFIX, j->segments[drop], name), 0);
+        drop++;
+    }
+    memmove(j->segments, j->segments + drop, (j->segment_count - drop) * sizeof *j->segments);
+    j->segment_count -= drop;
+}

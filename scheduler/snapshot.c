@@ -1,0 +1,322 @@
+#include "scheduler/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "scheduler/numbered.h"
+
+enum { MAGIC_LEN = 8, SNAPSHOT_VERSION = 1, FLUSH_BYTES = 1 << 20 };
+#define SNAPSHOT_FACT_MAX ((size_t)64 << 20)
+
+static const char magic[MAGIC_LEN + 1] = "reevesn1";
+
+static void put_int(struct buf *out, uint64_t v, size_t bytes)
+{
+    uint8_t b[8];
+    for (size_t i = 0; i < bytes; i++)
+        b[i] = (uint8_t)(v >> (8 * i));
+    buf_add(out, b, bytes);
+}
+
+static uint64_t get_int(const uint8_t *p, size_t bytes)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < bytes; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+/* ---- writing ---- */
+struct writer {
+    int fd;
+    struct buf out, fact;
+    uint8_t chain[SHA256_BYTES];
+    uint64_t count;
+};
+
+static int writer_flush(struct writer *w)
+{
+    if (w->out.failed || w->fact.failed)
+        return -ENOMEM;
+    int rc = fd_write_all(w->fd, w->out.data, w->out.len);
+    buf_reset(&w->out);
+    return rc;
+}
+
+static void head_put(struct writer *w, const struct snapshot_head *h)
+{
+    size_t cell_len = strlen(h->cell);
+    buf_add(&w->out, magic, MAGIC_LEN);
+    put_int(&w->out, SNAPSHOT_VERSION, 4);
+    put_int(&w->out, cell_len, 4);
+    buf_add(&w->out, h->cell, cell_len);
+    put_int(&w->out, h->point.seq, 8);
+    buf_add(&w->out, h->point.chain, SHA256_BYTES);
+    put_int(&w->out, h->term, 8);
+    put_int(&w->out, (uint64_t)h->at_utc_us, 8);
+    if (w->out.failed)
+        return;
+    sha256(&(struct sha256_part){w->out.data, w->out.len}, 1, w->chain);
+    buf_add(&w->out, w->chain, SHA256_BYTES);
+}
+
+static int fact_put(void *arg, const struct fact *fact)
+{
+    struct writer *w = arg;
+    buf_reset(&w->fact);
+    fact_encode(fact, &w->fact);
+    if (w->fact.failed || w->fact.len > SNAPSHOT_FACT_MAX)
+        return -EFBIG;
+    size_t begin = w->out.len;
+    put_int(&w->out, w->fact.len, 4);
+    buf_add(&w->out, w->fact.data, w->fact.len);
+    if (w->out.failed)
+        return -ENOMEM;
+    sha256((struct sha256_part[]){{w->chain, SHA256_BYTES}, {w->out.data + begin, w->out.len - begin}}, 2, w->chain);
+    w->count++;
+    return w->out.len < FLUSH_BYTES ? 0 : writer_flush(w);
+}
+
+static int body_write(struct writer *w, const struct snapshot_head *head, const struct core *core)
+{
+    head_put(w, head);
+    int rc = core_snapshot(core, fact_put, w);
+    if (rc < 0)
+        return rc;
+    put_int(&w->out, 0, 4);
+    put_int(&w->out, w->count, 8);
+    buf_add(&w->out, w->chain, SHA256_BYTES);
+    rc = writer_flush(w);
+    return rc == 0 && fsync(w->fd) != 0 ? -errno : rc;
+}
+
+int snapshot_write(int folder, const struct snapshot_head *head, const struct core *core, struct err *err)
+{
+    char name[NUMBERED_NAME_MAX], tmp[NUMBERED_NAME_MAX + 4];
+    numbered_name(SNAPSHOT_PREFIX, head->point.seq, name);
+    snprintf(tmp, sizeof tmp, "%s.tmp", name);
+    struct writer w = {.fd = openat(folder, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    int rc = w.fd < 0 ? -errno : body_write(&w, head, core);
+    close_p(&w.fd);
+    buf_fini(&w.out);
+    buf_fini(&w.fact);
+    if (rc == 0 && (renameat(folder, tmp, folder, name) != 0 || fsync(folder) != 0))
+        rc = -errno;
+    if (rc == 0)
+        return 0;
+    unlinkat(folder, tmp, 0);
+    return err_set(err, rc, "write '%s': %s", name, strerror(-rc));
+}
+
+int snapshot_list(int folder, uint64_t **ret, size_t *ret_count, struct err *err)
+{
+    return numbered_list(folder, SNAPSHOT_PREFIX, ret, ret_count, err);
+}
+
+void snapshot_prune(int folder, uint64_t keep_seq)
+{
+    uint64_t *seqs = NULL;
+    size_t count = 0;
+    if (snapshot_list(folder, &seqs, &count, NULL) < 0)
+        return;
+    for (size_t i = 0; i < count && seqs[i] < keep_seq; i++) {
+        char name[NUMBERED_NAME_MAX];
+        unlinkat(folder, numbered_name(SNAPSHOT_PREFIX, seqs[i], name), 0);
+    }
+    free(seqs);
+}
+
+/* ---- reading ---- */
+struct view {
+    const uint8_t *at;
+    size_t len;
+};
+
+static int file_map(int folder, const char *name, struct view *ret, struct err *err)
+{
+    CLEANUP(close_p) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_set(err, -errno, "open '%s': %s", name, strerror(errno));
+    if (st.st_size <= 0)
+        return err_set(err, -EBADMSG, "'%s' is empty", name);
+    void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (at == MAP_FAILED)
+        return err_set(err, -errno, "map '%s': %s", name, strerror(errno));
+    *ret = (struct view){at, (size_t)st.st_size};
+    return 0;
+}
+
+static int head_get(const struct view *v, struct snapshot_head *ret, size_t *ret_size, uint8_t chain[SHA256_BYTES],
+                    struct err *err)
+{
+    const size_t fixed = MAGIC_LEN + 4 + 4 + 8 + SHA256_BYTES + 8 + 8;
+    if (v->len < fixed + SHA256_BYTES || memcmp(v->at, magic, MAGIC_LEN) != 0)
+        return err_set(err, -EBADMSG, "no snapshot");
+    uint64_t version = get_int(v->at + MAGIC_LEN, 4), cell_len = get_int(v->at + MAGIC_LEN + 4, 4);
+    if (version != SNAPSHOT_VERSION)
+        return err_set(err, -EPROTONOSUPPORT, "snapshot format %" PRIu64 ", this program reads %d", version, SNAPSHOT_VERSION);
+    if (cell_len > JOURNAL_CELL_MAX || v->len < fixed + cell_len + SHA256_BYTES)
+        return err_set(err, -EBADMSG, "damaged head");
+    sha256(&(struct sha256_part){v->at, fixed + cell_len}, 1, chain);
+    if (memcmp(chain, v->at + fixed + cell_len, SHA256_BYTES) != 0)
+        return err_set(err, -EBADMSG, "damaged head");
+    memset(ret, 0, sizeof *ret);
+    const uint8_t *p = v->at + MAGIC_LEN + 8;
+    memcpy(ret->cell, p, cell_len);
+    p += cell_len;
+    ret->point.seq = get_int(p, 8);
+    memcpy(ret->point.chain, p + 8, SHA256_BYTES);
+    ret->term = get_int(p + 8 + SHA256_BYTES, 8);
+    ret->at_utc_us = (int64_t)get_int(p + 16 + SHA256_BYTES, 8);
+    *ret_size = fixed + cell_len + SHA256_BYTES;
+    return 0;
+}
+
+/* Verifies from `at` (behind the head) to the very last byte. */
+static int body_check(const struct view *v, size_t at, uint8_t chain[SHA256_BYTES], struct err *err)
+{
+    uint64_t count = 0;
+    while (v->len - at >= 4) {
+        size_t len = (size_t)get_int(v->at + at, 4);
+        if (len == 0)
+            break;
+        if (len > SNAPSHOT_FACT_MAX || v->len - at - 4 < len)
+            return err_set(err, -EBADMSG, "damaged at offset %zu", at);
+        sha256((struct sha256_part[]){{chain, SHA256_BYTES}, {v->at + at, 4 + len}}, 2, chain);
+        at += 4 + len;
+        count++;
+    }
+    if (v->len - at != 4 + 8 + SHA256_BYTES || get_int(v->at + at + 4, 8) != count ||
+        memcmp(v->at + at + 12, chain, SHA256_BYTES) != 0)
+        return err_set(err, -EBADMSG, "damaged at or before offset %zu", at);
+    return 0;
+}
+
+static int body_read(const struct view *v, size_t at, int (*fn)(void *arg, const struct fact *fact), void *arg,
+                     struct err *err)
+{
+    int rc = 0;
+    for (size_t len; rc == 0 && (len = (size_t)get_int(v->at + at, 4)) > 0; at += 4 + len) {
+        struct fact fact = {0};
+        rc = fact_decode(v->at + at + 4, len, &fact, err);
+        if (rc < 0)
+            return err_wrap(err, rc, "fact at offset %zu", at);
+        rc = fn(arg, &fact);
+        fact_clear(&fact);
+    }
+    return rc;
+}
+
+static int view_load(const struct view *v, const char *cell, struct snapshot_head *ret,
+                     int (*fn)(void *arg, const struct fact *fact), void *arg, struct err *err)
+{
+    struct snapshot_head head;
+    size_t at = 0;
+    uint8_t chain[SHA256_BYTES];
+    int rc = head_get(v, &head, &at, chain, err);
+    if (rc == 0 && strcmp(head.cell, cell) != 0)
+        rc = err_set(err, -EXDEV, "it is of cell '%s', not of '%s'", head.cell, cell);
+    if (rc == 0)
+        rc = body_check(v, at, chain, err);
+    if (rc == 0)
+        rc = body_read(v, at, fn, arg, err);
+    if (rc == 0)
+        *ret = head;
+    return rc;
+}
+
+int snapshot_load(int folder, uint64_t seq, const char *cell, struct snapshot_head *ret,
+                  int (*fn)(void *arg, const struct fact *fact), void *arg, struct err *err)
+{
+    char name[NUMBERED_NAME_MAX];
+    struct view v = {0};
+    int rc = file_map(folder, numbered_name(SNAPSHOT_PREFIX, seq, name), &v, err);
+    if (rc < 0)
+        return rc;
+    rc = view_load(&v, cell, ret, fn, arg, err);
+    munmap((void *)(uintptr_t)v.at, v.len);
+    return rc < 0 ? err_wrap(err, rc, "'%s'", name) : 0;
+}
+
+/* ---- in the background ---- */
+struct snapshot_job {
+    pid_t pid;
+    int pidfd;
+    struct watch *watch;
+    void (*on_done)(void *arg, bool ok);
+    void *arg;
+};
+
+/* The child keeps nothing but the folder: not the lock, so that a dead parent's successor can start. */
+_Noreturn static void child_write(int folder, const struct snapshot_head *head, const struct core *core, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    int kept = dup2(folder, 3);
+    if (kept < 0 || syscall(SYS_close_range, 4u, ~0u, 0u) != 0)
+        _exit(1);
+    _exit(snapshot_write(kept, head, core, NULL) == 0 ? 0 : 1);
+}
+
+static void on_child(void *arg, int what)
+{
+    (void)what;
+    struct snapshot_job *s = arg;
+    int status = 0;
+    pid_t got = waitpid(s->pid, &status, WNOHANG);
+    if (got == 0)
+        return;
+    s->pid = -1;
+    watch_free(TAKE_PTR(s->watch));
+    s->on_done(s->arg, got > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int snapshot_begin(struct snapshot_job **ret, struct loop *loop, int folder, const struct snapshot_head *head,
+                   const struct core *core, void (*on_done)(void *arg, bool ok), void *arg, struct err *err)
+{
+    struct snapshot_job *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(err, -ENOMEM, "out of memory");
+    *s = (struct snapshot_job){.pidfd = -1, .on_done = on_done, .arg = arg};
+    pid_t parent = getpid();
+    s->pid = fork();
+    if (s->pid == 0)
+        child_write(folder, head, core, parent);
+    int rc = s->pid < 0 ? -errno : 0;
+    if (rc == 0 && (s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0)) < 0)
+        rc = -errno;
+    if (rc == 0)
+        rc = watch_new(&s->watch, loop, s->pidfd, WATCH_READ, on_child, s);
+    if (rc < 0) {
+        snapshot_job_free(s);
+        return err_set(err, rc, "start the snapshot: %s", strerror(-rc));
+    }
+    *ret = s;
+    return 0;
+}
+
+void snapshot_job_free(struct snapshot_job *s)
+{
+    if (s == NULL)
+        return;
+    watch_free(s->watch);
+    if (s->pid > 0) {
+        kill(s->pid, SIGKILL); /* our own child, not yet reaped: the pid is still its */
+        waitpid(s->pid, NULL, 0);
+    }
+    close_p(&s->pidfd);
+    free(s);
+}
