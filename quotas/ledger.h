@@ -4,9 +4,18 @@
  *
  * Nodes:     the tenant tree, path-named, root "/" always there.
  * Accounts:  money. "acme/etl@2026-11" is a tenant's budget in one period, "job:812" a job's own budget.
- *            An account without a rule has no limit (limit = -1) but still counts spent and held.
- *            A tenant's account of a period comes into being with its first hold.
- * Holds:     one per live attempt: what was spent so far, what is held now, on which accounts.
+ *            Money is held on: every tenant of the path that has a budget rule, in the period of that rule, leaf
+ *            first; then always "/@total", so that all that was ever spent is in one place; then the job's own
+ *            account, if it has one. A tenant without a rule has no account: nothing is asked of it.
+ *            A tenant's account comes into being with the first hold on it and takes the limit of the rule of that
+ *            moment; "/@total" has no limit (-1) unless the root's rule is of period "total". A change of policy
+ *            rewrites the limit of the current period's account; the accounts of other periods stay as they are.
+ *            A job's account lives from job.submitted (spec.budget > 0) to the fact that says job_done.
+ * Holds:     one per live attempt: what was spent so far, what is held now, on which accounts. Renewing and settling
+ *            post the growth of the cumulative cost to the accounts of the old hold.
+ * Queued:    tasks that have no live attempt and are not final. Tasks held by a person count too (they can be
+ *            cancelled from there, and keep their place), so task.held and task.released change nothing here.
+ * Limits:    a quota of 0 is no limit. An amount that would grow beyond 2^53 - 1 is refused as "bad".
  * Ownership: the ledger owns everything; callers keep paths and attempt ids, never pointers.
  * Purity:    pure.
  * Invariant: at every account  limit = spent + held + free;  free < 0 only after a limit was lowered, and then
@@ -30,7 +39,8 @@ enum ledger_verdict {
     LEDGER_NO_HOLD,       /* renew or settle of an attempt that holds nothing (already settled) */
     LEDGER_DUPLICATE,     /* hold that is already there */
     LEDGER_OVERRUN,       /* settles more than was held */
-    LEDGER_BAD,           /* negative or too large amounts */
+    LEDGER_BAD,           /* negative or too large amounts, or a fact that contradicts the state */
+    LEDGER_IN_USE,        /* a tenant can't be removed: it has live attempts, queued tasks, or children */
     LEDGER_VERDICT_COUNT
 };
 extern const struct names ledger_verdict_names; /* "fits", "no_tenant", "quota", "queue_full", "budget", … */
@@ -38,7 +48,7 @@ extern const struct names ledger_verdict_names; /* "fits", "no_tenant", "quota",
 /* What blocks, for why and for refusals: filled with the first blocker, leaf to root, when the verdict is not FITS. */
 struct ledger_blocker {
     uint32_t verdict;
-    const char *where;    /* tenant path or account name; borrowed until the ledger changes */
+    const char *where;    /* tenant path or account name; borrowed from the ledger (until it changes) or the fact */
     const char *resource; /* "cpu", …, "running", "queued", or NULL for money */
     int64_t limit, used, held, need; /* money: limit, spent, held, need in micro-units; quota: limit, used, 0, need */
 };
@@ -54,7 +64,8 @@ size_t ledger_blockers(const struct ledger *l, const struct fact *fact, struct l
  * attempt.placed, hold.renewed, attempt.ended, snapshot.*; all others are no-ops. Never fails (a fact is final);
  * lack of memory aborts. */
 void ledger_apply(struct ledger *l, const struct fact *fact);
-/* Undo of a tentative attempt.placed or hold.renewed applied last for this attempt, for decide()'s own planning. */
+/* Undo of a tentative attempt.placed or hold.renewed applied last for this attempt, for decide()'s own planning.
+ * One step per attempt: after it the ledger is as it was before that fact, whatever other attempts did since. */
 void ledger_revert(struct ledger *l, const struct fact *fact);
 
 struct tenant_view {
