@@ -1,0 +1,213 @@
+/* Job specs: what is completed, what is refused, and the bytes of facts. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fact.h"
+#include "base/io/json.h"
+
+static int read_spec(const char *text, struct job_spec *spec, struct err *err)
+{
+    int r = json_read(&job_spec_fields, text, strlen(text), JSON_STRICT, spec, err);
+    return r < 0 ? r : job_spec_complete(spec, err);
+}
+
+static const struct {
+    const char *what, *text, *says; /* says NULL = accepted */
+} cases[] = {
+    {"a command is enough", "{\"command\":[\"true\"]}", NULL},
+    {"a script is enough", "{\"script\":\"#!/bin/sh\\necho hi\\n\"}", NULL},
+    {"nothing to run", "{\"name\":\"x\"}", "command: a job needs a command or a script"},
+    {"unknown key", "{\"command\":[\"true\"],\"comand\":1}", "comand"},
+    {"wrong type", "{\"command\":7}", "command"},
+    {"memory that is no size", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"4 Gigs\"}}", "resources.memory"},
+    {"memory too small", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"1Mi\"}}", "resources.memory: at least 4Mi"},
+    {"memory that overflows", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"99999999999Gi\"}}", "resources.memory"},
+    {"memory beyond 64 bits", "{\"command\":[\"true\"],\"resources\":{\"memory\":99999999999999999999999}}", ""},
+    {"negative cpu", "{\"command\":[\"true\"],\"resources\":{\"cpu\":-1}}", "resources.cpu"},
+    {"relative cwd", "{\"command\":[\"true\"],\"cwd\":\"tmp\"}", "cwd: 'tmp' is not an absolute path"},
+    {"array backwards", "{\"command\":[\"true\"],\"array\":{\"first\":5,\"last\":4}}", "array.last"},
+    {"array too large", "{\"command\":[\"true\"],\"array\":{\"first\":0,\"last\":1000000}}", "array: at most"},
+    {"our own variables", "{\"command\":[\"true\"],\"env\":{\"REEVE_FENCE\":\"1\"}}", "env.REEVE_FENCE"},
+    {"a variable with =", "{\"command\":[\"true\"],\"env\":{\"A=B\":\"1\"}}", "env.A=B"},
+    {"priority too high", "{\"command\":[\"true\"],\"priority\":1001}", "priority"},
+    {"priority too low", "{\"command\":[\"true\"],\"priority\":-1001}", "priority"},
+    {"lowest priority", "{\"command\":[\"true\"],\"priority\":-1000}", NULL},
+    {"negative budget", "{\"command\":[\"true\"],\"budget\":\"-1\"}", "budget"},
+    {"generic named cpu", "{\"command\":[\"true\"],\"resources\":{\"generic\":{\"cpu\":1}}}", "resources.generic.cpu"},
+    {"generic of zero", "{\"command\":[\"true\"],\"resources\":{\"generic\":{\"gpu\":0}}}", "resources.generic.gpu"},
+    {"unknown lease", "{\"command\":[\"true\"],\"lease\":\"quick\"}", "lease"},
+    {"empty program", "{\"command\":[\"\"]}", "command"},
+    {"time without unit", "{\"command\":[\"true\"],\"time_limit\":\"30\"}", "time_limit"},
+};
+
+START_TEST(specs)
+{
+    struct job_spec spec = {0};
+    struct err err = {0};
+    int r = read_spec(cases[_i].text, &spec, &err);
+    if (cases[_i].says == NULL)
+        ck_assert_msg(r == 0, "%s: %s", cases[_i].what, err.text);
+    else
+        ck_assert_msg(r == -EINVAL && strstr(err.text, cases[_i].says) != NULL, "%s: %d '%s'", cases[_i].what, r,
+                      err.text);
+    fields_clear(&job_spec_fields, &spec);
+}
+END_TEST
+
+START_TEST(defaults_are_filled_once)
+{
+    struct job_spec spec = {0}, again = {0};
+    struct err err = {0};
+    ck_assert_int_eq(read_spec("{\"command\":\"python3 a.py | gzip\"}", &spec, &err), 0);
+    ck_assert_uint_eq(spec.command.count, 3);
+    ck_assert_str_eq(spec.command.v[0], "/bin/sh");
+    ck_assert_str_eq(spec.command.v[2], "python3 a.py | gzip");
+    ck_assert_str_eq(spec.cwd, "/tmp");
+    ck_assert_uint_eq(spec.resources.cpu_milli, 1000);
+    ck_assert_uint_eq(job_spec_tasks(&spec), 1);
+    ck_assert_int_eq(fields_copy(&job_spec_fields, &spec, &again), 0);
+    ck_assert_int_eq(job_spec_complete(&again, &err), 0);
+    ck_assert(fields_equal(&job_spec_fields, &spec, &again));
+    fields_clear(&job_spec_fields, &spec);
+    fields_clear(&job_spec_fields, &again);
+}
+END_TEST
+
+START_TEST(same_spec_same_bytes_other_spec_names_the_difference)
+{
+    struct job_spec a = {0}, b = {0};
+    struct err err = {0};
+    ck_assert_int_eq(read_spec("{\"command\":[\"a\",\"b\"],\"env\":{\"X\":\"1\",\"A\":\"2\"}}", &a, &err), 0);
+    ck_assert_int_eq(read_spec("{\"env\":{\"A\":\"2\",\"X\":\"1\"},\"command\":[\"a\",\"b\"]}", &b, &err), 0);
+    struct buf x = {0}, y = {0}, diff = {0};
+    fields_encode(&job_spec_fields, &a, &x);
+    fields_encode(&job_spec_fields, &b, &y);
+    ck_assert_uint_eq(x.len, y.len);
+    ck_assert_mem_eq(x.data, y.data, x.len);
+    b.resources.mem_bytes *= 2;
+    b.retries = 3;
+    fields_diff(&job_spec_fields, &a, &b, &diff);
+    ck_assert_str_eq(buf_text(&diff), "resources.memory, retries");
+    buf_fini(&x);
+    buf_fini(&y);
+    buf_fini(&diff);
+    fields_clear(&job_spec_fields, &a);
+    fields_clear(&job_spec_fields, &b);
+}
+END_TEST
+
+/* An object with something in every field, by the table. */
+static struct fact sample(uint32_t kind)
+{
+    struct fact fact = {.kind = kind, .at_utc_us = 1764000000000000 + (int64_t)kind};
+    struct err err = {0};
+    if (kind == FACT_JOB_SUBMITTED) {
+        fact.submitted.job = 812;
+        ck_assert_int_eq(str_set(&fact.submitted.tenant, "acme/etl"), 0);
+        ck_assert_int_eq(str_set(&fact.submitted.key, "k1"), 0);
+        ck_assert_int_eq(strs_add(&fact.submitted.path, "acme/etl"), 0);
+        ck_assert_int_eq(strs_add(&fact.submitted.path, "acme"), 0);
+        ck_assert_int_eq(read_spec("{\"command\":[\"a\"],\"array\":{\"first\":1,\"last\":9},\"budget\":\"1.5\"}",
+                                   &fact.submitted.spec, &err), 0);
+    } else if (kind == FACT_ATTEMPT_ENDED) {
+        fact.ended.id = (struct attempt_id){812, 3, 2};
+        fact.ended.record.cause = END_SIGNAL;
+        fact.ended.record.signal = 9;
+        fact.ended.spent_micros = 123456;
+        struct charge *c = list_add(&fact.ended.charges, sizeof *c);
+        ck_assert_int_eq(str_set(&c->resource, "cpu"), 0);
+        c->micros = 123456;
+    }
+    return fact;
+}
+
+START_TEST(every_kind_of_fact_survives_its_bytes)
+{
+    uint32_t kind = (uint32_t)_i;
+    ck_assert_ptr_nonnull(fact_fields(kind));
+    struct fact fact = sample(kind), back = {0}, copy = {0};
+    struct buf bytes = {0};
+    struct err err = {0};
+    fact_encode(&fact, &bytes);
+    ck_assert_msg(fact_decode(bytes.data, bytes.len, &back, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(back.kind, kind);
+    ck_assert_int_eq(back.at_utc_us, fact.at_utc_us);
+    ck_assert(fields_equal(fact_fields(kind), fact_body_const(&fact), fact_body_const(&back)));
+    ck_assert_int_eq(fact_copy(&back, &copy), 0);
+    for (size_t n = 0; n < bytes.len; n++) { /* no prefix crashes or leaves anything behind */
+        struct fact cut = {0};
+        if (fact_decode(bytes.data, n, &cut, &err) == 0)
+            fact_clear(&cut);
+    }
+    fact_clear(&fact);
+    fact_clear(&back);
+    fact_clear(&copy);
+    buf_fini(&bytes);
+}
+END_TEST
+
+START_TEST(a_fact_of_tomorrow_is_refused_by_name)
+{
+    struct fact fact = {0};
+    struct err err = {0};
+    ck_assert_int_eq(fact_decode("\x7f\x00", 2, &fact, &err), -EPROTONOSUPPORT);
+    ck_assert_ptr_nonnull(strstr(err.text, "127"));
+    ck_assert_int_eq(fact_decode("", 0, &fact, &err), -EBADMSG);
+}
+END_TEST
+
+static const struct {
+    const char *what, *text, *says;
+} policies[] = {
+    {"an empty policy", "{}", NULL},
+    {"a tree", "{\"tenants\":{\"acme/etl\":{},\"acme\":{\"quota\":{\"cpu\":4}}}}", NULL},
+    {"a budget", "{\"tenants\":{\"a\":{\"budget\":{\"limit\":\"500.00\",\"period\":\"month\"}}}}", NULL},
+    {"a missing parent", "{\"tenants\":{\"acme/etl\":{}}}", "its parent 'acme' is not there"},
+    {"the same tenant twice", "{\"tenants\":{\"a\":{},\"a\":{}}}", ""},
+    {"a path that climbs", "{\"tenants\":{\"..\":{}}}", "tenants"},
+    {"a path too deep", "{\"tenants\":{\"a/b/c/d/e/f/g/h/i\":{}}}", "tenants"},
+    {"a currency of four letters", "{\"currency\":\"EURO\"}", "currency"},
+    {"a currency in small letters", "{\"currency\":\"eur\"}", "currency"},
+    {"prices", "{\"prices\":[{\"from\":\"2026-01-01\",\"per_hour\":{\"cpu\":\"0.04\"}}]}", NULL},
+    {"prices out of order", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{}},{\"from\":\"2026-01-01\",\"per_hour\":{}}]}",
+     "prices[1].from"},
+    {"a price too high", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{\"cpu\":\"10001\"}}]}", "at most 10000"},
+    {"a budget without limit", "{\"tenants\":{\"a\":{\"budget\":{\"period\":\"day\"}}}}", "limit"},
+    {"a period that is none", "{\"tenants\":{\"a\":{\"budget\":{\"limit\":1,\"period\":\"moon\"}}}}", "period"},
+};
+
+START_TEST(policy_files)
+{
+    struct policy_file file = {0};
+    struct err err = {0};
+    int r = json_read(&policy_file_fields, policies[_i].text, strlen(policies[_i].text), JSON_STRICT, &file, &err);
+    if (r == 0)
+        r = policy_file_check(&file, &err);
+    if (policies[_i].says == NULL)
+        ck_assert_msg(r == 0, "%s: %s", policies[_i].what, err.text);
+    else
+        ck_assert_msg(r < 0 && strstr(err.text, policies[_i].says) != NULL, "%s: %d '%s'", policies[_i].what, r,
+                      err.text);
+    fields_clear(&policy_file_fields, &file);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("base/job_spec, fact, policy");
+    TCase *t = tcase_create("specs");
+    tcase_add_loop_test(t, specs, 0, (int)COUNT_OF(cases));
+    tcase_add_test(t, defaults_are_filled_once);
+    tcase_add_test(t, same_spec_same_bytes_other_spec_names_the_difference);
+    tcase_add_loop_test(t, every_kind_of_fact_survives_its_bytes, FACT_NONE + 1, FACT_KIND_COUNT);
+    tcase_add_test(t, a_fact_of_tomorrow_is_refused_by_name);
+    tcase_add_loop_test(t, policy_files, 0, (int)COUNT_OF(policies));
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
