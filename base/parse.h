@@ -11,7 +11,8 @@
 
 #include "base/err.h"
 
-#define PARSE_TEXT_MAX 48 /* room for any format_x() */
+#define PARSE_TEXT_MAX 48  /* room for any format_x() */
+#define PARSE_QUOTE_MAX 80 /* room for format_quote() */
 
 int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret, struct err *err) MUST_USE;
 int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *err) MUST_USE;
@@ -37,5 +38,8 @@ const char *format_cpu(uint64_t milli, char out[PARSE_TEXT_MAX]);         /* "2"
 const char *format_duration(uint64_t ms, char out[PARSE_TEXT_MAX]);       /* "1h30m", "250ms", "0ms" */
 const char *format_money(int64_t micros, char out[PARSE_TEXT_MAX]);       /* "12.50", "0.000001": two to six decimals */
 const char *format_time(int64_t utc_us, char out[PARSE_TEXT_MAX]);        /* "2026-11-01T14:00:00Z", fraction if any */
+
+/* 'text' in quotes, cut when long and without control characters: what somebody wrote, fit for a message. */
+const char *format_quote(const char *text, char out[PARSE_QUOTE_MAX]);
 
 #endif
