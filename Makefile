@@ -82,13 +82,63 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ARCHIVES)
 unit: $(TESTS) ## build and run the unit tests
 	@fail=0; for t in $(TESTS); do $$t || fail=1; done; exit $$fail
 
+# --- what people call --------------------------------------------------------------------------------------------
+demo: ## install what is missing, build, show everything on this machine in under a minute (root)
+	@packaging/need-root "make demo" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
+	    packaging/demo/run $(BUILD)
+
+test: ## install what is missing, build, run the whole test suite (root)
+	@packaging/need-root "make test" && packaging/install-deps test && $(MAKE) --no-print-directory -j2 all && \
+	    $(MAKE) --no-print-directory unit test-system test-flow test-cgroup2
+
+up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
+	@packaging/need-root "make up" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
+	    exec $(BUILD)/reeve up --dir $(BUILD)/up --http-port 0
+
+lint: all ## layers, purity, style, manuals, scripts
+	@tests/lint/lint.sh $(BUILD)
+
+asan: ## the unit tests with address and undefined-behaviour sanitizers, in their own tree
+	@$(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
+
+test-flow: all ## the whole system under kill -9, lost stores and bad input (root)
+	@for t in tests/system/flow-*.sh; do sh $$t $(BUILD) || exit 1; done
+
+test-fresh: ## both README commands in a bare Debian 12 root made by debootstrap (root; minutes)
+	@tests/system/fresh.sh
+
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 10
+fuzz: ## each fuzz target for FUZZ_SECONDS (clang)
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SAN=address,undefined,fuzzer-no-link OPT='-O1 -g' \
+	    $(addprefix build-fuzz/tests/fuzz/,$(FUZZERS))
+	@for f in $(FUZZERS); do echo "  FUZZ $$f"; mkdir -p build-fuzz/corpus/$$f; \
+	    build-fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
+	        build-fuzz/corpus/$$f 2>build-fuzz/$$f.log || { tail -30 build-fuzz/$$f.log; exit 1; }; done
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \
+	    -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_COMMON)
+
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
+bench: all $(BENCHES) ## every benchmark: `name value unit`, floor and result in the same run (root)
+	@tests/bench/run $(BUILD)
+
+install: all ## honours DESTDIR and PREFIX
+	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	@install -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
+	@for p in reeved reeve-agent reeve-warden reeve-keeper reeve-reportd; do \
+	    install -m 755 $(BUILD)/$$p $(DESTDIR)$(PREFIX)/sbin/$$p; done
+	@for m in docs/man/*.[158]; do install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/; done
+
 clean: ## remove every build tree
 	rm -rf build build-*
 
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit clean help
+.PHONY: all unit demo test up lint asan test-flow test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
