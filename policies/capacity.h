@@ -1,0 +1,41 @@
+/*
+ * capacity - resources as a row of numbers, for decisions that compare many of them: what a node has free, what a task
+ * needs there, what a tenant uses.
+ * Units:  milli-cores, bytes, units. On a node scratch lies in memory (tmpfs), so both are one number here; quotas and
+ *         prices keep them apart (quotas/).
+ * Names:  generic resources get their place when the first node that has them joins; a task naming one that no node has
+ *         fits nowhere.
+ * Purity: pure.
+ */
+#ifndef REEVE_POLICIES_CAPACITY_H
+#define REEVE_POLICIES_CAPACITY_H
+
+#include "base/resources.h"
+
+#define CAPACITY_CPU 0
+#define CAPACITY_MEM 1
+#define CAPACITY_GENERIC 2
+#define CAPACITY_DIMS (CAPACITY_GENERIC + RESOURCE_GENERIC_MAX)
+
+struct capacity {
+    uint64_t v[CAPACITY_DIMS];
+};
+struct capacity_names {
+    char *generic[RESOURCE_GENERIC_MAX];
+    size_t count;
+};
+
+void capacity_names_fini(struct capacity_names *names);
+/* Would these names find room? A question. */
+bool capacity_names_fit(const struct capacity_names *names, const struct resources *r);
+/* Gives every generic resource of r a place. false: no room or no memory, names already added stay. */
+bool capacity_names_add(struct capacity_names *names, const struct resources *r);
+/* false when r names a resource without a place; *ret is then not filled. */
+bool capacity_of(const struct capacity_names *names, const struct resources *r, struct capacity *ret);
+
+void capacity_add(struct capacity *to, const struct capacity *what);
+/* Never below zero: what isn't there can't be taken. */
+void capacity_take(struct capacity *from, const struct capacity *what);
+bool capacity_fits(const struct capacity *need, const struct capacity *have);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * place - which node takes a task: pack. Of the nodes it fits on, the one with the least free cpu; ties by name.
+ *
+ * The index keeps nodes ordered by (free cpu, name) in a tree whose branches know the most that any node below them has
+ * free of each resource, so that a search passes over branches where nothing can fit: a decision costs the depth of the
+ * tree, not the number of nodes. The tree's shape comes from the names alone and never shows in an answer.
+ * Ownership: the caller owns the items; an item stays where it is while it is in an index, and is in one index at most.
+ * Purity:    pure.
+ */
+#ifndef REEVE_POLICIES_PLACE_H
+#define REEVE_POLICIES_PLACE_H
+
+#include "policies/capacity.h"
+
+struct place_item {
+    struct capacity free; /* change it only through place_set() while in_index */
+    const char *name;
+    bool in_index;
+    /* of the index */
+    uint32_t priority;
+    struct place_item *left, *right;
+    struct capacity most;
+};
+struct place_index {
+    struct place_item *root;
+    size_t count;
+};
+
+void place_add(struct place_index *index, struct place_item *item);
+void place_remove(struct place_index *index, struct place_item *item); /* no-op when it isn't in */
+void place_set(struct place_index *index, struct place_item *item, const struct capacity *free);
+/* The node for a task that needs `need`, other than `avoid` (NULL = any). NULL: it fits nowhere. */
+struct place_item *place_find(const struct place_index *index, const struct capacity *need,
+                              const struct place_item *avoid);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * retry - what follows the end of an attempt: nothing, another attempt after a pause, or a person.
+ *
+ *   cause                          next                                    costs the user a retry
+ *   exit 0                         final
+ *   exit > 0, signal, oom          queued while retries are left           yes
+ *   time limit, budget             final (another try would end alike)
+ *   cancelled                      final
+ *   launch failed                  queued                                  no
+ *   lease, keeper, node lost       queued | held | final: on_node_loss     no
+ *
+ * A task that a person has cancelled is never tried again, whatever ended it. After RETRY_FAULTS_MAX node faults a task
+ * waits for a person: by then it isn't the nodes.
+ * Purity: pure.
+ */
+#ifndef REEVE_POLICIES_RETRY_H
+#define REEVE_POLICIES_RETRY_H
+
+#include "base/fact.h"
+#include "base/task_state.h"
+
+#define RETRY_FAULTS_MAX 20
+#define RETRY_PAUSE_FIRST_US INT64_C(1000000)
+#define RETRY_PAUSE_MAX_US INT64_C(60000000)
+
+struct retry_case {
+    const struct exit_record *record;
+    uint32_t retries;      /* allowed */
+    uint32_t retries_used; /* before this end */
+    uint32_t node_faults;  /* before this end */
+    uint32_t on_node_loss; /* enum node_loss */
+    bool cancelled;        /* a person asked it to stop */
+};
+struct retry_answer {
+    uint32_t next;       /* enum task_next */
+    uint32_t state;      /* enum task_state, when NEXT_FINAL */
+    uint32_t user_retry; /* 1: this end used up a retry of the user */
+};
+struct retry_answer retry_after(const struct retry_case *c);
+/* Is this end the platform's fault: not charged, no retry used, the node avoided? */
+bool retry_is_node_fault(uint32_t cause);
+/* The pause before the next attempt: 1 s, doubling to 60 s. Counts as they are after the end. */
+int64_t retry_pause_us(uint32_t cause, uint32_t retries_used, uint32_t node_faults);
+
+#endif
