@@ -22,12 +22,16 @@ ssize_t fd_read_full(int fd, void *bytes, size_t len) MUST_USE;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err) MUST_USE;
 /* Writes path.tmp, fsyncs, renames, fsyncs the folder: after it the file is the new one or the old one. */
 int file_write_durable(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err) MUST_USE;
-int dir_make(const char *path, mode_t mode, struct err *err) MUST_USE; /* exists = fine */
-/* Removes a folder and all below it without following links or crossing mounts; absent = fine. */
+int dir_make(const char *path, mode_t mode, struct err *err) MUST_USE; /* exists = fine, its mode stays */
+/* Removes a folder and all below it without following links or crossing mounts; absent = fine. A mount inside it is
+ * a failure (-EXDEV, -EBUSY), and what lies beside it may be gone already. */
 int dir_remove(const char *path, struct err *err) MUST_USE;
 /* A sealed memfd holding these bytes: nobody can change it any more. */
 int memfd_sealed(const char *name, const void *bytes, size_t len) MUST_USE;
-/* SOCK_SEQPACKET message with up to 8 fds. recv: count of fds in *fds_count; excess fds are closed and -EBADMSG. */
+/* SOCK_SEQPACKET message with up to FD_PACKET_MAX fds. recv: *fds_count is the room in `fds` before the call and the
+ * count after it (NULL, NULL = none wanted); returns the bytes, 0 at the end. More fds than room, or a message longer
+ * than `size`: all its fds are closed and -EBADMSG. */
+#define FD_PACKET_MAX 8
 int fd_send_packet(int sock, const void *bytes, size_t len, const int *fds, size_t fds_count) MUST_USE;
 ssize_t fd_recv_packet(int sock, void *bytes, size_t size, int *fds, size_t *fds_count) MUST_USE;
 

@@ -24,9 +24,22 @@ void loop_free(struct loop *l);
 struct event_base *loop_base(struct loop *l); /* for libevent's own helpers (rpc, http, hiredis adapter) */
 /* `turn` runs after each round of callbacks; returns true to be called again without waiting. */
 void loop_on_turn(struct loop *l, bool (*turn)(void *arg), void *arg);
-/* Runs until loop_stop(). SIGTERM and SIGINT stop it too (once), after calling on_stop if set. */
+/* Called when SIGTERM or SIGINT arrives, instead of stopping at once: whoever sets it calls loop_stop() when ready. */
+void loop_on_stop(struct loop *l, void (*on_stop)(void *arg), void *arg);
+/* Runs until loop_stop(); the turn and the flushes of the last round still run. SIGTERM and SIGINT stop it too, once:
+ * a second one does what it does to any program. */
 int loop_run(struct loop *l, struct err *err) MUST_USE;
 void loop_stop(struct loop *l);
+
+/* Work to be done once per turn, after `turn`: writers that batch (rpc) hang their one write here. The struct is the
+ * caller's, zeroed at first, and stays in place while it hangs; taking it off inside a flush is fine. */
+struct loop_flush {
+    void (*fn)(void *arg);
+    void *arg;
+    struct loop_flush *next, **link; /* the loop's */
+};
+void loop_on_flush(struct loop *l, struct loop_flush *flush);
+void loop_off_flush(struct loop *l, struct loop_flush *flush); /* not hanging = fine */
 
 /* One-shot timers; setting again moves it. */
 int timer_new(struct timer **ret, struct loop *l, void (*fn)(void *arg), void *arg) MUST_USE;
