@@ -1,12 +1,9 @@
 #include "quotas/ledger.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "quotas/ledger_state.h"
-#include "quotas/period.h"
 
 static const char *const verdict_names[LEDGER_VERDICT_COUNT] = {
     [LEDGER_FITS] = "fits",           [LEDGER_NO_TENANT] = "no_tenant", [LEDGER_QUOTA] = "quota",
@@ -87,84 +84,22 @@ struct hold *ledger_hold(const struct ledger *l, struct attempt_id id)
     return map_find(&l->holds, &id, sizeof id);
 }
 
-const char *ledger_job_account(uint64_t job, char out[LEDGER_JOB_ACCOUNT_MAX])
-{
-    snprintf(out, LEDGER_JOB_ACCOUNT_MAX, "job:%" PRIu64, job);
-    return out;
-}
-
-int ledger_path_compare(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    /* End of text first, then '/', then everything else. */
-    int left = *a == '/' ? 1 : *a ? (unsigned char)*a + 1 : 0;
-    int right = *b == '/' ? 1 : *b ? (unsigned char)*b + 1 : 0;
-    return left - right;
-}
-
-const char *ledger_parent_path(const char *path, char out[256])
-{
-    const char *slash = strrchr(path, '/');
-    if (strcmp(path, TENANT_ROOT) == 0) {
-        return NULL;
-    }
-    if (!slash || slash == path || (size_t)(slash - path) >= 256) {
-        return TENANT_ROOT;
-    }
-    memcpy(out, path, (size_t)(slash - path));
-    out[slash - path] = '\0';
-    return out;
-}
-
-static const char *const fixed_names[] = {"cpu", "memory", "scratch"};
-
-const char *ledger_resource(const struct resources *r, size_t index, uint64_t *ret_amount)
-{
-    const uint64_t fixed[] = {r->cpu_milli, r->mem_bytes, r->scratch_bytes};
-    if (index < COUNT_OF(fixed)) {
-        *ret_amount = fixed[index];
-        return fixed_names[index];
-    }
-    index -= COUNT_OF(fixed);
-    if (index >= r->generic.count) {
-        return NULL;
-    }
-    *ret_amount = r->generic.v[index].value;
-    return r->generic.v[index].name;
-}
-
-uint64_t ledger_resource_get(const struct resources *r, size_t index, const char *name)
-{
-    const uint64_t fixed[] = {r->cpu_milli, r->mem_bytes, r->scratch_bytes};
-    return index < COUNT_OF(fixed) ? fixed[index] : counts_get(&r->generic, name);
-}
-
 /* ---- accounts ---------------------------------------------------------------------------------------------- */
-
-static bool rule_is_total(const struct budget_rule *b)
-{
-    return b->present && b->period == PERIOD_TOTAL;
-}
 
 enum ledger_verdict ledger_new_limit(const struct ledger *l, const char *name, int64_t *ret_limit)
 {
-    char path[256];
-    const char *mark = name ? strrchr(name, '@') : NULL;
-    if (!mark || mark == name || (size_t)(mark - name) >= sizeof path) {
+    char buffer[LEDGER_TENANT_MAX];
+    const char *tenant = ledger_account_tenant(name, buffer);
+    if (!tenant) {
         return LEDGER_BAD; /* a job's account is never made by a hold */
     }
-    memcpy(path, name, (size_t)(mark - name));
-    path[mark - name] = '\0';
-    const struct node *n = ledger_node(l, path);
+    const struct node *n = ledger_node(l, tenant);
     if (!n) {
         return LEDGER_NO_TENANT;
     }
     /* "/@total" is held on always; it has a limit only when the rule speaks of it. For every other name the rule's
      * limit counts, whatever the period: a name that doesn't fit the rule must not open a way around it. */
-    bool bare_total = strcmp(name, LEDGER_ROOT_TOTAL) == 0 && !rule_is_total(&n->rule.budget);
+    bool bare_total = strcmp(name, LEDGER_ROOT_TOTAL) == 0 && !ledger_budget_is_total(&n->rule.budget);
     *ret_limit = n->rule.budget.present && !bare_total ? n->rule.budget.limit_micros : -1;
     return LEDGER_FITS;
 }
@@ -188,13 +123,6 @@ void ledger_account_remove(struct ledger *l, struct account *a)
     free(a);
 }
 
-static int accounts_add(const char *path, uint32_t period, int64_t utc_us, struct strs *ret)
-{
-    char name[256 + 1 + PERIOD_NAME_MAX], when[PERIOD_NAME_MAX];
-    int len = snprintf(name, sizeof name, "%s@%s", path, period_name(period, utc_us, when));
-    return len < 0 || (size_t)len >= sizeof name ? -ENAMETOOLONG : strs_add(ret, name);
-}
-
 int ledger_accounts(const struct ledger *l, const struct strs *path, int64_t utc_us, struct strs *ret)
 {
     for (size_t i = 0; i < path->count; i++) {
@@ -202,14 +130,13 @@ int ledger_accounts(const struct ledger *l, const struct strs *path, int64_t utc
         if (!n) {
             return -ENOENT;
         }
-        if (n->rule.budget.present) {
-            int rc = accounts_add(n->rule.path, n->rule.budget.period, utc_us, ret);
-            if (rc < 0) {
-                return rc;
-            }
+        char name[LEDGER_ACCOUNT_MAX];
+        if (n->rule.budget.present && ledger_tenant_account(n->rule.path, n->rule.budget.period, utc_us, name) &&
+            strs_add(ret, name) < 0) {
+            return -ENOMEM;
         }
     }
-    return rule_is_total(&l->root->rule.budget) ? 0 : strs_add(ret, LEDGER_ROOT_TOTAL);
+    return ledger_budget_is_total(&l->root->rule.budget) ? 0 : strs_add(ret, LEDGER_ROOT_TOTAL);
 }
 
 bool ledger_path(const struct ledger *l, const char *tenant, struct strs *ret)

@@ -1,8 +1,6 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "quotas/ledger_state.h"
-#include "quotas/period.h"
 
 static const struct tenant_rule *rule_at(const struct policy_change *change, size_t index)
 {
@@ -72,21 +70,11 @@ static void count_leaving(const struct ledger *l, const struct change_names *nam
     }
 }
 
-/* Slashes in a path: its depth less one. */
-static size_t slashes_in(const char *path)
-{
-    size_t slashes = 0;
-    for (; *path; path++) {
-        slashes += *path == '/';
-    }
-    return slashes;
-}
-
 static enum ledger_verdict rule_verdict(const struct ledger *l, const struct change_names *names,
                                         const struct tenant_rule *rule)
 {
-    char buffer[256];
-    if (!rule->path || rule->path[0] == '\0' || slashes_in(rule->path) >= TENANT_DEPTH_MAX || rule->budget.limit_micros < 0 ||
+    char buffer[LEDGER_TENANT_MAX];
+    if (!rule->path || rule->path[0] == '\0' || ledger_path_depth(rule->path) > TENANT_DEPTH_MAX || strlen(rule->path) >= LEDGER_TENANT_MAX || rule->budget.limit_micros < 0 ||
         rule->budget.limit_micros > MONEY_MICROS_MAX || rule->budget.period >= PERIOD_KIND_COUNT) {
         return LEDGER_BAD;
     }
@@ -142,7 +130,7 @@ static size_t sorted_place(const struct ledger *l, const char *path)
 
 static struct node *node_add(struct ledger *l, const char *path)
 {
-    char buffer[256];
+    char buffer[LEDGER_TENANT_MAX];
     struct node *n = calloc(1, sizeof *n);
     if (!n || str_set(&n->rule.path, path) < 0) {
         abort();
@@ -178,9 +166,8 @@ static struct node *node_detach(struct ledger *l, const char *path)
 
 static void account_limit(struct ledger *l, const char *path, uint32_t period, int64_t at_utc_us, int64_t limit)
 {
-    char name[256 + 1 + PERIOD_NAME_MAX], when[PERIOD_NAME_MAX];
-    snprintf(name, sizeof name, "%s@%s", path, period_name(period, at_utc_us, when));
-    struct account *a = ledger_account_find(l, name);
+    char name[LEDGER_ACCOUNT_MAX];
+    struct account *a = ledger_account_find(l, ledger_tenant_account(path, period, at_utc_us, name));
     if (a) {
         a->limit = limit;
     }
@@ -224,10 +211,10 @@ void ledger_policy_apply(struct ledger *l, const struct policy_change *change, i
     }
     free(detached);
     /* Parents before children, also when the change names them the other way round. */
-    for (size_t depth = 0; depth < TENANT_DEPTH_MAX; depth++) {
+    for (size_t depth = 0; depth <= TENANT_DEPTH_MAX; depth++) {
         for (size_t i = 0; i < change->tenants.count; i++) {
             const struct tenant_rule *rule = rule_at(change, i);
-            if (slashes_in(rule->path) == depth) {
+            if (ledger_path_depth(rule->path) == depth) {
                 rule_apply(l, rule, at_utc_us);
             }
         }

@@ -1,7 +1,7 @@
 /*
  * ledger_state - what a ledger is made of. Internal to quotas/ledger*; everybody else sees quotas/ledger.h.
  *
- *   ledger.c         birth, lookup, the naming of accounts
+ *   ledger.c         birth, lookup, which accounts money is held on
  *   ledger_check.c   questions about attempts and jobs: what blocks
  *   ledger_policy.c  tenants: questions about and effects of a change of policy
  *   ledger_apply.c   effects of all other facts, and their undo
@@ -16,12 +16,7 @@
 #include "base/task_state.h"
 #include "quotas/ledger.h"
 #include "quotas/ledger_map.h"
-
-/* Lua counts in doubles: every counter stays where they are exact. */
-#define LEDGER_COUNT_MAX ((INT64_C(1) << 53) - 1)
-#define LEDGER_PATH_MAX (TENANT_DEPTH_MAX + 1)      /* and the root */
-#define LEDGER_ACCOUNTS_MAX (LEDGER_PATH_MAX + 2)   /* and "/@total", and the job's own */
-#define LEDGER_ROOT_TOTAL "/@total"
+#include "quotas/ledger_names.h"
 
 struct node {
     struct tenant_rule rule; /* rule.path is the key */
@@ -72,18 +67,6 @@ enum ledger_verdict ledger_new_limit(const struct ledger *l, const char *name, i
 struct account *ledger_account_add(struct ledger *l, const char *name, int64_t limit);
 void ledger_account_remove(struct ledger *l, struct account *a);
 void ledger_node_free(struct node *n);
-/* "job:812" */
-#define LEDGER_JOB_ACCOUNT_MAX 32
-const char *ledger_job_account(uint64_t job, char out[LEDGER_JOB_ACCOUNT_MAX]);
-/* Path order: '/' before every other character, so that a tenant is followed by everything below it. */
-int ledger_path_compare(const char *a, const char *b);
-/* "acme/etl" -> "acme", "acme" -> "/"; the root's parent is NULL. The text lies in `out` or is constant. */
-const char *ledger_parent_path(const char *path, char out[256]);
-
-/* One resource of a struct resources by its place: 0 cpu, 1 memory, 2 scratch, then the generic ones.
- * NULL after the last. */
-const char *ledger_resource(const struct resources *r, size_t index, uint64_t *ret_amount);
-uint64_t ledger_resource_get(const struct resources *r, size_t index, const char *name);
 
 /* ---- ledger_policy.c ---- */
 void ledger_policy_apply(struct ledger *l, const struct policy_change *change, int64_t at_utc_us);

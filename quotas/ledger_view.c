@@ -1,22 +1,19 @@
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "quotas/ledger_state.h"
-#include "quotas/period.h"
 
 /* ---- views ------------------------------------------------------------------------------------------------- */
 
 /* The account that answers for a tenant now: of its rule's period; the root without a rule has "/@total". */
 static const struct account *current_account(const struct ledger *l, const struct node *n, int64_t utc_us)
 {
-    char name[256 + 1 + PERIOD_NAME_MAX], when[PERIOD_NAME_MAX];
+    char name[LEDGER_ACCOUNT_MAX];
     if (!n->rule.budget.present) {
         return n == l->root ? ledger_account_find(l, LEDGER_ROOT_TOTAL) : NULL;
     }
-    snprintf(name, sizeof name, "%s@%s", n->rule.path, period_name(n->rule.budget.period, utc_us, when));
-    return ledger_account_find(l, name);
+    return ledger_account_find(l, ledger_tenant_account(n->rule.path, n->rule.budget.period, utc_us, name));
 }
 
 bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, struct tenant_view *ret)

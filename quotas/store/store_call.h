@@ -1,0 +1,66 @@
+/*
+ * store_call - a journal entry as the words of one FCALL: derived from the fact alone, so that replaying the journal
+ * rebuilds Redis bit for bit. The layout of keys and arguments is written at each operation in functions/reeve.lua.
+ * Purity:    pure (allocates). Knows no hiredis.
+ * Ownership: the holder of the struct; {0} is ready; built again and again it keeps its memory. The words point into
+ *            it and into the entry: valid until the next build or the end of the entry.
+ */
+#ifndef REEVE_QUOTAS_STORE_STORE_CALL_H
+#define REEVE_QUOTAS_STORE_STORE_CALL_H
+
+#include "quotas/store/store.h"
+
+#define STORE_PREFIX_MAX 96
+
+struct store_word {
+    const char *text; /* NULL while building: at `offset` of the arena */
+    size_t offset, len;
+};
+struct store_words {
+    struct store_word *v;
+    size_t count, size;
+};
+
+struct store_call {
+    /* What is sent. */
+    const char **argv;
+    size_t *lens;
+    size_t argc;
+    /* Being built. */
+    struct store_words keys, args;
+    struct buf arena;
+    size_t argv_size;
+    bool failed;
+};
+
+struct store_head {
+    const char *prefix; /* "reeve1:{cell}:" */
+    const char *writer;
+    uint64_t term, durable;
+    const char *mode;   /* "": ask and write. "!": write without asking. Else: the refusal to record */
+};
+
+/* -ENOMEM; -EINVAL when the fact can't be a call (too many accounts, a tenant without a path). */
+int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry) MUST_USE;
+void store_call_fini(struct store_call *c);
+
+/* "reeve1:{cell}:" into out. -EINVAL when the cell is no name. */
+int store_prefix(const char *cell, char out[STORE_PREFIX_MAX], struct err *err) MUST_USE;
+/* What tells one job body from another: hex, derived from the encoded spec. */
+#define STORE_BODY_HASH_MAX 40
+int store_body_hash(const struct job_spec *spec, char out[STORE_BODY_HASH_MAX]) MUST_USE;
+/* The fields of a tenant's hash that its rule makes (limits and budget), as name, value, name, value …
+ * Appended to `words` of the call being built. */
+size_t store_call_rule(struct store_call *c, const struct tenant_rule *rule);
+
+/* Building blocks, also for seeding. */
+void store_call_begin(struct store_call *c);
+void store_call_key(struct store_call *c, const char *prefix, const char *kind, const char *name);
+void store_call_arg(struct store_call *c, const char *text); /* borrowed */
+void store_call_argf(struct store_call *c, const char *format, ...) PRINTF_LIKE(2, 3);
+/* keys and args into argv, behind the words of `command` ("FCALL reeve_commit") and the number of keys when counted. */
+int store_call_end(struct store_call *c, const char *command, const char *function, bool counted) MUST_USE;
+/* "u:cpu" or "ug:gpu": the field of a resource; use 'u' or limit 'l'. */
+void store_call_resource(struct store_call *c, char what, size_t index, const char *name);
+
+#endif
