@@ -30,7 +30,7 @@ $(foreach l,$(LAYERS),$(eval $(call ARCHIVE_RULE,$(l))))
 
 # --- programs --------------------------------------------------------------------------------------------------
 # The keeper is linked statically and small: it is pid 1 of every sandbox and its pages are multiplied by jobs.
-KEEPER_SRC  := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c)
+KEEPER_SRC  := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c) isolation/spec/keeper.c
 WARDEN_SRC  := $(filter-out $(KEEPER_SRC),$(wildcard isolation/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -101,8 +101,10 @@ lint: all ## layers, purity, style, manuals, scripts
 asan: ## the unit tests with address and undefined-behaviour sanitizers, in their own tree
 	@$(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
 
-test-flow: all ## the whole system under kill -9, lost stores and bad input (root)
-	@for t in tests/system/flow-*.sh; do sh $$t $(BUILD) || exit 1; done
+KILL_SECONDS ?= 20
+test-flow: all $(BUILD)/tests/system/test_flow ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
+	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
+$(BUILD)/tests/system/test_flow: $(BUILD)/tests/system/system.o
 
 test-fresh: ## both README commands in a bare Debian 12 root made by debootstrap (root; minutes)
 	@tests/system/fresh.sh

@@ -1,0 +1,45 @@
+/*
+ * system - a real `reeve up` in a temporary folder, for tests that want the whole thing: started by main() before the suite,
+ * stopped after it, whatever the tests did.
+ */
+#ifndef REEVE_TESTS_SYSTEM_SYSTEM_H
+#define REEVE_TESTS_SYSTEM_SYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/proto.h"
+
+struct rpc_client;
+
+/* Starts BUILD/reeve up --detach in a new folder below `build`; the policy is applied. Exits with a message on failure. */
+void system_start(const char *build, const char *policy_yaml);
+/* Takes it down and removes the folder. Returns false when something was left: process, cgroup, mount. */
+bool system_stop(void);
+const char *system_dir(void);
+
+/* A connection of one's own; aborts the test when it can't be had within 20 s. */
+struct rpc_client *system_client(void);
+/* One call on a fresh connection, repeated on lost connections until `within_ms`; 0, 1 (refused) or -errno. */
+int system_call(const struct method *m, const void *params, void *result, struct refusal *refusal, uint32_t within_ms);
+/* Submits a job given as JSON text; key NULL = a new one. The job's id; 0 = refused (*refusal says why). */
+uint64_t system_submit(const char *tenant, const char *key, const char *spec_json, struct refusal *refusal);
+/* Waits until the job is final; false when it isn't within the time. */
+bool system_wait(uint64_t job, uint32_t within_ms, struct wait_reply *ret);
+/* All that a task wrote to a stream (at most 1 MiB), NUL-terminated, to be freed. NULL = could not be read. */
+char *system_log(uint64_t job, uint32_t task, uint32_t stream);
+
+/* Pids: "redis", "reeved", "warden", "reportd", "agent", "zygote", or 0. */
+pid_t system_pid(const char *name);
+/* A keeper of a running attempt, the n-th by cgroup order; 0 = none. */
+pid_t system_keeper(unsigned n);
+/* GET over the report socket, at most 4 MiB of body, to be freed; *ret_status is the HTTP status, 0 = no answer. */
+char *system_http(const char *path, int *ret_status);
+/* Waits until reports equal the ledger at every account. */
+bool system_books_equal(uint32_t within_ms, char *ret_text, size_t size);
+
+uint64_t system_now_ms(void);
+void system_pause_ms(uint32_t ms);
+
+#endif

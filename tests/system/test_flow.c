@@ -1,0 +1,496 @@
+/*
+ * The whole system, as its users meet it: jobs, refusals, money, bad input, a store that stops, processes that die.
+ * usage: test_flow BUILD [SECONDS_OF_KILLING]
+ */
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "base/io/json.h"
+#include "base/io/rpc.h"
+#include "tests/system/system.h"
+
+static unsigned kill_seconds = 20;
+
+static const char policy[] =
+    "currency: EUR\n"
+    "admins: [root]\n"
+    "prices:\n"
+    "  - {from: 2026-01-01, per_hour: {cpu: 1.00}}\n"
+    "  - {from: 2026-02-01, per_hour: {cpu: 36.00, memory: 3.60, gpu: 36.00}}\n"
+    "tenants:\n"
+    "  acme: {quota: {cpu: 4, max_queued: 2000}, budget: {limit: 1000, period: month}, users: [root]}\n"
+    "  acme/etl: {}\n"
+    "  acme/etl/deep: {budget: {limit: 0.03, period: total}}\n"
+    "  labs: {quota: {cpu: 1, generic: {gpu: 1}, max_queued: 5}, users: [root]}\n"
+    "  away: {users: ['uid:4242']}\n";
+
+static uint64_t accepted(const char *tenant, const char *spec)
+{
+    struct refusal refusal = {0};
+    uint64_t job = system_submit(tenant, NULL, spec, &refusal);
+    ck_assert_msg(job != 0, "refused: %s: %s", refusal.code ? refusal.code : "?",
+                  refusal.message ? refusal.message : "?");
+    return job;
+}
+
+static void ends_as(uint64_t job, const char *state, int exit_code)
+{
+    struct wait_reply reply = {0};
+    ck_assert_msg(system_wait(job, 60000, &reply), "job %" PRIu64 " did not end", job);
+    ck_assert_msg(strcmp(reply.row.state, state) == 0, "job %" PRIu64 " is %s, want %s", job, reply.row.state, state);
+    if (exit_code >= 0)
+        ck_assert_int_eq(reply.exit_code, exit_code);
+    fields_clear(&wait_reply_fields, &reply);
+}
+
+static struct job_view shown(uint64_t job)
+{
+    struct job_call call = {.job = job};
+    struct job_view view = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_SHOW], &call, &view, &refusal, 10000), 0);
+    return view;
+}
+
+static const struct {
+    const char *what, *spec, *state;
+    int exit_code;
+    const char *out, *err;
+} jobs[] = {
+    {"true succeeds", "{\"command\":[\"true\"]}", "succeeded", 0, "", ""},
+    {"an exit code comes back", "{\"command\":\"exit 7\"}", "failed", 7, "", ""},
+    {"both streams are kept apart", "{\"command\":\"echo out; echo err >&2\"}", "succeeded", 0, "out\n", "err\n"},
+    {"a command that isn't there", "{\"command\":[\"no-such-program\"]}", "failed", 127, "", NULL},
+    {"a signal of its own", "{\"command\":\"kill -11 $$\"}", "failed", -1, "", NULL},
+    {"its environment", "{\"command\":\"echo $A $REEVE_TENANT\",\"env\":{\"A\":\"b c\"}}", "succeeded", 0,
+     "b c acme/etl\n", ""},
+    {"its directory", "{\"command\":[\"pwd\"],\"cwd\":\"/usr\"}", "succeeded", 0, "/usr\n", ""},
+    {"a script", "{\"script\":\"#!/bin/sh\\necho script $1\\n\",\"command\":[\"x\",\"arg\"]}", "succeeded", 0, NULL, ""},
+    {"a time limit", "{\"command\":[\"sleep\",\"60\"],\"time_limit\":\"300ms\"}", "timed_out", -1, "", ""},
+    {"too much memory", "{\"command\":\"python3 -c 'x = bytearray(300 << 20)'\",\"resources\":{\"memory\":\"64Mi\"}}",
+     "oom_killed", -1, "", NULL},
+    {"nothing of the host", "{\"command\":\"cat /etc/shadow || echo none\"}", "succeeded", 0, "none\n", NULL},
+};
+
+START_TEST(a_job_runs)
+{
+    uint64_t job = accepted("acme/etl", jobs[_i].spec);
+    ends_as(job, jobs[_i].state, jobs[_i].exit_code);
+    for (uint32_t stream = 0; stream < 2; stream++) {
+        const char *want = stream == STREAM_OUT ? jobs[_i].out : jobs[_i].err;
+        char *got = system_log(job, 0, stream);
+        ck_assert_msg(got != NULL, "%s: its log can't be read", jobs[_i].what);
+        if (want != NULL)
+            ck_assert_msg(strcmp(got, want) == 0, "%s: wrote '%s', want '%s'", jobs[_i].what, got, want);
+        free(got);
+    }
+}
+END_TEST
+
+START_TEST(a_key_makes_one_job)
+{
+    struct refusal refusal = {0};
+    uint64_t first = system_submit("acme", "once", "{\"command\":[\"true\"]}", &refusal);
+    uint64_t again = system_submit("acme", "once", "{\"command\":[\"true\"]}", &refusal);
+    ck_assert_uint_ne(first, 0);
+    ck_assert_uint_eq(first, again);
+    ends_as(first, "succeeded", 0);
+    ck_assert_uint_eq(system_submit("acme", "once", "{\"command\":[\"true\"]}", &refusal), first);
+    ck_assert_uint_eq(system_submit("acme", "once", "{\"command\":[\"false\"]}", &refusal), 0);
+    ck_assert_str_eq(refusal.code, "key_conflict");
+    ck_assert_msg(strstr(refusal.message, "command") != NULL, "names what differs: %s", refusal.message);
+    fields_clear(&refusal_fields, &refusal);
+}
+END_TEST
+
+static const struct {
+    const char *what, *tenant, *spec, *code;
+} refused[] = {
+    {"a tenant that doesn't exist", "nobody", "{\"command\":[\"true\"]}", "no_tenant"},
+    {"a job that can never fit", "acme", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"900Gi\"}}", "never_fits"},
+    {"more cpu than the tenant may ever have", "labs", "{\"command\":[\"true\"],\"resources\":{\"cpu\":2}}", "quota"},
+    {"the host's network without policy", "acme", "{\"command\":[\"true\"],\"network\":\"host\"}", "network"},
+    {"a longer queue than allowed", "labs", "{\"command\":[\"true\"],\"array\":{\"first\":1,\"last\":6}}", "queue_full"},
+};
+
+START_TEST(a_refusal_says_why)
+{
+    struct refusal refusal = {0};
+    ck_assert_msg(system_submit(refused[_i].tenant, NULL, refused[_i].spec, &refusal) == 0, "%s: was accepted",
+                  refused[_i].what);
+    ck_assert_msg(refusal.message != NULL && refusal.message[0] != '\0', "%s: without a word", refused[_i].what);
+    ck_assert_msg(strcmp(refusal.code, refused[_i].code) == 0, "%s: code %s (%s), want %s", refused[_i].what, refusal.code,
+                  refusal.message, refused[_i].code);
+    fields_clear(&refusal_fields, &refusal);
+}
+END_TEST
+
+START_TEST(an_array_runs_every_task_once)
+{
+    uint64_t job = accepted("acme", "{\"command\":\"echo task $REEVE_TASK\",\"resources\":{\"cpu\":0.1,\"memory\":\"16Mi\","
+                                    "\"scratch\":\"1Mi\"},\"array\":{\"first\":3,\"last\":22,\"max_running\":6}}");
+    ends_as(job, "succeeded", 0);
+    struct job_view view = shown(job);
+    ck_assert_uint_eq(view.row.done, 20);
+    fields_clear(&job_view_fields, &view);
+    char *text = system_log(job, 17, STREAM_OUT);
+    ck_assert_str_eq(text, "task 17\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(retries_are_counted_and_end)
+{
+    uint64_t job = accepted("acme", "{\"command\":[\"false\"],\"retries\":1,\"resources\":{\"cpu\":0.1}}");
+    ends_as(job, "failed", 1);
+    struct job_view view = shown(job);
+    ck_assert_uint_eq(view.attempts.count, 2);
+    fields_clear(&job_view_fields, &view);
+}
+END_TEST
+
+START_TEST(cancel_stops_a_job_and_what_it_left)
+{
+    uint64_t job = accepted("acme", "{\"command\":\"trap '' TERM; (setsid sleep 600 &) ; sleep 600\"}");
+    while (system_keeper(0) == 0)
+        system_pause_ms(10);
+    struct job_call call = {.job = job};
+    struct cancel_reply reply = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_CANCEL], &call, &reply, &refusal, 10000), 0);
+    ends_as(job, "cancelled", -1);
+}
+END_TEST
+
+/* ---- money ---- */
+START_TEST(a_runaway_job_stops_exactly_at_its_budget)
+{
+    uint64_t job = accepted("acme", "{\"command\":\"while :; do :; done\",\"budget\":\"0.01\"}");
+    ends_as(job, "budget_stopped", -1);
+    struct job_view view = shown(job);
+    ck_assert_int_eq(view.row.cost_micros, 10000);
+    fields_clear(&job_view_fields, &view);
+}
+END_TEST
+
+START_TEST(a_tenants_budget_is_never_overspent)
+{
+    uint64_t first = accepted("acme/etl/deep", "{\"command\":\"while :; do :; done\",\"budget\":\"0.02\"}");
+    ends_as(first, "budget_stopped", -1);
+    uint64_t second = accepted("acme/etl/deep", "{\"command\":\"while :; do :; done\",\"budget\":\"0.02\"}");
+    system_pause_ms(300);
+    struct job_call call = {.job = second};
+    struct why_reply why = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_WHY], &call, &why, &refusal, 10000), 0);
+    ck_assert_uint_ge(why.blockers.count, 1);
+    const struct blocker *b = why.blockers.v;
+    ck_assert_str_eq(b->kind, "budget");
+    ck_assert_int_eq(b->limit, 30000);
+    ck_assert_int_eq(b->used, 20000);
+    ck_assert_int_eq(b->short_by, 10000);
+    fields_clear(&why_reply_fields, &why);
+    struct cancel_reply cancelled = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_CANCEL], &call, &cancelled, &refusal, 10000), 0);
+}
+END_TEST
+
+START_TEST(the_report_equals_the_ledger)
+{
+    char text[2000];
+    ck_assert_msg(system_books_equal(20000, text, sizeof text), "%s", text);
+    int status = 0;
+    char *csv = system_http("/v1/reports/cost?group_by=tenant&format=csv", &status);
+    ck_assert_int_eq(status, 200);
+    ck_assert_msg(strstr(csv, "acme/etl") != NULL, "%s", csv);
+    free(csv);
+    char *metrics = system_http("/metrics", &status);
+    ck_assert_int_eq(status, 200);
+    ck_assert_ptr_nonnull(strstr(metrics, "# TYPE"));
+    free(metrics);
+}
+END_TEST
+
+/* ---- bad input: the raw socket ---- */
+static char *raw(const char *bytes, size_t len, bool half_close)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    CLEANUP(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/reeve.sock", system_dir());
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    static char answer[65536];
+    size_t got = 0, sent = 0;
+    while (sent < len) {
+        ssize_t n = send(fd, bytes + sent, MIN(len - sent, (size_t)65536), MSG_NOSIGNAL);
+        if (n <= 0)
+            break;
+        sent += (size_t)n;
+    }
+    if (half_close)
+        shutdown(fd, SHUT_WR);
+    for (struct pollfd p = {.fd = fd, .events = POLLIN}; poll(&p, 1, 5000) == 1 && got < sizeof answer - 1;) {
+        ssize_t n = read(fd, answer + got, sizeof answer - 1 - got);
+        if (n <= 0)
+            break;
+        got += (size_t)n;
+        if (memchr(answer, '\n', got) != NULL)
+            break;
+    }
+    answer[got] = '\0';
+    return answer;
+}
+
+#define CALL(params) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.submit\",\"params\":" params "}\n"
+static const struct {
+    const char *what, *line, *says;
+} lines[] = {
+    {"no JSON", "hello\n", "-32700"},
+    {"half an object", "{\"jsonrpc\":\"2.0\",\n", "-32700"},
+    {"invalid UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\xfe\"}\n", "-32700"},
+    {"an array", "[1,2]\n", "error"},
+    {"a batch", "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"system.status\"}]\n", "error"},
+    {"no method", "{\"jsonrpc\":\"2.0\",\"id\":1}\n", "-32600"},
+    {"unknown method", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.explode\"}\n", "-32601"},
+    {"unknown key", CALL("{\"spec\":{\"command\":[\"true\"],\"memroy\":1}}"), "memroy"},
+    {"wrong type", CALL("{\"spec\":{\"command\":{\"a\":1}}}"), "command"},
+    {"no spec", CALL("{}"), "spec"},
+    {"a size that overflows", CALL("{\"spec\":{\"command\":[\"true\"],\"resources\":{\"memory\":\"99999999999999999999Gi\"}}}"),
+     "memory"},
+    {"a number beyond 64 bits", CALL("{\"spec\":{\"command\":[\"true\"],\"resources\":{\"memory\":1e30}}}"), "memory"},
+    {"NUL in a text", CALL("{\"spec\":{\"command\":[\"tr\\u0000ue\"]}}"), "error"},
+    {"a lone surrogate", CALL("{\"spec\":{\"command\":[\"\\ud800\"]}}"), "error"},
+    {"the same key twice", CALL("{\"spec\":{\"command\":[\"a\"],\"command\":[\"b\"]}}"), "error"},
+    {"an agent's method at the clients' door", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"node.hello\",\"params\":{}}\n", "-32601"},
+    {"an output field as input", CALL("{\"job\":7,\"spec\":{\"command\":[\"true\"]}}"), "job"},
+};
+
+static uint64_t submitted_jobs(void)
+{
+    struct status_reply status = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_STATUS], NULL, &status, &refusal, 10000), 0);
+    uint64_t seq = status.jobs;
+    fields_clear(&status_reply_fields, &status);
+    return seq;
+}
+
+START_TEST(a_bad_line_is_answered_and_changes_nothing)
+{
+    uint64_t before = submitted_jobs();
+    const char *answer = raw(lines[_i].line, strlen(lines[_i].line), false);
+    ck_assert_msg(strstr(answer, "\"error\"") != NULL && strstr(answer, lines[_i].says) != NULL, "%s: answered '%s'",
+                  lines[_i].what, answer);
+    ck_assert_uint_eq(submitted_jobs(), before);
+}
+END_TEST
+
+START_TEST(a_line_beyond_a_mebibyte_is_cut_off)
+{
+    size_t len = (2 << 20) + 1;
+    char *line = malloc(len);
+    memset(line, 'a', len - 1);
+    line[len - 1] = '\n';
+    const char *answer = raw(line, len, false);
+    ck_assert_msg(strstr(answer, "error") != NULL, "'%s'", answer);
+    free(line);
+    ck_assert_uint_ge(submitted_jobs(), 0);
+}
+END_TEST
+
+START_TEST(half_a_line_and_gone)
+{
+    raw("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.sub", 40, true);
+    ck_assert_uint_ge(submitted_jobs(), 0);
+}
+END_TEST
+
+/* ---- the store stops ---- */
+START_TEST(a_stopped_store_is_said_within_a_second_and_jobs_go_on)
+{
+    uint64_t running = accepted("acme", "{\"command\":\"sleep 4; echo done\"}");
+    while (system_keeper(0) == 0)
+        system_pause_ms(10);
+    pid_t redis = system_pid("redis");
+    ck_assert_int_gt(redis, 1);
+    ck_assert_int_eq(kill(redis, SIGSTOP), 0);
+    struct submit_call call = {0};
+    struct submit_reply reply = {0};
+    struct refusal refusal = {0};
+    struct err err = {0};
+    ck_assert_int_eq(strs_add(&call.spec.command, "true"), 0);
+    ck_assert_int_eq(str_set(&call.tenant, "acme"), 0);
+    for (int i = 0; i < 3; i++) {
+        struct rpc_client *client = system_client();
+        uint64_t began = system_now_ms();
+        int r = rpc_client_call(client, &client_methods[CALL_SUBMIT], &call, 5000, &reply, &refusal, &err);
+        uint64_t took = system_now_ms() - began;
+        rpc_client_close(client);
+        bool told = r == 1 && refusal.code != NULL && strcmp(refusal.code, "unavailable") == 0 &&
+                    refusal.message != NULL && strstr(refusal.message, "store") != NULL;
+        if (!told || took > 1500)
+            kill(redis, SIGCONT);
+        ck_assert_msg(told, "answer %d: %d %s", i, r, refusal.message ? refusal.message : err_text(&err));
+        ck_assert_msg(took <= 1500, "answered after %" PRIu64 " ms", took);
+        fields_clear(&refusal_fields, &refusal);
+    }
+    ck_assert_int_eq(kill(redis, SIGCONT), 0);
+    fields_clear(&submit_call_fields, &call);
+    ends_as(running, "succeeded", 0);
+    ends_as(accepted("acme", "{\"command\":[\"true\"]}"), "succeeded", 0);
+}
+END_TEST
+
+/* ---- processes die ---- */
+START_TEST(a_job_outlives_its_agent_warden_scheduler_and_store)
+{
+    uint64_t job = accepted("acme", "{\"command\":\"for i in $(seq 40); do echo line $i; sleep 0.1; done\"}");
+    while (system_keeper(0) == 0)
+        system_pause_ms(10);
+    static const char *const victims[] = {"agent", "reeved", "warden", "redis", "reportd"};
+    for (size_t i = 0; i < COUNT_OF(victims); i++) {
+        pid_t pid = system_pid(victims[i]);
+        ck_assert_msg(pid > 1, "%s is not there", victims[i]);
+        kill(pid, SIGKILL);
+        system_pause_ms(500);
+    }
+    ends_as(job, "succeeded", 0);
+    struct job_view view = shown(job);
+    ck_assert_uint_eq(view.attempts.count, 1);
+    fields_clear(&job_view_fields, &view);
+    char *text = system_log(job, 0, STREAM_OUT), want[1024] = "";
+    for (int i = 1, n = 0; i <= 40; i++)
+        n += snprintf(want + n, sizeof want - (size_t)n, "line %d\n", i);
+    ck_assert_msg(text != NULL && strcmp(text, want) == 0, "no line lost, none twice: '%s'", text ? text : "(null)");
+    free(text);
+}
+END_TEST
+
+START_TEST(a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again)
+{
+    uint64_t job = accepted("acme", "{\"command\":\"sleep 2; echo done $REEVE_FENCE\"}");
+    pid_t keeper = 0;
+    while ((keeper = system_keeper(0)) == 0)
+        system_pause_ms(10);
+    system_pause_ms(200);
+    kill(keeper, SIGKILL);
+    ends_as(job, "succeeded", 0);
+    struct job_view view = shown(job);
+    ck_assert_uint_eq(view.attempts.count, 2);
+    const struct attempt_view *attempts = view.attempts.v;
+    ck_assert_str_eq(attempts[0].cause, "keeper_lost");
+    fields_clear(&job_view_fields, &view);
+}
+END_TEST
+
+#define KILL_JOBS_MAX 4000
+START_TEST(killing_at_random_loses_nothing_and_runs_nothing_twice)
+{
+    static const char *const victims[] = {"agent", "reeved", "warden", "redis", "reportd", "keeper", "zygote"};
+    static uint64_t jobs_done[KILL_JOBS_MAX];
+    size_t count = 0;
+    unsigned seed = (unsigned)getpid(), kills = 0;
+    printf("seed %u\n", seed);
+    uint64_t until = system_now_ms() + kill_seconds * 1000, next_kill = system_now_ms() + 500;
+    while (system_now_ms() < until) {
+        struct refusal refusal = {0};
+        if (count < KILL_JOBS_MAX) {
+            uint64_t job = system_submit("acme/etl", NULL,
+                                         "{\"command\":\"echo start; sleep 0.05; echo end\",\"resources\":{\"cpu\":0.2,"
+                                         "\"memory\":\"32Mi\",\"scratch\":\"1Mi\"}}", &refusal);
+            if (job != 0)
+                jobs_done[count++] = job;
+            fields_clear(&refusal_fields, &refusal);
+        }
+        if (system_now_ms() >= next_kill) {
+            const char *victim = victims[(unsigned)rand_r(&seed) % COUNT_OF(victims)];
+            pid_t pid = strcmp(victim, "keeper") == 0 ? system_keeper((unsigned)rand_r(&seed) % 3) : system_pid(victim);
+            if (pid > 1 && kill(pid, SIGKILL) == 0)
+                kills++;
+            next_kill = system_now_ms() + 100 + (unsigned)rand_r(&seed) % 900;
+        }
+    }
+    printf("%zu jobs acknowledged under %u kills\n", count, kills);
+    ck_assert_uint_gt(count, 10);
+    for (size_t i = 0; i < count; i++) {
+        struct wait_reply reply = {0};
+        bool final = system_wait(jobs_done[i], 120000, &reply);
+        ck_assert_msg(final, "job %" PRIu64 " was acknowledged and never ended (%s)", jobs_done[i],
+                      reply.row.state ? reply.row.state : "unknown");
+        ck_assert_msg(strcmp(reply.row.state, "succeeded") == 0, "job %" PRIu64 " is %s", jobs_done[i], reply.row.state);
+        fields_clear(&wait_reply_fields, &reply);
+        char *text = system_log(jobs_done[i], 0, STREAM_OUT);
+        ck_assert_msg(text != NULL && strcmp(text, "start\nend\n") == 0, "job %" PRIu64 ": its last attempt wrote '%s'",
+                      jobs_done[i], text ? text : "(null)");
+        free(text);
+        struct job_view view = shown(jobs_done[i]);
+        const struct attempt_view *attempts = view.attempts.v;
+        for (size_t a = 0; a + 1 < view.attempts.count; a++)
+            ck_assert_msg(strcmp(attempts[a].cause, "exit") != 0, "job %" PRIu64 " ran again after it had ended",
+                          jobs_done[i]);
+        fields_clear(&job_view_fields, &view);
+    }
+    char text[2000];
+    ck_assert_msg(system_books_equal(30000, text, sizeof text), "%s", text);
+    struct tenant_call call = {0};
+    struct tenant_reply tenants = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_TENANTS], &call, &tenants, &refusal, 10000), 0);
+    for (size_t i = 0; i < tenants.tenants.count; i++) {
+        const struct tenant_row *row = &((struct tenant_row *)tenants.tenants.v)[i];
+        ck_assert_msg(row->held_micros == 0, "%s still holds %" PRId64, row->path, row->held_micros);
+        ck_assert_msg(row->running == 0, "%s still runs %" PRIu64, row->path, row->running);
+        ck_assert_msg(row->limit_micros < 0 || row->spent_micros <= row->limit_micros, "%s overspent", row->path);
+    }
+    fields_clear(&tenant_reply_fields, &tenants);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc < 2 || geteuid() != 0) {
+        fprintf(stderr, "usage: test_flow BUILD [SECONDS_OF_KILLING], as root\n");
+        return 2;
+    }
+    if (argc > 2)
+        kill_seconds = (unsigned)strtoul(argv[2], NULL, 10);
+    signal(SIGPIPE, SIG_IGN);
+    system_start(argv[1], policy);
+    Suite *s = suite_create("the whole system");
+    TCase *t = tcase_create("flow");
+    tcase_set_timeout(t, 0);
+    tcase_add_loop_test(t, a_job_runs, 0, (int)COUNT_OF(jobs));
+    tcase_add_test(t, a_key_makes_one_job);
+    tcase_add_loop_test(t, a_refusal_says_why, 0, (int)COUNT_OF(refused));
+    tcase_add_test(t, an_array_runs_every_task_once);
+    tcase_add_test(t, retries_are_counted_and_end);
+    tcase_add_test(t, cancel_stops_a_job_and_what_it_left);
+    tcase_add_test(t, a_runaway_job_stops_exactly_at_its_budget);
+    tcase_add_test(t, a_tenants_budget_is_never_overspent);
+    tcase_add_loop_test(t, a_bad_line_is_answered_and_changes_nothing, 0, (int)COUNT_OF(lines));
+    tcase_add_test(t, a_line_beyond_a_mebibyte_is_cut_off);
+    tcase_add_test(t, half_a_line_and_gone);
+    tcase_add_test(t, a_stopped_store_is_said_within_a_second_and_jobs_go_on);
+    tcase_add_test(t, a_job_outlives_its_agent_warden_scheduler_and_store);
+    tcase_add_test(t, a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again);
+    tcase_add_test(t, the_report_equals_the_ledger);
+    tcase_add_test(t, killing_at_random_loses_nothing_and_runs_nothing_twice);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    if (!system_stop()) {
+        fprintf(stderr, "the system left something behind\n");
+        failed++;
+    }
+    return failed != 0;
+}
