@@ -4,13 +4,17 @@
  *
  * Bytes:     one record per non-zero field: varint id, then the value (varint, zigzag, or length + bytes). A
  *            zero, NULL or empty field takes no room. Lengths make unknown ids skippable, so N-1 reads what N wrote:
- *            every id is written as (id << 1 | is_length_prefixed).
+ *            every id is written as (id << 1 | is_length_prefixed). Lists are one record per element. Records come
+ *            in table order and keys sorted: equal objects give equal bytes.
  * JSON:      base/io/json.h, from the same table: human kinds accept both a number and the human text.
  * Purity:    pure (allocates strings and lists).
  * Ownership: an object described by a table owns its strings and lists; fields_clear() frees them and zeroes it.
  *            An all-zero object is valid and empty.
  * Bounds:    every string, list and number has min/max in its row; decode and JSON refuse what lies outside,
- *            before allocating.
+ *            before allocating. Encoding an object that lies outside marks the buffer failed: nothing is written
+ *            that could not be read back.
+ * Presence:  a FIELD_STRUCT whose table begins with a hidden FIELD_BOOL named "present" may be absent: JSON input
+ *            sets that bool when the key appears, output leaves the struct out while it is false.
  */
 #ifndef REEVE_BASE_FIELDS_H
 #define REEVE_BASE_FIELDS_H
@@ -22,17 +26,17 @@
 #include "base/err.h"
 
 enum field_kind {
-    FIELD_U64,      /* uint64_t */
+    FIELD_U64,      /* uint64_t; JSON: integer, beyond 2^63-1 text (few readers hold such an integer) */
     FIELD_U32,      /* uint32_t */
     FIELD_I64,      /* int64_t */
     FIELD_I32,      /* int32_t */
     FIELD_BOOL,     /* bool */
     FIELD_ENUM,     /* uint32_t, names in `of` (const struct names *); JSON: the name */
-    FIELD_CPU,      /* uint64_t milli-cores; JSON in: number of cores or "250m"; out: milli-cores as integer */
+    FIELD_CPU,      /* uint64_t milli-cores; JSON in: number of cores (2, 0.5) or "250m"; out: text "0.5" */
     FIELD_SIZE,     /* uint64_t bytes; JSON in: integer or "4Gi"; out: integer */
     FIELD_DURATION, /* uint64_t ms; JSON in: "30m" or integer ms; out: integer ms */
     FIELD_MONEY,    /* int64_t micro-units; JSON in: "12.50", 12, or 12.5 when exact in six decimals; out: text "12.50" */
-    FIELD_TIME,     /* int64_t UTC us; JSON in: RFC 3339 text or integer us; out: integer us */
+    FIELD_TIME,     /* int64_t UTC us, years 1 to 9999; JSON: RFC 3339 text */
     FIELD_STR,      /* char *, NULL = absent; UTF-8 */
     FIELD_BYTES,    /* struct bytes; JSON: base64 text */
     FIELD_STRS,     /* struct strs; JSON: array of text (a single text is accepted) */
@@ -41,6 +45,7 @@ enum field_kind {
     FIELD_MONEYS,   /* struct counts: name -> micro-units >= 0; JSON in/out of each value as FIELD_MONEY */
     FIELD_STRUCT,   /* an inner struct, table in `of` (const struct fields *) */
     FIELD_LIST,     /* struct list of structs, table in `of` */
+    FIELD_KIND_COUNT
 };
 
 struct bytes {
@@ -83,8 +88,9 @@ enum field_flag {
     FIELD_HIDDEN = 2,   /* internal: never in JSON, neither in nor out */
     FIELD_OUTPUT = 4,   /* JSON output only: input naming it is refused */
     FIELD_ALWAYS = 8,   /* JSON output writes it even when zero or empty */
+    FIELD_ESCAPED = 16, /* FIELD_STR, _STRS, _PAIRS (values) that may hold any text (a script, a line of output): newlines
+                           and control characters are fine in it. JSON input refuses them elsewhere, but for tabs. */
     FIELD_KEYED = 32,   /* FIELD_LIST whose JSON is an object: the inner table's first row (a FIELD_STR) is the key */
-    FIELD_ESCAPED = 16, /* FIELD_STR that may hold any text (a script, a line of output): newlines are fine in it */
 };
 
 struct field {
@@ -93,7 +99,10 @@ struct field {
     uint8_t kind;     /* enum field_kind */
     uint8_t flags;    /* enum field_flag */
     uint32_t offset;
-    uint64_t min, max; /* value range; string: bytes; lists: elements. max 0 = the kind's own default bound */
+    /* Value range; string: bytes; lists: elements. max 0 = the kind's own default bound. Signed kinds read min as
+     * int64_t; there, min 0 beside a max means -max, but 0 for FIELD_MONEY. min binds what is present (and all of it
+     * in fields_check()): an absent field is not below it. */
+    uint64_t min, max;
     const void *of;
     const char *help; /* one line for manuals */
 };
@@ -118,13 +127,18 @@ struct fields {
 
 #define FIELD_STR_MAX_DEFAULT 1024
 #define FIELD_LIST_MAX_DEFAULT 1024
+#define FIELD_BYTES_MAX_DEFAULT ((size_t)1 << 20)
+#define FIELD_ITEM_MAX 131072 /* bytes of one text in FIELD_STRS and of one value in FIELD_PAIRS (as execve's) */
+#define FIELD_KEY_MAX 255     /* bytes of a key in FIELD_PAIRS, FIELD_COUNTS, FIELD_MONEYS */
+#define FIELD_ROWS_MAX 64     /* rows of one table */
 #define FIELDS_DEPTH_MAX 8
 
 void fields_encode(const struct fields *f, const void *object, struct buf *out);
-/* -EBADMSG and a text naming the field when the bytes are not a valid record. */
+/* -EBADMSG and a text naming the field when the bytes are not a valid record. `object` is overwritten without being
+ * cleared, and untouched on failure. */
 int fields_decode(const struct fields *f, const void *bytes, size_t len, void *object, struct err *err) MUST_USE;
 void fields_clear(const struct fields *f, void *object);
-/* Deep copy; `to` is overwritten without being cleared. -ENOMEM. */
+/* Deep copy; `to` is overwritten without being cleared, and untouched on failure. -ENOMEM. */
 int fields_copy(const struct fields *f, const void *from, void *to) MUST_USE;
 bool fields_equal(const struct fields *f, const void *a, const void *b);
 /* Dotted names of what differs, comma-separated, into out: "resources.memory, command". */
@@ -132,6 +146,10 @@ void fields_diff(const struct fields *f, const void *a, const void *b, struct bu
 /* Every row's range, recursively. -EINVAL: "resources.memory: 0 is below 1Mi". */
 int fields_check(const struct fields *f, const void *object, struct err *err) MUST_USE;
 const struct field *fields_find(const struct fields *f, const char *name);
+/* The row that says whether a struct of this table is there at all (see Presence); NULL: it always is. */
+const struct field *fields_presence(const struct fields *f);
+/* For tests: is the table itself sound (ids, names, offsets, bounds, depth)? -EINVAL: which row is not, and why. */
+int fields_check_table(const struct fields *f, struct err *err) MUST_USE;
 
 /* enum <-> name. names_find gives -1 when there is no such name. */
 const char *names_get(const struct names *n, uint32_t value); /* "?" when there is none */
@@ -139,7 +157,8 @@ int names_find(const struct names *n, const char *name);
 /* "fast, patient" into out: for messages that say what is allowed. */
 void names_list(const struct names *n, struct buf *out);
 
-/* Small helpers on the owned kinds. All return -ENOMEM on lack of memory. */
+/* Small helpers on the owned kinds. All return -ENOMEM on lack of memory, and have then changed nothing.
+ * str_set(NULL) makes the text absent; "" and absent are the same text to encode, equal and JSON. */
 int str_set(char **field, const char *text) MUST_USE;
 int strs_add(struct strs *s, const char *text) MUST_USE;
 int pairs_set(struct pairs *p, const char *key, const char *value) MUST_USE;

@@ -1,0 +1,276 @@
+/* The kinds of base/fields.h that map names to something, sorted by name: FIELD_PAIRS, FIELD_COUNTS, FIELD_MONEYS. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/field.h"
+
+static void put_record(const struct field *row, const struct buf *body, struct buf *out)
+{
+    wire_put_u64(out, (uint64_t)row->id << 1 | 1);
+    wire_put_bytes(out, body->data, body->len);
+    if (body->failed)
+        out->failed = true;
+}
+
+static int bad(const struct place *at, const char *why, struct err *err)
+{
+    return place_wrap(at, err_set(err, -EBADMSG, "%s", why), err);
+}
+
+static int no_memory(const struct place *at, struct err *err)
+{
+    return place_wrap(at, err_set(err, -ENOMEM, "out of memory"), err);
+}
+
+/* One entry's bytes: the key, checked, and a reader that stands behind it. */
+static int open_entry(const struct field *row, struct wire_reader *r, size_t count, struct wire_reader *ret_entry,
+                      const char **ret_key, size_t *ret_len, const struct place *at, struct err *err)
+{
+    size_t len = 0;
+    const uint8_t *body = wire_get_bytes(r, &len);
+    if (r->bad)
+        return bad(at, "cut short", err);
+    *ret_entry = wire_reader(body, len);
+    *ret_key = (const char *)wire_get_bytes(ret_entry, ret_len);
+    if (ret_entry->bad)
+        return bad(at, "cut short", err);
+    if (field_accept_growth(row, count, err) < 0 || field_accept_key(*ret_key, *ret_len, err) < 0)
+        return place_wrap(at, -EBADMSG, err);
+    return 0;
+}
+
+/* Keys rise strictly: one order, no duplicates, and appending is enough. */
+static bool rises(const char *last, const char *key, size_t len)
+{
+    size_t last_len = strlen(last);
+    int order = memcmp(last, key, MIN(last_len, len));
+    return order < 0 || (order == 0 && last_len < len);
+}
+
+/* Does an entry's key follow on the one before it, as decode demands? */
+static int accept_key(const char *last, const char *key, struct err *err)
+{
+    int rc = field_accept_key(key, strlen(key), err);
+    if (rc == 0 && last != NULL && !rises(last, key, strlen(key)))
+        rc = err_set(err, -EINVAL, "keys are not sorted, or one is there twice");
+    return rc;
+}
+
+/* --- FIELD_PAIRS ------------------------------------------------------------------------------------------ */
+
+static const char *value_of(const struct pair *p)
+{
+    return p->value != NULL ? p->value : "";
+}
+
+static bool pairs_is_empty(const struct field *row UNUSED, const void *value)
+{
+    return ((const struct pairs *)value)->count == 0;
+}
+
+static int pairs_accept(const struct field *row, const void *value, struct err *err)
+{
+    const struct pairs *p = value;
+    int rc = field_accept_count(row, p->count, err);
+    for (size_t i = 0; rc == 0 && i < p->count; i++) {
+        rc = accept_key(i > 0 ? p->v[i - 1].key : NULL, p->v[i].key, err);
+        if (rc == 0)
+            rc = field_accept_item(value_of(&p->v[i]), strlen(value_of(&p->v[i])), err);
+    }
+    return rc;
+}
+
+static void pairs_encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
+{
+    const struct pairs *p = value;
+    CLEANUP(buf_fini) struct buf body = { 0 };
+    for (size_t i = 0; i < p->count; i++) {
+        buf_reset(&body);
+        wire_put_bytes(&body, p->v[i].key, strlen(p->v[i].key));
+        wire_put_bytes(&body, value_of(&p->v[i]), strlen(value_of(&p->v[i])));
+        put_record(row, &body, out);
+    }
+}
+
+static int pairs_append(struct pairs *p, const char *key, size_t key_len, const char *value, size_t value_len)
+{
+    CLEANUP(free_p) char *key_copy = strndup(key, key_len);
+    CLEANUP(free_p) char *value_copy = strndup(value, value_len);
+    struct pair *v = realloc(p->v, (p->count + 1) * sizeof *v);
+    if (v != NULL)
+        p->v = v;
+    if (v == NULL || key_copy == NULL || value_copy == NULL)
+        return -ENOMEM;
+    p->v[p->count++] = (struct pair){ TAKE_PTR(key_copy), TAKE_PTR(value_copy) };
+    return 0;
+}
+
+static int pairs_decode(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
+                        unsigned depth UNUSED, struct err *err)
+{
+    struct pairs *p = value;
+    struct wire_reader entry;
+    const char *key = NULL;
+    size_t key_len = 0;
+    int rc = open_entry(row, r, p->count, &entry, &key, &key_len, at, err);
+    if (rc < 0)
+        return rc;
+    size_t len = 0;
+    const char *text = (const char *)wire_get_bytes(&entry, &len);
+    if (entry.bad || !wire_at_end(&entry))
+        return bad(at, "an entry is not key and value", err);
+    if (p->count > 0 && !rises(p->v[p->count - 1].key, key, key_len))
+        return bad(at, "keys are not sorted, or one is there twice", err);
+    if (field_accept_item(text, len, err) < 0)
+        return place_wrap(at, -EBADMSG, err);
+    return pairs_append(p, key, key_len, text, len) < 0 ? no_memory(at, err) : 0;
+}
+
+static void pairs_clear(const struct field *row UNUSED, void *value)
+{
+    struct pairs *p = value;
+    for (size_t i = 0; i < p->count; i++) {
+        free(p->v[i].key);
+        free(p->v[i].value);
+    }
+    free(p->v);
+    *p = (struct pairs){ 0 };
+}
+
+static int pairs_copy(const struct field *row UNUSED, const void *from, void *to)
+{
+    const struct pairs *p = from;
+    for (size_t i = 0; i < p->count; i++)
+        if (pairs_append(to, p->v[i].key, strlen(p->v[i].key), value_of(&p->v[i]), strlen(value_of(&p->v[i]))) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+static bool pairs_equal(const struct field *row UNUSED, const void *a, const void *b)
+{
+    const struct pairs *x = a;
+    const struct pairs *y = b;
+    if (x->count != y->count)
+        return false;
+    for (size_t i = 0; i < x->count; i++)
+        if (strcmp(x->v[i].key, y->v[i].key) != 0 || strcmp(value_of(&x->v[i]), value_of(&y->v[i])) != 0)
+            return false;
+    return true;
+}
+
+const struct field_ops field_pairs_ops = {
+    .noun = "an object of texts", .prefixed = true, .repeated = true, .is_empty = pairs_is_empty,
+    .accept = pairs_accept, .encode = pairs_encode, .decode = pairs_decode, .clear = pairs_clear,
+    .copy = pairs_copy, .equal = pairs_equal,
+};
+
+/* --- FIELD_COUNTS and FIELD_MONEYS ------------------------------------------------------------------------ */
+
+int field_accept_amount(const struct field *row, uint64_t amount, struct err *err)
+{
+    char text[PARSE_TEXT_MAX];
+    if (row->kind != FIELD_MONEYS || amount <= INT64_MAX)
+        return 0;
+    return err_set(err, -EINVAL, "an amount is above %s", format_money(INT64_MAX, text));
+}
+
+static bool counts_is_empty(const struct field *row UNUSED, const void *value)
+{
+    return ((const struct counts *)value)->count == 0;
+}
+
+static int counts_accept(const struct field *row, const void *value, struct err *err)
+{
+    const struct counts *c = value;
+    int rc = field_accept_count(row, c->count, err);
+    for (size_t i = 0; rc == 0 && i < c->count; i++) {
+        rc = accept_key(i > 0 ? c->v[i - 1].name : NULL, c->v[i].name, err);
+        if (rc == 0)
+            rc = field_accept_amount(row, c->v[i].value, err);
+    }
+    return rc;
+}
+
+static void counts_encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
+{
+    const struct counts *c = value;
+    CLEANUP(buf_fini) struct buf body = { 0 };
+    for (size_t i = 0; i < c->count; i++) {
+        buf_reset(&body);
+        wire_put_bytes(&body, c->v[i].name, strlen(c->v[i].name));
+        wire_put_u64(&body, c->v[i].value);
+        put_record(row, &body, out);
+    }
+}
+
+static int counts_append(struct counts *c, const char *name, size_t len, uint64_t amount)
+{
+    CLEANUP(free_p) char *copy = strndup(name, len);
+    struct count *v = realloc(c->v, (c->count + 1) * sizeof *v);
+    if (v != NULL)
+        c->v = v;
+    if (v == NULL || copy == NULL)
+        return -ENOMEM;
+    c->v[c->count++] = (struct count){ TAKE_PTR(copy), amount };
+    return 0;
+}
+
+static int counts_decode(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
+                         unsigned depth UNUSED, struct err *err)
+{
+    struct counts *c = value;
+    struct wire_reader entry;
+    const char *name = NULL;
+    size_t len = 0;
+    int rc = open_entry(row, r, c->count, &entry, &name, &len, at, err);
+    if (rc < 0)
+        return rc;
+    uint64_t amount = wire_get_u64(&entry);
+    if (entry.bad || !wire_at_end(&entry))
+        return bad(at, "an entry is not name and number", err);
+    if (c->count > 0 && !rises(c->v[c->count - 1].name, name, len))
+        return bad(at, "names are not sorted, or one is there twice", err);
+    if (field_accept_amount(row, amount, err) < 0)
+        return place_wrap(at, -EBADMSG, err);
+    return counts_append(c, name, len, amount) < 0 ? no_memory(at, err) : 0;
+}
+
+static void counts_clear(const struct field *row UNUSED, void *value)
+{
+    struct counts *c = value;
+    for (size_t i = 0; i < c->count; i++)
+        free(c->v[i].name);
+    free(c->v);
+    *c = (struct counts){ 0 };
+}
+
+static int counts_copy(const struct field *row UNUSED, const void *from, void *to)
+{
+    const struct counts *c = from;
+    for (size_t i = 0; i < c->count; i++)
+        if (counts_append(to, c->v[i].name, strlen(c->v[i].name), c->v[i].value) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+static bool counts_equal(const struct field *row UNUSED, const void *a, const void *b)
+{
+    const struct counts *x = a;
+    const struct counts *y = b;
+    if (x->count != y->count)
+        return false;
+    for (size_t i = 0; i < x->count; i++)
+        if (strcmp(x->v[i].name, y->v[i].name) != 0 || x->v[i].value != y->v[i].value)
+            return false;
+    return true;
+}
+
+#define COUNTS_OPS(noun_)                                                                          \
+    {                                                                                              \
+        .noun = (noun_), .prefixed = true, .repeated = true, .is_empty = counts_is_empty,          \
+        .accept = counts_accept, .encode = counts_encode, .decode = counts_decode,                 \
+        .clear = counts_clear, .copy = counts_copy, .equal = counts_equal,                         \
+    }
+
+const struct field_ops field_counts_ops = COUNTS_OPS("an object of whole numbers");
+const struct field_ops field_moneys_ops = COUNTS_OPS("an object of amounts");
