@@ -104,7 +104,7 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 KILL_SECONDS ?= 20
 test-flow: all $(BUILD)/tests/system/test_flow ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
 	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
-$(BUILD)/tests/system/test_flow: $(BUILD)/tests/system/system.o
+$(BUILD)/tests/system/test_flow $(BUILD)/tests/bench/bench_system: $(BUILD)/tests/system/system.o
 
 test-fresh: ## both README commands in a bare Debian 12 root made by debootstrap (root; minutes)
 	@tests/system/fresh.sh

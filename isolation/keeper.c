@@ -1,0 +1,238 @@
+#include "isolation/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "isolation/keeper_sys.h"
+
+#define OOM_ASK_US 1000       /* the kernel says "out of memory" before it has counted the kill */
+#define LINGER_CHECK_US 1000000
+
+static struct keeper keeper;
+
+/* "oom_kill 3" in memory.events (v2) or memory.oom_control (v1); 0 when there is no such line. */
+static uint64_t read_oom_kills(int fd)
+{
+    char text[512];
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    const char *at = strstr(text, "oom_kill ");
+    uint64_t kills = 0;
+    for (at = at != NULL ? at + strlen("oom_kill ") : ""; *at >= '0' && *at <= '9'; at++)
+        kills = kills * 10 + (uint64_t)(*at - '0');
+    return kills;
+}
+
+static void set_timer(struct keeper *k, uint64_t at_us)
+{
+    struct itimerspec when = {0};
+    if (at_us != KEEPER_NEVER) {
+        at_us = MAX(at_us, 1);
+        when.it_value.tv_sec = (time_t)(at_us / 1000000);
+        when.it_value.tv_nsec = (long)(at_us % 1000000) * 1000;
+    }
+    timerfd_settime(k->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void kill_all(struct keeper *k)
+{
+    k->killing = true;
+    kill(-1, SIGKILL);
+}
+
+static void set_next(struct keeper *k)
+{
+    uint64_t next = k->killing ? KEEPER_NEVER : keeper_ends_next(&k->ends);
+    set_timer(k, k->oom_asked ? MIN(next, boot_us() + OOM_ASK_US) : next);
+}
+
+static void act_when_due(struct keeper *k)
+{
+    if (k->killing)
+        return;
+    enum keeper_act act = keeper_ends_due(&k->ends, boot_us());
+    if (act == KEEPER_TERM)
+        kill(-1, SIGTERM);
+    else if (act == KEEPER_KILL)
+        kill_all(k);
+}
+
+/* One of ours was killed for lack of memory: half a job is no job, the rest goes too, as memory.oom.group has it. */
+static void check_oom(struct keeper *k)
+{
+    if (k->oom_seen || read_oom_kills(k->box->oom) == 0)
+        return;
+    k->oom_seen = true;
+    k->oom_asked = false;
+    if (k->ends.cause == END_NONE && !k->killing)
+        k->ends.cause = END_OOM;
+    kill_all(k);
+}
+
+static void on_oom_event(struct keeper *k)
+{
+    uint64_t count;
+    if (k->box->oom_event >= 0)
+        (void)!read(k->box->oom_event, &count, sizeof count);
+    k->oom_asked = true;
+    check_oom(k);
+}
+
+static void reap(struct keeper *k)
+{
+    int status;
+    for (pid_t pid; !k->main_ended && (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (pid == k->box->payload) {
+            k->main_ended = true;
+            k->main_status = status;
+        }
+    }
+}
+
+/* The payload's end is the attempt's: what it left behind is killed and counted. */
+static void sweep(struct keeper *k)
+{
+    for (;;) {
+        kill(-1, SIGKILL);
+        pid_t pid = waitpid(-1, NULL, 0);
+        if (pid > 0)
+            k->record.stray_procs++;
+        else if (errno == ECHILD)
+            return;
+    }
+}
+
+static void judge(struct keeper *k)
+{
+    struct keeper_record *r = &k->record;
+    bool signaled = WIFSIGNALED(k->main_status);
+    r->exit_code = signaled ? 0 : WEXITSTATUS(k->main_status);
+    r->signal = signaled ? WTERMSIG(k->main_status) : 0;
+    r->cause = k->ends.cause;
+    if (r->cause == END_NONE && r->signal == SIGKILL && !k->killing && read_oom_kills(k->box->oom) > 0)
+        r->cause = END_OOM;
+    if (r->cause == END_NONE)
+        r->cause = signaled ? END_SIGNAL : END_EXIT;
+}
+
+static void finish(struct keeper *k)
+{
+    judge(k);
+    sweep(k);
+    k->record.id = k->box->spec.id;
+    k->record.term = k->box->spec.term;
+    k->record.started_utc_us = k->box->start_utc_us;
+    k->record.run_us = boot_us() - k->box->start_boot_us;
+    keeper_record_write(k->box->exit, &k->record); /* a full disk: the agent finds no record and says so */
+}
+
+enum { ON_SIGNAL, ON_TIMER, ON_CONTROL, ON_OOM, ON_LINK, ON_COUNT };
+
+static void wait_events(struct keeper *k, struct pollfd at[ON_COUNT])
+{
+    bool event = k->box->oom_event >= 0;
+    at[ON_SIGNAL] = (struct pollfd){k->signals, POLLIN, 0};
+    at[ON_TIMER] = (struct pollfd){k->timer, POLLIN, 0};
+    at[ON_CONTROL] = (struct pollfd){k->box->control, POLLIN, 0};
+    at[ON_OOM] = (struct pollfd){event ? k->box->oom_event : k->box->oom, event ? POLLIN : POLLPRI, 0};
+    at[ON_LINK] = (struct pollfd){k->link, POLLIN, 0};
+    if (poll(at, ON_COUNT, -1) < 0) {
+        for (int i = 0; i < ON_COUNT; i++)
+            at[i].revents = 0;
+    }
+}
+
+static void clear_signals(struct keeper *k)
+{
+    struct signalfd_siginfo info;
+    while (read(k->signals, &info, sizeof info) > 0)
+        continue;
+}
+
+static void clear_timer(struct keeper *k)
+{
+    uint64_t count;
+    (void)!read(k->timer, &count, sizeof count);
+    if (k->oom_asked)
+        check_oom(k);
+}
+
+static void run(struct keeper *k)
+{
+    struct pollfd at[ON_COUNT];
+    while (reap(k), !k->main_ended) {
+        act_when_due(k);
+        set_next(k);
+        wait_events(k, at);
+        if (at[ON_SIGNAL].revents != 0)
+            clear_signals(k);
+        if (at[ON_TIMER].revents != 0)
+            clear_timer(k);
+        if (at[ON_OOM].revents != 0)
+            on_oom_event(k);
+        if (at[ON_LINK].revents != 0)
+            keeper_link_read(k);
+        if (at[ON_CONTROL].revents != 0)
+            keeper_link_accept(k);
+    }
+}
+
+static bool pipes_are_empty(const struct keeper *k)
+{
+    int out = 0, err = 0;
+    ioctl(k->box->out_read, FIONREAD, &out);
+    ioctl(k->box->err_read, FIONREAD, &err);
+    return out == 0 && err == 0;
+}
+
+/* Until an agent knows of the end and nothing is left in the pipes, or KEEPER_LINGER_US long. */
+static void linger(struct keeper *k)
+{
+    uint64_t until = boot_us() + KEEPER_LINGER_US;
+    bool told = k->link >= 0 && keeper_link_send(k, KEEPER_ENDED) == 0;
+    while (!(told && pipes_are_empty(k)) && boot_us() < until) {
+        struct pollfd at[] = {{k->box->control, POLLIN, 0}, {k->link, POLLIN, 0}};
+        set_timer(k, KEEPER_NEVER);
+        if (poll(at, COUNT_OF(at), LINGER_CHECK_US / 1000) < 0)
+            continue;
+        if (at[1].revents != 0)
+            keeper_link_read(k);
+        if (at[0].revents != 0) {
+            keeper_link_accept(k);
+            told = k->link >= 0 && keeper_link_send(k, KEEPER_ENDED) == 0;
+        }
+    }
+}
+
+noreturn void keeper_main(struct sandbox *box)
+{
+    struct keeper *k = &keeper;
+    k->box = box;
+    k->link = -1;
+    keeper_ends_init(&k->ends, &box->spec, box->start_boot_us);
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    k->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    k->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (k->signals < 0 || k->timer < 0)
+        _exit(1); /* pid 1: the kernel ends the rest; the agent finds no record */
+    run(k);
+    finish(k);
+    linger(k);
+    _exit(0);
+}

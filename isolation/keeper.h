@@ -1,0 +1,39 @@
+/*
+ * keeper - pid 1 of a running sandbox: waits for the payload, the clock and the agent, and leaves the exit record.
+ * Memory: static and on the stack; no heap.
+ */
+#ifndef REEVE_ISOLATION_KEEPER_H
+#define REEVE_ISOLATION_KEEPER_H
+
+#include <stdnoreturn.h>
+
+#include "isolation/keeper_ends.h"
+#include "isolation/sandbox.h"
+#include "isolation/spec/keeper.h"
+
+struct keeper {
+    struct sandbox *box;
+    struct keeper_ends ends;
+    int signals, timer, link; /* link: the agent's connection, -1 */
+    bool hello_sent;
+    bool killing;             /* everything inside was sent SIGKILL */
+    bool oom_seen, oom_asked; /* the kernel killed one of ours; it said that it might */
+    bool main_ended;
+    int main_status;
+    struct keeper_record record;
+};
+
+/* Takes the sandbox over once the payload runs. Never returns. */
+noreturn void keeper_main(struct sandbox *box);
+
+/* The exit record of a launch that failed after "go". */
+void keeper_record_failed_launch(struct sandbox *box, uint32_t step, int error);
+/* Fills in the sum and writes the record durably to `fd`. 0 or -errno. */
+int keeper_record_write(int fd, struct keeper_record *record);
+
+/* The agent's side. */
+void keeper_link_accept(struct keeper *k);
+void keeper_link_read(struct keeper *k);
+int keeper_link_send(struct keeper *k, uint32_t op); /* HELLO carries the read ends of the pipes */
+
+#endif

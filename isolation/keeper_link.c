@@ -1,0 +1,65 @@
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "isolation/keeper.h"
+#include "isolation/keeper_sys.h"
+
+static uint64_t run_us(const struct keeper *k)
+{
+    return k->main_ended ? k->record.run_us : boot_us() - k->box->start_boot_us;
+}
+
+int keeper_link_send(struct keeper *k, uint32_t op)
+{
+    struct keeper_message m;
+    memset(&m, 0, sizeof m); /* padding too: nothing of ours leaves unmeant */
+    m.version = KEEPER_VERSION;
+    m.op = op;
+    m.id = k->box->spec.id;
+    m.term = k->box->spec.term;
+    m.run_us = run_us(k);
+    m.started_utc_us = k->box->start_utc_us;
+    m.cause = k->record.cause;
+    const int pipes[] = {k->box->out_read, k->box->err_read};
+    int rc = packet_send(k->link, &m, sizeof m, pipes, op == KEEPER_HELLO ? 2 : 0);
+    if (rc < 0)
+        close_fd(&k->link);
+    return rc;
+}
+
+/* The newest connection is the agent's: an older one belongs to an agent that is gone or stuck. */
+void keeper_link_accept(struct keeper *k)
+{
+    int fd = accept4(k->box->control, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    close_fd(&k->link);
+    k->link = fd;
+    keeper_link_send(k, KEEPER_HELLO);
+}
+
+static void obey(struct keeper *k, const struct keeper_message *m)
+{
+    if (m->version != KEEPER_VERSION || memcmp(&m->id, &k->box->spec.id, sizeof m->id) != 0)
+        return;
+    if (m->op == KEEPER_PAID)
+        keeper_ends_paid(&k->ends, m->paid_us);
+    else if (m->op == KEEPER_LEASE)
+        keeper_ends_lease(&k->ends, m->lease_boot_us);
+    else if (m->op == KEEPER_STOP && m->cause > END_NONE && m->cause < END_CAUSE_COUNT && !k->main_ended &&
+             keeper_ends_stop(&k->ends, m->cause, boot_us(), (uint64_t)m->grace_ms * 1000))
+        kill(-1, SIGTERM);
+}
+
+void keeper_link_read(struct keeper *k)
+{
+    struct keeper_message m;
+    ssize_t n = packet_recv(k->link, &m, sizeof m, NULL, NULL);
+    if (n == (ssize_t)sizeof m)
+        obey(k, &m);
+    else if (n != -EAGAIN)
+        close_fd(&k->link);
+}

@@ -1,0 +1,202 @@
+#include "isolation/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/job_spec.h"
+#include "isolation/keeper.h"
+#include "isolation/keeper_sys.h"
+
+static struct sandbox box;
+
+static int enter_ids(struct sandbox *s)
+{
+    (void)s;
+    /* By system call: the library's wrappers would look for other threads to tell. */
+    if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setgroups, 0, NULL) < 0 ||
+        syscall(SYS_setresuid, 0, 0, 0) < 0)
+        return -errno;
+    return prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
+}
+
+/* Only now: the namespace's root is where the process is, and it has just joined its groups. */
+static int enter_cgroupns(struct sandbox *s)
+{
+    (void)s;
+    return unshare(CLONE_NEWCGROUP) < 0 ? -errno : 0;
+}
+
+static int set_hostname(struct sandbox *s)
+{
+    return sethostname(s->spec.hostname, strlen(s->spec.hostname)) < 0 ? -errno : 0;
+}
+
+static int raise_loopback(struct sandbox *s)
+{
+    if (s->spec.network == NET_HOST)
+        return 0;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int rc = ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+static int make_pipes(struct sandbox *s)
+{
+    int out[2], err[2];
+    if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
+        return -errno;
+    s->out_read = out[0], s->out_write = out[1];
+    s->err_read = err[0], s->err_write = err[1];
+    return 0;
+}
+
+static int fork_payload(struct sandbox *s)
+{
+    int gate[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate) < 0)
+        return -errno;
+    s->payload = fork();
+    if (s->payload < 0)
+        return -errno;
+    if (s->payload == 0) {
+        close(gate[0]);
+        sandbox_payload(s, gate[1]);
+    }
+    close(gate[1]);
+    s->gate = gate[0];
+    close_fd(&s->out_write);
+    close_fd(&s->err_write);
+    close_fd(&s->args);
+    return 0;
+}
+
+int sandbox_drop_caps(uint64_t keep)
+{
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
+        bool kept = cap < 64 && (keep >> cap & 1) != 0;
+        if (!kept && prctl(PR_CAPBSET_READ, cap) == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
+            return -errno;
+    }
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -errno;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    uint32_t low = (uint32_t)keep, high = (uint32_t)(keep >> 32);
+    struct __user_cap_data_struct sets[2] = {{.effective = low, .permitted = low}, {.effective = high, .permitted = high}};
+    return syscall(SYS_capset, &header, sets) < 0 ? -errno : 0;
+}
+
+/* The keeper goes on with one privilege: to signal what runs inside. */
+static int drop_keeper_caps(struct sandbox *s)
+{
+    (void)s;
+    return sandbox_drop_caps(UINT64_C(1) << CAP_KILL);
+}
+
+static const struct step_row {
+    enum launch_step step;
+    int (*run)(struct sandbox *s);
+} steps[] = {
+    {STEP_IDS, enter_ids},
+    {STEP_CGROUPNS, enter_cgroupns},
+    {STEP_HOSTNAME, set_hostname},
+    {STEP_NETWORK, raise_loopback},
+    {STEP_ROOT, sandbox_root_attach},
+    {STEP_PROC, sandbox_root_proc},
+    {STEP_NSLIMIT, sandbox_root_nslimit},
+    {STEP_MASKS, sandbox_root_masks},
+    {STEP_SCRATCH, sandbox_root_scratch},
+    {STEP_PIVOT, sandbox_root_pivot},
+    {STEP_PIPES, make_pipes},
+    {STEP_FORK, fork_payload},
+    {STEP_CAPS, drop_keeper_caps},
+};
+
+static noreturn void fail(struct sandbox *s, uint32_t step, int error)
+{
+    struct launch_word word = {LAUNCH_FAILED, step, error};
+    keeper_record_failed_launch(s, step, error);
+    packet_send(s->launch, &word, sizeof word, NULL, 0);
+    _exit(1); /* pid 1: whatever else runs inside goes with it */
+}
+
+/* False at the end of file: the warden is gone, and with it the launch. */
+static bool wait_word(struct sandbox *s, uint32_t kind)
+{
+    struct launch_word word;
+    return packet_recv(s->launch, &word, sizeof word, NULL, NULL) == (ssize_t)sizeof word && word.kind == kind;
+}
+
+static void say(struct sandbox *s, uint32_t kind)
+{
+    struct launch_word word = {.kind = kind};
+    packet_send(s->launch, &word, sizeof word, NULL, 0);
+}
+
+static void release_payload(struct sandbox *s)
+{
+    struct launch_word word = {.kind = LAUNCH_RUN};
+    s->start_boot_us = boot_us();
+    s->start_utc_us = utc_us();
+    packet_send(s->gate, &word, sizeof word, NULL, 0);
+    ssize_t n = packet_recv(s->gate, &word, sizeof word, NULL, NULL);
+    if (n > 0)
+        fail(s, word.step, word.error);
+    close_fd(&s->gate);
+}
+
+static void take_fds(struct sandbox *s, const struct zygote_request *request, const int *fds)
+{
+    s->launch = fds[ZYGOTE_FD_LAUNCH];
+    s->args = fds[ZYGOTE_FD_ARGS];
+    s->exit = fds[ZYGOTE_FD_EXIT];
+    s->control = fds[ZYGOTE_FD_CONTROL];
+    s->oom = fds[ZYGOTE_FD_OOM];
+    int next = ZYGOTE_FD_COUNT, cgroup = -1;
+    if ((request->flags & ZYGOTE_INTO_CGROUP) != 0)
+        cgroup = fds[next++];
+    if ((request->flags & ZYGOTE_OOM_EVENT) != 0)
+        s->oom_event = fds[next];
+    close_fd(&cgroup);
+    close(ZYGOTE_SOCKET_FD);
+    int null = open(OUTER_TEMPLATE "/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(null, fd); /* or a keeper would hold the warden's terminal or log for as long as its job runs */
+    close_fd(&null);
+    signal(SIGCHLD, SIG_DFL); /* the zygote's children are nobody's; ours are counted */
+}
+
+noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sock_fprog *filter)
+{
+    struct sandbox *s = &box;
+    *s = (struct sandbox){.spec = request->spec, .filter = filter, .oom_event = -1, .root = -1, .proc = -1, .gate = -1};
+    take_fds(s, request, fds);
+    if (!wait_word(s, LAUNCH_GO))
+        _exit(1);
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        int rc = steps[i].run(s);
+        if (rc < 0)
+            fail(s, steps[i].step, -rc);
+    }
+    say(s, LAUNCH_READY);
+    if (!wait_word(s, LAUNCH_RUN))
+        fail(s, STEP_OOM, EPIPE);
+    release_payload(s);
+    say(s, LAUNCH_STARTED);
+    close_fd(&s->launch);
+    keeper_main(s);
+}

@@ -1,0 +1,59 @@
+/*
+ * sandbox - one sandbox from the inside: the process that clone3 made becomes pid 1, builds its root, forks the
+ * payload, drops what it no longer needs and goes on as the keeper.
+ *
+ * Ownership: one struct sandbox per process, static; its fds are the only ones open besides 0, 1, 2 (/dev/null).
+ * Order:     is the security argument. sandbox.c's table of steps is the whole of it; the first failure ends the launch.
+ * Ids:       inside, 0 is the keeper, JOB_ID the payload; outside both lie in the attempt's own range.
+ */
+#ifndef REEVE_ISOLATION_SANDBOX_H
+#define REEVE_ISOLATION_SANDBOX_H
+
+#include <linux/filter.h>
+#include <stdnoreturn.h>
+#include <sys/types.h>
+
+#include "isolation/spec/step.h"
+#include "isolation/zygote.h"
+
+#define JOB_ID 1000
+#define JOB_NAME "job"
+
+/* As the zygote left it: its "/" holds these, and nothing of the host. */
+#define OUTER_TEMPLATE "/t" /* the root of all sandboxes, read-only */
+#define OUTER_NEW "/n"      /* where a sandbox attaches its own copy */
+
+struct sandbox {
+    struct sandbox_spec spec;
+    const struct sock_fprog *filter;
+    int launch, args, exit, control, oom, oom_event; /* oom_event -1: v2, where oom itself is polled */
+    int root, proc;                                  /* while the root is built */
+    int out_read, out_write, err_read, err_write;
+    int gate;      /* keeper's end of the socketpair to the payload, until it runs */
+    pid_t payload;
+    uint64_t start_boot_us;
+    int64_t start_utc_us;
+};
+
+/* Never returns: becomes the keeper, or tells the warden which step failed. */
+noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sock_fprog *filter);
+
+/* Builds OUTER_TEMPLATE out of the host's /usr family and moves the calling zygote into the outer root.
+ * -errno, and what it was about. */
+int sandbox_template_build(const char **ret_what);
+
+/* Steps of sandbox.c's table: 0 or -errno. */
+int sandbox_root_attach(struct sandbox *s);
+int sandbox_root_proc(struct sandbox *s);
+int sandbox_root_nslimit(struct sandbox *s);
+int sandbox_root_masks(struct sandbox *s);
+int sandbox_root_scratch(struct sandbox *s);
+int sandbox_root_pivot(struct sandbox *s);
+
+/* In the payload's process: never returns. `gate` carries a struct launch_word up when a step fails. */
+noreturn void sandbox_payload(struct sandbox *s, int gate);
+
+/* Empties every capability set but `keep` (a bit mask) and the bounding set, and forbids gaining any. 0 or -errno. */
+int sandbox_drop_caps(uint64_t keep);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * The reeve-keeper program: prepares itself once, then makes sandboxes of itself. Every resource of a sandbox comes in
+ * with the request; the zygote keeps nothing of it.
+ */
+#include "isolation/zygote.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/job_spec.h"
+#include "isolation/keeper_sys.h"
+#include "isolation/sandbox.h"
+
+static struct sock_filter insns[FILTER_INSNS_MAX];
+static struct sock_fprog filter = {.filter = insns};
+static struct zygote_request request;
+
+static int load_filter(void)
+{
+    ssize_t n = pread(ZYGOTE_FILTER_FD, insns, sizeof insns, 0);
+    if (n <= 0 || (size_t)n == sizeof insns || (size_t)n % sizeof insns[0] != 0)
+        return n < 0 ? -errno : -EBADMSG;
+    filter.len = (unsigned short)((size_t)n / sizeof insns[0]);
+    return close(ZYGOTE_FILTER_FD);
+}
+
+static noreturn void refuse_to_start(int error, const char *what)
+{
+    struct zygote_reply reply = {.error = error};
+    strncpy(reply.what, what, sizeof reply.what - 1);
+    packet_send(ZYGOTE_SOCKET_FD, &reply, sizeof reply, NULL, 0);
+    _exit(1);
+}
+
+/* Own session, so that a terminal's signals end the warden and not the jobs; children are reaped by the kernel. */
+static void prepare(void)
+{
+    const char *what = "filter";
+    int rc = load_filter();
+    if (rc < 0)
+        refuse_to_start(-rc, what);
+    setsid();
+    signal(SIGCHLD, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    static const char score[] = {'0' + ZYGOTE_OOM_SCORE / 100, '0', '0', '\0'};
+    rc = write_text_at(-1, "/proc/self/oom_score_adj", score);
+    if (rc < 0)
+        refuse_to_start(-rc, "oom_score_adj");
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        refuse_to_start(errno, "dumpable");
+    rc = sandbox_template_build(&what);
+    if (rc < 0)
+        refuse_to_start(-rc, what);
+    struct zygote_reply ready = {0};
+    packet_send(ZYGOTE_SOCKET_FD, &ready, sizeof ready, NULL, 0);
+}
+
+static size_t fds_wanted(uint32_t flags)
+{
+    size_t count = ZYGOTE_FD_COUNT;
+    count += (flags & ZYGOTE_INTO_CGROUP) != 0 ? 1 : 0;
+    count += (flags & ZYGOTE_OOM_EVENT) != 0 ? 1 : 0;
+    return count;
+}
+
+static void make_sandbox(const int *fds)
+{
+    int pidfd = -1;
+    struct clone_args args = {
+        .flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS,
+        .pidfd = (uint64_t)(uintptr_t)&pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    if (request.spec.network != NET_HOST)
+        args.flags |= CLONE_NEWNET;
+    if ((request.flags & ZYGOTE_INTO_CGROUP) != 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (unsigned)fds[ZYGOTE_FD_COUNT];
+    }
+    long pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid == 0)
+        sandbox_main(&request, fds, &filter);
+    struct zygote_reply reply = {.tag = request.tag, .pid = (int32_t)MAX(pid, 0), .error = pid < 0 ? errno : 0};
+    packet_send(ZYGOTE_SOCKET_FD, &reply, sizeof reply, &pidfd, pid > 0 ? 1 : 0);
+    close_fd(&pidfd);
+}
+
+int main(void)
+{
+    struct stat st;
+    if (fstat(ZYGOTE_SOCKET_FD, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+        static const char text[] = "reeve-keeper: started by reeve-warden, not by hand; see reeve-keeper(8)\n";
+        (void)!write(2, text, sizeof text - 1);
+        return 2;
+    }
+    prepare();
+    for (;;) {
+        int fds[ZYGOTE_FDS_MAX];
+        size_t count = ZYGOTE_FDS_MAX;
+        ssize_t n = packet_recv(ZYGOTE_SOCKET_FD, &request, sizeof request, fds, &count);
+        if (n == 0)
+            return 0; /* the warden is gone; the keepers live on */
+        if (n != (ssize_t)sizeof request || request.magic != ZYGOTE_MAGIC || count != fds_wanted(request.flags))
+            return 1;
+        make_sandbox(fds);
+        for (size_t i = 0; i < count; i++)
+            close(fds[i]);
+    }
+}
