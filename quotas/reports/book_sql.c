@@ -1,0 +1,59 @@
+/* Every statement the book writes with. */
+#include "quotas/reports/book_rows.h"
+
+#define FIND_ATTEMPT " WHERE job = ?1 AND task = ?2 AND epoch = ?3"
+
+const char *const book_sql_text[BOOK_SQL_COUNT] = {
+    [SQL_META_LOAD] = "SELECT cursor, digest, at_utc_us FROM meta",
+    [SQL_META_SAVE] = "UPDATE meta SET cursor = ?1, digest = ?2, at_utc_us = ?3",
+    [SQL_META_COUNT] = "UPDATE meta SET refused = refused + ?1, adjusted = adjusted + ?2",
+    [SQL_META_CURRENCY] = "UPDATE meta SET currency = ?1",
+
+    [SQL_JOB_ADD] = "INSERT INTO jobs VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10, 0, 0, 0, 0, 0, 0)",
+    [SQL_JOB_CANCEL] = "UPDATE jobs SET done = done + ?2, failed = failed + ?2 WHERE job = ?1",
+    [SQL_JOB_HOLD] = "UPDATE jobs SET held = max(0, held + ?2) WHERE job = ?1",
+    [SQL_JOB_PLACED] = "UPDATE jobs SET live = live + 1 WHERE job = ?1",
+    [SQL_JOB_ENDED] = "UPDATE jobs SET live = live - 1, done = done + ?2, failed = failed + ?3, held = held + ?4,"
+                      " exit_code = max(exit_code, ?5) WHERE job = ?1",
+    [SQL_JOB_SPENT] = "UPDATE jobs SET spent_micros = spent_micros + ?2 WHERE job = ?1",
+    [SQL_JOB_DONE] = "UPDATE jobs SET ended_utc_us = ?2, held = 0 WHERE job = ?1",
+    [SQL_JOB_TENANT] = "SELECT tenant FROM jobs WHERE job = ?1",
+    [SQL_END_COUNT] = "INSERT INTO job_ends VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET tasks = tasks + ?3",
+    [SQL_CAUSE_COUNT] = "INSERT INTO ends VALUES(?1, 1) ON CONFLICT DO UPDATE SET attempts = attempts + 1",
+
+    [SQL_ATTEMPT_ADD] = "INSERT INTO attempts(job, task, epoch, state, node, resources, accounts, placed_utc_us,"
+                        " hold_micros, paid_us, price_version, cpu_milli, mem_bytes)"
+                        " VALUES(?1, ?2, ?3, 'starting', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [SQL_ATTEMPT_FIND] = "SELECT attempt, spent_micros, coalesce(started_utc_us, placed_utc_us), accounts,"
+                         " ended_utc_us IS NOT NULL, started_utc_us IS NOT NULL FROM attempts" FIND_ATTEMPT,
+    [SQL_ATTEMPT_STATE] = "UPDATE attempts SET state = ?4" FIND_ATTEMPT,
+    [SQL_ATTEMPT_STARTED] = "UPDATE attempts SET state = 'running', started_utc_us = ?4" FIND_ATTEMPT,
+    [SQL_ATTEMPT_RENEWED] = "UPDATE attempts SET spent_micros = ?2, hold_micros = ?3, settled_us = ?4, paid_us = ?5,"
+                            " accounts = ?6 WHERE attempt = ?1",
+    [SQL_ATTEMPT_STOPPING] = "UPDATE attempts SET stop_cause = ?4, stop_who = ?5" FIND_ATTEMPT,
+    [SQL_ATTEMPT_ENDED] = "UPDATE attempts SET state = ?2, cause = ?3, ended_utc_us = ?4, final = ?5, user_retry = ?6,"
+                          " spent_micros = ?7, hold_micros = 0, written_off_micros = ?8, run_us = ?9, settled_us = ?9,"
+                          " cpu_us = ?10, mem_peak_bytes = ?11, record = ?12,"
+                          " started_utc_us = coalesce(started_utc_us, nullif(?13, 0)) WHERE attempt = ?1",
+
+    [SQL_SET_FIND] = "SELECT accounts FROM account_sets WHERE names = ?1",
+    [SQL_SET_ADD] = "INSERT INTO account_sets(names) VALUES(?1)",
+    [SQL_SET_MEMBER] = "INSERT OR IGNORE INTO account_members VALUES(?1, ?2)",
+    [SQL_CHARGE_ADD] = "INSERT INTO charges(seq, attempt, job, resource, price_version, amount, from_run_us, run_us,"
+                       " from_utc_us, to_utc_us, accounts, micros)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [SQL_SPEND_ADD] = "INSERT INTO spend VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET micros = micros + ?3",
+
+    [SQL_POLICY_ADD] = "INSERT INTO policies VALUES(?1, ?2, ?3, ?4, ?5)",
+    [SQL_TENANT_SET] = "INSERT INTO tenants VALUES(?1, ?2, 0) ON CONFLICT DO UPDATE SET rule = ?2, removed = 0",
+    [SQL_TENANT_REMOVE] = "UPDATE tenants SET removed = 1 WHERE path = ?1",
+    [SQL_USERS_CLEAR] = "DELETE FROM tenant_users WHERE path = ?1",
+    [SQL_USER_ADD] = "INSERT OR IGNORE INTO tenant_users VALUES(?1, ?2)",
+    [SQL_ADMINS_CLEAR] = "DELETE FROM admins",
+    [SQL_ADMIN_ADD] = "INSERT OR IGNORE INTO admins VALUES(?1)",
+    [SQL_PRICES_WITHDRAW] = "UPDATE price_versions SET withdrawn = 1",
+    [SQL_PRICE_VERSION] = "INSERT INTO price_versions VALUES(?1, ?2, 0)"
+                          " ON CONFLICT DO UPDATE SET from_utc_us = ?2, withdrawn = 0",
+    [SQL_PRICES_CLEAR] = "DELETE FROM prices WHERE version = ?1",
+    [SQL_PRICE_ADD] = "INSERT INTO prices VALUES(?1, ?2, ?3)",
+};

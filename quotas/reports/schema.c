@@ -1,0 +1,129 @@
+#include "quotas/reports/schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "quotas/reports/db.h"
+
+/* Instants are UTC microseconds, money is micro-units. What people ask for by SQL has a column; what only our own code
+ * reads back is the encoded struct (base/fields.h), which newer versions can extend. docs/reports.md explains them. */
+static const char tables[] =
+    "CREATE TABLE meta("
+    " one INTEGER PRIMARY KEY CHECK(one = 1), cell TEXT NOT NULL,"
+    " cursor INTEGER NOT NULL,"           /* last journal entry that is in these tables */
+    " digest BLOB NOT NULL,"              /* sha256 of that entry: the same journal is the one that goes on from here */
+    " at_utc_us INTEGER NOT NULL, currency TEXT NOT NULL,"
+    " refused INTEGER NOT NULL, adjusted INTEGER NOT NULL);"
+
+    "CREATE TABLE jobs("
+    " job INTEGER PRIMARY KEY, tenant TEXT NOT NULL, uid INTEGER NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,"
+    " key TEXT NOT NULL, labels TEXT NOT NULL, spec BLOB NOT NULL, submitted_utc_us INTEGER NOT NULL, ended_utc_us INTEGER,"
+    " tasks INTEGER NOT NULL, live INTEGER NOT NULL, held INTEGER NOT NULL, done INTEGER NOT NULL,"
+    " failed INTEGER NOT NULL, exit_code INTEGER NOT NULL, spent_micros INTEGER NOT NULL);"
+    "CREATE INDEX jobs_tenant ON jobs(tenant, job);"
+    "CREATE INDEX jobs_uid ON jobs(uid, job);"
+    "CREATE INDEX jobs_spent ON jobs(spent_micros);"
+    /* How the tasks of a job ended. */
+    "CREATE TABLE job_ends(job INTEGER NOT NULL, state TEXT NOT NULL, tasks INTEGER NOT NULL,"
+    " PRIMARY KEY(job, state)) WITHOUT ROWID;"
+
+    "CREATE TABLE attempts("
+    " attempt INTEGER PRIMARY KEY, job INTEGER NOT NULL REFERENCES jobs, task INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+    " state TEXT NOT NULL, node TEXT NOT NULL, resources BLOB NOT NULL, accounts INTEGER NOT NULL,"
+    " placed_utc_us INTEGER NOT NULL, started_utc_us INTEGER, ended_utc_us INTEGER, stop_cause TEXT, stop_who TEXT,"
+    " cause TEXT, final INTEGER NOT NULL DEFAULT 0, user_retry INTEGER NOT NULL DEFAULT 0,"
+    " spent_micros INTEGER NOT NULL DEFAULT 0, hold_micros INTEGER NOT NULL, written_off_micros INTEGER NOT NULL DEFAULT 0,"
+    " paid_us INTEGER NOT NULL, settled_us INTEGER NOT NULL DEFAULT 0, price_version INTEGER NOT NULL,"
+    " cpu_milli INTEGER NOT NULL, mem_bytes INTEGER NOT NULL,"
+    " run_us INTEGER, cpu_us INTEGER, mem_peak_bytes INTEGER, record BLOB,"
+    " UNIQUE(job, task, epoch));"
+
+    /* The accounts one charge was posted to, leaf first; few sets, many charges. */
+    "CREATE TABLE account_sets(accounts INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE account_members(accounts INTEGER NOT NULL, account TEXT NOT NULL,"
+    " PRIMARY KEY(accounts, account)) WITHOUT ROWID;"
+
+    "CREATE TABLE charges("
+    " charge INTEGER PRIMARY KEY, seq INTEGER NOT NULL, attempt INTEGER NOT NULL REFERENCES attempts,"
+    " job INTEGER NOT NULL REFERENCES jobs, resource TEXT NOT NULL, price_version INTEGER NOT NULL,"
+    " amount INTEGER NOT NULL, from_run_us INTEGER NOT NULL, run_us INTEGER NOT NULL,"
+    " from_utc_us INTEGER NOT NULL, to_utc_us INTEGER NOT NULL, accounts INTEGER NOT NULL REFERENCES account_sets,"
+    " micros INTEGER NOT NULL);"
+    "CREATE INDEX charges_from ON charges(from_utc_us);"
+    "CREATE INDEX charges_attempt ON charges(attempt);"
+    /* Running sums for /metrics, which is asked every few seconds; /v1/ledger/check recounts them from the rows. */
+    "CREATE TABLE spend(tenant TEXT NOT NULL, resource TEXT NOT NULL, micros INTEGER NOT NULL,"
+    " PRIMARY KEY(tenant, resource)) WITHOUT ROWID;"
+    "CREATE TABLE ends(cause TEXT PRIMARY KEY, attempts INTEGER NOT NULL) WITHOUT ROWID;"
+
+    "CREATE TABLE policies(version INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at_utc_us INTEGER NOT NULL,"
+    " who TEXT NOT NULL, change BLOB NOT NULL);"
+    "CREATE TABLE tenants(path TEXT PRIMARY KEY, rule BLOB NOT NULL, removed INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE tenant_users(path TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY(path, user)) WITHOUT ROWID;"
+    "CREATE INDEX tenant_users_user ON tenant_users(user);"
+    "CREATE TABLE admins(user TEXT PRIMARY KEY) WITHOUT ROWID;"
+    /* withdrawn: no longer in the price book, but charges may name it. */
+    "CREATE TABLE price_versions(version INTEGER PRIMARY KEY, from_utc_us INTEGER NOT NULL, withdrawn INTEGER NOT NULL);"
+    "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros_per_hour INTEGER NOT NULL,"
+    " PRIMARY KEY(version, resource)) WITHOUT ROWID;";
+
+static int create(sqlite3 *db, const char *cell, struct err *err)
+{
+    char versions[96];
+    snprintf(versions, sizeof versions, "PRAGMA application_id=%d; PRAGMA user_version=%d;", SCHEMA_APPLICATION,
+             SCHEMA_VERSION);
+    CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
+    int r = db_exec(db, "BEGIN IMMEDIATE", err);
+    if (r < 0)
+        return r;
+    r = db_exec(db, tables, err);
+    if (r == 0)
+        r = db_prepare(db, "INSERT INTO meta VALUES(1, ?1, 0, x'', 0, '', 0, 0)", &s, err);
+    if (r == 0)
+        r = db_bind(s, "t", cell);
+    if (r == 0)
+        r = db_run(s, err);
+    if (r == 0)
+        r = db_exec(db, versions, err);
+    if (r == 0)
+        r = db_exec(db, "COMMIT", err);
+    if (r < 0)
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return r;
+}
+
+static int check_cell(sqlite3 *db, const char *cell, struct err *err)
+{
+    CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
+    int r = db_prepare(db, "SELECT cell FROM meta", &s, err);
+    if (r == 0)
+        r = db_step(s, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return err_set(err, -EBADMSG, "its meta row is missing");
+    if (strcmp(db_text(s, 0), cell) != 0)
+        return err_set(err, -EXDEV, "holds the history of cell '%s', not of '%s'", db_text(s, 0), cell);
+    return 0;
+}
+
+int schema_prepare(sqlite3 *db, const char *cell, struct err *err)
+{
+    int64_t application = 0, version = 0, objects = 0;
+    int r = db_number(db, "PRAGMA application_id", &application, err);
+    if (r == 0)
+        r = db_number(db, "PRAGMA user_version", &version, err);
+    if (r == 0)
+        r = db_number(db, "SELECT count(*) FROM sqlite_master", &objects, err);
+    if (r < 0)
+        return r;
+    if (application == 0 && version == 0 && objects == 0)
+        return create(db, cell, err);
+    if (application != SCHEMA_APPLICATION)
+        return err_set(err, -EBADMSG, "is an SQLite file, but not one of Reeve's");
+    if (version != SCHEMA_VERSION)
+        return err_set(err, -EPROTONOSUPPORT, "has schema version %lld, this program knows %d", (long long)version,
+                       SCHEMA_VERSION);
+    return check_cell(db, cell, err);
+}

@@ -1,0 +1,19 @@
+/*
+ * schema - the tables of report/reeve.sqlite and their version.
+ * Contract: schema_prepare() creates them in an empty file, accepts a file of this version and this cell, and refuses
+ *           any other by name; it never changes a file that it refuses.
+ */
+#ifndef REEVE_QUOTAS_REPORTS_SCHEMA_H
+#define REEVE_QUOTAS_REPORTS_SCHEMA_H
+
+#include <sqlite3.h>
+
+#include "base/err.h"
+
+#define SCHEMA_VERSION 1
+#define SCHEMA_APPLICATION 0x52656576 /* "Reev": `file reeve.sqlite` tells whose it is */
+
+/* -EPROTONOSUPPORT: another version. -EXDEV: another cell's. -EBADMSG: not our file. */
+int schema_prepare(sqlite3 *db, const char *cell, struct err *err) MUST_USE;
+
+#endif
