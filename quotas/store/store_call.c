@@ -62,7 +62,7 @@ void store_call_key(struct store_call *c, const char *prefix, const char *kind, 
     }
 }
 
-static void arg_bytes(struct store_call *c, const void *bytes, size_t len)
+void store_call_argn(struct store_call *c, const void *bytes, size_t len)
 {
     struct store_word *w = word_add(c, &c->args);
     if (w) {
@@ -73,7 +73,7 @@ static void arg_bytes(struct store_call *c, const void *bytes, size_t len)
 
 void store_call_arg(struct store_call *c, const char *text)
 {
-    arg_bytes(c, text, text ? strlen(text) : 0);
+    store_call_argn(c, text, text ? strlen(text) : 0);
 }
 
 void store_call_argf(struct store_call *c, const char *format, ...)
@@ -455,7 +455,7 @@ int store_call_build(struct store_call *c, const struct store_head *head, const 
     store_call_argf(c, "%" PRIu64, head->durable);
     store_call_arg(c, head->mode);
     store_call_arg(c, op->name);
-    arg_bytes(c, entry->bytes, entry->len);
+    store_call_argn(c, entry->bytes, entry->len);
     int rc = op->words ? op->words(c, head->prefix, entry->fact) : 0;
     return rc < 0 ? rc : store_call_end(c, "FCALL", "reeve_commit", true);
 }

@@ -57,6 +57,7 @@ size_t store_call_rule(struct store_call *c, const struct tenant_rule *rule);
 void store_call_begin(struct store_call *c);
 void store_call_key(struct store_call *c, const char *prefix, const char *kind, const char *name);
 void store_call_arg(struct store_call *c, const char *text); /* borrowed */
+void store_call_argn(struct store_call *c, const void *bytes, size_t len); /* borrowed */
 void store_call_argf(struct store_call *c, const char *format, ...) PRINTF_LIKE(2, 3);
 /* keys and args into argv, behind the words of `command` ("FCALL reeve_commit") and the number of keys when counted. */
 int store_call_end(struct store_call *c, const char *command, const char *function, bool counted) MUST_USE;
