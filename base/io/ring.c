@@ -24,6 +24,7 @@ struct slot {
 struct ring {
     struct io_uring uring;
     struct loop *loop;
+    struct loop_flush flush;
     struct watch *watch;
     int event_fd;
     unsigned depth, in_flight;
@@ -93,6 +94,11 @@ static void on_event(void *arg, int what)
     drain(r);
 }
 
+static void on_flush(void *arg)
+{
+    ring_flush(arg);
+}
+
 static int join_loop(struct ring *r, struct err *err)
 {
     r->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -101,6 +107,9 @@ static int join_loop(struct ring *r, struct err *err)
     int rc = io_uring_register_eventfd(&r->uring, r->event_fd);
     if (rc == 0)
         rc = watch_new(&r->watch, r->loop, r->event_fd, WATCH_READ, on_event, r);
+    r->flush = (struct loop_flush){.fn = on_flush, .arg = r};
+    if (rc == 0)
+        loop_on_flush(r->loop, &r->flush);
     return rc == 0 ? 0 : err_set(err, rc, "io_uring into the loop: %s", strerror(-rc));
 }
 
@@ -317,7 +326,9 @@ void ring_free(struct ring *r)
     if (r == NULL)
         return;
     settle(r);
-    watch_free(r->watch);
+    loop_off_flush(r->loop, &r->flush);
+    if (r->watch != NULL)
+        watch_free(r->watch);
     close_p(&r->event_fd);
     io_uring_queue_exit(&r->uring);
     free(r);

@@ -6,7 +6,7 @@
  * `fn(owner, token, result)` exactly once, in a later turn, never from inside the call that asked: `owner` is something
  * that outlives the ring, `token` the caller's own handle, `result` what the system call would have returned (bytes,
  * poll events, or -errno).
- * Requests leave together in ring_flush(), once per turn; answers are drained until none is left.
+ * Requests leave together at the end of the loop's turn; answers are drained until none is left.
  *
  * Ownership: fds and buffers are the caller's and stay open and in place until the answer has come, also after
  *            ring_cancel(): a worker inside a system call can't be called back, so a cancel is only a wish.
@@ -38,7 +38,7 @@ struct ring_reply {
 int ring_new(struct ring **ret, struct loop *l, unsigned depth, struct err *err) MUST_USE;
 /* Cancels what is in flight and waits for it; no answer is delivered any more. NULL is fine. */
 void ring_free(struct ring *r);
-/* Hands this turn's requests to the kernel. */
+/* Hands requests to the kernel now, for who can't wait for the turn's end. */
 void ring_flush(struct ring *r);
 unsigned ring_in_flight(const struct ring *r);
 

@@ -9,6 +9,8 @@
  * Bounds:   a line is at most RPC_LINE_MAX (checked before it is buffered further), unread output at most
  *           RPC_OUT_MAX per connection (then the peer is cut), connections at most `connections_max`, a started
  *           line must be complete within RPC_LINE_MS.
+ *           Beyond 1 MiB of unread output the peer's further requests wait in the kernel.
+ * Half-close: a peer that shuts only its sending side down still gets the answers it is owed (`nc -N`).
  * Errors:   standard codes for broken calls (-32700, -32600, -32601, -32602, the message says where); a refusal is
  *           code 1 with data {code, where, hint, ...} (struct refusal, base/proto.h), unavailable is code 2.
  */
@@ -46,12 +48,17 @@ struct rpc_handlers {
 
 int rpc_listen(struct rpc_server **ret, struct loop *l, const char *path, mode_t mode, size_t connections_max,
                const struct rpc_handlers *h, void *arg, struct err *err) MUST_USE;
-void rpc_server_free(struct rpc_server *s); /* closes connections, unlinks the socket */
+/* Closes connections (on_close is called), unlinks the socket. Not from inside a handler. */
+void rpc_server_free(struct rpc_server *s);
+/* Other limits than RPC_LINE_MS and RPC_OUT_MAX; for tests and small machines. */
+void rpc_server_limits(struct rpc_server *s, uint32_t line_ms, size_t out_max);
 
-/* Asynchronous client for daemons: connects once; on_open or on_close tells. */
+/* Asynchronous client for daemons: connects once. Nobody listening is a failure at once; otherwise on_open comes with
+ * the next round, or on_close. `h` is copied, its arrays are not. */
 int rpc_connect(struct rpc_conn **ret, struct loop *l, const char *path, const struct rpc_handlers *h, void *arg,
                 struct err *err) MUST_USE;
-void rpc_close(struct rpc_conn *c); /* on_close is not called */
+/* Sends what the kernel takes at once, then closes. on_close is not called; waiting calls get their on_reply. */
+void rpc_close(struct rpc_conn *c);
 
 const struct rpc_peer *rpc_peer(const struct rpc_conn *c);
 uint64_t rpc_conn_id(const struct rpc_conn *c);       /* never reused */
@@ -67,7 +74,9 @@ void rpc_conn_answer(struct rpc_conn *c, const struct rpc_ticket *t, const struc
 void rpc_conn_refuse(struct rpc_conn *c, const struct rpc_ticket *t, const struct refusal *refusal);
 
 /* A notification, or a call whose answer comes to on_reply (result NULL = it failed, err says how; exactly once,
- * also when the connection closes). -ENOBUFS when the peer reads too slowly. */
+ * also when the connection closes). -ENOBUFS when the peer reads too slowly, -ENOTCONN when the connection is ending.
+ * err->code: -EPERM refused, -EAGAIN unavailable (err's text begins with the refusal's code: "not_found: ..."),
+ * -ECONNRESET the connection ended (the call may have been carried out), -ENOSYS no such method. */
 int rpc_notify(struct rpc_conn *c, const struct method *m, const void *params) MUST_USE;
 int rpc_call(struct rpc_conn *c, const struct method *m, const void *params,
              void (*on_reply)(void *arg, const void *result, const struct err *err), void *arg) MUST_USE;
@@ -76,7 +85,9 @@ int rpc_call(struct rpc_conn *c, const struct method *m, const void *params,
 struct rpc_client;
 int rpc_client_open(struct rpc_client **ret, const char *path, struct err *err) MUST_USE;
 void rpc_client_close(struct rpc_client *c);
-/* 0: result filled. 1: refused, *refusal filled. -errno: failure (-ETIMEDOUT, -ECONNRESET, ...).
+/* 0: result filled. 1: refused, *refusal filled; "unavailable" and "bad_request" arrive here too, with their code.
+ * -errno: failure (-ETIMEDOUT, -ECONNRESET, ...); whether the call was carried out is then unknown. After -ETIMEDOUT
+ * the connection stays usable: a late answer is skipped. The caller clears result and refusal.
  * timeout_ms 0 = wait for ever. */
 int rpc_client_call(struct rpc_client *c, const struct method *m, const void *params, uint32_t timeout_ms, void *result,
                     struct refusal *refusal, struct err *err) MUST_USE;
