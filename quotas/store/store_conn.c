@@ -1,6 +1,7 @@
 #include "quotas/store/store_conn.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,14 @@ int store_password(char **ret, struct err *err)
     }
     *ret = password;
     return 0;
+}
+
+void store_ignore_sigpipe(void)
+{
+    struct sigaction now;
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) {
+        signal(SIGPIPE, SIG_IGN);
+    }
 }
 
 /* ---- replies ----------------------------------------------------------------------------------------------- */

@@ -23,6 +23,9 @@ int store_url_parse(const char *url, struct store_url *ret, struct err *err) MUS
 /* The password from the file REEVE_REDIS_PASSWORD_FILE names; *ret NULL when it isn't set. Caller frees. */
 int store_password(char **ret, struct err *err) MUST_USE;
 
+/* hiredis 0.14 writes with write(2): without this the end of Redis would be the end of the program. */
+void store_ignore_sigpipe(void);
+
 /* functions/reeve.lua as it was built in. */
 const char *store_library_text(size_t *ret_len);
 

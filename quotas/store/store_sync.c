@@ -80,6 +80,7 @@ int store_sync_open(struct store_sync **ret, const char *url, const char *cell, 
     if (!s) {
         return err_set(err, -ENOMEM, "store: out of memory");
     }
+    store_ignore_sigpipe();
     int rc = store_url_parse(url, &s->url, err);
     rc = rc < 0 ? rc : store_prefix(cell, s->prefix, err);
     rc = rc < 0 ? rc : store_password(&s->password, err);
