@@ -15,8 +15,8 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. -I$(BUILD) -DREEVE_VERSION='"$(VERSION
 ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 # --- libraries: one archive per layer, so a program links only what it uses ---------------------------------------
-layer = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
-LAYERS := base base/io quotas quotas/store policies scheduler/core agent/core agent/fairio isolation/spec
+layer = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+LAYERS := base base/io quotas quotas/store policies scheduler/core scheduler agent/core agent/fairio isolation/spec
 archive = $(BUILD)/lib/$(subst /,-,$(1)).a
 ARCHIVES := $(foreach l,$(LAYERS),$(if $(wildcard $(l)/*.c),$(call archive,$(l))))
 
@@ -40,7 +40,7 @@ PROGRAMS := $(BUILD)/reeved $(BUILD)/reeve-agent $(BUILD)/reeve-warden $(BUILD)/
 
 all: $(PROGRAMS) ## build every program into $(BUILD)/
 
-$(BUILD)/reeved: $(call objects,$(wildcard scheduler/*.c))
+$(BUILD)/reeved: $(call objects,scheduler/main.c)
 $(BUILD)/reeved: LIBS = -lhiredis -luring
 $(BUILD)/reeve-agent: $(call objects,$(wildcard agent/*.c))
 $(BUILD)/reeve-agent: LIBS = -luring

@@ -1,0 +1,34 @@
+/*
+ * api - the clients' door: reeve.sock. Every method is one row; who calls is known from the kernel.
+ *
+ *   questions   answered at once from the core
+ *   wishes      checked, committed, answered when durable (scheduler/request.h)
+ *
+ * Who may what: an admin is root, reeved's own user, or named by the policy. Everybody else sees and touches only jobs of
+ * tenants the policy gives them; another tenant's job answers exactly like one that doesn't exist.
+ */
+#ifndef REEVE_SCHEDULER_API_H
+#define REEVE_SCHEDULER_API_H
+
+#include "scheduler/agents.h"
+#include "scheduler/turn.h"
+#include "scheduler/waiters.h"
+
+#define API_CONNECTIONS_MAX 8192
+
+struct api;
+
+struct api_setup {
+    struct loop *loop;
+    struct agents *agents;
+    struct waiters *waiters;
+    const char *socket_path, *cell, *writer;
+    uid_t report_uid;
+};
+int api_new(struct api **ret, const struct api_setup *setup, struct err *err) MUST_USE;
+void api_free(struct api *a);
+/* Before the loop runs: sockets are opened as root, the core is read as the user. */
+void api_start(struct api *a, struct core *core, struct turn *turn);
+struct rpc_server *api_server(struct api *a);
+
+#endif

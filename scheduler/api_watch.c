@@ -1,0 +1,65 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "scheduler/api_inner.h"
+
+enum { RELAYS_MAX = 4096, RETRY_MS = 1000 };
+
+void api_wait(const struct call *c)
+{
+    const struct wait_call *call = c->params;
+    if (call_may_job(c, call->job) && waiters_add(c->api->setup.waiters, c->ticket, call) < 0)
+        rpc_unavailable(c->api->server, c->ticket, "busy: too many clients wait for jobs", RETRY_MS);
+}
+
+/* ---- log.read: the node has the bytes, we only pass them on ---- */
+struct relay {
+    struct api *api;
+    struct rpc_ticket ticket;
+};
+
+static void on_log(void *arg, const void *result, const struct err *err)
+{
+    struct relay *r = arg;
+    if (result != NULL)
+        rpc_answer(r->api->server, &r->ticket, &log_reply_fields, result);
+    else
+        rpc_unavailable(r->api->server, &r->ticket, err_text(err), RETRY_MS);
+    r->api->relays--;
+    free(r);
+}
+
+static void relay_log(const struct call *c, const char *node, const struct log_call *call)
+{
+    struct relay *r = c->api->relays < RELAYS_MAX ? calloc(1, sizeof *r) : NULL;
+    if (r == NULL) {
+        rpc_unavailable(c->api->server, c->ticket, "busy: too many logs are being read", RETRY_MS);
+        return;
+    }
+    *r = (struct relay){c->api, *c->ticket};
+    c->api->relays++;
+    int rc = agents_log(c->api->setup.agents, node, call, on_log, r);
+    if (rc == 0)
+        return;
+    char text[128];
+    snprintf(text, sizeof text, rc == -ENOTCONN ? "node %s has the log and is not connected" : "node %s is busy", node);
+    rpc_unavailable(c->api->server, c->ticket, text, RETRY_MS);
+    c->api->relays--;
+    free(r);
+}
+
+void api_log(const struct call *c)
+{
+    struct log_call call = *(const struct log_call *)c->params; /* no owned parts in it */
+    struct attempt_id id = {call.job, call.task, call.epoch};
+    bool ended = false;
+    if (!call_may_job(c, call.job))
+        return;
+    const char *node = core_attempt_node(c->api->core, &id, &ended);
+    if (node == NULL) {
+        call_refuse(c, "state", "task", "this task has not started on any node yet", "wait for it: job.wait");
+        return;
+    }
+    call.epoch = id.epoch;
+    relay_log(c, node, &call);
+}

@@ -1,0 +1,157 @@
+#include "scheduler/fact_log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/io/log.h"
+#include "base/parse.h"
+
+struct line {
+    const struct core *core;
+    const struct fact *fact;
+    const char *event;
+};
+
+/* "812.17": what people call a task. */
+#define TASK_TEXT_MAX 40
+static const char *task_text(struct attempt_id id, char out[TASK_TEXT_MAX])
+{
+    snprintf(out, TASK_TEXT_MAX, "%" PRIu64 ".%u", id.job, id.task);
+    return out;
+}
+
+static const char *job_tenant(const struct line *l, uint64_t job)
+{
+    const char *tenant = NULL;
+    uint32_t uid;
+    return core_job_owner(l->core, job, &tenant, &uid) ? tenant : "";
+}
+
+static void log_term(const struct line *l)
+{
+    const struct fact_term *f = &l->fact->term;
+    log_line(LOG_INFO, l->event, "term=%" PRIu64 " writer=%s", f->term, log_quote(f->writer));
+}
+
+static void log_policy(const struct line *l)
+{
+    const struct policy_change *f = &l->fact->policy;
+    log_line(LOG_INFO, l->event, "version=%" PRIu64 " who=%s tenants=%zu removed=%zu", f->version, log_quote(f->who),
+             f->tenants.count, f->removed.count);
+}
+
+static void log_submitted(const struct line *l)
+{
+    const struct fact_submitted *f = &l->fact->submitted;
+    log_line(LOG_INFO, l->event, "job=%" PRIu64 " tenant=%s user=%s name=%s tasks=%u", f->job, log_quote(f->tenant),
+             log_quote(f->user), log_quote(f->spec.name), job_spec_tasks(&f->spec));
+}
+
+static void log_tasks(const struct line *l)
+{
+    const struct fact_tasks *f = &l->fact->cancelled; /* held, released and cancelled have one shape */
+    log_line(LOG_INFO, l->event, "job=%" PRIu64 " tenant=%s first=%u count=%u who=%s reason=%s", f->job,
+             log_quote(job_tenant(l, f->job)), f->first, f->count, log_quote(f->who), log_quote(f->reason));
+}
+
+static void log_placed(const struct line *l)
+{
+    const struct fact_placed *f = &l->fact->placed;
+    struct job_row row = {0};
+    int64_t waited_us = 0;
+    if (core_job_row(l->core, f->id.job, (struct core_now){.utc_us = l->fact->at_utc_us}, &row))
+        waited_us = l->fact->at_utc_us - row.submitted_utc_us;
+    fields_clear(&job_row_fields, &row);
+    char task[TASK_TEXT_MAX], money[PARSE_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "job=%s epoch=%u tenant=%s node=%s waited_ms=%" PRId64 " held=%s", task_text(f->id, task),
+             f->id.epoch, log_quote(f->path.count > 0 ? f->path.v[0] : ""), log_quote(f->node), waited_us / 1000,
+             format_money(f->hold_micros, money));
+}
+
+static void log_running(const struct line *l)
+{
+    char task[TASK_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "job=%s epoch=%u", task_text(l->fact->running.id, task), l->fact->running.id.epoch);
+}
+
+static void log_renewed(const struct line *l)
+{
+    const struct fact_renewed *f = &l->fact->renewed;
+    char task[TASK_TEXT_MAX], spent[PARSE_TEXT_MAX], held[PARSE_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "job=%s epoch=%u spent=%s held=%s paid_ms=%" PRIu64 " final=%d", task_text(f->id, task),
+             f->id.epoch, format_money(f->spent_micros, spent), format_money(f->hold_micros, held), f->paid_us / 1000, f->final);
+}
+
+static void log_stopping(const struct line *l)
+{
+    const struct fact_stopping *f = &l->fact->stopping;
+    char task[TASK_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "job=%s epoch=%u cause=%s who=%s", task_text(f->id, task), f->id.epoch,
+             names_get(&end_cause_names, f->cause), log_quote(f->who));
+}
+
+static void log_contact(const struct line *l)
+{
+    const struct fact_attempt *f = &l->fact->unreachable;
+    char task[TASK_TEXT_MAX];
+    log_line(LOG_WARN, l->event, "job=%s epoch=%u node=%s", task_text(f->id, task), f->id.epoch, log_quote(f->node));
+}
+
+static void log_ended(const struct line *l)
+{
+    const struct fact_ended *f = &l->fact->ended;
+    char task[TASK_TEXT_MAX], spent[PARSE_TEXT_MAX];
+    const char *next = f->next == NEXT_FINAL ? names_get(&task_state_names, f->state) : names_get(&task_next_names, f->next);
+    log_line(LOG_INFO, l->event, "job=%s epoch=%u node=%s cause=%s exit=%d signal=%d next=%s run_ms=%" PRIu64 " spent=%s%s%s",
+             task_text(f->id, task), f->id.epoch, log_quote(f->node), names_get(&end_cause_names, f->record.cause),
+             f->record.exit_code, f->record.signal, next, f->record.run_us / 1000, format_money(f->spent_micros, spent),
+             f->record.detail == NULL ? "" : " detail=", f->record.detail == NULL ? "" : log_quote(f->record.detail));
+}
+
+static void log_joined(const struct line *l)
+{
+    const struct fact_node *f = &l->fact->joined;
+    char cpu[PARSE_TEXT_MAX], mem[PARSE_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "node=%s cpu=%s memory=%s version=%s", log_quote(f->node),
+             format_cpu(f->capacity.cpu_milli, cpu), format_size(f->capacity.mem_bytes, mem), log_quote(f->version));
+}
+
+static void log_lost(const struct line *l)
+{
+    log_line(LOG_WARN, l->event, "node=%s reason=%s", log_quote(l->fact->lost.node), log_quote(l->fact->lost.reason));
+}
+
+static void log_drained(const struct line *l)
+{
+    const struct fact_drained *f = &l->fact->drained;
+    log_line(LOG_INFO, l->event, "node=%s drained=%d reason=%s who=%s", log_quote(f->node), f->drained, log_quote(f->reason),
+             log_quote(f->who));
+}
+
+typedef void (*writer)(const struct line *l);
+static const writer writers[FACT_KIND_COUNT] = {
+    [FACT_TERM_TAKEN] = log_term,
+    [FACT_POLICY_SET] = log_policy,
+    [FACT_JOB_SUBMITTED] = log_submitted,
+    [FACT_TASKS_CANCELLED] = log_tasks,
+    [FACT_TASK_HELD] = log_tasks,
+    [FACT_TASK_RELEASED] = log_tasks,
+    [FACT_ATTEMPT_PLACED] = log_placed,
+    [FACT_ATTEMPT_RUNNING] = log_running,
+    [FACT_HOLD_RENEWED] = log_renewed,
+    [FACT_ATTEMPT_STOPPING] = log_stopping,
+    [FACT_ATTEMPT_UNREACHABLE] = log_contact,
+    [FACT_ATTEMPT_REACHED] = log_contact,
+    [FACT_ATTEMPT_ENDED] = log_ended,
+    [FACT_NODE_JOINED] = log_joined,
+    [FACT_NODE_LOST] = log_lost,
+    [FACT_NODE_DRAINED] = log_drained,
+};
+
+void fact_log(const struct core *core, uint64_t seq, const struct fact *fact)
+{
+    (void)seq;
+    struct line l = {core, fact, names_get(&fact_names, fact->kind)};
+    if (fact->kind < FACT_KIND_COUNT && writers[fact->kind] != NULL)
+        writers[fact->kind](&l);
+}
