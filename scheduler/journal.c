@@ -5,15 +5,39 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io/fd.h"
+#include "base/io/log.h"
+#include "base/io/ring.h"
 #include "scheduler/journal_walk.h"
 #include "scheduler/numbered.h"
+
+enum { RING_SLOTS = 8, WRITE_MAX = 1 << 30 };
+
+/*
+ * One write and its fsync, on their way through the ring:
+ *
+ *   IDLE --flush--> WRITING --whole--> SYNCING --> IDLE, durable
+ *                    | ^ short write: the rest
+ *
+ * A drain that can't wait for the ring writes the same bytes to the same place itself and fsyncs: `overtaken`. The
+ * answers still come, and only then may the buffer be used again.
+ */
+struct group {
+    enum { GROUP_IDLE, GROUP_WRITING, GROUP_SYNCING } state;
+    bool overtaken;
+    int fd, close_fd;       /* close_fd: to be closed with the answer, -1 = none */
+    struct buf bytes;
+    size_t written;
+    uint64_t offset, last_seq;
+};
 
 struct journal {
     char *path, cell[JOURNAL_CELL_MAX + 1];
     int folder, lock, fd;   /* fd: the current segment, -1 before journal_begin() */
+    uint64_t offset;        /* where the next group goes */
     uint64_t *segments;     /* first seqs, rising; the last one is current */
     size_t segment_count;
     struct journal_point head;
@@ -22,8 +46,8 @@ struct journal {
     bool read;              /* journal_read() has found the tail */
     struct buf filling;     /* records of the next write */
     uint64_t filling_first; /* its first seq */
-    struct buf writing;     /* under way */
-    bool busy;
+    struct group group;
+    struct ring *ring;      /* NULL: groups are written in place */
     uint64_t bytes_total, syncs_total;
     const struct journal_handlers *handlers;
     void *arg;
@@ -49,7 +73,7 @@ int journal_open(struct journal **ret, const char *folder, const char *cell, str
     struct journal *j = calloc(1, sizeof *j);
     if (j == NULL)
         return err_set(err, -ENOMEM, "out of memory");
-    j->folder = j->lock = j->fd = -1;
+    j->folder = j->lock = j->fd = j->group.close_fd = -1;
     memcpy(j->cell, cell, strlen(cell));
     j->path = strdup(folder);
     int rc = j->path == NULL ? err_set(err, -ENOMEM, "out of memory") : folder_lock(j, err);
@@ -69,11 +93,13 @@ void journal_close(struct journal *j)
 {
     if (j == NULL)
         return;
+    ring_free(j->ring); /* first: it may still write from our buffer into our file */
+    close_p(&j->group.close_fd);
     close_p(&j->fd);
     close_p(&j->lock);
     close_p(&j->folder);
     buf_fini(&j->filling);
-    buf_fini(&j->writing);
+    buf_fini(&j->group.bytes);
     free(j->segments);
     free(j->path);
     free(j);
@@ -128,8 +154,12 @@ static int segment_open(struct journal *j, struct err *err)
 {
     char name[NUMBERED_NAME_MAX];
     numbered_name(JOURNAL_PREFIX, j->segments[j->segment_count - 1], name);
-    j->fd = openat(j->folder, name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-    return j->fd >= 0 ? 0 : err_set(err, -errno, "open '%s/%s': %s", j->path, name, strerror(errno));
+    j->fd = openat(j->folder, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (j->fd < 0 || fstat(j->fd, &st) != 0)
+        return err_set(err, -errno, "open '%s/%s': %s", j->path, name, strerror(errno));
+    j->offset = (uint64_t)st.st_size;
+    return 0;
 }
 
 static int segment_new(struct journal *j, struct err *err)
@@ -159,13 +189,16 @@ static int tail_cut(struct journal *j, struct err *err)
         return 0;
     if (ftruncate(j->fd, (off_t)j->good_bytes) != 0 || fsync(j->fd) != 0)
         return err_set(err, -errno, "cut the torn tail in '%s': %s", j->path, strerror(errno));
+    j->offset = j->good_bytes;
     return 0;
 }
 
 int journal_begin(struct journal *j, struct loop *loop, const struct journal_handlers *h, void *arg, struct err *err)
 {
     BUG(!j->read || j->fd >= 0);
-    (void)loop;
+    struct err no_ring = {0};
+    if (loop != NULL && ring_new(&j->ring, loop, RING_SLOTS, &no_ring) < 0)
+        log_line(LOG_WARN, "journal.no_ring", "why=%s", log_quote(err_text(&no_ring))); /* slower, no less safe */
     j->handlers = h;
     j->arg = arg;
     int rc = j->segment_count == 0 ? segment_new(j, err) : 0;
@@ -195,48 +228,142 @@ static void sync_failed(struct journal *j, int error)
         j->handlers->on_failed(j->arg, &err);
 }
 
-/* One group: everything appended so far leaves in one write and one fdatasync. 0 or -errno. */
-static int group_sync(struct journal *j)
+static void synced(struct journal *j, uint64_t seq, size_t bytes)
 {
-    struct buf swap = j->writing;
-    j->writing = j->filling;
+    j->bytes_total += bytes;
+    j->syncs_total++;
+    j->durable = seq;
+}
+
+static void tell_synced(struct journal *j)
+{
+    if (j->handlers != NULL && j->handlers->on_synced != NULL)
+        j->handlers->on_synced(j->arg, j->durable);
+}
+
+/* ---- through the ring ---- */
+static void on_group(void *journal, uint64_t token, int32_t result);
+
+static int group_ask(struct journal *j)
+{
+    struct group *g = &j->group;
+    struct ring_reply reply = {on_group, j, 0};
+    if (g->state == GROUP_SYNCING)
+        return ring_fsync(j->ring, g->fd, true, reply, NULL);
+    uint32_t left = (uint32_t)MIN(g->bytes.len - g->written, (size_t)WRITE_MAX);
+    return ring_write(j->ring, g->fd, g->bytes.data + g->written, left, g->offset + g->written, reply, NULL);
+}
+
+static void group_end(struct journal *j)
+{
+    struct group *g = &j->group;
+    bool overtaken = g->overtaken;
+    g->state = GROUP_IDLE;
+    g->overtaken = false;
+    close_p(&g->close_fd);
+    if (overtaken)
+        return;
+    synced(j, g->last_seq, g->bytes.len);
+    tell_synced(j);
+}
+
+static void on_group(void *journal, uint64_t token, int32_t result)
+{
+    (void)token;
+    struct journal *j = journal;
+    struct group *g = &j->group;
+    if (g->overtaken) { /* all of it is durable already */
+        group_end(j);
+        return;
+    }
+    if (result < 0 || (result == 0 && g->state == GROUP_WRITING)) {
+        sync_failed(j, result < 0 ? -result : EIO);
+        return;
+    }
+    if (g->state == GROUP_SYNCING) {
+        group_end(j);
+        return;
+    }
+    g->written += (size_t)result;
+    if (g->written == g->bytes.len)
+        g->state = GROUP_SYNCING;
+    int rc = group_ask(j);
+    if (rc < 0)
+        sync_failed(j, -rc);
+    ring_flush(j->ring);
+}
+
+static void group_begin(struct journal *j)
+{
+    struct group *g = &j->group;
+    struct buf swap = g->bytes;
+    g->bytes = j->filling;
     j->filling = swap;
     buf_reset(&j->filling);
-    uint64_t last = j->head.seq;
-    int rc = fd_write_all(j->fd, j->writing.data, j->writing.len);
+    g->state = GROUP_WRITING;
+    g->fd = j->fd;
+    g->written = 0;
+    g->offset = j->offset;
+    g->last_seq = j->head.seq;
+    j->offset += g->bytes.len;
+    int rc = group_ask(j);
+    if (rc < 0)
+        sync_failed(j, -rc);
+    ring_flush(j->ring);
+}
+
+/* ---- in place ---- */
+static int write_at(int fd, const struct buf *bytes, uint64_t offset)
+{
+    for (size_t done = 0; done < bytes->len;) {
+        ssize_t n = pwrite(fd, bytes->data + done, bytes->len - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+static int sync_in_place(struct journal *j)
+{
+    struct group *g = &j->group;
+    bool overtake = g->state != GROUP_IDLE && !g->overtaken;
+    int rc = overtake ? write_at(g->fd, &g->bytes, g->offset) : 0;
+    if (rc == 0)
+        rc = write_at(j->fd, &j->filling, j->offset);
     if (rc == 0 && fdatasync(j->fd) != 0)
         rc = -errno;
     if (rc < 0)
         return rc;
-    j->bytes_total += j->writing.len;
-    j->syncs_total++;
-    j->durable = last;
+    synced(j, j->head.seq, j->filling.len + (overtake ? g->bytes.len : 0));
+    j->offset += j->filling.len;
+    g->overtaken = g->overtaken || overtake;
+    buf_reset(&j->filling);
+    tell_synced(j);
     return 0;
 }
 
 void journal_flush(struct journal *j)
 {
-    if (j->busy || j->filling.len == 0)
+    if (j->group.state != GROUP_IDLE || j->filling.len == 0)
         return;
-    int rc = group_sync(j);
-    if (rc < 0) {
-        sync_failed(j, -rc);
+    if (j->ring != NULL) {
+        group_begin(j);
         return;
     }
-    if (j->handlers != NULL && j->handlers->on_synced != NULL)
-        j->handlers->on_synced(j->arg, j->durable);
+    int rc = sync_in_place(j);
+    if (rc < 0)
+        sync_failed(j, -rc);
 }
 
 int journal_drain(struct journal *j, struct err *err)
 {
-    if (j->filling.len == 0)
+    if (j->durable == j->head.seq)
         return 0;
-    int rc = group_sync(j);
-    if (rc < 0)
-        return err_set(err, rc, "write the journal in '%s': %s", j->path, strerror(-rc));
-    if (j->handlers != NULL && j->handlers->on_synced != NULL)
-        j->handlers->on_synced(j->arg, j->durable);
-    return 0;
+    int rc = sync_in_place(j);
+    return rc < 0 ? err_set(err, rc, "write the journal in '%s': %s", j->path, strerror(-rc)) : 0;
 }
 
 uint64_t journal_seq(const struct journal *j)
@@ -274,7 +401,11 @@ int journal_rotate(struct journal *j, struct err *err)
     rc = segment_new(j, err);
     if (rc < 0)
         return rc;
-    close_p(&j->fd);
+    if (j->group.state != GROUP_IDLE && j->group.fd == j->fd)
+        j->group.close_fd = j->fd; /* the ring still has it */
+    else
+        close_p(&j->fd);
+    j->fd = -1;
     return segment_open(j, err);
 }
 

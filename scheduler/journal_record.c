@@ -134,19 +134,17 @@ size_t journal_record_get(const uint8_t *at, size_t len, uint8_t chain[SHA256_BY
     return size;
 }
 
-bool journal_record_seek(const uint8_t *file, size_t len, size_t from, uint64_t after_seq, struct journal_record *ret)
+bool journal_record_proves(const uint8_t *file, size_t len, size_t from, uint64_t seq)
 {
     uint8_t chain[SHA256_BYTES];
-    uint64_t seq_max = after_seq + len; /* a record has more than one byte */
     for (size_t at = MAX(from, (size_t)SHA256_BYTES); at + LENGTH_LEN + BODY_MIN <= len; at++) {
-        uint64_t seq = get_u64(file + at + LENGTH_LEN); /* asked first: hashing at every byte would never end */
-        if (seq <= after_seq || seq > seq_max)
+        const uint8_t *body = file + at + LENGTH_LEN;
+        uint64_t later = get_u64(body), group = get_u64(body + 16);
+        /* Asked before hashing, which at every byte would never end. A record is longer than one byte. */
+        if (group <= seq || group > later || later - seq > len)
             continue;
-        size_t size = record_size(file + at, len - at, file + at - SHA256_BYTES, chain);
-        if (size == 0)
-            continue;
-        record_read(file + at, size, ret);
-        return true;
+        if (record_size(file + at, len - at, file + at - SHA256_BYTES, chain) != 0)
+            return true;
     }
     return false;
 }

@@ -48,8 +48,7 @@ int journal_header_get(const uint8_t *at, size_t len, struct journal_header *ret
 void journal_record_put(struct buf *out, const struct journal_record *r, uint8_t chain[SHA256_BYTES]);
 /* Is there a whole record at `at` that continues `chain`? Then its size (and chain is moved on), else 0. */
 size_t journal_record_get(const uint8_t *at, size_t len, uint8_t chain[SHA256_BYTES], struct journal_record *ret);
-/* First believable record beyond `after_seq` at or behind the offset `from`: true and what it is. For telling damage
- * from a torn tail. */
-bool journal_record_seek(const uint8_t *file, size_t len, size_t from, uint64_t after_seq, struct journal_record *ret);
+/* Is there, at or behind the offset `from`, a whole record whose write began only after `seq` was safe? */
+bool journal_record_proves(const uint8_t *file, size_t len, size_t from, uint64_t seq);
 
 #endif

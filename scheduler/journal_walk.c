@@ -80,10 +80,9 @@ static int point_check(const struct journal_walk *w, const struct mapped *m, str
  * write began beyond the broken one proves that the broken one was fsynced. */
 static int tail_check(struct journal_walk *w, const struct mapped *m, size_t offset, bool last, struct err *err)
 {
-    struct journal_record later;
     if (!last)
         return damaged(w, m, offset, err);
-    if (journal_record_seek(m->at, m->len, offset + 1, w->tail.seq + 1, &later) && later.group > w->tail.seq + 1)
+    if (journal_record_proves(m->at, m->len, offset + 1, w->tail.seq + 1))
         return damaged(w, m, offset, err);
     w->torn_bytes = m->len - offset;
     return 0;
