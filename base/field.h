@@ -49,6 +49,9 @@ static inline const void *field_at_const(const struct field *row, const void *ob
     return (const char *)object + row->offset;
 }
 
+/* Does output for people name this row: not hidden, and there is something to say. */
+bool field_is_shown(const struct field *row, const void *value);
+
 /* Numbers, whatever their size. */
 uint64_t field_get_u64(const struct field *row, const void *value);
 int64_t field_get_i64(const struct field *row, const void *value);

@@ -49,6 +49,16 @@ const struct field *fields_presence(const struct fields *f)
     return is ? first : NULL;
 }
 
+bool field_is_shown(const struct field *row, const void *value)
+{
+    if ((row->flags & FIELD_HIDDEN) != 0)
+        return false;
+    const struct field *presence = row->kind == FIELD_STRUCT ? fields_presence(row->of) : NULL;
+    if (presence != NULL)
+        return field_get_u64(presence, field_at_const(presence, value)) != 0;
+    return (row->flags & FIELD_ALWAYS) != 0 || !field_ops(row)->is_empty(row, value);
+}
+
 /* --- bytes ------------------------------------------------------------------------------------------------ */
 
 static void encode_rows(const struct fields *f, const void *object, struct buf *out, unsigned depth)
