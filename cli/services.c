@@ -180,7 +180,8 @@ static void last_log_line(const char *dir, const char *name, char *out, size_t s
         return;
     tail[n] = '\0';
     const char *line = strrchr(tail, '\n');
-    snprintf(out, size, "%s", line != NULL ? line + 1 : tail);
+    line = line != NULL ? line + 1 : tail;
+    snprintf(out, size, "%.*s", (int)size - 1, line);
 }
 
 int service_wait_ready(struct service *s, const char *dir, uint32_t timeout_ms, struct err *err)
