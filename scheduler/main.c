@@ -144,7 +144,7 @@ static int state_read(struct reeved *r, struct recovered_files *files, struct er
     uint64_t begun_us = clock_boot_us();
     int rc = recover_files(r->journal, r->options.cell, &core_limits_default, &r->core, files, err);
     if (rc < 0) {
-        if (recover_is_fatal(rc))
+        if (rc != -ENOMEM)
             r->exit_code = EXIT_HOLD;
         return rc;
     }

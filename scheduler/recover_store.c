@@ -11,8 +11,14 @@ enum { REPLAY_BATCH = 256, READ_BATCH = 1024 };
 
 bool recover_is_fatal(int code)
 {
-    return code == -ESTALE || code == -ENODATA || code == -EBADMSG || code == -EUCLEAN || code == -EPROTONOSUPPORT ||
-           code == -EXDEV || code == -EPROTO || code == -ENOENT;
+    return code == -ESTALE || code == -ENODATA || code == -EUCLEAN || code == -EPROTONOSUPPORT;
+}
+
+/* What is wrong with our own files or with an entry stays wrong; what Redis answers (out of memory, read-only, loading)
+ * may be better next time. */
+static int of_files(int code)
+{
+    return code == -EBADMSG || code == -ENOENT || code == -EXDEV || code == -EPROTO ? -EUCLEAN : code;
 }
 
 struct repair {
@@ -56,7 +62,7 @@ static int replay_record(void *arg, const struct journal_record *r, struct err *
     p->facts[i] = (struct fact){0};
     int rc = fact_decode(r->fact, r->fact_len, &p->facts[i], err);
     if (rc < 0)
-        return rc;
+        return of_files(rc);
     p->offsets[i] = p->bytes.len;
     buf_add(&p->bytes, r->fact, r->fact_len);
     memcpy(p->refusal_text[i], r->refusal, sizeof r->refusal);
@@ -99,6 +105,7 @@ static int seed_from(struct repair *r, uint64_t snapshot, struct err *err)
     struct list facts = {0};
     struct snapshot_head head;
     int rc = snapshot_load(journal_folder(r->call->journal), snapshot, r->call->cell, &head, fact_keep, &facts, err);
+    rc = of_files(rc);
     if (rc == 0)
         rc = store_seed(r->store, r->call->writer, r->report->term, snapshot, facts.v, facts.count, err);
     for (size_t i = 0; i < facts.count; i++)
@@ -165,6 +172,7 @@ static bool adopt_entry(void *arg, uint64_t seq, const char *refusal, const uint
     fact_clear(&fact);
     if (a->rc == 0)
         a->rc = c->adopt(c->arg, seq, a->term, refusal == NULL ? "" : refusal, bytes, len, a->err);
+    a->rc = of_files(a->rc);
     if (a->rc < 0)
         return false;
     a->next++;
@@ -225,7 +233,7 @@ static int overlap_check(struct repair *r, struct err *err)
     if (seq == 0 || seq < journal_first_seq(j) || seq < r->status.first_seq || r->status.first_seq == 0)
         return 0;
     struct sample file = {0}, redis = {0};
-    int rc = journal_reread(j, seq, sample_file, &file, err);
+    int rc = of_files(journal_reread(j, seq, sample_file, &file, err));
     if (rc == SAMPLE_TAKEN || rc == 0)
         rc = store_read(r->store, seq, 1, sample_redis, &redis, err);
     if (rc == 0 && file.found && redis.found &&
