@@ -117,10 +117,10 @@ static const struct step_row {
     {STEP_NETWORK, raise_loopback},
     {STEP_ROOT, sandbox_root_attach},
     {STEP_PROC, sandbox_root_proc},
-    {STEP_NSLIMIT, sandbox_root_nslimit},
     {STEP_MASKS, sandbox_root_masks},
     {STEP_SCRATCH, sandbox_root_scratch},
     {STEP_PIVOT, sandbox_root_pivot},
+    {STEP_NSLIMIT, sandbox_root_nslimit}, /* each mount made by fd counts as a namespace: after them */
     {STEP_PIPES, make_pipes},
     {STEP_FORK, fork_payload},
     {STEP_CAPS, drop_keeper_caps},
@@ -183,7 +183,7 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
 noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sock_fprog *filter)
 {
     struct sandbox *s = &box;
-    *s = (struct sandbox){.spec = request->spec, .filter = filter, .oom_event = -1, .root = -1, .proc = -1, .gate = -1};
+    *s = (struct sandbox){.spec = request->spec, .filter = filter, .oom_event = -1, .root = -1, .proc = -1, .sysctl = -1, .gate = -1};
     take_fds(s, request, fds);
     if (!wait_word(s, LAUNCH_GO))
         _exit(1);

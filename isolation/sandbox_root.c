@@ -50,20 +50,25 @@ int sandbox_root_proc(struct sandbox *s)
         s->proc = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_PLAIN | MOUNT_ATTR_NOEXEC);
     int rc = s->proc < 0 ? -errno : attach(s->proc, s->root, "proc");
     close(fs);
-    return rc;
+    if (rc < 0)
+        return rc;
+    /* As long as it can be written: it will be covered by a read-only mount. */
+    s->sysctl = openat(s->proc, "sys/user", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return s->sysctl < 0 ? -errno : 0;
 }
 
 /* Not one more namespace inside: much kernel code is reachable only by the root of a fresh one. */
 int sandbox_root_nslimit(struct sandbox *s)
 {
     EACH(i, namespaces) {
-        char path[48] = "sys/user/max_";
+        char path[48] = "max_";
         strncat(path, namespaces[i], sizeof path - 32);
         strcat(path, "_namespaces");
-        int rc = write_text_at(s->proc, path, "0");
+        int rc = write_text_at(s->sysctl, path, "0");
         if (rc < 0)
             return rc;
     }
+    close_fd(&s->sysctl);
     return 0;
 }
 

@@ -1,0 +1,50 @@
+/*
+ * attempts - the attempts that have groups, one slot each. The slot chooses the range of user ids, so a slot is taken
+ * for as long as a group of that number exists: two live attempts never share an id.
+ * The table is what the groups say: their names ("a812.17.1.s5": job, task, epoch, slot) bring it back after a restart.
+ * Purity: pure.
+ */
+#ifndef REEVE_ISOLATION_ATTEMPTS_H
+#define REEVE_ISOLATION_ATTEMPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "isolation/cgroup.h"
+
+#define ATTEMPTS_MAX 4096
+#define SLOT_IDS 65536u
+
+/* Its groups are being taken down: killed until empty, read, removed; then `reply` goes out. */
+struct removal {
+    bool active;
+    uint32_t generation; /* of the agent that waits for it */
+    uint64_t give_up_us;
+    struct op_reply reply;
+};
+
+struct attempt {
+    bool used;
+    bool launching; /* a launch flow owns it */
+    struct attempt_id id;
+    char group[CG_NAME_MAX];
+    struct removal removal;
+};
+
+struct attempts {
+    struct attempt at[ATTEMPTS_MAX]; /* index = slot */
+    uint32_t slots;                  /* usable ones, <= ATTEMPTS_MAX */
+    uint32_t top;                    /* no used one at or above */
+};
+
+struct attempt *attempts_find(struct attempts *a, struct attempt_id id);
+/* Takes the lowest free slot; NULL when there is none. */
+struct attempt *attempts_add(struct attempts *a, struct attempt_id id);
+/* Takes exactly the slot that the name says. NULL: not a name of ours, or the slot or the id is taken. */
+struct attempt *attempts_adopt(struct attempts *a, const char *group);
+void attempts_drop(struct attempts *a, struct attempt *attempt);
+uint32_t attempts_slot(const struct attempts *a, const struct attempt *attempt);
+
+bool attempt_group_parse(const char *group, struct attempt_id *ret_id, uint32_t *ret_slot);
+
+#endif

@@ -1,0 +1,304 @@
+/* Groups by directory fd: what libcgroup can't do, or must not be asked to. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "isolation/cgroup.h"
+
+#define GROUP_FILE_MAX (CG_NAME_MAX + 64)
+
+static int open_file(int dir, const char *group, const char *file, int flags)
+{
+    char path[GROUP_FILE_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", group, file);
+    if (n < 0 || n >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    int fd = openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
+}
+
+int cg_file_write(int dir, const char *group, const char *file, const char *text)
+{
+    CLEANUP(close_p) int fd = open_file(dir, group, file, O_WRONLY);
+    if (fd < 0)
+        return fd;
+    ssize_t n = write(fd, text, strlen(text)); /* in one piece or not at all */
+    return n < 0 ? -errno : 0;
+}
+
+ssize_t cg_file_read(int dir, const char *group, const char *file, char *out, size_t size)
+{
+    CLEANUP(close_p) int fd = open_file(dir, group, file, O_RDONLY);
+    if (fd < 0)
+        return fd;
+    ssize_t n = read(fd, out, size - 1);
+    if (n < 0)
+        return -errno;
+    while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == ' '))
+        n--;
+    out[n] = '\0';
+    return n;
+}
+
+int cg_make(const struct cg *cg, const char *group, struct err *err)
+{
+    for (int i = 0; i < cg->count; i++) {
+        if (mkdirat(cg->at[i].base, group, 0755) == 0)
+            continue;
+        int rc = -errno;
+        while (--i >= 0)
+            unlinkat(cg->at[i].base, group, AT_REMOVEDIR);
+        return err_set(err, rc, "cgroups: cannot make %s: %s", group, strerror(-rc));
+    }
+    return 0;
+}
+
+static int write_limits(const struct cg *cg, const char *group, const struct cg_value *values, int count, struct err *err)
+{
+    for (int first = 0, next; first < count; first = next) {
+        enum cg_controller c = values[first].controller;
+        const struct cg_hierarchy *h = &cg->at[cg->of[c]];
+        char path[2 * CG_PATH_MAX];
+        for (next = first; next < count && values[next].controller == c;)
+            next++;
+        snprintf(path, sizeof path, "%s/%s", h->path, group);
+        int rc = cg_lib_write(cg_controller_names[c], path, values + first, next - first, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int drop_absent(const struct cg *cg, const char *group, struct cg_value *values, int count)
+{
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+        char path[GROUP_FILE_MAX];
+        snprintf(path, sizeof path, "%s/%s", group, values[i].file);
+        int base = cg->at[cg->of[values[i].controller]].base;
+        if (!values[i].if_present || faccessat(base, path, F_OK, 0) == 0)
+            values[kept++] = values[i];
+    }
+    return kept;
+}
+
+int cg_limit(const struct cg *cg, const char *group, const struct sandbox_spec *spec, struct err *err)
+{
+    struct cg_value values[CG_VALUES_MAX];
+    int count = drop_absent(cg, group, values, cg_values(cg, spec, values));
+    int rc = write_limits(cg, group, values, count, err);
+    for (int i = 0; i < count && rc == 0; i++) {
+        char is[64];
+        ssize_t n = cg_file_read(cg->at[cg->of[values[i].controller]].base, group, values[i].file, is, sizeof is);
+        if (n < 0)
+            rc = err_set(err, (int)n, "cgroups: cannot read %s back: %s", values[i].file, strerror((int)-n));
+        else if (strcmp(is, values[i].text) != 0)
+            rc = err_set(err, -EINVAL, "cgroups: %s was set to '%s' and reads '%s'", values[i].file, values[i].text, is);
+    }
+    return rc;
+}
+
+int cg_leaf_fd(const struct cg *cg, const char *group)
+{
+    if (cg->leaf < 0)
+        return -ENOENT;
+    int fd = openat(cg->at[cg->leaf].base, group, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
+}
+
+/* v1: "EVENTFD FILE" asks the kernel to tell of every time the group runs out of memory. */
+static int ask_for_oom_events(int base, const char *group, int oom)
+{
+    CLEANUP(close_p) int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event < 0)
+        return -errno;
+    char text[32];
+    snprintf(text, sizeof text, "%d %d", event, oom);
+    int rc = cg_file_write(base, group, "cgroup.event_control", text);
+    if (rc < 0)
+        return rc;
+    int asked = event;
+    event = -1;
+    return asked;
+}
+
+int cg_oom_fds(const struct cg *cg, const char *group, int *ret_oom, int *ret_event)
+{
+    const struct cg_hierarchy *h = &cg->at[cg->of[CG_MEMORY]];
+    CLEANUP(close_p) int oom = open_file(h->base, group, h->v2 ? "memory.events" : "memory.oom_control", O_RDONLY);
+    if (oom < 0)
+        return oom;
+    int event = h->v2 ? -1 : ask_for_oom_events(h->base, group, oom);
+    if (event < 0 && !h->v2)
+        return event;
+    *ret_event = event;
+    *ret_oom = oom;
+    oom = -1;
+    return 0;
+}
+
+int cg_attach(const struct cg *cg, const char *group, pid_t pid)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", (int)pid);
+    for (int i = 0; i < cg->count; i++) {
+        int rc = i == cg->leaf ? 0 : cg_file_write(cg->at[i].base, group, "cgroup.procs", text);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static bool names_controller(const char *list, size_t len, const char *controller)
+{
+    size_t want = strlen(controller);
+    for (const char *at = list; at < list + len;) {
+        size_t one = strcspn(at, ",:");
+        if (one == want && strncmp(at, controller, want) == 0)
+            return true;
+        at += one + 1;
+    }
+    return false;
+}
+
+bool cg_path_in(const char *text, const char *controller, char out[CG_PATH_MAX])
+{
+    for (const char *line = text; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        const char *list = memchr(line, ':', len), *path = NULL;
+        if (list != NULL)
+            path = memchr(list + 1, ':', len - (size_t)(list + 1 - line));
+        if (path != NULL) {
+            size_t list_len = (size_t)(path - list - 1), path_len = len - (size_t)(path + 1 - line);
+            bool ours = controller == NULL ? list_len == 0 && line[0] == '0'
+                                           : names_controller(list + 1, list_len, controller);
+            if (ours && path_len < CG_PATH_MAX) {
+                memcpy(out, path + 1, path_len);
+                out[path_len] = '\0';
+                return true;
+            }
+        }
+        line += len + (line[len] == '\n');
+    }
+    return false;
+}
+
+static const char *any_controller(const struct cg_hierarchy *h)
+{
+    for (int c = 0; c < CG_CONTROLLERS && !h->v2; c++) {
+        if ((h->controllers >> c & 1) != 0)
+            return cg_controller_names[c];
+    }
+    return NULL;
+}
+
+/* Does `path` end in "/<the base>/<group>"? How the kernel names what lies above depends on who looks. */
+static bool is_our_group(const char *path, const struct cg_hierarchy *h, const char *group)
+{
+    const char *slash = strrchr(h->path, '/');
+    char want[CG_PATH_MAX + CG_NAME_MAX + 2];
+    int n = snprintf(want, sizeof want, "/%s/%s", slash != NULL ? slash + 1 : h->path, group);
+    size_t len = strlen(path);
+    return n > 0 && len >= (size_t)n && strcmp(path + len - (size_t)n, want) == 0;
+}
+
+int cg_check_member(const struct cg *cg, const char *group, int proc)
+{
+    char text[4096], path[CG_PATH_MAX];
+    ssize_t n = cg_file_read(proc, ".", "cgroup", text, sizeof text);
+    if (n < 0)
+        return (int)n;
+    for (int i = 0; i < cg->count; i++) {
+        if (!cg_path_in(text, any_controller(&cg->at[i]), path) || !is_our_group(path, &cg->at[i], group))
+            return -ESRCH;
+    }
+    return 0;
+}
+
+/* The process may have gone and its number be another's: it is held by a pidfd first, then looked at once more. */
+static void kill_member(const struct cg *cg, const char *group, pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    CLEANUP(close_p) int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(close_p) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (proc >= 0 && pidfd >= 0 && cg_check_member(cg, group, proc) == 0)
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}
+
+/* Without cgroup.kill: the first member is the keeper, and with it the kernel kills all the rest. */
+static int kill_members(const struct cg *cg, const char *group)
+{
+    char text[4096];
+    ssize_t n = cg_file_read(cg->at[0].base, group, "cgroup.procs", text, sizeof text);
+    if (n < 0)
+        return (int)n;
+    for (char *at = text, *end; *at != '\0'; at = end) {
+        long pid = strtol(at, &end, 10);
+        if (end == at)
+            break;
+        kill_member(cg, group, (pid_t)pid);
+    }
+    return 0;
+}
+
+int cg_kill(const struct cg *cg, const char *group)
+{
+    int rc = cg->leaf < 0 ? -ENOENT : cg_file_write(cg->at[cg->leaf].base, group, "cgroup.kill", "1");
+    return rc == -ENOENT ? kill_members(cg, group) : rc;
+}
+
+bool cg_is_empty(const struct cg *cg, const char *group)
+{
+    char text[256];
+    if (cg->leaf >= 0) {
+        ssize_t n = cg_file_read(cg->at[cg->leaf].base, group, "cgroup.events", text, sizeof text);
+        return n < 0 ? n == -ENOENT : strstr(text, "populated 1") == NULL;
+    }
+    ssize_t n = cg_file_read(cg->at[0].base, group, "cgroup.procs", text, sizeof text);
+    return n < 0 ? n == -ENOENT : n == 0;
+}
+
+int cg_remove(const struct cg *cg, const char *group)
+{
+    int rc = 0;
+    for (int i = cg->count - 1; i >= 0; i--) {
+        if (unlinkat(cg->at[i].base, group, AT_REMOVEDIR) < 0 && errno != ENOENT)
+            rc = -errno;
+    }
+    return rc;
+}
+
+bool cg_is_whole(const struct cg *cg, const char *group)
+{
+    for (int i = 0; i < cg->count; i++) {
+        if (faccessat(cg->at[i].base, group, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+            return false;
+    }
+    return true;
+}
+
+void cg_list(const struct cg *cg, void (*each)(void *context, const char *group), void *context)
+{
+    for (int i = 0; i < cg->count; i++) {
+        int fd = openat(cg->at[i].base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        if (dir == NULL) {
+            close_p(&fd);
+            continue;
+        }
+        for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+            if (entry->d_type == DT_DIR && entry->d_name[0] != '.' && strlen(entry->d_name) < CG_NAME_MAX)
+                each(context, entry->d_name);
+        }
+        closedir(dir);
+    }
+}

@@ -1,0 +1,241 @@
+/* The base: found hierarchies, our own place in each, on v2 the controllers switched on for what lies below. */
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <linux/magic.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "isolation/cgroup.h"
+
+#define WARDEN_LEAF ".warden" /* on v2, what the warden itself moves into when its own group is to have children */
+
+static bool is_cgroup2(const char *path)
+{
+    struct statfs fs;
+    return statfs(path, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+static int add_hierarchy(struct cg *cg, const char *mount)
+{
+    for (int i = 0; i < cg->count; i++) {
+        if (strcmp(cg->at[i].mount, mount) == 0)
+            return i; /* cpu and cpuacct are often mounted together */
+    }
+    assert(cg->count < CG_HIERARCHIES_MAX);
+    struct cg_hierarchy *h = &cg->at[cg->count];
+    *h = (struct cg_hierarchy){.v2 = is_cgroup2(mount), .base = -1};
+    snprintf(h->mount, sizeof h->mount, "%s", mount);
+    return cg->count++;
+}
+
+/* systemd's hybrid layout has one without controllers: libcgroup doesn't see it. */
+static bool find_cgroup2(char out[CG_PATH_MAX])
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    bool found = false;
+    for (struct mntent *m; mounts != NULL && !found && (m = getmntent(mounts)) != NULL;) {
+        found = strcmp(m->mnt_type, "cgroup2") == 0 && strlen(m->mnt_dir) < CG_PATH_MAX;
+        if (found)
+            snprintf(out, CG_PATH_MAX, "%s", m->mnt_dir);
+    }
+    if (mounts != NULL)
+        endmntent(mounts);
+    return found;
+}
+
+static int discover(struct cg *cg, struct err *err)
+{
+    char mount[CG_PATH_MAX];
+    *cg = (struct cg){.leaf = -1};
+    int rc = cg_lib_init(err);
+    if (rc < 0)
+        return rc;
+    for (int c = 0; c < CG_CONTROLLERS; c++) {
+        cg->of[c] = -1;
+        if (c == CG_CPUACCT && cg->at[cg->of[CG_CPU]].v2)
+            continue; /* v2 counts cpu time without it */
+        if (!cg_lib_mount_of(cg_controller_names[c], mount))
+            return err_set(err, -ENODEV, "cgroups: controller '%s' is not mounted, neither as v1 nor as v2; jobs cannot "
+                           "be limited", cg_controller_names[c]);
+        cg->of[c] = add_hierarchy(cg, mount);
+        cg->at[cg->of[c]].controllers |= 1u << c;
+    }
+    if (find_cgroup2(mount))
+        cg->leaf = add_hierarchy(cg, mount);
+    return 0;
+}
+
+/* The group that this process is in, as a path below the mount; "" when the mount shows no more than that group. */
+static int own_path(const struct cg_hierarchy *h, char out[CG_PATH_MAX], struct err *err)
+{
+    char text[4096], path[CG_PATH_MAX], full[2 * CG_PATH_MAX];
+    ssize_t n = cg_file_read(AT_FDCWD, "/proc/self", "cgroup", text, sizeof text);
+    const char *controller = NULL;
+    for (int c = 0; c < CG_CONTROLLERS && !h->v2 && controller == NULL; c++)
+        controller = (h->controllers >> c & 1) != 0 ? cg_controller_names[c] : NULL;
+    if (n < 0 || !cg_path_in(text, controller, path))
+        return err_set(err, -ENOENT, "cgroups: /proc/self/cgroup does not name our group for %s", h->mount);
+    snprintf(full, sizeof full, "%s%s", h->mount, path);
+    struct stat st;
+    bool visible = stat(full, &st) == 0 && S_ISDIR(st.st_mode);
+    snprintf(out, CG_PATH_MAX, "%s", visible ? path + strspn(path, "/") : "");
+    return 0;
+}
+
+static int open_group(const struct cg_hierarchy *h, const char *path)
+{
+    char full[2 * CG_PATH_MAX];
+    snprintf(full, sizeof full, "%s/%s", h->mount, path);
+    int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* --- v2: controllers for the children ---------------------------------------------------------------------------- */
+
+static bool has_word(const char *text, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = text; *at != '\0'; at += strspn(at, " \n")) {
+        size_t one = strcspn(at, " \n");
+        if (one == len && strncmp(at, word, len) == 0)
+            return true;
+        at += one;
+    }
+    return false;
+}
+
+/* Which of our controllers `file` of `dir` doesn't list; NULL: it lists all. */
+static const char *missing_in(const struct cg_hierarchy *h, int dir, const char *file)
+{
+    char text[512];
+    if (cg_file_read(dir, ".", file, text, sizeof text) < 0)
+        return file;
+    for (int c = 0; c < CG_CONTROLLERS; c++) {
+        if ((h->controllers >> c & 1) != 0 && !has_word(text, cg_controller_names[c]))
+            return cg_controller_names[c];
+    }
+    return NULL;
+}
+
+static int enable(const struct cg_hierarchy *h, int dir)
+{
+    for (int c = 0; c < CG_CONTROLLERS; c++) {
+        char text[16];
+        snprintf(text, sizeof text, "+%s", cg_controller_names[c]);
+        int rc = (h->controllers >> c & 1) != 0 ? cg_file_write(dir, ".", "cgroup.subtree_control", text) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    return missing_in(h, dir, "cgroup.subtree_control") == NULL ? 0 : -EIO;
+}
+
+/* A group with processes can't have children with controllers: step aside into a leaf of our own. */
+static int step_aside(int own, const char *base_name)
+{
+    char leaf[CG_NAME_MAX + sizeof WARDEN_LEAF], pid[16];
+    snprintf(leaf, sizeof leaf, "%s" WARDEN_LEAF, base_name);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    if (mkdirat(own, leaf, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    return cg_file_write(own, leaf, "cgroup.procs", pid);
+}
+
+/* The true root has no cgroup.type, may have processes beside children, and limits nothing that we could escape from. */
+static bool is_true_root(const struct cg_hierarchy *h)
+{
+    char full[2 * CG_PATH_MAX];
+    snprintf(full, sizeof full, "%s/cgroup.type", h->mount);
+    return access(full, F_OK) < 0;
+}
+
+/* Restarted from within the leaf of an earlier life: the group is the one above. */
+static void leave_leaf(char path[CG_PATH_MAX], const char *base_name)
+{
+    char leaf[CG_NAME_MAX + sizeof WARDEN_LEAF];
+    snprintf(leaf, sizeof leaf, "%s" WARDEN_LEAF, base_name);
+    char *slash = strrchr(path, '/'), *last = slash != NULL ? slash + 1 : path;
+    if (strcmp(last, leaf) == 0)
+        *(slash != NULL ? slash : path) = '\0';
+}
+
+static int enable_below(const struct cg_hierarchy *h, char path[CG_PATH_MAX], const char *base_name, struct err *err)
+{
+    leave_leaf(path, base_name);
+    CLEANUP(close_p) int own = open_group(h, path);
+    if (own < 0)
+        return err_set(err, own, "cgroups: cannot open %s/%s: %s", h->mount, path, strerror(-own));
+    const char *missing = missing_in(h, own, "cgroup.controllers");
+    if (missing != NULL)
+        return err_set(err, -ENODEV, "cgroups: controller '%s' is not given to %s/%s; with systemd, start the unit with "
+                       "Delegate=yes", missing, h->mount, path);
+    int rc = enable(h, own);
+    if (rc == -EBUSY) {
+        rc = step_aside(own, base_name);
+        rc = rc < 0 ? rc : enable(h, own);
+    }
+    if (rc == -EBUSY && path[0] != '\0' && is_true_root(h)) {
+        path[0] = '\0';
+        return enable_below(h, path, base_name, err);
+    }
+    if (rc == -EBUSY)
+        return err_set(err, rc, "cgroups: other processes share %s/%s with the warden; start it in a group of its own, "
+                       "for example with 'systemd-run --scope -p Delegate=yes'", h->mount, path);
+    return rc < 0 ? err_set(err, rc, "cgroups: cannot enable controllers below %s/%s: %s", h->mount, path, strerror(-rc)) : 0;
+}
+
+static int open_base(struct cg_hierarchy *h, const char *base_name, struct err *err)
+{
+    char path[CG_PATH_MAX];
+    int rc = own_path(h, path, err);
+    if (rc == 0 && h->v2 && h->controllers != 0)
+        rc = enable_below(h, path, base_name, err);
+    if (rc < 0)
+        return rc;
+    int n = snprintf(h->path, sizeof h->path, "%s%s%s", path, path[0] != '\0' ? "/" : "", base_name);
+    if (n >= (int)sizeof h->path)
+        return err_set(err, -ENAMETOOLONG, "cgroups: the path of %s is too long", path);
+    CLEANUP(close_p) int own = open_group(h, path);
+    if (own < 0 || (mkdirat(own, base_name, 0755) < 0 && errno != EEXIST))
+        return err_set(err, -errno, "cgroups: cannot make %s/%s: %s", h->mount, h->path, strerror(errno));
+    h->base = openat(own, base_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (h->base < 0)
+        return err_set(err, -errno, "cgroups: cannot open %s/%s: %s", h->mount, h->path, strerror(errno));
+    if (h->v2 && h->controllers != 0 && (rc = enable(h, h->base)) < 0)
+        return err_set(err, rc, "cgroups: cannot enable controllers in %s/%s: %s", h->mount, h->path, strerror(-rc));
+    return 0;
+}
+
+int cg_open(struct cg *cg, const char *name, struct err *err)
+{
+    char base_name[CG_NAME_MAX];
+    if (snprintf(base_name, sizeof base_name, "reeve-%s", name) >= (int)sizeof base_name)
+        return err_set(err, -EINVAL, "cgroups: the name '%s' is too long", name);
+    int rc = discover(cg, err);
+    for (int i = 0; i < cg->count && rc == 0; i++)
+        rc = open_base(&cg->at[i], base_name, err);
+    /* Held for life: two wardens of one name would take each other's user ids. */
+    if (rc == 0 && flock(cg->at[0].base, LOCK_EX | LOCK_NB) < 0)
+        rc = err_set(err, -EBUSY, "another reeve-warden runs with --cgroup %s", name);
+    if (rc < 0)
+        cg_close(cg, false);
+    return rc;
+}
+
+void cg_close(struct cg *cg, bool remove)
+{
+    for (int i = 0; i < cg->count; i++) {
+        struct cg_hierarchy *h = &cg->at[i];
+        close_p(&h->base);
+        char full[2 * CG_PATH_MAX];
+        snprintf(full, sizeof full, "%s/%s", h->mount, h->path);
+        if (remove)
+            rmdir(full); /* not empty: somebody still lives there, and it stays */
+    }
+    cg->count = 0;
+}

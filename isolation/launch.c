@@ -1,0 +1,295 @@
+#include "isolation/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "base/io/log.h"
+#include "isolation/warden.h"
+
+#define LAUNCH_TIME_US UINT64_C(10000000)
+
+static struct op_reply reply_to(const struct launch *l, uint32_t status)
+{
+    return (struct op_reply){.version = OPS_VERSION, .kind = OP_LAUNCH, .status = status, .tag = l->request_tag,
+                             .launch_us = warden_now_us() - l->began_us};
+}
+
+static void release(struct launch *l)
+{
+    close_p(&l->sock);
+    close_p(&l->proc);
+    l->state = LAUNCH_FREE;
+}
+
+static void fill_failure(struct op_reply *reply, enum launch_step step, int error)
+{
+    reply->error = error;
+    snprintf(reply->step, sizeof reply->step, "%s", launch_step_name(step));
+}
+
+/* Something exists already: it goes before the agent hears of the failure. */
+static void fail(struct warden *w, struct launch *l, enum launch_step step, int error)
+{
+    struct op_reply reply = reply_to(l, OP_FAILED);
+    reply.id = l->attempt->id;
+    fill_failure(&reply, step, error);
+    char id[ATTEMPT_ID_TEXT_MAX];
+    log_line(LOG_WARN, "launch.failed", "attempt=%s step=%s errno=%d error=%s", attempt_id_format(reply.id, id),
+             reply.step, error, log_quote(strerror(error)));
+    l->attempt->launching = false;
+    release(l);
+    warden_remove(w, l->attempt, &reply, l->generation);
+}
+
+/* --- the request ------------------------------------------------------------------------------------------------- */
+
+static bool is_sealed_args(int fd)
+{
+    struct stat st;
+    int seals = fcntl(fd, F_GET_SEALS), want = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+    return seals >= 0 && (seals & want) == want && fstat(fd, &st) == 0 && st.st_size <= (off_t)ARGS_BYTES_MAX;
+}
+
+static bool is_writable_file(int fd)
+{
+    struct stat st;
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) == O_WRONLY && (flags & (O_PATH | O_APPEND)) == 0 && fstat(fd, &st) == 0 &&
+           S_ISREG(st.st_mode);
+}
+
+static bool socket_is(int fd, int option, int want)
+{
+    int value;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == want;
+}
+
+static bool is_listening_socket(int fd)
+{
+    return socket_is(fd, SO_DOMAIN, AF_UNIX) && socket_is(fd, SO_TYPE, SOCK_SEQPACKET) && socket_is(fd, SO_ACCEPTCONN, 1);
+}
+
+/* The first reason against it, before anything was made; STEP_NONE: go on, *ret_attempt has a slot. */
+static enum op_status check_request(struct warden *w, const struct op_request *request, const int fds[LAUNCH_FDS],
+                                    struct attempt **ret_attempt)
+{
+    struct err err = {0};
+    if (sandbox_spec_check(&request->sandbox, &err) < 0) {
+        log_line(LOG_WARN, "launch.refused", "error=%s", log_quote(err.text));
+        return OP_BAD_REQUEST;
+    }
+    if (!is_sealed_args(fds[LAUNCH_FD_ARGS]) || !is_writable_file(fds[LAUNCH_FD_EXIT]) ||
+        !is_listening_socket(fds[LAUNCH_FD_CONTROL])) {
+        log_line(LOG_WARN, "launch.refused", "error=\"args, exit or control is not the kind of file it must be\"");
+        return OP_BAD_REQUEST;
+    }
+    if (attempts_find(&w->attempts, request->sandbox.id) != NULL)
+        return OP_EXISTS;
+    *ret_attempt = attempts_add(&w->attempts, request->sandbox.id);
+    return *ret_attempt != NULL ? OP_DONE : OP_BUSY;
+}
+
+static struct launch *free_flow(struct warden *w)
+{
+    for (int i = 0; i < LAUNCHES_MAX; i++) {
+        if (w->launches[i].state == LAUNCH_FREE)
+            return &w->launches[i];
+    }
+    return NULL;
+}
+
+/* --- outside: groups, the clone ---------------------------------------------------------------------------------- */
+
+static int make_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
+{
+    struct err err = {0};
+    int rc = cg_make(&w->cg, l->attempt->group, &err);
+    rc = rc < 0 ? rc : cg_limit(&w->cg, l->attempt->group, spec, &err);
+    if (rc < 0)
+        log_line(LOG_ERROR, "launch.cgroup", "error=%s", log_quote(err.text));
+    return rc;
+}
+
+/* Sends the clone request with everything the sandbox will own; our copies are closed. */
+static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_spec *spec, const int given[LAUNCH_FDS])
+{
+    struct zygote_request request = {.magic = ZYGOTE_MAGIC, .tag = l->tag, .spec = *spec};
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    l->sock = ends[0];
+    CLEANUP(close_p) int inner = ends[1];
+    CLEANUP(close_p) int oom = -1;
+    CLEANUP(close_p) int event = -1;
+    int rc = cg_oom_fds(&w->cg, l->attempt->group, &oom, &event);
+    CLEANUP(close_p) int leaf = rc < 0 ? -1 : cg_leaf_fd(&w->cg, l->attempt->group);
+    if (rc < 0 || (leaf < 0 && leaf != -ENOENT))
+        return rc < 0 ? rc : leaf;
+    int fds[ZYGOTE_FDS_MAX] = {[ZYGOTE_FD_LAUNCH] = inner,
+                               [ZYGOTE_FD_ARGS] = given[LAUNCH_FD_ARGS],
+                               [ZYGOTE_FD_EXIT] = given[LAUNCH_FD_EXIT],
+                               [ZYGOTE_FD_CONTROL] = given[LAUNCH_FD_CONTROL],
+                               [ZYGOTE_FD_OOM] = oom};
+    size_t count = ZYGOTE_FD_COUNT;
+    if (leaf >= 0) {
+        request.flags |= ZYGOTE_INTO_CGROUP;
+        fds[count++] = leaf;
+    }
+    if (event >= 0) {
+        request.flags |= ZYGOTE_OOM_EVENT;
+        fds[count++] = event;
+    }
+    return fd_send_packet(w->zygote, &request, sizeof request, fds, count);
+}
+
+void launch_begin(struct warden *w, const struct op_request *request, int fds[LAUNCH_FDS])
+{
+    struct launch refused = {.request_tag = request->tag, .began_us = warden_now_us(), .generation = w->agent.generation};
+    struct launch *l = free_flow(w);
+    struct attempt *attempt = NULL;
+    enum op_status status = l == NULL ? OP_BUSY : check_request(w, request, fds, &attempt);
+    if (status != OP_DONE) {
+        struct op_reply reply = reply_to(&refused, status);
+        reply.id = request->sandbox.id;
+        fill_failure(&reply, status == OP_BUSY ? STEP_SLOT : STEP_REQUEST, status == OP_BUSY ? EAGAIN : EINVAL);
+        warden_ops_send(w, w->agent.generation, &reply);
+        return;
+    }
+    *l = (struct launch){
+        .state = LAUNCH_CLONING,
+        .tag = ++w->next_tag,
+        .request_tag = request->tag,
+        .generation = w->agent.generation,
+        .began_us = refused.began_us,
+        .deadline_us = refused.began_us + LAUNCH_TIME_US,
+        .attempt = attempt,
+        .sock = -1,
+        .proc = -1,
+    };
+    attempt->launching = true;
+    int rc = make_groups(w, l, &request->sandbox);
+    if (rc < 0) {
+        fail(w, l, STEP_CGROUP, -rc);
+        return;
+    }
+    rc = ask_zygote(w, l, &request->sandbox, fds);
+    if (rc < 0)
+        fail(w, l, STEP_CLONE, -rc);
+}
+
+/* --- outside: ids, membership ------------------------------------------------------------------------------------ */
+
+static struct launch *find_flow(struct warden *w, uint64_t tag)
+{
+    for (int i = 0; i < LAUNCHES_MAX; i++) {
+        if (w->launches[i].state != LAUNCH_FREE && w->launches[i].tag == tag)
+            return &w->launches[i];
+    }
+    return NULL;
+}
+
+/* The number could be another process's by now; a directory opened while the pidfd says "alive" is the right one. */
+static int open_proc(pid_t pid, int pidfd)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    CLEANUP(close_p) int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct pollfd alive = {.fd = pidfd, .events = POLLIN};
+    if (proc < 0 || poll(&alive, 1, 0) != 0)
+        return -ESRCH;
+    int fd = proc;
+    proc = -1;
+    return fd;
+}
+
+static int map_ids(struct warden *w, const struct launch *l)
+{
+    char text[48];
+    uint64_t base = w->options.uid_base + (uint64_t)attempts_slot(&w->attempts, l->attempt) * SLOT_IDS;
+    snprintf(text, sizeof text, "0 %" PRIu64 " %u", base, SLOT_IDS);
+    int rc = cg_file_write(l->proc, ".", "uid_map", text);
+    return rc < 0 ? rc : cg_file_write(l->proc, ".", "gid_map", text);
+}
+
+static int say(const struct launch *l, uint32_t kind)
+{
+    struct launch_word word = {.kind = kind};
+    return fd_send_packet(l->sock, &word, sizeof word, NULL, 0);
+}
+
+void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pidfd_given)
+{
+    CLEANUP(close_p) int pidfd = pidfd_given;
+    struct launch *l = find_flow(w, reply->tag);
+    if (l == NULL || l->state != LAUNCH_CLONING)
+        return; /* its deadline came first; the group was killed */
+    if (reply->error != 0 || pidfd < 0) {
+        fail(w, l, STEP_CLONE, reply->error != 0 ? reply->error : EPROTO);
+        return;
+    }
+    l->proc = open_proc(reply->pid, pidfd);
+    int rc = l->proc < 0 ? l->proc : map_ids(w, l);
+    if (rc < 0) {
+        fail(w, l, STEP_IDMAP, -rc);
+        return;
+    }
+    rc = cg_attach(&w->cg, l->attempt->group, reply->pid);
+    rc = rc < 0 ? rc : cg_check_member(&w->cg, l->attempt->group, l->proc);
+    rc = rc < 0 ? rc : say(l, LAUNCH_GO);
+    if (rc < 0) {
+        fail(w, l, STEP_ATTACH, -rc);
+        return;
+    }
+    l->state = LAUNCH_BUILDING;
+}
+
+/* The payload was forked before this: it keeps the score that jobs have, and may not lower it. */
+static void protect_keeper(struct warden *w, struct launch *l)
+{
+    int rc = cg_file_write(l->proc, ".", "oom_score_adj", w->cg.protect ? "-1000" : "0");
+    rc = rc < 0 ? rc : say(l, LAUNCH_RUN);
+    if (rc < 0)
+        fail(w, l, STEP_OOM, -rc);
+    else
+        l->state = LAUNCH_STARTING;
+}
+
+static void succeed(struct warden *w, struct launch *l)
+{
+    struct op_reply reply = reply_to(l, OP_DONE);
+    reply.id = l->attempt->id;
+    l->attempt->launching = false;
+    uint32_t generation = l->generation;
+    release(l);
+    warden_ops_send(w, generation, &reply);
+}
+
+void launch_on_word(struct warden *w, struct launch *l)
+{
+    struct launch_word word;
+    ssize_t n = fd_recv_packet(l->sock, &word, sizeof word, NULL, NULL);
+    if (n != (ssize_t)sizeof word)
+        fail(w, l, l->state == LAUNCH_CLONING ? STEP_CLONE : STEP_FORK, ECHILD);
+    else if (word.kind == LAUNCH_READY && l->state == LAUNCH_BUILDING)
+        protect_keeper(w, l);
+    else if (word.kind == LAUNCH_STARTED && l->state == LAUNCH_STARTING)
+        succeed(w, l);
+    else if (word.kind == LAUNCH_FAILED)
+        fail(w, l, (enum launch_step)MIN(word.step, STEP_COUNT - 1), word.error);
+    else
+        fail(w, l, STEP_REQUEST, EPROTO);
+}
+
+void launch_on_deadline(struct warden *w, struct launch *l)
+{
+    fail(w, l, STEP_TIMEOUT, ETIMEDOUT);
+}

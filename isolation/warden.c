@@ -1,0 +1,355 @@
+#include "isolation/warden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "base/io/log.h"
+
+#define UID_BASE_DEFAULT 1879048192u
+#define STOP_TIME_US UINT64_C(10000000)
+#define TICK_MS 2 /* while a group is being emptied: v1 has no event for it */
+
+static struct warden warden;
+
+uint64_t warden_now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* --- options ----------------------------------------------------------------------------------------------------- */
+
+static const char usage_text[] =
+    "usage: reeve-warden --dir DIR --cgroup NAME --keeper PATH --agent PATH --agent-uid UID --agent-gid GID\n"
+    "                    [--uid-base N] [--kill-on-exit] -- AGENT ARGS...\n"
+    "       reeve-warden --dir DIR --cgroup NAME --keeper PATH --socket-fd FD [--uid-base N] [--kill-on-exit]\n";
+
+enum option_kind { TEXT, NUMBER, FLAG };
+static const struct option_row {
+    const char *name;
+    enum option_kind kind;
+    void *target;
+} option_rows[] = {
+    {"dir", TEXT, &warden.options.dir},
+    {"cgroup", TEXT, &warden.options.cgroup},
+    {"agent", TEXT, &warden.options.agent},
+    {"keeper", TEXT, &warden.options.keeper},
+    {"uid-base", NUMBER, &warden.options.uid_base},
+    {"agent-uid", NUMBER, &warden.options.agent_uid},
+    {"agent-gid", NUMBER, &warden.options.agent_gid},
+    {"socket-fd", NUMBER, &warden.options.socket_fd},
+    {"kill-on-exit", FLAG, &warden.options.kill_on_exit},
+};
+
+static int take_number(const char *name, const char *text, uint32_t *ret, struct err *err)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value > INT32_MAX)
+        return err_set(err, -EINVAL, "--%s: '%s' is not a number within 0..%d", name, text, INT32_MAX);
+    *ret = (uint32_t)value;
+    return 0;
+}
+
+static int take_option(const struct option_row *row, const char *text, struct err *err)
+{
+    if (row->kind == NUMBER)
+        return take_number(row->name, text, row->target, err);
+    if (row->kind == FLAG)
+        *(bool *)row->target = true;
+    else
+        *(const char **)row->target = text;
+    return 0;
+}
+
+static int parse_options(int argc, char **argv, struct err *err)
+{
+    struct option table[COUNT_OF(option_rows) + 3] = {{0}};
+    size_t count = COUNT_OF(option_rows);
+    for (size_t i = 0; i < count; i++)
+        table[i] = (struct option){option_rows[i].name, option_rows[i].kind != FLAG, NULL, (int)i + 1};
+    table[count] = (struct option){"help", no_argument, NULL, 'h'};
+    table[count + 1] = (struct option){"version", no_argument, NULL, 'V'};
+    opterr = 0;
+    for (int found; (found = getopt_long(argc, argv, "+", table, NULL)) != -1;) {
+        if (found == 'h' || found == 'V') {
+            fputs(found == 'h' ? usage_text : "reeve-warden " REEVE_VERSION "\n", stdout);
+            exit(0);
+        }
+        if (found == '?')
+            return err_set(err, -EINVAL, "'%s' is not an option or lacks its value; see --help", argv[optind - 1]);
+        int rc = take_option(&option_rows[found - 1], optarg, err);
+        if (rc < 0)
+            return rc;
+    }
+    warden.options.agent_argv = argv + optind;
+    return 0;
+}
+
+static bool is_group_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return len > 0 && len <= 32 && name[len] == '\0';
+}
+
+static int check_options(const struct warden_options *o, struct err *err)
+{
+    bool own_agent = o->socket_fd < 0;
+    if (o->dir == NULL || o->cgroup == NULL || o->keeper == NULL)
+        return err_set(err, -EINVAL, "--dir, --cgroup and --keeper must be given; see --help");
+    if (!is_group_name(o->cgroup))
+        return err_set(err, -EINVAL, "--cgroup: '%s' is not 1 to 32 letters, digits, '_' or '-'", o->cgroup);
+    if (own_agent && (o->agent == NULL || o->agent_argv[0] == NULL))
+        return err_set(err, -EINVAL, "--agent and, behind --, the agent's own name and arguments must be given");
+    if (own_agent && (o->agent_uid == 0 || o->agent_gid == 0))
+        return err_set(err, -EINVAL, "--agent-uid and --agent-gid must be given and not be root's");
+    if (o->uid_base < SLOT_IDS || o->uid_base % SLOT_IDS != 0)
+        return err_set(err, -EINVAL, "--uid-base: %" PRIu32 " is not a multiple of %u above 0", o->uid_base, SLOT_IDS);
+    return 0;
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------- */
+
+static bool has_cap(int cap)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2] = {{0}};
+    return syscall(SYS_capget, &header, sets) == 0 && (sets[cap / 32].effective >> cap % 32 & 1) != 0;
+}
+
+/* What an earlier life left: whole groups are attempts, running or ended, which the agent will ask for. Half of one is
+ * a launch that was cut off. */
+static void adopt(void *context, const char *group)
+{
+    struct warden *w = context;
+    struct attempt_id id;
+    uint32_t slot;
+    if (!attempt_group_parse(group, &id, &slot) || attempts_find(&w->attempts, id) != NULL)
+        return;
+    struct attempt *attempt = attempts_adopt(&w->attempts, group);
+    if (attempt == NULL)
+        log_line(LOG_ERROR, "adopt.refused", "group=%s", group);
+    else if (!cg_is_whole(&w->cg, group))
+        warden_remove(w, attempt, &(struct op_reply){0}, 0);
+    else
+        log_line(LOG_INFO, "adopt", "group=%s running=%d", group, !cg_is_empty(&w->cg, group));
+}
+
+static int open_signals(struct err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+    for (size_t i = 0; i < COUNT_OF(taken); i++)
+        sigaddset(&set, taken[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? err_set(err, -errno, "signalfd: %s", strerror(errno)) : fd;
+}
+
+static int start(struct warden *w, struct err *err)
+{
+    int rc = warden_preflight(err);
+    if (rc < 0)
+        return rc;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (chdir(w->options.dir) < 0)
+        return err_set(err, -errno, "--dir '%s': %s", w->options.dir, strerror(errno));
+    w->signals = open_signals(err);
+    rc = w->signals < 0 ? w->signals : cg_open(&w->cg, w->options.cgroup, err);
+    if (rc < 0)
+        return rc;
+    w->cg.protect = has_cap(CAP_SYS_RESOURCE);
+    w->attempts.slots = MIN((UINT32_MAX - 1 - w->options.uid_base) / SLOT_IDS, ATTEMPTS_MAX);
+    cg_list(&w->cg, adopt, w);
+    rc = warden_zygote_start(w, err);
+    return rc < 0 ? rc : warden_agent_start(w, err);
+}
+
+/* --- loop -------------------------------------------------------------------------------------------------------- */
+
+enum { ON_SIGNAL, ON_ZYGOTE, ON_AGENT, ON_LAUNCHES, ON_COUNT = ON_LAUNCHES + LAUNCHES_MAX };
+
+static void on_zygote(struct warden *w)
+{
+    struct zygote_reply reply;
+    int pidfd = -1;
+    size_t count = 1;
+    ssize_t n = fd_recv_packet(w->zygote, &reply, sizeof reply, &pidfd, &count);
+    if (n == (ssize_t)sizeof reply) {
+        launch_on_clone(w, &reply, count == 1 ? pidfd : -1);
+        return;
+    }
+    /* Without it nothing can start; whoever supervises us starts both anew, and the keepers live on. */
+    log_line(LOG_ERROR, "zygote.lost", "error=%s", log_quote(n < 0 ? strerror((int)-n) : "it is gone"));
+    exit(1);
+}
+
+static void begin_stop(struct warden *w)
+{
+    if (w->stopping)
+        return;
+    w->stopping = true;
+    w->stop_kill_us = warden_now_us() + STOP_TIME_US;
+    if (w->agent.pid > 0)
+        kill(w->agent.pid, SIGTERM);
+}
+
+static void on_agent_exit(struct warden *w, int status)
+{
+    w->agent.pid = 0;
+    if (w->agent.sock >= 0)
+        warden_agent_lost(w, "it ended");
+    log_line(w->stopping ? LOG_INFO : LOG_WARN, "agent.ended", "exit=%d signal=%d",
+             WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+}
+
+static void on_signals(struct warden *w)
+{
+    struct signalfd_siginfo info;
+    while (read(w->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo != SIGCHLD)
+            begin_stop(w);
+    }
+    int status;
+    if (w->agent.pid > 0 && waitpid(w->agent.pid, &status, WNOHANG) == w->agent.pid)
+        on_agent_exit(w, status);
+}
+
+static uint64_t next_time(const struct warden *w, bool removing)
+{
+    uint64_t next = removing ? warden_now_us() + TICK_MS * 1000 : UINT64_MAX;
+    for (int i = 0; i < LAUNCHES_MAX; i++) {
+        if (w->launches[i].state != LAUNCH_FREE)
+            next = MIN(next, w->launches[i].deadline_us);
+    }
+    if (w->stopping)
+        next = MIN(next, w->stop_kill_us);
+    else if (w->agent.sock < 0)
+        next = MIN(next, w->agent.restart_us);
+    return next;
+}
+
+static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], bool removing)
+{
+    at[ON_SIGNAL] = (struct pollfd){w->signals, POLLIN, 0};
+    at[ON_ZYGOTE] = (struct pollfd){w->zygote, POLLIN, 0};
+    at[ON_AGENT] = (struct pollfd){w->agent.sock, POLLIN, 0};
+    for (int i = 0; i < LAUNCHES_MAX; i++)
+        at[ON_LAUNCHES + i] = (struct pollfd){w->launches[i].state != LAUNCH_FREE ? w->launches[i].sock : -1, POLLIN, 0};
+    uint64_t next = next_time(w, removing), now = warden_now_us(), wait = next > now ? next - now : 0;
+    int ms = next == UINT64_MAX ? -1 : (int)MIN((wait + 999) / 1000, 60000);
+    if (poll(at, ON_COUNT, ms) < 0) {
+        for (int i = 0; i < ON_COUNT; i++)
+            at[i].revents = 0;
+    }
+}
+
+static void on_time(struct warden *w)
+{
+    uint64_t now = warden_now_us();
+    for (int i = 0; i < LAUNCHES_MAX; i++) {
+        if (w->launches[i].state != LAUNCH_FREE && w->launches[i].deadline_us <= now)
+            launch_on_deadline(w, &w->launches[i]);
+    }
+    if (w->stopping && now >= w->stop_kill_us && w->agent.pid > 0)
+        kill(w->agent.pid, SIGKILL);
+    struct err err = {0};
+    if (!w->stopping && w->agent.sock < 0 && w->agent.pid == 0 && w->options.socket_fd < 0 && now >= w->agent.restart_us &&
+        warden_agent_start(w, &err) < 0)
+        warden_agent_lost(w, err.text);
+}
+
+/* The work of one turn: what was heard, in a fixed order; then what time brings. */
+static void turn(struct warden *w)
+{
+    struct pollfd at[ON_COUNT];
+    wait_events(w, at, warden_removals_advance(w));
+    if (at[ON_SIGNAL].revents != 0)
+        on_signals(w);
+    for (int i = 0; i < LAUNCHES_MAX; i++) {
+        if (at[ON_LAUNCHES + i].revents != 0)
+            launch_on_word(w, &w->launches[i]);
+    }
+    if (at[ON_ZYGOTE].revents != 0)
+        on_zygote(w);
+    if (at[ON_AGENT].revents != 0 && w->agent.sock >= 0)
+        warden_ops_read(w);
+    on_time(w);
+}
+
+static bool is_done(const struct warden *w)
+{
+    bool agent_gone = w->options.socket_fd >= 0 ? w->stopping || w->agent.sock < 0 : w->stopping && w->agent.pid == 0;
+    return agent_gone;
+}
+
+/* --kill-on-exit: nothing of ours is left behind. */
+static void kill_everything(struct warden *w)
+{
+    for (uint32_t i = 0; i < w->attempts.top; i++) {
+        struct attempt *attempt = &w->attempts.at[i];
+        if (attempt->used && !attempt->removal.active)
+            warden_remove(w, attempt, &(struct op_reply){.kind = OP_REMOVE}, 0);
+    }
+    struct timespec pause = {.tv_nsec = TICK_MS * 1000000};
+    while (warden_removals_advance(w))
+        nanosleep(&pause, NULL);
+}
+
+static void finish(struct warden *w)
+{
+    close_p(&w->agent.sock);
+    if (w->options.kill_on_exit)
+        kill_everything(w);
+    close_p(&w->zygote);
+    int status;
+    while (waitpid(w->zygote_pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    cg_close(&w->cg, w->options.kill_on_exit);
+    log_line(LOG_INFO, "warden.stopped", "attempts_left=%" PRIu32, w->attempts.top);
+}
+
+int main(int argc, char **argv)
+{
+    struct warden *w = &warden;
+    struct err err = {0};
+    w->options.uid_base = UID_BASE_DEFAULT;
+    w->options.socket_fd = w->agent.sock = w->zygote = -1;
+    log_init("reeve-warden", LOG_INFO);
+    if (parse_options(argc, argv, &err) < 0 || check_options(&w->options, &err) < 0) {
+        fprintf(stderr, "reeve-warden: %s\n", err.text);
+        return 2;
+    }
+    if (start(w, &err) < 0) {
+        fprintf(stderr, "reeve-warden: %s\n", err.text);
+        return 1;
+    }
+    log_line(LOG_INFO, "warden.ready", "cgroup=%s v2=%d keeper_protected=%d slots=%" PRIu32, w->options.cgroup,
+             w->cg.at[w->cg.of[CG_MEMORY]].v2, w->cg.protect, w->attempts.slots);
+    while (!is_done(w))
+        turn(w);
+    finish(w);
+    return 0;
+}

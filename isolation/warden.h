@@ -1,0 +1,69 @@
+/*
+ * warden - the one privileged program: makes, reads and removes sandboxes for one agent, by the closed list of
+ * isolation/spec/ops.h. One thread, one loop, no network, no text from outside.
+ *
+ * What waits is a flow with a deadline: a launch (launch.h), a removal (attempts.h). Nothing else blocks, but sending
+ * to the agent: one that doesn't read for SEND_TIMEOUT_S is taken for broken and replaced.
+ */
+#ifndef REEVE_ISOLATION_WARDEN_H
+#define REEVE_ISOLATION_WARDEN_H
+
+#include <sys/types.h>
+
+#include "isolation/attempts.h"
+#include "isolation/cgroup.h"
+#include "isolation/launch.h"
+
+#define LAUNCHES_MAX 64
+#define SEND_TIMEOUT_S 5
+
+struct warden_options {
+    const char *dir, *cgroup, *agent, *keeper;
+    uint32_t uid_base;
+    uid_t agent_uid;
+    gid_t agent_gid;
+    bool kill_on_exit;
+    int socket_fd; /* instead of an agent: the socket to take operations from, -1 */
+    char **agent_argv;
+};
+
+struct agent_process {
+    int sock; /* -1 while there is none */
+    pid_t pid; /* 0 while there is none, and with --socket-fd */
+    uint32_t generation;
+    uint64_t started_us, restart_us, backoff_us;
+};
+
+struct warden {
+    struct warden_options options;
+    struct cg cg;
+    struct attempts attempts;
+    struct launch launches[LAUNCHES_MAX];
+    struct agent_process agent;
+    int zygote, signals; /* zygote: its socket */
+    pid_t zygote_pid;
+    uint64_t next_tag;
+    bool stopping;
+    uint64_t stop_kill_us; /* when an agent that didn't go by itself is killed */
+};
+
+uint64_t warden_now_us(void);
+/* One sentence about the first thing this machine lacks, or 0. */
+int warden_preflight(struct err *err) MUST_USE;
+
+/* warden_zygote.c: the keeper program out of a sealed memfd; returns once the shared root is built. */
+int warden_zygote_start(struct warden *w, struct err *err) MUST_USE;
+
+/* warden_agent.c */
+int warden_agent_start(struct warden *w, struct err *err) MUST_USE;
+void warden_agent_lost(struct warden *w, const char *why); /* kills it; the loop starts the next after a pause */
+
+/* warden_ops.c */
+void warden_ops_read(struct warden *w); /* one request from the agent */
+void warden_ops_send(struct warden *w, uint32_t generation, const struct op_reply *reply); /* dropped when that agent is gone */
+/* Starts taking an attempt's groups down; `reply` is sent when they are gone, or with OP_BUSY when they won't go. */
+void warden_remove(struct warden *w, struct attempt *attempt, const struct op_reply *reply, uint32_t generation);
+/* Moves every removal on; true while there are any. */
+bool warden_removals_advance(struct warden *w);
+
+#endif

@@ -1,0 +1,184 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/io/fd.h"
+#include "base/io/log.h"
+#include "isolation/spec/step.h"
+#include "isolation/warden.h"
+
+#define REMOVE_TIME_US UINT64_C(1000000)
+
+static void send_packet(struct warden *w, const void *bytes, size_t size)
+{
+    int rc = fd_send_packet(w->agent.sock, bytes, size, NULL, 0);
+    if (rc < 0)
+        warden_agent_lost(w, rc == -EAGAIN ? "it does not read its answers" : strerror(-rc));
+}
+
+void warden_ops_send(struct warden *w, uint32_t generation, const struct op_reply *reply)
+{
+    if (w->agent.sock >= 0 && generation == w->agent.generation)
+        send_packet(w, reply, sizeof *reply);
+}
+
+static struct op_reply reply_to(const struct op_request *request, uint32_t status)
+{
+    return (struct op_reply){.version = OPS_VERSION, .kind = request->kind, .status = status, .tag = request->tag,
+                             .id = request->id};
+}
+
+static void answer(struct warden *w, const struct op_request *request, uint32_t status)
+{
+    struct op_reply reply = reply_to(request, status);
+    warden_ops_send(w, w->agent.generation, &reply);
+}
+
+/* --- removal ----------------------------------------------------------------------------------------------------- */
+
+void warden_remove(struct warden *w, struct attempt *attempt, const struct op_reply *reply, uint32_t generation)
+{
+    attempt->removal = (struct removal){.active = true, .give_up_us = warden_now_us() + REMOVE_TIME_US,
+                                        .generation = generation, .reply = *reply};
+    (void)!cg_kill(&w->cg, attempt->group); /* said again until the group is empty */
+}
+
+static void finish_removal(struct warden *w, struct attempt *attempt)
+{
+    struct removal done = attempt->removal;
+    attempts_drop(&w->attempts, attempt);
+    warden_ops_send(w, done.generation, &done.reply);
+}
+
+static void give_up(struct warden *w, struct attempt *attempt)
+{
+    struct removal late = attempt->removal;
+    attempt->removal.active = false; /* the groups stay, and with them the slot; the agent may ask again */
+    if (late.reply.kind == OP_REMOVE)
+        late.reply.status = OP_BUSY;
+    log_line(LOG_ERROR, "remove.busy", "group=%s", attempt->group);
+    warden_ops_send(w, late.generation, &late.reply);
+}
+
+static void advance(struct warden *w, struct attempt *attempt)
+{
+    struct removal *r = &attempt->removal;
+    bool empty = cg_is_empty(&w->cg, attempt->group);
+    if (empty && r->reply.kind == OP_REMOVE)
+        cg_usage(&w->cg, attempt->group, &r->reply.usage); /* what is empty counts no further: these are the last words */
+    if (empty && cg_remove(&w->cg, attempt->group) == 0)
+        finish_removal(w, attempt);
+    else if (warden_now_us() >= r->give_up_us)
+        give_up(w, attempt);
+    else if (!empty)
+        (void)!cg_kill(&w->cg, attempt->group);
+}
+
+bool warden_removals_advance(struct warden *w)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < w->attempts.top; i++) {
+        struct attempt *attempt = &w->attempts.at[i];
+        if (attempt->used && attempt->removal.active)
+            advance(w, attempt);
+        any = any || (attempt->used && attempt->removal.active);
+    }
+    return any;
+}
+
+/* --- operations -------------------------------------------------------------------------------------------------- */
+
+static void on_launch(struct warden *w, const struct op_request *request, int *fds)
+{
+    launch_begin(w, request, fds);
+}
+
+static void on_read(struct warden *w, const struct op_request *request, int *fds)
+{
+    (void)fds;
+    const struct attempt *attempt = attempts_find(&w->attempts, request->id);
+    struct op_reply reply = reply_to(request, attempt != NULL ? OP_DONE : OP_GONE);
+    if (attempt != NULL)
+        cg_usage(&w->cg, attempt->group, &reply.usage);
+    warden_ops_send(w, w->agent.generation, &reply);
+}
+
+static void on_remove(struct warden *w, const struct op_request *request, int *fds)
+{
+    (void)fds;
+    struct attempt *attempt = attempts_find(&w->attempts, request->id);
+    if (attempt == NULL) {
+        answer(w, request, OP_GONE);
+    } else if (attempt->launching || attempt->removal.active) {
+        answer(w, request, OP_BUSY);
+    } else {
+        struct op_reply reply = reply_to(request, OP_DONE);
+        warden_remove(w, attempt, &reply, w->agent.generation);
+        advance(w, attempt);
+    }
+}
+
+static void on_list(struct warden *w, const struct op_request *request, int *fds)
+{
+    (void)fds;
+    struct {
+        struct op_reply reply;
+        struct attempt_id ids[OPS_LIST_MAX];
+    } packet = {.reply = reply_to(request, OP_DONE)};
+    for (uint32_t i = 0; i < w->attempts.top; i++) {
+        const struct attempt *attempt = &w->attempts.at[i];
+        if (attempt->used && !attempt->launching && !attempt->removal.active)
+            packet.ids[packet.reply.count++] = attempt->id;
+        bool last = i + 1 == w->attempts.top;
+        if (packet.reply.count == OPS_LIST_MAX || (last && packet.reply.count > 0)) {
+            send_packet(w, &packet, sizeof packet.reply + packet.reply.count * sizeof packet.ids[0]);
+            packet.reply.count = 0;
+            if (w->agent.sock < 0)
+                return;
+        }
+    }
+    warden_ops_send(w, w->agent.generation, &packet.reply);
+}
+
+static const struct op_row {
+    uint32_t kind;
+    size_t fds;
+    void (*run)(struct warden *w, const struct op_request *request, int *fds);
+} ops[] = {
+    {OP_LAUNCH, LAUNCH_FDS, on_launch},
+    {OP_READ, 0, on_read},
+    {OP_REMOVE, 0, on_remove},
+    {OP_LIST, 0, on_list},
+};
+
+static void dispatch(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
+{
+    for (size_t i = 0; i < COUNT_OF(ops); i++) {
+        if (request->version == OPS_VERSION && ops[i].kind == request->kind && ops[i].fds == fds_count) {
+            ops[i].run(w, request, fds);
+            return;
+        }
+    }
+    answer(w, request, OP_BAD_REQUEST);
+}
+
+void warden_ops_read(struct warden *w)
+{
+    struct op_request request = {0};
+    int fds[FD_PACKET_MAX];
+    size_t count = COUNT_OF(fds);
+    ssize_t n = fd_recv_packet(w->agent.sock, &request, sizeof request, fds, &count);
+    if (n == 0 || (n < 0 && n != -EBADMSG)) {
+        warden_agent_lost(w, n == 0 ? "it closed its socket" : strerror((int)-n));
+        return;
+    }
+    if (n == -EBADMSG) /* longer than any request of ours, or too many fds: there is no tag to answer to */
+        count = 0;
+    if (n == (ssize_t)sizeof request)
+        dispatch(w, &request, fds, count);
+    else
+        answer(w, &request, OP_BAD_REQUEST);
+    for (size_t i = 0; i < count; i++)
+        close_p(&fds[i]);
+}

@@ -1,0 +1,307 @@
+#include "tests/system/driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+
+#define WAIT_MS 20000 /* longer than anything here may take; reached only by a defect */
+
+static _Noreturn void give_up(const char *what)
+{
+    fprintf(stderr, "driver: %s: %s\n", what, strerror(errno));
+    abort();
+}
+
+#define NEED(what, condition)                                                                      \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            give_up(what);                                                                         \
+    } while (0)
+
+/* The programs lie in the build tree that this test was built in: ../../ of it. */
+static void find_programs(struct driver *d)
+{
+    char self[400];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    NEED("readlink", n > 0);
+    self[n] = '\0';
+    const char *given = getenv("REEVE_BUILD");
+    for (int up = 0; given == NULL && up < 3; up++)
+        *strrchr(self, '/') = '\0';
+    snprintf(d->warden, sizeof d->warden, "%s/reeve-warden", given != NULL ? given : self);
+    snprintf(d->keeper, sizeof d->keeper, "%s/reeve-keeper", given != NULL ? given : self);
+}
+
+void driver_start_warden(struct driver *d)
+{
+    int ends[2];
+    NEED("socketpair", socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+    d->pid = fork();
+    NEED("fork", d->pid >= 0);
+    if (d->pid == 0) {
+        if (ends[1] == 3) /* dup2 onto itself would keep CLOEXEC */
+            fcntl(3, F_SETFD, 0);
+        else
+            dup2(ends[1], 3);
+        int quiet = getenv("REEVE_TEST_LOG") != NULL ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (quiet >= 0)
+            dup2(quiet, 2);
+        execl(d->warden, d->warden, "--dir", d->dir, "--cgroup", d->cgroup, "--keeper", d->keeper, "--socket-fd", "3",
+              "--kill-on-exit", NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    d->sock = ends[0];
+}
+
+void driver_init(struct driver *d)
+{
+    *d = (struct driver){.sock = -1, .job = 1};
+    snprintf(d->dir, sizeof d->dir, "/tmp/reeve-confine-XXXXXX");
+    NEED("mkdtemp", mkdtemp(d->dir) != NULL);
+    snprintf(d->cgroup, sizeof d->cgroup, "test%d", (int)getpid());
+    find_programs(d);
+    driver_start_warden(d);
+}
+
+static void wait_warden(struct driver *d)
+{
+    int status;
+    NEED("waitpid", waitpid(d->pid, &status, 0) == d->pid);
+    close_p(&d->sock);
+}
+
+void driver_kill_warden(struct driver *d)
+{
+    kill(d->pid, SIGKILL);
+    wait_warden(d);
+}
+
+void driver_fini(struct driver *d)
+{
+    kill(d->pid, SIGTERM);
+    wait_warden(d);
+    struct err err = {0};
+    if (dir_remove(d->dir, &err) < 0)
+        fprintf(stderr, "driver: %s\n", err.text);
+}
+
+/* Of every cgroup mount: is there a base of ours? Our own group is where we were started, so that is where to look. */
+bool driver_groups_gone(const struct driver *d)
+{
+    char command[256];
+    snprintf(command, sizeof command, "find /sys/fs/cgroup -xdev -name 'reeve-%s' 2>/dev/null; "
+             "for m in $(awk '$3 ~ /^cgroup/ {print $2}' /proc/mounts); do find $m -name 'reeve-%s'; done", d->cgroup, d->cgroup);
+    FILE *f = popen(command, "re");
+    NEED("popen", f != NULL);
+    bool any = fgetc(f) != EOF;
+    pclose(f);
+    return !any;
+}
+
+struct run driver_run(struct driver *d, const char *const *argv)
+{
+    struct run r = {.argv = argv, .cwd = "/tmp"};
+    r.spec = (struct sandbox_spec){
+        .id = {d->job++, 0, 1},
+        .term = 7,
+        .cpu_milli = 1000,
+        .mem_bytes = (uint64_t)128 << 20,
+        .scratch_bytes = (uint64_t)16 << 20,
+        .scratch_inodes = 1000,
+        .pids_max = 64,
+        .network = NET_NONE,
+        .paid_us = UINT64_C(60000000),
+        .grace_us = 100000,
+        .hostname = "job-1",
+    };
+    return r;
+}
+
+static size_t count_words(const char *const *words)
+{
+    size_t n = 0;
+    while (words != NULL && words[n] != NULL)
+        n++;
+    return n;
+}
+
+static int make_args(const struct run *run)
+{
+    static char bytes[ARGS_BYTES_MAX];
+    size_t argc = count_words(run->argv), envc = count_words(run->env);
+    size_t script = run->script != NULL ? strlen(run->script) : 0;
+    const uint32_t head[] = {ARGS_MAGIC, (uint32_t)argc, (uint32_t)envc, (uint32_t)script};
+    size_t at = sizeof head;
+    memcpy(bytes, head, sizeof head);
+    for (size_t i = 0; i < argc + envc + 1; i++) {
+        const char *word = i < argc ? run->argv[i] : i < argc + envc ? run->env[i - argc] : run->cwd;
+        size_t len = strlen(word) + 1;
+        NEED("args too long", at + len + script <= sizeof bytes);
+        memcpy(bytes + at, word, len);
+        at += len;
+    }
+    if (script > 0)
+        memcpy(bytes + at, run->script, script);
+    int fd = memfd_sealed("args", bytes, at + script);
+    NEED("memfd", fd >= 0);
+    return fd;
+}
+
+static void make_control(struct task *task)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    memcpy(name.sun_path, task->control_path, MIN(strlen(task->control_path) + 1, sizeof name.sun_path));
+    task->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    NEED("control", task->control >= 0 && bind(task->control, (struct sockaddr *)&name, sizeof name) == 0 &&
+                        listen(task->control, 4) == 0);
+}
+
+static struct op_reply get_reply(struct driver *d, uint64_t tag)
+{
+    struct {
+        struct op_reply reply;
+        struct attempt_id ids[OPS_LIST_MAX];
+    } packet;
+    struct pollfd at = {.fd = d->sock, .events = POLLIN};
+    NEED("the warden's answer", poll(&at, 1, WAIT_MS) == 1);
+    ssize_t n = fd_recv_packet(d->sock, &packet, sizeof packet, NULL, NULL);
+    NEED("the warden's answer", n >= (ssize_t)sizeof packet.reply && packet.reply.tag == tag);
+    return packet.reply;
+}
+
+struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_id id)
+{
+    struct op_request request = {.version = OPS_VERSION, .kind = kind, .tag = ++d->tag, .id = id};
+    NEED("send", fd_send_packet(d->sock, &request, sizeof request, NULL, 0) == 0);
+    return get_reply(d, request.tag);
+}
+
+enum op_status driver_launch(struct driver *d, const struct run *run, struct task *task)
+{
+    *task = (struct task){.id = run->spec.id, .link = -1, .out = -1, .err = -1};
+    snprintf(task->exit_path, sizeof task->exit_path, "%s/exit.%lu.%u", d->dir, (unsigned long)task->id.job, task->id.epoch);
+    snprintf(task->control_path, sizeof task->control_path, "%s/control.%lu.%u", d->dir, (unsigned long)task->id.job,
+             task->id.epoch);
+    unlink(task->exit_path);
+    unlink(task->control_path);
+    task->exit = open(task->exit_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    NEED("exit file", task->exit >= 0);
+    make_control(task);
+    struct op_request request = {.version = OPS_VERSION, .kind = OP_LAUNCH, .tag = ++d->tag, .sandbox = run->spec};
+    int args = make_args(run);
+    const int fds[] = {args, task->exit, task->control};
+    NEED("send", fd_send_packet(d->sock, &request, sizeof request, fds, COUNT_OF(fds)) == 0);
+    close(args);
+    close_p(&task->control); /* the keeper's alone now: when it is gone, connecting fails */
+    close_p(&task->exit);
+    task->launch = get_reply(d, request.tag);
+    return task->launch.status;
+}
+
+bool driver_link(struct task *task, struct keeper_message *ret_hello)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    memcpy(name.sun_path, task->control_path, MIN(strlen(task->control_path) + 1, sizeof name.sun_path));
+    close_p(&task->link);
+    close_p(&task->out);
+    close_p(&task->err);
+    task->link = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (connect(task->link, (struct sockaddr *)&name, sizeof name) < 0)
+        return false;
+    struct keeper_message hello;
+    struct pollfd at = {.fd = task->link, .events = POLLIN};
+    int fds[2];
+    size_t count = 2;
+    if (poll(&at, 1, WAIT_MS) != 1 || fd_recv_packet(task->link, &hello, sizeof hello, fds, &count) != (ssize_t)sizeof hello ||
+        count != 2 || hello.op != KEEPER_HELLO)
+        return false;
+    task->out = fds[0];
+    task->err = fds[1];
+    if (ret_hello != NULL)
+        *ret_hello = hello;
+    return true;
+}
+
+void driver_say(struct task *task, struct keeper_message m)
+{
+    m.version = KEEPER_VERSION;
+    m.id = task->id;
+    NEED("say", fd_send_packet(task->link, &m, sizeof m, NULL, 0) == 0);
+}
+
+/* Both streams to their ends; what doesn't fit is read and dropped. */
+static void read_streams(struct task *task, struct ended *ret)
+{
+    struct pollfd at[] = {{task->out, POLLIN, 0}, {task->err, POLLIN, 0}};
+    char *into[] = {ret->out, ret->err};
+    size_t used[2] = {0};
+    while (at[0].fd >= 0 || at[1].fd >= 0) {
+        NEED("the job's output to end", poll(at, 2, WAIT_MS) > 0);
+        for (int i = 0; i < 2; i++) {
+            if (at[i].fd < 0 || at[i].revents == 0)
+                continue;
+            char spare[65536];
+            size_t room = DRIVER_OUTPUT_MAX - 1 - used[i];
+            ssize_t n = read(at[i].fd, room > 0 ? into[i] + used[i] : spare, room > 0 ? room : sizeof spare);
+            if (n <= 0)
+                at[i].fd = -1;
+            else if (room > 0)
+                used[i] += (size_t)n;
+        }
+    }
+    ret->out_len = used[0];
+    ret->out[used[0]] = ret->err[used[1]] = '\0';
+}
+
+void driver_end(struct driver *d, struct task *task, struct ended *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    if (task->link < 0)
+        NEED("link", driver_link(task, NULL));
+    read_streams(task, ret);
+    struct keeper_message m = {0};
+    while (m.op != KEEPER_ENDED) {
+        struct pollfd at = {.fd = task->link, .events = POLLIN};
+        NEED("the keeper's last word", poll(&at, 1, WAIT_MS) == 1 && fd_recv_packet(task->link, &m, sizeof m, NULL, NULL) > 0);
+    }
+    int fd = open(task->exit_path, O_RDONLY | O_CLOEXEC);
+    NEED("the exit record", fd_read_full(fd, &ret->record, sizeof ret->record) == (ssize_t)sizeof ret->record);
+    close(fd);
+    NEED("a whole record", keeper_record_is_whole(&ret->record));
+    struct op_reply reply = driver_ask(d, OP_REMOVE, task->id);
+    NEED("remove", reply.status == OP_DONE);
+    ret->usage = reply.usage;
+    driver_drop(task);
+}
+
+void driver_drop(struct task *task)
+{
+    close_p(&task->link);
+    close_p(&task->out);
+    close_p(&task->err);
+    unlink(task->exit_path);
+    unlink(task->control_path);
+}
+
+void driver_do(struct driver *d, const struct run *run, struct ended *ret)
+{
+    struct task task;
+    if (driver_launch(d, run, &task) != OP_DONE) {
+        fprintf(stderr, "driver: launch: status %u step %s: %s\n", task.launch.status, task.launch.step,
+                strerror(task.launch.error));
+        abort();
+    }
+    driver_end(d, &task, ret);
+}

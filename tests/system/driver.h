@@ -1,0 +1,73 @@
+/*
+ * driver - plays the agent towards a real reeve-warden: starts one with --socket-fd, asks for operations, talks to
+ * keepers. Everything lies in a temporary folder and a cgroup of this process's own name; driver_fini leaves nothing.
+ * A failure that no test expects ends the program with a message.
+ */
+#ifndef REEVE_TESTS_SYSTEM_DRIVER_H
+#define REEVE_TESTS_SYSTEM_DRIVER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/job_spec.h"
+#include "isolation/spec/keeper.h"
+#include "isolation/spec/ops.h"
+#include "isolation/spec/step.h"
+
+#define DRIVER_OUTPUT_MAX 65536
+
+struct driver {
+    char dir[64], cgroup[32];
+    char warden[512], keeper[512];
+    pid_t pid; /* the warden's */
+    int sock;
+    uint64_t tag;
+    uint64_t job; /* of the next attempt */
+};
+
+/* What to run and how; driver_spec() fills in usual values. */
+struct run {
+    struct sandbox_spec spec;
+    const char *const *argv; /* NULL-terminated */
+    const char *const *env;  /* NULL: none */
+    const char *cwd, *script;
+};
+
+/* An attempt that was launched: our side of it. */
+struct task {
+    struct attempt_id id;
+    char exit_path[128], control_path[128];
+    int control, exit, link, out, err;
+    struct op_reply launch;
+};
+
+/* How it ended: the record, what it wrote, what its group used. */
+struct ended {
+    struct keeper_record record;
+    char out[DRIVER_OUTPUT_MAX], err[DRIVER_OUTPUT_MAX];
+    size_t out_len;
+    struct usage usage;
+};
+
+void driver_init(struct driver *d);
+void driver_fini(struct driver *d); /* ends the warden, checks that nothing is left */
+void driver_start_warden(struct driver *d);
+void driver_kill_warden(struct driver *d);
+/* True when no folder of ours is in any cgroup hierarchy. */
+bool driver_groups_gone(const struct driver *d);
+
+struct run driver_run(struct driver *d, const char *const *argv);
+/* Launches and returns the warden's answer (also in task->launch). */
+enum op_status driver_launch(struct driver *d, const struct run *run, struct task *task);
+struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_id id);
+/* Connects (again) to the keeper and takes its HELLO; false when nobody listens. */
+bool driver_link(struct task *task, struct keeper_message *ret_hello);
+void driver_say(struct task *task, struct keeper_message m);
+/* Reads both streams and the record, REMOVEs. `ret` is large: allocate it statically. */
+void driver_end(struct driver *d, struct task *task, struct ended *ret);
+/* All in one. */
+void driver_do(struct driver *d, const struct run *run, struct ended *ret);
+/* Only lets go of the fds. */
+void driver_drop(struct task *task);
+
+#endif
