@@ -18,6 +18,8 @@
 int json_write(const struct fields *f, const void *object, struct buf *out) MUST_USE;
 /* Same with indentation, for people. */
 int json_write_pretty(const struct fields *f, const void *object, struct buf *out) MUST_USE;
+/* One text in quotes, escaped. */
+void json_put_text(struct buf *out, const char *text);
 enum json_mode { JSON_STRICT, JSON_LENIENT };
 /* Object overwritten without being cleared, untouched on failure. -EINVAL; err begins with the dotted path of the place,
  * or with "line 3, column 7: " when it isn't JSON at all. */

@@ -108,6 +108,12 @@ static void put_text(struct writer *w, const char *text)
     put(w, "\"", 1);
 }
 
+void json_put_text(struct buf *out, const char *text)
+{
+    struct writer w = { .out = out };
+    put_text(&w, text);
+}
+
 static void put_key(struct writer *w, const char *key)
 {
     new_line(w);
