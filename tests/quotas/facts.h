@@ -93,6 +93,14 @@ static inline struct fact fact_cancel(const struct ledger *l, int64_t at, uint64
     return f;
 }
 
+/* The accounts along a path; none when it names a tenant that isn't there. */
+static inline void add_accounts(const struct ledger *l, const struct strs *path, int64_t at, struct strs *ret)
+{
+    if (ledger_accounts(l, path, at, ret) < 0) {
+        texts_clear(ret);
+    }
+}
+
 /* On the accounts that the ledger names at `at`, and on the job's own when `budget`. */
 static inline struct fact fact_place(const struct ledger *l, int64_t at, struct attempt_id id, const char *tenant,
                                      bool budget, int64_t hold)
@@ -106,7 +114,7 @@ static inline struct fact fact_place(const struct ledger *l, int64_t at, struct 
     p->resources.mem_bytes = 64 << 20;
     p->hold_micros = hold;
     (void)ledger_path(l, tenant, &p->path);
-    (void)ledger_accounts(l, &p->path, at, &p->accounts);
+    add_accounts(l, &p->path, at, &p->accounts);
     snprintf(name, sizeof name, "job:%llu", (unsigned long long)id.job);
     if (budget) {
         must(strs_add(&p->accounts, name));
@@ -122,7 +130,7 @@ static inline struct fact fact_renew(const struct ledger *l, int64_t at, struct 
     char name[32];
     f.renewed = (struct fact_renewed){.id = id, .spent_micros = spent, .hold_micros = hold};
     (void)ledger_path(l, tenant, &path);
-    (void)ledger_accounts(l, &path, at, &f.renewed.accounts);
+    add_accounts(l, &path, at, &f.renewed.accounts);
     texts_clear(&path);
     snprintf(name, sizeof name, "job:%llu", (unsigned long long)id.job);
     if (budget) {

@@ -1,0 +1,273 @@
+/*
+ * random_ops - a small world of tenants, jobs and attempts, and an endless row of random facts about it: sensible ones,
+ * and ones that the rules must refuse. The test of the ledger and the test of the commit function draw from it.
+ *
+ * The world follows what was admitted (ops_admitted); it asks the ledger for names only, never for verdicts.
+ */
+#ifndef REEVE_TESTS_QUOTAS_RANDOM_OPS_H
+#define REEVE_TESTS_QUOTAS_RANDOM_OPS_H
+
+#include "tests/quotas/facts.h"
+
+#define OPS_JOBS 64
+
+struct ops_attempt {
+    struct attempt_id id;
+    uint32_t job; /* index */
+    int64_t spent, held;
+};
+struct ops_job {
+    uint64_t job; /* 0 = free place */
+    char tenant[64];
+    bool budget;
+    uint32_t queued, live, next_epoch;
+};
+struct ops_world {
+    uint64_t seed;
+    int64_t at;
+    uint64_t next_job, keys;
+    struct ops_job jobs[OPS_JOBS];
+    struct ops_attempt live[4096];
+    size_t live_count;
+};
+
+static const char *const ops_tenants[] = {"acme", "acme/etl", "acme/etl/night", "acme/ml", "beta", "beta/x"};
+
+static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
+{
+    uint64_t *seed = &w->seed;
+    rule->quota.max.cpu_milli = random_below(seed, 2) ? 1000 * (1 + random_below(seed, 12)) : 0;
+    rule->quota.max.mem_bytes = random_below(seed, 3) ? 0 : (uint64_t)(1 + random_below(seed, 20)) << 26;
+    rule->quota.max_running = random_below(seed, 3) ? 0 : 1 + random_below(seed, 10);
+    rule->quota.max_queued = random_below(seed, 2) ? 0 : 1 + random_below(seed, 60);
+    if (random_below(seed, 3) == 0) {
+        must(counts_set(&rule->quota.max.generic, "gpu", 1 + random_below(seed, 6)));
+    }
+    if (random_below(seed, 3) > 0) {
+        rule->budget.present = true;
+        rule->budget.limit_micros = (int64_t)random_below(seed, 20000);
+        rule->budget.period = (uint32_t)random_below(seed, PERIOD_KIND_COUNT);
+    }
+}
+
+static inline struct fact ops_policy(struct ops_world *w)
+{
+    struct fact f = fact_policy(w->at);
+    size_t tenants = COUNT_OF(ops_tenants);
+    /* In table order parents come before children. */
+    for (size_t i = 0; i < tenants; i++) {
+        if (random_below(&w->seed, 3) == 0) {
+            ops_rule(w, fact_tenant(&f, ops_tenants[i]));
+        } else if (random_below(&w->seed, 12) == 0) {
+            must(strs_add(&f.policy.removed, ops_tenants[i]));
+        }
+    }
+    if (random_below(&w->seed, 8) == 0) {
+        ops_rule(w, fact_tenant(&f, TENANT_ROOT));
+    }
+    return f;
+}
+
+static inline struct ops_job *ops_some_job(struct ops_world *w)
+{
+    return &w->jobs[random_below(&w->seed, OPS_JOBS)];
+}
+
+static inline struct fact ops_submit(struct ops_world *w, const struct ledger *l)
+{
+    char key[32];
+    /* Old keys come back now and then, with the same body or another. */
+    uint64_t key_number = random_below(&w->seed, 10) == 0 && w->keys > 0 ? random_below(&w->seed, w->keys) : w->keys++;
+    snprintf(key, sizeof key, "key-%llu", (unsigned long long)key_number);
+    int64_t budget = random_below(&w->seed, 3) ? 0 : 1 + (int64_t)random_below(&w->seed, 3000);
+    uint32_t tasks = 1 + (uint32_t)random_below(&w->seed, 5);
+    return fact_submit(l, w->at, w->next_job++, ops_tenants[random_below(&w->seed, COUNT_OF(ops_tenants))], key, tasks,
+                       budget);
+}
+
+static inline struct fact ops_place(struct ops_world *w, const struct ledger *l)
+{
+    const struct ops_job *job = ops_some_job(w);
+    struct attempt_id id = {job->job, (uint32_t)random_below(&w->seed, 5), job->next_epoch};
+    if (random_below(&w->seed, 20) == 0 && w->live_count > 0) {
+        id = w->live[random_below(&w->seed, w->live_count)].id; /* a duplicate */
+    }
+    struct fact f = fact_place(l, w->at, id, job->job ? job->tenant : "acme", job->budget,
+                               (int64_t)random_below(&w->seed, 800));
+    if (random_below(&w->seed, 3) == 0) {
+        must(counts_set(&f.placed.resources.generic, "gpu", 1 + random_below(&w->seed, 3)));
+    }
+    if (random_below(&w->seed, 50) == 0) {
+        f.placed.hold_micros = random_below(&w->seed, 2) ? -1 : MONEY_MICROS_MAX + 1;
+    }
+    if (random_below(&w->seed, 50) == 0) {
+        must(strs_add(&f.placed.accounts, random_below(&w->seed, 2) ? "job:999999" : "nobody@2026"));
+    }
+    return f;
+}
+
+static inline struct ops_attempt ops_some_attempt(struct ops_world *w)
+{
+    if (w->live_count == 0 || random_below(&w->seed, 30) == 0) {
+        return (struct ops_attempt){.id = {77777, 1, 1}}; /* holds nothing */
+    }
+    return w->live[random_below(&w->seed, w->live_count)];
+}
+
+static inline int64_t ops_spend(struct ops_world *w, const struct ops_attempt *a)
+{
+    uint64_t odd = random_below(&w->seed, 40);
+    return odd == 0   ? a->spent + a->held + 1
+           : odd == 1 ? a->spent - 1
+                      : a->spent + (int64_t)random_below(&w->seed, (uint64_t)a->held + 1);
+}
+
+static inline struct fact ops_renew(struct ops_world *w, const struct ledger *l)
+{
+    struct ops_attempt a = ops_some_attempt(w);
+    const struct ops_job *job = &w->jobs[a.job];
+    return fact_renew(l, w->at, a.id, job->tenant, job->budget, ops_spend(w, &a), (int64_t)random_below(&w->seed, 800));
+}
+
+static inline struct fact ops_end(struct ops_world *w)
+{
+    struct ops_attempt a = ops_some_attempt(w);
+    const struct ops_job *job = &w->jobs[a.job];
+    uint32_t next = random_below(&w->seed, 5) ? NEXT_FINAL : random_below(&w->seed, 2) ? NEXT_QUEUED : NEXT_HELD;
+    bool last = job->job == a.id.job && job->queued == 0 && job->live == 1 && next == NEXT_FINAL;
+    bool done = random_below(&w->seed, 60) == 0 ? !last && next == NEXT_FINAL && job->live > 1 : last;
+    return fact_end(w->at, a.id, ops_spend(w, &a), next, done);
+}
+
+static inline struct fact ops_cancel(struct ops_world *w, const struct ledger *l)
+{
+    const struct ops_job *job = ops_some_job(w);
+    uint32_t count = job->queued > 0 ? 1 + (uint32_t)random_below(&w->seed, job->queued) : 0;
+    if (random_below(&w->seed, 40) == 0) {
+        count = 1000000;
+    }
+    return fact_cancel(l, w->at, job->job, job->job ? job->tenant : "beta", count,
+                       job->job && count == job->queued && job->live == 0);
+}
+
+static inline struct fact ops_next(struct ops_world *w, const struct ledger *l)
+{
+    w->at += (int64_t)random_below(&w->seed, (uint64_t)DAY_US / 40);
+    uint64_t what = random_below(&w->seed, 100);
+    if (what < 3) {
+        return ops_policy(w);
+    }
+    if (what < 20) {
+        return ops_submit(w, l);
+    }
+    if (what < 50) {
+        return ops_place(w, l);
+    }
+    if (what < 70) {
+        return ops_renew(w, l);
+    }
+    if (what < 92) {
+        return ops_end(w);
+    }
+    if (what < 98) {
+        return ops_cancel(w, l);
+    }
+    struct fact note = {.kind = FACT_ATTEMPT_RUNNING, .at_utc_us = w->at, .running = {.id = {1, 0, 1}}};
+    return note;
+}
+
+static inline struct ops_job *ops_find_job(struct ops_world *w, uint64_t job)
+{
+    for (size_t i = 0; i < OPS_JOBS; i++) {
+        if (w->jobs[i].job == job) {
+            return &w->jobs[i];
+        }
+    }
+    abort();
+}
+
+static inline bool ops_has_room(const struct ops_world *w)
+{
+    for (size_t i = 0; i < OPS_JOBS; i++) {
+        if (w->jobs[i].job == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline struct ops_attempt *ops_find_attempt(struct ops_world *w, struct attempt_id id)
+{
+    for (size_t i = 0; i < w->live_count; i++) {
+        if (attempt_id_equal(w->live[i].id, id)) {
+            return &w->live[i];
+        }
+    }
+    abort();
+}
+
+static inline void ops_forget_if_done(struct ops_job *job)
+{
+    if (job->queued == 0 && job->live == 0) {
+        job->job = 0;
+        job->budget = false;
+    }
+}
+
+/* The fact was admitted: the world follows. */
+static inline void ops_admitted(struct ops_world *w, const struct fact *f)
+{
+    if (f->kind == FACT_JOB_SUBMITTED) {
+        struct ops_job *job = ops_find_job(w, 0);
+        *job = (struct ops_job){.job = f->submitted.job, .budget = f->submitted.spec.budget_micros > 0, .next_epoch = 1};
+        snprintf(job->tenant, sizeof job->tenant, "%s", f->submitted.tenant);
+        job->queued = job_spec_tasks(&f->submitted.spec);
+    } else if (f->kind == FACT_TASKS_CANCELLED && f->cancelled.count > 0) {
+        struct ops_job *job = ops_find_job(w, f->cancelled.job);
+        job->queued -= f->cancelled.count;
+        ops_forget_if_done(job);
+    } else if (f->kind == FACT_ATTEMPT_PLACED) {
+        struct ops_job *job = ops_find_job(w, f->placed.id.job);
+        job->queued--;
+        job->live++;
+        job->next_epoch++;
+        w->live[w->live_count++] = (struct ops_attempt){f->placed.id, (uint32_t)(job - w->jobs), 0, f->placed.hold_micros};
+    } else if (f->kind == FACT_HOLD_RENEWED) {
+        struct ops_attempt *a = ops_find_attempt(w, f->renewed.id);
+        a->spent = f->renewed.spent_micros;
+        a->held = f->renewed.hold_micros;
+    } else if (f->kind == FACT_ATTEMPT_ENDED) {
+        struct ops_attempt *a = ops_find_attempt(w, f->ended.id);
+        struct ops_job *job = &w->jobs[a->job];
+        job->live--;
+        job->queued += f->ended.next != NEXT_FINAL;
+        ops_forget_if_done(job);
+        *a = w->live[--w->live_count];
+    }
+}
+
+/* May this fact be tried at all? A job that doesn't exist can't be told from a tenant's other jobs by the counters, and
+ * the world's tables have an end. */
+static inline bool ops_is_fair(const struct ops_world *w, const struct fact *f)
+{
+    if (f->kind == FACT_JOB_SUBMITTED) {
+        return ops_has_room(w);
+    }
+    if (f->kind == FACT_TASKS_CANCELLED) {
+        return f->cancelled.job != 0 && f->cancelled.count > 0;
+    }
+    if (f->kind == FACT_ATTEMPT_PLACED && f->placed.id.job == 0) {
+        return false;
+    }
+    if (f->kind == FACT_ATTEMPT_PLACED) {
+        for (size_t i = 0; i < OPS_JOBS; i++) {
+            if (w->jobs[i].job == f->placed.id.job) {
+                return w->jobs[i].queued > 0 && w->live_count < COUNT_OF(w->live);
+            }
+        }
+        return false;
+    }
+    return true;
+}
+
+#endif
