@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/io/log.h"
+
 struct loop {
     struct event_base *base;
     bool (*turn)(void *arg);
@@ -43,6 +45,13 @@ static void on_stop_signal(evutil_socket_t signo, short what, void *arg)
         l->stopping = true;
 }
 
+/* libevent would write lines of its own shape to stderr. */
+static void on_library_message(int severity, const char *text)
+{
+    if (severity >= EVENT_LOG_WARN)
+        log_line(LOG_WARN, "loop.warning", "text=%s", log_quote(text));
+}
+
 int loop_new(struct loop **ret, struct err *err)
 {
     struct loop *l = calloc(1, sizeof *l);
@@ -53,6 +62,7 @@ int loop_new(struct loop **ret, struct err *err)
             event_config_free(config);
         return err_set(err, -ENOMEM, "make the event loop: out of memory");
     }
+    event_set_log_callback(on_library_message);
     /* Without this libevent reads the coarse clock, which is up to 4 ms behind. */
     event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
     l->base = event_base_new_with_config(config);

@@ -141,6 +141,10 @@ static int take_answer(struct rpc_client *c, const struct method *m, uint64_t de
                                rc == -ECONNRESET ? "the connection was closed" : strerror(-rc));
             continue;
         }
+        if (len == 0) {
+            drop_line(c, 0);
+            continue;
+        }
         struct json_message msg = {0};
         int rc = json_message_parse(c->in.data, (size_t)len, &msg, err);
         drop_line(c, (size_t)len);

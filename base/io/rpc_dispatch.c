@@ -1,6 +1,7 @@
 /*
  * rpc_dispatch - what one line means: a request for a handler, an answer for a waiting call, or a broken call that is
- * told so. Nothing in here closes a connection: the line framing is intact, the next line is tried.
+ * told so. A broken line costs the connection only when calls of ours wait on it: it may have been their answer, and
+ * nobody would wait for ever. Otherwise the framing is intact and the next line is tried.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -147,6 +148,8 @@ void rpc_dispatch(struct rpc_conn *c, const char *line, size_t len)
     int rc = json_message_parse(line, len, &msg, &err);
     if (rc < 0) {
         answer_broken(c, "", rc == -EPROTO ? RPC_NOT_A_CALL : rc == -EBADMSG ? RPC_NOT_JSON : RPC_INTERNAL, err.text);
+        if (c->calls.head < c->calls.count)
+            rpc_conn_last_words(c);
         return;
     }
     if (msg.method != NULL)
