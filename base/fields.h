@@ -115,11 +115,12 @@ struct fields {
 };
 
 /* Rows and tables, readable: FIELD_ROW(job_spec, 3, "time_limit", FIELD_DURATION, time_limit_ms, .max = ..., .help = "...") */
-#define FIELD_ROW(type, id_, name_, kind_, member, ...)                                            \
+#define FIELD_ROW(type, id_, name_, kind_, ...)                                                    \
     {                                                                                              \
-        .name = (name_), .id = (id_), .kind = (kind_), .offset = offsetof(struct type, member),    \
-        __VA_ARGS__                                                                                \
+        .name = (name_), .id = (id_), .kind = (kind_), FIELD_ROW_MEMBER(type, __VA_ARGS__, )       \
     }
+/* The empty last argument spares rows without options an ISO C warning. */
+#define FIELD_ROW_MEMBER(type, member, ...) .offset = offsetof(struct type, member), __VA_ARGS__
 #define FIELDS_TABLE(what_, type, rows_)                                                           \
     {                                                                                              \
         .what = (what_), .size = sizeof(struct type), .rows = (rows_), .count = COUNT_OF(rows_)    \
