@@ -1,0 +1,58 @@
+#include <errno.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+static int term_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    if (f->term.term <= c->term)
+        return err_set(err, -EPROTO, "term.taken: %llu is not above %llu", (unsigned long long)f->term.term,
+                       (unsigned long long)c->term);
+    return 0;
+}
+
+static void term_apply(struct core *c, const struct fact *f)
+{
+    c->term = f->term.term;
+}
+
+static const struct fact_rule rule_term = {term_check, term_apply};
+
+static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
+    [FACT_TERM_TAKEN] = &rule_term,
+    [FACT_POLICY_SET] = &rule_policy,
+    [FACT_JOB_SUBMITTED] = &rule_submitted,
+    [FACT_TASKS_CANCELLED] = &rule_cancelled,
+    [FACT_TASK_HELD] = &rule_held,
+    [FACT_TASK_RELEASED] = &rule_released,
+    [FACT_ATTEMPT_PLACED] = &rule_placed,
+    [FACT_ATTEMPT_RUNNING] = &rule_running,
+    [FACT_HOLD_RENEWED] = &rule_renewed,
+    [FACT_ATTEMPT_STOPPING] = &rule_stopping,
+    [FACT_ATTEMPT_UNREACHABLE] = &rule_unreachable,
+    [FACT_ATTEMPT_REACHED] = &rule_reached,
+    [FACT_ATTEMPT_ENDED] = &rule_ended,
+    [FACT_NODE_JOINED] = &rule_joined,
+    [FACT_NODE_LOST] = &rule_lost,
+    [FACT_NODE_DRAINED] = &rule_drained,
+    [FACT_SNAPSHOT_JOB] = &rule_snapshot_job,
+    [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,
+};
+
+int core_apply_check(const struct core *c, const struct fact *fact, struct err *err)
+{
+    if (fact->kind >= FACT_KIND_COUNT || rules[fact->kind] == NULL)
+        return err_set(err, -EPROTO, "no fact of kind %u changes the core", fact->kind);
+    return rules[fact->kind]->check(c, fact, err);
+}
+
+void core_apply(struct core *c, uint64_t seq, const struct fact *fact)
+{
+    flight_end(c, fact);
+    struct err err = {0};
+    int rc = core_apply_check(c, fact, &err);
+    BUG(rc < 0); /* err.text says which invariant */
+    rules[fact->kind]->apply(c, fact);
+    c->seq = MAX(c->seq, seq);
+    c->last_utc_us = MAX(c->last_utc_us, fact->at_utc_us);
+}

@@ -1,0 +1,338 @@
+#include <errno.h>
+#include <string.h>
+
+#include "policies/retry.h"
+#include "scheduler/core/state.h"
+
+static int no_attempt(struct attempt_id id, const char *what, struct err *err)
+{
+    char text[ATTEMPT_ID_TEXT_MAX];
+    return err_set(err, -EPROTO, "%s: no live attempt %s", what, attempt_id_format(id, text));
+}
+
+static int refused_state(const struct task *t, const char *what, struct err *err)
+{
+    char text[ATTEMPT_ID_TEXT_MAX];
+    return err_set(err, -EPROTO, "%s: attempt %s is %s", what, attempt_id_format(task_id(t), text),
+                   names_get(&task_state_names, t->state));
+}
+
+static int live_check(const struct core *c, struct attempt_id id, uint32_t event, struct err *err)
+{
+    const struct task *t = task_of(c, id);
+    const char *what = names_get(&task_event_names, event);
+    if (t == NULL || !task_state_is_live(t->state))
+        return no_attempt(id, what, err);
+    if (task_state_next(t->state, event, TASK_FAILED) < 0)
+        return refused_state(t, what, err);
+    return 0;
+}
+
+static void event(struct core *c, struct task *t, uint32_t what)
+{
+    int state = task_state_next(t->state, what, 0);
+    BUG(state < 0);
+    task_set_state(c, t, (uint32_t)state);
+    t->job->change++;
+}
+
+/* ---- what an attempt uses ---------------------------------------------------------------------------------- */
+
+void attempt_begin(struct core *c, struct task *t, struct node *n)
+{
+    struct shape *s = t->job->shape;
+    queue_drop(c, &t->entry);
+    timer_stop(c, &t->timer);
+    free(t->refused);
+    t->refused = NULL;
+    node_take_task(n, t);
+    node_use(c, n, &s->need, true);
+    tenant_use(c, s->tenant, &s->need, true);
+    t->job->live++;
+}
+
+void attempt_finish(struct core *c, struct task *t)
+{
+    struct shape *s = t->job->shape;
+    struct node *n = t->node;
+    timer_stop(c, &t->timer);
+    node_leave_task(t);
+    node_use(c, n, &s->need, false);
+    tenant_use(c, s->tenant, &s->need, false);
+    t->job->live--;
+    core_clear_strs(&t->accounts);
+    charges_clear(&t->charges);
+    t->placed_utc_us = t->started_utc_us = 0;
+    t->spent_micros = t->hold_micros = 0;
+    t->settled_us = t->paid_us = 0;
+    t->stopping = END_NONE;
+    t->final = t->missing = false;
+    t->price_version = 0;
+}
+
+void attempt_plan_renewal(struct core *c, struct task *t)
+{
+    uint64_t limit_us = t->job->shape->limit_us;
+    timer_stop(c, &t->timer);
+    if (t->state != TASK_RUNNING || t->started_utc_us == 0 || (limit_us != 0 && t->paid_us >= limit_us) ||
+        t->stopping == END_NODE_LOST)
+        return;
+    timer_set(c, &t->timer, t->started_utc_us + (int64_t)t->paid_us - (int64_t)core_slice_us(c) / 2);
+}
+
+/* ---- attempt.placed ---------------------------------------------------------------------------------------- */
+
+static int placed_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    const struct fact_placed *p = &f->placed;
+    const struct job *j = job_find(c, p->id.job);
+    if (j == NULL || j->finished || !job_has_task(j, p->id.task))
+        return no_attempt(p->id, "placed: no such task", err);
+    const struct node *n = node_find(c, p->node);
+    if (n == NULL || n->lost)
+        return err_set(err, -EPROTO, "placed: no node '%s'", p->node != NULL ? p->node : "");
+    struct shape *s = j->shape;
+    shape_refresh(c, s);
+    if (!s->placeable)
+        return err_set(err, -EPROTO, "placed: job %llu needs what no node has", (unsigned long long)j->id);
+    const struct task *t = task_find(j, p->id.task);
+    if (t != NULL && task_state_next(t->state, TASK_EV_PLACED, 0) < 0)
+        return refused_state(t, "placed", err);
+    bool right_epoch = t != NULL ? p->id.epoch == t->epoch + 1 : p->id.task >= j->next && p->id.epoch == 1;
+    if (!right_epoch || p->hold_micros < 0)
+        return no_attempt(p->id, "placed: not the next epoch", err);
+    return 0;
+}
+
+/* Tasks before it that should have started earlier (their placements were refused) get records and come first. */
+static struct task *first_attempt_of(struct core *c, struct job *j, uint32_t index)
+{
+    uint32_t from = j->next;
+    for (uint64_t i = job_fresh_from(j, from); i < index; i = job_fresh_from(j, i + 1))
+        queue_sync_task(c, task_add(c, j, (uint32_t)i, TASK_QUEUED));
+    struct task *t = task_add(c, j, index, TASK_QUEUED);
+    j->next = index + 1;
+    job_advance(c, j, from);
+    return t;
+}
+
+static void placed_apply(struct core *c, const struct fact *f)
+{
+    const struct fact_placed *p = &f->placed;
+    struct job *j = job_find(c, p->id.job);
+    ledger_apply(c->ledger, f);
+    struct task *t = task_find(j, p->id.task);
+    if (t == NULL)
+        t = first_attempt_of(c, j, p->id.task);
+    event(c, t, TASK_EV_PLACED);
+    t->epoch = p->id.epoch;
+    t->placed_utc_us = f->at_utc_us;
+    t->hold_micros = p->hold_micros;
+    t->paid_us = p->paid_us;
+    t->price_version = p->price_version;
+    core_copy_strs(&p->accounts, &t->accounts);
+    attempt_begin(c, t, node_find(c, p->node));
+    free(j->refused);
+    j->refused = NULL;
+    c->placed_total++;
+    queue_sync(c, j);
+}
+const struct fact_rule rule_placed = {placed_check, placed_apply};
+
+/* ---- while it lives ---------------------------------------------------------------------------------------- */
+
+static int running_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    return live_check(c, f->running.id, TASK_EV_RUNNING, err);
+}
+
+static void running_apply(struct core *c, const struct fact *f)
+{
+    struct task *t = task_of(c, f->running.id);
+    event(c, t, TASK_EV_RUNNING);
+    if (t->started_utc_us == 0)
+        t->started_utc_us = f->running.started_utc_us;
+    attempt_plan_renewal(c, t);
+}
+const struct fact_rule rule_running = {running_check, running_apply};
+
+static int renewed_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    const struct fact_renewed *r = &f->renewed;
+    const struct task *t = task_of(c, r->id);
+    if (t == NULL || !task_state_is_live(t->state))
+        return no_attempt(r->id, "renewed", err);
+    if (r->spent_micros < t->spent_micros || r->spent_micros - t->spent_micros > t->hold_micros || r->hold_micros < 0 ||
+        r->settled_us < t->settled_us || r->paid_us < t->paid_us)
+        return err_set(err, -EPROTO, "renewed: attempt %llu.%u spends what it doesn't hold, or loses paid time",
+                       (unsigned long long)r->id.job, r->id.task);
+    return 0;
+}
+
+static void renewed_apply(struct core *c, const struct fact *f)
+{
+    const struct fact_renewed *r = &f->renewed;
+    struct task *t = task_of(c, r->id);
+    ledger_apply(c->ledger, f);
+    t->job->spent_micros += r->spent_micros - t->spent_micros;
+    t->spent_micros = r->spent_micros;
+    t->hold_micros = r->hold_micros;
+    t->settled_us = r->settled_us;
+    t->paid_us = r->paid_us;
+    t->final = r->final;
+    core_clear_strs(&t->accounts);
+    core_copy_strs(&r->accounts, &t->accounts);
+    charges_join(&t->charges, &r->charges);
+    free(t->refused);
+    t->refused = NULL;
+    t->job->change++;
+    c->renewed_total++;
+    attempt_plan_renewal(c, t);
+}
+const struct fact_rule rule_renewed = {renewed_check, renewed_apply};
+
+static int stopping_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    const struct task *t = task_of(c, f->stopping.id);
+    if (t == NULL || !task_state_is_live(t->state) || f->stopping.cause == END_NONE ||
+        f->stopping.cause >= END_CAUSE_COUNT)
+        return no_attempt(f->stopping.id, "stopping", err);
+    return 0;
+}
+
+static void stopping_apply(struct core *c, const struct fact *f)
+{
+    struct task *t = task_of(c, f->stopping.id);
+    (void)c;
+    t->missing |= t->stopping == END_NODE_LOST; /* it died before: decide() still has to end it */
+    t->stopping = f->stopping.cause;
+    t->job->change++;
+}
+const struct fact_rule rule_stopping = {stopping_check, stopping_apply};
+
+static int unreachable_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    return live_check(c, f->unreachable.id, TASK_EV_SILENT, err);
+}
+
+static void unreachable_apply(struct core *c, const struct fact *f)
+{
+    struct task *t = task_of(c, f->unreachable.id);
+    event(c, t, TASK_EV_SILENT);
+    timer_stop(c, &t->timer);
+}
+const struct fact_rule rule_unreachable = {unreachable_check, unreachable_apply};
+
+static int reached_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    return live_check(c, f->reached.id, TASK_EV_REACHED, err);
+}
+
+static void reached_apply(struct core *c, const struct fact *f)
+{
+    struct task *t = task_of(c, f->reached.id);
+    event(c, t, TASK_EV_REACHED);
+    attempt_plan_renewal(c, t);
+}
+const struct fact_rule rule_reached = {reached_check, reached_apply};
+
+/* ---- attempt.ended ----------------------------------------------------------------------------------------- */
+
+static int ended_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    const struct fact_ended *e = &f->ended;
+    const struct task *t = task_of(c, e->id);
+    if (t == NULL || !task_state_is_live(t->state))
+        return no_attempt(e->id, "ended", err);
+    if (e->next >= TASK_NEXT_COUNT || e->record.cause >= END_CAUSE_COUNT ||
+        (e->next == NEXT_FINAL && !task_state_is_final(e->state)))
+        return err_set(err, -EPROTO, "ended: task %llu.%u: nothing follows from this end", (unsigned long long)e->id.job,
+                       e->id.task);
+    if (e->spent_micros < t->spent_micros || e->spent_micros - t->spent_micros > t->hold_micros)
+        return err_set(err, -EPROTO, "ended: attempt %llu.%u spends what it doesn't hold", (unsigned long long)e->id.job,
+                       e->id.task);
+    if (e->job_done && (e->next != NEXT_FINAL || t->job->ended_count + 1 != job_tasks(t->job)))
+        return err_set(err, -EPROTO, "ended: job %llu isn't done", (unsigned long long)e->id.job);
+    return 0;
+}
+
+static int32_t exit_code_of(const struct exit_record *r, uint32_t state)
+{
+    if (state == TASK_SUCCEEDED)
+        return 0;
+    if (r->cause == END_EXIT && r->exit_code != 0)
+        return r->exit_code;
+    if (r->cause == END_SIGNAL && r->signal > 0)
+        return 128 + r->signal;
+    if (r->cause == END_OOM)
+        return 137;
+    if (r->cause == END_TIME_LIMIT)
+        return 124;
+    return r->cause == END_CANCELLED ? 130 : 1;
+}
+
+/* Borrows everything; for the history only. */
+static void remember(struct core *c, struct task *t, const struct fact *f)
+{
+    const struct fact_ended *e = &f->ended;
+    struct attempt_view view = {
+        .task = t->index,
+        .epoch = t->epoch,
+        .state = (char *)(uintptr_t)names_get(&task_state_names, e->next == NEXT_FINAL ? e->state
+                                                                                     : task_state_of_end(&e->record)),
+        .node = t->node->name,
+        .cause = (char *)(uintptr_t)end_causes[e->record.cause].name,
+        .sentence = (char *)(uintptr_t)end_causes[e->record.cause].sentence,
+        .placed_utc_us = t->placed_utc_us,
+        .started_utc_us = t->started_utc_us != 0 ? t->started_utc_us : e->record.started_utc_us,
+        .ended_utc_us = f->at_utc_us,
+        .record = e->record,
+        .spent_micros = e->spent_micros,
+        .written_off_micros = e->written_off_micros,
+        .paid_us = t->paid_us,
+        .settled_us = t->settled_us,
+    };
+    charges_join(&t->charges, &e->charges);
+    view.charges = t->charges;
+    history_add(t->job, &view, task_id(t), t->node);
+    (void)c;
+}
+
+static void try_again(struct core *c, struct task *t, const struct fact *f)
+{
+    const struct fact_ended *e = &f->ended;
+    event(c, t, e->next == NEXT_HELD ? TASK_EV_HELD : TASK_EV_REQUEUED);
+    t->retries_used += e->user_retry;
+    if (retry_is_node_fault(e->record.cause)) {
+        t->node_faults++;
+        t->avoid = node_find(c, e->node);
+    }
+    t->eligible_utc_us = f->at_utc_us + retry_pause_us(e->record.cause, t->retries_used, t->node_faults);
+    if (e->next == NEXT_QUEUED)
+        timer_set(c, &t->timer, t->eligible_utc_us);
+}
+
+static void ended_apply(struct core *c, const struct fact *f)
+{
+    const struct fact_ended *e = &f->ended;
+    struct task *t = task_of(c, e->id);
+    struct job *j = t->job;
+    ledger_apply(c->ledger, f);
+    remember(c, t, f);
+    j->spent_micros += e->spent_micros - t->spent_micros;
+    c->written_off_micros += e->written_off_micros;
+    c->ended_total++;
+    attempt_finish(c, t);
+    if (e->next == NEXT_FINAL) {
+        int32_t code = exit_code_of(&e->record, e->state);
+        j->exit_code = code != 0 ? code : j->exit_code;
+        task_drop(c, t);
+        job_count_ended(c, j, e->state, 1);
+    } else {
+        try_again(c, t, f);
+    }
+    j->change++;
+    queue_sync(c, j);
+    job_finish_if_done(c, j, f->at_utc_us);
+}
+const struct fact_rule rule_ended = {ended_check, ended_apply};

@@ -1,0 +1,162 @@
+#include <errno.h>
+
+#include "scheduler/core/state.h"
+
+/* ---- job.submitted ----------------------------------------------------------------------------------------- */
+
+static int submitted_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    const struct fact_submitted *s = &f->submitted;
+    if (s->job == 0 || job_find(c, s->job) != NULL)
+        return err_set(err, -EPROTO, "job.submitted: job %llu is there already", (unsigned long long)s->job);
+    if (s->tenant == NULL || s->key == NULL || tenant_find(c, s->tenant) == NULL)
+        return err_set(err, -EPROTO, "job.submitted: job %llu has no tenant or no key", (unsigned long long)s->job);
+    if (s->spec.array.present && s->spec.array.last < s->spec.array.first)
+        return err_set(err, -EPROTO, "job.submitted: job %llu has no tasks", (unsigned long long)s->job);
+    return 0;
+}
+
+static void submitted_apply(struct core *c, const struct fact *f)
+{
+    ledger_apply(c->ledger, f);
+    struct job *j = job_add(c, &f->submitted, f->at_utc_us);
+    c->submitted_total++;
+    queue_sync(c, j);
+}
+const struct fact_rule rule_submitted = {submitted_check, submitted_apply};
+
+/* ---- ranges of waiting tasks ------------------------------------------------------------------------------- */
+
+static struct job *job_of_range(const struct core *c, const struct fact_tasks *r, const char *what, struct err *err)
+{
+    struct job *j = job_find(c, r->job);
+    if (j == NULL || j->finished) {
+        err_set(err, -EPROTO, "%s: no unfinished job %llu", what, (unsigned long long)r->job);
+        return NULL;
+    }
+    if (r->count == 0 || r->first < j->first || r->first > j->last || r->count - 1 > j->last - r->first) {
+        err_set(err, -EPROTO, "%s: job %llu has no tasks %u + %u", what, (unsigned long long)r->job, r->first, r->count);
+        return NULL;
+    }
+    return j;
+}
+
+static uint32_t last_of(const struct fact_tasks *r)
+{
+    return r->first + r->count - 1;
+}
+
+/* Every task of the range must take the event; those without a record are queued when they never started, final when
+ * they lie before job->next. */
+static int range_check(const struct core *c, const struct fact_tasks *r, uint32_t event, struct err *err)
+{
+    const char *what = names_get(&task_event_names, event);
+    struct job *j = job_of_range(c, r, what, err);
+    if (j == NULL)
+        return -EPROTO;
+    uint64_t known = 0, started = 0;
+    for (uint32_t i = 0; i < j->tasks_count; i++) {
+        const struct task *t = j->tasks[i];
+        if (t->index < r->first || t->index > last_of(r))
+            continue;
+        known++;
+        started += t->index < j->next;
+        if (task_state_next(t->state, event, 0) < 0)
+            return err_set(err, -EPROTO, "%s: task %llu.%u is %s", what, (unsigned long long)r->job, t->index,
+                           names_get(&task_state_names, t->state));
+    }
+    uint32_t before_next = j->next > r->first ? MIN(j->next - r->first, r->count) : 0;
+    if (started != before_next)
+        return err_set(err, -EPROTO, "%s: job %llu: some of its tasks are final", what, (unsigned long long)r->job);
+    if (event == TASK_EV_RELEASED && known != r->count)
+        return err_set(err, -EPROTO, "%s: job %llu: a task never started isn't held", what, (unsigned long long)r->job);
+    return 0;
+}
+
+static int cancelled_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    int rc = range_check(c, &f->cancelled, TASK_EV_CANCELLED, err);
+    if (rc < 0)
+        return rc;
+    const struct job *j = job_find(c, f->cancelled.job);
+    if (f->cancelled.job_done && j->ended_count + f->cancelled.count != job_tasks(j))
+        return err_set(err, -EPROTO, "cancelled: job %llu isn't done", (unsigned long long)j->id);
+    return 0;
+}
+
+/* A record that `next` has passed, or is about to pass, is needed no longer. */
+static void cancel_record(struct core *c, struct task *t, bool passed)
+{
+    timer_stop(c, &t->timer);
+    queue_drop(c, &t->entry);
+    task_set_state(c, t, TASK_CANCELLED);
+    if (passed || t->index < t->job->next)
+        task_drop(c, t);
+}
+
+static void cancelled_apply(struct core *c, const struct fact *f)
+{
+    const struct fact_tasks *r = &f->cancelled;
+    struct job *j = job_find(c, r->job);
+    ledger_apply(c->ledger, f);
+    uint32_t from = j->next;
+    bool reaches_next = r->first <= j->next && last_of(r) >= j->next;
+    for (uint32_t at = j->tasks_count; at-- > 0;) /* from behind: records leave */
+        if (j->tasks[at]->index >= r->first && j->tasks[at]->index <= last_of(r))
+            cancel_record(c, j->tasks[at], reaches_next);
+    for (uint64_t i = r->first; r->first > j->next && i <= last_of(r); i++) {
+        if (task_find(j, (uint32_t)i) == NULL)
+            task_set_state(c, task_add(c, j, (uint32_t)i, TASK_QUEUED), TASK_CANCELLED);
+    }
+    if (reaches_next)
+        j->next = last_of(r) + 1;
+    job_count_ended(c, j, TASK_CANCELLED, r->count);
+    job_advance(c, j, from);
+    j->change++;
+    queue_sync(c, j);
+    job_finish_if_done(c, j, f->at_utc_us);
+}
+const struct fact_rule rule_cancelled = {cancelled_check, cancelled_apply};
+
+static int held_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    return range_check(c, &f->held, TASK_EV_HELD, err);
+}
+
+static void held_apply(struct core *c, const struct fact *f)
+{
+    struct job *j = job_find(c, f->held.job);
+    ledger_apply(c->ledger, f);
+    for (uint64_t i = f->held.first; i <= last_of(&f->held); i++) {
+        struct task *t = task_find(j, (uint32_t)i);
+        if (t == NULL)
+            t = task_add(c, j, (uint32_t)i, TASK_QUEUED);
+        timer_stop(c, &t->timer);
+        queue_drop(c, &t->entry);
+        task_set_state(c, t, TASK_HELD);
+    }
+    j->change++;
+    queue_sync(c, j);
+}
+const struct fact_rule rule_held = {held_check, held_apply};
+
+static int released_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    return range_check(c, &f->released, TASK_EV_RELEASED, err);
+}
+
+static void released_apply(struct core *c, const struct fact *f)
+{
+    struct job *j = job_find(c, f->released.job);
+    ledger_apply(c->ledger, f);
+    for (uint64_t i = f->released.first; i <= last_of(&f->released); i++) {
+        struct task *t = task_find(j, (uint32_t)i);
+        t->eligible_utc_us = 0;
+        t->node_faults = 0; /* a person has looked at it: counting begins anew */
+        task_set_state(c, t, TASK_QUEUED);
+        queue_sync_task(c, t);
+    }
+    j->change++;
+    queue_sync(c, j);
+}
+const struct fact_rule rule_released = {released_check, released_apply};

@@ -1,0 +1,190 @@
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+static bool waits(uint32_t state)
+{
+    return state == TASK_QUEUED || state == TASK_HELD;
+}
+
+/* Is this task waiting? One without a record is when it never started. */
+static bool task_waits(const struct job *j, uint64_t index)
+{
+    const struct task *t = task_find(j, (uint32_t)index);
+    return t != NULL ? waits(t->state) : index >= j->next;
+}
+
+/* The next record from an index on; NULL when there is none. */
+static const struct task *record_from(const struct job *j, uint64_t from)
+{
+    uint32_t low = 0, high = j->tasks_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (j->tasks[middle]->index < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < j->tasks_count ? j->tasks[low] : NULL;
+}
+
+bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count)
+{
+    uint64_t first = MAX(from, j->first);
+    while (first <= j->last && !task_waits(j, first)) {
+        const struct task *next = record_from(j, first + 1);
+        first = first < j->next && (next == NULL || next->index > j->next) ? j->next
+                : next != NULL && first < j->next                          ? next->index
+                                                                           : first + 1;
+    }
+    if (j->finished || first > j->last)
+        return false;
+    uint64_t end = first;
+    while (end <= j->last && task_waits(j, end)) {
+        const struct task *next = end >= j->next ? record_from(j, end) : NULL;
+        if (end < j->next || (next != NULL && next->index == end))
+            end++;
+        else
+            end = next != NULL ? next->index : (uint64_t)j->last + 1;
+    }
+    *ret_first = (uint32_t)first;
+    *ret_count = (uint32_t)(end - first);
+    return true;
+}
+
+static void cancel_waiting(const struct job *j, const char *who, int64_t utc_us, uint32_t first, uint32_t count,
+                           uint32_t before, struct fact *f)
+{
+    *f = (struct fact){.kind = FACT_TASKS_CANCELLED, .at_utc_us = utc_us};
+    f->cancelled = (struct fact_tasks){.job = j->id,
+                                       .first = first,
+                                       .count = count,
+                                       .who = core_text(who),
+                                       .reason = core_text("cancelled"),
+                                       .job_done = j->ended_count + before + count == job_tasks(j)};
+    core_copy_strs(&job_tenant(j)->line, &f->cancelled.path);
+}
+
+static bool stop_live(const struct task *t, const char *who, int64_t utc_us, struct fact *f)
+{
+    if (!task_state_is_live(t->state) || t->stopping == END_CANCELLED)
+        return false;
+    *f = (struct fact){.kind = FACT_ATTEMPT_STOPPING, .at_utc_us = utc_us};
+    f->stopping = (struct fact_stopping){task_id(t), END_CANCELLED, core_text(who)};
+    return true;
+}
+
+/* The job of a call, or a refusal. */
+static struct job *job_of_call(const struct core *c, const struct job_call *call, struct refusal *refusal)
+{
+    struct job *j = job_find(c, call->job);
+    if (j == NULL)
+        refusal_from(refusal, "not_found", "job", NULL, "there is no job %llu", (unsigned long long)call->job);
+    else if (call->has_task && !job_has_task(j, call->task))
+        refusal_from(refusal, "not_found", "task", NULL, "job %llu has tasks %u to %u", (unsigned long long)call->job,
+                     j->first, j->last);
+    else
+        return j;
+    return NULL;
+}
+
+struct cancelling {
+    const struct job *job;
+    const char *who;
+    int64_t utc_us;
+    struct fact *facts;
+    size_t count, max;
+    struct cancel_reply *reply;
+};
+
+static void cancel_range(struct cancelling *k, uint32_t first, uint32_t count)
+{
+    cancel_waiting(k->job, k->who, k->utc_us, first, count, k->reply->cancelled, &k->facts[k->count++]);
+    k->reply->cancelled += count;
+}
+
+static void cancel_task(struct cancelling *k, uint32_t index)
+{
+    const struct task *t = task_find(k->job, index);
+    if (task_waits(k->job, index))
+        cancel_range(k, index, 1);
+    else if (t != NULL && stop_live(t, k->who, k->utc_us, &k->facts[k->count])) {
+        k->count++;
+        k->reply->stopping++;
+    }
+}
+
+static void cancel_job(struct cancelling *k)
+{
+    uint32_t first, count;
+    for (uint64_t from = k->job->first; k->count < k->max && job_waiting_range(k->job, from, &first, &count);
+         from = (uint64_t)first + count)
+        cancel_range(k, first, count);
+    for (uint32_t i = 0; i < k->job->tasks_count && k->count < k->max; i++)
+        if (stop_live(k->job->tasks[i], k->who, k->utc_us, &k->facts[k->count])) {
+            k->count++;
+            k->reply->stopping++;
+        }
+}
+
+int core_check_cancel(struct core *c, const struct job_call *call, const char *who, struct core_now now,
+                      struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply, struct refusal *refusal)
+{
+    *ret_count = 0;
+    *reply = (struct cancel_reply){0};
+    const struct job *j = job_of_call(c, call, refusal);
+    if (j == NULL)
+        return CORE_REFUSED;
+    if (j->in_flight > 0)
+        return CORE_LATER;
+    struct cancelling k = {.job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply};
+    if (j->finished || max == 0)
+        return CORE_FACT; /* nothing waits, nothing runs: it is as they wish */
+    if (call->has_task)
+        cancel_task(&k, call->task);
+    else
+        cancel_job(&k);
+    for (size_t i = 0; i < k.count; i++)
+        flight_begin(c, &ret[i]);
+    *ret_count = k.count;
+    return CORE_FACT;
+}
+
+/* The first run of held tasks in what was asked for; the rest of a job with gaps takes another call. */
+static uint32_t held_range(const struct job *j, const struct job_call *call, uint32_t *ret_first)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < j->tasks_count; i++) {
+        const struct task *t = j->tasks[i];
+        if (t->state != TASK_HELD || (call->has_task && t->index != call->task))
+            continue;
+        if (count > 0 && t->index != *ret_first + count)
+            break;
+        if (count == 0)
+            *ret_first = t->index;
+        count++;
+    }
+    return count;
+}
+
+int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
+                       struct fact *ret, struct refusal *refusal)
+{
+    *ret = (struct fact){0};
+    const struct job *j = job_of_call(c, call, refusal);
+    if (j == NULL)
+        return CORE_REFUSED;
+    if (j->in_flight > 0)
+        return CORE_LATER;
+    uint32_t first = 0, count = held_range(j, call, &first);
+    if (count == 0) {
+        refusal_from(refusal, "state", "job", NULL, "nothing of job %llu is held", (unsigned long long)j->id);
+        return CORE_REFUSED;
+    }
+    *ret = (struct fact){.kind = FACT_TASK_RELEASED, .at_utc_us = core_utc(c, now)};
+    ret->released = (struct fact_tasks){
+        .job = j->id, .first = first, .count = count, .who = core_text(who), .reason = core_text("released")};
+    core_copy_strs(&job_tenant(j)->line, &ret->released.path);
+    flight_begin(c, ret);
+    return CORE_FACT;
+}

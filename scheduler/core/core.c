@@ -1,0 +1,211 @@
+#include "scheduler/core/core.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+const struct core_limits core_limits_default = {
+    .jobs_max = 1000000,
+    .finished_max = 10000,
+    .slice_ms = 900000,
+    .slice_min_ms = 1000,
+    .silent_ms = 10000,
+    .lease_patient_ms = 1800000,
+    .lease_fast_ms = 10000,
+    .kill_ms = 3000,
+    .grace_ms = 5000,
+};
+
+/* ---- memory and texts -------------------------------------------------------------------------------------- */
+
+void *core_alloc(size_t size)
+{
+    void *p = calloc(1, size);
+    BUG(p == NULL);
+    return p;
+}
+
+void *core_grow(void *old, size_t size)
+{
+    void *p = realloc(old, size);
+    BUG(p == NULL);
+    return p;
+}
+
+char *core_text(const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    size_t len = strlen(text) + 1;
+    return memcpy(core_alloc(len), text, len);
+}
+
+static bool text_is(const void *object, const void *key)
+{
+    return strcmp(object, key) == 0;
+}
+
+const char *core_intern(struct core *c, const char *text)
+{
+    const char *known = text != NULL ? text : "";
+    uint64_t hash = hash_text(HASH_START, known);
+    char *found = table_find(&c->texts, hash, known);
+    if (found == NULL) {
+        found = core_text(known);
+        table_put(&c->texts, hash, found);
+    }
+    return found;
+}
+
+void core_copy_strs(const struct strs *from, struct strs *to)
+{
+    *to = (struct strs){0};
+    if (from->count == 0)
+        return;
+    to->v = core_alloc(from->count * sizeof to->v[0]);
+    to->count = from->count;
+    for (size_t i = 0; i < from->count; i++)
+        to->v[i] = core_text(from->v[i]);
+}
+
+void core_clear_strs(struct strs *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        free(s->v[i]);
+    free(s->v);
+    *s = (struct strs){0};
+}
+
+void core_copy_resources(const struct resources *from, struct resources *to)
+{
+    int rc = fields_copy(&resources_fields, from, to);
+    BUG(rc < 0);
+}
+
+char *text_of(const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    return n < 0 ? NULL : strdup(line);
+}
+
+int64_t core_utc(const struct core *c, struct core_now now)
+{
+    return MAX(now.utc_us, c->last_utc_us);
+}
+
+uint64_t core_slice_us(const struct core *c)
+{
+    return c->limits.slice_ms * 1000;
+}
+
+const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX])
+{
+    snprintf(out, JOB_ACCOUNT_MAX, "job:%llu", (unsigned long long)job);
+    return out;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------- */
+
+static bool limits_are_sound(const struct core_limits *l)
+{
+    return l->jobs_max > 0 && l->slice_ms > 0 && l->slice_min_ms > 0 && l->slice_min_ms <= l->slice_ms &&
+           l->slice_ms <= JOB_TIME_LIMIT_MAX_MS && l->silent_ms > 0;
+}
+
+int core_new(struct core **ret, const struct core_limits *limits, struct err *err)
+{
+    if (!limits_are_sound(limits))
+        return err_set(err, -EINVAL, "limits: a slice is at least slice_min and at most a year; no limit may be 0");
+    struct core *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return err_set(err, -ENOMEM, "core: out of memory");
+    c->limits = *limits;
+    c->texts.is = text_is;
+    c->next_job = c->next_job_handed = 1;
+    int rc = ledger_new(&c->ledger, err);
+    if (rc == 0)
+        rc = price_book_new(&c->prices, err);
+    if (rc == 0)
+        rc = str_set(&c->currency, "EUR");
+    if (rc < 0) {
+        ledger_free(c->ledger);
+        price_book_free(c->prices);
+        free(c);
+        return rc;
+    }
+    tenant_add(c, TENANT_ROOT);
+    *ret = c;
+    return 0;
+}
+
+static void forget_tenant(void *arg, struct tenant *t)
+{
+    (void)arg;
+    tenant_free(t);
+}
+
+void core_free(struct core *c)
+{
+    if (c == NULL)
+        return;
+    jobs_fini(c);
+    nodes_fini(c);
+    tenants_each(c, forget_tenant, NULL);
+    ledger_free(c->ledger);
+    price_book_free(c->prices);
+    for (size_t i = 0; i < c->texts.size; i++)
+        free(c->texts.slots[i].object);
+    table_fini(&c->texts);
+    table_fini(&c->tenants);
+    table_fini(&c->nodes_by_name);
+    table_fini(&c->keys);
+    table_fini(&c->shapes);
+    heap_fini(&c->timers);
+    core_clear_strs(&c->admins);
+    capacity_names_fini(&c->names);
+    free(c->currency);
+    free(c);
+}
+
+const struct ledger *core_ledger(const struct core *c)
+{
+    return c->ledger;
+}
+
+const char *core_currency(const struct core *c)
+{
+    return c->currency;
+}
+
+void core_stats(const struct core *c, struct core_stats *ret)
+{
+    struct tenant_view root = {0};
+    (void)ledger_tenant(c->ledger, TENANT_ROOT, c->last_utc_us, &root);
+    *ret = (struct core_stats){
+        .jobs = c->unfinished,
+        .finished = c->finished,
+        .queued = root.queued - MIN(root.queued, c->count[TASK_HELD]), /* the ledger's queue holds both */
+        .starting = c->count[TASK_STARTING],
+        .running = c->count[TASK_RUNNING],
+        .unreachable = c->count[TASK_UNREACHABLE],
+        .held = c->count[TASK_HELD],
+        .nodes = c->nodes_count,
+        .submitted_total = c->submitted_total,
+        .placed_total = c->placed_total,
+        .ended_total = c->ended_total,
+        .renewed_total = c->renewed_total,
+        .stale_total = c->stale_total,
+        .refused_total = c->refused_total,
+        .decisions_total = c->decisions_total,
+        .written_off_micros = c->written_off_micros,
+        .seq = c->seq,
+        .term = c->term,
+    };
+}

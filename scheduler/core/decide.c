@@ -1,0 +1,62 @@
+#include "scheduler/core/state.h"
+
+/*
+ * One turn: first what is lost (it frees nothing yet), then money for what runs, then new starts. Placements are
+ * planned on the state itself and taken back at the end, in reverse: nothing but committed facts changes it.
+ */
+struct fact *plan_add(struct plan *p, uint32_t kind)
+{
+    if (p->count == p->max)
+        return NULL;
+    struct fact *f = &p->facts[p->count++];
+    *f = (struct fact){.kind = kind, .at_utc_us = p->now.utc_us};
+    return f;
+}
+
+static void fire(struct core *c, struct plan *p, struct timer *t)
+{
+    timer_stop(c, t);
+    if (t->task == NULL)
+        queue_sync(c, t->job);
+    else if (t->task->state == TASK_QUEUED)
+        queue_sync_task(c, t->task);
+    else if (t->task->state == TASK_RUNNING)
+        decide_renewal(c, p, t->task);
+}
+
+static void decide_timers(struct core *c, struct plan *p)
+{
+    for (struct timer *t; (t = timer_first(c)) != NULL && t->due_utc_us <= p->now.utc_us && p->count < p->max;)
+        fire(c, p, t);
+}
+
+static uint64_t next_boot_us(const struct core *c, const struct plan *p)
+{
+    if (p->count == p->max)
+        return p->now.boot_us;
+    uint64_t next = p->next_boot_us;
+    const struct timer *t = timer_first(c);
+    if (t != NULL) {
+        int64_t wait_us = MAX(t->due_utc_us - p->now.utc_us, 0);
+        next = MIN(next, p->now.boot_us + (uint64_t)wait_us);
+    }
+    return next;
+}
+
+size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, size_t max, uint64_t *ret_next_boot_us)
+{
+    *ret_next_boot_us = UINT64_MAX;
+    if (c->plans_in_flight > 0 || max == 0)
+        return 0;
+    struct plan p = {.now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};
+    c->turn++;
+    p.next_boot_us = nodes_look(c, now);
+    decide_nodes(c, &p);
+    decide_timers(c, &p);
+    decide_place(c, &p);
+    decide_place_undo(c, &p);
+    *ret_next_boot_us = next_boot_us(c, &p);
+    for (size_t i = 0; i < p.count; i++)
+        flight_begin(c, &proposals[i]);
+    return p.count;
+}

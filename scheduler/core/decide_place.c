@@ -1,0 +1,219 @@
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+#define SKIPPED_MAX 256 /* entries of one shape passed over one by one in a turn */
+
+struct placement {
+    size_t fact;
+    struct shape *shape;
+    struct node *node;
+};
+
+static struct node *node_of(struct place_item *item)
+{
+    return (struct node *)(void *)((char *)item - offsetof(struct node, open));
+}
+
+/* ---- the plan's memory ------------------------------------------------------------------------------------- */
+
+static void skip_entry(struct core *c, struct plan *p, struct entry *e)
+{
+    queue_drop(c, e);
+    if (p->skipped_count == p->skipped_size) {
+        p->skipped_size = p->skipped_size == 0 ? 64 : p->skipped_size * 2;
+        p->skipped = core_grow(p->skipped, p->skipped_size * sizeof(struct entry *));
+    }
+    p->skipped[p->skipped_count++] = e;
+}
+
+static void park_shape(struct core *c, struct plan *p, struct shape *s)
+{
+    queue_park(c, s);
+    if (p->parked_count == p->parked_size) {
+        p->parked_size = p->parked_size == 0 ? 64 : p->parked_size * 2;
+        p->parked = core_grow(p->parked, p->parked_size * sizeof(struct shape *));
+    }
+    p->parked[p->parked_count++] = s;
+}
+
+static void log_placement(struct plan *p, struct placement what)
+{
+    if (p->log_count == p->log_size) {
+        p->log_size = p->log_size == 0 ? 64 : p->log_size * 2;
+        p->log = core_grow(p->log, p->log_size * sizeof p->log[0]);
+    }
+    p->log[p->log_count++] = what;
+}
+
+void decide_place_undo(struct core *c, struct plan *p)
+{
+    while (p->log_count > 0) {
+        struct placement *last = &p->log[--p->log_count];
+        node_use(c, last->node, &last->shape->need, false);
+        tenant_use(c, last->shape->tenant, &last->shape->need, false);
+    }
+    for (size_t i = p->count; i-- > 0;)
+        if (p->facts[i].kind == FACT_ATTEMPT_PLACED || p->facts[i].kind == FACT_HOLD_RENEWED)
+            ledger_revert(c->ledger, &p->facts[i]);
+    for (size_t i = 0; i < p->skipped_count; i++)
+        queue_push(c, p->skipped[i]);
+    for (size_t i = 0; i < p->parked_count; i++)
+        if (p->parked[i]->at == HEAP_NOWHERE)
+            queue_unpark(c, p->parked[i]);
+    free(p->log);
+    free(p->skipped);
+    free(p->parked);
+}
+
+/* ---- one placement ----------------------------------------------------------------------------------------- */
+
+void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us, struct fact *f)
+{
+    struct tenant *t = job_tenant(j);
+    const struct shape *s = j->shape;
+    const struct price_version *version = price_book_at(c->prices, utc_us);
+    *f = (struct fact){.kind = FACT_ATTEMPT_PLACED, .at_utc_us = utc_us};
+    f->placed = (struct fact_placed){.id = id,
+                                     .paid_us = shape_slice_us(c, s),
+                                     .price_version = version != NULL ? version->version : 0};
+    f->placed.hold_micros = price_cost(c->prices, (struct meter){&s->resources, utc_us}, f->placed.paid_us);
+    core_copy_resources(&s->resources, &f->placed.resources);
+    core_copy_strs(&t->line, &f->placed.path);
+    core_copy_strs(tenant_accounts(c, t, utc_us), &f->placed.accounts);
+    if (j->budget_micros > 0) {
+        char own[JOB_ACCOUNT_MAX];
+        int rc = strs_add(&f->placed.accounts, job_account(j->id, own));
+        BUG(rc < 0);
+    }
+}
+
+bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f)
+{
+    char own[JOB_ACCOUNT_MAX];
+    struct account_view account;
+    if (j->budget_micros == 0 || !ledger_account(c->ledger, job_account(j->id, own), &account))
+        return true;
+    int64_t free_micros = account.limit_micros - account.spent_micros - account.held_micros;
+    if (free_micros >= f->placed.hold_micros)
+        return true;
+    struct meter meter = {&j->shape->resources, f->at_utc_us};
+    uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, f->placed.paid_us);
+    f->placed.paid_us = price_time_for(c->prices, meter, MAX(free_micros, 0), f->placed.paid_us);
+    f->placed.hold_micros = price_cost(c->prices, meter, f->placed.paid_us);
+    return free_micros > 0 && f->placed.paid_us >= least_us;
+}
+
+static void plan_reset(const struct core *c, struct job *j)
+{
+    if (j->plan_turn == c->turn)
+        return;
+    j->plan_turn = c->turn;
+    j->plan_next = j->next;
+    j->plan_live = 0;
+}
+
+static bool is_capped(const struct job *j)
+{
+    return j->max_running != 0 && j->live + j->plan_live >= j->max_running;
+}
+
+/* The attempt that would start next. false: not now. */
+static bool next_attempt(const struct core *c, const struct entry *e, struct attempt_id *ret)
+{
+    struct job *j = e->job;
+    plan_reset(c, j);
+    if (j->ranges_in_flight > 0 || is_capped(j) || (e->task != NULL && e->task->in_flight))
+        return false;
+    uint64_t index = e->task != NULL ? e->task->index : job_fresh_from(j, j->plan_next);
+    *ret = (struct attempt_id){j->id, (uint32_t)index, e->task != NULL ? e->task->epoch + 1 : 1};
+    return index <= j->last;
+}
+
+static struct node *choose_node(const struct core *c, const struct entry *e, const struct shape *s)
+{
+    const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
+    struct place_item *found = place_find(&c->open, &s->need, avoid != NULL ? &avoid->open : NULL);
+    if (found == NULL && avoid != NULL)
+        found = place_find(&c->open, &s->need, NULL);
+    return found != NULL ? node_of(found) : NULL;
+}
+
+/* The job's own budget can't buy another second, and nothing of it is held that might come back: it is over. */
+static void give_up(struct plan *p, struct job *j)
+{
+    uint32_t first, count;
+    if (j->live > 0 || j->plan_live > 0 || j->in_flight > 0 || !job_waiting_range(j, j->first, &first, &count))
+        return;
+    struct fact *f = plan_add(p, FACT_TASKS_CANCELLED);
+    f->cancelled = (struct fact_tasks){.job = j->id,
+                                       .first = first,
+                                       .count = count,
+                                       .who = core_text("budget"),
+                                       .reason = core_text("the job's own budget is spent"),
+                                       .job_done = j->ended_count + count == job_tasks(j)};
+    core_copy_strs(&job_tenant(j)->line, &f->cancelled.path);
+}
+
+static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct node *n)
+{
+    struct job *j = e->job;
+    struct fact *f = &p->facts[p->count];
+    f->placed.node = core_text(n->name);
+    ledger_apply(c->ledger, f);
+    node_use(c, n, &j->shape->need, true);
+    tenant_use(c, j->shape->tenant, &j->shape->need, true);
+    log_placement(p, (struct placement){p->count, j->shape, n});
+    p->count++;
+    j->plan_live++;
+    if (e->task == NULL)
+        j->plan_next = f->placed.id.task + 1;
+    if (e->task != NULL || is_capped(j) || job_fresh_from(j, j->plan_next) > j->last)
+        skip_entry(c, p, e);
+}
+
+/* Tries the best ready task of a shape. Afterwards it is planned, or out of the way for this turn. */
+static void try_first(struct core *c, struct plan *p, struct shape *s)
+{
+    struct entry *e = queue_first(s);
+    struct attempt_id id;
+    c->decisions_total++;
+    shape_refresh(c, s);
+    if (!s->placeable) {
+        park_shape(c, p, s);
+        return;
+    }
+    if (!next_attempt(c, e, &id)) {
+        skip_entry(c, p, e);
+        return;
+    }
+    struct node *n = choose_node(c, e, s);
+    if (n == NULL) {
+        park_shape(c, p, s); /* one verdict for all of this shape */
+        return;
+    }
+    struct fact *f = &p->facts[p->count];
+    placed_fact(c, e->job, id, p->now.utc_us, f);
+    int64_t whole_micros = f->placed.hold_micros;
+    bool affordable = placed_within_job_budget(c, e->job, f);
+    bool whole = f->placed.hold_micros == whole_micros;
+    if (affordable && ledger_check(c->ledger, f, NULL) == LEDGER_FITS) {
+        keep_plan(c, p, e, n);
+        return;
+    }
+    fact_clear(f);
+    if (!affordable)
+        give_up(p, e->job);
+    s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
+    s->skipped_turn = c->turn;
+    if (whole || s->skipped > SKIPPED_MAX)
+        park_shape(c, p, s);
+    else
+        skip_entry(c, p, e);
+}
+
+void decide_place(struct core *c, struct plan *p)
+{
+    for (struct tenant *t; p->count < p->max && (t = tenant_next(c)) != NULL;)
+        try_first(c, p, t->shapes.v[0]);
+}

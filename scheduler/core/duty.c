@@ -1,0 +1,63 @@
+#include "scheduler/core/state.h"
+
+static void fill_run(const struct core *c, const struct task *t, struct run_call *run)
+{
+    *run = (struct run_call){.id = task_id(t), .term = c->term, .tenant = core_text(t->job->tenant), .paid_us = t->paid_us};
+    job_spec_of(t->job, &run->spec);
+}
+
+enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent_has_it, struct run_call *run,
+                          uint64_t *ret_paid_us, uint32_t *ret_stop_cause)
+{
+    const struct task *t = task_of(c, id);
+    *ret_paid_us = 0;
+    *ret_stop_cause = END_NONE;
+    /* What died with its node's boot, or can't be found there, will not be started again under this epoch. */
+    if (t == NULL || !task_state_is_live(t->state) || t->stopping == END_NODE_LOST || (t->missing && !agent_has_it))
+        return DUTY_FORGET;
+    *ret_paid_us = t->paid_us;
+    /* The order to stop follows the order to run: nobody stops what he hasn't heard of. */
+    if (t->stopping != END_NONE && (agent_has_it || t->started_utc_us != 0)) {
+        *ret_stop_cause = t->stopping;
+        return DUTY_STOP;
+    }
+    if (agent_has_it)
+        return DUTY_PAID;
+    fill_run(c, t, run);
+    return DUTY_RUN;
+}
+
+void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *arg, struct attempt_id id), void *arg)
+{
+    const struct node *n = node_find(c, node);
+    for (const struct task *t = n != NULL ? n->tasks : NULL; t != NULL; t = t->node_next)
+        fn(arg, task_id(t));
+}
+
+static const char *past_node(const struct job *j, struct attempt_id *id)
+{
+    const struct history *h = j->history;
+    for (uint32_t i = h != NULL ? h->count : 0; i-- > 0;) {
+        uint32_t at = (h->first + i) % HISTORY_MAX;
+        if (h->ids[at].task == id->task && (id->epoch == 0 || h->ids[at].epoch == id->epoch)) {
+            id->epoch = h->ids[at].epoch;
+            return h->nodes[at]->name;
+        }
+    }
+    return NULL;
+}
+
+const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended)
+{
+    const struct job *j = job_find(c, id->job);
+    if (j == NULL)
+        return NULL;
+    const struct task *t = task_find(j, id->task);
+    if (t != NULL && t->node != NULL && (id->epoch == 0 || id->epoch == t->epoch)) {
+        id->epoch = t->epoch;
+        *ret_ended = false;
+        return t->node->name;
+    }
+    *ret_ended = true;
+    return past_node(j, id);
+}

@@ -1,0 +1,401 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "policies/admit.h"
+#include "scheduler/core/state.h"
+
+/*
+ * Explain asks what decide() asks: the same fact, put to the same ledger and the same placement index.
+ */
+#define BLOCKERS_MAX 32
+
+/* What is to be explained: the next task of a job, or of one not yet submitted. */
+struct question {
+    const struct core *core;
+    const struct job *job;
+    const struct task *task; /* NULL: the next of the job */
+    int64_t utc_us;
+    struct list *blockers;   /* struct blocker */
+    char *change;
+};
+
+static struct blocker *add(struct question *q, const char *kind, const char *where, const char *resource)
+{
+    struct blocker *b = list_add(q->blockers, sizeof *b);
+    BUG(b == NULL);
+    b->kind = core_text(kind);
+    b->where = core_text(where);
+    b->resource = core_text(resource);
+    return b;
+}
+
+static void propose_change(struct question *q, char *text)
+{
+    if (q->change == NULL)
+        q->change = text;
+    else
+        free(text);
+}
+
+/* "acme/etl@2026-11" is acme/etl's budget to people. */
+static void account_words(const char *name, char out[300])
+{
+    const char *mark = strrchr(name, '@');
+    if (strncmp(name, "job:", 4) == 0)
+        snprintf(out, 300, "job %s", name + 4);
+    else
+        snprintf(out, 300, "%.*s", (int)(mark != NULL ? (size_t)(mark - name) : strlen(name)), name);
+}
+
+static void budget_blocker(struct question *q, const struct ledger_blocker *l)
+{
+    char where[300], limit[PARSE_TEXT_MAX], spent[PARSE_TEXT_MAX], held[PARSE_TEXT_MAX], free_text[PARSE_TEXT_MAX],
+        need[PARSE_TEXT_MAX], lack[PARSE_TEXT_MAX];
+    account_words(l->where, where);
+    struct blocker *b = add(q, "budget", where, NULL);
+    b->limit = l->limit;
+    b->used = l->used;
+    b->held = l->held;
+    b->free = l->limit - l->used - l->held;
+    b->need = l->need;
+    b->short_by = l->need - b->free;
+    b->text = text_of("budget: %s has %s free (limit %s, spent %s, held %s), needs %s, short %s", where,
+                      format_money(b->free, free_text), format_money(l->limit, limit), format_money(l->used, spent),
+                      format_money(l->held, held), format_money(l->need, need), format_money(b->short_by, lack));
+    propose_change(q, text_of("budget %s grows by %s", where, lack));
+}
+
+static void quota_blocker(struct question *q, const struct ledger_blocker *l)
+{
+    char limit[48], used[48], need[48], lack[48];
+    struct blocker *b = add(q, "quota", l->where, l->resource);
+    b->limit = l->limit;
+    b->used = l->used;
+    b->free = MAX(l->limit - l->used, 0);
+    b->need = l->need;
+    b->short_by = l->need - (l->limit - l->used);
+    b->text = text_of("quota: %s uses %s of %s %s, needs %s, short %s", l->where,
+                      admit_amount(l->resource, (uint64_t)l->used, used), admit_amount(l->resource, (uint64_t)l->limit, limit),
+                      l->resource, admit_amount(l->resource, (uint64_t)l->need, need),
+                      admit_amount(l->resource, (uint64_t)b->short_by, lack));
+    propose_change(q, text_of("quota %s of %s grows by %s", l->resource, l->where, lack));
+}
+
+static void ask_ledger(struct question *q, const struct fact *f)
+{
+    struct ledger_blocker found[BLOCKERS_MAX];
+    size_t count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].verdict == LEDGER_BUDGET)
+            budget_blocker(q, &found[i]);
+        else if (found[i].verdict == LEDGER_QUOTA)
+            quota_blocker(q, &found[i]);
+    }
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------------------- */
+
+static void never_blocker(struct question *q, const struct admit_answer *a)
+{
+    struct blocker *b = add(q, "never", a->where, NULL);
+    b->text = text_of("can never run as things are: %s", a->message);
+    if (a->hint[0] != '\0')
+        propose_change(q, text_of("%s", a->hint));
+}
+
+static bool ever_fits(struct question *q, const struct resources *need)
+{
+    const struct core *c = q->core;
+    struct capacity want;
+    if (c->sizes.count == 0 || (capacity_of(&c->names, need, &want) && place_find(&c->sizes, &want, NULL) != NULL))
+        return true;
+    struct admit_node *nodes = core_alloc(c->nodes_count * sizeof nodes[0]);
+    size_t count = 0;
+    for (size_t i = 0; i < c->nodes_count; i++)
+        if (!c->nodes[i]->lost)
+            nodes[count++] = (struct admit_node){c->nodes[i]->name, &c->nodes[i]->capacity};
+    struct admit_answer answer = {0};
+    bool fits = admit_by_nodes(need, nodes, count, &answer);
+    free(nodes);
+    if (!fits)
+        never_blocker(q, &answer);
+    return fits;
+}
+
+/* The node that comes nearest: the most free cpu among those that could hold it when empty. */
+static const struct node *nearest(const struct core *c, const struct capacity *need)
+{
+    const struct node *best = NULL;
+    for (size_t i = 0; i < c->nodes_count; i++) {
+        const struct node *n = c->nodes[i];
+        if (n->open.in_index && capacity_fits(need, &n->total) &&
+            (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]))
+            best = n;
+    }
+    return best;
+}
+
+static void full_blocker(struct question *q, const struct node *n, const struct capacity *need)
+{
+    const struct capacity *have = &n->open.free;
+    size_t dim = CAPACITY_CPU;
+    while (dim + 1 < CAPACITY_DIMS && need->v[dim] <= have->v[dim])
+        dim++;
+    const char *resource = dim == CAPACITY_CPU   ? "cpu"
+                           : dim == CAPACITY_MEM ? "memory"
+                                                 : q->core->names.generic[dim - CAPACITY_GENERIC];
+    char where[300], need_text[48], have_text[48];
+    snprintf(where, sizeof where, "node %.255s", n->name);
+    struct blocker *b = add(q, "placement", where, resource);
+    b->limit = (int64_t)n->total.v[dim];
+    b->used = (int64_t)n->used.v[dim];
+    b->free = (int64_t)have->v[dim];
+    b->need = (int64_t)need->v[dim];
+    b->short_by = b->need - b->free;
+    b->text = text_of("placement: no node has room now; nearest is %s with %s %s free, needs %s", n->name,
+                      admit_amount(resource, have->v[dim], have_text), resource,
+                      admit_amount(resource, need->v[dim], need_text));
+}
+
+static void ask_nodes(struct question *q, const struct resources *need)
+{
+    const struct core *c = q->core;
+    struct capacity want;
+    if (c->nodes_count == 0) {
+        add(q, "placement", "cell", NULL)->text = text_of("placement: no node has joined yet");
+        return;
+    }
+    if (!ever_fits(q, need))
+        return;
+    if (!capacity_of(&c->names, need, &want)) {
+        add(q, "placement", "cell", NULL)->text = text_of("placement: needs a resource that no node has");
+        return;
+    }
+    if (place_find(&c->open, &want, NULL) != NULL)
+        return;
+    const struct node *n = nearest(c, &want);
+    if (n != NULL)
+        full_blocker(q, n, &want);
+    else
+        add(q, "placement", "cell", NULL)->text =
+            text_of("placement: every node that is large enough is drained or silent");
+}
+
+/* ---- the job itself ---------------------------------------------------------------------------------------- */
+
+static const struct task *first_waiting(const struct job *j)
+{
+    for (uint32_t i = 0; i < j->tasks_count; i++)
+        if (j->tasks[i]->state == TASK_QUEUED)
+            return j->tasks[i];
+    return NULL;
+}
+
+static void ask_pauses(struct question *q, const struct task *t)
+{
+    const struct timer *timer = t != NULL ? &t->timer : q->job->wait;
+    const char *refused = t != NULL ? t->refused : q->job->refused;
+    if (timer == NULL || timer->at == HEAP_NOWHERE)
+        return;
+    char when[PARSE_TEXT_MAX];
+    format_time(timer->due_utc_us, when);
+    if (refused != NULL)
+        add(q, "store", "cell", NULL)->text = text_of("store: the last try was refused (%s); tried again at %s", refused, when);
+    else
+        add(q, "rate", "task", NULL)->text =
+            text_of("pause: its last attempt ended badly; the next may start at %s", when);
+}
+
+static void ask_cap(struct question *q)
+{
+    const struct job *j = q->job;
+    if (j->max_running == 0 || j->live < j->max_running)
+        return;
+    char where[40];
+    snprintf(where, sizeof where, "job %llu", (unsigned long long)j->id);
+    struct blocker *b = add(q, "cap", where, "running");
+    b->limit = j->max_running;
+    b->used = j->live;
+    b->need = b->short_by = 1;
+    b->text = text_of("cap: %u of at most %u tasks of this job are running", j->live, j->max_running);
+    propose_change(q, text_of("array.max_running of job %llu grows", (unsigned long long)j->id));
+}
+
+static void ask_job_budget(struct question *q, struct fact *f)
+{
+    const struct job *j = q->job;
+    int64_t asked = f->placed.hold_micros;
+    if (placed_within_job_budget(q->core, j, f))
+        return;
+    f->placed.hold_micros = asked; /* the ledger's own words about the job's account follow */
+}
+
+/* Fills q->blockers; a task that nothing blocks starts with the next turn. */
+static void ask(struct question *q)
+{
+    const struct job *j = q->job;
+    const struct task *t = q->task != NULL ? q->task : first_waiting(j);
+    uint64_t fresh = job_fresh_from(j, j->next);
+    if (t == NULL && fresh > j->last)
+        return;
+    struct fact f;
+    struct attempt_id id = {j->id, t != NULL ? t->index : (uint32_t)fresh, t != NULL ? t->epoch + 1 : 1};
+    placed_fact(q->core, j, id, q->utc_us, &f);
+    ask_job_budget(q, &f);
+    ask_pauses(q, t);
+    ask_cap(q);
+    ask_ledger(q, &f);
+    ask_nodes(q, &j->shape->resources);
+    fact_clear(&f);
+}
+
+static void blockers_clear(struct list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        fields_clear(&blocker_fields, &((struct blocker *)l->v)[i]);
+    free(l->v);
+    *l = (struct list){0};
+}
+
+static int rank_of(const struct blocker *b)
+{
+    static const char *const order[] = {"never", "held", "dependency", "store", "rate", "cap", "quota", "budget", "placement"};
+    for (int i = 0; i < (int)COUNT_OF(order); i++)
+        if (strcmp(order[i], b->kind) == 0)
+            return i;
+    return (int)COUNT_OF(order);
+}
+
+/* Stable: within a kind they stay leaf to root. */
+static void sort(struct list *l)
+{
+    struct blocker *v = l->v;
+    for (size_t i = 1; i < l->count; i++)
+        for (size_t k = i; k > 0 && rank_of(&v[k]) < rank_of(&v[k - 1]); k--) {
+            struct blocker swap = v[k];
+            v[k] = v[k - 1];
+            v[k - 1] = swap;
+        }
+}
+
+static char *first_text(struct question *q)
+{
+    sort(q->blockers);
+    char *text = q->blockers->count > 0 ? core_text(((struct blocker *)q->blockers->v)[0].text) : NULL;
+    blockers_clear(q->blockers);
+    free(q->change);
+    return text;
+}
+
+char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
+{
+    struct list blockers = {0};
+    struct question q = {.core = c, .job = j, .utc_us = utc_us, .blockers = &blockers};
+    if (j->finished)
+        return NULL;
+    if (j->held > 0 && first_waiting(j) == NULL && job_fresh_from(j, j->next) > j->last)
+        return text_of("held: waits for a person; reeve release %llu", (unsigned long long)j->id);
+    ask(&q);
+    return first_text(&q);
+}
+
+/* A job that isn't there yet, as if it were the next: who is ahead of it is not counted. */
+char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us)
+{
+    struct shape shape = {.tenant = t, .resources = spec->resources, .limit_us = spec->time_limit_ms * 1000};
+    struct job job = {.shape = &shape, .first = 0, .last = 0, .fresh.at = HEAP_NOWHERE};
+    struct list blockers = {0};
+    struct question q = {.core = c, .job = &job, .utc_us = utc_us, .blockers = &blockers};
+    struct fact f;
+    placed_fact(c, &job, (struct attempt_id){UINT64_MAX, 0, 1}, utc_us, &f);
+    if (spec->budget_micros > 0)
+        f.placed.hold_micros = MIN(f.placed.hold_micros, spec->budget_micros);
+    /* Only what is queued can be placed: it is, for the length of the question. */
+    struct fact as_if = {.kind = FACT_JOB_SUBMITTED, .submitted = {.job = UINT64_MAX, .path = t->line}};
+    ledger_apply(c->ledger, &as_if);
+    ask_ledger(&q, &f);
+    as_if = (struct fact){.kind = FACT_TASKS_CANCELLED, .cancelled = {.job = UINT64_MAX, .count = 1, .path = t->line}};
+    ledger_apply(c->ledger, &as_if);
+    ask_nodes(&q, &spec->resources);
+    fact_clear(&f);
+    char *text = first_text(&q);
+    return text != NULL ? text : core_text("now");
+}
+
+/* ---- why --------------------------------------------------------------------------------------------------- */
+
+/* When a blocker of quota or placement could go: the first end that is known, among attempts of the same place. */
+static void add_estimate(const struct core *c, const struct job *j, int64_t utc_us, struct why_reply *ret)
+{
+    const struct blocker *first = ret->blockers.count > 0 ? ret->blockers.v : NULL;
+    if (first == NULL || (strcmp(first->kind, "quota") != 0 && strcmp(first->kind, "placement") != 0 &&
+                          strcmp(first->kind, "cap") != 0))
+        return;
+    int64_t soonest = INT64_MAX;
+    uint64_t job = 0;
+    for (size_t i = 0; i < c->nodes_count; i++)
+        for (const struct task *t = c->nodes[i]->tasks; t != NULL; t = t->node_next) {
+            uint64_t limit_us = t->job->shape->limit_us;
+            bool counts = strcmp(first->kind, "cap") != 0 || t->job == j;
+            if (!counts || t->started_utc_us == 0 || limit_us == 0)
+                continue;
+            int64_t end = t->started_utc_us + (int64_t)limit_us;
+            if (end < soonest || (end == soonest && t->job->id < job)) {
+                soonest = end;
+                job = t->job->id;
+            }
+        }
+    if (soonest == INT64_MAX)
+        return;
+    char when[PARSE_TEXT_MAX];
+    ret->estimate = text_of("not before job %llu ends, at %s at the latest", (unsigned long long)job,
+                            format_time(MAX(soonest, utc_us) / 1000000 * 1000000, when));
+}
+
+static const struct task *asked_task(const struct job *j, const struct job_call *call)
+{
+    return call->has_task ? task_find(j, call->task) : NULL;
+}
+
+static void held_blocker(struct question *q)
+{
+    char where[40];
+    snprintf(where, sizeof where, "job %llu", (unsigned long long)q->job->id);
+    add(q, "held", where, NULL)->text =
+        text_of("held: %u of its tasks wait for a person; reeve release %llu", q->job->held, (unsigned long long)q->job->id);
+    propose_change(q, text_of("somebody releases it"));
+}
+
+static int64_t waits_since(const struct job *j, const struct task *t)
+{
+    return t != NULL && t->eligible_utc_us != 0 ? t->eligible_utc_us : j->submitted_utc_us;
+}
+
+bool core_why(struct core *c, const struct job_call *call, struct core_now now, struct why_reply *ret)
+{
+    const struct job *j = job_find(c, call->job);
+    if (j == NULL || (call->has_task && !job_has_task(j, call->task)))
+        return false;
+    *ret = (struct why_reply){0};
+    int64_t utc_us = core_utc(c, now);
+    struct job_row row = {0};
+    (void)core_job_row(c, j->id, now, &row);
+    const struct task *t = asked_task(j, call);
+    ret->state = core_text(t != NULL ? names_get(&task_state_names, t->state) : row.state);
+    fields_clear(&job_row_fields, &row);
+    bool pending = !j->finished && (t != NULL ? t->state == TASK_QUEUED || t->state == TASK_HELD
+                                              : first_waiting(j) != NULL || j->held > 0 || job_fresh_from(j, j->next) <= j->last);
+    if (!pending)
+        return true;
+    struct question q = {.core = c, .job = j, .task = t, .utc_us = utc_us, .blockers = &ret->blockers};
+    if (t != NULL ? t->state == TASK_HELD : j->held > 0)
+        held_blocker(&q);
+    if (t == NULL || t->state == TASK_QUEUED)
+        ask(&q);
+    sort(&ret->blockers);
+    ret->pending_ms = (uint64_t)(MAX(utc_us - waits_since(j, t), 0) / 1000);
+    ret->change = q.change;
+    add_estimate(c, j, utc_us, ret);
+    return true;
+}

@@ -1,0 +1,127 @@
+#include "scheduler/core/state.h"
+
+/* What a fact in flight is about, and how many of its job's tasks it makes final. */
+struct subject {
+    struct job *job;
+    struct task *task;
+    struct node *node;
+    uint32_t ending;
+    uint32_t ranges;
+};
+
+static struct subject of_attempt(const struct core *c, struct attempt_id id)
+{
+    struct job *j = job_find(c, id.job);
+    return (struct subject){.job = j, .task = j != NULL ? task_find(j, id.task) : NULL};
+}
+
+static struct subject subject_of(const struct core *c, const struct fact *f)
+{
+    struct subject s = {0};
+    switch ((enum fact_kind)f->kind) {
+    case FACT_TASKS_CANCELLED:
+    case FACT_TASK_HELD:
+    case FACT_TASK_RELEASED:
+        s.job = job_find(c, f->cancelled.job);
+        s.ending = f->kind == FACT_TASKS_CANCELLED ? f->cancelled.count : 0;
+        s.ranges = 1;
+        return s;
+    case FACT_ATTEMPT_PLACED: return of_attempt(c, f->placed.id);
+    case FACT_ATTEMPT_RUNNING: return of_attempt(c, f->running.id);
+    case FACT_HOLD_RENEWED: return of_attempt(c, f->renewed.id);
+    case FACT_ATTEMPT_STOPPING: return of_attempt(c, f->stopping.id);
+    case FACT_ATTEMPT_UNREACHABLE: return of_attempt(c, f->unreachable.id);
+    case FACT_ATTEMPT_REACHED: return of_attempt(c, f->reached.id);
+    case FACT_ATTEMPT_ENDED:
+        s = of_attempt(c, f->ended.id);
+        s.ending = f->ended.next == NEXT_FINAL;
+        return s;
+    case FACT_NODE_JOINED: s.node = node_find(c, f->joined.node); return s;
+    case FACT_NODE_LOST: s.node = node_find(c, f->lost.node); return s;
+    case FACT_NODE_DRAINED: s.node = node_find(c, f->drained.node); return s;
+    case FACT_NONE:
+    case FACT_TERM_TAKEN:
+    case FACT_POLICY_SET:
+    case FACT_JOB_SUBMITTED:
+    case FACT_SNAPSHOT_JOB:
+    case FACT_SNAPSHOT_CELL:
+    case FACT_KIND_COUNT:
+        break;
+    }
+    return s;
+}
+
+static bool is_plan(uint32_t kind)
+{
+    return kind == FACT_ATTEMPT_PLACED || kind == FACT_HOLD_RENEWED;
+}
+
+void flight_begin(struct core *c, const struct fact *f)
+{
+    struct subject s = subject_of(c, f);
+    c->plans_in_flight += is_plan(f->kind);
+    c->policy_in_flight += f->kind == FACT_POLICY_SET;
+    if (s.task != NULL)
+        s.task->in_flight = true;
+    if (s.job != NULL) {
+        s.job->in_flight++;
+        s.job->ending_in_flight += s.ending;
+        s.job->ranges_in_flight += s.ranges;
+    }
+    if (s.node != NULL)
+        s.node->in_flight = true;
+}
+
+/* A replay ends what never began: nothing then. */
+void flight_end(struct core *c, const struct fact *f)
+{
+    struct subject s = subject_of(c, f);
+    if (is_plan(f->kind) && c->plans_in_flight > 0)
+        c->plans_in_flight--;
+    if (f->kind == FACT_POLICY_SET && c->policy_in_flight > 0)
+        c->policy_in_flight--;
+    if (s.task != NULL)
+        s.task->in_flight = false;
+    if (s.job != NULL && s.job->in_flight > 0) {
+        s.job->in_flight--;
+        s.job->ending_in_flight -= MIN(s.ending, s.job->ending_in_flight);
+        s.job->ranges_in_flight -= MIN(s.ranges, s.job->ranges_in_flight);
+    }
+    if (s.node != NULL)
+        s.node->in_flight = false;
+}
+
+static void pause_task(struct core *c, struct job *j, struct task *t, const char *code, int64_t until_utc_us)
+{
+    if (t != NULL) {
+        free(t->refused);
+        t->refused = core_text(code);
+        timer_set(c, &t->timer, until_utc_us);
+        queue_sync_task(c, t);
+        return;
+    }
+    if (j->wait == NULL) {
+        j->wait = core_alloc(sizeof *j->wait);
+        *j->wait = (struct timer){.job = j, .at = HEAP_NOWHERE};
+    }
+    free(j->refused);
+    j->refused = core_text(code);
+    timer_set(c, j->wait, until_utc_us);
+    queue_sync(c, j);
+}
+
+void core_refused(struct core *c, const struct fact *fact, const char *code, const char *detail, struct core_now now)
+{
+    (void)detail;
+    struct subject s = subject_of(c, fact);
+    flight_end(c, fact);
+    c->refused_total++;
+    if (s.task != NULL && s.task->node != NULL)
+        node_trouble(c, s.task->node); /* what decide() wanted to say about it is still unsaid */
+    if (s.task != NULL && s.task->timer.at == HEAP_NOWHERE)
+        attempt_plan_renewal(c, s.task);
+    if (fact->kind == FACT_NODE_LOST && s.node != NULL)
+        node_trouble(c, s.node);
+    if (is_plan(fact->kind) && s.job != NULL && !s.job->finished)
+        pause_task(c, s.job, s.task, code, core_utc(c, now) + REFUSED_PAUSE_US);
+}

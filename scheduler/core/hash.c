@@ -1,0 +1,95 @@
+#include "scheduler/core/state.h"
+
+/* Every part is hashed by what it means, in an order that doesn't depend on how the state came about. */
+
+static uint64_t hash_fields(uint64_t hash, const struct fields *f, const void *object)
+{
+    struct buf bytes = {0};
+    fields_encode(f, object, &bytes);
+    hash = hash_bytes(hash_u64(hash, bytes.len), bytes.data, bytes.len);
+    buf_fini(&bytes);
+    return hash;
+}
+
+static uint64_t hash_strs(uint64_t hash, const struct strs *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        hash = hash_text(hash, s->v[i]);
+    return hash_u64(hash, s->count);
+}
+
+static bool add_account(const struct account_view *view, void *arg)
+{
+    uint64_t *sum = arg; /* accounts come in any order */
+    uint64_t hash = hash_u64(hash_text(HASH_START, view->name), (uint64_t)view->limit_micros);
+    *sum += hash_u64(hash_u64(hash, (uint64_t)view->spent_micros), (uint64_t)view->held_micros);
+    return true;
+}
+
+static bool add_tenant(const struct tenant_rule *rule, void *arg)
+{
+    uint64_t *hash = arg;
+    *hash = hash_fields(*hash, &tenant_rule_fields, rule);
+    return true;
+}
+
+static uint64_t hash_policy(const struct core *c, uint64_t hash)
+{
+    const struct list *prices = price_book_versions(c->prices);
+    uint64_t accounts = 0;
+    hash = hash_strs(hash_text(hash_u64(hash, c->policy_version), c->currency), &c->admins);
+    for (size_t i = 0; i < prices->count; i++)
+        hash = hash_fields(hash, &price_version_fields, &((const struct price_version *)prices->v)[i]);
+    ledger_each_tenant(c->ledger, add_tenant, &hash);
+    ledger_each_account(c->ledger, add_account, &accounts);
+    return hash_u64(hash, accounts);
+}
+
+static uint64_t hash_node(const struct node *n, uint64_t hash)
+{
+    hash = hash_text(hash_text(hash_text(hash, n->name), n->boot_id), n->version);
+    hash = hash_fields(hash, &resources_fields, &n->capacity);
+    for (size_t i = 0; i < n->labels.count; i++)
+        hash = hash_text(hash_text(hash, n->labels.v[i].key), n->labels.v[i].value);
+    hash = hash_u64(hash_u64(hash, n->drained), n->lost);
+    return hash_u64(hash_text(hash, n->drain_reason), n->live);
+}
+
+static uint64_t hash_task(const struct task *t, uint64_t hash)
+{
+    const uint64_t numbers[] = {
+        t->index, t->epoch, t->state, t->stopping, t->retries_used, t->node_faults, t->final,
+        (uint64_t)t->placed_utc_us, (uint64_t)t->started_utc_us, (uint64_t)t->eligible_utc_us,
+        (uint64_t)t->spent_micros, (uint64_t)t->hold_micros, t->settled_us, t->paid_us, t->price_version,
+    };
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        hash = hash_u64(hash, numbers[i]);
+    hash = hash_text(hash, t->node != NULL ? t->node->name : NULL);
+    hash = hash_text(hash, t->avoid != NULL ? t->avoid->name : NULL);
+    return hash_strs(hash, &t->accounts);
+}
+
+static uint64_t hash_job(const struct job *j, uint64_t hash)
+{
+    hash = hash_text(hash_text(hash_u64(hash, j->id), j->tenant), j->user);
+    hash = hash_u64(hash_bytes(hash, j->spec, j->spec_len), j->spec_len);
+    hash = hash_u64(hash_u64(hash_text(hash, job_key(j)), j->uid), (uint64_t)j->submitted_utc_us);
+    hash = hash_u64(hash_u64(hash, j->next), (uint64_t)j->spent_micros);
+    for (size_t i = 0; i < FINAL_STATES; i++)
+        hash = hash_u64(hash, j->ended[i]);
+    for (uint32_t i = 0; i < j->tasks_count; i++)
+        hash = hash_task(j->tasks[i], hash);
+    return hash;
+}
+
+uint64_t core_hash(const struct core *c)
+{
+    uint64_t hash = hash_u64(hash_u64(hash_u64(HASH_START, c->seq), c->term), c->next_job);
+    hash = hash_policy(c, hash);
+    for (size_t i = 0; i < c->nodes_count; i++)
+        hash = hash_node(c->nodes[i], hash);
+    for (size_t i = 0; i < c->jobs_count; i++)
+        if (c->jobs[i].job != NULL && !c->jobs[i].job->finished)
+            hash = hash_job(c->jobs[i].job, hash);
+    return hash;
+}

@@ -1,0 +1,86 @@
+#include "scheduler/core/heap.h"
+
+#include <stdlib.h>
+
+#include "base/macros.h"
+
+void heap_fini(struct heap *h)
+{
+    free(h->v);
+    *h = (struct heap){0};
+}
+
+static uint32_t *place_of(const struct heap_kind *kind, void *object)
+{
+    return (uint32_t *)(void *)((char *)object + kind->place);
+}
+
+static void put(struct heap *h, const struct heap_kind *kind, uint32_t at, void *object)
+{
+    h->v[at] = object;
+    *place_of(kind, object) = at;
+}
+
+static void rise(struct heap *h, const struct heap_kind *kind, uint32_t at)
+{
+    void *object = h->v[at];
+    while (at > 0 && kind->compare(object, h->v[(at - 1) / 2]) < 0) {
+        put(h, kind, at, h->v[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    put(h, kind, at, object);
+}
+
+static void sink(struct heap *h, const struct heap_kind *kind, uint32_t at)
+{
+    void *object = h->v[at];
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= h->count)
+            break;
+        if (child + 1 < h->count && kind->compare(h->v[child + 1], h->v[child]) < 0)
+            child++;
+        if (kind->compare(object, h->v[child]) <= 0)
+            break;
+        put(h, kind, at, h->v[child]);
+        at = child;
+    }
+    put(h, kind, at, object);
+}
+
+void heap_add(struct heap *h, const struct heap_kind *kind, void *object)
+{
+    BUG(*place_of(kind, object) != HEAP_NOWHERE);
+    if (h->count == h->size) {
+        h->size = h->size == 0 ? 4 : h->size * 2;
+        h->v = realloc(h->v, h->size * sizeof h->v[0]);
+        BUG(h->v == NULL);
+    }
+    h->v[h->count] = object;
+    h->count++;
+    rise(h, kind, h->count - 1);
+}
+
+void heap_remove(struct heap *h, const struct heap_kind *kind, void *object)
+{
+    uint32_t at = *place_of(kind, object);
+    BUG(at >= h->count || h->v[at] != object);
+    void *last = h->v[--h->count];
+    *place_of(kind, object) = HEAP_NOWHERE;
+    if (last == object)
+        return;
+    put(h, kind, at, last);
+    heap_moved(h, kind, last);
+}
+
+void heap_moved(struct heap *h, const struct heap_kind *kind, void *object)
+{
+    rise(h, kind, *place_of(kind, object));
+    sink(h, kind, *place_of(kind, object));
+}
+
+void heap_rebuild(struct heap *h, const struct heap_kind *kind)
+{
+    for (uint32_t i = h->count / 2; i-- > 0;)
+        sink(h, kind, i);
+}

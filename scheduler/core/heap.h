@@ -1,0 +1,31 @@
+/*
+ * heap - a binary heap of objects that know their place in it, so that any of them can leave or move. Internal to
+ * scheduler/core.
+ * Contract: the order must be total (ties broken by ids), so that what comes out never depends on what went in when.
+ *           An object's place is HEAP_NOWHERE while it is in no heap.
+ * Purity:   pure. Lack of memory aborts.
+ */
+#ifndef REEVE_SCHEDULER_CORE_HEAP_H
+#define REEVE_SCHEDULER_CORE_HEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HEAP_NOWHERE UINT32_MAX
+
+struct heap_kind {
+    int (*compare)(const void *a, const void *b); /* < 0: a comes out first */
+    size_t place;                                 /* offset of the object's uint32_t place */
+};
+struct heap {
+    void **v;
+    uint32_t count, size;
+};
+
+void heap_fini(struct heap *h);
+void heap_add(struct heap *h, const struct heap_kind *kind, void *object);
+void heap_remove(struct heap *h, const struct heap_kind *kind, void *object);
+void heap_moved(struct heap *h, const struct heap_kind *kind, void *object); /* its rank has changed */
+void heap_rebuild(struct heap *h, const struct heap_kind *kind);             /* many ranks have changed */
+
+#endif

@@ -1,0 +1,338 @@
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+/* ---- finding ----------------------------------------------------------------------------------------------- */
+
+static size_t slot_from(const struct core *c, uint64_t id)
+{
+    size_t low = 0, high = c->jobs_count;
+    if (high == 0 || c->jobs[high - 1].id < id)
+        return high; /* the usual new job */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->jobs[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct job *job_find(const struct core *c, uint64_t id)
+{
+    size_t at = slot_from(c, id);
+    return at < c->jobs_count && c->jobs[at].id == id ? c->jobs[at].job : NULL;
+}
+
+struct job_key {
+    const char *tenant, *key;
+};
+
+static bool job_is(const void *object, const void *key)
+{
+    const struct job *j = object;
+    const struct job_key *k = key;
+    return strcmp(job_key(j), k->key) == 0 && strcmp(j->tenant, k->tenant) == 0;
+}
+
+static uint64_t hash_of_key(const char *tenant, const char *key)
+{
+    return hash_text(hash_text(HASH_START, tenant), key);
+}
+
+struct job *job_find_key(const struct core *c, const char *tenant, const char *key)
+{
+    struct job_key k = {tenant, key};
+    return table_find(&c->keys, hash_of_key(tenant, key), &k);
+}
+
+const char *job_key(const struct job *j)
+{
+    return (const char *)j->spec + j->spec_len;
+}
+
+void job_spec_of(const struct job *j, struct job_spec *ret)
+{
+    *ret = (struct job_spec){0};
+    int rc = fields_decode(&job_spec_fields, j->spec, j->spec_len, ret, NULL);
+    BUG(rc < 0);
+}
+
+uint32_t job_tasks(const struct job *j)
+{
+    return j->last - j->first + 1;
+}
+
+struct tenant *job_tenant(const struct job *j)
+{
+    return j->shape->tenant;
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------------- */
+
+static uint32_t task_slot(const struct job *j, uint32_t index)
+{
+    uint32_t low = 0, high = j->tasks_count;
+    if (high == 0 || j->tasks[high - 1]->index < index)
+        return high;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (j->tasks[middle]->index < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct task *task_find(const struct job *j, uint32_t index)
+{
+    uint32_t at = task_slot(j, index);
+    return at < j->tasks_count && j->tasks[at]->index == index ? j->tasks[at] : NULL;
+}
+
+struct task *task_of(const struct core *c, struct attempt_id id)
+{
+    const struct job *j = job_find(c, id.job);
+    struct task *t = j != NULL ? task_find(j, id.task) : NULL;
+    return t != NULL && t->epoch == id.epoch ? t : NULL;
+}
+
+struct attempt_id task_id(const struct task *t)
+{
+    return (struct attempt_id){t->job->id, t->index, t->epoch};
+}
+
+bool job_has_task(const struct job *j, uint32_t index)
+{
+    return index >= j->first && index <= j->last;
+}
+
+uint64_t job_fresh_from(const struct job *j, uint64_t from)
+{
+    if (from > j->last || j->tasks_count == 0 || j->tasks[j->tasks_count - 1]->index < from)
+        return from;
+    for (uint32_t at = task_slot(j, (uint32_t)from); at < j->tasks_count && j->tasks[at]->index == from; at++)
+        from++;
+    return from;
+}
+
+struct task *task_add(struct core *c, struct job *j, uint32_t index, uint32_t state)
+{
+    struct task *t = core_alloc(sizeof *t);
+    t->job = j;
+    t->index = index;
+    t->entry = (struct entry){j, t, HEAP_NOWHERE};
+    t->timer = (struct timer){.job = j, .task = t, .at = HEAP_NOWHERE};
+    t->state = TASK_QUEUED;
+    if (j->tasks_count == j->tasks_size) {
+        j->tasks_size = j->tasks_size == 0 ? 1 : j->tasks_size * 2;
+        j->tasks = core_grow(j->tasks, j->tasks_size * sizeof(struct task *));
+    }
+    uint32_t at = task_slot(j, index);
+    memmove(&j->tasks[at + 1], &j->tasks[at], (j->tasks_count - at) * sizeof(struct task *));
+    j->tasks[at] = t;
+    j->tasks_count++;
+    c->count[TASK_QUEUED]++;
+    task_set_state(c, t, state);
+    return t;
+}
+
+static void task_free(struct core *c, struct task *t)
+{
+    timer_stop(c, &t->timer);
+    core_clear_strs(&t->accounts);
+    charges_clear(&t->charges);
+    free(t->refused);
+    free(t);
+}
+
+void task_drop(struct core *c, struct task *t)
+{
+    struct job *j = t->job;
+    queue_drop(c, &t->entry);
+    c->count[t->state]--;
+    j->held -= t->state == TASK_HELD;
+    uint32_t at = task_slot(j, t->index);
+    memmove(&j->tasks[at], &j->tasks[at + 1], (j->tasks_count - at - 1) * sizeof(struct task *));
+    j->tasks_count--;
+    task_free(c, t);
+}
+
+void task_set_state(struct core *c, struct task *t, uint32_t state)
+{
+    c->count[t->state]--;
+    c->count[state]++;
+    if (t->state == TASK_HELD)
+        t->job->held--;
+    if (state == TASK_HELD)
+        t->job->held++;
+    t->state = state;
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------------- */
+
+static void keep_spec(struct job *j, const struct fact_submitted *f)
+{
+    struct buf bytes = {0};
+    fields_encode(&job_spec_fields, &f->spec, &bytes);
+    BUG(bytes.failed);
+    size_t key_len = strlen(f->key) + 1;
+    j->spec = core_alloc(bytes.len + key_len);
+    j->spec_len = (uint32_t)bytes.len;
+    if (bytes.len > 0)
+        memcpy(j->spec, bytes.data, bytes.len);
+    memcpy(j->spec + bytes.len, f->key, key_len);
+    buf_fini(&bytes);
+}
+
+static void place_job(struct core *c, struct job *j)
+{
+    if (c->jobs_count == c->jobs_size) {
+        c->jobs_size = c->jobs_size == 0 ? 64 : c->jobs_size + c->jobs_size / 2;
+        c->jobs = core_grow(c->jobs, c->jobs_size * sizeof c->jobs[0]);
+    }
+    size_t at = slot_from(c, j->id);
+    memmove(&c->jobs[at + 1], &c->jobs[at], (c->jobs_count - at) * sizeof c->jobs[0]);
+    c->jobs[at] = (struct job_slot){j->id, j};
+    c->jobs_count++;
+}
+
+struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_utc_us)
+{
+    const struct job_spec *spec = &f->spec;
+    struct job *j = core_alloc(sizeof *j);
+    j->id = f->job;
+    j->tenant = core_intern(c, f->tenant);
+    j->user = core_intern(c, f->user);
+    j->uid = f->uid;
+    j->shape = shape_get(c, tenant_find(c, f->tenant), spec);
+    keep_spec(j, f);
+    j->submitted_utc_us = at_utc_us;
+    j->budget_micros = spec->budget_micros;
+    j->priority = spec->priority;
+    j->first = spec->array.present ? spec->array.first : 0;
+    j->last = j->first + job_spec_tasks(spec) - 1;
+    j->next = j->first;
+    j->max_running = spec->array.present ? spec->array.max_running : 0;
+    j->retries = spec->retries;
+    j->lease = (uint8_t)spec->lease;
+    j->on_node_loss = (uint8_t)spec->on_node_loss;
+    j->fresh = (struct entry){j, NULL, HEAP_NOWHERE};
+    place_job(c, j);
+    c->keys.is = job_is;
+    struct job *older = job_find_key(c, j->tenant, job_key(j));
+    if (older != NULL) /* its key expired in the store: the new job owns it now */
+        table_remove(&c->keys, hash_of_key(older->tenant, job_key(older)), older);
+    table_put(&c->keys, hash_of_key(j->tenant, job_key(j)), j);
+    c->unfinished++;
+    c->next_job = MAX(c->next_job, j->id + 1);
+    c->next_job_handed = MAX(c->next_job_handed, c->next_job);
+    return j;
+}
+
+static void job_free(struct core *c, struct job *j)
+{
+    while (j->tasks_count > 0)
+        task_drop(c, j->tasks[j->tasks_count - 1]);
+    queue_drop(c, &j->fresh);
+    if (j->wait != NULL)
+        timer_stop(c, j->wait);
+    if (j->shape != NULL)
+        shape_put(c, j->shape);
+    history_free(j->history);
+    free(j->wait);
+    free(j->refused);
+    free(j->tasks);
+    free(j->spec);
+    free(j);
+}
+
+static void compact(struct core *c)
+{
+    if (c->jobs_dropped < 64 || c->jobs_dropped < c->jobs_count / 2)
+        return;
+    size_t kept = 0;
+    for (size_t i = 0; i < c->jobs_count; i++)
+        if (c->jobs[i].job != NULL)
+            c->jobs[kept++] = c->jobs[i];
+    c->jobs_count = kept;
+    c->jobs_dropped = 0;
+}
+
+static void forget_oldest(struct core *c)
+{
+    struct job *j = c->finished_first;
+    c->finished_first = j->finished_next;
+    if (c->finished_first == NULL)
+        c->finished_last = NULL;
+    c->finished--;
+    struct job_key k = {j->tenant, job_key(j)};
+    uint64_t hash = hash_of_key(j->tenant, job_key(j));
+    if (table_find(&c->keys, hash, &k) == j)
+        table_remove(&c->keys, hash, j);
+    c->jobs[slot_from(c, j->id)].job = NULL;
+    c->jobs_dropped++;
+    job_free(c, j);
+    compact(c);
+}
+
+void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t count)
+{
+    (void)c;
+    j->ended[state - TASK_SUCCEEDED] += count;
+    j->ended_count += count;
+}
+
+/* Marks of cancelled tasks that the never-started ones have reached are needed no longer. */
+void job_advance(struct core *c, struct job *j, uint32_t from)
+{
+    for (uint32_t at = task_slot(j, from); at < j->tasks_count;) {
+        struct task *t = j->tasks[at];
+        if (t->index > j->next)
+            break;
+        if (t->index == j->next)
+            j->next++;
+        if (task_state_is_final(t->state))
+            task_drop(c, t);
+        else
+            at++;
+    }
+}
+
+void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us)
+{
+    if (j->finished || j->ended_count < job_tasks(j))
+        return;
+    BUG(j->live > 0 || j->held > 0);
+    while (j->tasks_count > 0)
+        task_drop(c, j->tasks[j->tasks_count - 1]);
+    queue_drop(c, &j->fresh);
+    if (j->wait != NULL)
+        timer_stop(c, j->wait);
+    j->finished = true;
+    j->ended_utc_us = at_utc_us;
+    shape_put(c, j->shape);
+    j->shape = NULL;
+    free(j->tasks);
+    j->tasks = NULL;
+    j->tasks_size = 0;
+    c->unfinished--;
+    c->finished++;
+    if (c->finished_last != NULL)
+        c->finished_last->finished_next = j;
+    else
+        c->finished_first = j;
+    c->finished_last = j;
+    while (c->finished > c->limits.finished_max)
+        forget_oldest(c);
+}
+
+void jobs_fini(struct core *c)
+{
+    for (size_t i = 0; i < c->jobs_count; i++)
+        if (c->jobs[i].job != NULL)
+            job_free(c, c->jobs[i].job);
+    free(c->jobs);
+}

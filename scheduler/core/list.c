@@ -1,0 +1,199 @@
+#include <errno.h>
+#include <string.h>
+
+#include "quotas/period.h"
+#include "scheduler/core/state.h"
+
+#define LIST_DEFAULT 100
+#define LIST_MAX 1000
+
+/* ---- jobs -------------------------------------------------------------------------------------------------- */
+
+/* Is `path` the tenant `top` or below it? */
+static bool is_below(const char *path, const char *top)
+{
+    size_t len = strlen(top);
+    if (strcmp(top, TENANT_ROOT) == 0)
+        return true;
+    return strncmp(path, top, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+static bool is_asked_for(const struct job *j, const struct list_call *call, const char *state)
+{
+    if (j->finished && !call->finished)
+        return false;
+    if (call->tenant != NULL && !is_below(j->tenant, call->tenant))
+        return false;
+    return call->state == NULL || strcmp(call->state, state) == 0;
+}
+
+static size_t first_after(const struct core *c, uint64_t id)
+{
+    size_t low = 0, high = c->jobs_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->jobs[middle].id <= id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int core_list(const struct core *c, const struct list_call *call, bool (*may_see)(void *arg, const char *tenant, const char *user),
+              void *arg, struct core_now now, struct list_reply *ret)
+{
+    uint32_t limit = call->limit == 0 ? LIST_DEFAULT : MIN(call->limit, LIST_MAX);
+    *ret = (struct list_reply){.currency = core_text(c->currency)};
+    for (size_t i = first_after(c, call->after); i < c->jobs_count; i++) {
+        const struct job *j = c->jobs[i].job;
+        if (j == NULL || !is_asked_for(j, call, job_state(j)) || !may_see(arg, j->tenant, j->user))
+            continue;
+        if (ret->jobs.count == limit) {
+            ret->more = true;
+            break;
+        }
+        struct job_row *row = list_add(&ret->jobs, sizeof *row);
+        if (row == NULL || !core_job_row(c, j->id, now, row)) {
+            fields_clear(&list_reply_fields, ret);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* ---- tenants ----------------------------------------------------------------------------------------------- */
+
+struct tenant_walk {
+    const struct core *core;
+    const char *top;
+    int64_t utc_us;
+    struct tenant_reply *ret;
+    bool failed;
+};
+
+static void fill_account(const struct tenant_walk *w, const struct tenant_view *v, struct tenant_row *row)
+{
+    const struct budget_rule *b = &v->rule->budget;
+    row->limit_micros = -1;
+    if (b->present) {
+        row->limit_micros = v->account != NULL ? v->limit_micros : b->limit_micros;
+        row->period_end_utc_us = period_end(b->period, w->utc_us);
+    }
+    row->account = core_text(v->account);
+    if (v->account != NULL) {
+        row->limit_micros = v->limit_micros;
+        row->spent_micros = v->spent_micros;
+        row->held_micros = v->held_micros;
+    }
+    row->free_micros = row->limit_micros >= 0 ? row->limit_micros - row->spent_micros - row->held_micros : 0;
+}
+
+static bool add_tenant(const struct tenant_rule *rule, void *arg)
+{
+    struct tenant_walk *w = arg;
+    struct tenant_view v;
+    if ((w->top != NULL && !is_below(rule->path, w->top)) || !ledger_tenant(w->core->ledger, rule->path, w->utc_us, &v))
+        return true;
+    struct tenant_row *row = list_add(&w->ret->tenants, sizeof *row);
+    if (row == NULL || fields_copy(&tenant_rule_fields, rule, &row->rule) < 0) {
+        w->failed = true;
+        return false;
+    }
+    row->path = core_text(rule->path);
+    core_copy_resources(&v.used, &row->used);
+    row->running = v.running;
+    row->queued = v.queued;
+    fill_account(w, &v, row);
+    return true;
+}
+
+int core_tenants(const struct core *c, const char *top, struct core_now now, struct tenant_reply *ret)
+{
+    *ret = (struct tenant_reply){.currency = core_text(c->currency)};
+    struct tenant_walk w = {c, top, core_utc(c, now), ret, false};
+    ledger_each_tenant(c->ledger, add_tenant, &w);
+    if (!w.failed)
+        return 0;
+    fields_clear(&tenant_reply_fields, ret);
+    return -ENOMEM;
+}
+
+/* ---- policy ------------------------------------------------------------------------------------------------ */
+
+static bool add_rule(const struct tenant_rule *rule, void *arg)
+{
+    struct policy_reply *ret = arg;
+    const struct tenant_rule bare = {.path = rule->path};
+    if (strcmp(rule->path, TENANT_ROOT) == 0 && fields_equal(&tenant_rule_fields, rule, &bare))
+        return true; /* always there; named only when something is said about it */
+    struct tenant_rule *copy = list_add(&ret->policy.tenants, sizeof *copy);
+    return copy != NULL && fields_copy(&tenant_rule_fields, rule, copy) == 0;
+}
+
+int core_policy(const struct core *c, struct policy_reply *ret)
+{
+    *ret = (struct policy_reply){.version = c->policy_version};
+    ret->policy.currency = core_text(c->currency);
+    core_copy_strs(&c->admins, &ret->policy.admins);
+    ledger_each_tenant(c->ledger, add_rule, ret);
+    const struct list *prices = price_book_versions(c->prices);
+    for (size_t i = 0; i < prices->count; i++) {
+        struct price_version *copy = list_add(&ret->policy.prices, sizeof *copy);
+        if (copy == NULL || fields_copy(&price_version_fields, &((const struct price_version *)prices->v)[i], copy) < 0) {
+            fields_clear(&policy_reply_fields, ret);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------------------- */
+
+static const char *node_state(const struct node *n)
+{
+    if (n->lost)
+        return "lost";
+    if (n->silent || !n->heard)
+        return "unreachable";
+    return n->drained ? "drained" : "up";
+}
+
+static void add_use(const struct node *n, struct resources *used)
+{
+    for (const struct task *t = n->tasks; t != NULL; t = t->node_next) {
+        const struct resources *r = &t->job->shape->resources;
+        used->cpu_milli += r->cpu_milli;
+        used->mem_bytes += r->mem_bytes;
+        used->scratch_bytes += r->scratch_bytes;
+        for (size_t i = 0; i < r->generic.count; i++) {
+            const struct count *g = &r->generic.v[i];
+            int rc = counts_set(&used->generic, g->name, counts_get(&used->generic, g->name) + g->value);
+            BUG(rc < 0);
+        }
+    }
+}
+
+int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret)
+{
+    (void)now;
+    *ret = (struct node_reply){0};
+    for (size_t i = 0; i < c->nodes_count; i++) {
+        const struct node *n = c->nodes[i];
+        struct node_row *row = list_add(&ret->nodes, sizeof *row);
+        if (row == NULL) {
+            fields_clear(&node_reply_fields, ret);
+            return -ENOMEM;
+        }
+        row->node = core_text(n->name);
+        row->state = core_text(node_state(n));
+        row->reason = core_text(n->lost ? n->lost_reason : n->drain_reason);
+        row->version = core_text(n->version);
+        row->boot_id = core_text(n->boot_id);
+        core_copy_resources(&n->capacity, &row->capacity);
+        add_use(n, &row->used);
+        row->running = n->live;
+        row->seen_utc_us = n->seen_utc_us;
+    }
+    return 0;
+}

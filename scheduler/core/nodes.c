@@ -1,0 +1,314 @@
+#include "scheduler/core/state.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool node_is(const void *object, const void *key)
+{
+    return strcmp(((const struct node *)object)->name, key) == 0;
+}
+
+struct node *node_find(const struct core *c, const char *name)
+{
+    return name != NULL ? table_find(&c->nodes_by_name, hash_text(HASH_START, name), name) : NULL;
+}
+
+static void seen_unlink(struct core *c, struct node *n)
+{
+    if (n->seen_prev != NULL)
+        n->seen_prev->seen_next = n->seen_next;
+    else
+        c->seen_first = n->seen_next;
+    if (n->seen_next != NULL)
+        n->seen_next->seen_prev = n->seen_prev;
+    else
+        c->seen_last = n->seen_prev;
+}
+
+static void seen_append(struct core *c, struct node *n)
+{
+    n->seen_prev = c->seen_last;
+    n->seen_next = NULL;
+    if (c->seen_last != NULL)
+        c->seen_last->seen_next = n;
+    else
+        c->seen_first = n;
+    c->seen_last = n;
+}
+
+struct node *node_add(struct core *c, const char *name)
+{
+    struct node *n = core_alloc(sizeof *n);
+    n->name = core_text(name);
+    n->open.name = n->size.name = n->name;
+    if (c->nodes_count == c->nodes_size) {
+        c->nodes_size = c->nodes_size == 0 ? 16 : c->nodes_size * 2;
+        c->nodes = core_grow(c->nodes, c->nodes_size * sizeof(struct node *));
+    }
+    size_t at = c->nodes_count;
+    while (at > 0 && strcmp(c->nodes[at - 1]->name, name) > 0)
+        at--;
+    memmove(&c->nodes[at + 1], &c->nodes[at], (c->nodes_count - at) * sizeof(struct node *));
+    c->nodes[at] = n;
+    c->nodes_count++;
+    c->nodes_by_name.is = node_is;
+    table_put(&c->nodes_by_name, hash_text(HASH_START, name), n);
+    seen_append(c, n);
+    return n;
+}
+
+static void node_free(struct node *n)
+{
+    fields_clear(&resources_fields, &n->capacity);
+    for (size_t i = 0; i < n->labels.count; i++) {
+        free(n->labels.v[i].key);
+        free(n->labels.v[i].value);
+    }
+    free(n->labels.v);
+    free(n->name);
+    free(n->boot_id);
+    free(n->version);
+    free(n->drain_reason);
+    free(n->lost_reason);
+    free(n);
+}
+
+void nodes_fini(struct core *c)
+{
+    for (size_t i = 0; i < c->nodes_count; i++)
+        node_free(c->nodes[i]);
+    free(c->nodes);
+}
+
+/* ---- contact: soft ----------------------------------------------------------------------------------------- */
+
+void node_trouble(struct core *c, struct node *n)
+{
+    if (n->troubled)
+        return;
+    n->troubled = true;
+    n->troubled_next = c->troubled;
+    c->troubled = n;
+}
+
+void node_seen(struct core *c, struct node *n, struct core_now now)
+{
+    n->seen_boot_us = now.boot_us;
+    n->seen_utc_us = now.utc_us;
+    seen_unlink(c, n);
+    seen_append(c, n);
+    if (n->silent && n->tasks != NULL)
+        node_trouble(c, n);
+    if (n->silent || !n->heard) {
+        n->silent = false;
+        n->heard = true;
+        node_refresh(c, n);
+    }
+}
+
+void core_node_seen(struct core *c, const char *node, struct core_now now)
+{
+    struct node *n = node_find(c, node);
+    if (n != NULL)
+        node_seen(c, n, now);
+}
+
+uint64_t node_silent_us(const struct node *n, struct core_now now)
+{
+    return now.boot_us > n->seen_boot_us ? now.boot_us - n->seen_boot_us : 0;
+}
+
+static void count_from_now(struct core *c, struct node *n, struct core_now now)
+{
+    n->seen_boot_us = now.boot_us;
+    seen_unlink(c, n);
+    seen_append(c, n);
+}
+
+uint64_t nodes_look(struct core *c, struct core_now now)
+{
+    /* What was before this scheduler began is unknown: every node counts as seen when it began. */
+    for (size_t i = 0; i < c->nodes_count && !c->began; i++)
+        if (!c->nodes[i]->heard)
+            count_from_now(c, c->nodes[i], now);
+    c->began = true;
+    uint64_t patience_us = c->limits.silent_ms * 1000;
+    for (struct node *n = c->seen_first, *next; n != NULL; n = next) {
+        next = n->seen_next;
+        if (n->seen_boot_us == 0)
+            count_from_now(c, n, now); /* joined a moment ago */
+        if (node_silent_us(n, now) <= patience_us)
+            return n->seen_boot_us + patience_us + 1;
+        if (n->silent)
+            continue;
+        n->silent = true;
+        node_refresh(c, n);
+        node_trouble(c, n);
+    }
+    return UINT64_MAX;
+}
+
+/* ---- capacity ---------------------------------------------------------------------------------------------- */
+
+void node_refresh(struct core *c, struct node *n)
+{
+    struct capacity free = n->total;
+    capacity_take(&free, &n->used);
+    place_remove(&c->open, &n->open);
+    n->open.free = free;
+    if (n->heard && !n->silent && !n->drained && !n->lost)
+        place_add(&c->open, &n->open);
+}
+
+void node_use(struct core *c, struct node *n, const struct capacity *need, bool more)
+{
+    (more ? capacity_add : capacity_take)(&n->used, need);
+    struct capacity free = n->total;
+    capacity_take(&free, &n->used);
+    place_set(&c->open, &n->open, &free);
+}
+
+void node_take_task(struct node *n, struct task *t)
+{
+    t->node = n;
+    t->node_prev = NULL;
+    t->node_next = n->tasks;
+    if (n->tasks != NULL)
+        n->tasks->node_prev = t;
+    n->tasks = t;
+    n->live++;
+}
+
+void node_leave_task(struct task *t)
+{
+    struct node *n = t->node;
+    if (t->node_prev != NULL)
+        t->node_prev->node_next = t->node_next;
+    else
+        n->tasks = t->node_next;
+    if (t->node_next != NULL)
+        t->node_next->node_prev = t->node_prev;
+    t->node = NULL;
+    t->node_prev = t->node_next = NULL;
+    n->live--;
+}
+
+/* ---- facts ------------------------------------------------------------------------------------------------- */
+
+static int joined_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    const struct fact_node *j = &f->joined;
+    if (j->node == NULL || j->boot_id == NULL)
+        return err_set(err, -EPROTO, "node.joined without a name or a boot id");
+    if (!capacity_names_fit(&c->names, &j->capacity))
+        return err_set(err, -EPROTO, "node.joined: %s brings more generic resources than a cell has room for", j->node);
+    return 0;
+}
+
+static void count_total(struct core *c, const struct capacity *total, bool more)
+{
+    (more ? capacity_add : capacity_take)(&c->total, total);
+}
+
+/* What ran under another boot of the node is dead: decide() ends it. A cancelled attempt keeps its cancellation. */
+static void new_boot(struct core *c, struct node *n)
+{
+    for (struct task *t = n->tasks; t != NULL; t = t->node_next) {
+        if (t->stopping == END_NONE)
+            t->stopping = END_NODE_LOST;
+        t->missing = true;
+        timer_stop(c, &t->timer);
+    }
+    if (n->tasks != NULL)
+        node_trouble(c, n);
+}
+
+static void joined_apply(struct core *c, const struct fact *f)
+{
+    const struct fact_node *j = &f->joined;
+    struct node *n = node_find(c, j->node);
+    bool is_new = n == NULL;
+    if (is_new)
+        n = node_add(c, j->node);
+    if (!is_new && !n->lost)
+        count_total(c, &n->total, false);
+    if (!is_new && strcmp(n->boot_id, j->boot_id) != 0)
+        new_boot(c, n);
+    place_remove(&c->sizes, &n->size);
+    bool added = capacity_names_add(&c->names, &j->capacity);
+    BUG(!added);
+    fields_clear(&resources_fields, &n->capacity);
+    core_copy_resources(&j->capacity, &n->capacity);
+    capacity_of(&c->names, &n->capacity, &n->total);
+    free(n->boot_id);
+    free(n->version);
+    n->boot_id = core_text(j->boot_id);
+    n->version = core_text(j->version);
+    struct pairs labels = {0};
+    for (size_t i = 0; i < j->labels.count; i++) {
+        int rc = pairs_set(&labels, j->labels.v[i].key, j->labels.v[i].value);
+        BUG(rc < 0);
+    }
+    for (size_t i = 0; i < n->labels.count; i++) {
+        free(n->labels.v[i].key);
+        free(n->labels.v[i].value);
+    }
+    free(n->labels.v);
+    n->labels = labels;
+    n->lost = false;
+    n->silent = false;
+    n->heard |= c->began; /* while it runs, a node joins by saying hello; a replay says nothing about now */
+    n->seen_boot_us = is_new ? 0 : n->seen_boot_us;
+    free(n->lost_reason);
+    n->lost_reason = NULL;
+    n->size.free = n->total;
+    place_add(&c->sizes, &n->size);
+    count_total(c, &n->total, true);
+    node_refresh(c, n);
+    tenants_reshare(c);
+}
+const struct fact_rule rule_joined = {joined_check, joined_apply};
+
+static int node_known(const struct core *c, const char *name, const char *what, struct err *err)
+{
+    if (node_find(c, name) == NULL)
+        return err_set(err, -EPROTO, "%s: no node '%s'", what, name != NULL ? name : "");
+    return 0;
+}
+
+static int lost_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    int rc = node_known(c, f->lost.node, "node.lost", err);
+    if (rc == 0 && node_find(c, f->lost.node)->tasks != NULL)
+        return err_set(err, -EPROTO, "node.lost: %s still has live attempts", f->lost.node);
+    return rc;
+}
+
+static void lost_apply(struct core *c, const struct fact *f)
+{
+    struct node *n = node_find(c, f->lost.node);
+    if (!n->lost)
+        count_total(c, &n->total, false);
+    n->lost = true;
+    free(n->lost_reason);
+    n->lost_reason = core_text(f->lost.reason);
+    place_remove(&c->sizes, &n->size);
+    node_refresh(c, n);
+    tenants_reshare(c);
+}
+const struct fact_rule rule_lost = {lost_check, lost_apply};
+
+static int drained_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    return node_known(c, f->drained.node, "node.drained", err);
+}
+
+static void drained_apply(struct core *c, const struct fact *f)
+{
+    struct node *n = node_find(c, f->drained.node);
+    n->drained = f->drained.drained;
+    free(n->drain_reason);
+    n->drain_reason = n->drained ? core_text(f->drained.reason) : NULL;
+    node_refresh(c, n);
+}
+const struct fact_rule rule_drained = {drained_check, drained_apply};

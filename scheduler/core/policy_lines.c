@@ -1,0 +1,220 @@
+#include "scheduler/core/policy_lines.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+/* One thing a rule says, as text; empty = it says nothing about it. */
+struct aspect {
+    const char *name;
+    void (*write)(const struct tenant_rule *rule, struct buf *out);
+};
+
+static void add_counts(const struct counts *counts, struct buf *out)
+{
+    for (size_t i = 0; i < counts->count; i++)
+        buf_addf(out, "%s%s %" PRIu64, i > 0 ? " " : "", counts->v[i].name, counts->v[i].value);
+}
+
+static void add_strs(const struct strs *s, struct buf *out)
+{
+    for (size_t i = 0; i < s->count; i++)
+        buf_addf(out, "%s%s", i > 0 ? " " : "", s->v[i]);
+}
+
+static void write_cpu(const struct tenant_rule *r, struct buf *out)
+{
+    char text[PARSE_TEXT_MAX];
+    if (r->quota.max.cpu_milli != 0)
+        buf_add_str(out, format_cpu(r->quota.max.cpu_milli, text));
+}
+
+static void write_size(uint64_t bytes, struct buf *out)
+{
+    char text[PARSE_TEXT_MAX];
+    if (bytes != 0)
+        buf_add_str(out, format_size(bytes, text));
+}
+
+static void write_memory(const struct tenant_rule *r, struct buf *out)
+{
+    write_size(r->quota.max.mem_bytes, out);
+}
+
+static void write_scratch(const struct tenant_rule *r, struct buf *out)
+{
+    write_size(r->quota.max.scratch_bytes, out);
+}
+
+static void write_generic(const struct tenant_rule *r, struct buf *out)
+{
+    add_counts(&r->quota.max.generic, out);
+}
+
+static void write_number(uint64_t value, struct buf *out)
+{
+    if (value != 0)
+        buf_addf(out, "%" PRIu64, value);
+}
+
+static void write_running(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->quota.max_running, out);
+}
+
+static void write_queued(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->quota.max_queued, out);
+}
+
+static void write_budget(const struct tenant_rule *r, struct buf *out)
+{
+    char text[PARSE_TEXT_MAX];
+    if (r->budget.present)
+        buf_add_str(out, format_money(r->budget.limit_micros, text));
+}
+
+static void write_period(const struct tenant_rule *r, struct buf *out)
+{
+    if (r->budget.present)
+        buf_add_str(out, names_get(&period_kind_names, r->budget.period));
+}
+
+static void write_users(const struct tenant_rule *r, struct buf *out)
+{
+    add_strs(&r->users, out);
+}
+
+static void write_network(const struct tenant_rule *r, struct buf *out)
+{
+    if (r->network_host)
+        buf_add_str(out, "yes");
+}
+
+static void write_weight(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->weight, out);
+}
+
+static const struct aspect aspects[] = {
+    {"quota.cpu", write_cpu},           {"quota.memory", write_memory},      {"quota.scratch", write_scratch},
+    {"quota.generic", write_generic},   {"quota.max_running", write_running}, {"quota.max_queued", write_queued},
+    {"budget.limit", write_budget},     {"budget.period", write_period},     {"users", write_users},
+    {"network_host", write_network},    {"weight", write_weight},
+};
+
+static void add_line(struct strs *lines, struct buf *line)
+{
+    int rc = strs_add(lines, buf_text(line));
+    BUG(rc < 0);
+    buf_fini(line);
+}
+
+void lines_added(struct strs *lines, const struct tenant_rule *rule)
+{
+    struct buf line = {0};
+    bool first = true;
+    buf_addf(&line, "+ %s", rule->path);
+    for (size_t i = 0; i < COUNT_OF(aspects); i++) {
+        struct buf text = {0};
+        aspects[i].write(rule, &text);
+        if (text.len > 0) {
+            buf_addf(&line, "%s%s %s", first ? "  " : ", ", aspects[i].name, buf_text(&text));
+            first = false;
+        }
+        buf_fini(&text);
+    }
+    add_line(lines, &line);
+}
+
+void lines_removed(struct strs *lines, const char *path)
+{
+    struct buf line = {0};
+    buf_addf(&line, "- %s", path);
+    add_line(lines, &line);
+}
+
+void lines_text(struct strs *lines, const char *what, const char *before, const char *after)
+{
+    struct buf line = {0};
+    buf_addf(&line, "~ %s  %s -> %s", what, before[0] != '\0' ? before : "none", after[0] != '\0' ? after : "none");
+    add_line(lines, &line);
+}
+
+void lines_changed(struct strs *lines, const struct tenant_rule *before, const struct tenant_rule *after)
+{
+    for (size_t i = 0; i < COUNT_OF(aspects); i++) {
+        struct buf old = {0}, new = {0}, what = {0};
+        aspects[i].write(before, &old);
+        aspects[i].write(after, &new);
+        buf_addf(&what, "%s  %s", after->path, aspects[i].name);
+        if (strcmp(buf_text(&old), buf_text(&new)) != 0)
+            lines_text(lines, buf_text(&what), buf_text(&old), buf_text(&new));
+        buf_fini(&old);
+        buf_fini(&new);
+        buf_fini(&what);
+    }
+}
+
+void lines_list(struct strs *lines, const char *what, const struct strs *before, const struct strs *after)
+{
+    struct buf old = {0}, new = {0};
+    add_strs(before, &old);
+    add_strs(after, &new);
+    lines_text(lines, what, buf_text(&old), buf_text(&new));
+    buf_fini(&old);
+    buf_fini(&new);
+}
+
+static const struct price_version *version_from(const struct list *l, int64_t from_utc_us)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const struct price_version *v = &((const struct price_version *)l->v)[i];
+        if (v->from_utc_us == from_utc_us)
+            return v;
+    }
+    return NULL;
+}
+
+static void price_text(const struct price_version *v, struct buf *out)
+{
+    char money[PARSE_TEXT_MAX];
+    for (size_t i = 0; v != NULL && i < v->per_hour.count; i++)
+        buf_addf(out, "%s%s %s", i > 0 ? ", " : "", v->per_hour.v[i].name,
+                 format_money((int64_t)v->per_hour.v[i].value, money));
+}
+
+static void price_line(struct strs *lines, const struct price_version *old, const struct price_version *new)
+{
+    char when[PARSE_TEXT_MAX];
+    struct buf before = {0}, after = {0}, line = {0};
+    price_text(old, &before);
+    price_text(new, &after);
+    format_time(new != NULL ? new->from_utc_us : old->from_utc_us, when);
+    if (old == NULL)
+        buf_addf(&line, "+ prices from %s  %s", when, buf_text(&after));
+    else if (new == NULL)
+        buf_addf(&line, "- prices from %s", when);
+    else if (strcmp(buf_text(&before), buf_text(&after)) != 0)
+        buf_addf(&line, "~ prices from %s  %s -> %s", when, buf_text(&before), buf_text(&after));
+    if (line.len > 0)
+        add_line(lines, &line);
+    buf_fini(&line);
+    buf_fini(&before);
+    buf_fini(&after);
+}
+
+void lines_prices(struct strs *lines, const struct list *before, const struct list *after)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        const struct price_version *v = &((const struct price_version *)before->v)[i];
+        price_line(lines, v, version_from(after, v->from_utc_us));
+    }
+    for (size_t i = 0; i < after->count; i++) {
+        const struct price_version *v = &((const struct price_version *)after->v)[i];
+        if (version_from(before, v->from_utc_us) == NULL)
+            price_line(lines, NULL, v);
+    }
+}

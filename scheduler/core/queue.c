@@ -1,0 +1,90 @@
+#include "scheduler/core/state.h"
+
+/* Of one job the tasks that were started before come first: they have waited longest. */
+static struct order_rank rank_of(const struct entry *e)
+{
+    return (struct order_rank){e->job->priority, e->job->id, e->task != NULL ? e->task->index : UINT32_MAX};
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return order_compare_tasks(rank_of(a), rank_of(b));
+}
+
+static int compare_shapes(const void *a, const void *b)
+{
+    const struct shape *x = a, *y = b;
+    return compare_entries(x->ready.v[0], y->ready.v[0]);
+}
+
+static const struct heap_kind entries = {compare_entries, offsetof(struct entry, at)};
+static const struct heap_kind shapes = {compare_shapes, offsetof(struct shape, at)};
+
+struct entry *queue_first(const struct shape *s)
+{
+    return s->ready.count > 0 ? s->ready.v[0] : NULL;
+}
+
+void queue_park(struct core *c, struct shape *s)
+{
+    heap_remove(&s->tenant->shapes, &shapes, s);
+    if (s->tenant->shapes.count == 0)
+        tenant_rest(c, s->tenant);
+}
+
+void queue_unpark(struct core *c, struct shape *s)
+{
+    heap_add(&s->tenant->shapes, &shapes, s);
+    tenant_wake(c, s->tenant);
+}
+
+void queue_push(struct core *c, struct entry *e)
+{
+    struct shape *s = e->job->shape;
+    heap_add(&s->ready, &entries, e);
+    if (s->at != HEAP_NOWHERE)
+        heap_moved(&s->tenant->shapes, &shapes, s);
+    else
+        queue_unpark(c, s);
+}
+
+void queue_drop(struct core *c, struct entry *e)
+{
+    if (e->at == HEAP_NOWHERE)
+        return;
+    struct shape *s = e->job->shape;
+    /* An empty shape has no rank: it leaves its tenant's heap before its last entry leaves it. */
+    if (s->ready.count == 1 && s->at != HEAP_NOWHERE)
+        queue_park(c, s);
+    heap_remove(&s->ready, &entries, e);
+    if (s->at != HEAP_NOWHERE)
+        heap_moved(&s->tenant->shapes, &shapes, s);
+}
+
+static bool is_capped(const struct job *j)
+{
+    return j->max_running != 0 && j->live >= j->max_running;
+}
+
+static void put_where(struct core *c, struct entry *e, bool ready)
+{
+    if (ready && e->at == HEAP_NOWHERE)
+        queue_push(c, e);
+    else if (!ready)
+        queue_drop(c, e);
+}
+
+void queue_sync_task(struct core *c, struct task *t)
+{
+    put_where(c, &t->entry, t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && !is_capped(t->job));
+}
+
+void queue_sync(struct core *c, struct job *j)
+{
+    if (j->finished)
+        return;
+    bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
+    put_where(c, &j->fresh, !waits && !is_capped(j) && job_fresh_from(j, j->next) <= j->last);
+    for (uint32_t i = 0; j->max_running != 0 && i < j->tasks_count; i++)
+        queue_sync_task(c, j->tasks[i]);
+}

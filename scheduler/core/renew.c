@@ -1,0 +1,98 @@
+#include "scheduler/core/state.h"
+
+#define RETRY_MAX_US INT64_C(5000000) /* how often free money is looked for while the paid time runs out */
+#define RETRY_MIN_US INT64_C(200000)
+#define SETTLE_MARGIN_US UINT64_C(1000000)
+
+/* How long it has run, as far as the scheduler's clock can know. */
+static uint64_t running_us(const struct task *t, int64_t utc_us)
+{
+    return utc_us > t->started_utc_us ? (uint64_t)(utc_us - t->started_utc_us) : 0;
+}
+
+/* Settle a little less than that: what was settled can't be taken back when the node's clock says it was shorter. */
+static uint64_t settled_by_now(const struct core *c, const struct task *t, uint64_t ran_us)
+{
+    uint64_t margin = MIN(SETTLE_MARGIN_US, core_slice_us(c) / 8);
+    uint64_t sure = ran_us > margin ? ran_us - margin : 0;
+    return MAX(MIN(sure, t->paid_us), t->settled_us);
+}
+
+static void look_again(struct core *c, struct task *t, int64_t utc_us)
+{
+    int64_t left_us = (t->started_utc_us + (int64_t)t->paid_us - utc_us) / 2;
+    timer_set(c, &t->timer, utc_us + (left_us < 0 ? RETRY_MAX_US : MIN(MAX(left_us, RETRY_MIN_US), RETRY_MAX_US)));
+}
+
+/* What all accounts together can give, when they can't give what was asked: the least of those that lack. */
+static int64_t most_they_give(const struct core *c, const struct fact *f)
+{
+    struct ledger_blocker blockers[TENANT_DEPTH_MAX + 4];
+    size_t count = MIN(ledger_blockers(c->ledger, f, blockers, COUNT_OF(blockers)), COUNT_OF(blockers));
+    int64_t most = INT64_MAX;
+    for (size_t i = 0; i < count; i++) {
+        if (blockers[i].verdict != LEDGER_BUDGET)
+            return 0;
+        most = MIN(most, MAX(blockers[i].limit - blockers[i].used - blockers[i].held, 0));
+    }
+    return count > 0 ? most : f->renewed.hold_micros;
+}
+
+/* The next slice, or as much of it as can be held. false: it would gain less than slice_min. */
+static bool hold_slice(const struct core *c, const struct task *t, struct meter meter, uint64_t until_us, struct fact *f)
+{
+    struct fact_renewed *r = &f->renewed;
+    int64_t settled_micros = price_cost(c->prices, meter, r->settled_us);
+    uint64_t least_us = t->paid_us + MIN(c->limits.slice_min_ms * 1000, until_us - t->paid_us);
+    r->paid_us = until_us;
+    r->hold_micros = price_cost(c->prices, meter, until_us) - settled_micros;
+    int64_t most = most_they_give(c, f);
+    if (most >= r->hold_micros)
+        return true;
+    r->paid_us = price_time_for(c->prices, meter, settled_micros + most, until_us);
+    if (r->paid_us < least_us)
+        return false;
+    r->hold_micros = price_cost(c->prices, meter, r->paid_us) - settled_micros;
+    r->final = true;
+    return most_they_give(c, f) >= r->hold_micros;
+}
+
+static void fill_accounts(const struct core *c, const struct job *j, int64_t utc_us, struct strs *ret)
+{
+    core_copy_strs(tenant_accounts(c, job_tenant(j), utc_us), ret);
+    if (j->budget_micros == 0)
+        return;
+    char own[JOB_ACCOUNT_MAX];
+    int rc = strs_add(ret, job_account(j->id, own));
+    BUG(rc < 0);
+}
+
+void decide_renewal(struct core *c, struct plan *p, struct task *t)
+{
+    int64_t utc_us = p->now.utc_us;
+    if (t->stopping != END_NONE)
+        return; /* it ends within its paid time or at its end */
+    look_again(c, t, utc_us);
+    if (t->in_flight)
+        return;
+    uint64_t limit_us = t->job->shape->limit_us;
+    uint64_t ran_us = running_us(t, utc_us);
+    uint64_t until_us = ran_us + core_slice_us(c);
+    until_us = limit_us != 0 ? MIN(until_us, limit_us) : until_us;
+    if (until_us <= t->paid_us)
+        return;
+    struct meter meter = task_meter(t);
+    struct settlement s;
+    settle_until(c, t, meter, settled_by_now(c, t, ran_us), &s);
+    struct fact *f = plan_add(p, FACT_HOLD_RENEWED);
+    f->renewed = (struct fact_renewed){
+        .id = task_id(t), .spent_micros = s.spent_micros, .settled_us = s.settled_us, .charges = s.charges};
+    fill_accounts(c, t->job, utc_us, &f->renewed.accounts);
+    if (!hold_slice(c, t, meter, until_us, f)) {
+        fact_clear(f);
+        p->count--;
+        return;
+    }
+    timer_stop(c, &t->timer); /* apply or refusal sets it anew */
+    ledger_apply(c->ledger, f); /* the plan's next holds come on top of it; undone with them */
+}

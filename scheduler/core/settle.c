@@ -1,0 +1,82 @@
+#include <string.h>
+
+#include "policies/retry.h"
+#include "scheduler/core/state.h"
+
+#define RUN_BEYOND_PAID_US UINT64_C(86400000000) /* nobody measures a kill that takes longer */
+
+struct meter task_meter(const struct task *t)
+{
+    return (struct meter){&t->job->shape->resources, t->started_utc_us};
+}
+
+static int64_t add_capped(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+/* How much of the run time up to run_us the hold pays for. */
+static uint64_t paid_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us)
+{
+    if (run_us <= t->settled_us)
+        return t->settled_us;
+    int64_t can_pay = add_capped(price_cost(c->prices, meter, t->settled_us), t->hold_micros);
+    if (price_cost(c->prices, meter, run_us) <= can_pay)
+        return run_us;
+    return MAX(price_time_for(c->prices, meter, can_pay, run_us), t->settled_us);
+}
+
+void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us, struct settlement *ret)
+{
+    run_us = MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US);
+    uint64_t until = paid_until(c, t, meter, run_us);
+    *ret = (struct settlement){.spent_micros = t->spent_micros, .settled_us = until};
+    int rc = price_charges(c->prices, meter, t->settled_us, until, &ret->charges);
+    BUG(rc < 0);
+    for (size_t i = 0; i < ret->charges.count; i++)
+        ret->spent_micros += ((const struct charge *)ret->charges.v)[i].micros;
+    if (run_us > until)
+        ret->written_off_micros = price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, until);
+}
+
+void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us, struct settlement *ret)
+{
+    run_us = MAX(MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US), t->settled_us);
+    *ret = (struct settlement){.spent_micros = t->spent_micros, .settled_us = t->settled_us};
+    ret->written_off_micros = price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, t->settled_us);
+}
+
+void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f)
+{
+    struct job *j = t->job;
+    struct meter meter = task_meter(t);
+    if (meter.started_utc_us == 0) /* its "running" was never heard of */
+        meter.started_utc_us = record->started_utc_us != 0 ? MIN(MAX(record->started_utc_us, t->placed_utc_us), at_utc_us)
+                                                           : t->placed_utc_us;
+    struct settlement s;
+    if (retry_is_node_fault(record->cause))
+        settle_fault(c, t, meter, record->run_us, &s);
+    else
+        settle_until(c, t, meter, record->run_us, &s);
+    struct retry_case end = {.record = record,
+                             .retries = j->retries,
+                             .retries_used = t->retries_used,
+                             .node_faults = t->node_faults,
+                             .on_node_loss = j->on_node_loss,
+                             .cancelled = t->stopping == END_CANCELLED};
+    struct retry_answer answer = retry_after(&end);
+    *f = (struct fact){.kind = FACT_ATTEMPT_ENDED, .at_utc_us = at_utc_us};
+    f->ended = (struct fact_ended){
+        .id = task_id(t),
+        .node = core_text(t->node->name),
+        .record = *record,
+        .next = answer.next,
+        .state = answer.state,
+        .user_retry = answer.user_retry,
+        .spent_micros = s.spent_micros,
+        .written_off_micros = s.written_off_micros,
+        .charges = s.charges,
+        .job_done = answer.next == NEXT_FINAL && j->ended_count + j->ending_in_flight + 1 == job_tasks(j),
+    };
+    record->detail = NULL; /* the fact has it now */
+}

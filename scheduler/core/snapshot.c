@@ -1,0 +1,259 @@
+#include <errno.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+typedef int (*emit_fn)(void *arg, const struct fact *fact);
+
+/* ---- writing ----------------------------------------------------------------------------------------------- */
+
+static bool add_rule(const struct tenant_rule *rule, void *arg)
+{
+    struct list *to = arg;
+    struct tenant_rule *copy = list_add(to, sizeof *copy);
+    return copy != NULL && fields_copy(&tenant_rule_fields, rule, copy) == 0;
+}
+
+static int emit(struct fact *f, emit_fn fn, void *arg)
+{
+    int rc = fn(arg, f);
+    fact_clear(f);
+    return rc;
+}
+
+static int emit_policy(const struct core *c, emit_fn fn, void *arg)
+{
+    struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = c->last_utc_us};
+    if (c->policy_version == 0)
+        return 0;
+    f.policy = (struct policy_change){.version = c->policy_version,
+                                      .who = core_text("snapshot"),
+                                      .currency = core_text(c->currency),
+                                      .set_prices = true,
+                                      .set_admins = true};
+    core_copy_strs(&c->admins, &f.policy.admins);
+    ledger_each_tenant(c->ledger, add_rule, &f.policy.tenants);
+    const struct list *prices = price_book_versions(c->prices);
+    for (size_t i = 0; i < prices->count; i++) {
+        struct price_version *copy = list_add(&f.policy.prices, sizeof *copy);
+        BUG(copy == NULL);
+        int rc = fields_copy(&price_version_fields, &((const struct price_version *)prices->v)[i], copy);
+        BUG(rc < 0);
+    }
+    return emit(&f, fn, arg);
+}
+
+/* A job's own account comes back with its job. */
+static bool add_account(const struct account_view *view, void *arg)
+{
+    struct list *to = arg;
+    if (strncmp(view->name, "job:", 4) == 0)
+        return true;
+    struct snapshot_account *a = list_add(to, sizeof *a);
+    BUG(a == NULL);
+    *a = (struct snapshot_account){core_text(view->name), view->limit_micros, view->spent_micros};
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct snapshot_account *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+static void add_node(const struct node *n, struct list *to)
+{
+    struct snapshot_node *s = list_add(to, sizeof *s);
+    BUG(s == NULL);
+    s->node.node = core_text(n->name);
+    s->node.boot_id = core_text(n->boot_id);
+    s->node.version = core_text(n->version);
+    core_copy_resources(&n->capacity, &s->node.capacity);
+    for (size_t i = 0; i < n->labels.count; i++) {
+        int rc = pairs_set(&s->node.labels, n->labels.v[i].key, n->labels.v[i].value);
+        BUG(rc < 0);
+    }
+    s->drained = n->drained;
+    s->lost = n->lost;
+    s->drain_reason = core_text(n->drain_reason);
+}
+
+static int emit_cell(const struct core *c, emit_fn fn, void *arg)
+{
+    struct fact f = {.kind = FACT_SNAPSHOT_CELL, .at_utc_us = c->last_utc_us};
+    f.snapshot_cell.seq = c->seq;
+    f.snapshot_cell.term = c->term;
+    f.snapshot_cell.next_job = c->next_job;
+    for (size_t i = 0; i < c->nodes_count; i++)
+        add_node(c->nodes[i], &f.snapshot_cell.nodes);
+    ledger_each_account(c->ledger, add_account, &f.snapshot_cell.accounts);
+    if (f.snapshot_cell.accounts.count > 1)
+        qsort(f.snapshot_cell.accounts.v, f.snapshot_cell.accounts.count, sizeof(struct snapshot_account), by_name);
+    return emit(&f, fn, arg);
+}
+
+static void add_task(const struct task *t, struct list *to)
+{
+    struct snapshot_task *s = list_add(to, sizeof *s);
+    BUG(s == NULL);
+    *s = (struct snapshot_task){
+        .task = t->index,
+        .epoch = t->epoch,
+        .state = t->state,
+        .retries_used = t->retries_used,
+        .node_faults = t->node_faults,
+        .node = t->node != NULL ? core_text(t->node->name) : NULL,
+        .placed_utc_us = t->placed_utc_us,
+        .started_utc_us = t->started_utc_us,
+        .eligible_utc_us = t->eligible_utc_us,
+        .spent_micros = t->spent_micros,
+        .hold_micros = t->hold_micros,
+        .settled_us = t->settled_us,
+        .paid_us = t->paid_us,
+        .stopping = t->stopping,
+        .final = t->final,
+        .price_version = t->price_version,
+        .avoid = t->avoid != NULL ? core_text(t->avoid->name) : NULL,
+    };
+    core_copy_strs(&t->accounts, &s->accounts);
+}
+
+static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void *arg)
+{
+    struct fact f = {.kind = FACT_SNAPSHOT_JOB, .at_utc_us = c->last_utc_us};
+    struct fact_snapshot_job *s = &f.snapshot_job;
+    s->submitted = (struct fact_submitted){.job = j->id,
+                                           .tenant = core_text(j->tenant),
+                                           .uid = j->uid,
+                                           .user = core_text(j->user),
+                                           .key = core_text(job_key(j))};
+    job_spec_of(j, &s->submitted.spec);
+    core_copy_strs(&job_tenant(j)->line, &s->submitted.path);
+    s->submitted_utc_us = j->submitted_utc_us;
+    s->next_task = j->next;
+    s->spent_micros = j->spent_micros;
+    for (uint32_t i = 0; i < FINAL_STATES; i++)
+        if (j->ended[i] > 0) {
+            int rc = counts_set(&s->ended, names_get(&task_state_names, TASK_SUCCEEDED + i), j->ended[i]);
+            BUG(rc < 0);
+        }
+    for (uint32_t i = 0; i < j->tasks_count; i++)
+        add_task(j->tasks[i], &s->tasks);
+    return emit(&f, fn, arg);
+}
+
+int core_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *fact), void *arg)
+{
+    int rc = emit_policy(c, fn, arg);
+    if (rc == 0)
+        rc = emit_cell(c, fn, arg);
+    for (size_t i = 0; rc == 0 && i < c->jobs_count; i++)
+        if (c->jobs[i].job != NULL && !c->jobs[i].job->finished)
+            rc = emit_job(c, c->jobs[i].job, fn, arg);
+    return rc;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------- */
+
+static int cell_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    if (c->nodes_count > 0 || c->unfinished > 0 || c->seq > f->snapshot_cell.seq)
+        return err_set(err, -EPROTO, "snapshot.cell: a snapshot is read into an empty core");
+    for (size_t i = 0; i < f->snapshot_cell.nodes.count; i++) {
+        const struct fact_node *n = &((const struct snapshot_node *)f->snapshot_cell.nodes.v)[i].node;
+        if (n->node == NULL || n->boot_id == NULL)
+            return err_set(err, -EPROTO, "snapshot.cell: a node without a name or a boot id");
+    }
+    return 0;
+}
+
+static void cell_apply(struct core *c, const struct fact *f)
+{
+    const struct fact_snapshot_cell *s = &f->snapshot_cell;
+    ledger_apply(c->ledger, f);
+    for (size_t i = 0; i < s->nodes.count; i++) {
+        const struct snapshot_node *sn = &((const struct snapshot_node *)s->nodes.v)[i];
+        struct fact joined = {.kind = FACT_NODE_JOINED, .joined = sn->node}; /* borrowed */
+        rule_joined.apply(c, &joined);
+        struct node *n = node_find(c, sn->node.node);
+        n->drained = sn->drained;
+        n->drain_reason = core_text(sn->drain_reason);
+        if (sn->lost) {
+            struct fact lost = {.kind = FACT_NODE_LOST, .lost = {.node = n->name}};
+            rule_lost.apply(c, &lost);
+        }
+    }
+    c->seq = s->seq;
+    c->term = s->term;
+    c->next_job = MAX(c->next_job, s->next_job);
+    c->next_job_handed = MAX(c->next_job_handed, c->next_job);
+}
+const struct fact_rule rule_snapshot_cell = {cell_check, cell_apply};
+
+static int task_check(const struct core *c, const struct fact_snapshot_job *s, const struct snapshot_task *t, struct err *err)
+{
+    bool live = task_state_is_live(t->state);
+    if (t->state >= TASK_STATE_COUNT || (live && (t->node == NULL || node_find(c, t->node) == NULL)))
+        return err_set(err, -EPROTO, "snapshot.job: task %llu.%u is nowhere", (unsigned long long)s->submitted.job, t->task);
+    return 0;
+}
+
+static int job_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    const struct fact_snapshot_job *s = &f->snapshot_job;
+    struct fact submitted = {.kind = FACT_JOB_SUBMITTED, .submitted = s->submitted}; /* borrowed */
+    int rc = rule_submitted.check(c, &submitted, err);
+    for (size_t i = 0; rc == 0 && i < s->tasks.count; i++)
+        rc = task_check(c, s, &((const struct snapshot_task *)s->tasks.v)[i], err);
+    for (size_t i = 0; rc == 0 && i < s->ended.count; i++) {
+        int state = names_find(&task_state_names, s->ended.v[i].name);
+        if (state < 0 || !task_state_is_final((uint32_t)state))
+            rc = err_set(err, -EPROTO, "snapshot.job: '%s' is no final state", s->ended.v[i].name);
+    }
+    return rc;
+}
+
+static void restore_task(struct core *c, struct job *j, const struct snapshot_task *s)
+{
+    struct task *t = task_add(c, j, s->task, s->state);
+    t->epoch = s->epoch;
+    t->retries_used = s->retries_used;
+    t->node_faults = s->node_faults;
+    t->placed_utc_us = s->placed_utc_us;
+    t->started_utc_us = s->started_utc_us;
+    t->eligible_utc_us = s->eligible_utc_us;
+    t->spent_micros = s->spent_micros;
+    t->hold_micros = s->hold_micros;
+    t->settled_us = s->settled_us;
+    t->paid_us = s->paid_us;
+    t->stopping = s->stopping;
+    t->final = s->final;
+    t->price_version = s->price_version;
+    t->avoid = node_find(c, s->avoid);
+    core_copy_strs(&s->accounts, &t->accounts);
+    if (task_state_is_live(t->state)) {
+        attempt_begin(c, t, node_find(c, s->node));
+        attempt_plan_renewal(c, t);
+        if (t->stopping == END_NODE_LOST || t->state == TASK_UNREACHABLE)
+            node_trouble(c, t->node);
+    } else if (t->state == TASK_QUEUED && t->eligible_utc_us != 0) {
+        timer_set(c, &t->timer, t->eligible_utc_us);
+    }
+    queue_sync_task(c, t);
+}
+
+static void job_apply(struct core *c, const struct fact *f)
+{
+    const struct fact_snapshot_job *s = &f->snapshot_job;
+    ledger_apply(c->ledger, f);
+    struct job *j = job_add(c, &s->submitted, s->submitted_utc_us);
+    j->next = s->next_task;
+    j->spent_micros = s->spent_micros;
+    for (size_t i = 0; i < s->ended.count; i++)
+        job_count_ended(c, j, (uint32_t)names_find(&task_state_names, s->ended.v[i].name), (uint32_t)s->ended.v[i].value);
+    for (size_t i = 0; i < s->tasks.count; i++)
+        restore_task(c, j, &((const struct snapshot_task *)s->tasks.v)[i]);
+    queue_sync(c, j);
+    job_finish_if_done(c, j, f->at_utc_us);
+}
+const struct fact_rule rule_snapshot_job = {job_check, job_apply};

@@ -1,0 +1,382 @@
+/*
+ * state - what the core is made of. Internal to scheduler/core; everybody else sees core.h.
+ *
+ *   what                 files
+ *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c, snapshot.c
+ *   records              jobs.c (jobs, tasks), nodes.c, tenants.c (tree, shares), shapes.c (demands), history.c
+ *   who waits            queue.c (ready tasks), timers.c
+ *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c
+ *   questions            submit.c, cancel.c, policy_check.c, reports.c (hello, running, ended), duty.c
+ *   money of an attempt  settle.c
+ *   answers for people   explain.c, views.c, list.c
+ *   state as a whole     snapshot.c, verify.c, hash.c
+ *
+ * Two kinds of state live side by side: what facts made (all of it in snapshots and in core_hash), and soft state: the
+ * last contact with nodes, facts in flight, pauses after a refusal, the history of ended attempts and finished jobs.
+ * Soft state is never needed to apply a fact.
+ */
+#ifndef REEVE_SCHEDULER_CORE_STATE_H
+#define REEVE_SCHEDULER_CORE_STATE_H
+
+#include "base/task_state.h"
+#include "policies/order.h"
+#include "policies/place.h"
+#include "scheduler/core/core.h"
+#include "scheduler/core/heap.h"
+#include "scheduler/core/table.h"
+
+#define FINAL_STATES (TASK_STATE_COUNT - TASK_SUCCEEDED)
+#define HISTORY_MAX 16       /* ended attempts kept of a job */
+#define JOB_ACCOUNT_MAX 32   /* "job:812" */
+#define REFUSED_PAUSE_US INT64_C(1000000)
+#define NEVER_US INT64_MAX
+
+struct job;
+struct task;
+struct node;
+struct tenant;
+
+/* Something ready to start: the tasks of a job that never started, or one task that waits for another attempt. */
+struct entry {
+    struct job *job;
+    struct task *task; /* NULL: the job's fresh tasks */
+    uint32_t at;       /* in its shape's heap, or HEAP_NOWHERE */
+};
+struct timer {
+    int64_t due_utc_us;
+    struct job *job;
+    struct task *task; /* NULL: the job's fresh tasks wait */
+    uint32_t at;
+};
+
+/* What decides alike: tasks of one tenant with one demand and one time limit. A verdict is worth one turn. */
+struct shape {
+    struct tenant *tenant;
+    struct resources resources;
+    uint64_t limit_us;       /* 0 = none */
+    uint64_t hash;
+    uint32_t refs;           /* unfinished jobs */
+    struct heap ready;       /* struct entry, best first */
+    uint32_t at;             /* in its tenant's heap of shapes, or HEAP_NOWHERE */
+    struct capacity need;
+    bool placeable;          /* false: names a resource that no node has */
+    size_t names_seen;       /* number of generic names when need was computed */
+    uint32_t skipped;        /* entries skipped one by one in the turn skipped_turn */
+    uint64_t skipped_turn;
+};
+
+/* A claim competes with its siblings in the heap of its parent: a tenant as a whole, or a tenant's own jobs beside its
+ * children. */
+struct claim {
+    struct tenant *tenant;
+    struct capacity used;
+    uint64_t share;
+    uint32_t at;
+    bool own;
+};
+struct tenant {
+    char *path;
+    struct tenant *parent;
+    uint32_t weight;
+    struct strs line;              /* path, …, "/" */
+    struct strs accounts;          /* cached budget accounts: of one policy, until accounts_end_utc_us */
+    int64_t accounts_end_utc_us;
+    uint64_t accounts_policy;
+    struct strs users;
+    struct claim whole, own;
+    struct heap claims;            /* struct claim that has ready tasks, least share first */
+    struct heap shapes;            /* struct shape that has ready tasks, best first */
+    uint32_t refs;                 /* shapes */
+    uint64_t recount;              /* scratch of verify */
+};
+
+struct task {
+    struct job *job;
+    uint32_t index, epoch;
+    uint32_t state;                /* enum task_state; cancelled only while it lies ahead of job->next */
+    uint32_t stopping;             /* enum end_cause; END_NODE_LOST: died with its node's boot, decide() ends it */
+    uint32_t retries_used, node_faults;
+    bool final;                    /* no further slice could be held */
+    bool missing;                  /* soft: its node doesn't list it */
+    bool in_flight;                /* soft */
+    struct node *node;             /* of the live attempt */
+    struct task *node_prev, *node_next;
+    struct node *avoid;
+    int64_t placed_utc_us, started_utc_us, eligible_utc_us;
+    int64_t spent_micros, hold_micros;
+    uint64_t settled_us, paid_us;
+    struct strs accounts;
+    struct list charges;           /* soft: struct charge, joined per resource and version */
+    uint32_t price_version;
+    struct entry entry;
+    struct timer timer;            /* queued: eligible; running: the next renewal */
+    char *refused;                 /* soft: code of the last refusal */
+};
+
+struct history {                   /* soft: attempt_view, encoded; ring of the newest */
+    struct bytes v[HISTORY_MAX];
+    struct attempt_id ids[HISTORY_MAX];
+    struct node *nodes[HISTORY_MAX];
+    uint32_t count, first;
+};
+
+struct job {
+    uint64_t id;
+    struct shape *shape;           /* NULL once finished */
+    const char *tenant, *user;     /* interned */
+    uint8_t *spec;                 /* encoded; the key's text follows */
+    uint32_t spec_len;
+    uint32_t uid;
+    int64_t submitted_utc_us, ended_utc_us;
+    int64_t spent_micros, budget_micros;
+    int32_t priority, exit_code;
+    uint32_t first, last, next;    /* from `next` on no task has started, but those with a record */
+    uint32_t max_running, retries;
+    uint32_t live, held;
+    uint32_t ended[FINAL_STATES];
+    uint32_t ended_count;
+    struct task **tasks;           /* by index: started and not final, held, or cancelled ahead of next */
+    uint32_t tasks_count, tasks_size;
+    struct entry fresh;
+    struct timer *wait;            /* soft: its fresh tasks were refused and wait */
+    char *refused;
+    struct history *history;
+    struct job *finished_next;
+    uint32_t change;               /* soft: counts what happened to it */
+    uint32_t in_flight;            /* soft: facts about its tasks */
+    uint32_t ending_in_flight;     /* soft: tasks that these make final */
+    uint32_t ranges_in_flight;     /* soft: of these, about its waiting tasks as ranges */
+    uint32_t plan_next, plan_live; /* scratch of the turn plan_turn */
+    uint64_t plan_turn;
+    uint8_t lease, on_node_loss;
+    bool finished;
+};
+
+struct node {
+    char *name, *boot_id, *version, *drain_reason, *lost_reason;
+    struct resources capacity;
+    struct pairs labels;
+    struct capacity total, used;
+    struct place_item open;        /* in core.open while it takes new work */
+    struct place_item size;        /* in core.sizes unless lost: what it could take when empty */
+    bool drained, lost;
+    uint32_t live;
+    struct task *tasks;            /* live attempts */
+    /* soft */
+    bool heard;                    /* since this core began */
+    bool silent;
+    uint64_t seen_boot_us;
+    int64_t seen_utc_us;
+    struct node *seen_prev, *seen_next; /* longest silence first */
+    bool troubled;                 /* in core.troubled: decide() has to look at its attempts */
+    struct node *troubled_next;
+    bool in_flight;
+    bool listed;                   /* scratch of verify */
+};
+
+struct job_slot {
+    uint64_t id;
+    struct job *job; /* NULL: dropped */
+};
+
+struct core {
+    struct core_limits limits;
+    struct ledger *ledger;
+    struct price_book *prices;
+    char *currency;
+    struct strs admins;
+    uint64_t policy_version;
+
+    struct table tenants, nodes_by_name, keys, shapes, texts;
+    struct tenant *root;
+    struct node **nodes; /* by name */
+    size_t nodes_count, nodes_size;
+    struct node *seen_first, *seen_last, *troubled;
+    struct capacity_names names;
+    struct capacity total; /* of all nodes that aren't lost */
+    struct place_index open, sizes;
+
+    struct job_slot *jobs; /* by id */
+    size_t jobs_count, jobs_size, jobs_dropped;
+    struct job *finished_first, *finished_last;
+    uint64_t unfinished, finished;
+    struct heap timers; /* struct timer, soonest first */
+
+    uint64_t seq, term, next_job;
+    int64_t last_utc_us;
+    /* soft */
+    uint64_t next_job_handed;
+    uint64_t turn;
+    bool began;             /* the first decide() has been */
+    uint32_t plans_in_flight, policy_in_flight;
+    uint64_t count[TASK_STATE_COUNT]; /* tasks by state; only live and held ones are kept */
+    uint64_t submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total, decisions_total;
+    int64_t written_off_micros;
+};
+
+/* ---- core.c: memory that a committed fact can't do without, texts ------------------------------------------ */
+void *core_alloc(size_t size);                        /* zeroed; aborts */
+void *core_grow(void *old, size_t size);              /* realloc; aborts */
+char *core_text(const char *text);                    /* strdup, NULL stays NULL; aborts */
+const char *core_intern(struct core *c, const char *text);
+void core_copy_strs(const struct strs *from, struct strs *to);
+void core_copy_resources(const struct resources *from, struct resources *to);
+void core_clear_strs(struct strs *s);
+/* Time never falls from one fact to the next, whatever the clock does. */
+int64_t core_utc(const struct core *c, struct core_now now);
+uint64_t core_slice_us(const struct core *c);
+
+/* ---- jobs.c ------------------------------------------------------------------------------------------------ */
+struct job *job_find(const struct core *c, uint64_t id);
+struct job *job_find_key(const struct core *c, const char *tenant, const char *key);
+struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_utc_us);
+const char *job_key(const struct job *j);
+/* The spec as submitted; the caller clears it with job_spec_fields. */
+void job_spec_of(const struct job *j, struct job_spec *ret);
+uint32_t job_tasks(const struct job *j);
+uint64_t job_fresh_from(const struct job *j, uint64_t from); /* first task from there on without a record; > last: none */
+bool job_has_task(const struct job *j, uint32_t index);
+struct tenant *job_tenant(const struct job *j);              /* of an unfinished job */
+struct task *task_find(const struct job *j, uint32_t index);
+struct task *task_of(const struct core *c, struct attempt_id id); /* NULL: no record, or of another epoch */
+struct task *task_add(struct core *c, struct job *j, uint32_t index, uint32_t state);
+void task_drop(struct core *c, struct task *t);
+void task_set_state(struct core *c, struct task *t, uint32_t state);
+struct attempt_id task_id(const struct task *t);
+/* A task is over; `state` is final. Its record goes, or stays as a mark while it lies ahead of job->next. */
+void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t count);
+void job_advance(struct core *c, struct job *j, uint32_t from); /* job->next was `from` and may have moved */
+void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us);
+void jobs_fini(struct core *c);
+
+/* ---- history.c --------------------------------------------------------------------------------------------- */
+void history_add(struct job *j, const struct attempt_view *view, struct attempt_id id, struct node *node);
+void history_free(struct history *h);
+void history_each(const struct history *h, void (*fn)(void *arg, struct attempt_view *view), void *arg);
+/* Joins lines of the same resource and price that follow each other. */
+void charges_join(struct list *to, const struct list *from);
+void charges_clear(struct list *l);
+
+/* ---- shapes.c, queue.c, timers.c --------------------------------------------------------------------------- */
+struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec); /* one reference more */
+void shape_put(struct core *c, struct shape *s);
+/* Up to date with the nodes' generic resources. */
+void shape_refresh(const struct core *c, struct shape *s);
+/* Run time that the first hold of a task of this shape pays for. */
+uint64_t shape_slice_us(const struct core *c, const struct shape *s);
+
+/* Puts every entry of the job where it belongs: into its shape's heap or out of it. */
+void queue_sync(struct core *c, struct job *j);
+void queue_sync_task(struct core *c, struct task *t);
+void queue_push(struct core *c, struct entry *e);
+void queue_drop(struct core *c, struct entry *e); /* no-op when it isn't in */
+struct entry *queue_first(const struct shape *s); /* NULL: empty */
+/* Takes a shape out of its tenant's heap with all its entries, and back: the turn found that none can start. */
+void queue_park(struct core *c, struct shape *s);
+void queue_unpark(struct core *c, struct shape *s);
+
+void timer_set(struct core *c, struct timer *t, int64_t due_utc_us);
+void timer_stop(struct core *c, struct timer *t);
+struct timer *timer_first(const struct core *c);
+
+/* ---- tenants.c --------------------------------------------------------------------------------------------- */
+struct tenant *tenant_find(const struct core *c, const char *path);
+struct tenant *tenant_add(struct core *c, const char *path);
+void tenant_remove(struct core *c, struct tenant *t);
+void tenant_free(struct tenant *t);
+void tenant_set_rule(struct core *c, struct tenant *t, const struct tenant_rule *rule);
+void tenant_use(struct core *c, struct tenant *t, const struct capacity *need, bool more);
+void tenant_wake(struct core *c, struct tenant *t);  /* it has ready tasks */
+void tenant_rest(struct core *c, struct tenant *t);  /* it has none */
+/* The tenant whose turn it is, NULL when nothing is ready. */
+struct tenant *tenant_next(const struct core *c);
+void tenants_reshare(struct core *c);                /* the cell's total changed */
+/* Budget accounts of its line now, cached. Borrowed. */
+const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us);
+void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t), void *arg);
+
+/* ---- nodes.c ----------------------------------------------------------------------------------------------- */
+struct node *node_find(const struct core *c, const char *name);
+struct node *node_add(struct core *c, const char *name);
+void node_seen(struct core *c, struct node *n, struct core_now now);
+void node_refresh(struct core *c, struct node *n);   /* into or out of the placement index, with what it has free */
+void node_use(struct core *c, struct node *n, const struct capacity *need, bool more);
+void node_trouble(struct core *c, struct node *n);   /* decide() has to look at it */
+void node_take_task(struct node *n, struct task *t);
+void node_leave_task(struct task *t);
+void nodes_fini(struct core *c);
+uint64_t nodes_look(struct core *c, struct core_now now); /* who has become silent; when to look again (boot_us) */
+uint64_t node_silent_us(const struct node *n, struct core_now now);
+
+/* ---- apply ------------------------------------------------------------------------------------------------- */
+struct fact_rule {
+    int (*check)(const struct core *c, const struct fact *f, struct err *err);
+    void (*apply)(struct core *c, const struct fact *f);
+};
+extern const struct fact_rule rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released, rule_placed,
+    rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
+    rule_drained, rule_snapshot_job, rule_snapshot_cell;
+/* attempt: into the state of a live one, as a placement or a snapshot leaves it */
+void attempt_begin(struct core *c, struct task *t, struct node *n);
+void attempt_finish(struct core *c, struct task *t);
+void attempt_plan_renewal(struct core *c, struct task *t);
+void policy_set(struct core *c, const struct policy_change *change, int64_t at_utc_us);
+
+/* ---- flight.c ---------------------------------------------------------------------------------------------- */
+void flight_begin(struct core *c, const struct fact *f);
+void flight_end(struct core *c, const struct fact *f);
+
+/* ---- settle.c ---------------------------------------------------------------------------------------------- */
+struct settlement {
+    int64_t spent_micros;       /* cumulative, after it */
+    int64_t written_off_micros;
+    uint64_t settled_us;
+    struct list charges;        /* struct charge, owned */
+};
+struct meter task_meter(const struct task *t);
+/* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed). */
+void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us, struct settlement *ret);
+/* Nothing beyond what was settled is charged: the platform's fault. */
+void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us, struct settlement *ret);
+/* Fills f with the end of a live attempt; takes over record's detail. */
+void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f);
+
+/* ---- one turn of decide() ---------------------------------------------------------------------------------- */
+struct plan {
+    struct core_now now;       /* utc_us never below the last fact's */
+    struct fact *facts;
+    size_t count, max;
+    int64_t next_utc_us;
+    uint64_t next_boot_us;
+    struct placement *log;     /* what to undo when the turn is over */
+    size_t log_count, log_size;
+    struct entry **skipped;    /* entries to put back */
+    size_t skipped_count, skipped_size;
+    struct shape **parked;
+    size_t parked_count, parked_size;
+};
+struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
+void decide_nodes(struct core *c, struct plan *p);
+void decide_renewal(struct core *c, struct plan *p, struct task *t);
+void decide_place(struct core *c, struct plan *p);
+void decide_place_undo(struct core *c, struct plan *p);
+/* The placement of a task as a fact, without a node yet, holding a slice. The caller clears it. */
+void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us, struct fact *f);
+/* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
+bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
+/* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
+bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
+const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
+
+/* ---- explain.c, views.c ------------------------------------------------------------------------------------ */
+/* The first thing that keeps the job's next task from starting, in one line; NULL: nothing. Caller frees. */
+char *explain_first(const struct core *c, const struct job *j, int64_t utc_us);
+/* The same for a job that is not there yet; "now" when nothing blocks. */
+char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us);
+const char *job_state(const struct job *j); /* "pending", "running", "held", or a final state */
+void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format, ...)
+    PRINTF_LIKE(5, 6);
+int64_t quote_of(const struct core *c, const struct job_spec *spec, int64_t utc_us, int64_t *ret_max);
+char *text_of(const char *format, ...) PRINTF_LIKE(1, 2); /* allocated; NULL on lack of memory */
+
+#endif

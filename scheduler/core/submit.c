@@ -1,0 +1,290 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "policies/admit.h"
+#include "quotas/money.h"
+#include "scheduler/core/state.h"
+
+#define SERVER_KEY_MARK '#' /* keys made here begin with it; a client's can't */
+
+void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    *r = (struct refusal){0};
+    refusal_set(r, code, where, message, hint);
+}
+
+/* ---- the quote --------------------------------------------------------------------------------------------- */
+
+static int64_t times(int64_t micros, uint64_t count)
+{
+    money_wide product = (money_wide)(uint64_t)micros * count;
+    return product > (money_wide)MONEY_MICROS_MAX ? MONEY_MICROS_MAX : (int64_t)product;
+}
+
+/* Expected: every task runs up to its limit, or for one slice when it has none. At most: with every retry used. */
+int64_t quote_of(const struct core *c, const struct job_spec *spec, int64_t utc_us, int64_t *ret_max)
+{
+    struct meter meter = {&spec->resources, utc_us};
+    uint64_t run_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : core_slice_us(c);
+    int64_t each = price_cost(c->prices, meter, run_us);
+    int64_t expected = times(each, job_spec_tasks(spec));
+    int64_t most = spec->time_limit_ms != 0 ? times(expected, (uint64_t)spec->retries + 1) : -1;
+    if (spec->budget_micros > 0) {
+        expected = MIN(expected, spec->budget_micros);
+        most = most < 0 ? spec->budget_micros : MIN(most, spec->budget_micros);
+    }
+    *ret_max = most;
+    return expected;
+}
+
+static void fill_quote(const struct core *c, const struct job_spec *spec, const char *tenant, int64_t utc_us,
+                       struct submit_reply *quote)
+{
+    *quote = (struct submit_reply){.tenant = core_text(tenant), .tasks = job_spec_tasks(spec), .currency = core_text(c->currency)};
+    quote->quote_micros = quote_of(c, spec, utc_us, &quote->quote_max_micros);
+}
+
+/* ---- who, where -------------------------------------------------------------------------------------------- */
+
+static const char *choose_tenant(struct core *c, const struct submit_call *call, uint32_t uid, const char *user,
+                                 struct refusal *refusal)
+{
+    const char *tenant = call->tenant != NULL ? call->tenant : core_user_tenant(c, user, uid);
+    if (tenant == NULL) {
+        refusal_from(refusal, "tenant_required", "tenant", "name one with --tenant, or ask an admin to add you to one",
+                     "user %s belongs to no tenant", user != NULL ? user : "?");
+    } else if (tenant_find(c, tenant) == NULL) {
+        refusal_from(refusal, "not_found", "tenant", NULL, "there is no tenant '%.200s'", tenant);
+    } else if (!core_user_may(c, user, uid, tenant)) {
+        refusal_from(refusal, "forbidden", tenant, "ask an admin to add you to its users", "user %s may not submit to %s",
+                     user != NULL ? user : "?", tenant);
+    } else {
+        return tenant_find(c, tenant)->path;
+    }
+    return NULL;
+}
+
+/* ---- can it ever run? -------------------------------------------------------------------------------------- */
+
+static bool refuse_never(struct refusal *r, const struct admit_answer *a)
+{
+    refusal_from(r, "never_fits", a->where, a->hint[0] != '\0' ? a->hint : NULL, "%s", a->message);
+    return false;
+}
+
+static bool fits_nodes(const struct core *c, const struct resources *need, struct refusal *refusal)
+{
+    struct capacity want;
+    if (c->sizes.count == 0 || (capacity_of(&c->names, need, &want) && place_find(&c->sizes, &want, NULL) != NULL))
+        return true;
+    struct admit_node *nodes = core_alloc(c->nodes_count * sizeof nodes[0]);
+    size_t count = 0;
+    for (size_t i = 0; i < c->nodes_count; i++)
+        if (!c->nodes[i]->lost)
+            nodes[count++] = (struct admit_node){c->nodes[i]->name, &c->nodes[i]->capacity};
+    struct admit_answer answer;
+    bool fits = admit_by_nodes(need, nodes, count, &answer);
+    free(nodes);
+    return fits || refuse_never(refusal, &answer);
+}
+
+static bool fits_rules(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
+                       struct refusal *refusal)
+{
+    uint64_t slice_us = core_slice_us(c);
+    uint64_t hold_us = spec->time_limit_ms != 0 ? MIN(spec->time_limit_ms * 1000, slice_us) : slice_us;
+    int64_t hold = price_cost(c->prices, (struct meter){&spec->resources, utc_us}, hold_us);
+    if (spec->budget_micros > 0)
+        hold = MIN(hold, spec->budget_micros);
+    for (; t != NULL; t = t->parent) {
+        struct tenant_view view;
+        struct admit_answer answer;
+        bool known = ledger_tenant(c->ledger, t->path, utc_us, &view);
+        BUG(!known);
+        if (!admit_by_quota(&spec->resources, view.rule, &answer) || !admit_by_budget(hold, view.rule, &answer))
+            return refuse_never(refusal, &answer);
+    }
+    return true;
+}
+
+static bool fits_own_budget(const struct core *c, const struct job_spec *spec, int64_t utc_us, struct refusal *refusal)
+{
+    struct meter meter = {&spec->resources, utc_us};
+    uint64_t limit_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : UINT64_MAX;
+    uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, limit_us);
+    int64_t least = price_cost(c->prices, meter, least_us);
+    if (spec->budget_micros == 0 || spec->budget_micros >= least)
+        return true;
+    char have[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], hint[PARSE_TEXT_MAX + 16], time[PARSE_TEXT_MAX];
+    format_money(least, need);
+    snprintf(hint, sizeof hint, "budget >= %s", need);
+    refusal_from(refusal, "budget", "budget", hint, "a budget of %s does not buy one task %s of run time, which costs %s",
+                 format_money(spec->budget_micros, have), format_duration(least_us / 1000, time), need);
+    return false;
+}
+
+static bool network_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
+                            struct refusal *refusal)
+{
+    struct tenant_view view;
+    if (spec->network != NET_HOST || (ledger_tenant(c->ledger, t->path, utc_us, &view) && view.rule->network_host))
+        return true;
+    refusal_from(refusal, "forbidden", "network", "network: none", "%s may not use the host's network", t->path);
+    return false;
+}
+
+/* ---- the queue's bound ------------------------------------------------------------------------------------- */
+
+static bool queue_has_room(const struct core *c, const struct fact *f, struct refusal *refusal)
+{
+    if (c->unfinished >= c->limits.jobs_max) {
+        refusal_from(refusal, "queue_full", "cell", NULL, "the cell keeps at most %llu unfinished jobs",
+                     (unsigned long long)c->limits.jobs_max);
+        refusal->retry_after_ms = 1000;
+        return false;
+    }
+    struct ledger_blocker b = {0};
+    enum ledger_verdict verdict = ledger_check(c->ledger, f, &b);
+    if (verdict == LEDGER_FITS)
+        return true;
+    if (verdict == LEDGER_QUEUE_FULL) {
+        refusal_from(refusal, "queue_full", b.where, NULL, "%s has %lld of %lld tasks waiting, this job brings %lld", b.where,
+                     (long long)b.used, (long long)b.limit, (long long)b.need);
+        refusal->retry_after_ms = 1000;
+        return false;
+    }
+    refusal_from(refusal, names_get(&ledger_verdict_names, verdict), b.where, NULL, "the ledger does not take this job");
+    return false;
+}
+
+/* ---- the same key again ------------------------------------------------------------------------------------ */
+
+static bool same_spec(const struct job *j, const struct job_spec *spec, struct refusal *refusal)
+{
+    struct job_spec before;
+    job_spec_of(j, &before);
+    bool same = fields_equal(&job_spec_fields, &before, spec);
+    if (!same) {
+        struct buf differ = {.max = 400};
+        fields_diff(&job_spec_fields, &before, spec, &differ);
+        char hint[64];
+        snprintf(hint, sizeof hint, "another key, or the body of job %llu", (unsigned long long)j->id);
+        refusal_from(refusal, "key_conflict", "key", hint, "key '%.127s' belongs to job %llu, which differs in %s", job_key(j),
+                     (unsigned long long)j->id, buf_text(&differ));
+        buf_fini(&differ);
+    }
+    fields_clear(&job_spec_fields, &before);
+    return same;
+}
+
+static int same_key(const struct core *c, const struct job *j, const struct job_spec *spec, int64_t utc_us,
+                    struct submit_reply *quote, struct refusal *refusal)
+{
+    if (!same_spec(j, spec, refusal))
+        return CORE_REFUSED;
+    fill_quote(c, spec, j->tenant, utc_us, quote);
+    quote->job = j->id;
+    quote->existed = true;
+    if (!j->finished)
+        quote->would_start = explain_first(c, j, utc_us);
+    if (quote->would_start == NULL && !j->finished)
+        quote->would_start = core_text("now");
+    return CORE_FACT;
+}
+
+/* ---- the question ------------------------------------------------------------------------------------------ */
+
+static bool spec_is_sound(struct job_spec *spec, struct refusal *refusal)
+{
+    struct err err = {0};
+    if (fields_check(&job_spec_fields, spec, &err) == 0 && job_spec_complete(spec, &err) == 0)
+        return true;
+    const char *text = err_text(&err);
+    char where[64];
+    size_t len = strcspn(text, ":");
+    snprintf(where, sizeof where, "%.*s", (int)MIN(len, sizeof where - 1), text[len] == ':' ? text : "job");
+    refusal_from(refusal, "bad_request", where, NULL, "%s", text);
+    return false;
+}
+
+static bool key_is_sound(const char *key, struct refusal *refusal)
+{
+    if (key == NULL || (key[0] != '\0' && key[0] != SERVER_KEY_MARK && strlen(key) <= JOB_KEY_MAX))
+        return true;
+    refusal_from(refusal, "bad_request", "key", NULL, "a key has 1 to %d characters and doesn't begin with '%c'", JOB_KEY_MAX,
+                 SERVER_KEY_MARK);
+    return false;
+}
+
+static void submitted_fact(const struct tenant *t, const struct submit_call *call, uint64_t id, uint32_t uid,
+                           const char *user, struct job_spec *spec, struct fact *f)
+{
+    char made[32];
+    snprintf(made, sizeof made, "%c%llu", SERVER_KEY_MARK, (unsigned long long)id);
+    f->submitted = (struct fact_submitted){
+        .job = id,
+        .tenant = core_text(t->path),
+        .uid = uid,
+        .user = core_text(user),
+        .key = core_text(call->key != NULL ? call->key : made),
+        .spec = *spec,
+    };
+    *spec = (struct job_spec){0};
+    core_copy_strs(&t->line, &f->submitted.path);
+}
+
+static int submit(struct core *c, const struct submit_call *call, struct job_spec *spec, uint32_t uid, const char *user,
+                  int64_t utc_us, struct fact *ret, struct submit_reply *quote, struct refusal *refusal)
+{
+    if (!spec_is_sound(spec, refusal) || !key_is_sound(call->key, refusal))
+        return CORE_REFUSED;
+    const char *path = choose_tenant(c, call, uid, user, refusal);
+    if (path == NULL)
+        return CORE_REFUSED;
+    struct tenant *t = tenant_find(c, path);
+    const struct job *known = call->key != NULL ? job_find_key(c, path, call->key) : NULL;
+    if (known != NULL)
+        return same_key(c, known, spec, utc_us, quote, refusal);
+    if (!network_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, &spec->resources, refusal) ||
+        !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, spec, utc_us, refusal))
+        return CORE_REFUSED;
+    struct fact f = {.kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us};
+    struct submit_reply answer;
+    fill_quote(c, spec, path, utc_us, &answer);
+    answer.would_start = explain_new(c, t, spec, utc_us);
+    submitted_fact(t, call, c->next_job_handed, uid, user, spec, &f);
+    if (!queue_has_room(c, &f, refusal)) {
+        fact_clear(&f);
+        fields_clear(&submit_reply_fields, &answer);
+        return CORE_REFUSED;
+    }
+    *quote = answer;
+    if (call->dry_run) {
+        fact_clear(&f);
+        return CORE_FACT;
+    }
+    quote->job = c->next_job_handed++;
+    *ret = f;
+    flight_begin(c, ret);
+    return CORE_FACT;
+}
+
+int core_check_submit(struct core *c, const struct submit_call *call, uint32_t uid, const char *user, struct core_now now,
+                      struct fact *ret, struct submit_reply *quote, struct refusal *refusal)
+{
+    *ret = (struct fact){0};
+    *quote = (struct submit_reply){0};
+    struct job_spec spec;
+    int rc = fields_copy(&job_spec_fields, &call->spec, &spec);
+    BUG(rc < 0);
+    rc = submit(c, call, &spec, uid, user, core_utc(c, now), ret, quote, refusal);
+    fields_clear(&job_spec_fields, &spec);
+    return rc;
+}

@@ -1,0 +1,192 @@
+#include <string.h>
+
+#include "quotas/period.h"
+#include "scheduler/core/state.h"
+
+static bool tenant_is(const void *object, const void *key)
+{
+    return strcmp(((const struct tenant *)object)->path, key) == 0;
+}
+
+/* A tenant's own jobs compete with its children under its own name: a path that sorts before all of theirs. */
+static int compare(const void *a, const void *b)
+{
+    const struct claim *x = a, *y = b;
+    return order_compare_tenants(x->share, x->tenant->path, y->share, y->tenant->path);
+}
+
+static const struct heap_kind claims = {compare, offsetof(struct claim, at)};
+
+struct tenant *tenant_find(const struct core *c, const char *path)
+{
+    return path != NULL ? table_find(&c->tenants, hash_text(HASH_START, path), path) : NULL;
+}
+
+static struct tenant *parent_of(const struct core *c, const char *path)
+{
+    if (strcmp(path, TENANT_ROOT) == 0)
+        return NULL;
+    char parent[256];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash != NULL ? (size_t)(slash - path) : 0;
+    BUG(len >= sizeof parent);
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    return len > 0 ? tenant_find(c, parent) : c->root;
+}
+
+struct tenant *tenant_add(struct core *c, const char *path)
+{
+    struct tenant *t = core_alloc(sizeof *t);
+    t->path = core_text(path);
+    t->parent = parent_of(c, path);
+    t->weight = 1;
+    t->whole = (struct claim){.tenant = t, .at = HEAP_NOWHERE};
+    t->own = (struct claim){.tenant = t, .at = HEAP_NOWHERE, .own = true};
+    t->accounts_policy = UINT64_MAX;
+    if (t->parent == NULL)
+        c->root = t;
+    for (const struct tenant *up = t; up != NULL; up = up->parent) {
+        int rc = strs_add(&t->line, up->path);
+        BUG(rc < 0);
+    }
+    c->tenants.is = tenant_is;
+    table_put(&c->tenants, hash_text(HASH_START, path), t);
+    return t;
+}
+
+void tenant_free(struct tenant *t)
+{
+    core_clear_strs(&t->line);
+    core_clear_strs(&t->accounts);
+    core_clear_strs(&t->users);
+    heap_fini(&t->claims);
+    heap_fini(&t->shapes);
+    free(t->path);
+    free(t);
+}
+
+void tenant_remove(struct core *c, struct tenant *t)
+{
+    BUG(t->refs > 0 || t == c->root);
+    table_remove(&c->tenants, hash_text(HASH_START, t->path), t);
+    tenant_free(t);
+}
+
+static void reshare(const struct core *c, struct tenant *t)
+{
+    t->whole.share = order_share(&t->whole.used, &c->total, t->weight);
+    t->own.share = order_share(&t->own.used, &c->total, 1);
+}
+
+static void moved(struct tenant *t)
+{
+    if (t->own.at != HEAP_NOWHERE)
+        heap_moved(&t->claims, &claims, &t->own);
+    if (t->whole.at != HEAP_NOWHERE)
+        heap_moved(&t->parent->claims, &claims, &t->whole);
+}
+
+void tenant_set_rule(struct core *c, struct tenant *t, const struct tenant_rule *rule)
+{
+    core_clear_strs(&t->users);
+    core_copy_strs(&rule->users, &t->users);
+    t->weight = MAX(rule->weight, 1);
+    reshare(c, t);
+    moved(t);
+}
+
+void tenant_use(struct core *c, struct tenant *t, const struct capacity *need, bool more)
+{
+    void (*change)(struct capacity *, const struct capacity *) = more ? capacity_add : capacity_take;
+    change(&t->own.used, need);
+    for (; t != NULL; t = t->parent) {
+        change(&t->whole.used, need);
+        reshare(c, t);
+        moved(t);
+    }
+}
+
+void tenant_wake(struct core *c, struct tenant *t)
+{
+    (void)c;
+    if (t->own.at == HEAP_NOWHERE)
+        heap_add(&t->claims, &claims, &t->own);
+    for (; t->parent != NULL && t->whole.at == HEAP_NOWHERE; t = t->parent)
+        heap_add(&t->parent->claims, &claims, &t->whole);
+}
+
+void tenant_rest(struct core *c, struct tenant *t)
+{
+    (void)c;
+    heap_remove(&t->claims, &claims, &t->own);
+    for (; t->parent != NULL && t->claims.count == 0; t = t->parent)
+        heap_remove(&t->parent->claims, &claims, &t->whole);
+}
+
+struct tenant *tenant_next(const struct core *c)
+{
+    struct tenant *t = c->root;
+    while (t->claims.count > 0) {
+        const struct claim *first = t->claims.v[0];
+        if (first->own)
+            return t;
+        t = first->tenant;
+    }
+    return NULL;
+}
+
+struct walk {
+    const struct core *core;
+    void (*fn)(void *arg, struct tenant *t);
+    void *arg;
+};
+
+static bool step(const struct tenant_rule *rule, void *arg)
+{
+    struct walk *w = arg;
+    struct tenant *t = tenant_find(w->core, rule->path);
+    BUG(t == NULL);
+    w->fn(w->arg, t);
+    return true;
+}
+
+void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t), void *arg)
+{
+    struct walk w = {c, fn, arg};
+    ledger_each_tenant(c->ledger, step, &w);
+}
+
+static void reshare_one(void *arg, struct tenant *t)
+{
+    reshare(arg, t);
+}
+
+static void rebuild_one(void *arg, struct tenant *t)
+{
+    (void)arg;
+    heap_rebuild(&t->claims, &claims);
+}
+
+void tenants_reshare(struct core *c)
+{
+    tenants_each(c, reshare_one, c);
+    tenants_each(c, rebuild_one, NULL);
+}
+
+const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us)
+{
+    if (t->accounts_policy == c->policy_version && utc_us < t->accounts_end_utc_us)
+        return &t->accounts;
+    core_clear_strs(&t->accounts);
+    int rc = ledger_accounts(c->ledger, &t->line, utc_us, &t->accounts);
+    BUG(rc < 0);
+    t->accounts_policy = c->policy_version;
+    t->accounts_end_utc_us = INT64_MAX;
+    for (size_t i = 0; i < t->line.count; i++) {
+        struct tenant_view view;
+        if (ledger_tenant(c->ledger, t->line.v[i], utc_us, &view) && view.rule->budget.present)
+            t->accounts_end_utc_us = MIN(t->accounts_end_utc_us, period_end(view.rule->budget.period, utc_us));
+    }
+    return &t->accounts;
+}

@@ -1,0 +1,155 @@
+#include <errno.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+/* One recount of the whole state. */
+struct recount {
+    uint64_t states[TASK_STATE_COUNT];
+    uint64_t unfinished, finished, waiting;
+    int64_t held_micros;
+};
+
+static int wrong(const struct job *j, const char *what, struct err *err)
+{
+    return err_set(err, -EUCLEAN, "job %llu: %s", (unsigned long long)j->id, what);
+}
+
+static int verify_task(const struct core *c, const struct task *t, struct recount *r, struct err *err)
+{
+    const struct job *j = t->job;
+    bool live = task_state_is_live(t->state);
+    if (t->index < j->first || t->index > j->last)
+        return wrong(j, "a task outside of its range", err);
+    if (live != (t->node != NULL) || (live && t->epoch == 0))
+        return wrong(j, "a live attempt without a node, or a node without one", err);
+    if (task_state_is_final(t->state) && (t->state != TASK_CANCELLED || t->index < j->next))
+        return wrong(j, "a final task that is still on record", err);
+    if (!live && (t->hold_micros != 0 || t->accounts.count != 0))
+        return wrong(j, "money held for what doesn't run", err);
+    bool should_be_ready = t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && (j->max_running == 0 || j->live < j->max_running);
+    if (should_be_ready != (t->entry.at != HEAP_NOWHERE))
+        return wrong(j, should_be_ready ? "a ready task that is not in the queue" : "a task in the queue that isn't ready", err);
+    r->states[t->state]++;
+    r->held_micros += t->hold_micros;
+    (void)c;
+    return 0;
+}
+
+static int verify_counts(const struct job *j, uint64_t live, uint64_t held, uint64_t marks, struct err *err)
+{
+    uint64_t ended = 0;
+    for (size_t i = 0; i < FINAL_STATES; i++)
+        ended += j->ended[i];
+    if (live != j->live || held != j->held || ended != j->ended_count)
+        return wrong(j, "its counts of tasks are wrong", err);
+    if (ended > job_tasks(j) || j->finished != (ended == job_tasks(j)))
+        return wrong(j, "finished, or not, against its counts", err);
+    /* Every task is on record, final, or has never started. */
+    uint64_t fresh = j->finished ? 0 : (uint64_t)j->last + 1 - j->next;
+    uint64_t ahead = 0;
+    for (uint32_t i = 0; i < j->tasks_count; i++)
+        ahead += j->tasks[i]->index >= j->next;
+    if (!j->finished && fresh - ahead + j->tasks_count - marks + ended != job_tasks(j))
+        return wrong(j, "tasks are missing or counted twice", err);
+    if (j->max_running != 0 && live > j->max_running)
+        return wrong(j, "more tasks run than its cap allows", err);
+    return 0;
+}
+
+static int verify_job(const struct core *c, const struct job *j, struct recount *r, struct err *err)
+{
+    uint64_t live = 0, held = 0, marks = 0;
+    for (uint32_t i = 0; i < j->tasks_count; i++) {
+        const struct task *t = j->tasks[i];
+        if (i > 0 && j->tasks[i - 1]->index >= t->index)
+            return wrong(j, "its tasks are out of order", err);
+        int rc = verify_task(c, t, r, err);
+        if (rc < 0)
+            return rc;
+        live += task_state_is_live(t->state);
+        held += t->state == TASK_HELD;
+        marks += task_state_is_final(t->state);
+    }
+    bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
+    bool ready = !j->finished && !waits && (j->max_running == 0 || j->live < j->max_running) && job_fresh_from(j, j->next) <= j->last;
+    if (ready != (j->fresh.at != HEAP_NOWHERE))
+        return wrong(j, "its fresh tasks are not where they belong", err);
+    if (job_find_key(c, j->tenant, job_key(j)) == NULL)
+        return wrong(j, "its key is unknown", err);
+    r->unfinished += !j->finished;
+    r->finished += j->finished;
+    r->waiting += job_tasks(j) - j->ended_count - live;
+    return verify_counts(j, live, held, marks, err);
+}
+
+static int verify_node(struct core *c, const struct node *n, struct err *err)
+{
+    struct capacity used = {0};
+    uint32_t live = 0;
+    for (const struct task *t = n->tasks; t != NULL; t = t->node_next) {
+        struct shape *s = t->job->shape;
+        shape_refresh(c, s);
+        capacity_add(&used, &s->need);
+        live++;
+        if (t->node != n)
+            return err_set(err, -EUCLEAN, "node %s: has an attempt of another node", n->name);
+    }
+    if (live != n->live || memcmp(&used, &n->used, sizeof used) != 0)
+        return err_set(err, -EUCLEAN, "node %s: its use is not the sum of its attempts", n->name);
+    bool open = n->heard && !n->silent && !n->drained && !n->lost;
+    struct capacity free = n->total;
+    capacity_take(&free, &n->used);
+    if (open != n->open.in_index || memcmp(&free, &n->open.free, sizeof free) != 0)
+        return err_set(err, -EUCLEAN, "node %s: the placement index knows it otherwise", n->name);
+    return 0;
+}
+
+struct tenant_sum {
+    const struct core *core;
+    struct err *err;
+    int rc;
+};
+
+static void verify_tenant(void *arg, struct tenant *t)
+{
+    struct tenant_sum *s = arg;
+    struct tenant_view v;
+    if (s->rc < 0)
+        return;
+    if (!ledger_tenant(s->core->ledger, t->path, s->core->last_utc_us, &v) || v.used.cpu_milli != t->whole.used.v[CAPACITY_CPU] ||
+        v.used.mem_bytes + v.used.scratch_bytes != t->whole.used.v[CAPACITY_MEM])
+        s->rc = err_set(s->err, -EUCLEAN, "tenant %s: its use differs from the ledger's", t->path);
+    else if ((t->shapes.count > 0) != (t->own.at != HEAP_NOWHERE) ||
+             (t->parent != NULL && (t->claims.count > 0) != (t->whole.at != HEAP_NOWHERE)))
+        s->rc = err_set(s->err, -EUCLEAN, "tenant %s: ready tasks and its place in the order differ", t->path);
+}
+
+int core_verify(const struct core *c, struct err *err)
+{
+    struct recount r = {0};
+    int rc = ledger_verify(c->ledger, err);
+    for (size_t i = 0; rc == 0 && i < c->jobs_count; i++)
+        if (c->jobs[i].job != NULL)
+            rc = verify_job(c, c->jobs[i].job, &r, err);
+    for (size_t i = 0; rc == 0 && i < c->nodes_count; i++)
+        rc = verify_node((struct core *)(uintptr_t)c, c->nodes[i], err); /* refreshes caches only */
+    struct tenant_sum sum = {c, err, 0};
+    if (rc == 0)
+        tenants_each(c, verify_tenant, &sum);
+    rc = rc < 0 ? rc : sum.rc;
+    if (rc < 0)
+        return rc;
+    if (r.unfinished != c->unfinished || r.finished != c->finished)
+        return err_set(err, -EUCLEAN, "jobs: %llu unfinished counted, %llu known", (unsigned long long)r.unfinished,
+                       (unsigned long long)c->unfinished);
+    for (uint32_t i = 0; i < TASK_STATE_COUNT; i++)
+        if (r.states[i] != c->count[i])
+            return err_set(err, -EUCLEAN, "tasks: %llu are %s, %llu were counted", (unsigned long long)r.states[i],
+                           names_get(&task_state_names, i), (unsigned long long)c->count[i]);
+    struct tenant_view root;
+    if (!ledger_tenant(c->ledger, TENANT_ROOT, c->last_utc_us, &root) || root.queued != r.waiting)
+        return err_set(err, -EUCLEAN, "tasks: %llu wait, the ledger says %llu", (unsigned long long)r.waiting,
+                       (unsigned long long)root.queued);
+    return 0;
+}

@@ -1,0 +1,173 @@
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+/* ---- jobs -------------------------------------------------------------------------------------------------- */
+
+/* A finished job succeeded when all its tasks did; else it is called after what most people ask about first. */
+static const char *final_state_of(const struct job *j)
+{
+    static const uint32_t order[] = {TASK_FAILED, TASK_OOM_KILLED, TASK_TIMED_OUT, TASK_BUDGET_STOPPED, TASK_LOST, TASK_CANCELLED};
+    for (size_t i = 0; i < COUNT_OF(order); i++)
+        if (j->ended[order[i] - TASK_SUCCEEDED] > 0)
+            return names_get(&task_state_names, order[i]);
+    return names_get(&task_state_names, TASK_SUCCEEDED);
+}
+
+static uint32_t waiting_tasks(const struct job *j)
+{
+    return job_tasks(j) - j->ended_count - j->live - j->held;
+}
+
+const char *job_state(const struct job *j)
+{
+    if (j->finished)
+        return final_state_of(j);
+    if (j->live > 0)
+        return "running";
+    return waiting_tasks(j) == 0 && j->held > 0 ? "held" : "pending";
+}
+
+static int32_t exit_code_of(const struct job *j)
+{
+    if (!j->finished)
+        return 0;
+    uint32_t bad = j->ended_count - j->ended[0];
+    if (bad == 0)
+        return 0;
+    if (j->exit_code != 0)
+        return j->exit_code;
+    return bad == j->ended[TASK_CANCELLED - TASK_SUCCEEDED] ? 130 : 1;
+}
+
+static char *nodes_of(const struct job *j)
+{
+    const struct node *one = NULL;
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < j->tasks_count && others < 64; i++) {
+        const struct node *n = j->tasks[i]->node;
+        bool known = n == NULL || n == one;
+        for (uint32_t k = 0; !known && k < i; k++)
+            known = j->tasks[k]->node == n;
+        if (!known && one == NULL)
+            one = n;
+        else if (!known)
+            others++;
+    }
+    if (one == NULL)
+        return NULL;
+    return others == 0 ? core_text(one->name) : text_of("%u%s nodes", others + 1, others >= 64 ? " or more" : "");
+}
+
+static void fill_row(const struct core *c, const struct job *j, const struct job_spec *spec, int64_t utc_us, struct job_row *ret)
+{
+    int64_t most;
+    *ret = (struct job_row){
+        .job = j->id,
+        .name = core_text(spec->name),
+        .tenant = core_text(j->tenant),
+        .user = core_text(j->user),
+        .state = core_text(job_state(j)),
+        .tasks = job_tasks(j),
+        .queued = waiting_tasks(j),
+        .live = j->live,
+        .done = j->ended_count,
+        .failed = j->ended_count - j->ended[0],
+        .nodes = nodes_of(j),
+        .cpu_milli = j->live * spec->resources.cpu_milli,
+        .mem_bytes = j->live * spec->resources.mem_bytes,
+        .cost_micros = j->spent_micros,
+        .quote_micros = quote_of(c, spec, j->submitted_utc_us, &most),
+        .submitted_utc_us = j->submitted_utc_us,
+        .ended_utc_us = j->ended_utc_us,
+    };
+    if (waiting_tasks(j) > 0 || j->held > 0)
+        ret->waiting_for = explain_first(c, j, utc_us);
+}
+
+bool core_job_row(const struct core *c, uint64_t job, struct core_now now, struct job_row *ret)
+{
+    const struct job *j = job_find(c, job);
+    if (j == NULL)
+        return false;
+    struct job_spec spec;
+    job_spec_of(j, &spec);
+    fill_row(c, j, &spec, core_utc(c, now), ret);
+    fields_clear(&job_spec_fields, &spec);
+    return true;
+}
+
+/* ---- attempts ---------------------------------------------------------------------------------------------- */
+
+struct collect {
+    struct list *to;
+    const struct job_call *call;
+};
+
+static void collect_past(void *arg, struct attempt_view *view)
+{
+    struct collect *k = arg;
+    if (k->call->has_task && view->task != k->call->task)
+        return;
+    struct attempt_view *to = list_add(k->to, sizeof *to);
+    BUG(to == NULL);
+    *to = *view;
+    *view = (struct attempt_view){0}; /* taken over */
+}
+
+static void add_live(const struct task *t, struct list *to)
+{
+    struct attempt_view *v = list_add(to, sizeof *v);
+    BUG(v == NULL);
+    *v = (struct attempt_view){
+        .task = t->index,
+        .epoch = t->epoch,
+        .state = core_text(t->stopping == END_CANCELLED ? "stopping" : names_get(&task_state_names, t->state)),
+        .node = core_text(t->node->name),
+        .placed_utc_us = t->placed_utc_us,
+        .started_utc_us = t->started_utc_us,
+        .spent_micros = t->spent_micros,
+        .hold_micros = t->hold_micros,
+        .paid_us = t->paid_us,
+        .settled_us = t->settled_us,
+    };
+    charges_join(&v->charges, &t->charges);
+}
+
+bool core_job_view(const struct core *c, const struct job_call *call, struct core_now now, struct job_view *ret)
+{
+    const struct job *j = job_find(c, call->job);
+    if (j == NULL || (call->has_task && !job_has_task(j, call->task)))
+        return false;
+    *ret = (struct job_view){.key = core_text(job_key(j)),
+                             .currency = core_text(c->currency),
+                             .change = j->change,
+                             .exit_code = exit_code_of(j)};
+    job_spec_of(j, &ret->spec);
+    fill_row(c, j, &ret->spec, core_utc(c, now), &ret->row);
+    struct collect k = {&ret->attempts, call};
+    history_each(j->history, collect_past, &k);
+    for (uint32_t i = 0; i < j->tasks_count && ret->attempts.count < FIELD_LIST_MAX_DEFAULT; i++)
+        if (task_state_is_live(j->tasks[i]->state) && (!call->has_task || j->tasks[i]->index == call->task))
+            add_live(j->tasks[i], &ret->attempts);
+    return true;
+}
+
+bool core_wait_view(const struct core *c, uint64_t job, struct core_now now, struct wait_reply *ret)
+{
+    const struct job *j = job_find(c, job);
+    if (j == NULL)
+        return false;
+    *ret = (struct wait_reply){.change = j->change, .exit_code = exit_code_of(j), .final = j->finished};
+    return core_job_row(c, job, now, &ret->row);
+}
+
+bool core_job_owner(const struct core *c, uint64_t job, const char **ret_tenant, uint32_t *ret_uid)
+{
+    const struct job *j = job_find(c, job);
+    if (j == NULL)
+        return false;
+    *ret_tenant = j->tenant;
+    *ret_uid = j->uid;
+    return true;
+}
