@@ -29,7 +29,7 @@ static bool fail(struct buf *b)
 /* Room for `more` bytes and the NUL behind them. */
 static bool reserve(struct buf *b, size_t more)
 {
-    size_t max = b->max != 0 ? b->max : BUF_MAX;
+    size_t max = MIN(b->max != 0 ? b->max : BUF_MAX, SIZE_MAX / 2);
     if (b->failed)
         return false;
     if (b->len > max || more > max - b->len)

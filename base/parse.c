@@ -103,7 +103,11 @@ static bool scale(struct decimal d, uint64_t factor, uint64_t *ret)
                 return false;
         }
     }
-    return !__builtin_mul_overflow(d.mantissa, factor, ret);
+    uint64_t scaled = 0;
+    if (__builtin_mul_overflow(d.mantissa, factor, &scaled))
+        return false;
+    *ret = scaled;
+    return true;
 }
 
 static bool parse_scaled(const char *text, const struct unit *units, size_t count, uint64_t *ret)
