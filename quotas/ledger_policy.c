@@ -86,6 +86,13 @@ static enum ledger_verdict rule_verdict(const struct ledger *l, const struct cha
     return parent_stays || is_named(&names->set, parent) ? LEDGER_FITS : LEDGER_NO_TENANT;
 }
 
+/* What is too deep, or has no path, counts as one level below the deepest. */
+static size_t rule_depth(const struct tenant_rule *rule)
+{
+    size_t depth = rule->path ? ledger_path_depth(rule->path) : SIZE_MAX;
+    return MIN(depth, (size_t)TENANT_DEPTH_MAX + 1);
+}
+
 void ledger_policy_check(const struct ledger *l, const struct policy_change *change, struct blocker_sink *sink)
 {
     struct change_names names;
@@ -104,10 +111,17 @@ void ledger_policy_check(const struct ledger *l, const struct policy_change *cha
                                                             .where = path,
                                                             .used = n ? (int64_t)(n->running + n->queued) : 0});
     }
-    for (size_t i = 0; !stop && i < change->tenants.count; i++) {
-        enum ledger_verdict verdict = rule_verdict(l, &names, rule_at(change, i));
-        stop = verdict != LEDGER_FITS &&
-               ledger_blocked(sink, (struct ledger_blocker){.verdict = verdict, .where = rule_at(change, i)->path});
+    /* By depth, like the store. */
+    for (size_t depth = 0; !stop && depth <= TENANT_DEPTH_MAX + 1; depth++) {
+        for (size_t i = 0; !stop && i < change->tenants.count; i++) {
+            const struct tenant_rule *rule = rule_at(change, i);
+            if (rule_depth(rule) != depth) {
+                continue;
+            }
+            enum ledger_verdict verdict = rule_verdict(l, &names, rule);
+            stop = verdict != LEDGER_FITS &&
+                   ledger_blocked(sink, (struct ledger_blocker){.verdict = verdict, .where = rule->path});
+        }
     }
     names_fini(&names);
 }

@@ -256,7 +256,7 @@ static inline bool ops_is_fair(const struct ops_world *w, const struct fact *f)
     if (f->kind == FACT_TASKS_CANCELLED) {
         return f->cancelled.job != 0 && f->cancelled.count > 0;
     }
-    if (f->kind == FACT_ATTEMPT_PLACED && f->placed.id.job == 0) {
+    if (f->kind == FACT_ATTEMPT_PLACED && (f->placed.id.job == 0 || f->placed.path.count == 0)) {
         return false;
     }
     if (f->kind == FACT_ATTEMPT_PLACED) {

@@ -28,16 +28,14 @@ local LIBRARY = 1
 local MONEY_MAX = 4503599627370496 -- 2^52
 local COUNT_MAX = 9007199254740991 -- 2^53 - 1
 
-local format, sub, find = string.format, string.sub, string.find
-
 -- k[1] is P meta: what stands before "meta" is the prefix of every key.
 local function prefix_of(k)
-    return sub(k[1], 1, -5)
+    return k[1]:sub(1, -5)
 end
 
 -- "P t:acme/etl" -> "acme/etl", "P a:job:8" -> "job:8".
 local function name_of(k, key)
-    return sub(key, #k[1] - 1)
+    return key:sub(#k[1] - 1)
 end
 
 local function refuse(code, where)
@@ -62,7 +60,7 @@ end
 
 local function add(key, field, amount)
     if amount ~= 0 then
-        redis.call('HINCRBY', key, field, format('%.0f', amount))
+        redis.call('HINCRBY', key, field, ('%.0f'):format(amount))
     end
 end
 
@@ -135,11 +133,11 @@ local function hold_read(k, id)
     if not text then
         return nil
     end
-    local stop = find(text, '\n', 1, true)
-    local space = find(text, ' ', 1, true)
-    local parts = cmsgpack.unpack(sub(text, stop + 1))
+    local stop = text:find('\n', 1, true)
+    local space = text:find(' ', 1, true)
+    local parts = cmsgpack.unpack(text:sub(stop + 1))
     return {
-        spent = tonumber(sub(text, 1, space - 1)), held = tonumber(sub(text, space + 1, stop - 1)),
+        spent = tonumber(text:sub(1, space - 1)), held = tonumber(text:sub(space + 1, stop - 1)),
         path = parts[1], fields = parts[2], amounts = parts[3], accounts = parts[4],
     }
 end
@@ -198,9 +196,9 @@ function ops.submit(k, a, force)
     if not force then
         local known = redis.call('GET', k[4])
         if known then
-            local space = find(known, ' ', 1, true) or #known + 1
-            local same = sub(known, space + 1) == a[9]
-            return refuse(same and 'key_exists' or 'key_conflict', sub(known, 1, space - 1))
+            local space = known:find(' ', 1, true) or #known + 1
+            local same = known:sub(space + 1) == a[9]
+            return refuse(same and 'key_exists' or 'key_conflict', known:sub(1, space - 1))
         end
         local full
         for i = 6, 5 + depth do
@@ -443,7 +441,7 @@ end
 -- Limits and budget of the old rule go, whatever the new one says.
 local function forget_rule(key)
     for _, field in ipairs(redis.call('HKEYS', key)) do
-        local first = sub(field, 1, 1)
+        local first = field:sub(1, 1)
         if first == 'l' or first == 'b' then
             redis.call('HDEL', key, field)
         end

@@ -1,0 +1,426 @@
+/*
+ * The commit function against its model, the C ledger: random operations with repetitions, gaps, wrong terms and
+ * refusals; both have to agree on every verdict and, again and again, on every counter.
+ */
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "quotas/store/store_sync.h"
+#include "tests/quotas/random_ops.h"
+#include "tests/quotas/store/redis_server.h"
+
+#define OPERATIONS 24000
+#define COMPARE_EVERY 500
+
+struct bench {
+    struct redis_server redis;
+    struct store_sync *s;
+    struct ledger *model;
+    struct ops_world w;
+    uint64_t term, seq, refusals;
+    /* The journal as the file would have it. */
+    struct buf *facts;
+    char (*codes)[24];
+    /* Idempotency keys: what the model of the keys says. */
+    struct { char *name; uint64_t job; char hash[STORE_BODY_HASH_MAX]; } keys[8192];
+    size_t keys_count;
+};
+
+/* ---- one call ---------------------------------------------------------------------------------------------- */
+
+static struct store_result call_as(struct store_sync *s, const char *writer, uint64_t term, uint64_t seq,
+                                   const struct fact *fact, const char *mode)
+{
+    struct err err = {0};
+    struct store_result result = {0};
+    CLEANUP(buf_fini) struct buf bytes = {0};
+    CLEANUP(store_reply_free) redisReply *r = NULL;
+    fact_encode(fact, &bytes);
+    struct store_entry e = {seq, (const uint8_t *)bytes.data, bytes.len, fact};
+    struct store_head head = {s->prefix, writer, term, seq > 0 ? seq - 1 : 0, mode};
+    ck_assert_int_eq(store_call_build(&s->call, &head, &e), 0);
+    ck_assert_msg(store_sync_call(s, &r, &err) == 0, "%s", err_text(&err));
+    ck_assert_msg(store_reply_result(r, &result, &err) == 0, "%s", err_text(&err));
+    return result;
+}
+
+static void bench_start(struct bench *b, bool aof)
+{
+    struct err err = {0};
+    b->redis = redis_start(aof);
+    ck_assert_msg(store_sync_open(&b->s, b->redis.url, "test", &err) == 0, "%s", err_text(&err));
+    ck_assert_msg(store_load_library(b->s, &err) == 0, "%s", err_text(&err));
+    b->term = 1;
+    ck_assert_msg(store_take_term(b->s, "w1", b->term, &err) == 0, "%s", err_text(&err));
+    ck_assert_int_eq(ledger_new(&b->model, NULL), 0);
+    b->facts = calloc(OPERATIONS + 2, sizeof *b->facts);
+    b->codes = calloc(OPERATIONS + 2, sizeof *b->codes);
+}
+
+static void bench_stop(struct bench *b)
+{
+    for (uint64_t i = 1; i <= b->seq; i++) {
+        buf_fini(&b->facts[i]);
+    }
+    for (size_t i = 0; i < b->keys_count; i++) {
+        free(b->keys[i].name);
+    }
+    free(b->facts);
+    free(b->codes);
+    ledger_free(b->model);
+    store_sync_close(b->s);
+    redis_stop(&b->redis);
+}
+
+/* ---- comparing --------------------------------------------------------------------------------------------- */
+
+struct account_list { struct account_view v[4096]; size_t count; };
+
+static bool take_account(const struct account_view *view, void *arg)
+{
+    struct account_list *l = arg;
+    ck_assert_uint_lt(l->count, COUNT_OF(l->v));
+    l->v[l->count++] = *view;
+    return true;
+}
+
+static void same_accounts(struct bench *b)
+{
+    static struct account_list want;
+    struct list got = {0};
+    struct err err = {0};
+    want.count = 0;
+    ledger_each_account(b->model, take_account, &want);
+    ck_assert_msg(store_accounts(b->s, &got, &err) == 0, "%s", err_text(&err));
+    ck_assert_uint_eq(got.count, want.count);
+    for (size_t i = 0; i < got.count; i++) {
+        const struct store_account *a = &((const struct store_account *)got.v)[i];
+        ck_assert_str_eq(a->name, want.v[i].name);
+        ck_assert_msg(a->limit_micros == want.v[i].limit_micros && a->spent_micros == want.v[i].spent_micros &&
+                          a->held_micros == want.v[i].held_micros,
+                      "seq %" PRIu64 ", %s: Redis %" PRId64 " %" PRId64 " %" PRId64 ", ledger %" PRId64 " %" PRId64
+                      " %" PRId64, b->seq, a->name, a->limit_micros, a->spent_micros, a->held_micros,
+                      want.v[i].limit_micros, want.v[i].spent_micros, want.v[i].held_micros);
+    }
+    store_accounts_clear(&got);
+}
+
+static bool count_tenant(const struct tenant_rule *rule, void *arg)
+{
+    (void)rule;
+    ++*(size_t *)arg;
+    return true;
+}
+
+static void same_tenants(struct bench *b)
+{
+    struct list got = {0};
+    struct err err = {0};
+    size_t count = 0;
+    ledger_each_tenant(b->model, count_tenant, &count);
+    ck_assert_msg(store_tenants(b->s, &got, &err) == 0, "%s", err_text(&err));
+    ck_assert_uint_eq(got.count, count);
+    for (size_t i = 0; i < got.count; i++) {
+        const struct store_tenant *t = &((const struct store_tenant *)got.v)[i];
+        struct tenant_view v;
+        ck_assert_msg(ledger_tenant(b->model, t->path, 0, &v), "%s", t->path);
+        ck_assert_msg(t->running == v.running && t->queued == v.queued, "seq %" PRIu64 ", %s", b->seq, t->path);
+        ck_assert_uint_eq(counts_get(&t->used, "cpu"), v.used.cpu_milli);
+        ck_assert_uint_eq(counts_get(&t->used, "memory"), v.used.mem_bytes);
+        ck_assert_uint_eq(counts_get(&t->used, "scratch"), v.used.scratch_bytes);
+        ck_assert_uint_eq(counts_get(&t->used, "gpu"), counts_get(&v.used.generic, "gpu"));
+    }
+    store_tenants_clear(&got);
+}
+
+static void same_holds(struct bench *b)
+{
+    uint64_t count;
+    int64_t micros, want = 0;
+    struct err err = {0};
+    ck_assert_msg(store_holds(b->s, &count, &micros, &err) == 0, "%s", err_text(&err));
+    for (size_t i = 0; i < b->w.live_count; i++) {
+        want += b->w.live[i].held;
+    }
+    ck_assert_uint_eq(count, b->w.live_count);
+    ck_assert_int_eq(micros, want);
+}
+
+static void same(struct bench *b)
+{
+    struct store_status status;
+    struct err err = {0};
+    same_accounts(b);
+    same_tenants(b);
+    same_holds(b);
+    ck_assert_msg(store_status(b->s, &status, &err) == 0, "%s", err_text(&err));
+    ck_assert_uint_eq(status.seq, b->seq);
+}
+
+/* ---- keys -------------------------------------------------------------------------------------------------- */
+
+static const char *key_verdict(struct bench *b, const struct fact_submitted *f, uint64_t *ret_job)
+{
+    char name[256], hash[STORE_BODY_HASH_MAX];
+    snprintf(name, sizeof name, "%s:%s", f->tenant, f->key);
+    ck_assert_int_eq(store_body_hash(&f->spec, hash), 0);
+    for (size_t i = 0; i < b->keys_count; i++) {
+        if (strcmp(b->keys[i].name, name) == 0) {
+            *ret_job = b->keys[i].job;
+            return strcmp(b->keys[i].hash, hash) == 0 ? "key_exists" : "key_conflict";
+        }
+    }
+    return NULL;
+}
+
+static void key_note(struct bench *b, const struct fact_submitted *f)
+{
+    char name[256];
+    ck_assert_uint_lt(b->keys_count, COUNT_OF(b->keys));
+    snprintf(name, sizeof name, "%s:%s", f->tenant, f->key);
+    b->keys[b->keys_count].name = strdup(name);
+    b->keys[b->keys_count].job = f->job;
+    ck_assert_int_eq(store_body_hash(&f->spec, b->keys[b->keys_count++].hash), 0);
+}
+
+/* ---- the walk ---------------------------------------------------------------------------------------------- */
+
+/* Calls that must change nothing, whatever they carry. */
+static void nuisance(struct bench *b, const struct fact *fact)
+{
+    uint64_t *seed = &b->w.seed;
+    switch (random_below(seed, 12)) {
+    case 0:
+        if (b->seq > 0) {
+            uint64_t old = 1 + random_below(seed, b->seq);
+            ck_assert_uint_eq(call_as(b->s, "w1", b->term, old, fact, "").outcome, STORE_DUP);
+        }
+        break;
+    case 1: ck_assert_uint_eq(call_as(b->s, "w1", b->term, b->seq + 2, fact, "").outcome, STORE_GAP); break;
+    case 2: ck_assert_uint_eq(call_as(b->s, "w1", b->term + 1, b->seq + 1, fact, "").outcome, STORE_FENCED); break;
+    case 3: ck_assert_uint_eq(call_as(b->s, "w1", b->term - 1, b->seq + 1, fact, "").outcome, STORE_FENCED); break;
+    case 4: ck_assert_uint_eq(call_as(b->s, "w2", b->term, b->seq + 1, fact, "").outcome, STORE_FENCED); break;
+    default: break;
+    }
+}
+
+static void one(struct bench *b, const struct fact *fact)
+{
+    struct ledger_blocker blocker;
+    uint64_t job = 0;
+    char where[sizeof ((struct store_result *)NULL)->detail];
+    const char *code = fact->kind == FACT_JOB_SUBMITTED ? key_verdict(b, &fact->submitted, &job) : NULL;
+    enum ledger_verdict verdict = ledger_check(b->model, fact, &blocker);
+    if (code) {
+        snprintf(where, sizeof where, "%" PRIu64, job);
+    } else {
+        code = verdict == LEDGER_FITS ? "" : names_get(&ledger_verdict_names, verdict);
+        snprintf(where, sizeof where, "%s", verdict != LEDGER_FITS && blocker.where ? blocker.where : "");
+    }
+    nuisance(b, fact);
+    b->seq++;
+    struct store_result r = call_as(b->s, "w1", b->term, b->seq, fact, "");
+    ck_assert_msg(strcmp(r.refusal, code) == 0 && strcmp(r.detail, where) == 0,
+                  "seq %" PRIu64 " %s: Redis says '%s' at '%s', the ledger '%s' at '%s'", b->seq,
+                  names_get(&fact_names, fact->kind), r.refusal, r.detail, code, where);
+    ck_assert_uint_eq(r.outcome, code[0] ? STORE_REFUSED : STORE_OK);
+    fact_encode(fact, &b->facts[b->seq]);
+    snprintf(b->codes[b->seq], sizeof b->codes[0], "%s", code);
+    b->refusals += code[0] != '\0';
+    if (!code[0]) {
+        ledger_apply(b->model, fact);
+        ops_admitted(&b->w, fact);
+        if (fact->kind == FACT_JOB_SUBMITTED) {
+            key_note(b, &fact->submitted);
+        }
+    }
+}
+
+static void walk(struct bench *b, const char *name, uint64_t operations)
+{
+    b->w = (struct ops_world){.seed = random_seed(name), .at = AT_NOVEMBER, .next_job = 1};
+    while (b->seq < operations) {
+        struct fact f = ops_next(&b->w, b->model);
+        /* A repeated key is answered before any other question. */
+        if (ops_is_fair(&b->w, &f)) {
+            one(b, &f);
+            if (b->seq % COMPARE_EVERY == 0) {
+                same(b);
+            }
+        }
+        fact_clear(&f);
+    }
+    same(b);
+}
+
+struct journal_check {
+    struct bench *b;
+    uint64_t next;
+};
+
+static bool check_entry(void *arg, uint64_t seq, const char *refusal, const uint8_t *bytes, size_t len)
+{
+    struct journal_check *j = arg;
+    ck_assert_uint_eq(seq, j->next);
+    ck_assert_str_eq(refusal ? refusal : "", j->b->codes[seq]);
+    ck_assert_uint_eq(len, j->b->facts[seq].len);
+    ck_assert_mem_eq(bytes, j->b->facts[seq].data, len);
+    j->next++;
+    return true;
+}
+
+static void journal_is_whole(struct bench *b)
+{
+    struct err err = {0};
+    struct journal_check j = {b, 1};
+    ck_assert_msg(store_read(b->s, 1, SIZE_MAX, check_entry, &j, &err) == 0, "%s", err_text(&err));
+    ck_assert_uint_eq(j.next, b->seq + 1);
+}
+
+static struct bench the;
+
+START_TEST(redis_and_the_ledger_agree_on_everything)
+{
+    bench_start(&the, false);
+    walk(&the, "commit", OPERATIONS);
+    journal_is_whole(&the);
+    ck_assert_uint_gt(the.refusals, OPERATIONS / 20);
+    ck_assert_uint_lt(the.refusals, OPERATIONS / 4 * 3);
+    bench_stop(&the);
+}
+END_TEST
+
+/* ---- replay ------------------------------------------------------------------------------------------------ */
+
+static void replay_from(struct bench *b, uint64_t from)
+{
+    struct err err = {0};
+    size_t count = b->seq - from + 1;
+    struct fact *facts = calloc(count, sizeof *facts);
+    struct store_entry *entries = calloc(count, sizeof *entries);
+    const char **refusals = calloc(count, sizeof *refusals);
+    for (size_t i = 0; i < count; i++) {
+        const struct buf *bytes = &b->facts[from + i];
+        ck_assert_msg(fact_decode(bytes->data, bytes->len, &facts[i], &err) == 0, "%s", err_text(&err));
+        entries[i] = (struct store_entry){from + i, (const uint8_t *)bytes->data, bytes->len, &facts[i]};
+        refusals[i] = b->codes[from + i][0] ? b->codes[from + i] : NULL;
+    }
+    ck_assert_msg(store_replay(b->s, "w2", b->term, entries, refusals, count, &err) == 0, "%s", err_text(&err));
+    for (size_t i = 0; i < count; i++) {
+        fact_clear(&facts[i]);
+    }
+    free(facts);
+    free(entries);
+    free(refusals);
+}
+
+START_TEST(an_emptied_redis_is_rebuilt_from_the_journal)
+{
+    struct err err = {0};
+    bench_start(&the, false);
+    walk(&the, "replay", 4000);
+    ck_assert_int_eq(store_wipe(the.s, &err), 0);
+    ck_assert_int_eq(store_take_term(the.s, "w2", ++the.term, &err), 0);
+    replay_from(&the, 1);
+    same(&the);
+    journal_is_whole(&the);
+    replay_from(&the, 1); /* all of it again: dup, dup, dup */
+    same(&the);
+    bench_stop(&the);
+}
+END_TEST
+
+START_TEST(a_killed_redis_gets_back_what_it_lost)
+{
+    struct err err = {0};
+    struct store_status status;
+    bench_start(&the, true);
+    walk(&the, "killed", 3000);
+    /* appendfsync everysec: kill -9 alone loses nothing that reached the page cache; so the tail is cut as well. */
+    redis_kill(&the.redis);
+    char path[160];
+    snprintf(path, sizeof path, "%s/appendonlydir/appendonly.aof.1.incr.aof", the.redis.dir);
+    ck_assert_int_eq(truncate(path, 300000), 0);
+    redis_run(&the.redis);
+    ck_assert_msg(store_status(the.s, &status, &err) < 0, "the old connection is dead");
+    ck_assert_msg(store_status(the.s, &status, &err) == 0, "%s", err_text(&err));
+    ck_assert_uint_gt(status.seq, 0);
+    ck_assert_uint_lt(status.seq, the.seq);
+    ck_assert_int_eq(store_load_library(the.s, &err), 0);
+    ck_assert_int_eq(store_take_term(the.s, "w2", ++the.term, &err), 0);
+    replay_from(&the, status.seq > 100 ? status.seq - 100 : 1);
+    same(&the);
+    journal_is_whole(&the);
+    bench_stop(&the);
+}
+END_TEST
+
+/* ---- the fence --------------------------------------------------------------------------------------------- */
+
+START_TEST(of_64_writers_only_the_owner_writes)
+{
+    enum { WRITERS = 64, EACH = 200 };
+    struct err err = {0};
+    bench_start(&the, false);
+    ck_assert_int_eq(store_take_term(the.s, "w7", 2, &err), 0);
+    int out[2];
+    ck_assert_int_eq(pipe(out), 0);
+    for (int w = 0; w < WRITERS; w++) {
+        if (fork() == 0) {
+            struct store_sync *s = NULL;
+            char name[16];
+            unsigned char wrote[2] = {(unsigned char)w, 0};
+            struct fact note = {.kind = FACT_ATTEMPT_RUNNING, .running = {.id = {1, 0, 1}}};
+            snprintf(name, sizeof name, "w%d", w);
+            if (store_sync_open(&s, the.redis.url, "test", NULL) < 0) {
+                _exit(1);
+            }
+            for (uint64_t seq = 1; seq <= EACH; seq++) {
+                struct store_result r = call_as(s, name, 2, seq, &note, "");
+                wrote[1] = (unsigned char)(wrote[1] + (r.outcome == STORE_OK));
+                if (r.outcome != STORE_OK && r.outcome != STORE_FENCED) {
+                    _exit(1);
+                }
+            }
+            _exit(write(out[1], wrote, 2) == 2 ? 0 : 1);
+        }
+    }
+    close(out[1]);
+    unsigned char wrote[2];
+    size_t told = 0;
+    while (read(out[0], wrote, 2) == 2) {
+        ck_assert_uint_eq(wrote[1], wrote[0] == 7 ? EACH : 0);
+        told++;
+    }
+    close(out[0]);
+    for (int w = 0; w < WRITERS; w++) {
+        int status;
+        ck_assert(wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    ck_assert_uint_eq(told, WRITERS);
+    struct store_status status;
+    ck_assert_int_eq(store_status(the.s, &status, &err), 0);
+    ck_assert_uint_eq(status.seq, EACH);
+    the.seq = 0;
+    bench_stop(&the);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("quotas/store/commit");
+    TCase *t = tcase_create("commit");
+    tcase_set_timeout(t, 240);
+    tcase_add_test(t, redis_and_the_ledger_agree_on_everything);
+    tcase_add_test(t, an_emptied_redis_is_rebuilt_from_the_journal);
+    tcase_add_test(t, a_killed_redis_gets_back_what_it_lost);
+    tcase_add_test(t, of_64_writers_only_the_owner_writes);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
