@@ -101,6 +101,13 @@ lint: all ## layers, purity, style, manuals, scripts
 asan: ## the unit tests with address and undefined-behaviour sanitizers, in their own tree
 	@$(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
 
+CONFINE := $(BUILD)/tests/system/test_confine
+test-system: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
+	@$(CONFINE)
+test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## the same on pure cgroup v2, in user-mode-linux (root)
+	@tests/system/cgroup2.sh $(CONFINE)
+$(CONFINE) $(BUILD)/tests/bench/bench_launch: $(BUILD)/tests/system/driver.o
+
 KILL_SECONDS ?= 20
 test-flow: all $(BUILD)/tests/system/test_flow ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
 	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
@@ -140,7 +147,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-flow test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-flow test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

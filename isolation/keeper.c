@@ -14,7 +14,8 @@
 
 #include "isolation/keeper_sys.h"
 
-#define OOM_ASK_US 1000       /* the kernel says "out of memory" before it has counted the kill */
+#define OOM_ASK_US 1000 /* v1 says "out of memory" before it has counted the kill, and then may not need to kill */
+#define OOM_ASKS 50
 #define LINGER_CHECK_US 1000000
 
 static struct keeper keeper;
@@ -54,7 +55,7 @@ static void kill_all(struct keeper *k)
 static void set_next(struct keeper *k)
 {
     uint64_t next = k->killing ? KEEPER_NEVER : keeper_ends_next(&k->ends);
-    set_timer(k, k->oom_asked ? MIN(next, boot_us() + OOM_ASK_US) : next);
+    set_timer(k, k->oom_asks > 0 ? MIN(next, boot_us() + OOM_ASK_US) : next);
 }
 
 static void act_when_due(struct keeper *k)
@@ -74,7 +75,7 @@ static void check_oom(struct keeper *k)
     if (k->oom_seen || read_oom_kills(k->box->oom) == 0)
         return;
     k->oom_seen = true;
-    k->oom_asked = false;
+    k->oom_asks = 0;
     if (k->ends.cause == END_NONE && !k->killing)
         k->ends.cause = END_OOM;
     kill_all(k);
@@ -83,9 +84,8 @@ static void check_oom(struct keeper *k)
 static void on_oom_event(struct keeper *k)
 {
     uint64_t count;
-    if (k->box->oom_event >= 0)
-        (void)!read(k->box->oom_event, &count, sizeof count);
-    k->oom_asked = true;
+    if (k->box->oom_event >= 0 && read(k->box->oom_event, &count, sizeof count) > 0)
+        k->oom_asks = OOM_ASKS;
     check_oom(k);
 }
 
@@ -105,11 +105,12 @@ static void sweep(struct keeper *k)
 {
     for (;;) {
         kill(-1, SIGKILL);
-        pid_t pid = waitpid(-1, NULL, 0);
-        if (pid > 0)
-            k->record.stray_procs++;
-        else if (errno == ECHILD)
+        int status;
+        pid_t pid = waitpid(-1, &status, 0);
+        if (pid < 0 && errno == ECHILD)
             return;
+        if (pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) /* the others had ended by themselves */
+            k->record.stray_procs++;
     }
 }
 
@@ -164,8 +165,10 @@ static void clear_timer(struct keeper *k)
 {
     uint64_t count;
     (void)!read(k->timer, &count, sizeof count);
-    if (k->oom_asked)
+    if (k->oom_asks > 0) {
+        k->oom_asks--;
         check_oom(k);
+    }
 }
 
 static void run(struct keeper *k)
@@ -203,7 +206,6 @@ static void linger(struct keeper *k)
     bool told = k->link >= 0 && keeper_link_send(k, KEEPER_ENDED) == 0;
     while (!(told && pipes_are_empty(k)) && boot_us() < until) {
         struct pollfd at[] = {{k->box->control, POLLIN, 0}, {k->link, POLLIN, 0}};
-        set_timer(k, KEEPER_NEVER);
         if (poll(at, COUNT_OF(at), LINGER_CHECK_US / 1000) < 0)
             continue;
         if (at[1].revents != 0)
@@ -234,5 +236,7 @@ noreturn void keeper_main(struct sandbox *box)
     run(k);
     finish(k);
     linger(k);
+    while (k->link >= 0 && poll(&(struct pollfd){k->link, POLLIN, 0}, 1, 0) == 1)
+        keeper_link_read(k); /* closing with a message unread would tear ENDED out of the agent's hands */
     _exit(0);
 }

@@ -17,7 +17,8 @@ struct keeper {
     int signals, timer, link; /* link: the agent's connection, -1 */
     bool hello_sent;
     bool killing;             /* everything inside was sent SIGKILL */
-    bool oom_seen, oom_asked; /* the kernel killed one of ours; it said that it might */
+    bool oom_seen;            /* the kernel killed one of ours for lack of memory */
+    int oom_asks;             /* how often to look whether it did, after it said that it might */
     bool main_ended;
     int main_status;
     struct keeper_record record;

@@ -177,6 +177,7 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
     for (int fd = 0; fd < 3; fd++)
         dup2(null, fd); /* or a keeper would hold the warden's terminal or log for as long as its job runs */
     close_fd(&null);
+    prctl(PR_SET_NAME, "reeve-keeper");
     signal(SIGCHLD, SIG_DFL); /* the zygote's children are nobody's; ours are counted */
 }
 

@@ -13,6 +13,7 @@
 #include "isolation/keeper_sys.h"
 #include "isolation/sandbox.h"
 
+#define HOSTS_BYTES 4096 /* what our own file takes of the scratch is not the job's to pay */
 #define MOUNT_PLAIN (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define EACH(i, rows) for (size_t i = 0; i < sizeof(rows) / sizeof((rows)[0]); i++)
 
@@ -151,7 +152,7 @@ static int bind_hosts(struct sandbox *s, int scratch)
 
 int sandbox_root_scratch(struct sandbox *s)
 {
-    int scratch = new_tmpfs(s->spec.scratch_bytes, s->spec.scratch_inodes);
+    int scratch = new_tmpfs(s->spec.scratch_bytes + HOSTS_BYTES, s->spec.scratch_inodes + 2); /* hosts, its own root */
     if (scratch < 0)
         return scratch;
     int rc = attach(scratch, s->root, "tmp");

@@ -46,6 +46,7 @@ static void prepare(void)
     int rc = load_filter();
     if (rc < 0)
         refuse_to_start(-rc, what);
+    prctl(PR_SET_NAME, "reeve-zygote");
     setsid();
     signal(SIGCHLD, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);

@@ -47,9 +47,15 @@ void driver_start_warden(struct driver *d)
 {
     int ends[2];
     NEED("socketpair", socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+    sigset_t term, before; /* Check's own handler, inherited, would pass a SIGTERM on to the whole test */
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, &before);
     d->pid = fork();
     NEED("fork", d->pid >= 0);
     if (d->pid == 0) {
+        signal(SIGTERM, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &before, NULL);
         if (ends[1] == 3) /* dup2 onto itself would keep CLOEXEC */
             fcntl(3, F_SETFD, 0);
         else
@@ -61,6 +67,7 @@ void driver_start_warden(struct driver *d)
               "--kill-on-exit", NULL);
         _exit(127);
     }
+    sigprocmask(SIG_SETMASK, &before, NULL);
     close(ends[1]);
     d->sock = ends[0];
 }
@@ -185,7 +192,10 @@ struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_i
 {
     struct op_request request = {.version = OPS_VERSION, .kind = kind, .tag = ++d->tag, .id = id};
     NEED("send", fd_send_packet(d->sock, &request, sizeof request, NULL, 0) == 0);
-    return get_reply(d, request.tag);
+    struct op_reply reply = get_reply(d, request.tag);
+    for (uint32_t more = reply.count; kind == OP_LIST && more > 0; reply.count += more)
+        more = get_reply(d, request.tag).count;
+    return reply;
 }
 
 enum op_status driver_launch(struct driver *d, const struct run *run, struct task *task)

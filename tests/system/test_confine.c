@@ -1,0 +1,744 @@
+/*
+ * What a job can't do, and what it can: ordinary and hostile programs under a real warden and keeper. Root.
+ * Each test has a warden of its own; a failed test's warden ends with the test's process and takes its jobs along.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "tests/system/driver.h"
+
+static struct driver d;
+static struct ended e;
+
+static void setup(void)
+{
+    driver_init(&d);
+}
+
+static void teardown(void)
+{
+    driver_fini(&d);
+    ck_assert_msg(driver_groups_gone(&d), "a cgroup is left");
+}
+
+static const char *const *shell(const char *text)
+{
+    static const char *argv[] = {"sh", "-c", NULL, NULL};
+    argv[2] = text;
+    return argv;
+}
+
+static const char *const *python(const char *text)
+{
+    static const char *argv[] = {"python3", "-c", NULL, NULL};
+    argv[2] = text;
+    return argv;
+}
+
+static bool under_uml(void)
+{
+    char text[512] = "";
+    int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+    (void)!read(fd, text, sizeof text - 1);
+    close(fd);
+    return strstr(text, "User Mode Linux") != NULL;
+}
+
+static void check_end(enum end_cause cause, int exit_code, int sig)
+{
+    ck_assert_msg(e.record.cause == (uint32_t)cause && e.record.exit_code == exit_code && e.record.signal == sig,
+                  "cause %u exit %d signal %d, not %d %d %d\nout: %s\nerr: %s", e.record.cause, e.record.exit_code,
+                  e.record.signal, cause, exit_code, sig, e.out, e.err);
+}
+
+static void check_run_ms(uint64_t least, uint64_t most)
+{
+    ck_assert_msg(e.record.run_us >= least * 1000 && e.record.run_us <= most * 1000, "ran %lu us, not %lu..%lu ms",
+                  (unsigned long)e.record.run_us, (unsigned long)least, (unsigned long)most);
+}
+
+/* --- rows: one program, what it prints, how it exits ---------------------------------------------------------------- */
+
+#define PY_HEAD "import ctypes,os,socket,sys;c=ctypes.CDLL(None,use_errno=True)\n"                                     \
+                "def call(n,*a):\n"                                                                                    \
+                " ctypes.set_errno(0);r=c.syscall(ctypes.c_long(n),*[ctypes.c_long(x) for x in a]);return r if r>=0 else -ctypes.get_errno()\n"
+
+static const struct row {
+    const char *sentence;
+    const char *const *(*with)(const char *text);
+    const char *program, *out;
+    int exit_code;
+} rows[] = {
+    {"a job sees no files open but 0, 1 and 2", python,
+     "import os\ndef is_open(f):\n try: os.fstat(f); return True\n except OSError: return False\n"
+     "print([f for f in range(4096) if is_open(f)])", "[0, 1, 2]\n", 0},
+    {"stdin is empty", shell, "wc -c", "0\n", 0},
+    {"all five capability sets are empty", shell, "grep -c '^Cap.*:.0000000000000000$' /proc/self/status", "5\n", 0},
+    {"no new privileges, and a filter", shell, "grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\n\\t'",
+     "NoNewPrivs:1Seccomp:2", 0},
+    {"it is nobody in particular: one user, one group, no others", shell, "id -u; id -g; id -G", "1000\n1000\n1000\n", 0},
+    {"the keeper is pid 1 inside, the job its child", shell, "echo $$ $PPID", "2 1\n", 0},
+    {"a job sees its own processes only", python, "import os; print([p for p in os.listdir('/proc') if p.isdigit()])",
+     "['2']\n", 0},
+    {"nothing can be written but scratch and shared memory", shell,
+     "for f in / /usr /etc /dev /var /run /proc /sys /proc/sys/kernel /tmp /dev/shm; do (: > $f/x) 2>/dev/null && echo $f; done",
+     "/tmp\n/dev/shm\n", 0},
+    {"scratch ends where it was said to", shell,
+     "head -c 33554432 /dev/zero > /tmp/f 2>/dev/null; stat -c %s /tmp/f", "16777216\n", 0},
+    {"scratch has as many inodes as it was given", shell,
+     "i=0; while true > /tmp/$i; do i=$((i+1)); done 2>/dev/null; echo $i", "1000\n", 0},
+    {"secrets and other people's files are not there", shell,
+     "for f in /etc/shadow /root /home /work /boot /srv /mnt /etc/ssh /old_root; do [ -e $f ] && echo $f; done; true", "", 0},
+    {"no file of the host is named by any mount's parent", shell,
+     "ls /.. | tr '\\n' ' '; cd -P /proc/self/root/.. && ls -d work root 2>/dev/null; true", "bin dev etc lib lib32 lib64 proc run sbin sys tmp usr var ", 0},
+    {"a setuid program gains nothing", shell, "cp /usr/bin/id /tmp/i; chmod 6755 /tmp/i; /tmp/i -u; [ -u /usr/bin/su ] && su -c id 2>/dev/null; id -u",
+     "1000\n1000\n", 0},
+    {"there is one network interface, lo, and it works", python,
+     "import socket\nprint([n for _,n in socket.if_nameindex()])\ns=socket.create_server(('127.0.0.1',0))\n"
+     "c=socket.create_connection(s.getsockname()); print('connected')", "['lo']\nconnected\n", 0},
+    {"the sandbox's own name resolves", python, "import socket; print(socket.gethostname(), socket.gethostbyname(socket.gethostname()))",
+     "job-1 127.0.0.1\n", 0},
+    {"nothing outside can be reached", python,
+     "import socket,errno\ns=socket.socket()\nprint(errno.errorcode[s.connect_ex(('192.0.2.1',80))])", "ENETUNREACH\n", 0},
+    {"the keeper can't be killed, nor looked at", python,
+     "import os,errno\nfor f in (lambda:os.kill(1,9), lambda:os.readlink('/proc/1/exe'), lambda:os.open('/proc/1/mem',2)):\n"
+     " try: f(); print('!')\n except OSError as x: print(errno.errorcode[x.errno])", "EPERM\nENOENT\nENOENT\n", 0},
+    {"its own program can't be written through /proc", python,
+     "import os\nn=0\nfor f in ('/proc/self/exe','/bin/sh','/proc/self/root/usr/bin/python3'):\n"
+     " try: os.open(f,os.O_WRONLY); print('!',f)\n except OSError: n+=1\nprint(n)", "3\n", 0},
+    {"an interpreter line that names /proc/self/exe runs no more than the interpreter", shell,
+     "printf '#!/proc/self/exe\\n' > /tmp/x; chmod 755 /tmp/x; /tmp/x </dev/null >/dev/null 2>&1; echo still", "still\n", 0},
+    {"no further namespace may be made inside", shell, "cat /proc/sys/user/max_user_namespaces /proc/sys/user/max_mnt_namespaces /proc/sys/user/max_net_namespaces",
+     "0\n0\n0\n", 0},
+    {"what the kernel tells of others is masked", shell, "cat /proc/keys /proc/timer_list /proc/kallsyms 2>/dev/null | wc -c", "0\n", 0},
+    {"kernel settings can't be changed", shell, "(echo 1 > /proc/sys/vm/drop_caches) 2>/dev/null || (echo b > /proc/sysrq-trigger) 2>/dev/null || echo denied", "denied\n", 0},
+    {"no terminal", shell, "(: < /dev/tty) 2>/dev/null || echo none; ls /dev/ptmx /dev/console 2>/dev/null; true", "none\n", 0},
+    {"the devices are the harmless five", shell, "cd /dev; stat -c '%n %t:%T' $(find . -type c | sort)",
+     "./full 1:7\n./null 1:3\n./random 1:8\n./urandom 1:9\n./zero 1:5\n", 0},
+    {"no cgroup file is visible, and its group has no name", shell, "ls /sys; grep -c reeve /proc/self/cgroup", "0\n", 1},
+    {"old scores can't be had back: the job stays first to go", shell, "echo -900 2>/dev/null > /proc/self/oom_score_adj; cat /proc/self/oom_score_adj", "500\n", 0},
+    {"limits: no core, 1024 files", shell, "ulimit -c; ulimit -n; ulimit -Hc", "0\n1024\n0\n", 0},
+    {"threads, pipes, subprocesses and compilers' habits work", python,
+     "import threading,subprocess,multiprocessing\nt=threading.Thread(target=lambda:print('thread',flush=True)); t.start(); t.join()\n"
+     "print(subprocess.run(['echo','sub'],capture_output=True,text=True).stdout,end='')\n"
+     "with multiprocessing.Pool(2) as p: print(sum(p.map(abs,[-1,-2])))", "thread\nsub\n3\n", 0},
+    {"sort, hash and compress as usual", shell, "seq 1 20000 | sort -r | gzip -9 | gunzip | sort -n | tail -1 | sha256sum | cut -c1-8; cat /proc/meminfo | head -c 8",
+     "0be50817\nMemTotal", 0},
+    {"system calls that a job has no use for", python,
+     PY_HEAD "E={1:'EPERM',38:'ENOSYS'}\n"
+     "for n,a in {'unshare':(272,0x10000000),'mount':(165,0,0,0,0,0),'umount2':(166,0,0),'ptrace':(101,0,0,0,0),'keyctl':(250,0,0,0,0,0),'add_key':(248,0,0,0,0,0),"
+     "'bpf':(321,0,0,0),'perf':(298,0,0,0,0,0),'userfaultfd':(323,0),'setns':(308,0,0),'pivot_root':(155,0,0),'chroot':(161,0),'by_handle':(304,0,0,0),"
+     "'vm_read':(310,0,0,0,0,0,0),'kexec':(246,0,0,0,0),'module':(175,0,0,0),'reboot':(169,0,0,0,0),'swapon':(167,0,0),'ldt':(154,0,0,0),"
+     "'fsopen':(430,0,0),'open_tree':(428,0,0,0),'move_mount':(429,0,0,0,0,0),'getfd':(438,0,0,0),'fanotify':(300,0,0),'iopl':(172,3),'settime':(227,0,0),'syslog':(103,3,0,0),"
+     "'clone NEWUSER':(56,0x10000011,0,0,0,0),'clone NEWNET+high':(56,(1<<40)|0x40000011,0,0,0,0),'personality':(135,0x40000)}.items():\n"
+     " r=call(*a)\n if r!=-1: print(n,r)\n"
+     "for n,a in {'io_uring':(425,8,0),'clone3':(435,0,0),'future':(900,),'lsm':(459,0,0)}.items():\n r=call(*a)\n if r!=-38: print(n,r)\n"
+     "print('done')", "done\n", 0},
+    {"socket families: four of them, with no high bit to hide behind", python,
+     PY_HEAD "ok=[f for f in range(64) if call(41,f,3 if f==16 else 2,0)>=0]\n"
+     "hidden=[f for f in range(64) for h in (32,33,63) if call(41,f|(1<<h if h<63 else -(1<<63)),3 if f==16 else 2,0)>=0 and f not in ok]\n"
+     "print(sorted(set(ok)|{10}),hidden,call(41,16,3,9),call(41,38,5,0))", "[1, 2, 10, 16] [] -1 -1\n", 0}, /* a kernel may lack IPv6 */
+    {"nothing can be typed into a terminal", python,
+     PY_HEAD "print([call(16,0,r|h,0) for r in (0x5412,0x541c) for h in (0,1<<32,1<<63)], call(16,0,0x5401,0))",
+     "[-1, -1, -1, -1, -1, -1] -25\n", 0},
+};
+
+START_TEST(test_row)
+{
+    const struct row *row = &rows[_i];
+    struct run r = driver_run(&d, row->with(row->program));
+    driver_do(&d, &r, &e);
+    ck_assert_msg(strcmp(e.out, row->out) == 0, "%s: printed\n%s\nnot\n%s\nstderr: %s", row->sentence, e.out, row->out, e.err);
+    ck_assert_msg(e.record.cause == END_EXIT && e.record.exit_code == row->exit_code, "%s: cause %u exit %d signal %d, stderr %s",
+                  row->sentence, e.record.cause, e.record.exit_code, e.record.signal, e.err);
+}
+END_TEST
+
+/* --- other tables of system calls ----------------------------------------------------------------------------------- */
+
+START_TEST(test_x32_call_kills)
+{
+    struct run r = driver_run(&d, python(PY_HEAD "call(0x40000000+39); print('lived')"));
+    driver_do(&d, &r, &e);
+    check_end(END_SIGNAL, 0, SIGSYS);
+}
+END_TEST
+
+/* mov eax,20 (getpid of i386); int 0x80; ret */
+START_TEST(test_int80_call_kills)
+{
+    if (under_uml()) {
+        printf("skipped: user-mode-linux has no second system call table\n");
+        return;
+    }
+    struct run r = driver_run(&d, python("import ctypes,mmap\nm=mmap.mmap(-1,4096,prot=7)\nm.write(b'\\xb8\\x14\\0\\0\\0\\xcd\\x80\\xc3')\n"
+                                         "f=ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))\nprint(f())"));
+    driver_do(&d, &r, &e);
+    check_end(END_SIGNAL, 0, SIGSYS);
+}
+END_TEST
+
+/* --- limits --------------------------------------------------------------------------------------------------------- */
+
+START_TEST(test_memory_limit_kills_and_is_named)
+{
+    struct run r = driver_run(&d, python("b=b'x'*(300<<20)\nprint('had it')"));
+    driver_do(&d, &r, &e);
+    check_end(END_OOM, 0, SIGKILL);
+    uint64_t limit = r.spec.mem_bytes + r.spec.scratch_bytes;
+    ck_assert_uint_ge(e.usage.oom_kills, 1);
+    ck_assert_uint_le(e.usage.mem_peak_bytes, limit);
+    ck_assert_uint_ge(e.usage.mem_peak_bytes, limit / 2);
+}
+END_TEST
+
+START_TEST(test_a_child_out_of_memory_ends_the_job)
+{
+    struct run r = driver_run(&d, shell("python3 -c 'b=bytes([7])*(300<<20)'; sleep 30; echo survived"));
+    driver_do(&d, &r, &e);
+    ck_assert_uint_eq(e.record.cause, END_OOM);
+    ck_assert_str_eq(e.out, "");
+    check_run_ms(0, 15000);
+}
+END_TEST
+
+START_TEST(test_scratch_counts_as_memory)
+{
+    struct run r = driver_run(&d, shell("head -c 60000000 /dev/zero > /tmp/f; head -c 30000000 /dev/zero > /dev/shm/f; echo $?"));
+    r.spec.mem_bytes = (uint64_t)16 << 20;
+    r.spec.scratch_bytes = (uint64_t)64 << 20;
+    driver_do(&d, &r, &e);
+    ck_assert_uint_le(e.usage.mem_peak_bytes, (uint64_t)80 << 20);
+}
+END_TEST
+
+START_TEST(test_fork_bomb_is_held_and_killed)
+{
+    struct run r = driver_run(&d, python("import os,signal\nsignal.signal(15,signal.SIG_IGN)\nwhile True:\n try: os.fork()\n except OSError: pass"));
+    r.spec.time_limit_us = 2000000; /* python takes most of a second under user-mode-linux */
+    r.spec.grace_us = 100000;
+    driver_do(&d, &r, &e);
+    check_end(END_TIME_LIMIT, 0, SIGKILL);
+    check_run_ms(2100, 3100);
+    ck_assert_uint_le(e.usage.pids_peak, r.spec.pids_max);
+}
+END_TEST
+
+START_TEST(test_cpu_quota_applies)
+{
+    struct run r = driver_run(&d, python("import time\nt=time.monotonic()\nwhile time.monotonic()-t<1.5: pass"));
+    r.spec.cpu_milli = 200;
+    driver_do(&d, &r, &e);
+    check_end(END_EXIT, 0, 0);
+    ck_assert_msg(e.usage.cpu_us <= 600000, "used %lu us of cpu", (unsigned long)e.usage.cpu_us);
+    ck_assert_uint_gt(e.usage.throttled_us, 0);
+}
+END_TEST
+
+/* --- ends ----------------------------------------------------------------------------------------------------------- */
+
+static const struct end_row {
+    const char *sentence, *program;
+    enum end_cause cause;
+    int exit_code, sig;
+} end_rows[] = {
+    {"an exit code is kept", "exit 42", END_EXIT, 42, 0},
+    {"a signal is kept", "kill -SEGV $$", END_SIGNAL, 0, SIGSEGV},
+    {"a program killed by its own hand was not out of memory", "kill -KILL $$", END_SIGNAL, 0, SIGKILL},
+    {"a command that isn't there ends as in a shell", "exec /usr/bin/nothing-here", END_EXIT, 127, 0},
+};
+
+START_TEST(test_end_row)
+{
+    struct run r = driver_run(&d, shell(end_rows[_i].program));
+    driver_do(&d, &r, &e);
+    check_end(end_rows[_i].cause, end_rows[_i].exit_code, end_rows[_i].sig);
+}
+END_TEST
+
+START_TEST(test_absent_command_is_127_with_a_line)
+{
+    static const char *const argv[] = {"no-such-program", NULL};
+    struct run r = driver_run(&d, argv);
+    driver_do(&d, &r, &e);
+    check_end(END_EXIT, 127, 0);
+    ck_assert_str_eq(e.err, "reeve: no-such-program: No such file or directory\n");
+}
+END_TEST
+
+START_TEST(test_unusable_command_is_126)
+{
+    static const char *const argv[] = {"/etc/passwd", NULL};
+    struct run r = driver_run(&d, argv);
+    driver_do(&d, &r, &e);
+    check_end(END_EXIT, 126, 0);
+    ck_assert_str_eq(e.err, "reeve: /etc/passwd: Permission denied\n");
+}
+END_TEST
+
+START_TEST(test_absent_folder_is_127_with_a_line)
+{
+    struct run r = driver_run(&d, shell("pwd"));
+    r.cwd = "/nowhere";
+    driver_do(&d, &r, &e);
+    check_end(END_EXIT, 127, 0);
+    ck_assert_str_eq(e.err, "reeve: /nowhere: No such file or directory\n");
+}
+END_TEST
+
+START_TEST(test_scripts_run_with_and_without_an_interpreter_line)
+{
+    static const char *const argv[] = {"ignored", "a b", NULL};
+    static const char *const env[] = {"HOME=/elsewhere", "X=1 2", NULL};
+    struct run r = driver_run(&d, argv);
+    r.script = "#!/usr/bin/python3\nimport sys,os\nprint(sys.argv, os.environ['X'], os.environ['HOME'], oct(os.stat(sys.argv[0]).st_mode))\n";
+    r.env = env;
+    driver_do(&d, &r, &e);
+    ck_assert_str_eq(e.out, "['/tmp/.script', 'a b'] 1 2 /elsewhere 0o100500\n");
+    r = driver_run(&d, argv);
+    r.script = "echo \"$1\" $#\n";
+    driver_do(&d, &r, &e);
+    ck_assert_str_eq(e.out, "a b 1\n");
+}
+END_TEST
+
+START_TEST(test_time_limit_says_term_first)
+{
+    struct run r = driver_run(&d, shell("trap 'echo told; exit 3' TERM; while :; do sleep 0.01; done"));
+    r.spec.time_limit_us = 200000;
+    r.spec.grace_us = 5000000;
+    driver_do(&d, &r, &e);
+    check_end(END_TIME_LIMIT, 3, 0);
+    check_run_ms(200, 3000);
+    ck_assert_str_eq(e.out, "told\n");
+}
+END_TEST
+
+START_TEST(test_time_limit_then_kills)
+{
+    struct run r = driver_run(&d, shell("trap '' TERM; while :; do sleep 5; done"));
+    r.spec.time_limit_us = 500000;
+    r.spec.grace_us = 200000;
+    driver_do(&d, &r, &e);
+    check_end(END_TIME_LIMIT, 0, SIGKILL);
+    check_run_ms(700, 1700);
+}
+END_TEST
+
+START_TEST(test_paid_end_kills_exactly_there)
+{
+    struct run r = driver_run(&d, shell("trap '' TERM; while :; do :; done"));
+    r.spec.paid_us = 300000;
+    r.spec.grace_us = 10000000;
+    driver_do(&d, &r, &e);
+    check_end(END_BUDGET, 0, SIGKILL);
+    check_run_ms(300, 600);
+}
+END_TEST
+
+START_TEST(test_paid_time_moves_forward_only)
+{
+    struct run r = driver_run(&d, shell("trap '' TERM; while :; do :; done"));
+    struct task t;
+    r.spec.paid_us = 400000;
+    r.spec.grace_us = 0;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, NULL));
+    driver_say(&t, (struct keeper_message){.op = KEEPER_PAID, .paid_us = 900000});
+    driver_say(&t, (struct keeper_message){.op = KEEPER_PAID, .paid_us = 100000});
+    driver_end(&d, &t, &e);
+    check_end(END_BUDGET, 0, SIGKILL);
+    check_run_ms(900, 1400);
+}
+END_TEST
+
+static uint64_t boot_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+START_TEST(test_lease_ends_unless_renewed)
+{
+    struct run r = driver_run(&d, shell("sleep 30"));
+    r.spec.lease_us = 300000;
+    r.spec.grace_us = 0;
+    driver_do(&d, &r, &e);
+    check_end(END_LEASE, 0, SIGKILL);
+    check_run_ms(300, 800);
+    struct task t;
+    r = driver_run(&d, shell("sleep 30"));
+    r.spec.lease_us = 500000;
+    r.spec.grace_us = 0;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, NULL));
+    driver_say(&t, (struct keeper_message){.op = KEEPER_LEASE, .lease_boot_us = boot_now_us() + 1000000});
+    driver_end(&d, &t, &e);
+    check_end(END_LEASE, 0, SIGKILL);
+    check_run_ms(950, 1600);
+}
+END_TEST
+
+START_TEST(test_stop_gives_grace_and_keeps_its_cause)
+{
+    struct run r = driver_run(&d, shell("trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"));
+    struct task t;
+    char byte;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, NULL));
+    ck_assert_int_eq(read(t.out, &byte, 1), 1);
+    driver_say(&t, (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = 10000});
+    driver_end(&d, &t, &e);
+    check_end(END_CANCELLED, 5, 0);
+}
+END_TEST
+
+START_TEST(test_stop_kills_after_the_grace)
+{
+    struct run r = driver_run(&d, python("import signal\nsignal.signal(15,signal.SIG_IGN)\nprint('r',flush=True)\nwhile True: signal.pause()"));
+    struct task t;
+    char byte;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, NULL));
+    ck_assert_int_eq(read(t.out, &byte, 1), 1);
+    driver_say(&t, (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = 200});
+    driver_end(&d, &t, &e);
+    check_end(END_CANCELLED, 0, SIGKILL);
+}
+END_TEST
+
+START_TEST(test_daemons_die_with_the_job)
+{
+    struct run r = driver_run(&d, python("import os,time\nfor i in range(5):\n if os.fork()==0:\n  os.setsid()\n  if os.fork()==0:\n   time.sleep(60)\n  os._exit(0)\n"
+                                         "time.sleep(0.3)\nprint('left',flush=True)"));
+    driver_do(&d, &r, &e);
+    check_end(END_EXIT, 0, 0);
+    ck_assert_str_eq(e.out, "left\n");
+    ck_assert_uint_eq(e.record.stray_procs, 5);
+    check_run_ms(300, 5000);
+}
+END_TEST
+
+/* --- output --------------------------------------------------------------------------------------------------------- */
+
+START_TEST(test_output_waits_for_the_agent)
+{
+    struct run r = driver_run(&d, shell("seq 1 10000; echo end >&2"));
+    struct task t;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    struct pollfd nothing = {.fd = -1};
+    poll(&nothing, 1, 100); /* it has run dry or full by then: either way nothing may be lost */
+    driver_end(&d, &t, &e);
+    ck_assert_uint_eq(e.out_len, 48894);
+    ck_assert_str_eq(e.err, "end\n");
+    check_end(END_EXIT, 0, 0);
+}
+END_TEST
+
+START_TEST(test_a_second_agent_gets_the_pipes_again)
+{
+    struct run r = driver_run(&d, shell("echo one; sleep 0.5; echo two"));
+    struct task t;
+    char first[8] = "";
+    struct keeper_message hello;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, &hello));
+    ck_assert_uint_eq(hello.id.job, r.spec.id.job);
+    ck_assert_uint_eq(hello.term, 7);
+    ck_assert_int_eq(read(t.out, first, 4), 4);
+    ck_assert_str_eq(first, "one\n");
+    ck_assert(driver_link(&t, &hello)); /* closes the first connection and its fds */
+    driver_end(&d, &t, &e);
+    ck_assert_str_eq(e.out, "two\n");
+    check_end(END_EXIT, 0, 0);
+}
+END_TEST
+
+/* --- killing the keepers of order ----------------------------------------------------------------------------------- */
+
+static pid_t keeper_pid(void)
+{
+    char command[160], text[32] = "";
+    snprintf(command, sizeof command, "cat $(find /sys/fs/cgroup -path '*reeve-%s/a*/cgroup.procs' | head -1) | head -1", d.cgroup);
+    FILE *f = popen(command, "re");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(text, sizeof text, f));
+    pclose(f);
+    return (pid_t)atoi(text);
+}
+
+START_TEST(test_a_killed_keeper_takes_the_job_along)
+{
+    struct run r = driver_run(&d, shell("echo up; sleep 60"));
+    struct task t;
+    char byte;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, NULL));
+    ck_assert_int_eq(read(t.out, &byte, 1), 1);
+    kill(keeper_pid(), SIGKILL);
+    char rest[64];
+    while (read(t.out, rest, sizeof rest) > 0) /* ends only when every process inside is gone */
+        continue;
+    struct stat st;
+    ck_assert(stat(t.exit_path, &st) == 0 && st.st_size == 0); /* no record: nobody claims to know how it ended */
+    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    driver_drop(&t);
+}
+END_TEST
+
+START_TEST(test_a_job_outlives_the_warden_and_the_next_one_knows_it)
+{
+    struct run r = driver_run(&d, shell("echo up; sleep 0.7; echo done"));
+    struct task t, other;
+    char first[8] = "";
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, NULL));
+    ck_assert_int_eq(read(t.out, first, 3), 3);
+    /* With --kill-on-exit even the end of our socket would end the job: SIGKILL comes first. */
+    driver_kill_warden(&d);
+    driver_start_warden(&d);
+    struct op_reply list = driver_ask(&d, OP_LIST, t.id);
+    ck_assert_uint_eq(list.count, 1);
+    struct op_reply read_reply = driver_ask(&d, OP_READ, t.id);
+    ck_assert_uint_eq(read_reply.status, OP_DONE);
+    ck_assert_uint_gt(read_reply.usage.mem_peak_bytes, 0);
+    ck_assert_uint_eq(driver_launch(&d, &r, &other), OP_EXISTS);
+    driver_drop(&other);
+    snprintf(t.exit_path, sizeof t.exit_path, "%s/exit.%lu.1", d.dir, (unsigned long)t.id.job);
+    /* the second launch's files took the first one's names: the record is in the file the keeper holds, so look at the streams only */
+    char rest[16] = "";
+    ck_assert_int_eq(fd_read_full(t.out, rest, 5), 5);
+    ck_assert_str_eq(rest, "done\n");
+    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_GONE);
+    driver_drop(&t);
+}
+END_TEST
+
+START_TEST(test_remove_kills_what_runs)
+{
+    struct run r = driver_run(&d, python("import os,signal\nsignal.signal(15,signal.SIG_IGN)\nfor i in range(20):\n if os.fork()==0: break\nwhile True: signal.pause()"));
+    struct task t;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    uint64_t before = boot_now_us();
+    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_le(boot_now_us() - before, 1000000);
+    ck_assert(!driver_link(&t, NULL));
+    driver_drop(&t);
+}
+END_TEST
+
+/* --- jobs beside each other ----------------------------------------------------------------------------------------- */
+
+START_TEST(test_two_jobs_share_nothing)
+{
+    struct run a = driver_run(&d, python("import socket,time\ns=socket.socket(socket.AF_UNIX); s.bind('\\0meet'); s.listen()\n"
+                                         "open('/dev/shm/meet','w').close(); open('/tmp/meet','w').close()\nprint('up',flush=True); time.sleep(30)"));
+    struct run b = driver_run(&d, python("import os,socket\ns=socket.socket(socket.AF_UNIX)\n"
+                                         "print(os.path.exists('/dev/shm/meet'), os.path.exists('/tmp/meet'), s.connect_ex('\\0meet'))"));
+    struct task ta;
+    char byte;
+    b.spec.hostname[4] = '2';
+    ck_assert_uint_eq(driver_launch(&d, &a, &ta), OP_DONE);
+    ck_assert(driver_link(&ta, NULL));
+    ck_assert_int_eq(read(ta.out, &byte, 1), 1);
+    driver_do(&d, &b, &e);
+    ck_assert_str_eq(e.out, "False False 111\n");
+    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, ta.id).status, OP_DONE);
+    driver_drop(&ta);
+}
+END_TEST
+
+START_TEST(test_network_host_is_the_hosts)
+{
+    struct run r = driver_run(&d, shell("readlink /proc/self/ns/net"));
+    char ours[64] = "";
+    ck_assert_int_gt(readlink("/proc/self/ns/net", ours, sizeof ours - 2), 0);
+    strcat(ours, "\n");
+    r.spec.network = NET_HOST;
+    driver_do(&d, &r, &e);
+    ck_assert_str_eq(e.out, ours);
+    r = driver_run(&d, shell("readlink /proc/self/ns/net"));
+    driver_do(&d, &r, &e);
+    ck_assert_str_ne(e.out, ours);
+}
+END_TEST
+
+/* --- requests that are wrong ---------------------------------------------------------------------------------------- */
+
+static int memfd_of(const char *bytes, size_t len, bool sealed)
+{
+    int fd = sealed ? memfd_sealed("x", bytes, len) : memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+static struct op_reply ask_raw(const void *bytes, size_t size, const int *fds, size_t count)
+{
+    struct op_reply reply = {0};
+    struct pollfd at = {.fd = d.sock, .events = POLLIN};
+    ck_assert_int_eq(fd_send_packet(d.sock, bytes, size, fds, count), 0);
+    ck_assert_int_eq(poll(&at, 1, 20000), 1);
+    ck_assert_int_gt(fd_recv_packet(d.sock, &reply, sizeof reply, NULL, NULL), 0);
+    return reply;
+}
+
+START_TEST(test_wrong_requests_are_refused)
+{
+    struct run r = driver_run(&d, shell("true"));
+    struct op_request q = {.version = OPS_VERSION, .kind = OP_LAUNCH, .tag = 5, .sandbox = r.spec};
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC), args = memfd_of("", 0, false), sealed = memfd_of("abc", 3, true);
+    int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), file = open(d.dir, O_TMPFILE | O_WRONLY, 0600);
+    const int not_sealed[] = {args, file, listening}, not_file[] = {sealed, null, listening}, not_listening[] = {sealed, file, listening};
+    const int many[] = {sealed, file, listening, null, null, null};
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, NULL, 0).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, not_sealed, 3).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, not_file, 3).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, not_listening, 3).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, many, 6).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(ask_raw(&q, 10, NULL, 0).status, OP_BAD_REQUEST);
+    static const char long_packet[sizeof q + 1];
+    ck_assert_uint_eq(ask_raw(long_packet, sizeof long_packet, NULL, 0).status, OP_BAD_REQUEST);
+    q.version = 99;
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, not_sealed, 3).status, OP_BAD_REQUEST);
+    q = (struct op_request){.version = OPS_VERSION, .kind = 77};
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, NULL, 0).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(driver_ask(&d, OP_READ, (struct attempt_id){1, 2, 3}).status, OP_GONE);
+    ck_assert_uint_eq(driver_ask(&d, OP_LIST, (struct attempt_id){0}).count, 0);
+}
+END_TEST
+
+static const struct args_row {
+    const char *sentence, *bytes;
+    size_t size;
+} args_rows[] = {
+    {"empty", "", 0},
+    {"no magic", "XXXX\1\0\0\0\0\0\0\0\0\0\0\0a\0b\0", 20},
+    {"more words than there are", "RVA1\5\0\0\0\0\0\0\0\0\0\0\0a\0b\0", 20},
+    {"no end of the last word", "RVA1\1\0\0\0\0\0\0\0\0\0\0\0aaaa", 20},
+    {"huge counts", "RVA1\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0a\0b\0", 20},
+    {"a script longer than the rest", "RVA1\1\0\0\0\0\0\0\0\xff\0\0\0a\0\0x", 20},
+    {"bytes behind the end", "RVA1\1\0\0\0\0\0\0\0\0\0\0\0a\0\0x", 20},
+    {"no command", "RVA1\0\0\0\0\0\0\0\0\0\0\0\0\0", 17},
+};
+
+START_TEST(test_broken_args_fail_the_launch)
+{
+    struct run r = driver_run(&d, shell("true"));
+    struct task t;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE); /* only to have a socket's name */
+    driver_end(&d, &t, &e);
+    r = driver_run(&d, shell("true"));
+    struct op_request q = {.version = OPS_VERSION, .kind = OP_LAUNCH, .tag = 5, .sandbox = r.spec};
+    int ends = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(listen(ends, 1), -1);
+    struct sockaddr name = {.sa_family = AF_UNIX}; /* autobind */
+    ck_assert_int_eq(bind(ends, &name, sizeof(sa_family_t)), 0);
+    ck_assert_int_eq(listen(ends, 1), 0);
+    int file = open(d.dir, O_TMPFILE | O_WRONLY, 0600);
+    const int fds[] = {memfd_of(args_rows[_i].bytes, args_rows[_i].size, true), file, ends};
+    struct op_reply reply = ask_raw(&q, sizeof q, fds, 3);
+    ck_assert_msg(reply.status == OP_FAILED && strcmp(reply.step, "args") == 0, "%s: status %u step %s", args_rows[_i].sentence,
+                  reply.status, reply.step);
+    ck_assert_uint_eq(driver_ask(&d, OP_READ, q.sandbox.id).status, OP_GONE); /* nothing is left of it */
+}
+END_TEST
+
+/* --- nothing leaks -------------------------------------------------------------------------------------------------- */
+
+static int count_lines(const char *command)
+{
+    FILE *f = popen(command, "re");
+    char text[32] = "";
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(text, sizeof text, f));
+    pclose(f);
+    return atoi(text);
+}
+
+START_TEST(test_a_hundred_launches_leave_nothing)
+{
+    static const char *const argv[] = {"true", NULL};
+    char fds[64];
+    snprintf(fds, sizeof fds, "ls /proc/%d/fd | wc -l", (int)d.pid);
+    int mounts = count_lines("wc -l < /proc/self/mountinfo");
+    struct run r = driver_run(&d, argv);
+    driver_do(&d, &r, &e);
+    int before = count_lines(fds);
+    for (int i = 0; i < 100; i++) {
+        r = driver_run(&d, argv);
+        driver_do(&d, &r, &e);
+        check_end(END_EXIT, 0, 0);
+    }
+    ck_assert_int_eq(count_lines(fds), before);
+    ck_assert_int_eq(count_lines("wc -l < /proc/self/mountinfo"), mounts);
+    ck_assert_uint_eq(driver_ask(&d, OP_LIST, (struct attempt_id){0}).count, 0);
+}
+END_TEST
+
+START_TEST(test_a_keeper_is_small)
+{
+    struct run r = driver_run(&d, shell("echo up; sleep 30"));
+    struct task t;
+    char byte, command[128];
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, NULL));
+    ck_assert_int_eq(read(t.out, &byte, 1), 1);
+    snprintf(command, sizeof command, "awk '/^Pss:/ {print $2}' /proc/%d/smaps_rollup", (int)keeper_pid());
+    int pss = count_lines(command);
+    ck_assert_msg(pss > 0 && pss <= 500, "a keeper's PSS is %d KiB", pss);
+    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    driver_drop(&t);
+}
+END_TEST
+
+static void add_tests(TCase *t)
+{
+    const TTest *const tests[] = {
+        test_x32_call_kills, test_int80_call_kills, test_memory_limit_kills_and_is_named, test_a_child_out_of_memory_ends_the_job,
+        test_scratch_counts_as_memory, test_fork_bomb_is_held_and_killed, test_cpu_quota_applies, test_absent_command_is_127_with_a_line,
+        test_unusable_command_is_126, test_absent_folder_is_127_with_a_line, test_scripts_run_with_and_without_an_interpreter_line,
+        test_time_limit_says_term_first, test_time_limit_then_kills, test_paid_end_kills_exactly_there, test_paid_time_moves_forward_only,
+        test_lease_ends_unless_renewed, test_stop_gives_grace_and_keeps_its_cause, test_stop_kills_after_the_grace,
+        test_daemons_die_with_the_job, test_output_waits_for_the_agent, test_a_second_agent_gets_the_pipes_again,
+        test_a_killed_keeper_takes_the_job_along, test_a_job_outlives_the_warden_and_the_next_one_knows_it, test_remove_kills_what_runs,
+        test_two_jobs_share_nothing, test_network_host_is_the_hosts, test_wrong_requests_are_refused,
+        test_a_hundred_launches_leave_nothing, test_a_keeper_is_small,
+    };
+    tcase_add_loop_test(t, test_row, 0, (int)COUNT_OF(rows));
+    tcase_add_loop_test(t, test_end_row, 0, (int)COUNT_OF(end_rows));
+    tcase_add_loop_test(t, test_broken_args_fail_the_launch, 0, (int)COUNT_OF(args_rows));
+    for (size_t i = 0; i < COUNT_OF(tests); i++)
+        tcase_add_test(t, tests[i]);
+}
+
+int main(void)
+{
+    if (geteuid() != 0) {
+        fprintf(stderr, "test_confine: needs root\n");
+        return 1;
+    }
+    Suite *s = suite_create("confine");
+    TCase *t = tcase_create("confine");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    add_tests(t);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
