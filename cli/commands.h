@@ -1,0 +1,50 @@
+/*
+ * commands - every command of `reeve`, as one table: usage, help, options, function. Parser, `reeve help` and the
+ * manual page come from it (tests/cli/test_commands.c compares them).
+ *
+ * A command's function gets its own name as argv[0] and returns the program's exit code. Global options may stand
+ * before the command, too; `--dir` there is also REEVE_DIR for a command that parses its options by itself.
+ */
+#ifndef REEVE_CLI_COMMANDS_H
+#define REEVE_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+#include "cli/options.h"
+
+struct command {
+    const char *name, *usage, *help; /* usage without "reeve "; help is one line */
+    const char *example;             /* without "reeve " */
+    const struct option_set *options; /* NULL = it parses its own */
+    int (*run)(struct cli *cli, int argc, char **argv);
+};
+
+extern const struct command commands[];
+extern const size_t commands_count;
+const struct command *commands_find(const char *name);
+/* Everything about one command, or the list of all (NULL), into out. */
+void commands_help(const struct command *c, struct buf *out);
+
+int cmd_submit(struct cli *cli, int argc, char **argv);
+int cmd_run(struct cli *cli, int argc, char **argv);
+int cmd_ps(struct cli *cli, int argc, char **argv);
+int cmd_show(struct cli *cli, int argc, char **argv);
+int cmd_why(struct cli *cli, int argc, char **argv);
+int cmd_logs(struct cli *cli, int argc, char **argv);
+int cmd_wait(struct cli *cli, int argc, char **argv);
+int cmd_cancel(struct cli *cli, int argc, char **argv);
+int cmd_release(struct cli *cli, int argc, char **argv);
+int cmd_history(struct cli *cli, int argc, char **argv);
+int cmd_tenant(struct cli *cli, int argc, char **argv);
+int cmd_admin(struct cli *cli, int argc, char **argv);
+int cmd_nodes(struct cli *cli, int argc, char **argv);
+int cmd_drain(struct cli *cli, int argc, char **argv);
+int cmd_undrain(struct cli *cli, int argc, char **argv);
+int cmd_status(struct cli *cli, int argc, char **argv);
+int cmd_up(struct cli *cli, int argc, char **argv);
+int cmd_down(struct cli *cli, int argc, char **argv);
+
+extern const struct option_set submit_options, run_options, ps_options, show_options, why_options, logs_options,
+    wait_options, cancel_options, release_options, history_options, tenant_options, admin_options, nodes_options,
+    drain_options, undrain_options, status_options;
+
+#endif

@@ -1,0 +1,134 @@
+#include "cli/options.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "cli/cli.h"
+
+static const struct option_row global_rows[] = {
+    {.name = "dir", .kind = OPTION_TEXT, .value = "DIR", .offset = offsetof(struct cli, dir),
+     .help = "the system whose files lie in DIR (else $REEVE_DIR, else /run/reeve)"},
+    {.name = "socket", .kind = OPTION_TEXT, .value = "PATH", .offset = offsetof(struct cli, socket),
+     .help = "the scheduler's socket (else $REEVE_SOCKET, else DIR/reeve.sock)"},
+    {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct cli, json),
+     .help = "print the answer as one line of JSON"},
+};
+const struct option_set options_global = OPTION_SET(global_rows);
+
+static const struct option_row *find(const struct option_set *set, const char *name, size_t len)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strncmp(set->rows[i].name, name, len) == 0 && set->rows[i].name[len] == '\0')
+            return &set->rows[i];
+    return NULL;
+}
+
+static const struct option_row *find_letter(const struct option_set *set, char letter)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->rows[i].letter == letter)
+            return &set->rows[i];
+    return NULL;
+}
+
+static int set_number(const struct option_row *row, void *into, const char *value, struct err *err)
+{
+    uint64_t number = 0;
+    uint64_t most = row->kind == OPTION_U32 ? UINT32_MAX : UINT64_MAX;
+    int rc = parse_u64(value, 0, row->max != 0 ? row->max : most, &number, err);
+    if (rc < 0)
+        return rc;
+    if (row->kind == OPTION_U32)
+        *(uint32_t *)into = (uint32_t)number;
+    else
+        *(uint64_t *)into = number;
+    return 0;
+}
+
+static int set_value(const struct option_row *row, void *object, const char *value, struct err *err)
+{
+    void *into = (char *)object + row->offset;
+    switch ((enum option_kind)row->kind) {
+    case OPTION_FLAG:
+        *(bool *)into = true;
+        return 0;
+    case OPTION_TEXT:
+        *(const char **)into = value;
+        return 0;
+    case OPTION_U32:
+    case OPTION_U64:
+        return set_number(row, into, value, err);
+    case OPTION_CALL:
+        return row->set(object, value, err);
+    }
+    BUG("a kind of option without a case");
+    return -EINVAL;
+}
+
+struct parser {
+    const struct option_set *set;
+    void *into;
+    struct cli *cli;
+    int argc, at;
+    char **argv;
+};
+
+static const struct option_row *look_up(const struct parser *p, const char *arg, const char **ret_value, void **ret_into)
+{
+    bool is_long = arg[1] == '-';
+    size_t len = is_long ? strcspn(arg + 2, "=") : 1;
+    *ret_value = is_long ? (arg[2 + len] == '=' ? arg + 3 + len : NULL) : arg[2] != '\0' ? arg + 2 : NULL;
+    *ret_into = p->into;
+    const struct option_row *row = is_long ? find(p->set, arg + 2, len) : find_letter(p->set, arg[1]);
+    if (row != NULL || p->cli == NULL || !is_long)
+        return row;
+    *ret_into = p->cli;
+    return find(&options_global, arg + 2, len);
+}
+
+static int one_option(struct parser *p, struct err *err)
+{
+    const char *arg = p->argv[p->at];
+    const char *value;
+    void *into;
+    const struct option_row *row = look_up(p, arg, &value, &into);
+    if (row == NULL)
+        return err_set(err, -EINVAL, "'%s' is not an option here", arg);
+    if (row->kind == OPTION_FLAG && value != NULL)
+        return err_set(err, -EINVAL, "--%s takes no value", row->name);
+    if (row->kind != OPTION_FLAG && value == NULL) {
+        if (p->at + 1 >= p->argc)
+            return err_set(err, -EINVAL, "--%s needs a value: %s", row->name, row->value);
+        value = p->argv[++p->at];
+    }
+    int rc = set_value(row, into, value, err);
+    return rc < 0 ? err_wrap(err, -EINVAL, "--%s", row->name) : 0;
+}
+
+int options_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,
+                  struct err *err)
+{
+    struct parser p = {.set = set, .into = into, .cli = cli, .argc = argc, .at = 1, .argv = argv};
+    struct words words = {.v = calloc((size_t)argc + 1, sizeof *words.v)};
+    if (words.v == NULL)
+        return err_set(err, -ENOMEM, "out of memory");
+    bool options_over = false;
+    for (; p.at < argc; p.at++) {
+        const char *arg = argv[p.at];
+        if (!options_over && strcmp(arg, "--") == 0) {
+            options_over = true;
+        } else if (options_over || arg[0] != '-' || arg[1] == '\0') { /* "-" alone is a file: stdin */
+            words.v[words.count++] = arg;
+            options_over = options_over || set->stop_at_word;
+        } else {
+            int rc = one_option(&p, err);
+            if (rc < 0) {
+                free(words.v);
+                return rc;
+            }
+        }
+    }
+    *ret = words;
+    return 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * options - command-line options as tables: `--name value`, `--name=value`, `-n value`, `-nvalue`, `--` ends them.
+ * The same parser reads the "#REEVE" lines of a script.
+ */
+#ifndef REEVE_CLI_OPTIONS_H
+#define REEVE_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct cli;
+
+enum option_kind {
+    OPTION_FLAG, /* bool, no value */
+    OPTION_TEXT, /* const char *, borrowed from argv */
+    OPTION_U32,  /* uint32_t, at most `max` (0 = any) */
+    OPTION_U64,  /* uint64_t, at most `max` (0 = any) */
+    OPTION_CALL, /* set() reads it */
+};
+
+struct option_row {
+    const char *name;  /* "memory" */
+    char letter;       /* 0 = none */
+    uint8_t kind;      /* enum option_kind */
+    const char *value; /* "SIZE", for help; NULL for a flag */
+    size_t offset;
+    uint64_t max;
+    int (*set)(void *into, const char *value, struct err *err);
+    const char *help;
+};
+
+struct option_set {
+    const struct option_row *rows;
+    size_t count;
+    bool stop_at_word; /* the first word that is no option ends them: what follows is somebody else's command */
+};
+#define OPTION_SET(rows_, ...) {.rows = (rows_), .count = COUNT_OF(rows_), __VA_ARGS__}
+
+extern const struct option_set options_global; /* --dir, --socket, --json, read into struct cli */
+
+struct words {
+    const char **v; /* free(v) */
+    size_t count;
+};
+
+/* argv[0] is not looked at. `cli` may be NULL (no global options then), `into` when the set is empty. Words that are no
+ * options come back in *ret. -EINVAL: "--memory: '4 Gigs' is not a size; ...". */
+int options_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,
+                  struct err *err) MUST_USE;
+
+#endif
