@@ -3,6 +3,7 @@
 /*
  * One turn: first what is lost (it frees nothing yet), then money for what runs, then new starts. Placements are
  * planned on the state itself and taken back at the end, in reverse: nothing but committed facts changes it.
+ * What is proposed is in flight at once, so that no two proposals of a turn speak of the same task.
  */
 struct fact *plan_add(struct plan *p, uint32_t kind)
 {
@@ -56,7 +57,5 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     decide_place(c, &p);
     decide_place_undo(c, &p);
     *ret_next_boot_us = next_boot_us(c, &p);
-    for (size_t i = 0; i < p.count; i++)
-        flight_begin(c, &proposals[i]);
     return p.count;
 }

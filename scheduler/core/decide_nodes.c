@@ -19,19 +19,22 @@ static void end_attempt(struct core *c, struct plan *p, struct task *t, uint32_t
         .run_us = MIN((uint64_t)ran_us, t->paid_us), /* it stops there whatever happens */
     };
     settle_end(c, t, &record, p->now.utc_us, &p->facts[p->count]);
+    flight_begin(c, &p->facts[p->count]);
     p->count++;
 }
 
-static void say_unreachable(struct plan *p, struct task *t)
+static void say_unreachable(struct core *c, struct plan *p, struct task *t)
 {
     struct fact *f = plan_add(p, FACT_ATTEMPT_UNREACHABLE);
     f->unreachable = (struct fact_attempt){task_id(t), core_text(t->node->name)};
+    flight_begin(c, f);
 }
 
-static void say_reached(struct plan *p, struct task *t)
+static void say_reached(struct core *c, struct plan *p, struct task *t)
 {
     struct fact *f = plan_add(p, FACT_ATTEMPT_REACHED);
     f->reached = (struct fact_attempt){task_id(t), core_text(t->node->name)};
+    flight_begin(c, f);
 }
 
 /* What is to be said about one attempt, there being room to say it. true: look at it again. */
@@ -47,12 +50,12 @@ static bool look_at(struct core *c, struct plan *p, struct task *t)
     if (!n->silent) {
         /* One that never said it runs may not be there at all: it is reached when it says so. */
         if (t->state == TASK_UNREACHABLE && t->started_utc_us != 0)
-            say_reached(p, t);
+            say_reached(c, p, t);
         return false;
     }
     uint64_t dead_us = dead_after_us(c, t->job->lease);
     if (t->state != TASK_UNREACHABLE)
-        say_unreachable(p, t);
+        say_unreachable(c, p, t);
     else if (node_silent_us(n, p->now) > dead_us)
         end_attempt(c, p, t, END_NODE_LOST);
     else
@@ -71,6 +74,7 @@ static bool look_at_empty(struct core *c, struct plan *p, struct node *n)
     }
     struct fact *f = plan_add(p, FACT_NODE_LOST);
     f->lost = (struct fact_node_lost){core_text(n->name), core_text("silent for longer than any lease")};
+    flight_begin(c, f);
     return true;
 }
 

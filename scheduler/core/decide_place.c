@@ -140,7 +140,7 @@ static struct node *choose_node(const struct core *c, const struct entry *e, con
 }
 
 /* The job's own budget can't buy another second, and nothing of it is held that might come back: it is over. */
-static void give_up(struct plan *p, struct job *j)
+static void give_up(struct core *c, struct plan *p, struct job *j)
 {
     uint32_t first, count;
     if (j->live > 0 || j->plan_live > 0 || j->in_flight > 0 || !job_waiting_range(j, j->first, &first, &count))
@@ -153,6 +153,7 @@ static void give_up(struct plan *p, struct job *j)
                                        .reason = core_text("the job's own budget is spent"),
                                        .job_done = j->ended_count + count == job_tasks(j)};
     core_copy_strs(&job_tenant(j)->line, &f->cancelled.path);
+    flight_begin(c, f);
 }
 
 static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct node *n)
@@ -160,6 +161,7 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
     struct job *j = e->job;
     struct fact *f = &p->facts[p->count];
     f->placed.node = core_text(n->name);
+    flight_begin(c, f);
     ledger_apply(c->ledger, f);
     node_use(c, n, &j->shape->need, true);
     tenant_use(c, j->shape->tenant, &j->shape->need, true);
@@ -203,7 +205,7 @@ static void try_first(struct core *c, struct plan *p, struct shape *s)
     }
     fact_clear(f);
     if (!affordable)
-        give_up(p, e->job);
+        give_up(c, p, e->job);
     s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
     s->skipped_turn = c->turn;
     if (whole || s->skipped > SKIPPED_MAX)

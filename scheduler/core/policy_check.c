@@ -213,6 +213,8 @@ static int difference(const struct core *c, struct policy_file *file, int64_t ut
                       struct refusal *refusal)
 {
     struct err err = {0};
+    if (file->currency == NULL)
+        file->currency = core_text(c->currency); /* not named: stays */
     if (fields_check(&policy_file_fields, file, &err) < 0 || policy_file_check(file, &err) < 0) {
         const char *text = err_text(&err);
         char where[80];

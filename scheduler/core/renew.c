@@ -93,6 +93,7 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
         p->count--;
         return;
     }
+    flight_begin(c, f);
     timer_stop(c, &t->timer); /* apply or refusal sets it anew */
     ledger_apply(c->ledger, f); /* the plan's next holds come on top of it; undone with them */
 }
