@@ -50,8 +50,7 @@ static bool try_program(char *out, size_t size, const char *folder, const char *
     return n > 0 && (size_t)n < size && access(out, X_OK) == 0;
 }
 
-/* Beside our own binary (build tree, /usr/local/bin), then where packages put daemons. */
-static int find_program(const char *name, char *out, size_t size)
+int service_find_program(const char *name, char *out, size_t size)
 {
     static const char *const folders[] = {"/usr/local/sbin", "/usr/local/libexec/reeve", "/usr/libexec/reeve",
                                           "/usr/sbin",       "/usr/local/bin",           "/usr/bin"};
@@ -144,7 +143,7 @@ static _Noreturn void become(struct service *s, const char *dir, const char *pro
 int service_start(struct service *s, const char *dir, struct err *err)
 {
     char program[4200], path[4200];
-    if (find_program(s->program, program, sizeof program) < 0)
+    if (service_find_program(s->program, program, sizeof program) < 0)
         return err_set(err, -ENOENT, "%s: program not found; build it or run packaging/install-deps", s->program);
     snprintf(path, sizeof path, "%s/log/%s.log", dir, s->name);
     CLEANUP(close_p) int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);

@@ -36,6 +36,8 @@ struct service {
     uint32_t restarts;
 };
 
+/* A program's path: beside our own binary (build tree), then where packages put daemons. -ENOENT. */
+int service_find_program(const char *name, char *out, size_t size) MUST_USE;
 /* Adds one more argument (copied); lack of memory or room aborts: this is start-up. */
 void service_arg(struct service *s, const char *format, ...) PRINTF_LIKE(2, 3);
 void service_fini(struct service *s);
