@@ -65,11 +65,11 @@ bool life_resume(struct life_found found, enum life_state *ret_state, enum life_
     *ret_event = LIFE_EVENT_COUNT;
     if (found.over) {
         *ret_state = LIFE_OVER;
+    } else if (!found.order) {
+        return false; /* not yet asked for, or confirmed and half removed */
     } else if (found.ended) {
         *ret_state = LIFE_RECORDING;
         *ret_event = LIFE_EV_RECORDED;
-    } else if (!found.order) {
-        return false;
     } else if (found.rebooted) {
         *ret_state = LIFE_ORDERED;
         *ret_event = LIFE_EV_VERDICT;

@@ -1,0 +1,123 @@
+#include "agent/core/launch_args.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+uint64_t lease_class_us(uint32_t lease_class)
+{
+    return lease_class == LEASE_FAST ? LEASE_FAST_US : LEASE_PATIENT_US;
+}
+
+int launch_sandbox(const struct run_call *order, uint64_t lease_us, struct sandbox_spec *ret, struct err *err)
+{
+    const struct resources *r = &order->spec.resources;
+    uint64_t scratch = r->scratch_bytes == 0 ? LAUNCH_SCRATCH_DEFAULT : r->scratch_bytes;
+    struct sandbox_spec spec;
+    memset(&spec, 0, sizeof spec); /* padding too: it leaves this process */
+    spec.id = order->id;
+    spec.term = order->term;
+    spec.cpu_milli = r->cpu_milli;
+    spec.mem_bytes = r->mem_bytes;
+    spec.scratch_bytes = scratch;
+    spec.scratch_inodes = MIN(MAX(scratch / 4096, LAUNCH_INODES_MIN), LAUNCH_INODES_MAX);
+    spec.pids_max = LAUNCH_PIDS_MAX;
+    spec.network = order->spec.network;
+    spec.time_limit_us = order->spec.time_limit_ms * 1000;
+    spec.paid_us = order->paid_us;
+    spec.lease_us = lease_us;
+    spec.grace_us = LAUNCH_GRACE_US;
+    snprintf(spec.hostname, sizeof spec.hostname, "job-%" PRIu64, order->id.job);
+    int rc = sandbox_spec_check(&spec, err);
+    if (rc < 0)
+        return rc;
+    *ret = spec;
+    return 0;
+}
+
+static void put_u32(struct buf *out, size_t value)
+{
+    uint32_t v = (uint32_t)value;
+    buf_add(out, &v, sizeof v);
+}
+
+static void put_text(struct buf *out, const char *text)
+{
+    buf_add(out, text, strlen(text) + 1);
+}
+
+static void put_end(struct buf *out)
+{
+    buf_add(out, "", 1);
+}
+
+#define OWN_COUNT 5
+
+static void put_own_env(struct buf *out, const struct run_call *order)
+{
+    char id[ATTEMPT_ID_TEXT_MAX];
+    buf_addf(out, "REEVE_JOB=%" PRIu64, order->id.job);
+    put_end(out);
+    buf_addf(out, "REEVE_TASK=%" PRIu32, order->id.task);
+    put_end(out);
+    buf_addf(out, "REEVE_ATTEMPT=%s", attempt_id_format(order->id, id));
+    put_end(out);
+    buf_addf(out, "REEVE_FENCE=%" PRIu64 ".%" PRIu32, order->term, order->id.epoch);
+    put_end(out);
+    buf_addf(out, "REEVE_TENANT=%s", order->tenant == NULL ? "" : order->tenant);
+    put_end(out);
+}
+
+static bool is_own(const char *key)
+{
+    static const char *const own[] = {"REEVE_JOB", "REEVE_TASK", "REEVE_ATTEMPT", "REEVE_FENCE", "REEVE_TENANT"};
+    for (size_t i = 0; i < COUNT_OF(own); i++)
+        if (strcmp(own[i], key) == 0)
+            return true;
+    return false;
+}
+
+static size_t put_env(struct buf *out, const struct pairs *env)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < env->count; i++) {
+        if (is_own(env->v[i].key))
+            continue;
+        buf_add_str(out, env->v[i].key);
+        buf_add_str(out, "=");
+        put_text(out, env->v[i].value == NULL ? "" : env->v[i].value);
+        count++;
+    }
+    return count;
+}
+
+int launch_args(const struct run_call *order, struct buf *out, struct err *err)
+{
+    const struct job_spec *spec = &order->spec;
+    CLEANUP(buf_fini) struct buf env = {0};
+    size_t env_count = put_env(&env, &spec->env) + OWN_COUNT;
+    put_own_env(&env, order);
+    size_t script_len = spec->script == NULL ? 0 : strlen(spec->script);
+    if (spec->command.count == 0 && script_len == 0)
+        return err_set(err, -EINVAL, "command: nothing to run");
+
+    put_u32(out, ARGS_MAGIC);
+    put_u32(out, MAX(spec->command.count, (size_t)1));
+    put_u32(out, env_count);
+    put_u32(out, script_len);
+    for (size_t i = 0; i < spec->command.count; i++)
+        put_text(out, spec->command.v[i]);
+    if (spec->command.count == 0)
+        put_text(out, "script"); /* its place: argv[0] becomes the script's path */
+    buf_add(out, buf_text(&env), env.len);
+    put_text(out, spec->cwd == NULL ? "/tmp" : spec->cwd);
+    if (script_len > 0)
+        buf_add(out, spec->script, script_len);
+    if (out->failed || env.failed)
+        return err_set(err, -ENOMEM, "command: out of memory");
+    if (out->len > ARGS_BYTES_MAX)
+        return err_set(err, -E2BIG, "command: %zu bytes with its environment and script; at most %u", out->len,
+                       ARGS_BYTES_MAX);
+    return 0;
+}

@@ -1,0 +1,159 @@
+/*
+ * launch - from an order to a question to the warden; at most LAUNCHES_MAX at once.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/attempt.h"
+#include "agent/core/launch_args.h"
+#include "agent/folder.h"
+#include "base/io/clock.h"
+#include "base/io/fd.h"
+#include "base/io/log.h"
+
+#define BUSY_PAUSE_US UINT64_C(20000)
+
+void launch_queue(struct attempt *t)
+{
+    struct queue *q = &t->all->launches;
+    if (t->launch_queued)
+        return;
+    t->launch_queued = true;
+    t->next_launch = NULL;
+    if (q->first == NULL)
+        q->first = t;
+    else
+        q->last->next_launch = t;
+    q->last = t;
+}
+
+static struct attempt *take_first(struct queue *q)
+{
+    struct attempt *t = q->first;
+    q->first = t->next_launch;
+    t->next_launch = NULL;
+    t->launch_queued = false;
+    return t;
+}
+
+static bool older_is_alive(const struct attempt *t)
+{
+    const struct attempt *older = attempt_get(t->all, t->older);
+    return older != NULL && older->life < LIFE_TELLING;
+}
+
+/* Without a fresh contact the order may be stale, and its lease would count from the wrong moment. */
+static bool lease_is_fresh(const struct attempt *t, uint64_t now)
+{
+    uint64_t since = t->all->contact_boot_us;
+    return since != 0 && now < since + t->lease_us;
+}
+
+void launch_pump(struct attempts *a)
+{
+    uint64_t now = clock_boot_us();
+    if (now < a->launch_pause_boot_us) {
+        timer_set_us(a->pump, a->launch_pause_boot_us - now);
+        return;
+    }
+    uint32_t looked_at = 0, waiting = a->live;
+    while (a->launches.first != NULL && a->launching < LAUNCHES_MAX && looked_at++ < waiting) {
+        struct attempt *t = take_first(&a->launches);
+        if (t->life != LIFE_ORDERED)
+            continue; /* stopped while it waited */
+        if (older_is_alive(t) || !lease_is_fresh(t, now))
+            launch_queue(t);
+        else
+            attempt_feed(t, LIFE_EV_SLOT);
+    }
+}
+
+static void failed(struct attempt *t, const char *step, const char *why)
+{
+    char detail[256];
+    snprintf(detail, sizeof detail, "%s: %s", step, why);
+    attempt_verdict(t, END_LAUNCH_FAILED, detail);
+}
+
+static void try_later(struct attempt *t)
+{
+    folder_exit_drop(t->dir);
+    t->asked = false;
+    t->all->launch_pause_boot_us = clock_boot_us() + BUSY_PAUSE_US;
+    attempt_feed(t, LIFE_EV_BUSY);
+}
+
+static void on_launched(void *owner, uint64_t token, const struct op_reply *reply, const struct attempt_id *ids)
+{
+    (void)ids;
+    struct attempts *a = owner;
+    a->launching--;
+    struct attempt *t = attempt_get(a, token);
+    if (t == NULL)
+        return;
+    if (reply->status == OP_DONE) {
+        fields_clear(&run_call_fields, t->order);
+        free(TAKE_PTR(t->order));
+        attempt_feed(t, LIFE_EV_LAUNCHED);
+    } else if (reply->status == OP_BUSY) {
+        try_later(t);
+    } else if (reply->status == OP_EXISTS) {
+        failed(t, reply->step, "the warden has groups of this attempt already");
+    } else if (reply->status == OP_BAD_REQUEST) {
+        failed(t, reply->step, "the warden refused the request");
+    } else {
+        failed(t, reply->step, reply->error == 0 ? "failed" : strerror(reply->error));
+    }
+}
+
+/* What goes along: args, exit, control, in this order. Opened ones are closed by the caller on failure. */
+static int open_parts(struct attempt *t, int fds[3], struct err *err)
+{
+    CLEANUP(buf_fini) struct buf args = {0};
+    int rc = launch_args(t->order, &args, err);
+    if (rc < 0)
+        return rc;
+    fds[0] = memfd_sealed("reeve-args", args.data, args.len);
+    if (fds[0] < 0)
+        return err_set(err, fds[0], "args: %s", strerror(-fds[0]));
+    fds[1] = folder_exit_make(t->dir);
+    if (fds[1] < 0)
+        return err_set(err, fds[1], "exit: %s", strerror(-fds[1]));
+    fds[2] = folder_listen(t->id);
+    if (fds[2] < 0)
+        return err_set(err, fds[2], "control: %s", strerror(-fds[2]));
+    return 0;
+}
+
+void launch_start(struct attempt *t)
+{
+    struct attempts *a = t->all;
+    uint64_t left_us = a->contact_boot_us + t->lease_us - clock_boot_us();
+    struct op_request request;
+    memset(&request, 0, sizeof request);
+    request.kind = OP_LAUNCH;
+    request.id = t->id;
+    int fds[3] = {-1, -1, -1};
+    struct err err = {0};
+    t->order->paid_us = MAX(t->order->paid_us, t->paid_us);
+    int rc = launch_sandbox(t->order, left_us, &request.sandbox, &err);
+    if (rc == 0)
+        rc = open_parts(t, fds, &err);
+    if (rc < 0) {
+        for (size_t i = 0; i < COUNT_OF(fds); i++)
+            close_p(&fds[i]);
+        failed(t, "order", err_text(&err));
+        return;
+    }
+    t->paid_us = t->paid_said_us = request.sandbox.paid_us;
+    t->lease_said_boot_us = a->contact_boot_us + t->lease_us;
+    t->asked = true;
+    a->launching++;
+    rc = warden_link_ask(a->with.warden, &request, fds, 3, on_launched, a, t->handle);
+    if (rc < 0) {
+        a->launching--;
+        try_later(t);
+    }
+}

@@ -1,0 +1,374 @@
+#include "agent/logs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "base/io/log.h"
+
+#define UNKNOWN UINT64_MAX
+
+struct stream {
+    struct logs *logs;
+    logs_id id;
+    uint64_t token;
+    enum log_stream which;
+    char name[ATTEMPT_ID_TEXT_MAX];
+    int dir, pipe, file;
+    uint64_t size, cap;
+    uint64_t punched;  /* the hole's end on disk; what an earlier process did is done again, it costs nothing */
+    uint64_t punching; /* its end once the request in flight succeeds */
+    uint64_t left;     /* after logs_finish(): bytes to take, UNKNOWN before they are counted */
+    ring_id request;   /* in flight, 0 = none */
+    struct timer *retry;
+    uint64_t retry_ms; /* > 0: something fails, and was warned of */
+    bool finishing, done, closed;
+};
+
+struct logs {
+    struct loop *loop;
+    struct ring *ring;
+    const struct logs_events *events;
+    void *owner;
+    struct stream **streams;
+    uint32_t *generations;
+    uint32_t size;
+    struct logs_counts counts;
+};
+
+static const char *const file_names[LOG_STREAM_COUNT] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err"};
+
+static void advance(struct stream *s);
+
+int logs_new(struct logs **ret, struct loop *l, struct ring *r, const struct logs_events *events, void *owner)
+{
+    struct logs *logs = calloc(1, sizeof *logs);
+    if (logs == NULL)
+        return -ENOMEM;
+    *logs = (struct logs){.loop = l, .ring = r, .events = events, .owner = owner};
+    *ret = logs;
+    return 0;
+}
+
+static struct stream *stream_of(struct logs *logs, logs_id id)
+{
+    uint64_t index = (id & UINT32_MAX) - 1;
+    if (id == 0 || index >= logs->size || logs->streams[index] == NULL || logs->streams[index]->id != id)
+        return NULL;
+    return logs->streams[index];
+}
+
+static void stream_free(struct stream *s)
+{
+    s->logs->streams[(s->id & UINT32_MAX) - 1] = NULL;
+    s->logs->counts.streams--;
+    s->logs->counts.waiting -= s->retry_ms > 0;
+    timer_free(s->retry);
+    close_p(&s->pipe);
+    close_p(&s->file);
+    free(s);
+}
+
+void logs_free(struct logs *logs)
+{
+    if (logs == NULL)
+        return;
+    for (uint32_t i = 0; i < logs->size; i++)
+        if (logs->streams[i] != NULL)
+            stream_free(logs->streams[i]);
+    free(logs->streams);
+    free(logs->generations);
+    free(logs);
+}
+
+int logs_check_place(const char *dir, struct err *err)
+{
+    CLEANUP(close_p) int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EOPNOTSUPP) { /* e.g. a 9p or FUSE folder */
+        char path[256];
+        snprintf(path, sizeof path, "%s/.probe", dir);
+        fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        unlink(path);
+    }
+    if (fd < 0)
+        return err_set(err, -errno, "%s: %s", dir, strerror(errno));
+    char block[2 * LOG_BLOCK] = {1};
+    int rc = fd_write_all(fd, block, sizeof block);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", dir, strerror(-rc));
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)LOG_BLOCK) < 0)
+        return err_set(err, -errno, "%s: its file system can't punch holes (%s), so logs could grow without bound; "
+                                    "use ext4, xfs, btrfs or tmpfs", dir, strerror(errno));
+    return 0;
+}
+
+/* ---- what a failing file system does to one stream, and to that one alone ---- */
+
+static void on_retry(void *arg)
+{
+    advance(arg);
+}
+
+static void wait_and_retry(struct stream *s, const char *what, int code)
+{
+    bool full = s->retry_ms == 0;
+    s->retry_ms = full ? LOGS_RETRY_MIN_MS : MIN(s->retry_ms * 2, (uint64_t)LOGS_RETRY_MAX_MS);
+    if (full) {
+        s->logs->counts.waiting++;
+        log_line(LOG_WARN, "log.waits", "attempt=%s stream=%s step=%s error=%s size=%" PRIu64, s->name,
+                 file_names[s->which], what, log_quote(strerror(-code)), s->size);
+    }
+    timer_set_ms(s->retry, s->retry_ms);
+}
+
+static void note_success(struct stream *s)
+{
+    if (s->retry_ms == 0)
+        return;
+    s->retry_ms = 0;
+    s->logs->counts.waiting--;
+    log_line(LOG_INFO, "log.resumes", "attempt=%s stream=%s size=%" PRIu64, s->name, file_names[s->which], s->size);
+}
+
+/* ---- one stream ---- */
+
+static void become_done(struct stream *s)
+{
+    s->done = true;
+    close_p(&s->pipe);
+    close_p(&s->file);
+    if (s->finishing)
+        s->logs->events->on_done(s->logs->owner, s->token, s->which); /* last: it may close the stream */
+}
+
+static struct stream *answered(void *owner, uint64_t id)
+{
+    struct stream *s = stream_of(owner, id);
+    assert(s != NULL); /* a stream waits for its request before it goes */
+    s->request = 0;
+    if (s->closed) {
+        stream_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+static struct ring_reply reply_to(struct stream *s, ring_fn fn)
+{
+    return (struct ring_reply){.fn = fn, .owner = s->logs, .token = s->id};
+}
+
+static int open_file(struct stream *s, int flags)
+{
+    s->file = openat(s->dir, file_names[s->which], O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+    struct stat st;
+    if (s->file < 0 || fstat(s->file, &st) < 0)
+        return -errno;
+    s->size = (uint64_t)st.st_size;
+    return 0;
+}
+
+/* Nothing failed: it was cut short, or called back by logs_finish(). */
+static bool is_asked_again(int32_t result)
+{
+    return result == -EINTR || result == -EAGAIN || result == -ECANCELED;
+}
+
+static void on_punched(void *owner, uint64_t id, int32_t result)
+{
+    struct stream *s = answered(owner, id);
+    if (s == NULL)
+        return;
+    if (result < 0 && !is_asked_again(result)) {
+        wait_and_retry(s, "punch", result);
+        return;
+    }
+    if (result >= 0) {
+        s->punched = s->punching;
+        note_success(s);
+    }
+    advance(s);
+}
+
+static void on_spliced(void *owner, uint64_t id, int32_t result)
+{
+    struct stream *s = answered(owner, id);
+    if (s == NULL)
+        return;
+    if (result < 0 && !is_asked_again(result)) {
+        wait_and_retry(s, "write", result);
+        return;
+    }
+    if (result == 0 || (result == -EAGAIN && s->finishing)) {
+        become_done(s);
+        return;
+    }
+    if (result > 0) {
+        note_success(s);
+        s->size += (uint64_t)result;
+        s->logs->counts.moved_bytes += (uint64_t)result;
+        if (s->left != UNKNOWN)
+            s->left -= MIN(s->left, (uint64_t)result);
+        if (s->logs->events->on_grew != NULL)
+            s->logs->events->on_grew(s->logs->owner, s->token, s->which);
+    }
+    advance(s);
+}
+
+static void splice_more(struct stream *s)
+{
+    int rc = s->file >= 0 ? 0 : open_file(s, O_CREAT);
+    if (rc < 0) {
+        wait_and_retry(s, "open", rc);
+        return;
+    }
+    uint32_t len = s->left < LOGS_CHUNK ? (uint32_t)s->left : LOGS_CHUNK;
+    rc = ring_splice_in(s->logs->ring, s->pipe, s->file, s->size, len, reply_to(s, on_spliced), &s->request);
+    if (rc < 0)
+        wait_and_retry(s, "ring", rc);
+}
+
+static void on_polled(void *owner, uint64_t id, int32_t result)
+{
+    struct stream *s = answered(owner, id);
+    if (s == NULL)
+        return;
+    if (result < 0 && !is_asked_again(result))
+        wait_and_retry(s, "poll", result);
+    else if (s->finishing || result < 0)
+        advance(s);
+    else if (result & POLLIN)
+        splice_more(s);
+    else
+        become_done(s); /* no writer is left, nothing is in it */
+}
+
+/* Asks for the stream's next step; nothing is in flight. */
+static void advance(struct stream *s)
+{
+    assert(s->request == 0 && !s->done);
+    struct log_hole hole = log_hole(s->size, s->cap);
+    if (hole.end > s->punched && s->file >= 0) {
+        s->punching = hole.end;
+        uint64_t from = MAX(hole.start, s->punched);
+        int rc = ring_fallocate(s->logs->ring, s->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
+                                hole.end - from, reply_to(s, on_punched), &s->request);
+        if (rc < 0)
+            wait_and_retry(s, "ring", rc);
+        return;
+    }
+    if (s->finishing && s->left == UNKNOWN) {
+        int in_pipe = 0;
+        s->left = ioctl(s->pipe, FIONREAD, &in_pipe) == 0 && in_pipe > 0 ? (uint64_t)in_pipe : 0;
+    }
+    if (s->finishing && s->left == 0) {
+        become_done(s);
+    } else if (s->finishing) {
+        splice_more(s);
+    } else {
+        int rc = ring_poll(s->logs->ring, s->pipe, POLLIN, reply_to(s, on_polled), &s->request);
+        if (rc < 0)
+            wait_and_retry(s, "ring", rc);
+    }
+}
+
+static int free_slot(struct logs *logs, uint32_t *ret)
+{
+    for (uint32_t i = 0; i < logs->size; i++)
+        if (logs->streams[i] == NULL) {
+            *ret = i;
+            return 0;
+        }
+    uint32_t size = logs->size == 0 ? 64 : logs->size * 2;
+    struct stream **streams = realloc(logs->streams, size * sizeof(struct stream *));
+    if (streams == NULL)
+        return -ENOMEM;
+    logs->streams = streams;
+    uint32_t *generations = realloc(logs->generations, size * sizeof *generations);
+    if (generations == NULL)
+        return -ENOMEM;
+    logs->generations = generations;
+    memset(streams + logs->size, 0, (size - logs->size) * sizeof(struct stream *));
+    memset(generations + logs->size, 0, (size - logs->size) * sizeof *generations);
+    *ret = logs->size;
+    logs->size = size;
+    return 0;
+}
+
+int logs_open(struct logs *logs, int dir, enum log_stream which, const char *name, int pipe, uint64_t cap, uint64_t token,
+              logs_id *ret)
+{
+    uint32_t slot;
+    struct stream *s = calloc(1, sizeof *s);
+    int rc = s == NULL ? -ENOMEM : free_slot(logs, &slot);
+    if (rc == 0)
+        rc = timer_new(&s->retry, logs->loop, on_retry, s);
+    if (rc < 0) {
+        free(s);
+        close_p(&pipe);
+        return rc;
+    }
+    s->logs = logs;
+    s->id = (uint64_t)++logs->generations[slot] << 32 | (slot + 1);
+    s->token = token;
+    s->which = which;
+    snprintf(s->name, sizeof s->name, "%s", name);
+    s->dir = dir;
+    s->pipe = pipe;
+    s->file = -1;
+    s->cap = cap;
+    s->left = UNKNOWN;
+    logs->streams[slot] = s;
+    logs->counts.streams++;
+    *ret = s->id;
+    rc = open_file(s, 0); /* of an agent before us; a quiet job has none */
+    if (rc < 0 && rc != -ENOENT)
+        wait_and_retry(s, "open", rc); /* splice_more() opens it again before it uses the size */
+    else
+        advance(s);
+    return 0;
+}
+
+bool logs_finish(struct logs *logs, logs_id id)
+{
+    struct stream *s = stream_of(logs, id);
+    if (s == NULL || s->done)
+        return true;
+    s->finishing = true;
+    if (s->request != 0)
+        ring_cancel(logs->ring, s->request); /* a poll ends at once; a splice ends by itself */
+    else
+        timer_set_us(s->retry, 0);
+    return false;
+}
+
+uint64_t logs_size(struct logs *logs, logs_id id)
+{
+    struct stream *s = stream_of(logs, id);
+    return s == NULL ? 0 : s->size;
+}
+
+void logs_close(struct logs *logs, logs_id id)
+{
+    struct stream *s = stream_of(logs, id);
+    if (s == NULL)
+        return;
+    if (s->request == 0) {
+        stream_free(s);
+        return;
+    }
+    s->closed = true;
+    ring_cancel(logs->ring, s->request);
+}
+
+struct logs_counts logs_counts(const struct logs *logs)
+{
+    return logs->counts;
+}

@@ -1,0 +1,217 @@
+/*
+ * reeve-agent - one per node: takes orders from the scheduler, has the warden run them, and reports how they ended.
+ *
+ * No privilege: its own user, no capabilities. What needs one is asked of the warden through descriptor 3. It can be
+ * killed at any moment: the keepers live on, and the next agent goes on where this one stopped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/attempts.h"
+#include "agent/folder.h"
+#include "agent/inventory.h"
+#include "agent/link.h"
+#include "agent/log_read.h"
+#include "agent/options.h"
+#include "base/io/clock.h"
+#include "base/io/fd.h"
+#include "base/io/log.h"
+
+#define WARDEN_FD 3
+#define BOOT_PATH "node/boot"
+#define LOCK_PATH "node/lock"
+#define AGENT_SOCKET "agent/agent.sock"
+
+struct agent {
+    struct options options;
+    char name[64];
+    int lock;
+    struct loop *loop;
+    struct ring *ring;
+    struct warden_link *warden;
+    struct attempts *attempts;
+    struct fence fence;
+    struct link *link;
+    struct log_reader *reader;
+    const char *warden_gone; /* why */
+};
+
+static bool on_turn(void *arg)
+{
+    struct agent *a = arg;
+    log_reader_turn(a->reader);
+    attempts_turn(a->attempts);
+    link_turn(a->link);
+    return false;
+}
+
+static void on_warden_gone(void *arg, const char *why)
+{
+    struct agent *a = arg;
+    a->warden_gone = why;
+    loop_stop(a->loop);
+}
+
+static void on_log(void *arg)
+{
+    struct agent *a = arg;
+    if (a->reader != NULL)
+        log_reader_wake(a->reader);
+}
+
+/* The warden's socket must be there before anything is touched: nobody starts this program by hand. */
+static int check_warden(struct err *err)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    if (getsockopt(WARDEN_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
+        return err_set(err, -EBADF, "descriptor 3 is not the warden's socket; reeve-warden starts this program, "
+                                    "`reeve up` starts reeve-warden");
+    return fcntl(WARDEN_FD, F_SETFD, FD_CLOEXEC) < 0 ? err_set(err, -errno, "descriptor 3: %s", strerror(errno)) : 0;
+}
+
+/* Every attempt takes up to seven descriptors. */
+static void raise_fds(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Taken until this process and everything it has in flight is gone, so that two never write one log. */
+static int lock_node(struct agent *a, struct err *err)
+{
+    a->lock = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (a->lock < 0)
+        return err_set(err, -errno, "%s: %s", LOCK_PATH, strerror(errno));
+    if (flock(a->lock, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    log_line(LOG_WARN, "agent.waits", "for=%s", log_quote("the agent before this one, which still holds " LOCK_PATH));
+    int rc;
+    do
+        rc = flock(a->lock, LOCK_EX);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? err_set(err, -errno, "%s: %s", LOCK_PATH, strerror(errno)) : 0;
+}
+
+static int enter_dir(struct agent *a, struct err *err)
+{
+    umask(0077);
+    if (chdir(a->options.dir) < 0) /* relative paths fit into socket addresses wherever DIR is */
+        return err_set(err, -errno, "--dir: %s: %s", a->options.dir, strerror(errno));
+    int rc = dir_make("node", 0700, err);
+    rc = rc < 0 ? rc : dir_make(FOLDER_ROOT, 0700, err);
+    rc = rc < 0 ? rc : lock_node(a, err);
+    rc = rc < 0 ? rc : logs_check_place(FOLDER_ROOT, err);
+    return rc < 0 ? rc : fence_load(&a->fence, err);
+}
+
+static bool is_same_boot(void)
+{
+    CLEANUP(buf_fini) struct buf seen = {0};
+    int rc = file_read(BOOT_PATH, 128, &seen, NULL);
+    return rc == -ENOENT || (rc == 0 && strcmp(buf_text(&seen), clock_boot_id()) == 0);
+}
+
+/* What was left before a boot is judged as such before the new boot is noted. */
+static int adopt(struct agent *a, struct err *err)
+{
+    bool same = is_same_boot();
+    int rc = attempts_adopt(a->attempts, !same, err);
+    if (rc < 0)
+        return rc;
+    return file_write_durable(BOOT_PATH, clock_boot_id(), strlen(clock_boot_id()), 0600, err);
+}
+
+static int build(struct agent *a, struct err *err)
+{
+    int rc = loop_new(&a->loop, err);
+    rc = rc < 0 ? rc : ring_new(&a->ring, a->loop, RING_DEPTH_MAX, err);
+    rc = rc < 0 ? rc : warden_link_new(&a->warden, a->loop, WARDEN_FD, on_warden_gone, a, err);
+    if (rc < 0)
+        return rc;
+    struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .warden = a->warden, .keep = a->options.keep,
+                                      .on_log = on_log, .arg = a};
+    rc = attempts_new(&a->attempts, &attempts, err);
+    struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
+                              .capacity = &a->options.capacity, .labels = &a->options.labels, .fence = &a->fence};
+    link.attempts = a->attempts;
+    rc = rc < 0 ? rc : link_new(&a->link, &link, err);
+    if (rc < 0)
+        return rc;
+    struct log_reader_setup reader = {.loop = a->loop, .ring = a->ring, .attempts = a->attempts,
+                                      .answer = link_answer_log, .refuse = link_refuse_log, .arg = a->link};
+    if (log_reader_new(&a->reader, &reader) < 0)
+        return err_set(err, -ENOMEM, "out of memory");
+    link_serve_logs(a->link, a->reader);
+    loop_on_turn(a->loop, on_turn, a);
+    return 0;
+}
+
+static int run(struct agent *a, struct err *err)
+{
+    int rc = check_warden(err);
+    rc = rc < 0 ? rc : inventory_complete(&a->options.capacity, err);
+    rc = rc < 0 ? rc : enter_dir(a, err);
+    rc = rc < 0 ? rc : build(a, err);
+    rc = rc < 0 ? rc : adopt(a, err);
+    if (rc < 0)
+        return rc;
+    log_line(LOG_INFO, "agent.up", "node=%s version=%s", log_quote(a->name), REEVE_VERSION);
+    link_start(a->link);
+    rc = loop_run(a->loop, err);
+    if (rc == 0 && a->warden_gone != NULL)
+        rc = err_set(err, -EPIPE, "%s; a new warden starts a new agent", a->warden_gone);
+    return rc;
+}
+
+static void tear_down(struct agent *a)
+{
+    link_free(a->link);
+    ring_free(a->ring); /* nothing is in flight any more: buffers and files may go */
+    log_reader_free(a->reader);
+    attempts_free(a->attempts);
+    warden_link_free(a->warden);
+    loop_free(a->loop);
+    close_p(&a->lock);
+    options_fini(&a->options);
+}
+
+int main(int argc, char **argv)
+{
+    struct agent a = {.lock = -1};
+    struct err err = {0};
+    int rc = options_parse(&a.options, argc, argv, &err);
+    if (rc == 0 && (a.options.help || a.options.version)) {
+        CLEANUP(buf_fini) struct buf text = {0};
+        if (a.options.help)
+            options_usage(&text);
+        else
+            buf_add_str(&text, "reeve-agent " REEVE_VERSION "\n");
+        fputs(buf_text(&text), stdout);
+        options_fini(&a.options);
+        return 0;
+    }
+    log_init("reeve-agent", a.options.debug ? LOG_DEBUG : LOG_INFO);
+    if (rc == 0) {
+        if (a.options.name != NULL)
+            snprintf(a.name, sizeof a.name, "%s", a.options.name);
+        else
+            inventory_name(a.name, sizeof a.name);
+        raise_fds();
+        rc = run(&a, &err);
+    }
+    if (rc < 0)
+        fprintf(stderr, "reeve-agent: %s\n", err_text(&err));
+    tear_down(&a);
+    return rc < 0 ? (rc == -EINVAL ? 2 : 1) : 0;
+}
