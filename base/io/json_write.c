@@ -58,18 +58,18 @@ static void put_i64(struct writer *w, int64_t number)
     put_u64(w, number < 0 ? UINT64_C(0) - (uint64_t)number : (uint64_t)number);
 }
 
-static void put_escape(struct writer *w, unsigned char c)
+static void put_escape(struct writer *w, uint32_t c)
 {
     static const char hex[] = "0123456789abcdef";
     static const char shorts[][2] = { { '\n', 'n' }, { '\t', 't' }, { '"', '"' }, { '\\', '\\' }, { '\r', 'r' } };
     for (size_t i = 0; i < COUNT_OF(shorts); i++) {
-        if ((unsigned char)shorts[i][0] == c) {
+        if ((uint32_t)shorts[i][0] == c) {
             put(w, "\\", 1);
             put(w, &shorts[i][1], 1);
             return;
         }
     }
-    char escape[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
+    char escape[6] = { '\\', 'u', hex[c >> 12 & 15], hex[c >> 8 & 15], hex[c >> 4 & 15], hex[c & 15] };
     put(w, escape, sizeof escape);
 }
 
@@ -79,6 +79,17 @@ static size_t utf8_length(const char *text, size_t len)
     unsigned char c = (unsigned char)text[0];
     size_t n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
     return n <= len && parse_utf8(text, n, NULL) == 0 ? n : 0;
+}
+
+/* The character when it must not stand in text as it is, else 0: C1 controls steer terminals; U+2028 and U+2029 are
+ * line breaks to YAML 1.1, and neither a mark in the middle nor a noncharacter may stand in its files at all. */
+static uint32_t unfit(const char *text, size_t len)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    if (len == 2 && s[0] == 0xc2 && s[1] < 0xa0)
+        return s[1];
+    uint32_t c = len == 3 ? (s[0] & 15u) << 12 | (s[1] & 63u) << 6 | (s[2] & 63u) : 0;
+    return c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff ? c : 0;
 }
 
 static void put_text(struct writer *w, const char *text)
@@ -93,16 +104,18 @@ static void put_text(struct writer *w, const char *text)
             continue;
         }
         size_t valid = c >= 0x80 ? utf8_length(text + i, len - i) : 0;
-        if (valid > 0) {
+        uint32_t escaped = c < 0x80 ? c : valid > 0 ? unfit(text + i, valid) : 0;
+        if (valid > 0 && escaped == 0) {
             i += valid;
             continue;
         }
         put(w, text + from, i - from);
-        if (c >= 0x80)
-            put(w, "\xef\xbf\xbd", 3);
+        if (escaped != 0)
+            put_escape(w, escaped);
         else
-            put_escape(w, c);
-        from = ++i;
+            put(w, "\xef\xbf\xbd", 3);
+        i += MAX(valid, (size_t)1);
+        from = i;
     }
     put(w, text + from, len - from);
     put(w, "\"", 1);
