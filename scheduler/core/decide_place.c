@@ -3,6 +3,7 @@
 #include "scheduler/core/state.h"
 
 #define SKIPPED_MAX 256 /* entries of one shape passed over one by one in a turn */
+#define FAILED_MAX 256  /* tries of one tenant that fail in a turn: who queues a thousand shapes slows only himself */
 
 struct placement {
     size_t fact;
@@ -37,6 +38,16 @@ static void park_shape(struct core *c, struct plan *p, struct shape *s)
     p->parked[p->parked_count++] = s;
 }
 
+static void rest_tenant(struct core *c, struct plan *p, struct tenant *t)
+{
+    tenant_rest(c, t);
+    if (p->rested_count == p->rested_size) {
+        p->rested_size = p->rested_size == 0 ? 64 : p->rested_size * 2;
+        p->rested = core_grow(p->rested, p->rested_size * sizeof(struct tenant *));
+    }
+    p->rested[p->rested_count++] = t;
+}
+
 static void log_placement(struct plan *p, struct placement what)
 {
     if (p->log_count == p->log_size) {
@@ -61,6 +72,9 @@ void decide_place_undo(struct core *c, struct plan *p)
     for (size_t i = 0; i < p->parked_count; i++)
         if (p->parked[i]->at == HEAP_NOWHERE)
             queue_unpark(c, p->parked[i]);
+    for (size_t i = 0; i < p->rested_count; i++)
+        tenant_wake(c, p->rested[i]);
+    free(p->rested);
     free(p->log);
     free(p->skipped);
     free(p->parked);
@@ -174,25 +188,21 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
         skip_entry(c, p, e);
 }
 
-/* Tries the best ready task of a shape. Afterwards it is planned, or out of the way for this turn. */
-static void try_first(struct core *c, struct plan *p, struct shape *s)
+/* Tries the best ready task of a shape. false: none of this shape can start now, or this one can't; whatever can't is
+ * out of the way for this turn. */
+static bool try_first(struct core *c, struct plan *p, struct shape *s)
 {
     struct entry *e = queue_first(s);
     struct attempt_id id;
-    c->decisions_total++;
     shape_refresh(c, s);
-    if (!s->placeable) {
-        park_shape(c, p, s);
-        return;
-    }
-    if (!next_attempt(c, e, &id)) {
+    if (s->placeable && !next_attempt(c, e, &id)) {
         skip_entry(c, p, e);
-        return;
+        return false;
     }
-    struct node *n = choose_node(c, e, s);
+    struct node *n = s->placeable ? choose_node(c, e, s) : NULL;
     if (n == NULL) {
         park_shape(c, p, s); /* one verdict for all of this shape */
-        return;
+        return false;
     }
     struct fact *f = &p->facts[p->count];
     placed_fact(c, e->job, id, p->now.utc_us, f);
@@ -201,7 +211,7 @@ static void try_first(struct core *c, struct plan *p, struct shape *s)
     bool whole = f->placed.hold_micros == whole_micros;
     if (affordable && ledger_check(c->ledger, f, NULL) == LEDGER_FITS) {
         keep_plan(c, p, e, n);
-        return;
+        return true;
     }
     fact_clear(f);
     if (!affordable)
@@ -212,10 +222,22 @@ static void try_first(struct core *c, struct plan *p, struct shape *s)
         park_shape(c, p, s);
     else
         skip_entry(c, p, e);
+    return false;
+}
+
+static void count_failure(struct core *c, struct plan *p, struct tenant *t)
+{
+    t->failed = t->failed_turn == c->turn ? t->failed + 1 : 1;
+    t->failed_turn = c->turn;
+    if (t->failed >= FAILED_MAX && t->own.at != HEAP_NOWHERE)
+        rest_tenant(c, p, t);
 }
 
 void decide_place(struct core *c, struct plan *p)
 {
-    for (struct tenant *t; p->count < p->max && (t = tenant_next(c)) != NULL;)
-        try_first(c, p, t->shapes.v[0]);
+    for (struct tenant *t; p->count < p->max && (t = tenant_next(c)) != NULL;) {
+        c->decisions_total++;
+        if (!try_first(c, p, t->shapes.v[0]))
+            count_failure(c, p, t);
+    }
 }

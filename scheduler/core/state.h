@@ -87,7 +87,8 @@ struct tenant {
     struct heap claims;            /* struct claim that has ready tasks, least share first */
     struct heap shapes;            /* struct shape that has ready tasks, best first */
     uint32_t refs;                 /* shapes */
-    uint64_t recount;              /* scratch of verify */
+    uint32_t failed;               /* tries that failed in the turn failed_turn */
+    uint64_t failed_turn;
 };
 
 struct task {
@@ -171,7 +172,6 @@ struct node {
     bool troubled;                 /* in core.troubled: decide() has to look at its attempts */
     struct node *troubled_next;
     bool in_flight;
-    bool listed;                   /* scratch of verify */
 };
 
 struct job_slot {
@@ -346,7 +346,6 @@ struct plan {
     struct core_now now;       /* utc_us never below the last fact's */
     struct fact *facts;
     size_t count, max;
-    int64_t next_utc_us;
     uint64_t next_boot_us;
     struct placement *log;     /* what to undo when the turn is over */
     size_t log_count, log_size;
@@ -354,6 +353,8 @@ struct plan {
     size_t skipped_count, skipped_size;
     struct shape **parked;
     size_t parked_count, parked_size;
+    struct tenant **rested;    /* tenants whose turn is over */
+    size_t rested_count, rested_size;
 };
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
 void decide_nodes(struct core *c, struct plan *p);

@@ -74,6 +74,14 @@ UNUSED static void world_commit(struct world *w, struct fact *f)
         fprintf(stderr, "%s: %s\n", names_get(&fact_names, f->kind), err_text(&err));
         abort();
     }
+    /* The store asks the same questions before it writes: what is proposed must be admitted. */
+    struct ledger_blocker b = {0};
+    enum ledger_verdict verdict = ledger_check(core_ledger(w->core), &read, &b);
+    if (verdict != LEDGER_FITS) {
+        fprintf(stderr, "%s: the ledger says %s at %s\n", names_get(&fact_names, f->kind),
+                names_get(&ledger_verdict_names, verdict), b.where != NULL ? b.where : "?");
+        abort();
+    }
     core_apply(w->core, ++w->seq, &read);
     fact_clear(&read);
     fact_clear(f);
