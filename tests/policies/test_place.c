@@ -1,0 +1,92 @@
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "policies/place.h"
+
+#define NODES 300
+
+static struct place_item nodes[NODES];
+static char names[NODES][16];
+
+static uint64_t draw(uint64_t *state, uint64_t below)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state % below;
+}
+
+/* What the index must answer, the slow way. */
+static const struct place_item *plain_find(const struct capacity *need, const struct place_item *avoid)
+{
+    const struct place_item *best = NULL;
+    for (size_t i = 0; i < NODES; i++) {
+        const struct place_item *n = &nodes[i];
+        if (!n->in_index || n == avoid || !capacity_fits(need, &n->free))
+            continue;
+        if (best == NULL || n->free.v[0] < best->free.v[0] ||
+            (n->free.v[0] == best->free.v[0] && strcmp(n->name, best->name) < 0))
+            best = n;
+    }
+    return best;
+}
+
+START_TEST(the_index_finds_what_a_scan_finds)
+{
+    uint64_t seed = (uint64_t)_i * 7919 + 88172645463325252u, r = seed;
+    struct place_index index = {0};
+    for (size_t i = 0; i < NODES; i++) {
+        snprintf(names[i], sizeof names[i], "n%03zu", i);
+        nodes[i] = (struct place_item){.name = names[i], .free = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}}};
+        if (draw(&r, 4) > 0)
+            place_add(&index, &nodes[i]);
+    }
+    for (int step = 0; step < 3000; step++) {
+        struct place_item *n = &nodes[draw(&r, NODES)];
+        struct capacity free = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}}, need = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}};
+        switch (draw(&r, 4)) {
+        case 0: place_remove(&index, n); break;
+        case 1:
+            if (!n->in_index)
+                place_add(&index, n);
+            break;
+        default: place_set(&index, n, &free); break;
+        }
+        const struct place_item *avoid = draw(&r, 2) ? &nodes[draw(&r, NODES)] : NULL;
+        ck_assert_msg(place_find(&index, &need, avoid) == plain_find(&need, avoid), "seed %d, step %d", _i, step);
+    }
+}
+END_TEST
+
+START_TEST(the_fullest_node_that_fits_is_taken_and_ties_go_by_name)
+{
+    struct place_index index = {0};
+    struct place_item big = {.name = "big", .free = {{8, 8}}}, b = {.name = "b", .free = {{4, 8}}},
+                      a = {.name = "a", .free = {{4, 8}}}, lean = {.name = "lean", .free = {{3, 1}}};
+    place_add(&index, &big);
+    place_add(&index, &b);
+    place_add(&index, &a);
+    place_add(&index, &lean);
+    ck_assert_ptr_eq(place_find(&index, &(struct capacity){{2, 2}}, NULL), &a);
+    ck_assert_ptr_eq(place_find(&index, &(struct capacity){{2, 2}}, &a), &b);
+    ck_assert_ptr_eq(place_find(&index, &(struct capacity){{2, 1}}, NULL), &lean);
+    ck_assert_ptr_eq(place_find(&index, &(struct capacity){{5, 1}}, NULL), &big);
+    ck_assert_ptr_null(place_find(&index, &(struct capacity){{9, 1}}, NULL));
+    ck_assert_ptr_null(place_find(&index, &(struct capacity){{1, 1, 1}}, NULL));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("place");
+    TCase *t = tcase_create("index");
+    tcase_add_loop_test(t, the_index_finds_what_a_scan_finds, 0, 10);
+    tcase_add_test(t, the_fullest_node_that_fits_is_taken_and_ties_go_by_name);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? 0 : 1;
+}
