@@ -1,0 +1,308 @@
+#include <check.h>
+
+#include "tests/scheduler/core/world.h"
+
+/* 3.60 per core-hour: one micro-unit per core-millisecond, 1000 per core-second. Memory is free. */
+#define PER_HOUR (36 * EUR / 10)
+#define PER_SECOND 1000
+
+static struct world w;
+
+static void begin(int64_t budget, uint64_t slice_ms)
+{
+    struct core_limits limits = core_limits_default;
+    struct policy_file p = {0};
+    limits.slice_ms = slice_ms;
+    world_init(&w, &limits);
+    world_price(&p, 0, PER_HOUR, 0);
+    struct tenant_rule *rule = world_rule(&p, "acme");
+    if (budget >= 0)
+        rule->budget = (struct budget_rule){true, budget, PERIOD_DAY};
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    world_hello(&w, "n1", "b1", 64, 64 * GIB);
+}
+
+/* Time passes while the node lives, money is looked after. */
+static void live_for(int64_t us)
+{
+    for (int64_t gone = 0; gone < us; gone += SECOND) {
+        world_pass(&w, SECOND);
+        core_node_seen(w.core, "n1", w.now);
+        (void)world_decide(&w);
+    }
+}
+
+static struct attempt_view attempt_of(uint64_t job)
+{
+    struct job_view view = world_view(&w, job);
+    ck_assert_uint_ge(view.attempts.count, 1);
+    struct attempt_view a = ((struct attempt_view *)view.attempts.v)[view.attempts.count - 1];
+    a.state = a.node = a.cause = a.sentence = NULL;
+    a.record.detail = NULL;
+    int64_t sum = 0;
+    for (size_t i = 0; i < a.charges.count; i++)
+        sum += ((struct charge *)a.charges.v)[i].micros;
+    ck_assert_msg(sum == a.spent_micros, "the lines add up to %lld, not %lld", (long long)sum, (long long)a.spent_micros);
+    a.charges = (struct list){0};
+    fields_clear(&job_view_fields, &view);
+    return a;
+}
+
+static uint64_t start(struct job_spec spec)
+{
+    uint64_t job = world_submit(&w, "acme", spec);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert(world_run(&w, job, 0));
+    return job;
+}
+
+#define DAY "acme@2026-11-24"
+
+START_TEST(a_start_holds_one_slice)
+{
+    begin(1000 * EUR, 60000);
+    uint64_t job = start(world_spec(2000, GIB));
+    struct attempt_view a = attempt_of(job);
+    ck_assert_int_eq(a.hold_micros, 2 * 60 * PER_SECOND);
+    ck_assert_uint_eq(a.paid_us, 60 * SECOND);
+    ck_assert_int_eq(world_account(&w, DAY).held_micros, 2 * 60 * PER_SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_time_limit_shorter_than_a_slice_is_all_that_is_held)
+{
+    begin(1000 * EUR, 60000);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.time_limit_ms = 10000;
+    uint64_t job = start(spec);
+    ck_assert_int_eq(attempt_of(job).hold_micros, 10 * PER_SECOND);
+    live_for(20 * SECOND);
+    ck_assert_uint_eq(attempt_of(job).paid_us, 10 * SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(what_ran_is_charged_and_the_rest_returns)
+{
+    begin(1000 * EUR, 60000);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_for(5 * SECOND);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, 5123456));
+    struct account_view a = world_account(&w, DAY);
+    ck_assert_int_eq(a.spent_micros, 5123); /* 5123.456 micro-units, rounded once */
+    ck_assert_int_eq(a.held_micros, 0);
+    ck_assert_int_eq(attempt_of(job).spent_micros, 5123);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(slices_add_up_to_the_whole)
+{
+    begin(1000 * EUR, 10000);
+    uint64_t job = start(world_spec(1500, GIB));
+    live_for(300 * SECOND);
+    struct core_stats stats;
+    core_stats(w.core, &stats);
+    ck_assert_uint_gt(stats.renewed_total, 20);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, 300777777));
+    ck_assert_int_eq(world_account(&w, DAY).spent_micros, 451167); /* 300.777777 s * 1500: rounded once */
+    ck_assert_int_eq(attempt_of(job).written_off_micros, 0);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(paid_time_never_ends_before_the_next_slice_while_there_is_money)
+{
+    begin(1000 * EUR, 10000);
+    uint64_t job = start(world_spec(1000, GIB));
+    for (int second = 1; second < 100; second++) {
+        live_for(SECOND);
+        ck_assert_uint_gt(attempt_of(job).paid_us, (uint64_t)(second * SECOND));
+    }
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_runaway_is_stopped_at_the_last_micro_unit_of_its_budget)
+{
+    begin(123457, 60000);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_for(120 * SECOND);
+    struct attempt_view a = attempt_of(job);
+    ck_assert_uint_lt(a.paid_us, 123458 * 1000);
+    ck_assert_int_eq(a.spent_micros + a.hold_micros, 123457);
+    /* The keeper stops it at the paid end; the kill takes its time, which nobody pays. */
+    ck_assert(world_end(&w, job, 0, END_BUDGET, 0, a.paid_us + 250000));
+    struct account_view day = world_account(&w, DAY);
+    ck_assert_int_eq(day.spent_micros, day.limit_micros);
+    ck_assert_int_eq(day.held_micros, 0);
+    ck_assert_int_eq(attempt_of(job).written_off_micros, 250);
+    ck_assert(world_is(&w, job, "budget_stopped"));
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_jobs_own_budget_smaller_than_a_slice_is_held_whole)
+{
+    begin(-1, 60000);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.budget_micros = 7777;
+    uint64_t job = start(spec);
+    struct attempt_view a = attempt_of(job);
+    ck_assert_int_eq(a.hold_micros, 7777);
+    ck_assert_uint_ge(a.paid_us, 7777000);
+    ck_assert_uint_lt(a.paid_us, 7778000);
+    live_for(10 * SECOND);
+    ck_assert(world_end(&w, job, 0, END_BUDGET, 0, 9 * SECOND));
+    ck_assert_int_eq(world_account(&w, "/@total").spent_micros, 7777);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(the_rest_of_an_array_is_cancelled_when_its_own_budget_is_spent)
+{
+    begin(-1, 60000);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.budget_micros = 7777;
+    spec.array = (struct job_array){true, 0, 9, 1};
+    uint64_t job = start(spec);
+    live_for(10 * SECOND);
+    ck_assert(world_end(&w, job, 0, END_BUDGET, 0, 9 * SECOND));
+    (void)world_decide(&w);
+    ck_assert(world_is(&w, job, "budget_stopped"));
+    ck_assert_int_eq(world_account(&w, "job:1").limit_micros, -2); /* closed */
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_job_waits_until_its_tenant_has_a_whole_slice_free)
+{
+    begin(90 * PER_SECOND, 60000);
+    uint64_t first = start(world_spec(1000, GIB));
+    uint64_t second = world_submit(&w, "acme", world_spec(1000, GIB));
+    ck_assert_uint_eq(world_decide(&w), 0);
+    ck_assert(world_end(&w, first, 0, END_EXIT, 0, SECOND));
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert(world_is(&w, second, "running"));
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(new_money_reaches_a_job_whose_paid_time_runs_out)
+{
+    begin(60 * PER_SECOND, 60000);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_for(50 * SECOND);
+    ck_assert_uint_eq(attempt_of(job).paid_us, 60 * SECOND);
+    struct policy_file p = {0};
+    world_price(&p, 0, PER_HOUR, 0);
+    world_rule(&p, "acme")->budget = (struct budget_rule){true, 600 * PER_SECOND, PERIOD_DAY};
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    live_for(6 * SECOND);
+    ck_assert_uint_gt(attempt_of(job).paid_us, 100 * SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_new_period_pays_from_its_own_budget)
+{
+    begin(100 * PER_SECOND, 60000);
+    world_pass(&w, 24 * HOUR - 40 * SECOND);
+    core_node_seen(w.core, "n1", w.now);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_for(120 * SECOND);
+    struct account_view before = world_account(&w, DAY), after = world_account(&w, "acme@2026-11-25");
+    ck_assert_int_eq(before.held_micros, 0);
+    ck_assert_int_gt(before.spent_micros, 0);
+    ck_assert_int_gt(after.held_micros, 0);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, 120 * SECOND));
+    before = world_account(&w, DAY);
+    after = world_account(&w, "acme@2026-11-25");
+    ck_assert_int_eq(before.spent_micros + after.spent_micros, 120 * PER_SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_price_change_counts_from_its_instant_on)
+{
+    begin(-1, 60000);
+    struct policy_file p = {0};
+    world_price(&p, 0, PER_HOUR, 0);
+    world_price(&p, WORLD_START_UTC + 100 * SECOND, 2 * PER_HOUR, 0);
+    (void)world_rule(&p, "acme");
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_for(200 * SECOND);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, 200 * SECOND));
+    ck_assert_int_eq(world_account(&w, "/@total").spent_micros, (100 + 2 * 100) * PER_SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_nodes_fault_charges_nothing_beyond_what_was_settled)
+{
+    begin(-1, 600000);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_for(20 * SECOND);
+    ck_assert(world_end(&w, job, 0, END_KEEPER_LOST, 0, 20 * SECOND));
+    struct attempt_view a = attempt_of(job);
+    ck_assert_int_eq(a.spent_micros, 0);
+    ck_assert_int_eq(a.written_off_micros, 20 * PER_SECOND);
+    ck_assert_int_eq(world_account(&w, "/@total").held_micros, 0);
+    ck_assert(world_is(&w, job, "pending"));
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(nothing_is_charged_beyond_the_hold_however_long_a_node_says_it_ran)
+{
+    begin(-1, 60000);
+    uint64_t job = start(world_spec(1000, GIB));
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, UINT64_MAX));
+    ck_assert_int_eq(world_account(&w, "/@total").spent_micros, 60 * PER_SECOND);
+    ck_assert_int_gt(attempt_of(job).written_off_micros, 0);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(free_jobs_are_paid_by_slices_too)
+{
+    begin(-1, 10000);
+    struct policy_file p = {0};
+    (void)world_rule(&p, "acme");
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_for(60 * SECOND);
+    ck_assert_uint_gt(attempt_of(job).paid_us, 60 * SECOND);
+    ck_assert_uint_le(attempt_of(job).paid_us, 71 * SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("core money");
+    TCase *t = tcase_create("facts");
+    tcase_add_test(t, a_start_holds_one_slice);
+    tcase_add_test(t, a_time_limit_shorter_than_a_slice_is_all_that_is_held);
+    tcase_add_test(t, what_ran_is_charged_and_the_rest_returns);
+    tcase_add_test(t, slices_add_up_to_the_whole);
+    tcase_add_test(t, paid_time_never_ends_before_the_next_slice_while_there_is_money);
+    tcase_add_test(t, a_runaway_is_stopped_at_the_last_micro_unit_of_its_budget);
+    tcase_add_test(t, a_jobs_own_budget_smaller_than_a_slice_is_held_whole);
+    tcase_add_test(t, the_rest_of_an_array_is_cancelled_when_its_own_budget_is_spent);
+    tcase_add_test(t, a_job_waits_until_its_tenant_has_a_whole_slice_free);
+    tcase_add_test(t, new_money_reaches_a_job_whose_paid_time_runs_out);
+    tcase_add_test(t, a_new_period_pays_from_its_own_budget);
+    tcase_add_test(t, a_price_change_counts_from_its_instant_on);
+    tcase_add_test(t, a_nodes_fault_charges_nothing_beyond_what_was_settled);
+    tcase_add_test(t, nothing_is_charged_beyond_the_hold_however_long_a_node_says_it_ran);
+    tcase_add_test(t, free_jobs_are_paid_by_slices_too);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? 0 : 1;
+}
