@@ -75,6 +75,8 @@ $(BUILD)/quotas/store/store_library.o: $(BUILD)/quotas/store/library.h
 # --- tests: one program per tests/**/test_*.c; each prints Check's closing line ----------------------------------
 TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests -name 'test_*.c' -not -path 'tests/system/*' 2>/dev/null | sort))
 TEST_LIBS := -lcheck -lm -lrt -lsubunit -lpthread -lhiredis -luring -lcgroup -lseccomp -lsqlite3 $(LIBS_COMMON)
+# This one drives the real scheduler.
+$(BUILD)/tests/scheduler/test_flow: $(BUILD)/reeved
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(TEST_LIBS)

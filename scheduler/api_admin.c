@@ -30,6 +30,10 @@ void api_tenants(const struct call *c)
     int rc = core_tenants(c->api->core, top, call_now(c), &reply);
     if (rc == 0 && !c->caller.admin)
         tenants_filter(c, &reply.tenants);
+    struct tenant_row *row = reply.tenants.v;
+    for (size_t i = 0; i < reply.tenants.count; i++)
+        if (row[i].period_end_utc_us == INT64_MAX) /* a period without an end has none to show */
+            row[i].period_end_utc_us = 0;
     if (rc < 0 && rc != -ENOENT)
         rpc_unavailable(c->api->server, c->ticket, "out of memory", 1000);
     else if (call->tenant != NULL && reply.tenants.count == 0)

@@ -4,7 +4,9 @@
  *   posted -> propose (between two batches, on the state as it is then) -> facts in flight -> all durable -> settled
  *
  * Ownership: turn_post() takes the request; the turn frees it through its ops after settled or unavailable.
- *            Every request is answered exactly once: in propose (REQUEST_ANSWERED), settled, or unavailable.
+ *            Every request is answered exactly once: in propose (REQUEST_ANSWERED), settled, or unavailable. The last one
+ *            also when the store leaves the outcome open for TURN_UNKNOWN_MS: the facts stay on their way, the asker
+ *            asks again.
  */
 #ifndef REEVE_SCHEDULER_REQUEST_H
 #define REEVE_SCHEDULER_REQUEST_H
@@ -33,6 +35,7 @@ struct request {
     const struct request_ops *ops;
     struct request *next;     /* the turn's */
     uint32_t open;            /* the turn's: facts on their way */
+    bool told;                /* the turn's: was answered that its outcome is not known yet */
     char refusal[48];         /* the store's code for the first refused fact; "" = none */
     char detail[160];
 };

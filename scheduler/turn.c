@@ -44,7 +44,8 @@ static struct request *inbox_pop(struct inbox *b)
 static void request_unavailable(struct turn *t, struct request *r, const char *why)
 {
     t->stats.unavailable_total++;
-    r->ops->unavailable(r, why);
+    if (!r->told)
+        r->ops->unavailable(r, why);
     r->ops->free(r);
 }
 
@@ -298,7 +299,8 @@ static int turn_start(struct turn *t, struct err *err)
     t->journal_handlers = (struct journal_handlers){turn_on_synced, on_journal_failed};
     if (timer_new(&t->decide_timer, s->loop, on_decide_timer, t) < 0 ||
         timer_new(&t->wake_timer, s->loop, on_decide_timer, t) < 0 ||
-        timer_new(&t->retry_timer, s->loop, on_retry_timer, t) < 0)
+        timer_new(&t->retry_timer, s->loop, on_retry_timer, t) < 0 ||
+        timer_new(&t->unknown_timer, s->loop, turn_on_unknown_timer, t) < 0)
         return err_set(err, -ENOMEM, "out of memory");
     int rc = journal_begin(s->journal, s->loop, &t->journal_handlers, t, err);
     if (rc == 0)
@@ -345,6 +347,7 @@ void turn_free(struct turn *t)
     timer_free(t->decide_timer);
     timer_free(t->wake_timer);
     timer_free(t->retry_timer);
+    timer_free(t->unknown_timer);
     buf_fini(&t->bytes);
     free(t);
 }

@@ -35,7 +35,7 @@ struct turn {
     enum turn_state state;
     bool store_up, recover_due, decide_due, term_announced, stopping;
     char store_text[200];
-    struct timer *decide_timer, *wake_timer, *retry_timer;
+    struct timer *decide_timer, *wake_timer, *retry_timer, *unknown_timer;
     int64_t utc_us; /* of the newest fact: time never falls behind it */
     uint64_t term, term_floor;
 
@@ -64,6 +64,7 @@ void turn_repost(struct turn *t, struct request *r);
 int turn_send(struct turn *t);
 void turn_fatal(struct turn *t, int exit_code, const char *why);
 /* turn_settle.c */
+void turn_on_unknown_timer(void *turn);
 void turn_on_committed(void *turn, const struct store_result *results, size_t count);
 void turn_on_synced(void *turn, uint64_t durable);
 void turn_settle_when_durable(struct turn *t, struct request *r);

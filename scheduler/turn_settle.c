@@ -33,7 +33,7 @@ static void request_settle(struct turn *t, struct request *r)
 {
     if (r == NULL || --r->open > 0)
         return;
-    if (r->ops->settled(r))
+    if (!r->told && r->ops->settled(r))
         turn_repost(t, r);
     else
         r->ops->free(r);
@@ -75,7 +75,8 @@ void turn_effects_free(struct turn *t)
     for (size_t i = 0; i < t->effects.count; i++) {
         struct effect *e = &t->effects.v[(t->effects.head + i) % t->effects.size];
         if (e->request != NULL && --e->request->open == 0) {
-            e->request->ops->unavailable(e->request, "reeved is stopping; the outcome is not known yet");
+            if (!e->request->told)
+                e->request->ops->unavailable(e->request, "reeved is stopping; the outcome is not known yet");
             e->request->ops->free(e->request);
         }
         fact_clear(&e->fact);
@@ -133,6 +134,20 @@ void turn_shift(struct turn *t, size_t n)
     t->decide_due = true;
 }
 
+/* Nobody waits longer for a store that doesn't come back; the answer says that the outcome is open. */
+void turn_on_unknown_timer(void *turn)
+{
+    struct turn *t = turn;
+    for (size_t i = 0; i < t->count && t->state == TURN_RECOVER; i++) {
+        struct request *r = t->owners[i];
+        if (r == NULL || r->told || r->ops->patient)
+            continue;
+        r->told = true;
+        t->stats.unavailable_total++;
+        r->ops->unavailable(r, "store unavailable: the outcome is not known yet, ask again with the same key");
+    }
+}
+
 /* What the store could not tell is cleared up by reading what it has. */
 static void outcome_unknown(struct turn *t)
 {
@@ -144,6 +159,7 @@ static void outcome_unknown(struct turn *t)
     }
     turn_fail_inbox(t, t->store_text);
     t->recover_due = store_is_up(t->store);
+    timer_set_ms(t->unknown_timer, TURN_UNKNOWN_MS);
 }
 
 void turn_on_committed(void *turn, const struct store_result *results, size_t count)

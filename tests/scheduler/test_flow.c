@@ -1,0 +1,621 @@
+/*
+ * The whole way of a job through the real reeved: a private Redis, a node that only speaks the protocol, clients on the
+ * socket. Then the same while reeved and Redis are killed at any moment: nothing acknowledged is lost, nothing runs twice,
+ * the money adds up.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/parse.h"
+#include "quotas/store/store.h"
+#include "tests/scheduler/fake_agent.h"
+#include "tests/scheduler/redis_child.h"
+#include "tests/scratch.h"
+
+static struct scratch scratch;
+static struct redis_child redis;
+static struct agent_seen *seen;
+static char dir[128], client_socket[160], agent_socket[160];
+static pid_t reeved, agent, drain;
+
+/* ---- reeved ---- */
+static void program_path(char out[512])
+{
+    ssize_t len = readlink("/proc/self/exe", out, 480);
+    ck_assert_int_gt(len, 0);
+    out[len] = '\0';
+    for (int up = 0; up < 3; up++) /* BUILD/tests/scheduler/test_flow */
+        *strrchr(out, '/') = '\0';
+    strcat(out, "/reeved");
+}
+
+/* Reads what reeved logs until it ends; tells when it is ready. */
+_Noreturn static void drain_log(int from, int ready)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    char path[160], line[8192];
+    snprintf(path, sizeof path, "%s/reeved.log", scratch.dir);
+    FILE *in = fdopen(from, "r"), *out = fopen(path, "a");
+    while (in != NULL && out != NULL && fgets(line, sizeof line, in) != NULL) {
+        fputs(line, out);
+        fflush(out);
+        if (strstr(line, " reeved.ready ") != NULL && write(ready, "r", 1) != 1)
+            break;
+    }
+    _exit(0);
+}
+
+static void reeved_start(const char *user)
+{
+    char program[512];
+    program_path(program);
+    int log[2], ready[2];
+    ck_assert_int_eq(pipe2(log, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+    reeved = fork();
+    ck_assert_int_ge(reeved, 0);
+    if (reeved == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(log[1], 2);
+        execl(program, "reeved", "--dir", dir, "--redis", redis.url, "--cell", "flow", user == NULL ? NULL : "--user", user,
+              (char *)NULL);
+        _exit(127);
+    }
+    drain = fork();
+    ck_assert_int_ge(drain, 0);
+    if (drain == 0) {
+        close(log[1]);
+        drain_log(log[0], ready[1]);
+    }
+    close(log[0]);
+    close(log[1]);
+    close(ready[1]);
+    char byte;
+    ck_assert_msg(read(ready[0], &byte, 1) == 1, "reeved did not become ready; see its log");
+    close(ready[0]);
+}
+
+static int reeved_end(int signo)
+{
+    int status = 0;
+    kill(reeved, signo);
+    waitpid(reeved, &status, 0);
+    waitpid(drain, NULL, 0); /* the pipe has ended */
+    reeved = drain = 0;
+    return status;
+}
+
+/* ---- calls ---- */
+static struct rpc_client *client(void)
+{
+    struct rpc_client *c = NULL;
+    struct err err = {0};
+    ck_assert_msg(rpc_client_open(&c, client_socket, &err) == 0, "%s", err_text(&err));
+    return c;
+}
+
+/* 0 and the result, 1 and the refusal's code in `code`. */
+static int ask(enum client_method method, const void *params, void *result, char code[64])
+{
+    struct rpc_client *c = client();
+    struct refusal refusal = {0};
+    struct err err = {0};
+    int rc = rpc_client_call(c, &client_methods[method], params, 20000, result, &refusal, &err);
+    ck_assert_msg(rc >= 0, "%s: %s", client_methods[method].name, err_text(&err));
+    if (code != NULL)
+        snprintf(code, 64, "%s", rc == 1 ? refusal.code : "");
+    else
+        ck_assert_msg(rc == 0, "%s: %s: %s", client_methods[method].name, refusal.code, refusal.message);
+    fields_clear(&refusal_fields, &refusal);
+    rpc_client_close(c);
+    return rc;
+}
+
+static void set_policy(int64_t limit_micros)
+{
+    struct apply_call call = {0};
+    struct apply_reply reply = {0};
+    ck_assert_int_eq(str_set(&call.policy.currency, "EUR"), 0);
+    struct price_version *price = list_add(&call.policy.prices, sizeof *price);
+    price->from_utc_us = 1;
+    ck_assert_int_eq(counts_set(&price->per_hour, "cpu", 36000000), 0); /* 0.01 a core-second */
+    struct tenant_rule *t = list_add(&call.policy.tenants, sizeof *t);
+    ck_assert_int_eq(str_set(&t->path, "acme"), 0);
+    t->budget = (struct budget_rule){.present = true, .limit_micros = limit_micros, .period = PERIOD_TOTAL};
+    ask(CALL_APPLY, &call, &reply, NULL);
+    fields_clear(&apply_call_fields, &call);
+    fields_clear(&apply_reply_fields, &reply);
+}
+
+static struct submit_call job_call(const char *command, const char *key)
+{
+    struct submit_call call = {.spec = {.time_limit_ms = 10000}};
+    ck_assert_int_eq(str_set(&call.tenant, "acme"), 0);
+    ck_assert_int_eq(str_set(&call.key, key), 0);
+    ck_assert_int_eq(strs_add(&call.spec.command, command), 0);
+    call.spec.resources.cpu_milli = 500;
+    call.spec.resources.mem_bytes = 64 << 20;
+    return call;
+}
+
+static uint64_t submit(const char *command, const char *key)
+{
+    struct submit_call call = job_call(command, key);
+    struct submit_reply reply = {0};
+    ask(CALL_SUBMIT, &call, &reply, NULL);
+    uint64_t job = reply.job;
+    ck_assert_uint_gt(job, 0);
+    fields_clear(&submit_call_fields, &call);
+    fields_clear(&submit_reply_fields, &reply);
+    return job;
+}
+
+/* Follows the job until `state`, or until it is final. */
+static void wait_for(uint64_t job, const char *state)
+{
+    char now[32] = "";
+    struct wait_call call = {.job = job, .timeout_ms = 5000};
+    for (bool final = false; strcmp(now, state) != 0 && !final;) {
+        struct wait_reply reply = {0};
+        ask(CALL_WAIT, &call, &reply, NULL);
+        snprintf(now, sizeof now, "%s", reply.row.state);
+        call.seen = reply.change;
+        final = reply.final;
+        fields_clear(&wait_reply_fields, &reply);
+    }
+    ck_assert_str_eq(now, state);
+}
+
+struct books {
+    int64_t spent, held;
+};
+
+static struct books books_of(const char *tenant)
+{
+    struct tenant_call call = {0};
+    struct tenant_reply reply = {0};
+    ck_assert_int_eq(str_set(&call.tenant, tenant), 0);
+    ask(CALL_TENANTS, &call, &reply, NULL);
+    ck_assert_uint_eq(reply.tenants.count, 1);
+    const struct tenant_row *row = reply.tenants.v;
+    struct books b = {row->spent_micros, row->held_micros};
+    fields_clear(&tenant_call_fields, &call);
+    fields_clear(&tenant_reply_fields, &reply);
+    return b;
+}
+
+/* The accounts as Redis has them. */
+static struct books redis_books(void)
+{
+    struct store_sync *store = NULL;
+    struct list accounts = {0};
+    struct books b = {0};
+    ck_assert_int_eq(store_sync_open(&store, redis.url, "flow", NULL), 0);
+    ck_assert_int_eq(store_accounts(store, &accounts, NULL), 0);
+    const struct store_account *a = accounts.v;
+    for (size_t i = 0; i < accounts.count; i++)
+        if (strncmp(a[i].name, "acme@", 5) == 0) {
+            b.spent += a[i].spent_micros;
+            b.held += a[i].held_micros;
+        }
+    store_accounts_clear(&accounts);
+    store_sync_close(store);
+    return b;
+}
+
+static int64_t job_cost(uint64_t job)
+{
+    struct job_call call = {.job = job};
+    struct job_view view = {0};
+    ask(CALL_SHOW, &call, &view, NULL);
+    int64_t cost = view.row.cost_micros, charged = 0;
+    const struct attempt_view *a = view.attempts.v;
+    for (size_t i = 0; i < view.attempts.count; i++)
+        for (size_t k = 0; k < a[i].charges.count; k++)
+            charged += ((const struct charge *)a[i].charges.v)[k].micros;
+    ck_assert_int_eq(charged, cost);
+    fields_clear(&job_view_fields, &view);
+    return cost;
+}
+
+/* ---- fixture ---- */
+static void set_up(void)
+{
+    scratch = scratch_new();
+    ck_assert_int_eq(chmod(scratch.dir, 0711), 0);
+    snprintf(dir, sizeof dir, "%s/cell", scratch.dir);
+    snprintf(client_socket, sizeof client_socket, "%s/reeve.sock", dir);
+    snprintf(agent_socket, sizeof agent_socket, "%s/agent/agent.sock", dir);
+    redis_start(&redis, scratch.dir);
+    reeved_start(NULL);
+    seen = fake_agent_seen();
+    agent = fake_agent_start(agent_socket, seen);
+    set_policy(INT64_C(1000000000));
+}
+
+static void tear_down(void)
+{
+    kill(agent, SIGKILL);
+    waitpid(agent, NULL, 0);
+    if (reeved > 0)
+        reeved_end(SIGKILL);
+    redis_stop(&redis);
+    scratch_remove(&scratch);
+}
+
+/* ---- cases ---- */
+START_TEST(a_job_lives_and_is_paid_for)
+{
+    uint64_t job = submit("/bin/true", "k1");
+    wait_for(job, "succeeded");
+    struct books b = books_of("acme"), r = redis_books();
+    int64_t cost = job_cost(job);
+    /* half a core for 2 s and job microseconds at 0.01 a core-second, rounded half to even */
+    ck_assert_int_eq(cost, 10000);
+    ck_assert_int_eq(b.spent, cost);
+    ck_assert_int_eq(b.held, 0);
+    ck_assert_int_eq(r.spent, cost);
+    ck_assert_int_eq(r.held, 0);
+    ck_assert_uint_eq(seen->runs, 1);
+    struct log_reply log = {0};
+    ask(CALL_LOG, &(struct log_call){.job = job}, &log, NULL);
+    ck_assert_uint_eq(log.data.len, 6);
+    ck_assert_mem_eq(log.data.data, "hello\n", 6);
+    fields_clear(&log_reply_fields, &log);
+}
+END_TEST
+
+START_TEST(the_same_key_is_the_same_job)
+{
+    char code[64];
+    uint64_t job = submit("/bin/true", "k1");
+    ck_assert_uint_eq(submit("/bin/true", "k1"), job);
+    struct submit_call other = job_call("/bin/false", "k1");
+    struct submit_reply reply = {0};
+    ck_assert_int_eq(ask(CALL_SUBMIT, &other, &reply, code), 1);
+    ck_assert_str_eq(code, "key_conflict");
+    fields_clear(&submit_call_fields, &other);
+    fields_clear(&submit_reply_fields, &reply);
+    wait_for(job, "succeeded");
+    ck_assert_uint_eq(seen->runs, 1);
+}
+END_TEST
+
+START_TEST(a_cancelled_job_is_stopped)
+{
+    uint64_t job = submit("stay", "k1");
+    wait_for(job, "running");
+    ck_assert_int_gt(books_of("acme").held, 0);
+    struct cancel_reply reply = {0};
+    ask(CALL_CANCEL, &(struct job_call){.job = job}, &reply, NULL);
+    ck_assert_uint_eq(reply.stopping, 1);
+    wait_for(job, "cancelled");
+    ck_assert_uint_eq(seen->stops, 1);
+    ck_assert_int_eq(books_of("acme").held, 0);
+}
+END_TEST
+
+START_TEST(a_running_job_outlives_the_scheduler)
+{
+    uint64_t job = submit("stay", "k1");
+    wait_for(job, "running");
+    struct books before = books_of("acme");
+    reeved_end(_i == 0 ? SIGKILL : SIGTERM);
+    reeved_start(NULL);
+    wait_for(job, "running");
+    ck_assert_int_eq(books_of("acme").held, before.held);
+    ask(CALL_CANCEL, &(struct job_call){.job = job}, &(struct cancel_reply){0}, NULL);
+    wait_for(job, "cancelled");
+    ck_assert_uint_eq(seen->runs, 1);
+    ck_assert_uint_eq(seen->overlaps, 0);
+}
+END_TEST
+
+static uint64_t elapsed_ms(struct timespec from)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000);
+}
+
+/* As often as it takes: what a client with a key does. false: refused. */
+static bool submit_again(const char *key)
+{
+    struct submit_call call = job_call("/bin/true", key);
+    bool acknowledged = false, refused = false;
+    while (!acknowledged && !refused) {
+        struct rpc_client *c = NULL;
+        struct submit_reply reply = {0};
+        struct refusal refusal = {0};
+        if (rpc_client_open(&c, client_socket, NULL) < 0) {
+            poll(NULL, 0, 2); /* nobody listens while it starts again */
+            continue;
+        }
+        int rc = rpc_client_call(c, &client_methods[CALL_SUBMIT], &call, 2000, &reply, &refusal, NULL);
+        acknowledged = rc == 0 && reply.job > 0;
+        refused = rc == 1 && strcmp(refusal.code, "unavailable") != 0;
+        if (rc == 1 && !refused)
+            poll(NULL, 0, 10);
+        fields_clear(&submit_reply_fields, &reply);
+        fields_clear(&refusal_fields, &refusal);
+        rpc_client_close(c);
+    }
+    fields_clear(&submit_call_fields, &call);
+    return acknowledged;
+}
+
+START_TEST(a_stopped_store_is_said_so_and_waited_for)
+{
+    char code[64];
+    uint64_t job = submit("stay", "k0");
+    wait_for(job, "running");
+    redis_signal(&redis, SIGSTOP);
+    /* One batch may be out when it stops; who sent it asks again until it is answered. */
+    pid_t first = fork();
+    if (first == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        submit_again("k1");
+        _exit(0);
+    }
+    for (int i = 0; i < 5; i++) {
+        struct timespec begun;
+        char key[16];
+        snprintf(key, sizeof key, "x%d", i);
+        struct submit_call call = job_call("/bin/true", key);
+        struct submit_reply reply = {0};
+        clock_gettime(CLOCK_MONOTONIC, &begun);
+        ck_assert_int_eq(ask(CALL_SUBMIT, &call, &reply, code), 1);
+        ck_assert_str_eq(code, "unavailable");
+        ck_assert_uint_lt(elapsed_ms(begun), 1000);
+        fields_clear(&submit_call_fields, &call);
+    }
+    struct status_reply status = {0};
+    ask(CALL_STATUS, NULL, &status, NULL); /* questions are answered */
+    ck_assert_msg(strncmp(status.store, "store unavailable", 17) == 0, "%s", status.store);
+    fields_clear(&status_reply_fields, &status);
+    ck_assert_int_gt(books_of("acme").held, 0);
+    redis_signal(&redis, SIGCONT);
+    int outcome = -1;
+    ck_assert_int_eq(waitpid(first, &outcome, 0), first);
+    ck_assert_int_eq(outcome, 0);
+    wait_for(submit("/bin/true", "k1"), "succeeded"); /* by itself, and once */
+    ck_assert_uint_eq(seen->overlaps, 0);
+}
+END_TEST
+
+START_TEST(strangers_see_and_change_nothing)
+{
+    uint64_t job = submit("stay", "k1");
+    wait_for(job, "running");
+    pid_t stranger = fork();
+    if (stranger == 0) {
+        char code[64];
+        ck_assert_int_eq(setgid(65534), 0);
+        ck_assert_int_eq(setuid(65534), 0);
+        ask(CALL_SHOW, &(struct job_call){.job = job}, &(struct job_view){0}, code);
+        ck_assert_str_eq(code, "not_found");
+        ask(CALL_CANCEL, &(struct job_call){.job = job}, &(struct cancel_reply){0}, code);
+        ck_assert_str_eq(code, "not_found");
+        ask(CALL_WAIT, &(struct wait_call){.job = job}, &(struct wait_reply){0}, code);
+        ck_assert_str_eq(code, "not_found");
+        ask(CALL_LOG, &(struct log_call){.job = job}, &(struct log_reply){0}, code);
+        ck_assert_str_eq(code, "not_found");
+        ask(CALL_POLICY, NULL, &(struct policy_reply){0}, code);
+        ck_assert_str_eq(code, "forbidden");
+        struct list_reply list = {0};
+        ask(CALL_LIST, &(struct list_call){.all_users = true}, &list, NULL);
+        ck_assert_uint_eq(list.jobs.count, 0);
+        struct tenant_reply tenants = {0};
+        ask(CALL_TENANTS, &(struct tenant_call){0}, &tenants, NULL);
+        ck_assert_uint_eq(tenants.tenants.count, 0);
+        _exit(0);
+    }
+    int outcome = -1;
+    ck_assert_int_eq(waitpid(stranger, &outcome, 0), stranger);
+    ck_assert_int_eq(outcome, 0);
+}
+END_TEST
+
+START_TEST(a_second_reeved_leaves_the_first_alone)
+{
+    char program[512];
+    program_path(program);
+    pid_t second = fork();
+    if (second == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        dup2(null, 2);
+        execl(program, "reeved", "--dir", dir, "--redis", redis.url, "--cell", "flow", (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(second, &status, 0), second);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 1);
+    wait_for(submit("/bin/true", "k1"), "succeeded");
+}
+END_TEST
+
+START_TEST(another_reeved_on_the_same_store_fences_the_first)
+{
+    uint64_t job = submit("stay", "k1");
+    wait_for(job, "running");
+    /* What another machine would do: the same Redis, the same cell, no common folder. */
+    struct store_sync *store = NULL;
+    struct store_status status = {0};
+    ck_assert_int_eq(store_sync_open(&store, redis.url, "flow", NULL), 0);
+    ck_assert_int_eq(store_status(store, &status, NULL), 0);
+    ck_assert_int_eq(store_take_term(store, "other", status.term + 1, NULL), 0);
+    pid_t victim = fork(); /* its call is never answered well: the scheduler is gone */
+    if (victim == 0) {
+        struct rpc_client *c = client();
+        struct submit_call call = job_call("/bin/true", "k2");
+        struct submit_reply reply = {0};
+        struct refusal refusal = {0};
+        _exit(rpc_client_call(c, &client_methods[CALL_SUBMIT], &call, 5000, &reply, &refusal, NULL) == 0 ? 1 : 0);
+    }
+    int outcome = 0, ended = 0;
+    ck_assert_int_eq(waitpid(victim, &outcome, 0), victim);
+    ck_assert_int_eq(outcome, 0);
+    ck_assert_int_eq(waitpid(reeved, &ended, 0), reeved);
+    ck_assert(WIFEXITED(ended));
+    ck_assert_int_eq(WEXITSTATUS(ended), 4);
+    waitpid(drain, NULL, 0);
+    reeved = 0;
+    store_sync_close(store);
+}
+END_TEST
+
+static uint64_t status_number(pid_t pid, const char *name, int base)
+{
+    char path[64], line[256];
+    uint64_t value = UINT64_MAX;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *f = fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, name, strlen(name)) == 0)
+            value = strtoull(line + strlen(name), NULL, base);
+    fclose(f);
+    return value;
+}
+
+START_TEST(root_is_given_up)
+{
+    if (geteuid() != 0)
+        return;
+    char path[300];
+    reeved_end(SIGTERM);
+    ck_assert_int_eq(chmod(redis.socket, 0777), 0);
+    snprintf(path, sizeof path, "%s/scheduler", dir);
+    ck_assert_int_eq(dir_remove(path, NULL), 0); /* the journal of this test's first life is root's */
+    reeved_start("65534:65534");
+    ck_assert_uint_eq(status_number(reeved, "Uid:", 10), 65534);
+    ck_assert_uint_eq(status_number(reeved, "Gid:", 10), 65534);
+    ck_assert_uint_eq(status_number(reeved, "CapPrm:", 16), 0);
+    ck_assert_uint_eq(status_number(reeved, "CapEff:", 16), 0);
+    ck_assert_uint_eq(status_number(reeved, "NoNewPrivs:", 10), 1);
+    wait_for(submit("/bin/true", "k1"), "succeeded");
+    ck_assert_int_eq(reeved_end(SIGTERM), 0);
+    reeved_start("65534:65534"); /* and it finds its own files again */
+    wait_for(submit("/bin/true", "k2"), "succeeded");
+}
+END_TEST
+
+/* ---- killing ---- */
+enum { LOADERS = 6, JOBS_EACH = 60, KILLS = 12 };
+
+/* Submits jobs, each until it is acknowledged; a byte per acknowledgement. */
+_Noreturn static void load(int number, int acks)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i = 0; i < JOBS_EACH; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "l%d-%d", number, i);
+        if (!submit_again(key))
+            _exit(1);
+        if (write(acks, "a", 1) != 1)
+            _exit(1);
+    }
+    _exit(0);
+}
+
+static void kill_one(unsigned draw)
+{
+    switch (draw % 4) {
+    case 0: /* Redis comes back with what it had written */
+        redis_stop(&redis);
+        redis_start(&redis, scratch.dir);
+        break;
+    case 1: { /* and once with nothing at all */
+        char path[200];
+        redis_stop(&redis);
+        snprintf(path, sizeof path, "%s/appendonlydir", scratch.dir);
+        ck_assert_int_eq(dir_remove(path, NULL), 0);
+        redis_start(&redis, scratch.dir);
+        break;
+    }
+    default:
+        reeved_end(SIGKILL);
+        reeved_start(NULL);
+    }
+}
+
+START_TEST(killed_at_any_moment)
+{
+    unsigned seed = (unsigned)time(NULL) ^ (unsigned)getpid();
+    if (getenv("REEVE_SEED") != NULL)
+        seed = (unsigned)strtoul(getenv("REEVE_SEED"), NULL, 10);
+    fprintf(stderr, "flow: REEVE_SEED=%u\n", seed);
+    srandom(seed);
+    int acks[2];
+    pid_t loaders[LOADERS];
+    ck_assert_int_eq(pipe(acks), 0);
+    for (int i = 0; i < LOADERS; i++) {
+        loaders[i] = fork();
+        if (loaders[i] == 0)
+            load(i, acks[1]);
+    }
+    for (int kills = 0; kills < KILLS; kills++) {
+        for (long wanted = random() % 25; wanted > 0; wanted--) {
+            char byte;
+            ck_assert_int_eq(read(acks[0], &byte, 1), 1);
+        }
+        kill_one((unsigned)random());
+    }
+    for (int i = 0; i < LOADERS; i++) {
+        int status = -1;
+        ck_assert_int_eq(waitpid(loaders[i], &status, 0), loaders[i]);
+        ck_assert_int_eq(status, 0);
+    }
+    /* Every acknowledged key is one job that ran to its end once; the key still finds it. */
+    int64_t costs = 0;
+    uint64_t jobs[LOADERS * JOBS_EACH];
+    for (int i = 0; i < LOADERS * JOBS_EACH; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "l%d-%d", i / JOBS_EACH, i % JOBS_EACH);
+        jobs[i] = submit("/bin/true", key);
+        for (int k = 0; k < i; k++)
+            ck_assert_uint_ne(jobs[k], jobs[i]);
+        wait_for(jobs[i], "succeeded");
+        costs += job_cost(jobs[i]);
+    }
+    struct books b = books_of("acme"), r = redis_books();
+    ck_assert_int_eq(b.spent, costs);
+    ck_assert_int_eq(b.held, 0);
+    ck_assert_int_eq(r.spent, costs);
+    ck_assert_int_eq(r.held, 0);
+    ck_assert_uint_eq(seen->runs, LOADERS * JOBS_EACH);
+    ck_assert_uint_eq(seen->overlaps, 0);
+    ck_assert_uint_eq(seen->revived, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("flow");
+    TCase *t = tcase_create("flow");
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, a_job_lives_and_is_paid_for);
+    tcase_add_test(t, the_same_key_is_the_same_job);
+    tcase_add_test(t, a_cancelled_job_is_stopped);
+    tcase_add_loop_test(t, a_running_job_outlives_the_scheduler, 0, 2);
+    tcase_add_test(t, a_stopped_store_is_said_so_and_waited_for);
+    tcase_add_test(t, strangers_see_and_change_nothing);
+    tcase_add_test(t, a_second_reeved_leaves_the_first_alone);
+    tcase_add_test(t, another_reeved_on_the_same_store_fences_the_first);
+    tcase_add_test(t, root_is_given_up);
+    tcase_add_test(t, killed_at_any_moment);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
