@@ -70,6 +70,15 @@ void attempt_finish(struct core *c, struct task *t)
     t->price_version = 0;
 }
 
+/* How long before the paid end the next slice is asked for: half a slice, but before the keeper begins to ask the
+ * task to end, if slices are that short. */
+static int64_t renewal_lead_us(const struct core *c)
+{
+    uint64_t slice_us = core_slice_us(c);
+    uint64_t warning_us = c->limits.grace_ms * 1000 + 1000000;
+    return (int64_t)MAX(slice_us / 2, MIN(warning_us, slice_us / 4 * 3));
+}
+
 void attempt_plan_renewal(struct core *c, struct task *t)
 {
     uint64_t limit_us = t->job->shape->limit_us;
@@ -77,7 +86,7 @@ void attempt_plan_renewal(struct core *c, struct task *t)
     if (t->state != TASK_RUNNING || t->started_utc_us == 0 || (limit_us != 0 && t->paid_us >= limit_us) ||
         t->stopping == END_NODE_LOST)
         return;
-    timer_set(c, &t->timer, t->started_utc_us + (int64_t)t->paid_us - (int64_t)core_slice_us(c) / 2);
+    timer_set(c, &t->timer, t->started_utc_us + (int64_t)t->paid_us - renewal_lead_us(c));
 }
 
 /* ---- attempt.placed ---------------------------------------------------------------------------------------- */

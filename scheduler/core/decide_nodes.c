@@ -54,12 +54,12 @@ static bool look_at(struct core *c, struct plan *p, struct task *t)
         return false;
     }
     uint64_t dead_us = dead_after_us(c, t->job->lease);
+    bool dead = node_silent_us(n, p->now) > dead_us;
     if (t->state != TASK_UNREACHABLE)
         say_unreachable(c, p, t);
-    else if (node_silent_us(n, p->now) > dead_us)
+    else if (dead)
         end_attempt(c, p, t, END_NODE_LOST);
-    else
-        p->next_boot_us = MIN(p->next_boot_us, n->seen_boot_us + dead_us + 1);
+    p->next_boot_us = MIN(p->next_boot_us, dead ? p->now.boot_us : n->seen_boot_us + dead_us + 1);
     return true;
 }
 
