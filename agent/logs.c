@@ -255,7 +255,7 @@ static void advance(struct stream *s)
 {
     assert(s->request == 0 && !s->done);
     struct log_hole hole = log_hole(s->size, s->cap);
-    if (hole.end > s->punched && s->file >= 0) {
+    if (hole.end > MAX(hole.start, s->punched) && s->file >= 0) {
         s->punching = hole.end;
         uint64_t from = MAX(hole.start, s->punched);
         int rc = ring_fallocate(s->logs->ring, s->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
