@@ -9,7 +9,7 @@
  *
  * A torn tail (the writer died in a write that was never fsynced) is cut at the last whole record. Damage before it
  * is refused with file, offset and seq: nothing is ever skipped.
- * Ownership: one struct journal per folder and machine (flock). Callbacks never come from inside journal_append().
+ * Ownership: one struct journal per folder and machine (flock). Closed before its loop is freed. Callbacks never come from inside journal_append().
  * Invariant: durable <= seq; seq grows by exactly one per record.
  */
 #ifndef REEVE_SCHEDULER_JOURNAL_H

@@ -212,9 +212,9 @@ static void stop(struct reeved *r)
     agents_free(r->agents); /* log reads under way are answered through the clients' door */
     waiters_free(r->waiters);
     api_free(r->api);
+    journal_close(r->journal); /* its ring hangs in the loop */
     loop_free(r->loop);
     core_free(r->core);
-    journal_close(r->journal);
 }
 
 int main(int argc, char **argv)

@@ -269,6 +269,8 @@ static int32_t exit_code_of(const struct exit_record *r, uint32_t state)
 {
     if (state == TASK_SUCCEEDED)
         return 0;
+    if (state == TASK_CANCELLED)
+        return 130;
     if (r->cause == END_EXIT && r->exit_code != 0)
         return r->exit_code;
     if (r->cause == END_SIGNAL && r->signal > 0)
@@ -277,7 +279,7 @@ static int32_t exit_code_of(const struct exit_record *r, uint32_t state)
         return 137;
     if (r->cause == END_TIME_LIMIT)
         return 124;
-    return r->cause == END_CANCELLED ? 130 : 1;
+    return 1;
 }
 
 /* Borrows everything; for the history only. */

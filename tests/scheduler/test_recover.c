@@ -110,9 +110,9 @@ static void cell_down(struct cell *c, bool clean)
     if (clean)
         ck_assert_msg(turn_close(c->turn, &err) == 0, "%s", err_text(&err));
     turn_free(c->turn);
+    journal_close(c->journal);
     loop_free(c->loop);
     core_free(c->core);
-    journal_close(c->journal);
     c->turn = NULL;
     c->loop = NULL;
     c->core = NULL;

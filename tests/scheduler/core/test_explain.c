@@ -1,0 +1,191 @@
+#include <check.h>
+
+#include "tests/scheduler/core/world.h"
+
+static struct world w;
+
+static void begin(void)
+{
+    struct policy_file p = {0};
+    world_init(&w, NULL);
+    world_price(&p, 0, 36 * EUR / 10, 0); /* 1000 micro-units per core-second, 0.9 per slice and core */
+    struct tenant_rule *rule = world_rule(&p, "acme");
+    rule->quota.max_running = 2;
+    rule = world_rule(&p, "acme/etl");
+    rule->quota.max.cpu_milli = 4000;
+    rule->budget = (struct budget_rule){true, 5 * EUR, PERIOD_DAY};
+    (void)world_rule(&p, "globex");
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    world_hello(&w, "n1", "b", 16, 64 * GIB);
+}
+
+static struct why_reply why(uint64_t job)
+{
+    struct why_reply reply;
+    ck_assert(core_why(w.core, &(struct job_call){.job = job}, w.now, &reply));
+    return reply;
+}
+
+static const struct blocker *blocker(const struct why_reply *r, size_t i)
+{
+    ck_assert_uint_lt(i, r->blockers.count);
+    return &((const struct blocker *)r->blockers.v)[i];
+}
+
+START_TEST(every_blocker_is_named_at_every_level_with_what_would_help)
+{
+    begin();
+    for (int i = 0; i < 2; i++)
+        (void)world_submit(&w, "acme/etl", world_spec(2000, GIB));
+    ck_assert_uint_eq(world_decide(&w), 2);
+    uint64_t job = world_submit(&w, "acme/etl", world_spec(2000, GIB));
+    world_pass(&w, 4 * MINUTE);
+    core_node_seen(w.core, "n1", w.now);
+    (void)world_decide(&w);
+    struct why_reply r = why(job);
+    ck_assert_str_eq(r.state, "pending");
+    ck_assert_uint_eq(r.pending_ms, 240000);
+    ck_assert_uint_eq(r.blockers.count, 3);
+    ck_assert_str_eq(blocker(&r, 0)->kind, "quota");
+    ck_assert_str_eq(blocker(&r, 0)->where, "acme/etl");
+    ck_assert_str_eq(blocker(&r, 0)->text, "quota: acme/etl uses 4 of 4 cpu, needs 2, short 2");
+    ck_assert_str_eq(blocker(&r, 1)->text, "quota: acme uses 2 of 2 running, needs 1, short 1");
+    ck_assert_str_eq(blocker(&r, 2)->kind, "budget");
+    ck_assert_str_eq(blocker(&r, 2)->text,
+                     "budget: acme/etl has 1.40 free (limit 5.00, spent 0.00, held 3.60), needs 1.80, short 0.40");
+    ck_assert_int_eq(blocker(&r, 2)->short_by, 400000);
+    ck_assert_str_eq(r.change, "quota cpu of acme/etl grows by 2");
+    fields_clear(&why_reply_fields, &r);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_row_shows_the_first_blocker)
+{
+    begin();
+    (void)world_submit(&w, "globex", world_spec(16000, GIB));
+    (void)world_decide(&w);
+    uint64_t job = world_submit(&w, "globex", world_spec(2000, GIB));
+    struct job_row row;
+    ck_assert(core_job_row(w.core, job, w.now, &row));
+    ck_assert_str_eq(row.waiting_for, "placement: no node has room now; nearest is n1 with 0 cpu free, needs 2");
+    ck_assert_str_eq(w.quote.would_start, row.waiting_for);
+    fields_clear(&job_row_fields, &row);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(an_estimate_comes_from_the_first_known_end)
+{
+    begin();
+    struct job_spec spec = world_spec(16000, GIB);
+    spec.time_limit_ms = 600000;
+    uint64_t first = world_submit(&w, "globex", spec);
+    (void)world_decide(&w);
+    ck_assert(world_run(&w, first, 0));
+    uint64_t job = world_submit(&w, "globex", world_spec(1000, GIB));
+    struct why_reply r = why(job);
+    ck_assert_str_eq(r.estimate, "not before job 1 ends, at 2026-11-24T00:10:00Z at the latest");
+    fields_clear(&why_reply_fields, &r);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(what_no_node_can_hold_any_more_can_never_run)
+{
+    begin();
+    uint64_t job = world_submit(&w, "globex", world_spec(16000, GIB));
+    world_hello(&w, "n1", "b", 8, 64 * GIB);
+    struct why_reply r = why(job);
+    ck_assert_str_eq(blocker(&r, 0)->kind, "never");
+    ck_assert_str_eq(r.change, "resources.cpu <= 8");
+    fields_clear(&why_reply_fields, &r);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_cap_a_pause_and_a_refusal_are_named)
+{
+    begin();
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.array = (struct job_array){true, 0, 3, 1};
+    uint64_t job = world_submit(&w, "globex", spec);
+    (void)world_decide(&w);
+    struct why_reply r = why(job);
+    ck_assert_str_eq(blocker(&r, 0)->text, "cap: 1 of at most 1 tasks of this job are running");
+    fields_clear(&why_reply_fields, &r);
+    uint64_t single = world_submit(&w, "globex", world_spec(1000, GIB));
+    (void)world_decide(&w);
+    ck_assert(world_end(&w, single, 0, END_LAUNCH_FAILED, 0, 0));
+    r = why(single);
+    ck_assert_str_eq(blocker(&r, 0)->kind, "rate");
+    fields_clear(&why_reply_fields, &r);
+    uint64_t refused = world_submit(&w, "globex", world_spec(2000, GIB));
+    struct fact f;
+    ck_assert_uint_eq(core_decide(w.core, w.now, &f, 1, &w.next_boot_us), 1);
+    ck_assert_uint_eq(f.placed.id.job, refused);
+    world_refuse(&w, &f, "budget");
+    r = why(refused);
+    ck_assert_str_eq(blocker(&r, 0)->kind, "store");
+    ck_assert_ptr_nonnull(strstr(blocker(&r, 0)->text, "(budget)"));
+    fields_clear(&why_reply_fields, &r);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(nothing_blocks_what_runs_or_is_done)
+{
+    begin();
+    uint64_t job = world_submit(&w, "globex", world_spec(1000, GIB));
+    (void)world_decide(&w);
+    struct why_reply r = why(job);
+    ck_assert_str_eq(r.state, "running");
+    ck_assert_uint_eq(r.blockers.count, 0);
+    fields_clear(&why_reply_fields, &r);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 3, SECOND));
+    r = why(job);
+    ck_assert_str_eq(r.state, "failed");
+    fields_clear(&why_reply_fields, &r);
+    struct job_view v = world_view(&w, job);
+    ck_assert_int_eq(v.exit_code, 3);
+    fields_clear(&job_view_fields, &v);
+    ck_assert(!core_why(w.core, &(struct job_call){.job = 99}, w.now, &r));
+    world_fini(&w);
+}
+END_TEST
+
+/* The same functions answer and decide: what `why` says doesn't block starts, and the other way round. */
+START_TEST(why_and_decide_agree)
+{
+    begin();
+    for (int i = 0; i < 40; i++) {
+        uint64_t job = world_submit(&w, i % 3 ? "globex" : "acme/etl", world_spec(500 + (uint64_t)(i % 7) * 700, GIB * (uint64_t)(1 + i % 9)));
+        struct why_reply r = why(job);
+        bool free = r.blockers.count == 0;
+        fields_clear(&why_reply_fields, &r);
+        (void)world_decide(&w);
+        struct attempt_id id = {job, 0, 0};
+        ck_assert_msg(free == (world_node_of(&w, &id) != NULL), "job %d", i);
+    }
+    world_fini(&w);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("core explain");
+    TCase *t = tcase_create("facts");
+    tcase_add_test(t, every_blocker_is_named_at_every_level_with_what_would_help);
+    tcase_add_test(t, a_row_shows_the_first_blocker);
+    tcase_add_test(t, an_estimate_comes_from_the_first_known_end);
+    tcase_add_test(t, what_no_node_can_hold_any_more_can_never_run);
+    tcase_add_test(t, a_cap_a_pause_and_a_refusal_are_named);
+    tcase_add_test(t, nothing_blocks_what_runs_or_is_done);
+    tcase_add_test(t, why_and_decide_agree);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? 0 : 1;
+}
