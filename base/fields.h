@@ -35,7 +35,7 @@ enum field_kind {
     FIELD_CPU,      /* uint64_t milli-cores; JSON in: number of cores (2, 0.5) or "250m"; out: text "0.5" */
     FIELD_SIZE,     /* uint64_t bytes; JSON in: integer or "4Gi"; out: integer */
     FIELD_DURATION, /* uint64_t ms; JSON in: "30m" or integer ms; out: integer ms */
-    FIELD_MONEY,    /* int64_t micro-units; JSON in: "12.50", 12, or 12.5 when exact in six decimals; out: text "12.50" */
+    FIELD_MONEY,    /* int64_t micro-units; JSON in: "12.50", 12, or 12.5 when exact in six decimals; out: "12.50" */
     FIELD_TIME,     /* int64_t UTC us, years 1 to 9999; JSON: RFC 3339 text */
     FIELD_STR,      /* char *, NULL = absent; UTF-8 */
     FIELD_BYTES,    /* struct bytes; JSON: base64 text */
@@ -88,8 +88,8 @@ enum field_flag {
     FIELD_HIDDEN = 2,   /* internal: never in JSON, neither in nor out */
     FIELD_OUTPUT = 4,   /* JSON output only: input naming it is refused */
     FIELD_ALWAYS = 8,   /* JSON output writes it even when zero or empty */
-    FIELD_ESCAPED = 16, /* FIELD_STR, _STRS, _PAIRS (values) that may hold any text (a script, a line of output): newlines
-                           and control characters are fine in it. JSON input refuses them elsewhere, but for tabs. */
+    FIELD_ESCAPED = 16, /* FIELD_STR, _STRS, _PAIRS (values) that may hold any text (a script, a line of output):
+                           newlines and control characters are fine. JSON input refuses them elsewhere, but tabs. */
     FIELD_KEYED = 32,   /* FIELD_LIST whose JSON is an object: the inner table's first row (a FIELD_STR) is the key */
 };
 
@@ -114,7 +114,8 @@ struct fields {
     size_t count;
 };
 
-/* Rows and tables, readable: FIELD_ROW(job_spec, 3, "time_limit", FIELD_DURATION, time_limit_ms, .max = ..., .help = "...") */
+/* Rows and tables, readable:
+ * FIELD_ROW(job_spec, 3, "time_limit", FIELD_DURATION, time_limit_ms, .max = ..., .help = "...") */
 #define FIELD_ROW(type, id_, name_, kind_, ...)                                                    \
     {                                                                                              \
         .name = (name_), .id = (id_), .kind = (kind_), FIELD_ROW_MEMBER(type, __VA_ARGS__, )       \

@@ -3,8 +3,8 @@
  *
  * Input is strict: unknown keys, duplicate keys, wrong types, numbers out of range, invalid UTF-8 are refused with the
  * place and what is allowed: "resources.memory: '4 Gigs' is not a size; write 4Gi, 4096Mi or bytes".
- * The mode JSON_LENIENT (for peers of another version) skips unknown keys instead and reads FIELD_OUTPUT rows: it is how
- * a client reads an answer.
+ * The mode JSON_LENIENT (for peers of another version) skips unknown keys instead and reads FIELD_OUTPUT rows: it is
+ * how a client reads an answer.
  * Output is one line of valid UTF-8 whatever the object holds: a byte that isn't is written as U+FFFD.
  * A table of NULL is an empty object, both ways.
  */
@@ -21,8 +21,8 @@ int json_write_pretty(const struct fields *f, const void *object, struct buf *ou
 /* One text in quotes, escaped. */
 void json_put_text(struct buf *out, const char *text);
 enum json_mode { JSON_STRICT, JSON_LENIENT };
-/* Object overwritten without being cleared, untouched on failure. -EINVAL; err begins with the dotted path of the place,
- * or with "line 3, column 7: " when it isn't JSON at all. */
+/* Object overwritten without being cleared, untouched on failure. -EINVAL; err begins with the dotted path of the
+ * place, or with "line 3, column 7: " when it isn't JSON at all. */
 int json_read(const struct fields *f, const char *text, size_t len, enum json_mode mode, void *object,
               struct err *err) MUST_USE;
 
@@ -39,6 +39,7 @@ struct json_message {
 int json_message_parse(const char *text, size_t len, struct json_message *ret, struct err *err) MUST_USE;
 void json_message_fini(struct json_message *m);
 /* params / result / error.data of a message into an object. NULL or null = an empty object. */
-int json_part_read(const void *part, const struct fields *f, enum json_mode mode, void *object, struct err *err) MUST_USE;
+int json_part_read(const void *part, const struct fields *f, enum json_mode mode, void *object,
+                   struct err *err) MUST_USE;
 
 #endif

@@ -143,9 +143,11 @@ static inline void sample_must(bool done)
 /* At most 16 characters; any UTF-8, control characters only when `escaped`. NULL now and then. */
 static inline char *sample_text(uint64_t *seed, bool escaped, bool always)
 {
-    static const char *const parts[] = { "a", "Z", "7", " ", "\t", "\"", "\\", "/", ":", "#", "- ", "{", "]", "'", "é", "€",
-                                         "\xf0\x9f\x9a\x80", "true", "~", "null", "1.50", "=", ",", "&x", "*", "!", "%", "\xe2\x80\xa8", "\xef\xbb\xbf",
-                                         "\xef\xbf\xbf", "\xc2\xa0", "\xee\x80\x80" };
+    static const char *const parts[] = {
+        "a", "Z", "7", " ", "\t", "\"", "\\", "/", ":", "#", "- ", "{", "]", "'", "é", "€", "\xf0\x9f\x9a\x80",
+        "true", "~", "null", "1.50", "=", ",", "&x", "*", "!", "%", "\xe2\x80\xa8", "\xef\xbb\xbf", "\xef\xbf\xbf",
+        "\xc2\xa0", "\xee\x80\x80",
+    };
     static const char *const controls[] = { "\n", "\r", "\x01", "\x1b[31m", "\x7f", "\xc2\x9b", "\n\n  ", "\b\f" };
     struct buf b = { 0 };
     if (!always && sample_below(seed, 3) == 0)

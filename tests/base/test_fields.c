@@ -165,7 +165,8 @@ static const struct {
     { "a fault inside is named with its path", { TAG_BYTES(20), 3, TAG_BYTES(1), 1, 0xff }, 5,
       "item.name: byte 0 is not valid UTF-8" },
     { "a fault in a list is named with its place",
-      { TAG_BYTES(21), 0, TAG_BYTES(21), 4, TAG_BYTES(3), 2, TAG_NUMBER(2), 0x80 }, 8, "items[1].inners[0].first: cut" },
+      { TAG_BYTES(21), 0, TAG_BYTES(21), 4, TAG_BYTES(3), 2, TAG_NUMBER(2), 0x80 }, 8,
+      "items[1].inners[0].first: cut" },
     { "an inner object longer than the whole is refused", { TAG_BYTES(20), 100, 1 }, 3, "item: cut short" },
 };
 

@@ -67,7 +67,8 @@ START_TEST(text_cut_or_changed_anywhere_never_crashes_or_touches_the_object)
         if (i >= line.len)
             exact[sample_below(&seed, len)] = (char)sample_random(&seed);
         int rc = json_read(&sample_fields, exact, len, JSON_STRICT, &out, &err);
-        ck_assert_msg(rc == 0 || (rc == -EINVAL && err.text[0] != '\0'), "seed %llu: %d", (unsigned long long)first, rc);
+        ck_assert_msg(rc == 0 || (rc == -EINVAL && err.text[0] != '\0'), "seed %llu: %d",
+                      (unsigned long long)first, rc);
         ck_assert_msg(i >= line.len || rc < 0, "a cut text was read");
         if (rc == 0)
             fields_clear(&sample_fields, &out);
@@ -131,7 +132,8 @@ static void write_short(const struct sample *s, struct buf *out)
     struct buf whole = { 0 };
     ck_assert_int_eq(json_write(&sample_fields, s, &whole), 0);
     for (const char *at = buf_text(&whole); *at != '\0';) {
-        static const char *const always[] = { ",\"i32\":0", "\"i32\":0,", ",\"item\":{}", "\"item\":{},", "\"item\":{}" };
+        static const char *const always[] = { ",\"i32\":0", "\"i32\":0,", ",\"item\":{}", "\"item\":{},",
+                                              "\"item\":{}" };
         size_t skip = 0;
         for (size_t i = 0; i < COUNT_OF(always) && skip == 0; i++)
             if (strncmp(at, always[i], strlen(always[i])) == 0)
@@ -216,7 +218,8 @@ static const struct {
     { "{\"bytes\":\"Zg\"}", "bytes: 'Zg' is not base64 text" },
     { "{\"strs\":[1]}", "strs[0]: 1 is not a text" },
     { "{\"strs\":{}}", "strs: an object is not a list of texts" },
-    { "{\"strs\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]}",
+    { "{\"strs\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\","
+      "\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]}",
       "strs: 21 entries; at most 20" },
     { "{\"pairs\":{\"a\":1}}", "pairs.a: 1 is not a text" },
     { "{\"pairs\":{\"\":\"\"}}", "pairs.: 0 bytes in a key; at least 1" },

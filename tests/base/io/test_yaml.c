@@ -147,7 +147,8 @@ START_TEST(a_job_file_reads_as_people_write_it)
     static const char text[] = "# nightly\nname: crunch\ncommand: [sleep, 10, 1.50, true]\n"
                                "resources: {cpu: 0.5, memory: 4Gi, generic: {gpu: 2}}\n"
                                "env:\n  PORT: 8080\n  ANSWER: yes\n  EMPTY: ''\n"
-                               "time_limit: 1h30m\nbudget: 12.500001\narray: {last: 5}\nscript: |\n  #!/bin/sh\n  true\n";
+                               "time_limit: 1h30m\nbudget: 12.500001\narray: {last: 5}\n"
+                               "script: |\n  #!/bin/sh\n  true\n";
     struct job_spec spec;
     struct err err = { 0 };
     ck_assert_msg(read_text(&job_spec_fields, text, &spec, &err) == 0, "%s", err_text(&err));
