@@ -39,18 +39,48 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,
 };
 
-int core_apply_check(const struct core *c, const struct fact *fact, struct err *err)
+bool path_is_of(const struct strs *path, const struct tenant *t)
+{
+    if (path->count != t->line.count)
+        return false;
+    for (size_t i = 0; i < path->count; i++)
+        if (strcmp(path->v[i], t->line.v[i]) != 0)
+            return false;
+    return true;
+}
+
+static int check(const struct core *c, const struct fact *fact, struct err *err)
 {
     if (fact->kind >= FACT_KIND_COUNT || rules[fact->kind] == NULL)
         return err_set(err, -EPROTO, "no fact of kind %u changes the core", fact->kind);
     return rules[fact->kind]->check(c, fact, err);
 }
 
+/* Whether limits admitted it was the store's question, when it was committed. */
+static bool is_contradiction(enum ledger_verdict verdict)
+{
+    return verdict != LEDGER_FITS && verdict != LEDGER_QUOTA && verdict != LEDGER_BUDGET && verdict != LEDGER_QUEUE_FULL;
+}
+
+int core_apply_check(const struct core *c, const struct fact *fact, struct err *err)
+{
+    int rc = check(c, fact, err);
+    if (rc < 0)
+        return rc;
+    struct ledger_blocker b = {0};
+    enum ledger_verdict verdict = ledger_check(c->ledger, fact, &b);
+    if (is_contradiction(verdict))
+        return err_set(err, -EPROTO, "%s: the ledger says %s%s%s", names_get(&fact_names, fact->kind),
+                       names_get(&ledger_verdict_names, verdict), b.where != NULL ? " at " : "",
+                       b.where != NULL ? b.where : "");
+    return 0;
+}
+
 void core_apply(struct core *c, uint64_t seq, const struct fact *fact)
 {
     flight_end(c, fact);
     struct err err = {0};
-    int rc = core_apply_check(c, fact, &err);
+    int rc = check(c, fact, &err);
     BUG(rc < 0); /* err.text says which invariant */
     rules[fact->kind]->apply(c, fact);
     c->seq = MAX(c->seq, seq);

@@ -104,6 +104,8 @@ static int placed_check(const struct core *c, const struct fact *f, struct err *
     shape_refresh(c, s);
     if (!s->placeable)
         return err_set(err, -EPROTO, "placed: job %llu needs what no node has", (unsigned long long)j->id);
+    if (!path_is_of(&p->path, s->tenant) || !fields_equal(&resources_fields, &p->resources, &s->resources))
+        return err_set(err, -EPROTO, "placed: job %llu asked for something else", (unsigned long long)j->id);
     const struct task *t = task_find(j, p->id.task);
     if (t != NULL && task_state_next(t->state, TASK_EV_PLACED, 0) < 0)
         return refused_state(t, "placed", err);

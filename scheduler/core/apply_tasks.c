@@ -11,6 +11,8 @@ static int submitted_check(const struct core *c, const struct fact *f, struct er
         return err_set(err, -EPROTO, "job.submitted: job %llu is there already", (unsigned long long)s->job);
     if (s->tenant == NULL || s->key == NULL || tenant_find(c, s->tenant) == NULL)
         return err_set(err, -EPROTO, "job.submitted: job %llu has no tenant or no key", (unsigned long long)s->job);
+    if (!path_is_of(&s->path, tenant_find(c, s->tenant)))
+        return err_set(err, -EPROTO, "job.submitted: job %llu: its path is not its tenant's", (unsigned long long)s->job);
     if (s->spec.array.present && s->spec.array.last < s->spec.array.first)
         return err_set(err, -EPROTO, "job.submitted: job %llu has no tasks", (unsigned long long)s->job);
     return 0;
@@ -32,6 +34,10 @@ static struct job *job_of_range(const struct core *c, const struct fact_tasks *r
     struct job *j = job_find(c, r->job);
     if (j == NULL || j->finished) {
         err_set(err, -EPROTO, "%s: no unfinished job %llu", what, (unsigned long long)r->job);
+        return NULL;
+    }
+    if (!path_is_of(&r->path, job_tenant(j))) {
+        err_set(err, -EPROTO, "%s: job %llu: the path is not its tenant's", what, (unsigned long long)r->job);
         return NULL;
     }
     if (r->count == 0 || r->first < j->first || r->first > j->last || r->count - 1 > j->last - r->first) {

@@ -316,6 +316,8 @@ struct fact_rule {
 extern const struct fact_rule rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released, rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
     rule_drained, rule_snapshot_job, rule_snapshot_cell;
+/* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
+bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */
 void attempt_begin(struct core *c, struct task *t, struct node *n);
 void attempt_finish(struct core *c, struct task *t);

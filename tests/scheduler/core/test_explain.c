@@ -159,7 +159,7 @@ START_TEST(why_and_decide_agree)
 {
     begin();
     for (int i = 0; i < 40; i++) {
-        uint64_t job = world_submit(&w, i % 3 ? "globex" : "acme/etl", world_spec(500 + (uint64_t)(i % 7) * 700, GIB * (uint64_t)(1 + i % 9)));
+        uint64_t job = world_submit(&w, i % 3 ? "globex" : "acme/etl", world_spec(500 + (uint64_t)(i % 7) * 500, GIB * (uint64_t)(1 + i % 9)));
         struct why_reply r = why(job);
         bool free = r.blockers.count == 0;
         fields_clear(&why_reply_fields, &r);
