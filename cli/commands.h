@@ -9,7 +9,7 @@
 #define REEVE_CLI_COMMANDS_H
 
 #include "cli/cli.h"
-#include "cli/options.h"
+#include "cli/args.h"
 
 struct command {
     const char *name, *usage, *help; /* usage without "reeve "; help is one line */
@@ -43,7 +43,8 @@ int cmd_status(struct cli *cli, int argc, char **argv);
 int cmd_up(struct cli *cli, int argc, char **argv);
 int cmd_down(struct cli *cli, int argc, char **argv);
 
-extern const struct option_set submit_options, run_options, ps_options, show_options, why_options, logs_options,
+extern const struct option_set submit_options, run_options; /* job_request.c */
+extern const struct option_set ps_options, show_options, why_options, logs_options,
     wait_options, cancel_options, release_options, history_options, tenant_options, admin_options, nodes_options,
     drain_options, undrain_options, status_options;
 

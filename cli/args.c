@@ -1,4 +1,4 @@
-#include "cli/options.h"
+#include "cli/args.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static const struct option_row global_rows[] = {
     {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct cli, json),
      .help = "print the answer as one line of JSON"},
 };
-const struct option_set options_global = OPTION_SET(global_rows);
+const struct option_set args_global = OPTION_SET(global_rows);
 
 static const struct option_row *find(const struct option_set *set, const char *name, size_t len)
 {
@@ -62,7 +62,7 @@ static int set_value(const struct option_row *row, void *object, const char *val
     case OPTION_CALL:
         return row->set(object, value, err);
     }
-    BUG("a kind of option without a case");
+    BUG(true); /* a kind of option without a case */
     return -EINVAL;
 }
 
@@ -84,7 +84,7 @@ static const struct option_row *look_up(const struct parser *p, const char *arg,
     if (row != NULL || p->cli == NULL || !is_long)
         return row;
     *ret_into = p->cli;
-    return find(&options_global, arg + 2, len);
+    return find(&args_global, arg + 2, len);
 }
 
 static int one_option(struct parser *p, struct err *err)
@@ -106,7 +106,7 @@ static int one_option(struct parser *p, struct err *err)
     return rc < 0 ? err_wrap(err, -EINVAL, "--%s", row->name) : 0;
 }
 
-int options_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,
+int args_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,
                   struct err *err)
 {
     struct parser p = {.set = set, .into = into, .cli = cli, .argc = argc, .at = 1, .argv = argv};

@@ -1,9 +1,9 @@
 /*
- * options - command-line options as tables: `--name value`, `--name=value`, `-n value`, `-nvalue`, `--` ends them.
+ * args - command-line options as tables: `--name value`, `--name=value`, `-n value`, `-nvalue`, `--` ends them.
  * The same parser reads the "#REEVE" lines of a script.
  */
-#ifndef REEVE_CLI_OPTIONS_H
-#define REEVE_CLI_OPTIONS_H
+#ifndef REEVE_CLI_ARGS_H
+#define REEVE_CLI_ARGS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,9 +36,10 @@ struct option_set {
     size_t count;
     bool stop_at_word; /* the first word that is no option ends them: what follows is somebody else's command */
 };
-#define OPTION_SET(rows_, ...) {.rows = (rows_), .count = COUNT_OF(rows_), __VA_ARGS__}
+#define OPTION_SET(rows_) {.rows = (rows_), .count = COUNT_OF(rows_)}
+#define OPTION_SET_BEFORE_WORDS(rows_) {.rows = (rows_), .count = COUNT_OF(rows_), .stop_at_word = true}
 
-extern const struct option_set options_global; /* --dir, --socket, --json, read into struct cli */
+extern const struct option_set args_global; /* --dir, --socket, --json, read into struct cli */
 
 struct words {
     const char **v; /* free(v) */
@@ -47,7 +48,7 @@ struct words {
 
 /* argv[0] is not looked at. `cli` may be NULL (no global options then), `into` when the set is empty. Words that are no
  * options come back in *ret. -EINVAL: "--memory: '4 Gigs' is not a size; ...". */
-int options_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,
+int args_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,
                   struct err *err) MUST_USE;
 
 #endif

@@ -1,0 +1,91 @@
+#include "cli/commands.h"
+
+#include <string.h>
+
+const struct command commands[] = {
+    {"run", "run [OPTION]... [--] COMMAND [ARG]...",
+     "submit a command, wait, pass on what it writes, exit as it exits",
+     "run --cpu 2 --memory 4Gi -- python3 crunch.py data.csv", &run_options, cmd_run},
+    {"submit", "submit [OPTION]... FILE", "queue a job from a YAML or JSON file or a script ('-' is stdin)",
+     "submit --dry-run backfill.yaml", &submit_options, cmd_submit},
+    {"ps", "ps [OPTION]...", "what is queued and running", "ps --all-users", &ps_options, cmd_ps},
+    {"show", "show JOB[.TASK]", "everything about a job: its attempts, how they ended, what they used and cost",
+     "show 812.17", &show_options, cmd_show},
+    {"why", "why JOB[.TASK]", "everything that blocks a job, and the smallest change that would let it start", "why 813",
+     &why_options, cmd_why},
+    {"logs", "logs [-f] [--stdout | --stderr] JOB[.TASK[.ATTEMPT]]", "what a task wrote", "logs -f 812.17", &logs_options,
+     cmd_logs},
+    {"wait", "wait JOB", "wait until a job is over, exit as it exited", "wait 812", &wait_options, cmd_wait},
+    {"cancel", "cancel JOB[.TASK]...", "stop jobs or single tasks: SIGTERM, grace, then the kernel kills the whole tree",
+     "cancel 812.17 813", &cancel_options, cmd_cancel},
+    {"release", "release JOB...", "let held tasks queue again", "release 812", &release_options, cmd_release},
+    {"history", "history [OPTION]...", "jobs that are over, newest first", "history --tenant acme --state failed",
+     &history_options, cmd_history},
+    {"tenant", "tenant [PATH]", "the tree of tenants: used and allowed, spent, held and free", "tenant acme", &tenant_options,
+     cmd_tenant},
+    {"nodes", "nodes", "the machines: room, health, why one is not used", "nodes", &nodes_options, cmd_nodes},
+    {"drain", "drain [--reason TEXT] NODE", "place nothing new on a node", "drain node-07 --reason \"disk\"", &drain_options,
+     cmd_drain},
+    {"undrain", "undrain NODE", "use a node again", "undrain node-07", &undrain_options, cmd_undrain},
+    {"admin", "admin diff FILE | apply FILE | policy", "what a policy file would change, change it, show the policy",
+     "admin diff tenants.yaml", &admin_options, cmd_admin},
+    {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},
+    {"up", "up --dir DIR [--cpus N] [--memory SIZE] [--detach]", "start a complete single-node system in a folder (root)",
+     "up --dir /tmp/reeve", NULL, cmd_up},
+    {"down", "down --dir DIR", "stop it; nothing is left behind", "down --dir /tmp/reeve", NULL, cmd_down},
+};
+const size_t commands_count = COUNT_OF(commands);
+
+const struct command *commands_find(const char *name)
+{
+    for (size_t i = 0; i < commands_count; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static void put_option(struct buf *out, const struct option_row *row)
+{
+    size_t before = out->len;
+    if (row->letter != 0)
+        buf_addf(out, "  -%c, ", row->letter);
+    else
+        buf_add_str(out, "      ");
+    buf_addf(out, "--%s", row->name);
+    if (row->value != NULL)
+        buf_addf(out, " %s", row->value);
+    size_t used = out->len - before;
+    buf_addf(out, "%*s%s\n", used < 32 ? (int)(32 - used) : 2, "", row->help);
+}
+
+static void put_options(struct buf *out, const char *title, const struct option_set *set)
+{
+    if (set == NULL || set->count == 0)
+        return;
+    buf_addf(out, "\n%s:\n", title);
+    for (size_t i = 0; i < set->count; i++)
+        put_option(out, &set->rows[i]);
+}
+
+static void put_list(struct buf *out)
+{
+    buf_add_str(out, "usage: reeve COMMAND [ARG]...\n\n");
+    for (size_t i = 0; i < commands_count; i++)
+        buf_addf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+    buf_add_str(out, "\n`reeve help COMMAND` says more, reeve(1) everything.\n");
+    put_options(out, "for every command", &args_global);
+    buf_add_str(out, "\nexit codes: 0 done, 1 refused, 2 usage, 3 unreachable; `run` and `wait` exit as the job did\n");
+}
+
+void commands_help(const struct command *c, struct buf *out)
+{
+    if (c == NULL) {
+        put_list(out);
+        return;
+    }
+    buf_addf(out, "usage: reeve %s\n\n%s\n", c->usage, c->help);
+    put_options(out, "options", c->options);
+    if (c->options != NULL)
+        put_options(out, "for every command", &args_global);
+    buf_addf(out, "\nexample: reeve %s\n", c->example);
+}

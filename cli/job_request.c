@@ -1,0 +1,398 @@
+#include "cli/job_request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "base/io/yaml.h"
+#include "base/parse.h"
+
+#define SCRIPT_WORDS_MAX 128
+#define MARK "#REEVE"
+
+/* ---- options ---------------------------------------------------------------------------------------------- */
+
+static struct job_spec *spec_of(void *into)
+{
+    return &((struct job_request *)into)->call.spec;
+}
+
+static int replace_text(char **field, const char *value, struct err *err)
+{
+    return str_set(field, value) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int set_name(void *into, const char *value, struct err *err)
+{
+    return replace_text(&spec_of(into)->name, value, err);
+}
+
+static int set_tenant(void *into, const char *value, struct err *err)
+{
+    int rc = strcmp(value, TENANT_ROOT) == 0 ? 0 : parse_tenant_path(value, err);
+    return rc < 0 ? rc : replace_text(&((struct job_request *)into)->call.tenant, value, err);
+}
+
+static int set_key(void *into, const char *value, struct err *err)
+{
+    if (value[0] == '\0' || strlen(value) > JOB_KEY_MAX)
+        return err_set(err, -EINVAL, "a key has 1 to %d characters", JOB_KEY_MAX);
+    return replace_text(&((struct job_request *)into)->call.key, value, err);
+}
+
+static int set_cwd(void *into, const char *value, struct err *err)
+{
+    return replace_text(&spec_of(into)->cwd, value, err);
+}
+
+static int set_cpu(void *into, const char *value, struct err *err)
+{
+    return parse_cpu(value, &spec_of(into)->resources.cpu_milli, err);
+}
+
+static int set_memory(void *into, const char *value, struct err *err)
+{
+    return parse_size(value, &spec_of(into)->resources.mem_bytes, err);
+}
+
+static int set_scratch(void *into, const char *value, struct err *err)
+{
+    return parse_size(value, &spec_of(into)->resources.scratch_bytes, err);
+}
+
+static int set_time(void *into, const char *value, struct err *err)
+{
+    return parse_duration(value, &spec_of(into)->time_limit_ms, err);
+}
+
+static int set_log_max(void *into, const char *value, struct err *err)
+{
+    return parse_size(value, &spec_of(into)->log_max_bytes, err);
+}
+
+static int set_budget(void *into, const char *value, struct err *err)
+{
+    return parse_money(value, &spec_of(into)->budget_micros, err);
+}
+
+static int set_priority(void *into, const char *value, struct err *err)
+{
+    int64_t priority = 0;
+    int rc = parse_i64(value, -1000, 1000, &priority, err);
+    if (rc == 0)
+        spec_of(into)->priority = (int32_t)priority;
+    return rc;
+}
+
+static int set_count(struct counts *counts, const char *name, const char *number, struct err *err)
+{
+    uint64_t value = 0;
+    int rc = parse_name(name, RESOURCE_NAME_MAX, err);
+    if (rc == 0)
+        rc = parse_u64(number, 1, GENERIC_MAX, &value, err);
+    if (rc == 0 && counts_set(counts, name, value) < 0)
+        rc = err_set(err, -ENOMEM, "out of memory");
+    return rc;
+}
+
+static int set_gpu(void *into, const char *value, struct err *err)
+{
+    return set_count(&spec_of(into)->resources.generic, "gpu", value, err);
+}
+
+/* Cuts NAME=VALUE; `name` gets a copy. */
+static int cut_pair(const char *text, char *name, size_t size, const char **ret_value, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return err_set(err, -EINVAL, "'%s' is not of the form NAME=VALUE", text);
+    if ((size_t)(equals - text) >= size)
+        return err_set(err, -EINVAL, "the name in '%.40s...' is too long", text);
+    memcpy(name, text, (size_t)(equals - text));
+    name[equals - text] = '\0';
+    *ret_value = equals + 1;
+    return 0;
+}
+
+static int set_generic(void *into, const char *value, struct err *err)
+{
+    char name[FIELD_KEY_MAX + 1];
+    const char *number;
+    int rc = cut_pair(value, name, sizeof name, &number, err);
+    return rc < 0 ? rc : set_count(&spec_of(into)->resources.generic, name, number, err);
+}
+
+static int set_pair(struct pairs *pairs, const char *text, struct err *err)
+{
+    char name[FIELD_KEY_MAX + 1];
+    const char *value;
+    int rc = cut_pair(text, name, sizeof name, &value, err);
+    if (rc == 0 && pairs_set(pairs, name, value) < 0)
+        rc = err_set(err, -ENOMEM, "out of memory");
+    return rc;
+}
+
+static int set_label(void *into, const char *value, struct err *err)
+{
+    return set_pair(&spec_of(into)->labels, value, err);
+}
+
+/* "--env HOME=/tmp", or "--env HOME" for the value that it has here. */
+static int set_env(void *into, const char *value, struct err *err)
+{
+    if (strchr(value, '=') != NULL)
+        return set_pair(&spec_of(into)->env, value, err);
+    const char *here = getenv(value);
+    if (here == NULL)
+        return err_set(err, -EINVAL, "the variable '%s' is not set here; write %s=VALUE", value, value);
+    return pairs_set(&spec_of(into)->env, value, here) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int range_number(const char *from, size_t len, uint64_t least, uint64_t most, uint32_t *ret)
+{
+    char text[24];
+    uint64_t value = 0;
+    if (len >= sizeof text)
+        return -EINVAL;
+    memcpy(text, from, len);
+    text[len] = '\0';
+    int rc = parse_u64(text, least, most, &value, NULL);
+    if (rc == 0)
+        *ret = (uint32_t)value;
+    return rc;
+}
+
+static int set_array(void *into, const char *value, struct err *err)
+{
+    struct job_array array = {.present = true};
+    size_t dash = strcspn(value, "-"), end = strcspn(value, "%");
+    bool good = dash < end && range_number(value, dash, 0, UINT32_MAX - 1, &array.first) == 0 &&
+                range_number(value + dash + 1, end - dash - 1, 0, UINT32_MAX - 1, &array.last) == 0;
+    if (good && value[end] == '%')
+        good = range_number(value + end + 1, strlen(value + end + 1), 1, JOB_TASKS_MAX, &array.max_running) == 0;
+    if (!good || array.last < array.first)
+        return err_set(err, -EINVAL, "'%s' is not a range of tasks; write 1-365, or 1-365%%50 for 50 at a time", value);
+    spec_of(into)->array = array;
+    return 0;
+}
+
+static int set_enum(uint32_t *field, const struct names *names, const char *value, struct err *err)
+{
+    int found = names_find(names, value);
+    if (found >= 0) {
+        *field = (uint32_t)found;
+        return 0;
+    }
+    struct buf allowed = {0};
+    names_list(names, &allowed);
+    (void)err_set(err, -EINVAL, "'%s' is none of: %s", value, buf_text(&allowed));
+    buf_fini(&allowed);
+    return -EINVAL;
+}
+
+static int set_network(void *into, const char *value, struct err *err)
+{
+    return set_enum(&spec_of(into)->network, &net_mode_names, value, err);
+}
+
+static int set_lease(void *into, const char *value, struct err *err)
+{
+    return set_enum(&spec_of(into)->lease, &lease_class_names, value, err);
+}
+
+static int set_node_loss(void *into, const char *value, struct err *err)
+{
+    return set_enum(&spec_of(into)->on_node_loss, &node_loss_names, value, err);
+}
+
+#define CALL(name_, letter_, value_, set_, help_) \
+    {.name = (name_), .letter = (letter_), .kind = OPTION_CALL, .value = (value_), .set = (set_), .help = (help_)}
+static const struct option_row job_option_rows[] = {
+    CALL("cpu", 'c', "N", set_cpu, "cores of each task: 2, 0.5, 250m"),
+    CALL("memory", 'm', "SIZE", set_memory, "memory of each task: 4Gi"),
+    CALL("scratch", 0, "SIZE", set_scratch, "private disk space of each task, at /tmp"),
+    CALL("gpu", 0, "N", set_gpu, "the same as --generic gpu=N"),
+    CALL("generic", 0, "NAME=N", set_generic, "another resource that nodes offer; may be repeated"),
+    CALL("time", 't', "DURATION", set_time, "run time after which a task is stopped: 30m"),
+    CALL("budget", 0, "MONEY", set_budget, "what the whole job may cost: 12.50"),
+    CALL("array", 'a', "FIRST-LAST[%N]", set_array, "many tasks, at most N at a time; each sees REEVE_TASK"),
+    {.name = "retries", .kind = OPTION_U32, .value = "N", .offset = offsetof(struct job_request, call.spec.retries),
+     .max = JOB_RETRIES_MAX, .help = "further attempts after failures of the job's own making"},
+    CALL("priority", 'p', "N", set_priority, "among the tenant's own jobs, -1000 to 1000"),
+    CALL("name", 'n', "NAME", set_name, "name of the job, for people"),
+    CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),
+    CALL("label", 'l', "NAME=VALUE", set_label, "for reports; may be repeated"),
+    CALL("env", 'e', "NAME[=VALUE]", set_env, "a variable of the job's environment; may be repeated"),
+    CALL("cwd", 0, "PATH", set_cwd, "working directory inside the sandbox (default /tmp)"),
+    CALL("network", 0, "none|host", set_network, "host only where policy allows it"),
+    CALL("lease", 0, "patient|fast", set_lease, "fast: restarted elsewhere within seconds of a silent node"),
+    CALL("on-node-loss", 0, "rerun|hold|fail", set_node_loss, "what happens when the node is lost"),
+    CALL("log-max", 0, "SIZE", set_log_max, "bytes kept of stdout and of stderr (default 16Mi)"),
+    CALL("key", 0, "KEY", set_key, "idempotency key: the same key never makes a second job"),
+    {.name = "dry-run", .kind = OPTION_FLAG, .offset = offsetof(struct job_request, call.dry_run),
+     .help = "only check and quote; nothing is queued"},
+};
+const struct option_set submit_options = OPTION_SET(job_option_rows);
+const struct option_set run_options = OPTION_SET_BEFORE_WORDS(job_option_rows);
+
+/* ---- files ------------------------------------------------------------------------------------------------ */
+
+void job_request_fini(struct job_request *r)
+{
+    fields_clear(&submit_call_fields, &r->call);
+}
+
+/* The rows of a job file: those of a job, and what belongs to the submission. */
+struct job_file {
+    struct job_spec spec;
+    char *tenant, *key;
+};
+
+static const struct fields *job_file_fields(void)
+{
+    static struct field rows[FIELD_ROWS_MAX];
+    static struct fields table = {.what = "job", .size = sizeof(struct job_file), .rows = rows};
+    static const struct field extra[] = {
+        FIELD_ROW(job_file, 1001, "tenant", FIELD_STR, tenant, .max = 255),
+        FIELD_ROW(job_file, 1002, "key", FIELD_STR, key, .max = JOB_KEY_MAX),
+    };
+    _Static_assert(offsetof(struct job_file, spec) == 0, "the job's rows are used as they are");
+    assert(job_spec_fields.count + COUNT_OF(extra) <= COUNT_OF(rows));
+    memcpy(rows, job_spec_fields.rows, job_spec_fields.count * sizeof rows[0]);
+    memcpy(rows + job_spec_fields.count, extra, sizeof extra);
+    table.count = job_spec_fields.count + COUNT_OF(extra);
+    return &table;
+}
+
+static int read_yaml(struct job_request *r, const char *name, const char *text, size_t len, struct err *err)
+{
+    struct job_file file = {0};
+    int rc = yaml_read(job_file_fields(), name, text, len, &file, err);
+    if (rc < 0)
+        return rc;
+    r->call.spec = file.spec;
+    r->call.tenant = file.tenant;
+    r->call.key = file.key;
+    return 0;
+}
+
+int words_split(char *line, char **words, size_t max, size_t *ret_count, struct err *err)
+{
+    size_t count = 0;
+    char *in = line, *out = line;
+    for (;;) {
+        in += strspn(in, " \t\r");
+        if (*in == '\0' || *in == '#')
+            break;
+        if (count == max)
+            return err_set(err, -EINVAL, "more than %zu words", max);
+        words[count++] = out;
+        char quote = '\0';
+        for (; *in != '\0' && (quote != '\0' || strchr(" \t\r", *in) == NULL); in++) {
+            if (quote == '\0' && (*in == '\'' || *in == '"'))
+                quote = *in;
+            else if (quote != '\0' && *in == quote)
+                quote = '\0';
+            else if (*in == '\\' && quote != '\'' && in[1] != '\0')
+                *out++ = *++in;
+            else
+                *out++ = *in;
+        }
+        if (quote != '\0')
+            return err_set(err, -EINVAL, "a quote %c is not closed", quote);
+        in += *in != '\0'; /* before the next word's end may be written over it */
+        *out++ = '\0';
+    }
+    *ret_count = count;
+    return 0;
+}
+
+static int script_line(struct job_request *r, char *line, struct err *err)
+{
+    char *argv[SCRIPT_WORDS_MAX + 1] = {line}; /* argv[0] is not looked at */
+    size_t count = 0;
+    struct words rest = {0};
+    int rc = words_split(line, argv + 1, SCRIPT_WORDS_MAX, &count, err);
+    if (rc == 0)
+        rc = args_parse(&submit_options, r, NULL, (int)count + 1, argv, &rest, err);
+    if (rc == 0 && rest.count > 0)
+        rc = err_set(err, -EINVAL, "'%s' is not an option", rest.v[0]);
+    free(rest.v);
+    return rc;
+}
+
+/* Is this line ours? "#REEVE" alone or followed by space; "#REEVED" is a comment. */
+static bool is_marked(const char *line, size_t len)
+{
+    size_t mark = sizeof MARK - 1;
+    return len >= mark && memcmp(line, MARK, mark) == 0 && (len == mark || strchr(" \t\r", line[mark]) != NULL);
+}
+
+static int script_options(struct job_request *r, const char *name, const char *text, size_t len, struct err *err)
+{
+    unsigned number = 1;
+    for (const char *at = text, *end = text + len; at < end; number++) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t line_len = newline != NULL ? (size_t)(newline - at) : (size_t)(end - at);
+        if (is_marked(at, line_len)) {
+            char *line = strndup(at + sizeof MARK - 1, line_len - (sizeof MARK - 1));
+            int rc = line == NULL ? err_set(err, -ENOMEM, "out of memory") : script_line(r, line, err);
+            free(line);
+            if (rc < 0)
+                return err_wrap(err, rc, "%s:%u", name, number);
+        }
+        at += line_len + 1;
+    }
+    return 0;
+}
+
+static int read_script(struct job_request *r, const char *name, const char *text, size_t len, struct err *err)
+{
+    if (len > JOB_SCRIPT_MAX)
+        return err_set(err, -EINVAL, "%s: a script has at most %d bytes", name, JOB_SCRIPT_MAX);
+    if (parse_utf8(text, len, err) < 0)
+        return err_wrap(err, -EINVAL, "%s", name);
+    struct job_spec *spec = &r->call.spec;
+    const char *slash = strrchr(name, '/');
+    const char *base = slash != NULL ? slash + 1 : name;
+    char short_name[JOB_NAME_MAX + 1];
+    snprintf(short_name, sizeof short_name, "%.*s", (int)strcspn(base, "."), base);
+    if ((spec->script = strndup(text, len)) == NULL)
+        return err_set(err, -ENOMEM, "%s: out of memory", name);
+    if (parse_name(short_name, JOB_NAME_MAX, NULL) == 0 && str_set(&spec->name, short_name) < 0)
+        return err_set(err, -ENOMEM, "%s: out of memory", name);
+    return script_options(r, name, text, len, err);
+}
+
+int job_request_read_text(struct job_request *r, const char *name, const char *text, size_t len, struct err *err)
+{
+    return len >= 2 && memcmp(text, "#!", 2) == 0 ? read_script(r, name, text, len, err)
+                                                  : read_yaml(r, name, text, len, err);
+}
+
+int job_request_read(struct job_request *r, const char *path, struct err *err)
+{
+    bool standard = strcmp(path, "-") == 0;
+    struct buf text = {0};
+    int rc = file_read(standard ? "/dev/stdin" : path, YAML_FILE_MAX, &text, err);
+    if (rc == 0)
+        rc = job_request_read_text(r, standard ? "stdin" : path, buf_text(&text), text.len, err);
+    buf_fini(&text);
+    return rc;
+}
+
+int job_request_make_key(struct job_request *r, struct err *err)
+{
+    if (r->call.key != NULL)
+        return 0;
+    uint64_t random[2];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return err_set(err, -EIO, "make a key: %s", strerror(errno));
+    char key[40];
+    snprintf(key, sizeof key, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+    return replace_text(&r->call.key, key, err);
+}

@@ -1,0 +1,73 @@
+#include "cli/job_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/format.h"
+
+#define BAR_CELLS 6
+
+static void end_by_signal(struct buf *out, const struct exit_record *r)
+{
+    buf_addf(out, "killed by signal %d", r->signal);
+    const char *name = r->signal > 0 ? strsignal(r->signal) : NULL;
+    if (name != NULL)
+        buf_addf(out, " (%s)", name);
+}
+
+void job_text_end(struct buf *out, const struct attempt_view *a, const struct job_spec *spec)
+{
+    const struct exit_record *r = &a->record;
+    if (r->cause == END_EXIT) {
+        buf_addf(out, "exited with code %d", r->exit_code);
+    } else if (r->cause == END_SIGNAL) {
+        end_by_signal(out, r);
+    } else if (a->sentence != NULL) {
+        format_safe(out, a->sentence);
+    } else {
+        format_safe(out, a->cause);
+    }
+    if (r->cause == END_OOM && spec != NULL && spec->resources.mem_bytes > 0) {
+        buf_add_str(out, ", peak ");
+        format_bytes(out, r->usage.mem_peak_bytes);
+        buf_add_str(out, " of ");
+        format_bytes(out, spec->resources.mem_bytes);
+    }
+    if (r->detail != NULL && r->detail[0] != '\0') {
+        buf_add_str(out, ": ");
+        format_safe(out, r->detail);
+    }
+}
+
+void job_text_tasks(struct buf *out, const struct job_row *row, bool bar)
+{
+    buf_addf(out, "%u/%u", row->done, row->tasks);
+    if (bar && row->tasks > 1) {
+        buf_add_str(out, " ");
+        format_bar(out, row->done, row->tasks, BAR_CELLS);
+    }
+    if (row->failed > 0 && row->tasks > 1)
+        buf_addf(out, " %u failed", row->failed);
+}
+
+void job_text_ref(struct buf *out, uint64_t job, const struct job_spec *spec, const struct attempt_view *a)
+{
+    buf_addf(out, "%" PRIu64, job);
+    if (spec->array.present || a->epoch > 1)
+        buf_addf(out, ".%u", a->task);
+    if (a->epoch > 1)
+        buf_addf(out, ".%u", a->epoch);
+}
+
+int job_text_view(struct cli *cli, const struct job_call *call, struct job_view *ret, bool *ret_archived)
+{
+    struct refusal refusal = {0};
+    *ret_archived = false;
+    int code = cli_try(cli, CALL_SHOW, call, ret, "not_found", &refusal);
+    if (code == CLI_REFUSED && refusal.code != NULL) { /* it ended long ago, or never was */
+        *ret_archived = true;
+        code = cli_report(cli, REPORT_SHOW, call, ret);
+    }
+    fields_clear(&refusal_fields, &refusal);
+    return code;
+}

@@ -1,0 +1,165 @@
+/* ps, history - jobs as a table: those the scheduler has, and those that are over. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/io/clock.h"
+#include "cli/commands.h"
+#include "cli/format.h"
+#include "cli/job_text.h"
+#include "cli/table.h"
+
+struct list_options {
+    const char *tenant, *state;
+    bool all, finished;
+    uint32_t limit;
+    uint64_t after;
+};
+
+static const struct option_row ps_rows[] = {
+    {.name = "all-users", .letter = 'a', .kind = OPTION_FLAG, .offset = offsetof(struct list_options, all),
+     .help = "not only your own jobs"},
+    {.name = "tenant", .kind = OPTION_TEXT, .value = "PATH", .offset = offsetof(struct list_options, tenant),
+     .help = "only this tenant and those below it"},
+    {.name = "state", .kind = OPTION_TEXT, .value = "STATE", .offset = offsetof(struct list_options, state),
+     .help = "only jobs in this state: pending, running, failed, ..."},
+    {.name = "finished", .letter = 'f', .kind = OPTION_FLAG, .offset = offsetof(struct list_options, finished),
+     .help = "also those that ended lately"},
+    {.name = "limit", .kind = OPTION_U32, .value = "N", .max = 10000, .offset = offsetof(struct list_options, limit),
+     .help = "at most N jobs (default 100)"},
+    {.name = "after", .kind = OPTION_U64, .value = "JOB", .offset = offsetof(struct list_options, after),
+     .help = "only jobs with a larger number: the next page"},
+};
+const struct option_set ps_options = OPTION_SET(ps_rows);
+
+static const struct option_row history_rows[] = {
+    {.name = "all-users", .letter = 'a', .kind = OPTION_FLAG, .offset = offsetof(struct list_options, all),
+     .help = "not only your own jobs"},
+    {.name = "tenant", .kind = OPTION_TEXT, .value = "PATH", .offset = offsetof(struct list_options, tenant),
+     .help = "only this tenant and those below it"},
+    {.name = "state", .kind = OPTION_TEXT, .value = "STATE", .offset = offsetof(struct list_options, state),
+     .help = "only jobs that ended like this: succeeded, failed, ..."},
+    {.name = "limit", .kind = OPTION_U32, .value = "N", .max = 10000, .offset = offsetof(struct list_options, limit),
+     .help = "at most N jobs (default 100)"},
+    {.name = "before", .kind = OPTION_U64, .value = "JOB", .offset = offsetof(struct list_options, after),
+     .help = "only jobs with a smaller number: the next page"},
+};
+const struct option_set history_options = OPTION_SET(history_rows);
+
+static const struct table_column ps_columns[] = {
+    {"ID", true, true},   {"NAME", false, true},  {"STATE", false, true}, {"TASKS", false, true},
+    {"NODE", false, false}, {"CPU", true, false},   {"MEM", true, false},   {"COST", true, true},
+    {"QUOTE", true, false}, {"USER", false, false}, {"WAITING FOR", false, false},
+};
+static const struct table_column history_columns[] = {
+    {"ID", true, true},    {"NAME", false, true},  {"STATE", false, true}, {"TASKS", false, true}, {"TENANT", false, true},
+    {"USER", false, true}, {"COST", true, true},   {"ENDED", false, true}, {"AFTER", true, true},
+};
+
+static void add_id_name_state_tasks(struct cli *cli, struct table *t, const struct job_row *row)
+{
+    buf_addf(table_cell(t), "%" PRIu64, row->job);
+    table_next(t);
+    table_add(t, row->name);
+    struct buf state = {0};
+    format_safe(&state, row->state);
+    format_styled(table_cell(t), cli->colour_out, format_state_style(row->state), buf_text(&state));
+    buf_fini(&state);
+    table_next(t);
+    job_text_tasks(table_cell(t), row, cli->progress);
+    table_next(t);
+}
+
+static void add_ps(struct cli *cli, struct table *t, const struct job_row *row, const char *currency, bool all)
+{
+    add_id_name_state_tasks(cli, t, row);
+    table_add(t, row->nodes);
+    if (row->cpu_milli > 0)
+        format_cpus(table_cell(t), row->cpu_milli);
+    table_next(t);
+    if (row->mem_bytes > 0)
+        format_bytes(table_cell(t), row->mem_bytes);
+    table_next(t);
+    bool started = row->cost_micros != 0 || row->live > 0 || row->done > 0;
+    if (started)
+        format_cost(table_cell(t), row->cost_micros, currency);
+    table_next(t);
+    if (!started)
+        format_cost(table_cell(t), row->quote_micros, currency);
+    table_next(t);
+    table_add(t, all ? row->user : NULL);
+    table_add(t, row->waiting_for);
+}
+
+static void add_history(struct cli *cli, struct table *t, const struct job_row *row, const char *currency, int64_t now)
+{
+    add_id_name_state_tasks(cli, t, row);
+    table_add(t, row->tenant);
+    table_add(t, row->user);
+    format_cost(table_cell(t), row->cost_micros, currency);
+    table_next(t);
+    if (row->ended_utc_us > 0)
+        format_clock(table_cell(t), row->ended_utc_us, now);
+    table_next(t);
+    if (row->ended_utc_us > row->submitted_utc_us)
+        format_span(table_cell(t), (uint64_t)(row->ended_utc_us - row->submitted_utc_us));
+    table_next(t);
+}
+
+static void print_list(struct cli *cli, const struct list_reply *reply, bool history, bool all)
+{
+    struct table t;
+    struct buf text = {0};
+    if (history)
+        table_init(&t, history_columns, COUNT_OF(history_columns), cli->colour_out);
+    else
+        table_init(&t, ps_columns, COUNT_OF(ps_columns), cli->colour_out);
+    int64_t now = clock_utc_us();
+    const struct job_row *rows = reply->jobs.v;
+    for (size_t i = 0; i < reply->jobs.count; i++) {
+        if (history)
+            add_history(cli, &t, &rows[i], reply->currency, now);
+        else
+            add_ps(cli, &t, &rows[i], reply->currency, all);
+    }
+    table_write(&t, true, 0, cli->width, &text);
+    if (reply->jobs.count == 0 && cli->progress)
+        buf_add_str(&text, history ? "no job has ended yet\n" : all ? "nothing is queued or running\n"
+                                                                     : "no job of yours is queued or running\n");
+    if (reply->more)
+        buf_addf(&text, "there are more: --%s %" PRIu64 "\n", history ? "before" : "after",
+                 rows[reply->jobs.count - 1].job);
+    fputs(buf_text(&text), stdout);
+    table_fini(&t);
+    buf_fini(&text);
+}
+
+static int list(struct cli *cli, const struct option_set *set, bool history, int argc, char **argv)
+{
+    struct list_options o = {0};
+    struct words words = {0};
+    if (cli_options(cli, set, &o, argc, argv, &words, 0, 0) < 0)
+        return CLI_USAGE;
+    free(words.v);
+    struct list_call call = {.all_users = o.all, .limit = o.limit, .after = o.after, .finished = o.finished || history};
+    struct list_reply reply = {0};
+    if (str_set(&call.tenant, o.tenant) < 0 || str_set(&call.state, o.state) < 0)
+        return CLI_UNREACHABLE;
+    int code = history ? cli_report(cli, REPORT_HISTORY, &call, &reply) : cli_call(cli, CALL_LIST, &call, &reply);
+    if (code == CLI_DONE && cli->json)
+        cli_json(&list_reply_fields, &reply);
+    else if (code == CLI_DONE)
+        print_list(cli, &reply, history, o.all);
+    fields_clear(&list_call_fields, &call);
+    fields_clear(&list_reply_fields, &reply);
+    return code;
+}
+
+int cmd_ps(struct cli *cli, int argc, char **argv)
+{
+    return list(cli, &ps_options, false, argc, argv);
+}
+
+int cmd_history(struct cli *cli, int argc, char **argv)
+{
+    return list(cli, &history_options, true, argc, argv);
+}

@@ -1,0 +1,316 @@
+/* show - everything about one job or task: history with times, ends, use, money line by line. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/io/clock.h"
+#include "cli/commands.h"
+#include "cli/format.h"
+#include "cli/job_text.h"
+#include "cli/table.h"
+
+#define DETAILED_MAX 4 /* attempts of a whole job that are shown in full; more become a table */
+
+const struct option_set show_options = {0};
+
+static void line(struct buf *out, const char *name)
+{
+    buf_addf(out, "%-11s", name);
+}
+
+static void put_head(struct cli *cli, struct buf *out, const struct job_view *v, bool archived)
+{
+    const struct job_row *row = &v->row;
+    struct buf state = {0};
+    buf_addf(out, "job %" PRIu64 "  ", row->job);
+    format_safe(out, row->name);
+    buf_add_str(out, "  ");
+    format_safe(&state, row->state);
+    format_styled(out, cli->colour_out, format_state_style(row->state), buf_text(&state));
+    buf_fini(&state);
+    buf_addf(out, "%s\n", archived ? "  (from the history)" : "");
+    line(out, "tenant");
+    format_safe(out, row->tenant);
+    buf_add_str(out, "   user ");
+    format_safe(out, row->user);
+    buf_add_str(out, "\n");
+}
+
+static void put_times(struct buf *out, const struct job_row *row)
+{
+    int64_t now = clock_utc_us();
+    line(out, "submitted");
+    format_instant(out, row->submitted_utc_us);
+    if (row->ended_utc_us > 0) {
+        buf_add_str(out, "   ended ");
+        format_instant(out, row->ended_utc_us);
+        buf_add_str(out, "   after ");
+        format_span(out, (uint64_t)MAX(row->ended_utc_us - row->submitted_utc_us, 0));
+    } else {
+        buf_add_str(out, "   ");
+        format_span(out, (uint64_t)MAX(now - row->submitted_utc_us, 0));
+        buf_add_str(out, " ago");
+    }
+    buf_add_str(out, "\n");
+}
+
+static void put_spec(struct buf *out, const struct job_spec *s)
+{
+    if (s->command.count > 0) {
+        line(out, "command");
+        format_words(out, &s->command);
+        buf_add_str(out, "\n");
+    }
+    if (s->script != NULL)
+        buf_addf(out, "%-11s%zu bytes\n", "script", strlen(s->script));
+    line(out, "asks for");
+    format_resources(out, &s->resources);
+    if (s->time_limit_ms > 0) {
+        buf_add_str(out, "   time limit ");
+        format_span(out, s->time_limit_ms * 1000);
+    }
+    if (s->priority != 0)
+        buf_addf(out, "   priority %d", s->priority);
+    if (s->retries > 0)
+        buf_addf(out, "   retries %u", s->retries);
+    if (s->network == NET_HOST)
+        buf_add_str(out, "   network host");
+    buf_add_str(out, "\n");
+    if (s->labels.count == 0)
+        return;
+    line(out, "labels");
+    for (size_t i = 0; i < s->labels.count; i++) {
+        buf_add_str(out, i > 0 ? ", " : "");
+        format_safe(out, s->labels.v[i].key);
+        buf_add_str(out, "=");
+        format_safe(out, s->labels.v[i].value);
+    }
+    buf_add_str(out, "\n");
+}
+
+static void put_progress(struct buf *out, const struct job_view *v)
+{
+    const struct job_row *row = &v->row;
+    line(out, "tasks");
+    if (v->spec.array.present)
+        buf_addf(out, "%u to %u: ", v->spec.array.first, v->spec.array.last);
+    buf_addf(out, "%u of %u done", row->done, row->tasks);
+    if (row->failed > 0)
+        buf_addf(out, ", %u of them failed", row->failed);
+    if (row->live > 0)
+        buf_addf(out, ", %u running", row->live);
+    if (row->queued > 0)
+        buf_addf(out, ", %u waiting", row->queued);
+    if (row->ended_utc_us > 0)
+        buf_addf(out, "   exit code %d", v->exit_code);
+    buf_add_str(out, "\n");
+    if (row->waiting_for != NULL) {
+        line(out, "waits for");
+        format_safe(out, row->waiting_for);
+        buf_add_str(out, "\n");
+    }
+    line(out, "cost");
+    format_cost(out, row->cost_micros, v->currency);
+    buf_add_str(out, "   quote ");
+    format_cost(out, row->quote_micros, v->currency);
+    if (v->spec.budget_micros > 0) {
+        buf_add_str(out, "   budget of the job ");
+        format_cost(out, v->spec.budget_micros, v->currency);
+    }
+    buf_add_str(out, "\n");
+}
+
+/* ---- attempts --------------------------------------------------------------------------------------------- */
+
+static void put_moment(struct buf *out, const char *what, int64_t utc_us, bool *any)
+{
+    if (utc_us <= 0)
+        return;
+    buf_addf(out, "%s%s ", *any ? "   " : "    ", what);
+    format_instant(out, utc_us);
+    *any = true;
+}
+
+static void put_use(struct buf *out, const struct exit_record *r)
+{
+    const struct usage *u = &r->usage;
+    buf_add_str(out, "    used    cpu ");
+    format_span(out, u->cpu_us);
+    buf_add_str(out, "   memory peak ");
+    format_bytes(out, u->mem_peak_bytes);
+    buf_add_str(out, "   read ");
+    format_bytes(out, u->read_bytes);
+    buf_add_str(out, "   written ");
+    format_bytes(out, u->written_bytes);
+    buf_addf(out, "   processes %" PRIu64, u->pids_peak);
+    if (u->throttled_us > 0) {
+        buf_add_str(out, "   throttled ");
+        format_span(out, u->throttled_us);
+    }
+    if (r->stray_procs > 0)
+        buf_addf(out, "   left behind %" PRIu64, r->stray_procs);
+    buf_add_str(out, "\n    wrote   stdout ");
+    format_bytes(out, r->out_bytes);
+    buf_add_str(out, "   stderr ");
+    format_bytes(out, r->err_bytes);
+    if (r->out_dropped + r->err_dropped > 0) {
+        buf_add_str(out, "   not kept ");
+        format_bytes(out, r->out_dropped + r->err_dropped);
+    }
+    buf_add_str(out, "\n");
+}
+
+static void put_amount(struct buf *out, const struct charge *c)
+{
+    if (strcmp(c->resource, "cpu") == 0)
+        format_cpus(out, c->amount);
+    else if (strcmp(c->resource, "memory") == 0 || strcmp(c->resource, "scratch") == 0)
+        format_bytes(out, c->amount);
+    else
+        buf_addf(out, "%" PRIu64, c->amount);
+}
+
+static void put_charges(struct cli *cli, struct buf *out, const struct attempt_view *a, const char *currency)
+{
+    static const struct table_column columns[] = {
+        {"RESOURCE", false, true}, {"AMOUNT", true, true}, {"FROM", true, true}, {"FOR", true, true}, {"COST", true, true}, {"PRICES", true, true}};
+    buf_add_str(out, "    charged ");
+    format_cost(out, a->spent_micros, currency);
+    if (a->hold_micros > 0) {
+        buf_add_str(out, "   held ");
+        format_cost(out, a->hold_micros, currency);
+    }
+    if (a->written_off_micros > 0) {
+        buf_add_str(out, "   paid by the platform ");
+        format_cost(out, a->written_off_micros, currency);
+    }
+    buf_add_str(out, "\n");
+    if (a->charges.count == 0)
+        return;
+    struct table t;
+    table_init(&t, columns, COUNT_OF(columns), cli->colour_out);
+    const struct charge *rows = a->charges.v;
+    for (size_t i = 0; i < a->charges.count; i++) {
+        table_add(&t, rows[i].resource);
+        put_amount(table_cell(&t), &rows[i]);
+        table_next(&t);
+        format_span(table_cell(&t), rows[i].from_run_us);
+        table_next(&t);
+        format_span(table_cell(&t), rows[i].run_us);
+        table_next(&t);
+        format_cost(table_cell(&t), rows[i].micros, NULL);
+        table_next(&t);
+        buf_addf(table_cell(&t), "v%u", rows[i].price_version);
+        table_next(&t);
+    }
+    table_write(&t, true, 6, 0, out);
+    table_fini(&t);
+}
+
+static void put_attempt(struct cli *cli, struct buf *out, const struct job_view *v, const struct attempt_view *a)
+{
+    bool any = false;
+    struct buf state = {0};
+    buf_addf(out, "\nattempt %u of ", a->epoch);
+    buf_addf(out, "%" PRIu64 ".%u  ", v->row.job, a->task);
+    format_safe(&state, a->state);
+    format_styled(out, cli->colour_out, format_state_style(a->state), buf_text(&state));
+    buf_fini(&state);
+    if (a->node != NULL) {
+        buf_add_str(out, " on ");
+        format_safe(out, a->node);
+    }
+    if (a->record.cause != END_NONE) {
+        buf_add_str(out, ": ");
+        job_text_end(out, a, &v->spec);
+    }
+    buf_add_str(out, "\n");
+    put_moment(out, "placed", a->placed_utc_us, &any);
+    put_moment(out, "started", a->started_utc_us, &any);
+    put_moment(out, "ended", a->ended_utc_us, &any);
+    if (a->record.run_us > 0) {
+        buf_add_str(out, "   ran ");
+        format_span(out, a->record.run_us);
+    }
+    buf_add_str(out, any ? "\n" : "");
+    if (a->record.cause != END_NONE)
+        put_use(out, &a->record);
+    put_charges(cli, out, a, v->currency);
+}
+
+static void put_attempts_table(struct cli *cli, struct buf *out, const struct job_view *v)
+{
+    static const struct table_column columns[] = {{"TASK", true, true}, {"STATE", false, true}, {"NODE", false, false},
+                                                  {"STARTED", false, false}, {"RAN", true, false}, {"CPU", true, false},
+                                                  {"PEAK", true, false}, {"COST", true, true}, {"END", false, false}};
+    struct table t;
+    table_init(&t, columns, COUNT_OF(columns), cli->colour_out);
+    const struct attempt_view *rows = v->attempts.v;
+    int64_t now = clock_utc_us();
+    for (size_t i = 0; i < v->attempts.count; i++) {
+        const struct attempt_view *a = &rows[i];
+        bool over = a->record.cause != END_NONE;
+        job_text_ref(table_cell(&t), v->row.job, &v->spec, a);
+        table_next(&t);
+        table_add(&t, a->state);
+        table_add(&t, a->node);
+        if (a->started_utc_us > 0)
+            format_clock(table_cell(&t), a->started_utc_us, now);
+        table_next(&t);
+        if (over)
+            format_span(table_cell(&t), a->record.run_us);
+        table_next(&t);
+        if (over)
+            format_span(table_cell(&t), a->record.usage.cpu_us);
+        table_next(&t);
+        if (over)
+            format_bytes(table_cell(&t), a->record.usage.mem_peak_bytes);
+        table_next(&t);
+        format_cost(table_cell(&t), a->spent_micros, NULL);
+        table_next(&t);
+        if (over && !(a->record.cause == END_EXIT && a->record.exit_code == 0))
+            job_text_end(table_cell(&t), a, &v->spec);
+        table_next(&t);
+    }
+    buf_add_str(out, "\n");
+    table_write(&t, true, 0, cli->width, out);
+    table_fini(&t);
+}
+
+static void print_view(struct cli *cli, const struct job_view *v, bool one_task, bool archived)
+{
+    struct buf text = {0};
+    put_head(cli, &text, v, archived);
+    put_times(&text, &v->row);
+    put_spec(&text, &v->spec);
+    put_progress(&text, v);
+    if (one_task || v->attempts.count <= DETAILED_MAX)
+        for (size_t i = 0; i < v->attempts.count; i++)
+            put_attempt(cli, &text, v, &((const struct attempt_view *)v->attempts.v)[i]);
+    else
+        put_attempts_table(cli, &text, v);
+    fputs(buf_text(&text), stdout);
+    buf_fini(&text);
+}
+
+int cmd_show(struct cli *cli, int argc, char **argv)
+{
+    struct words words = {0};
+    struct job_ref ref;
+    struct err err = {0};
+    if (cli_options(cli, &show_options, NULL, argc, argv, &words, 1, 1) < 0)
+        return CLI_USAGE;
+    int rc = job_ref_parse(words.v[0], &ref, &err);
+    free(words.v);
+    if (rc < 0)
+        return cli_usage(cli, "%s", err.text);
+    const struct job_call call = {.job = ref.job, .has_task = ref.has_task, .task = ref.task};
+    struct job_view view = {0};
+    bool archived;
+    int code = job_text_view(cli, &call, &view, &archived);
+    if (code == CLI_DONE && cli->json)
+        cli_json(&job_view_fields, &view);
+    else if (code == CLI_DONE)
+        print_view(cli, &view, ref.has_task, archived);
+    fields_clear(&job_view_fields, &view);
+    return code;
+}

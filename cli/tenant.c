@@ -1,0 +1,178 @@
+/* tenant - the tree of tenants: what each may use, uses, has spent. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/io/clock.h"
+#include "cli/commands.h"
+#include "cli/format.h"
+#include "cli/table.h"
+
+#define GENERICS_MAX 6 /* columns of their own; the rest is in --json */
+
+const struct option_set tenant_options = {0};
+
+enum { COLUMNS_BEFORE = 3, COLUMNS_AFTER = 7 };
+
+/* Names of generic resources that any of these tenants uses or is limited in. */
+static size_t generic_names(const struct tenant_reply *r, const char *names[GENERICS_MAX])
+{
+    size_t count = 0;
+    const struct tenant_row *rows = r->tenants.v;
+    for (size_t i = 0; i < r->tenants.count * 2; i++) {
+        const struct tenant_row *row = &rows[i / 2];
+        const struct counts *c = i % 2 == 0 ? &row->rule.quota.max.generic : &row->used.generic;
+        for (size_t k = 0; k < c->count; k++) {
+            size_t n = 0;
+            while (n < count && strcmp(names[n], c->v[k].name) != 0)
+                n++;
+            if (n == count && count < GENERICS_MAX)
+                names[count++] = c->v[k].name;
+        }
+    }
+    return count;
+}
+
+/* "12/16", or "12" where there is no limit, or nothing where there is neither. */
+static void add_share(struct table *t, uint64_t used, uint64_t max, void (*put)(struct buf *out, uint64_t value))
+{
+    if (used > 0 || max > 0)
+        put(table_cell(t), used);
+    if (max > 0) {
+        buf_add_str(table_cell(t), "/");
+        put(table_cell(t), max);
+    }
+    table_next(t);
+}
+
+static void put_number(struct buf *out, uint64_t value)
+{
+    buf_addf(out, "%" PRIu64, value);
+}
+
+/* Children are indented below their parent; a subtree's top stands at the left. */
+static void add_name(struct table *t, const struct tenant_row *row, size_t depth_of_top)
+{
+    size_t depth = 0;
+    bool root = strcmp(row->path, TENANT_ROOT) == 0;
+    for (const char *p = row->path; *p != '\0' && !root; p++)
+        depth += *p == '/';
+    depth += !root;
+    for (size_t i = depth_of_top; i < depth; i++)
+        buf_add_str(table_cell(t), "  ");
+    const char *slash = strrchr(row->path, '/');
+    format_safe(table_cell(t), root || slash == NULL || depth == depth_of_top ? row->path : slash + 1);
+    table_next(t);
+}
+
+static size_t depth_of(const char *path)
+{
+    size_t depth = strcmp(path, TENANT_ROOT) != 0;
+    for (const char *p = path; depth > 0 && *p != '\0'; p++)
+        depth += *p == '/';
+    return depth;
+}
+
+static void add_money(struct cli *cli, struct table *t, const struct tenant_row *row, int64_t now)
+{
+    bool limited = row->rule.budget.present;
+    format_cost(table_cell(t), row->spent_micros, NULL);
+    table_next(t);
+    if (row->held_micros != 0)
+        format_cost(table_cell(t), row->held_micros, NULL);
+    table_next(t);
+    if (limited) {
+        struct buf text = {0};
+        format_cost(&text, row->free_micros, NULL);
+        format_styled(table_cell(t), cli->colour_out, row->free_micros <= 0 ? STYLE_BAD : STYLE_PLAIN, buf_text(&text));
+        buf_fini(&text);
+    }
+    table_next(t);
+    if (limited)
+        format_cost(table_cell(t), row->limit_micros, NULL);
+    table_next(t);
+    if (limited) {
+        buf_add_str(table_cell(t), names_get(&period_kind_names, row->rule.budget.period));
+        if (row->period_end_utc_us > now) {
+            buf_add_str(table_cell(t), ", ");
+            format_span(table_cell(t), (uint64_t)(row->period_end_utc_us - now));
+            buf_add_str(table_cell(t), " left");
+        }
+    }
+    table_next(t);
+}
+
+static void add_row(struct cli *cli, struct table *t, const struct tenant_row *row, const char *const names[],
+                    size_t generics, size_t top, int64_t now)
+{
+    const struct resources *max = &row->rule.quota.max, *used = &row->used;
+    add_name(t, row, top);
+    add_share(t, used->cpu_milli, max->cpu_milli, format_cpus);
+    add_share(t, used->mem_bytes, max->mem_bytes, format_bytes);
+    for (size_t i = 0; i < generics; i++)
+        add_share(t, counts_get(&used->generic, names[i]), counts_get(&max->generic, names[i]), put_number);
+    add_share(t, row->running, row->rule.quota.max_running, put_number);
+    add_share(t, row->queued, row->rule.quota.max_queued, put_number);
+    add_money(cli, t, row, now);
+}
+
+static void print_tenants(struct cli *cli, const struct tenant_reply *r)
+{
+    static const struct table_column before[COLUMNS_BEFORE] = {
+        {"TENANT", false, true}, {"CPU", true, false}, {"MEMORY", true, false}};
+    static const struct table_column after[COLUMNS_AFTER] = {
+        {"RUNNING", true, false}, {"QUEUED", true, false}, {"SPENT", true, true},   {"HELD", true, false},
+        {"FREE", true, false},    {"BUDGET", true, false}, {"PERIOD", false, false}};
+    const char *names[GENERICS_MAX];
+    char heads[GENERICS_MAX][RESOURCE_NAME_MAX + 1];
+    struct table_column columns[TABLE_COLUMNS_MAX];
+    size_t generics = generic_names(r, names), count = 0;
+    for (size_t i = 0; i < COLUMNS_BEFORE; i++)
+        columns[count++] = before[i];
+    for (size_t i = 0; i < generics; i++) {
+        snprintf(heads[i], sizeof heads[i], "%s", names[i]);
+        for (char *p = heads[i]; *p != '\0'; p++)
+            *p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
+        columns[count++] = (struct table_column){heads[i], true, false};
+    }
+    for (size_t i = 0; i < COLUMNS_AFTER; i++)
+        columns[count++] = after[i];
+    struct table t;
+    struct buf text = {0};
+    table_init(&t, columns, count, cli->colour_out);
+    const struct tenant_row *rows = r->tenants.v;
+    size_t top = r->tenants.count > 0 ? depth_of(rows[0].path) : 0;
+    for (size_t i = 0; i < r->tenants.count; i++)
+        top = MIN(top, depth_of(rows[i].path));
+    for (size_t i = 0; i < r->tenants.count; i++)
+        add_row(cli, &t, &rows[i], names, generics, top, clock_utc_us());
+    table_write(&t, true, 0, 0, &text);
+    if (r->currency != NULL && r->currency[0] != '\0') {
+        buf_add_str(&text, "amounts in ");
+        format_safe(&text, r->currency);
+        buf_add_str(&text, "; used/limit\n");
+    }
+    fputs(buf_text(&text), stdout);
+    table_fini(&t);
+    buf_fini(&text);
+}
+
+int cmd_tenant(struct cli *cli, int argc, char **argv)
+{
+    struct words words = {0};
+    if (cli_options(cli, &tenant_options, NULL, argc, argv, &words, 0, 1) < 0)
+        return CLI_USAGE;
+    struct tenant_call call = {0};
+    struct tenant_reply reply = {0};
+    int rc = words.count > 0 ? str_set(&call.tenant, words.v[0]) : 0;
+    free(words.v);
+    if (rc < 0)
+        return CLI_UNREACHABLE;
+    int code = cli_call(cli, CALL_TENANTS, &call, &reply);
+    if (code == CLI_DONE && cli->json)
+        cli_json(&tenant_reply_fields, &reply);
+    else if (code == CLI_DONE)
+        print_tenants(cli, &reply);
+    fields_clear(&tenant_call_fields, &call);
+    fields_clear(&tenant_reply_fields, &reply);
+    return code;
+}

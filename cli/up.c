@@ -1,0 +1,606 @@
+/*
+ * up, down - a complete single-node system in one folder: private redis, reeved, warden (with agent and zygote), reportd.
+ *
+ * `up` is the supervisor: it stays, restarts what dies, and takes everything down on Ctrl-C, SIGTERM or `down`.
+ * DIR/up.lock is locked as long as it lives; that lock is how `down` knows.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io/clock.h"
+#include "base/io/fd.h"
+#include "base/io/rpc.h"
+#include "base/parse.h"
+#include "cli/commands.h"
+#include "cli/services.h"
+
+/* Users of our daemons when the machine has none by these names: the last block of the range that job ids come from,
+ * which systemd's table of ids leaves free (0x70000000..0x7fffffff). */
+#define UID_BASE 1879048192u
+#define UID_SCHEDULER (UID_BASE + 0x0fff0001u)
+#define UID_AGENT (UID_BASE + 0x0fff0002u)
+#define UID_REPORT (UID_BASE + 0x0fff0003u)
+
+#define READY_MS 20000
+#define PAUSE_FIRST_MS 100
+#define PAUSE_MAX_MS 5000
+#define SETTLED_MS 10000
+
+enum { REDIS, REEVED, WARDEN, REPORTD, SERVICES };
+
+struct system {
+    char dir[4096];
+    const char *redis_url; /* NULL = a private one */
+    uint64_t cpu_milli, mem_bytes;
+    const char *node, *generic;
+    uint64_t http_port;
+    bool http, detach;
+    int lock;
+    int signals;
+    struct service services[SERVICES];
+};
+
+/* A socket in DIR, whatever DIR's length: relative to the working directory, which is DIR. */
+static bool socket_answers(const char *path, const char *ask, const char *answer)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return false;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    CLEANUP(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        return false;
+    char text[64] = "";
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    return fd_write_all(fd, ask, strlen(ask)) == 0 && poll(&readable, 1, 1000) == 1 &&
+           read(fd, text, sizeof text - 1) > 0 && strncmp(text, answer, strlen(answer)) == 0;
+}
+
+static bool redis_answers(const char *dir)
+{
+    (void)dir;
+    return socket_answers("redis/redis.sock", "PING\r\n", "+PONG");
+}
+
+static bool call_status(struct status_reply *ret)
+{
+    struct rpc_client *client = NULL;
+    struct refusal refusal = {0};
+    if (rpc_client_open(&client, "reeve.sock", NULL) < 0)
+        return false;
+    int r = rpc_client_call(client, &client_methods[CALL_STATUS], NULL, 2000, ret, &refusal, NULL);
+    rpc_client_close(client);
+    fields_clear(&refusal_fields, &refusal);
+    return r == 0;
+}
+
+static bool reeved_answers(const char *dir)
+{
+    (void)dir;
+    struct status_reply status = {0};
+    bool ok = call_status(&status) && status.store != NULL && strncmp(status.store, "up", 2) == 0;
+    fields_clear(&status_reply_fields, &status);
+    return ok;
+}
+
+static bool node_answers(const char *dir)
+{
+    (void)dir;
+    struct rpc_client *client = NULL;
+    struct refusal refusal = {0};
+    struct node_reply nodes = {0};
+    bool up = false;
+    if (rpc_client_open(&client, "reeve.sock", NULL) < 0)
+        return false;
+    if (rpc_client_call(client, &client_methods[CALL_NODES], NULL, 2000, &nodes, &refusal, NULL) == 0)
+        for (size_t i = 0; i < nodes.nodes.count; i++) {
+            const struct node_row *row = &((struct node_row *)nodes.nodes.v)[i];
+            up = up || (row->state != NULL && (strcmp(row->state, "up") == 0 || strcmp(row->state, "drained") == 0));
+        }
+    rpc_client_close(client);
+    fields_clear(&node_reply_fields, &nodes);
+    fields_clear(&refusal_fields, &refusal);
+    return up;
+}
+
+static bool reportd_answers(const char *dir)
+{
+    (void)dir;
+    struct rpc_client *client = NULL;
+    if (rpc_client_open(&client, "report/report.sock", NULL) < 0)
+        return false;
+    rpc_client_close(client);
+    return true;
+}
+
+/* ---- what the folder must look like before anything starts -------------------------------------------------- */
+static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, struct err *err)
+{
+    int r = dir_make(path, mode, err);
+    if (r < 0)
+        return r;
+    CLEANUP(close_p) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)
+        return err_set(err, -errno, "folder '%s': %s", path, strerror(errno));
+    return 0;
+}
+
+static int make_folders(struct err *err)
+{
+    static const struct { const char *path; mode_t mode; uid_t uid; gid_t gid; } folders[] = {
+        {".", 0755, UID_SCHEDULER, UID_SCHEDULER}, /* reeved makes reeve.sock here */
+        {"run", 0755, 0, 0},
+        {"log", 0755, 0, 0},
+        {"redis", 0700, UID_SCHEDULER, UID_REPORT},
+        {"scheduler", 0700, UID_SCHEDULER, UID_SCHEDULER},
+        {"agent", 0750, UID_SCHEDULER, UID_AGENT}, /* agent.sock */
+        {"node", 0700, UID_AGENT, UID_AGENT},
+        {"report", 0755, UID_REPORT, UID_REPORT},
+    };
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        mode_t mode = folders[i].mode;
+        if (strcmp(folders[i].path, "redis") == 0)
+            mode = 0710; /* reportd passes through to the socket */
+        int r = make_folder(folders[i].path, mode, folders[i].uid, folders[i].gid, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* A cell and cgroup name that two systems on one machine don't share: a hash of the folder's path. */
+static void system_name(const char *dir, char out[24])
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (const char *c = dir; *c != '\0'; c++)
+        h = (h ^ (uint8_t)*c) * UINT64_C(1099511628211);
+    snprintf(out, 24, "up-%08" PRIx32, (uint32_t)(h ^ (h >> 32)));
+}
+
+static void describe_redis(struct service *s)
+{
+    *s = (struct service){.name = "redis", .program = "redis-server", .cwd = "redis", .uid = UID_SCHEDULER,
+                          .patience_ms = 10000, .answers = redis_answers, .pidfd = -1};
+    static const char *const words[] = {
+        "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "770", "--dir", ".", "--appendonly", "yes",
+        "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
+    };
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        service_arg(s, "%s", words[i]);
+}
+
+/* The warden runs both from descriptors that it opens as root; their paths need not be reachable for the agent's user. */
+static int describe_programs(struct service *s, struct err *err)
+{
+    static const struct { const char *option, *program; } programs[] = {
+        {"--agent", "reeve-agent"}, {"--keeper", "reeve-keeper"}};
+    char path[4200];
+    for (size_t i = 0; i < COUNT_OF(programs); i++) {
+        if (service_find_program(programs[i].program, path, sizeof path) < 0)
+            return err_set(err, -ENOENT, "%s: program not found; build it or install it", programs[i].program);
+        service_arg(s, "%s", programs[i].option);
+        service_arg(s, "%s", path);
+    }
+    return 0;
+}
+
+static int describe(struct system *up, struct err *err)
+{
+    const char *url = up->redis_url != NULL ? up->redis_url : "unix:redis/redis.sock";
+    char name[24];
+    system_name(up->dir, name);
+    describe_redis(&up->services[REDIS]);
+
+    struct service *s = &up->services[REEVED];
+    *s = (struct service){.name = "reeved", .program = "reeved", .cwd = ".", .patience_ms = 10000,
+                          .answers = reeved_answers, .pidfd = -1};
+    service_arg(s, "--dir");
+    service_arg(s, ".");
+    service_arg(s, "--redis");
+    service_arg(s, "%s", url);
+    service_arg(s, "--cell");
+    service_arg(s, "%s", name);
+    service_arg(s, "--user");
+    service_arg(s, "%u:%u", UID_SCHEDULER, UID_SCHEDULER);
+    service_arg(s, "--agent-uid");
+    service_arg(s, "%u", UID_AGENT);
+    service_arg(s, "--report-uid");
+    service_arg(s, "%u", UID_REPORT);
+
+    s = &up->services[WARDEN];
+    *s = (struct service){.name = "warden", .program = "reeve-warden", .cwd = ".", .patience_ms = 20000,
+                          .answers = node_answers, .pidfd = -1};
+    service_arg(s, "--dir");
+    service_arg(s, ".");
+    service_arg(s, "--cgroup");
+    service_arg(s, "%s", name);
+    service_arg(s, "--agent-uid");
+    service_arg(s, "%u", UID_AGENT);
+    service_arg(s, "--agent-gid");
+    service_arg(s, "%u", UID_AGENT);
+    service_arg(s, "--kill-on-exit");
+    int r = describe_programs(s, err);
+    if (r < 0)
+        return r;
+    service_arg(s, "--");
+    service_arg(s, "reeve-agent"); /* its argv[0] */
+    service_arg(s, "--dir");
+    service_arg(s, ".");
+    if (up->node != NULL) {
+        service_arg(s, "--name");
+        service_arg(s, "%s", up->node);
+    }
+    char text[PARSE_TEXT_MAX];
+    if (up->cpu_milli != 0) {
+        service_arg(s, "--cpus");
+        service_arg(s, "%s", format_cpu(up->cpu_milli, text));
+    }
+    if (up->mem_bytes != 0) {
+        service_arg(s, "--memory");
+        service_arg(s, "%s", format_size(up->mem_bytes, text));
+    }
+    if (up->generic != NULL) {
+        service_arg(s, "--generic");
+        service_arg(s, "%s", up->generic);
+    }
+
+    s = &up->services[REPORTD];
+    *s = (struct service){.name = "reportd", .program = "reeve-reportd", .cwd = ".", .patience_ms = 10000,
+                          .answers = reportd_answers, .pidfd = -1};
+    service_arg(s, "--dir");
+    service_arg(s, ".");
+    service_arg(s, "--redis");
+    service_arg(s, "%s", url);
+    service_arg(s, "--cell");
+    service_arg(s, "%s", name);
+    service_arg(s, "--user");
+    service_arg(s, "%u:%u", UID_REPORT, UID_REPORT);
+    if (up->http) {
+        service_arg(s, "--http-port");
+        service_arg(s, "%" PRIu64, up->http_port);
+    }
+    return 0;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------- */
+static bool uses(const struct system *up, int i)
+{
+    return i != REDIS || up->redis_url == NULL;
+}
+
+static uint64_t now_ms(void)
+{
+    return clock_boot_us() / 1000;
+}
+
+static int start_all(struct system *up, struct err *err)
+{
+    for (int i = 0; i < SERVICES; i++) {
+        struct service *s = &up->services[i];
+        if (!uses(up, i))
+            continue;
+        int r = service_start(s, up->dir, err);
+        if (r == 0)
+            r = service_wait_ready(s, up->dir, READY_MS, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void stop_all(struct system *up)
+{
+    static const int order[] = {WARDEN, REPORTD, REEVED, REDIS};
+    for (size_t i = 0; i < COUNT_OF(order); i++)
+        service_stop(&up->services[order[i]], up->dir);
+    static const char *const sockets[] = {"reeve.sock", "agent/agent.sock", "report/report.sock", "report/http.sock",
+                                          "report/http.port", "redis/redis.sock"};
+    for (size_t i = 0; i < COUNT_OF(sockets); i++)
+        unlink(sockets[i]);
+    rmdir("run");
+}
+
+static void reap(struct system *up)
+{
+    for (int i = 0; i < SERVICES; i++) {
+        struct service *s = &up->services[i];
+        int status = 0;
+        if (s->pid == 0 || waitpid(s->pid, &status, WNOHANG) != s->pid)
+            continue;
+        bool settled = now_ms() - s->started_ms >= SETTLED_MS;
+        s->pause_ms = settled || s->pause_ms == 0 ? PAUSE_FIRST_MS : MIN(s->pause_ms * 2, (uint64_t)PAUSE_MAX_MS);
+        s->restart_at_ms = now_ms() + s->pause_ms;
+        s->pid = 0;
+        close_p(&s->pidfd);
+        s->restarts++;
+        char why[64];
+        if (WIFSIGNALED(status))
+            snprintf(why, sizeof why, "killed by signal %d", WTERMSIG(status));
+        else
+            snprintf(why, sizeof why, "exited with %d", WEXITSTATUS(status));
+        fprintf(stderr, "%s %s; starting it again in %" PRIu64 " ms (log/%s.log)\n", s->name, why, s->pause_ms,
+                s->name);
+    }
+}
+
+/* Milliseconds until the next restart is due; -1 = none. */
+static int restart_due(struct system *up)
+{
+    int wait = -1;
+    for (int i = 0; i < SERVICES; i++) {
+        struct service *s = &up->services[i];
+        if (!uses(up, i) || s->pid != 0)
+            continue;
+        struct err err = {0};
+        uint64_t now = now_ms();
+        if (now >= s->restart_at_ms && service_start(s, up->dir, &err) < 0) {
+            fprintf(stderr, "%s: %s\n", s->name, err_text(&err));
+            s->restart_at_ms = now + PAUSE_MAX_MS;
+        }
+        if (s->pid == 0) {
+            int left = (int)(s->restart_at_ms > now ? s->restart_at_ms - now : 0);
+            wait = wait < 0 || left < wait ? left : wait;
+        }
+    }
+    return wait;
+}
+
+static void supervise(struct system *up)
+{
+    for (;;) {
+        reap(up);
+        int wait = restart_due(up);
+        struct pollfd asked = {.fd = up->signals, .events = POLLIN};
+        if (poll(&asked, 1, wait) <= 0)
+            continue;
+        struct signalfd_siginfo info;
+        while (read(up->signals, &info, sizeof info) == (ssize_t)sizeof info)
+            if (info.ssi_signo != SIGCHLD)
+                return;
+    }
+}
+
+static void read_line(const char *path, char *out, size_t size)
+{
+    struct buf text = {0};
+    out[0] = '\0';
+    if (file_read(path, size - 1, &text, NULL) == 0)
+        snprintf(out, size, "%.*s", (int)strcspn(buf_text(&text), "\n"), buf_text(&text));
+    buf_fini(&text);
+}
+
+static void say_where(const struct system *up)
+{
+    printf("reeve is up in %s\n", up->dir);
+    printf("  clients    %s/reeve.sock      REEVE_SOCKET=%s/reeve.sock or --dir %s\n", up->dir, up->dir, up->dir);
+    printf("  reports    %s/report/http.sock\n", up->dir);
+    if (up->http) {
+        char port[16];
+        read_line("report/http.port", port, sizeof port);
+        printf("  page       http://127.0.0.1:%s/   (user: reeve, password: the text in %s/report/token)\n", port, up->dir);
+    }
+    printf("  logs       %s/log/\n", up->dir);
+    printf(up->detach ? "stop it with: reeve down --dir %s\n" : "Ctrl-C stops it, or: reeve down --dir %s\n", up->dir);
+    fflush(stdout);
+}
+
+/* ---- options ----------------------------------------------------------------------------------------------------- */
+static int parse_options(struct system *up, int argc, char **argv, struct err *err)
+{
+    enum { OPT_DIR = 1, OPT_CPUS, OPT_MEMORY, OPT_DETACH, OPT_REDIS, OPT_NAME, OPT_GENERIC, OPT_HTTP };
+    static const struct option options[] = {
+        {"dir", required_argument, NULL, OPT_DIR},         {"cpus", required_argument, NULL, OPT_CPUS},
+        {"memory", required_argument, NULL, OPT_MEMORY},   {"detach", no_argument, NULL, OPT_DETACH},
+        {"redis", required_argument, NULL, OPT_REDIS},     {"name", required_argument, NULL, OPT_NAME},
+        {"generic", required_argument, NULL, OPT_GENERIC}, {"http-port", required_argument, NULL, OPT_HTTP},
+        {NULL, 0, NULL, 0},
+    };
+    const char *dir = getenv("REEVE_DIR");
+    int r = 0;
+    optind = 1;
+    opterr = 0;
+    for (int c; r == 0 && (c = getopt_long(argc, argv, "+", options, NULL)) != -1;)
+        switch (c) {
+        case OPT_DIR: dir = optarg; break;
+        case OPT_CPUS: r = parse_cpu(optarg, &up->cpu_milli, err); break;
+        case OPT_MEMORY: r = parse_size(optarg, &up->mem_bytes, err); break;
+        case OPT_DETACH: up->detach = true; break;
+        case OPT_REDIS: up->redis_url = optarg; break;
+        case OPT_NAME: up->node = optarg; break;
+        case OPT_GENERIC: up->generic = optarg; break;
+        case OPT_HTTP: up->http = true; r = parse_u64(optarg, 0, 65535, &up->http_port, err); break;
+        default: return err_set(err, -EINVAL, "'%s' is not an option here, or lacks its value", argv[optind - 1]);
+        }
+    if (r < 0)
+        return err_wrap(err, r, "%s", argv[optind - 1]);
+    if (optind < argc)
+        return err_set(err, -EINVAL, "'%s' is one word too many", argv[optind]);
+    if (dir == NULL)
+        return err_set(err, -EINVAL, "--dir DIR is needed: where the system keeps its files");
+    snprintf(up->dir, sizeof up->dir, "%s", dir);
+    return 0;
+}
+
+/* Makes DIR, goes there, and takes the lock that says this system is ours. */
+static int enter(struct system *up, bool create, struct err *err)
+{
+    char real[4096];
+    if (create) {
+        int r = dir_make(up->dir, 0755, err);
+        if (r < 0)
+            return r;
+    }
+    if (realpath(up->dir, real) == NULL || chdir(real) < 0)
+        return err_set(err, -errno, "folder '%s': %s", up->dir, strerror(errno));
+    memcpy(up->dir, real, sizeof real);
+    up->lock = open("up.lock", O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0644);
+    if (up->lock < 0)
+        return err_set(err, -errno, "no system in '%s': %s", up->dir, strerror(errno));
+    return 0;
+}
+
+static int lock_owner(int lock)
+{
+    char text[32] = "";
+    ssize_t n = pread(lock, text, sizeof text - 1, 0);
+    return n > 0 ? (int)strtol(text, NULL, 10) : 0;
+}
+
+static int take_lock(struct system *up, struct err *err)
+{
+    if (flock(up->lock, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, -EBUSY, "a system is running in '%s' already (pid %d); stop it with: reeve down --dir %s",
+                       up->dir, lock_owner(up->lock), up->dir);
+    return 0;
+}
+
+static int write_owner(struct system *up, struct err *err)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(up->lock, 0) < 0 || pwrite(up->lock, text, (size_t)n, 0) != n)
+        return err_set(err, -EIO, "write '%s/up.lock': %s", up->dir, strerror(errno));
+    return 0;
+}
+
+static void catch_signals(struct system *up)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    up->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int run(struct system *up, int tell, struct err *err)
+{
+    int r = write_owner(up, err);
+    if (r == 0)
+        r = make_folders(err);
+    if (r < 0)
+        return r;
+    static const char *const names[] = {"warden", "reportd", "reeved", "redis"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        service_stop_leftover(names[i], up->dir, 10000);
+    r = describe(up, err);
+    if (r < 0)
+        return r;
+    catch_signals(up);
+    r = start_all(up, err);
+    if (r == 0) {
+        say_where(up);
+        if (tell >= 0) {
+            if (write(tell, "u", 1) != 1)
+                r = -EPIPE;
+            close(tell);
+            int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = open("log/up.log", O_WRONLY | O_CREAT | O_APPEND, 0644);
+            dup2(null, 0);
+            dup2(null, 1);
+            dup2(log >= 0 ? log : null, 2);
+        }
+        supervise(up);
+    }
+    stop_all(up);
+    for (int i = 0; i < SERVICES; i++)
+        service_fini(&up->services[i]);
+    return r;
+}
+
+/* The parent of a detached system waits for its word and leaves. */
+static int wait_for_word(pid_t child, int hear)
+{
+    char word = 0;
+    if (read(hear, &word, 1) == 1)
+        return 0;
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
+}
+
+int cmd_up(struct cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    struct system up = {.lock = -1, .signals = -1};
+    struct err err = {0};
+    if (parse_options(&up, argc, argv, &err) < 0) {
+        fprintf(stderr, "reeve up: %s\n", err_text(&err));
+        return 2;
+    }
+    if (geteuid() != 0) {
+        fprintf(stderr, "reeve up: needs root, because it confines jobs with cgroups, namespaces and mounts\n");
+        return 1;
+    }
+    if (enter(&up, true, &err) < 0 || take_lock(&up, &err) < 0)
+        goto failed;
+    int tell = -1;
+    if (up.detach) {
+        int pipe_fds[2];
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+            goto failed;
+        pid_t child = fork();
+        if (child != 0) {
+            close(pipe_fds[1]);
+            return child < 0 ? 1 : wait_for_word(child, pipe_fds[0]);
+        }
+        setsid();
+        close(pipe_fds[0]);
+        tell = pipe_fds[1];
+    }
+    if (run(&up, tell, &err) == 0)
+        return 0;
+failed:
+    fprintf(stderr, "reeve up: %s\n", err_text(&err));
+    return 1;
+}
+
+int cmd_down(struct cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    struct system up = {.lock = -1, .signals = -1};
+    struct err err = {0};
+    if (parse_options(&up, argc, argv, &err) < 0) {
+        fprintf(stderr, "reeve down: %s\n", err_text(&err));
+        return 2;
+    }
+    if (enter(&up, false, &err) < 0) {
+        fprintf(stderr, "reeve down: %s\n", err_text(&err));
+        return 1;
+    }
+    if (flock(up.lock, LOCK_EX | LOCK_NB) == 0) {
+        static const char *const names[] = {"warden", "reportd", "reeved", "redis"};
+        for (size_t i = 0; i < COUNT_OF(names); i++) /* after a supervisor that was killed */
+            service_stop_leftover(names[i], up.dir, 20000);
+        printf("nothing is running in %s\n", up.dir);
+        return 0;
+    }
+    int owner = lock_owner(up.lock);
+    CLEANUP(close_p) int pidfd = owner > 1 ? pidfd_open(owner, 0) : -1;
+    if (pidfd < 0 || pidfd_send_signal(pidfd, SIGTERM, NULL, 0) < 0) {
+        fprintf(stderr, "reeve down: stop pid %d: %s\n", owner, strerror(errno));
+        return 1;
+    }
+    struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+    if (poll(&gone, 1, 60000) <= 0) {
+        fprintf(stderr, "reeve down: pid %d is still stopping after 60 s; see %s/log/\n", owner, up.dir);
+        return 1;
+    }
+    printf("reeve is down in %s\n", up.dir);
+    return 0;
+}
