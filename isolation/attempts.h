@@ -19,6 +19,7 @@
 struct removal {
     bool active;
     uint32_t generation; /* of the agent that waits for it */
+    int events;          /* cg_events_fd(), -1 */
     uint64_t give_up_us;
     struct op_reply reply;
 };

@@ -74,7 +74,10 @@ int cg_attach(const struct cg *cg, const char *group, pid_t pid) MUST_USE;
 int cg_check_member(const struct cg *cg, const char *group, int proc) MUST_USE;
 /* SIGKILL to everything in it; may have to be said again until cg_is_empty. */
 int cg_kill(const struct cg *cg, const char *group) MUST_USE;
-bool cg_is_empty(const struct cg *cg, const char *group);
+/* Ready (EPOLLPRI) when what cg_is_empty says may have changed; -ENOENT without a cgroup2 mount. */
+int cg_events_fd(const struct cg *cg, const char *group) MUST_USE;
+/* `events`: such an fd, or -1. */
+bool cg_is_empty(const struct cg *cg, const char *group, int events);
 /* What the kernel counted so far; what it doesn't count stays 0. */
 void cg_usage(const struct cg *cg, const char *group, struct usage *ret);
 /* 0 when it is gone everywhere, -EBUSY while something is in it. */
@@ -93,7 +96,8 @@ int cg_values(const struct cg *cg, const struct sandbox_spec *spec, struct cg_va
 int cg_lib_init(struct err *err) MUST_USE;
 /* Where a controller is mounted; false when it isn't. */
 bool cg_lib_mount_of(const char *controller, char out[CG_PATH_MAX]);
-int cg_lib_write(const char *controller, const char *path, const struct cg_value *values, int count, struct err *err) MUST_USE;
+int cg_lib_write(const char *controller, const char *path, const struct cg_value *values, int count,
+                 struct err *err) MUST_USE;
 /* The number in `file`, or the one behind `key` in it. False when there is none. */
 bool cg_lib_read(const char *controller, const char *path, const char *file, const char *key, uint64_t *ret);
 

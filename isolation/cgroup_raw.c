@@ -61,20 +61,27 @@ int cg_make(const struct cg *cg, const char *group, struct err *err)
     return 0;
 }
 
+static bool reads(const struct cg *cg, const char *group, const struct cg_value *v, char is[64])
+{
+    ssize_t n = cg_file_read(cg->at[cg->of[v->controller]].base, group, v->file, is, 64);
+    if (n < 0)
+        snprintf(is, 64, "(%s)", strerror((int)-n));
+    return n >= 0 && strcmp(is, v->text) == 0;
+}
+
+/* libcgroup reads /proc/mounts anew for each value (45 us): what a new group has by itself isn't written. */
 static int write_limits(const struct cg *cg, const char *group, const struct cg_value *values, int count, struct err *err)
 {
-    for (int first = 0, next; first < count; first = next) {
-        enum cg_controller c = values[first].controller;
-        const struct cg_hierarchy *h = &cg->at[cg->of[c]];
-        char path[2 * CG_PATH_MAX];
-        for (next = first; next < count && values[next].controller == c;)
-            next++;
+    int rc = 0;
+    for (int i = 0; i < count && rc == 0; i++) {
+        const struct cg_hierarchy *h = &cg->at[cg->of[values[i].controller]];
+        char path[2 * CG_PATH_MAX], is[64];
+        if (reads(cg, group, &values[i], is))
+            continue;
         snprintf(path, sizeof path, "%s/%s", h->path, group);
-        int rc = cg_lib_write(cg_controller_names[c], path, values + first, next - first, err);
-        if (rc < 0)
-            return rc;
+        rc = cg_lib_write(cg_controller_names[values[i].controller], path, &values[i], 1, err);
     }
-    return 0;
+    return rc;
 }
 
 static int drop_absent(const struct cg *cg, const char *group, struct cg_value *values, int count)
@@ -97,10 +104,7 @@ int cg_limit(const struct cg *cg, const char *group, const struct sandbox_spec *
     int rc = write_limits(cg, group, values, count, err);
     for (int i = 0; i < count && rc == 0; i++) {
         char is[64];
-        ssize_t n = cg_file_read(cg->at[cg->of[values[i].controller]].base, group, values[i].file, is, sizeof is);
-        if (n < 0)
-            rc = err_set(err, (int)n, "cgroups: cannot read %s back: %s", values[i].file, strerror((int)-n));
-        else if (strcmp(is, values[i].text) != 0)
+        if (!reads(cg, group, &values[i], is))
             rc = err_set(err, -EINVAL, "cgroups: %s was set to '%s' and reads '%s'", values[i].file, values[i].text, is);
     }
     return rc;
@@ -256,13 +260,27 @@ int cg_kill(const struct cg *cg, const char *group)
     return rc == -ENOENT ? kill_members(cg, group) : rc;
 }
 
-bool cg_is_empty(const struct cg *cg, const char *group)
+int cg_events_fd(const struct cg *cg, const char *group)
+{
+    return cg->leaf < 0 ? -ENOENT : open_file(cg->at[cg->leaf].base, group, "cgroup.events", O_RDONLY);
+}
+
+static bool events_say_empty(int events)
 {
     char text[256];
-    if (cg->leaf >= 0) {
-        ssize_t n = cg_file_read(cg->at[cg->leaf].base, group, "cgroup.events", text, sizeof text);
-        return n < 0 ? n == -ENOENT : strstr(text, "populated 1") == NULL;
-    }
+    ssize_t n = pread(events, text, sizeof text - 1, 0); /* and until it changes again the fd is not ready any more */
+    text[MAX(n, 0)] = '\0';
+    return n < 0 ? errno == ENODEV : strstr(text, "populated 1") == NULL;
+}
+
+bool cg_is_empty(const struct cg *cg, const char *group, int events_given)
+{
+    if (events_given >= 0)
+        return events_say_empty(events_given);
+    CLEANUP(close_p) int events = cg_events_fd(cg, group);
+    if (cg->leaf >= 0)
+        return events >= 0 ? events_say_empty(events) : events == -ENOENT;
+    char text[256];
     ssize_t n = cg_file_read(cg->at[0].base, group, "cgroup.procs", text, sizeof text);
     return n < 0 ? n == -ENOENT : n == 0;
 }

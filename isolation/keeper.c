@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -16,7 +15,7 @@
 
 #define OOM_ASK_US 1000 /* v1 says "out of memory" before it has counted the kill, and then may not need to kill */
 #define OOM_ASKS 50
-#define LINGER_CHECK_US 1000000
+#define LINGER_CHECK_MS 60000
 
 static struct keeper keeper;
 
@@ -191,28 +190,22 @@ static void run(struct keeper *k)
     }
 }
 
-static bool pipes_are_empty(const struct keeper *k)
-{
-    int out = 0, err = 0;
-    ioctl(k->box->out_read, FIONREAD, &out);
-    ioctl(k->box->err_read, FIONREAD, &err);
-    return out == 0 && err == 0;
-}
-
-/* Until an agent knows of the end and nothing is left in the pipes, or KEEPER_LINGER_US long. */
+/* Until an agent has every byte in its files, or KEEPER_LINGER_US long. Every connection is told of the end. */
 static void linger(struct keeper *k)
 {
     uint64_t until = boot_us() + KEEPER_LINGER_US;
-    bool told = k->link >= 0 && keeper_link_send(k, KEEPER_ENDED) == 0;
-    while (!(told && pipes_are_empty(k)) && boot_us() < until) {
+    if (k->link >= 0)
+        keeper_link_send(k, KEEPER_ENDED);
+    while (!k->drained && boot_us() < until) {
         struct pollfd at[] = {{k->box->control, POLLIN, 0}, {k->link, POLLIN, 0}};
-        if (poll(at, COUNT_OF(at), LINGER_CHECK_US / 1000) < 0)
+        if (poll(at, COUNT_OF(at), LINGER_CHECK_MS) < 0)
             continue;
         if (at[1].revents != 0)
             keeper_link_read(k);
         if (at[0].revents != 0) {
             keeper_link_accept(k);
-            told = k->link >= 0 && keeper_link_send(k, KEEPER_ENDED) == 0;
+            if (k->link >= 0)
+                keeper_link_send(k, KEEPER_ENDED);
         }
     }
 }
@@ -236,7 +229,5 @@ noreturn void keeper_main(struct sandbox *box)
     run(k);
     finish(k);
     linger(k);
-    while (k->link >= 0 && poll(&(struct pollfd){k->link, POLLIN, 0}, 1, 0) == 1)
-        keeper_link_read(k); /* closing with a message unread would tear ENDED out of the agent's hands */
     _exit(0);
 }

@@ -20,6 +20,7 @@ struct keeper {
     bool oom_seen;            /* the kernel killed one of ours for lack of memory */
     int oom_asks;             /* how often to look whether it did, after it said that it might */
     bool main_ended;
+    bool drained;             /* an agent has every byte of the pipes */
     int main_status;
     struct keeper_record record;
 };

@@ -52,6 +52,8 @@ static void obey(struct keeper *k, const struct keeper_message *m)
     else if (m->op == KEEPER_STOP && m->cause > END_NONE && m->cause < END_CAUSE_COUNT && !k->main_ended &&
              keeper_ends_stop(&k->ends, m->cause, boot_us(), (uint64_t)m->grace_ms * 1000))
         kill(-1, SIGTERM);
+    else if (m->op == KEEPER_DRAINED && k->main_ended)
+        k->drained = true;
 }
 
 void keeper_link_read(struct keeper *k)

@@ -109,11 +109,19 @@ static struct launch *free_flow(struct warden *w)
 
 /* --- outside: groups, the clone ---------------------------------------------------------------------------------- */
 
-static int make_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
+static int make_groups(struct warden *w, const struct launch *l)
 {
     struct err err = {0};
     int rc = cg_make(&w->cg, l->attempt->group, &err);
-    rc = rc < 0 ? rc : cg_limit(&w->cg, l->attempt->group, spec, &err);
+    if (rc < 0)
+        log_line(LOG_ERROR, "launch.cgroup", "error=%s", log_quote(err.text));
+    return rc;
+}
+
+static int limit_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
+{
+    struct err err = {0};
+    int rc = cg_limit(&w->cg, l->attempt->group, spec, &err);
     if (rc < 0)
         log_line(LOG_ERROR, "launch.cgroup", "error=%s", log_quote(err.text));
     return rc;
@@ -176,14 +184,20 @@ void launch_begin(struct warden *w, const struct op_request *request, int fds[LA
         .proc = -1,
     };
     attempt->launching = true;
-    int rc = make_groups(w, l, &request->sandbox);
+    int rc = make_groups(w, l);
     if (rc < 0) {
         fail(w, l, STEP_CGROUP, -rc);
         return;
     }
     rc = ask_zygote(w, l, &request->sandbox, fds);
-    if (rc < 0)
+    if (rc < 0) {
         fail(w, l, STEP_CLONE, -rc);
+        return;
+    }
+    /* While the zygote clones. What it makes waits for "go", which it gets when every limit was read back. */
+    rc = limit_groups(w, l, &request->sandbox);
+    if (rc < 0)
+        fail(w, l, STEP_CGROUP, -rc);
 }
 
 /* --- outside: ids, membership ------------------------------------------------------------------------------------ */

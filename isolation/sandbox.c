@@ -107,12 +107,25 @@ static int drop_keeper_caps(struct sandbox *s)
     return sandbox_drop_caps(UINT64_C(1) << CAP_KILL);
 }
 
+/*
+ * The payload is forked early: while the root is built here, the payload gives up its privileges there, and the warden
+ * sets the keeper's score. All three meet before the payload goes on.
+ */
+static int say_ready(struct sandbox *s)
+{
+    struct launch_word word = {.kind = LAUNCH_READY};
+    return packet_send(s->launch, &word, sizeof word, NULL, 0);
+}
+
 static const struct step_row {
     enum launch_step step;
     int (*run)(struct sandbox *s);
 } steps[] = {
     {STEP_IDS, enter_ids},
     {STEP_CGROUPNS, enter_cgroupns},
+    {STEP_PIPES, make_pipes},
+    {STEP_FORK, fork_payload},
+    {STEP_FORK, say_ready},
     {STEP_HOSTNAME, set_hostname},
     {STEP_NETWORK, raise_loopback},
     {STEP_ROOT, sandbox_root_attach},
@@ -121,8 +134,6 @@ static const struct step_row {
     {STEP_SCRATCH, sandbox_root_scratch},
     {STEP_PIVOT, sandbox_root_pivot},
     {STEP_NSLIMIT, sandbox_root_nslimit}, /* each mount made by fd counts as a namespace: after them */
-    {STEP_PIPES, make_pipes},
-    {STEP_FORK, fork_payload},
     {STEP_CAPS, drop_keeper_caps},
 };
 
@@ -141,9 +152,9 @@ static bool wait_word(struct sandbox *s, uint32_t kind)
     return packet_recv(s->launch, &word, sizeof word, NULL, NULL) == (ssize_t)sizeof word && word.kind == kind;
 }
 
-static void say(struct sandbox *s, uint32_t kind)
+static void say_started(struct sandbox *s)
 {
-    struct launch_word word = {.kind = kind};
+    struct launch_word word = {.kind = LAUNCH_STARTED};
     packet_send(s->launch, &word, sizeof word, NULL, 0);
 }
 
@@ -154,8 +165,10 @@ static void release_payload(struct sandbox *s)
     s->start_utc_us = utc_us();
     packet_send(s->gate, &word, sizeof word, NULL, 0);
     ssize_t n = packet_recv(s->gate, &word, sizeof word, NULL, NULL);
-    if (n > 0)
-        fail(s, word.step, word.error);
+    if (n == -ECONNRESET) /* it ended without reading our word; what it said comes after this */
+        n = packet_recv(s->gate, &word, sizeof word, NULL, NULL);
+    if (n != 0)
+        fail(s, n > 0 ? word.step : STEP_EXEC, n > 0 ? word.error : (int)-n);
     close_fd(&s->gate);
 }
 
@@ -193,11 +206,10 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
         if (rc < 0)
             fail(s, steps[i].step, -rc);
     }
-    say(s, LAUNCH_READY);
     if (!wait_word(s, LAUNCH_RUN))
         fail(s, STEP_OOM, EPIPE);
     release_payload(s);
-    say(s, LAUNCH_STARTED);
+    say_started(s);
     close_fd(&s->launch);
     keeper_main(s);
 }

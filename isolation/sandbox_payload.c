@@ -1,6 +1,8 @@
 /*
  * The payload's side of the fork: everything is given up in an order in which no later step could get it back, the
- * system call filter last. What is the user's own doing - a command or a folder that isn't there - ends like in a
+ * system call filter last; all this while the keeper builds the root. Then it waits for the keeper's word, and what
+ * is left to do - write the script, change folder, exec - it does as the job would, under the filter.
+ * What is the user's own doing - a command or a folder that isn't there - ends like in a
  * shell, with a line on stderr and 127 or 126; every other failure is a failed launch.
  */
 #include <errno.h>
@@ -216,7 +218,7 @@ static const struct payload_step_row {
     int (*run)(struct payload *p);
 } steps[] = {
     {STEP_RLIMITS, set_limits}, {STEP_RLIMITS, settle_process}, {STEP_USER, become_job},
-    {STEP_CAPS, drop_caps},     {STEP_SCRIPT, write_script},
+    {STEP_CAPS, drop_caps},     {STEP_SECCOMP, load_filter},
 };
 
 noreturn void sandbox_payload(struct sandbox *s, int gate)
@@ -235,10 +237,10 @@ noreturn void sandbox_payload(struct sandbox *s, int gate)
     rc = wait_for_run();
     if (rc < 0)
         _exit(1);
+    rc = write_script(p);
+    if (rc < 0)
+        fail(STEP_SCRIPT, rc);
     if (chdir(p->args.cwd) < 0)
         refuse_like_a_shell(p->args.cwd, errno);
-    rc = load_filter(p);
-    if (rc < 0)
-        fail(STEP_SECCOMP, rc);
     run_program(p);
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -21,7 +22,6 @@
 
 #define UID_BASE_DEFAULT 1879048192u
 #define STOP_TIME_US UINT64_C(10000000)
-#define TICK_MS 2 /* while a group is being emptied: v1 has no event for it */
 
 static struct warden warden;
 
@@ -148,7 +148,7 @@ static void adopt(void *context, const char *group)
     else if (!cg_is_whole(&w->cg, group))
         warden_remove(w, attempt, &(struct op_reply){0}, 0);
     else
-        log_line(LOG_INFO, "adopt", "group=%s running=%d", group, !cg_is_empty(&w->cg, group));
+        log_line(LOG_INFO, "adopt", "group=%s running=%d", group, !cg_is_empty(&w->cg, group, -1));
 }
 
 static int open_signals(struct err *err)
@@ -180,6 +180,9 @@ static int start(struct warden *w, struct err *err)
     rc = w->signals < 0 ? w->signals : cg_open(&w->cg, w->options.cgroup, err);
     if (rc < 0)
         return rc;
+    w->removals = epoll_create1(EPOLL_CLOEXEC);
+    if (w->removals < 0)
+        return err_set(err, -errno, "epoll: %s", strerror(errno));
     w->cg.protect = has_cap(CAP_SYS_RESOURCE);
     w->attempts.slots = MIN((UINT32_MAX - 1 - w->options.uid_base) / SLOT_IDS, ATTEMPTS_MAX);
     cg_list(&w->cg, adopt, w);
@@ -189,7 +192,7 @@ static int start(struct warden *w, struct err *err)
 
 /* --- loop -------------------------------------------------------------------------------------------------------- */
 
-enum { ON_SIGNAL, ON_ZYGOTE, ON_AGENT, ON_LAUNCHES, ON_COUNT = ON_LAUNCHES + LAUNCHES_MAX };
+enum { ON_SIGNAL, ON_ZYGOTE, ON_AGENT, ON_REMOVALS, ON_LAUNCHES, ON_COUNT = ON_LAUNCHES + LAUNCHES_MAX };
 
 static void on_zygote(struct warden *w)
 {
@@ -237,9 +240,9 @@ static void on_signals(struct warden *w)
         on_agent_exit(w, status);
 }
 
-static uint64_t next_time(const struct warden *w, bool removing)
+static uint64_t next_time(const struct warden *w, uint64_t again)
 {
-    uint64_t next = removing ? warden_now_us() + TICK_MS * 1000 : UINT64_MAX;
+    uint64_t next = again != UINT64_MAX ? warden_now_us() + again : UINT64_MAX;
     for (int i = 0; i < LAUNCHES_MAX; i++) {
         if (w->launches[i].state != LAUNCH_FREE)
             next = MIN(next, w->launches[i].deadline_us);
@@ -251,14 +254,15 @@ static uint64_t next_time(const struct warden *w, bool removing)
     return next;
 }
 
-static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], bool removing)
+static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], uint64_t again)
 {
     at[ON_SIGNAL] = (struct pollfd){w->signals, POLLIN, 0};
     at[ON_ZYGOTE] = (struct pollfd){w->zygote, POLLIN, 0};
     at[ON_AGENT] = (struct pollfd){w->agent.sock, POLLIN, 0};
+    at[ON_REMOVALS] = (struct pollfd){w->removals, POLLIN, 0}; /* each turn looks at all of them */
     for (int i = 0; i < LAUNCHES_MAX; i++)
         at[ON_LAUNCHES + i] = (struct pollfd){w->launches[i].state != LAUNCH_FREE ? w->launches[i].sock : -1, POLLIN, 0};
-    uint64_t next = next_time(w, removing), now = warden_now_us(), wait = next > now ? next - now : 0;
+    uint64_t next = next_time(w, again), now = warden_now_us(), wait = next > now ? next - now : 0;
     int ms = next == UINT64_MAX ? -1 : (int)MIN((wait + 999) / 1000, 60000);
     if (poll(at, ON_COUNT, ms) < 0) {
         for (int i = 0; i < ON_COUNT; i++)
@@ -313,9 +317,9 @@ static void kill_everything(struct warden *w)
         if (attempt->used && !attempt->removal.active)
             warden_remove(w, attempt, &(struct op_reply){.kind = OP_REMOVE}, 0);
     }
-    struct timespec pause = {.tv_nsec = TICK_MS * 1000000};
-    while (warden_removals_advance(w))
-        nanosleep(&pause, NULL);
+    struct pollfd at = {w->removals, POLLIN, 0};
+    for (uint64_t again; (again = warden_removals_advance(w)) != UINT64_MAX;)
+        poll(&at, 1, (int)(again / 1000));
 }
 
 static void finish(struct warden *w)

@@ -41,6 +41,7 @@ struct warden {
     struct launch launches[LAUNCHES_MAX];
     struct agent_process agent;
     int zygote, signals; /* zygote: its socket */
+    int removals;        /* epoll of the groups that are being emptied */
     pid_t zygote_pid;
     uint64_t next_tag;
     bool stopping;
@@ -63,7 +64,7 @@ void warden_ops_read(struct warden *w); /* one request from the agent */
 void warden_ops_send(struct warden *w, uint32_t generation, const struct op_reply *reply); /* dropped when that agent is gone */
 /* Starts taking an attempt's groups down; `reply` is sent when they are gone, or with OP_BUSY when they won't go. */
 void warden_remove(struct warden *w, struct attempt *attempt, const struct op_reply *reply, uint32_t generation);
-/* Moves every removal on; true while there are any. */
-bool warden_removals_advance(struct warden *w);
+/* Moves every removal on; after how many us that has to be done again, even without an event. UINT64_MAX: there is none. */
+uint64_t warden_removals_advance(struct warden *w);
 
 #endif

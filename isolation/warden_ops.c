@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/io/fd.h"
@@ -9,6 +10,8 @@
 #include "isolation/warden.h"
 
 #define REMOVE_TIME_US UINT64_C(1000000)
+#define KILL_AGAIN_US UINT64_C(50000)
+#define LOOK_AGAIN_US UINT64_C(1000) /* v1 without a cgroup2 mount, or empty and still busy: no event tells */
 
 static void send_packet(struct warden *w, const void *bytes, size_t size)
 {
@@ -39,13 +42,22 @@ static void answer(struct warden *w, const struct op_request *request, uint32_t 
 
 void warden_remove(struct warden *w, struct attempt *attempt, const struct op_reply *reply, uint32_t generation)
 {
-    attempt->removal = (struct removal){.active = true, .give_up_us = warden_now_us() + REMOVE_TIME_US,
-                                        .generation = generation, .reply = *reply};
+    attempt->removal = (struct removal){
+        .active = true,
+        .give_up_us = warden_now_us() + REMOVE_TIME_US,
+        .generation = generation,
+        .events = cg_events_fd(&w->cg, attempt->group),
+        .reply = *reply,
+    };
+    struct epoll_event event = {.events = EPOLLPRI};
+    if (attempt->removal.events >= 0)
+        epoll_ctl(w->removals, EPOLL_CTL_ADD, attempt->removal.events, &event); /* else it is looked after by time */
     (void)!cg_kill(&w->cg, attempt->group); /* said again until the group is empty */
 }
 
 static void finish_removal(struct warden *w, struct attempt *attempt)
 {
+    close_p(&attempt->removal.events);
     struct removal done = attempt->removal;
     attempts_drop(&w->attempts, attempt);
     warden_ops_send(w, done.generation, &done.reply);
@@ -53,6 +65,7 @@ static void finish_removal(struct warden *w, struct attempt *attempt)
 
 static void give_up(struct warden *w, struct attempt *attempt)
 {
+    close_p(&attempt->removal.events);
     struct removal late = attempt->removal;
     attempt->removal.active = false; /* the groups stay, and with them the slot; the agent may ask again */
     if (late.reply.kind == OP_REMOVE)
@@ -61,10 +74,11 @@ static void give_up(struct warden *w, struct attempt *attempt)
     warden_ops_send(w, late.generation, &late.reply);
 }
 
-static void advance(struct warden *w, struct attempt *attempt)
+/* When to look again without an event. */
+static uint64_t advance(struct warden *w, struct attempt *attempt)
 {
     struct removal *r = &attempt->removal;
-    bool empty = cg_is_empty(&w->cg, attempt->group);
+    bool empty = cg_is_empty(&w->cg, attempt->group, r->events);
     if (empty && r->reply.kind == OP_REMOVE)
         cg_usage(&w->cg, attempt->group, &r->reply.usage); /* what is empty counts no further: these are the last words */
     if (empty && cg_remove(&w->cg, attempt->group) == 0)
@@ -73,18 +87,20 @@ static void advance(struct warden *w, struct attempt *attempt)
         give_up(w, attempt);
     else if (!empty)
         (void)!cg_kill(&w->cg, attempt->group);
+    if (!attempt->used || !r->active)
+        return UINT64_MAX;
+    return empty || r->events < 0 ? LOOK_AGAIN_US : KILL_AGAIN_US;
 }
 
-bool warden_removals_advance(struct warden *w)
+uint64_t warden_removals_advance(struct warden *w)
 {
-    bool any = false;
+    uint64_t again = UINT64_MAX;
     for (uint32_t i = 0; i < w->attempts.top; i++) {
         struct attempt *attempt = &w->attempts.at[i];
-        if (attempt->used && attempt->removal.active)
-            advance(w, attempt);
-        any = any || (attempt->used && attempt->removal.active);
+        uint64_t one = attempt->used && attempt->removal.active ? advance(w, attempt) : UINT64_MAX;
+        again = MIN(again, one); /* a macro: it would advance twice */
     }
-    return any;
+    return again;
 }
 
 /* --- operations -------------------------------------------------------------------------------------------------- */

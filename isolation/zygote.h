@@ -12,7 +12,7 @@
  * A sandbox's launch goes over its own socketpair:
  *
  *   sandbox: waits        <- GO       ids are mapped, groups joined and checked
- *   sandbox: READY ->                 root built, payload forked and waiting
+ *   sandbox: READY ->                 payload forked and waiting; the root is being built
  *   warden:               <- RUN      the keeper is kept from the kernel's out-of-memory killer; the payload is not
  *   sandbox: STARTED ->  or FAILED -> the payload was exec'ed, or the step that failed
  *

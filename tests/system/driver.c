@@ -184,6 +184,9 @@ static struct op_reply get_reply(struct driver *d, uint64_t tag)
     struct pollfd at = {.fd = d->sock, .events = POLLIN};
     NEED("the warden's answer", poll(&at, 1, WAIT_MS) == 1);
     ssize_t n = fd_recv_packet(d->sock, &packet, sizeof packet, NULL, NULL);
+    if (n < (ssize_t)sizeof packet.reply || packet.reply.tag != tag)
+        fprintf(stderr, "driver: got %zd bytes, kind %u status %u tag %lu instead of tag %lu\n", n, packet.reply.kind, packet.reply.status,
+                (unsigned long)packet.reply.tag, (unsigned long)tag);
     NEED("the warden's answer", n >= (ssize_t)sizeof packet.reply && packet.reply.tag == tag);
     return packet.reply;
 }
@@ -198,7 +201,7 @@ struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_i
     return reply;
 }
 
-enum op_status driver_launch(struct driver *d, const struct run *run, struct task *task)
+void driver_launch_begin(struct driver *d, const struct run *run, struct task *task)
 {
     *task = (struct task){.id = run->spec.id, .link = -1, .out = -1, .err = -1};
     snprintf(task->exit_path, sizeof task->exit_path, "%s/exit.%lu.%u", d->dir, (unsigned long)task->id.job, task->id.epoch);
@@ -216,8 +219,26 @@ enum op_status driver_launch(struct driver *d, const struct run *run, struct tas
     close(args);
     close_p(&task->control); /* the keeper's alone now: when it is gone, connecting fails */
     close_p(&task->exit);
-    task->launch = get_reply(d, request.tag);
+}
+
+enum op_status driver_launch(struct driver *d, const struct run *run, struct task *task)
+{
+    driver_launch_begin(d, run, task);
+    task->launch = get_reply(d, d->tag);
     return task->launch.status;
+}
+
+void driver_launch_finish(struct driver *d, struct task *tasks, size_t count)
+{
+    for (size_t got = 0; got < count; got++) {
+        struct op_reply reply;
+        NEED("the warden's answer", fd_recv_packet(d->sock, &reply, sizeof reply, NULL, NULL) == (ssize_t)sizeof reply);
+        for (size_t i = 0; i < count; i++) {
+            if (tasks[i].id.job == reply.id.job)
+                tasks[i].launch = reply;
+        }
+        NEED("launch", reply.status == OP_DONE);
+    }
 }
 
 bool driver_link(struct task *task, struct keeper_message *ret_hello)
@@ -286,6 +307,7 @@ void driver_end(struct driver *d, struct task *task, struct ended *ret)
         struct pollfd at = {.fd = task->link, .events = POLLIN};
         NEED("the keeper's last word", poll(&at, 1, WAIT_MS) == 1 && fd_recv_packet(task->link, &m, sizeof m, NULL, NULL) > 0);
     }
+    driver_say(task, (struct keeper_message){.op = KEEPER_DRAINED});
     int fd = open(task->exit_path, O_RDONLY | O_CLOEXEC);
     NEED("the exit record", fd_read_full(fd, &ret->record, sizeof ret->record) == (ssize_t)sizeof ret->record);
     close(fd);

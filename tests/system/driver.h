@@ -59,6 +59,9 @@ bool driver_groups_gone(const struct driver *d);
 struct run driver_run(struct driver *d, const char *const *argv);
 /* Launches and returns the warden's answer (also in task->launch). */
 enum op_status driver_launch(struct driver *d, const struct run *run, struct task *task);
+/* The same in two halves, for several launches at once; all must succeed. */
+void driver_launch_begin(struct driver *d, const struct run *run, struct task *task);
+void driver_launch_finish(struct driver *d, struct task *tasks, size_t count);
 struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_id id);
 /* Connects (again) to the keeper and takes its HELLO; false when nobody listens. */
 bool driver_link(struct task *task, struct keeper_message *ret_hello);
