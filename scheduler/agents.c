@@ -125,45 +125,81 @@ static void on_close(void *arg, struct rpc_conn *conn, const char *why)
 }
 
 /* ---- what a node should do ---- */
-static void link_send(struct agents *a, struct link *l, enum node_call call, const void *params)
+static bool link_send(struct agents *a, struct link *l, enum node_call call, const void *params)
 {
     a->stats.sent_total++;
     if (rpc_notify(l->conn, &node_calls[call], params) == 0)
-        return;
+        return true;
     log_line(LOG_WARN, "node.link_slow", "node=%s", log_quote(l->node));
     link_close(a, l); /* it will say hello again and hear everything anew */
+    return false;
 }
 
-static void link_duty(struct agents *a, struct link *l, struct attempt_id id, bool has_it)
+/* false: the link could not keep up and is gone. */
+static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bool has_it, uint64_t paid_max_us)
 {
     struct run_call run = {0};
     uint64_t paid_us = 0;
     uint32_t cause = END_NONE;
+    bool kept = true;
     enum agent_duty duty = core_duty(a->core, id, has_it, &run, &paid_us, &cause);
     switch (duty) {
     case DUTY_RUN:
         run.term = a->term;
-        link_send(a, l, NODE_RUN, &run);
+        run.paid_us = MIN(run.paid_us, paid_max_us);
+        kept = link_send(a, l, NODE_RUN, &run);
         break;
     case DUTY_PAID:
-        link_send(a, l, NODE_PAID, &(struct paid_call){.id = id, .term = a->term, .paid_us = paid_us});
+        kept = link_send(a, l, NODE_PAID, &(struct paid_call){.id = id, .term = a->term, .paid_us = paid_us});
         break;
     case DUTY_STOP:
-        link_send(a, l, NODE_STOP, &(struct stop_call){.id = id, .term = a->term, .cause = cause,
-                                                       .grace_ms = (uint32_t)core_limits_default.grace_ms});
+        kept = link_send(a, l, NODE_STOP, &(struct stop_call){.id = id, .term = a->term, .cause = cause,
+                                                              .grace_ms = (uint32_t)core_limits_default.grace_ms});
         break;
     case DUTY_FORGET:
-        link_send(a, l, NODE_FORGET, &(struct forget_call){.id = id, .term = a->term});
+        kept = link_send(a, l, NODE_FORGET, &(struct forget_call){.id = id, .term = a->term});
         break;
     }
     fields_clear(&run_call_fields, &run);
+    return kept;
+}
+
+/* Whoever is told to run something that was asked to stop hears both, in that order. */
+static void link_tell(struct agents *a, struct link *l, struct attempt_id id, bool has_it, uint64_t paid_max_us)
+{
+    struct run_call run = {0};
+    uint64_t paid_us;
+    uint32_t cause = END_NONE;
+    if (!link_duty(a, l, id, has_it, paid_max_us) || has_it)
+        return;
+    if (core_duty(a->core, id, true, &run, &paid_us, &cause) == DUTY_STOP)
+        (void)link_duty(a, l, id, true, paid_max_us);
+    fields_clear(&run_call_fields, &run);
+}
+
+/* These two say what the durable fact says: the state may already be a commit further. */
+static void node_run(struct agents *a, const struct fact_placed *f)
+{
+    struct link *l = a->term == 0 ? NULL : link_find(a, f->node);
+    if (l != NULL)
+        link_tell(a, l, f->id, false, f->paid_us);
+}
+
+static void node_paid(struct agents *a, const struct fact_renewed *f)
+{
+    struct attempt_id id = f->id;
+    bool ended = true;
+    const char *node = core_attempt_node(a->core, &id, &ended);
+    struct link *l = node == NULL || ended || a->term == 0 ? NULL : link_find(a, node);
+    if (l != NULL)
+        (void)link_send(a, l, NODE_PAID, &(struct paid_call){.id = f->id, .term = a->term, .paid_us = f->paid_us});
 }
 
 static void node_duty(struct agents *a, const char *node, struct attempt_id id, bool has_it)
 {
     struct link *l = node == NULL || a->term == 0 ? NULL : link_find(a, node);
     if (l != NULL)
-        link_duty(a, l, id, has_it);
+        link_tell(a, l, id, has_it, UINT64_MAX);
 }
 
 void agents_on_fact(struct agents *a, const struct fact *f)
@@ -172,11 +208,10 @@ void agents_on_fact(struct agents *a, const struct fact *f)
     bool ended;
     switch ((enum fact_kind)f->kind) {
     case FACT_ATTEMPT_PLACED:
-        node_duty(a, f->placed.node, f->placed.id, false);
+        node_run(a, &f->placed);
         break;
     case FACT_HOLD_RENEWED:
-        id = f->renewed.id;
-        node_duty(a, core_attempt_node(a->core, &id, &ended), f->renewed.id, true);
+        node_paid(a, &f->renewed);
         break;
     case FACT_ATTEMPT_STOPPING:
         id = f->stopping.id;
@@ -265,7 +300,7 @@ static void reconcile_live(void *arg, struct attempt_id id)
     struct reconcile *x = arg;
     struct link *l = link_find(x->agents, x->node);
     if (l != NULL)
-        link_duty(x->agents, l, id, x->request != NULL ? listed(&x->request->hello, id) : true);
+        link_tell(x->agents, l, id, x->request != NULL ? listed(&x->request->hello, id) : true, UINT64_MAX);
 }
 
 /* Everything the node lists is a report too; what the core no longer has is forgotten there. */

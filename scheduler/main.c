@@ -19,14 +19,14 @@
 #include "scheduler/api.h"
 #include "scheduler/effects.h"
 #include "scheduler/exit_codes.h"
-#include "scheduler/options.h"
-#include "scheduler/privileges.h"
+#include "scheduler/reeved_options.h"
+#include "scheduler/own_user.h"
 #include "scheduler/recover.h"
 
 enum { PATH_BYTES = 4096, SOCKET_PATH_MAX = 107 };
 
 struct reeved {
-    struct options options;
+    struct reeved_options options;
     char journal_dir[PATH_BYTES], client_socket[PATH_BYTES], agent_socket[PATH_BYTES];
     char writer[64];
     struct loop *loop;
@@ -87,7 +87,7 @@ static int path_make(char out[PATH_BYTES], const char *dir, const char *tail, si
 
 static int folders_make(struct reeved *r, struct err *err)
 {
-    const struct options *o = &r->options;
+    const struct reeved_options *o = &r->options;
     char scheduler_dir[PATH_BYTES], agent_dir[PATH_BYTES];
     uid_t uid = o->drop ? o->uid : (uid_t)-1;
     gid_t gid = o->drop ? o->gid : (gid_t)-1;
@@ -103,24 +103,24 @@ static int folders_make(struct reeved *r, struct err *err)
     if (rc == 0)
         rc = dir_make(o->dir, 0755, err);
     if (rc == 0)
-        rc = privileges_folder(scheduler_dir, 0750, uid, gid, err);
+        rc = own_user_folder(scheduler_dir, 0750, uid, gid, err);
     if (rc == 0)
-        rc = privileges_folder(r->journal_dir, 0700, uid, gid, err);
+        rc = own_user_folder(r->journal_dir, 0700, uid, gid, err);
     if (rc == 0)
-        rc = privileges_folder(agent_dir, 0750, o->agent_uid, gid, err);
+        rc = own_user_folder(agent_dir, 0750, o->agent_uid, gid, err);
     return rc;
 }
 
 /* The lock first: a second reeved must not take the sockets of the first. */
 static int journal_lock(struct reeved *r, struct err *err)
 {
-    const struct options *o = &r->options;
-    int rc = o->drop ? privileges_as_user(o->uid, o->gid, err) : 0;
+    const struct reeved_options *o = &r->options;
+    int rc = o->drop ? own_user_begin(o->uid, o->gid, err) : 0;
     if (rc == 0)
         rc = journal_open(&r->journal, r->journal_dir, o->cell, err);
     if (o->drop) {
         struct err back = {0};
-        int back_rc = privileges_as_root(&back);
+        int back_rc = own_user_end(&back);
         if (rc == 0 && back_rc < 0)
             rc = err_set(err, back_rc, "%s", err_text(&back));
     }
@@ -129,7 +129,7 @@ static int journal_lock(struct reeved *r, struct err *err)
 
 static int sockets_open(struct reeved *r, struct err *err)
 {
-    const struct options *o = &r->options;
+    const struct reeved_options *o = &r->options;
     struct agents_setup agents = {.loop = r->loop, .socket_path = r->agent_socket, .agent_uid = o->agent_uid};
     int rc = agents_new(&r->agents, &agents, err);
     if (rc < 0)
@@ -183,7 +183,7 @@ static void writer_name(char out[64])
 
 static int start(struct reeved *r, struct err *err)
 {
-    const struct options *o = &r->options;
+    const struct reeved_options *o = &r->options;
     struct recovered_files files = {0};
     writer_name(r->writer);
     int rc = folders_make(r, err);
@@ -196,7 +196,7 @@ static int start(struct reeved *r, struct err *err)
     if (rc == 0)
         rc = sockets_open(r, err);
     if (rc == 0 && o->drop)
-        rc = privileges_drop(o->uid, o->gid, err);
+        rc = own_user_for_ever(o->uid, o->gid, err);
     if (rc == 0)
         rc = state_read(r, &files, err);
     return rc == 0 ? turn_start(r, &files, err) : rc;
@@ -221,12 +221,12 @@ int main(int argc, char **argv)
 {
     struct reeved r = {0};
     struct err err = {0};
-    if (options_parse(argc, argv, &r.options, &err) < 0) {
-        fprintf(stderr, "reeved: %s\n%s", err_text(&err), options_usage());
+    if (reeved_options_parse(argc, argv, &r.options, &err) < 0) {
+        fprintf(stderr, "reeved: %s\n%s", err_text(&err), reeved_options_usage());
         return EXIT_USAGE;
     }
     if (r.options.help || r.options.version) {
-        fputs(r.options.help ? options_usage() : "reeved " REEVE_VERSION "\n", stdout);
+        fputs(r.options.help ? reeved_options_usage() : "reeved " REEVE_VERSION "\n", stdout);
         return EXIT_DONE;
     }
     if (r.options.drop && geteuid() != 0) {

@@ -252,13 +252,15 @@ struct books {
     char first[200]; /* the first difference; "" = none */
 };
 
-static const struct store_account *account_in(const struct list *accounts, const char *name)
+static int by_name(const void *a, const void *b)
 {
-    const struct store_account *a = accounts->v;
-    for (size_t i = 0; i < accounts->count; i++)
-        if (strcmp(a[i].name, name) == 0)
-            return &a[i];
-    return NULL;
+    return strcmp(((const struct store_account *)a)->name, ((const struct store_account *)b)->name);
+}
+
+static const struct store_account *account_in(const struct list *sorted, const char *name)
+{
+    struct store_account wanted = {.name = (char *)(uintptr_t)name};
+    return sorted->count == 0 ? NULL : bsearch(&wanted, sorted->v, sorted->count, sizeof wanted, by_name);
 }
 
 static void books_differ(struct books *b, const char *name, int64_t redis_spent, int64_t redis_held, int64_t spent,
@@ -287,6 +289,8 @@ static int books_check(struct repair *r, struct books *b, struct err *err)
     int rc = store_accounts(r->store, &accounts, err);
     if (rc < 0)
         return rc;
+    if (accounts.count > 0)
+        qsort(accounts.v, accounts.count, sizeof(struct store_account), by_name);
     *b = (struct books){.ledger = core_ledger(r->call->core), .accounts = &accounts};
     ledger_each_account(b->ledger, ledger_account_check, b);
     const struct store_account *a = accounts.v;

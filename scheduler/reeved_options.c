@@ -1,4 +1,4 @@
-#include "scheduler/options.h"
+#include "scheduler/reeved_options.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,18 +14,18 @@ static const struct option_row {
     enum option_kind kind;
     size_t offset;
 } rows[] = {
-    {"--dir", "DIR", "where sockets and the journal live (required)", OPTION_TEXT, offsetof(struct options, dir)},
-    {"--redis", "URL", "unix:/path/redis.sock or tcp:host:port (required)", OPTION_TEXT, offsetof(struct options, redis)},
-    {"--cell", "NAME", "the cell's name, default 'default'", OPTION_NAME, offsetof(struct options, cell)},
+    {"--dir", "DIR", "where sockets and the journal live (required)", OPTION_TEXT, offsetof(struct reeved_options, dir)},
+    {"--redis", "URL", "unix:/path/redis.sock or tcp:host:port (required)", OPTION_TEXT, offsetof(struct reeved_options, redis)},
+    {"--cell", "NAME", "the cell's name, default 'default'", OPTION_NAME, offsetof(struct reeved_options, cell)},
     {"--user", "UID:GID", "become this user once the sockets are open (only as root)", OPTION_USER, 0},
-    {"--agent-uid", "UID", "the agents' user", OPTION_UID, offsetof(struct options, agent_uid)},
-    {"--report-uid", "UID", "the user of reeve-reportd", OPTION_UID, offsetof(struct options, report_uid)},
-    {"--debug", NULL, "log more", OPTION_FLAG, offsetof(struct options, debug)},
-    {"--help", NULL, "this text", OPTION_FLAG, offsetof(struct options, help)},
-    {"--version", NULL, "the version", OPTION_FLAG, offsetof(struct options, version)},
+    {"--agent-uid", "UID", "the agents' user", OPTION_UID, offsetof(struct reeved_options, agent_uid)},
+    {"--report-uid", "UID", "the user of reeve-reportd", OPTION_UID, offsetof(struct reeved_options, report_uid)},
+    {"--debug", NULL, "log more", OPTION_FLAG, offsetof(struct reeved_options, debug)},
+    {"--help", NULL, "this text", OPTION_FLAG, offsetof(struct reeved_options, help)},
+    {"--version", NULL, "the version", OPTION_FLAG, offsetof(struct reeved_options, version)},
 };
 
-const char *options_usage(void)
+const char *reeved_options_usage(void)
 {
     static char text[2048];
     size_t at = (size_t)snprintf(text, sizeof text, "usage: reeved --dir DIR --redis URL [options]\n");
@@ -37,7 +37,7 @@ const char *options_usage(void)
     return text;
 }
 
-static int user_parse(const char *text, struct options *o, struct err *err)
+static int user_parse(const char *text, struct reeved_options *o, struct err *err)
 {
     const char *colon = strchr(text, ':');
     char uid[PARSE_TEXT_MAX];
@@ -57,7 +57,7 @@ static int user_parse(const char *text, struct options *o, struct err *err)
     return 0;
 }
 
-static int value_parse(const struct option_row *row, const char *text, struct options *o, struct err *err)
+static int value_parse(const struct option_row *row, const char *text, struct reeved_options *o, struct err *err)
 {
     void *at = (char *)o + row->offset;
     uint64_t number = 0;
@@ -90,9 +90,9 @@ static const struct option_row *row_find(const char *name)
     return NULL;
 }
 
-int options_parse(int argc, char **argv, struct options *ret, struct err *err)
+int reeved_options_parse(int argc, char **argv, struct reeved_options *ret, struct err *err)
 {
-    struct options o = {.cell = "default", .agent_uid = (uid_t)-1, .report_uid = (uid_t)-1};
+    struct reeved_options o = {.cell = "default", .agent_uid = (uid_t)-1, .report_uid = (uid_t)-1};
     for (int i = 1; i < argc; i++) {
         const struct option_row *row = row_find(argv[i]);
         if (row == NULL)

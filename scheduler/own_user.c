@@ -1,4 +1,4 @@
-#include "scheduler/privileges.h"
+#include "scheduler/own_user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 #include "base/io/fd.h"
 
-int privileges_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, struct err *err)
+int own_user_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, struct err *err)
 {
     int rc = dir_make(path, mode, err);
     if (rc < 0)
@@ -25,21 +25,21 @@ int privileges_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, struc
     return 0;
 }
 
-int privileges_as_user(uid_t uid, gid_t gid, struct err *err)
+int own_user_begin(uid_t uid, gid_t gid, struct err *err)
 {
     if (setegid(gid) != 0 || seteuid(uid) != 0)
         return err_set(err, -errno, "become user %u: %s", (unsigned)uid, strerror(errno));
     return 0;
 }
 
-int privileges_as_root(struct err *err)
+int own_user_end(struct err *err)
 {
     if (seteuid(0) != 0 || setegid(0) != 0)
         return err_set(err, -errno, "become root again: %s", strerror(errno));
     return 0;
 }
 
-int privileges_drop(uid_t uid, gid_t gid, struct err *err)
+int own_user_for_ever(uid_t uid, gid_t gid, struct err *err)
 {
     if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
         return err_set(err, -errno, "become user %u:%u: %s", (unsigned)uid, (unsigned)gid, strerror(errno));

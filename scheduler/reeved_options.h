@@ -1,15 +1,15 @@
 /*
- * options - reeved's command line. One table: parser, usage text and reeved(8) follow it.
+ * reeved_options - reeved's command line. One table: parser, usage text and reeved(8) follow it.
  */
-#ifndef REEVE_SCHEDULER_OPTIONS_H
-#define REEVE_SCHEDULER_OPTIONS_H
+#ifndef REEVE_SCHEDULER_REEVED_OPTIONS_H
+#define REEVE_SCHEDULER_REEVED_OPTIONS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
 
-struct options {
+struct reeved_options {
     const char *dir, *redis, *cell;
     bool drop;             /* --user was given */
     uid_t uid;
@@ -19,8 +19,8 @@ struct options {
 };
 
 /* Borrowed from argv. -EINVAL with a sentence. */
-int options_parse(int argc, char **argv, struct options *ret, struct err *err) MUST_USE;
+int reeved_options_parse(int argc, char **argv, struct reeved_options *ret, struct err *err) MUST_USE;
 /* The usage text, static. */
-const char *options_usage(void);
+const char *reeved_options_usage(void);
 
 #endif
