@@ -67,7 +67,8 @@ static bool largest_has(struct demand d, const struct admit_node *nodes, size_t 
     admit_amount(d.resource, most, have);
     snprintf(ret->where, sizeof ret->where, "%s", d.where);
     if (most == 0) {
-        snprintf(ret->message, sizeof ret->message, "needs %s %s on one node, no node has any", need, d.resource);
+        snprintf(ret->message, sizeof ret->message, "needs %s %s on one node, no node has any", need,
+                 d.resource);
         ret->hint[0] = '\0';
         return false;
     }
@@ -76,10 +77,12 @@ static bool largest_has(struct demand d, const struct admit_node *nodes, size_t 
         n += snprintf(ret->message + n, sizeof ret->message - (size_t)n, " (%s of it scratch)",
                       admit_amount(d.resource, d.beside, beside));
     if (n > 0 && (size_t)n < sizeof ret->message)
-        snprintf(ret->message + n, sizeof ret->message - (size_t)n, ", the largest node has %s (%s)", have, name);
+        snprintf(ret->message + n, sizeof ret->message - (size_t)n, ", the largest node has %s (%s)", have,
+                 name);
     ret->hint[0] = '\0';
     if (most > d.beside)
-        snprintf(ret->hint, sizeof ret->hint, "%s <= %s", d.where, admit_amount(d.resource, most - d.beside, limit));
+        snprintf(ret->hint, sizeof ret->hint, "%s <= %s", d.where,
+                 admit_amount(d.resource, most - d.beside, limit));
     else
         snprintf(ret->hint, sizeof ret->hint, "resources.memory + resources.scratch <= %s", have);
     return false;
@@ -116,7 +119,8 @@ bool admit_by_nodes(const struct resources *need, const struct admit_node *nodes
     return false;
 }
 
-static bool quota_has(const char *resource, uint64_t need, uint64_t max, const char *path, struct admit_answer *ret)
+static bool quota_has(const char *resource, uint64_t need, uint64_t max, const char *path,
+                      struct admit_answer *ret)
 {
     if (max == 0 || need <= max)
         return true;
@@ -153,8 +157,9 @@ bool admit_by_budget(int64_t hold_micros, const struct tenant_rule *rule, struct
     snprintf(ret->where, sizeof ret->where, "%s", rule->path);
     snprintf(ret->message, sizeof ret->message, "its first hold is %s, the whole budget of %s is %s per %s",
              format_money(hold_micros, need), rule->path, format_money(rule->budget.limit_micros, limit),
-             rule->budget.period == PERIOD_TOTAL ? "lifetime" : names_get(&period_kind_names, rule->budget.period));
-    snprintf(ret->hint, sizeof ret->hint, "a shorter time_limit, less resources, or a budget of the job itself below %s",
-             limit);
+             rule->budget.period == PERIOD_TOTAL ? "lifetime"
+                                                 : names_get(&period_kind_names, rule->budget.period));
+    snprintf(ret->hint, sizeof ret->hint,
+             "a shorter time_limit, less resources, or a budget of the job itself below %s", limit);
     return false;
 }

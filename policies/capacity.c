@@ -30,7 +30,8 @@ bool capacity_names_add(struct capacity_names *names, const struct resources *r)
     for (size_t i = 0; i < r->generic.count; i++) {
         if (place_of(names, r->generic.v[i].name) >= 0)
             continue;
-        if (names->count == RESOURCE_GENERIC_MAX || str_set(&names->generic[names->count], r->generic.v[i].name) < 0)
+        if (names->count == RESOURCE_GENERIC_MAX ||
+            str_set(&names->generic[names->count], r->generic.v[i].name) < 0)
             return false;
         names->count++;
     }

@@ -113,7 +113,8 @@ void place_set(struct place_index *index, struct place_item *item, const struct 
         place_add(index, item);
 }
 
-static struct place_item *find(struct place_item *t, const struct capacity *need, const struct place_item *avoid)
+static struct place_item *find(struct place_item *t, const struct capacity *need,
+                               const struct place_item *avoid)
 {
     if (t == NULL || !capacity_fits(need, &t->most))
         return NULL;

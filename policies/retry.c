@@ -8,13 +8,10 @@ static struct retry_answer final(uint32_t state)
 static struct retry_answer after_node_loss(const struct retry_case *c)
 {
     switch ((enum node_loss)c->on_node_loss) {
-    case NODE_LOSS_HOLD:
-        return (struct retry_answer){.next = NEXT_HELD};
-    case NODE_LOSS_FAIL:
-        return final(TASK_LOST);
+    case NODE_LOSS_HOLD: return (struct retry_answer){.next = NEXT_HELD};
+    case NODE_LOSS_FAIL: return final(TASK_LOST);
     case NODE_LOSS_RERUN:
-    case NODE_LOSS_COUNT:
-        break;
+    case NODE_LOSS_COUNT: break;
     }
     return (struct retry_answer){.next = NEXT_QUEUED};
 }

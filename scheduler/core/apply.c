@@ -59,7 +59,8 @@ static int check(const struct core *c, const struct fact *fact, struct err *err)
 /* Whether limits admitted it was the store's question, when it was committed. */
 static bool is_contradiction(enum ledger_verdict verdict)
 {
-    return verdict != LEDGER_FITS && verdict != LEDGER_QUOTA && verdict != LEDGER_BUDGET && verdict != LEDGER_QUEUE_FULL;
+    return verdict != LEDGER_FITS && verdict != LEDGER_QUOTA && verdict != LEDGER_BUDGET &&
+           verdict != LEDGER_QUEUE_FULL;
 }
 
 int core_apply_check(const struct core *c, const struct fact *fact, struct err *err)

@@ -36,7 +36,7 @@ static void event(struct core *c, struct task *t, uint32_t what)
     t->job->change++;
 }
 
-/* ---- what an attempt uses ---------------------------------------------------------------------------------- */
+/* ---- what an attempt uses --------------------------------------------------------------------------- */
 
 void attempt_begin(struct core *c, struct task *t, struct node *n)
 {
@@ -70,8 +70,8 @@ void attempt_finish(struct core *c, struct task *t)
     t->price_version = 0;
 }
 
-/* How long before the paid end the next slice is asked for: half a slice, but before the keeper begins to ask the
- * task to end, if slices are that short. */
+/* How long before the paid end the next slice is asked for: half a slice, but before the keeper begins to ask
+ * the task to end, if slices are that short. */
 static int64_t renewal_lead_us(const struct core *c)
 {
     uint64_t slice_us = core_slice_us(c);
@@ -89,7 +89,7 @@ void attempt_plan_renewal(struct core *c, struct task *t)
     timer_set(c, &t->timer, t->started_utc_us + (int64_t)t->paid_us - renewal_lead_us(c));
 }
 
-/* ---- attempt.placed ---------------------------------------------------------------------------------------- */
+/* ---- attempt.placed --------------------------------------------------------------------------------- */
 
 static int placed_check(const struct core *c, const struct fact *f, struct err *err)
 {
@@ -150,7 +150,7 @@ static void placed_apply(struct core *c, const struct fact *f)
 }
 const struct fact_rule rule_placed = {placed_check, placed_apply};
 
-/* ---- while it lives ---------------------------------------------------------------------------------------- */
+/* ---- while it lives --------------------------------------------------------------------------------- */
 
 static int running_check(const struct core *c, const struct fact *f, struct err *err)
 {
@@ -173,8 +173,8 @@ static int renewed_check(const struct core *c, const struct fact *f, struct err 
     const struct task *t = task_of(c, r->id);
     if (t == NULL || !task_state_is_live(t->state))
         return no_attempt(r->id, "renewed", err);
-    if (r->spent_micros < t->spent_micros || r->spent_micros - t->spent_micros > t->hold_micros || r->hold_micros < 0 ||
-        r->settled_us < t->settled_us || r->paid_us < t->paid_us)
+    if (r->spent_micros < t->spent_micros || r->spent_micros - t->spent_micros > t->hold_micros ||
+        r->hold_micros < 0 || r->settled_us < t->settled_us || r->paid_us < t->paid_us)
         return err_set(err, -EPROTO, "renewed: attempt %llu.%u spends what it doesn't hold, or loses paid time",
                        (unsigned long long)r->id.job, r->id.task);
     return 0;
@@ -247,7 +247,7 @@ static void reached_apply(struct core *c, const struct fact *f)
 }
 const struct fact_rule rule_reached = {reached_check, reached_apply};
 
-/* ---- attempt.ended ----------------------------------------------------------------------------------------- */
+/* ---- attempt.ended ---------------------------------------------------------------------------------- */
 
 static int ended_check(const struct core *c, const struct fact *f, struct err *err)
 {
@@ -257,11 +257,11 @@ static int ended_check(const struct core *c, const struct fact *f, struct err *e
         return no_attempt(e->id, "ended", err);
     if (e->next >= TASK_NEXT_COUNT || e->record.cause >= END_CAUSE_COUNT ||
         (e->next == NEXT_FINAL && !task_state_is_final(e->state)))
-        return err_set(err, -EPROTO, "ended: task %llu.%u: nothing follows from this end", (unsigned long long)e->id.job,
-                       e->id.task);
+        return err_set(err, -EPROTO, "ended: task %llu.%u: nothing follows from this end",
+                       (unsigned long long)e->id.job, e->id.task);
     if (e->spent_micros < t->spent_micros || e->spent_micros - t->spent_micros > t->hold_micros)
-        return err_set(err, -EPROTO, "ended: attempt %llu.%u spends what it doesn't hold", (unsigned long long)e->id.job,
-                       e->id.task);
+        return err_set(err, -EPROTO, "ended: attempt %llu.%u spends what it doesn't hold",
+                       (unsigned long long)e->id.job, e->id.task);
     if (e->job_done && (e->next != NEXT_FINAL || t->job->ended_count + 1 != job_tasks(t->job)))
         return err_set(err, -EPROTO, "ended: job %llu isn't done", (unsigned long long)e->id.job);
     return 0;
@@ -291,8 +291,8 @@ static void remember(struct core *c, struct task *t, const struct fact *f)
     struct attempt_view view = {
         .task = t->index,
         .epoch = t->epoch,
-        .state = (char *)(uintptr_t)names_get(&task_state_names, e->next == NEXT_FINAL ? e->state
-                                                                                     : task_state_of_end(&e->record)),
+        .state = (char *)(uintptr_t)names_get(&task_state_names,
+                                              e->next == NEXT_FINAL ? e->state : task_state_of_end(&e->record)),
         .node = t->node->name,
         .cause = (char *)(uintptr_t)end_causes[e->record.cause].name,
         .sentence = (char *)(uintptr_t)end_causes[e->record.cause].sentence,

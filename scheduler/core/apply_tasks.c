@@ -2,7 +2,7 @@
 
 #include "scheduler/core/state.h"
 
-/* ---- job.submitted ----------------------------------------------------------------------------------------- */
+/* ---- job.submitted ---------------------------------------------------------------------------------- */
 
 static int submitted_check(const struct core *c, const struct fact *f, struct err *err)
 {
@@ -10,9 +10,11 @@ static int submitted_check(const struct core *c, const struct fact *f, struct er
     if (s->job == 0 || job_find(c, s->job) != NULL)
         return err_set(err, -EPROTO, "job.submitted: job %llu is there already", (unsigned long long)s->job);
     if (s->tenant == NULL || s->key == NULL || tenant_find(c, s->tenant) == NULL)
-        return err_set(err, -EPROTO, "job.submitted: job %llu has no tenant or no key", (unsigned long long)s->job);
+        return err_set(err, -EPROTO, "job.submitted: job %llu has no tenant or no key",
+                       (unsigned long long)s->job);
     if (!path_is_of(&s->path, tenant_find(c, s->tenant)))
-        return err_set(err, -EPROTO, "job.submitted: job %llu: its path is not its tenant's", (unsigned long long)s->job);
+        return err_set(err, -EPROTO, "job.submitted: job %llu: its path is not its tenant's",
+                       (unsigned long long)s->job);
     if (s->spec.array.present && s->spec.array.last < s->spec.array.first)
         return err_set(err, -EPROTO, "job.submitted: job %llu has no tasks", (unsigned long long)s->job);
     return 0;
@@ -27,9 +29,10 @@ static void submitted_apply(struct core *c, const struct fact *f)
 }
 const struct fact_rule rule_submitted = {submitted_check, submitted_apply};
 
-/* ---- ranges of waiting tasks ------------------------------------------------------------------------------- */
+/* ---- ranges of waiting tasks ------------------------------------------------------------------------ */
 
-static struct job *job_of_range(const struct core *c, const struct fact_tasks *r, const char *what, struct err *err)
+static struct job *job_of_range(const struct core *c, const struct fact_tasks *r, const char *what,
+                                struct err *err)
 {
     struct job *j = job_find(c, r->job);
     if (j == NULL || j->finished) {
@@ -41,7 +44,8 @@ static struct job *job_of_range(const struct core *c, const struct fact_tasks *r
         return NULL;
     }
     if (r->count == 0 || r->first < j->first || r->first > j->last || r->count - 1 > j->last - r->first) {
-        err_set(err, -EPROTO, "%s: job %llu has no tasks %u + %u", what, (unsigned long long)r->job, r->first, r->count);
+        err_set(err, -EPROTO, "%s: job %llu has no tasks %u + %u", what, (unsigned long long)r->job, r->first,
+                r->count);
         return NULL;
     }
     return j;
@@ -52,8 +56,8 @@ static uint32_t last_of(const struct fact_tasks *r)
     return r->first + r->count - 1;
 }
 
-/* Every task of the range must take the event; those without a record are queued when they never started, final when
- * they lie before job->next. */
+/* Every task of the range must take the event; those without a record are queued when they never started, final
+ * when they lie before job->next. */
 static int range_check(const struct core *c, const struct fact_tasks *r, uint32_t event, struct err *err)
 {
     const char *what = names_get(&task_event_names, event);
@@ -73,9 +77,11 @@ static int range_check(const struct core *c, const struct fact_tasks *r, uint32_
     }
     uint32_t before_next = j->next > r->first ? MIN(j->next - r->first, r->count) : 0;
     if (started != before_next)
-        return err_set(err, -EPROTO, "%s: job %llu: some of its tasks are final", what, (unsigned long long)r->job);
+        return err_set(err, -EPROTO, "%s: job %llu: some of its tasks are final", what,
+                       (unsigned long long)r->job);
     if (event == TASK_EV_RELEASED && known != r->count)
-        return err_set(err, -EPROTO, "%s: job %llu: a task never started isn't held", what, (unsigned long long)r->job);
+        return err_set(err, -EPROTO, "%s: job %llu: a task never started isn't held", what,
+                       (unsigned long long)r->job);
     return 0;
 }
 

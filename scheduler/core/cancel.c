@@ -81,8 +81,8 @@ static struct job *job_of_call(const struct core *c, const struct job_call *call
     if (j == NULL)
         refusal_from(refusal, "not_found", "job", NULL, "there is no job %llu", (unsigned long long)call->job);
     else if (call->has_task && !job_has_task(j, call->task))
-        refusal_from(refusal, "not_found", "task", NULL, "job %llu has tasks %u to %u", (unsigned long long)call->job,
-                     j->first, j->last);
+        refusal_from(refusal, "not_found", "task", NULL, "job %llu has tasks %u to %u",
+                     (unsigned long long)call->job, j->first, j->last);
     else
         return j;
     return NULL;
@@ -128,7 +128,8 @@ static void cancel_job(struct cancelling *k)
 }
 
 int core_check_cancel(struct core *c, const struct job_call *call, const char *who, struct core_now now,
-                      struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply, struct refusal *refusal)
+                      struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply,
+                      struct refusal *refusal)
 {
     *ret_count = 0;
     *reply = (struct cancel_reply){0};
@@ -137,7 +138,8 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
         return CORE_REFUSED;
     if (j->in_flight > 0)
         return CORE_LATER;
-    struct cancelling k = {.job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply};
+    struct cancelling k = {
+        .job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply};
     if (j->finished || max == 0)
         return CORE_FACT; /* nothing waits, nothing runs: it is as they wish */
     if (call->has_task)

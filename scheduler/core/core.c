@@ -19,7 +19,7 @@ const struct core_limits core_limits_default = {
     .grace_ms = 5000,
 };
 
-/* ---- memory and texts -------------------------------------------------------------------------------------- */
+/* ---- memory and texts ------------------------------------------------------------------------------- */
 
 void *core_alloc(size_t size)
 {
@@ -111,7 +111,7 @@ const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX])
     return out;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------- */
 
 static bool limits_are_sound(const struct core_limits *l)
 {
@@ -122,7 +122,8 @@ static bool limits_are_sound(const struct core_limits *l)
 int core_new(struct core **ret, const struct core_limits *limits, struct err *err)
 {
     if (!limits_are_sound(limits))
-        return err_set(err, -EINVAL, "limits: a slice is at least slice_min and at most a year; no limit may be 0");
+        return err_set(err, -EINVAL,
+                       "limits: a slice is at least slice_min and at most a year; no limit may be 0");
     struct core *c = calloc(1, sizeof *c);
     if (c == NULL)
         return err_set(err, -ENOMEM, "core: out of memory");

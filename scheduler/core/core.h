@@ -5,17 +5,18 @@
  *   core_decide(now)    proposes facts: placements, renewals, stops, ends of what was lost
  *   core_check_x()      questions by clients: a refusal, or a fact to commit
  *
- * Nothing else changes the core. decide() plans on a scratch copy of free capacity and the ledger, and forgets the plan.
+ * Nothing else changes the core. decide() plans on the state itself and takes the plan back before it returns.
  *
  * In flight: a fact that decide() or a check has handed out is in flight until core_apply() or core_refused() of that
- *            same fact (also code "dropped", when it was thrown away uncommitted): every handed-out fact must end in one
- *            of the two. Until then nothing else is proposed about its task, and a check about it answers CORE_LATER:
- *            ask again after the next apply. decide() proposes nothing while its last proposals are in flight.
+ *            same fact (also code "dropped", when it was thrown away uncommitted): every handed-out fact must end in
+ *            one of the two. Until then nothing else is proposed about its task, and a check about it answers
+ *            CORE_LATER: ask again after the next apply. decide() proposes nothing while its last proposals are in flight.
  *            Facts must be committed in the order in which they were handed out.
  *            (So a second report of the same end, a cancel that meets a placement, an end that meets a renewal can't
  *            both be committed. Who asks between batches only hardly ever sees CORE_LATER.)
  *
- * Ownership: the core owns its jobs, tasks, nodes and ledger; callers hold ids. Views are borrowed until the next apply.
+ * Ownership: the core owns its jobs, tasks, nodes and ledger; callers hold ids. What is borrowed from it lives until
+ *            the next apply.
  * Purity:    no clock, no I/O, no randomness, no logging; time arrives in facts and in struct core_now.
  * Bounds:    core_limits; reaching one is a refusal with a name.
  * Order:     ties break by id, never by address or hash order.
@@ -79,12 +80,13 @@ enum core_answer {
     CORE_REFUSED, /* and a refusal (caller clears) */
     CORE_LATER,   /* something about it is in flight: nothing was filled; ask again after the next apply */
 };
-int core_check_submit(struct core *c, const struct submit_call *call, uint32_t uid, const char *user, struct core_now now,
-                      struct fact *ret, struct submit_reply *quote, struct refusal *refusal);
-/* Cancel: queued tasks by fact `cancelled`; live ones each by a `stopping` fact. Up to max facts; when *ret_count == max
- * there may be more to do: ask again after these are applied. */
+int core_check_submit(struct core *c, const struct submit_call *call, uint32_t uid, const char *user,
+                      struct core_now now, struct fact *ret, struct submit_reply *quote, struct refusal *refusal);
+/* Cancel: queued tasks by fact `cancelled`; live ones each by a `stopping` fact. Up to max facts; when
+ * *ret_count == max there may be more to do: ask again after these are applied. */
 int core_check_cancel(struct core *c, const struct job_call *call, const char *who, struct core_now now,
-                      struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply, struct refusal *refusal);
+                      struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply,
+                      struct refusal *refusal);
 int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                        struct fact *ret, struct refusal *refusal);
 /* The whole policy as it shall be -> the difference as one fact, and its lines for people. ret->kind FACT_NONE when
@@ -93,8 +95,8 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
                       struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
 int core_check_drain(struct core *c, const struct drain_call *call, const char *who, struct core_now now,
                      struct fact *ret, struct refusal *refusal);
-/* A node says hello: counts as seen. Fact joined, or FACT_NONE when nothing is new. A new boot id makes decide() end what
- * ran there; an attempt that ran there under the same boot id and isn't listed is ended as END_KEEPER_LOST by decide().
+/* A node says hello: counts as seen. Fact joined, or FACT_NONE when nothing is new. A new boot id makes decide() end
+ * what ran there; an attempt that ran there under the same boot id and isn't listed is ended as END_KEEPER_LOST.
  * One that was only starting is not lost: core_duty() says DUTY_RUN again. */
 int core_check_hello(struct core *c, const struct hello_call *call, struct core_now now, struct fact *ret,
                      struct refusal *refusal);
@@ -119,8 +121,9 @@ const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool 
 /* ---- views; everything filled is owned by the caller ---- */
 bool core_job_row(const struct core *c, uint64_t job, struct core_now now, struct job_row *ret);
 bool core_job_view(const struct core *c, const struct job_call *call, struct core_now now, struct job_view *ret);
-int core_list(const struct core *c, const struct list_call *call, bool (*may_see)(void *arg, const char *tenant, const char *user),
-              void *arg, struct core_now now, struct list_reply *ret) MUST_USE;
+int core_list(const struct core *c, const struct list_call *call,
+              bool (*may_see)(void *arg, const char *tenant, const char *user), void *arg, struct core_now now,
+              struct list_reply *ret) MUST_USE;
 bool core_why(struct core *c, const struct job_call *call, struct core_now now, struct why_reply *ret);
 bool core_wait_view(const struct core *c, uint64_t job, struct core_now now, struct wait_reply *ret);
 /* Tenant and user of a job, borrowed; false = unknown. */

@@ -1,9 +1,9 @@
 #include "scheduler/core/state.h"
 
 /*
- * One turn: first what is lost (it frees nothing yet), then money for what runs, then new starts. Placements are
- * planned on the state itself and taken back at the end, in reverse: nothing but committed facts changes it.
- * What is proposed is in flight at once, so that no two proposals of a turn speak of the same task.
+ * One turn: first what is lost (it frees nothing yet), then money for what runs, then new starts. Placements
+ * are planned on the state itself and taken back at the end, in reverse: nothing but committed facts changes
+ * it. What is proposed is in flight at once, so that no two proposals of a turn speak of the same task.
  */
 struct fact *plan_add(struct plan *p, uint32_t kind)
 {
@@ -44,12 +44,14 @@ static uint64_t next_boot_us(const struct core *c, const struct plan *p)
     return next;
 }
 
-size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, size_t max, uint64_t *ret_next_boot_us)
+size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, size_t max,
+                   uint64_t *ret_next_boot_us)
 {
     *ret_next_boot_us = UINT64_MAX;
     if (c->plans_in_flight > 0 || max == 0)
         return 0;
-    struct plan p = {.now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};
+    struct plan p = {
+        .now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};
     c->turn++;
     p.next_boot_us = nodes_look(c, now);
     decide_nodes(c, &p);

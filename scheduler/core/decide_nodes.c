@@ -2,8 +2,8 @@
 
 #define CLOCK_DRIFT_PARTS 1000 /* two clocks, 500 ppm each */
 
-/* After so long a silence nothing of it runs any more: the node's own timer has ended the lease, and killing took its
- * time. Counted by our clock, which may run fast while the node's runs slow. */
+/* After so long a silence nothing of it runs any more: the node's own timer has ended the lease, and killing
+ * took its time. Counted by our clock, which may run fast while the node's runs slow. */
 static uint64_t dead_after_us(const struct core *c, uint32_t lease)
 {
     uint64_t lease_us = (lease == LEASE_FAST ? c->limits.lease_fast_ms : c->limits.lease_patient_ms) * 1000;

@@ -3,7 +3,7 @@
 #include "scheduler/core/state.h"
 
 #define SKIPPED_MAX 256 /* entries of one shape passed over one by one in a turn */
-#define FAILED_MAX 256  /* tries of one tenant that fail in a turn: who queues a thousand shapes slows only himself */
+#define FAILED_MAX 256  /* tries of one tenant that fail in a turn: its own shapes wait, nobody else's */
 
 struct placement {
     size_t fact;
@@ -16,7 +16,7 @@ static struct node *node_of(struct place_item *item)
     return (struct node *)(void *)((char *)item - offsetof(struct node, open));
 }
 
-/* ---- the plan's memory ------------------------------------------------------------------------------------- */
+/* ---- the plan's memory ------------------------------------------------------------------------------ */
 
 static void skip_entry(struct core *c, struct plan *p, struct entry *e)
 {
@@ -80,17 +80,17 @@ void decide_place_undo(struct core *c, struct plan *p)
     free(p->parked);
 }
 
-/* ---- one placement ----------------------------------------------------------------------------------------- */
+/* ---- one placement ---------------------------------------------------------------------------------- */
 
-void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us, struct fact *f)
+void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us,
+                 struct fact *f)
 {
     struct tenant *t = job_tenant(j);
     const struct shape *s = j->shape;
     const struct price_version *version = price_book_at(c->prices, utc_us);
     *f = (struct fact){.kind = FACT_ATTEMPT_PLACED, .at_utc_us = utc_us};
-    f->placed = (struct fact_placed){.id = id,
-                                     .paid_us = shape_slice_us(c, s),
-                                     .price_version = version != NULL ? version->version : 0};
+    f->placed = (struct fact_placed){
+        .id = id, .paid_us = shape_slice_us(c, s), .price_version = version != NULL ? version->version : 0};
     f->placed.hold_micros = price_cost(c->prices, (struct meter){&s->resources, utc_us}, f->placed.paid_us);
     core_copy_resources(&s->resources, &f->placed.resources);
     core_copy_strs(&t->line, &f->placed.path);
@@ -188,8 +188,8 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
         skip_entry(c, p, e);
 }
 
-/* Tries the best ready task of a shape. false: none of this shape can start now, or this one can't; whatever can't is
- * out of the way for this turn. */
+/* Tries the best ready task of a shape. false: none of this shape can start now, or this one can't; whatever
+ * can't is out of the way for this turn. */
 static bool try_first(struct core *c, struct plan *p, struct shape *s)
 {
     struct entry *e = queue_first(s);

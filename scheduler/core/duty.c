@@ -2,7 +2,8 @@
 
 static void fill_run(const struct core *c, const struct task *t, struct run_call *run)
 {
-    *run = (struct run_call){.id = task_id(t), .term = c->term, .tenant = core_text(t->job->tenant), .paid_us = t->paid_us};
+    *run = (struct run_call){
+        .id = task_id(t), .term = c->term, .tenant = core_text(t->job->tenant), .paid_us = t->paid_us};
     job_spec_of(t->job, &run->spec);
 }
 
@@ -13,7 +14,8 @@ enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent
     *ret_paid_us = 0;
     *ret_stop_cause = END_NONE;
     /* What died with its node's boot, or can't be found there, will not be started again under this epoch. */
-    if (t == NULL || !task_state_is_live(t->state) || t->stopping == END_NODE_LOST || (t->missing && !agent_has_it))
+    if (t == NULL || !task_state_is_live(t->state) || t->stopping == END_NODE_LOST ||
+        (t->missing && !agent_has_it))
         return DUTY_FORGET;
     *ret_paid_us = t->paid_us;
     /* The order to stop follows the order to run: nobody stops what he hasn't heard of. */
@@ -27,7 +29,8 @@ enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent
     return DUTY_RUN;
 }
 
-void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *arg, struct attempt_id id), void *arg)
+void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *arg, struct attempt_id id),
+                       void *arg)
 {
     const struct node *n = node_find(c, node);
     for (const struct task *t = n != NULL ? n->tasks : NULL; t != NULL; t = t->node_next)

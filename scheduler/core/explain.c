@@ -16,7 +16,7 @@ struct question {
     const struct job *job;
     const struct task *task; /* NULL: the next of the job */
     int64_t utc_us;
-    struct list *blockers;   /* struct blocker */
+    struct list *blockers; /* struct blocker */
     char *change;
 };
 
@@ -50,8 +50,8 @@ static void account_words(const char *name, char out[300])
 
 static void budget_blocker(struct question *q, const struct ledger_blocker *l)
 {
-    char where[300], limit[PARSE_TEXT_MAX], spent[PARSE_TEXT_MAX], held[PARSE_TEXT_MAX], free_text[PARSE_TEXT_MAX],
-        need[PARSE_TEXT_MAX], lack[PARSE_TEXT_MAX];
+    char where[300], limit[PARSE_TEXT_MAX], spent[PARSE_TEXT_MAX], held[PARSE_TEXT_MAX],
+        free_text[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], lack[PARSE_TEXT_MAX];
     account_words(l->where, where);
     struct blocker *b = add(q, "budget", where, NULL);
     b->limit = l->limit;
@@ -60,9 +60,10 @@ static void budget_blocker(struct question *q, const struct ledger_blocker *l)
     b->free = l->limit - l->used - l->held;
     b->need = l->need;
     b->short_by = l->need - b->free;
-    b->text = text_of("budget: %s has %s free (limit %s, spent %s, held %s), needs %s, short %s", where,
-                      format_money(b->free, free_text), format_money(l->limit, limit), format_money(l->used, spent),
-                      format_money(l->held, held), format_money(l->need, need), format_money(b->short_by, lack));
+    b->text =
+        text_of("budget: %s has %s free (limit %s, spent %s, held %s), needs %s, short %s", where,
+                format_money(b->free, free_text), format_money(l->limit, limit), format_money(l->used, spent),
+                format_money(l->held, held), format_money(l->need, need), format_money(b->short_by, lack));
     propose_change(q, text_of("budget %s grows by %s", where, lack));
 }
 
@@ -76,8 +77,9 @@ static void quota_blocker(struct question *q, const struct ledger_blocker *l)
     b->need = l->need;
     b->short_by = l->need - (l->limit - l->used);
     b->text = text_of("quota: %s uses %s of %s %s, needs %s, short %s", l->where,
-                      admit_amount(l->resource, (uint64_t)l->used, used), admit_amount(l->resource, (uint64_t)l->limit, limit),
-                      l->resource, admit_amount(l->resource, (uint64_t)l->need, need),
+                      admit_amount(l->resource, (uint64_t)l->used, used),
+                      admit_amount(l->resource, (uint64_t)l->limit, limit), l->resource,
+                      admit_amount(l->resource, (uint64_t)l->need, need),
                       admit_amount(l->resource, (uint64_t)b->short_by, lack));
     propose_change(q, text_of("quota %s of %s grows by %s", l->resource, l->where, lack));
 }
@@ -94,7 +96,7 @@ static void ask_ledger(struct question *q, const struct fact *f)
     }
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------------ */
 
 static void never_blocker(struct question *q, const struct admit_answer *a)
 {
@@ -108,7 +110,8 @@ static bool ever_fits(struct question *q, const struct resources *need)
 {
     const struct core *c = q->core;
     struct capacity want;
-    if (c->sizes.count == 0 || (capacity_of(&c->names, need, &want) && place_find(&c->sizes, &want, NULL) != NULL))
+    if (c->sizes.count == 0 ||
+        (capacity_of(&c->names, need, &want) && place_find(&c->sizes, &want, NULL) != NULL))
         return true;
     struct admit_node *nodes = core_alloc(c->nodes_count * sizeof nodes[0]);
     size_t count = 0;
@@ -182,7 +185,7 @@ static void ask_nodes(struct question *q, const struct resources *need)
             text_of("placement: every node that is large enough is drained or silent");
 }
 
-/* ---- the job itself ---------------------------------------------------------------------------------------- */
+/* ---- the job itself --------------------------------------------------------------------------------- */
 
 static const struct task *first_waiting(const struct job *j)
 {
@@ -201,7 +204,8 @@ static void ask_pauses(struct question *q, const struct task *t)
     char when[PARSE_TEXT_MAX];
     format_time(timer->due_utc_us, when);
     if (refused != NULL)
-        add(q, "store", "cell", NULL)->text = text_of("store: the last try was refused (%s); tried again at %s", refused, when);
+        add(q, "store", "cell", NULL)->text =
+            text_of("store: the last try was refused (%s); tried again at %s", refused, when);
     else
         add(q, "rate", "task", NULL)->text =
             text_of("pause: its last attempt ended badly; the next may start at %s", when);
@@ -260,7 +264,8 @@ static void blockers_clear(struct list *l)
 
 static int rank_of(const struct blocker *b)
 {
-    static const char *const order[] = {"never", "held", "dependency", "store", "rate", "cap", "quota", "budget", "placement"};
+    static const char *const order[] = {"never", "held",  "dependency", "store",    "rate",
+                                        "cap",   "quota", "budget",     "placement"};
     for (int i = 0; i < (int)COUNT_OF(order); i++)
         if (strcmp(order[i], b->kind) == 0)
             return i;
@@ -315,7 +320,8 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     struct fact as_if = {.kind = FACT_JOB_SUBMITTED, .submitted = {.job = UINT64_MAX, .path = t->line}};
     ledger_apply(c->ledger, &as_if);
     ask_ledger(&q, &f);
-    as_if = (struct fact){.kind = FACT_TASKS_CANCELLED, .cancelled = {.job = UINT64_MAX, .count = 1, .path = t->line}};
+    as_if = (struct fact){.kind = FACT_TASKS_CANCELLED,
+                          .cancelled = {.job = UINT64_MAX, .count = 1, .path = t->line}};
     ledger_apply(c->ledger, &as_if);
     ask_nodes(&q, &spec->resources);
     fact_clear(&f);
@@ -323,7 +329,7 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     return text != NULL ? text : core_text("now");
 }
 
-/* ---- why --------------------------------------------------------------------------------------------------- */
+/* ---- why -------------------------------------------------------------------------------------------- */
 
 /* When a blocker of quota or placement could go: the first end that is known, among attempts of the same place. */
 static void add_estimate(const struct core *c, const struct job *j, int64_t utc_us, struct why_reply *ret)
@@ -362,8 +368,8 @@ static void held_blocker(struct question *q)
 {
     char where[40];
     snprintf(where, sizeof where, "job %llu", (unsigned long long)q->job->id);
-    add(q, "held", where, NULL)->text =
-        text_of("held: %u of its tasks wait for a person; reeve release %llu", q->job->held, (unsigned long long)q->job->id);
+    add(q, "held", where, NULL)->text = text_of("held: %u of its tasks wait for a person; reeve release %llu",
+                                                q->job->held, (unsigned long long)q->job->id);
     propose_change(q, text_of("somebody releases it"));
 }
 
@@ -385,7 +391,8 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     ret->state = core_text(t != NULL ? names_get(&task_state_names, t->state) : row.state);
     fields_clear(&job_row_fields, &row);
     bool pending = !j->finished && (t != NULL ? t->state == TASK_QUEUED || t->state == TASK_HELD
-                                              : first_waiting(j) != NULL || j->held > 0 || job_fresh_from(j, j->next) <= j->last);
+                                              : first_waiting(j) != NULL || j->held > 0 ||
+                                                    job_fresh_from(j, j->next) <= j->last);
     if (!pending)
         return true;
     struct question q = {.core = c, .job = j, .task = t, .utc_us = utc_us, .blockers = &ret->blockers};

@@ -45,8 +45,7 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
     case FACT_JOB_SUBMITTED:
     case FACT_SNAPSHOT_JOB:
     case FACT_SNAPSHOT_CELL:
-    case FACT_KIND_COUNT:
-        break;
+    case FACT_KIND_COUNT: break;
     }
     return s;
 }
@@ -110,7 +109,8 @@ static void pause_task(struct core *c, struct job *j, struct task *t, const char
     queue_sync(c, j);
 }
 
-void core_refused(struct core *c, const struct fact *fact, const char *code, const char *detail, struct core_now now)
+void core_refused(struct core *c, const struct fact *fact, const char *code, const char *detail,
+                  struct core_now now)
 {
     (void)detail;
     struct subject s = subject_of(c, fact);

@@ -58,9 +58,21 @@ static uint64_t hash_node(const struct node *n, uint64_t hash)
 static uint64_t hash_task(const struct task *t, uint64_t hash)
 {
     const uint64_t numbers[] = {
-        t->index, t->epoch, t->state, t->stopping, t->retries_used, t->node_faults, t->final,
-        (uint64_t)t->placed_utc_us, (uint64_t)t->started_utc_us, (uint64_t)t->eligible_utc_us,
-        (uint64_t)t->spent_micros, (uint64_t)t->hold_micros, t->settled_us, t->paid_us, t->price_version,
+        t->index,
+        t->epoch,
+        t->state,
+        t->stopping,
+        t->retries_used,
+        t->node_faults,
+        t->final,
+        (uint64_t)t->placed_utc_us,
+        (uint64_t)t->started_utc_us,
+        (uint64_t)t->eligible_utc_us,
+        (uint64_t)t->spent_micros,
+        (uint64_t)t->hold_micros,
+        t->settled_us,
+        t->paid_us,
+        t->price_version,
     };
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         hash = hash_u64(hash, numbers[i]);

@@ -2,7 +2,7 @@
 
 #include "scheduler/core/state.h"
 
-/* ---- finding ----------------------------------------------------------------------------------------------- */
+/* ---- finding ---------------------------------------------------------------------------------------- */
 
 static size_t slot_from(const struct core *c, uint64_t id)
 {
@@ -69,7 +69,7 @@ struct tenant *job_tenant(const struct job *j)
     return j->shape->tenant;
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------------- */
+/* ---- tasks ------------------------------------------------------------------------------------------ */
 
 static uint32_t task_slot(const struct job *j, uint32_t index)
 {
@@ -171,7 +171,7 @@ void task_set_state(struct core *c, struct task *t, uint32_t state)
     t->state = state;
 }
 
-/* ---- jobs -------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------------- */
 
 static void keep_spec(struct job *j, const struct fact_submitted *f)
 {

@@ -7,7 +7,7 @@
 #define LIST_DEFAULT 100
 #define LIST_MAX 1000
 
-/* ---- jobs -------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------------- */
 
 /* Is `path` the tenant `top` or below it? */
 static bool is_below(const char *path, const char *top)
@@ -40,8 +40,9 @@ static size_t first_after(const struct core *c, uint64_t id)
     return low;
 }
 
-int core_list(const struct core *c, const struct list_call *call, bool (*may_see)(void *arg, const char *tenant, const char *user),
-              void *arg, struct core_now now, struct list_reply *ret)
+int core_list(const struct core *c, const struct list_call *call,
+              bool (*may_see)(void *arg, const char *tenant, const char *user), void *arg, struct core_now now,
+              struct list_reply *ret)
 {
     uint32_t limit = call->limit == 0 ? LIST_DEFAULT : MIN(call->limit, LIST_MAX);
     *ret = (struct list_reply){.currency = core_text(c->currency)};
@@ -62,7 +63,7 @@ int core_list(const struct core *c, const struct list_call *call, bool (*may_see
     return 0;
 }
 
-/* ---- tenants ----------------------------------------------------------------------------------------------- */
+/* ---- tenants ---------------------------------------------------------------------------------------- */
 
 struct tenant_walk {
     const struct core *core;
@@ -93,7 +94,8 @@ static bool add_tenant(const struct tenant_rule *rule, void *arg)
 {
     struct tenant_walk *w = arg;
     struct tenant_view v;
-    if ((w->top != NULL && !is_below(rule->path, w->top)) || !ledger_tenant(w->core->ledger, rule->path, w->utc_us, &v))
+    if ((w->top != NULL && !is_below(rule->path, w->top)) ||
+        !ledger_tenant(w->core->ledger, rule->path, w->utc_us, &v))
         return true;
     struct tenant_row *row = list_add(&w->ret->tenants, sizeof *row);
     if (row == NULL || fields_copy(&tenant_rule_fields, rule, &row->rule) < 0) {
@@ -119,7 +121,7 @@ int core_tenants(const struct core *c, const char *top, struct core_now now, str
     return -ENOMEM;
 }
 
-/* ---- policy ------------------------------------------------------------------------------------------------ */
+/* ---- policy ----------------------------------------------------------------------------------------- */
 
 static bool add_rule(const struct tenant_rule *rule, void *arg)
 {
@@ -140,7 +142,8 @@ int core_policy(const struct core *c, struct policy_reply *ret)
     const struct list *prices = price_book_versions(c->prices);
     for (size_t i = 0; i < prices->count; i++) {
         struct price_version *copy = list_add(&ret->policy.prices, sizeof *copy);
-        if (copy == NULL || fields_copy(&price_version_fields, &((const struct price_version *)prices->v)[i], copy) < 0) {
+        if (copy == NULL ||
+            fields_copy(&price_version_fields, &((const struct price_version *)prices->v)[i], copy) < 0) {
             fields_clear(&policy_reply_fields, ret);
             return -ENOMEM;
         }
@@ -148,7 +151,7 @@ int core_policy(const struct core *c, struct policy_reply *ret)
     return 0;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------------ */
 
 static const char *node_state(const struct node *n)
 {

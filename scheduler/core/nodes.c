@@ -80,7 +80,7 @@ void nodes_fini(struct core *c)
     free(c->nodes);
 }
 
-/* ---- contact: soft ----------------------------------------------------------------------------------------- */
+/* ---- contact: soft ---------------------------------------------------------------------------------- */
 
 void node_trouble(struct core *c, struct node *n)
 {
@@ -148,7 +148,7 @@ uint64_t nodes_look(struct core *c, struct core_now now)
     return UINT64_MAX;
 }
 
-/* ---- capacity ---------------------------------------------------------------------------------------------- */
+/* ---- capacity --------------------------------------------------------------------------------------- */
 
 void node_refresh(struct core *c, struct node *n)
 {
@@ -193,7 +193,7 @@ void node_leave_task(struct task *t)
     n->live--;
 }
 
-/* ---- facts ------------------------------------------------------------------------------------------------- */
+/* ---- facts ------------------------------------------------------------------------------------------ */
 
 static int joined_check(const struct core *c, const struct fact *f, struct err *err)
 {
@@ -201,7 +201,8 @@ static int joined_check(const struct core *c, const struct fact *f, struct err *
     if (j->node == NULL || j->boot_id == NULL)
         return err_set(err, -EPROTO, "node.joined without a name or a boot id");
     if (!capacity_names_fit(&c->names, &j->capacity))
-        return err_set(err, -EPROTO, "node.joined: %s brings more generic resources than a cell has room for", j->node);
+        return err_set(err, -EPROTO, "node.joined: %s brings more generic resources than a cell has room for",
+                       j->node);
     return 0;
 }
 
@@ -210,7 +211,8 @@ static void count_total(struct core *c, const struct capacity *total, bool more)
     (more ? capacity_add : capacity_take)(&c->total, total);
 }
 
-/* What ran under another boot of the node is dead: decide() ends it. A cancelled attempt keeps its cancellation. */
+/* What ran under another boot of the node is dead: decide() ends it. A cancelled attempt keeps its
+ * cancellation. */
 static void new_boot(struct core *c, struct node *n)
 {
     for (struct task *t = n->tasks; t != NULL; t = t->node_next) {

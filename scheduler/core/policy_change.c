@@ -11,8 +11,8 @@ static int policy_check(const struct core *c, const struct fact *f, struct err *
         return err_set(err, -EPROTO, "policy.set: %s: %s", b.where != NULL ? b.where : "?",
                        names_get(&ledger_verdict_names, verdict));
     if (f->policy.version <= c->policy_version)
-        return err_set(err, -EPROTO, "policy.set: version %llu is not above %llu", (unsigned long long)f->policy.version,
-                       (unsigned long long)c->policy_version);
+        return err_set(err, -EPROTO, "policy.set: version %llu is not above %llu",
+                       (unsigned long long)f->policy.version, (unsigned long long)c->policy_version);
     struct price_book *book;
     int rc = f->policy.set_prices ? price_book_new(&book, err) : 0;
     if (f->policy.set_prices && rc == 0) {

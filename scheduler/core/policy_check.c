@@ -47,7 +47,7 @@ static bool money_was_spent(const struct core *c)
     return found;
 }
 
-/* ---- prices ------------------------------------------------------------------------------------------------ */
+/* ---- prices ----------------------------------------------------------------------------------------- */
 
 static bool same_price(const struct price_version *a, const struct price_version *b)
 {
@@ -71,8 +71,8 @@ static bool past_stays(const struct list *from, const struct list *in, int64_t u
     return true;
 }
 
-static bool change_prices(const struct core *c, const struct list *wanted, int64_t utc_us, struct policy_change *change,
-                          struct strs *lines, struct refusal *refusal)
+static bool change_prices(const struct core *c, const struct list *wanted, int64_t utc_us,
+                          struct policy_change *change, struct strs *lines, struct refusal *refusal)
 {
     const struct list *now = price_book_versions(c->prices);
     if (past_stays(now, wanted, INT64_MAX) && past_stays(wanted, now, INT64_MAX))
@@ -98,7 +98,7 @@ static bool change_prices(const struct core *c, const struct list *wanted, int64
     return true;
 }
 
-/* ---- tenants ----------------------------------------------------------------------------------------------- */
+/* ---- tenants ---------------------------------------------------------------------------------------- */
 
 static void add_rule(struct policy_change *change, const struct tenant_rule *rule)
 {
@@ -147,7 +147,8 @@ static bool remove_unwanted(const struct tenant_rule *rule, void *arg)
     return true;
 }
 
-static void change_tenants(const struct core *c, const struct list *wanted, struct policy_change *change, struct strs *lines)
+static void change_tenants(const struct core *c, const struct list *wanted, struct policy_change *change,
+                           struct strs *lines)
 {
     struct removal removal = {wanted, change, lines};
     for (size_t i = 0; i < wanted->count; i++) {
@@ -174,22 +175,23 @@ static bool ledger_agrees(const struct core *c, const struct fact *f, struct ref
     const char *where = b.where != NULL ? b.where : "tenants";
     if (verdict == LEDGER_IN_USE)
         refusal_from(refusal, "state", where, "cancel its jobs or let them end first",
-                     "tenant %s can't be removed: %lld of its tasks are waiting or running", where, (long long)b.used);
+                     "tenant %s can't be removed: %lld of its tasks are waiting or running", where,
+                     (long long)b.used);
     else
         refusal_from(refusal, "bad_request", where, NULL, "tenant %s: %s", where,
                      names_get(&ledger_verdict_names, verdict));
     return false;
 }
 
-/* ---- the question ------------------------------------------------------------------------------------------ */
+/* ---- the question ----------------------------------------------------------------------------------- */
 
 static bool change_people(const struct core *c, const struct policy_file *file, struct policy_change *change,
                           struct strs *lines, struct refusal *refusal)
 {
     if (file->currency != NULL && strcmp(file->currency, c->currency) != 0) {
         if (money_was_spent(c)) {
-            refusal_from(refusal, "state", "currency", NULL, "the currency is %s and stays so: something was charged in it",
-                         c->currency);
+            refusal_from(refusal, "state", "currency", NULL,
+                         "the currency is %s and stays so: something was charged in it", c->currency);
             return false;
         }
         change->currency = core_text(file->currency);
@@ -205,12 +207,12 @@ static bool change_people(const struct core *c, const struct policy_file *file, 
 
 static bool is_empty(const struct policy_change *change)
 {
-    return change->currency == NULL && !change->set_admins && !change->set_prices && change->tenants.count == 0 &&
-           change->removed.count == 0;
+    return change->currency == NULL && !change->set_admins && !change->set_prices &&
+           change->tenants.count == 0 && change->removed.count == 0;
 }
 
-static int difference(const struct core *c, struct policy_file *file, int64_t utc_us, struct fact *f, struct strs *lines,
-                      struct refusal *refusal)
+static int difference(const struct core *c, struct policy_file *file, int64_t utc_us, struct fact *f,
+                      struct strs *lines, struct refusal *refusal)
 {
     struct err err = {0};
     if (file->currency == NULL)

@@ -99,10 +99,17 @@ static void write_weight(const struct tenant_rule *r, struct buf *out)
 }
 
 static const struct aspect aspects[] = {
-    {"quota.cpu", write_cpu},           {"quota.memory", write_memory},      {"quota.scratch", write_scratch},
-    {"quota.generic", write_generic},   {"quota.max_running", write_running}, {"quota.max_queued", write_queued},
-    {"budget.limit", write_budget},     {"budget.period", write_period},     {"users", write_users},
-    {"network_host", write_network},    {"weight", write_weight},
+    {"quota.cpu", write_cpu},
+    {"quota.memory", write_memory},
+    {"quota.scratch", write_scratch},
+    {"quota.generic", write_generic},
+    {"quota.max_running", write_running},
+    {"quota.max_queued", write_queued},
+    {"budget.limit", write_budget},
+    {"budget.period", write_period},
+    {"users", write_users},
+    {"network_host", write_network},
+    {"weight", write_weight},
 };
 
 static void add_line(struct strs *lines, struct buf *line)
@@ -139,7 +146,8 @@ void lines_removed(struct strs *lines, const char *path)
 void lines_text(struct strs *lines, const char *what, const char *before, const char *after)
 {
     struct buf line = {0};
-    buf_addf(&line, "~ %s  %s -> %s", what, before[0] != '\0' ? before : "none", after[0] != '\0' ? after : "none");
+    buf_addf(&line, "~ %s  %s -> %s", what, before[0] != '\0' ? before : "none",
+             after[0] != '\0' ? after : "none");
     add_line(lines, &line);
 }
 

@@ -10,7 +10,8 @@ static uint64_t running_us(const struct task *t, int64_t utc_us)
     return utc_us > t->started_utc_us ? (uint64_t)(utc_us - t->started_utc_us) : 0;
 }
 
-/* Settle a little less than that: what was settled can't be taken back when the node's clock says it was shorter. */
+/* Settle a little less than that: what was settled can't be taken back when the node's clock says it was
+ * shorter. */
 static uint64_t settled_by_now(const struct core *c, const struct task *t, uint64_t ran_us)
 {
     uint64_t margin = MIN(SETTLE_MARGIN_US, core_slice_us(c) / 8);
@@ -21,7 +22,8 @@ static uint64_t settled_by_now(const struct core *c, const struct task *t, uint6
 static void look_again(struct core *c, struct task *t, int64_t utc_us)
 {
     int64_t left_us = (t->started_utc_us + (int64_t)t->paid_us - utc_us) / 2;
-    timer_set(c, &t->timer, utc_us + (left_us < 0 ? RETRY_MAX_US : MIN(MAX(left_us, RETRY_MIN_US), RETRY_MAX_US)));
+    timer_set(c, &t->timer,
+              utc_us + (left_us < 0 ? RETRY_MAX_US : MIN(MAX(left_us, RETRY_MIN_US), RETRY_MAX_US)));
 }
 
 /* What all accounts together can give, when they can't give what was asked: the least of those that lack. */
@@ -39,7 +41,8 @@ static int64_t most_they_give(const struct core *c, const struct fact *f)
 }
 
 /* The next slice, or as much of it as can be held. false: it would gain less than slice_min. */
-static bool hold_slice(const struct core *c, const struct task *t, struct meter meter, uint64_t until_us, struct fact *f)
+static bool hold_slice(const struct core *c, const struct task *t, struct meter meter, uint64_t until_us,
+                       struct fact *f)
 {
     struct fact_renewed *r = &f->renewed;
     int64_t settled_micros = price_cost(c->prices, meter, r->settled_us);
@@ -94,6 +97,6 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
         return;
     }
     flight_begin(c, f);
-    timer_stop(c, &t->timer); /* apply or refusal sets it anew */
+    timer_stop(c, &t->timer);   /* apply or refusal sets it anew */
     ledger_apply(c->ledger, f); /* the plan's next holds come on top of it; undone with them */
 }

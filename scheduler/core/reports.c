@@ -3,7 +3,7 @@
 #include "policies/retry.h"
 #include "scheduler/core/state.h"
 
-/* ---- node.hello -------------------------------------------------------------------------------------------- */
+/* ---- node.hello ------------------------------------------------------------------------------------- */
 
 static const char *capacity_problem(const struct core *c, const struct resources *r)
 {
@@ -54,8 +54,9 @@ static void note_missing(struct core *c, struct node *n, const struct hello_call
 static void joined_fact(const struct hello_call *call, int64_t utc_us, struct fact *f)
 {
     *f = (struct fact){.kind = FACT_NODE_JOINED, .at_utc_us = utc_us};
-    f->joined = (struct fact_node){
-        .node = core_text(call->node), .boot_id = core_text(call->boot_id), .version = core_text(call->version)};
+    f->joined = (struct fact_node){.node = core_text(call->node),
+                                   .boot_id = core_text(call->boot_id),
+                                   .version = core_text(call->version)};
     core_copy_resources(&call->capacity, &f->joined.capacity);
     for (size_t i = 0; i < call->labels.count; i++) {
         int rc = pairs_set(&f->joined.labels, call->labels.v[i].key, call->labels.v[i].value);
@@ -84,7 +85,8 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
         if (strcmp(n->boot_id, call->boot_id) == 0)
             note_missing(c, n, call);
         if (!n->lost && strcmp(n->boot_id, call->boot_id) == 0 && text_equal(n->version, call->version) &&
-            fields_equal(&resources_fields, &n->capacity, &call->capacity) && pairs_equal(&n->labels, &call->labels))
+            fields_equal(&resources_fields, &n->capacity, &call->capacity) &&
+            pairs_equal(&n->labels, &call->labels))
             return CORE_FACT;
     }
     joined_fact(call, core_utc(c, now), ret);
@@ -92,7 +94,7 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
     return CORE_FACT;
 }
 
-/* ---- attempt.state ----------------------------------------------------------------------------------------- */
+/* ---- attempt.state ---------------------------------------------------------------------------------- */
 
 /* The live attempt that a node speaks of; NULL when it isn't, or isn't there. */
 static struct task *reported(struct core *c, const char *node, struct attempt_id id)
@@ -118,8 +120,7 @@ int core_check_running(struct core *c, const char *node, const struct attempt_st
     int64_t utc_us = core_utc(c, now);
     *ret = (struct fact){.kind = FACT_ATTEMPT_RUNNING, .at_utc_us = utc_us};
     /* The node's clock is for people; what is paid begins no earlier than the placement and not in the future. */
-    ret->running = (struct fact_running){task_id(t),
-                                         MIN(MAX(state->started_utc_us, t->placed_utc_us), utc_us)};
+    ret->running = (struct fact_running){task_id(t), MIN(MAX(state->started_utc_us, t->placed_utc_us), utc_us)};
     flight_begin(c, ret);
     return CORE_FACT;
 }
@@ -148,7 +149,7 @@ int core_check_ended(struct core *c, const char *node, const struct attempt_stat
     return CORE_FACT;
 }
 
-/* ---- node.drain -------------------------------------------------------------------------------------------- */
+/* ---- node.drain ------------------------------------------------------------------------------------- */
 
 int core_check_drain(struct core *c, const struct drain_call *call, const char *who, struct core_now now,
                      struct fact *ret, struct refusal *refusal)
@@ -156,7 +157,8 @@ int core_check_drain(struct core *c, const struct drain_call *call, const char *
     *ret = (struct fact){0};
     struct node *n = node_find(c, call->node);
     if (n == NULL) {
-        refusal_from(refusal, "not_found", "node", NULL, "there is no node '%s'", call->node != NULL ? call->node : "");
+        refusal_from(refusal, "not_found", "node", NULL, "there is no node '%s'",
+                     call->node != NULL ? call->node : "");
         return CORE_REFUSED;
     }
     if (n->in_flight)
@@ -164,7 +166,8 @@ int core_check_drain(struct core *c, const struct drain_call *call, const char *
     if (n->drained == call->drain && (!call->drain || text_equal(n->drain_reason, call->reason)))
         return CORE_FACT;
     *ret = (struct fact){.kind = FACT_NODE_DRAINED, .at_utc_us = core_utc(c, now)};
-    ret->drained = (struct fact_drained){core_text(n->name), call->drain, core_text(call->reason), core_text(who)};
+    ret->drained =
+        (struct fact_drained){core_text(n->name), call->drain, core_text(call->reason), core_text(who)};
     flight_begin(c, ret);
     return CORE_FACT;
 }

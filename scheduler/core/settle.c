@@ -26,7 +26,8 @@ static uint64_t paid_until(const struct core *c, const struct task *t, struct me
     return MAX(price_time_for(c->prices, meter, can_pay, run_us), t->settled_us);
 }
 
-void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us, struct settlement *ret)
+void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
+                  struct settlement *ret)
 {
     run_us = MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US);
     uint64_t until = paid_until(c, t, meter, run_us);
@@ -39,20 +40,24 @@ void settle_until(const struct core *c, const struct task *t, struct meter meter
         ret->written_off_micros = price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, until);
 }
 
-void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us, struct settlement *ret)
+void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
+                  struct settlement *ret)
 {
     run_us = MAX(MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US), t->settled_us);
     *ret = (struct settlement){.spent_micros = t->spent_micros, .settled_us = t->settled_us};
-    ret->written_off_micros = price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, t->settled_us);
+    ret->written_off_micros =
+        price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, t->settled_us);
 }
 
-void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f)
+void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us,
+                struct fact *f)
 {
     struct job *j = t->job;
     struct meter meter = task_meter(t);
     if (meter.started_utc_us == 0) /* its "running" was never heard of */
-        meter.started_utc_us = record->started_utc_us != 0 ? MIN(MAX(record->started_utc_us, t->placed_utc_us), at_utc_us)
-                                                           : t->placed_utc_us;
+        meter.started_utc_us = record->started_utc_us != 0
+                                   ? MIN(MAX(record->started_utc_us, t->placed_utc_us), at_utc_us)
+                                   : t->placed_utc_us;
     struct settlement s;
     if (retry_is_node_fault(record->cause))
         settle_fault(c, t, meter, record->run_us, &s);

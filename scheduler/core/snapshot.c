@@ -5,7 +5,7 @@
 
 typedef int (*emit_fn)(void *arg, const struct fact *fact);
 
-/* ---- writing ----------------------------------------------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------------------------------------- */
 
 static bool add_rule(const struct tenant_rule *rule, void *arg)
 {
@@ -88,7 +88,8 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
     ledger_each_account(c->ledger, add_account, &f.snapshot_cell.accounts);
     if (f.snapshot_cell.accounts.count > 1)
-        qsort(f.snapshot_cell.accounts.v, f.snapshot_cell.accounts.count, sizeof(struct snapshot_account), by_name);
+        qsort(f.snapshot_cell.accounts.v, f.snapshot_cell.accounts.count, sizeof(struct snapshot_account),
+              by_name);
     return emit(&f, fn, arg);
 }
 
@@ -153,7 +154,7 @@ int core_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *
     return rc;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 static int cell_check(const struct core *c, const struct fact *f, struct err *err)
 {
@@ -190,11 +191,13 @@ static void cell_apply(struct core *c, const struct fact *f)
 }
 const struct fact_rule rule_snapshot_cell = {cell_check, cell_apply};
 
-static int task_check(const struct core *c, const struct fact_snapshot_job *s, const struct snapshot_task *t, struct err *err)
+static int task_check(const struct core *c, const struct fact_snapshot_job *s, const struct snapshot_task *t,
+                      struct err *err)
 {
     bool live = task_state_is_live(t->state);
     if (t->state >= TASK_STATE_COUNT || (live && (t->node == NULL || node_find(c, t->node) == NULL)))
-        return err_set(err, -EPROTO, "snapshot.job: task %llu.%u is nowhere", (unsigned long long)s->submitted.job, t->task);
+        return err_set(err, -EPROTO, "snapshot.job: task %llu.%u is nowhere",
+                       (unsigned long long)s->submitted.job, t->task);
     return 0;
 }
 
@@ -250,7 +253,8 @@ static void job_apply(struct core *c, const struct fact *f)
     j->next = s->next_task;
     j->spent_micros = s->spent_micros;
     for (size_t i = 0; i < s->ended.count; i++)
-        job_count_ended(c, j, (uint32_t)names_find(&task_state_names, s->ended.v[i].name), (uint32_t)s->ended.v[i].value);
+        job_count_ended(c, j, (uint32_t)names_find(&task_state_names, s->ended.v[i].name),
+                        (uint32_t)s->ended.v[i].value);
     for (size_t i = 0; i < s->tasks.count; i++)
         restore_task(c, j, &((const struct snapshot_task *)s->tasks.v)[i]);
     queue_sync(c, j);

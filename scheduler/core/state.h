@@ -234,7 +234,7 @@ const char *job_key(const struct job *j);
 /* The spec as submitted; the caller clears it with job_spec_fields. */
 void job_spec_of(const struct job *j, struct job_spec *ret);
 uint32_t job_tasks(const struct job *j);
-uint64_t job_fresh_from(const struct job *j, uint64_t from); /* first task from there on without a record; > last: none */
+uint64_t job_fresh_from(const struct job *j, uint64_t from); /* first task without a record; > last: none */
 bool job_has_task(const struct job *j, uint32_t index);
 struct tenant *job_tenant(const struct job *j);              /* of an unfinished job */
 struct task *task_find(const struct job *j, uint32_t index);
@@ -337,9 +337,11 @@ struct settlement {
 };
 struct meter task_meter(const struct task *t);
 /* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed). */
-void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us, struct settlement *ret);
+void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
+                  struct settlement *ret);
 /* Nothing beyond what was settled is charged: the platform's fault. */
-void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us, struct settlement *ret);
+void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
+                  struct settlement *ret);
 /* Fills f with the end of a live attempt; takes over record's detail. */
 void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f);
 

@@ -9,7 +9,8 @@
 
 #define SERVER_KEY_MARK '#' /* keys made here begin with it; a client's can't */
 
-void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format, ...)
+void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format,
+                  ...)
 {
     char message[512];
     va_list args;
@@ -20,7 +21,7 @@ void refusal_from(struct refusal *r, const char *code, const char *where, const 
     refusal_set(r, code, where, message, hint);
 }
 
-/* ---- the quote --------------------------------------------------------------------------------------------- */
+/* ---- the quote -------------------------------------------------------------------------------------- */
 
 static int64_t times(int64_t micros, uint64_t count)
 {
@@ -47,31 +48,33 @@ int64_t quote_of(const struct core *c, const struct job_spec *spec, int64_t utc_
 static void fill_quote(const struct core *c, const struct job_spec *spec, const char *tenant, int64_t utc_us,
                        struct submit_reply *quote)
 {
-    *quote = (struct submit_reply){.tenant = core_text(tenant), .tasks = job_spec_tasks(spec), .currency = core_text(c->currency)};
+    *quote = (struct submit_reply){
+        .tenant = core_text(tenant), .tasks = job_spec_tasks(spec), .currency = core_text(c->currency)};
     quote->quote_micros = quote_of(c, spec, utc_us, &quote->quote_max_micros);
 }
 
-/* ---- who, where -------------------------------------------------------------------------------------------- */
+/* ---- who, where ------------------------------------------------------------------------------------- */
 
 static const char *choose_tenant(struct core *c, const struct submit_call *call, uint32_t uid, const char *user,
                                  struct refusal *refusal)
 {
     const char *tenant = call->tenant != NULL ? call->tenant : core_user_tenant(c, user, uid);
     if (tenant == NULL) {
-        refusal_from(refusal, "tenant_required", "tenant", "name one with --tenant, or ask an admin to add you to one",
+        refusal_from(refusal, "tenant_required", "tenant",
+                     "name one with --tenant, or ask an admin to add you to one",
                      "user %s belongs to no tenant", user != NULL ? user : "?");
     } else if (tenant_find(c, tenant) == NULL) {
         refusal_from(refusal, "not_found", "tenant", NULL, "there is no tenant '%.200s'", tenant);
     } else if (!core_user_may(c, user, uid, tenant)) {
-        refusal_from(refusal, "forbidden", tenant, "ask an admin to add you to its users", "user %s may not submit to %s",
-                     user != NULL ? user : "?", tenant);
+        refusal_from(refusal, "forbidden", tenant, "ask an admin to add you to its users",
+                     "user %s may not submit to %s", user != NULL ? user : "?", tenant);
     } else {
         return tenant_find(c, tenant)->path;
     }
     return NULL;
 }
 
-/* ---- can it ever run? -------------------------------------------------------------------------------------- */
+/* ---- can it ever run? ------------------------------------------------------------------------------- */
 
 static bool refuse_never(struct refusal *r, const struct admit_answer *a)
 {
@@ -82,7 +85,8 @@ static bool refuse_never(struct refusal *r, const struct admit_answer *a)
 static bool fits_nodes(const struct core *c, const struct resources *need, struct refusal *refusal)
 {
     struct capacity want;
-    if (c->sizes.count == 0 || (capacity_of(&c->names, need, &want) && place_find(&c->sizes, &want, NULL) != NULL))
+    if (c->sizes.count == 0 ||
+        (capacity_of(&c->names, need, &want) && place_find(&c->sizes, &want, NULL) != NULL))
         return true;
     struct admit_node *nodes = core_alloc(c->nodes_count * sizeof nodes[0]);
     size_t count = 0;
@@ -95,8 +99,8 @@ static bool fits_nodes(const struct core *c, const struct resources *need, struc
     return fits || refuse_never(refusal, &answer);
 }
 
-static bool fits_rules(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
-                       struct refusal *refusal)
+static bool fits_rules(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+                       int64_t utc_us, struct refusal *refusal)
 {
     uint64_t slice_us = core_slice_us(c);
     uint64_t hold_us = spec->time_limit_ms != 0 ? MIN(spec->time_limit_ms * 1000, slice_us) : slice_us;
@@ -114,7 +118,8 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
     return true;
 }
 
-static bool fits_own_budget(const struct core *c, const struct job_spec *spec, int64_t utc_us, struct refusal *refusal)
+static bool fits_own_budget(const struct core *c, const struct job_spec *spec, int64_t utc_us,
+                            struct refusal *refusal)
 {
     struct meter meter = {&spec->resources, utc_us};
     uint64_t limit_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : UINT64_MAX;
@@ -125,22 +130,25 @@ static bool fits_own_budget(const struct core *c, const struct job_spec *spec, i
     char have[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], hint[PARSE_TEXT_MAX + 16], time[PARSE_TEXT_MAX];
     format_money(least, need);
     snprintf(hint, sizeof hint, "budget >= %s", need);
-    refusal_from(refusal, "budget", "budget", hint, "a budget of %s does not buy one task %s of run time, which costs %s",
+    refusal_from(refusal, "budget", "budget", hint,
+                 "a budget of %s does not buy one task %s of run time, which costs %s",
                  format_money(spec->budget_micros, have), format_duration(least_us / 1000, time), need);
     return false;
 }
 
-static bool network_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
-                            struct refusal *refusal)
+static bool network_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+                            int64_t utc_us, struct refusal *refusal)
 {
     struct tenant_view view;
-    if (spec->network != NET_HOST || (ledger_tenant(c->ledger, t->path, utc_us, &view) && view.rule->network_host))
+    if (spec->network != NET_HOST ||
+        (ledger_tenant(c->ledger, t->path, utc_us, &view) && view.rule->network_host))
         return true;
-    refusal_from(refusal, "forbidden", "network", "network: none", "%s may not use the host's network", t->path);
+    refusal_from(refusal, "forbidden", "network", "network: none", "%s may not use the host's network",
+                 t->path);
     return false;
 }
 
-/* ---- the queue's bound ------------------------------------------------------------------------------------- */
+/* ---- the queue's bound ------------------------------------------------------------------------------ */
 
 static bool queue_has_room(const struct core *c, const struct fact *f, struct refusal *refusal)
 {
@@ -155,16 +163,18 @@ static bool queue_has_room(const struct core *c, const struct fact *f, struct re
     if (verdict == LEDGER_FITS)
         return true;
     if (verdict == LEDGER_QUEUE_FULL) {
-        refusal_from(refusal, "queue_full", b.where, NULL, "%s has %lld of %lld tasks waiting, this job brings %lld", b.where,
-                     (long long)b.used, (long long)b.limit, (long long)b.need);
+        refusal_from(refusal, "queue_full", b.where, NULL,
+                     "%s has %lld of %lld tasks waiting, this job brings %lld", b.where, (long long)b.used,
+                     (long long)b.limit, (long long)b.need);
         refusal->retry_after_ms = 1000;
         return false;
     }
-    refusal_from(refusal, names_get(&ledger_verdict_names, verdict), b.where, NULL, "the ledger does not take this job");
+    refusal_from(refusal, names_get(&ledger_verdict_names, verdict), b.where, NULL,
+                 "the ledger does not take this job");
     return false;
 }
 
-/* ---- the same key again ------------------------------------------------------------------------------------ */
+/* ---- the same key again ----------------------------------------------------------------------------- */
 
 static bool same_spec(const struct job *j, const struct job_spec *spec, struct refusal *refusal)
 {
@@ -176,7 +186,8 @@ static bool same_spec(const struct job *j, const struct job_spec *spec, struct r
         fields_diff(&job_spec_fields, &before, spec, &differ);
         char hint[64];
         snprintf(hint, sizeof hint, "another key, or the body of job %llu", (unsigned long long)j->id);
-        refusal_from(refusal, "key_conflict", "key", hint, "key '%.127s' belongs to job %llu, which differs in %s", job_key(j),
+        refusal_from(refusal, "key_conflict", "key", hint,
+                     "key '%.127s' belongs to job %llu, which differs in %s", job_key(j),
                      (unsigned long long)j->id, buf_text(&differ));
         buf_fini(&differ);
     }
@@ -199,7 +210,7 @@ static int same_key(const struct core *c, const struct job *j, const struct job_
     return CORE_FACT;
 }
 
-/* ---- the question ------------------------------------------------------------------------------------------ */
+/* ---- the question ----------------------------------------------------------------------------------- */
 
 static bool spec_is_sound(struct job_spec *spec, struct refusal *refusal)
 {
@@ -218,8 +229,8 @@ static bool key_is_sound(const char *key, struct refusal *refusal)
 {
     if (key == NULL || (key[0] != '\0' && key[0] != SERVER_KEY_MARK && strlen(key) <= JOB_KEY_MAX))
         return true;
-    refusal_from(refusal, "bad_request", "key", NULL, "a key has 1 to %d characters and doesn't begin with '%c'", JOB_KEY_MAX,
-                 SERVER_KEY_MARK);
+    refusal_from(refusal, "bad_request", "key", NULL,
+                 "a key has 1 to %d characters and doesn't begin with '%c'", JOB_KEY_MAX, SERVER_KEY_MARK);
     return false;
 }
 
@@ -240,8 +251,9 @@ static void submitted_fact(const struct tenant *t, const struct submit_call *cal
     core_copy_strs(&t->line, &f->submitted.path);
 }
 
-static int submit(struct core *c, const struct submit_call *call, struct job_spec *spec, uint32_t uid, const char *user,
-                  int64_t utc_us, struct fact *ret, struct submit_reply *quote, struct refusal *refusal)
+static int submit(struct core *c, const struct submit_call *call, struct job_spec *spec, uint32_t uid,
+                  const char *user, int64_t utc_us, struct fact *ret, struct submit_reply *quote,
+                  struct refusal *refusal)
 {
     if (!spec_is_sound(spec, refusal) || !key_is_sound(call->key, refusal))
         return CORE_REFUSED;
@@ -276,8 +288,9 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     return CORE_FACT;
 }
 
-int core_check_submit(struct core *c, const struct submit_call *call, uint32_t uid, const char *user, struct core_now now,
-                      struct fact *ret, struct submit_reply *quote, struct refusal *refusal)
+int core_check_submit(struct core *c, const struct submit_call *call, uint32_t uid, const char *user,
+                      struct core_now now, struct fact *ret, struct submit_reply *quote,
+                      struct refusal *refusal)
 {
     *ret = (struct fact){0};
     *quote = (struct submit_reply){0};

@@ -27,9 +27,13 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
         return wrong(j, "a final task that is still on record", err);
     if (!live && (t->hold_micros != 0 || t->accounts.count != 0))
         return wrong(j, "money held for what doesn't run", err);
-    bool should_be_ready = t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && (j->max_running == 0 || j->live < j->max_running);
+    bool should_be_ready = t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE &&
+                           (j->max_running == 0 || j->live < j->max_running);
     if (should_be_ready != (t->entry.at != HEAP_NOWHERE))
-        return wrong(j, should_be_ready ? "a ready task that is not in the queue" : "a task in the queue that isn't ready", err);
+        return wrong(j,
+                     should_be_ready ? "a ready task that is not in the queue"
+                                     : "a task in the queue that isn't ready",
+                     err);
     r->states[t->state]++;
     r->held_micros += t->hold_micros;
     (void)c;
@@ -72,7 +76,8 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
         marks += task_state_is_final(t->state);
     }
     bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
-    bool ready = !j->finished && !waits && (j->max_running == 0 || j->live < j->max_running) && job_fresh_from(j, j->next) <= j->last;
+    bool ready = !j->finished && !waits && (j->max_running == 0 || j->live < j->max_running) &&
+                 job_fresh_from(j, j->next) <= j->last;
     if (ready != (j->fresh.at != HEAP_NOWHERE))
         return wrong(j, "its fresh tasks are not where they belong", err);
     if (job_find_key(c, j->tenant, job_key(j)) == NULL)
@@ -117,7 +122,8 @@ static void verify_tenant(void *arg, struct tenant *t)
     struct tenant_view v;
     if (s->rc < 0)
         return;
-    if (!ledger_tenant(s->core->ledger, t->path, s->core->last_utc_us, &v) || v.used.cpu_milli != t->whole.used.v[CAPACITY_CPU] ||
+    if (!ledger_tenant(s->core->ledger, t->path, s->core->last_utc_us, &v) ||
+        v.used.cpu_milli != t->whole.used.v[CAPACITY_CPU] ||
         v.used.mem_bytes + v.used.scratch_bytes != t->whole.used.v[CAPACITY_MEM])
         s->rc = err_set(s->err, -EUCLEAN, "tenant %s: its use differs from the ledger's", t->path);
     else if ((t->shapes.count > 0) != (t->own.at != HEAP_NOWHERE) ||
@@ -141,12 +147,13 @@ int core_verify(const struct core *c, struct err *err)
     if (rc < 0)
         return rc;
     if (r.unfinished != c->unfinished || r.finished != c->finished)
-        return err_set(err, -EUCLEAN, "jobs: %llu unfinished counted, %llu known", (unsigned long long)r.unfinished,
-                       (unsigned long long)c->unfinished);
+        return err_set(err, -EUCLEAN, "jobs: %llu unfinished counted, %llu known",
+                       (unsigned long long)r.unfinished, (unsigned long long)c->unfinished);
     for (uint32_t i = 0; i < TASK_STATE_COUNT; i++)
         if (r.states[i] != c->count[i])
-            return err_set(err, -EUCLEAN, "tasks: %llu are %s, %llu were counted", (unsigned long long)r.states[i],
-                           names_get(&task_state_names, i), (unsigned long long)c->count[i]);
+            return err_set(err, -EUCLEAN, "tasks: %llu are %s, %llu were counted",
+                           (unsigned long long)r.states[i], names_get(&task_state_names, i),
+                           (unsigned long long)c->count[i]);
     struct tenant_view root;
     if (!ledger_tenant(c->ledger, TENANT_ROOT, c->last_utc_us, &root) || root.queued != r.waiting)
         return err_set(err, -EUCLEAN, "tasks: %llu wait, the ledger says %llu", (unsigned long long)r.waiting,

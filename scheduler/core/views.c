@@ -2,12 +2,13 @@
 
 #include "scheduler/core/state.h"
 
-/* ---- jobs -------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------------- */
 
 /* A finished job succeeded when all its tasks did; else it is called after what most people ask about first. */
 static const char *final_state_of(const struct job *j)
 {
-    static const uint32_t order[] = {TASK_FAILED, TASK_OOM_KILLED, TASK_TIMED_OUT, TASK_BUDGET_STOPPED, TASK_LOST, TASK_CANCELLED};
+    static const uint32_t order[] = {TASK_FAILED,         TASK_OOM_KILLED, TASK_TIMED_OUT,
+                                     TASK_BUDGET_STOPPED, TASK_LOST,       TASK_CANCELLED};
     for (size_t i = 0; i < COUNT_OF(order); i++)
         if (j->ended[order[i] - TASK_SUCCEEDED] > 0)
             return names_get(&task_state_names, order[i]);
@@ -56,10 +57,12 @@ static char *nodes_of(const struct job *j)
     }
     if (one == NULL)
         return NULL;
-    return others == 0 ? core_text(one->name) : text_of("%u%s nodes", others + 1, others >= 64 ? " or more" : "");
+    return others == 0 ? core_text(one->name)
+                       : text_of("%u%s nodes", others + 1, others >= 64 ? " or more" : "");
 }
 
-static void fill_row(const struct core *c, const struct job *j, const struct job_spec *spec, int64_t utc_us, struct job_row *ret)
+static void fill_row(const struct core *c, const struct job *j, const struct job_spec *spec, int64_t utc_us,
+                     struct job_row *ret)
 {
     int64_t most;
     *ret = (struct job_row){
@@ -97,7 +100,7 @@ bool core_job_row(const struct core *c, uint64_t job, struct core_now now, struc
     return true;
 }
 
-/* ---- attempts ---------------------------------------------------------------------------------------------- */
+/* ---- attempts --------------------------------------------------------------------------------------- */
 
 struct collect {
     struct list *to;

@@ -1,6 +1,7 @@
 /*
- * The core alone, in memory: 1,000 nodes, 100,000 queued jobs of 200 tenants in three levels and 40 shapes. What is
- * measured is the whole way of a task: decide, bytes, apply, end, apply; and what a queued job costs in memory.
+ * The core alone, in memory: 1,000 nodes, 100,000 queued jobs of 200 tenants in three levels and 40 shapes.
+ * What is measured is the whole way of a task: decide, bytes, apply, end, apply; and what a queued job costs in
+ * memory.
  */
 #include <malloc.h>
 #include <time.h>
@@ -110,7 +111,8 @@ static void end_some(struct world *w, size_t count)
 {
     for (; count > 0 && live_count > 0; count--) {
         size_t at = (size_t)(w->seq * 2654435761u % live_count);
-        struct attempt_state state = {.id = live[at], .ended = true, .record = {.cause = END_EXIT, .run_us = 1000000}};
+        struct attempt_state state = {
+            .id = live[at], .ended = true, .record = {.cause = END_EXIT, .run_us = 1000000}};
         bool ended;
         const char *node = core_attempt_node(w->core, &state.id, &ended);
         struct fact f;
@@ -130,7 +132,8 @@ int main(void)
     char name[16];
     for (unsigned i = 0; i < NODES; i++) {
         snprintf(name, sizeof name, "n%04u", i);
-        struct hello_call call = {.node = name, .boot_id = "b", .capacity = {.cpu_milli = 64000, .mem_bytes = 256 * GIB}};
+        struct hello_call call = {
+            .node = name, .boot_id = "b", .capacity = {.cpu_milli = 64000, .mem_bytes = 256 * GIB}};
         struct fact f;
         MUST(core_check_hello(w.core, &call, w.now, &f, &w.refusal) == CORE_FACT);
         commit(&w, &f);

@@ -21,19 +21,42 @@ struct row {
 static const struct row rows[] = {
     {{8000, GIB, 0, {0}}, nodes, 2, NULL, NULL, NULL},
     {{96000, GIB, 0, {0}}, NULL, 0, NULL, NULL, NULL},
-    {{96000, GIB, 0, {0}}, nodes, 2, "resources.cpu", "needs 96 cpu on one node, the largest node has 64 (node-07)",
+    {{96000, GIB, 0, {0}},
+     nodes,
+     2,
+     "resources.cpu",
+     "needs 96 cpu on one node, the largest node has 64 (node-07)",
      "resources.cpu <= 64"},
-    {{1000, 300 * GIB, 0, {0}}, nodes, 2, "resources.memory",
-     "needs 300Gi memory on one node, the largest node has 256Gi (node-07)", "resources.memory <= 256Gi"},
-    {{1000, 200 * GIB, 100 * GIB, {0}}, nodes, 2, "resources.memory",
+    {{1000, 300 * GIB, 0, {0}},
+     nodes,
+     2,
+     "resources.memory",
+     "needs 300Gi memory on one node, the largest node has 256Gi (node-07)",
+     "resources.memory <= 256Gi"},
+    {{1000, 200 * GIB, 100 * GIB, {0}},
+     nodes,
+     2,
+     "resources.memory",
      "needs 300Gi memory on one node (100Gi of it scratch), the largest node has 256Gi (node-07)",
      "resources.memory <= 156Gi"},
-    {{1000, GIB, 300 * GIB, {0}}, nodes, 2, "resources.memory",
+    {{1000, GIB, 300 * GIB, {0}},
+     nodes,
+     2,
+     "resources.memory",
      "needs 301Gi memory on one node (300Gi of it scratch), the largest node has 256Gi (node-07)",
      "resources.memory + resources.scratch <= 256Gi"},
-    {{1000, GIB, 0, {many, 1}}, nodes, 2, "resources.generic.gpu", "needs 8 gpu on one node, the largest node has 4 (node-07)",
+    {{1000, GIB, 0, {many, 1}},
+     nodes,
+     2,
+     "resources.generic.gpu",
+     "needs 8 gpu on one node, the largest node has 4 (node-07)",
      "resources.generic.gpu <= 4"},
-    {{1000, GIB, 0, {licence, 1}}, nodes, 2, "resources.generic.matlab", "needs 1 matlab on one node, no node has any", ""},
+    {{1000, GIB, 0, {licence, 1}},
+     nodes,
+     2,
+     "resources.generic.matlab",
+     "needs 1 matlab on one node, no node has any",
+     ""},
     {{90000, 100 * GIB, 0, {0}}, odd, 2, "resources", "no node has 90 cpu and 100Gi memory together", ""},
 };
 
@@ -53,7 +76,8 @@ END_TEST
 
 START_TEST(more_than_a_tenant_may_ever_use_is_refused)
 {
-    struct tenant_rule rule = {.path = (char[]){"acme"}, .quota = {.max = {.cpu_milli = 4000, .generic = {gpus, 1}}}};
+    struct tenant_rule rule = {.path = (char[]){"acme"},
+                               .quota = {.max = {.cpu_milli = 4000, .generic = {gpus, 1}}}};
     struct resources need = {.cpu_milli = 4000, .mem_bytes = 900 * GIB, .generic = {gpus, 1}};
     struct admit_answer a = {0};
     ck_assert(admit_by_quota(&need, &rule, &a)); /* memory is not limited */

@@ -17,7 +17,11 @@ static const struct row rows[] = {
     {"twice the weight halves it", {{10, 50}}, {{100, 100}}, 2, ALL / 4},
     {"weight 0 is weight 1", {{50, 0}}, {{100, 100}}, 0, ALL / 2},
     {"a resource that the cell has no more is a whole share", {{5, 0}}, {{0, 100}}, 4, ALL},
-    {"a cell of a million large nodes does not overflow", {{UINT64_C(1) << 62, 0}}, {{UINT64_C(1) << 62, 1}}, 1, ALL},
+    {"a cell of a million large nodes does not overflow",
+     {{UINT64_C(1) << 62, 0}},
+     {{UINT64_C(1) << 62, 1}},
+     1,
+     ALL},
 };
 
 START_TEST(dominant_shares)

@@ -44,7 +44,8 @@ START_TEST(the_index_finds_what_a_scan_finds)
     }
     for (int step = 0; step < 3000; step++) {
         struct place_item *n = &nodes[draw(&r, NODES)];
-        struct capacity free = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}}, need = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}};
+        struct capacity free = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}},
+                        need = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}};
         switch (draw(&r, 4)) {
         case 0: place_remove(&index, n); break;
         case 1:
@@ -54,7 +55,8 @@ START_TEST(the_index_finds_what_a_scan_finds)
         default: place_set(&index, n, &free); break;
         }
         const struct place_item *avoid = draw(&r, 2) ? &nodes[draw(&r, NODES)] : NULL;
-        ck_assert_msg(place_find(&index, &need, avoid) == plain_find(&need, avoid), "seed %d, step %d", _i, step);
+        ck_assert_msg(place_find(&index, &need, avoid) == plain_find(&need, avoid), "seed %d, step %d", _i,
+                      step);
     }
 }
 END_TEST

@@ -13,25 +13,33 @@ struct row {
 
 static const struct row rows[] = {
     {"a task that exits with 0 has succeeded", END_EXIT, 0, 3, 0, 0, 0, false, NEXT_FINAL, TASK_SUCCEEDED, 0},
-    {"a failure with retries left is tried again and uses one up", END_EXIT, 1, 3, 2, 0, 0, false, NEXT_QUEUED, 0, 1},
+    {"a failure with retries left is tried again and uses one up", END_EXIT, 1, 3, 2, 0, 0, false, NEXT_QUEUED,
+     0, 1},
     {"a failure without retries left is final", END_EXIT, 1, 3, 3, 0, 0, false, NEXT_FINAL, TASK_FAILED, 0},
     {"a signal of its own making is the user's failure", END_SIGNAL, 0, 1, 0, 0, 0, false, NEXT_QUEUED, 0, 1},
-    {"running out of memory is the user's failure", END_OOM, 0, 0, 0, 0, 0, false, NEXT_FINAL, TASK_OOM_KILLED, 0},
-    {"a time limit is final even with retries left", END_TIME_LIMIT, 0, 9, 0, 0, 0, false, NEXT_FINAL, TASK_TIMED_OUT, 0},
-    {"a spent budget is final even with retries left", END_BUDGET, 0, 9, 0, 0, 0, false, NEXT_FINAL, TASK_BUDGET_STOPPED, 0},
+    {"running out of memory is the user's failure", END_OOM, 0, 0, 0, 0, 0, false, NEXT_FINAL, TASK_OOM_KILLED,
+     0},
+    {"a time limit is final even with retries left", END_TIME_LIMIT, 0, 9, 0, 0, 0, false, NEXT_FINAL,
+     TASK_TIMED_OUT, 0},
+    {"a spent budget is final even with retries left", END_BUDGET, 0, 9, 0, 0, 0, false, NEXT_FINAL,
+     TASK_BUDGET_STOPPED, 0},
     {"a lost node costs no retry", END_NODE_LOST, 0, 0, 0, 0, NODE_LOSS_RERUN, false, NEXT_QUEUED, 0, 0},
-    {"a lost node holds a task that may not run twice", END_NODE_LOST, 0, 5, 0, 0, NODE_LOSS_HOLD, false, NEXT_HELD, 0, 0},
-    {"a lost node fails a task that wants it so", END_LEASE, 0, 5, 0, 0, NODE_LOSS_FAIL, false, NEXT_FINAL, TASK_LOST, 0},
-    {"a launch that failed has not run: it is tried again whatever on_node_loss says", END_LAUNCH_FAILED, 0, 0, 0, 0,
-     NODE_LOSS_FAIL, false, NEXT_QUEUED, 0, 0},
+    {"a lost node holds a task that may not run twice", END_NODE_LOST, 0, 5, 0, 0, NODE_LOSS_HOLD, false,
+     NEXT_HELD, 0, 0},
+    {"a lost node fails a task that wants it so", END_LEASE, 0, 5, 0, 0, NODE_LOSS_FAIL, false, NEXT_FINAL,
+     TASK_LOST, 0},
+    {"a launch that failed has not run: it is tried again whatever on_node_loss says", END_LAUNCH_FAILED, 0, 0,
+     0, 0, NODE_LOSS_FAIL, false, NEXT_QUEUED, 0, 0},
     {"the twentieth node fault holds the task", END_LAUNCH_FAILED, 0, 0, 0, 19, 0, false, NEXT_HELD, 0, 0},
     {"the nineteenth does not", END_KEEPER_LOST, 0, 0, 0, 18, 0, false, NEXT_QUEUED, 0, 0},
-    {"what was cancelled is not tried again", END_CANCELLED, 0, 5, 0, 0, 0, true, NEXT_FINAL, TASK_CANCELLED, 0},
-    {"what was cancelled is not tried again when its node is lost", END_NODE_LOST, 0, 5, 0, 0, 0, true, NEXT_FINAL,
+    {"what was cancelled is not tried again", END_CANCELLED, 0, 5, 0, 0, 0, true, NEXT_FINAL, TASK_CANCELLED,
+     0},
+    {"what was cancelled is not tried again when its node is lost", END_NODE_LOST, 0, 5, 0, 0, 0, true,
+     NEXT_FINAL, TASK_CANCELLED, 0},
+    {"what was cancelled and failed meanwhile is cancelled", END_EXIT, 143, 5, 0, 0, 0, true, NEXT_FINAL,
      TASK_CANCELLED, 0},
-    {"what was cancelled and failed meanwhile is cancelled", END_EXIT, 143, 5, 0, 0, 0, true, NEXT_FINAL, TASK_CANCELLED, 0},
-    {"what had succeeded before the cancellation reached it stays so", END_EXIT, 0, 0, 0, 0, 0, true, NEXT_FINAL,
-     TASK_SUCCEEDED, 0},
+    {"what had succeeded before the cancellation reached it stays so", END_EXIT, 0, 0, 0, 0, 0, true,
+     NEXT_FINAL, TASK_SUCCEEDED, 0},
 };
 
 START_TEST(what_follows_an_end)
@@ -40,7 +48,8 @@ START_TEST(what_follows_an_end)
     struct exit_record record = {.cause = r->cause, .exit_code = r->code};
     struct retry_case c = {&record, r->retries, r->used, r->faults, r->on_loss, r->cancelled};
     struct retry_answer a = retry_after(&c);
-    ck_assert_msg(a.next == r->next && a.user_retry == r->user_retry && (a.next != NEXT_FINAL || a.state == r->state),
+    ck_assert_msg(a.next == r->next && a.user_retry == r->user_retry &&
+                      (a.next != NEXT_FINAL || a.state == r->state),
                   "%s: next %u state %u retry %u", r->fact, a.next, a.state, a.user_retry);
 }
 END_TEST

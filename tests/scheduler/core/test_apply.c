@@ -45,23 +45,31 @@ static struct fact of(uint32_t kind)
 static struct fact placed(uint64_t job, uint32_t task, uint32_t epoch, const char *node)
 {
     struct fact f = of(FACT_ATTEMPT_PLACED);
-    f.placed = (struct fact_placed){.id = {job, task, epoch}, .node = (char *)(uintptr_t)node, .path = path,
-                                    .resources = {.cpu_milli = 2000, .mem_bytes = GIB, .scratch_bytes = 64 << 20}};
+    f.placed =
+        (struct fact_placed){.id = {job, task, epoch},
+                             .node = (char *)(uintptr_t)node,
+                             .path = path,
+                             .resources = {.cpu_milli = 2000, .mem_bytes = GIB, .scratch_bytes = 64 << 20}};
     return f;
 }
 
 static struct fact ended(uint64_t job, uint32_t task, uint32_t epoch, int64_t spent)
 {
     struct fact f = of(FACT_ATTEMPT_ENDED);
-    f.ended = (struct fact_ended){.id = {job, task, epoch}, .node = (char[]){"n1"}, .next = NEXT_FINAL,
-                                  .state = TASK_SUCCEEDED, .record = {.cause = END_EXIT}, .spent_micros = spent};
+    f.ended = (struct fact_ended){.id = {job, task, epoch},
+                                  .node = (char[]){"n1"},
+                                  .next = NEXT_FINAL,
+                                  .state = TASK_SUCCEEDED,
+                                  .record = {.cause = END_EXIT},
+                                  .spent_micros = spent};
     return f;
 }
 
 static struct fact range(uint32_t kind, uint64_t job, uint32_t first, uint32_t count, bool done)
 {
     struct fact f = of(kind);
-    f.cancelled = (struct fact_tasks){.job = job, .first = first, .count = count, .job_done = done, .path = path};
+    f.cancelled =
+        (struct fact_tasks){.job = job, .first = first, .count = count, .job_done = done, .path = path};
     return f;
 }
 
@@ -78,8 +86,8 @@ START_TEST(facts_that_contradict_the_state_are_named)
     ck_assert_int_eq(check(placed(99, 0, 1, "n1")), -EPROTO);
     ck_assert_int_eq(check(placed(finished, 0, 2, "n1")), -EPROTO); /* final states absorb */
     ck_assert_int_eq(check(placed(running, 1, 1, "n1")), 0);
-    ck_assert_int_eq(check(ended(running, 0, 2, 0)), -EPROTO); /* another epoch */
-    ck_assert_int_eq(check(ended(running, 1, 1, 0)), -EPROTO); /* not started */
+    ck_assert_int_eq(check(ended(running, 0, 2, 0)), -EPROTO);          /* another epoch */
+    ck_assert_int_eq(check(ended(running, 1, 1, 0)), -EPROTO);          /* not started */
     ck_assert_int_eq(check(ended(running, 0, 1, 1000 * EUR)), -EPROTO); /* more than it holds */
     ck_assert_int_eq(check(ended(finished, 0, 1, 0)), -EPROTO);
     ck_assert_int_eq(check(ended(running, 0, 1, 10)), 0);
@@ -95,7 +103,7 @@ START_TEST(facts_that_contradict_the_state_are_named)
     ck_assert_int_eq(check(range(FACT_TASKS_CANCELLED, running, 1, 0, false)), -EPROTO);
     ck_assert_int_eq(check(range(FACT_TASKS_CANCELLED, queued, 0, 1, false)), 0);
     ck_assert_int_eq(check(range(FACT_TASKS_CANCELLED, running, 1, 2, true)), -EPROTO); /* one is left */
-    ck_assert_int_eq(check(range(FACT_TASK_RELEASED, queued, 0, 1, false)), -EPROTO); /* not held */
+    ck_assert_int_eq(check(range(FACT_TASK_RELEASED, queued, 0, 1, false)), -EPROTO);   /* not held */
     ck_assert_int_eq(check(range(FACT_TASK_HELD, queued, 0, 1, false)), 0);
     f = of(FACT_ATTEMPT_RUNNING);
     f.running.id = (struct attempt_id){running, 0, 1};
@@ -104,7 +112,8 @@ START_TEST(facts_that_contradict_the_state_are_named)
     f.lost.node = (char[]){"n1"};
     ck_assert_int_eq(check(f), -EPROTO); /* something runs there */
     f = of(FACT_JOB_SUBMITTED);
-    f.submitted = (struct fact_submitted){.job = running, .tenant = (char[]){"acme"}, .key = (char[]){"k"}, .path = path};
+    f.submitted =
+        (struct fact_submitted){.job = running, .tenant = (char[]){"acme"}, .key = (char[]){"k"}, .path = path};
     ck_assert_int_eq(check(f), -EPROTO); /* the id is taken */
     f.submitted.job = 100;
     f.submitted.tenant = (char[]){"nobody"};
@@ -150,11 +159,13 @@ static void take_or_name(const struct fact *f, int seed)
     }
     struct core *copy = world_restored(&w, NULL);
     core_apply(copy, w.seq + 1, f);
-    ck_assert_msg(core_verify(copy, &err) == 0, "seed %d: %s: %s", seed, names_get(&fact_names, f->kind), err.text);
+    ck_assert_msg(core_verify(copy, &err) == 0, "seed %d: %s: %s", seed, names_get(&fact_names, f->kind),
+                  err.text);
     core_free(copy);
 }
 
-/* Bytes from a damaged journal: whatever still decodes is taken or named, and what is taken leaves a sound state. */
+/* Bytes from a damaged journal: whatever still decodes is taken or named, and what is taken leaves a sound
+ * state. */
 START_TEST(damaged_facts_never_crash)
 {
     uint64_t r = (uint64_t)_i * 2654435761u + 88172645463325252u;

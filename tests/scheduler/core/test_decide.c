@@ -100,7 +100,8 @@ START_TEST(the_tree_shares_level_by_level)
 {
     begin();
     world_hello(&w, "n1", "b", 8, 64 * GIB);
-    uint64_t jobs[] = {submit_array("acme/etl", 100, 0), submit_array("acme/ml", 100, 0), submit_array("globex", 100, 0)};
+    uint64_t jobs[] = {submit_array("acme/etl", 100, 0), submit_array("acme/ml", 100, 0),
+                       submit_array("globex", 100, 0)};
     static const uint32_t live[] = {2, 2, 4}; /* acme and globex half each, acme's children share its half */
     ck_assert_uint_eq(world_decide(&w), 8);
     for (size_t i = 0; i < COUNT_OF(jobs); i++) {
@@ -383,11 +384,13 @@ START_TEST(a_running_attempt_that_its_node_does_not_list_is_ended_and_a_starting
     struct run_call run = {0};
     uint64_t paid_us;
     uint32_t cause;
-    ck_assert_int_eq(core_duty(w.core, (struct attempt_id){starting, 0, 1}, false, &run, &paid_us, &cause), DUTY_RUN);
+    ck_assert_int_eq(core_duty(w.core, (struct attempt_id){starting, 0, 1}, false, &run, &paid_us, &cause),
+                     DUTY_RUN);
     ck_assert_str_eq(run.tenant, "acme");
     ck_assert_uint_eq(run.paid_us, 900 * SECOND);
     fields_clear(&run_call_fields, &run);
-    ck_assert_int_eq(core_duty(w.core, (struct attempt_id){running, 0, 1}, true, &run, &paid_us, &cause), DUTY_FORGET);
+    ck_assert_int_eq(core_duty(w.core, (struct attempt_id){running, 0, 1}, true, &run, &paid_us, &cause),
+                     DUTY_FORGET);
     world_fini(&w);
 }
 END_TEST
@@ -430,7 +433,8 @@ START_TEST(twenty_failed_launches_hold_a_task_and_a_person_releases_it)
     core_node_seen(w.core, "n1", w.now);
     ck_assert_uint_eq(world_decide(&w), 0);
     struct fact f;
-    ck_assert_int_eq(core_check_release(w.core, &(struct job_call){.job = job}, "root", w.now, &f, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(core_check_release(w.core, &(struct job_call){.job = job}, "root", w.now, &f, &w.refusal),
+                     CORE_FACT);
     world_commit(&w, &f);
     ck_assert_uint_eq(world_decide(&w), 1);
     world_fini(&w);

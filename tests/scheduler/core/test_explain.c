@@ -51,8 +51,9 @@ START_TEST(every_blocker_is_named_at_every_level_with_what_would_help)
     ck_assert_str_eq(blocker(&r, 0)->text, "quota: acme/etl uses 4 of 4 cpu, needs 2, short 2");
     ck_assert_str_eq(blocker(&r, 1)->text, "quota: acme uses 2 of 2 running, needs 1, short 1");
     ck_assert_str_eq(blocker(&r, 2)->kind, "budget");
-    ck_assert_str_eq(blocker(&r, 2)->text,
-                     "budget: acme/etl has 1.40 free (limit 5.00, spent 0.00, held 3.60), needs 1.80, short 0.40");
+    ck_assert_str_eq(
+        blocker(&r, 2)->text,
+        "budget: acme/etl has 1.40 free (limit 5.00, spent 0.00, held 3.60), needs 1.80, short 0.40");
     ck_assert_int_eq(blocker(&r, 2)->short_by, 400000);
     ck_assert_str_eq(r.change, "quota cpu of acme/etl grows by 2");
     fields_clear(&why_reply_fields, &r);
@@ -68,7 +69,8 @@ START_TEST(a_row_shows_the_first_blocker)
     uint64_t job = world_submit(&w, "globex", world_spec(2000, GIB));
     struct job_row row;
     ck_assert(core_job_row(w.core, job, w.now, &row));
-    ck_assert_str_eq(row.waiting_for, "placement: no node has room now; nearest is n1 with 0 cpu free, needs 2");
+    ck_assert_str_eq(row.waiting_for,
+                     "placement: no node has room now; nearest is n1 with 0 cpu free, needs 2");
     ck_assert_str_eq(w.quote.would_start, row.waiting_for);
     fields_clear(&job_row_fields, &row);
     world_fini(&w);
@@ -159,7 +161,8 @@ START_TEST(why_and_decide_agree)
 {
     begin();
     for (int i = 0; i < 40; i++) {
-        uint64_t job = world_submit(&w, i % 3 ? "globex" : "acme/etl", world_spec(500 + (uint64_t)(i % 7) * 500, GIB * (uint64_t)(1 + i % 9)));
+        uint64_t job = world_submit(&w, i % 3 ? "globex" : "acme/etl",
+                                    world_spec(500 + (uint64_t)(i % 7) * 500, GIB * (uint64_t)(1 + i % 9)));
         struct why_reply r = why(job);
         bool free = r.blockers.count == 0;
         fields_clear(&why_reply_fields, &r);

@@ -42,7 +42,8 @@ static struct attempt_view attempt_of(uint64_t job)
     int64_t sum = 0;
     for (size_t i = 0; i < a.charges.count; i++)
         sum += ((struct charge *)a.charges.v)[i].micros;
-    ck_assert_msg(sum == a.spent_micros, "the lines add up to %lld, not %lld", (long long)sum, (long long)a.spent_micros);
+    ck_assert_msg(sum == a.spent_micros, "the lines add up to %lld, not %lld", (long long)sum,
+                  (long long)a.spent_micros);
     a.charges = (struct list){0};
     fields_clear(&job_view_fields, &view);
     return a;

@@ -33,7 +33,8 @@ static const char *lines(struct policy_file *p)
     struct apply_reply reply = {0};
     struct fact f;
     text[0] = '\0';
-    ck_assert_msg(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal) == CORE_FACT, "%s", w.refusal.message);
+    ck_assert_msg(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal) == CORE_FACT, "%s",
+                  w.refusal.message);
     ck_assert_int_eq(f.kind, FACT_NONE);
     for (size_t i = 0; i < reply.changes.count; i++) {
         size_t used = strlen(text);

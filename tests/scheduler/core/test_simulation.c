@@ -1,6 +1,7 @@
 /*
- * A world of random people, nodes and mishaps. After every step the whole state is recounted; at the end of each run a
- * snapshot and a replay of the journal must give the same state. A failure prints the seed: REEVE_SEED repeats it.
+ * A world of random people, nodes and mishaps. After every step the whole state is recounted; at the end of
+ * each run a snapshot and a replay of the journal must give the same state. A failure prints the seed:
+ * REEVE_SEED repeats it.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -58,7 +59,8 @@ static void set_policy(struct sim *s)
     rule->quota.max_queued = 40;
     rule->weight = (uint32_t)draw(&s->r, 5);
     rule = world_rule(&p, "acme/ml");
-    rule->budget = (struct budget_rule){true, (int64_t)draw(&s->r, 200000), (uint32_t)draw(&s->r, PERIOD_KIND_COUNT)};
+    rule->budget =
+        (struct budget_rule){true, (int64_t)draw(&s->r, 200000), (uint32_t)draw(&s->r, PERIOD_KIND_COUNT)};
     int rc = world_apply(&s->w, &p);
     if (rc == CORE_REFUSED && strcmp(s->w.refusal.code, "state") != 0)
         broken(s, "policy", s->w.refusal.message);
@@ -74,13 +76,15 @@ static void submit(struct sim *s)
     if (draw(&s->r, 2) == 0)
         spec.time_limit_ms = 1000 + draw(&s->r, 3000) * 1000;
     if (draw(&s->r, 3) == 0)
-        spec.array = (struct job_array){true, (uint32_t)draw(&s->r, 5), 5 + (uint32_t)draw(&s->r, 12), (uint32_t)draw(&s->r, 4)};
+        spec.array = (struct job_array){true, (uint32_t)draw(&s->r, 5), 5 + (uint32_t)draw(&s->r, 12),
+                                        (uint32_t)draw(&s->r, 4)};
     if (draw(&s->r, 4) == 0)
         spec.budget_micros = (int64_t)draw(&s->r, 30000);
     char key[32];
     snprintf(key, sizeof key, "k%" PRIu64, draw(&s->r, 200));
     uint64_t job;
-    if (world_try_submit(&s->w, tenants[draw(&s->r, COUNT_OF(tenants))], draw(&s->r, 2) ? key : NULL, &spec, &job) == CORE_FACT)
+    if (world_try_submit(&s->w, tenants[draw(&s->r, COUNT_OF(tenants))], draw(&s->r, 2) ? key : NULL, &spec,
+                         &job) == CORE_FACT)
         s->last_job = job > s->last_job ? job : s->last_job;
 }
 
@@ -130,8 +134,9 @@ static void report(struct sim *s)
         (void)world_run(&s->w, id.job, id.task);
         return;
     }
-    static const uint32_t causes[] = {END_EXIT, END_EXIT, END_EXIT, END_SIGNAL, END_OOM, END_TIME_LIMIT, END_BUDGET,
-                                      END_CANCELLED, END_LEASE, END_LAUNCH_FAILED, END_KEEPER_LOST};
+    static const uint32_t causes[] = {END_EXIT,  END_EXIT,          END_EXIT,       END_SIGNAL,
+                                      END_OOM,   END_TIME_LIMIT,    END_BUDGET,     END_CANCELLED,
+                                      END_LEASE, END_LAUNCH_FAILED, END_KEEPER_LOST};
     uint32_t cause = causes[draw(&s->r, COUNT_OF(causes))];
     (void)world_end(&s->w, id.job, id.task, cause, (int32_t)draw(&s->r, 2), draw(&s->r, 3000) * 1000000);
 }
@@ -155,13 +160,15 @@ static void report_twice(struct sim *s)
 
 static void cancel(struct sim *s)
 {
-    struct job_call call = {.job = 1 + draw(&s->r, s->last_job + 1), .has_task = draw(&s->r, 2) == 0,
+    struct job_call call = {.job = 1 + draw(&s->r, s->last_job + 1),
+                            .has_task = draw(&s->r, 2) == 0,
                             .task = (uint32_t)draw(&s->r, 18)};
     struct fact facts[4];
     size_t count;
     struct cancel_reply reply;
     fields_clear(&refusal_fields, &s->w.refusal);
-    if (core_check_cancel(s->w.core, &call, "root", s->w.now, facts, COUNT_OF(facts), &count, &reply, &s->w.refusal) != CORE_FACT)
+    if (core_check_cancel(s->w.core, &call, "root", s->w.now, facts, COUNT_OF(facts), &count, &reply,
+                          &s->w.refusal) != CORE_FACT)
         return;
     for (size_t i = 0; i < count; i++)
         world_commit(&s->w, &facts[i]);
@@ -172,7 +179,8 @@ static void release(struct sim *s)
     struct job_call call = {.job = 1 + draw(&s->r, s->last_job + 1)};
     struct fact f;
     fields_clear(&refusal_fields, &s->w.refusal);
-    if (core_check_release(s->w.core, &call, "root", s->w.now, &f, &s->w.refusal) == CORE_FACT && f.kind != FACT_NONE)
+    if (core_check_release(s->w.core, &call, "root", s->w.now, &f, &s->w.refusal) == CORE_FACT &&
+        f.kind != FACT_NONE)
         world_commit(&s->w, &f);
 }
 
@@ -198,9 +206,11 @@ static void reboot(struct sim *s, size_t node)
 
 static void drain(struct sim *s)
 {
-    struct drain_call call = {.node = (char *)(uintptr_t)node_names[draw(&s->r, NODES)], .drain = draw(&s->r, 3) == 0};
+    struct drain_call call = {.node = (char *)(uintptr_t)node_names[draw(&s->r, NODES)],
+                              .drain = draw(&s->r, 3) == 0};
     struct fact f;
-    if (core_check_drain(s->w.core, &call, "root", s->w.now, &f, &s->w.refusal) == CORE_FACT && f.kind != FACT_NONE)
+    if (core_check_drain(s->w.core, &call, "root", s->w.now, &f, &s->w.refusal) == CORE_FACT &&
+        f.kind != FACT_NONE)
         world_commit(&s->w, &f);
 }
 
@@ -227,9 +237,15 @@ static bool account_is_sound(const struct account_view *a, void *arg)
 static void step(struct sim *s)
 {
     switch (draw(&s->r, 16)) {
-    case 0: case 1: case 2: submit(s); break;
-    case 3: case 4: case 5: decide(s); break;
-    case 6: case 7: case 8: report(s); break;
+    case 0:
+    case 1:
+    case 2: submit(s); break;
+    case 3:
+    case 4:
+    case 5: decide(s); break;
+    case 6:
+    case 7:
+    case 8: report(s); break;
     case 9: report_twice(s); break;
     case 10: draw(&s->r, 3) == 0 ? cancel(s) : release(s); break;
     case 11: pass(s); break;
@@ -268,7 +284,8 @@ static void finish(struct sim *s)
             size_t count;
             struct cancel_reply reply;
             fields_clear(&refusal_fields, &s->w.refusal);
-            if (core_check_cancel(s->w.core, &call, "root", s->w.now, facts, COUNT_OF(facts), &count, &reply, &s->w.refusal) == CORE_FACT)
+            if (core_check_cancel(s->w.core, &call, "root", s->w.now, facts, COUNT_OF(facts), &count, &reply,
+                                  &s->w.refusal) == CORE_FACT)
                 for (size_t i = 0; i < count; i++)
                     world_commit(&s->w, &facts[i]);
         }

@@ -27,7 +27,7 @@ static void begin(void)
     begin_with(NULL);
 }
 
-/* ---- who, where, what: rows -------------------------------------------------------------------------------- */
+/* ---- who, where, what: rows ------------------------------------------------------------------------- */
 
 struct row {
     const char *fact;
@@ -48,16 +48,24 @@ static const struct row rows[] = {
     {"root may submit anywhere", "globex", "root", 0, 1000, GIB, NET_NONE, 0, 0, NULL, NULL},
     {"who names no tenant gets the first of his", NULL, "alice", 500, 1000, GIB, NET_NONE, 0, 0, NULL, NULL},
     {"who has none must name one", NULL, "carol", 502, 1000, GIB, NET_NONE, 0, 0, "tenant_required", "tenant"},
-    {"a tenant that isn't there is not found", "nobody", "root", 0, 1000, GIB, NET_NONE, 0, 0, "not_found", "tenant"},
-    {"the host's network needs the tenant's permission", "acme", "alice", 500, 1000, GIB, NET_HOST, 0, 0, "forbidden", "network"},
+    {"a tenant that isn't there is not found", "nobody", "root", 0, 1000, GIB, NET_NONE, 0, 0, "not_found",
+     "tenant"},
+    {"the host's network needs the tenant's permission", "acme", "alice", 500, 1000, GIB, NET_HOST, 0, 0,
+     "forbidden", "network"},
     {"with it, it is taken", "acme/etl", "alice", 500, 1000, GIB, NET_HOST, 0, 0, NULL, NULL},
-    {"more cpu than any node has can never run", "globex", "root", 0, 17000, GIB, NET_NONE, 0, 0, "never_fits", "resources.cpu"},
-    {"more memory than any node has can never run", "globex", "root", 0, 1000, 65 * GIB, NET_NONE, 0, 0, "never_fits", "resources.memory"},
-    {"a first hold above the whole budget can never be paid", "acme/etl", "root", 0, 16000, GIB, NET_NONE, 0, 0, "never_fits", "acme/etl"},
-    {"a shorter time limit makes it payable", "acme/etl", "root", 0, 16000, GIB, NET_NONE, 0, 60000, NULL, NULL},
-    {"a budget of its own that buys no second is refused", "globex", "root", 0, 1000, GIB, NET_NONE, 999, 0, "budget", "budget"},
+    {"more cpu than any node has can never run", "globex", "root", 0, 17000, GIB, NET_NONE, 0, 0, "never_fits",
+     "resources.cpu"},
+    {"more memory than any node has can never run", "globex", "root", 0, 1000, 65 * GIB, NET_NONE, 0, 0,
+     "never_fits", "resources.memory"},
+    {"a first hold above the whole budget can never be paid", "acme/etl", "root", 0, 16000, GIB, NET_NONE, 0, 0,
+     "never_fits", "acme/etl"},
+    {"a shorter time limit makes it payable", "acme/etl", "root", 0, 16000, GIB, NET_NONE, 0, 60000, NULL,
+     NULL},
+    {"a budget of its own that buys no second is refused", "globex", "root", 0, 1000, GIB, NET_NONE, 999, 0,
+     "budget", "budget"},
     {"one that buys a second is taken", "globex", "root", 0, 1000, GIB, NET_NONE, 1000, 0, NULL, NULL},
-    {"too little memory is a bad request", "globex", "root", 0, 1000, 1000, NET_NONE, 0, 0, "bad_request", "resources.memory"},
+    {"too little memory is a bad request", "globex", "root", 0, 1000, 1000, NET_NONE, 0, 0, "bad_request",
+     "resources.memory"},
 };
 
 START_TEST(who_may_submit_what)
@@ -76,8 +84,8 @@ START_TEST(who_may_submit_what)
         world_commit(&w, &f);
     } else {
         ck_assert_int_eq(rc, CORE_REFUSED);
-        ck_assert_msg(strcmp(w.refusal.code, r->code) == 0 && strcmp(w.refusal.where, r->where) == 0, "%s: %s at %s: %s", r->fact,
-                      w.refusal.code, w.refusal.where, w.refusal.message);
+        ck_assert_msg(strcmp(w.refusal.code, r->code) == 0 && strcmp(w.refusal.where, r->where) == 0,
+                      "%s: %s at %s: %s", r->fact, w.refusal.code, w.refusal.where, w.refusal.message);
         ck_assert_int_eq(f.kind, FACT_NONE);
     }
     fields_clear(&job_spec_fields, &spec);
@@ -85,7 +93,7 @@ START_TEST(who_may_submit_what)
 }
 END_TEST
 
-/* ---- keys -------------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------------- */
 
 static int submit_key(const char *key, uint64_t mem, uint64_t *ret)
 {
@@ -153,7 +161,8 @@ START_TEST(two_submissions_of_one_batch_get_two_ids)
     struct submit_reply quotes[2];
     struct fact f[2];
     for (size_t i = 0; i < 2; i++)
-        ck_assert_int_eq(core_check_submit(w.core, &call, 0, "root", w.now, &f[i], &quotes[i], &w.refusal), CORE_FACT);
+        ck_assert_int_eq(core_check_submit(w.core, &call, 0, "root", w.now, &f[i], &quotes[i], &w.refusal),
+                         CORE_FACT);
     ck_assert_uint_eq(quotes[0].job + 1, quotes[1].job);
     world_refuse(&w, &f[0], "queue_full");
     world_commit(&w, &f[1]);
@@ -166,7 +175,7 @@ START_TEST(two_submissions_of_one_batch_get_two_ids)
 }
 END_TEST
 
-/* ---- quotes, bounds ---------------------------------------------------------------------------------------- */
+/* ---- quotes, bounds --------------------------------------------------------------------------------- */
 
 START_TEST(a_quote_says_what_is_expected_and_what_it_may_cost_at_most)
 {
@@ -253,7 +262,7 @@ START_TEST(without_any_node_nothing_is_called_impossible)
 }
 END_TEST
 
-/* ---- cancelling -------------------------------------------------------------------------------------------- */
+/* ---- cancelling ------------------------------------------------------------------------------------- */
 
 static struct cancel_reply cancel(uint64_t job, int64_t task)
 {
@@ -261,7 +270,9 @@ static struct cancel_reply cancel(uint64_t job, int64_t task)
     struct fact facts[8];
     size_t count;
     struct cancel_reply reply;
-    ck_assert_int_eq(core_check_cancel(w.core, &call, "alice", w.now, facts, COUNT_OF(facts), &count, &reply, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(
+        core_check_cancel(w.core, &call, "alice", w.now, facts, COUNT_OF(facts), &count, &reply, &w.refusal),
+        CORE_FACT);
     for (size_t i = 0; i < count; i++)
         world_commit(&w, &facts[i]);
     return reply;
@@ -282,7 +293,8 @@ START_TEST(cancelling_takes_waiting_tasks_at_once_and_stops_running_ones)
     struct run_call run;
     uint64_t paid_us;
     uint32_t cause;
-    ck_assert_int_eq(core_duty(w.core, (struct attempt_id){job, 0, 1}, true, &run, &paid_us, &cause), DUTY_STOP);
+    ck_assert_int_eq(core_duty(w.core, (struct attempt_id){job, 0, 1}, true, &run, &paid_us, &cause),
+                     DUTY_STOP);
     ck_assert_uint_eq(cause, END_CANCELLED);
     ck_assert(world_end(&w, job, 0, END_CANCELLED, 0, SECOND));
     ck_assert(world_end(&w, job, 1, END_NODE_LOST, 0, SECOND));
@@ -325,9 +337,13 @@ START_TEST(a_cancel_meets_a_placement_in_flight_later)
     size_t count;
     struct cancel_reply reply;
     ck_assert_uint_eq(core_decide(w.core, w.now, &placed, 1, &w.next_boot_us), 1);
-    ck_assert_int_eq(core_check_cancel(w.core, &(struct job_call){.job = job}, "a", w.now, facts, 4, &count, &reply, &w.refusal), CORE_LATER);
+    ck_assert_int_eq(core_check_cancel(w.core, &(struct job_call){.job = job}, "a", w.now, facts, 4, &count,
+                                       &reply, &w.refusal),
+                     CORE_LATER);
     world_commit(&w, &placed);
-    ck_assert_int_eq(core_check_cancel(w.core, &(struct job_call){.job = job}, "a", w.now, facts, 4, &count, &reply, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(core_check_cancel(w.core, &(struct job_call){.job = job}, "a", w.now, facts, 4, &count,
+                                       &reply, &w.refusal),
+                     CORE_FACT);
     ck_assert_uint_eq(count, 1);
     ck_assert_int_eq(facts[0].kind, FACT_ATTEMPT_STOPPING);
     world_commit(&w, &facts[0]);
@@ -345,7 +361,8 @@ START_TEST(the_last_end_of_a_batch_says_that_the_job_is_done)
     ck_assert_uint_eq(world_decide(&w), 2);
     struct fact ends[2];
     for (uint32_t i = 0; i < 2; i++) {
-        struct attempt_state state = {.id = {job, i, 1}, .ended = true, .record = {.cause = END_EXIT, .run_us = 1000000}};
+        struct attempt_state state = {
+            .id = {job, i, 1}, .ended = true, .record = {.cause = END_EXIT, .run_us = 1000000}};
         ck_assert_int_eq(core_check_ended(w.core, "n1", &state, w.now, &ends[i]), CORE_FACT);
     }
     ck_assert(!ends[0].ended.job_done && ends[1].ended.job_done);

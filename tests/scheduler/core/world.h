@@ -1,6 +1,6 @@
 /*
- * world - a core with a journal, a clock and people around it, for tests and benchmarks. What a test commits goes
- * through bytes, as in production: encode, decode, check, apply.
+ * world - a core with a journal, a clock and people around it, for tests and benchmarks. What a test commits
+ * goes through bytes, as in production: encode, decode, check, apply.
  */
 #ifndef REEVE_TESTS_SCHEDULER_CORE_WORLD_H
 #define REEVE_TESTS_SCHEDULER_CORE_WORLD_H
@@ -29,12 +29,12 @@ struct world {
     uint64_t next_boot_us;
 };
 
-#define MUST(what)                                                                                  \
-    do {                                                                                            \
-        if (!(what)) {                                                                              \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                              \
-            abort();                                                                                \
-        }                                                                                           \
+#define MUST(what) \
+    do { \
+        if (!(what)) { \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+            abort(); \
+        } \
     } while (0)
 
 UNUSED static void world_init(struct world *w, const struct core_limits *limits)
@@ -93,7 +93,7 @@ UNUSED static void world_refuse(struct world *w, struct fact *f, const char *cod
     fact_clear(f);
 }
 
-/* ---- policy ------------------------------------------------------------------------------------------------ */
+/* ---- policy ----------------------------------------------------------------------------------------- */
 
 UNUSED static struct tenant_rule *world_rule(struct policy_file *p, const char *path)
 {
@@ -126,10 +126,10 @@ UNUSED static int world_apply(struct world *w, struct policy_file *p)
     return rc;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------------ */
 
-UNUSED static void world_hello_listing(struct world *w, const char *node, const char *boot, uint64_t cores, uint64_t mem,
-                                       const struct list *attempts)
+UNUSED static void world_hello_listing(struct world *w, const char *node, const char *boot, uint64_t cores,
+                                       uint64_t mem, const struct list *attempts)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)node, .boot_id = (char *)(uintptr_t)boot};
     struct fact f;
@@ -143,12 +143,13 @@ UNUSED static void world_hello_listing(struct world *w, const char *node, const 
     core_node_seen(w->core, node, w->now);
 }
 
-UNUSED static void world_hello(struct world *w, const char *node, const char *boot, uint64_t cores, uint64_t mem)
+UNUSED static void world_hello(struct world *w, const char *node, const char *boot, uint64_t cores,
+                               uint64_t mem)
 {
     world_hello_listing(w, node, boot, cores, mem, NULL);
 }
 
-/* ---- jobs -------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------------- */
 
 UNUSED static struct job_spec world_spec(uint64_t cpu_milli, uint64_t mem)
 {
@@ -157,9 +158,11 @@ UNUSED static struct job_spec world_spec(uint64_t cpu_milli, uint64_t mem)
     return spec;
 }
 
-UNUSED static int world_try_submit(struct world *w, const char *tenant, const char *key, struct job_spec *spec, uint64_t *ret)
+UNUSED static int world_try_submit(struct world *w, const char *tenant, const char *key, struct job_spec *spec,
+                                   uint64_t *ret)
 {
-    struct submit_call call = {.tenant = (char *)(uintptr_t)tenant, .key = (char *)(uintptr_t)key, .spec = *spec};
+    struct submit_call call = {
+        .tenant = (char *)(uintptr_t)tenant, .key = (char *)(uintptr_t)key, .spec = *spec};
     struct fact f;
     fields_clear(&refusal_fields, &w->refusal);
     fields_clear(&submit_reply_fields, &w->quote);
@@ -205,13 +208,15 @@ UNUSED static bool world_run(struct world *w, uint64_t job, uint32_t task)
     struct attempt_state state = {.id = {job, task, 0}, .started_utc_us = w->now.utc_us};
     const char *node = world_node_of(w, &state.id);
     struct fact f;
-    if (node == NULL || core_check_running(w->core, node, &state, w->now, &f) != CORE_FACT || f.kind == FACT_NONE)
+    if (node == NULL || core_check_running(w->core, node, &state, w->now, &f) != CORE_FACT ||
+        f.kind == FACT_NONE)
         return false;
     world_commit(w, &f);
     return true;
 }
 
-UNUSED static bool world_end(struct world *w, uint64_t job, uint32_t task, uint32_t cause, int32_t code, uint64_t run_us)
+UNUSED static bool world_end(struct world *w, uint64_t job, uint32_t task, uint32_t cause, int32_t code,
+                             uint64_t run_us)
 {
     struct attempt_state state = {.id = {job, task, 0}, .ended = true};
     const char *node = world_node_of(w, &state.id);
@@ -250,7 +255,7 @@ UNUSED static struct account_view world_account(struct world *w, const char *nam
     return view;
 }
 
-/* ---- the state as a whole ---------------------------------------------------------------------------------- */
+/* ---- the state as a whole --------------------------------------------------------------------------- */
 
 UNUSED static int world_into(void *arg, const struct fact *f)
 {
