@@ -10,7 +10,8 @@
  * In flight: a fact that decide() or a check has handed out is in flight until core_apply() or core_refused() of that
  *            same fact (also code "dropped", when it was thrown away uncommitted): every handed-out fact must end in
  *            one of the two. Until then nothing else is proposed about its task, and a check about it answers
- *            CORE_LATER: ask again after the next apply. decide() proposes nothing while its last proposals are in flight.
+ *            CORE_LATER: ask again after the next apply. decide() proposes nothing while its last proposals are in
+ *            flight.
  *            Facts must be committed in the order in which they were handed out.
  *            (So a second report of the same end, a cancel that meets a placement, an end that meets a renewal can't
  *            both be committed. Who asks between batches only hardly ever sees CORE_LATER.)
