@@ -299,7 +299,7 @@ static void reconcile_live(void *arg, struct attempt_id id)
 {
     struct reconcile *x = arg;
     struct link *l = link_find(x->agents, x->node);
-    if (l != NULL)
+    if (l != NULL && !turn_placement_pending(x->agents->turn, id))
         link_tell(x->agents, l, id, x->request != NULL ? listed(&x->request->hello, id) : true, UINT64_MAX);
 }
 

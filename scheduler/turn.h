@@ -54,6 +54,8 @@ void turn_post(struct turn *t, struct request *r);
 void turn_wake(struct turn *t);
 /* The journal up to here is safe in the archive. */
 void turn_archived(struct turn *t, uint64_t seq);
+/* Is this placement committed but not yet durable? Then nobody may hear of it: its own effect will tell. */
+bool turn_placement_pending(const struct turn *t, struct attempt_id id);
 /* A node has obeyed this term: ours must be above it. -ERANGE when that can't be. */
 int turn_term_seen(struct turn *t, uint64_t term) MUST_USE;
 /* Begins nothing new; the loop is stopped as soon as no outcome is awaited. */

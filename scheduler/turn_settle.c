@@ -70,6 +70,16 @@ void turn_settle_when_durable(struct turn *t, struct request *r)
         turn_effect(t, (struct effect){.seq = seq, .request = r});
 }
 
+bool turn_placement_pending(const struct turn *t, struct attempt_id id)
+{
+    for (size_t i = 0; i < t->effects.count; i++) {
+        const struct effect *e = &t->effects.v[(t->effects.head + i) % t->effects.size];
+        if (e->fact.kind == FACT_ATTEMPT_PLACED && !e->refused && attempt_id_equal(e->fact.placed.id, id))
+            return true;
+    }
+    return false;
+}
+
 void turn_effects_free(struct turn *t)
 {
     for (size_t i = 0; i < t->effects.count; i++) {
