@@ -72,6 +72,7 @@ struct tenant_view {
     const struct tenant_rule *rule;
     struct resources used;         /* borrowed */
     uint64_t running, queued;
+    uint32_t children;             /* tenants directly below */
     const char *account;           /* current period's account at utc_us; NULL before the first hold */
     int64_t limit_micros, spent_micros, held_micros; /* limit -1 = none */
 };

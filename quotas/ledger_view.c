@@ -28,6 +28,7 @@ bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, str
         .used = n->used,
         .running = n->running,
         .queued = n->queued,
+        .children = n->children,
         .account = a ? a->name : NULL,
         .limit_micros = a ? a->limit : n->rule.budget.present ? n->rule.budget.limit_micros : -1,
         .spent_micros = a ? a->spent : 0,

@@ -24,6 +24,7 @@
 #include "base/io/clock.h"
 #include "quotas/store/store_call.h"
 #include "quotas/store/store_conn.h"
+#include "quotas/store/store_reader.h"
 
 #define BACKOFF_FIRST_MS 20
 #define BACKOFF_MAX_MS 1000
@@ -39,6 +40,7 @@ struct store {
     void *arg;
 
     redisAsyncContext *redis;
+    struct store_reader reader;
     uint32_t state; /* enum state */
     struct timer *deadline, *retry, *post;
     uint64_t backoff_ms, random;
@@ -103,6 +105,15 @@ static void drop(struct store *s)
     s->backoff_ms = MIN(s->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
 }
 
+static int send_words(struct store *s, redisCallbackFn *fn, size_t argc, const char **argv, const size_t *lens)
+{
+    if (redisAsyncCommandArgv(s->redis, fn, s, (int)argc, argv, lens) != REDIS_OK) {
+        return -ENOTCONN;
+    }
+    s->reader.due++;
+    return 0;
+}
+
 /* ---- coming up --------------------------------------------------------------------------------------------- */
 
 static void on_step(redisAsyncContext *c, void *reply, void *arg);
@@ -117,7 +128,7 @@ static void step(struct store *s, enum state next, const char *const *words)
     }
     s->state = next;
     timer_set_ms(s->deadline, STORE_DEADLINE_MS);
-    if (redisAsyncCommandArgv(s->redis, on_step, s, (int)count, argv, lens) != REDIS_OK) {
+    if (send_words(s, on_step, count, argv, lens) < 0) {
         lose(s, "a command could not be queued");
     }
 }
@@ -129,9 +140,9 @@ static void ask_library(struct store *s)
 
 static void ask_meta(struct store *s)
 {
-    char meta[STORE_PREFIX_MAX + 8];
-    snprintf(meta, sizeof meta, "%smeta", s->prefix);
-    step(s, META, (const char *const[]){"HMGET", meta, "schema", "library", NULL});
+    char cell[STORE_PREFIX_MAX + 8];
+    snprintf(cell, sizeof cell, "%sc", s->prefix);
+    step(s, META, (const char *const[]){"HMGET", cell, "schema", "library", NULL});
 }
 
 static void load_library(struct store *s)
@@ -142,7 +153,7 @@ static void load_library(struct store *s)
     const size_t lens[] = {8, 4, 7, len};
     s->state = LOAD;
     timer_set_ms(s->deadline, STORE_DEADLINE_MS);
-    if (redisAsyncCommandArgv(s->redis, on_step, s, COUNT_OF(argv), argv, lens) != REDIS_OK) {
+    if (send_words(s, on_step, COUNT_OF(argv), argv, lens) < 0) {
         lose(s, "a command could not be queued");
     }
 }
@@ -224,16 +235,25 @@ static int advance(struct store *s, const redisReply *r, struct err *err)
     return err_set(err, -EPROTO, "a reply that nobody waits for");
 }
 
+/* A reply to one of our commands: false when there is nothing to read. */
+static bool is_answer(struct store *s, const redisAsyncContext *c, const void *reply)
+{
+    if (c != s->redis || s->lost) {
+        return false;
+    }
+    if (!reply) {
+        lose(s, store_reader_why(&s->reader, c->errstr));
+        return false;
+    }
+    s->reader.due--;
+    return true;
+}
+
 static void on_step(redisAsyncContext *c, void *reply, void *arg)
 {
     struct store *s = arg;
     struct err err = {0};
-    if (c != s->redis || s->lost) {
-        return;
-    }
-    if (!reply) {
-        lose(s, c->errstr);
-    } else if (advance(s, reply, &err) < 0) {
+    if (is_answer(s, c, reply) && advance(s, reply, &err) < 0) {
         lose(s, err_text(&err));
     }
 }
@@ -259,7 +279,7 @@ static void on_disconnect(const redisAsyncContext *c, int status)
     (void)status;
     if (c == s->redis) {
         s->redis = NULL; /* hiredis frees it when we return */
-        lose(s, c->errstr);
+        lose(s, store_reader_why(&s->reader, c->errstr));
     }
 }
 
@@ -275,6 +295,7 @@ static void on_retry(void *arg)
         return;
     }
     (void)fcntl(c->c.fd, F_SETFD, FD_CLOEXEC);
+    store_reader_guard(&s->reader, &c->c);
     c->data = s;
     if (redisLibeventAttach(c, loop_base(s->loop)) != REDIS_OK ||
         redisAsyncSetConnectCallback(c, on_connect) != REDIS_OK ||
@@ -299,13 +320,11 @@ static void on_result(redisAsyncContext *c, void *reply, void *arg)
 {
     struct store *s = arg;
     struct err err = {0};
-    if (c != s->redis || s->lost) {
+    if (!is_answer(s, c, reply)) {
         return;
     }
     BUG(!s->batch_out || s->answered >= s->count);
-    if (!reply) {
-        lose(s, c->errstr);
-    } else if (store_reply_result(reply, &s->results[s->answered], &err) < 0) {
+    if (store_reply_result(reply, &s->results[s->answered], &err) < 0) {
         lose(s, err_text(&err));
     } else if (++s->answered == s->count) {
         batch_finish(s);
@@ -338,10 +357,7 @@ int store_commit(struct store *s, const char *writer, uint64_t term, uint64_t du
     int rc = results_reserve(s, count);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = store_call_build(&s->call, &head, &entries[i]);
-        if (rc == 0 && redisAsyncCommandArgv(s->redis, on_result, s, (int)s->call.argc, s->call.argv, s->call.lens) !=
-                           REDIS_OK) {
-            rc = -ENOTCONN;
-        }
+        rc = rc < 0 ? rc : send_words(s, on_result, s->call.argc, s->call.argv, s->call.lens);
     }
     if (rc < 0) {
         /* Nothing has left yet: the loop writes. The connection goes with what was queued on it. */
@@ -362,11 +378,9 @@ int store_commit(struct store *s, const char *writer, uint64_t term, uint64_t du
 static void on_noted(redisAsyncContext *c, void *reply, void *arg)
 {
     struct store *s = arg;
-    if (c == s->redis && !s->lost) {
+    if (is_answer(s, c, reply)) {
         s->note_out = false;
-        if (!reply) {
-            lose(s, c->errstr);
-        } else if (!store_reply_is(reply, "ok")) {
+        if (!store_reply_is(reply, "ok")) {
             lose(s, "the durable seq was not taken");
         }
     }
@@ -379,11 +393,11 @@ void store_note_durable(struct store *s, uint64_t term, uint64_t durable)
         return;
     }
     store_call_begin(&s->call);
-    store_call_key(&s->call, s->prefix, "meta", "");
+    store_call_key(&s->call, s->prefix, "c", "");
     store_call_argf(&s->call, "%" PRIu64, term);
     store_call_argf(&s->call, "%" PRIu64, durable);
     if (store_call_end(&s->call, "FCALL", "reeve_durable", true) == 0 &&
-        redisAsyncCommandArgv(s->redis, on_noted, s, (int)s->call.argc, s->call.argv, s->call.lens) == REDIS_OK) {
+        send_words(s, on_noted, s->call.argc, s->call.argv, s->call.lens) == 0) {
         s->note_out = true;
     }
 }

@@ -137,10 +137,115 @@ int store_call_end(struct store_call *c, const char *command, const char *functi
     return 0;
 }
 
-void store_call_resource(struct store_call *c, char what, size_t index, const char *name)
+/* ---- packed numbers ---------------------------------------------------------------------------------------- */
+
+void store_call_numbers(struct store_call *c, const int64_t *numbers, size_t count, const char *tail)
 {
-    bool built_in = index < LEDGER_FIXED_RESOURCES;
-    store_call_argf(c, "%c%s:%s", what, built_in ? "" : "g", name);
+    struct store_word *w = word_add(c, &c->args);
+    if (!w) {
+        return;
+    }
+    w->offset = c->arena.len;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t bytes[8];
+        for (size_t k = 0; k < sizeof bytes; k++) {
+            bytes[k] = (uint8_t)((uint64_t)numbers[i] >> (8 * k));
+        }
+        buf_add(&c->arena, bytes, sizeof bytes);
+    }
+    buf_add_str(&c->arena, tail);
+    w->len = c->arena.len - w->offset;
+}
+
+bool store_numbers_read(const char *bytes, size_t len, int64_t *numbers, size_t count)
+{
+    if (len < 8 * count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t value = 0;
+        for (size_t k = 8; k-- > 0;) {
+            value = value << 8 | (uint8_t)bytes[8 * i + k];
+        }
+        numbers[i] = (int64_t)value;
+    }
+    return true;
+}
+
+/* ---- packed lists: as much of msgpack as lists of short texts need ---------------------------------------------- */
+
+static void pack_count(struct buf *out, size_t count)
+{
+    const uint8_t small = (uint8_t)(0x90 | (count & 15));
+    const uint8_t large[3] = {0xdc, (uint8_t)(count >> 8), (uint8_t)count};
+    if (count < 16) {
+        buf_add(out, &small, 1);
+    } else {
+        buf_add(out, large, sizeof large);
+    }
+}
+
+static void pack_text(struct buf *out, const char *text)
+{
+    size_t len = strlen(text);
+    const uint8_t small = (uint8_t)(0xa0 | (len & 31));
+    const uint8_t large[3] = {0xda, (uint8_t)(len >> 8), (uint8_t)len};
+    if (len < 32) {
+        buf_add(out, &small, 1);
+    } else {
+        buf_add(out, large, sizeof large);
+    }
+    buf_add(out, text, len);
+}
+
+/* "<kind>:<name>" */
+static void pack_field(struct buf *out, char kind, const char *name)
+{
+    char text[LEDGER_ACCOUNT_MAX + 8];
+    snprintf(text, sizeof text, "%c:%s", kind, name);
+    pack_text(out, text);
+}
+
+static void pack_u64(struct buf *out, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    pack_text(out, text);
+}
+
+static size_t generics_used(const struct resources *need)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < need->generic.count; i++) {
+        used += need->generic.v[i].value > 0;
+    }
+    return used;
+}
+
+void store_pack_accounts(struct buf *out, const struct strs *accounts)
+{
+    pack_count(out, accounts->count);
+    for (size_t i = 0; i < accounts->count; i++) {
+        pack_field(out, 'a', accounts->v[i]);
+    }
+}
+
+void store_pack_use(struct buf *out, const struct strs *path, const struct resources *need)
+{
+    pack_count(out, 4 + path->count + 2 * generics_used(need));
+    pack_u64(out, path->count);
+    pack_u64(out, need->cpu_milli);
+    pack_u64(out, need->mem_bytes);
+    pack_u64(out, need->scratch_bytes);
+    for (size_t i = 0; i < path->count; i++) {
+        pack_field(out, 't', path->v[i]);
+    }
+    for (size_t i = 0; i < need->generic.count; i++) {
+        if (need->generic.v[i].value > 0) {
+            pack_text(out, need->generic.v[i].name);
+            pack_u64(out, need->generic.v[i].value);
+        }
+    }
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------- */
@@ -170,30 +275,56 @@ int store_body_hash(const struct job_spec *spec, char out[STORE_BODY_HASH_MAX])
     return 0;
 }
 
-static void key_path(struct store_call *c, const char *prefix, const struct strs *path)
+/* Three texts as one word. */
+static void arg_joined(struct store_call *c, const char *first, const char *second, const char *third)
 {
-    for (size_t i = 0; i < path->count; i++) {
-        store_call_key(c, prefix, "t:", path->v[i]);
+    struct store_word *w = word_add(c, &c->args);
+    if (w) {
+        w->offset = c->arena.len;
+        buf_add_str(&c->arena, first);
+        buf_add_str(&c->arena, second);
+        buf_add_str(&c->arena, third);
+        w->len = c->arena.len - w->offset;
     }
 }
 
-/* Accounts, then the tenant of each; a job's account stands for its own. */
-static void key_accounts(struct store_call *c, const char *prefix, const struct strs *accounts)
+/* "t:acme/etl", "a:job:8" */
+static void arg_fields(struct store_call *c, const char *kind, const struct strs *names)
 {
-    for (size_t i = 0; i < accounts->count; i++) {
-        store_call_key(c, prefix, "a:", accounts->v[i]);
+    for (size_t i = 0; i < names->count; i++) {
+        arg_joined(c, kind, names->v[i], "");
     }
+}
+
+/* The tenant of each account; "" for a job's. */
+static void arg_account_tenants(struct store_call *c, const struct strs *accounts)
+{
+    char buffer[LEDGER_TENANT_MAX];
     for (size_t i = 0; i < accounts->count; i++) {
-        char buffer[LEDGER_TENANT_MAX];
         const char *tenant = ledger_account_tenant(accounts->v[i], buffer);
-        store_call_key(c, prefix, tenant ? "t:" : "a:", tenant ? tenant : accounts->v[i]);
+        store_call_argf(c, "%s", tenant ? tenant : "");
     }
 }
 
-static void key_job_account(struct store_call *c, const char *prefix, uint64_t job)
+/* A list packed straight into the arena. */
+static void arg_accounts_packed(struct store_call *c, const struct strs *accounts)
 {
-    char name[LEDGER_JOB_ACCOUNT_MAX];
-    store_call_key(c, prefix, "a:", ledger_job_account(job, name));
+    struct store_word *w = word_add(c, &c->args);
+    if (w) {
+        w->offset = c->arena.len;
+        store_pack_accounts(&c->arena, accounts);
+        w->len = c->arena.len - w->offset;
+    }
+}
+
+static void arg_use_packed(struct store_call *c, const struct strs *path, const struct resources *need)
+{
+    struct store_word *w = word_add(c, &c->args);
+    if (w) {
+        w->offset = c->arena.len;
+        store_pack_use(&c->arena, path, need);
+        w->len = c->arena.len - w->offset;
+    }
 }
 
 static void arg_attempt(struct store_call *c, struct attempt_id id)
@@ -211,109 +342,113 @@ static void arg_flag(struct store_call *c, bool set)
 static int submit_words(struct store_call *c, const char *prefix, const struct fact *fact)
 {
     const struct fact_submitted *f = &fact->submitted;
-    char hash[STORE_BODY_HASH_MAX];
+    char hash[STORE_BODY_HASH_MAX], name[512];
     if (!f->tenant || !f->key || f->path.count == 0) {
         return -EINVAL;
     }
     int rc = store_body_hash(&f->spec, hash);
-    if (rc < 0) {
-        return rc;
-    }
-    char name[512];
     int len = snprintf(name, sizeof name, "%s:%s", f->tenant, f->key);
-    if (len < 0 || (size_t)len >= sizeof name) {
-        return -EINVAL;
+    if (rc < 0 || len < 0 || (size_t)len >= sizeof name) {
+        return rc < 0 ? rc : -EINVAL;
     }
-    bool budget = f->spec.budget_micros != 0;
     store_call_key(c, prefix, "i:", name);
-    store_call_key(c, prefix, "k", "");
-    key_path(c, prefix, &f->path);
-    if (budget) {
-        key_job_account(c, prefix, f->job);
-    }
     store_call_argf(c, "%" PRIu64, f->job);
     store_call_argf(c, "%s", hash);
     store_call_argf(c, "%" PRIu32, job_spec_tasks(&f->spec));
     store_call_argf(c, "%zu", f->path.count);
-    if (budget) {
+    if (f->spec.budget_micros != 0) {
         store_call_argf(c, "%" PRId64, f->spec.budget_micros);
     } else {
         store_call_arg(c, "");
     }
     store_call_argf(c, "%s", name);
+    arg_fields(c, "t:", &f->path);
     return 0;
 }
 
 static int cancel_words(struct store_call *c, const char *prefix, const struct fact *fact)
 {
     const struct fact_tasks *f = &fact->cancelled;
-    store_call_key(c, prefix, "k", "");
-    key_job_account(c, prefix, f->job);
-    key_path(c, prefix, &f->path);
+    (void)prefix;
     store_call_argf(c, "%" PRIu64, f->job);
     store_call_argf(c, "%" PRIu32, f->count);
     store_call_argf(c, "%zu", f->path.count);
     arg_flag(c, f->job_done);
     store_call_argf(c, "%d", STORE_KEY_TTL_S);
+    arg_fields(c, "t:", &f->path);
     return f->path.count == 0 ? -EINVAL : 0;
+}
+
+/* For each tenant the field of each generic resource, then their names, then their amounts. */
+static void place_generics(struct store_call *c, const struct strs *path, const struct counts *generic)
+{
+    char name[RESOURCE_NAME_MAX + 2];
+    for (size_t t = 0; t < path->count; t++) {
+        for (size_t i = 0; i < generic->count; i++) {
+            if (generic->v[i].value > 0) {
+                snprintf(name, sizeof name, " %s", generic->v[i].name);
+                arg_joined(c, "t:", path->v[t], name);
+            }
+        }
+    }
+    for (size_t i = 0; i < generic->count; i++) {
+        if (generic->v[i].value > 0) {
+            store_call_arg(c, generic->v[i].name);
+        }
+    }
+    for (size_t i = 0; i < generic->count; i++) {
+        if (generic->v[i].value > 0) {
+            store_call_argf(c, "%" PRIu64, generic->v[i].value);
+        }
+    }
 }
 
 static int place_words(struct store_call *c, const char *prefix, const struct fact *fact)
 {
     const struct fact_placed *f = &fact->placed;
-    const char *name;
-    uint64_t amount;
-    size_t used = 0;
+    (void)prefix;
     if (f->path.count == 0 || f->path.count > LEDGER_PATH_MAX || f->accounts.count > LEDGER_ACCOUNTS_MAX ||
         f->resources.generic.count > RESOURCE_GENERIC_MAX) {
         return -EINVAL;
-    }
-    key_path(c, prefix, &f->path);
-    key_accounts(c, prefix, &f->accounts);
-    for (size_t i = 0; (name = ledger_resource(&f->resources, i, &amount)) != NULL; i++) {
-        used += amount > 0;
     }
     arg_attempt(c, f->id);
     store_call_argf(c, "%" PRId64, f->hold_micros);
     store_call_argf(c, "%zu", f->path.count);
     store_call_argf(c, "%zu", f->accounts.count);
-    store_call_argf(c, "%zu", used);
-    store_call_arg(c, "l:running");
-    store_call_arg(c, "u:running");
-    store_call_arg(c, "u:queued");
-    for (size_t i = 0; (name = ledger_resource(&f->resources, i, &amount)) != NULL; i++) {
-        if (amount > 0) {
-            store_call_resource(c, 'l', i, name);
-            store_call_resource(c, 'u', i, name);
-        }
-    }
-    for (size_t i = 0; ledger_resource(&f->resources, i, &amount) != NULL; i++) {
-        if (amount > 0) {
-            store_call_argf(c, "%" PRIu64, amount);
-        }
-    }
+    store_call_argf(c, "%zu", generics_used(&f->resources));
+    store_call_argf(c, "%" PRIu64, f->resources.cpu_milli);
+    store_call_argf(c, "%" PRIu64, f->resources.mem_bytes);
+    store_call_argf(c, "%" PRIu64, f->resources.scratch_bytes);
+    arg_accounts_packed(c, &f->accounts);
+    arg_use_packed(c, &f->path, &f->resources);
+    arg_fields(c, "t:", &f->path);
+    arg_fields(c, "a:", &f->accounts);
+    place_generics(c, &f->path, &f->resources.generic);
+    arg_account_tenants(c, &f->accounts);
     return 0;
 }
 
 static int renew_words(struct store_call *c, const char *prefix, const struct fact *fact)
 {
     const struct fact_renewed *f = &fact->renewed;
+    (void)prefix;
     if (f->accounts.count > LEDGER_ACCOUNTS_MAX) {
         return -EINVAL;
     }
-    key_accounts(c, prefix, &f->accounts);
     arg_attempt(c, f->id);
     store_call_argf(c, "%" PRId64, f->spent_micros);
     store_call_argf(c, "%" PRId64, f->hold_micros);
     store_call_argf(c, "%zu", f->accounts.count);
+    arg_accounts_packed(c, &f->accounts);
+    arg_fields(c, "a:", &f->accounts);
+    arg_account_tenants(c, &f->accounts);
     return 0;
 }
 
 static int finish_words(struct store_call *c, const char *prefix, const struct fact *fact)
 {
     const struct fact_ended *f = &fact->ended;
-    store_call_key(c, prefix, "k", "");
-    key_job_account(c, prefix, f->id.job);
+    (void)prefix;
     arg_attempt(c, f->id);
     store_call_argf(c, "%" PRId64, f->spent_micros);
     arg_flag(c, f->next != NEXT_FINAL);
@@ -325,76 +460,47 @@ static int finish_words(struct store_call *c, const char *prefix, const struct f
 
 /* ---- policy ------------------------------------------------------------------------------------------------ */
 
-size_t store_call_rule(struct store_call *c, const struct tenant_rule *rule)
+void store_rule_numbers(const struct tenant_rule *rule, int64_t numbers[STORE_T_COUNT])
 {
-    const char *name;
-    uint64_t amount;
-    size_t fields = 0;
-    for (size_t i = 0; (name = ledger_resource(&rule->quota.max, i, &amount)) != NULL; i++) {
-        if (amount > 0) {
-            store_call_resource(c, 'l', i, name);
-            store_call_argf(c, "%" PRIu64, amount);
-            fields++;
-        }
+    const struct quota_rule *q = &rule->quota;
+    const uint64_t limits[] = {q->max_queued, q->max_running, q->max.cpu_milli, q->max.mem_bytes, q->max.scratch_bytes};
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        /* What is beyond all counters limits nothing, but is no zero either. */
+        numbers[STORE_T_LIMIT_QUEUED + i] = (int64_t)MIN(limits[i], (uint64_t)LEDGER_COUNT_MAX);
     }
-    const struct { const char *name; uint64_t value; } counts[] = {
-        {"l:running", rule->quota.max_running},
-        {"l:queued", rule->quota.max_queued},
-    };
-    for (size_t i = 0; i < COUNT_OF(counts); i++) {
-        if (counts[i].value > 0) {
-            store_call_arg(c, counts[i].name);
-            store_call_argf(c, "%" PRIu64, counts[i].value);
-            fields++;
-        }
-    }
-    if (rule->budget.present) {
-        store_call_arg(c, "bl");
-        store_call_argf(c, "%" PRId64, rule->budget.limit_micros);
-        store_call_arg(c, "bp");
-        store_call_arg(c, names_get(&period_kind_names, rule->budget.period));
-        fields += 2;
-    }
-    return fields;
+    numbers[STORE_T_BUDGET] = rule->budget.present ? rule->budget.limit_micros : -1;
+    numbers[STORE_T_PERIOD] = (int64_t)rule->budget.period;
 }
 
-/* A number that is known only after what it counts was written: a place is kept for it. */
-static size_t count_reserve(struct store_call *c)
-{
-    store_call_argf(c, "%06d", 0);
-    return c->args.count - 1;
-}
-
-static void count_set(struct store_call *c, size_t at, size_t count)
-{
-    char text[24];
-    if (c->failed || c->arena.failed) {
-        return;
-    }
-    snprintf(text, sizeof text, "%06zu", count);
-    memcpy(c->arena.data + c->args.v[at].offset, text, c->args.v[at].len);
-}
-
-static void set_words(struct store_call *c, const char *prefix, const struct tenant_rule *rule, int64_t at_utc_us)
+static void set_words(struct store_call *c, const struct tenant_rule *rule, int64_t at_utc_us)
 {
     char parent[LEDGER_TENANT_MAX], name[LEDGER_ACCOUNT_MAX];
+    int64_t numbers[STORE_T_COUNT];
+    const struct counts *generic = &rule->quota.max.generic;
     const char *above = ledger_parent_path(rule->path, parent);
-    size_t accounts = 0;
-    store_call_key(c, prefix, "t:", rule->path);
-    store_call_key(c, prefix, "t:", above ? above : rule->path);
-    size_t accounts_at = count_reserve(c), fields_at = count_reserve(c);
-    if (!above && !ledger_budget_is_total(&rule->budget)) {
-        store_call_key(c, prefix, "a:", LEDGER_ROOT_TOTAL);
+    bool bare_total = !above && !ledger_budget_is_total(&rule->budget);
+    bool budget = rule->budget.present &&
+                  ledger_tenant_account(rule->path, rule->budget.period, at_utc_us, name) != NULL;
+    store_call_arg(c, rule->path);
+    store_call_argf(c, "%s", above ? above : rule->path);
+    store_call_argf(c, "%d", bare_total + budget);
+    store_call_argf(c, "%zu", generic->count);
+    store_rule_numbers(rule, numbers);
+    for (size_t i = STORE_T_LIMIT_QUEUED; i <= STORE_T_PERIOD; i++) {
+        store_call_argf(c, "%" PRId64, numbers[i]);
+    }
+    if (bare_total) {
+        store_call_arg(c, LEDGER_ROOT_TOTAL);
         store_call_arg(c, "-1");
-        accounts++;
     }
-    if (rule->budget.present && ledger_tenant_account(rule->path, rule->budget.period, at_utc_us, name)) {
-        store_call_key(c, prefix, "a:", name);
+    if (budget) {
+        store_call_argf(c, "%s", name);
         store_call_argf(c, "%" PRId64, rule->budget.limit_micros);
-        accounts++;
     }
-    count_set(c, accounts_at, accounts);
-    count_set(c, fields_at, store_call_rule(c, rule));
+    for (size_t i = 0; i < generic->count; i++) {
+        store_call_arg(c, generic->v[i].name);
+        store_call_argf(c, "%" PRIu64, MIN(generic->v[i].value, (uint64_t)LEDGER_COUNT_MAX));
+    }
 }
 
 static int policy_words(struct store_call *c, const char *prefix, const struct fact *fact)
@@ -402,21 +508,22 @@ static int policy_words(struct store_call *c, const char *prefix, const struct f
     const struct policy_change *f = &fact->policy;
     const struct tenant_rule *rules = f->tenants.v;
     char parent[LEDGER_TENANT_MAX];
+    (void)prefix;
+    store_call_argf(c, "%zu", f->removed.count);
+    store_call_argf(c, "%zu", f->tenants.count);
     for (size_t i = 0; i < f->removed.count; i++) {
         const char *above = ledger_parent_path(f->removed.v[i], parent);
         if (!above) {
             return -EINVAL; /* the root stays */
         }
-        store_call_key(c, prefix, "t:", f->removed.v[i]);
-        store_call_key(c, prefix, "t:", above);
+        store_call_arg(c, f->removed.v[i]);
+        store_call_argf(c, "%s", above);
     }
-    store_call_argf(c, "%zu", f->removed.count);
-    store_call_argf(c, "%zu", f->tenants.count);
     size_t written = 0;
     for (size_t depth = 0; depth <= TENANT_DEPTH_MAX; depth++) {
         for (size_t i = 0; i < f->tenants.count; i++) {
             if (rules[i].path && ledger_path_depth(rules[i].path) == depth) {
-                set_words(c, prefix, &rules[i], fact->at_utc_us);
+                set_words(c, &rules[i], fact->at_utc_us);
                 written++;
             }
         }
@@ -446,7 +553,7 @@ int store_call_build(struct store_call *c, const struct store_head *head, const 
         op = &operations[entry->fact->kind];
     }
     store_call_begin(c);
-    store_call_key(c, head->prefix, "meta", "");
+    store_call_key(c, head->prefix, "c", "");
     store_call_key(c, head->prefix, "j", "");
     store_call_key(c, head->prefix, "h", "");
     store_call_arg(c, head->writer);

@@ -49,10 +49,6 @@ int store_prefix(const char *cell, char out[STORE_PREFIX_MAX], struct err *err) 
 /* What tells one job body from another: hex, derived from the encoded spec. */
 #define STORE_BODY_HASH_MAX 40
 int store_body_hash(const struct job_spec *spec, char out[STORE_BODY_HASH_MAX]) MUST_USE;
-/* The fields of a tenant's hash that its rule makes (limits and budget), as name, value, name, value …
- * Appended to `words` of the call being built. */
-size_t store_call_rule(struct store_call *c, const struct tenant_rule *rule);
-
 /* Building blocks, also for seeding. */
 void store_call_begin(struct store_call *c);
 void store_call_key(struct store_call *c, const char *prefix, const char *kind, const char *name);
@@ -61,7 +57,22 @@ void store_call_argn(struct store_call *c, const void *bytes, size_t len); /* bo
 void store_call_argf(struct store_call *c, const char *format, ...) PRINTF_LIKE(2, 3);
 /* keys and args into argv, behind the words of `command` ("FCALL reeve_commit") and the number of keys when counted. */
 int store_call_end(struct store_call *c, const char *command, const char *function, bool counted) MUST_USE;
-/* "u:cpu" or "ug:gpu": the field of a resource; use 'u' or limit 'l'. */
-void store_call_resource(struct store_call *c, char what, size_t index, const char *name);
+
+/* ---- what lies in Redis, as functions/reeve.lua packs it; also for seeding and for views ---- */
+enum store_tenant_number {
+    STORE_T_QUEUED, STORE_T_RUNNING, STORE_T_CPU, STORE_T_MEMORY, STORE_T_SCRATCH,
+    STORE_T_LIMIT_QUEUED, STORE_T_LIMIT_RUNNING, STORE_T_LIMIT_CPU, STORE_T_LIMIT_MEMORY, STORE_T_LIMIT_SCRATCH,
+    STORE_T_BUDGET, STORE_T_PERIOD, STORE_T_CHILDREN, STORE_T_COUNT
+};
+enum store_account_number { STORE_A_LIMIT, STORE_A_SPENT, STORE_A_HELD, STORE_A_COUNT };
+enum store_generic_number { STORE_G_USED, STORE_G_LIMIT, STORE_G_COUNT };
+/* The part of a tenant's numbers that its rule makes: limits and budget. */
+void store_rule_numbers(const struct tenant_rule *rule, int64_t numbers[STORE_T_COUNT]);
+/* Little-endian int64s: as one word, into a buffer, and back (false: not so many bytes). */
+void store_call_numbers(struct store_call *c, const int64_t *numbers, size_t count, const char *tail);
+bool store_numbers_read(const char *bytes, size_t len, int64_t *numbers, size_t count);
+/* The two lists of a hold. */
+void store_pack_accounts(struct buf *out, const struct strs *accounts);
+void store_pack_use(struct buf *out, const struct strs *path, const struct resources *need);
 
 #endif

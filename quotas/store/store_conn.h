@@ -12,6 +12,9 @@
 
 #define STORE_LIBRARY 1 /* LIBRARY in functions/reeve.lua */
 #define STORE_LIBRARY_NAME "reeve"
+/* A field of the cell's hash. Longer than 64 bytes: so Redis never keeps the hash in its encoding of small ones, which
+ * is searched from end to end. */
+#define STORE_ABOUT "the state of a Reeve cell; only the function library 'reeve' writes here, see quotas/store/store.h"
 
 struct store_url {
     bool is_unix;

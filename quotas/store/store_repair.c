@@ -31,6 +31,10 @@ static int replay_reply(struct store_sync *s, uint64_t seq, struct err *err)
     if (result.outcome == STORE_FENCED) {
         return err_set(err, -ESTALE, "replay of seq %" PRIu64 ": another writer has taken over", seq);
     }
+    if (result.outcome == STORE_REFUSED) {
+        return err_set(err, -EUCLEAN, "replay of seq %" PRIu64 ": Redis contradicts the journal (%s %s); rebuild it", seq,
+                       result.refusal, result.detail);
+    }
     return err_set(err, -EPROTO, "replay of seq %" PRIu64 ": entries before it are missing in Redis", seq);
 }
 
@@ -84,13 +88,13 @@ static int unlink_keys(struct store_sync *s, const redisReply *keys, struct err 
 
 int store_wipe(struct store_sync *s, struct err *err)
 {
-    char meta[STORE_KEY_MAX], pattern[STORE_KEY_MAX], cursor[32] = "0";
+    char cell[STORE_KEY_MAX], pattern[STORE_KEY_MAX], cursor[32] = "0";
     CLEANUP(store_reply_free) redisReply *gone = NULL;
     /* First the fence: from here on no writer writes, and a wipe that breaks off leaves an empty cell, not a torn one. */
-    int rc = store_sync_words(s, (const char *const[]){"DEL", store_sync_key(s, "meta", "", meta), NULL});
+    int rc = store_sync_words(s, (const char *const[]){"UNLINK", store_sync_key(s, "c", "", cell), NULL});
     rc = rc < 0 ? rc : store_sync_call(s, &gone, err);
     if (rc == 0 && gone->type != REDIS_REPLY_INTEGER) {
-        rc = store_reply_wrong(gone, "DEL", err);
+        rc = store_reply_wrong(gone, "UNLINK", err);
     }
     store_sync_key(s, "*", "", pattern); /* a cell's name has no character that a pattern would read */
     do {
@@ -121,11 +125,11 @@ struct seeding {
     int rc;
 };
 
-static void queue(struct seeding *seed, const char *command, const char *function)
+static void queue(struct seeding *seed, const char *command)
 {
     struct store_sync *s = seed->s;
     if (seed->rc == 0) {
-        seed->rc = store_call_end(&s->call, command, function, function != NULL);
+        seed->rc = store_call_end(&s->call, command, NULL, false);
     }
     seed->rc = seed->rc < 0 ? seed->rc : store_sync_send(s, seed->err);
     if (seed->rc == 0 && s->due >= STORE_PIPELINE) {
@@ -133,23 +137,33 @@ static void queue(struct seeding *seed, const char *command, const char *functio
     }
 }
 
-static void seed_set_member(struct seeding *seed, const char *set, const char *member)
+/* Begins "HSET P c". */
+static struct store_call *seed_begin(struct seeding *seed)
 {
     struct store_call *c = &seed->s->call;
     store_call_begin(c);
-    store_call_key(c, seed->s->prefix, set, "");
-    store_call_arg(c, member);
-    queue(seed, "SADD", NULL);
+    store_call_key(c, seed->s->prefix, "c", "");
+    return c;
 }
 
-static void seed_use(struct store_call *c, const struct resources *used)
+/* Generic resources: the union of what is used and what is limited. The names go into `names`, each with a space. */
+static void seed_generics(struct seeding *seed, const struct tenant_rule *rule, const struct counts *used,
+                          struct buf *names)
 {
-    const char *name;
-    uint64_t amount;
-    for (size_t i = 0; (name = ledger_resource(used, i, &amount)) != NULL; i++) {
-        if (amount > 0) {
-            store_call_resource(c, 'u', i, name);
-            store_call_argf(c, "%" PRIu64, amount);
+    const struct counts *limits = &rule->quota.max.generic;
+    for (size_t i = 0; i < used->count + limits->count && seed->rc == 0; i++) {
+        const char *name = i < used->count ? used->v[i].name : limits->v[i - used->count].name;
+        bool again = i >= used->count && counts_get(used, name) > 0;
+        const int64_t numbers[STORE_G_COUNT] = {
+            [STORE_G_USED] = (int64_t)counts_get(used, name),
+            [STORE_G_LIMIT] = (int64_t)MIN(counts_get(limits, name), (uint64_t)LEDGER_COUNT_MAX),
+        };
+        if (!again) {
+            struct store_call *c = seed_begin(seed);
+            store_call_argf(c, "t:%s %s", rule->path, name);
+            store_call_numbers(c, numbers, STORE_G_COUNT, "");
+            queue(seed, "HSET");
+            buf_addf(names, "%s ", name);
         }
     }
 }
@@ -157,91 +171,59 @@ static void seed_use(struct store_call *c, const struct resources *used)
 static bool seed_tenant(const struct tenant_rule *rule, void *arg)
 {
     struct seeding *seed = arg;
-    struct store_call *c = &seed->s->call;
     struct tenant_view view;
-    char buffer[LEDGER_TENANT_MAX];
-    const char *parent = ledger_parent_path(rule->path, buffer);
+    CLEANUP(buf_fini) struct buf names = {0};
     bool there = ledger_tenant(seed->ledger, rule->path, 0, &view);
     BUG(!there);
-    store_call_begin(c);
-    store_call_key(c, seed->s->prefix, "t:", rule->path);
-    store_call_arg(c, "u:queued");
-    store_call_argf(c, "%" PRIu64, view.queued);
-    store_call_arg(c, "u:running");
-    store_call_argf(c, "%" PRIu64, view.running);
-    store_call_arg(c, "n");
-    store_call_arg(c, "0"); /* parents come first in this walk; each child adds itself below */
-    seed_use(c, &view.used);
-    (void)store_call_rule(c, rule);
-    queue(seed, "HSET", NULL);
-    seed_set_member(seed, "ts", rule->path);
-    if (parent) {
-        store_call_begin(c);
-        store_call_key(c, seed->s->prefix, "t:", parent);
-        store_call_arg(c, "n");
-        store_call_arg(c, "1");
-        queue(seed, "HINCRBY", NULL);
-    }
+    int64_t numbers[STORE_T_COUNT] = {
+        [STORE_T_QUEUED] = (int64_t)view.queued,
+        [STORE_T_RUNNING] = (int64_t)view.running,
+        [STORE_T_CPU] = (int64_t)view.used.cpu_milli,
+        [STORE_T_MEMORY] = (int64_t)view.used.mem_bytes,
+        [STORE_T_SCRATCH] = (int64_t)view.used.scratch_bytes,
+        [STORE_T_CHILDREN] = view.children,
+    };
+    store_rule_numbers(rule, numbers);
+    seed_generics(seed, rule, &view.used.generic, &names);
+    struct store_call *c = seed_begin(seed);
+    store_call_argf(c, "t:%s", rule->path);
+    store_call_numbers(c, numbers, STORE_T_COUNT, buf_text(&names));
+    queue(seed, "HSET");
     return seed->rc == 0;
 }
 
 static bool seed_account(const struct account_view *view, void *arg)
 {
     struct seeding *seed = arg;
-    struct store_call *c = &seed->s->call;
+    const int64_t numbers[STORE_A_COUNT] = {view->limit_micros, view->spent_micros, view->held_micros};
+    struct store_call *c = seed_begin(seed);
+    store_call_argf(c, "a:%s", view->name);
+    store_call_numbers(c, numbers, STORE_A_COUNT, "");
+    queue(seed, "HSET");
     store_call_begin(c);
-    store_call_key(c, seed->s->prefix, "a:", view->name);
-    store_call_arg(c, "limit");
-    store_call_argf(c, "%" PRId64, view->limit_micros);
-    store_call_arg(c, "spent");
-    store_call_argf(c, "%" PRId64, view->spent_micros);
-    store_call_arg(c, "held");
-    store_call_argf(c, "%" PRId64, view->held_micros);
-    queue(seed, "HSET", NULL);
-    seed_set_member(seed, "as", view->name);
+    store_call_key(c, seed->s->prefix, "as", "");
+    store_call_arg(c, view->name);
+    queue(seed, "SADD");
     return seed->rc == 0;
-}
-
-static void seed_strs(struct store_call *c, const struct strs *texts)
-{
-    for (size_t i = 0; i < texts->count; i++) {
-        store_call_arg(c, texts->v[i]);
-    }
 }
 
 static void seed_hold(struct seeding *seed, const struct fact_submitted *job, const struct snapshot_task *t)
 {
     struct store_call *c = &seed->s->call;
-    const struct resources *need = &job->spec.resources;
-    const char *name;
-    uint64_t amount;
-    size_t used = 0;
-    for (size_t i = 0; ledger_resource(need, i, &amount) != NULL; i++) {
-        used += amount > 0;
+    CLEANUP(buf_fini) struct buf text = {0}, accounts = {0};
+    store_pack_accounts(&accounts, &t->accounts);
+    buf_addf(&text, "%" PRId64 " %" PRId64 " %zu\n", t->spent_micros, t->hold_micros, accounts.len);
+    buf_add(&text, accounts.data, accounts.len);
+    store_pack_use(&text, &job->path, &job->spec.resources);
+    if (text.failed || accounts.failed) {
+        seed->rc = err_set(seed->err, -ENOMEM, "seed: out of memory");
+        return;
     }
     store_call_begin(c);
-    store_call_key(c, seed->s->prefix, "meta", "");
-    store_call_key(c, seed->s->prefix, "j", "");
     store_call_key(c, seed->s->prefix, "h", "");
     store_call_argf(c, "%" PRIu64 ".%" PRIu32 ".%" PRIu32, job->job, t->task, t->epoch);
-    store_call_argf(c, "%" PRId64, t->spent_micros);
-    store_call_argf(c, "%" PRId64, t->hold_micros);
-    store_call_argf(c, "%zu", job->path.count);
-    store_call_argf(c, "%zu", used);
-    store_call_argf(c, "%zu", t->accounts.count);
-    seed_strs(c, &job->path);
-    for (size_t i = 0; (name = ledger_resource(need, i, &amount)) != NULL; i++) {
-        if (amount > 0) {
-            store_call_resource(c, 'u', i, name);
-        }
-    }
-    for (size_t i = 0; ledger_resource(need, i, &amount) != NULL; i++) {
-        if (amount > 0) {
-            store_call_argf(c, "%" PRIu64, amount);
-        }
-    }
-    seed_strs(c, &t->accounts);
-    queue(seed, "FCALL", "reeve_seed_hold");
+    store_call_argn(c, text.data, text.len);
+    queue(seed, "HSET");
 }
 
 static bool job_is_finished(const struct fact_snapshot_job *f)
@@ -272,13 +254,12 @@ static void seed_key(struct seeding *seed, const struct fact_snapshot_job *f)
         store_call_arg(c, "EX");
         store_call_argf(c, "%d", STORE_KEY_TTL_S);
     }
-    queue(seed, "SET", NULL);
+    queue(seed, "SET");
     if (!job_is_finished(f)) {
-        store_call_begin(c);
-        store_call_key(c, seed->s->prefix, "k", "");
-        store_call_argf(c, "%" PRIu64, job->job);
+        (void)seed_begin(seed);
+        store_call_argf(c, "k:%" PRIu64, job->job);
         store_call_argf(c, "%s", name);
-        queue(seed, "HSET", NULL);
+        queue(seed, "HSET");
     }
 }
 
@@ -299,8 +280,8 @@ static void seed_jobs(struct seeding *seed, const struct fact *snapshot, size_t 
     }
 }
 
-/* Last: with the meta hash the cell exists. */
-static void seed_meta(struct seeding *seed, const char *writer, uint64_t term, uint64_t seq)
+/* Last: with the fence the cell exists. */
+static void seed_fence(struct seeding *seed, const char *writer, uint64_t term, uint64_t seq)
 {
     struct store_call *c = &seed->s->call;
     const struct { const char *name; uint64_t value; } fields[] = {
@@ -309,15 +290,16 @@ static void seed_meta(struct seeding *seed, const char *writer, uint64_t term, u
     if (seed->rc == 0) {
         seed->rc = store_sync_drain(seed->s, 0, "seed", seed->err);
     }
-    store_call_begin(c);
-    store_call_key(c, seed->s->prefix, "meta", "");
+    (void)seed_begin(seed);
     for (size_t i = 0; i < COUNT_OF(fields); i++) {
         store_call_arg(c, fields[i].name);
         store_call_argf(c, "%" PRIu64, fields[i].value);
     }
     store_call_arg(c, "writer");
     store_call_arg(c, writer);
-    queue(seed, "HSET", NULL);
+    store_call_arg(c, "about");
+    store_call_arg(c, STORE_ABOUT);
+    queue(seed, "HSET");
     if (seed->rc == 0) {
         seed->rc = store_sync_drain(seed->s, 0, "seed", seed->err);
     }
@@ -349,7 +331,7 @@ int store_seed(struct store_sync *s, const char *writer, uint64_t term, uint64_t
     ledger_each_tenant(ledger, seed_tenant, &seed);
     ledger_each_account(ledger, seed_account, &seed);
     seed_jobs(&seed, snapshot, count);
-    seed_meta(&seed, writer, term, seq);
+    seed_fence(&seed, writer, term, seq);
     ledger_free(ledger);
     if (seed.rc < 0) {
         store_sync_drop(s);

@@ -37,7 +37,7 @@ static int broken(struct store_sync *s, const char *what, struct err *err)
     if (s->redis) {
         bool late = s->redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT);
         rc = late ? -ETIMEDOUT : s->redis->err == REDIS_ERR_PROTOCOL ? -EBADMSG : -ECONNRESET;
-        snprintf(why, sizeof why, "%s", late ? "no reply in time" : s->redis->errstr);
+        snprintf(why, sizeof why, "%s", late ? "no reply in time" : store_reader_why(&s->reader, s->redis->errstr));
     }
     store_sync_drop(s);
     return err_set(err, rc, "redis: %s: %s", what, why);
@@ -65,12 +65,14 @@ int store_sync_ensure(struct store_sync *s, struct err *err)
         return 0;
     }
     s->due = 0;
+    s->reader = (struct store_reader){0};
     s->redis = s->url.is_unix ? redisConnectUnixWithTimeout(s->url.where, deadline)
                               : redisConnectWithTimeout(s->url.where, s->url.port, deadline);
     if (!s->redis || s->redis->err != 0 || redisSetTimeout(s->redis, deadline) != REDIS_OK) {
         return broken(s, "connect", err);
     }
     (void)fcntl(s->redis->fd, F_SETFD, FD_CLOEXEC);
+    store_reader_guard(&s->reader, s->redis);
     return authenticate(s, err);
 }
 
@@ -125,6 +127,7 @@ int store_sync_send(struct store_sync *s, struct err *err)
         return broken(s, "send", err);
     }
     s->due++;
+    s->reader.due++;
     return 0;
 }
 
@@ -136,7 +139,11 @@ int store_sync_reply(struct store_sync *s, redisReply **ret, struct err *err)
         return broken(s, "reply", err);
     }
     s->due--;
+    s->reader.due--;
     *ret = reply;
+    if (s->due == 0 && s->redis->reader->pos != s->redis->reader->len) {
+        store_sync_drop(s); /* something follows that nobody asked for: the next call must not take it for its answer */
+    }
     return 0;
 }
 
@@ -220,12 +227,11 @@ int store_take_term(struct store_sync *s, const char *writer, uint64_t term, str
         return err_set(err, -EINVAL, "take term: the writer's name has 1 to 63 characters");
     }
     store_call_begin(&s->call);
-    store_call_key(&s->call, s->prefix, "meta", "");
-    store_call_key(&s->call, s->prefix, "t:", TENANT_ROOT);
-    store_call_key(&s->call, s->prefix, "ts", "");
+    store_call_key(&s->call, s->prefix, "c", "");
     store_call_arg(&s->call, writer);
     store_call_argf(&s->call, "%" PRIu64, term);
     store_call_argf(&s->call, "%d", STORE_SCHEMA);
+    store_call_arg(&s->call, STORE_ABOUT);
     int rc = store_call_end(&s->call, "FCALL", "reeve_take_term", true);
     rc = rc < 0 ? rc : store_sync_call(s, &r, err);
     if (rc < 0) {
@@ -238,6 +244,9 @@ int store_take_term(struct store_sync *s, const char *writer, uint64_t term, str
         const char *seen = r->element[1]->str;
         if (store_reply_is(r->element[0], "stale")) {
             return err_set(err, -ESTALE, "term %" PRIu64 ": Redis has seen term %.20s", term, seen);
+        }
+        if (store_reply_is(r->element[0], "torn")) {
+            return err_set(err, -EUCLEAN, "Redis holds counters of this cell without their fence; wipe and rebuild it");
         }
         if (store_reply_is(r->element[0], "schema")) {
             return err_set(err, -EPROTONOSUPPORT, "Redis holds schema %.20s, this program knows %d", seen,
@@ -375,7 +384,7 @@ int store_status(struct store_sync *s, struct store_status *ret, struct err *err
     char key[STORE_KEY_MAX];
     CLEANUP(store_reply_free) redisReply *r = NULL;
     struct store_status status = {0};
-    const char *const words[] = {"HMGET", store_sync_key(s, "meta", "", key), "schema", "library", "writer", "term",
+    const char *const words[] = {"HMGET", store_sync_key(s, "c", "", key), "schema", "library", "writer", "term",
                                  "seq", "durable", NULL};
     int rc = store_sync_words(s, words);
     rc = rc < 0 ? rc : store_sync_call(s, &r, err);

@@ -9,6 +9,7 @@
 
 #include "quotas/store/store_call.h"
 #include "quotas/store/store_conn.h"
+#include "quotas/store/store_reader.h"
 
 #define STORE_PIPELINE 64
 
@@ -17,6 +18,7 @@ struct store_sync {
     char *password;
     char prefix[STORE_PREFIX_MAX];
     redisContext *redis; /* NULL: not connected */
+    struct store_reader reader;
     struct store_call call;
     size_t due; /* replies not yet read */
 };

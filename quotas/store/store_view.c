@@ -1,6 +1,6 @@
 /*
- * store_view - the counters as Redis has them, read back strictly. Each object is read at once, all of them one after
- * another: compare while no writer writes.
+ * store_view - the counters as Redis has them, read back strictly. An account is read at one instant, and so are the
+ * STORE_VIEW_CHUNK around it; tenants and holds are scanned: compare those while no writer writes.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +11,7 @@
 #include "quotas/store/store_sync.h"
 
 #define SCAN_CHUNK "1000"
+#define STORE_VIEW_CHUNK 500
 
 /* ---- sets of names ----------------------------------------------------------------------------------------- */
 
@@ -52,32 +53,29 @@ static int read_names(struct store_sync *s, const char *set, struct strs *ret, s
     return 0;
 }
 
-/* HGETALL of every name, pipelined; `fn` takes each reply. */
-static int read_hashes(struct store_sync *s, const struct strs *names, const char *kind,
-                       int (*fn)(void *arg, const char *name, const redisReply *r, struct err *err), void *arg,
-                       struct err *err)
+/* All fields of a hash, in pages; a page may repeat what another had. */
+static int scan(struct store_sync *s, const char *kind, const char *match,
+                int (*fn)(void *arg, redisReply *const *v, size_t count, struct err *err), void *arg, struct err *err)
 {
-    size_t sent = 0;
-    for (size_t done = 0; done < names->count; done++) {
+    char key[STORE_KEY_MAX], cursor[32] = "0";
+    int rc;
+    store_sync_key(s, kind, "", key);
+    do {
         CLEANUP(store_reply_free) redisReply *r = NULL;
-        int rc = 0;
-        for (; rc == 0 && sent < names->count && sent - done < STORE_PIPELINE; sent++) {
-            char key[STORE_KEY_MAX];
-            rc = store_sync_words(s, (const char *const[]){"HGETALL", store_sync_key(s, kind, names->v[sent], key),
-                                                           NULL});
-            rc = rc < 0 ? rc : store_sync_send(s, err);
-        }
-        rc = rc < 0 ? rc : store_sync_reply(s, &r, err);
-        if (rc == 0 && (r->type != REDIS_REPLY_ARRAY || r->elements % 2 != 0)) {
-            rc = store_reply_wrong(r, "HGETALL", err);
-        }
-        rc = rc < 0 ? rc : fn(arg, names->v[done], r, err);
+        rc = store_sync_words(s, (const char *const[]){"HSCAN", key, cursor, "MATCH", match, "COUNT", SCAN_CHUNK, NULL});
+        rc = rc < 0 ? rc : store_sync_call(s, &r, err);
         if (rc < 0) {
-            store_sync_drop(s);
             return rc;
         }
-    }
-    return 0;
+        if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 || r->element[0]->type != REDIS_REPLY_STRING ||
+            r->element[0]->len >= sizeof cursor || r->element[1]->type != REDIS_REPLY_ARRAY ||
+            r->element[1]->elements % 2 != 0) {
+            return store_reply_wrong(r, "HSCAN", err);
+        }
+        snprintf(cursor, sizeof cursor, "%s", r->element[0]->str);
+        rc = fn(arg, r->element[1]->element, r->element[1]->elements, err);
+    } while (rc == 0 && strcmp(cursor, "0") != 0);
+    return rc;
 }
 
 /* ---- accounts ---------------------------------------------------------------------------------------------- */
@@ -91,30 +89,45 @@ void store_accounts_clear(struct list *accounts)
     *accounts = (struct list){0};
 }
 
-static int take_account(void *arg, const char *name, const redisReply *r, struct err *err)
+/* nil: the account closed since its name was read. */
+static int take_account(struct list *accounts, const char *name, const redisReply *r, struct err *err)
 {
-    struct store_account read = {.limit_micros = INT64_MIN, .spent_micros = -1, .held_micros = -1};
-    const struct { const char *name; int64_t *value; } fields[] = {
-        {"limit", &read.limit_micros}, {"spent", &read.spent_micros}, {"held", &read.held_micros},
-    };
-    bool good = r->elements == 2 * COUNT_OF(fields);
-    for (size_t i = 0; good && i < r->elements; i += 2) {
-        bool known = false;
-        for (size_t k = 0; k < COUNT_OF(fields) && !known; k++) {
-            known = store_reply_is(r->element[i], fields[k].name) &&
-                    store_reply_i64(r->element[i + 1], fields[k].value);
-        }
-        good = known;
+    int64_t n[STORE_A_COUNT];
+    if (r->type == REDIS_REPLY_NIL) {
+        return 0;
     }
-    if (!good || read.limit_micros < -1) {
+    if (r->type != REDIS_REPLY_STRING || r->len != sizeof n || !store_numbers_read(r->str, r->len, n, STORE_A_COUNT) ||
+        n[STORE_A_LIMIT] < -1) {
         return err_set(err, -EBADMSG, "account %s in Redis isn't one", name);
     }
-    struct store_account *a = list_add(arg, sizeof *a);
+    struct store_account *a = list_add(accounts, sizeof *a);
     if (!a) {
         return err_set(err, -ENOMEM, "accounts: out of memory");
     }
-    *a = read;
+    a->limit_micros = n[STORE_A_LIMIT];
+    a->spent_micros = n[STORE_A_SPENT];
+    a->held_micros = n[STORE_A_HELD];
     return str_set(&a->name, name);
+}
+
+static int read_accounts(struct store_sync *s, const struct strs *names, size_t from, size_t count, struct list *accounts,
+                         struct err *err)
+{
+    CLEANUP(store_reply_free) redisReply *r = NULL;
+    store_call_begin(&s->call);
+    store_call_key(&s->call, s->prefix, "c", "");
+    for (size_t i = 0; i < count; i++) {
+        store_call_argf(&s->call, "a:%s", names->v[from + i]);
+    }
+    int rc = store_call_end(&s->call, "HMGET", NULL, false);
+    rc = rc < 0 ? rc : store_sync_call(s, &r, err);
+    if (rc == 0 && (r->type != REDIS_REPLY_ARRAY || r->elements != count)) {
+        rc = store_reply_wrong(r, "HMGET", err);
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = take_account(accounts, names->v[from + i], r->element[i], err);
+    }
+    return rc;
 }
 
 int store_accounts(struct store_sync *s, struct list *ret_accounts, struct err *err)
@@ -122,7 +135,9 @@ int store_accounts(struct store_sync *s, struct list *ret_accounts, struct err *
     CLEANUP(names_fini) struct strs names = {0};
     struct list accounts = {0};
     int rc = read_names(s, "as", &names, err);
-    rc = rc < 0 ? rc : read_hashes(s, &names, "a:", take_account, &accounts, err);
+    for (size_t at = 0; rc == 0 && at < names.count; at += STORE_VIEW_CHUNK) {
+        rc = read_accounts(s, &names, at, MIN(names.count - at, (size_t)STORE_VIEW_CHUNK), &accounts, err);
+    }
     if (rc < 0) {
         store_accounts_clear(&accounts);
         return rc;
@@ -153,52 +168,103 @@ void store_tenants_clear(struct list *tenants)
     *tenants = (struct list){0};
 }
 
-/* One field of a tenant's hash; limits and budget are not ours to show. */
-static bool take_use(struct store_tenant *t, const redisReply *field, const redisReply *value)
+/* "t:<path>" or "t:<path> <generic>" with its numbers. */
+struct tenant_field {
+    char *path;    /* owned */
+    char *generic; /* inside path, behind its NUL; NULL = the tenant itself */
+    int64_t numbers[STORE_T_COUNT];
+};
+
+/* Each tenant before its generic resources. */
+static int by_path(const void *a, const void *b)
 {
-    uint64_t number;
-    if (field->type != REDIS_REPLY_STRING) {
-        return false;
-    }
-    const char *name = field->str;
-    if (name[0] != 'u') {
-        return true;
-    }
-    const char *resource = strncmp(name, "u:", 2) == 0 ? name + 2 : strncmp(name, "ug:", 3) == 0 ? name + 3 : NULL;
-    if (!resource || !store_reply_u64(value, INT64_MAX, &number)) {
-        return false;
-    }
-    if (strcmp(name, "u:queued") == 0) {
-        t->queued = number;
-        return true;
-    }
-    if (strcmp(name, "u:running") == 0) {
-        t->running = number;
-        return true;
-    }
-    return number == 0 || counts_set(&t->used, resource, number) == 0;
+    const struct tenant_field *left = a, *right = b;
+    int order = strcmp(left->path, right->path);
+    return order != 0 ? order : strcmp(left->generic ? left->generic : "", right->generic ? right->generic : "");
 }
 
-static int take_tenant(void *arg, const char *name, const redisReply *r, struct err *err)
+static void fields_fini(struct list *fields)
 {
-    struct store_tenant *t = list_add(arg, sizeof *t);
-    if (!t || str_set(&t->path, name) < 0) {
+    for (size_t i = 0; i < fields->count; i++) {
+        free(((struct tenant_field *)fields->v)[i].path);
+    }
+    free(fields->v);
+    *fields = (struct list){0};
+}
+
+static int take_field(struct list *fields, const redisReply *name, const redisReply *value, struct err *err)
+{
+    if (name->type != REDIS_REPLY_STRING || strncmp(name->str, "t:", 2) != 0) {
+        return err_set(err, -EBADMSG, "HSCAN gave a field that wasn't asked for");
+    }
+    struct tenant_field *f = list_add(fields, sizeof *f);
+    if (!f || str_set(&f->path, name->str + 2) < 0) {
         return err_set(err, -ENOMEM, "tenants: out of memory");
     }
-    for (size_t i = 0; i < r->elements; i += 2) {
-        if (!take_use(t, r->element[i], r->element[i + 1])) {
-            return err_set(err, -EBADMSG, "tenant %s in Redis isn't one", name);
+    char *space = strchr(f->path, ' ');
+    if (space) {
+        *space = '\0';
+        f->generic = space + 1;
+    }
+    size_t count = space ? STORE_G_COUNT : STORE_T_COUNT;
+    bool good = value->type == REDIS_REPLY_STRING && store_numbers_read(value->str, value->len, f->numbers, count);
+    for (size_t i = 0; good && i < (space ? STORE_G_LIMIT : STORE_T_LIMIT_QUEUED); i++) {
+        good = f->numbers[i] >= 0;
+    }
+    return good ? 0 : err_set(err, -EBADMSG, "tenant %s in Redis isn't one", f->path);
+}
+
+static int use_set(struct counts *used, const char *resource, int64_t value)
+{
+    return value == 0 ? 0 : counts_set(used, resource, (uint64_t)value);
+}
+
+/* Sorted fields into tenants. */
+static int tenants_of(const struct list *fields, struct list *tenants, struct err *err)
+{
+    const struct tenant_field *f = fields->v;
+    struct store_tenant *t = NULL;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < fields->count; i++) {
+        bool again = t && strcmp(t->path, f[i].path) == 0;
+        if (f[i].generic) {
+            rc = again ? use_set(&t->used, f[i].generic, f[i].numbers[STORE_G_USED]) : -EBADMSG;
+        } else if (!again) { /* a scan may give a field twice */
+            t = list_add(tenants, sizeof *t);
+            rc = t ? str_set(&t->path, f[i].path) : -ENOMEM;
+            rc = rc < 0 ? rc : use_set(&t->used, "cpu", f[i].numbers[STORE_T_CPU]);
+            rc = rc < 0 ? rc : use_set(&t->used, "memory", f[i].numbers[STORE_T_MEMORY]);
+            rc = rc < 0 ? rc : use_set(&t->used, "scratch", f[i].numbers[STORE_T_SCRATCH]);
+            if (rc == 0) {
+                t->queued = (uint64_t)f[i].numbers[STORE_T_QUEUED];
+                t->running = (uint64_t)f[i].numbers[STORE_T_RUNNING];
+            }
+        }
+        if (rc < 0) {
+            rc = err_set(err, rc, "tenant %s could not be read", f[i].path);
         }
     }
-    return r->elements > 0 ? 0 : err_set(err, -EBADMSG, "tenant %s isn't there, though it is listed", name);
+    return rc;
+}
+
+static int take_fields(void *arg, redisReply *const *v, size_t count, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i += 2) {
+        rc = take_field(arg, v[i], v[i + 1], err);
+    }
+    return rc;
 }
 
 int store_tenants(struct store_sync *s, struct list *ret_tenants, struct err *err)
 {
-    CLEANUP(names_fini) struct strs names = {0};
+    CLEANUP(fields_fini) struct list fields = {0};
     struct list tenants = {0};
-    int rc = read_names(s, "ts", &names, err);
-    rc = rc < 0 ? rc : read_hashes(s, &names, "t:", take_tenant, &tenants, err);
+    int rc = scan(s, "c", "t:*", take_fields, &fields, err);
+    if (rc == 0 && fields.count > 0) {
+        qsort(fields.v, fields.count, sizeof(struct tenant_field), by_path);
+    }
+    rc = rc < 0 ? rc : tenants_of(&fields, &tenants, err);
     if (rc < 0) {
         store_tenants_clear(&tenants);
         return rc;
@@ -226,7 +292,7 @@ static int by_attempt(const void *a, const void *b)
     return left->id.epoch < right->id.epoch ? -1 : left->id.epoch > right->id.epoch;
 }
 
-/* "<spent> <held>\n…" */
+/* "<spent> <held> <n>\n…" */
 static bool held_parse(const redisReply *id, const redisReply *value, struct held *ret)
 {
     char text[32];
@@ -234,53 +300,37 @@ static bool held_parse(const redisReply *id, const redisReply *value, struct hel
         value->type != REDIS_REPLY_STRING) {
         return false;
     }
-    const char *line = memchr(value->str, '\n', value->len);
-    const char *space = line ? memchr(value->str, ' ', (size_t)(line - value->str)) : NULL;
-    if (!space || (size_t)(line - space) > sizeof text) {
+    const char *spent_end = memchr(value->str, ' ', value->len);
+    const char *held = spent_end ? spent_end + 1 : NULL;
+    const char *held_end = held ? memchr(held, ' ', value->len - (size_t)(held - value->str)) : NULL;
+    if (!held_end || (size_t)(held_end - held) >= sizeof text) {
         return false;
     }
-    snprintf(text, sizeof text, "%.*s", (int)(line - space - 1), space + 1);
+    snprintf(text, sizeof text, "%.*s", (int)(held_end - held), held);
     return parse_u64(text, 0, INT64_MAX, &ret->micros, NULL) == 0;
 }
 
-static int scan_holds(struct store_sync *s, const char *key, char cursor[32], struct list *holds, struct err *err)
+static int take_holds(void *arg, redisReply *const *v, size_t count, struct err *err)
 {
-    CLEANUP(store_reply_free) redisReply *r = NULL;
-    int rc = store_sync_words(s, (const char *const[]){"HSCAN", key, cursor, "COUNT", SCAN_CHUNK, NULL});
-    rc = rc < 0 ? rc : store_sync_call(s, &r, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 || r->element[0]->type != REDIS_REPLY_STRING ||
-        r->element[0]->len >= 32 || r->element[1]->type != REDIS_REPLY_ARRAY || r->element[1]->elements % 2 != 0) {
-        return store_reply_wrong(r, "HSCAN", err);
-    }
-    for (size_t i = 0; i < r->element[1]->elements; i += 2) {
-        struct held *h = list_add(holds, sizeof *h);
-        if (!h || !held_parse(r->element[1]->element[i], r->element[1]->element[i + 1], h)) {
+    for (size_t i = 0; i < count; i += 2) {
+        struct held *h = list_add(arg, sizeof *h);
+        if (!h || !held_parse(v[i], v[i + 1], h)) {
             return err_set(err, -EBADMSG, "a hold in Redis isn't one");
         }
     }
-    snprintf(cursor, 32, "%s", r->element[0]->str);
     return 0;
 }
 
 int store_holds(struct store_sync *s, uint64_t *ret_count, int64_t *ret_micros, struct err *err)
 {
-    char key[STORE_KEY_MAX], cursor[32] = "0";
     struct list holds = {0};
     uint64_t count = 0, sum = 0;
-    int rc;
-    store_sync_key(s, "h", "", key);
-    do {
-        rc = scan_holds(s, key, cursor, &holds, err);
-    } while (rc == 0 && strcmp(cursor, "0") != 0);
+    int rc = scan(s, "h", "*", take_holds, &holds, err);
     const struct held *h = holds.v;
     if (rc == 0 && holds.count > 0) {
         qsort(holds.v, holds.count, sizeof *h, by_attempt);
     }
     for (size_t i = 0; i < holds.count; i++) {
-        /* A scan may give the same field twice while the hash is resized. */
         if (i == 0 || !attempt_id_equal(h[i].id, h[i - 1].id)) {
             count++;
             sum += h[i].micros;

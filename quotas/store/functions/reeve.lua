@@ -6,20 +6,28 @@ Order of a call: fence, then every check, then the entry, then the counters. Red
 is left after the first write; the entry comes first, because XADD is the only write that Redis could still refuse.
 Without the flag allow-oom Redis asks about memory before the function starts, never in the middle of it.
 
-Numbers: amounts come and go as text and move with HINCRBY (int64). Lua counts in doubles, so they are compared only
-below 2^53; what would grow beyond is refused as "bad". quotas/ledger*.c is the same rules in C, the tests hold one
+Speed: what costs is the number of redis.call()s (about 1.5 us each) and of texts that pass between Redis and Lua (about
+1 us each, more when they are numbers). So all counters of a cell are fields of one hash, a tenant or an account is one
+field of packed integers, and a call reads with one HMGET (the fence too) and writes with one HSET.
+
+Numbers: amounts come as text. Lua counts in doubles, so everything is kept, and compared, below 2^53, where doubles
+are exact; what would grow beyond is refused as "bad". quotas/ledger*.c is the same rules in C, the tests hold one
 against the other.
 
 Keys (in one hash tag; P = reeve1:{<cell>}:)
-  k[1] P meta   k[2] P j (stream)   k[3] P h (holds)   then what the operation names.
-  What a hold names (its tenants and accounts) is read from the hold, and what a job names (its idempotency key) from
-  P k: the fact that ends it doesn't repeat them. Those keys are built here; the tag keeps them in the same slot.
-Tenant (P t:<path>)     u:queued u:running u:cpu u:memory u:scratch ug:<generic>: use; l:… lg:…: limits, absent = none;
-                        bl, bp: the budget rule's limit and period; n: number of children. u:queued is always there.
-Account (P a:<name>)    limit (-1 = none), spent, held
-Hold (field of P h)     "<spent> <held>\n" and, packed: tenants, fields of use, their amounts, accounts
-P ts, P as              sets: all tenants, all accounts
-P i:<tenant>:<key>      "<job> <hash of the body>";   P k: job -> "<tenant>:<key>", until the job is done
+  k[1] P c   the cell's hash, see below     k[2] P j   stream: the journal     k[3] P h   hash: attempt -> hold
+  k[4] P i:<tenant>:<key>   string "<job> <hash of the body>": the idempotency key (submit only; the facts that end a
+       job don't name it again: it is built from P c, in the same slot by its tag)
+  P as set of all accounts
+Fields of P c
+  schema library writer term seq durable      the fence, as text
+  t:<path>            a tenant: TENANT, then the names of its generic resources, each with a space behind it
+  t:<path> <generic>  GENERIC: use and limit of a generic resource
+  a:<account>         ACCOUNT
+  k:<job>             "<tenant>:<key>" until the job is done
+  about               a sentence; long enough to keep the hash from the encoding of small ones
+Hold: "<spent> <held> <n>\n", n bytes: packed {"a:<account>", …}, then packed {tenants, cpu, memory, scratch,
+  "t:<path>", …, generic, amount, …}.
 
 Replies: "ok" | "dup" | "gap" | "fenced" | {refusal code, where}. An error reply means that nothing was written.
 ]]
@@ -28,14 +36,23 @@ local LIBRARY = 1
 local MONEY_MAX = 4503599627370496 -- 2^52
 local COUNT_MAX = 9007199254740991 -- 2^53 - 1
 
--- k[1] is P meta: what stands before "meta" is the prefix of every key.
+-- Signed 64-bit integers, little endian. A limit of 0 is none; a budget of -1 is none, its period is the enum's number.
+local TENANT = '<i8i8i8i8i8i8i8i8i8i8i8i8i8'
+local QUEUED, RUNNING, CPU, MEMORY, SCRATCH = 1, 2, 3, 4, 5
+local L_QUEUED, BUDGET, PERIOD, CHILDREN = 6, 11, 12, 13
+local LIMITS = 5 -- the limit of a use lies so far behind it
+local TENANT_BYTES = 104
+local ACCOUNT = '<i8i8i8' -- limit (-1 = none), spent, held
+local GENERIC = '<i8i8'   -- use, limit
+
+-- k[1] is P c: what stands before "c" is the prefix of every key.
 local function prefix_of(k)
-    return k[1]:sub(1, -5)
+    return k[1]:sub(1, -2)
 end
 
--- "P t:acme/etl" -> "acme/etl", "P a:job:8" -> "job:8".
-local function name_of(k, key)
-    return key:sub(#k[1] - 1)
+-- "t:acme/etl" -> "acme/etl", "a:job:8" -> "job:8".
+local function name_of(field)
+    return field:sub(3)
 end
 
 local function refuse(code, where)
@@ -47,103 +64,122 @@ local function is_amount(number)
     return number and number >= 0 and number <= MONEY_MAX
 end
 
--- The journal entry, and with it the seq: the first write of every call.
-local function enter(k, a)
-    redis.call('XADD', k[2], a[3] .. '-0', 'd', a[7])
-    redis.call('HSET', k[1], 'seq', a[3], 'durable', a[4])
+-- The first three fields of every read.
+local function fence(a, v)
+    if v[1] ~= a[1] or v[2] ~= a[2] then
+        return 'fenced'
+    end
+    local seq, last = tonumber(a[3]), tonumber(v[3])
+    if seq <= last then
+        return 'dup'
+    end
+    if seq ~= last + 1 then
+        return 'gap'
+    end
 end
 
-local function enter_refused(k, a, code)
+local function read(k, ...)
+    return redis.call('HMGET', k[1], 'writer', 'term', 'seq', ...)
+end
+
+-- The journal entry and the new counters: w = {field, value, field, value, …}.
+local function write(k, a, w)
+    redis.call('XADD', k[2], a[3] .. '-0', 'd', a[7])
+    redis.call('HSET', k[1], 'seq', a[3], 'durable', a[4], unpack(w))
+end
+
+local function write_refused(k, a, code)
     redis.call('XADD', k[2], a[3] .. '-0', 'd', a[7], 'r', code)
     redis.call('HSET', k[1], 'seq', a[3], 'durable', a[4])
 end
 
-local function add(key, field, amount)
-    if amount ~= 0 then
-        redis.call('HINCRBY', key, field, ('%.0f'):format(amount))
-    end
+local function put(w, field, value)
+    w[#w + 1] = field
+    w[#w + 1] = value
+end
+
+local function tenant_unpack(text)
+    local t = {struct.unpack(TENANT, text)}
+    t.generics = text:sub(TENANT_BYTES + 1)
+    return t
+end
+
+local function tenant_pack(t)
+    return struct.pack(TENANT, unpack(t, 1, CHILDREN)) .. t.generics
 end
 
 -- ---- accounts ------------------------------------------------------------------------------------------------
 
--- The limit that a tenant's account gets when it comes into being; nil and a refusal when it can't.
-local function new_limit(k, key, tenant_key)
-    local name = name_of(k, key)
-    if tenant_key == key then
+-- The limit that a tenant's account gets when it comes into being; nil and a refusal when it can't. tenant "": a job's.
+local function new_limit(k, name, tenant)
+    if tenant == '' then
         return nil, refuse('bad', name) -- a job's account is never made by a hold
     end
-    local rule = redis.call('HMGET', tenant_key, 'u:queued', 'bl', 'bp')
-    if not rule[1] then
+    local text = redis.call('HGET', k[1], 't:' .. tenant)
+    if not text then
         return nil, refuse('no_tenant', name)
     end
-    local bare_total = name == '/@total' and rule[3] ~= 'total'
-    return (not bare_total and rule[2]) or '-1'
+    local t = tenant_unpack(text)
+    local bare_total = name == '/@total' and t[PERIOD] ~= 0
+    return bare_total and -1 or t[BUDGET]
 end
 
---[[ Accounts k[first .. first + count - 1], their tenants in the `count` keys behind them (a job's account stands there
-itself). `back` (renewals): what the old hold returns before this one is taken: back.on[name], held, delta.
-Gives: a refusal that nothing weighs against, the first budget that is short, limits of accounts not there yet. ]]
-local function look_at_accounts(k, first, count, ask, back)
-    local short, fresh = nil, {}
-    for i = first, first + count - 1 do
-        local v = redis.call('HMGET', k[i], 'limit', 'spent', 'held')
-        local limit, spent, held = v[1], 0, 0
-        if limit then
-            spent, held = tonumber(v[2]), tonumber(v[3])
+--[[ Accounts whose fields begin at a[first], their values at v[first - shift], their tenants at a[tenants].
+`back` (renewals): what the old hold returns before this one is taken: back.on[field], held, delta.
+Gives: a refusal that nothing weighs against; the first budget that is short; limit, spent and held of each with the
+hold taken; the names of those that weren't there. ]]
+local function look_at_accounts(k, a, v, first, shift, count, tenants, ask, back)
+    local short, after, opened = nil, {}, {}
+    for i = 0, count - 1 do
+        local field, text = a[first + i], v[first + i - shift]
+        local limit, spent, held = nil, 0, 0
+        if text then
+            limit, spent, held = struct.unpack(ACCOUNT, text)
         else
             local refusal
-            limit, refusal = new_limit(k, k[i], k[i + count])
+            limit, refusal = new_limit(k, name_of(field), a[tenants + i])
             if refusal then
-                return refusal, nil, fresh
+                return refusal
             end
-            fresh[i] = limit
+            opened[#opened + 1] = name_of(field)
         end
-        if back and back.on[name_of(k, k[i])] then
+        if back and back.on[field] then
             spent, held = spent + back.delta, held - back.held
         end
         if spent + held + ask > COUNT_MAX then
-            return refuse('bad', name_of(k, k[i])), nil, fresh
+            return refuse('bad', name_of(field))
         end
-        limit = tonumber(limit)
         if not short and limit >= 0 and (ask > 0 or not back) and limit - spent - held < ask then
-            short = refuse('budget', name_of(k, k[i]))
+            short = refuse('budget', name_of(field))
         end
+        after[i + 1] = struct.pack(ACCOUNT, limit, spent, held + ask)
     end
-    return nil, short, fresh
+    return nil, short, after, opened
 end
 
-local function open_account(k, key, limit, held)
-    local name = name_of(k, key)
-    redis.call('HSET', key, 'limit', limit, 'spent', '0', 'held', held)
-    redis.call('SADD', prefix_of(k) .. 'as', name)
-end
-
-local function account_names(k, first, count)
-    local names = {}
-    for i = 1, count do
-        names[i] = name_of(k, k[first + i - 1])
+local function list_accounts(k, opened)
+    if #opened > 0 then
+        redis.call('SADD', prefix_of(k) .. 'as', unpack(opened))
     end
-    return names
 end
 
 -- ---- holds ---------------------------------------------------------------------------------------------------
+
+local function hold_text(spent, held, accounts, use)
+    return spent .. ' ' .. held .. ' ' .. #accounts .. '\n' .. accounts .. use
+end
 
 local function hold_read(k, id)
     local text = redis.call('HGET', k[3], id)
     if not text then
         return nil
     end
-    local stop = text:find('\n', 1, true)
-    local space = text:find(' ', 1, true)
-    local parts = cmsgpack.unpack(text:sub(stop + 1))
+    local spent, held, len, from = text:match('^(%d+) (%d+) (%d+)\n()')
+    len = tonumber(len)
     return {
-        spent = tonumber(text:sub(1, space - 1)), held = tonumber(text:sub(space + 1, stop - 1)),
-        path = parts[1], fields = parts[2], amounts = parts[3], accounts = parts[4],
+        spent = tonumber(spent), held = tonumber(held),
+        accounts = cmsgpack.unpack(text:sub(from, from + len - 1)), use = text:sub(from + len),
     }
-end
-
-local function hold_write(k, id, spent, held, path, fields, amounts, accounts)
-    redis.call('HSET', k[3], id, spent .. ' ' .. held .. '\n' .. cmsgpack.pack({path, fields, amounts, accounts}))
 end
 
 -- May the cumulative cost grow to `spent`? Then by how much.
@@ -158,270 +194,324 @@ local function settle_check(hold, spent)
     return nil, delta
 end
 
+-- An account with `delta` spent and `returned` no longer held.
+local function settled(text, delta, returned)
+    local limit, spent, held = struct.unpack(ACCOUNT, text)
+    return struct.pack(ACCOUNT, limit, spent + delta, held - returned)
+end
+
 -- ---- jobs ----------------------------------------------------------------------------------------------------
 
 -- A job's account closes with its last task; nothing but `held_by_this` may be held on it then.
-local function job_account_busy(key, held_by_this)
-    local held = redis.call('HGET', key, 'held')
-    return held and tonumber(held) ~= held_by_this
+local function job_account_busy(k, job, held_by_this)
+    local text = redis.call('HGET', k[1], 'a:job:' .. job)
+    if not text then
+        return false
+    end
+    local _, _, held = struct.unpack(ACCOUNT, text)
+    return held ~= held_by_this
 end
 
--- k[4] is P k, k[5] the job's account. The idempotency key lives on for a while, so that a late repetition of the
--- submission still finds its job.
+-- The idempotency key lives on for a while, so that a late repetition of the submission still finds its job.
 local function job_done(k, job, ttl_s)
-    local name = redis.call('HGET', k[4], job)
+    local name = redis.call('HGET', k[1], 'k:' .. job)
     if name then
         redis.call('EXPIRE', prefix_of(k) .. 'i:' .. name, ttl_s)
-        redis.call('HDEL', k[4], job)
+        redis.call('HDEL', k[1], 'k:' .. job)
     end
-    if redis.call('DEL', k[5]) == 1 then
-        redis.call('SREM', prefix_of(k) .. 'as', name_of(k, k[5]))
+    if redis.call('HDEL', k[1], 'a:job:' .. job) == 1 then
+        redis.call('SREM', prefix_of(k) .. 'as', 'job:' .. job)
     end
 end
 
--- ---- operations: checks, enter(), writes; a refusal when a check said no, nothing when all is written ------------
+-- ---- operations: fence, checks, writes; a word of the fence or a refusal when one said no, nothing when all is written
 -- Arguments a[1..7]: writer, term, seq, durable, mode, operation, bytes of the fact. `force`: don't ask, write.
 
 local ops = {}
 
 -- A fact that touches no counters.
 function ops.note(k, a)
-    enter(k, a)
+    local stop = fence(a, read(k))
+    if stop then
+        return stop
+    end
+    write(k, a, {})
 end
 
--- k: 4 idempotency key, 5 P k, 6.. tenants, then the job's account if it has a budget.
--- a: 8 job, 9 hash of the body, 10 tasks, 11 tenants, 12 budget or "", 13 "<tenant>:<key>".
+-- a: 8 job, 9 hash of the body, 10 tasks, 11 tenants, 12 budget or "", 13 "<tenant>:<key>", 14.. the tenants' fields.
 function ops.submit(k, a, force)
     local tasks, depth = tonumber(a[10]), tonumber(a[11])
-    if not force then
-        local known = redis.call('GET', k[4])
-        if known then
-            local space = known:find(' ', 1, true) or #known + 1
-            local same = known:sub(space + 1) == a[9]
-            return refuse(same and 'key_exists' or 'key_conflict', known:sub(1, space - 1))
+    local v = read(k, unpack(a, 14, 13 + depth)) -- v[i] is the value of a[i + 10]
+    local stop = fence(a, v)
+    if stop then
+        return stop
+    end
+    local known = not force and redis.call('GET', k[4])
+    if known then
+        local space = known:find(' ', 1, true) or #known + 1
+        local same = known:sub(space + 1) == a[9]
+        return refuse(same and 'key_exists' or 'key_conflict', known:sub(1, space - 1))
+    end
+    local full
+    local w, opened = {'k:' .. a[8], a[13]}, {}
+    for i = 4, 3 + depth do
+        if not v[i] then
+            return refuse('no_tenant', name_of(a[i + 10]))
         end
-        local full
-        for i = 6, 5 + depth do
-            local v = redis.call('HMGET', k[i], 'u:queued', 'l:queued')
-            if not v[1] then
-                return refuse('no_tenant', name_of(k, k[i]))
-            end
-            if not full and v[2] and tonumber(v[1]) + tasks > tonumber(v[2]) then
-                full = refuse('queue_full', name_of(k, k[i]))
-            end
+        local t = tenant_unpack(v[i])
+        t[QUEUED] = t[QUEUED] + tasks
+        if not full and t[L_QUEUED] > 0 and t[QUEUED] > t[L_QUEUED] then
+            full = refuse('queue_full', name_of(a[i + 10]))
         end
-        if a[12] ~= '' and not is_amount(tonumber(a[12])) then
+        put(w, a[i + 10], tenant_pack(t))
+    end
+    if a[12] ~= '' then
+        local budget = tonumber(a[12])
+        if not is_amount(budget) then
             return refuse('bad')
         end
-        if full then
-            return full
-        end
+        opened[1] = 'job:' .. a[8]
+        put(w, 'a:job:' .. a[8], struct.pack(ACCOUNT, budget, 0, 0))
     end
-    enter(k, a)
-    for i = 6, 5 + depth do
-        redis.call('HINCRBY', k[i], 'u:queued', a[10])
+    if full and not force then
+        return full
     end
+    write(k, a, w)
+    list_accounts(k, opened)
     redis.call('SET', k[4], a[8] .. ' ' .. a[9])
-    redis.call('HSET', k[5], a[8], a[13])
-    if a[12] ~= '' then
-        open_account(k, k[6 + depth], a[12], '0')
-    end
 end
 
--- k: 4 P k, 5 the job's account, 6.. tenants.  a: 8 job, 9 tasks, 10 tenants, 11 "1" = job done, 12 seconds.
+-- a: 8 job, 9 tasks, 10 tenants, 11 "1" = job done, 12 seconds, 13.. the tenants' fields.
 function ops.cancel(k, a, force)
     local tasks, depth = tonumber(a[9]), tonumber(a[10])
-    if not force then
-        local bad
-        for i = 6, 5 + depth do
-            local queued = redis.call('HGET', k[i], 'u:queued')
-            if not queued then
-                return refuse('no_tenant', name_of(k, k[i]))
-            end
-            if not bad and tonumber(queued) < tasks then
-                bad = refuse('bad', name_of(k, k[i]))
-            end
-        end
-        if bad then
-            return bad
-        end
-        if a[11] == '1' and job_account_busy(k[5], 0) then
-            return refuse('bad')
-        end
+    local v = read(k, unpack(a, 13, 12 + depth)) -- v[i] is the value of a[i + 9]
+    local stop = fence(a, v)
+    if stop then
+        return stop
     end
-    enter(k, a)
-    for i = 6, 5 + depth do
-        add(k[i], 'u:queued', -tasks)
+    local bad
+    local w = {}
+    for i = 4, 3 + depth do
+        if not v[i] then
+            return refuse('no_tenant', name_of(a[i + 9]))
+        end
+        local t = tenant_unpack(v[i])
+        t[QUEUED] = t[QUEUED] - tasks
+        if not bad and t[QUEUED] < 0 then
+            bad = refuse('bad', name_of(a[i + 9]))
+        end
+        put(w, a[i + 9], tenant_pack(t))
     end
+    if not force and not bad and a[11] == '1' and job_account_busy(k, a[8], 0) then
+        bad = refuse('bad')
+    end
+    if bad and not force then
+        return bad
+    end
+    write(k, a, w)
     if a[11] == '1' then
         job_done(k, a[8], a[12])
     end
 end
 
---[[ Tenants k[first .. last] for one more attempt. a[names ..] are the fields to ask for: l:running u:running u:queued,
-then limit and use of each resource; a[amounts ..] are the amounts. Gives: a refusal that nothing weighs against, the
-first quota that is reached. ]]
-local function look_at_tenants(k, first, last, a, names, amounts, resources)
+-- One more use of `amount` in t[use]: is the limit reached, would it leave the exact numbers.
+local function use_more(t, use, amount)
+    local after = t[use] + amount
+    local limit = t[use + LIMITS]
+    t[use] = after
+    return amount > 0 and limit > 0 and after > limit, after > COUNT_MAX
+end
+
+--[[ One more use of each generic resource by the tenant `field`: amounts[i] of names[i], whose values begin at v[at].
+A resource that the tenant hasn't used before is noted in t.generics. ]]
+local function generics_more(t, field, names, amounts, v, at, w)
+    local reached, wrong = false, false
+    for i, name in ipairs(names) do
+        local use, limit = 0, 0
+        if v[at + i - 1] then
+            use, limit = struct.unpack(GENERIC, v[at + i - 1])
+        else
+            t.generics = t.generics .. name .. ' '
+        end
+        use = use + amounts[i]
+        reached = reached or (limit > 0 and use > limit)
+        wrong = wrong or use > COUNT_MAX
+        put(w, field .. ' ' .. name, struct.pack(GENERIC, use, limit))
+    end
+    return reached, wrong
+end
+
+--[[ One more attempt on the tenants, whose values are v[4 .. 3 + depth] and whose generic ones begin at v[generic].
+Gives: a refusal that nothing weighs against, the first quota that is reached. ]]
+local function look_at_tenants(a, v, depth, generic, names, amounts, w)
     local bad, full
-    for i = first, last do
-        local v = redis.call('HMGET', k[i], unpack(a, names, names + 2 + 2 * resources))
-        if not v[3] then
-            return refuse('no_tenant', name_of(k, k[i]))
+    local cpu, memory, scratch = tonumber(a[13]), tonumber(a[14]), tonumber(a[15])
+    for i = 4, 3 + depth do
+        if not v[i] then
+            return refuse('no_tenant', name_of(a[i + 14]))
         end
-        local reached = v[1] and tonumber(v[2] or 0) + 1 > tonumber(v[1])
-        local wrong = tonumber(v[3]) < 1
-        for r = 1, resources do
-            local after = tonumber(v[3 + 2 * r] or 0) + tonumber(a[amounts + r - 1])
-            wrong = wrong or after > COUNT_MAX
-            reached = reached or (v[2 + 2 * r] and after > tonumber(v[2 + 2 * r]))
+    end
+    for i = 4, 3 + depth do
+        local field, t = a[i + 14], tenant_unpack(v[i])
+        t[QUEUED] = t[QUEUED] - 1
+        local r1, w1 = use_more(t, RUNNING, 1)
+        local r2, w2 = use_more(t, CPU, cpu)
+        local r3, w3 = use_more(t, MEMORY, memory)
+        local r4, w4 = use_more(t, SCRATCH, scratch)
+        local r5, w5 = generics_more(t, field, names, amounts, v, generic + (i - 4) * #names, w)
+        if not bad and (t[QUEUED] < 0 or w1 or w2 or w3 or w4 or w5) then
+            bad = refuse('bad', name_of(field))
         end
-        if wrong and not bad then
-            bad = refuse('bad', name_of(k, k[i]))
+        if not full and (r1 or r2 or r3 or r4 or r5) then
+            full = refuse('quota', name_of(field))
         end
-        if reached and not full then
-            full = refuse('quota', name_of(k, k[i]))
-        end
+        put(w, field, tenant_pack(t))
     end
     return bad, full
 end
 
--- k: 4.. tenants, then accounts, then the accounts' tenants.
--- a: 8 attempt, 9 hold, 10 tenants, 11 accounts, 12 resources, 13.. names of fields, then amounts.
+--[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts, 12 generic resources, 13 cpu, 14 memory, 15 scratch, 16 packed accounts,
+17 packed use, 18.. fields of the tenants, of the accounts, of each tenant's generic resources; then names and amounts of
+the generic resources, and the accounts' tenants. ]]
 function ops.place(k, a, force)
-    local depth, accounts, resources = tonumber(a[10]), tonumber(a[11]), tonumber(a[12])
-    local names, amounts = 13, 16 + 2 * resources
-    local first = 4 + depth
+    local depth, accounts, generics = tonumber(a[10]), tonumber(a[11]), tonumber(a[12])
+    local first = 18 + depth
+    local after_fields = first + accounts + depth * generics
     local ask = tonumber(a[9])
-    local bad, full
-    if not force then
-        if redis.call('HEXISTS', k[3], a[8]) == 1 then
-            return refuse('duplicate')
-        end
-        bad, full = look_at_tenants(k, 4, 3 + depth, a, names, amounts, resources)
-        if bad then
-            return bad
-        end
-        if not is_amount(ask) then
-            return refuse('bad')
-        end
+    local v = read(k, unpack(a, 18, after_fields - 1)) -- v[i] is the value of a[i + 14]
+    local stop = fence(a, v)
+    if stop then
+        return stop
     end
-    local wrong, short, fresh = look_at_accounts(k, first, accounts, ask)
-    if (wrong or full or short) and not force then
+    if not force and redis.call('HEXISTS', k[3], a[8]) == 1 then
+        return refuse('duplicate')
+    end
+    local w, names, amounts = {}, {}, {}
+    for i = 1, generics do
+        names[i], amounts[i] = a[after_fields + i - 1], tonumber(a[after_fields + generics + i - 1])
+    end
+    local bad, full = look_at_tenants(a, v, depth, first - 14 + accounts, names, amounts, w)
+    if bad or not is_amount(ask) then
+        return bad or refuse('bad')
+    end
+    local wrong, short, after, opened = look_at_accounts(k, a, v, first, 14, accounts, after_fields + 2 * generics, ask)
+    if wrong or ((full or short) and not force) then
         return wrong or full or short
     end
-    local path, fields, used = {}, {}, {}
-    for r = 1, resources do
-        fields[r], used[r] = a[names + 2 + 2 * r], a[amounts + r - 1]
+    for i = 1, accounts do
+        put(w, a[first + i - 1], after[i])
     end
-    enter(k, a)
-    for i = 4, 3 + depth do
-        path[i - 3] = name_of(k, k[i])
-        redis.call('HINCRBY', k[i], 'u:queued', -1)
-        redis.call('HINCRBY', k[i], 'u:running', 1)
-        for r = 1, resources do
-            redis.call('HINCRBY', k[i], fields[r], used[r])
-        end
-    end
-    for i = first, first + accounts - 1 do
-        if fresh[i] then
-            open_account(k, k[i], fresh[i], a[9])
-        else
-            add(k[i], 'held', ask)
-        end
-    end
-    hold_write(k, a[8], '0', a[9], path, fields, used, account_names(k, first, accounts))
+    write(k, a, w)
+    list_accounts(k, opened)
+    redis.call('HSET', k[3], a[8], hold_text('0', a[9], a[16], a[17]))
 end
 
--- k: 4.. accounts of the new hold, then their tenants.  a: 8 attempt, 9 cumulative cost, 10 new hold, 11 accounts.
+-- a: 8 attempt, 9 cumulative cost, 10 new hold, 11 accounts, 12 packed accounts, 13.. fields of the accounts, then their
+--    tenants.
 function ops.renew(k, a, force)
     local spent, ask, accounts = tonumber(a[9]), tonumber(a[10]), tonumber(a[11])
+    local v = read(k, unpack(a, 13, 12 + accounts)) -- v[i] is the value of a[i + 9]
+    local stop = fence(a, v)
+    if stop then
+        return stop
+    end
     local hold = hold_read(k, a[8])
     if not hold then
-        if force then
-            enter(k, a)
-            return
-        end
         return refuse('no_hold')
     end
     local refusal, delta = settle_check(hold, spent)
-    if refusal and not force then
-        return refusal
-    end
-    if not is_amount(ask) and not force then
-        return refuse('bad')
+    if refusal or not is_amount(ask) then
+        return refusal or refuse('bad')
     end
     local back = {on = {}, held = hold.held, delta = delta}
-    for _, name in ipairs(hold.accounts) do
-        back.on[name] = true
+    for _, field in ipairs(hold.accounts) do
+        back.on[field] = true
     end
-    local wrong, short, fresh = look_at_accounts(k, 4, accounts, ask, back)
-    if (wrong or short) and not force then
+    local wrong, short, after, opened = look_at_accounts(k, a, v, 13, 9, accounts, 13 + accounts, ask, back)
+    if wrong or (short and not force) then
         return wrong or short
     end
-    enter(k, a)
-    local prefix = prefix_of(k) .. 'a:'
-    local keeps = {} -- accounts of the old hold that the new one names again: one step instead of two
-    for i = 4, 3 + accounts do
-        local name = name_of(k, k[i])
-        if fresh[i] then
-            open_account(k, k[i], fresh[i], a[10])
-        elseif back.on[name] then
-            keeps[name] = true
-            add(k[i], 'held', ask - hold.held)
-        else
-            add(k[i], 'held', ask)
+    local w = {}
+    for i = 1, accounts do
+        put(w, a[12 + i], after[i])
+        back.on[a[12 + i]] = nil
+    end
+    for _, field in ipairs(hold.accounts) do
+        if back.on[field] then -- another period has begun: settled on the account of the old one
+            put(w, field, settled(redis.call('HGET', k[1], field), delta, hold.held))
         end
     end
-    for _, name in ipairs(hold.accounts) do
-        add(prefix .. name, 'spent', delta)
-        if not keeps[name] then
-            add(prefix .. name, 'held', -hold.held)
-        end
-    end
-    hold_write(k, a[8], a[9], a[10], hold.path, hold.fields, hold.amounts, account_names(k, 4, accounts))
+    write(k, a, w)
+    list_accounts(k, opened)
+    redis.call('HSET', k[3], a[8], hold_text(a[9], a[10], a[12], hold.use))
 end
 
--- k: 4 P k, 5 the job's account.
+-- The fields that the end of an attempt changes: tenants, accounts, generic resources of each tenant.
+local function finish_fields(hold, use, depth)
+    local fields = {unpack(use, 5, 4 + depth)}
+    for _, field in ipairs(hold.accounts) do
+        fields[#fields + 1] = field
+    end
+    for i = 1, depth do
+        for g = 5 + depth, #use, 2 do
+            fields[#fields + 1] = use[4 + i] .. ' ' .. use[g]
+        end
+    end
+    return fields
+end
+
+-- What a tenant has after one of its attempts is over.
+local function tenant_after(text, use, again)
+    local t = tenant_unpack(text)
+    t[RUNNING] = t[RUNNING] - 1
+    t[QUEUED] = t[QUEUED] + again
+    t[CPU] = t[CPU] - tonumber(use[2])
+    t[MEMORY] = t[MEMORY] - tonumber(use[3])
+    t[SCRATCH] = t[SCRATCH] - tonumber(use[4])
+    return tenant_pack(t)
+end
+
 -- a: 8 attempt, 9 cumulative cost, 10 "1" = the task waits again, 11 "1" = job done, 12 job, 13 seconds.
 function ops.finish(k, a, force)
     local hold = hold_read(k, a[8])
     if not hold then
-        if force then
-            enter(k, a)
-            return
-        end
-        return refuse('no_hold')
+        return fence(a, read(k)) or refuse('no_hold')
+    end
+    local use = cmsgpack.unpack(hold.use)
+    local depth, accounts = tonumber(use[1]), #hold.accounts
+    local fields = finish_fields(hold, use, depth)
+    local v = read(k, unpack(fields)) -- v[i + 3] is the value of fields[i]
+    local stop = fence(a, v)
+    if stop then
+        return stop
     end
     local refusal, delta = settle_check(hold, tonumber(a[9]))
-    if refusal and not force then
+    if refusal then
         return refusal
     end
-    local prefix = prefix_of(k)
     if a[11] == '1' and not force then
-        local held = 0
-        for _, name in ipairs(hold.accounts) do
-            held = prefix .. 'a:' .. name == k[5] and hold.held or held
+        local own, held = 'a:job:' .. a[12], 0
+        for _, field in ipairs(hold.accounts) do
+            held = field == own and hold.held or held
         end
-        if job_account_busy(k[5], held) then
+        if job_account_busy(k, a[12], held) then
             return refuse('bad')
         end
     end
-    enter(k, a)
-    for _, name in ipairs(hold.accounts) do
-        local key = prefix .. 'a:' .. name
-        add(key, 'spent', delta)
-        add(key, 'held', -hold.held)
+    local w, again = {}, a[10] == '1' and 1 or 0
+    for i = 1, depth do
+        put(w, fields[i], tenant_after(v[i + 3], use, again))
     end
-    for _, path in ipairs(hold.path) do
-        local key = prefix .. 't:' .. path
-        redis.call('HINCRBY', key, 'u:running', -1)
-        for r, field in ipairs(hold.fields) do
-            redis.call('HINCRBY', key, field, '-' .. hold.amounts[r])
-        end
-        if a[10] == '1' then
-            redis.call('HINCRBY', key, 'u:queued', 1)
-        end
+    for i = depth + 1, depth + accounts do
+        put(w, fields[i], settled(v[i + 3], delta, hold.held))
     end
+    local generics = (#use - 4 - depth) / 2
+    for i = depth + accounts + 1, #fields do
+        local g = (i - depth - accounts - 1) % generics
+        local used, limit = struct.unpack(GENERIC, v[i + 3])
+        put(w, fields[i], struct.pack(GENERIC, used - tonumber(use[6 + depth + 2 * g]), limit))
+    end
+    write(k, a, w)
     redis.call('HDEL', k[3], a[8])
     if a[11] == '1' then
         job_done(k, a[12], a[13])
@@ -430,168 +520,184 @@ end
 
 -- ---- policy --------------------------------------------------------------------------------------------------
 
-local function create_tenant(k, key, parent)
-    redis.call('HSET', key, 'u:queued', '0', 'u:running', '0', 'n', '0')
-    redis.call('SADD', prefix_of(k) .. 'ts', name_of(k, key))
-    if parent ~= key then
-        redis.call('HINCRBY', parent, 'n', 1)
-    end
+local function tenant_read(k, path)
+    local text = redis.call('HGET', k[1], 't:' .. path)
+    return text and tenant_unpack(text)
 end
 
--- Limits and budget of the old rule go, whatever the new one says.
-local function forget_rule(key)
-    for _, field in ipairs(redis.call('HKEYS', key)) do
-        local first = field:sub(1, 1)
-        if first == 'l' or first == 'b' then
-            redis.call('HDEL', key, field)
-        end
-    end
+local function tenant_write(k, path, t)
+    redis.call('HSET', k[1], 't:' .. path, tenant_pack(t))
 end
 
---[[ k: 4.. pairs (tenant, parent) of removed tenants, then for each set one: tenant, parent, the accounts whose limit
-follows. a: 8 removed, 9 set, 10.. for each set one: accounts, fields, the accounts' limits, field, value, …
-Parents come before children. The root's parent is the root. ]]
-local function policy_refusal(k, a, removed, set, first)
+-- A set tenant: path, parent, accounts, generic limits, 7 numbers, then pairs (account, limit), pairs (generic, limit).
+-- Where its accounts begin, where its generic limits do, where the next one does.
+local function set_parts(a, at)
+    local accounts = at + 11
+    local generics = accounts + 2 * tonumber(a[at + 2])
+    return accounts, generics, generics + 2 * tonumber(a[at + 3])
+end
+
+local function policy_refusal(k, a, removed, set)
     local leaving, gone, coming = {}, {}, {}
-    for i = 4, first - 1, 2 do
-        gone[k[i]] = true
-        leaving[k[i + 1]] = (leaving[k[i + 1]] or 0) + 1
+    for i = 10, 8 + 2 * removed, 2 do
+        gone[a[i]] = true
+        leaving[a[i + 1]] = (leaving[a[i + 1]] or 0) + 1
     end
-    for i = 4, first - 1, 2 do
-        local v = redis.call('HMGET', k[i], 'u:queued', 'u:running', 'n')
-        if not v[1] then
-            return refuse('no_tenant', name_of(k, k[i]))
+    for i = 10, 8 + 2 * removed, 2 do
+        local t = tenant_read(k, a[i])
+        if not t then
+            return refuse('no_tenant', a[i])
         end
-        if tonumber(v[1]) > 0 or tonumber(v[2]) > 0 or tonumber(v[3]) > (leaving[k[i]] or 0) then
-            return refuse('in_use', name_of(k, k[i]))
+        if t[QUEUED] > 0 or t[RUNNING] > 0 or t[CHILDREN] > (leaving[a[i]] or 0) then
+            return refuse('in_use', a[i])
         end
     end
-    local key, arg = first, 10
+    local at = 10 + 2 * removed
     for _ = 1, set do
-        local tenant, parent = k[key], k[key + 1]
-        coming[tenant] = true
-        if parent ~= tenant and redis.call('EXISTS', tenant) == 0 and not coming[parent] and
-            (gone[parent] or redis.call('EXISTS', parent) == 0) then
-            return refuse('no_tenant', name_of(k, tenant))
+        local path, parent = a[at], a[at + 1]
+        coming[path] = true
+        if parent ~= path and not tenant_read(k, path) and not coming[parent] and
+            (gone[parent] or not tenant_read(k, parent)) then
+            return refuse('no_tenant', path)
         end
-        key = key + 2 + tonumber(a[arg])
-        arg = arg + 2 + tonumber(a[arg]) + 2 * tonumber(a[arg + 1])
+        _, _, at = set_parts(a, at)
     end
 end
 
+local function adopt(k, parent, children)
+    local t = tenant_read(k, parent)
+    if t then
+        t[CHILDREN] = t[CHILDREN] + children
+        tenant_write(k, parent, t)
+    end
+end
+
+local function remove_tenant(k, path, parent)
+    local t = tenant_read(k, path)
+    if t then
+        for name in t.generics:gmatch('%S+') do
+            redis.call('HDEL', k[1], 't:' .. path .. ' ' .. name)
+        end
+        redis.call('HDEL', k[1], 't:' .. path)
+        adopt(k, parent, -1)
+    end
+end
+
+local function generic_limit(k, t, path, name, limit)
+    local field = 't:' .. path .. ' ' .. name
+    local text = redis.call('HGET', k[1], field)
+    local use = 0
+    if text then
+        use = struct.unpack(GENERIC, text)
+    else
+        t.generics = t.generics .. name .. ' '
+    end
+    redis.call('HSET', k[1], field, struct.pack(GENERIC, use, limit))
+end
+
+local function set_tenant(k, a, at)
+    local path, parent = a[at], a[at + 1]
+    local accounts, generics, next_at = set_parts(a, at)
+    local t = tenant_read(k, path)
+    if not t then
+        t = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, generics = ''}
+        adopt(k, parent, 1)
+    end
+    for i = 0, 6 do
+        t[L_QUEUED + i] = tonumber(a[at + 4 + i])
+    end
+    for name in t.generics:gmatch('%S+') do
+        generic_limit(k, t, path, name, 0) -- what the new rule doesn't name has no limit
+    end
+    for i = generics, next_at - 1, 2 do
+        generic_limit(k, t, path, a[i], tonumber(a[i + 1]))
+    end
+    tenant_write(k, path, t)
+    for i = accounts, generics - 1, 2 do
+        local text = redis.call('HGET', k[1], 'a:' .. a[i])
+        if text then
+            local _, spent, held = struct.unpack(ACCOUNT, text)
+            redis.call('HSET', k[1], 'a:' .. a[i], struct.pack(ACCOUNT, tonumber(a[i + 1]), spent, held))
+        end
+    end
+    return next_at
+end
+
+-- a: 8 removed, 9 set, 10.. for each removed one: path, parent; then the set ones (set_parts), parents before children.
+-- The root's parent is the root.
 function ops.policy(k, a, force)
     local removed, set = tonumber(a[8]), tonumber(a[9])
-    local first = 4 + 2 * removed
-    local refusal = not force and policy_refusal(k, a, removed, set, first)
+    local stop = fence(a, read(k))
+    if stop then
+        return stop
+    end
+    local refusal = not force and policy_refusal(k, a, removed, set)
     if refusal then
         return refusal
     end
-    enter(k, a)
-    for i = 4, first - 1, 2 do
-        if redis.call('DEL', k[i]) == 1 then
-            redis.call('SREM', prefix_of(k) .. 'ts', name_of(k, k[i]))
-            if redis.call('EXISTS', k[i + 1]) == 1 then
-                redis.call('HINCRBY', k[i + 1], 'n', -1)
-            end
-        end
+    write(k, a, {})
+    for i = 10, 8 + 2 * removed, 2 do
+        remove_tenant(k, a[i], a[i + 1])
     end
-    local key, arg = first, 10
+    local at = 10 + 2 * removed
     for _ = 1, set do
-        local tenant, parent = k[key], k[key + 1]
-        local accounts, fields = tonumber(a[arg]), tonumber(a[arg + 1])
-        if redis.call('EXISTS', tenant) == 0 then
-            create_tenant(k, tenant, parent)
-        else
-            forget_rule(tenant)
-        end
-        arg = arg + 2
-        for i = 1, accounts do
-            if redis.call('EXISTS', k[key + 1 + i]) == 1 then
-                redis.call('HSET', k[key + 1 + i], 'limit', a[arg + i - 1])
-            end
-        end
-        arg = arg + accounts
-        if fields > 0 then
-            redis.call('HSET', tenant, unpack(a, arg, arg + 2 * fields - 1))
-        end
-        key = key + 2 + accounts
-        arg = arg + 2 * fields
+        at = set_tenant(k, a, at)
     end
 end
 
 -- ---- functions -----------------------------------------------------------------------------------------------
 
--- Mode "" asks and writes; "!" writes without asking (replay); anything else is the refusal to record (replay).
+--[[ Mode "" asks and writes; "!" writes without asking about limits (replay); anything else is the refusal to record
+(replay). A replay that contradicts the state is refused: the caller sees an answer that isn't "ok". ]]
 local function commit(k, a)
-    local meta = redis.call('HMGET', k[1], 'writer', 'term', 'seq')
-    if meta[1] ~= a[1] or meta[2] ~= a[2] then
-        return 'fenced'
-    end
-    local seq, last = tonumber(a[3]), tonumber(meta[3])
-    if seq <= last then
-        return 'dup'
-    end
-    if seq ~= last + 1 then
-        return 'gap'
-    end
     if a[5] ~= '' and a[5] ~= '!' then
-        enter_refused(k, a, a[5])
-        return 'ok'
+        local stop = fence(a, read(k))
+        if not stop then
+            write_refused(k, a, a[5])
+        end
+        return stop or 'ok'
     end
-    local refusal = ops[a[6]](k, a, a[5] == '!')
-    if refusal then
-        enter_refused(k, a, refusal[1])
-        return refusal
+    local answer = ops[a[6]](k, a, a[5] == '!')
+    if type(answer) == 'table' and a[5] == '' then
+        write_refused(k, a, answer[1])
     end
-    return 'ok'
+    return answer or 'ok'
 end
 
--- k: 1 P meta, 2 P t:/ (the root tenant), 3 P ts.  a: writer, term, schema. The fence itself: only a higher term takes it.
+-- k: 1 P c.  a: writer, term, schema, about. The fence itself: only a higher term takes it. Counters without a fence
+-- are what a seeding or a wipe left that broke off.
 local function take_term(k, a)
-    local meta = redis.call('HMGET', k[1], 'term', 'schema')
-    if meta[2] and meta[2] ~= a[3] then
-        return {'schema', meta[2]}
+    local v = redis.call('HMGET', k[1], 'term', 'schema')
+    if v[2] and v[2] ~= a[3] then
+        return {'schema', v[2]}
     end
-    if meta[1] and tonumber(meta[1]) >= tonumber(a[2]) then
-        return {'stale', meta[1]}
+    if v[1] and tonumber(v[1]) >= tonumber(a[2]) then
+        return {'stale', v[1]}
     end
-    redis.call('HSET', k[1], 'schema', a[3], 'library', LIBRARY, 'writer', a[1], 'term', a[2])
+    if not v[1] and redis.call('EXISTS', k[1]) == 1 then
+        return {'torn', ''}
+    end
+    redis.call('HSET', k[1], 'schema', a[3], 'library', LIBRARY, 'writer', a[1], 'term', a[2], 'about', a[4])
     redis.call('HSETNX', k[1], 'seq', '0')
     redis.call('HSETNX', k[1], 'durable', '0')
-    if redis.call('EXISTS', k[2]) == 0 then
-        redis.call('HSET', k[2], 'u:queued', '0', 'u:running', '0', 'n', '0')
-        redis.call('SADD', k[3], '/')
+    if not tenant_read(k, '/') then
+        tenant_write(k, '/', {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, generics = ''})
     end
     return 'ok'
 end
 
--- k: 1 P meta.  a: term, durable.
+-- k: 1 P c.  a: term, durable.
 local function durable(k, a)
-    local meta = redis.call('HMGET', k[1], 'term', 'durable')
-    if meta[1] == a[1] and tonumber(meta[2]) < tonumber(a[2]) then
+    local v = redis.call('HMGET', k[1], 'term', 'durable')
+    if v[1] == a[1] and tonumber(v[2]) < tonumber(a[2]) then
         redis.call('HSET', k[1], 'durable', a[2])
     end
-    return 'ok'
-end
-
--- A hold as a snapshot has it; counters are seeded apart. k: 1 P meta, 2 -, 3 P h.
--- a: attempt, spent, held, tenants, resources, accounts, then these: tenants, fields, amounts, accounts.
-local function seed_hold(k, a)
-    local lists, at = {{}, {}, {}, {}}, 7
-    for i, count in ipairs({a[4], a[5], a[5], a[6]}) do
-        for _ = 1, tonumber(count) do
-            table.insert(lists[i], a[at])
-            at = at + 1
-        end
-    end
-    hold_write(k, a[1], a[2], a[3], lists[1], lists[2], lists[3], lists[4])
     return 'ok'
 end
 
 redis.register_function('reeve_commit', commit)
 redis.register_function('reeve_take_term', take_term)
 redis.register_function('reeve_durable', durable)
-redis.register_function('reeve_seed_hold', seed_hold)
 redis.register_function{
     function_name = 'reeve_library',
     callback = function() return LIBRARY end,
