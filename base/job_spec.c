@@ -37,11 +37,11 @@ static const struct fields array_fields = FIELDS_TABLE("array", job_array, array
 static const struct field rows[] = {
     FIELD_ROW(job_spec, 1, "name", FIELD_STR, name, .max = JOB_NAME_MAX,
               .help = "for people; default: the command's last path part"),
-    FIELD_ROW(job_spec, 2, "command", FIELD_STRS, command, .max = JOB_ARGS_MAX,
+    FIELD_ROW(job_spec, 2, "command", FIELD_STRS, command, .flags = FIELD_ESCAPED, .max = JOB_ARGS_MAX,
               .help = "program and arguments: [python3, crunch.py]; one text is run by /bin/sh -c"),
     FIELD_ROW(job_spec, 3, "script", FIELD_STR, script, .flags = FIELD_ESCAPED, .max = JOB_SCRIPT_MAX,
               .help = "text of a script, instead of a command or before its arguments"),
-    FIELD_ROW(job_spec, 4, "env", FIELD_PAIRS, env, .max = JOB_ENV_MAX,
+    FIELD_ROW(job_spec, 4, "env", FIELD_PAIRS, env, .flags = FIELD_ESCAPED, .max = JOB_ENV_MAX,
               .help = "environment: {NAME: value}"),
     FIELD_ROW(job_spec, 5, "cwd", FIELD_STR, cwd, .max = 4095,
               .help = "working directory inside the sandbox; default /tmp"),

@@ -81,10 +81,9 @@ static int64_t renewal_lead_us(const struct core *c)
 
 void attempt_plan_renewal(struct core *c, struct task *t)
 {
-    uint64_t limit_us = t->job->shape->limit_us;
     timer_stop(c, &t->timer);
-    if (t->state != TASK_RUNNING || t->started_utc_us == 0 || (limit_us != 0 && t->paid_us >= limit_us) ||
-        t->stopping == END_NODE_LOST)
+    if (t->state != TASK_RUNNING || t->started_utc_us == 0 ||
+        t->paid_us >= core_longest_us(c, t->job->shape->limit_us) || t->stopping == END_NODE_LOST)
         return;
     timer_set(c, &t->timer, t->started_utc_us + (int64_t)t->paid_us - renewal_lead_us(c));
 }

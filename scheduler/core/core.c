@@ -100,6 +100,11 @@ int64_t core_utc(const struct core *c, struct core_now now)
     return MAX(now.utc_us, c->last_utc_us);
 }
 
+uint64_t core_longest_us(const struct core *c, uint64_t limit_us)
+{
+    return limit_us != 0 ? limit_us + c->limits.grace_ms * 1000 : UINT64_MAX;
+}
+
 uint64_t core_slice_us(const struct core *c)
 {
     return c->limits.slice_ms * 1000;

@@ -78,10 +78,8 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     look_again(c, t, utc_us);
     if (t->in_flight)
         return;
-    uint64_t limit_us = t->job->shape->limit_us;
     uint64_t ran_us = running_us(t, utc_us);
-    uint64_t until_us = ran_us + core_slice_us(c);
-    until_us = limit_us != 0 ? MIN(until_us, limit_us) : until_us;
+    uint64_t until_us = MIN(ran_us + core_slice_us(c), core_longest_us(c, t->job->shape->limit_us));
     if (until_us <= t->paid_us)
         return;
     struct meter meter = task_meter(t);

@@ -70,6 +70,5 @@ void shape_refresh(const struct core *c, struct shape *s)
 
 uint64_t shape_slice_us(const struct core *c, const struct shape *s)
 {
-    uint64_t slice = core_slice_us(c);
-    return s->limit_us != 0 ? MIN(s->limit_us, slice) : slice;
+    return MIN(core_longest_us(c, s->limit_us), core_slice_us(c));
 }

@@ -225,6 +225,9 @@ void core_clear_strs(struct strs *s);
 /* Time never falls from one fact to the next, whatever the clock does. */
 int64_t core_utc(const struct core *c, struct core_now now);
 uint64_t core_slice_us(const struct core *c);
+/* The longest an attempt with this time limit (0 = none) can run and must be paid for: SIGTERM comes at the limit,
+ * SIGKILL a grace later. */
+uint64_t core_longest_us(const struct core *c, uint64_t limit_us);
 
 /* ---- jobs.c ------------------------------------------------------------------------------------------------ */
 struct job *job_find(const struct core *c, uint64_t id);

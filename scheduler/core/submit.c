@@ -103,7 +103,7 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
                        int64_t utc_us, struct refusal *refusal)
 {
     uint64_t slice_us = core_slice_us(c);
-    uint64_t hold_us = spec->time_limit_ms != 0 ? MIN(spec->time_limit_ms * 1000, slice_us) : slice_us;
+    uint64_t hold_us = MIN(core_longest_us(c, spec->time_limit_ms * 1000), slice_us);
     int64_t hold = price_cost(c->prices, (struct meter){&spec->resources, utc_us}, hold_us);
     if (spec->budget_micros > 0)
         hold = MIN(hold, spec->budget_micros);

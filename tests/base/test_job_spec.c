@@ -18,6 +18,7 @@ static const struct {
 } cases[] = {
     {"a command is enough", "{\"command\":[\"true\"]}", NULL},
     {"a script is enough", "{\"script\":\"#!/bin/sh\\necho hi\\n\"}", NULL},
+    {"a command of two lines", "{\"command\":[\"sh\",\"-c\",\"a\\nb\"],\"env\":{\"A\":\"x\\ny\"}}", NULL},
     {"nothing to run", "{\"name\":\"x\"}", "command: a job needs a command or a script"},
     {"unknown key", "{\"command\":[\"true\"],\"comand\":1}", "comand"},
     {"wrong type", "{\"command\":7}", "command"},

@@ -54,6 +54,7 @@ void driver_start_warden(struct driver *d)
     d->pid = fork();
     NEED("fork", d->pid >= 0);
     if (d->pid == 0) {
+        setpgid(0, 0); /* Check kills a failed test's whole group; the warden must live to clean up behind it */
         signal(SIGTERM, SIG_DFL);
         sigprocmask(SIG_SETMASK, &before, NULL);
         if (ends[1] == 3) /* dup2 onto itself would keep CLOEXEC */
@@ -108,9 +109,11 @@ void driver_fini(struct driver *d)
 bool driver_groups_gone(const struct driver *d)
 {
     char command[256];
-    snprintf(command, sizeof command, "find /sys/fs/cgroup -xdev -name 'reeve-%s' 2>/dev/null; "
-             "for m in $(awk '$3 ~ /^cgroup/ {print $2}' /proc/mounts); do find $m -name 'reeve-%s'; done", d->cgroup, d->cgroup);
-    FILE *f = popen(command, "re");
+    snprintf(command, sizeof command,
+             "find /sys/fs/cgroup -xdev -name 'reeve-%s' 2>/dev/null; "
+             "for m in $(awk '$3 ~ /^cgroup/ {print $2}' /proc/mounts); do find $m -name 'reeve-%s'; done",
+             d->cgroup, d->cgroup);
+    FILE *f = popen(command, "re"); /* lint: allow in tests */
     NEED("popen", f != NULL);
     bool any = fgetc(f) != EOF;
     pclose(f);
@@ -185,8 +188,8 @@ static struct op_reply get_reply(struct driver *d, uint64_t tag)
     NEED("the warden's answer", poll(&at, 1, WAIT_MS) == 1);
     ssize_t n = fd_recv_packet(d->sock, &packet, sizeof packet, NULL, NULL);
     if (n < (ssize_t)sizeof packet.reply || packet.reply.tag != tag)
-        fprintf(stderr, "driver: got %zd bytes, kind %u status %u tag %lu instead of tag %lu\n", n, packet.reply.kind, packet.reply.status,
-                (unsigned long)packet.reply.tag, (unsigned long)tag);
+        fprintf(stderr, "driver: got %zd bytes, kind %u status %u tag %lu instead of tag %lu\n", n,
+                packet.reply.kind, packet.reply.status, (unsigned long)packet.reply.tag, (unsigned long)tag);
     NEED("the warden's answer", n >= (ssize_t)sizeof packet.reply && packet.reply.tag == tag);
     return packet.reply;
 }
@@ -204,7 +207,8 @@ struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_i
 void driver_launch_begin(struct driver *d, const struct run *run, struct task *task)
 {
     *task = (struct task){.id = run->spec.id, .link = -1, .out = -1, .err = -1};
-    snprintf(task->exit_path, sizeof task->exit_path, "%s/exit.%lu.%u", d->dir, (unsigned long)task->id.job, task->id.epoch);
+    snprintf(task->exit_path, sizeof task->exit_path, "%s/exit.%lu.%u", d->dir, (unsigned long)task->id.job,
+             task->id.epoch);
     snprintf(task->control_path, sizeof task->control_path, "%s/control.%lu.%u", d->dir, (unsigned long)task->id.job,
              task->id.epoch);
     unlink(task->exit_path);
@@ -255,8 +259,9 @@ bool driver_link(struct task *task, struct keeper_message *ret_hello)
     struct pollfd at = {.fd = task->link, .events = POLLIN};
     int fds[2];
     size_t count = 2;
-    if (poll(&at, 1, WAIT_MS) != 1 || fd_recv_packet(task->link, &hello, sizeof hello, fds, &count) != (ssize_t)sizeof hello ||
-        count != 2 || hello.op != KEEPER_HELLO)
+    if (poll(&at, 1, WAIT_MS) != 1 ||
+        fd_recv_packet(task->link, &hello, sizeof hello, fds, &count) != (ssize_t)sizeof hello || count != 2 ||
+        hello.op != KEEPER_HELLO)
         return false;
     task->out = fds[0];
     task->err = fds[1];
@@ -305,7 +310,8 @@ void driver_end(struct driver *d, struct task *task, struct ended *ret)
     struct keeper_message m = {0};
     while (m.op != KEEPER_ENDED) {
         struct pollfd at = {.fd = task->link, .events = POLLIN};
-        NEED("the keeper's last word", poll(&at, 1, WAIT_MS) == 1 && fd_recv_packet(task->link, &m, sizeof m, NULL, NULL) > 0);
+        NEED("the keeper's last word",
+             poll(&at, 1, WAIT_MS) == 1 && fd_recv_packet(task->link, &m, sizeof m, NULL, NULL) > 0);
     }
     driver_say(task, (struct keeper_message){.op = KEEPER_DRAINED});
     int fd = open(task->exit_path, O_RDONLY | O_CLOEXEC);

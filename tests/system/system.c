@@ -75,8 +75,8 @@ void system_start(const char *build_dir, const char *policy_yaml)
         fprintf(stderr, "no build folder '%s'\n", build_dir);
         exit(2);
     }
-    snprintf(dir, sizeof dir, "%s/system-XXXXXX", build);
-    if (mkdtemp(dir) == NULL) {
+    int n = snprintf(dir, sizeof dir, "%.4000s/system-XXXXXX", build);
+    if (n < 0 || mkdtemp(dir) == NULL) {
         fprintf(stderr, "mkdtemp %s: %s\n", dir, strerror(errno));
         exit(2);
     }

@@ -71,7 +71,7 @@ START_TEST(a_start_holds_one_slice)
 }
 END_TEST
 
-START_TEST(a_time_limit_shorter_than_a_slice_is_all_that_is_held)
+START_TEST(a_time_limit_shorter_than_a_slice_and_its_grace_are_all_that_is_held)
 {
     begin(1000 * EUR, 60000);
     struct job_spec spec = world_spec(1000, GIB);
@@ -286,7 +286,7 @@ int main(void)
     Suite *s = suite_create("core money");
     TCase *t = tcase_create("facts");
     tcase_add_test(t, a_start_holds_one_slice);
-    tcase_add_test(t, a_time_limit_shorter_than_a_slice_is_all_that_is_held);
+    tcase_add_test(t, a_time_limit_shorter_than_a_slice_and_its_grace_are_all_that_is_held);
     tcase_add_test(t, what_ran_is_charged_and_the_rest_returns);
     tcase_add_test(t, slices_add_up_to_the_whole);
     tcase_add_test(t, paid_time_never_ends_before_the_next_slice_while_there_is_money);
