@@ -115,6 +115,11 @@ struct book_mark book_mark(const struct book *b)
     return b->committed;
 }
 
+uint64_t book_next(const struct book *b)
+{
+    return b->mark.cursor + 1;
+}
+
 sqlite3 *book_db(struct book *b)
 {
     return b->db;

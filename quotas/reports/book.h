@@ -31,7 +31,8 @@ struct book_mark {
 /* Creates or opens the file. Takes a lock beside it: -EBUSY when another reportd has it. */
 int book_open(struct book **ret, const char *path, const char *cell, struct err *err) MUST_USE;
 void book_close(struct book *b); /* rolls back what was begun; NULL is fine */
-struct book_mark book_mark(const struct book *b);
+struct book_mark book_mark(const struct book *b);    /* as committed */
+uint64_t book_next(const struct book *b);            /* the entry it wants next, also inside a transaction */
 sqlite3 *book_db(struct book *b);
 
 int book_begin(struct book *b, struct err *err) MUST_USE;

@@ -107,16 +107,18 @@ int book_attempt_reached(struct book *b, uint64_t seq, const struct fact *fact, 
     return set_state(b, fact->reached.id, TASK_RUNNING, err);
 }
 
-/* What a shell would say: 128 + signal, 124 as timeout(1), 137 for what the kernel or we killed. */
-static int64_t exit_code_of(const struct exit_record *record, uint32_t state)
+/* As the scheduler's own answers have it: what a shell would say; 124 as timeout(1), 137 killed for memory. */
+static int64_t exit_code_of(const struct exit_record *r, uint32_t state)
 {
     if (state == TASK_SUCCEEDED)
         return 0;
-    if (record->cause == END_EXIT)
-        return record->exit_code;
-    if (record->cause == END_SIGNAL)
-        return 128 + (int64_t)record->signal;
-    return record->cause == END_TIME_LIMIT ? 124 : 137;
+    if (r->cause == END_EXIT && r->exit_code != 0)
+        return r->exit_code;
+    if (r->cause == END_SIGNAL && r->signal > 0)
+        return 128 + (int64_t)r->signal;
+    if (r->cause == END_OOM || r->cause == END_TIME_LIMIT)
+        return r->cause == END_OOM ? 137 : 124;
+    return r->cause == END_CANCELLED ? 130 : 1;
 }
 
 static int count_end(struct book *b, const struct fact_ended *e, int64_t at_utc_us, struct err *err)

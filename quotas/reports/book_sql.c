@@ -14,7 +14,7 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
     [SQL_JOB_HOLD] = "UPDATE jobs SET held = max(0, held + ?2) WHERE job = ?1",
     [SQL_JOB_PLACED] = "UPDATE jobs SET live = live + 1 WHERE job = ?1",
     [SQL_JOB_ENDED] = "UPDATE jobs SET live = live - 1, done = done + ?2, failed = failed + ?3, held = held + ?4,"
-                      " exit_code = max(exit_code, ?5) WHERE job = ?1",
+                      " exit_code = CASE ?5 WHEN 0 THEN exit_code ELSE ?5 END WHERE job = ?1",
     [SQL_JOB_SPENT] = "UPDATE jobs SET spent_micros = spent_micros + ?2 WHERE job = ?1",
     [SQL_JOB_DONE] = "UPDATE jobs SET ended_utc_us = ?2, held = 0 WHERE job = ?1",
     [SQL_JOB_TENANT] = "SELECT tenant FROM jobs WHERE job = ?1",

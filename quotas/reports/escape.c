@@ -3,9 +3,19 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/parse.h"
+
 static void add_byte(struct buf *out, char byte)
 {
     buf_add(out, &byte, 1);
+}
+
+/* Length of the whole UTF-8 character at `at`; 0 when there is none (a text that was cut in the middle of one). */
+static size_t character(const char *at)
+{
+    unsigned char lead = (unsigned char)*at;
+    size_t n = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    return strnlen(at, n) == n && parse_utf8(at, n, NULL) == 0 ? n : 0;
 }
 
 void json_text(struct buf *out, const char *text)
@@ -15,14 +25,18 @@ void json_text(struct buf *out, const char *text)
         return;
     }
     add_byte(out, '"');
-    for (const char *at = text; *at != '\0'; at++) {
+    for (const char *at = text; *at != '\0';) {
         unsigned char byte = (unsigned char)*at;
-        if (byte == '"' || byte == '\\')
+        size_t n = character(at);
+        if (n == 0)
+            buf_add_str(out, "\\ufffd");
+        else if (byte == '"' || byte == '\\')
             buf_addf(out, "\\%c", byte);
         else if (byte < 0x20 || byte == 0x7f)
             buf_addf(out, "\\u%04x", byte);
         else
-            add_byte(out, *at);
+            buf_add(out, at, n);
+        at += MAX(n, (size_t)1);
     }
     add_byte(out, '"');
 }

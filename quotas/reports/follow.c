@@ -53,17 +53,21 @@ static bool on_entry(void *arg, uint64_t seq, const char *refusal, const uint8_t
     return r->code == 0 && seq < r->upto;
 }
 
-int follow_read(struct book *book, struct store_sync *sync, uint64_t upto, size_t max, struct err *err)
+int follow_read(struct book *book, struct store_sync *sync, uint64_t upto, size_t max, bool *ret_store_broke,
+                struct err *err)
 {
+    *ret_store_broke = false;
     struct reading reading = {.book = book, .upto = upto, .err = err};
-    int r = store_read(sync, book_mark(book).cursor + 1, max, on_entry, &reading, err);
+    uint64_t from = book_next(book);
+    int r = store_read(sync, from, max, on_entry, &reading, err);
     if (reading.code < 0)
         return reading.code;
-    if (r < 0)
-        return r == -ERANGE || r == -EPROTO || r == -EBADMSG ? -EIO : r; /* those mean something else here */
+    if (r < 0) {
+        *ret_store_broke = true;
+        return r;
+    }
     if (reading.count == 0)
-        return err_set(err, -ERANGE, "entries %" PRIu64 " to %" PRIu64 " are not in the store",
-                       book_mark(book).cursor + 1, upto);
+        return err_set(err, -ERANGE, "entries %" PRIu64 " to %" PRIu64 " are not in the store", from, upto);
     return 0;
 }
 
@@ -126,28 +130,27 @@ static bool is_our_journal(struct follow *f, struct store_sync *sync, const stru
 
 static void book_refused(struct follow *f, int code, const struct err *why)
 {
-    book_rollback(f->book);
     if (code == -ERANGE)
         enter(f, FOLLOW_GAP, why);
     else if (code == -EBADMSG || code == -EPROTO || code == -EPROTONOSUPPORT)
         enter(f, FOLLOW_UNREADABLE, why);
-    else if (strncmp(why->text, "sqlite", 6) == 0 || strstr(why->text, "sqlite: ") != NULL)
-        enter(f, FOLLOW_DISK, why);
     else
-        store_broke(f, why);
+        enter(f, FOLLOW_DISK, why);
 }
 
 /* True when there may be more at once. */
 static bool read_batch(struct follow *f, struct store_sync *sync)
 {
     struct err err = {0};
+    bool broke = false;
     int r = book_begin(f->book, &err);
     if (r == 0)
-        r = follow_read(f->book, sync, f->view.durable, BATCH_MAX, &err);
+        r = follow_read(f->book, sync, f->view.durable, BATCH_MAX, &broke, &err);
     if (r == 0)
         r = book_commit(f->book, &err);
     if (r < 0) {
-        book_refused(f, r, &err);
+        book_rollback(f->book);
+        broke ? store_broke(f, &err) : book_refused(f, r, &err);
         return false;
     }
     uint64_t before = f->view.mark.cursor;

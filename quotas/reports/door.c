@@ -1,0 +1,148 @@
+#include "quotas/reports/door.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/io/rpc.h"
+#include "quotas/reports/history.h"
+
+#define CONNECTIONS_MAX 256
+
+struct door_rpc {
+    struct rpc_server *server;
+    struct report *report;
+};
+
+/* One call: who, and a snapshot to answer from. */
+struct visit {
+    struct door_rpc *door;
+    const struct rpc_ticket *ticket;
+    struct viewer viewer;
+    struct params none;
+    struct ask ask;
+};
+
+static void refuse(const struct visit *v, const char *code, const char *where, const char *message)
+{
+    struct refusal refusal = {0};
+    refusal_set(&refusal, code, where, message, NULL);
+    rpc_refuse(v->door->server, v->ticket, &refusal);
+    fields_clear(&refusal_fields, &refusal);
+}
+
+static void unavailable(const struct visit *v, const char *why)
+{
+    rpc_unavailable(v->door->server, v->ticket, why, 1000);
+}
+
+/* False: answered already. */
+static bool begin(struct visit *v, struct rpc_conn *conn)
+{
+    struct problem problem = {0};
+    struct err err = {0};
+    follow_now(v->door->report->follow);
+    v->ask = (struct ask){.viewer = &v->viewer, .params = &v->none};
+    if (ask_open(&v->ask, v->door->report, &problem) < 0) {
+        unavailable(v, problem.detail);
+        return false;
+    }
+    if (viewer_of_uid(&v->viewer, v->ask.db, rpc_peer(conn)->uid, &err) < 0) {
+        unavailable(v, err_text(&err));
+        return false;
+    }
+    return true;
+}
+
+static void end(struct visit *v)
+{
+    ask_fini(&v->ask);
+    viewer_fini(&v->viewer);
+}
+
+static void on_history(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                       const void *params)
+{
+    struct visit v = {.door = arg, .ticket = ticket};
+    const struct list_call *call = params;
+    struct list_reply reply = {0};
+    struct problem problem = {0};
+    struct err err = {0};
+    if (!begin(&v, conn)) {
+        end(&v);
+        return;
+    }
+    if (call->tenant != NULL && call->tenant[0] != '\0' && ask_tenant(&v.ask, call->tenant, &problem) < 0)
+        refuse(&v, "not_found", "tenant", "there is no such tenant for you");
+    else if (history_list(&v.ask, call, &reply, &err) < 0)
+        unavailable(&v, err_text(&err));
+    else
+        rpc_answer(v.door->server, ticket, m->result, &reply);
+    fields_clear(&list_reply_fields, &reply);
+    end(&v);
+}
+
+static void on_show(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                    const void *params)
+{
+    struct visit v = {.door = arg, .ticket = ticket};
+    struct job_view view = {0};
+    struct err err = {0};
+    if (!begin(&v, conn)) {
+        end(&v);
+        return;
+    }
+    int r = history_show(&v.ask, params, &view, &err);
+    if (r < 0)
+        unavailable(&v, err_text(&err));
+    else if (r == 0)
+        refuse(&v, "not_found", "job", "the reports have no such job or task for you");
+    else
+        rpc_answer(v.door->server, ticket, m->result, &view);
+    fields_clear(&job_view_fields, &view);
+    end(&v);
+}
+
+static void on_status(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                      const void *params)
+{
+    struct door_rpc *d = arg;
+    (void)conn, (void)params;
+    follow_now(d->report->follow);
+    struct follow_view view = follow_view(d->report->follow);
+    struct buf text = {0};
+    buf_addf(&text, "state %s\narchived %" PRIu64 "\ndurable %" PRIu64 "\nversion " REEVE_VERSION "\n",
+             names_get(&follow_state_names, view.state), view.mark.cursor, view.durable);
+    if (view.text[0] != '\0')
+        buf_addf(&text, "why %s\n", view.text);
+    struct text_reply reply = {.text = buf_take(&text)};
+    rpc_answer(d->server, ticket, m->result, &reply);
+    fields_clear(&text_reply_fields, &reply);
+}
+
+static const rpc_handler handlers[REPORT_METHOD_COUNT] = {
+    [REPORT_HISTORY] = on_history, [REPORT_SHOW] = on_show, [REPORT_STATUS] = on_status};
+
+int door_open(struct door_rpc **ret, struct loop *loop, struct report *report, const char *path, struct err *err)
+{
+    static const struct rpc_handlers table = {.methods = report_methods, .handlers = handlers, .count = REPORT_METHOD_COUNT};
+    struct door_rpc *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return err_set(err, -ENOMEM, "no memory");
+    d->report = report;
+    int r = rpc_listen(&d->server, loop, path, 0666, CONNECTIONS_MAX, &table, d, err);
+    if (r < 0) {
+        free(d);
+        return r;
+    }
+    *ret = d;
+    return 0;
+}
+
+void door_close(struct door_rpc *d)
+{
+    if (d == NULL)
+        return;
+    rpc_server_free(d->server);
+    free(d);
+}
