@@ -145,17 +145,14 @@ static int make_folders(struct err *err)
         {".", 0755, UID_SCHEDULER, UID_SCHEDULER}, /* reeved makes reeve.sock here */
         {"run", 0755, 0, 0},
         {"log", 0755, 0, 0},
-        {"redis", 0700, UID_SCHEDULER, UID_REPORT},
+        {"redis", 0710, UID_SCHEDULER, UID_REPORT}, /* the gate to its socket: reportd passes, nobody else */
         {"scheduler", 0700, UID_SCHEDULER, UID_SCHEDULER},
         {"agent", 0750, UID_SCHEDULER, UID_AGENT}, /* agent.sock */
         {"node", 0700, UID_AGENT, UID_AGENT},
         {"report", 0755, UID_REPORT, UID_REPORT},
     };
     for (size_t i = 0; i < COUNT_OF(folders); i++) {
-        mode_t mode = folders[i].mode;
-        if (strcmp(folders[i].path, "redis") == 0)
-            mode = 0710; /* reportd passes through to the socket */
-        int r = make_folder(folders[i].path, mode, folders[i].uid, folders[i].gid, err);
+        int r = make_folder(folders[i].path, folders[i].mode, folders[i].uid, folders[i].gid, err);
         if (r < 0)
             return r;
     }
@@ -176,7 +173,7 @@ static void describe_redis(struct service *s)
     *s = (struct service){.name = "redis", .program = "redis-server", .cwd = "redis", .uid = UID_SCHEDULER,
                           .patience_ms = 10000, .answers = redis_answers, .pidfd = -1};
     static const char *const words[] = {
-        "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "770", "--dir", ".", "--appendonly", "yes",
+        "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "777", "--dir", ".", "--appendonly", "yes",
         "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
     };
     for (size_t i = 0; i < COUNT_OF(words); i++)
