@@ -199,7 +199,8 @@ int cli_refused(struct cli *cli, const struct refusal *refusal)
     buf_add_str(&text, ": ");
     format_safe(&text, refusal->message != NULL ? refusal->message : refusal->code);
     if (refusal->hint != NULL && refusal->hint[0] != '\0') {
-        buf_addf(&text, "\n%*s", (int)strlen(word) + 2, "");
+        bool never = refusal->code != NULL && strcmp(refusal->code, "never_fits") == 0;
+        buf_addf(&text, "\n%*s%s", (int)strlen(word) + 2, "", never ? "smallest change that fits: " : "");
         format_safe(&text, refusal->hint);
     }
     if (refusal->retry_after_ms > 0)

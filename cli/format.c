@@ -86,7 +86,9 @@ void format_cpus(struct buf *out, uint64_t milli)
 void format_span(struct buf *out, uint64_t us)
 {
     uint64_t s = us / 1000000;
-    if (us < 10000)
+    if (us == 0)
+        buf_add_str(out, "0s");
+    else if (us < 10000)
         buf_addf(out, "%.1fms", (double)us / 1000);
     else if (us < 1000000)
         buf_addf(out, "%" PRIu64 "ms", us / 1000);

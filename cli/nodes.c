@@ -5,7 +5,7 @@
 #include "base/io/clock.h"
 #include "cli/commands.h"
 #include "cli/format.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 
 const struct option_set nodes_options = {0};
 
@@ -19,48 +19,48 @@ static const struct option_row drain_rows[] = {
 const struct option_set drain_options = OPTION_SET(drain_rows);
 const struct option_set undrain_options = {0};
 
-static void add_generic(struct table *t, const struct resources *used, const struct resources *capacity)
+static void add_generic(struct columns *t, const struct resources *used, const struct resources *capacity)
 {
     for (size_t i = 0; i < capacity->generic.count; i++) {
         const struct count *c = &capacity->generic.v[i];
-        buf_add_str(table_cell(t), i > 0 ? ", " : "");
-        format_safe(table_cell(t), c->name);
-        buf_addf(table_cell(t), " %" PRIu64 "/%" PRIu64, counts_get(&used->generic, c->name), c->value);
+        buf_add_str(columns_cell(t), i > 0 ? ", " : "");
+        format_safe(columns_cell(t), c->name);
+        buf_addf(columns_cell(t), " %" PRIu64 "/%" PRIu64, counts_get(&used->generic, c->name), c->value);
     }
-    table_next(t);
+    columns_next(t);
 }
 
-static void add_node(struct cli *cli, struct table *t, const struct node_row *n, int64_t now)
+static void add_node(struct cli *cli, struct columns *t, const struct node_row *n, int64_t now)
 {
-    table_add(t, n->node);
+    columns_add(t, n->node);
     struct buf state = {0};
     format_safe(&state, n->state);
-    format_styled(table_cell(t), cli->colour_out, format_state_style(n->state), buf_text(&state));
+    format_styled(columns_cell(t), cli->colour_out, format_state_style(n->state), buf_text(&state));
     buf_fini(&state);
-    table_next(t);
-    format_cpus(table_cell(t), n->used.cpu_milli);
-    buf_add_str(table_cell(t), "/");
-    format_cpus(table_cell(t), n->capacity.cpu_milli);
-    table_next(t);
-    format_bytes(table_cell(t), n->used.mem_bytes);
-    buf_add_str(table_cell(t), "/");
-    format_bytes(table_cell(t), n->capacity.mem_bytes);
-    table_next(t);
+    columns_next(t);
+    format_cpus(columns_cell(t), n->used.cpu_milli);
+    buf_add_str(columns_cell(t), "/");
+    format_cpus(columns_cell(t), n->capacity.cpu_milli);
+    columns_next(t);
+    format_bytes(columns_cell(t), n->used.mem_bytes);
+    buf_add_str(columns_cell(t), "/");
+    format_bytes(columns_cell(t), n->capacity.mem_bytes);
+    columns_next(t);
     add_generic(t, &n->used, &n->capacity);
-    buf_addf(table_cell(t), "%u", n->running);
-    table_next(t);
-    table_add(t, n->version);
+    buf_addf(columns_cell(t), "%u", n->running);
+    columns_next(t);
+    columns_add(t, n->version);
     if (n->seen_utc_us > 0) {
-        format_span(table_cell(t), (uint64_t)MAX(now - n->seen_utc_us, 0));
-        buf_add_str(table_cell(t), " ago");
+        format_span(columns_cell(t), (uint64_t)MAX(now - n->seen_utc_us, 0));
+        buf_add_str(columns_cell(t), " ago");
     }
-    table_next(t);
-    table_add(t, n->reason);
+    columns_next(t);
+    columns_add(t, n->reason);
 }
 
 int cmd_nodes(struct cli *cli, int argc, char **argv)
 {
-    static const struct table_column columns[] = {
+    static const struct column columns[] = {
         {"NODE", false, true},    {"STATE", false, true},   {"CPU", true, true},   {"MEMORY", true, true}, {"OTHER", false, false},
         {"RUNNING", true, true}, {"VERSION", false, false}, {"SEEN", true, false}, {"REASON", false, false}};
     struct words words = {0};
@@ -72,15 +72,15 @@ int cmd_nodes(struct cli *cli, int argc, char **argv)
     if (code == CLI_DONE && cli->json) {
         cli_json(&node_reply_fields, &reply);
     } else if (code == CLI_DONE) {
-        struct table t;
+        struct columns t;
         struct buf text = {0};
         int64_t now = clock_utc_us();
-        table_init(&t, columns, COUNT_OF(columns), cli->colour_out);
+        columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
         for (size_t i = 0; i < reply.nodes.count; i++)
             add_node(cli, &t, &((const struct node_row *)reply.nodes.v)[i], now);
-        table_write(&t, true, 0, cli->width, &text);
+        columns_write(&t, true, 0, cli->width, &text);
         fputs(buf_text(&text), stdout);
-        table_fini(&t);
+        columns_fini(&t);
         buf_fini(&text);
     }
     fields_clear(&node_reply_fields, &reply);

@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/job_text.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 
 struct list_options {
     const char *tenant, *state;
@@ -45,74 +45,74 @@ static const struct option_row history_rows[] = {
 };
 const struct option_set history_options = OPTION_SET(history_rows);
 
-static const struct table_column ps_columns[] = {
+static const struct column ps_columns[] = {
     {"ID", true, true},   {"NAME", false, true},  {"STATE", false, true}, {"TASKS", false, true},
     {"NODE", false, false}, {"CPU", true, false},   {"MEM", true, false},   {"COST", true, true},
     {"QUOTE", true, false}, {"USER", false, false}, {"WAITING FOR", false, false},
 };
-static const struct table_column history_columns[] = {
+static const struct column history_columns[] = {
     {"ID", true, true},    {"NAME", false, true},  {"STATE", false, true}, {"TASKS", false, true}, {"TENANT", false, true},
     {"USER", false, true}, {"COST", true, true},   {"ENDED", false, true}, {"AFTER", true, true},
 };
 
-static void add_id_name_state_tasks(struct cli *cli, struct table *t, const struct job_row *row)
+static void add_id_name_state_tasks(struct cli *cli, struct columns *t, const struct job_row *row)
 {
-    buf_addf(table_cell(t), "%" PRIu64, row->job);
-    table_next(t);
-    table_add(t, row->name);
+    buf_addf(columns_cell(t), "%" PRIu64, row->job);
+    columns_next(t);
+    columns_add(t, row->name);
     struct buf state = {0};
     format_safe(&state, row->state);
-    format_styled(table_cell(t), cli->colour_out, format_state_style(row->state), buf_text(&state));
+    format_styled(columns_cell(t), cli->colour_out, format_state_style(row->state), buf_text(&state));
     buf_fini(&state);
-    table_next(t);
-    job_text_tasks(table_cell(t), row, cli->progress);
-    table_next(t);
+    columns_next(t);
+    job_text_tasks(columns_cell(t), row, cli->progress);
+    columns_next(t);
 }
 
-static void add_ps(struct cli *cli, struct table *t, const struct job_row *row, const char *currency, bool all)
+static void add_ps(struct cli *cli, struct columns *t, const struct job_row *row, const char *currency, bool all)
 {
     add_id_name_state_tasks(cli, t, row);
-    table_add(t, row->nodes);
+    columns_add(t, row->nodes);
     if (row->cpu_milli > 0)
-        format_cpus(table_cell(t), row->cpu_milli);
-    table_next(t);
+        format_cpus(columns_cell(t), row->cpu_milli);
+    columns_next(t);
     if (row->mem_bytes > 0)
-        format_bytes(table_cell(t), row->mem_bytes);
-    table_next(t);
+        format_bytes(columns_cell(t), row->mem_bytes);
+    columns_next(t);
     bool started = row->cost_micros != 0 || row->live > 0 || row->done > 0;
     if (started)
-        format_cost(table_cell(t), row->cost_micros, currency);
-    table_next(t);
+        format_cost(columns_cell(t), row->cost_micros, currency);
+    columns_next(t);
     if (!started)
-        format_cost(table_cell(t), row->quote_micros, currency);
-    table_next(t);
-    table_add(t, all ? row->user : NULL);
-    table_add(t, row->waiting_for);
+        format_cost(columns_cell(t), row->quote_micros, currency);
+    columns_next(t);
+    columns_add(t, all ? row->user : NULL);
+    columns_add(t, row->waiting_for);
 }
 
-static void add_history(struct cli *cli, struct table *t, const struct job_row *row, const char *currency, int64_t now)
+static void add_history(struct cli *cli, struct columns *t, const struct job_row *row, const char *currency, int64_t now)
 {
     add_id_name_state_tasks(cli, t, row);
-    table_add(t, row->tenant);
-    table_add(t, row->user);
-    format_cost(table_cell(t), row->cost_micros, currency);
-    table_next(t);
+    columns_add(t, row->tenant);
+    columns_add(t, row->user);
+    format_cost(columns_cell(t), row->cost_micros, currency);
+    columns_next(t);
     if (row->ended_utc_us > 0)
-        format_clock(table_cell(t), row->ended_utc_us, now);
-    table_next(t);
+        format_clock(columns_cell(t), row->ended_utc_us, now);
+    columns_next(t);
     if (row->ended_utc_us > row->submitted_utc_us)
-        format_span(table_cell(t), (uint64_t)(row->ended_utc_us - row->submitted_utc_us));
-    table_next(t);
+        format_span(columns_cell(t), (uint64_t)(row->ended_utc_us - row->submitted_utc_us));
+    columns_next(t);
 }
 
 static void print_list(struct cli *cli, const struct list_reply *reply, bool history, bool all)
 {
-    struct table t;
+    struct columns t;
     struct buf text = {0};
     if (history)
-        table_init(&t, history_columns, COUNT_OF(history_columns), cli->colour_out);
+        columns_init(&t, history_columns, COUNT_OF(history_columns), cli->colour_out);
     else
-        table_init(&t, ps_columns, COUNT_OF(ps_columns), cli->colour_out);
+        columns_init(&t, ps_columns, COUNT_OF(ps_columns), cli->colour_out);
     int64_t now = clock_utc_us();
     const struct job_row *rows = reply->jobs.v;
     for (size_t i = 0; i < reply->jobs.count; i++) {
@@ -121,7 +121,7 @@ static void print_list(struct cli *cli, const struct list_reply *reply, bool his
         else
             add_ps(cli, &t, &rows[i], reply->currency, all);
     }
-    table_write(&t, true, 0, cli->width, &text);
+    columns_write(&t, true, 0, cli->width, &text);
     if (reply->jobs.count == 0 && cli->progress)
         buf_add_str(&text, history ? "no job has ended yet\n" : all ? "nothing is queued or running\n"
                                                                      : "no job of yours is queued or running\n");
@@ -129,7 +129,7 @@ static void print_list(struct cli *cli, const struct list_reply *reply, bool his
         buf_addf(&text, "there are more: --%s %" PRIu64 "\n", history ? "before" : "after",
                  rows[reply->jobs.count - 1].job);
     fputs(buf_text(&text), stdout);
-    table_fini(&t);
+    columns_fini(&t);
     buf_fini(&text);
 }
 

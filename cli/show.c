@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/job_text.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 
 #define DETAILED_MAX 4 /* attempts of a whole job that are shown in full; more become a table */
 
@@ -27,6 +27,8 @@ static void put_head(struct cli *cli, struct buf *out, const struct job_view *v,
     format_safe(&state, row->state);
     format_styled(out, cli->colour_out, format_state_style(row->state), buf_text(&state));
     buf_fini(&state);
+    if (row->ended_utc_us > 0)
+        buf_addf(out, "  exit code %d", v->exit_code);
     buf_addf(out, "%s\n", archived ? "  (from the history)" : "");
     line(out, "tenant");
     format_safe(out, row->tenant);
@@ -87,22 +89,25 @@ static void put_spec(struct buf *out, const struct job_spec *s)
     buf_add_str(out, "\n");
 }
 
-static void put_progress(struct buf *out, const struct job_view *v)
+static void put_tasks(struct buf *out, const struct job_view *v)
 {
     const struct job_row *row = &v->row;
     line(out, "tasks");
-    if (v->spec.array.present)
-        buf_addf(out, "%u to %u: ", v->spec.array.first, v->spec.array.last);
-    buf_addf(out, "%u of %u done", row->done, row->tasks);
+    buf_addf(out, "%u to %u: %u of %u done", v->spec.array.first, v->spec.array.last, row->done, row->tasks);
     if (row->failed > 0)
         buf_addf(out, ", %u of them failed", row->failed);
     if (row->live > 0)
         buf_addf(out, ", %u running", row->live);
     if (row->queued > 0)
         buf_addf(out, ", %u waiting", row->queued);
-    if (row->ended_utc_us > 0)
-        buf_addf(out, "   exit code %d", v->exit_code);
     buf_add_str(out, "\n");
+}
+
+static void put_progress(struct buf *out, const struct job_view *v)
+{
+    const struct job_row *row = &v->row;
+    if (v->spec.array.present)
+        put_tasks(out, v);
     if (row->waiting_for != NULL) {
         line(out, "waits for");
         format_safe(out, row->waiting_for);
@@ -171,7 +176,7 @@ static void put_amount(struct buf *out, const struct charge *c)
 
 static void put_charges(struct cli *cli, struct buf *out, const struct attempt_view *a, const char *currency)
 {
-    static const struct table_column columns[] = {
+    static const struct column columns[] = {
         {"RESOURCE", false, true}, {"AMOUNT", true, true}, {"FROM", true, true}, {"FOR", true, true}, {"COST", true, true}, {"PRICES", true, true}};
     buf_add_str(out, "    charged ");
     format_cost(out, a->spent_micros, currency);
@@ -186,24 +191,24 @@ static void put_charges(struct cli *cli, struct buf *out, const struct attempt_v
     buf_add_str(out, "\n");
     if (a->charges.count == 0)
         return;
-    struct table t;
-    table_init(&t, columns, COUNT_OF(columns), cli->colour_out);
+    struct columns t;
+    columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
     const struct charge *rows = a->charges.v;
     for (size_t i = 0; i < a->charges.count; i++) {
-        table_add(&t, rows[i].resource);
-        put_amount(table_cell(&t), &rows[i]);
-        table_next(&t);
-        format_span(table_cell(&t), rows[i].from_run_us);
-        table_next(&t);
-        format_span(table_cell(&t), rows[i].run_us);
-        table_next(&t);
-        format_cost(table_cell(&t), rows[i].micros, NULL);
-        table_next(&t);
-        buf_addf(table_cell(&t), "v%u", rows[i].price_version);
-        table_next(&t);
+        columns_add(&t, rows[i].resource);
+        put_amount(columns_cell(&t), &rows[i]);
+        columns_next(&t);
+        format_span(columns_cell(&t), rows[i].from_run_us);
+        columns_next(&t);
+        format_span(columns_cell(&t), rows[i].run_us);
+        columns_next(&t);
+        format_cost(columns_cell(&t), rows[i].micros, NULL);
+        columns_next(&t);
+        buf_addf(columns_cell(&t), "v%u", rows[i].price_version);
+        columns_next(&t);
     }
-    table_write(&t, true, 6, 0, out);
-    table_fini(&t);
+    columns_write(&t, true, 6, 0, out);
+    columns_fini(&t);
 }
 
 static void put_attempt(struct cli *cli, struct buf *out, const struct job_view *v, const struct attempt_view *a)
@@ -239,41 +244,41 @@ static void put_attempt(struct cli *cli, struct buf *out, const struct job_view 
 
 static void put_attempts_table(struct cli *cli, struct buf *out, const struct job_view *v)
 {
-    static const struct table_column columns[] = {{"TASK", true, true}, {"STATE", false, true}, {"NODE", false, false},
+    static const struct column columns[] = {{"TASK", true, true}, {"STATE", false, true}, {"NODE", false, false},
                                                   {"STARTED", false, false}, {"RAN", true, false}, {"CPU", true, false},
                                                   {"PEAK", true, false}, {"COST", true, true}, {"END", false, false}};
-    struct table t;
-    table_init(&t, columns, COUNT_OF(columns), cli->colour_out);
+    struct columns t;
+    columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
     const struct attempt_view *rows = v->attempts.v;
     int64_t now = clock_utc_us();
     for (size_t i = 0; i < v->attempts.count; i++) {
         const struct attempt_view *a = &rows[i];
         bool over = a->record.cause != END_NONE;
-        job_text_ref(table_cell(&t), v->row.job, &v->spec, a);
-        table_next(&t);
-        table_add(&t, a->state);
-        table_add(&t, a->node);
+        job_text_ref(columns_cell(&t), v->row.job, &v->spec, a);
+        columns_next(&t);
+        columns_add(&t, a->state);
+        columns_add(&t, a->node);
         if (a->started_utc_us > 0)
-            format_clock(table_cell(&t), a->started_utc_us, now);
-        table_next(&t);
+            format_clock(columns_cell(&t), a->started_utc_us, now);
+        columns_next(&t);
         if (over)
-            format_span(table_cell(&t), a->record.run_us);
-        table_next(&t);
+            format_span(columns_cell(&t), a->record.run_us);
+        columns_next(&t);
         if (over)
-            format_span(table_cell(&t), a->record.usage.cpu_us);
-        table_next(&t);
+            format_span(columns_cell(&t), a->record.usage.cpu_us);
+        columns_next(&t);
         if (over)
-            format_bytes(table_cell(&t), a->record.usage.mem_peak_bytes);
-        table_next(&t);
-        format_cost(table_cell(&t), a->spent_micros, NULL);
-        table_next(&t);
+            format_bytes(columns_cell(&t), a->record.usage.mem_peak_bytes);
+        columns_next(&t);
+        format_cost(columns_cell(&t), a->spent_micros, NULL);
+        columns_next(&t);
         if (over && !(a->record.cause == END_EXIT && a->record.exit_code == 0))
-            job_text_end(table_cell(&t), a, &v->spec);
-        table_next(&t);
+            job_text_end(columns_cell(&t), a, &v->spec);
+        columns_next(&t);
     }
     buf_add_str(out, "\n");
-    table_write(&t, true, 0, cli->width, out);
-    table_fini(&t);
+    columns_write(&t, true, 0, cli->width, out);
+    columns_fini(&t);
 }
 
 static void print_view(struct cli *cli, const struct job_view *v, bool one_task, bool archived)

@@ -5,7 +5,7 @@
 #include "base/io/clock.h"
 #include "cli/commands.h"
 #include "cli/format.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 
 #define GENERICS_MAX 6 /* columns of their own; the rest is in --json */
 
@@ -33,15 +33,15 @@ static size_t generic_names(const struct tenant_reply *r, const char *names[GENE
 }
 
 /* "12/16", or "12" where there is no limit, or nothing where there is neither. */
-static void add_share(struct table *t, uint64_t used, uint64_t max, void (*put)(struct buf *out, uint64_t value))
+static void add_share(struct columns *t, uint64_t used, uint64_t max, void (*put)(struct buf *out, uint64_t value))
 {
     if (used > 0 || max > 0)
-        put(table_cell(t), used);
+        put(columns_cell(t), used);
     if (max > 0) {
-        buf_add_str(table_cell(t), "/");
-        put(table_cell(t), max);
+        buf_add_str(columns_cell(t), "/");
+        put(columns_cell(t), max);
     }
-    table_next(t);
+    columns_next(t);
 }
 
 static void put_number(struct buf *out, uint64_t value)
@@ -50,7 +50,7 @@ static void put_number(struct buf *out, uint64_t value)
 }
 
 /* Children are indented below their parent; a subtree's top stands at the left. */
-static void add_name(struct table *t, const struct tenant_row *row, size_t depth_of_top)
+static void add_name(struct columns *t, const struct tenant_row *row, size_t depth_of_top)
 {
     size_t depth = 0;
     bool root = strcmp(row->path, TENANT_ROOT) == 0;
@@ -58,10 +58,10 @@ static void add_name(struct table *t, const struct tenant_row *row, size_t depth
         depth += *p == '/';
     depth += !root;
     for (size_t i = depth_of_top; i < depth; i++)
-        buf_add_str(table_cell(t), "  ");
+        buf_add_str(columns_cell(t), "  ");
     const char *slash = strrchr(row->path, '/');
-    format_safe(table_cell(t), root || slash == NULL || depth == depth_of_top ? row->path : slash + 1);
-    table_next(t);
+    format_safe(columns_cell(t), root || slash == NULL || depth == depth_of_top ? row->path : slash + 1);
+    columns_next(t);
 }
 
 static size_t depth_of(const char *path)
@@ -72,36 +72,36 @@ static size_t depth_of(const char *path)
     return depth;
 }
 
-static void add_money(struct cli *cli, struct table *t, const struct tenant_row *row, int64_t now)
+static void add_money(struct cli *cli, struct columns *t, const struct tenant_row *row, int64_t now)
 {
     bool limited = row->rule.budget.present;
-    format_cost(table_cell(t), row->spent_micros, NULL);
-    table_next(t);
+    format_cost(columns_cell(t), row->spent_micros, NULL);
+    columns_next(t);
     if (row->held_micros != 0)
-        format_cost(table_cell(t), row->held_micros, NULL);
-    table_next(t);
+        format_cost(columns_cell(t), row->held_micros, NULL);
+    columns_next(t);
     if (limited) {
         struct buf text = {0};
         format_cost(&text, row->free_micros, NULL);
-        format_styled(table_cell(t), cli->colour_out, row->free_micros <= 0 ? STYLE_BAD : STYLE_PLAIN, buf_text(&text));
+        format_styled(columns_cell(t), cli->colour_out, row->free_micros <= 0 ? STYLE_BAD : STYLE_PLAIN, buf_text(&text));
         buf_fini(&text);
     }
-    table_next(t);
+    columns_next(t);
     if (limited)
-        format_cost(table_cell(t), row->limit_micros, NULL);
-    table_next(t);
+        format_cost(columns_cell(t), row->limit_micros, NULL);
+    columns_next(t);
     if (limited) {
-        buf_add_str(table_cell(t), names_get(&period_kind_names, row->rule.budget.period));
+        buf_add_str(columns_cell(t), names_get(&period_kind_names, row->rule.budget.period));
         if (row->period_end_utc_us > now) {
-            buf_add_str(table_cell(t), ", ");
-            format_span(table_cell(t), (uint64_t)(row->period_end_utc_us - now));
-            buf_add_str(table_cell(t), " left");
+            buf_add_str(columns_cell(t), ", ");
+            format_span(columns_cell(t), (uint64_t)(row->period_end_utc_us - now));
+            buf_add_str(columns_cell(t), " left");
         }
     }
-    table_next(t);
+    columns_next(t);
 }
 
-static void add_row(struct cli *cli, struct table *t, const struct tenant_row *row, const char *const names[],
+static void add_row(struct cli *cli, struct columns *t, const struct tenant_row *row, const char *const names[],
                     size_t generics, size_t top, int64_t now)
 {
     const struct resources *max = &row->rule.quota.max, *used = &row->used;
@@ -117,14 +117,14 @@ static void add_row(struct cli *cli, struct table *t, const struct tenant_row *r
 
 static void print_tenants(struct cli *cli, const struct tenant_reply *r)
 {
-    static const struct table_column before[COLUMNS_BEFORE] = {
+    static const struct column before[COLUMNS_BEFORE] = {
         {"TENANT", false, true}, {"CPU", true, false}, {"MEMORY", true, false}};
-    static const struct table_column after[COLUMNS_AFTER] = {
+    static const struct column after[COLUMNS_AFTER] = {
         {"RUNNING", true, false}, {"QUEUED", true, false}, {"SPENT", true, true},   {"HELD", true, false},
         {"FREE", true, false},    {"BUDGET", true, false}, {"PERIOD", false, false}};
     const char *names[GENERICS_MAX];
     char heads[GENERICS_MAX][RESOURCE_NAME_MAX + 1];
-    struct table_column columns[TABLE_COLUMNS_MAX];
+    struct column columns[COLUMNS_MAX];
     size_t generics = generic_names(r, names), count = 0;
     for (size_t i = 0; i < COLUMNS_BEFORE; i++)
         columns[count++] = before[i];
@@ -132,27 +132,27 @@ static void print_tenants(struct cli *cli, const struct tenant_reply *r)
         snprintf(heads[i], sizeof heads[i], "%s", names[i]);
         for (char *p = heads[i]; *p != '\0'; p++)
             *p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
-        columns[count++] = (struct table_column){heads[i], true, false};
+        columns[count++] = (struct column){heads[i], true, false};
     }
     for (size_t i = 0; i < COLUMNS_AFTER; i++)
         columns[count++] = after[i];
-    struct table t;
+    struct columns t;
     struct buf text = {0};
-    table_init(&t, columns, count, cli->colour_out);
+    columns_init(&t, columns, count, cli->colour_out);
     const struct tenant_row *rows = r->tenants.v;
     size_t top = r->tenants.count > 0 ? depth_of(rows[0].path) : 0;
     for (size_t i = 0; i < r->tenants.count; i++)
         top = MIN(top, depth_of(rows[i].path));
     for (size_t i = 0; i < r->tenants.count; i++)
         add_row(cli, &t, &rows[i], names, generics, top, clock_utc_us());
-    table_write(&t, true, 0, 0, &text);
+    columns_write(&t, true, 0, 0, &text);
     if (r->currency != NULL && r->currency[0] != '\0') {
         buf_add_str(&text, "amounts in ");
         format_safe(&text, r->currency);
         buf_add_str(&text, "; used/limit\n");
     }
     fputs(buf_text(&text), stdout);
-    table_fini(&t);
+    columns_fini(&t);
     buf_fini(&text);
 }
 

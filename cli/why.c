@@ -4,7 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/format.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 
 const struct option_set why_options = {0};
 
@@ -22,13 +22,13 @@ static void put_figure(struct buf *out, const struct blocker *b, int64_t value)
         buf_addf(out, "%" PRId64, value);
 }
 
-static void add_figure(struct table *t, const struct blocker *b, const char *name, int64_t value, bool show)
+static void add_figure(struct columns *t, const struct blocker *b, const char *name, int64_t value, bool show)
 {
     if (show) {
-        buf_addf(table_cell(t), "%s ", name);
-        put_figure(table_cell(t), b, value);
+        buf_addf(columns_cell(t), "%s ", name);
+        put_figure(columns_cell(t), b, value);
     }
-    table_next(t);
+    columns_next(t);
 }
 
 /* The sentence without its first word, which has a column of its own. */
@@ -42,49 +42,49 @@ static const char *sentence(const struct blocker *b)
     return b->text;
 }
 
-static void add_blocker(struct cli *cli, struct table *t, size_t number, const struct blocker *b)
+static void add_blocker(struct cli *cli, struct columns *t, size_t number, const struct blocker *b)
 {
     bool budget = strcmp(b->kind, "budget") == 0;
     bool figures = b->need > 0 && (budget || strcmp(b->kind, "quota") == 0);
     struct buf kind = {0};
-    buf_addf(table_cell(t), "%zu.", number);
-    table_next(t);
+    buf_addf(columns_cell(t), "%zu.", number);
+    columns_next(t);
     format_safe(&kind, b->kind);
-    format_styled(table_cell(t), cli->colour_out, STYLE_WAIT, buf_text(&kind));
+    format_styled(columns_cell(t), cli->colour_out, STYLE_WAIT, buf_text(&kind));
     buf_fini(&kind);
-    table_next(t);
-    table_add(t, b->where);
-    table_add(t, figures ? b->resource : NULL);
+    columns_next(t);
+    columns_add(t, b->where);
+    columns_add(t, figures ? b->resource : NULL);
     add_figure(t, b, "limit", b->limit, figures);
     add_figure(t, b, budget ? "spent" : "used", b->used, figures);
     add_figure(t, b, "held", b->held, figures && budget);
     add_figure(t, b, "free", b->free, figures);
     add_figure(t, b, "needs", b->need, figures);
     add_figure(t, b, "short", b->short_by, figures);
-    table_add(t, figures ? NULL : sentence(b));
+    columns_add(t, figures ? NULL : sentence(b));
 }
 
 static void print_why(struct cli *cli, uint64_t job, const struct why_reply *r)
 {
-    static const struct table_column columns[11] = {[0] = {.right = true}};
+    static const struct column columns[11] = {[0] = {.right = true}};
     struct buf text = {0};
     bool waits = r->blockers.count > 0 || r->pending_ms > 0;
     if (!waits) {
-        buf_addf(&text, "job %" PRIu64 " is ", job);
+        buf_addf(&text, "nothing of job %" PRIu64 " waits: ", job);
         format_safe(&text, r->state);
-        buf_add_str(&text, ": nothing of it waits\n");
+        buf_add_str(&text, "\n");
     } else {
         buf_add_str(&text, strcmp(r->state, "held") == 0 ? "held for " : "pending for ");
         format_span(&text, r->pending_ms * 1000);
         buf_add_str(&text, r->blockers.count > 0 ? ". Everything that blocks it, in order:\n"
                                                   : ". Nothing blocks it: it starts with the scheduler's next turn\n");
     }
-    struct table t;
-    table_init(&t, columns, COUNT_OF(columns), cli->colour_out);
+    struct columns t;
+    columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
     for (size_t i = 0; i < r->blockers.count; i++)
         add_blocker(cli, &t, i + 1, &((const struct blocker *)r->blockers.v)[i]);
-    table_write(&t, false, 2, 0, &text);
-    table_fini(&t);
+    columns_write(&t, false, 2, 0, &text);
+    columns_fini(&t);
     if (r->change != NULL) {
         buf_add_str(&text, "it would start if: ");
         format_safe(&text, r->change);
