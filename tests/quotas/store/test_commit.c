@@ -292,6 +292,92 @@ START_TEST(redis_and_the_ledger_agree_on_everything)
 }
 END_TEST
 
+/* What a random walk seldom meets. one() compares every verdict, same() every counter. */
+static void step(struct bench *b, struct fact fact)
+{
+    one(b, &fact);
+    fact_clear(&fact);
+    same(b);
+}
+
+static struct fact set_budget(const char *path, int64_t limit, uint32_t period)
+{
+    struct fact f = fact_policy(AT_NOVEMBER);
+    fact_tenant(&f, path)->budget = (struct budget_rule){true, limit, period};
+    return f;
+}
+
+static struct fact take_away(const char *path)
+{
+    struct fact f = fact_policy(AT_NOVEMBER);
+    must(strs_add(&f.policy.removed, path));
+    return f;
+}
+
+START_TEST(the_total_has_a_limit_only_while_the_rule_says_total)
+{
+    struct attempt_id id = {1, 0, 1};
+    bench_start(&the, false);
+    the.w = (struct ops_world){.at = AT_NOVEMBER};
+    step(&the, set_budget("/", 100, PERIOD_MONTH)); /* before "/@total" is there */
+    step(&the, fact_submit(the.model, AT_NOVEMBER, 1, "/", "k", 9, 0));
+    step(&the, fact_place(the.model, AT_NOVEMBER, id, "/", false, 50));
+    step(&the, set_budget("/", 60, PERIOD_TOTAL));
+    id.task = 1;
+    step(&the, fact_place(the.model, AT_NOVEMBER, id, "/", false, 11)); /* refused */
+    ck_assert_uint_eq(the.refusals, 1);
+    step(&the, set_budget("/", 1, PERIOD_DAY));
+    step(&the, set_budget("/", 200, PERIOD_MONTH));
+    step(&the, fact_place(the.model, AT_NOVEMBER, id, "/", false, 11));
+    ck_assert_uint_eq(the.refusals, 1);
+    bench_stop(&the);
+}
+END_TEST
+
+START_TEST(a_parent_may_go_when_its_children_have_gone)
+{
+    bench_start(&the, false);
+    the.w = (struct ops_world){.at = AT_NOVEMBER};
+    step(&the, set_budget("a", 1, PERIOD_DAY));
+    step(&the, set_budget("a/b", 1, PERIOD_DAY));
+    step(&the, set_budget("a/b/c", 1, PERIOD_DAY));
+    step(&the, set_budget("x/y", 1, PERIOD_DAY)); /* no parent */
+    step(&the, take_away("a/b"));                 /* has a child */
+    ck_assert_uint_eq(the.refusals, 2);
+    step(&the, take_away("a/b/c"));
+    step(&the, take_away("a/b"));
+    step(&the, take_away("a"));
+    step(&the, take_away("a"));
+    ck_assert_uint_eq(the.refusals, 3);
+    struct fact together = set_budget("a", 1, PERIOD_DAY);
+    fact_tenant(&together, "a/b");
+    step(&the, together);
+    struct fact both = take_away("a");
+    must(strs_add(&both.policy.removed, "a/b"));
+    step(&the, both);
+    ck_assert_uint_eq(the.refusals, 3);
+    bench_stop(&the);
+}
+END_TEST
+
+START_TEST(a_replay_that_contradicts_the_counters_is_an_error)
+{
+    struct err err = {0};
+    struct fact end = fact_end(AT_NOVEMBER, (struct attempt_id){1, 0, 1}, 5, NEXT_FINAL, true);
+    CLEANUP(buf_fini) struct buf bytes = {0};
+    bench_start(&the, false);
+    fact_encode(&end, &bytes);
+    struct store_entry e = {1, (const uint8_t *)bytes.data, bytes.len, &end};
+    ck_assert_int_eq(store_replay(the.s, "w1", 1, &e, NULL, 1, &err), -EUCLEAN);
+    ck_assert_int_eq(store_replay(the.s, "w2", 1, &e, NULL, 1, &err), -ESTALE);
+    e.seq = 2;
+    ck_assert_int_eq(store_replay(the.s, "w1", 1, &e, NULL, 1, &err), -EPROTO);
+    same(&the); /* nothing was written */
+    fact_clear(&end);
+    bench_stop(&the);
+}
+END_TEST
+
 /* ---- replay ------------------------------------------------------------------------------------------------ */
 
 static void replay_from(struct bench *b, uint64_t from)
@@ -414,6 +500,9 @@ int main(void)
     TCase *t = tcase_create("commit");
     tcase_set_timeout(t, 240);
     tcase_add_test(t, redis_and_the_ledger_agree_on_everything);
+    tcase_add_test(t, the_total_has_a_limit_only_while_the_rule_says_total);
+    tcase_add_test(t, a_parent_may_go_when_its_children_have_gone);
+    tcase_add_test(t, a_replay_that_contradicts_the_counters_is_an_error);
     tcase_add_test(t, an_emptied_redis_is_rebuilt_from_the_journal);
     tcase_add_test(t, a_killed_redis_gets_back_what_it_lost);
     tcase_add_test(t, of_64_writers_only_the_owner_writes);
