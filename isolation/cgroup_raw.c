@@ -70,7 +70,8 @@ static bool reads(const struct cg *cg, const char *group, const struct cg_value 
 }
 
 /* libcgroup reads /proc/mounts anew for each value (45 us): what a new group has by itself isn't written. */
-static int write_limits(const struct cg *cg, const char *group, const struct cg_value *values, int count, struct err *err)
+static int write_limits(const struct cg *cg, const char *group, const struct cg_value *values, int count,
+                        struct err *err)
 {
     int rc = 0;
     for (int i = 0; i < count && rc == 0; i++) {
@@ -105,7 +106,8 @@ int cg_limit(const struct cg *cg, const char *group, const struct sandbox_spec *
     for (int i = 0; i < count && rc == 0; i++) {
         char is[64];
         if (!reads(cg, group, &values[i], is))
-            rc = err_set(err, -EINVAL, "cgroups: %s was set to '%s' and reads '%s'", values[i].file, values[i].text, is);
+            rc = err_set(err, -EINVAL, "cgroups: %s was set to '%s' and reads '%s'", values[i].file, values[i].text,
+                         is);
     }
     return rc;
 }

@@ -1,4 +1,5 @@
 /* The base: found hierarchies, our own place in each, on v2 the controllers switched on for what lies below. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
@@ -13,6 +14,7 @@
 #include "base/io/fd.h"
 #include "isolation/cgroup.h"
 
+#define SEARCH_DEPTH 16
 #define WARDEN_LEAF ".warden" /* on v2, what the warden itself moves into when its own group is to have children */
 
 static bool is_cgroup2(const char *path)
@@ -61,8 +63,10 @@ static int discover(struct cg *cg, struct err *err)
         if (c == CG_CPUACCT && cg->at[cg->of[CG_CPU]].v2)
             continue; /* v2 counts cpu time without it */
         if (!cg_lib_mount_of(cg_controller_names[c], mount))
-            return err_set(err, -ENODEV, "cgroups: controller '%s' is not mounted, neither as v1 nor as v2; jobs cannot "
-                           "be limited", cg_controller_names[c]);
+            return err_set(err, -ENODEV,
+                           "cgroups: controller '%s' is not mounted, neither as v1 nor as v2; jobs cannot "
+                           "be limited",
+                           cg_controller_names[c]);
         cg->of[c] = add_hierarchy(cg, mount);
         cg->at[cg->of[c]].controllers |= 1u << c;
     }
@@ -94,6 +98,62 @@ static int open_group(const struct cg_hierarchy *h, const char *path)
     snprintf(full, sizeof full, "%s/%s", h->mount, path);
     int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
+}
+
+/* --- an earlier life elsewhere ----------------------------------------------------------------------------------- */
+
+static bool is_folder(const struct dirent *entry)
+{
+    return entry->d_type == DT_DIR && entry->d_name[0] != '.';
+}
+
+static bool has_groups(int dir_fd)
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    bool any = false;
+    for (struct dirent *entry; dir != NULL && !any && (entry = readdir(dir)) != NULL;)
+        any = is_folder(entry);
+    if (dir != NULL)
+        closedir(dir);
+    return any;
+}
+
+/* Looks below `path` (of `mount`) for a base of our name with groups in it; `path` becomes its parent's. */
+static bool find_base(const char *mount, char path[CG_PATH_MAX], const char *base_name, int depth)
+{
+    char full[2 * CG_PATH_MAX];
+    size_t len = strlen(path);
+    snprintf(full, sizeof full, "%s/%s", mount, path);
+    DIR *dir = depth > 0 ? opendir(full) : NULL;
+    bool found = false;
+    for (struct dirent *entry; dir != NULL && !found && (entry = readdir(dir)) != NULL;) {
+        if (!is_folder(entry))
+            continue;
+        CLEANUP(close_p) int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (strcmp(entry->d_name, base_name) == 0 && fd >= 0 && has_groups(fd)) {
+            found = true;
+        } else if (len + strlen(entry->d_name) + 2 < CG_PATH_MAX) {
+            snprintf(path + len, CG_PATH_MAX - len, "%s%s", len > 0 ? "/" : "", entry->d_name);
+            found = find_base(mount, path, base_name, depth - 1);
+            if (!found)
+                path[len] = '\0';
+        }
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return found;
+}
+
+/*
+ * A warden that was killed may be started again from another group: another login, another scope. Its jobs run on where
+ * they were, so that is where they are looked for; new ones join them.
+ */
+static void prefer_earlier_place(const struct cg_hierarchy *h, char path[CG_PATH_MAX], const char *base_name)
+{
+    char earlier[CG_PATH_MAX] = "";
+    if (find_base(h->mount, earlier, base_name, SEARCH_DEPTH))
+        memcpy(path, earlier, sizeof earlier);
 }
 
 /* --- v2: controllers for the children ---------------------------------------------------------------------------- */
@@ -146,7 +206,8 @@ static int step_aside(int own, const char *base_name)
     return cg_file_write(own, leaf, "cgroup.procs", pid);
 }
 
-/* The true root has no cgroup.type, may have processes beside children, and limits nothing that we could escape from. */
+/* The true root has no cgroup.type, may have processes beside children, and limits nothing that we could escape
+ * from. */
 static bool is_true_root(const struct cg_hierarchy *h)
 {
     char full[2 * CG_PATH_MAX];
@@ -172,8 +233,10 @@ static int enable_below(const struct cg_hierarchy *h, char path[CG_PATH_MAX], co
         return err_set(err, own, "cgroups: cannot open %s/%s: %s", h->mount, path, strerror(-own));
     const char *missing = missing_in(h, own, "cgroup.controllers");
     if (missing != NULL)
-        return err_set(err, -ENODEV, "cgroups: controller '%s' is not given to %s/%s; with systemd, start the unit with "
-                       "Delegate=yes", missing, h->mount, path);
+        return err_set(err, -ENODEV,
+                       "cgroups: controller '%s' is not given to %s/%s; with systemd, start the unit with "
+                       "Delegate=yes",
+                       missing, h->mount, path);
     int rc = enable(h, own);
     if (rc == -EBUSY) {
         rc = step_aside(own, base_name);
@@ -186,13 +249,17 @@ static int enable_below(const struct cg_hierarchy *h, char path[CG_PATH_MAX], co
     if (rc == -EBUSY)
         return err_set(err, rc, "cgroups: other processes share %s/%s with the warden; start it in a group of its own, "
                        "for example with 'systemd-run --scope -p Delegate=yes'", h->mount, path);
-    return rc < 0 ? err_set(err, rc, "cgroups: cannot enable controllers below %s/%s: %s", h->mount, path, strerror(-rc)) : 0;
+    return rc < 0 ? err_set(err, rc, "cgroups: cannot enable controllers below %s/%s: %s", h->mount, path,
+                            strerror(-rc))
+                  : 0;
 }
 
 static int open_base(struct cg_hierarchy *h, const char *base_name, struct err *err)
 {
     char path[CG_PATH_MAX];
     int rc = own_path(h, path, err);
+    if (rc == 0)
+        prefer_earlier_place(h, path, base_name);
     if (rc == 0 && h->v2 && h->controllers != 0)
         rc = enable_below(h, path, base_name, err);
     if (rc < 0)

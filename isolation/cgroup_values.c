@@ -5,7 +5,7 @@
 
 #define PAGE 4096u /* the kernel rounds limits to pages; so do we, or nothing would read back as written */
 #define PERIOD_US UINT64_C(100000)
-#define PERIOD_LONG_US UINT64_C(1000000) /* below 10 milli-cores a quota in the short period is below the kernel's 1 ms */
+#define PERIOD_LONG_US UINT64_C(1000000) /* below 10 milli-cores: the kernel takes no quota under 1 ms */
 
 const char *const cg_controller_names[CG_CONTROLLERS] = {"cpu", "cpuacct", "memory", "pids"};
 

@@ -75,7 +75,8 @@ static bool socket_is(int fd, int option, int want)
 
 static bool is_listening_socket(int fd)
 {
-    return socket_is(fd, SO_DOMAIN, AF_UNIX) && socket_is(fd, SO_TYPE, SOCK_SEQPACKET) && socket_is(fd, SO_ACCEPTCONN, 1);
+    return socket_is(fd, SO_DOMAIN, AF_UNIX) && socket_is(fd, SO_TYPE, SOCK_SEQPACKET) &&
+           socket_is(fd, SO_ACCEPTCONN, 1);
 }
 
 /* The first reason against it, before anything was made; STEP_NONE: go on, *ret_attempt has a slot. */
@@ -161,7 +162,8 @@ static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_s
 
 void launch_begin(struct warden *w, const struct op_request *request, int fds[LAUNCH_FDS])
 {
-    struct launch refused = {.request_tag = request->tag, .began_us = warden_now_us(), .generation = w->agent.generation};
+    struct launch refused = {
+        .request_tag = request->tag, .began_us = warden_now_us(), .generation = w->agent.generation};
     struct launch *l = free_flow(w);
     struct attempt *attempt = NULL;
     enum op_status status = l == NULL ? OP_BUSY : check_request(w, request, fds, &attempt);

@@ -1,9 +1,9 @@
 /*
  * launch - one launch on its way, from the request to the reply.
  *
- *   begin ──► CLONING ──zygote's reply──► BUILDING ──READY──► STARTING ──STARTED──► answered
- *      │          │                          │                   │
- *      └──────────┴── failure, end of file, deadline ────────────┴──► the groups are taken down, then answered
+ *   begin -> CLONING -zygote's reply-> BUILDING -READY-> STARTING -STARTED-> answered
+ *     |        |                        |                  |
+ *     `--------+- failure, end of file, deadline ----------+-> groups taken down -> answered
  *
  * Groups, limits, ids and membership are made and read back here, outside; what happens inside is sandbox.h.
  * Ownership: the flow owns its fds; the attempt's entry stays in the table.

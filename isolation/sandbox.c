@@ -96,7 +96,8 @@ int sandbox_drop_caps(uint64_t keep)
         return -errno;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     uint32_t low = (uint32_t)keep, high = (uint32_t)(keep >> 32);
-    struct __user_cap_data_struct sets[2] = {{.effective = low, .permitted = low}, {.effective = high, .permitted = high}};
+    struct __user_cap_data_struct sets[2] = {{.effective = low, .permitted = low},
+                                             {.effective = high, .permitted = high}};
     return syscall(SYS_capset, &header, sets) < 0 ? -errno : 0;
 }
 
@@ -197,7 +198,8 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
 noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sock_fprog *filter)
 {
     struct sandbox *s = &box;
-    *s = (struct sandbox){.spec = request->spec, .filter = filter, .oom_event = -1, .root = -1, .proc = -1, .sysctl = -1, .gate = -1};
+    *s = (struct sandbox){
+        .spec = request->spec, .filter = filter, .oom_event = -1, .root = -1, .proc = -1, .sysctl = -1, .gate = -1};
     take_fds(s, request, fds);
     if (!wait_word(s, LAUNCH_GO))
         _exit(1);

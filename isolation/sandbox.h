@@ -3,7 +3,8 @@
  * payload, drops what it no longer needs and goes on as the keeper.
  *
  * Ownership: one struct sandbox per process, static; its fds are the only ones open besides 0, 1, 2 (/dev/null).
- * Order:     is the security argument. sandbox.c's table of steps is the whole of it; the first failure ends the launch.
+ * Order:     is the security argument. sandbox.c's table of steps is the whole of it; the first failure ends the
+ *            launch.
  * Ids:       inside, 0 is the keeper, JOB_ID the payload; outside both lie in the attempt's own range.
  */
 #ifndef REEVE_ISOLATION_SANDBOX_H

@@ -22,7 +22,10 @@ static const char *const masked_files[] = {"kcore", "keys", "key-users", "timer_
                                            "interrupts", "kallsyms", "kpagecount"};
 static const char *const masked_folders[] = {"acpi", "scsi", "asound"};
 static const char *const read_only[] = {"sys", "bus", "fs", "irq", "sysrq-trigger"};
-static const char *const namespaces[] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"};
+static const char *const namespace_limits[] = {
+    "max_cgroup_namespaces", "max_ipc_namespaces",  "max_mnt_namespaces",  "max_net_namespaces",
+    "max_pid_namespaces",    "max_time_namespaces", "max_user_namespaces", "max_uts_namespaces",
+};
 
 static int attach(int mount_fd, int dir, const char *path)
 {
@@ -47,7 +50,8 @@ int sandbox_root_proc(struct sandbox *s)
     int fs = fsopen("proc", FSOPEN_CLOEXEC);
     if (fs < 0)
         return -errno;
-    if (fsconfig(fs, FSCONFIG_SET_STRING, "hidepid", "2", 0) == 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+    if (fsconfig(fs, FSCONFIG_SET_STRING, "hidepid", "2", 0) == 0 &&
+        fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
         s->proc = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_PLAIN | MOUNT_ATTR_NOEXEC);
     int rc = s->proc < 0 ? -errno : attach(s->proc, s->root, "proc");
     close(fs);
@@ -61,11 +65,8 @@ int sandbox_root_proc(struct sandbox *s)
 /* Not one more namespace inside: much kernel code is reachable only by the root of a fresh one. */
 int sandbox_root_nslimit(struct sandbox *s)
 {
-    EACH(i, namespaces) {
-        char path[48] = "max_";
-        strncat(path, namespaces[i], sizeof path - 32);
-        strcat(path, "_namespaces");
-        int rc = write_text_at(s->sysctl, path, "0");
+    EACH(i, namespace_limits) {
+        int rc = write_text_at(s->sysctl, namespace_limits[i], "0");
         if (rc < 0)
             return rc;
     }

@@ -228,8 +228,10 @@ static int freeze(int root)
     int fs = fspick(root, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
     if (fs < 0)
         return -errno;
-    int rc = fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 || fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0
-                 ? -errno : 0;
+    int rc = fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+                     fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0
+                 ? -errno
+                 : 0;
     close(fs);
     return rc < 0 ? rc : set_attr(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0);
 }

@@ -237,7 +237,8 @@ static uint32_t expected(const struct plan *plan, const struct seccomp_data *cal
         return SECCOMP_RET_ERRNO | EPERM;
     if (nr > (uint32_t)plan->highest || plan->verdict[nr] == UNKNOWN)
         return SECCOMP_RET_ERRNO | ENOSYS;
-    bool allowed = plan->verdict[nr] == ALLOW || (plan->verdict[nr] == BY_ARGUMENT && allowed_by_argument(plan->profile, call));
+    bool allowed = plan->verdict[nr] == ALLOW ||
+                   (plan->verdict[nr] == BY_ARGUMENT && allowed_by_argument(plan->profile, call));
     return allowed ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | EPERM;
 }
 

@@ -261,7 +261,8 @@ static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], uint64_t a
     at[ON_AGENT] = (struct pollfd){w->agent.sock, POLLIN, 0};
     at[ON_REMOVALS] = (struct pollfd){w->removals, POLLIN, 0}; /* each turn looks at all of them */
     for (int i = 0; i < LAUNCHES_MAX; i++)
-        at[ON_LAUNCHES + i] = (struct pollfd){w->launches[i].state != LAUNCH_FREE ? w->launches[i].sock : -1, POLLIN, 0};
+        at[ON_LAUNCHES + i] =
+            (struct pollfd){w->launches[i].state != LAUNCH_FREE ? w->launches[i].sock : -1, POLLIN, 0};
     uint64_t next = next_time(w, again), now = warden_now_us(), wait = next > now ? next - now : 0;
     int ms = next == UINT64_MAX ? -1 : (int)MIN((wait + 999) / 1000, 60000);
     if (poll(at, ON_COUNT, ms) < 0) {
@@ -280,8 +281,8 @@ static void on_time(struct warden *w)
     if (w->stopping && now >= w->stop_kill_us && w->agent.pid > 0)
         kill(w->agent.pid, SIGKILL);
     struct err err = {0};
-    if (!w->stopping && w->agent.sock < 0 && w->agent.pid == 0 && w->options.socket_fd < 0 && now >= w->agent.restart_us &&
-        warden_agent_start(w, &err) < 0)
+    if (!w->stopping && w->agent.sock < 0 && w->agent.pid == 0 && w->options.socket_fd < 0 &&
+        now >= w->agent.restart_us && warden_agent_start(w, &err) < 0)
         warden_agent_lost(w, err.text);
 }
 

@@ -61,10 +61,13 @@ void warden_agent_lost(struct warden *w, const char *why); /* kills it; the loop
 
 /* warden_ops.c */
 void warden_ops_read(struct warden *w); /* one request from the agent */
-void warden_ops_send(struct warden *w, uint32_t generation, const struct op_reply *reply); /* dropped when that agent is gone */
-/* Starts taking an attempt's groups down; `reply` is sent when they are gone, or with OP_BUSY when they won't go. */
+void warden_ops_send(struct warden *w, uint32_t generation,
+                     const struct op_reply *reply); /* dropped when that agent is gone */
+/* Starts taking an attempt's groups down; `reply` is sent when they are gone, or with OP_BUSY when they won't go.
+ */
 void warden_remove(struct warden *w, struct attempt *attempt, const struct op_reply *reply, uint32_t generation);
-/* Moves every removal on; after how many us that has to be done again, even without an event. UINT64_MAX: there is none. */
+/* Moves every removal on; after how many us that has to be done again, even without an event. UINT64_MAX: there is
+ * none. */
 uint64_t warden_removals_advance(struct warden *w);
 
 #endif

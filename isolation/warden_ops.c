@@ -80,7 +80,8 @@ static uint64_t advance(struct warden *w, struct attempt *attempt)
     struct removal *r = &attempt->removal;
     bool empty = cg_is_empty(&w->cg, attempt->group, r->events);
     if (empty && r->reply.kind == OP_REMOVE)
-        cg_usage(&w->cg, attempt->group, &r->reply.usage); /* what is empty counts no further: these are the last words */
+        cg_usage(&w->cg, attempt->group,
+                 &r->reply.usage); /* what is empty counts no further: these are the last words */
     if (empty && cg_remove(&w->cg, attempt->group) == 0)
         finish_removal(w, attempt);
     else if (warden_now_us() >= r->give_up_us)

@@ -33,7 +33,9 @@ static const char *check_namespaces(void)
     int fd = open("/proc/sys/user/max_user_namespaces", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     close(fd);
-    return n > 0 && strtoull(text, NULL, 10) > 0 ? NULL : "user namespaces are switched off (/proc/sys/user/max_user_namespaces is 0)";
+    return n > 0 && strtoull(text, NULL, 10) > 0
+               ? NULL
+               : "user namespaces are switched off (/proc/sys/user/max_user_namespaces is 0)";
 }
 
 static bool call_is_known(long number)
@@ -44,7 +46,9 @@ static bool call_is_known(long number)
 static const char *check_clone3(void)
 {
     struct clone_args args = {.flags = ~UINT64_C(0)}; /* refused by all that know the call */
-    return syscall(SYS_clone3, &args, sizeof args) < 0 && errno != ENOSYS ? NULL : "this kernel has no clone3 (Linux 5.7 is needed)";
+    return syscall(SYS_clone3, &args, sizeof args) < 0 && errno != ENOSYS
+               ? NULL
+               : "this kernel has no clone3 (Linux 5.7 is needed)";
 }
 
 static const char *check_mounts(void)
@@ -62,7 +66,8 @@ static const char *check_seccomp(void)
 
 int warden_preflight(struct err *err)
 {
-    static const char *(*const checks[])(void) = {check_root, check_namespaces, check_clone3, check_mounts, check_seccomp};
+    static const char *(*const checks[])(void) = {check_root, check_namespaces, check_clone3, check_mounts,
+                                                  check_seccomp};
     for (size_t i = 0; i < COUNT_OF(checks); i++) {
         const char *sentence = checks[i]();
         if (sentence != NULL)

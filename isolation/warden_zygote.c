@@ -69,7 +69,8 @@ static int wait_ready(int sock, struct err *err)
 {
     struct zygote_reply reply;
     struct pollfd at = {.fd = sock, .events = POLLIN};
-    if (poll(&at, 1, READY_TIME_MS) != 1 || fd_recv_packet(sock, &reply, sizeof reply, NULL, NULL) != (ssize_t)sizeof reply)
+    if (poll(&at, 1, READY_TIME_MS) != 1 ||
+        fd_recv_packet(sock, &reply, sizeof reply, NULL, NULL) != (ssize_t)sizeof reply)
         return err_set(err, -ECHILD, "the keeper program did not start (is it this release's reeve-keeper?)");
     if (reply.error != 0)
         return err_set(err, -reply.error, "cannot prepare the sandboxes' root: %.*s: %s", (int)sizeof reply.what,

@@ -39,7 +39,8 @@ struct keeper_message {
     uint32_t grace_ms;       /* STOP */
 };
 
-/* The exit record: exactly this, written once, then fsync'ed. A file shorter than it or with a wrong check is no record. */
+/* The exit record: exactly this, written once, then fsync'ed. A file shorter than it or with a wrong check is no
+ * record. */
 struct keeper_record {
     uint32_t magic, version; /* KEEPER_RECORD_MAGIC */
     struct attempt_id id;

@@ -32,7 +32,7 @@ struct sandbox_spec {
     uint64_t term;
     uint64_t cpu_milli;          /* quota, > 0 */
     uint64_t mem_bytes;          /* hard limit, no swap, >= SANDBOX_MEM_MIN */
-    uint64_t scratch_bytes;      /* size of /tmp (tmpfs); its pages count to the group, so the group gets mem + scratch */
+    uint64_t scratch_bytes;      /* size of /tmp (tmpfs); its pages count too: the group gets mem + scratch */
     uint64_t scratch_inodes;
     uint32_t pids_max;           /* processes and threads */
     uint32_t network;            /* enum net_mode */
@@ -64,8 +64,9 @@ struct op_reply {
  * the same tag; the last has count 0. */
 
 /* The args memfd: what becomes argv, env and cwd. Never looked into by the warden; the keeper hands it to the payload.
- *   u32 magic 'RVA1', u32 argc, u32 envc, u32 script_len, then argc + envc NUL-terminated texts, then the NUL-terminated
- *   cwd, then script_len bytes (written to /tmp/.script, mode 0500, argv[0] replaced by it). Total <= 1 MiB. */
+ *   u32 magic 'RVA1', u32 argc, u32 envc, u32 script_len,
+ *   then argc + envc NUL-terminated texts, then the NUL-terminated cwd,
+ *   then script_len bytes (written to /tmp/.script, mode 0500, argv[0] replaced by it). Total <= 1 MiB. */
 #define ARGS_MAGIC 0x31415652u
 #define ARGS_BYTES_MAX (1u << 20)
 

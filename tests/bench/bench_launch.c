@@ -1,10 +1,11 @@
 /*
- * What confinement costs: a launch by warden, zygote and keeper beside a bare clone3 with the same namespaces and execve.
+ * What confinement costs: a launch by warden, zygote and keeper beside a bare clone3 with the same namespaces and
+ * execve.
  *
- *   launch_floor_us   clone3 {user, pid, mnt, ipc, uts, cgroup, net} + execve /bin/true + wait: no ids, no limits, no root
- *   launch_us         LAUNCH to its answer: groups limited and read back, ids, root, filter, exec of /bin/true
- *   launch_reap_us    LAUNCH to the answer of REMOVE: the record fsynced, the output read, usage read, groups gone
- *   launches_per_s    eight agents' worth at once
+ *   launch_floor_clone3_exec  clone3 {user, pid, mnt, ipc, uts, cgroup, net}, execve /bin/true, wait; no limits
+ *   launch                    LAUNCH to its answer: groups limited and read back, ids, root, filter, exec of /bin/true
+ *   launch_reap_remove        LAUNCH to the answer of REMOVE: record fsynced, output read, usage read, groups gone
+ *   launches_per_s            the whole of it, eight at a time
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +51,8 @@ static void print_values(const char *name, double *values, size_t count)
 static void floor_once(void)
 {
     struct clone_args args = {
-        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET,
+        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+                 CLONE_NEWNET,
         .exit_signal = SIGCHLD,
     };
     char *argv[] = {(char *)(uintptr_t)argv_true[0], NULL}, *envp[] = {NULL};

@@ -1,0 +1,306 @@
+/* Groups on whatever this machine has. Root; leaves nothing. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "isolation/attempts.h"
+#include "isolation/cgroup.h"
+
+static struct cg cg;
+static char name[32];
+static const struct sandbox_spec spec = {
+    .cpu_milli = 1500, .mem_bytes = (64 << 20) + 1, .scratch_bytes = 1 << 20, .pids_max = 33};
+
+static void setup(void)
+{
+    struct err err = {0};
+    snprintf(name, sizeof name, "unit%d", (int)getpid());
+    ck_assert_msg(cg_open(&cg, name, &err) == 0, "%s", err.text);
+}
+
+static void teardown(void)
+{
+    for (int i = 0; i < cg.count; i++) {
+        char base[2 * CG_PATH_MAX];
+        snprintf(base, sizeof base, "%s/%s", cg.at[i].mount, cg.at[i].path);
+        ck_assert_int_eq(access(base, F_OK), 0);
+    }
+    struct cg copy = cg;
+    cg_close(&cg, true);
+    for (int i = 0; i < copy.count; i++) {
+        char base[2 * CG_PATH_MAX];
+        snprintf(base, sizeof base, "%s/%s", copy.at[i].mount, copy.at[i].path);
+        ck_assert_int_eq(access(base, F_OK), -1);
+    }
+}
+
+static pid_t sleeper(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;)
+            pause();
+    }
+    return pid;
+}
+
+/* All of it, the leaf too: what the zygote's clone3 does for real. */
+static void put(const char *group, pid_t pid)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", (int)pid);
+    ck_assert_int_eq(cg_attach(&cg, group, pid), 0);
+    if (cg.leaf >= 0)
+        ck_assert_int_eq(cg_file_write(cg.at[cg.leaf].base, group, "cgroup.procs", text), 0);
+}
+
+static int proc_of(pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+START_TEST(test_a_group_is_in_all_hierarchies_or_in_none)
+{
+    struct err err = {0};
+    ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", &err), 0);
+    ck_assert(cg_is_whole(&cg, "a1.0.1.s0"));
+    ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", &err), -EEXIST);
+    ck_assert(cg_is_whole(&cg, "a1.0.1.s0"));
+    ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+    ck_assert(!cg_is_whole(&cg, "a1.0.1.s0"));
+    ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+    /* one of them taken: the others are given back */
+    int last = cg.count - 1;
+    ck_assert_int_eq(mkdirat(cg.at[last].base, "a2.0.1.s0", 0755), 0);
+    ck_assert_int_eq(cg_make(&cg, "a2.0.1.s0", &err), -EEXIST);
+    ck_assert(last == 0 || faccessat(cg.at[0].base, "a2.0.1.s0", F_OK, 0) < 0);
+    ck_assert_int_eq(cg_remove(&cg, "a2.0.1.s0"), 0);
+}
+END_TEST
+
+START_TEST(test_limits_read_back_as_asked)
+{
+    struct err err = {0};
+    struct cg_value values[CG_VALUES_MAX];
+    ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", &err), 0);
+    ck_assert_msg(cg_limit(&cg, "a1.0.1.s0", &spec, &err) == 0, "%s", err.text);
+    int count = cg_values(&cg, &spec, values);
+    for (int i = 0; i < count; i++) {
+        char is[64];
+        ssize_t n = cg_file_read(cg.at[cg.of[values[i].controller]].base, "a1.0.1.s0", values[i].file, is, sizeof is);
+        if (n == -ENOENT && values[i].if_present)
+            continue;
+        ck_assert_msg(n > 0 && strcmp(is, values[i].text) == 0, "%s", values[i].file);
+    }
+    ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+}
+END_TEST
+
+START_TEST(test_members_are_known_killed_and_gone)
+{
+    struct err err = {0};
+    ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", &err), 0);
+    ck_assert(cg_is_empty(&cg, "a1.0.1.s0", -1));
+    pid_t pid = sleeper();
+    int proc = proc_of(pid);
+    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s0", proc), -ESRCH);
+    put("a1.0.1.s0", pid);
+    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s0", proc), 0);
+    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s1", proc), -ESRCH);
+    ck_assert_int_eq(cg_check_member(&cg, "1.0.1.s0", proc), -ESRCH);
+    ck_assert(!cg_is_empty(&cg, "a1.0.1.s0", -1));
+    ck_assert_int_lt(cg_remove(&cg, "a1.0.1.s0"), 0); /* never while something is in it */
+    ck_assert(cg_is_whole(&cg, "a1.0.1.s0"));
+    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s0", proc), 0);
+    ck_assert_int_eq(cg_kill(&cg, "a1.0.1.s0"), 0);
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    ck_assert(cg_is_empty(&cg, "a1.0.1.s0", -1));
+    ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+    close(proc);
+}
+END_TEST
+
+START_TEST(test_without_a_cgroup2_mount_members_are_killed_one_by_one)
+{
+    struct err err = {0};
+    if (cg.at[0].v2)
+        return; /* pure v2: there is always one */
+    int leaf = cg.leaf;
+    ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", &err), 0);
+    pid_t pid = sleeper();
+    put("a1.0.1.s0", pid);
+    struct cg blind = cg;
+    blind.leaf = -1;
+    blind.count = leaf >= 0 ? cg.count - 1 : cg.count; /* the leaf is the last one found */
+    ck_assert(!cg_is_empty(&blind, "a1.0.1.s0", -1));
+    ck_assert_int_eq(cg_kill(&blind, "a1.0.1.s0"), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert(cg_is_empty(&blind, "a1.0.1.s0", -1));
+    ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+}
+END_TEST
+
+START_TEST(test_usage_counts_the_group)
+{
+    struct err err = {0};
+    struct usage usage;
+    ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", &err), 0);
+    pid_t pid = sleeper();
+    put("a1.0.1.s0", pid);
+    cg_usage(&cg, "a1.0.1.s0", &usage);
+    ck_assert_uint_eq(usage.pids_peak, 1);
+    ck_assert_uint_eq(usage.oom_kills, 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+    cg_usage(&cg, "a1.0.1.s0", &usage); /* of nothing: nothing */
+    ck_assert_uint_eq(usage.pids_peak, 0);
+}
+END_TEST
+
+START_TEST(test_one_name_serves_one_warden)
+{
+    struct cg second;
+    struct err err = {0};
+    ck_assert_int_eq(cg_open(&second, name, &err), -EBUSY);
+    ck_assert_ptr_nonnull(strstr(err.text, name));
+}
+END_TEST
+
+/* Started again from elsewhere: what lives on is found. */
+START_TEST(test_an_earlier_place_is_found_again)
+{
+    struct err err = {0};
+    struct cg again;
+    char dir[2 * CG_PATH_MAX], procs[2 * CG_PATH_MAX + 16], pid[16];
+    const struct cg_hierarchy *h = &cg.at[cg.of[CG_PIDS]];
+    if (h->v2)
+        return; /* a group with children and controllers may not have processes */
+    ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", &err), 0);
+    snprintf(dir, sizeof dir, "%s/elsewhere%d", h->mount, (int)getpid());
+    snprintf(procs, sizeof procs, "%s/cgroup.procs", dir);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    FILE *f = fopen(procs, "we");
+    ck_assert(f != NULL && fputs(pid, f) >= 0 && fclose(f) == 0);
+    int lock = cg.at[0].base;
+    cg.at[0].base = openat(lock, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the first life's lock goes with it */
+    close(lock);
+    ck_assert_msg(cg_open(&again, name, &err) == 0, "%s", err.text);
+    ck_assert(cg_is_whole(&again, "a1.0.1.s0"));
+    ck_assert_str_eq(again.at[again.of[CG_PIDS]].path, h->path);
+    cg_close(&again, false);
+    ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+    snprintf(procs, sizeof procs, "%s/cgroup.procs", h->mount);
+    f = fopen(procs, "we");
+    ck_assert(f != NULL && fputs(pid, f) >= 0 && fclose(f) == 0 && rmdir(dir) == 0);
+}
+END_TEST
+
+static const struct path_row {
+    const char *sentence, *controller, *path;
+} paths[] = {
+    {"a controller alone in its hierarchy", "memory", "/a/b"},
+    {"one of two mounted together", "cpuacct", "/c"},
+    {"no controller: v2", NULL, "/u"},
+    {"a name that only begins like one", "cp", NULL},
+    {"a named hierarchy is no controller", "systemd", NULL},
+};
+
+START_TEST(test_path_in)
+{
+    static const char text[] = "12:memory:/a/b\n5:cpu,cpuacct:/c\n1:name=systemd:/s\n0::/u\n";
+    char path[CG_PATH_MAX];
+    bool found = cg_path_in(text, paths[_i].controller, path);
+    ck_assert_msg(found == (paths[_i].path != NULL), "%s", paths[_i].sentence);
+    if (found)
+        ck_assert_str_eq(path, paths[_i].path);
+}
+END_TEST
+
+static const struct group_row {
+    const char *name;
+    bool ok;
+} groups[] = {
+    {"a812.17.1.s5", true},
+    {"a18446744073709551615.4294967295.4294967295.s4095", true},
+    {"a0.0.1.s0", true},
+    {"a1.0.0.s0", false},
+    {"a1.0.1.s4096", false},
+    {"a01.0.1.s0", false},
+    {"a1.0.1.s", false},
+    {"a1.0.1", false},
+    {"a18446744073709551616.0.1.s0", false},
+    {"a1.4294967296.1.s0", false},
+    {"b1.0.1.s0", false},
+    {"a1.0.1.s0x", false},
+    {"", false},
+    {"a-1.0.1.s0", false},
+    {"a1.0.1.s0/..", false},
+};
+
+START_TEST(test_group_name)
+{
+    struct attempt_id id;
+    uint32_t slot;
+    ck_assert_msg(attempt_group_parse(groups[_i].name, &id, &slot) == groups[_i].ok, "'%s'", groups[_i].name);
+}
+END_TEST
+
+START_TEST(test_slots_are_not_shared)
+{
+    static struct attempts a;
+    a.slots = 3;
+    struct attempt *adopted = attempts_adopt(&a, "a7.0.1.s1");
+    ck_assert_ptr_nonnull(adopted);
+    ck_assert_ptr_null(attempts_adopt(&a, "a8.0.1.s1")); /* the slot is taken */
+    ck_assert_ptr_null(attempts_adopt(&a, "a7.0.1.s2")); /* the id is */
+    struct attempt *first = attempts_add(&a, (struct attempt_id){9, 0, 1}),
+                   *second = attempts_add(&a, (struct attempt_id){9, 0, 2});
+    ck_assert_uint_eq(attempts_slot(&a, first), 0);
+    ck_assert_uint_eq(attempts_slot(&a, second), 2);
+    ck_assert_ptr_null(attempts_add(&a, (struct attempt_id){9, 0, 3}));
+    ck_assert_ptr_eq(attempts_find(&a, (struct attempt_id){7, 0, 1}), adopted);
+    attempts_drop(&a, adopted);
+    ck_assert_ptr_null(attempts_find(&a, (struct attempt_id){7, 0, 1}));
+    ck_assert_str_eq(attempts_add(&a, (struct attempt_id){9, 0, 3})->group, "a9.0.3.s1");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("isolation/cgroup");
+    TCase *pure = tcase_create("names"), *t = tcase_create("groups");
+    tcase_add_loop_test(pure, test_path_in, 0, (int)COUNT_OF(paths));
+    tcase_add_loop_test(pure, test_group_name, 0, (int)COUNT_OF(groups));
+    tcase_add_test(pure, test_slots_are_not_shared);
+    suite_add_tcase(s, pure);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, test_a_group_is_in_all_hierarchies_or_in_none);
+    tcase_add_test(t, test_limits_read_back_as_asked);
+    tcase_add_test(t, test_members_are_known_killed_and_gone);
+    tcase_add_test(t, test_without_a_cgroup2_mount_members_are_killed_one_by_one);
+    tcase_add_test(t, test_usage_counts_the_group);
+    tcase_add_test(t, test_one_name_serves_one_warden);
+    tcase_add_test(t, test_an_earlier_place_is_found_again);
+    if (geteuid() == 0)
+        suite_add_tcase(s, t);
+    else
+        printf("skipped: groups need root\n");
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
