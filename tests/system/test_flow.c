@@ -377,11 +377,14 @@ END_TEST
 START_TEST(a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again)
 {
     uint64_t job = accepted("acme", "{\"command\":\"sleep 2; echo done $REEVE_FENCE\"}");
-    pid_t keeper = 0;
-    while ((keeper = system_keeper(0)) == 0)
+    struct wait_reply reply = {0};
+    while (!(system_wait(job, 10, &reply) || (reply.row.state != NULL && strcmp(reply.row.state, "running") == 0)))
         system_pause_ms(10);
-    system_pause_ms(200);
-    kill(keeper, SIGKILL);
+    fields_clear(&wait_reply_fields, &reply);
+    system_pause_ms(300); /* until the keeper of the job before has left */
+    pid_t keeper = system_keeper(0);
+    ck_assert_int_gt(keeper, 1);
+    ck_assert_int_eq(kill(keeper, SIGKILL), 0);
     ends_as(job, "succeeded", 0);
     struct job_view view = shown(job);
     ck_assert_uint_eq(view.attempts.count, 2);
