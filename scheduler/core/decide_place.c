@@ -2,6 +2,11 @@
 
 #include "scheduler/core/state.h"
 
+/*
+ * Greedy: the tenant with the least share, its best task, the fullest node it fits on; what doesn't fit steps aside for
+ * this turn and the next one is tried. Nothing is reserved: a small task may pass a large one, and a large one may wait
+ * for as long as small ones keep coming. (Reservations and backfill would go here, before try_first().)
+ */
 #define SKIPPED_MAX 256 /* entries of one shape passed over one by one in a turn */
 #define FAILED_MAX 256  /* tries of one tenant that fail in a turn: its own shapes wait, nobody else's */
 

@@ -175,6 +175,27 @@ START_TEST(two_submissions_of_one_batch_get_two_ids)
 }
 END_TEST
 
+START_TEST(ids_go_on_after_a_restart_from_journal_or_snapshot)
+{
+    begin();
+    uint64_t last = world_submit(&w, "globex", world_spec(1000, GIB));
+    struct core *cores[] = {world_replayed(&w, NULL), world_restored(&w, NULL)};
+    for (size_t i = 0; i < 2; i++) {
+        struct job_spec spec = world_spec(1000, GIB);
+        struct submit_call call = {.tenant = (char[]){"globex"}, .spec = spec};
+        struct submit_reply quote;
+        struct fact f;
+        ck_assert_int_eq(core_check_submit(cores[i], &call, 0, "root", w.now, &f, &quote, &w.refusal), CORE_FACT);
+        ck_assert_uint_eq(quote.job, last + 1);
+        fact_clear(&f);
+        fields_clear(&submit_reply_fields, &quote);
+        fields_clear(&job_spec_fields, &spec);
+        core_free(cores[i]);
+    }
+    world_fini(&w);
+}
+END_TEST
+
 /* ---- quotes, bounds --------------------------------------------------------------------------------- */
 
 START_TEST(a_quote_says_what_is_expected_and_what_it_may_cost_at_most)
@@ -351,6 +372,28 @@ START_TEST(a_cancel_meets_a_placement_in_flight_later)
 }
 END_TEST
 
+START_TEST(who_is_to_stop_before_he_heard_of_it_hears_of_it_first)
+{
+    begin();
+    uint64_t job = world_submit(&w, "globex", world_spec(1000, GIB));
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert_uint_eq(cancel(job, -1).stopping, 1);
+    struct run_call run;
+    uint64_t paid_us;
+    uint32_t cause;
+    struct attempt_id id = {job, 0, 1};
+    ck_assert_int_eq(core_duty(w.core, id, false, &run, &paid_us, &cause), DUTY_RUN);
+    fields_clear(&run_call_fields, &run);
+    ck_assert_int_eq(core_duty(w.core, id, true, &run, &paid_us, &cause), DUTY_STOP);
+    /* A node that says hello without it never heard of it: then it is over, and nobody starts it any more. */
+    world_hello(&w, "n1", "b", 16, 64 * GIB);
+    ck_assert_int_eq(core_duty(w.core, id, false, &run, &paid_us, &cause), DUTY_FORGET);
+    (void)world_decide(&w);
+    ck_assert(world_is(&w, job, "cancelled"));
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(the_last_end_of_a_batch_says_that_the_job_is_done)
 {
     begin();
@@ -384,6 +427,8 @@ int main(void)
     tcase_add_test(t, the_same_key_with_another_body_is_refused_with_what_differs);
     tcase_add_test(t, jobs_without_a_key_are_different_jobs);
     tcase_add_test(t, two_submissions_of_one_batch_get_two_ids);
+    tcase_add_test(t, ids_go_on_after_a_restart_from_journal_or_snapshot);
+    tcase_add_test(t, who_is_to_stop_before_he_heard_of_it_hears_of_it_first);
     tcase_add_test(t, a_quote_says_what_is_expected_and_what_it_may_cost_at_most);
     tcase_add_test(t, a_dry_run_answers_and_changes_nothing);
     tcase_add_test(t, a_full_queue_is_refused_by_name);
