@@ -74,7 +74,8 @@ struct parser {
     char **argv;
 };
 
-static const struct option_row *look_up(const struct parser *p, const char *arg, const char **ret_value, void **ret_into)
+static const struct option_row *look_up(const struct parser *p, const char *arg, const char **ret_value,
+                                        void **ret_into)
 {
     bool is_long = arg[1] == '-';
     size_t len = is_long ? strcspn(arg + 2, "=") : 1;

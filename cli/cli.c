@@ -70,7 +70,10 @@ void cli_find_sockets(struct cli *cli)
         snprintf(beside, sizeof beside, "%s", dir);
     } else if (socket != NULL) {
         const char *slash = strrchr(socket, '/');
-        snprintf(beside, sizeof beside, "%.*s", slash != NULL ? (int)(slash - socket) : 1, slash != NULL ? socket : ".");
+        if (slash != NULL)
+            snprintf(beside, sizeof beside, "%.*s", (int)(slash - socket), socket);
+        else
+            memcpy(beside, ".", 2);
     }
     if (socket != NULL)
         snprintf(cli->scheduler_path, sizeof cli->scheduler_path, "%s", socket);
@@ -159,7 +162,8 @@ static int conclude(struct cli *cli, int rc, struct refusal *refusal, const stru
 int cli_try(struct cli *cli, enum client_method method, const void *params, void *result, const char *quiet_code,
             struct refusal *refusal)
 {
-    const struct ask a = {&cli->scheduler, cli->scheduler_path, &client_methods[method], params, result, repeatable[method]};
+    const struct ask a = {&cli->scheduler, cli->scheduler_path, &client_methods[method], params, result,
+                          repeatable[method]};
     struct err err = {0};
     return conclude(cli, ask(&a, refusal, &err), refusal, &err, quiet_code);
 }
@@ -271,20 +275,20 @@ int cli_json(const struct fields *f, const void *object)
 
 int job_ref_parse(const char *text, struct job_ref *ret, struct err *err)
 {
-    static const uint64_t most[3] = {INT64_MAX, UINT32_MAX - 1, UINT32_MAX};
-    uint64_t parts[3] = {0};
+    static const uint64_t least[] = {1, 0, 1}, most[] = {INT64_MAX, UINT32_MAX - 1, UINT32_MAX};
+    uint64_t parts[COUNT_OF(most)] = {0};
     size_t count = 0;
     char copy[64];
-    if (strlen(text) >= sizeof copy)
-        return err_set(err, -EINVAL, "'%.40s...' is not a job; write 812, or 812.17 for one task", text);
-    memcpy(copy, text, strlen(text) + 1);
-    for (char *at = copy, *next; at != NULL; at = next, count++) {
+    bool good = strlen(text) < sizeof copy;
+    snprintf(copy, sizeof copy, "%s", text);
+    for (char *at = copy, *next; at != NULL && good; at = next, count++) {
         next = strchr(at, '.');
         if (next != NULL)
             *next++ = '\0';
-        if (count == 3 || parse_u64(at, count == 1 ? 0 : 1, most[MIN(count, (size_t)2)], &parts[MIN(count, (size_t)2)], NULL) < 0)
-            return err_set(err, -EINVAL, "'%s' is not a job; write 812, or 812.17 for one task", text);
+        good = count < COUNT_OF(most) && parse_u64(at, least[count], most[count], &parts[count], NULL) == 0;
     }
+    if (!good)
+        return err_set(err, -EINVAL, "'%.40s' is not a job; write 812, or 812.17 for one task", text);
     *ret = (struct job_ref){parts[0], (uint32_t)parts[1], (uint32_t)parts[2], count > 1, count > 2};
     return 0;
 }

@@ -41,7 +41,7 @@ int cli_short_path(const char *path, char out[108], struct err *err) MUST_USE;
  * what the program exits with. timeout_ms 0 = as long as it takes. */
 int cli_call(struct cli *cli, enum client_method method, const void *params, void *result);
 int cli_report(struct cli *cli, enum report_method method, const void *params, void *result);
-/* The same, but a refusal with this code is not told: CLI_REFUSED comes back and `refusal` is filled (caller clears). */
+/* The same, but a refusal with this code is not told: CLI_REFUSED comes back, `refusal` is filled (caller clears). */
 int cli_try(struct cli *cli, enum client_method method, const void *params, void *result, const char *quiet_code,
             struct refusal *refusal);
 

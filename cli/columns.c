@@ -107,8 +107,8 @@ static void add_cut(struct buf *out, const char *text, size_t room)
     buf_add_str(out, coloured ? "\033[0m\xe2\x80\xa6" : "\xe2\x80\xa6");
 }
 
-static void write_cell(const struct columns *t, const struct layout *l, size_t c, const char *text, size_t used, int width,
-                       struct buf *out)
+static void write_cell(const struct columns *t, const struct layout *l, size_t c, const char *text, size_t used,
+                       int width, struct buf *out)
 {
     size_t columns = format_columns(text);
     size_t space = columns < l->width[c] ? l->width[c] - columns : 0;
@@ -122,8 +122,8 @@ static void write_cell(const struct columns *t, const struct layout *l, size_t c
         pad(out, space);
 }
 
-static void write_row(const struct columns *t, const struct layout *l, size_t row, bool head, unsigned indent, int width,
-                      struct buf *out)
+static void write_row(const struct columns *t, const struct layout *l, size_t row, bool head, unsigned indent,
+                      int width, struct buf *out)
 {
     size_t used = indent, begin = out->len;
     pad(out, indent);

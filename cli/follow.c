@@ -79,7 +79,8 @@ int follow_write(enum log_stream which, const struct log_reply *reply)
         fputs(buf_text(&text), stderr);
         buf_fini(&text);
     }
-    return write_all(which == STREAM_OUT ? STDOUT_FILENO : STDERR_FILENO, (const char *)reply->data.data, reply->data.len);
+    return write_all(which == STREAM_OUT ? STDOUT_FILENO : STDERR_FILENO, (const char *)reply->data.data,
+                     reply->data.len);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------------------- */

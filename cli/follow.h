@@ -20,7 +20,7 @@ struct follow_setup {
     bool streams[LOG_STREAM_COUNT]; /* of this task, to stdout and stderr */
     uint32_t epoch;                 /* attempt to begin with; 0 = the newest */
     bool only_this_attempt;
-    bool interrupt_cancels;         /* Ctrl-C cancels the job and stays; the second one leaves. Else it leaves at once */
+    bool interrupt_cancels;         /* Ctrl-C cancels the job and stays, a second one leaves; else the first leaves */
     void (*on_change)(void *arg, const struct wait_reply *now); /* NULL = nobody wants to know */
     void *arg;
 };

@@ -23,10 +23,10 @@ void format_styled(struct buf *out, bool on, enum style style, const char *text)
 enum style format_state_style(const char *state);
 
 void format_cost(struct buf *out, int64_t micros, const char *currency); /* "13.02 EUR"; two to six decimals */
-void format_bytes(struct buf *out, uint64_t bytes);                      /* "3.4Gi", "512Ki", "17"; rounded for reading */
+void format_bytes(struct buf *out, uint64_t bytes);                      /* "3.4Gi", "512Ki", "17"; cut for reading */
 void format_cpus(struct buf *out, uint64_t milli);                       /* "2", "0.5" */
 void format_span(struct buf *out, uint64_t us);                          /* "4m12s", "1h05m", "37ms", "2d03h" */
-void format_clock(struct buf *out, int64_t utc_us, int64_t now_utc_us);  /* "14:32" today, "Nov 23 14:32", "2025-11-23" */
+void format_clock(struct buf *out, int64_t utc_us, int64_t now_utc_us);  /* "14:32:05" today, "Nov 23 14:32", a date */
 void format_instant(struct buf *out, int64_t utc_us);                    /* "2026-11-23 14:32:05", local time */
 void format_bar(struct buf *out, uint64_t part, uint64_t whole, unsigned cells); /* "███░░░" */
 void format_resources(struct buf *out, const struct resources *r);       /* "cpu 2, memory 4Gi, gpu 1" */

@@ -23,11 +23,12 @@ void job_request_fini(struct job_request *r);
 /* Reads a file ("-" = stdin). -EINVAL: "train.yaml:7:12: resources.memory: ..." or "job.sh:3: --memory: ...". */
 int job_request_read(struct job_request *r, const char *path, struct err *err) MUST_USE;
 /* The same from text; `name` is what messages call it. */
-int job_request_read_text(struct job_request *r, const char *name, const char *text, size_t len, struct err *err) MUST_USE;
+int job_request_read_text(struct job_request *r, const char *name, const char *text, size_t len,
+                          struct err *err) MUST_USE;
 /* A key of 128 random bits, when there is none. */
 int job_request_make_key(struct job_request *r, struct err *err) MUST_USE;
-/* Splits a line as a shell would: spaces, '...', "...", backslash; a '#' at the start of a word ends it. The words lie in
- * `line`, which is overwritten. -EINVAL: a quote that isn't closed, or more than `max` words. */
+/* Splits a line as a shell would: spaces, '...', "...", backslash; a '#' at the start of a word ends it. The words lie
+ * in `line`, which is overwritten. -EINVAL: a quote that isn't closed, or more than `max` words. */
 int words_split(char *line, char **words, size_t max, size_t *ret_count, struct err *err) MUST_USE;
 
 #endif

@@ -13,8 +13,10 @@ struct logs_options {
 static const struct option_row rows[] = {
     {.name = "follow", .letter = 'f', .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, follow),
      .help = "stay and pass on what is written, until the job is over"},
-    {.name = "stdout", .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, only_out), .help = "only its stdout"},
-    {.name = "stderr", .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, only_err), .help = "only its stderr"},
+    {.name = "stdout", .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, only_out),
+     .help = "only its stdout"},
+    {.name = "stderr", .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, only_err),
+     .help = "only its stderr"},
 };
 const struct option_set logs_options = OPTION_SET(rows);
 
@@ -87,7 +89,8 @@ int cmd_logs(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "%s", err.text);
     if (o.follow && cli->json)
         return cli_usage(cli, "--json and --follow don't go together");
-    const bool streams[LOG_STREAM_COUNT] = {[STREAM_OUT] = !o.only_err || o.only_out, [STREAM_ERR] = !o.only_out || o.only_err};
+    bool both = o.only_out == o.only_err;
+    const bool streams[LOG_STREAM_COUNT] = {[STREAM_OUT] = both || o.only_out, [STREAM_ERR] = both || o.only_err};
     int code = ref.has_task ? CLI_DONE : find_task(cli, &ref);
     if (code != CLI_DONE)
         return code;

@@ -13,8 +13,8 @@ struct drain_options {
     const char *reason;
 };
 static const struct option_row drain_rows[] = {
-    {.name = "reason", .letter = 'r', .kind = OPTION_TEXT, .value = "TEXT", .offset = offsetof(struct drain_options, reason),
-     .help = "why; shown by `reeve nodes`"},
+    {.name = "reason", .letter = 'r', .kind = OPTION_TEXT, .value = "TEXT",
+     .offset = offsetof(struct drain_options, reason), .help = "why; shown by `reeve nodes`"},
 };
 const struct option_set drain_options = OPTION_SET(drain_rows);
 const struct option_set undrain_options = {0};
@@ -61,8 +61,9 @@ static void add_node(struct cli *cli, struct columns *t, const struct node_row *
 int cmd_nodes(struct cli *cli, int argc, char **argv)
 {
     static const struct column columns[] = {
-        {"NODE", false, true},    {"STATE", false, true},   {"CPU", true, true},   {"MEMORY", true, true}, {"OTHER", false, false},
-        {"RUNNING", true, true}, {"VERSION", false, false}, {"SEEN", true, false}, {"REASON", false, false}};
+        {"NODE", false, true},   {"STATE", false, true}, {"CPU", true, true},
+        {"MEMORY", true, true},  {"OTHER", false, false}, {"RUNNING", true, true},
+        {"VERSION", false, false}, {"SEEN", true, false}, {"REASON", false, false}};
     struct words words = {0};
     if (cli_options(cli, &nodes_options, NULL, argc, argv, &words, 0, 0) < 0)
         return CLI_USAGE;

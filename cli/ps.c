@@ -51,8 +51,9 @@ static const struct column ps_columns[] = {
     {"QUOTE", true, false}, {"USER", false, false}, {"WAITING FOR", false, false},
 };
 static const struct column history_columns[] = {
-    {"ID", true, true},    {"NAME", false, true},  {"STATE", false, true}, {"TASKS", false, true}, {"TENANT", false, true},
-    {"USER", false, true}, {"COST", true, true},   {"ENDED", false, true}, {"AFTER", true, true},
+    {"ID", true, true},     {"NAME", false, true}, {"STATE", false, true},
+    {"TASKS", false, true}, {"TENANT", false, true}, {"USER", false, true},
+    {"COST", true, true},   {"ENDED", false, true}, {"AFTER", true, true},
 };
 
 static void add_id_name_state_tasks(struct cli *cli, struct columns *t, const struct job_row *row)
@@ -90,7 +91,8 @@ static void add_ps(struct cli *cli, struct columns *t, const struct job_row *row
     columns_add(t, row->waiting_for);
 }
 
-static void add_history(struct cli *cli, struct columns *t, const struct job_row *row, const char *currency, int64_t now)
+static void add_history(struct cli *cli, struct columns *t, const struct job_row *row, const char *currency,
+                        int64_t now)
 {
     add_id_name_state_tasks(cli, t, row);
     columns_add(t, row->tenant);

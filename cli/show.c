@@ -177,7 +177,8 @@ static void put_amount(struct buf *out, const struct charge *c)
 static void put_charges(struct cli *cli, struct buf *out, const struct attempt_view *a, const char *currency)
 {
     static const struct column columns[] = {
-        {"RESOURCE", false, true}, {"AMOUNT", true, true}, {"FROM", true, true}, {"FOR", true, true}, {"COST", true, true}, {"PRICES", true, true}};
+        {"RESOURCE", false, true}, {"AMOUNT", true, true}, {"FROM", true, true},
+        {"FOR", true, true},       {"COST", true, true},   {"PRICES", true, true}};
     buf_add_str(out, "    charged ");
     format_cost(out, a->spent_micros, currency);
     if (a->hold_micros > 0) {

@@ -26,8 +26,10 @@ static void print_status(struct cli *cli, const struct status_reply *s)
     buf_addf(&text, "\n%-12sterm %" PRIu64 ", entry %" PRIu64, "journal", s->term, s->seq);
     if (s->durable < s->seq)
         buf_addf(&text, ", durable up to %" PRIu64, s->durable);
-    buf_addf(&text, "\n%-12s%" PRIu64 "   tasks waiting %" PRIu64 "   running %" PRIu64, "jobs", s->jobs, s->queued, s->live);
-    buf_addf(&text, "\n%-12s%" PRIu64 "\n%-12sversion %" PRIu64 "\n%-12s", "nodes", s->nodes, "policy", s->policy_version, "up for");
+    buf_addf(&text, "\n%-12s%" PRIu64 "   tasks waiting %" PRIu64 "   running %" PRIu64, "jobs", s->jobs, s->queued,
+             s->live);
+    buf_addf(&text, "\n%-12s%" PRIu64 "\n%-12sversion %" PRIu64 "\n%-12s", "nodes", s->nodes, "policy",
+             s->policy_version, "up for");
     format_span(&text, s->uptime_ms * 1000);
     buf_add_str(&text, "\n");
     put_text(&text, "writer", s->writer);

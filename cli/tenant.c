@@ -83,7 +83,8 @@ static void add_money(struct cli *cli, struct columns *t, const struct tenant_ro
     if (limited) {
         struct buf text = {0};
         format_cost(&text, row->free_micros, NULL);
-        format_styled(columns_cell(t), cli->colour_out, row->free_micros <= 0 ? STYLE_BAD : STYLE_PLAIN, buf_text(&text));
+        format_styled(columns_cell(t), cli->colour_out, row->free_micros <= 0 ? STYLE_BAD : STYLE_PLAIN,
+                      buf_text(&text));
         buf_fini(&text);
     }
     columns_next(t);

@@ -187,7 +187,8 @@ void timer_set_us(struct timer *t, uint64_t us)
 {
     const uint64_t year_s = UINT64_C(366) * 86400; /* beyond it libevent's own arithmetic is not ours to trust */
     uint64_t seconds = us / 1000000;
-    struct timeval tv = {.tv_sec = (time_t)(seconds < year_s ? seconds : year_s), .tv_usec = (suseconds_t)(us % 1000000)};
+    struct timeval tv = {.tv_sec = (time_t)(seconds < year_s ? seconds : year_s),
+                         .tv_usec = (suseconds_t)(us % 1000000)};
     int rc = event_add(&t->event, &tv); /* only the heap of timers can fail, and it grows at start-up */
     assert(rc == 0);
 }

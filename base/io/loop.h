@@ -50,7 +50,8 @@ void timer_free(struct timer *t);
 
 enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 /* Level-triggered, persistent. The fd stays the caller's. */
-int watch_new(struct watch **ret, struct loop *l, int fd, int what, void (*fn)(void *arg, int what), void *arg) MUST_USE;
+int watch_new(struct watch **ret, struct loop *l, int fd, int what, void (*fn)(void *arg, int what),
+              void *arg) MUST_USE;
 void watch_free(struct watch *w);
 /* A signal as an ordinary callback. */
 int watch_signal(struct watch **ret, struct loop *l, int signo, void (*fn)(void *arg, int what), void *arg) MUST_USE;

@@ -238,7 +238,8 @@ void rpc_server_free(struct rpc_server *s)
         rpc_conn_end(c, "the server stops", true);
     }
     struct stat st;
-    if (s->path[0] != '\0' && lstat(s->path, &st) == 0 && st.st_ino == s->socket.st_ino && st.st_dev == s->socket.st_dev)
+    if (s->path[0] != '\0' && lstat(s->path, &st) == 0 && st.st_ino == s->socket.st_ino &&
+        st.st_dev == s->socket.st_dev)
         unlink(s->path);
     watch_free(s->accepts);
     timer_free(s->retry);

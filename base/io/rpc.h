@@ -1,7 +1,7 @@
 /*
  * rpc - JSON-RPC 2.0 over a stream socket, one object per line, both directions on one connection.
  *
- * Server:   rpc_listen() on a UNIX socket path; who calls is known from the kernel (SO_PEERCRED), never from the message.
+ * Server:   rpc_listen() on a UNIX socket path; who calls is known from the kernel (SO_PEERCRED), not from the message.
  * Client:   rpc_connect(); the agent's link uses both sides of it: it calls and is called.
  * Methods:  a table (struct rpc_method) of name, params table, result table: parsing, checking and help come from it.
  * Answers:  a handler answers at once or later, through a struct rpc_ticket that stays valid (and harmless) when

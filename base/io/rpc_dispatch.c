@@ -105,7 +105,8 @@ static void on_answer(struct rpc_conn *c, const struct json_message *msg)
     struct refusal refusal = {0};
     const struct fields *f = call.m->result;
     void *result = calloc(1, f != NULL ? f->size : 1);
-    int rc = result == NULL ? err_set(&err, -ENOMEM, "out of memory") : rpc_text_outcome(msg, f, result, &refusal, &err);
+    int rc = result != NULL ? rpc_text_outcome(msg, f, result, &refusal, &err)
+                            : err_set(&err, -ENOMEM, "out of memory");
     if (rc > 0) {
         rc = err_set(&err, strcmp(refusal.code, "unavailable") == 0 ? -EAGAIN : -EPERM, "%s: %s", refusal.code,
                      refusal.message != NULL ? refusal.message : "refused");

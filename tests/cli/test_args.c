@@ -25,8 +25,10 @@ static int set_called(void *into, const char *value, struct err *err)
 
 static const struct option_row rows[] = {
     {.name = "flag", .letter = 'f', .kind = OPTION_FLAG, .offset = offsetof(struct target, flag), .help = ""},
-    {.name = "text", .letter = 't', .kind = OPTION_TEXT, .value = "TEXT", .offset = offsetof(struct target, text), .help = ""},
-    {.name = "small", .kind = OPTION_U32, .value = "N", .max = 100, .offset = offsetof(struct target, small), .help = ""},
+    {.name = "text", .letter = 't', .kind = OPTION_TEXT, .value = "TEXT", .offset = offsetof(struct target, text),
+     .help = ""},
+    {.name = "small", .kind = OPTION_U32, .value = "N", .max = 100, .offset = offsetof(struct target, small),
+     .help = ""},
     {.name = "large", .kind = OPTION_U64, .value = "N", .offset = offsetof(struct target, large), .help = ""},
     {.name = "called", .letter = 'c', .kind = OPTION_CALL, .value = "X", .set = set_called, .help = ""},
 };
@@ -50,7 +52,8 @@ static const struct {
     {"a value may look like an option", false, {"--text", "--flag"}, "0 --flag 0 0  |", NULL},
     {"a value may be empty", false, {"--text="}, "0  0 0  |", NULL},
     {"the last one wins", false, {"--small=1", "--small=2"}, "0 - 2 0  |", NULL},
-    {"words of another command are left alone", true, {"-f", "grep", "-t", "--", "--text"}, "1 - 0 0  | grep -t -- --text", NULL},
+    {"words of another command are left alone", true, {"-f", "grep", "-t", "--", "--text"},
+     "1 - 0 0  | grep -t -- --text", NULL},
     {"-- before another command is ours", true, {"-f", "--", "grep", "--"}, "1 - 0 0  | grep --", NULL},
     {"global options are found too", false, {"--json", "-f"}, "1 - 0 0  |", NULL},
     {"unknown", false, {"--nope"}, NULL, "'--nope' is not an option here"},
@@ -80,11 +83,13 @@ START_TEST(parsing)
     int rc = args_parse(cases[_i].before_words ? &before_words : &anywhere, &t, &cli, argc, argv, &words, &err);
     if (cases[_i].says != NULL) {
         ck_assert_msg(rc < 0, "%s", cases[_i].what);
-        ck_assert_msg(strncmp(err.text, cases[_i].says, strlen(cases[_i].says)) == 0, "%s: %s", cases[_i].what, err.text);
+        ck_assert_msg(strncmp(err.text, cases[_i].says, strlen(cases[_i].says)) == 0, "%s: %s", cases[_i].what,
+                      err.text);
     } else {
         ck_assert_msg(rc == 0, "%s: %s", cases[_i].what, err.text);
         struct buf got = {0};
-        buf_addf(&got, "%d %s %u %llu %s |", t.flag, t.text != NULL ? t.text : "-", t.small, (unsigned long long)t.large, t.called);
+        buf_addf(&got, "%d %s %u %llu %s |", t.flag, t.text != NULL ? t.text : "-", t.small,
+                 (unsigned long long)t.large, t.called);
         for (size_t i = 0; i < words.count; i++)
             buf_addf(&got, " %s", words.v[i]);
         ck_assert_str_eq(buf_text(&got), cases[_i].want);

@@ -20,17 +20,24 @@ static const struct {
      "{\"name\":\"job\",\"resources\":{\"cpu\":\"3\"}}", NULL},
     {"quotes and backslashes as in a shell", "#!/bin/sh\n#REEVE --label 'a=b c' --label \"d=e\\\"f\" --label g=h\\ i\n",
      "{\"name\":\"job\",\"labels\":{\"a\":\"b c\",\"d\":\"e\\\"f\",\"g\":\"h i\"}}", NULL},
-    {"an empty quoted word", "#!/bin/sh\n#REEVE --env A='' --env \"B=\"\n", "{\"name\":\"job\",\"env\":{\"A\":\"\",\"B\":\"\"}}", NULL},
-    {"a comment ends the line", "#!/bin/sh\n#REEVE --cpu 2 # --cpu 3\n", "{\"name\":\"job\",\"resources\":{\"cpu\":\"2\"}}", NULL},
-    {"a '#' inside a word is none", "#!/bin/sh\n#REEVE --label a=b#c\n", "{\"name\":\"job\",\"labels\":{\"a\":\"b#c\"}}", NULL},
-    {"carriage returns of another system", "#!/bin/sh\r\n#REEVE --cpu 2\r\n", "{\"name\":\"job\",\"resources\":{\"cpu\":\"2\"}}", NULL},
-    {"the last line without its end", "#!/bin/sh\n#REEVE --cpu 2", "{\"name\":\"job\",\"resources\":{\"cpu\":\"2\"}}", NULL},
+    {"an empty quoted word", "#!/bin/sh\n#REEVE --env A='' --env \"B=\"\n",
+     "{\"name\":\"job\",\"env\":{\"A\":\"\",\"B\":\"\"}}", NULL},
+    {"a comment ends the line", "#!/bin/sh\n#REEVE --cpu 2 # --cpu 3\n",
+     "{\"name\":\"job\",\"resources\":{\"cpu\":\"2\"}}", NULL},
+    {"a '#' inside a word is none", "#!/bin/sh\n#REEVE --label a=b#c\n",
+     "{\"name\":\"job\",\"labels\":{\"a\":\"b#c\"}}", NULL},
+    {"carriage returns of another system", "#!/bin/sh\r\n#REEVE --cpu 2\r\n",
+     "{\"name\":\"job\",\"resources\":{\"cpu\":\"2\"}}", NULL},
+    {"the last line without its end", "#!/bin/sh\n#REEVE --cpu 2", "{\"name\":\"job\",\"resources\":{\"cpu\":\"2\"}}",
+     NULL},
     {"a word that only begins alike", "#!/bin/sh\n#REEVED --cpu 2\n# REEVE --cpu 2\n", "{\"name\":\"job\"}", NULL},
     {"an array with a cap", "#!/bin/sh\n#REEVE --array 1-365%50\n",
      "{\"name\":\"job\",\"array\":{\"first\":1,\"last\":365,\"max_running\":50}}", NULL},
     {"a name of its own", "#!/bin/sh\n#REEVE --name nightly\n", "{\"name\":\"nightly\"}", NULL},
-    {"a wrong size is told with its line", "#!/bin/sh\ntrue\n#REEVE --memory 4Gigs\n", NULL, "dir/job.sh:3: --memory: '4Gigs'"},
-    {"an unknown option too", "#!/bin/sh\n#REEVE --memroy 4Gi\n", NULL, "dir/job.sh:2: '--memroy' is not an option here"},
+    {"a wrong size is told with its line", "#!/bin/sh\ntrue\n#REEVE --memory 4Gigs\n", NULL,
+     "dir/job.sh:3: --memory: '4Gigs'"},
+    {"an unknown option too", "#!/bin/sh\n#REEVE --memroy 4Gi\n", NULL,
+     "dir/job.sh:2: '--memroy' is not an option here"},
     {"a word too many", "#!/bin/sh\n#REEVE --cpu 2 cores\n", NULL, "dir/job.sh:2: 'cores' is not an option"},
     {"a quote that is not closed", "#!/bin/sh\n#REEVE --label 'a=b\n", NULL, "dir/job.sh:2: a quote ' is not closed"},
     {"a value that is missing", "#!/bin/sh\n#REEVE --cpu\n", NULL, "dir/job.sh:2: --cpu needs a value: N"},
@@ -58,7 +65,8 @@ START_TEST(script)
         free(json);
     } else {
         ck_assert_msg(rc < 0, "%s", scripts[_i].what);
-        ck_assert_msg(strncmp(err.text, scripts[_i].says, strlen(scripts[_i].says)) == 0, "%s: %s", scripts[_i].what, err.text);
+        ck_assert_msg(strncmp(err.text, scripts[_i].says, strlen(scripts[_i].says)) == 0, "%s: %s", scripts[_i].what,
+                      err.text);
     }
     job_request_fini(&r);
 }

@@ -96,7 +96,8 @@ static const struct {
     const char *begin; /* how the answer begins; NULL = there is none */
     const char *holds; /* and what it holds */
 } lines[] = {
-    {"a call is answered under its id", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"text\":\"hi\",\"n\":5}}",
+    {"a call is answered under its id",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"text\":\"hi\",\"n\":5}}",
      "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"text\":\"hi\",\"n\":5}}", ""},
     {"an id may be text, and comes back as it was", "{\"jsonrpc\":\"2.0\",\"id\":\"a\\\"b\",\"method\":\"echo\"}",
      "{\"jsonrpc\":\"2.0\",\"id\":\"a\\\"b\",\"result\":{\"n\":0}}", ""},
@@ -104,9 +105,11 @@ static const struct {
      "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"n\":0}}", ""},
     {"an empty line is nothing", "", NULL, NULL},
     {"a notification has no answer", "{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":{\"n\":1}}", NULL, NULL},
-    {"a broken notification has none either", "{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":{\"x\":1}}", NULL, NULL},
+    {"a broken notification has none either", "{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":{\"x\":1}}", NULL,
+     NULL},
     {"an answer nobody waits for is dropped", "{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{}}", NULL, NULL},
-    {"text that is not JSON is told where", "{\"jsonrpc\":\"2.0\",,}", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700", "byte 18"},
+    {"text that is not JSON is told where", "{\"jsonrpc\":\"2.0\",,}",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700", "byte 18"},
     {"an unfinished object", "{\"jsonrpc\":\"2.0\"", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700", ""},
     {"invalid UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\xfe\"}",
      "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700", ""},
@@ -128,10 +131,13 @@ static const struct {
      "{\"jsonrpc\":\"2.0\",\"id\":", "\"code\":-326"},
     {"a number beyond its type", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"n\":-1}}",
      "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32602,\"message\":\"n:", ""},
-    {"a refusal has code 1 and its data", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"refuse\",\"params\":{\"text\":\"too dear\"}}",
-     "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"too dear\",\"data\":{\"code\":\"budget\",", "\"hint\":\"ask for less\""},
+    {"a refusal has code 1 and its data",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"refuse\",\"params\":{\"text\":\"too dear\"}}",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"too dear\",\"data\":{\"code\":\"budget\",",
+      "\"hint\":\"ask for less\""},
     {"unavailable has code 2 and when to come again", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"busy\"}",
-     "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":2,\"message\":\"store unavailable\",\"data\":{", "\"retry_after_ms\":250"},
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":2,\"message\":\"store unavailable\",\"data\":{",
+      "\"retry_after_ms\":250"},
 };
 
 START_TEST(line_and_answer)
@@ -203,7 +209,8 @@ static void send_oversized(bool newline)
 START_TEST(a_longer_line_is_answered_and_closed)
 {
     send_oversized(_i == 1);
-    expect("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,\"message\":\"a line is at most 1048576 bytes\"}}");
+    expect("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
+           "\"message\":\"a line is at most 1048576 bytes\"}}");
     expect("");
     echo_server_expect(&server, "close it broke the protocol");
 }
@@ -250,7 +257,8 @@ START_TEST(who_reads_slowly_but_asks_slowly_gets_everything)
     for (int i = 0; i < 6; i++)
         say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"big\",\"params\":{\"n\":1000000}}\n");
     for (int i = 0; i < 6; i++)
-        ck_assert_uint_eq(strlen(hear()), 1000000 + strlen("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"text\":\"\",\"n\":1000000}}"));
+        ck_assert_uint_eq(strlen(hear()),
+                          1000000 + strlen("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"text\":\"\",\"n\":1000000}}"));
     say(ALIVE);
     expect(ALIVE_ANSWER);
 }
@@ -335,11 +343,14 @@ static const struct {
     const char *what, *answer, *reply;
 } failures[] = {
     {"a refusal reaches the caller with its code",
-     "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"m\",\"data\":{\"code\":\"state\",\"message\":\"over\"}}}\n",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"m\","
+     "\"data\":{\"code\":\"state\",\"message\":\"over\"}}}\n",
      "reply state: over"},
-    {"an error without data too", "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,\"message\":\"no\"}}\n", "reply no"},
+    {"an error without data too", "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,\"message\":\"no\"}}\n",
+     "reply no"},
     {"an answer of a wrong shape is a failure", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"n\":\"x\"}}\n", NULL},
-    {"an answer with both parts or a foreign error is a failure", "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":\"broken\"}\n", NULL},
+    {"an answer with both parts or a foreign error is a failure",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":\"broken\"}\n", NULL},
     {"the end of the connection answers what waits", NULL, "reply the connection ended: closed by the peer"},
 };
 

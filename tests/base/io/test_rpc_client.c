@@ -133,7 +133,8 @@ static const struct {
     {"an error that is none", "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{}}\n", -EPROTO},
     {"the end in the middle of the answer", "{\"jsonrpc\":\"2.0\",\"id\":1,\"res", -ECONNRESET},
     {"somebody else's answer, then the end", "{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}\n", -ECONNRESET},
-    {"fields of a later version are skipped", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"n\":1,\"later\":[{}]}}\n", 0},
+    {"fields of a later version are skipped", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"n\":1,\"later\":[{}]}}\n",
+     0},
     {"a notification before the answer is skipped",
      "{\"jsonrpc\":\"2.0\",\"method\":\"hey\"}\n\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"n\":1}}\n", 0},
     {"turned away before it was asked",
@@ -176,7 +177,8 @@ static void note(const char *what)
 static void on_reply(void *arg, const void *result, const struct err *e)
 {
     char text[128];
-    snprintf(text, sizeof text, "%s=%d ", (const char *)arg, result != NULL ? (int)((const struct echo *)result)->n : e->code);
+    int value = result != NULL ? (int)((const struct echo *)result)->n : e->code;
+    snprintf(text, sizeof text, "%s=%d ", (const char *)arg, value);
     note(text);
     if (strcmp(arg, "last") == 0)
         loop_stop(loop);
