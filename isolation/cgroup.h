@@ -1,8 +1,9 @@
 /*
  * cgroup - the groups that attempts live in, with one meaning on cgroup v1, v2 and mixtures of both.
  *
- * All groups lie below a base, "reeve-<name>", below the cgroup that the warden was started in: what limits the warden
- * limits its jobs. Where a base of that name with groups exists already, an earlier life's, it is used instead. Every attempt has one group of the same name in each hierarchy we need (v1: cpu, cpuacct, memory,
+ * All groups lie below a base, "reeve-<name>", below the cgroup that the warden was started in: what limits the
+ * warden limits its jobs. Where a base of that name with groups exists already, an earlier life's, it is used
+ * instead. Every attempt has one group of the same name in each hierarchy we need (v1: cpu, cpuacct, memory,
  * pids) and, where a cgroup2 mount exists, one there: processes are born into it, killed and counted by it.
  *
  * libcgroup (cgroup.c, its only user) finds the mounts, writes limits and reads statistics. What it can't do, or would
