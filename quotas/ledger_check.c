@@ -117,8 +117,8 @@ static bool accounts_refused(const struct ledger *l, const struct strs *accounts
     return false;
 }
 
-/* A first hold needs free >= ask, also when it asks for nothing: below zero nothing new is admitted. A renewal that asks
- * for nothing may go on. */
+/* A first hold needs free >= ask, also when it asks for nothing: below zero nothing new is admitted. A renewal that
+ * asks for nothing may go on. */
 static void money_blockers(const struct ledger *l, const struct strs *accounts, int64_t micros, struct returned back,
                            struct blocker_sink *sink)
 {
@@ -129,8 +129,8 @@ static void money_blockers(const struct ledger *l, const struct strs *accounts, 
         }
         purse_return(&p, back);
         bool asks = micros > 0 || !back.from;
-        if (p.limit >= 0 && asks && p.limit - p.spent - p.held < micros &&
-            ledger_blocked(sink, (struct ledger_blocker){LEDGER_BUDGET, p.name, NULL, p.limit, p.spent, p.held, micros})) {
+        struct ledger_blocker blocker = {LEDGER_BUDGET, p.name, NULL, p.limit, p.spent, p.held, micros};
+        if (p.limit >= 0 && asks && p.limit - p.spent - p.held < micros && ledger_blocked(sink, blocker)) {
             return;
         }
     }

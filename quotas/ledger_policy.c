@@ -74,7 +74,8 @@ static enum ledger_verdict rule_verdict(const struct ledger *l, const struct cha
                                         const struct tenant_rule *rule)
 {
     char buffer[LEDGER_TENANT_MAX];
-    if (!rule->path || rule->path[0] == '\0' || ledger_path_depth(rule->path) > TENANT_DEPTH_MAX || strlen(rule->path) >= LEDGER_TENANT_MAX || rule->budget.limit_micros < 0 ||
+    if (!rule->path || rule->path[0] == '\0' || ledger_path_depth(rule->path) > TENANT_DEPTH_MAX ||
+        strlen(rule->path) >= LEDGER_TENANT_MAX || rule->budget.limit_micros < 0 ||
         rule->budget.limit_micros > MONEY_MICROS_MAX || rule->budget.period >= PERIOD_KIND_COUNT) {
         return LEDGER_BAD;
     }

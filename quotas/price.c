@@ -171,7 +171,8 @@ static bool metered_at(const struct resources *held, size_t index, struct metere
 
 /* Cumulative cost of one resource. A product beyond 128 bits is worth at least 2^128 / 2^62 micro-units, far above
  * MONEY_MICROS_MAX, where money_round() would have saturated too. */
-static int64_t resource_cost(const struct price_book *book, struct meter meter, const struct metered *m, uint64_t run_us)
+static int64_t resource_cost(const struct price_book *book, struct meter meter, const struct metered *m,
+                             uint64_t run_us)
 {
     money_wide sum = 0;
     if (m->amount == 0) {

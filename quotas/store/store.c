@@ -1,10 +1,10 @@
 /*
  * store - the asynchronous side: one connection that keeps itself up, and one batch on it at a time.
  *
- *              retry timer                       replies as expected
- *   DOWN ──────────────────► CONNECTING ─► AUTH ─► LIBRARY ─► (VERSION ─► LOAD) ─► META ─► UP ⟲ batches
- *    ▲                            │          │         │                             │      │
- *    └────────────────────────────┴──────────┴─────────┴─────────────────────────────┴──────┘
+ *           retry timer               replies as expected
+ *   DOWN -----------------> CONNECTING > AUTH > LIBRARY > (VERSION > LOAD) > META > UP, batch after batch
+ *    ^                          |         |        |            |              |    |
+ *    +--------------------------+---------+--------+------------+--------------+----+
  *         anything else: a deadline, a lost connection, a reply that isn't one   (lose, then on_post)
  *
  * Two rules against hiredis 0.14's traps: it is never freed inside one of its callbacks, and no handler of ours runs

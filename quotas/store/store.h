@@ -8,15 +8,16 @@
  *   reply of a call   ok | refused(code) | dup (seq was written before) | gap | fenced
  *
  * A call's arguments are derived from the fact alone (store_call.c), so replaying the journal's file with `force`
- * rebuilds Redis bit for bit. Amounts travel as text; Lua keeps and compares them below 2^53, where its numbers are exact.
+ * rebuilds Redis bit for bit. Amounts travel as text; Lua keeps and compares them below 2^53, where its
+ * numbers are exact.
  *
  * Deadlines: hiredis 0.14 has none; each batch has STORE_DEADLINE_MS from here. After a timeout or a lost
  *            connection every outcome of the batch is UNKNOWN: the caller reconnects, asks store_status() for the
  *            last seq, reads what was written with store_read(), and sends the rest again under the same seq.
  * Ownership: the store copies what it keeps. Callbacks come from the event loop, never from inside a call.
- * Keys:      reeve1:{<cell>}:c    hash   fence (schema, library, writer, term, seq, durable) and every counter, so that a
- *                                   call reads with one HMGET and writes with one HSET: "t:<path>" use and limits of a
- *                                   tenant, "a:<account>" limit, spent and held, "k:<job>" its idempotency key
+ * Keys:      reeve1:{<cell>}:c    hash   fence (schema, library, writer, term, seq, durable) and every counter, so
+ *                                   that a call reads with one HMGET and writes with one HSET: "t:<path>" use and
+ *                                   limits of a tenant, "a:<account>" limit, spent, held, "k:<job>" its key
  *            reeve1:{<cell>}:j    stream id = <seq>-0, d = fact bytes, r = refusal code (absent = committed)
  *            reeve1:{<cell>}:h    hash   attempt id -> hold
  *            reeve1:{<cell>}:as   set    names of all accounts
@@ -51,7 +52,7 @@ struct store_result {
 
 struct store_handlers {
     void (*on_up)(void *arg);                             /* connected, library loaded */
-    void (*on_down)(void *arg, const char *why);          /* connection lost or refused; the store reconnects by itself */
+    void (*on_down)(void *arg, const char *why);          /* lost or refused, once per reason; reconnects by itself */
     /* results[i] belongs to entries[i] of the batch; exactly once per store_commit(). */
     void (*on_committed)(void *arg, const struct store_result *results, size_t count);
 };
@@ -62,8 +63,8 @@ int store_open(struct store **ret, struct loop *loop, const char *url, const cha
 void store_close(struct store *s);
 bool store_is_up(const struct store *s);
 
-/* One batch at a time; -EBUSY while one is out, -ENOTCONN when down. The deadline is the whole batch's: keep it below some
- * thousand entries. A batch that is out when the store is closed is not answered. */
+/* One batch at a time; -EBUSY while one is out, -ENOTCONN when down. The deadline is the whole batch's: keep it below
+ * some thousand entries. A batch that is out when the store is closed is not answered. */
 int store_commit(struct store *s, const char *writer, uint64_t term, uint64_t durable,
                  const struct store_entry *entries, size_t count) MUST_USE;
 /* Tells readers how far the journal is in both copies; cheap, no reply awaited; commits carry it too. */
@@ -80,14 +81,15 @@ struct store_status { uint64_t schema, term, seq, durable, first_seq; char write
 int store_status(struct store_sync *s, struct store_status *ret, struct err *err) MUST_USE;
 /* Loads the function library if it is absent or older; refuses a newer one. */
 int store_load_library(struct store_sync *s, struct err *err) MUST_USE;
-/* Takes the term: fails with -ESTALE when Redis has seen `term` or a higher one, -EUCLEAN when a wipe or a seeding broke
- * off (wipe, then seed again). Not a journal entry itself. */
+/* Takes the term: fails with -ESTALE when Redis has seen `term` or a higher one, -EUCLEAN when a wipe or a seeding
+ * broke off (wipe, then seed again). Not a journal entry itself. */
 int store_take_term(struct store_sync *s, const char *writer, uint64_t term, struct err *err) MUST_USE;
 /* Journal entries from `from` on, at most `max`; refused ones too. fn returns false to stop. */
 int store_read(struct store_sync *s, uint64_t from, size_t max,
                bool (*fn)(void *arg, uint64_t seq, const char *refusal, const uint8_t *bytes, size_t len),
                void *arg, struct err *err) MUST_USE;
-/* Writes entries that the file has and Redis lost: same seq, no checks, `dup` skipped. */
+/* Writes entries that the file has and Redis lost: same seq, no question of limits, `dup` skipped. -ESTALE: fenced.
+ * -EPROTO: a gap before them. -EUCLEAN: they contradict the counters (wipe and seed, or replay from the start). */
 int store_replay(struct store_sync *s, const char *writer, uint64_t term, const struct store_entry *entries,
                  const char *const *refusals, size_t count, struct err *err) MUST_USE;
 /* Empties the cell (only its own keys), for a rebuild from snapshot + file. */

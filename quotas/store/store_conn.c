@@ -39,7 +39,8 @@ int store_url_parse(const char *url, struct store_url *ret, struct err *err)
         return url_tcp(url + 4, ret, err);
     }
     if (strncmp(url, "unix:", 5) != 0 || url[5] == '\0') {
-        return err_set(err, -EINVAL, "'%s' is no address of a Redis; write unix:/path/redis.sock or tcp:host:port", url);
+        return err_set(err, -EINVAL, "'%s' is no address of a Redis; write unix:/path/redis.sock or tcp:host:port",
+                       url);
     }
     if (strlen(url + 5) > PATH_UNIX_MAX) {
         return err_set(err, -EINVAL, "'%s': the path of a socket has at most %d characters", url, PATH_UNIX_MAX);

@@ -32,8 +32,8 @@ static int replay_reply(struct store_sync *s, uint64_t seq, struct err *err)
         return err_set(err, -ESTALE, "replay of seq %" PRIu64 ": another writer has taken over", seq);
     }
     if (result.outcome == STORE_REFUSED) {
-        return err_set(err, -EUCLEAN, "replay of seq %" PRIu64 ": Redis contradicts the journal (%s %s); rebuild it", seq,
-                       result.refusal, result.detail);
+        return err_set(err, -EUCLEAN, "replay of seq %" PRIu64 ": Redis contradicts the journal (%s %s); rebuild it",
+                       seq, result.refusal, result.detail);
     }
     return err_set(err, -EPROTO, "replay of seq %" PRIu64 ": entries before it are missing in Redis", seq);
 }
@@ -90,7 +90,7 @@ int store_wipe(struct store_sync *s, struct err *err)
 {
     char cell[STORE_KEY_MAX], pattern[STORE_KEY_MAX], cursor[32] = "0";
     CLEANUP(store_reply_free) redisReply *gone = NULL;
-    /* First the fence: from here on no writer writes, and a wipe that breaks off leaves an empty cell, not a torn one. */
+    /* First the fence: from here on no writer writes, and a wipe that breaks off leaves an empty cell, no torn one. */
     int rc = store_sync_words(s, (const char *const[]){"UNLINK", store_sync_key(s, "c", "", cell), NULL});
     rc = rc < 0 ? rc : store_sync_call(s, &gone, err);
     if (rc == 0 && gone->type != REDIS_REPLY_INTEGER) {

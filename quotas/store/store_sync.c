@@ -325,7 +325,8 @@ int store_read(struct store_sync *s, uint64_t from, size_t max,
         for (size_t i = 0; i < r->elements; i++) {
             struct entry_parts e;
             if (!entry_parts(r->element[i], &e) || e.seq < from) {
-                return err_set(err, -EBADMSG, "journal in Redis: an entry that isn't one, after seq %" PRIu64, from - 1);
+                return err_set(err, -EBADMSG, "journal in Redis: an entry that isn't one, after seq %" PRIu64,
+                               from - 1);
             }
             from = e.seq + 1;
             if (!fn(arg, e.seq, e.refusal ? e.refusal->str : NULL, (const uint8_t *)e.bytes->str, e.bytes->len)) {

@@ -62,7 +62,8 @@ static int scan(struct store_sync *s, const char *kind, const char *match,
     store_sync_key(s, kind, "", key);
     do {
         CLEANUP(store_reply_free) redisReply *r = NULL;
-        rc = store_sync_words(s, (const char *const[]){"HSCAN", key, cursor, "MATCH", match, "COUNT", SCAN_CHUNK, NULL});
+        const char *const words[] = {"HSCAN", key, cursor, "MATCH", match, "COUNT", SCAN_CHUNK, NULL};
+        rc = store_sync_words(s, words);
         rc = rc < 0 ? rc : store_sync_call(s, &r, err);
         if (rc < 0) {
             return rc;
@@ -110,8 +111,8 @@ static int take_account(struct list *accounts, const char *name, const redisRepl
     return str_set(&a->name, name);
 }
 
-static int read_accounts(struct store_sync *s, const struct strs *names, size_t from, size_t count, struct list *accounts,
-                         struct err *err)
+static int read_accounts(struct store_sync *s, const struct strs *names, size_t from, size_t count,
+                         struct list *accounts, struct err *err)
 {
     CLEANUP(store_reply_free) redisReply *r = NULL;
     store_call_begin(&s->call);

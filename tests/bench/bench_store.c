@@ -1,6 +1,7 @@
 /*
  * The commit function on a private redis-server (UNIX socket, AOF everysec), with its floor in the same run: a bare
- * FCALL that writes one stream entry of the same size. Three levels of tenants, two budgets and the total, three quotas.
+ * FCALL that writes one stream entry of the same size. Three levels of tenants, two budgets and the total, three
+ * quotas.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -241,6 +242,7 @@ int main(void)
 {
     static struct bench b;
     struct err err = {0};
+    test_top_make();
     start(&b);
     CLEANUP(store_reply_free) redisReply *r = NULL;
     const char *const bare[] = {"FUNCTION", "LOAD",
@@ -256,5 +258,6 @@ int main(void)
     ledger_free(b.ledger);
     store_sync_close(b.s);
     redis_stop(&b.redis);
+    test_top_remove();
     return EXIT_SUCCESS;
 }

@@ -219,7 +219,8 @@ static inline void ops_admitted(struct ops_world *w, const struct fact *f)
 {
     if (f->kind == FACT_JOB_SUBMITTED) {
         struct ops_job *job = ops_find_job(w, 0);
-        *job = (struct ops_job){.job = f->submitted.job, .budget = f->submitted.spec.budget_micros > 0, .next_epoch = 1};
+        *job = (struct ops_job){.job = f->submitted.job, .next_epoch = 1};
+        job->budget = f->submitted.spec.budget_micros > 0;
         snprintf(job->tenant, sizeof job->tenant, "%s", f->submitted.tenant);
         job->queued = job_spec_tasks(&f->submitted.spec);
     } else if (f->kind == FACT_TASKS_CANCELLED && f->cancelled.count > 0) {
@@ -231,7 +232,8 @@ static inline void ops_admitted(struct ops_world *w, const struct fact *f)
         job->queued--;
         job->live++;
         job->next_epoch++;
-        w->live[w->live_count++] = (struct ops_attempt){f->placed.id, (uint32_t)(job - w->jobs), 0, f->placed.hold_micros};
+        struct ops_attempt live = {f->placed.id, (uint32_t)(job - w->jobs), 0, f->placed.hold_micros};
+        w->live[w->live_count++] = live;
     } else if (f->kind == FACT_HOLD_RENEWED) {
         struct ops_attempt *a = ops_find_attempt(w, f->renewed.id);
         a->spent = f->renewed.spent_micros;

@@ -115,7 +115,8 @@ START_TEST(a_renewal_over_midnight_settles_on_the_old_day_and_holds_on_the_new)
     account_is(l, "acme/etl@2026-11-23", 600, 500, 0);
     account_is(l, "acme/etl@2026-11-24", 600, 0, 400);
     account_is(l, "acme@2026-11", 1000, 500, 400);
-    refused(l, fact_renew(l, AT_NOVEMBER + DAY_US, ID(1, 0), "acme/etl", false, 800, 300), LEDGER_BUDGET, "acme@2026-11");
+    refused(l, fact_renew(l, AT_NOVEMBER + DAY_US, ID(1, 0), "acme/etl", false, 800, 300), LEDGER_BUDGET,
+            "acme@2026-11");
     ledger_free(l);
 }
 END_TEST

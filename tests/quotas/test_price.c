@@ -10,7 +10,8 @@
 
 __extension__ typedef unsigned __int128 wide;
 
-static struct price_version *version_add(struct list *versions, int64_t from, uint64_t cpu, uint64_t memory, uint64_t gpu)
+static struct price_version *version_add(struct list *versions, int64_t from, uint64_t cpu, uint64_t memory,
+                                         uint64_t gpu)
 {
     struct price_version *v = list_add(versions, sizeof *v);
     ck_assert_ptr_nonnull(v);
@@ -67,7 +68,7 @@ static const struct {
     {"a core for an hour costs its price", {.cpu_milli = 1000}, 0, HOUR_US, 40000},
     {"half a core for two hours costs the same", {.cpu_milli = 500}, 0, 2 * HOUR_US, 40000},
     {"a GiB for an hour costs its price", {.mem_bytes = 1 << 30}, 0, HOUR_US, 5000},
-    {"everything together is the sum", {.cpu_milli = 2000, .mem_bytes = (uint64_t)4 << 30}, 1, HOUR_US, 80000 + 20000 + 2500000},
+    {"everything together is the sum", {.cpu_milli = 2000, .mem_bytes = (uint64_t)4 << 30}, 1, HOUR_US, 2600000},
     {"what has no price is free", {.scratch_bytes = (uint64_t)100 << 30}, 0, 1000 * HOUR_US, 0},
     {"no time costs nothing", {.cpu_milli = 64000}, 8, 0, 0},
     {"10 s of a core are rounded once", {.cpu_milli = 1000}, 0, 10000000, 111},

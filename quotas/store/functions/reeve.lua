@@ -46,23 +46,15 @@ local ACCOUNT = '<i8i8i8' -- limit (-1 = none), spent, held
 local GENERIC = '<i8i8'   -- use, limit
 
 -- k[1] is P c: what stands before "c" is the prefix of every key.
-local function prefix_of(k)
-    return k[1]:sub(1, -2)
-end
+local function prefix_of(k) return k[1]:sub(1, -2) end
 
 -- "t:acme/etl" -> "acme/etl", "a:job:8" -> "job:8".
-local function name_of(field)
-    return field:sub(3)
-end
+local function name_of(field) return field:sub(3) end
 
-local function refuse(code, where)
-    return {code, where or ''}
-end
+local function refuse(code, where) return {code, where or ''} end
 
 -- Every amount of money that a fact names.
-local function is_amount(number)
-    return number and number >= 0 and number <= MONEY_MAX
-end
+local function is_amount(number) return number and number >= 0 and number <= MONEY_MAX end
 
 -- The first three fields of every read.
 local function fence(a, v)
@@ -224,7 +216,8 @@ local function job_done(k, job, ttl_s)
     end
 end
 
--- ---- operations: fence, checks, writes; a word of the fence or a refusal when one said no, nothing when all is written
+-- ---- operations ----------------------------------------------------------------------------------------------
+-- Fence, checks, writes. A word of the fence or a refusal when one of them said no, nothing when all is written.
 -- Arguments a[1..7]: writer, term, seq, durable, mode, operation, bytes of the fact. `force`: don't ask, write.
 
 local ops = {}
@@ -370,9 +363,9 @@ local function look_at_tenants(a, v, depth, generic, names, amounts, w)
     return bad, full
 end
 
---[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts, 12 generic resources, 13 cpu, 14 memory, 15 scratch, 16 packed accounts,
-17 packed use, 18.. fields of the tenants, of the accounts, of each tenant's generic resources; then names and amounts of
-the generic resources, and the accounts' tenants. ]]
+--[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts, 12 generic resources, 13 cpu, 14 memory, 15 scratch,
+16 packed accounts, 17 packed use, 18.. fields of the tenants, of the accounts, of each tenant's generic resources; then
+names and amounts of the generic resources, and the accounts' tenants. ]]
 function ops.place(k, a, force)
     local depth, accounts, generics = tonumber(a[10]), tonumber(a[11]), tonumber(a[12])
     local first = 18 + depth
@@ -406,8 +399,8 @@ function ops.place(k, a, force)
     redis.call('HSET', k[3], a[8], hold_text('0', a[9], a[16], a[17]))
 end
 
--- a: 8 attempt, 9 cumulative cost, 10 new hold, 11 accounts, 12 packed accounts, 13.. fields of the accounts, then their
---    tenants.
+-- a: 8 attempt, 9 cumulative cost, 10 new hold, 11 accounts, 12 packed accounts, 13.. fields of the accounts, then
+--    their tenants.
 function ops.renew(k, a, force)
     local spent, ask, accounts = tonumber(a[9]), tonumber(a[10]), tonumber(a[11])
     local v = read(k, unpack(a, 13, 12 + accounts)) -- v[i] is the value of a[i + 9]

@@ -1,6 +1,6 @@
 /*
  * redis_server - a private redis-server for one test: a UNIX socket in a temporary folder, no port, no persistence
- * unless asked for. It dies with the test (PDEATHSIG), and its folder goes with redis_stop().
+ * unless asked for. It dies with the test (PDEATHSIG); its folder goes with redis_stop(), or with the program's folder.
  */
 #ifndef REEVE_TESTS_QUOTAS_STORE_REDIS_SERVER_H
 #define REEVE_TESTS_QUOTAS_STORE_REDIS_SERVER_H
@@ -18,6 +18,32 @@
 
 #include "base/io/fd.h"
 #include "quotas/store/store.h"
+
+/* One folder per test program, made and removed by the process that runs the tests: a failed test leaves nothing. */
+static char test_top[64];
+
+static inline void test_top_make(void)
+{
+    snprintf(test_top, sizeof test_top, "/tmp/reeve-store-XXXXXX");
+    if (!mkdtemp(test_top)) {
+        abort();
+    }
+}
+
+static inline void test_top_remove(void)
+{
+    if (dir_remove(test_top, NULL) < 0) {
+        abort();
+    }
+}
+
+static inline void test_dir(char out[64])
+{
+    int len = snprintf(out, 64, "%s/XXXXXX", test_top);
+    if (len < 0 || len >= 64 || !mkdtemp(out)) {
+        abort();
+    }
+}
 
 struct redis_server {
     pid_t pid; /* 0 = not running */
@@ -69,10 +95,8 @@ static inline void redis_run(struct redis_server *r)
 
 static inline struct redis_server redis_start(bool aof)
 {
-    struct redis_server r = {.aof = aof, .dir = "/tmp/reeve-redis-XXXXXX"};
-    if (!mkdtemp(r.dir)) {
-        abort();
-    }
+    struct redis_server r = {.aof = aof};
+    test_dir(r.dir);
     snprintf(r.socket, sizeof r.socket, "%s/redis.sock", r.dir);
     snprintf(r.url, sizeof r.url, "unix:%s", r.socket);
     redis_run(&r);

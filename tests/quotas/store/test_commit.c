@@ -508,7 +508,9 @@ int main(void)
     tcase_add_test(t, of_64_writers_only_the_owner_writes);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
+    test_top_make();
     srunner_run_all(r, CK_NORMAL);
+    test_top_remove();
     int failed = srunner_ntests_failed(r);
     srunner_free(r);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
