@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -311,26 +312,38 @@ static void stop_all(struct system *up)
     rmdir("run");
 }
 
+static struct service *service_of(struct system *up, pid_t pid)
+{
+    for (int i = 0; i < SERVICES; i++)
+        if (up->services[i].pid == pid)
+            return &up->services[i];
+    return NULL;
+}
+
+static void note_end(struct service *s, int status)
+{
+    bool settled = now_ms() - s->started_ms >= SETTLED_MS;
+    s->pause_ms = settled || s->pause_ms == 0 ? PAUSE_FIRST_MS : MIN(s->pause_ms * 2, (uint64_t)PAUSE_MAX_MS);
+    s->restart_at_ms = now_ms() + s->pause_ms;
+    s->pid = 0;
+    close_p(&s->pidfd);
+    s->restarts++;
+    char why[64];
+    if (WIFSIGNALED(status))
+        snprintf(why, sizeof why, "killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(why, sizeof why, "exited with %d", WEXITSTATUS(status));
+    fprintf(stderr, "%s %s; starting it again in %" PRIu64 " ms (log/%s.log)\n", s->name, why, s->pause_ms, s->name);
+}
+
+/* Also what was left to us as subreaper: keepers whose warden was killed. Not every machine's init collects them. */
 static void reap(struct system *up)
 {
-    for (int i = 0; i < SERVICES; i++) {
-        struct service *s = &up->services[i];
-        int status = 0;
-        if (s->pid == 0 || waitpid(s->pid, &status, WNOHANG) != s->pid)
-            continue;
-        bool settled = now_ms() - s->started_ms >= SETTLED_MS;
-        s->pause_ms = settled || s->pause_ms == 0 ? PAUSE_FIRST_MS : MIN(s->pause_ms * 2, (uint64_t)PAUSE_MAX_MS);
-        s->restart_at_ms = now_ms() + s->pause_ms;
-        s->pid = 0;
-        close_p(&s->pidfd);
-        s->restarts++;
-        char why[64];
-        if (WIFSIGNALED(status))
-            snprintf(why, sizeof why, "killed by signal %d", WTERMSIG(status));
-        else
-            snprintf(why, sizeof why, "exited with %d", WEXITSTATUS(status));
-        fprintf(stderr, "%s %s; starting it again in %" PRIu64 " ms (log/%s.log)\n", s->name, why, s->pause_ms,
-                s->name);
+    int status = 0;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        struct service *s = service_of(up, pid);
+        if (s != NULL)
+            note_end(s, status);
     }
 }
 
@@ -476,6 +489,7 @@ static int write_owner(struct system *up, struct err *err)
 
 static void catch_signals(struct system *up)
 {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
@@ -515,6 +529,8 @@ static int run(struct system *up, int tell, struct err *err)
         supervise(up);
     }
     stop_all(up);
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        continue;
     for (int i = 0; i < SERVICES; i++)
         service_fini(&up->services[i]);
     return r;

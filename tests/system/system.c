@@ -303,7 +303,7 @@ pid_t system_keeper(unsigned n)
         bool ours = file_read(path, 65536, &group, NULL) == 0 && strstr(buf_text(&group), name) != NULL &&
                     strstr(buf_text(&group), "/a") != NULL;
         snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-        if (ours && file_read(path, 65536, &status, NULL) == 0) {
+        if (ours && file_read(path, 65536, &status, NULL) == 0 && strstr(buf_text(&status), "\nState:\tZ") == NULL) {
             const char *line = strstr(buf_text(&status), "\nNSpid:");
             const char *end = line != NULL ? strchr(line + 1, '\n') : NULL;
             if (end != NULL && end - line > 2 && end[-1] == '1' && end[-2] == '\t' && n-- == 0)
