@@ -259,7 +259,8 @@ static void request_unavailable(struct request *r, const char *why)
         rpc_unavailable(q->agents->server, &q->ticket, why, AGENT_BEAT_MS);
 }
 
-static void report_post(struct agents *a, const char *node, const struct rpc_ticket *ticket, const struct attempt_state *s);
+static void report_post(struct agents *a, const char *node, const struct rpc_ticket *ticket,
+                        const struct attempt_state *s);
 
 static enum request_step hello_propose(struct request *r, struct core *core, struct core_now now, struct fact *out,
                                        size_t room, size_t *ret_count)
@@ -329,7 +330,8 @@ static bool hello_settled(struct request *r)
         return false;
     }
     link_name(a, l, q->node);
-    rpc_answer(a->server, &q->ticket, &hello_reply_fields, &(struct hello_reply){.term = a->term, .beat_ms = AGENT_BEAT_MS});
+    rpc_answer(a->server, &q->ticket, &hello_reply_fields,
+               &(struct hello_reply){.term = a->term, .beat_ms = AGENT_BEAT_MS});
     log_line(LOG_INFO, "node.hello", "node=%s attempts=%zu version=%s", log_quote(q->node), q->hello.attempts.count,
              log_quote(q->hello.version));
     struct reconcile x = {a, q, q->node};
@@ -382,7 +384,8 @@ static struct agent_request *request_new(struct agents *a, const struct request_
     return q;
 }
 
-static void report_post(struct agents *a, const char *node, const struct rpc_ticket *ticket, const struct attempt_state *s)
+static void report_post(struct agents *a, const char *node, const struct rpc_ticket *ticket,
+                        const struct attempt_state *s)
 {
     struct agent_request *q = request_new(a, &report_ops, node, ticket);
     if (q != NULL && fields_copy(&attempt_state_fields, s, &q->state) == 0) {
@@ -395,7 +398,8 @@ static void report_post(struct agents *a, const char *node, const struct rpc_tic
 }
 
 /* ---- calls ---- */
-static void refuse(struct agents *a, const struct rpc_ticket *t, const char *code, const char *where, const char *message)
+static void refuse(struct agents *a, const struct rpc_ticket *t, const char *code, const char *where,
+                   const char *message)
 {
     struct refusal r = {0};
     refusal_set(&r, code, where, message, NULL);
@@ -424,7 +428,8 @@ static struct link *caller(struct agents *a, struct rpc_conn *conn, const struct
     return NULL;
 }
 
-static void on_hello(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m, const void *params)
+static void on_hello(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m,
+                     const void *params)
 {
     (void)m;
     struct agents *a = arg;
@@ -450,7 +455,8 @@ static void on_hello(void *arg, struct rpc_conn *conn, const struct rpc_ticket *
     free(q);
 }
 
-static void on_beat(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m, const void *params)
+static void on_beat(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m,
+                    const void *params)
 {
     (void)m;
     (void)params;
@@ -464,7 +470,8 @@ static void on_beat(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t
     turn_wake(a->turn);
 }
 
-static void on_state(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m, const void *params)
+static void on_state(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m,
+                     const void *params)
 {
     (void)m;
     struct agents *a = arg;

@@ -66,7 +66,8 @@ void wish_unavailable(struct request *r, const char *why)
     rpc_unavailable(w->api->server, &w->ticket, why, RETRY_MS);
 }
 
-void wish_post(const struct call *c, const struct request_ops *ops, const struct fields *params, const struct fields *reply)
+void wish_post(const struct call *c, const struct request_ops *ops, const struct fields *params,
+               const struct fields *reply)
 {
     struct wish *w = calloc(1, sizeof *w);
     void *copy = calloc(1, params->size);
@@ -87,7 +88,8 @@ enum request_step wish_refused(struct wish *w, struct refusal *refusal)
     return REQUEST_ANSWERED;
 }
 
-enum request_step wish_step(struct wish *w, int answer, const struct fact *fact, struct refusal *refusal, size_t *ret_count)
+enum request_step wish_step(struct wish *w, int answer, const struct fact *fact, struct refusal *refusal,
+                            size_t *ret_count)
 {
     switch (answer) {
     case CORE_FACT:
@@ -144,11 +146,11 @@ static const struct api_method {
     call_fn fn;
     bool report; /* reportd's user may call it too */
 } methods[CLIENT_METHOD_COUNT] = {
-    [CALL_SUBMIT] = {api_submit, false},     [CALL_LIST] = {api_list, false},     [CALL_SHOW] = {api_show, false},
-    [CALL_WHY] = {api_why, false},           [CALL_CANCEL] = {api_cancel, false}, [CALL_RELEASE] = {api_release, false},
-    [CALL_WAIT] = {api_wait, false},         [CALL_LOG] = {api_log, false},       [CALL_TENANTS] = {api_tenants, false},
-    [CALL_APPLY] = {api_apply, false},       [CALL_POLICY] = {api_policy, false}, [CALL_NODES] = {api_nodes, false},
-    [CALL_DRAIN] = {api_drain, false},       [CALL_STATUS] = {api_status, false}, [CALL_ARCHIVED] = {api_archived, true},
+    [CALL_SUBMIT] = {api_submit, false},  [CALL_LIST] = {api_list, false},     [CALL_SHOW] = {api_show, false},
+    [CALL_WHY] = {api_why, false},        [CALL_CANCEL] = {api_cancel, false}, [CALL_RELEASE] = {api_release, false},
+    [CALL_WAIT] = {api_wait, false},      [CALL_LOG] = {api_log, false},       [CALL_TENANTS] = {api_tenants, false},
+    [CALL_APPLY] = {api_apply, false},    [CALL_POLICY] = {api_policy, false}, [CALL_NODES] = {api_nodes, false},
+    [CALL_DRAIN] = {api_drain, false},    [CALL_STATUS] = {api_status, false}, [CALL_ARCHIVED] = {api_archived, true},
     [CALL_METRICS] = {api_metrics, true},
 };
 

@@ -4,8 +4,8 @@
  *   questions   answered at once from the core
  *   wishes      checked, committed, answered when durable (scheduler/request.h)
  *
- * Who may what: an admin is root, reeved's own user, or named by the policy. Everybody else sees and touches only jobs of
- * tenants the policy gives them; another tenant's job answers exactly like one that doesn't exist.
+ * Who may what: an admin is root, reeved's own user, or named by the policy. Everybody else sees and touches only
+ * jobs of tenants the policy gives them; another tenant's job answers exactly like one that doesn't exist.
  */
 #ifndef REEVE_SCHEDULER_API_H
 #define REEVE_SCHEDULER_API_H

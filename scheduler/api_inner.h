@@ -55,11 +55,13 @@ struct wish {
     bool more;
 };
 /* Posts a wish whose propose and settled are these; answers by itself when that is impossible. */
-void wish_post(const struct call *c, const struct request_ops *ops, const struct fields *params, const struct fields *reply);
+void wish_post(const struct call *c, const struct request_ops *ops, const struct fields *params,
+               const struct fields *reply);
 /* For use in ops: answers the refusal of a check, frees it, and is REQUEST_ANSWERED. */
 enum request_step wish_refused(struct wish *w, struct refusal *refusal);
 /* REQUEST_FACTS / ANSWERED / LATER of a check that gives one fact. */
-enum request_step wish_step(struct wish *w, int answer, const struct fact *fact, struct refusal *refusal, size_t *ret_count);
+enum request_step wish_step(struct wish *w, int answer, const struct fact *fact, struct refusal *refusal,
+                            size_t *ret_count);
 /* settled: answers the reply, or what the store refused. Always false. */
 bool wish_settled(struct request *r);
 void wish_refused_by_store(struct wish *w);

@@ -13,7 +13,8 @@ static enum request_step submit_propose(struct request *r, struct core *core, st
     struct wish *w = (struct wish *)r;
     struct refusal refusal = {0};
     fields_clear(&submit_reply_fields, &w->reply.submit);
-    int answer = core_check_submit(core, w->params, w->caller.uid, w->caller.user, now, out, &w->reply.submit, &refusal);
+    int answer =
+        core_check_submit(core, w->params, w->caller.uid, w->caller.user, now, out, &w->reply.submit, &refusal);
     if (answer == CORE_FACT && out->kind == FACT_JOB_SUBMITTED)
         w->reply.submit.job = out->submitted.job;
     return wish_step(w, answer, out, &refusal, ret_count);
@@ -54,7 +55,8 @@ static void submit_conflict(struct wish *w)
         wish_refused_by_store(w);
         return;
     }
-    buf_addf(&text, "the key '%s' belongs to job %" PRIu64 ", which differs in: ", call->key == NULL ? "" : call->key, job);
+    buf_addf(&text, "the key '%s' belongs to job %" PRIu64 ", which differs in: ", call->key == NULL ? "" : call->key,
+             job);
     fields_diff(&job_spec_fields, &view.spec, &call->spec, &text);
     struct refusal refusal = {0};
     refusal_set(&refusal, "key_conflict", "key", buf_text(&text), "use a new key for another job");

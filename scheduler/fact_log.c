@@ -63,9 +63,9 @@ static void log_placed(const struct line *l)
         waited_us = l->fact->at_utc_us - row.submitted_utc_us;
     fields_clear(&job_row_fields, &row);
     char task[TASK_TEXT_MAX], money[PARSE_TEXT_MAX];
-    log_line(LOG_INFO, l->event, "job=%s epoch=%u tenant=%s node=%s waited_ms=%" PRId64 " held=%s", task_text(f->id, task),
-             f->id.epoch, log_quote(f->path.count > 0 ? f->path.v[0] : ""), log_quote(f->node), waited_us / 1000,
-             format_money(f->hold_micros, money));
+    log_line(LOG_INFO, l->event, "job=%s epoch=%u tenant=%s node=%s waited_ms=%" PRId64 " held=%s",
+             task_text(f->id, task), f->id.epoch, log_quote(f->path.count > 0 ? f->path.v[0] : ""),
+             log_quote(f->node), waited_us / 1000, format_money(f->hold_micros, money));
 }
 
 static void log_running(const struct line *l)
@@ -78,8 +78,9 @@ static void log_renewed(const struct line *l)
 {
     const struct fact_renewed *f = &l->fact->renewed;
     char task[TASK_TEXT_MAX], spent[PARSE_TEXT_MAX], held[PARSE_TEXT_MAX];
-    log_line(LOG_INFO, l->event, "job=%s epoch=%u spent=%s held=%s paid_ms=%" PRIu64 " final=%d", task_text(f->id, task),
-             f->id.epoch, format_money(f->spent_micros, spent), format_money(f->hold_micros, held), f->paid_us / 1000, f->final);
+    log_line(LOG_INFO, l->event, "job=%s epoch=%u spent=%s held=%s paid_ms=%" PRIu64 " final=%d",
+             task_text(f->id, task), f->id.epoch, format_money(f->spent_micros, spent),
+             format_money(f->hold_micros, held), f->paid_us / 1000, f->final);
 }
 
 static void log_stopping(const struct line *l)
@@ -101,10 +102,13 @@ static void log_ended(const struct line *l)
 {
     const struct fact_ended *f = &l->fact->ended;
     char task[TASK_TEXT_MAX], spent[PARSE_TEXT_MAX];
-    const char *next = f->next == NEXT_FINAL ? names_get(&task_state_names, f->state) : names_get(&task_next_names, f->next);
-    log_line(LOG_INFO, l->event, "job=%s epoch=%u node=%s cause=%s exit=%d signal=%d next=%s run_ms=%" PRIu64 " spent=%s%s%s",
+    const char *next =
+        f->next == NEXT_FINAL ? names_get(&task_state_names, f->state) : names_get(&task_next_names, f->next);
+    log_line(LOG_INFO, l->event,
+             "job=%s epoch=%u node=%s cause=%s exit=%d signal=%d next=%s run_ms=%" PRIu64 " spent=%s%s%s",
              task_text(f->id, task), f->id.epoch, log_quote(f->node), names_get(&end_cause_names, f->record.cause),
-             f->record.exit_code, f->record.signal, next, f->record.run_us / 1000, format_money(f->spent_micros, spent),
+             f->record.exit_code, f->record.signal, next, f->record.run_us / 1000,
+             format_money(f->spent_micros, spent),
              f->record.detail == NULL ? "" : " detail=", f->record.detail == NULL ? "" : log_quote(f->record.detail));
 }
 
@@ -124,8 +128,8 @@ static void log_lost(const struct line *l)
 static void log_drained(const struct line *l)
 {
     const struct fact_drained *f = &l->fact->drained;
-    log_line(LOG_INFO, l->event, "node=%s drained=%d reason=%s who=%s", log_quote(f->node), f->drained, log_quote(f->reason),
-             log_quote(f->who));
+    log_line(LOG_INFO, l->event, "node=%s drained=%d reason=%s who=%s", log_quote(f->node), f->drained,
+             log_quote(f->reason), log_quote(f->who));
 }
 
 typedef void (*writer)(const struct line *l);

@@ -9,7 +9,8 @@
  *
  * A torn tail (the writer died in a write that was never fsynced) is cut at the last whole record. Damage before it
  * is refused with file, offset and seq: nothing is ever skipped.
- * Ownership: one struct journal per folder and machine (flock). Closed before its loop is freed. Callbacks never come from inside journal_append().
+ * Ownership: one struct journal per folder and machine (flock). Closed before its loop is freed. Callbacks never come
+ *            from inside journal_append().
  * Invariant: durable <= seq; seq grows by exactly one per record.
  */
 #ifndef REEVE_SCHEDULER_JOURNAL_H
@@ -39,7 +40,8 @@ int journal_folder(const struct journal *j); /* borrowed fd */
 
 /* Every record beyond `from` in order, verified; from->chain must be the chain there (seq 0: zeroes). Finds the tail.
  * A point behind which no segment exists is an empty tail. -EBADMSG damaged. fn may be NULL. */
-int journal_read(struct journal *j, const struct journal_point *from, journal_fn fn, void *arg, struct err *err) MUST_USE;
+int journal_read(struct journal *j, const struct journal_point *from, journal_fn fn, void *arg,
+                 struct err *err) MUST_USE;
 /* The same without a known chain, for segments written by this very process: from `seq` on. */
 int journal_reread(struct journal *j, uint64_t from_seq, journal_fn fn, void *arg, struct err *err) MUST_USE;
 /* The smallest seq any segment has; UINT64_MAX when there is no segment. */

@@ -42,7 +42,8 @@ struct journal_header {
 
 void journal_header_put(struct buf *out, const struct journal_header *h);
 /* -EBADMSG: damaged. -EPROTONOSUPPORT: another version. */
-int journal_header_get(const uint8_t *at, size_t len, struct journal_header *ret, size_t *ret_size, struct err *err) MUST_USE;
+int journal_header_get(const uint8_t *at, size_t len, struct journal_header *ret, size_t *ret_size,
+                       struct err *err) MUST_USE;
 
 /* Appends the record and moves `chain` on to it. */
 void journal_record_put(struct buf *out, const struct journal_record *r, uint8_t chain[SHA256_BYTES]);

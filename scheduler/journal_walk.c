@@ -55,7 +55,8 @@ static int header_check(struct journal_walk *w, const struct mapped *m, size_t i
     if (rc < 0)
         return err_wrap(err, rc, "'%s/%s'", w->path, m->name);
     if (strcmp(h.cell, w->cell) != 0)
-        return err_set(err, -EXDEV, "'%s/%s' is the journal of cell '%s', not of '%s'", w->path, m->name, h.cell, w->cell);
+        return err_set(err, -EXDEV, "'%s/%s' is the journal of cell '%s', not of '%s'", w->path, m->name, h.cell,
+                       w->cell);
     bool continues = h.first_seq == w->segments[i];
     if (w->good_bytes > 0) /* not the first one read */
         continues = continues && h.first_seq == w->tail.seq + 1 && memcmp(h.chain, w->tail.chain, SHA256_BYTES) == 0;
@@ -142,7 +143,8 @@ int journal_walk(struct journal_walk *w, struct err *err)
             return rc;
     }
     if (w->expect != NULL && w->tail.seq < w->expect->seq)
-        return err_set(err, -EBADMSG, "the journal in '%s' ends at seq %" PRIu64 ", before the snapshot of seq %" PRIu64,
-                       w->path, w->tail.seq, w->expect->seq);
+        return err_set(err, -EBADMSG,
+                       "the journal in '%s' ends at seq %" PRIu64 ", before the snapshot of seq %" PRIu64, w->path,
+                       w->tail.seq, w->expect->seq);
     return 0;
 }

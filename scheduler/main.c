@@ -53,15 +53,18 @@ static void on_ready(void *arg)
     struct turn_stats stats;
     turn_stats(r->turn, &stats);
     agents_set_term(r->agents, stats.term);
-    log_line(LOG_INFO, "reeved.ready", "cell=%s writer=%s term=%" PRIu64, log_quote(r->options.cell), log_quote(r->writer),
-             stats.term);
+    log_line(LOG_INFO, "reeved.ready", "cell=%s writer=%s term=%" PRIu64, log_quote(r->options.cell),
+             log_quote(r->writer), stats.term);
 }
 
 static void on_fatal(void *arg, int exit_code, const char *why)
 {
     struct reeved *r = arg;
     r->exit_code = exit_code;
-    log_line(LOG_ERROR, exit_code == EXIT_FENCED ? "reeved.fenced" : exit_code == EXIT_HOLD ? "reeved.hold" : "reeved.failed",
+    log_line(LOG_ERROR,
+             exit_code == EXIT_FENCED ? "reeved.fenced"
+             : exit_code == EXIT_HOLD ? "reeved.hold"
+                                      : "reeved.failed",
              "why=%s", log_quote(why));
     loop_stop(r->loop);
 }
@@ -158,9 +161,19 @@ static int state_read(struct reeved *r, struct recovered_files *files, struct er
 static int turn_start(struct reeved *r, const struct recovered_files *files, struct err *err)
 {
     struct turn_setup setup = {
-        .loop = r->loop, .core = r->core, .journal = r->journal, .redis_url = r->options.redis, .cell = r->options.cell,
-        .writer = r->writer, .term_floor = files->term, .snapshot_seq = files->snapshot_seq, .at_utc_us = files->at_utc_us,
-        .on_durable = on_durable, .on_ready = on_ready, .on_fatal = on_fatal, .arg = r,
+        .loop = r->loop,
+        .core = r->core,
+        .journal = r->journal,
+        .redis_url = r->options.redis,
+        .cell = r->options.cell,
+        .writer = r->writer,
+        .term_floor = files->term,
+        .snapshot_seq = files->snapshot_seq,
+        .at_utc_us = files->at_utc_us,
+        .on_durable = on_durable,
+        .on_ready = on_ready,
+        .on_fatal = on_fatal,
+        .arg = r,
     };
     int rc = turn_new(&r->turn, &setup, err);
     if (rc < 0)

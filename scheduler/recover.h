@@ -25,8 +25,8 @@ struct recovered_files {
     int64_t at_utc_us;    /* of the newest fact */
     uint32_t bad_snapshots; /* damaged ones that were passed over; the journal reached further back */
 };
-/* *ret_core is made here; the journal's tail is found. -EBADMSG, -ENOENT, -EXDEV, -EPROTO, -EPROTONOSUPPORT: a person must
- * look; the err says at which file, offset and seq. */
+/* *ret_core is made here; the journal's tail is found. -EBADMSG, -ENOENT, -EXDEV, -EPROTO, -EPROTONOSUPPORT: a person
+ * must look; the err says at which file, offset and seq. */
 int recover_files(struct journal *j, const char *cell, const struct core_limits *limits, struct core **ret_core,
                   struct recovered_files *ret, struct err *err) MUST_USE;
 
@@ -47,8 +47,8 @@ struct recover_report {
     bool rebuilt;                /* Redis was emptied and filled again */
     char reason[200];            /* why rebuilt */
 };
-/* -ESTALE: another scheduler has the cell. -ENODATA, -EUCLEAN, -EPROTONOSUPPORT: a person must look. Everything else: the
- * store is away or can't do it now, try again. */
+/* -ESTALE: another scheduler has the cell. -ENODATA, -EUCLEAN, -EPROTONOSUPPORT: a person must look. Everything else:
+ * the store is away or can't do it now, try again. */
 int recover_store(const struct recover_call *call, struct recover_report *ret, struct err *err) MUST_USE;
 bool recover_is_fatal(int code);
 

@@ -44,8 +44,8 @@ static int record_apply(void *arg, const struct journal_record *rec, struct err 
 }
 
 /* A fresh core from snapshot `seq` (0 = none: from the first entry on). */
-static int rebuild(struct journal *j, const char *cell, uint64_t seq, struct replay *r, const struct core_limits *limits,
-                   struct err *err)
+static int rebuild(struct journal *j, const char *cell, uint64_t seq, struct replay *r,
+                   const struct core_limits *limits, struct err *err)
 {
     int rc = core_new(&r->core, limits, err);
     if (rc < 0)

@@ -129,7 +129,8 @@ static int oldest_snapshot(struct repair *r, uint64_t *ret, struct err *err)
             *ret = seqs[i];
     free(seqs);
     if (rc == 0 && *ret == 0)
-        rc = err_set(err, -ENODATA, "the journal begins at seq %" PRIu64 " and no snapshot reaches it: Redis can't be rebuilt",
+        rc = err_set(err, -ENODATA,
+                     "the journal begins at seq %" PRIu64 " and no snapshot reaches it: Redis can't be rebuilt",
                      first);
     return rc;
 }
@@ -161,8 +162,9 @@ static bool adopt_entry(void *arg, uint64_t seq, const char *refusal, const uint
     struct adoption *a = arg;
     const struct recover_call *c = a->repair->call;
     if (seq != a->next) {
-        a->rc = err_set(a->err, -ENODATA, "Redis has seq %" PRIu64 " but not %" PRIu64 ", and the file ends at %" PRIu64,
-                        seq, a->next, a->next - 1);
+        a->rc =
+            err_set(a->err, -ENODATA, "Redis has seq %" PRIu64 " but not %" PRIu64 ", and the file ends at %" PRIu64,
+                    seq, a->next, a->next - 1);
         return false;
     }
     struct fact fact = {0};
@@ -192,7 +194,8 @@ static int adopt_all(struct repair *r, uint64_t file_term, struct err *err)
         if (rc < 0 || a.rc < 0)
             return rc < 0 ? rc : a.rc;
         if (a.next == before)
-            return err_set(err, -ENODATA, "Redis says it has seq %" PRIu64 " but does not give %" PRIu64, r->status.seq, before);
+            return err_set(err, -ENODATA, "Redis says it has seq %" PRIu64 " but does not give %" PRIu64,
+                           r->status.seq, before);
     }
     return 0;
 }
@@ -237,9 +240,11 @@ static int overlap_check(struct repair *r, struct err *err)
     if (rc == SAMPLE_TAKEN || rc == 0)
         rc = store_read(r->store, seq, 1, sample_redis, &redis, err);
     if (rc == 0 && file.found && redis.found &&
-        (file.bytes.len != redis.bytes.len || memcmp(buf_text(&file.bytes), buf_text(&redis.bytes), file.bytes.len) != 0 ||
+        (file.bytes.len != redis.bytes.len ||
+         memcmp(buf_text(&file.bytes), buf_text(&redis.bytes), file.bytes.len) != 0 ||
          strcmp(file.refusal, redis.refusal) != 0))
-        rc = err_set(err, -EUCLEAN, "the journal file and Redis both have seq %" PRIu64 ", but not the same entry", seq);
+        rc = err_set(err, -EUCLEAN, "the journal file and Redis both have seq %" PRIu64 ", but not the same entry",
+                     seq);
     buf_fini(&file.bytes);
     buf_fini(&redis.bytes);
     return rc;
@@ -270,15 +275,17 @@ static void books_differ(struct books *b, const char *name, int64_t redis_spent,
         return;
     if (b->first[0] == '\0')
         snprintf(b->first, sizeof b->first,
-                 "account %s: Redis has spent %" PRId64 " held %" PRId64 ", the journal spent %" PRId64 " held %" PRId64, name,
-                 redis_spent, redis_held, spent, held);
+                 "account %s: Redis has spent %" PRId64 " held %" PRId64 ", the journal spent %" PRId64
+                 " held %" PRId64,
+                 name, redis_spent, redis_held, spent, held);
 }
 
 static bool ledger_account_check(const struct account_view *v, void *arg)
 {
     struct books *b = arg;
     const struct store_account *a = account_in(b->accounts, v->name);
-    books_differ(b, v->name, a == NULL ? 0 : a->spent_micros, a == NULL ? 0 : a->held_micros, v->spent_micros, v->held_micros);
+    books_differ(b, v->name, a == NULL ? 0 : a->spent_micros, a == NULL ? 0 : a->held_micros, v->spent_micros,
+                 v->held_micros);
     return b->first[0] == '\0';
 }
 
@@ -287,6 +294,10 @@ static int books_check(struct repair *r, struct books *b, struct err *err)
 {
     struct list accounts = {0};
     int rc = store_accounts(r->store, &accounts, err);
+    if (rc == -EBADMSG) { /* counters that aren't any: nothing to keep */
+        snprintf(b->first, sizeof b->first, "%.180s", err_text(err));
+        return 1;
+    }
     if (rc < 0)
         return rc;
     if (accounts.count > 0)
@@ -323,8 +334,8 @@ static int term_take(struct repair *r, struct err *err)
     const struct recover_call *c = r->call;
     const struct store_status *s = &r->status;
     if (c->term > 0 && (s->term > c->term || (s->term == c->term && strcmp(s->writer, c->writer) != 0)))
-        return err_set(err, -ESTALE, "'%s' has taken the cell with term %" PRIu64 ", ours is %" PRIu64, s->writer, s->term,
-                       c->term);
+        return err_set(err, -ESTALE, "'%s' has taken the cell with term %" PRIu64 ", ours is %" PRIu64, s->writer,
+                       s->term, c->term);
     r->report->term = c->term > 0 ? c->term : MAX(s->term, c->term_floor) + 1;
     return s->term == r->report->term ? 0 : store_take_term(r->store, c->writer, r->report->term, err);
 }

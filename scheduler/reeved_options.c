@@ -14,8 +14,10 @@ static const struct option_row {
     enum option_kind kind;
     size_t offset;
 } rows[] = {
-    {"--dir", "DIR", "where sockets and the journal live (required)", OPTION_TEXT, offsetof(struct reeved_options, dir)},
-    {"--redis", "URL", "unix:/path/redis.sock or tcp:host:port (required)", OPTION_TEXT, offsetof(struct reeved_options, redis)},
+    {"--dir", "DIR", "where sockets and the journal live (required)", OPTION_TEXT,
+     offsetof(struct reeved_options, dir)},
+    {"--redis", "URL", "unix:/path/redis.sock or tcp:host:port (required)", OPTION_TEXT,
+     offsetof(struct reeved_options, redis)},
     {"--cell", "NAME", "the cell's name, default 'default'", OPTION_NAME, offsetof(struct reeved_options, cell)},
     {"--user", "UID:GID", "become this user once the sockets are open (only as root)", OPTION_USER, 0},
     {"--agent-uid", "UID", "the agents' user", OPTION_UID, offsetof(struct reeved_options, agent_uid)},

@@ -4,9 +4,9 @@
  *   posted -> propose (between two batches, on the state as it is then) -> facts in flight -> all durable -> settled
  *
  * Ownership: turn_post() takes the request; the turn frees it through its ops after settled or unavailable.
- *            Every request is answered exactly once: in propose (REQUEST_ANSWERED), settled, or unavailable. The last one
- *            also when the store leaves the outcome open for TURN_UNKNOWN_MS: the facts stay on their way, the asker
- *            asks again.
+ *            Every request is answered exactly once: in propose (REQUEST_ANSWERED), settled, or unavailable. The last
+ *            one also when the store leaves the outcome open for TURN_UNKNOWN_MS: the facts stay on their way, the
+ *            asker asks again.
  */
 #ifndef REEVE_SCHEDULER_REQUEST_H
 #define REEVE_SCHEDULER_REQUEST_H
@@ -23,8 +23,8 @@ enum request_step {
 
 struct request_ops {
     bool patient; /* waits while the store is away (agents); others are told at once */
-    enum request_step (*propose)(struct request *r, struct core *core, struct core_now now, struct fact *out, size_t room,
-                                 size_t *ret_count);
+    enum request_step (*propose)(struct request *r, struct core *core, struct core_now now, struct fact *out,
+                                 size_t room, size_t *ret_count);
     /* All its facts are durable or refused (r->refusal names the first). true: propose again, there is more to do. */
     bool (*settled)(struct request *r);
     void (*unavailable)(struct request *r, const char *why);

@@ -166,7 +166,8 @@ static int head_get(const struct view *v, struct snapshot_head *ret, size_t *ret
         return err_set(err, -EBADMSG, "no snapshot");
     uint64_t version = get_int(v->at + MAGIC_LEN, 4), cell_len = get_int(v->at + MAGIC_LEN + 4, 4);
     if (version != SNAPSHOT_VERSION)
-        return err_set(err, -EPROTONOSUPPORT, "snapshot format %" PRIu64 ", this program reads %d", version, SNAPSHOT_VERSION);
+        return err_set(err, -EPROTONOSUPPORT, "snapshot format %" PRIu64 ", this program reads %d", version,
+                       SNAPSHOT_VERSION);
     if (cell_len > JOURNAL_CELL_MAX || v->len < fixed + cell_len + SHA256_BYTES)
         return err_set(err, -EBADMSG, "damaged head");
     sha256(&(struct sha256_part){v->at, fixed + cell_len}, 1, chain);

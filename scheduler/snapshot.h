@@ -2,7 +2,8 @@
  * snapshot - the core's whole state at one seq, as the facts that rebuild it, in one file beside the journal.
  *
  *   "reevesn1" | u32 version | u32 n | cell | u64 seq | 32 bytes chain of the journal there | u64 term | u64 utc us |
- *   32 bytes sha256 of all that | facts: u32 length, bytes ... | u32 0 | u64 count | 32 bytes sha256 chain over the facts
+ *   32 bytes sha256 of all that | facts: u32 length, bytes ... | u32 0 | u64 count | 32 bytes sha256 chain over the
+ * facts
  *
  * Written to a .tmp, fsynced, renamed: a snapshot is whole or absent. It is verified to its end before the first fact
  * is given out.

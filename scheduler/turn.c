@@ -339,7 +339,8 @@ void turn_free(struct turn *t)
         request_unavailable(t, r, "reeved is stopping");
     for (size_t i = 0; i < t->count; i++) {
         if (t->owners[i] != NULL && --t->owners[i]->open == 0)
-            request_unavailable(t, t->owners[i], "reeved is stopping; the outcome is not known yet: ask again with the same key");
+            request_unavailable(t, t->owners[i],
+                                "reeved is stopping; the outcome is not known yet: ask again with the same key");
         fact_clear(&t->facts[i]);
     }
     turn_effects_free(t);

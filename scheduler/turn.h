@@ -2,10 +2,10 @@
  * turn - the commit turn: proposals of one loop turn become one batch, get seqs, go to Redis, then to the file, then
  * have their effects.
  *
- *   READY ──batch out──> READY ──unknown outcome, store down──> RECOVER ──both copies equal──> READY
- *     └──────────────── gap, fenced, journal broken ────────────────────────> on_fatal
+ *   READY --batch out--> READY --unknown outcome, store down--> RECOVER --both copies equal--> READY
+ *     +---------------- gap, fenced, journal broken ------------------------> on_fatal
  *
- *   on_committed   ok: append to the journal's buffer, core_apply at once;  refused: append with the code, core_refused
+ *   on_committed   ok: append to the journal's buffer, core_apply at once; refused: append with the code
  *   on_synced      effects of everything durable: on_durable(fact), then the request that wanted it is settled
  *
  * One batch is in flight at a time; the next may leave while the fsync of the one before runs. An unknown outcome

@@ -155,8 +155,8 @@ void turn_snapshot_maybe(struct turn *t)
         return;
     }
     struct snapshot_head head = head_now(t);
-    rc = snapshot_begin(&t->snapshot, t->setup.loop, journal_folder(t->setup.journal), &head, t->setup.core, on_snapshot, t,
-                        &err);
+    rc = snapshot_begin(&t->snapshot, t->setup.loop, journal_folder(t->setup.journal), &head, t->setup.core,
+                        on_snapshot, t, &err);
     if (rc < 0)
         log_line(LOG_ERROR, "snapshot.failed", "why=%s", log_quote(err_text(&err)));
 }

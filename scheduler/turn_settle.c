@@ -20,7 +20,8 @@ static bool effects_grow(struct effects *e)
     return true;
 }
 
-/* What was committed must have its effects: without memory for them this process is of no use; the next one recovers. */
+/* What was committed must have its effects: without memory for them this process is of no use; the next one recovers.
+ */
 void turn_effect(struct turn *t, struct effect e)
 {
     if (t->effects.count == t->effects.size && !effects_grow(&t->effects))

@@ -139,7 +139,7 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
     if (rc == 0)
         rc = price_book_new(&c->prices, err);
     if (rc == 0)
-        rc = str_set(&c->currency, "EUR");
+        rc = str_set(&c->currency, CURRENCY_DEFAULT);
     if (rc < 0) {
         ledger_free(c->ledger);
         price_book_free(c->prices);

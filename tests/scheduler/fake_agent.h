@@ -70,7 +70,8 @@ static inline void fake_on_reported(void *arg, const void *result, const struct 
         t->told_running = true;
         if (!t->stays && t->phase == FAKE_LIVE) {
             t->phase = FAKE_ENDED;
-            t->record = (struct exit_record){.cause = END_EXIT, .run_us = 2000000 + t->id.job, .started_utc_us = t->started_utc_us};
+            t->record = (struct exit_record){
+                .cause = END_EXIT, .run_us = 2000000 + t->id.job, .started_utc_us = t->started_utc_us};
         }
         if (t->phase == FAKE_ENDED)
             fake_report(a, call->attempt);
@@ -87,7 +88,8 @@ static inline void fake_report(struct fake_agent *a, size_t i)
     struct fake_attempt *t = &a->attempts[i];
     struct fake_call *call = malloc(sizeof *call);
     *call = (struct fake_call){a, i, t->phase == FAKE_ENDED};
-    struct attempt_state s = {.id = t->id, .ended = call->ended, .started_utc_us = t->started_utc_us, .record = t->record};
+    struct attempt_state s = {
+        .id = t->id, .ended = call->ended, .started_utc_us = t->started_utc_us, .record = t->record};
     if (rpc_call(a->conn, &agent_calls[AGENT_STATE], &s, fake_on_reported, call) < 0)
         free(call);
 }
@@ -124,7 +126,8 @@ static inline void fake_on_run(void *arg, struct rpc_conn *conn, const struct rp
         return;
     }
     for (size_t i = 0; i < a->count; i++)
-        if (a->attempts[i].id.job == run->id.job && a->attempts[i].id.task == run->id.task && a->attempts[i].phase == FAKE_LIVE)
+        if (a->attempts[i].id.job == run->id.job && a->attempts[i].id.task == run->id.task &&
+            a->attempts[i].phase == FAKE_LIVE)
             a->seen->overlaps++;
     if (a->count == AGENT_ATTEMPTS_MAX)
         abort();
@@ -217,13 +220,19 @@ static inline void fake_on_open(void *arg, struct rpc_conn *conn)
 {
     struct fake_agent *a = arg;
     char node[] = "n1", boot[] = "boot-1", instance[] = "i1", version[] = "fake";
-    struct hello_call hello = {.node = node, .boot_id = boot, .instance = instance, .version = version, .term_seen = a->term,
+    struct hello_call hello = {.node = node,
+                               .boot_id = boot,
+                               .instance = instance,
+                               .version = version,
+                               .term_seen = a->term,
                                .capacity = {AGENT_CPU_MILLI, (uint64_t)64 << 30, (uint64_t)64 << 30, {0}}};
     for (size_t i = 0; i < a->count; i++) {
         const struct fake_attempt *t = &a->attempts[i];
         struct attempt_state *s = t->phase == FAKE_DONE ? NULL : list_add(&hello.attempts, sizeof *s);
         if (s != NULL)
-            *s = (struct attempt_state){.id = t->id, .ended = t->phase == FAKE_ENDED, .started_utc_us = t->started_utc_us,
+            *s = (struct attempt_state){.id = t->id,
+                                        .ended = t->phase == FAKE_ENDED,
+                                        .started_utc_us = t->started_utc_us,
                                         .record = t->record};
     }
     if (rpc_call(conn, &agent_calls[AGENT_HELLO], &hello, fake_on_hello, a) < 0)

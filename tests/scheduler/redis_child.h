@@ -27,7 +27,8 @@ _Noreturn static inline void redis_exec(const struct redis_child *r, int out)
     dup2(out, 1);
     dup2(out, 2);
     execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", r->socket, "--dir", r->dir, "--save", "",
-           "--appendonly", "yes", "--appendfsync", "no", "--loglevel", "notice", "--maxmemory-policy", "noeviction", (char *)NULL);
+           "--appendonly", "yes", "--appendfsync", "no", "--loglevel", "notice", "--maxmemory-policy", "noeviction",
+           (char *)NULL);
     _exit(127);
 }
 

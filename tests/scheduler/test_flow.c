@@ -1,7 +1,7 @@
 /*
- * The whole way of a job through the real reeved: a private Redis, a node that only speaks the protocol, clients on the
- * socket. Then the same while reeved and Redis are killed at any moment: nothing acknowledged is lost, nothing runs twice,
- * the money adds up.
+ * The whole way of a job through the real reeved: a private Redis, a node that only speaks the protocol, clients on
+ * the socket. Then the same while reeved and Redis are killed at any moment: nothing acknowledged is lost, nothing
+ * runs twice, the money adds up.
  */
 #include <check.h>
 #include <errno.h>
@@ -28,12 +28,13 @@ static pid_t reeved, agent, drain;
 /* ---- reeved ---- */
 static void program_path(char out[512])
 {
-    ssize_t len = readlink("/proc/self/exe", out, 480);
+    char self[480];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     ck_assert_int_gt(len, 0);
-    out[len] = '\0';
+    self[len] = '\0';
     for (int up = 0; up < 3; up++) /* BUILD/tests/scheduler/test_flow */
-        *strrchr(out, '/') = '\0';
-    strcat(out, "/reeved");
+        *strrchr(self, '/') = '\0';
+    snprintf(out, 512, "%s/reeved", self);
 }
 
 /* Reads what reeved logs until it ends; tells when it is ready. */
@@ -64,8 +65,8 @@ static void reeved_start(const char *user)
     if (reeved == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(log[1], 2);
-        execl(program, "reeved", "--dir", dir, "--redis", redis.url, "--cell", "flow", user == NULL ? NULL : "--user", user,
-              (char *)NULL);
+        execl(program, "reeved", "--dir", dir, "--redis", redis.url, "--cell", "flow", user == NULL ? NULL : "--user",
+              user, (char *)NULL);
         _exit(127);
     }
     drain = fork();

@@ -268,7 +268,8 @@ START_TEST(torn_at_every_byte)
         struct journal *j = opened();
         struct seen s = {0};
         struct err err = {0};
-        ck_assert_msg(journal_read(j, &(struct journal_point){0}, see, &s, &err) == 0, "cut at %zu: %s", len, err_text(&err));
+        ck_assert_msg(journal_read(j, &(struct journal_point){0}, see, &s, &err) == 0, "cut at %zu: %s", len,
+                      err_text(&err));
         ck_assert_uint_eq(s.last, whole);
         ck_assert_uint_eq(journal_torn_bytes(j), len - at[whole]);
         ck_assert_int_eq(journal_begin(j, NULL, NULL, NULL, NULL), 0);
