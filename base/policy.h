@@ -20,6 +20,7 @@
 
 #include "base/resources.h"
 
+#define CURRENCY_DEFAULT "EUR" /* until a policy names another */
 #define TENANTS_MAX 65536
 #define TENANT_DEPTH_MAX 8
 #define TENANT_ROOT "/" /* the cell itself; always there */

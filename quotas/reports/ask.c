@@ -25,7 +25,8 @@ static int read_meta(struct ask *ask, struct err *err)
         return r < 0 ? r : err_set(err, -EBADMSG, "meta is empty");
     ask->as_of = (uint64_t)sqlite3_column_int64(s, 0);
     ask->as_of_utc_us = sqlite3_column_int64(s, 1);
-    snprintf(ask->currency, sizeof ask->currency, "%s", db_text(s, 2));
+    const char *currency = db_text(s, 2);
+    snprintf(ask->currency, sizeof ask->currency, "%s", currency[0] != '\0' ? currency : CURRENCY_DEFAULT);
     return 0;
 }
 
