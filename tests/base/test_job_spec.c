@@ -23,8 +23,10 @@ static const struct {
     {"unknown key", "{\"command\":[\"true\"],\"comand\":1}", "comand"},
     {"wrong type", "{\"command\":7}", "command"},
     {"memory that is no size", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"4 Gigs\"}}", "resources.memory"},
-    {"memory too small", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"1Mi\"}}", "resources.memory: at least 4Mi"},
-    {"memory that overflows", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"99999999999Gi\"}}", "resources.memory"},
+    {"memory too small", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"1Mi\"}}",
+     "resources.memory: at least 4Mi"},
+    {"memory that overflows", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"99999999999Gi\"}}",
+     "resources.memory"},
     {"memory beyond 64 bits", "{\"command\":[\"true\"],\"resources\":{\"memory\":99999999999999999999999}}", ""},
     {"negative cpu", "{\"command\":[\"true\"],\"resources\":{\"cpu\":-1}}", "resources.cpu"},
     {"relative cwd", "{\"command\":[\"true\"],\"cwd\":\"tmp\"}", "cwd: 'tmp' is not an absolute path"},
@@ -111,7 +113,8 @@ static struct fact sample(uint32_t kind)
         ck_assert_int_eq(strs_add(&fact.submitted.path, "acme/etl"), 0);
         ck_assert_int_eq(strs_add(&fact.submitted.path, "acme"), 0);
         ck_assert_int_eq(read_spec("{\"command\":[\"a\"],\"array\":{\"first\":1,\"last\":9},\"budget\":\"1.5\"}",
-                                   &fact.submitted.spec, &err), 0);
+                                   &fact.submitted.spec, &err),
+                         0);
     } else if (kind == FACT_ATTEMPT_ENDED) {
         fact.ended.id = (struct attempt_id){812, 3, 2};
         fact.ended.record.cause = END_SIGNAL;
@@ -172,7 +175,8 @@ static const struct {
     {"a currency of four letters", "{\"currency\":\"EURO\"}", "currency"},
     {"a currency in small letters", "{\"currency\":\"eur\"}", "currency"},
     {"prices", "{\"prices\":[{\"from\":\"2026-01-01\",\"per_hour\":{\"cpu\":\"0.04\"}}]}", NULL},
-    {"prices out of order", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{}},{\"from\":\"2026-01-01\",\"per_hour\":{}}]}",
+    {"prices out of order",
+     "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{}},{\"from\":\"2026-01-01\",\"per_hour\":{}}]}",
      "prices[1].from"},
     {"a price too high", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{\"cpu\":\"10001\"}}]}", "at most 10000"},
     {"a budget without limit", "{\"tenants\":{\"a\":{\"budget\":{\"period\":\"day\"}}}}", "limit"},

@@ -63,10 +63,11 @@ static double submit_rate(const char *tenant, unsigned count, unsigned window, c
     while (answered < count) {
         size_t n = 0;
         while (sent < count && sent - answered < window) {
-            n += (size_t)sprintf(out + n, /* lint: allow the buffer is sized for the window */
-                                 "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"job.submit\",\"params\":{\"tenant\":\"%s\","
-                                 "\"key\":\"b%d.%u.%u\",\"spec\":%s}}\n",
-                                 sent, tenant, (int)getpid(), run, sent, spec);
+            int got = snprintf(out + n, 1024,
+                               "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"job.submit\",\"params\":"
+                               "{\"tenant\":\"%s\",\"key\":\"b%d.%u.%u\",\"spec\":%s}}\n",
+                               sent, tenant, (int)getpid(), run, sent, spec);
+            n += (size_t)MIN(got, 1023);
             sent++;
         }
         if (n > 0 && fd_write_all(fd, out, n) < 0)
@@ -93,7 +94,8 @@ static uint64_t submit_array(const char *tenant, unsigned tasks)
     struct refusal refusal = {0};
     snprintf(spec, sizeof spec,
              "{\"command\":[\"true\"],\"resources\":{\"cpu\":0.1,\"memory\":\"8Mi\",\"scratch\":\"1Mi\"},"
-             "\"array\":{\"first\":1,\"last\":%u}}", tasks);
+             "\"array\":{\"first\":1,\"last\":%u}}",
+             tasks);
     uint64_t job = system_submit(tenant, NULL, spec, &refusal);
     if (job == 0) {
         fprintf(stderr, "refused: %s\n", refusal.message);
@@ -147,7 +149,9 @@ static void start_latency(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct refusal refusal = {0};
         int64_t before = clock_utc_us();
-        uint64_t job = system_submit("bench", NULL, "{\"command\":[\"true\"],\"resources\":{\"cpu\":0.1,\"memory\":\"8Mi\",\"scratch\":\"1Mi\"}}", &refusal);
+        uint64_t job = system_submit(
+            "bench", NULL,
+            "{\"command\":[\"true\"],\"resources\":{\"cpu\":0.1,\"memory\":\"8Mi\",\"scratch\":\"1Mi\"}}", &refusal);
         struct wait_reply reply = {0};
         if (job == 0 || !system_wait(job, 30000, &reply))
             continue;
@@ -198,7 +202,10 @@ int main(int argc, char **argv)
         print("jobs_true_confined", jobs_rate(2000), "jobs/s");
     }
     struct refusal refusal = {0};
-    uint64_t sleeper = system_submit("bench", NULL, "{\"command\":[\"sleep\",\"30\"],\"resources\":{\"cpu\":0.1,\"memory\":\"8Mi\",\"scratch\":\"1Mi\"}}", &refusal);
+    uint64_t sleeper = system_submit(
+        "bench", NULL,
+        "{\"command\":[\"sleep\",\"30\"],\"resources\":{\"cpu\":0.1,\"memory\":\"8Mi\",\"scratch\":\"1Mi\"}}",
+        &refusal);
     for (int i = 0; i < 500 && system_keeper(0) == 0; i++)
         system_pause_ms(10);
     system_pause_ms(200);
@@ -209,7 +216,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "cancel failed\n");
     /* These never start: their tenant may hold less than one of them asks for at once. */
     static const char small[] = "{\"command\":[\"true\"],\"resources\":{\"cpu\":0.01}}";
-    uint64_t blocker = system_submit("full", NULL, "{\"command\":[\"sleep\",\"600\"],\"resources\":{\"cpu\":0.01,\"memory\":\"8Mi\",\"scratch\":\"1Mi\"}}", &refusal);
+    uint64_t blocker = system_submit(
+        "full", NULL,
+        "{\"command\":[\"sleep\",\"600\"],\"resources\":{\"cpu\":0.01,\"memory\":\"8Mi\",\"scratch\":\"1Mi\"}}",
+        &refusal);
     system_pause_ms(300);
     for (int round = 0; round < 3; round++) {
         print("submit_1_in_flight", submit_rate("full", 3000, 1, small), "submissions/s");

@@ -54,8 +54,14 @@ static int reeve(const char *command, const char *a, const char *b, const char *
 {
     char program[4200];
     snprintf(program, sizeof program, "%s/reeve", build);
-    char *argv[] = {program, strdup("--dir"), dir, strdup(command), a != NULL ? strdup(a) : NULL,
-                    b != NULL ? strdup(b) : NULL, c != NULL ? strdup(c) : NULL, NULL};
+    char *argv[] = {program,
+                    strdup("--dir"),
+                    dir,
+                    strdup(command),
+                    a != NULL ? strdup(a) : NULL,
+                    b != NULL ? strdup(b) : NULL,
+                    c != NULL ? strdup(c) : NULL,
+                    NULL};
     int r = run(argv);
     free(argv[1]);
     for (size_t i = 3; argv[i] != NULL; i++)
@@ -84,8 +90,20 @@ void system_start(const char *build_dir, const char *policy_yaml)
     atexit(down_at_exit);
     char program[4200];
     snprintf(program, sizeof program, "%s/reeve", build);
-    char *argv[] = {program, strdup("up"), strdup("--dir"), dir, strdup("--cpus"), strdup("4"), strdup("--memory"), strdup("4Gi"),
-                    strdup("--generic"), strdup("gpu=2"), strdup("--name"), strdup("n1"), strdup("--detach"), NULL};
+    char *argv[] = {program,
+                    strdup("up"),
+                    strdup("--dir"),
+                    dir,
+                    strdup("--cpus"),
+                    strdup("4"),
+                    strdup("--memory"),
+                    strdup("4Gi"),
+                    strdup("--generic"),
+                    strdup("gpu=2"),
+                    strdup("--name"),
+                    strdup("n1"),
+                    strdup("--detach"),
+                    NULL};
     if (run(argv) != 0)
         exit(2);
     char policy[4200];
@@ -189,7 +207,8 @@ uint64_t system_submit(const char *tenant, const char *key, const char *spec_jso
         abort();
     snprintf(random_key, sizeof random_key, "%016" PRIx64 "%016" PRIx64, words[0], words[1]);
     if (json_read(&job_spec_fields, spec_json, strlen(spec_json), JSON_STRICT, &call.spec, &err) < 0 ||
-        str_set(&call.key, key != NULL ? key : random_key) < 0 || (tenant != NULL && str_set(&call.tenant, tenant) < 0)) {
+        str_set(&call.key, key != NULL ? key : random_key) < 0 ||
+        (tenant != NULL && str_set(&call.tenant, tenant) < 0)) {
         fprintf(stderr, "spec: %s\n", err_text(&err));
         abort();
     }
@@ -285,8 +304,8 @@ pid_t system_pid(const char *name)
     return noted_pid(name);
 }
 
-/* Pids of every process whose cgroup path names our system: attempt groups are "a<job>.<task>.<epoch>.s<slot>". The keeper is the
- * one that is pid 1 in its own namespace. */
+/* Pids of every process whose cgroup path names our system: attempt groups are "a<job>.<task>.<epoch>.s<slot>". The
+ * keeper is the one that is pid 1 in its own namespace. */
 pid_t system_keeper(unsigned n)
 {
     char name[24];

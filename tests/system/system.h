@@ -1,6 +1,6 @@
 /*
- * system - a real `reeve up` in a temporary folder, for tests that want the whole thing: started by main() before the suite,
- * stopped after it, whatever the tests did.
+ * system - a real `reeve up` in a temporary folder, for tests that want the whole thing: started by main() before the
+ * suite, stopped after it, whatever the tests did.
  */
 #ifndef REEVE_TESTS_SYSTEM_SYSTEM_H
 #define REEVE_TESTS_SYSTEM_SYSTEM_H
@@ -13,7 +13,8 @@
 
 struct rpc_client;
 
-/* Starts BUILD/reeve up --detach in a new folder below `build`; the policy is applied. Exits with a message on failure. */
+/* Starts BUILD/reeve up --detach in a new folder below `build`; the policy is applied. Exits with a message on failure.
+ */
 void system_start(const char *build, const char *policy_yaml);
 /* Takes it down and removes the folder. Returns false when something was left: process, cgroup, mount. */
 bool system_stop(void);

@@ -74,7 +74,8 @@ static const struct {
     {"its environment", "{\"command\":\"echo $A $REEVE_TENANT\",\"env\":{\"A\":\"b c\"}}", "succeeded", 0,
      "b c acme/etl\n", ""},
     {"its directory", "{\"command\":[\"pwd\"],\"cwd\":\"/usr\"}", "succeeded", 0, "/usr\n", ""},
-    {"a script", "{\"script\":\"#!/bin/sh\\necho script $1\\n\",\"command\":[\"x\",\"arg\"]}", "succeeded", 0, NULL, ""},
+    {"a script", "{\"script\":\"#!/bin/sh\\necho script $1\\n\",\"command\":[\"x\",\"arg\"]}", "succeeded", 0, NULL,
+     ""},
     {"a time limit", "{\"command\":[\"sleep\",\"60\"],\"time_limit\":\"300ms\"}", "timed_out", -1, "", ""},
     {"too much memory", "{\"command\":\"python3 -c 'x = bytearray(300 << 20)'\",\"resources\":{\"memory\":\"64Mi\"}}",
      "oom_killed", -1, "", NULL},
@@ -117,9 +118,11 @@ static const struct {
 } refused[] = {
     {"a tenant that doesn't exist", "nobody", "{\"command\":[\"true\"]}", "not_found"},
     {"a job that can never fit", "acme", "{\"command\":[\"true\"],\"resources\":{\"memory\":\"900Gi\"}}", "never_fits"},
-    {"more cpu than the tenant may ever have", "labs", "{\"command\":[\"true\"],\"resources\":{\"cpu\":2}}", "never_fits"},
+    {"more cpu than the tenant may ever have", "labs", "{\"command\":[\"true\"],\"resources\":{\"cpu\":2}}",
+     "never_fits"},
     {"the host's network without policy", "acme", "{\"command\":[\"true\"],\"network\":\"host\"}", "forbidden"},
-    {"a longer queue than allowed", "labs", "{\"command\":[\"true\"],\"array\":{\"first\":1,\"last\":6}}", "queue_full"},
+    {"a longer queue than allowed", "labs", "{\"command\":[\"true\"],\"array\":{\"first\":1,\"last\":6}}",
+     "queue_full"},
 };
 
 START_TEST(a_refusal_says_why)
@@ -128,16 +131,17 @@ START_TEST(a_refusal_says_why)
     ck_assert_msg(system_submit(refused[_i].tenant, NULL, refused[_i].spec, &refusal) == 0, "%s: was accepted",
                   refused[_i].what);
     ck_assert_msg(refusal.message != NULL && refusal.message[0] != '\0', "%s: without a word", refused[_i].what);
-    ck_assert_msg(strcmp(refusal.code, refused[_i].code) == 0, "%s: code %s (%s), want %s", refused[_i].what, refusal.code,
-                  refusal.message, refused[_i].code);
+    ck_assert_msg(strcmp(refusal.code, refused[_i].code) == 0, "%s: code %s (%s), want %s", refused[_i].what,
+                  refusal.code, refusal.message, refused[_i].code);
     fields_clear(&refusal_fields, &refusal);
 }
 END_TEST
 
 START_TEST(an_array_runs_every_task_once)
 {
-    uint64_t job = accepted("acme", "{\"command\":\"echo task $REEVE_TASK\",\"resources\":{\"cpu\":0.1,\"memory\":\"16Mi\","
-                                    "\"scratch\":\"1Mi\"},\"array\":{\"first\":3,\"last\":22,\"max_running\":6}}");
+    uint64_t job =
+        accepted("acme", "{\"command\":\"echo task $REEVE_TASK\",\"resources\":{\"cpu\":0.1,\"memory\":\"16Mi\","
+                         "\"scratch\":\"1Mi\"},\"array\":{\"first\":3,\"last\":22,\"max_running\":6}}");
     ends_as(job, "succeeded", 0);
     struct job_view view = shown(job);
     ck_assert_uint_eq(view.row.done, 20);
@@ -263,13 +267,14 @@ static const struct {
     {"unknown key", CALL("{\"spec\":{\"command\":[\"true\"],\"memroy\":1}}"), "memroy"},
     {"wrong type", CALL("{\"spec\":{\"command\":{\"a\":1}}}"), "command"},
     {"no spec", CALL("{}"), "spec"},
-    {"a size that overflows", CALL("{\"spec\":{\"command\":[\"true\"],\"resources\":{\"memory\":\"99999999999999999999Gi\"}}}"),
-     "memory"},
+    {"a size that overflows",
+     CALL("{\"spec\":{\"command\":[\"true\"],\"resources\":{\"memory\":\"99999999999999999999Gi\"}}}"), "memory"},
     {"a number beyond 64 bits", CALL("{\"spec\":{\"command\":[\"true\"],\"resources\":{\"memory\":1e30}}}"), "memory"},
     {"NUL in a text", CALL("{\"spec\":{\"command\":[\"tr\\u0000ue\"]}}"), "error"},
     {"a lone surrogate", CALL("{\"spec\":{\"command\":[\"\\ud800\"]}}"), "error"},
     {"the same key twice", CALL("{\"spec\":{\"command\":[\"a\"],\"command\":[\"b\"]}}"), "error"},
-    {"an agent's method at the clients' door", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"node.hello\",\"params\":{}}\n", "-32601"},
+    {"an agent's method at the clients' door",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"node.hello\",\"params\":{}}\n", "-32601"},
     {"an output field as input", CALL("{\"job\":7,\"spec\":{\"command\":[\"true\"]}}"), "job"},
 };
 
@@ -408,7 +413,8 @@ START_TEST(killing_at_random_loses_nothing_and_runs_nothing_twice)
         if (count < KILL_JOBS_MAX) {
             uint64_t job = system_submit("acme/etl", NULL,
                                          "{\"command\":\"echo start; sleep 0.05; echo end\",\"resources\":{\"cpu\":0.2,"
-                                         "\"memory\":\"32Mi\",\"scratch\":\"1Mi\"}}", &refusal);
+                                         "\"memory\":\"32Mi\",\"scratch\":\"1Mi\"}}",
+                                         &refusal);
             if (job != 0)
                 jobs_done[count++] = job;
             fields_clear(&refusal_fields, &refusal);
@@ -428,7 +434,8 @@ START_TEST(killing_at_random_loses_nothing_and_runs_nothing_twice)
         bool final = system_wait(jobs_done[i], 120000, &reply);
         ck_assert_msg(final, "job %" PRIu64 " was acknowledged and never ended (%s)", jobs_done[i],
                       reply.row.state ? reply.row.state : "unknown");
-        ck_assert_msg(strcmp(reply.row.state, "succeeded") == 0, "job %" PRIu64 " is %s", jobs_done[i], reply.row.state);
+        ck_assert_msg(strcmp(reply.row.state, "succeeded") == 0, "job %" PRIu64 " is %s", jobs_done[i],
+                      reply.row.state);
         fields_clear(&wait_reply_fields, &reply);
         char *text = system_log(jobs_done[i], 0, STREAM_OUT);
         ck_assert_msg(text != NULL && strcmp(text, "start\nend\n") == 0, "job %" PRIu64 ": its last attempt wrote '%s'",
