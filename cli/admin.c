@@ -20,11 +20,13 @@ static int read_policy(struct cli *cli, const char *path, struct policy_file *re
 {
     struct buf text = {0};
     struct err err = {0};
-    int rc = file_read(strcmp(path, "-") == 0 ? "/dev/stdin" : path, YAML_FILE_MAX, &text, &err);
+    bool standard = strcmp(path, "-") == 0;
+    const char *name = standard ? "stdin" : path;
+    int rc = file_read(standard ? "/dev/stdin" : path, YAML_FILE_MAX, &text, &err);
     if (rc == 0)
-        rc = yaml_read(&policy_file_fields, path, buf_text(&text), text.len, ret, &err);
+        rc = yaml_read(&policy_file_fields, name, buf_text(&text), text.len, ret, &err);
     if (rc == 0 && (rc = policy_file_check(ret, &err)) < 0)
-        rc = err_wrap(&err, rc, "%s", path);
+        rc = err_wrap(&err, rc, "%s", name);
     buf_fini(&text);
     if (rc == 0)
         return CLI_DONE;
@@ -81,6 +83,9 @@ static int print_policy(struct cli *cli)
     if (code == CLI_DONE && cli->json) {
         cli_json(&policy_reply_fields, &reply);
     } else if (code == CLI_DONE) {
+        struct price_version *prices = reply.policy.prices.v;
+        for (size_t i = 0; i < reply.policy.prices.count; i++)
+            prices[i].version = 0; /* given by the scheduler, not by a file */
         printf("# version %" PRIu64 "\n", reply.version);
         if (yaml_write(&policy_file_fields, &reply.policy, &text) == 0)
             fputs(buf_text(&text), stdout);

@@ -137,7 +137,8 @@ static int rounds(struct loop *l, struct err *err)
 {
     bool again = true; /* what was posted before the first round waits for no event */
     while (!l->stopping) {
-        if (event_base_loop(l->base, again ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0)
+        /* NONBLOCK alone would go round until nothing is ready: a busy peer would keep the turn from ever coming. */
+        if (event_base_loop(l->base, again ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0)
             return err_set(err, -EIO, "wait for events: libevent failed");
         again = l->turn != NULL && l->turn(l->turn_arg);
         flush_all(l);

@@ -182,6 +182,35 @@ START_TEST(a_watch_is_level_triggered_and_may_free_itself)
 }
 END_TEST
 
+static void on_endless(void *arg, int what)
+{
+    (void)what;
+    ++*(int *)arg;
+}
+
+static bool turn_of_three(void *arg)
+{
+    static int turns;
+    if (++turns == 3)
+        loop_stop(loop);
+    ck_assert_int_le(*(int *)arg, turns); /* at most one callback of it per turn */
+    return true;
+}
+
+START_TEST(a_watch_that_is_always_ready_does_not_starve_the_turn)
+{
+    int ends[2], callbacks = 0;
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(watch_new(&reader, loop, ends[1], WATCH_WRITE, on_endless, &callbacks), 0);
+    loop_on_turn(loop, turn_of_three, &callbacks);
+    run();
+    ck_assert_int_eq(callbacks, 3);
+    watch_free(reader);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
 START_TEST(a_watch_on_a_closed_descriptor_is_a_failure)
 {
     struct watch *w = NULL;
@@ -258,6 +287,7 @@ int main(void)
     tcase_add_test(t, setting_again_moves_and_cancelling_silences);
     tcase_add_test(t, a_timer_may_free_itself);
     tcase_add_test(t, a_watch_is_level_triggered_and_may_free_itself);
+    tcase_add_test(t, a_watch_that_is_always_ready_does_not_starve_the_turn);
     tcase_add_test(t, a_watch_on_a_closed_descriptor_is_a_failure);
     tcase_add_test(t, a_signal_arrives_as_a_callback);
     tcase_add_test(t, sigterm_stops_the_loop);
