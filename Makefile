@@ -16,7 +16,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now,-z,noexecstack 
 
 # --- libraries: one archive per layer, so a program links only what it uses ---------------------------------------
 layer = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
-LAYERS := base base/io quotas quotas/store policies scheduler/core scheduler agent/core agent/fairio isolation/spec cli
+LAYERS := base base/io quotas quotas/store quotas/reports policies scheduler/core scheduler agent/core agent/fairio isolation/spec cli
 archive = $(BUILD)/lib/$(subst /,-,$(1)).a
 ARCHIVES := $(foreach l,$(LAYERS),$(if $(wildcard $(l)/*.c),$(call archive,$(l))))
 
@@ -46,7 +46,7 @@ $(BUILD)/reeve-agent: $(call objects,$(wildcard agent/*.c))
 $(BUILD)/reeve-agent: LIBS = -luring
 $(BUILD)/reeve-warden: $(call objects,$(WARDEN_SRC))
 $(BUILD)/reeve-warden: LIBS = -lcgroup -lseccomp
-$(BUILD)/reeve-reportd: $(call objects,$(wildcard quotas/reports/*.c))
+$(BUILD)/reeve-reportd: $(call objects,quotas/reports/main.c)
 $(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3
 $(BUILD)/reeve: $(call objects,cli/main.c)
 $(BUILD)/reeve: LIBS = -lhiredis

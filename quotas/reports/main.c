@@ -71,9 +71,9 @@ static int become_user(struct reportd *d, struct err *err)
     const struct options *o = &d->options;
     int r = dir_make(o->dir, 0755, err);
     if (r == 0)
-        r = privileges_folder(d->folder, o->drop ? o->uid : (uid_t)-1, o->drop ? o->gid : (gid_t)-1, err);
+        r = report_folder_make(d->folder, o->drop ? o->uid : (uid_t)-1, o->drop ? o->gid : (gid_t)-1, err);
     if (r == 0 && o->drop && (geteuid() == 0 || geteuid() != o->uid))
-        r = privileges_drop(o->uid, o->gid, err);
+        r = report_user_become(o->uid, o->gid, err);
     return r;
 }
 
@@ -161,12 +161,12 @@ int main(int argc, char **argv)
 {
     static struct reportd d;
     struct err err = {0};
-    if (options_parse(argc, argv, &d.options, &err) < 0) {
-        fprintf(stderr, "reeve-reportd: %s\n%s", err_text(&err), options_usage());
+    if (report_options_parse(argc, argv, &d.options, &err) < 0) {
+        fprintf(stderr, "reeve-reportd: %s\n%s", err_text(&err), report_options_usage());
         return EXIT_USAGE;
     }
     if (d.options.help || d.options.version) {
-        fputs(d.options.help ? options_usage() : "reeve-reportd " REEVE_VERSION "\n", stdout);
+        fputs(d.options.help ? report_options_usage() : "reeve-reportd " REEVE_VERSION "\n", stdout);
         return 0;
     }
     log_init("reeve-reportd", d.options.debug ? LOG_DEBUG : LOG_INFO);

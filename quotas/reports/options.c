@@ -90,7 +90,7 @@ static const struct option_row {
     {"--version", NULL, "the version", set_version},
 };
 
-const char *options_usage(void)
+const char *report_options_usage(void)
 {
     static char text[2048];
     size_t at = (size_t)snprintf(text, sizeof text, "usage: reeve-reportd --dir DIR [options]\n");
@@ -110,7 +110,7 @@ static const struct option_row *row_find(const char *name)
     return NULL;
 }
 
-int options_parse(int argc, char **argv, struct options *ret, struct err *err)
+int report_options_parse(int argc, char **argv, struct options *ret, struct err *err)
 {
     struct options o = {.cell = "default"};
     for (int i = 1; i < argc; i++) {

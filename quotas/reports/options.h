@@ -20,7 +20,7 @@ struct options {
     bool debug, help, version;
 };
 
-int options_parse(int argc, char **argv, struct options *ret, struct err *err) MUST_USE;
-const char *options_usage(void);
+int report_options_parse(int argc, char **argv, struct options *ret, struct err *err) MUST_USE;
+const char *report_options_usage(void);
 
 #endif

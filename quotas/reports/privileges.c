@@ -10,7 +10,7 @@
 
 #include "base/io/fd.h"
 
-int privileges_folder(const char *path, uid_t uid, gid_t gid, struct err *err)
+int report_folder_make(const char *path, uid_t uid, gid_t gid, struct err *err)
 {
     int r = dir_make(path, 0755, err);
     if (r < 0 || geteuid() != 0)
@@ -21,7 +21,7 @@ int privileges_folder(const char *path, uid_t uid, gid_t gid, struct err *err)
     return 0;
 }
 
-int privileges_drop(uid_t uid, gid_t gid, struct err *err)
+int report_user_become(uid_t uid, gid_t gid, struct err *err)
 {
     uid_t r, e, s;
     gid_t gr, ge, gs;

@@ -9,8 +9,8 @@
 #include "base/err.h"
 
 /* Makes the folder (0755); owned by uid:gid when we are root ((uid_t)-1 = leave). */
-int privileges_folder(const char *path, uid_t uid, gid_t gid, struct err *err) MUST_USE;
+int report_folder_make(const char *path, uid_t uid, gid_t gid, struct err *err) MUST_USE;
 /* Ids, groups, no new privileges; each is read back. */
-int privileges_drop(uid_t uid, gid_t gid, struct err *err) MUST_USE;
+int report_user_become(uid_t uid, gid_t gid, struct err *err) MUST_USE;
 
 #endif
