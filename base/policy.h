@@ -28,7 +28,15 @@
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
 #define PRICE_VERSIONS_MAX 1000
 
-enum period_kind { PERIOD_TOTAL, PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_QUARTER, PERIOD_YEAR, PERIOD_KIND_COUNT };
+enum period_kind {
+    PERIOD_TOTAL,
+    PERIOD_DAY,
+    PERIOD_WEEK,
+    PERIOD_MONTH,
+    PERIOD_QUARTER,
+    PERIOD_YEAR,
+    PERIOD_KIND_COUNT
+};
 extern const struct names period_kind_names; /* "total", "day", … */
 
 struct budget_rule {

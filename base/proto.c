@@ -198,7 +198,8 @@ static const struct field log_reply_rows[] = {
 const struct fields log_reply_fields = FIELDS_TABLE("result", log_reply, log_reply_rows);
 
 static const struct field tenant_call_rows[] = {
-    FIELD_ROW(tenant_call, 1, "tenant", FIELD_STR, tenant, .max = 255, .help = "it and all below; default: all the caller may see"),
+    FIELD_ROW(tenant_call, 1, "tenant", FIELD_STR, tenant, .max = 255,
+              .help = "it and all below; default: all the caller may see"),
 };
 const struct fields tenant_call_fields = FIELDS_TABLE("params", tenant_call, tenant_call_rows);
 
@@ -226,7 +227,8 @@ const struct fields tenant_reply_fields = FIELDS_TABLE("result", tenant_reply, t
 static const struct field apply_call_rows[] = {
     FIELD_ROW(apply_call, 1, "policy", FIELD_STRUCT, policy, .flags = FIELD_REQUIRED, .of = &policy_file_fields),
     FIELD_ROW(apply_call, 2, "dry_run", FIELD_BOOL, dry_run, .help = "only say what would change"),
-    FIELD_ROW(apply_call, 3, "if_version", FIELD_U64, if_version, .help = "refuse unless the policy still has this version"),
+    FIELD_ROW(apply_call, 3, "if_version", FIELD_U64, if_version,
+              .help = "refuse unless the policy still has this version"),
 };
 const struct fields apply_call_fields = FIELDS_TABLE("params", apply_call, apply_call_rows);
 
@@ -303,7 +305,8 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_RELEASE] = {"job.release", &job_call_fields, NULL, "let held tasks queue again", false},
     [CALL_WAIT] = {"job.wait", &wait_call_fields, &wait_reply_fields, "answer when the job changes", false},
     [CALL_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote", false},
-    [CALL_TENANTS] = {"tenant.list", &tenant_call_fields, &tenant_reply_fields, "quota, use and money by tenant", false},
+    [CALL_TENANTS] = {"tenant.list", &tenant_call_fields, &tenant_reply_fields,
+                      "quota, use and money by tenant", false},
     [CALL_APPLY] = {"admin.apply", &apply_call_fields, &apply_reply_fields, "set the policy, all or nothing", true},
     [CALL_POLICY] = {"admin.policy", NULL, &policy_reply_fields, "the policy as it is", true},
     [CALL_NODES] = {"node.list", NULL, &node_reply_fields, "nodes, their room and health", false},

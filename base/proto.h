@@ -54,7 +54,7 @@ struct list_call { char *tenant; bool all_users; uint32_t limit; uint64_t after;
 struct job_row {
     uint64_t job;
     char *name, *tenant, *user;
-    char *state;                  /* pending running succeeded failed cancelled timed_out oom_killed budget_stopped held … */
+    char *state;                  /* pending, running, held, or a final state of base/task_state.h */
     uint32_t tasks, queued, live, done, failed; /* failed: final but not succeeded */
     char *nodes;                  /* "n1" or "4 nodes" */
     uint64_t cpu_milli, mem_bytes; /* held now, all live tasks */
@@ -98,11 +98,19 @@ struct why_reply {
     char *estimate;               /* when it would start, as far as can be known; NULL = unknown */
 };
 struct cancel_reply { uint32_t cancelled, stopping; };
-struct wait_call { uint64_t job; uint64_t seen; uint32_t timeout_ms; }; /* answers when the job's change counter != seen */
+/* Answered when the job's change counter is not `seen`, or after the time. */
+struct wait_call { uint64_t job; uint64_t seen; uint32_t timeout_ms; };
 struct wait_reply { struct job_row row; uint64_t change; int32_t exit_code; bool final; };
 enum log_stream { STREAM_OUT, STREAM_ERR, LOG_STREAM_COUNT };
 extern const struct names log_stream_names; /* "out", "err" */
-struct log_call { uint64_t job; uint32_t task; uint32_t epoch; /* 0 = newest */ uint32_t stream; uint64_t offset; uint32_t max; bool wait; };
+struct log_call {
+    uint64_t job;
+    uint32_t task, epoch;         /* epoch 0 = the newest attempt */
+    uint32_t stream;              /* enum log_stream */
+    uint64_t offset;
+    uint32_t max;
+    bool wait;
+};
 struct log_reply {
     struct bytes data;            /* from `offset` on, at most 256 KiB */
     uint64_t offset;              /* of data's first byte: further than asked when bytes in between were dropped */
@@ -196,12 +204,13 @@ enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_METHOD_C
 extern const struct method report_methods[REPORT_METHOD_COUNT];
 
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
-extern const struct fields submit_call_fields, submit_reply_fields, job_call_fields, list_call_fields, list_reply_fields,
-    job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields, cancel_reply_fields,
-    wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, tenant_call_fields, tenant_row_fields,
-    tenant_reply_fields, apply_call_fields, apply_reply_fields, policy_reply_fields, node_row_fields, node_reply_fields,
-    drain_call_fields, status_reply_fields, archived_call_fields, text_reply_fields, attempt_state_fields,
-    hello_call_fields, hello_reply_fields, beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields,
-    stop_call_fields, forget_call_fields;
+extern const struct fields submit_call_fields, submit_reply_fields, job_call_fields, list_call_fields,
+    list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields,
+    cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields,
+    tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
+    policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
+    archived_call_fields, text_reply_fields, attempt_state_fields, hello_call_fields, hello_reply_fields,
+    beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,
+    forget_call_fields;
 
 #endif

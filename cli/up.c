@@ -1,5 +1,6 @@
 /*
- * up, down - a complete single-node system in one folder: private redis, reeved, warden (with agent and zygote), reportd.
+ * up, down - a complete single-node system in one folder: private redis, reeved,
+ * warden (with agent and zygote), reportd.
  *
  * `up` is the supervisor: it stays, restarts what dies, and takes everything down on Ctrl-C, SIGTERM or `down`.
  * DIR/up.lock is locked as long as it lives; that lock is how `down` knows.
@@ -181,7 +182,7 @@ static void describe_redis(struct service *s)
         service_arg(s, "%s", words[i]);
 }
 
-/* The warden runs both from descriptors that it opens as root; their paths need not be reachable for the agent's user. */
+/* The warden runs both from descriptors that it opens as root: the agent's user need not reach their paths. */
 static int describe_programs(struct service *s, struct err *err)
 {
     static const struct { const char *option, *program; } programs[] = {
@@ -401,7 +402,8 @@ static void say_where(const struct system *up)
     if (up->http) {
         char port[16];
         read_line("report/http.port", port, sizeof port);
-        printf("  page       http://127.0.0.1:%s/   (user: reeve, password: the text in %s/report/token)\n", port, up->dir);
+        printf("  page       http://127.0.0.1:%s/   (user: reeve, password: the text in %s/report/token)\n", port,
+               up->dir);
     }
     printf("  logs       %s/log/\n", up->dir);
     printf(up->detach ? "stop it with: reeve down --dir %s\n" : "Ctrl-C stops it, or: reeve down --dir %s\n", up->dir);
@@ -521,7 +523,8 @@ static int run(struct system *up, int tell, struct err *err)
             if (write(tell, "u", 1) != 1)
                 r = -EPIPE;
             close(tell);
-            int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = open("log/up.log", O_WRONLY | O_CREAT | O_APPEND, 0644);
+            int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+            int log = open("log/up.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
             dup2(null, 0);
             dup2(null, 1);
             dup2(log >= 0 ? log : null, 2);

@@ -6,7 +6,7 @@ allowed='malloc|calloc|realloc|reallocarray|free|strdup|strndup|abort|qsort|bsea
 allowed="$allowed"'mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|nlen|cmp|ncmp|chr|rchr|str|pbrk|cspn|spn|cpy|cat|ncpy)|'
 allowed="$allowed"'v?snprintf|__assert_fail|__stack_chk_fail|__errno_location|_GLOBAL_OFFSET_TABLE_|__tls_get_addr|'
 allowed="$allowed"'__v?snprintf_chk|__mem(cpy|move|set)_chk|__str(cpy|cat|ncpy)_chk|__isoc2?3?_?strto.*|'
-allowed="$allowed"'__(u|)(div|mod)ti3|__ubsan.*|__asan.*|__sanitizer.*|__sancov.*'
+allowed="$allowed"'__u?(div|mod|divmod)ti[34]|__ubsan.*|__asan.*|__sanitizer.*|__sancov.*'
 # One exemption, by file: the hash chain's SHA-256 is OpenSSL's.
 objects=$(awk '$1 == "layer" && $3 == "pure" { print $2 }' tests/lint/layers.txt |
     while read -r layer; do ls "$build/$layer"/*.o 2>/dev/null || :; done)

@@ -264,7 +264,7 @@ START_TEST(who_reads_slowly_but_asks_slowly_gets_everything)
 }
 END_TEST
 
-/* Sends whole lines until the kernel takes no more for a while: the server has stopped reading. Returns the lines sent. */
+/* Sends whole lines until the kernel takes no more for a while: the server has stopped reading. How many it sent. */
 static int send_until_full(const struct buf *line, int most)
 {
     for (int sent = 0; sent < most; sent++) {
