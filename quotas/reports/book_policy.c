@@ -9,7 +9,7 @@ static int save_change(struct book *b, uint64_t seq, const struct fact *fact, st
     struct buf bytes = {0};
     fields_encode(&policy_change_fields, c, &bytes);
     int r = bytes.failed ? err_set(err, -ENOMEM, "no memory")
-                         : book_run(b, SQL_POLICY_ADD, err, "uuitb", c->version, seq, fact->at_utc_us,
+                         : book_run(b, SQL_POLICY_ADD, err, "uuitb", seq, c->version, fact->at_utc_us,
                                     c->who != NULL ? c->who : "", buf_text(&bytes), bytes.len);
     buf_fini(&bytes);
     return r;

@@ -57,7 +57,7 @@ static const char tables[] =
     " PRIMARY KEY(tenant, resource)) WITHOUT ROWID;"
     "CREATE TABLE ends(cause TEXT PRIMARY KEY, attempts INTEGER NOT NULL) WITHOUT ROWID;"
 
-    "CREATE TABLE policies(version INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at_utc_us INTEGER NOT NULL,"
+    "CREATE TABLE policies(seq INTEGER PRIMARY KEY, version INTEGER NOT NULL, at_utc_us INTEGER NOT NULL,"
     " who TEXT NOT NULL, change BLOB NOT NULL);"
     "CREATE TABLE tenants(path TEXT PRIMARY KEY, rule BLOB NOT NULL, removed INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE tenant_users(path TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY(path, user)) WITHOUT ROWID;"
