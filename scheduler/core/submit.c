@@ -29,14 +29,19 @@ static int64_t times(int64_t micros, uint64_t count)
     return product > (money_wide)MONEY_MICROS_MAX ? MONEY_MICROS_MAX : (int64_t)product;
 }
 
-/* Expected: every task runs up to its limit, or for one slice when it has none. At most: with every retry used. */
+/* Expected: every task runs up to its limit, or for one slice when it has none. At most: with its
+ * grace too, and with every retry used. */
 int64_t quote_of(const struct core *c, const struct job_spec *spec, int64_t utc_us, int64_t *ret_max)
 {
     struct meter meter = {&spec->resources, utc_us};
     uint64_t run_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : core_slice_us(c);
     int64_t each = price_cost(c->prices, meter, run_us);
     int64_t expected = times(each, job_spec_tasks(spec));
-    int64_t most = spec->time_limit_ms != 0 ? times(expected, (uint64_t)spec->retries + 1) : -1;
+    int64_t most = -1;
+    if (spec->time_limit_ms != 0) {
+        int64_t longest = price_cost(c->prices, meter, core_longest_us(c, run_us));
+        most = times(times(longest, job_spec_tasks(spec)), (uint64_t)spec->retries + 1);
+    }
     if (spec->budget_micros > 0) {
         expected = MIN(expected, spec->budget_micros);
         most = most < 0 ? spec->budget_micros : MIN(most, spec->budget_micros);

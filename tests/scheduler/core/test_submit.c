@@ -209,7 +209,7 @@ START_TEST(a_quote_says_what_is_expected_and_what_it_may_cost_at_most)
     ck_assert_int_eq(world_try_submit(&w, "globex", NULL, &spec, &job), CORE_FACT);
     ck_assert_uint_eq(w.quote.tasks, 5);
     ck_assert_int_eq(w.quote.quote_micros, 5 * 10 * 2000);
-    ck_assert_int_eq(w.quote.quote_max_micros, 3 * 5 * 10 * 2000);
+    ck_assert_int_eq(w.quote.quote_max_micros, 3 * 5 * (10 + 5) * 2000); /* the grace after the limit costs, too */
     ck_assert_str_eq(w.quote.currency, "EUR");
     ck_assert_str_eq(w.quote.would_start, "now");
     spec = world_spec(1000, GIB);
