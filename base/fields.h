@@ -90,6 +90,7 @@ enum field_flag {
     FIELD_ALWAYS = 8,   /* JSON output writes it even when zero or empty */
     FIELD_ESCAPED = 16, /* FIELD_STR, _STRS, _PAIRS (values) that may hold any text (a script, a line of output):
                            newlines and control characters are fine. JSON input refuses them elsewhere, but tabs. */
+    FIELD_UNBOUNDED = 64, /* FIELD_MONEY: -1 means "no limit"; JSON has null for it, both ways */
     FIELD_KEYED = 32,   /* FIELD_LIST whose JSON is an object: the inner table's first row (a FIELD_STR) is the key */
 };
 

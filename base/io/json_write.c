@@ -285,7 +285,11 @@ static void put_rows(struct writer *w, const struct fields *f, const void *objec
             continue;
         put_comma(w, written++);
         put_name(w, row->name);
-        writers[row->kind](w, row, field_at_const(row, object));
+        const void *value = field_at_const(row, object);
+        if ((row->flags & FIELD_UNBOUNDED) != 0 && *(const int64_t *)value == -1)
+            put(w, "null", 4);
+        else
+            writers[row->kind](w, row, value);
     }
     close_bracket(w, "}", written > 0);
 }

@@ -219,6 +219,10 @@ static int read_money(struct reading *rd, const struct field *row, const struct 
                       const struct place *at)
 {
     int64_t micros = 0;
+    if (n->kind == TREE_NULL && (row->flags & FIELD_UNBOUNDED) != 0) {
+        field_set_i64(row, value, -1);
+        return 0;
+    }
     int rc = micros_of(rd, n, at, &micros);
     if (rc < 0)
         return rc;

@@ -6,6 +6,7 @@
 
 #include "base/fact.h"
 #include "base/io/json.h"
+#include "base/proto.h"
 
 static int read_spec(const char *text, struct job_spec *spec, struct err *err)
 {
@@ -152,6 +153,20 @@ START_TEST(every_kind_of_fact_survives_its_bytes)
 }
 END_TEST
 
+START_TEST(no_limit_is_null_on_the_wire)
+{
+    struct tenant_row row = {.limit_micros = -1}, back = {0};
+    struct buf text = {0};
+    struct err err = {0};
+    ck_assert_int_eq(json_write(&tenant_row_fields, &row, &text), 0);
+    ck_assert_msg(strstr(buf_text(&text), "\"limit\":null") != NULL, "%s", buf_text(&text));
+    ck_assert_int_eq(json_read(&tenant_row_fields, text.data, text.len, JSON_LENIENT, &back, &err), 0);
+    ck_assert_int_eq(back.limit_micros, -1);
+    buf_fini(&text);
+    fields_clear(&tenant_row_fields, &back);
+}
+END_TEST
+
 START_TEST(a_fact_of_tomorrow_is_refused_by_name)
 {
     struct fact fact = {0};
@@ -208,6 +223,7 @@ int main(void)
     tcase_add_test(t, same_spec_same_bytes_other_spec_names_the_difference);
     tcase_add_loop_test(t, every_kind_of_fact_survives_its_bytes, FACT_NONE + 1, FACT_KIND_COUNT);
     tcase_add_test(t, a_fact_of_tomorrow_is_refused_by_name);
+    tcase_add_test(t, no_limit_is_null_on_the_wire);
     tcase_add_loop_test(t, policy_files, 0, (int)COUNT_OF(policies));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
