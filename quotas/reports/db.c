@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/io/clock.h"
@@ -38,12 +39,32 @@ int db_failed(sqlite3 *db, struct err *err, const char *doing)
     return err_set(err, code_of(sqlite3_errcode(db)), "sqlite: %s: %s", doing, sqlite3_errmsg(db));
 }
 
+/* SQLite makes every path absolute. Below a home that our user can't pass through, only the relative one leads there. */
+static int keep_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
+{
+    (void)vfs;
+    int n = snprintf(out, (size_t)size, "%s", path);
+    return n >= 0 && n < size ? SQLITE_OK : SQLITE_CANTOPEN;
+}
+
+static const char *relative_vfs(void)
+{
+    static sqlite3_vfs vfs;
+    if (vfs.zName == NULL) {
+        vfs = *sqlite3_vfs_find(NULL);
+        vfs.zName = "relative";
+        vfs.pNext = NULL;
+        vfs.xFullPathname = keep_path;
+    }
+    return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? vfs.zName : NULL;
+}
+
 int db_open(sqlite3 **ret, const char *path, enum db_mode mode, struct err *err)
 {
     sqlite3 *db = NULL;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     flags |= mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
-    if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(path, &db, flags, relative_vfs()) != SQLITE_OK) {
         int code = db_failed(db, err, path);
         db_close(db);
         return code;
