@@ -98,7 +98,7 @@ demo: ## install what is missing, build, show everything on this machine in unde
 
 test: ## install what is missing, build, run the whole test suite (root)
 	@packaging/need-root "make test" && packaging/install-deps test && $(MAKE) --no-print-directory -j2 all && \
-	    $(MAKE) --no-print-directory unit test-system test-flow test-cgroup2
+	    $(MAKE) --no-print-directory -j2 unit && $(MAKE) --no-print-directory test-system test-flow test-cgroup2
 
 up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
 	@packaging/need-root "make up" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
