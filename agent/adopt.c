@@ -1,5 +1,6 @@
 /*
- * adopt - what an agent finds when it starts: the folders of its predecessor, keepers that lived on, groups nobody knows.
+ * adopt - what an agent finds when it starts: the folders of its predecessor, keepers that lived on, groups nobody
+ * knows.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 /*
- * attempt - one attempt in the agent's hands; shared by the files that move it (attempts*.c, launch.c, running.c, finish.c, adopt.c).
- * attempt_feed() is the only thing that changes `life`; it may free the attempt: whoever calls it is done with it.
+ * attempt - one attempt in the agent's hands; shared by the files that move it (attempts*.c, launch.c, running.c,
+ * finish.c, adopt.c). attempt_feed() is the only thing that changes `life`; it may free the attempt: whoever calls it
+ * is done with it.
  */
 #ifndef REEVE_AGENT_ATTEMPT_H
 #define REEVE_AGENT_ATTEMPT_H
@@ -68,7 +69,8 @@ struct attempts {
 struct attempt *attempt_new(struct attempts *a, struct attempt_id id);       /* NULL: full or out of memory */
 struct attempt *attempt_get(struct attempts *a, uint64_t handle);            /* NULL: gone */
 void attempt_feed(struct attempt *t, enum life_event event);
-void attempt_verdict(struct attempt *t, enum end_cause cause, const char *detail); /* settles the cause, feeds VERDICT */
+void attempt_verdict(struct attempt *t, enum end_cause cause,
+                     const char *detail); /* settles the cause, feeds VERDICT */
 void attempt_tell(struct attempt *t, enum tell_event event);
 void attempt_redo(struct attempt *t, enum life_action action, const char *why);
 void attempt_free(struct attempt *t);

@@ -60,7 +60,8 @@ static void take_new(struct attempts *a, const struct run_call *order, roster_id
     struct run_call *copy = copy_order(order);
     struct attempt *t = copy == NULL ? NULL : attempt_new(a, order->id);
     if (t == NULL) {
-        log_line(LOG_WARN, "attempt.not_taken", "attempt=%s live=%" PRIu32, attempt_id_format(order->id, name), a->live);
+        log_line(LOG_WARN, "attempt.not_taken", "attempt=%s live=%" PRIu32, attempt_id_format(order->id, name),
+                 a->live);
         if (copy != NULL)
             fields_clear(&run_call_fields, copy);
         free(copy);
@@ -317,7 +318,8 @@ static int shelved_log(struct attempt_id id, enum log_stream which, struct attem
 
 int attempts_log(struct attempts *a, struct attempt_id id, enum log_stream which, struct attempts_log *ret)
 {
-    const struct roster_row *row = id.epoch == 0 ? roster_newest(a->roster, id.job, id.task) : roster_find(a->roster, id);
+    const struct roster_row *row =
+        id.epoch == 0 ? roster_newest(a->roster, id.job, id.task) : roster_find(a->roster, id);
     if (row == NULL)
         return -ENOENT;
     const struct attempt *t = row->data;

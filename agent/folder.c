@@ -186,7 +186,8 @@ uint64_t folder_log_bytes(int dir, int64_t *ret_ended_s)
 bool folder_retire(int dir, struct attempt_id id)
 {
     struct stat st;
-    bool keep = fstatat(dir, "out", &st, AT_SYMLINK_NOFOLLOW) == 0 || fstatat(dir, "err", &st, AT_SYMLINK_NOFOLLOW) == 0;
+    bool keep =
+        fstatat(dir, "out", &st, AT_SYMLINK_NOFOLLOW) == 0 || fstatat(dir, "err", &st, AT_SYMLINK_NOFOLLOW) == 0;
     if (!keep) {
         struct err err = {0};
         if (folder_remove(id, &err) == 0)

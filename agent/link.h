@@ -3,9 +3,9 @@
  *
  *   down --pause--> opening --open--> greeting --hello answered--> up --closed--> down
  *
- * The pause grows from 50 ms to 5 s with jitter, so that a thousand agents don't come back at once. Whatever comes from a
- * term below the fence is dropped; a scheduler that answers with one is left alone.
- * Every answered hello or beat renews the leases, counted from when it was sent.
+ * The pause grows from 50 ms to 5 s with jitter, so that a thousand agents don't come back at once. Whatever comes from
+ * a term below the fence is dropped; a scheduler that answers with one is left alone. Every answered hello or beat
+ * renews the leases, counted from when it was sent.
  */
 #ifndef REEVE_AGENT_LINK_H
 #define REEVE_AGENT_LINK_H

@@ -167,7 +167,8 @@ static void read_window(struct reading *g)
         g->file = attempts_log_open(g->reader->with.attempts, id_of(g), g->call.stream);
     if (g->file < 0)
         refuse(g, "not_found", "this attempt's logs are no longer here");
-    else if (g->bytes == NULL || ring_read(g->reader->with.ring, g->file, g->bytes, len, g->window.offset, reply, NULL) < 0)
+    else if (g->bytes == NULL ||
+             ring_read(g->reader->with.ring, g->file, g->bytes, len, g->window.offset, reply, NULL) < 0)
         refuse(g, "busy", "this node reads too many logs at once; ask again");
     else
         g->in_ring = true;

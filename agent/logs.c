@@ -302,8 +302,8 @@ static int free_slot(struct logs *logs, uint32_t *ret)
     return 0;
 }
 
-int logs_open(struct logs *logs, int dir, enum log_stream which, const char *name, int pipe, uint64_t cap, uint64_t token,
-              logs_id *ret)
+int logs_open(struct logs *logs, int dir, enum log_stream which, const char *name, int pipe, uint64_t cap,
+              uint64_t token, logs_id *ret)
 {
     uint32_t slot;
     struct stream *s = calloc(1, sizeof *s);

@@ -13,7 +13,8 @@
  * Fairness: this is where a stream asks the fair queue (agent/fairio) for a grant of so many bytes before each splice;
  * until that exists each splice is granted at once, LOGS_CHUNK bytes at most.
  *
- * Ownership: a stream owns its pipe and its file; the folder's fd is the caller's and stays open while the stream lives.
+ * Ownership: a stream owns its pipe and its file; the folder's fd is the caller's and stays open while the stream
+ * lives.
  */
 #ifndef REEVE_AGENT_LOGS_H
 #define REEVE_AGENT_LOGS_H
@@ -49,8 +50,8 @@ void logs_free(struct logs *logs);
 int logs_check_place(const char *dir, struct err *err) MUST_USE;
 
 /* Takes the pipe over, also on failure. `name` ("812.0.1") is for warnings. */
-int logs_open(struct logs *logs, int dir, enum log_stream which, const char *name, int pipe, uint64_t cap, uint64_t token,
-              logs_id *ret) MUST_USE;
+int logs_open(struct logs *logs, int dir, enum log_stream which, const char *name, int pipe, uint64_t cap,
+              uint64_t token, logs_id *ret) MUST_USE;
 /* Nobody writes any more (the job's processes are gone): what is in the pipe now is taken, then it is done, even when
  * somebody outside still holds the pipe. True = it is done already and on_done will not be called. */
 bool logs_finish(struct logs *logs, logs_id id);

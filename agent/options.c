@@ -186,7 +186,8 @@ void options_usage(struct buf *out)
                      "Runs a node's attempts. Started by reeve-warden, whose socket it finds as descriptor 3.\n\n");
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         size_t before = out->len;
-        buf_addf(out, "  %s%s%s", rows[i].name, rows[i].value == NULL ? "" : " ", rows[i].value == NULL ? "" : rows[i].value);
+        buf_addf(out, "  %s%s%s", rows[i].name, rows[i].value == NULL ? "" : " ",
+                 rows[i].value == NULL ? "" : rows[i].value);
         buf_addf(out, "%*s%s\n", (int)(24 - MIN(out->len - before, (size_t)23)), "", rows[i].help);
     }
 }

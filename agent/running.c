@@ -11,7 +11,8 @@
 #include "base/io/fd.h"
 #include "base/io/log.h"
 
-/* A keeper is woken for a lease only when it gains a sixteenth: the deadline it knows is always an earlier, safe one. */
+/* A keeper is woken for a lease only when it gains a sixteenth: the deadline it knows is always an earlier, safe one.
+ */
 #define LEASE_STEP 16
 
 uint64_t running_run_us(const struct attempt *t)

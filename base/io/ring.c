@@ -41,8 +41,9 @@ static int explain(struct err *err, int code)
     if (code == -ENOSYS)
         return err_set(err, code, "this kernel has no io_uring; Linux 5.10 or newer with CONFIG_IO_URING is needed");
     if (code == -EPERM || code == -EACCES)
-        return err_set(err, code, "io_uring is forbidden here; look at sysctl kernel.io_uring_disabled (0, or 1 with our "
-                                  "group in kernel.io_uring_group) and at the container's seccomp profile");
+        return err_set(err, code,
+                       "io_uring is forbidden here; look at sysctl kernel.io_uring_disabled (0, or 1 with our "
+                       "group in kernel.io_uring_group) and at the container's seccomp profile");
     if (code == -ENOMEM)
         return err_set(err, code, "no memory for io_uring; on kernels before 5.12 raise the locked memory limit "
                                   "(ulimit -l)");

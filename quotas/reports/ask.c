@@ -35,7 +35,8 @@ int ask_open(struct ask *ask, const struct report *report, struct problem *probl
     struct err err = {0};
     ask->now_utc_us = clock_utc_us();
     ask->clock = calloc(1, sizeof *ask->clock);
-    int r = ask->clock != NULL ? db_open(&ask->db, report->database, DB_READER, &err) : err_set(&err, -ENOMEM, "no memory");
+    int r =
+        ask->clock != NULL ? db_open(&ask->db, report->database, DB_READER, &err) : err_set(&err, -ENOMEM, "no memory");
     if (r == 0)
         r = db_exec(ask->db, "BEGIN", &err);
     if (r == 0)

@@ -59,7 +59,8 @@ static int load_mark(struct book *b, struct err *err)
     int r = db_step(s, err);
     if (r <= 0)
         return r < 0 ? r : err_set(err, -EBADMSG, "its meta row is missing");
-    b->mark = (struct book_mark){.cursor = (uint64_t)sqlite3_column_int64(s, 0), .at_utc_us = sqlite3_column_int64(s, 2)};
+    b->mark =
+        (struct book_mark){.cursor = (uint64_t)sqlite3_column_int64(s, 0), .at_utc_us = sqlite3_column_int64(s, 2)};
     if (sqlite3_column_bytes(s, 1) == SHA256_BYTES)
         memcpy(b->mark.digest, sqlite3_column_blob(s, 1), SHA256_BYTES);
     sqlite3_reset(s);

@@ -75,7 +75,8 @@ static int add_row(struct list *rows, const char *account, const struct store_ac
     *row = (struct budget_row){.limit_micros = money->limit_micros, .spent_micros = money->spent_micros,
                                .held_micros = money->held_micros};
     row->tenant = strndup(account, (size_t)(at - account));
-    return row->tenant == NULL || str_set(&row->account, account) < 0 || str_set(&row->period, at + 1) < 0 ? -ENOMEM : 0;
+    return row->tenant == NULL || str_set(&row->account, account) < 0 || str_set(&row->period, at + 1) < 0 ? -ENOMEM
+                                                                                                           : 0;
 }
 
 static int add_accounts(const struct report *report, const struct ask *ask, struct list *rows, struct err *err)
@@ -120,7 +121,8 @@ static int add_rules(const struct ask *ask, struct list *rows, struct err *err)
     int r = db_prepare(ask->db, "SELECT rule FROM tenants WHERE removed = 0", &s, err);
     while (r == 0 && (r = db_step(s, err)) == 1) {
         struct tenant_rule rule = {0};
-        r = fields_decode(&tenant_rule_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), &rule, err);
+        r = fields_decode(&tenant_rule_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), &rule,
+                          err);
         if (r == 0 && add_rule(ask, &rule, sorted, rows) < 0)
             r = err_set(err, -ENOMEM, "no memory");
         fields_clear(&tenant_rule_fields, &rule);

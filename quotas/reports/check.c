@@ -117,7 +117,8 @@ static int compare_sums(struct check *check, sqlite3 *db, struct err *err)
     return r;
 }
 
-static int compare(struct report *report, struct store_sync *sync, struct check *check, bool *ret_broke, struct err *err)
+static int compare(struct report *report, struct store_sync *sync, struct check *check, bool *ret_broke,
+                   struct err *err)
 {
     check->seen = calloc(check->accounts.count + 1, sizeof *check->seen);
     if (check->seen == NULL)
@@ -180,7 +181,8 @@ int check_answer(struct report *report, struct ask *ask, struct answer *answer, 
     if (r == 1 && check.seq < book_mark(report->book).cursor)
         r = err_set(&err, -EAGAIN, "the store is behind the reports");
     if (r == 1 && check.seq - book_mark(report->book).cursor > AHEAD_MAX)
-        r = err_set(&err, -EAGAIN, "the reports are %" PRIu64 " entries behind", check.seq - book_mark(report->book).cursor);
+        r = err_set(&err, -EAGAIN, "the reports are %" PRIu64 " entries behind",
+                    check.seq - book_mark(report->book).cursor);
     if (r == 1)
         r = compare(report, sync, &check, &broke, &err);
     store_accounts_clear(&check.accounts);

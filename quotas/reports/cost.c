@@ -156,7 +156,8 @@ static int cost_start(struct cost_rows *c, struct err *err)
         r = db_bind(c->s, "viit", &c->viewer, c->query.from_utc_us, c->query.to_utc_us,
                     c->query.tenant != NULL ? c->query.tenant : TENANT_ROOT);
     for (size_t i = 0; i < c->query.labels_count && r == 0; i++)
-        if (sqlite3_bind_text(c->s, (int)i + 5, c->query.labels[i] + sizeof "label." - 1, -1, SQLITE_STATIC) != SQLITE_OK)
+        if (sqlite3_bind_text(c->s, (int)i + 5, c->query.labels[i] + sizeof "label." - 1, -1, SQLITE_STATIC) !=
+            SQLITE_OK)
             r = db_failed(c->ask.db, err, "bind");
     if (r == 0)
         r = db_step(c->s, err);

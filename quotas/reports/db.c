@@ -39,7 +39,8 @@ int db_failed(sqlite3 *db, struct err *err, const char *doing)
     return err_set(err, code_of(sqlite3_errcode(db)), "sqlite: %s: %s", doing, sqlite3_errmsg(db));
 }
 
-/* SQLite makes every path absolute. Below a home that our user can't pass through, only the relative one leads there. */
+/* SQLite makes every path absolute. Below a home that our user can't pass through, only the relative one leads there.
+ */
 static int keep_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
 {
     (void)vfs;
@@ -129,7 +130,8 @@ static int bind_one(sqlite3_stmt *s, int at, char kind, va_list *args)
     }
     default:
         BUG(kind != 'v');
-        return sqlite3_bind_pointer(s, at, (void *)(uintptr_t)va_arg(*args, const struct viewer *), VIEWER_POINTER, NULL);
+        return sqlite3_bind_pointer(s, at, (void *)(uintptr_t)va_arg(*args, const struct viewer *), VIEWER_POINTER,
+                                    NULL);
     }
 }
 

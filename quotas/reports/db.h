@@ -8,8 +8,8 @@
  *             checkpoint; a power cut could then take back batches that reeved was already told are archived, and
  *             whose journal entries it has trimmed. One fsync per batch is cheap (batches grow under load), a hole
  *             in the books is not.
- * Codes:      -EPROTO a constraint, -ETIMEDOUT interrupted by the time limit, -EBUSY locked, -ENOSPC disk full, -EUCLEAN damaged file,
- *             -ENOMEM, else -EIO.
+ * Codes:      -EPROTO a constraint, -ETIMEDOUT interrupted by the time limit, -EBUSY locked, -ENOSPC disk full,
+ * -EUCLEAN damaged file, -ENOMEM, else -EIO.
  */
 #ifndef REEVE_QUOTAS_REPORTS_DB_H
 #define REEVE_QUOTAS_REPORTS_DB_H

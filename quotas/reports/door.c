@@ -125,7 +125,8 @@ static const rpc_handler handlers[REPORT_METHOD_COUNT] = {
 
 int door_open(struct door_rpc **ret, struct loop *loop, struct report *report, const char *path, struct err *err)
 {
-    static const struct rpc_handlers table = {.methods = report_methods, .handlers = handlers, .count = REPORT_METHOD_COUNT};
+    static const struct rpc_handlers table = {
+        .methods = report_methods, .handlers = handlers, .count = REPORT_METHOD_COUNT};
     struct door_rpc *d = calloc(1, sizeof *d);
     if (d == NULL)
         return err_set(err, -ENOMEM, "no memory");

@@ -9,7 +9,8 @@
 
 struct door_rpc;
 
-int door_open(struct door_rpc **ret, struct loop *loop, struct report *report, const char *path, struct err *err) MUST_USE;
+int door_open(struct door_rpc **ret, struct loop *loop, struct report *report, const char *path,
+              struct err *err) MUST_USE;
 void door_close(struct door_rpc *d); /* NULL is fine */
 
 #endif

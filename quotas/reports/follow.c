@@ -81,7 +81,9 @@ static void enter(struct follow *f, uint32_t state, const struct err *why)
         f->view.ok_boot_us = clock_boot_us();
     if (!changed)
         return;
-    log_line(state == FOLLOW_OK ? LOG_INFO : state == FOLLOW_STORE_DOWN || state == FOLLOW_BEHIND ? LOG_WARN : LOG_ERROR,
+    log_line(state == FOLLOW_OK                                     ? LOG_INFO
+             : state == FOLLOW_STORE_DOWN || state == FOLLOW_BEHIND ? LOG_WARN
+                                                                    : LOG_ERROR,
              "report.state", "state=%s cursor=%" PRIu64 " durable=%" PRIu64 " why=%s",
              names_get(&follow_state_names, state), f->view.mark.cursor, f->view.durable,
              why != NULL ? log_quote(err_text(why)) : "\"\"");
@@ -180,7 +182,8 @@ static bool round_once(struct follow *f)
     uint64_t cursor = f->view.mark.cursor;
     if (status.durable < cursor) {
         f->checked = 0; /* what comes back may not be what was there */
-        err_set(&err, -EAGAIN, "the store has %" PRIu64 " durable entries, the reports %" PRIu64, status.durable, cursor);
+        err_set(&err, -EAGAIN, "the store has %" PRIu64 " durable entries, the reports %" PRIu64, status.durable,
+                cursor);
         enter(f, FOLLOW_BEHIND, &err);
         return false;
     }

@@ -48,8 +48,8 @@ void follow_free(struct follow *f);
 /* One round now, unless one has just been. */
 void follow_now(struct follow *f);
 struct follow_view follow_view(const struct follow *f);
-/* Reads at most `max` entries, book_next() .. upto, into the open transaction of the book. A failure is the store's or the book's
- * (codes of book_apply(), -ERANGE when they are not there). */
+/* Reads at most `max` entries, book_next() .. upto, into the open transaction of the book. A failure is the store's or
+ * the book's (codes of book_apply(), -ERANGE when they are not there). */
 int follow_read(struct book *book, struct store_sync *sync, uint64_t upto, size_t max, bool *ret_store_broke,
                 struct err *err) MUST_USE;
 

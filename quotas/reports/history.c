@@ -5,15 +5,30 @@
 #include <string.h>
 
 /* Column numbers follow. Their own jobs people see wherever they are; others' by tenant. */
-#define ROW_COLUMNS                                                                                                     \
-    "SELECT job, name, tenant, user, tasks, live, held, done, failed, exit_code, spent_micros, submitted_utc_us,"       \
-    " ended_utc_us, (SELECT count(DISTINCT node) FROM attempts a WHERE a.job = j.job),"                                 \
-    " (SELECT min(node) FROM attempts a WHERE a.job = j.job),"                                                          \
-    " (SELECT ',' || group_concat(state) || ',' FROM job_ends e WHERE e.job = j.job), spec, key"                        \
+#define ROW_COLUMNS                                                                                                    \
+    "SELECT job, name, tenant, user, tasks, live, held, done, failed, exit_code, spent_micros, submitted_utc_us,"      \
+    " ended_utc_us, (SELECT count(DISTINCT node) FROM attempts a WHERE a.job = j.job),"                                \
+    " (SELECT min(node) FROM attempts a WHERE a.job = j.job),"                                                         \
+    " (SELECT ',' || group_concat(state) || ',' FROM job_ends e WHERE e.job = j.job), spec, key"                       \
     " FROM jobs j WHERE (uid = ?2 OR (?3 AND visible(?1, tenant)))"
 enum {
-    COLUMN_JOB, COLUMN_NAME, COLUMN_TENANT, COLUMN_USER, COLUMN_TASKS, COLUMN_LIVE, COLUMN_HELD, COLUMN_DONE, COLUMN_FAILED,
-    COLUMN_EXIT, COLUMN_SPENT, COLUMN_SUBMITTED, COLUMN_ENDED, COLUMN_NODES, COLUMN_NODE, COLUMN_STATES, COLUMN_SPEC,
+    COLUMN_JOB,
+    COLUMN_NAME,
+    COLUMN_TENANT,
+    COLUMN_USER,
+    COLUMN_TASKS,
+    COLUMN_LIVE,
+    COLUMN_HELD,
+    COLUMN_DONE,
+    COLUMN_FAILED,
+    COLUMN_EXIT,
+    COLUMN_SPENT,
+    COLUMN_SUBMITTED,
+    COLUMN_ENDED,
+    COLUMN_NODES,
+    COLUMN_NODE,
+    COLUMN_STATES,
+    COLUMN_SPEC,
     COLUMN_KEY
 };
 
@@ -52,8 +67,10 @@ static int fill_nodes(sqlite3_stmt *s, struct job_row *ret)
 
 static int fill_row(sqlite3_stmt *s, struct job_row *ret)
 {
-    uint32_t tasks = (uint32_t)sqlite3_column_int64(s, COLUMN_TASKS), live = (uint32_t)sqlite3_column_int64(s, COLUMN_LIVE);
-    uint32_t done = (uint32_t)sqlite3_column_int64(s, COLUMN_DONE), held = (uint32_t)sqlite3_column_int64(s, COLUMN_HELD);
+    uint32_t tasks = (uint32_t)sqlite3_column_int64(s, COLUMN_TASKS),
+             live = (uint32_t)sqlite3_column_int64(s, COLUMN_LIVE);
+    uint32_t done = (uint32_t)sqlite3_column_int64(s, COLUMN_DONE),
+             held = (uint32_t)sqlite3_column_int64(s, COLUMN_HELD);
     *ret = (struct job_row){.job = (uint64_t)sqlite3_column_int64(s, COLUMN_JOB),
                             .tasks = tasks,
                             .live = live,
@@ -171,8 +188,8 @@ static int fill_attempt(const struct ask *ask, sqlite3_stmt *s, struct attempt_v
         return err_set(err, -ENOMEM, "no memory");
     int r = 0;
     if (sqlite3_column_type(s, 14) != SQLITE_NULL)
-        r = fields_decode(&exit_record_fields, sqlite3_column_blob(s, 14), (size_t)sqlite3_column_bytes(s, 14), &v->record,
-                          err);
+        r = fields_decode(&exit_record_fields, sqlite3_column_blob(s, 14), (size_t)sqlite3_column_bytes(s, 14),
+                          &v->record, err);
     return r == 0 ? add_charges(ask, sqlite3_column_int64(s, 0), &v->charges, err) : r;
 }
 
@@ -185,7 +202,8 @@ static int add_attempts(const struct ask *ask, const struct job_call *call, stru
                                 " settled_us, record FROM attempts WHERE job = ?1 AND (?2 < 0 OR task = ?2)"
                                 " ORDER BY attempt DESC LIMIT ?3) ORDER BY attempt", &s, err);
     if (r == 0)
-        r = db_bind(s, "uii", call->job, call->has_task ? (int64_t)call->task : INT64_C(-1), (int64_t)HISTORY_ATTEMPTS_MAX);
+        r = db_bind(s, "uii", call->job, call->has_task ? (int64_t)call->task : INT64_C(-1),
+                    (int64_t)HISTORY_ATTEMPTS_MAX);
     for (; r == 0 && (r = db_step(s, err)) == 1; ) {
         struct attempt_view *v = list_add(ret, sizeof *v);
         r = v == NULL ? err_set(err, -ENOMEM, "no memory") : fill_attempt(ask, s, v, err);

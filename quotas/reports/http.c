@@ -68,7 +68,8 @@ static const struct route *find_route(const char *path)
 static int unauthorized(struct evhttp_request *req, const struct route *route, struct problem *problem)
 {
     if (route != NULL && route->browser)
-        http_header(req, "WWW-Authenticate", "Basic realm=\"reeve: any name, the token as password\", charset=\"UTF-8\"");
+        http_header(req, "WWW-Authenticate",
+                    "Basic realm=\"reeve: any name, the token as password\", charset=\"UTF-8\"");
     else
         http_header(req, "WWW-Authenticate", "Bearer realm=\"reeve\"");
     return problem_set(problem, 401, NULL, NULL, "needs a valid token: Authorization: Bearer <token>");
@@ -105,8 +106,10 @@ static int viewer_of_peer(struct evhttp_request *req, sqlite3 *db, struct viewer
 static int check_access(const struct route *route, const struct viewer *viewer, struct problem *problem)
 {
     if (route == NULL)
-        return problem_set(problem, 404, NULL, "/, /v1/reports/cost, /v1/budgets, /v1/prices, /v1/ledger/check, /metrics, "
-                           "/healthz", "there is nothing here");
+        return problem_set(problem, 404, NULL,
+                           "/, /v1/reports/cost, /v1/budgets, /v1/prices, /v1/ledger/check, /metrics, "
+                           "/healthz",
+                           "there is nothing here");
     if ((route->scope & viewer->scopes) == 0)
         return problem_set(problem, 403, NULL, NULL, "this token's scope doesn't cover it");
     if (route->whole_cell && !viewer_sees(viewer, TENANT_ROOT))
@@ -141,7 +144,8 @@ static void common_headers(struct evhttp_request *req)
 {
     http_header(req, "X-Content-Type-Options", "nosniff");
     http_header(req, "Referrer-Policy", "no-referrer");
-    http_header(req, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+    http_header(req, "Content-Security-Policy",
+                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
     http_header(req, "Cache-Control", "private, no-cache");
 }
 

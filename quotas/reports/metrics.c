@@ -29,7 +29,8 @@ static void follower(const struct report *report, struct buf *out)
         "are another journal's, or can't be read.",
         view.state == FOLLOW_GAP || view.state == FOLLOW_OTHER_JOURNAL || view.state == FOLLOW_UNREADABLE);
     one(out, "reeve_report_archived_entries", "gauge", "Journal entries that are in the reports.", view.mark.cursor);
-    one(out, "reeve_report_durable_entries", "gauge", "Journal entries in the store that are in both copies.", view.durable);
+    one(out, "reeve_report_durable_entries", "gauge", "Journal entries in the store that are in both copies.",
+        view.durable);
     one(out, "reeve_report_entries_total", "counter", "Journal entries archived since start.", view.entries_total);
     one(out, "reeve_report_batches_total", "counter", "Transactions they were archived in.", view.batches_total);
     one(out, "reeve_report_requests_total", "counter", "HTTP requests since start.", report->requests_total);
@@ -43,7 +44,8 @@ static int costs(const struct ask *ask, struct buf *out, struct err *err)
     int r = db_prepare(ask->db, "SELECT tenant, resource, micros FROM spend WHERE visible(?1, tenant)", &s, err);
     if (r == 0)
         r = db_bind(s, "v", ask->viewer);
-    head(out, "reeve_cost_total", "counter", "Money charged, by tenant and resource. For invoices use /v1/reports/cost.");
+    head(out, "reeve_cost_total", "counter",
+         "Money charged, by tenant and resource. For invoices use /v1/reports/cost.");
     for (; r == 0 && (r = db_step(s, err)) == 1; r = 0) {
         buf_add_str(out, "reeve_cost_total{tenant=");
         label_text(out, db_text(s, 0));
@@ -132,7 +134,7 @@ int metrics_answer(struct report *report, struct ask *ask, struct answer *answer
     one(out, "reeve_store_up", "gauge", "1 when the store answered just now; budgets are left out otherwise.",
         !report->budgets.stale);
     int r = costs(ask, out, &err);
-    if (r == 0)
+    if (r == 0 && viewer_sees(ask->viewer, TENANT_ROOT)) /* sums over all tenants */
         r = counters(ask, out, &err);
     if (r == 0 && !report->budgets.stale)
         r = budgets_rows(report, ask, &rows, &err);
@@ -152,7 +154,8 @@ int health_answer(struct report *report, struct ask *ask, struct answer *answer,
     struct follow_view view = follow_view(report->follow);
     bool well = view.state == FOLLOW_OK;
     answer->status = well ? 200 : 503;
-    buf_addf(&answer->body, "{\"status\":\"%s\",\"state\":\"%s\",\"archived\":%" PRIu64 ",\"durable\":%" PRIu64 ",\"detail\":",
+    buf_addf(&answer->body,
+             "{\"status\":\"%s\",\"state\":\"%s\",\"archived\":%" PRIu64 ",\"durable\":%" PRIu64 ",\"detail\":",
              well ? "ok" : "failing", names_get(&follow_state_names, view.state), view.mark.cursor, view.durable);
     json_text(&answer->body, view.text);
     buf_add_str(&answer->body, "}\n");

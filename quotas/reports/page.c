@@ -19,7 +19,8 @@
 #define BUDGETS_SHOWN 200
 
 static const char style[] =
-    ":root{color-scheme:light dark;--ink:#1d2430;--soft:#667085;--line:#d9dee7;--bar:#2f6fde;--held:#f2a33a;--bad:#c0362c;"
+    ":root{color-scheme:light "
+    "dark;--ink:#1d2430;--soft:#667085;--line:#d9dee7;--bar:#2f6fde;--held:#f2a33a;--bad:#c0362c;"
     "--page:#fff;--band:#f5f7fa}"
     "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#98a2b3;--line:#323a48;--bar:#6ea0ff;--held:#e0a04a;"
     "--bad:#ff8a80;--page:#14181f;--band:#1b212b}}"
@@ -47,7 +48,8 @@ static void begin(const struct ask *ask, const struct report *report, struct buf
     html_text(out, ask->currency);
     buf_add_str(out, ". Days are UTC.</p>");
     if (view.state != FOLLOW_OK) {
-        buf_addf(out, "<p class=\"warn\">These figures are not moving: %s. ", names_get(&follow_state_names, view.state));
+        buf_addf(out, "<p class=\"warn\">These figures are not moving: %s. ",
+                 names_get(&follow_state_names, view.state));
         html_text(out, view.text);
         buf_add_str(out, "</p>");
     }
@@ -82,7 +84,8 @@ static struct spender *spender_of(struct spending *s, const char *tenant)
 static int read_spending(const struct ask *ask, struct spending *s, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *totals = NULL, *days = NULL;
-    static const char from[] = " FROM charges c JOIN jobs j USING(job) WHERE c.from_utc_us >= ?2 AND visible(?1, j.tenant)";
+    static const char from[] =
+        " FROM charges c JOIN jobs j USING(job) WHERE c.from_utc_us >= ?2 AND visible(?1, j.tenant)";
     struct buf sql = {0};
     s->first_day_us = ask->now_utc_us / DAY_US * DAY_US - (DAYS - 1) * DAY_US;
     buf_addf(&sql, "SELECT j.tenant, sum(c.micros)%s GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %d", from, TENANTS_SHOWN);
@@ -248,9 +251,10 @@ static int write_jobs(const struct ask *ask, struct buf *out, struct err *err)
                                 " ORDER BY spent_micros DESC, job DESC LIMIT 20", &s, err);
     if (r == 0)
         r = db_bind(s, "v", ask->viewer);
-    buf_add_str(out, "<h2>Most expensive jobs</h2><div class=\"wide\"><table><thead><tr><th class=\"n\">job</th><th>name</th>"
-                     "<th>tenant</th><th>user</th><th>submitted</th><th class=\"n\">cpu used</th><th class=\"n\">cost</th>"
-                     "</tr></thead><tbody>");
+    buf_add_str(
+        out, "<h2>Most expensive jobs</h2><div class=\"wide\"><table><thead><tr><th class=\"n\">job</th><th>name</th>"
+             "<th>tenant</th><th>user</th><th>submitted</th><th class=\"n\">cpu used</th><th class=\"n\">cost</th>"
+             "</tr></thead><tbody>");
     for (; r == 0 && (r = db_step(s, err)) == 1; r = 0)
         write_job(s, out);
     buf_add_str(out, "</tbody></table></div>");
@@ -273,8 +277,9 @@ int page_answer(struct report *report, struct ask *ask, struct answer *answer, s
     }
     if (r == 0)
         r = write_jobs(ask, out, &err);
-    buf_add_str(out, "<p style=\"margin-top:2rem\">Figures by machine: /v1/reports/cost, /v1/budgets, /v1/prices, /metrics.</p>"
-                     "</body></html>\n");
+    buf_add_str(
+        out, "<p style=\"margin-top:2rem\">Figures by machine: /v1/reports/cost, /v1/budgets, /v1/prices, /metrics.</p>"
+             "</body></html>\n");
     answer->content_type = "text/html; charset=utf-8";
     return r < 0 ? ask_failed(problem, &err) : 0;
 }

@@ -37,7 +37,8 @@ const char *problem_title(int status)
 
 void problem_write(const struct problem *p, struct buf *out)
 {
-    buf_addf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", problem_title(p->status), p->status);
+    buf_addf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", problem_title(p->status),
+             p->status);
     json_text(out, p->detail);
     if (p->parameter[0] != '\0') {
         buf_add_str(out, ",\"parameter\":");

@@ -16,7 +16,17 @@
 
 #include "quotas/reports/params.h"
 
-enum query_dimension { BY_DAY, BY_WEEK, BY_MONTH, BY_TENANT, BY_USER, BY_RESOURCE, BY_JOB, BY_NAME, QUERY_DIMENSION_COUNT };
+enum query_dimension {
+    BY_DAY,
+    BY_WEEK,
+    BY_MONTH,
+    BY_TENANT,
+    BY_USER,
+    BY_RESOURCE,
+    BY_JOB,
+    BY_NAME,
+    QUERY_DIMENSION_COUNT
+};
 #define QUERY_LABELS_MAX 8
 
 struct query_column {

@@ -11,14 +11,15 @@
 static const char tables[] =
     "CREATE TABLE meta("
     " one INTEGER PRIMARY KEY CHECK(one = 1), cell TEXT NOT NULL,"
-    " cursor INTEGER NOT NULL,"           /* last journal entry that is in these tables */
-    " digest BLOB NOT NULL,"              /* sha256 of that entry: the same journal is the one that goes on from here */
+    " cursor INTEGER NOT NULL," /* last journal entry that is in these tables */
+    " digest BLOB NOT NULL,"    /* sha256 of that entry: the same journal is the one that goes on from here */
     " at_utc_us INTEGER NOT NULL, currency TEXT NOT NULL,"
     " refused INTEGER NOT NULL, adjusted INTEGER NOT NULL);"
 
     "CREATE TABLE jobs("
     " job INTEGER PRIMARY KEY, tenant TEXT NOT NULL, uid INTEGER NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,"
-    " key TEXT NOT NULL, labels TEXT NOT NULL, spec BLOB NOT NULL, submitted_utc_us INTEGER NOT NULL, ended_utc_us INTEGER,"
+    " key TEXT NOT NULL, labels TEXT NOT NULL, spec BLOB NOT NULL, submitted_utc_us INTEGER NOT NULL, ended_utc_us "
+    "INTEGER,"
     " tasks INTEGER NOT NULL, live INTEGER NOT NULL, held INTEGER NOT NULL, done INTEGER NOT NULL,"
     " failed INTEGER NOT NULL, exit_code INTEGER NOT NULL, spent_micros INTEGER NOT NULL);"
     "CREATE INDEX jobs_tenant ON jobs(tenant, job);"
@@ -33,7 +34,8 @@ static const char tables[] =
     " state TEXT NOT NULL, node TEXT NOT NULL, resources BLOB NOT NULL, accounts INTEGER NOT NULL,"
     " placed_utc_us INTEGER NOT NULL, started_utc_us INTEGER, ended_utc_us INTEGER, stop_cause TEXT, stop_who TEXT,"
     " cause TEXT, final INTEGER NOT NULL DEFAULT 0, user_retry INTEGER NOT NULL DEFAULT 0,"
-    " spent_micros INTEGER NOT NULL DEFAULT 0, hold_micros INTEGER NOT NULL, written_off_micros INTEGER NOT NULL DEFAULT 0,"
+    " spent_micros INTEGER NOT NULL DEFAULT 0, hold_micros INTEGER NOT NULL, written_off_micros INTEGER NOT NULL "
+    "DEFAULT 0,"
     " paid_us INTEGER NOT NULL, settled_us INTEGER NOT NULL DEFAULT 0, price_version INTEGER NOT NULL,"
     " cpu_milli INTEGER NOT NULL, mem_bytes INTEGER NOT NULL,"
     " run_us INTEGER, cpu_us INTEGER, mem_peak_bytes INTEGER, record BLOB,"
@@ -64,7 +66,8 @@ static const char tables[] =
     "CREATE INDEX tenant_users_user ON tenant_users(user);"
     "CREATE TABLE admins(user TEXT PRIMARY KEY) WITHOUT ROWID;"
     /* withdrawn: no longer in the price book, but charges may name it. */
-    "CREATE TABLE price_versions(version INTEGER PRIMARY KEY, from_utc_us INTEGER NOT NULL, withdrawn INTEGER NOT NULL);"
+    "CREATE TABLE price_versions(version INTEGER PRIMARY KEY, from_utc_us INTEGER NOT NULL, withdrawn INTEGER NOT "
+    "NULL);"
     "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros_per_hour INTEGER NOT NULL,"
     " PRIMARY KEY(version, resource)) WITHOUT ROWID;";
 

@@ -44,8 +44,8 @@ void tokens_fini(struct tokens *t);
 int tokens_viewer(const struct tokens *t, const char *secret, int64_t now_utc_us, struct viewer *ret) MUST_USE;
 /* When there is no tokens file: makes one token for all of the cell, one year; its secret goes to secret_path. */
 int tokens_create(const char *path, const char *secret_path, int64_t now_utc_us, struct err *err) MUST_USE;
-/* The secret in an Authorization header: "Bearer <secret>" or, where basic is allowed, the password of Basic (any user):
- * a browser can ask a person for that. false: there is none. */
+/* The secret in an Authorization header: "Bearer <secret>" or, where basic is allowed, the password of Basic (any
+ * user): a browser can ask a person for that. false: there is none. */
 bool token_of_header(const char *header, bool basic, char out[TOKEN_SECRET_MAX]);
 
 #endif
