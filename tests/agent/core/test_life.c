@@ -1,4 +1,5 @@
-/* The life of an attempt on a node: every (state, event) pair, resuming from what lies on disk, and what must be told. */
+/* The life of an attempt on a node: every (state, event) pair, resuming from what lies on disk, and what must be told.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@ struct cell {
 
 static const struct cell filled[] = {
     {LIFE_ORDERED, LIFE_EV_SLOT, LIFE_LAUNCHING, LIFE_LAUNCH, "an order with a slot is launched"},
-    {LIFE_ORDERED, LIFE_EV_VERDICT, LIFE_RECORDING, LIFE_RECORD, "an order that was stopped is recorded, never launched"},
+    {LIFE_ORDERED, LIFE_EV_VERDICT, LIFE_RECORDING, LIFE_RECORD,
+     "an order that was stopped is recorded, never launched"},
     {LIFE_LAUNCHING, LIFE_EV_LAUNCHED, LIFE_GREETING, LIFE_CONNECT, "a launched one is connected to"},
     {LIFE_LAUNCHING, LIFE_EV_BUSY, LIFE_ORDERED, LIFE_QUEUE, "a busy warden puts it back into the queue"},
     {LIFE_LAUNCHING, LIFE_EV_VERDICT, LIFE_RECORDING, LIFE_RECORD, "a launch that failed is recorded"},
@@ -108,18 +110,37 @@ static const struct {
     {"a record without an order was confirmed already", {.ended = true}, false, 0, 0},
     {"an `exit` without an order was confirmed already", {.asked = true}, false, 0, 0},
     {"a confirmed one keeps only its logs", {.over = true}, true, LIFE_OVER, LIFE_EVENT_COUNT},
-    {"a confirmed one stays so after a reboot", {.over = true, .ended = true, .rebooted = true}, true, LIFE_OVER,
+    {"a confirmed one stays so after a reboot",
+     {.over = true, .ended = true, .rebooted = true},
+     true,
+     LIFE_OVER,
      LIFE_EVENT_COUNT},
     {"an order nobody asked the warden for is launched", {.order = true}, true, LIFE_ORDERED, LIFE_EVENT_COUNT},
-    {"an order the warden may have heard of is never launched again", {.order = true, .asked = true}, true,
-     LIFE_LAUNCHING, LIFE_EV_LAUNCHED},
-    {"after a reboot an order ends with the node", {.order = true, .rebooted = true}, true, LIFE_ORDERED, LIFE_EV_VERDICT},
-    {"after a reboot a running one ends with the node", {.order = true, .asked = true, .rebooted = true}, true,
-     LIFE_ORDERED, LIFE_EV_VERDICT},
-    {"a recorded end is removed and told", {.order = true, .asked = true, .ended = true}, true, LIFE_RECORDING,
+    {"an order the warden may have heard of is never launched again",
+     {.order = true, .asked = true},
+     true,
+     LIFE_LAUNCHING,
+     LIFE_EV_LAUNCHED},
+    {"after a reboot an order ends with the node",
+     {.order = true, .rebooted = true},
+     true,
+     LIFE_ORDERED,
+     LIFE_EV_VERDICT},
+    {"after a reboot a running one ends with the node",
+     {.order = true, .asked = true, .rebooted = true},
+     true,
+     LIFE_ORDERED,
+     LIFE_EV_VERDICT},
+    {"a recorded end is removed and told",
+     {.order = true, .asked = true, .ended = true},
+     true,
+     LIFE_RECORDING,
      LIFE_EV_RECORDED},
-    {"a recorded end is told after a reboot too", {.order = true, .asked = true, .ended = true, .rebooted = true}, true,
-     LIFE_RECORDING, LIFE_EV_RECORDED},
+    {"a recorded end is told after a reboot too",
+     {.order = true, .asked = true, .ended = true, .rebooted = true},
+     true,
+     LIFE_RECORDING,
+     LIFE_EV_RECORDED},
 };
 
 START_TEST(a_folder_says_where_to_go_on)

@@ -201,7 +201,8 @@ START_TEST(an_answer_may_ask_again)
 {
     chain_fd = open_new("file");
     chain_left = 500;
-    ck_assert_int_eq(ring_write(ring, chain_fd, "c", 1, 0, (struct ring_reply){.fn = on_chain, .owner = NULL}, NULL), 0);
+    ck_assert_int_eq(ring_write(ring, chain_fd, "c", 1, 0, (struct ring_reply){.fn = on_chain, .owner = NULL}, NULL),
+                     0);
     ck_assert_int_eq(loop_run(loop, NULL), 0);
     struct stat st;
     ck_assert(fstat(chain_fd, &st) == 0 && st.st_size == 500);

@@ -65,7 +65,8 @@ static inline void journal_take(struct book *book, struct fact fact)
     fact_clear(&fact);
 }
 
-static inline void add_charge(struct list *charges, const char *resource, uint64_t from_us, uint64_t run_us, int64_t micros)
+static inline void add_charge(struct list *charges, const char *resource, uint64_t from_us, uint64_t run_us,
+                              int64_t micros)
 {
     struct charge *c = list_add(charges, sizeof *c);
     ck_assert_ptr_nonnull(c);
@@ -90,6 +91,14 @@ static inline struct fact fact_job(uint64_t job, const char *tenant, const char 
     s->spec.resources.cpu_milli = 1000;
     if (tasks > 1)
         s->spec.array = (struct job_array){.present = true, .last = tasks - 1};
+    CLEANUP(free_p) char *at = strdup(tenant);
+    for (char *slash = at; slash != NULL;) {
+        must(strs_add(&s->path, at));
+        slash = strrchr(at, '/');
+        if (slash != NULL)
+            *slash = '\0';
+    }
+    must(strs_add(&s->path, TENANT_ROOT));
     return f;
 }
 
@@ -129,7 +138,8 @@ static inline void journal_dump(sqlite3 *db, struct buf *out)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *tables = NULL;
     struct err err = {0};
-    ck_assert_int_eq(db_prepare(db, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1", &tables, &err), 0);
+    ck_assert_int_eq(db_prepare(db, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1", &tables, &err),
+                     0);
     while (db_step(tables, &err) == 1) {
         CLEANUP(db_finalize_p) sqlite3_stmt *rows = NULL;
         char sql[128];

@@ -208,7 +208,8 @@ START_TEST(killed_in_the_middle_of_batches_it_goes_on_where_it_was)
         if (pid == 0)
             child(other, &j, us);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-        ck_assert_msg(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), "status %x", (unsigned)status);
+        ck_assert_msg(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), "status %x",
+                      (unsigned)status);
         kills += status != 0;
     }
     ck_assert_int_eq(status, 0);
@@ -285,7 +286,8 @@ START_TEST(a_contradiction_is_refused_and_leaves_no_trace)
     char path[160];
     struct book *book = journal_book(journal_path(path));
     journal_job(book, 1, "acme", "alice", "x", AT_NOVEMBER, 1000000, 5);
-    journal_take(book, fact_placed_on((struct attempt_id){1, 0, 2}, AT_NOVEMBER, (const char *const[]){"/@total", NULL}));
+    journal_take(book,
+                 fact_placed_on((struct attempt_id){1, 0, 2}, AT_NOVEMBER, (const char *const[]){"/@total", NULL}));
     journal_dump(book_db(book), &before);
     struct fact fact = refused[_i].make();
     ck_assert_int_eq(book_begin(book, &err), 0);
@@ -340,7 +342,8 @@ START_TEST(a_charge_is_cut_at_midnight_and_adds_up)
     struct book *book = journal_book(journal_path(path));
     journal_job(book, 1, "acme", "alice", "x", cuts[_i].begin, cuts[_i].run_us, cuts[_i].micros);
     for (int day = 0; day < 4; day++) {
-        snprintf(sql, sizeof sql, "SELECT coalesce(sum(micros), 0) FROM charges WHERE from_utc_us >= %lld AND from_utc_us < %lld",
+        snprintf(sql, sizeof sql,
+                 "SELECT coalesce(sum(micros), 0) FROM charges WHERE from_utc_us >= %lld AND from_utc_us < %lld",
                  (long long)(AT_NOVEMBER + day * DAY_US), (long long)(AT_NOVEMBER + (day + 1) * DAY_US));
         ck_assert_msg(journal_number(book_db(book), sql) == cuts[_i].days[day], "%s, day %d: %lld", cuts[_i].what, day,
                       (long long)journal_number(book_db(book), sql));
@@ -364,7 +367,8 @@ START_TEST(what_a_slice_cost_is_posted_where_it_was_held)
     add_charge(&renew.renewed.charges, "cpu", 0, 10, 30);
     journal_take(book, renew);
     journal_take(book, fact_end(AT_NOVEMBER, id, 34, NEXT_FINAL, true));
-    static const char sum[] = "SELECT sum(micros) FROM charges JOIN account_members USING(accounts) WHERE account = '%s'";
+    static const char sum[] =
+        "SELECT sum(micros) FROM charges JOIN account_members USING(accounts) WHERE account = '%s'";
     static const struct { const char *account; int64_t micros; } want[] = {
         {"acme@2026-11", 30}, {"acme@2026-12", 4}, {"/@total", 34}};
     for (size_t i = 0; i < COUNT_OF(want); i++) {
@@ -401,7 +405,8 @@ START_TEST(a_file_that_is_no_database_is_refused)
     struct book *book = NULL;
     struct err err = {0};
     char path[160];
-    static const char text[] = "dear diary, these are five hundred bytes of something else .................................";
+    static const char text[] =
+        "dear diary, these are five hundred bytes of something else .................................";
     must(file_write_durable(journal_path(path), text, sizeof text, 0600, &err));
     ck_assert_int_eq(book_open(&book, path, "test", &err), -EUCLEAN);
 }

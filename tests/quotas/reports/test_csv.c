@@ -25,7 +25,8 @@ static const struct {
     {"JSON: nothing", json_text, NULL, "null"},
     {"JSON: letters of any script", json_text, "größe 数 😀", "\"größe 数 😀\""},
     {"JSON: a character cut in the middle", json_text, "gr\xc3", "\"gr\\ufffd\""},
-    {"JSON: bytes that are no text", json_text, "\xff\xc0\xaf\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\""},
+    {"JSON: bytes that are no text", json_text, "\xff\xc0\xaf\xed\xa0\x80",
+     "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\""},
     {"HTML: markup and attributes", html_text, "<b a='\"'>&amp;", "&lt;b a=&#39;&quot;&#39;&gt;&amp;amp;"},
     {"label: quote, backslash, line", label_text, "a\"b\\c\nd", "\"a\\\"b\\\\c\\nd\""},
 };

@@ -155,7 +155,8 @@ static struct fixture fixture_make(void)
     journal_job(f.book, 2, "acme/etl", "bob", "b", AT_NOVEMBER + 6 * DAY_US, 1000, 20);      /* Sunday, W48 */
     journal_job(f.book, 3, "acme/etl", "alice", "b", AT_NOVEMBER + 7 * DAY_US, 1000, 300);   /* Monday, W49, November */
     journal_job(f.book, 4, "acme-b", "eve", "=1+1", AT_NOVEMBER + 8 * DAY_US, 1000, 4000);   /* December */
-    journal_job(f.book, 5, "beta", "eve", "comma, \"quote\"", AT_NOVEMBER + 40 * DAY_US, 1000, 50000); /* 2027-01-02: W53 of 2026 */
+    journal_job(f.book, 5, "beta", "eve", "comma, \"quote\"", AT_NOVEMBER + 40 * DAY_US, 1000,
+                50000); /* 2027-01-02: W53 of 2026 */
     add_label(f.book, 6, "beta", "eve", "it's \"odd\"", "x", 600000);
     return f;
 }
@@ -191,7 +192,8 @@ static const struct {
     const char *what, *query, *lines;
 } groupings[] = {
     {"by tenant when nothing is said", "format=csv",
-     "tenant,cost,cost_micros,currency\r\nacme,0.000001,1,EUR\r\nacme-b,0.004000,4000,EUR\r\nacme/etl,0.000320,320,EUR\r\n"
+     "tenant,cost,cost_micros,currency\r\nacme,0.000001,1,EUR\r\nacme-b,0.004000,4000,EUR\r\nacme/"
+     "etl,0.000320,320,EUR\r\n"
      "beta,0.650000,650000,EUR\r\n"},
     {"by week: a Sunday and the Monday after it are in different ones, January can be in last year's",
      "format=csv&group_by=week",
@@ -210,8 +212,10 @@ static const struct {
     {"epoch milliseconds", "format=csv&from=1795910400000&to=1795996800000",
      "tenant,cost,cost_micros,currency\r\nacme/etl,0.000020,20,EUR\r\n"},
     {"a header even when there is nothing", "format=csv&from=2030-01-01", "tenant,cost,cost_micros,currency\r\n"},
-    {"text that a spreadsheet could take for more is quoted, not changed", "format=csv&group_by=job,name&from=2026-12-01",
-     "job,name,cost,cost_micros,currency\r\n4,=1+1,0.004000,4000,EUR\r\n5,\"comma, \"\"quote\"\"\",0.050000,50000,EUR\r\n"},
+    {"text that a spreadsheet could take for more is quoted, not changed",
+     "format=csv&group_by=job,name&from=2026-12-01",
+     "job,name,cost,cost_micros,currency\r\n4,=1+1,0.004000,4000,EUR\r\n5,\"comma, "
+     "\"\"quote\"\"\",0.050000,50000,EUR\r\n"},
     {"a label's key is data, never SQL or a path", "format=csv&group_by=label.it%27s+%22odd%22&tenant=beta",
      "\"label.it's \"\"odd\"\"\",cost,cost_micros,currency\r\n,0.050000,50000,EUR\r\nx,0.600000,600000,EUR\r\n"},
     {"by resource", "format=csv&group_by=resource",
@@ -273,7 +277,8 @@ static const struct {
 } views[] = {
     {"a subtree, nothing beside it", "acme", "format=csv",
      "tenant,cost,cost_micros,currency\r\nacme,0.000001,1,EUR\r\nacme/etl,0.000320,320,EUR\r\n"},
-    {"a leaf, not its parent", "acme/etl", "format=csv", "tenant,cost,cost_micros,currency\r\nacme/etl,0.000320,320,EUR\r\n"},
+    {"a leaf, not its parent", "acme/etl", "format=csv",
+     "tenant,cost,cost_micros,currency\r\nacme/etl,0.000320,320,EUR\r\n"},
     {"another's tenant is answered as one that isn't there", "acme", "format=csv&tenant=beta", "404 tenant"},
     {"and so is one that isn't there", "acme", "format=csv&tenant=nobody", "404 tenant"},
     {"and a parent", "acme/etl", "format=csv&tenant=acme", "404 tenant"},
@@ -301,7 +306,11 @@ START_TEST(the_kernel_says_who_it_is)
     struct fixture f = fixture_make();
     struct err err = {0};
     sqlite3 *db = NULL;
-    static const struct { uid_t uid; bool all; size_t subtrees; } who[] = {{0, true, 0}, {4242, false, 1}, {4243, false, 0}};
+    static const struct {
+        uid_t uid;
+        bool all;
+        size_t subtrees;
+    } who[] = {{0, true, 0}, {4242, false, 1}, {4243, false, 0}};
     ck_assert_int_eq(db_open(&db, f.path, DB_READER, &err), 0);
     for (size_t i = 0; i < COUNT_OF(who); i++) {
         struct viewer v = {0};
@@ -325,8 +334,10 @@ START_TEST(a_question_that_takes_too_long_is_stopped)
     sqlite3_stmt *s = NULL;
     ck_assert_int_eq(db_open(&db, f.path, DB_READER, &err), 0);
     db_limit(db, &clock, 20);
-    ck_assert_int_eq(db_prepare(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
-                                &s, &err), 0);
+    ck_assert_int_eq(db_prepare(db,
+                                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+                                &s, &err),
+                     0);
     ck_assert_int_eq(db_step(s, &err), -ETIMEDOUT);
     db_finalize_p(&s);
     db_close(db);

@@ -23,7 +23,8 @@ static const struct {
     {"a word missing", "# x\n" HASH " cost:read /\n", 0, "line 2"},
     {"a word too many", HASH " cost:read / 2027-01-01 x\n", 0, "line 1"},
     {"a short hash", "9f86d0 cost:read / 2027-01-01\n", 0, "hash"},
-    {"a hash in capitals", "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08 cost:read / 2027-01-01", 0, "hash"},
+    {"a hash in capitals", "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08 cost:read / 2027-01-01", 0,
+     "hash"},
     {"an unknown scope", HASH " cost:write / 2027-01-01\n", 0, "scopes"},
     {"an unknown scope beside a known one", HASH " cost:read,admin / 2027-01-01\n", 0, "scopes"},
     {"no scope", HASH " , / 2027-01-01\n", 0, "scopes"},
@@ -40,7 +41,8 @@ START_TEST(lines)
     if (files[_i].says == NULL)
         ck_assert_msg(r == 0, "%s: %s", files[_i].what, err_text(&err));
     else
-        ck_assert_msg(r < 0 && strstr(err_text(&err), files[_i].says) != NULL, "%s: %d %s", files[_i].what, r, err_text(&err));
+        ck_assert_msg(r < 0 && strstr(err_text(&err), files[_i].says) != NULL, "%s: %d %s", files[_i].what, r,
+                      err_text(&err));
     ck_assert_uint_eq(t.count, files[_i].count);
     tokens_fini(&t);
 }

@@ -1,0 +1,391 @@
+/* The HTTP doors with a real server in a child: who gets in, what is streamed, what hostile peers can't do. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/io/clock.h"
+#include "base/io/log.h"
+#include "quotas/reports/http.h"
+#include "tests/quotas/reports/journal.h"
+
+#define ANSWER_MAX ((size_t)256 << 20)
+
+struct served {
+    char folder[96], database[160], socket[160], tokens[160], token_file[160];
+    char token[80], limited[80];
+    uint16_t port;
+    pid_t pid;
+    int rows;
+};
+
+/* ---- the server ------------------------------------------------------------------------------------------------- */
+static void archived(void *arg, uint64_t seq)
+{
+    (void)arg, (void)seq;
+}
+
+static _Noreturn void serve(struct served *s, int ready)
+{
+    struct loop *loop = NULL;
+    struct link link = {.url = "unix:/nonexistent/redis.sock", .cell = "test"};
+    struct report report = {.database = s->database, .cell = "test", .link = &link, .tokens.path = s->tokens};
+    struct http *http = NULL;
+    struct err err = {0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    log_init("test", LOG_ERROR);
+    if (book_open(&report.book, s->database, "test", &err) < 0 || loop_new(&loop, &err) < 0 ||
+        follow_new(&report.follow, loop, report.book, &link, archived, NULL, &err) < 0 ||
+        http_new(&http, loop, &report, &err) < 0 || http_listen_unix(http, s->socket, &err) < 0 ||
+        http_listen_tcp(http, 0, &s->port, &err) < 0 || write(ready, &s->port, sizeof s->port) != sizeof s->port) {
+        fprintf(stderr, "serve: %s\n", err_text(&err));
+        _exit(99);
+    }
+    int r = loop_run(loop, &err);
+    http_free(http);
+    follow_free(report.follow);
+    book_close(report.book);
+    tokens_fini(&report.tokens);
+    loop_free(loop);
+    exit(r < 0 ? 98 : 0); /* with sanitizers: also whether everything was freed */
+}
+
+static void fill(struct served *s, int jobs)
+{
+    struct book *book = journal_book(s->database);
+    struct err err = {0};
+    struct fact policy = fact_policy(AT_NOVEMBER);
+    set_text(&policy.policy.currency, "EUR");
+    fact_tenant(&policy, "acme");
+    fact_tenant(&policy, "beta");
+    ck_assert_int_eq(book_begin(book, &err), 0);
+    ck_assert_int_eq(journal_apply(book, 1, &policy, &err), 0);
+    fact_clear(&policy);
+    for (int i = 1; i <= jobs; i++) {
+        struct attempt_id id = {(uint64_t)i, 0, 1};
+        struct fact facts[] = {fact_job(id.job, i % 2 ? "acme" : "beta", "alice", "<script>&", 1),
+                               fact_placed_on(id, AT_NOVEMBER, (const char *const[]){"/@total", NULL}),
+                               fact_end(AT_NOVEMBER, id, 3, NEXT_FINAL, true)};
+        add_charge(&facts[2].ended.charges, "cpu", 0, 10, 3);
+        for (size_t k = 0; k < COUNT_OF(facts); k++) {
+            ck_assert_msg(journal_apply(book, book_next(book), &facts[k], &err) == 0, "%s", err_text(&err));
+            fact_clear(&facts[k]);
+        }
+    }
+    ck_assert_int_eq(book_commit(book, &err), 0);
+    book_close(book);
+    s->rows = jobs;
+}
+
+static void make_tokens(struct served *s)
+{
+    struct err err = {0};
+    struct buf text = {0};
+    char line[256], hex[SHA256_HEX_MAX];
+    uint8_t hash[SHA256_BYTES];
+    ck_assert_int_eq(tokens_create(s->tokens, s->token_file, clock_utc_us(), &err), 0);
+    ck_assert_int_eq(file_read(s->token_file, 4096, &text, &err), 0);
+    snprintf(s->token, sizeof s->token, "%.64s", buf_text(&text));
+    snprintf(s->limited, sizeof s->limited, "only-acme");
+    sha256(&(struct sha256_part){s->limited, strlen(s->limited)}, 1, hash);
+    snprintf(line, sizeof line, "%s cost:read acme 2099-01-01\n", sha256_hex(hash, hex));
+    buf_reset(&text);
+    ck_assert_int_eq(file_read(s->tokens, 4096, &text, &err), 0);
+    buf_add_str(&text, line);
+    ck_assert_int_eq(file_write_durable(s->tokens, buf_text(&text), text.len, 0600, &err), 0);
+    buf_fini(&text);
+}
+
+static struct served serving(int jobs)
+{
+    struct served s = {0};
+    int ready[2];
+    snprintf(s.folder, sizeof s.folder, "%s/XXXXXX", journal_top);
+    ck_assert_ptr_nonnull(mkdtemp(s.folder));
+    snprintf(s.database, sizeof s.database, "%s/reeve.sqlite", s.folder);
+    snprintf(s.socket, sizeof s.socket, "%s/http.sock", s.folder);
+    snprintf(s.tokens, sizeof s.tokens, "%s/tokens", s.folder);
+    snprintf(s.token_file, sizeof s.token_file, "%s/token", s.folder);
+    fill(&s, jobs);
+    make_tokens(&s);
+    ck_assert_int_eq(pipe(ready), 0);
+    s.pid = fork();
+    if (s.pid == 0)
+        serve(&s, ready[1]);
+    close(ready[1]);
+    ck_assert_int_eq(read(ready[0], &s.port, sizeof s.port), sizeof s.port);
+    close(ready[0]);
+    return s;
+}
+
+/* It still lives, and ends well. */
+static void served_end(struct served *s)
+{
+    int status = 0;
+    ck_assert_int_eq(kill(s->pid, SIGTERM), 0);
+    ck_assert_int_eq(waitpid(s->pid, &status, 0), s->pid);
+    ck_assert_msg(status == 0, "the server ended with %x", (unsigned)status);
+}
+
+/* ---- the client -------------------------------------------------------------------------------------------------- */
+static int connect_local(const struct served *s)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", s->socket);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static int connect_tcp(const struct served *s)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(s->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void send_text(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+        if (n <= 0)
+            return;
+        text += n;
+        len -= (size_t)n;
+    }
+}
+
+/* Everything until the server closes. Returns the status. */
+static int receive(int fd, struct buf *out)
+{
+    static char bytes[65536];
+    out->max = ANSWER_MAX;
+    for (ssize_t n; (n = read(fd, bytes, sizeof bytes)) > 0;)
+        buf_add(out, bytes, (size_t)n);
+    close(fd);
+    return strncmp(buf_text(out), "HTTP/1.", 7) == 0 ? (int)strtol(buf_text(out) + 9, NULL, 10) : 0;
+}
+
+static int get(int fd, const char *path, const char *headers, struct buf *out)
+{
+    char text[2048];
+    int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: reeve\r\nConnection: close\r\n%s\r\n", path, headers);
+    send_text(fd, text, (size_t)n);
+    return receive(fd, out);
+}
+
+/* ---- tokens over TCP --------------------------------------------------------------------------------------------- */
+enum who { NOBODY, WRONG, LIMITED, FINANCE, BASIC };
+static const struct {
+    const char *what;
+    enum who who;
+    const char *path;
+    int status;
+    const char *has, *has_not; /* in the answer */
+} cells[] = {
+    {"nothing without a token", NOBODY, "/v1/reports/cost", 401, "WWW-Authenticate: Bearer", "acme"},
+    {"not even whether there is such a path", NOBODY, "/nowhere", 401, NULL, "Not Found"},
+    {"nor health", NOBODY, "/healthz", 401, NULL, "archived"},
+    {"a browser is asked for a password", NOBODY, "/", 401, "WWW-Authenticate: Basic", NULL},
+    {"a wrong token", WRONG, "/v1/reports/cost", 401, NULL, "acme"},
+    {"a token in the URL is not one", NOBODY, "/v1/reports/cost?token=only-acme", 401, NULL, "acme"},
+    {"and is an unknown parameter with a valid one", FINANCE, "/v1/reports/cost?token=x", 400,
+     "\"parameter\":\"token\"", NULL},
+    {"finance sees all", FINANCE, "/v1/reports/cost", 200, "beta", NULL},
+    {"finance sees the page", FINANCE, "/", 200, "&lt;script&gt;&amp;", "<script>"},
+    {"also with a browser's password", BASIC, "/", 200, "Cost of test", NULL},
+    {"a password opens nothing but the page", BASIC, "/v1/reports/cost", 401, NULL, "acme"},
+    {"a tenant's token sees its own", LIMITED, "/v1/reports/cost", 200, "acme", "beta"},
+    {"on the page too", LIMITED, "/", 200, "acme", "beta"},
+    {"not another's", LIMITED, "/v1/reports/cost?tenant=beta", 404, "no such tenant", "beta"},
+    {"which looks like none", LIMITED, "/v1/reports/cost?tenant=nope", 404, "no such tenant", "nope"},
+    {"not the whole ledger", LIMITED, "/v1/ledger/check", 403, NULL, "beta"},
+    {"not what its scope leaves out", LIMITED, "/metrics", 403, NULL, "beta"},
+    {"a path that isn't there", FINANCE, "/v2", 404, "/v1/reports/cost", NULL},
+    {"a path with dots", FINANCE, "/v1/../metrics", 404, NULL, NULL},
+    {"metrics for who may", FINANCE, "/metrics", 200,
+     "reeve_cost_total{tenant=\"beta\",resource=\"cpu\",currency=\"EUR\"}", NULL},
+    {"budgets without a store: stale, 503, still with a body", FINANCE, "/v1/budgets", 503, "\"stale\":true", NULL},
+    {"health says that the store is away", FINANCE, "/healthz", 503, "store_down", NULL},
+};
+
+START_TEST(who_may_read_what)
+{
+    struct served s = serving(4);
+    struct buf out = {0};
+    char headers[512];
+    const char *const forms[] = {[NOBODY] = "", [WRONG] = "Authorization: Bearer nonsense\r\n",
+                                 [LIMITED] = "Authorization: Bearer only-acme\r\n", [FINANCE] = "", [BASIC] = ""};
+    snprintf(headers, sizeof headers, "%s", forms[cells[_i].who]);
+    if (cells[_i].who == FINANCE)
+        snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\n", s.token);
+    if (cells[_i].who == BASIC) /* reeve:only-acme */
+        snprintf(headers, sizeof headers, "Authorization: Basic cmVldmU6b25seS1hY21l\r\n");
+    int status = get(connect_tcp(&s), cells[_i].path, headers, &out);
+    ck_assert_msg(status == cells[_i].status, "%s: %d\n%s", cells[_i].what, status, buf_text(&out));
+    if (cells[_i].has != NULL)
+        ck_assert_msg(strstr(buf_text(&out), cells[_i].has) != NULL, "%s:\n%s", cells[_i].what, buf_text(&out));
+    if (cells[_i].has_not != NULL)
+        ck_assert_msg(strstr(buf_text(&out), cells[_i].has_not) == NULL, "%s:\n%s", cells[_i].what, buf_text(&out));
+    buf_fini(&out);
+    served_end(&s);
+}
+END_TEST
+
+START_TEST(the_same_question_is_answered_once)
+{
+    struct served s = serving(4);
+    struct buf first = {0}, second = {0}, other = {0};
+    char headers[128];
+    ck_assert_int_eq(get(connect_local(&s), "/v1/reports/cost", "", &first), 200);
+    const char *tag = strstr(buf_text(&first), "ETag: ");
+    ck_assert_ptr_nonnull(tag);
+    snprintf(headers, sizeof headers, "If-None-Match: %.*s\r\n", (int)strcspn(tag + 6, "\r"), tag + 6);
+    ck_assert_int_eq(get(connect_local(&s), "/v1/reports/cost", headers, &second), 304);
+    ck_assert_int_eq(get(connect_local(&s), "/v1/reports/cost?format=csv", headers, &other), 200);
+    buf_fini(&first);
+    buf_fini(&second);
+    buf_fini(&other);
+    served_end(&s);
+}
+END_TEST
+
+/* ---- streaming --------------------------------------------------------------------------------------------------- */
+static long peak_kib(pid_t pid)
+{
+    char path[64];
+    struct buf text = {0};
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    must(file_read(path, 65536, &text, NULL));
+    const char *at = strstr(buf_text(&text), "VmHWM:");
+    long kib = at != NULL ? strtol(at + 6, NULL, 10) : -1;
+    buf_fini(&text);
+    return kib;
+}
+
+START_TEST(a_long_report_is_streamed_and_complete)
+{
+    struct served s = serving(20000);
+    struct buf out = {0};
+    long before = peak_kib(s.pid);
+    ck_assert_int_eq(get(connect_local(&s), "/v1/reports/cost?group_by=job,name,tenant", "", &out), 200);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "Transfer-Encoding: chunked"));
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "\"total_micros\":60000}"));
+    ck_assert_int_eq(strcmp(buf_text(&out) + out.len - 5, "0\r\n\r\n"), 0);
+    ck_assert_uint_gt(out.len, 20000 * 80);
+    /* Without sanitizers: the sorter and the cache of SQLite, not the answer. */
+    printf("streaming %zu bytes: %ld KiB more\n", out.len, peak_kib(s.pid) - before);
+    buf_fini(&out);
+    served_end(&s);
+}
+END_TEST
+
+START_TEST(peers_that_go_away_or_never_read_hold_up_nobody)
+{
+    struct served s = serving(20000);
+    struct buf out = {0};
+    static const char ask[] = "GET /v1/reports/cost?group_by=job,name HTTP/1.1\r\nHost: x\r\n\r\n";
+    int idle[HTTP_STREAMS_MAX];
+    for (int i = 0; i < 20; i++) {
+        int fd = connect_local(&s);
+        char byte;
+        send_text(fd, ask, sizeof ask - 1);
+        ck_assert_int_eq(read(fd, &byte, 1), 1);
+        close(fd); /* in the middle of the answer */
+    }
+    /* Now and then the last of these isn't yet noticed; asking again gets there. */
+    for (int i = 0; i < HTTP_STREAMS_MAX; i++) {
+        char status[13] = "";
+        do {
+            idle[i] = connect_local(&s);
+            send_text(idle[i], ask, sizeof ask - 1);
+            ck_assert_int_eq(recv(idle[i], status, 12, MSG_WAITALL), 12);
+            if (strcmp(status, "HTTP/1.1 200") != 0)
+                close(idle[i]);
+        } while (strcmp(status, "HTTP/1.1 200") != 0);
+    }
+    /* All places are taken by peers that don't read. */
+    ck_assert_int_eq(get(connect_local(&s), "/v1/reports/cost", "", &out), 503);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "Retry-After: 5"));
+    for (int i = 0; i < HTTP_STREAMS_MAX; i++)
+        close(idle[i]);
+    int status = 503;
+    while (status == 503) {
+        buf_reset(&out);
+        status = get(connect_local(&s), "/v1/reports/cost", "", &out);
+    }
+    ck_assert_int_eq(status, 200);
+    buf_fini(&out);
+    served_end(&s);
+}
+END_TEST
+
+/* ---- hostile bytes ----------------------------------------------------------------------------------------------- */
+static const struct {
+    const char *what, *text;
+    int low, high; /* statuses that are fine; 0 = closed without one */
+} hostile[] = {
+    {"no HTTP at all", "hello\r\n\r\n", 0, 499},
+    {"a method that changes things", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+     405, 501},
+    {"a body that is too long",
+     "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n", 0, 413},
+    {"a negative length", "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\nConnection: close\r\n\r\n", 0,
+     503},
+    {"an absolute URL", "GET http://evil/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 0, 503},
+    {"a path of percent signs", "GET /%%%2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 0, 404},
+    {"a query that is none", "GET /v1/reports/cost?%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400, 400},
+    {"a header without end", "GET / HTTP/1.1\r\nX: ", 0, 499},
+    {"an old version", "GET /v1/prices HTTP/0.9\r\n\r\n", 0, 505},
+    {"HTTP/1.0 without Host", "GET /v1/reports/cost HTTP/1.0\r\n\r\n", 200, 200},
+};
+
+START_TEST(hostile_bytes)
+{
+    struct served s = serving(4);
+    struct buf out = {0}, long_one = {0};
+    int fd = connect_local(&s);
+    send_text(fd, hostile[_i].text, strlen(hostile[_i].text));
+    shutdown(fd, SHUT_WR);
+    int status = receive(fd, &out);
+    ck_assert_msg(status == 0 || (status >= hostile[_i].low && status <= hostile[_i].high), "%s: %d %s",
+                  hostile[_i].what, status, buf_text(&out));
+    /* A line of 100,000 bytes, and noise. */
+    uint64_t seed = random_seed("hostile");
+    for (int i = 0; i < 100000; i++)
+        buf_addf(&long_one, "%c", _i % 2 ? 'a' : (char)(1 + random_below(&seed, 255)));
+    fd = connect_local(&s);
+    send_text(fd, "GET /", 5);
+    send_text(fd, long_one.data, long_one.len);
+    shutdown(fd, SHUT_WR);
+    buf_reset(&out);
+    receive(fd, &out);
+    buf_reset(&out);
+    ck_assert_int_eq(get(connect_local(&s), "/v1/prices", "", &out), 200);
+    buf_fini(&out);
+    buf_fini(&long_one);
+    served_end(&s);
+}
+END_TEST
+
+int main(void)
+{
+    journal_top_make();
+    Suite *suite = suite_create("http");
+    TCase *tc = tcase_create("http");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, who_may_read_what, 0, (int)COUNT_OF(cells));
+    tcase_add_test(tc, the_same_question_is_answered_once);
+    tcase_add_test(tc, a_long_report_is_streamed_and_complete);
+    tcase_add_test(tc, peers_that_go_away_or_never_read_hold_up_nobody);
+    tcase_add_loop_test(tc, hostile_bytes, 0, (int)COUNT_OF(hostile));
+    suite_add_tcase(suite, tc);
+    return journal_run(suite);
+}
