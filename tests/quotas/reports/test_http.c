@@ -17,7 +17,7 @@
 #define ANSWER_MAX ((size_t)256 << 20)
 
 struct served {
-    char folder[96], database[160], socket[160], tokens[160], token_file[160];
+    char folder[96], database[160], socket[104], tokens[160], token_file[160];
     char token[80], limited[80];
     uint16_t port;
     pid_t pid;
@@ -176,7 +176,8 @@ static int receive(int fd, struct buf *out)
 static int get(int fd, const char *path, const char *headers, struct buf *out)
 {
     char text[2048];
-    int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: reeve\r\nConnection: close\r\n%s\r\n", path, headers);
+    int n = snprintf(text, sizeof text, "GET %s HTTP/1.%d\r\nHost: reeve\r\nConnection: close\r\n%s\r\n", path,
+                     strcmp(path, "/metrics") != 0, headers); /* 1.0: not in chunks */
     send_text(fd, text, (size_t)n);
     return receive(fd, out);
 }
@@ -253,6 +254,40 @@ START_TEST(the_same_question_is_answered_once)
     buf_fini(&first);
     buf_fini(&second);
     buf_fini(&other);
+    served_end(&s);
+}
+END_TEST
+
+/* The rules of `promtool check metrics`. */
+START_TEST(every_metric_has_help_and_a_proper_name)
+{
+    struct served s = serving(4);
+    struct buf out = {0};
+    char name[128] = "", type[16] = "";
+    size_t samples = 0;
+    ck_assert_int_eq(get(connect_local(&s), "/metrics", "", &out), 200);
+    char *save = NULL, *body = strstr(out.data, "\r\n\r\n");
+    for (char *line = strtok_r(body, "\r\n", &save); line != NULL; line = strtok_r(NULL, "\r\n", &save)) {
+        char found[128], text[400];
+        if (sscanf(line, "# HELP %127s %399[^\n]", name, text) == 2)
+            continue;
+        if (line[0] == '#') {
+            ck_assert_int_eq(sscanf(line, "# TYPE %127s %15s", found, type), 2);
+            ck_assert_str_eq(found, name); /* its help stands right before */
+            size_t len = strlen(name);
+            bool total = len > 6 && strcmp(name + len - 6, "_total") == 0;
+            ck_assert_msg(total == (strcmp(type, "counter") == 0), "%s is a %s", name, type);
+            ck_assert_uint_eq(strspn(name, "abcdefghijklmnopqrstuvwxyz_"), len);
+            continue;
+        }
+        snprintf(found, sizeof found, "%.*s", (int)strcspn(line, "{ "), line);
+        ck_assert_str_eq(found, name);
+        ck_assert_ptr_null(strstr(line, "job="));
+        ck_assert_ptr_null(strstr(line, "user="));
+        samples++;
+    }
+    ck_assert_uint_gt(samples, 15);
+    buf_fini(&out);
     served_end(&s);
 }
 END_TEST
@@ -383,6 +418,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, who_may_read_what, 0, (int)COUNT_OF(cells));
     tcase_add_test(tc, the_same_question_is_answered_once);
+    tcase_add_test(tc, every_metric_has_help_and_a_proper_name);
     tcase_add_test(tc, a_long_report_is_streamed_and_complete);
     tcase_add_test(tc, peers_that_go_away_or_never_read_hold_up_nobody);
     tcase_add_loop_test(tc, hostile_bytes, 0, (int)COUNT_OF(hostile));
