@@ -17,7 +17,7 @@
 #define ANSWER_MAX ((size_t)256 << 20)
 
 struct served {
-    char folder[96], database[160], socket[104], tokens[160], token_file[160];
+    char folder[80], database[160], socket[104], tokens[160], token_file[160];
     char token[80], limited[80];
     uint16_t port;
     pid_t pid;
