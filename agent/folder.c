@@ -145,8 +145,10 @@ int folder_listen(struct attempt_id id)
     CLEANUP(close_p) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    unlink(address.sun_path);
-    if (bind(fd, (const struct sockaddr *)&address, len) < 0 || listen(fd, 8) < 0)
+    int rc = bind(fd, (const struct sockaddr *)&address, len);
+    if (rc < 0 && errno == EADDRINUSE && unlink(address.sun_path) == 0) /* of a launch that was put off */
+        rc = bind(fd, (const struct sockaddr *)&address, len);
+    if (rc < 0 || listen(fd, 8) < 0)
         return -errno;
     int taken = fd;
     fd = -1;
