@@ -89,7 +89,7 @@ $(filter $(BUILD)/tests/isolation/%,$(TESTS)): $(call objects,$(filter-out isola
     isolation/keeper_ends.c)
 
 unit: $(TESTS) ## build and run the unit tests
-	@fail=0; for t in $(TESTS); do $$t || fail=1; done; exit $$fail
+	@export CK_DEFAULT_TIMEOUT=60; fail=0; for t in $(TESTS); do $$t || fail=1; done; exit $$fail
 
 # --- what people call --------------------------------------------------------------------------------------------
 demo: ## install what is missing, build, show everything on this machine in under a minute (root)
@@ -108,7 +108,7 @@ lint: all ## layers, purity, style, manuals, scripts
 	@tests/lint/lint.sh $(BUILD)
 
 asan: ## the unit tests with address and undefined-behaviour sanitizers, in their own tree
-	@$(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
+	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
 
 CONFINE := $(BUILD)/tests/system/test_confine
 test-system: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
