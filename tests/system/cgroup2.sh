@@ -12,7 +12,8 @@ work=$(mktemp -d /var/tmp/reeve-uml-XXXXXX)
 trap 'rm -rf "$work"' EXIT INT TERM
 for word; do printf '%s\n' "$word"; done > "$work/words"
 
-# Seen from inside, / is the host's; what is written there is written here. So: own /tmp, /run, /dev/shm.
+# Seen from inside, / is the host's; what is written there is written here. So: own /tmp, /run, /dev/shm. The tree goes to /mnt
+# first: it may lie below /tmp itself.
 cat > "$work/init" <<INIT
 #!/bin/sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root REEVE_TEST_LOG=${REEVE_TEST_LOG:-}
@@ -20,10 +21,11 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount --bind '$tree' /mnt
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /run
 ip link set lo up
-cd '$tree'
+cd /mnt
 set --
 while read -r word; do set -- "\$@" "\$word"; done < '$work/words'
 "\$@" > '$work/out' 2>&1
