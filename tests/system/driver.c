@@ -15,7 +15,7 @@
 
 #include "base/io/fd.h"
 
-#define WAIT_MS 20000 /* longer than anything here may take; reached only by a defect */
+#define WAIT_MS 120000 /* longer than anything here may take; reached only by a defect */
 
 static _Noreturn void give_up(const char *what)
 {

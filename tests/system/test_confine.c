@@ -685,7 +685,7 @@ int main(void)
     Suite *s = suite_create("confine");
     TCase *t = tcase_create("confine");
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     add_tests(t);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
