@@ -233,7 +233,7 @@ static void write_job(sqlite3_stmt *s, struct buf *out)
         buf_add_str(out, "</td>");
     }
     buf_addf(out, "<td>%.16s</td><td class=\"n\">", format_time(sqlite3_column_int64(s, 4), submitted));
-    if (asked > 0)
+    if (asked >= 1e6) /* below a core-second the launch weighs more than the job */
         buf_addf(out, "%.0f %%", used / asked * 100);
     buf_add_str(out, "</td>");
     money_cell(out, sqlite3_column_int64(s, 5));
