@@ -128,7 +128,7 @@ static void on_log_failed(struct stream *s, const struct err *err)
     struct follower *f = s->follower;
     if (err->code == -EPERM && strncmp(err->text, "state:", 6) == 0) {
         s->done = s->asked_final || f->setup->only_this_attempt; /* over, and there was no further attempt */
-        s->parked = !s->done;
+        s->parked = !s->done && !f->final; /* it may have become final meanwhile: then nothing would wake us */
     } else if (err->code == -EPERM) {
         leave_refused(f, err);
     } else if (err->code != -ECONNRESET) {
