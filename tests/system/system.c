@@ -37,6 +37,13 @@ const char *system_dir(void)
     return dir;
 }
 
+const char *system_program(void)
+{
+    static char program[4200];
+    snprintf(program, sizeof program, "%s/reeve", build);
+    return program;
+}
+
 static int run(char *const argv[])
 {
     pid_t pid = fork();

@@ -19,6 +19,8 @@ void system_start(const char *build, const char *policy_yaml);
 /* Takes it down and removes the folder. Returns false when something was left: process, cgroup, mount. */
 bool system_stop(void);
 const char *system_dir(void);
+/* Path of the CLI under test. */
+const char *system_program(void);
 
 /* A connection of one's own; aborts the test when it can't be had within 20 s. */
 struct rpc_client *system_client(void);

@@ -97,6 +97,18 @@ START_TEST(a_job_runs)
 }
 END_TEST
 
+/* A job may end while a log is being asked for: nothing may be left waiting for it. */
+START_TEST(run_comes_back_every_time)
+{
+    char command[9000];
+    snprintf(command, sizeof command,
+             "for i in $(seq 60); do [ \"$(timeout 20 %s --dir %s run --tenant acme --cpu 0.1 --memory 16Mi -- echo hi "
+             "2>/dev/null)\" = hi ] || exit 1; done",
+             system_program(), system_dir());
+    ck_assert_int_eq(system(command), 0); /* lint: allow a person's shell is what is tested */
+}
+END_TEST
+
 START_TEST(a_key_makes_one_job)
 {
     struct refusal refusal = {0};
@@ -478,6 +490,7 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("flow");
     tcase_set_timeout(t, 0);
     tcase_add_loop_test(t, a_job_runs, 0, (int)COUNT_OF(jobs));
+    tcase_add_test(t, run_comes_back_every_time);
     tcase_add_test(t, a_key_makes_one_job);
     tcase_add_loop_test(t, a_refusal_says_why, 0, (int)COUNT_OF(refused));
     tcase_add_test(t, an_array_runs_every_task_once);
