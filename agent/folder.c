@@ -112,6 +112,14 @@ int folder_exit_make(int dir)
     return fd < 0 ? -errno : fd;
 }
 
+static const char *const log_names[LOG_STREAM_COUNT] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err"};
+
+int folder_log_make(int dir, enum log_stream which)
+{
+    int fd = openat(dir, log_names[which], O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
 void folder_exit_drop(int dir)
 {
     unlinkat(dir, "exit", 0);
@@ -175,11 +183,10 @@ void folder_found(int dir, struct life_found *ret)
 
 uint64_t folder_log_bytes(int dir, int64_t *ret_ended_s)
 {
-    static const char *const files[] = {"out", "err"};
     uint64_t sum = 0;
     struct stat st;
-    for (size_t i = 0; i < COUNT_OF(files); i++)
-        if (fstatat(dir, files[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+    for (size_t i = 0; i < LOG_STREAM_COUNT; i++)
+        if (fstatat(dir, log_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
             sum += (uint64_t)st.st_blocks * 512;
     *ret_ended_s = fstatat(dir, "over", &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int64_t)st.st_ctim.tv_sec : 0;
     return sum;
@@ -188,8 +195,9 @@ uint64_t folder_log_bytes(int dir, int64_t *ret_ended_s)
 bool folder_retire(int dir, struct attempt_id id)
 {
     struct stat st;
-    bool keep =
-        fstatat(dir, "out", &st, AT_SYMLINK_NOFOLLOW) == 0 || fstatat(dir, "err", &st, AT_SYMLINK_NOFOLLOW) == 0;
+    bool keep = false;
+    for (size_t i = 0; i < LOG_STREAM_COUNT; i++)
+        keep = (fstatat(dir, log_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0) || keep;
     if (!keep) {
         struct err err = {0};
         if (folder_remove(id, &err) == 0)

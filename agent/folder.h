@@ -5,7 +5,8 @@
  *   order    the encoded run_call, written before anything else      over     the same file, renamed: the end was
  *   exit     the keeper's record; made just before LAUNCH                     confirmed, only out and err still matter
  *   ended    the encoded exit_record                                 control  the keeper's socket
- *   out err  what the job wrote (agent/logs.h); absent = nothing
+ *   out err  what the job wrote (agent/logs.h); empty or absent = nothing. Made before LAUNCH: the keeper leaves in
+ *            them what no agent was there to take
  *
  * order and ended carry a sum: one that was cut by a kill is as good as absent. Which writes are synced, and why most
  * need not be, is in docs/adr/0004-attempt-durability.md.
@@ -15,6 +16,7 @@
 
 #include "agent/core/life.h"
 #include "base/attempt.h"
+#include "base/proto.h"
 #include "isolation/spec/keeper.h"
 
 #define FOLDER_ROOT "node/attempts"
@@ -30,10 +32,11 @@ int folder_read(int dir, const char *name, const struct fields *f, void *object,
 int folder_exit_make(int dir) MUST_USE;                    /* fd or -errno */
 void folder_exit_drop(int dir);                            /* the warden said no: it was never asked */
 bool folder_exit_read(int dir, struct attempt_id id, struct keeper_record *ret);
+int folder_log_make(int dir, enum log_stream which) MUST_USE; /* for writing; fd or -errno */
 int folder_listen(struct attempt_id id) MUST_USE;          /* the control socket; fd or -errno */
 int folder_connect(struct attempt_id id) MUST_USE;         /* non-blocking; fd or -errno */
 void folder_found(int dir, struct life_found *ret);        /* over, asked; the rest needs reading */
-/* The end is confirmed. False when it kept nothing to read, and the folder is gone. */
+/* The end is confirmed, what was written is whole. False when it kept nothing to read, and the folder is gone. */
 bool folder_retire(int dir, struct attempt_id id);
 int folder_remove(struct attempt_id id, struct err *err) MUST_USE;
 /* Disk use of out and err, and when they ended (mtime of `over`, seconds). */

@@ -108,23 +108,30 @@ static void on_launched(void *owner, uint64_t token, const struct op_reply *repl
     }
 }
 
-/* What goes along: args, exit, control, in this order. Opened ones are closed by the caller on failure. */
-static int open_parts(struct attempt *t, int fds[3], struct err *err)
+/* What goes along. Opened ones are closed by the caller on failure. */
+static int open_parts(struct attempt *t, int fds[LAUNCH_FDS], struct err *err)
 {
     CLEANUP(buf_fini) struct buf args = {0};
     int rc = launch_args(t->order, &args, err);
     if (rc < 0)
         return rc;
-    fds[0] = memfd_sealed("reeve-args", args.data, args.len);
-    if (fds[0] < 0)
-        return err_set(err, fds[0], "args: %s", strerror(-fds[0]));
-    fds[1] = folder_exit_make(t->dir);
-    if (fds[1] < 0)
-        return err_set(err, fds[1], "exit: %s", strerror(-fds[1]));
-    fds[2] = folder_listen(t->id);
-    if (fds[2] < 0)
-        return err_set(err, fds[2], "control: %s", strerror(-fds[2]));
-    return 0;
+    const struct {
+        enum launch_fd which;
+        const char *name;
+        int fd;
+    } parts[] = {
+        {LAUNCH_FD_ARGS, "args", memfd_sealed("reeve-args", args.data, args.len)},
+        {LAUNCH_FD_EXIT, "exit", folder_exit_make(t->dir)},
+        {LAUNCH_FD_CONTROL, "control", folder_listen(t->id)},
+        {LAUNCH_FD_OUT, "out", folder_log_make(t->dir, STREAM_OUT)},
+        {LAUNCH_FD_ERR, "err", folder_log_make(t->dir, STREAM_ERR)},
+    };
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        fds[parts[i].which] = parts[i].fd;
+        if (parts[i].fd < 0 && rc == 0)
+            rc = err_set(err, parts[i].fd, "%s: %s", parts[i].name, strerror(-parts[i].fd));
+    }
+    return rc;
 }
 
 void launch_start(struct attempt *t)
@@ -135,7 +142,7 @@ void launch_start(struct attempt *t)
     memset(&request, 0, sizeof request);
     request.kind = OP_LAUNCH;
     request.id = t->id;
-    int fds[3] = {-1, -1, -1};
+    int fds[LAUNCH_FDS] = {-1, -1, -1, -1, -1};
     struct err err = {0};
     t->order->paid_us = MAX(t->order->paid_us, t->paid_us);
     int rc = launch_sandbox(t->order, left_us, &request.sandbox, &err);
@@ -151,7 +158,7 @@ void launch_start(struct attempt *t)
     t->lease_said_boot_us = a->contact_boot_us + t->lease_us;
     t->asked = true;
     a->launching++;
-    rc = warden_link_ask(a->with.warden, &request, fds, 3, on_launched, a, t->handle);
+    rc = warden_link_ask(a->with.warden, &request, fds, LAUNCH_FDS, on_launched, a, t->handle);
     if (rc < 0) {
         a->launching--;
         try_later(t);

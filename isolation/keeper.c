@@ -16,6 +16,7 @@
 #define OOM_ASK_US 1000 /* v1 says "out of memory" before it has counted the kill, and then may not need to kill */
 #define OOM_ASKS 50
 #define LINGER_CHECK_MS 60000
+#define REST_CHUNK (1u << 20) /* as much as a pipe can hold */
 
 static struct keeper keeper;
 
@@ -126,10 +127,29 @@ static void judge(struct keeper *k)
         r->cause = signaled ? END_SIGNAL : END_EXIT;
 }
 
+static void move_rest(int from, int to)
+{
+    off_t end = lseek(to, 0, SEEK_END);
+    ssize_t n = end < 0 ? -1 : 1;
+    while (n > 0)
+        n = splice(from, NULL, to, &end, REST_CHUNK, SPLICE_F_NONBLOCK);
+}
+
+/* The agent that held the pipes is gone, and with its connection everything it had in flight. A full disk: what is left
+ * waits in the pipe for the next one. */
+static void take_rest(struct keeper *k)
+{
+    if (k->link >= 0)
+        return;
+    move_rest(k->box->out_read, k->box->out_file);
+    move_rest(k->box->err_read, k->box->err_file);
+}
+
 static void finish(struct keeper *k)
 {
     judge(k);
     sweep(k);
+    take_rest(k);
     k->record.id = k->box->spec.id;
     k->record.term = k->box->spec.term;
     k->record.started_utc_us = k->box->start_utc_us;
@@ -196,12 +216,15 @@ static void linger(struct keeper *k)
     uint64_t until = boot_us() + KEEPER_LINGER_US;
     if (k->link >= 0)
         keeper_link_send(k, KEEPER_ENDED);
+    take_rest(k);
     while (!k->drained && boot_us() < until) {
         struct pollfd at[] = {{k->box->control, POLLIN, 0}, {k->link, POLLIN, 0}};
         if (poll(at, COUNT_OF(at), LINGER_CHECK_MS) < 0)
             continue;
         if (at[1].revents != 0)
             keeper_link_read(k);
+        if (!k->drained)
+            take_rest(k);
         if (at[0].revents != 0) {
             keeper_link_accept(k);
             if (k->link >= 0)

@@ -89,8 +89,9 @@ static enum op_status check_request(struct warden *w, const struct op_request *r
         return OP_BAD_REQUEST;
     }
     if (!is_sealed_args(fds[LAUNCH_FD_ARGS]) || !is_writable_file(fds[LAUNCH_FD_EXIT]) ||
-        !is_listening_socket(fds[LAUNCH_FD_CONTROL])) {
-        log_line(LOG_WARN, "launch.refused", "error=\"args, exit or control is not the kind of file it must be\"");
+        !is_listening_socket(fds[LAUNCH_FD_CONTROL]) || !is_writable_file(fds[LAUNCH_FD_OUT]) ||
+        !is_writable_file(fds[LAUNCH_FD_ERR])) {
+        log_line(LOG_WARN, "launch.refused", "error=\"what came along is not of the kind it must be\"");
         return OP_BAD_REQUEST;
     }
     if (attempts_find(&w->attempts, request->sandbox.id) != NULL)
@@ -147,6 +148,8 @@ static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_s
                                [ZYGOTE_FD_ARGS] = given[LAUNCH_FD_ARGS],
                                [ZYGOTE_FD_EXIT] = given[LAUNCH_FD_EXIT],
                                [ZYGOTE_FD_CONTROL] = given[LAUNCH_FD_CONTROL],
+                               [ZYGOTE_FD_OUT] = given[LAUNCH_FD_OUT],
+                               [ZYGOTE_FD_ERR] = given[LAUNCH_FD_ERR],
                                [ZYGOTE_FD_OOM] = oom};
     size_t count = ZYGOTE_FD_COUNT;
     if (leaf >= 0) {

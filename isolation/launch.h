@@ -19,7 +19,6 @@ struct warden;
 struct attempt;
 
 enum launch_state { LAUNCH_FREE, LAUNCH_CLONING, LAUNCH_BUILDING, LAUNCH_STARTING };
-enum launch_fd { LAUNCH_FD_ARGS, LAUNCH_FD_EXIT, LAUNCH_FD_CONTROL, LAUNCH_FDS };
 
 struct launch {
     enum launch_state state;

@@ -179,6 +179,8 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
     s->args = fds[ZYGOTE_FD_ARGS];
     s->exit = fds[ZYGOTE_FD_EXIT];
     s->control = fds[ZYGOTE_FD_CONTROL];
+    s->out_file = fds[ZYGOTE_FD_OUT];
+    s->err_file = fds[ZYGOTE_FD_ERR];
     s->oom = fds[ZYGOTE_FD_OOM];
     int next = ZYGOTE_FD_COUNT, cgroup = -1;
     if ((request->flags & ZYGOTE_INTO_CGROUP) != 0)

@@ -28,6 +28,7 @@ struct sandbox {
     struct sandbox_spec spec;
     const struct sock_fprog *filter;
     int launch, args, exit, control, oom, oom_event; /* oom_event -1: v2, where oom itself is polled */
+    int out_file, err_file;                          /* for what no agent took from the pipes */
     int root, proc, sysctl;                          /* while the root is built */
     int out_read, out_write, err_read, err_write;
     int gate;      /* keeper's end of the socketpair to the payload, until it runs */

@@ -31,7 +31,16 @@
 #define ZYGOTE_OOM_SCORE 500 /* jobs go before the system does */
 #define FILTER_INSNS_MAX 4096
 
-enum zygote_fd { ZYGOTE_FD_LAUNCH, ZYGOTE_FD_ARGS, ZYGOTE_FD_EXIT, ZYGOTE_FD_CONTROL, ZYGOTE_FD_OOM, ZYGOTE_FD_COUNT };
+enum zygote_fd {
+    ZYGOTE_FD_LAUNCH,
+    ZYGOTE_FD_ARGS,
+    ZYGOTE_FD_EXIT,
+    ZYGOTE_FD_CONTROL,
+    ZYGOTE_FD_OUT,
+    ZYGOTE_FD_ERR,
+    ZYGOTE_FD_OOM,
+    ZYGOTE_FD_COUNT
+};
 /* After these: the group to be born into, then the eventfd of a v1 memory group, as flags say. */
 #define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 2)
 

@@ -14,6 +14,8 @@
  * The keeper keeps the pipes' read ends itself, so the payload never sees SIGPIPE and never loses a byte while no agent
  * is there: it just waits when the pipe is full. After the payload's end the pipes may still hold bytes, so the keeper
  * stays until an agent says KEEPER_DRAINED (closing alone could be an agent that was killed), up to KEEPER_LINGER_US.
+ * While no agent is there, a job that has ended has its last bytes moved to the log files by the keeper, before the
+ * record is written: so that they don't die with it. A HELLO comes after that; its receiver goes on at the files' end.
  */
 #ifndef REEVE_ISOLATION_SPEC_KEEPER_H
 #define REEVE_ISOLATION_SPEC_KEEPER_H

@@ -3,7 +3,8 @@
  * socketpair; nothing is text that anybody parses, and everything is checked again on arrival: an agent that was taken
  * over gains nothing beyond this list.
  *
- *   LAUNCH  a confined attempt            fds: args (sealed memfd), exit (O_WRONLY file), control (listening SEQPACKET)
+ *   LAUNCH  a confined attempt            fds: args (sealed memfd), exit (O_WRONLY file), control (listening
+ *                                         SEQPACKET), out, err (O_WRONLY files, for what no agent takes)
  *   READ    what its group used so far    -
  *   REMOVE  kill what is left, read usage, remove its groups. Idempotent: GONE when nothing is there.
  *   LIST    the attempts that have groups -
@@ -18,12 +19,14 @@
 
 #include "base/attempt.h"
 
-#define OPS_VERSION 1
+#define OPS_VERSION 2
 #define OPS_LIST_MAX 256
 #define SANDBOX_MEM_MIN ((uint64_t)1 << 22) /* 4 MiB */
 #define SANDBOX_PIDS_MAX 32768
 
 enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST };
+/* What comes along with LAUNCH, in this order. */
+enum launch_fd { LAUNCH_FD_ARGS, LAUNCH_FD_EXIT, LAUNCH_FD_CONTROL, LAUNCH_FD_OUT, LAUNCH_FD_ERR, LAUNCH_FDS };
 enum op_status { OP_DONE, OP_GONE, OP_BAD_REQUEST, OP_FAILED, OP_EXISTS, OP_BUSY };
 
 /* What a sandbox is. All limits are enforced or the launch is refused: none is ever skipped. */

@@ -204,23 +204,41 @@ struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_i
     return reply;
 }
 
+static int make_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    NEED("file", fd >= 0);
+    return fd;
+}
+
 void driver_launch_begin(struct driver *d, const struct run *run, struct task *task)
 {
     *task = (struct task){.id = run->spec.id, .link = -1, .out = -1, .err = -1};
-    snprintf(task->exit_path, sizeof task->exit_path, "%s/exit.%lu.%u", d->dir, (unsigned long)task->id.job,
-             task->id.epoch);
-    snprintf(task->control_path, sizeof task->control_path, "%s/control.%lu.%u", d->dir, (unsigned long)task->id.job,
-             task->id.epoch);
-    unlink(task->exit_path);
-    unlink(task->control_path);
-    task->exit = open(task->exit_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    NEED("exit file", task->exit >= 0);
+    const struct {
+        const char *name;
+        char *path;
+    } files[] = {{"exit", task->exit_path},
+                 {"control", task->control_path},
+                 {"out", task->out_path},
+                 {"err", task->err_path}};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        snprintf(files[i].path, sizeof task->exit_path, "%s/%s.%lu.%u", d->dir, files[i].name,
+                 (unsigned long)task->id.job, task->id.epoch);
+        unlink(files[i].path);
+    }
+    task->exit = make_file(task->exit_path);
     make_control(task);
     struct op_request request = {.version = OPS_VERSION, .kind = OP_LAUNCH, .tag = ++d->tag, .sandbox = run->spec};
-    int args = make_args(run);
-    const int fds[] = {args, task->exit, task->control};
+    int args = make_args(run), out = make_file(task->out_path), err = make_file(task->err_path);
+    const int fds[LAUNCH_FDS] = {[LAUNCH_FD_ARGS] = args,
+                                 [LAUNCH_FD_EXIT] = task->exit,
+                                 [LAUNCH_FD_CONTROL] = task->control,
+                                 [LAUNCH_FD_OUT] = out,
+                                 [LAUNCH_FD_ERR] = err};
     NEED("send", fd_send_packet(d->sock, &request, sizeof request, fds, COUNT_OF(fds)) == 0);
     close(args);
+    close(out);
+    close(err);
     close_p(&task->control); /* the keeper's alone now: when it is gone, connecting fails */
     close_p(&task->exit);
 }
@@ -277,12 +295,21 @@ void driver_say(struct task *task, struct keeper_message m)
     NEED("say", fd_send_packet(task->link, &m, sizeof m, NULL, 0) == 0);
 }
 
+/* What the keeper took because nobody was there. */
+static size_t read_file(const char *path, char *into)
+{
+    CLEANUP(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : fd_read_full(fd, into, DRIVER_OUTPUT_MAX - 1);
+    NEED("the log file", n >= 0);
+    return (size_t)n;
+}
+
 /* Both streams to their ends; what doesn't fit is read and dropped. */
 static void read_streams(struct task *task, struct ended *ret)
 {
     struct pollfd at[] = {{task->out, POLLIN, 0}, {task->err, POLLIN, 0}};
     char *into[] = {ret->out, ret->err};
-    size_t used[2] = {0};
+    size_t used[2] = {read_file(task->out_path, ret->out), read_file(task->err_path, ret->err)};
     while (at[0].fd >= 0 || at[1].fd >= 0) {
         NEED("the job's output to end", poll(at, 2, WAIT_MS) > 0);
         for (int i = 0; i < 2; i++) {
@@ -331,6 +358,8 @@ void driver_drop(struct task *task)
     close_p(&task->err);
     unlink(task->exit_path);
     unlink(task->control_path);
+    unlink(task->out_path);
+    unlink(task->err_path);
 }
 
 void driver_do(struct driver *d, const struct run *run, struct ended *ret)

@@ -36,7 +36,7 @@ struct run {
 /* An attempt that was launched: our side of it. */
 struct task {
     struct attempt_id id;
-    char exit_path[128], control_path[128];
+    char exit_path[128], control_path[128], out_path[128], err_path[128];
     int control, exit, link, out, err;
     struct op_reply launch;
 };

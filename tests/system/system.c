@@ -302,8 +302,22 @@ static pid_t child_named(pid_t parent, const char *comm)
     return found;
 }
 
+static pid_t parent_of(pid_t pid)
+{
+    char path[64];
+    struct buf status = {0};
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    bool read = pid > 0 && file_read(path, 65536, &status, NULL) == 0;
+    const char *line = read ? strstr(buf_text(&status), "\nPPid:") : NULL;
+    pid_t parent = line != NULL ? (pid_t)strtol(line + strlen("\nPPid:"), NULL, 10) : 0;
+    buf_fini(&status);
+    return parent;
+}
+
 pid_t system_pid(const char *name)
 {
+    if (strcmp(name, "up") == 0)
+        return parent_of(noted_pid("warden"));
     if (strcmp(name, "agent") == 0)
         return child_named(noted_pid("warden"), "reeve-agent");
     if (strcmp(name, "zygote") == 0)

@@ -33,7 +33,7 @@ bool system_wait(uint64_t job, uint32_t within_ms, struct wait_reply *ret);
 /* All that a task wrote to a stream (at most 1 MiB), NUL-terminated, to be freed. NULL = could not be read. */
 char *system_log(uint64_t job, uint32_t task, uint32_t stream);
 
-/* Pids: "redis", "reeved", "warden", "reportd", "agent", "zygote", or 0. */
+/* Pids: "up", "redis", "reeved", "warden", "reportd", "agent", "zygote", or 0. */
 pid_t system_pid(const char *name);
 /* A keeper of a running attempt, the n-th by cgroup order; 0 = none. */
 pid_t system_keeper(unsigned n);

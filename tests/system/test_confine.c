@@ -531,19 +531,22 @@ START_TEST(test_wrong_requests_are_refused)
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC), args = memfd_of("", 0, false),
         sealed = memfd_of("abc", 3, true);
     int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), file = open(d.dir, O_TMPFILE | O_WRONLY, 0600);
-    const int not_sealed[] = {args, file, listening}, not_file[] = {sealed, null, listening},
-              not_listening[] = {sealed, file, listening};
-    const int many[] = {sealed, file, listening, null, null, null};
+    const int bad[][LAUNCH_FDS] = {
+        {args, file, listening, file, file},   {sealed, null, listening, file, file},
+        {sealed, file, listening, file, file}, /* not listening */
+        {sealed, file, listening, null, file}, {sealed, file, listening, file, sealed},
+    };
+    const int many[LAUNCH_FDS + 1] = {sealed, file, listening, file, file, file};
     ck_assert_uint_eq(ask_raw(&q, sizeof q, NULL, 0).status, OP_BAD_REQUEST);
-    ck_assert_uint_eq(ask_raw(&q, sizeof q, not_sealed, 3).status, OP_BAD_REQUEST);
-    ck_assert_uint_eq(ask_raw(&q, sizeof q, not_file, 3).status, OP_BAD_REQUEST);
-    ck_assert_uint_eq(ask_raw(&q, sizeof q, not_listening, 3).status, OP_BAD_REQUEST);
-    ck_assert_uint_eq(ask_raw(&q, sizeof q, many, 6).status, OP_BAD_REQUEST);
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        ck_assert_uint_eq(ask_raw(&q, sizeof q, bad[i], LAUNCH_FDS).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, many, LAUNCH_FDS - 1).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, many, LAUNCH_FDS + 1).status, OP_BAD_REQUEST);
     ck_assert_uint_eq(ask_raw(&q, 10, NULL, 0).status, OP_BAD_REQUEST);
     static const char long_packet[sizeof q + 1];
     ck_assert_uint_eq(ask_raw(long_packet, sizeof long_packet, NULL, 0).status, OP_BAD_REQUEST);
     q.version = 99;
-    ck_assert_uint_eq(ask_raw(&q, sizeof q, not_sealed, 3).status, OP_BAD_REQUEST);
+    ck_assert_uint_eq(ask_raw(&q, sizeof q, bad[0], LAUNCH_FDS).status, OP_BAD_REQUEST);
     q = (struct op_request){.version = OPS_VERSION, .kind = 77};
     ck_assert_uint_eq(ask_raw(&q, sizeof q, NULL, 0).status, OP_BAD_REQUEST);
     ck_assert_uint_eq(driver_ask(&d, OP_READ, (struct attempt_id){1, 2, 3}).status, OP_GONE);
@@ -579,8 +582,8 @@ START_TEST(test_broken_args_fail_the_launch)
     ck_assert_int_eq(bind(ends, &name, sizeof(sa_family_t)), 0);
     ck_assert_int_eq(listen(ends, 1), 0);
     int file = open(d.dir, O_TMPFILE | O_WRONLY, 0600);
-    const int fds[] = {memfd_of(args_rows[_i].bytes, args_rows[_i].size, true), file, ends};
-    struct op_reply reply = ask_raw(&q, sizeof q, fds, 3);
+    const int fds[LAUNCH_FDS] = {memfd_of(args_rows[_i].bytes, args_rows[_i].size, true), file, ends, file, file};
+    struct op_reply reply = ask_raw(&q, sizeof q, fds, LAUNCH_FDS);
     ck_assert_msg(reply.status == OP_FAILED && strcmp(reply.step, "args") == 0, "%s: status %u step %s",
                   args_rows[_i].sentence, reply.status, reply.step);
     ck_assert_uint_eq(driver_ask(&d, OP_READ, q.sandbox.id).status, OP_GONE); /* nothing is left of it */

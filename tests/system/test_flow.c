@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -411,6 +412,40 @@ START_TEST(a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again)
 }
 END_TEST
 
+/* An agent that is away, say between two versions, and a keeper that dies before the next one has come. */
+START_TEST(what_a_job_wrote_last_outlives_its_agent_and_its_keeper)
+{
+    uint64_t job = accepted("acme", "{\"command\":\"echo start; sleep 1; echo end; echo last >&2\"}");
+    char path[4200];
+    snprintf(path, sizeof path, "%s/node/attempts/%" PRIu64 ".0.1/exit", system_dir(), job);
+    struct wait_reply reply = {0};
+    while (!(system_wait(job, 10, &reply) || (reply.row.state != NULL && strcmp(reply.row.state, "running") == 0)))
+        system_pause_ms(10);
+    fields_clear(&wait_reply_fields, &reply);
+    pid_t up = system_pid("up"), warden = system_pid("warden"), keeper = system_keeper(0);
+    ck_assert_int_gt(up, 1);
+    ck_assert_int_gt(keeper, 1);
+    ck_assert_int_eq(kill(up, SIGSTOP), 0); /* nobody starts a warden now */
+    ck_assert_int_eq(kill(warden, SIGKILL), 0);
+    struct stat st = {0};
+    for (uint64_t until = system_now_ms() + 10000; st.st_size == 0 && system_now_ms() < until; system_pause_ms(10))
+        if (stat(path, &st) < 0)
+            st.st_size = 0;
+    kill(keeper, SIGKILL);
+    kill(up, SIGCONT);
+    ck_assert_msg(st.st_size > 0, "the keeper left no record");
+    ends_as(job, "succeeded", 0);
+    struct job_view view = shown(job);
+    ck_assert_uint_eq(view.attempts.count, 1);
+    fields_clear(&job_view_fields, &view);
+    char *out = system_log(job, 0, STREAM_OUT), *err = system_log(job, 0, STREAM_ERR);
+    ck_assert_msg(out != NULL && strcmp(out, "start\nend\n") == 0, "'%s'", out ? out : "(null)");
+    ck_assert_msg(err != NULL && strcmp(err, "last\n") == 0, "'%s'", err ? err : "(null)");
+    free(out);
+    free(err);
+}
+END_TEST
+
 #define KILL_JOBS_MAX 4000
 START_TEST(killing_at_random_loses_nothing_and_runs_nothing_twice)
 {
@@ -504,6 +539,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, a_stopped_store_is_said_within_a_second_and_jobs_go_on);
     tcase_add_test(t, a_job_outlives_its_agent_warden_scheduler_and_store);
     tcase_add_test(t, a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again);
+    tcase_add_test(t, what_a_job_wrote_last_outlives_its_agent_and_its_keeper);
     tcase_add_test(t, the_report_equals_the_ledger);
     tcase_add_test(t, killing_at_random_loses_nothing_and_runs_nothing_twice);
     suite_add_tcase(s, t);
