@@ -113,10 +113,14 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 CONFINE := $(BUILD)/tests/system/test_confine
 test-system: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@$(CONFINE)
-test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## the same on pure cgroup v2, in user-mode-linux (root)
+test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@tests/system/cgroup2.sh $(CONFINE)
 $(CONFINE) $(BUILD)/tests/bench/bench_launch: $(BUILD)/tests/system/driver.o
 $(CONFINE): $(BUILD)/tests/system/confine_rows.o
+$(BUILD)/%.so: %.c
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 KILL_SECONDS ?= 20
 test-flow: all $(BUILD)/tests/system/test_flow ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
