@@ -1,10 +1,10 @@
 /*
  * uml_xstate - loaded into user-mode-linux, so that it runs on processors with AMX.
  *
- * Its kernel keeps 2,696 bytes of a guest's extended registers. Where the processor has more of them (AMX: 11,008), Linux
- * refuses to set only a part (PTRACE_SETREGSET with NT_X86_XSTATE: EFAULT), and user-mode-linux 6.1 dies before its init
- * runs. Here a part that is refused is laid over what the guest has, and all of it is set: what lies beyond is the tile
- * state, which no guest can have asked for, because the kernel inside doesn't know how to permit it.
+ * Its kernel keeps 2,696 bytes of a guest's extended registers. Where the processor has more of them (AMX: 11,008),
+ * Linux refuses to set only a part (PTRACE_SETREGSET with NT_X86_XSTATE: EFAULT), and user-mode-linux 6.1 dies before
+ * its init runs. Here a part that is refused is laid over what the guest has, and all of it is set: what lies beyond is
+ * the tile state, which no guest can have asked for, because the kernel inside doesn't know how to permit it.
  */
 #include <dlfcn.h>
 #include <elf.h>
