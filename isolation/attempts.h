@@ -20,6 +20,7 @@ struct removal {
     bool active;
     uint32_t generation; /* of the agent that waits for it */
     int events;          /* cg_events_fd(), -1 */
+    uint64_t due_us;     /* when to look again if no event tells; 0 = now */
     uint64_t give_up_us;
     struct op_reply reply;
 };

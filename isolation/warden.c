@@ -240,9 +240,9 @@ static void on_signals(struct warden *w)
         on_agent_exit(w, status);
 }
 
-static uint64_t next_time(const struct warden *w, uint64_t again)
+static uint64_t next_time(const struct warden *w, uint64_t removal_us)
 {
-    uint64_t next = again != UINT64_MAX ? warden_now_us() + again : UINT64_MAX;
+    uint64_t next = removal_us;
     for (int i = 0; i < LAUNCHES_MAX; i++) {
         if (w->launches[i].state != LAUNCH_FREE)
             next = MIN(next, w->launches[i].deadline_us);
@@ -254,16 +254,16 @@ static uint64_t next_time(const struct warden *w, uint64_t again)
     return next;
 }
 
-static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], uint64_t again)
+static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], uint64_t removal_us)
 {
     at[ON_SIGNAL] = (struct pollfd){w->signals, POLLIN, 0};
     at[ON_ZYGOTE] = (struct pollfd){w->zygote, POLLIN, 0};
     at[ON_AGENT] = (struct pollfd){w->agent.sock, POLLIN, 0};
-    at[ON_REMOVALS] = (struct pollfd){w->removals, POLLIN, 0}; /* each turn looks at all of them */
+    at[ON_REMOVALS] = (struct pollfd){w->removals, POLLIN, 0};
     for (int i = 0; i < LAUNCHES_MAX; i++)
         at[ON_LAUNCHES + i] =
             (struct pollfd){w->launches[i].state != LAUNCH_FREE ? w->launches[i].sock : -1, POLLIN, 0};
-    uint64_t next = next_time(w, again), now = warden_now_us(), wait = next > now ? next - now : 0;
+    uint64_t next = next_time(w, removal_us), now = warden_now_us(), wait = next > now ? next - now : 0;
     int ms = next == UINT64_MAX ? -1 : (int)MIN((wait + 999) / 1000, 60000);
     if (poll(at, ON_COUNT, ms) < 0) {
         for (int i = 0; i < ON_COUNT; i++)
@@ -297,6 +297,8 @@ static void turn(struct warden *w)
         if (at[ON_LAUNCHES + i].revents != 0)
             launch_on_word(w, &w->launches[i]);
     }
+    if (at[ON_REMOVALS].revents != 0)
+        warden_removals_hear(w);
     if (at[ON_ZYGOTE].revents != 0)
         on_zygote(w);
     if (at[ON_AGENT].revents != 0 && w->agent.sock >= 0)
@@ -319,8 +321,10 @@ static void kill_everything(struct warden *w)
             warden_remove(w, attempt, &(struct op_reply){.kind = OP_REMOVE}, 0);
     }
     struct pollfd at = {w->removals, POLLIN, 0};
-    for (uint64_t again; (again = warden_removals_advance(w)) != UINT64_MAX;)
-        poll(&at, 1, (int)(again / 1000));
+    for (uint64_t due; (due = warden_removals_advance(w)) != UINT64_MAX; warden_removals_hear(w)) {
+        uint64_t now = warden_now_us();
+        poll(&at, 1, due > now ? (int)((due - now + 999) / 1000) : 0);
+    }
 }
 
 static void finish(struct warden *w)

@@ -66,8 +66,8 @@ void warden_ops_send(struct warden *w, uint32_t generation,
 /* Starts taking an attempt's groups down; `reply` is sent when they are gone, or with OP_BUSY when they won't go.
  */
 void warden_remove(struct warden *w, struct attempt *attempt, const struct op_reply *reply, uint32_t generation);
-/* Moves every removal on; after how many us that has to be done again, even without an event. UINT64_MAX: there is
- * none. */
+void warden_removals_hear(struct warden *w); /* some groups changed: their removals are due */
+/* Moves on those that are due; when the next will be, UINT64_MAX: there is none. */
 uint64_t warden_removals_advance(struct warden *w);
 
 #endif

@@ -49,10 +49,9 @@ void warden_remove(struct warden *w, struct attempt *attempt, const struct op_re
         .events = cg_events_fd(&w->cg, attempt->group),
         .reply = *reply,
     };
-    struct epoll_event event = {.events = EPOLLPRI};
+    struct epoll_event event = {.events = EPOLLPRI, .data.u32 = attempts_slot(&w->attempts, attempt)};
     if (attempt->removal.events >= 0)
         epoll_ctl(w->removals, EPOLL_CTL_ADD, attempt->removal.events, &event); /* else it is looked after by time */
-    (void)!cg_kill(&w->cg, attempt->group); /* said again until the group is empty */
 }
 
 static void finish_removal(struct warden *w, struct attempt *attempt)
@@ -74,8 +73,8 @@ static void give_up(struct warden *w, struct attempt *attempt)
     warden_ops_send(w, late.generation, &late.reply);
 }
 
-/* When to look again without an event. */
-static uint64_t advance(struct warden *w, struct attempt *attempt)
+/* Kills, and says so again until the group is empty; then reads and removes. */
+static void advance(struct warden *w, struct attempt *attempt)
 {
     struct removal *r = &attempt->removal;
     bool empty = cg_is_empty(&w->cg, attempt->group, r->events);
@@ -88,20 +87,28 @@ static uint64_t advance(struct warden *w, struct attempt *attempt)
         give_up(w, attempt);
     else if (!empty)
         (void)!cg_kill(&w->cg, attempt->group);
-    if (!attempt->used || !r->active)
-        return UINT64_MAX;
-    return empty || r->events < 0 ? LOOK_AGAIN_US : KILL_AGAIN_US;
+    r->due_us = warden_now_us() + (empty || r->events < 0 ? LOOK_AGAIN_US : KILL_AGAIN_US);
+}
+
+void warden_removals_hear(struct warden *w)
+{
+    struct epoll_event heard[64];
+    int count = epoll_wait(w->removals, heard, COUNT_OF(heard), 0);
+    for (int i = 0; i < count; i++)
+        w->attempts.at[heard[i].data.u32].removal.due_us = 0;
 }
 
 uint64_t warden_removals_advance(struct warden *w)
 {
-    uint64_t again = UINT64_MAX;
+    uint64_t now = warden_now_us(), next = UINT64_MAX;
     for (uint32_t i = 0; i < w->attempts.top; i++) {
         struct attempt *attempt = &w->attempts.at[i];
-        uint64_t one = attempt->used && attempt->removal.active ? advance(w, attempt) : UINT64_MAX;
-        again = MIN(again, one); /* a macro: it would advance twice */
+        if (attempt->used && attempt->removal.active && attempt->removal.due_us <= now)
+            advance(w, attempt);
+        if (attempt->used && attempt->removal.active)
+            next = MIN(next, attempt->removal.due_us);
     }
-    return again;
+    return next;
 }
 
 /* --- operations -------------------------------------------------------------------------------------------------- */
@@ -132,7 +139,6 @@ static void on_remove(struct warden *w, const struct op_request *request, int *f
     } else {
         struct op_reply reply = reply_to(request, OP_DONE);
         warden_remove(w, attempt, &reply, w->agent.generation);
-        advance(w, attempt);
     }
 }
 
