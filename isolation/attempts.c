@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io/fd.h"
+
 static bool same(struct attempt_id a, struct attempt_id b)
 {
     return a.job == b.job && a.task == b.task && a.epoch == b.epoch;
@@ -26,7 +28,7 @@ static void format_group(struct attempt_id id, uint32_t slot, char out[CG_NAME_M
 static struct attempt *take(struct attempts *a, uint32_t slot, struct attempt_id id)
 {
     struct attempt *attempt = &a->at[slot];
-    *attempt = (struct attempt){.used = true, .id = id};
+    *attempt = (struct attempt){.used = true, .id = id, .keeper = -1};
     format_group(id, slot, attempt->group);
     a->top = MAX(a->top, slot + 1);
     return attempt;
@@ -84,6 +86,7 @@ struct attempt *attempts_adopt(struct attempts *a, const char *group)
 
 void attempts_drop(struct attempts *a, struct attempt *attempt)
 {
+    close_p(&attempt->keeper);
     attempt->used = false;
     while (a->top > 0 && !a->at[a->top - 1].used)
         a->top--;

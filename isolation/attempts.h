@@ -2,7 +2,7 @@
  * attempts - the attempts that have groups, one slot each. The slot chooses the range of user ids, so a slot is taken
  * for as long as a group of that number exists: two live attempts never share an id.
  * The table is what the groups say: their names ("a812.17.1.s5": job, task, epoch, slot) bring it back after a restart.
- * Purity: pure.
+ * Ownership: the table closes what it holds of an attempt.
  */
 #ifndef REEVE_ISOLATION_ATTEMPTS_H
 #define REEVE_ISOLATION_ATTEMPTS_H
@@ -28,6 +28,7 @@ struct removal {
 struct attempt {
     bool used;
     bool launching; /* a launch flow owns it */
+    int keeper;     /* its pidfd; -1: adopted, or not yet born */
     struct attempt_id id;
     char group[CG_NAME_MAX];
     struct removal removal;

@@ -256,6 +256,8 @@ void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pid
         return;
     }
     l->proc = open_proc(reply->pid, pidfd);
+    l->attempt->keeper = pidfd;
+    pidfd = -1;
     int rc = l->proc < 0 ? l->proc : map_ids(w, l);
     if (rc < 0) {
         fail(w, l, STEP_IDMAP, -rc);

@@ -49,9 +49,13 @@ void warden_remove(struct warden *w, struct attempt *attempt, const struct op_re
         .events = cg_events_fd(&w->cg, attempt->group),
         .reply = *reply,
     };
-    struct epoll_event event = {.events = EPOLLPRI, .data.u32 = attempts_slot(&w->attempts, attempt)};
+    struct epoll_event changed = {.events = EPOLLPRI, .data.u32 = attempts_slot(&w->attempts, attempt)};
+    struct epoll_event died = {.events = EPOLLIN | EPOLLONESHOT, .data.u32 = changed.data.u32};
     if (attempt->removal.events >= 0)
-        epoll_ctl(w->removals, EPOLL_CTL_ADD, attempt->removal.events, &event); /* else it is looked after by time */
+        epoll_ctl(w->removals, EPOLL_CTL_ADD, attempt->removal.events, &changed); /* else it is looked after by time */
+    /* The kernel tells of a group's change at most every 10 ms (cgroup_file_notify): a short job's end would wait. */
+    if (attempt->keeper >= 0)
+        epoll_ctl(w->removals, EPOLL_CTL_ADD, attempt->keeper, &died);
 }
 
 static void finish_removal(struct warden *w, struct attempt *attempt)
@@ -65,6 +69,7 @@ static void finish_removal(struct warden *w, struct attempt *attempt)
 static void give_up(struct warden *w, struct attempt *attempt)
 {
     close_p(&attempt->removal.events);
+    epoll_ctl(w->removals, EPOLL_CTL_DEL, attempt->keeper, NULL); /* not there: fine */
     struct removal late = attempt->removal;
     attempt->removal.active = false; /* the groups stay, and with them the slot; the agent may ask again */
     if (late.reply.kind == OP_REMOVE)
