@@ -115,7 +115,7 @@ test-system: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## confineme
 	@$(CONFINE)
 test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@tests/system/cgroup2.sh $(CONFINE)
-$(CONFINE) $(BUILD)/tests/bench/bench_launch: $(BUILD)/tests/system/driver.o
+$(CONFINE) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE): $(BUILD)/tests/system/confine_rows.o
 $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
@@ -145,7 +145,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 bench: all $(BENCHES) ## every benchmark: `name value unit`, floor and result in the same run (root)
-	@tests/bench/run $(BUILD)
+	@packaging/install-deps bench && tests/bench/run $(BUILD)
 
 install: all ## honours DESTDIR and PREFIX
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 \
