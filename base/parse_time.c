@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/civil.h"
 #include "base/parse.h"
 
 #define DAY_SECONDS INT64_C(86400)
@@ -12,44 +13,9 @@
 #define TIME_FIRST_US (INT64_C(-62135596800) * SECOND_US)     /* 0001-01-01 */
 #define TIME_END_US (INT64_C(253402300800) * SECOND_US)       /* 10000-01-01 */
 
-struct civil {
-    int64_t year;
+struct parts {
     unsigned month, day, hour, minute, second, us;
 };
-
-/* Days since 1970-01-01; Howard Hinnant's days_from_civil: eras of 400 years that begin in March. */
-static int64_t days_of(int64_t year, unsigned month, unsigned day)
-{
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
-}
-
-static struct civil civil_of(int64_t days)
-{
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t day_of_era = days - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t march_month = (5 * day_of_year + 2) / 153;
-    unsigned month = (unsigned)(march_month < 10 ? march_month + 3 : march_month - 9);
-    return (struct civil){
-        .year = year_of_era + era * 400 + (month <= 2),
-        .month = month,
-        .day = (unsigned)(day_of_year - (153 * march_month + 2) / 5 + 1),
-    };
-}
-
-static unsigned days_in(int64_t year, unsigned month)
-{
-    static const unsigned char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month == 2 && leap ? 29 : days[month - 1];
-}
 
 /* Exactly `digits` digits between least and most. */
 static bool take(const char **at, unsigned digits, unsigned least, unsigned most, unsigned *ret)
@@ -109,11 +75,11 @@ static bool take_zone(const char **at, int64_t *ret_minutes)
 
 static bool take_time(const char *at, int64_t *ret_utc_us)
 {
-    struct civil c = { 0 };
+    struct parts c = {0};
     unsigned year = 0;
     int64_t zone = 0;
     if (!take(&at, 4, 1, 9999, &year) || !take_char(&at, '-') || !take(&at, 2, 1, 12, &c.month) ||
-        !take_char(&at, '-') || !take(&at, 2, 1, days_in(year, c.month), &c.day))
+        !take_char(&at, '-') || !take(&at, 2, 1, civil_days_in(year, c.month), &c.day))
         return false;
     if (*at != '\0') {
         if (!take_char(&at, 'T') || !take(&at, 2, 0, 23, &c.hour) || !take_char(&at, ':') ||
@@ -124,7 +90,7 @@ static bool take_time(const char *at, int64_t *ret_utc_us)
         if (!take_zone(&at, &zone) || *at != '\0')
             return false;
     }
-    int64_t seconds = days_of(year, c.month, c.day) * DAY_SECONDS + (int64_t)c.hour * 3600 +
+    int64_t seconds = civil_days(year, c.month, c.day) * DAY_SECONDS + (int64_t)c.hour * 3600 +
                       ((int64_t)c.minute - zone) * 60 + c.second;
     int64_t us = seconds * SECOND_US + c.us;
     if (us < TIME_FIRST_US || us >= TIME_END_US)
@@ -153,9 +119,10 @@ const char *format_time(int64_t utc_us, char out[PARSE_TEXT_MAX])
     int64_t of_day = seconds % DAY_SECONDS;
     if (of_day < 0)
         of_day += DAY_SECONDS;
-    struct civil c = civil_of((seconds - of_day) / DAY_SECONDS);
-    int n = snprintf(out, PARSE_TEXT_MAX, "%04" PRId64 "-%02u-%02uT%02" PRId64 ":%02" PRId64 ":%02" PRId64, c.year,
-                     c.month, c.day, of_day / 3600, of_day / 60 % 60, of_day % 60);
+    struct civil_date c = civil_of_days((seconds - of_day) / DAY_SECONDS);
+    int n = snprintf(out, PARSE_TEXT_MAX,
+                     "%04" PRId64 "-%02" PRIu32 "-%02" PRIu32 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64,
+                     c.year, c.month, c.day, of_day / 3600, of_day / 60 % 60, of_day % 60);
     if (us != 0) {
         n += snprintf(out + n, (size_t)(PARSE_TEXT_MAX - n), ".%06" PRId64, us);
         while (out[n - 1] == '0')
