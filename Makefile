@@ -98,7 +98,7 @@ demo: ## install what is missing, build, show everything on this machine in unde
 
 test: ## install what is missing, build, run the whole test suite (root)
 	@packaging/need-root "make test" && packaging/install-deps test && $(MAKE) --no-print-directory -j2 all && \
-	    $(MAKE) --no-print-directory -j2 unit && $(MAKE) --no-print-directory test-system test-flow test-cgroup2
+	    $(MAKE) --no-print-directory -j2 unit && $(MAKE) --no-print-directory test-system test-flow test-docs test-cgroup2
 
 up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
 	@packaging/need-root "make up" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
@@ -126,6 +126,9 @@ KILL_SECONDS ?= 20
 test-flow: all $(BUILD)/tests/system/test_flow ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
 	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
 $(BUILD)/tests/system/test_flow $(BUILD)/tests/bench/bench_system: $(BUILD)/tests/system/system.o
+
+test-docs: all ## README and manuals: their examples, as printed, against a real system (root)
+	@tests/docs/run $(BUILD)
 
 test-fresh: ## both README commands in a bare Debian 12 root made by debootstrap (root; minutes)
 	@tests/system/fresh.sh
@@ -161,7 +164,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-flow test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-flow test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

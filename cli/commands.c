@@ -5,7 +5,7 @@
 const struct command commands[] = {
     {"run", "run [OPTION]... [--] COMMAND [ARG]...",
      "submit a command, wait, pass on what it writes, exit as it exits",
-     "run --cpu 2 --memory 4Gi -- python3 crunch.py data.csv", &run_options, cmd_run},
+     "run --cpu 2 --memory 1Gi -- python3 -c 'print(2 ** 64)'", &run_options, cmd_run},
     {"submit", "submit [OPTION]... FILE", "queue a job from a YAML or JSON file or a script ('-' is stdin)",
      "submit --dry-run backfill.yaml", &submit_options, cmd_submit},
     {"ps", "ps [OPTION]...", "what is queued and running", "ps --all-users", &ps_options, cmd_ps},
@@ -33,8 +33,8 @@ const struct command commands[] = {
     {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},
     {"up", "up --dir DIR [--cpus N] [--memory SIZE] [--detach]",
      "start a complete single-node system in a folder (root)",
-     "up --dir /tmp/reeve", NULL, cmd_up},
-    {"down", "down --dir DIR", "stop it; nothing is left behind", "down --dir /tmp/reeve", NULL, cmd_down},
+     "up --dir ~/reeve", NULL, cmd_up},
+    {"down", "down --dir DIR", "stop it; nothing is left behind", "down --dir ~/reeve", NULL, cmd_down},
 };
 const size_t commands_count = COUNT_OF(commands);
 

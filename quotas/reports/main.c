@@ -120,10 +120,11 @@ static int start(struct reportd *d, struct err *err)
         r = http_new(&d->http, d->loop, &d->report, err);
     if (r == 0)
         r = http_listen_unix(d->http, d->http_socket, err);
-    if (r == 0)
-        r = door_open(&d->door, d->loop, &d->report, d->rpc_socket, err);
     if (r == 0 && d->options.has_port)
         r = open_tcp(d, err);
+    /* The last: who waits for this socket finds all the others, and the port's file. */
+    if (r == 0)
+        r = door_open(&d->door, d->loop, &d->report, d->rpc_socket, err);
     return r;
 }
 
