@@ -86,7 +86,13 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ARCHIVES)
 
 # What the warden is made of, beside its main; and the keeper's pure part.
 $(filter $(BUILD)/tests/isolation/%,$(TESTS)): $(call objects,$(filter-out isolation/warden% isolation/launch.c,$(WARDEN_SRC)) \
-    isolation/keeper_ends.c)
+    isolation/warden_options.c isolation/keeper_ends.c)
+
+# A daemon's command line is held against the program itself.
+$(BUILD)/tests/scheduler/test_options: $(BUILD)/reeved
+$(BUILD)/tests/quotas/reports/test_options: $(BUILD)/reeve-reportd
+$(BUILD)/tests/agent/test_options: $(BUILD)/reeve-agent
+$(BUILD)/tests/isolation/test_options: $(BUILD)/reeve-warden
 
 unit: $(TESTS) ## build and run the unit tests
 	@export CK_DEFAULT_TIMEOUT=60; fail=0; for t in $(TESTS); do $$t || fail=1; done; exit $$fail

@@ -30,7 +30,7 @@
 #define AGENT_SOCKET "agent/agent.sock"
 
 struct agent {
-    struct options options;
+    struct agent_options options;
     char name[64];
     int lock;
     struct loop *loop;
@@ -139,7 +139,9 @@ static int build(struct agent *a, struct err *err)
     rc = rc < 0 ? rc : warden_link_new(&a->warden, a->loop, WARDEN_FD, on_warden_gone, a, err);
     if (rc < 0)
         return rc;
-    struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .warden = a->warden, .keep = a->options.keep,
+    const struct shelf_limits keep = {.bytes = a->options.keep_bytes, .count = SHELF_MAX,
+                                      .age_s = a->options.keep_ms / 1000};
+    struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .warden = a->warden, .keep = keep,
                                       .on_log = on_log, .arg = a};
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
@@ -183,33 +185,25 @@ static void tear_down(struct agent *a)
     warden_link_free(a->warden);
     loop_free(a->loop);
     close_p(&a->lock);
-    options_fini(&a->options);
+    agent_options_fini(&a->options);
 }
 
 int main(int argc, char **argv)
 {
     struct agent a = {.lock = -1};
     struct err err = {0};
-    int rc = options_parse(&a.options, argc, argv, &err);
-    if (rc == 0 && (a.options.help || a.options.version)) {
-        CLEANUP(buf_fini) struct buf text = {0};
-        if (a.options.help)
-            options_usage(&text);
-        else
-            buf_add_str(&text, "reeve-agent " REEVE_VERSION "\n");
-        fputs(buf_text(&text), stdout);
-        options_fini(&a.options);
-        return 0;
+    int rc = options_read(&agent_options, &a.options, argc, argv);
+    if (rc != OPTIONS_GO) {
+        agent_options_fini(&a.options);
+        return rc;
     }
     log_init("reeve-agent", a.options.debug ? LOG_DEBUG : LOG_INFO);
-    if (rc == 0) {
-        if (a.options.name != NULL)
-            snprintf(a.name, sizeof a.name, "%s", a.options.name);
-        else
-            inventory_name(a.name, sizeof a.name);
-        raise_fds();
-        rc = run(&a, &err);
-    }
+    if (a.options.name != NULL)
+        snprintf(a.name, sizeof a.name, "%s", a.options.name);
+    else
+        inventory_name(a.name, sizeof a.name);
+    raise_fds();
+    rc = run(&a, &err);
     if (rc < 0)
         fprintf(stderr, "reeve-agent: %s\n", err_text(&err));
     tear_down(&a);

@@ -1,23 +1,23 @@
 /*
- * options - the agent's command line, as a table: parser, usage text and the manual follow its rows.
+ * options - the agent's command line: the rows are in options.c, base/io/options.h says what they do.
  */
 #ifndef REEVE_AGENT_OPTIONS_H
 #define REEVE_AGENT_OPTIONS_H
 
 #include "agent/shelf.h"
+#include "base/io/options.h"
 #include "base/resources.h"
 
-struct options {
-    char *dir, *name;
+struct agent_options {
+    const char *dir, *name;      /* name NULL = the host's */
     struct resources capacity;   /* 0 = the machine's own */
     struct pairs labels;
-    struct shelf_limits keep;
-    bool debug, help, version;
+    uint64_t keep_bytes, keep_ms;
+    bool debug;
 };
 
-/* -EINVAL with the option's name and what it wants. */
-int options_parse(struct options *o, int argc, char **argv, struct err *err) MUST_USE;
-void options_fini(struct options *o);
-void options_usage(struct buf *out);
+extern const struct option_table agent_options;
+
+void agent_options_fini(struct agent_options *o);
 
 #endif

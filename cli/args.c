@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/parse.h"
 #include "cli/cli.h"
 
 static const struct option_row global_rows[] = {
@@ -16,54 +15,12 @@ static const struct option_row global_rows[] = {
 };
 const struct option_set args_global = OPTION_SET(global_rows);
 
-static const struct option_row *find(const struct option_set *set, const char *name, size_t len)
-{
-    for (size_t i = 0; i < set->count; i++)
-        if (strncmp(set->rows[i].name, name, len) == 0 && set->rows[i].name[len] == '\0')
-            return &set->rows[i];
-    return NULL;
-}
-
 static const struct option_row *find_letter(const struct option_set *set, char letter)
 {
     for (size_t i = 0; i < set->count; i++)
         if (set->rows[i].letter == letter)
             return &set->rows[i];
     return NULL;
-}
-
-static int set_number(const struct option_row *row, void *into, const char *value, struct err *err)
-{
-    uint64_t number = 0;
-    uint64_t most = row->kind == OPTION_U32 ? UINT32_MAX : UINT64_MAX;
-    int rc = parse_u64(value, 0, row->max != 0 ? row->max : most, &number, err);
-    if (rc < 0)
-        return rc;
-    if (row->kind == OPTION_U32)
-        *(uint32_t *)into = (uint32_t)number;
-    else
-        *(uint64_t *)into = number;
-    return 0;
-}
-
-static int set_value(const struct option_row *row, void *object, const char *value, struct err *err)
-{
-    void *into = (char *)object + row->offset;
-    switch ((enum option_kind)row->kind) {
-    case OPTION_FLAG:
-        *(bool *)into = true;
-        return 0;
-    case OPTION_TEXT:
-        *(const char **)into = value;
-        return 0;
-    case OPTION_U32:
-    case OPTION_U64:
-        return set_number(row, into, value, err);
-    case OPTION_CALL:
-        return row->set(object, value, err);
-    }
-    BUG(true); /* a kind of option without a case */
-    return -EINVAL;
 }
 
 struct parser {
@@ -81,11 +38,12 @@ static const struct option_row *look_up(const struct parser *p, const char *arg,
     size_t len = is_long ? strcspn(arg + 2, "=") : 1;
     *ret_value = is_long ? (arg[2 + len] == '=' ? arg + 3 + len : NULL) : arg[2] != '\0' ? arg + 2 : NULL;
     *ret_into = p->into;
-    const struct option_row *row = is_long ? find(p->set, arg + 2, len) : find_letter(p->set, arg[1]);
+    const struct option_row *row =
+        is_long ? option_find(p->set->rows, p->set->count, arg + 2, len) : find_letter(p->set, arg[1]);
     if (row != NULL || p->cli == NULL || !is_long)
         return row;
     *ret_into = p->cli;
-    return find(&args_global, arg + 2, len);
+    return option_find(args_global.rows, args_global.count, arg + 2, len);
 }
 
 static int one_option(struct parser *p, struct err *err)
@@ -103,8 +61,7 @@ static int one_option(struct parser *p, struct err *err)
             return err_set(err, -EINVAL, "--%s needs a value: %s", row->name, row->value);
         value = p->argv[++p->at];
     }
-    int rc = set_value(row, into, value, err);
-    return rc < 0 ? err_wrap(err, -EINVAL, "--%s", row->name) : 0;
+    return option_take(row, into, value, err);
 }
 
 int args_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,

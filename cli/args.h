@@ -1,35 +1,14 @@
 /*
- * args - command-line options as tables: `--name value`, `--name=value`, `-n value`, `-nvalue`, `--` ends them.
- * The same parser reads the "#REEVE" lines of a script.
+ * args - the command line of a program people type: `--name value`, `--name=value`, `-n value`, `-nvalue`, words
+ * between them, `--` ends them. Rows and values are base/io/options.h's. The same parser reads the "#REEVE" lines of a
+ * script.
  */
 #ifndef REEVE_CLI_ARGS_H
 #define REEVE_CLI_ARGS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/err.h"
+#include "base/io/options.h"
 
 struct cli;
-
-enum option_kind {
-    OPTION_FLAG, /* bool, no value */
-    OPTION_TEXT, /* const char *, borrowed from argv */
-    OPTION_U32,  /* uint32_t, at most `max` (0 = any) */
-    OPTION_U64,  /* uint64_t, at most `max` (0 = any) */
-    OPTION_CALL, /* set() reads it */
-};
-
-struct option_row {
-    const char *name;  /* "memory" */
-    char letter;       /* 0 = none */
-    uint8_t kind;      /* enum option_kind */
-    const char *value; /* "SIZE", for help; NULL for a flag */
-    size_t offset;
-    uint64_t max;
-    int (*set)(void *into, const char *value, struct err *err);
-    const char *help;
-};
 
 struct option_set {
     const struct option_row *rows;

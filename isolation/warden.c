@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -20,7 +19,6 @@
 #include "base/io/fd.h"
 #include "base/io/log.h"
 
-#define UID_BASE_DEFAULT 1879048192u
 #define STOP_TIME_US UINT64_C(10000000)
 
 static struct warden warden;
@@ -30,98 +28,6 @@ uint64_t warden_now_us(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-/* --- options ----------------------------------------------------------------------------------------------------- */
-
-static const char usage_text[] =
-    "usage: reeve-warden --dir DIR --cgroup NAME --keeper PATH --agent PATH --agent-uid UID --agent-gid GID\n"
-    "                    [--uid-base N] [--kill-on-exit] -- AGENT ARGS...\n"
-    "       reeve-warden --dir DIR --cgroup NAME --keeper PATH --socket-fd FD [--uid-base N] [--kill-on-exit]\n";
-
-enum option_kind { TEXT, NUMBER, FLAG };
-static const struct option_row {
-    const char *name;
-    enum option_kind kind;
-    void *target;
-} option_rows[] = {
-    {"dir", TEXT, &warden.options.dir},
-    {"cgroup", TEXT, &warden.options.cgroup},
-    {"agent", TEXT, &warden.options.agent},
-    {"keeper", TEXT, &warden.options.keeper},
-    {"uid-base", NUMBER, &warden.options.uid_base},
-    {"agent-uid", NUMBER, &warden.options.agent_uid},
-    {"agent-gid", NUMBER, &warden.options.agent_gid},
-    {"socket-fd", NUMBER, &warden.options.socket_fd},
-    {"kill-on-exit", FLAG, &warden.options.kill_on_exit},
-};
-
-static int take_number(const char *name, const char *text, uint32_t *ret, struct err *err)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value > INT32_MAX)
-        return err_set(err, -EINVAL, "--%s: '%s' is not a number within 0..%d", name, text, INT32_MAX);
-    *ret = (uint32_t)value;
-    return 0;
-}
-
-static int take_option(const struct option_row *row, const char *text, struct err *err)
-{
-    if (row->kind == NUMBER)
-        return take_number(row->name, text, row->target, err);
-    if (row->kind == FLAG)
-        *(bool *)row->target = true;
-    else
-        *(const char **)row->target = text;
-    return 0;
-}
-
-static int parse_options(int argc, char **argv, struct err *err)
-{
-    struct option table[COUNT_OF(option_rows) + 3] = {{0}};
-    size_t count = COUNT_OF(option_rows);
-    for (size_t i = 0; i < count; i++)
-        table[i] = (struct option){option_rows[i].name, option_rows[i].kind != FLAG, NULL, (int)i + 1};
-    table[count] = (struct option){"help", no_argument, NULL, 'h'};
-    table[count + 1] = (struct option){"version", no_argument, NULL, 'V'};
-    opterr = 0;
-    for (int found; (found = getopt_long(argc, argv, "+", table, NULL)) != -1;) {
-        if (found == 'h' || found == 'V') {
-            fputs(found == 'h' ? usage_text : "reeve-warden " REEVE_VERSION "\n", stdout);
-            exit(0);
-        }
-        if (found == '?')
-            return err_set(err, -EINVAL, "'%s' is not an option or lacks its value; see --help", argv[optind - 1]);
-        int rc = take_option(&option_rows[found - 1], optarg, err);
-        if (rc < 0)
-            return rc;
-    }
-    warden.options.agent_argv = argv + optind;
-    return 0;
-}
-
-static bool is_group_name(const char *name)
-{
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-    return len > 0 && len <= 32 && name[len] == '\0';
-}
-
-static int check_options(const struct warden_options *o, struct err *err)
-{
-    bool own_agent = o->socket_fd < 0;
-    if (o->dir == NULL || o->cgroup == NULL || o->keeper == NULL)
-        return err_set(err, -EINVAL, "--dir, --cgroup and --keeper must be given; see --help");
-    if (!is_group_name(o->cgroup))
-        return err_set(err, -EINVAL, "--cgroup: '%s' is not 1 to 32 letters, digits, '_' or '-'", o->cgroup);
-    if (own_agent && (o->agent == NULL || o->agent_argv[0] == NULL))
-        return err_set(err, -EINVAL, "--agent and, behind --, the agent's own name and arguments must be given");
-    if (own_agent && (o->agent_uid == 0 || o->agent_gid == 0))
-        return err_set(err, -EINVAL, "--agent-uid and --agent-gid must be given and not be root's");
-    if (o->uid_base < SLOT_IDS || o->uid_base % SLOT_IDS != 0)
-        return err_set(err, -EINVAL, "--uid-base: %" PRIu32 " is not a multiple of %u above 0", o->uid_base, SLOT_IDS);
-    return 0;
 }
 
 /* --- start ------------------------------------------------------------------------------------------------------- */
@@ -344,10 +250,12 @@ int main(int argc, char **argv)
 {
     struct warden *w = &warden;
     struct err err = {0};
-    w->options.uid_base = UID_BASE_DEFAULT;
     w->options.socket_fd = w->agent.sock = w->zygote = -1;
     log_init("reeve-warden", LOG_INFO);
-    if (parse_options(argc, argv, &err) < 0 || check_options(&w->options, &err) < 0) {
+    int code = options_read(&warden_options, &w->options, argc, argv);
+    if (code != OPTIONS_GO)
+        return code;
+    if (warden_options_check(&w->options, &err) < 0) {
         fprintf(stderr, "reeve-warden: %s\n", err.text);
         return 2;
     }

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "base/io/options.h"
 #include "isolation/attempts.h"
 #include "isolation/cgroup.h"
 #include "isolation/launch.h"
@@ -26,6 +27,10 @@ struct warden_options {
     int socket_fd; /* instead of an agent: the socket to take operations from, -1 */
     char **agent_argv;
 };
+
+extern const struct option_table warden_options; /* warden_options.c */
+/* What no row can say alone: what belongs together. -EINVAL. */
+int warden_options_check(const struct warden_options *o, struct err *err) MUST_USE;
 
 struct agent_process {
     int sock; /* -1 while there is none */

@@ -92,8 +92,8 @@ static int folders_make(struct reeved *r, struct err *err)
 {
     const struct reeved_options *o = &r->options;
     char scheduler_dir[PATH_BYTES], agent_dir[PATH_BYTES];
-    uid_t uid = o->drop ? o->uid : (uid_t)-1;
-    gid_t gid = o->drop ? o->gid : (gid_t)-1;
+    uid_t uid = o->user.given ? o->user.uid : (uid_t)-1;
+    gid_t gid = o->user.given ? o->user.gid : (gid_t)-1;
     int rc = path_make(scheduler_dir, o->dir, "/scheduler", PATH_BYTES - 1, err);
     if (rc == 0)
         rc = path_make(agent_dir, o->dir, "/agent", PATH_BYTES - 1, err);
@@ -118,10 +118,10 @@ static int folders_make(struct reeved *r, struct err *err)
 static int journal_lock(struct reeved *r, struct err *err)
 {
     const struct reeved_options *o = &r->options;
-    int rc = o->drop ? own_user_begin(o->uid, o->gid, err) : 0;
+    int rc = o->user.given ? own_user_begin(o->user.uid, o->user.gid, err) : 0;
     if (rc == 0)
         rc = journal_open(&r->journal, r->journal_dir, o->cell, err);
-    if (o->drop) {
+    if (o->user.given) {
         struct err back = {0};
         int back_rc = own_user_end(&back);
         if (rc == 0 && back_rc < 0)
@@ -208,8 +208,8 @@ static int start(struct reeved *r, struct err *err)
         rc = waiters_new(&r->waiters, &(struct waiters_setup){.loop = r->loop, .now = now, .arg = r}, err);
     if (rc == 0)
         rc = sockets_open(r, err);
-    if (rc == 0 && o->drop)
-        rc = own_user_for_ever(o->uid, o->gid, err);
+    if (rc == 0 && o->user.given)
+        rc = own_user_for_ever(o->user.uid, o->user.gid, err);
     if (rc == 0)
         rc = state_read(r, &files, err);
     return rc == 0 ? turn_start(r, &files, err) : rc;
@@ -232,17 +232,12 @@ static void stop(struct reeved *r)
 
 int main(int argc, char **argv)
 {
-    struct reeved r = {0};
+    struct reeved r = {.options = {.agent_uid = (uid_t)-1, .report_uid = (uid_t)-1}};
     struct err err = {0};
-    if (reeved_options_parse(argc, argv, &r.options, &err) < 0) {
-        fprintf(stderr, "reeved: %s\n%s", err_text(&err), reeved_options_usage());
-        return EXIT_USAGE;
-    }
-    if (r.options.help || r.options.version) {
-        fputs(r.options.help ? reeved_options_usage() : "reeved " REEVE_VERSION "\n", stdout);
-        return EXIT_DONE;
-    }
-    if (r.options.drop && geteuid() != 0) {
+    int code = options_read(&reeved_options, &r.options, argc, argv);
+    if (code != OPTIONS_GO)
+        return code;
+    if (r.options.user.given && geteuid() != 0) {
         fprintf(stderr, "reeved: --user needs root to start with\n");
         return EXIT_USAGE;
     }

@@ -1,26 +1,18 @@
 /*
- * reeved_options - reeved's command line. One table: parser, usage text and reeved(8) follow it.
+ * reeved_options - reeved's command line: the rows are in reeved_options.c, base/io/options.h says what they do.
  */
 #ifndef REEVE_SCHEDULER_REEVED_OPTIONS_H
 #define REEVE_SCHEDULER_REEVED_OPTIONS_H
 
-#include <stdbool.h>
-#include <sys/types.h>
-
-#include "base/err.h"
+#include "base/io/options.h"
 
 struct reeved_options {
     const char *dir, *redis, *cell;
-    bool drop;             /* --user was given */
-    uid_t uid;
-    gid_t gid;
+    struct option_user user;
     uid_t agent_uid, report_uid; /* (uid_t)-1 = nobody else */
-    bool debug, help, version;
+    bool debug;
 };
 
-/* Borrowed from argv. -EINVAL with a sentence. */
-int reeved_options_parse(int argc, char **argv, struct reeved_options *ret, struct err *err) MUST_USE;
-/* The usage text, static. */
-const char *reeved_options_usage(void);
+extern const struct option_table reeved_options;
 
 #endif

@@ -26,7 +26,7 @@
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, PATH_BYTES = 4096 };
 
 struct reportd {
-    struct options options;
+    struct report_options options;
     char folder[PATH_BYTES], database[PATH_BYTES], rpc_socket[PATH_BYTES], http_socket[PATH_BYTES], reeved[PATH_BYTES];
     char token[PATH_BYTES], tokens[PATH_BYTES], port[PATH_BYTES], redis[PATH_BYTES];
     struct loop *loop;
@@ -68,12 +68,13 @@ static int make_paths(struct reportd *d, struct err *err)
 
 static int become_user(struct reportd *d, struct err *err)
 {
-    const struct options *o = &d->options;
+    const struct report_options *o = &d->options;
     int r = dir_make(o->dir, 0755, err);
     if (r == 0)
-        r = report_folder_make(d->folder, o->drop ? o->uid : (uid_t)-1, o->drop ? o->gid : (gid_t)-1, err);
-    if (r == 0 && o->drop && (geteuid() == 0 || geteuid() != o->uid))
-        r = report_user_become(o->uid, o->gid, err);
+        r = report_folder_make(d->folder, o->user.given ? o->user.uid : (uid_t)-1,
+                               o->user.given ? o->user.gid : (gid_t)-1, err);
+    if (r == 0 && o->user.given && (geteuid() == 0 || geteuid() != o->user.uid))
+        r = report_user_become(o->user.uid, o->user.gid, err);
     return r;
 }
 
@@ -85,7 +86,7 @@ static int open_tcp(struct reportd *d, struct err *err)
     if (r == 0)
         r = tokens_refresh(&d->report.tokens, err);
     if (r == 0)
-        r = http_listen_tcp(d->http, d->options.port, &port, err);
+        r = http_listen_tcp(d->http, (uint16_t)d->options.http_port, &port, err);
     if (r < 0)
         return r;
     int n = snprintf(text, sizeof text, "%u\n", port);
@@ -120,7 +121,7 @@ static int start(struct reportd *d, struct err *err)
         r = http_new(&d->http, d->loop, &d->report, err);
     if (r == 0)
         r = http_listen_unix(d->http, d->http_socket, err);
-    if (r == 0 && d->options.has_port)
+    if (r == 0 && d->options.http_port != HTTP_PORT_NONE)
         r = open_tcp(d, err);
     /* The last: who waits for this socket finds all the others, and the port's file. */
     if (r == 0)
@@ -139,7 +140,7 @@ static void stop(struct reportd *d)
     tokens_fini(&d->report.tokens);
     book_close(d->report.book);
     loop_free(d->loop);
-    if (d->options.has_port && d->http != NULL)
+    if (d->options.http_port != HTTP_PORT_NONE && d->http != NULL)
         unlink(d->port);
 }
 
@@ -162,14 +163,10 @@ int main(int argc, char **argv)
 {
     static struct reportd d;
     struct err err = {0};
-    if (report_options_parse(argc, argv, &d.options, &err) < 0) {
-        fprintf(stderr, "reeve-reportd: %s\n%s", err_text(&err), report_options_usage());
-        return EXIT_USAGE;
-    }
-    if (d.options.help || d.options.version) {
-        fputs(d.options.help ? report_options_usage() : "reeve-reportd " REEVE_VERSION "\n", stdout);
-        return 0;
-    }
+    d.options.http_port = HTTP_PORT_NONE;
+    int code = options_read(&report_options, &d.options, argc, argv);
+    if (code != OPTIONS_GO)
+        return code;
     log_init("reeve-reportd", d.options.debug ? LOG_DEBUG : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
     umask(0022);

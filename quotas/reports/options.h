@@ -1,26 +1,20 @@
 /*
- * options - reeve-reportd's command line, as a table: parser and usage come from the same rows.
+ * options - reeve-reportd's command line: the rows are in options.c, base/io/options.h says what they do.
  */
 #ifndef REEVE_QUOTAS_REPORTS_OPTIONS_H
 #define REEVE_QUOTAS_REPORTS_OPTIONS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
+#include "base/io/options.h"
 
-#include "base/err.h"
+#define HTTP_PORT_NONE UINT32_MAX
 
-struct options {
-    const char *dir, *redis, *cell; /* borrowed from argv; redis NULL = DIR/redis/redis.sock */
-    bool has_port;
-    uint16_t port;                  /* 0 = the kernel chooses */
-    bool drop;
-    uid_t uid;
-    gid_t gid;
-    bool debug, help, version;
+struct report_options {
+    const char *dir, *redis, *cell; /* redis NULL = DIR/redis/redis.sock */
+    uint32_t http_port;             /* HTTP_PORT_NONE, or 0 = the kernel chooses */
+    struct option_user user;
+    bool debug;
 };
 
-int report_options_parse(int argc, char **argv, struct options *ret, struct err *err) MUST_USE;
-const char *report_options_usage(void);
+extern const struct option_table report_options;
 
 #endif
