@@ -174,6 +174,23 @@ static void wait_for(uint64_t job, const char *state)
     ck_assert_str_eq(now, state);
 }
 
+/* A job is called running from its placement on; here its node has said so, too. */
+static void wait_until_it_runs(uint64_t job)
+{
+    for (bool runs = false; !runs;) {
+        struct job_view view = {0};
+        struct wait_reply reply = {0};
+        ask(CALL_SHOW, &(struct job_call){.job = job}, &view, NULL);
+        const struct attempt_view *a = view.attempts.v;
+        runs = view.attempts.count == 1 && strcmp(a->state, "running") == 0;
+        if (!runs)
+            ask(CALL_WAIT, &(struct wait_call){.job = job, .seen = view.change, .timeout_ms = 5000}, &reply, NULL);
+        ck_assert(!reply.final);
+        fields_clear(&wait_reply_fields, &reply);
+        fields_clear(&job_view_fields, &view);
+    }
+}
+
 struct books {
     int64_t spent, held;
 };
@@ -292,7 +309,7 @@ END_TEST
 START_TEST(a_cancelled_job_is_stopped)
 {
     uint64_t job = submit("stay", "k1");
-    wait_for(job, "running");
+    wait_until_it_runs(job);
     ck_assert_int_gt(books_of("acme").held, 0);
     struct cancel_reply reply = {0};
     ask(CALL_CANCEL, &(struct job_call){.job = job}, &reply, NULL);
@@ -306,9 +323,7 @@ END_TEST
 START_TEST(a_running_job_outlives_the_scheduler)
 {
     uint64_t job = submit("stay", "k1");
-    wait_for(job, "running");
-    while (seen->runs == 0) /* placed is "running" to its owner, before the node has heard of it */
-        poll(NULL, 0, 1);
+    wait_until_it_runs(job);
     struct books before = books_of("acme");
     reeved_end(_i == 0 ? SIGKILL : SIGTERM);
     reeved_start(NULL);
