@@ -197,6 +197,24 @@ static const struct field log_reply_rows[] = {
 };
 const struct fields log_reply_fields = FIELDS_TABLE("result", log_reply, log_reply_rows);
 
+bool log_is_empty(const struct exit_record *record, enum log_stream which)
+{
+    switch (record->cause) {
+    case END_NONE: /* it lives */
+    case END_KEEPER_LOST:
+    case END_NODE_LOST:
+    case END_LEASE:
+        return false;
+    default:
+        return (which == STREAM_OUT ? record->out_bytes : record->err_bytes) == 0;
+    }
+}
+
+struct log_reply log_empty(const struct log_call *call, uint32_t epoch)
+{
+    return (struct log_reply){.offset = call->offset, .end = true, .epoch = epoch};
+}
+
 static const struct field tenant_call_rows[] = {
     FIELD_ROW(tenant_call, 1, "tenant", FIELD_STR, tenant, .max = 255,
               .help = "it and all below; default: all the caller may see"),

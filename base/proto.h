@@ -119,6 +119,11 @@ struct log_reply {
     bool end;                     /* nothing will follow after data */
     uint32_t epoch;
 };
+/* Did an attempt that ended so write nothing to this stream? Then its log is empty, wherever it lies or no longer lies.
+ * Not when the record may be another's than the node's that counted: it has no count then. */
+bool log_is_empty(const struct exit_record *record, enum log_stream which);
+/* What is answered for it: nothing, at the offset asked for, and the end. */
+struct log_reply log_empty(const struct log_call *call, uint32_t epoch);
 struct tenant_call { char *tenant; };
 struct tenant_row {
     char *path;

@@ -12,7 +12,7 @@ void api_wait(const struct call *c)
         rpc_unavailable(c->api->server, c->ticket, "busy: too many clients wait for jobs", RETRY_MS);
 }
 
-/* ---- log.read: the node has the bytes, we only pass them on ---- */
+/* ---- log.read: the node has the bytes, we only pass them on; that there are none we know ourselves ---- */
 struct relay {
     struct api *api;
     struct rpc_ticket ticket;
@@ -61,5 +61,10 @@ void api_log(const struct call *c)
         return;
     }
     call.epoch = id.epoch;
+    if (ended && core_log_is_empty(c->api->core, id, call.stream)) {
+        struct log_reply nothing = log_empty(&call, id.epoch);
+        call_answer(c, &log_reply_fields, &nothing);
+        return;
+    }
     relay_log(c, node, &call);
 }

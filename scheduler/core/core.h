@@ -118,6 +118,8 @@ enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent
 void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *arg, struct attempt_id id), void *arg);
 /* Which node an attempt's logs are on (also of ended ones still known); epoch 0 = newest, filled in. NULL = unknown. */
 const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended);
+/* Has this attempt ended, and written nothing to the stream? Then no node need be asked for its log. */
+bool core_log_is_empty(const struct core *c, struct attempt_id id, enum log_stream which);
 
 /* ---- views; everything filled is owned by the caller ---- */
 bool core_job_row(const struct core *c, uint64_t job, struct core_now now, struct job_row *ret);

@@ -37,17 +37,24 @@ void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *
         fn(arg, task_id(t));
 }
 
-static const char *past_node(const struct job *j, struct attempt_id *id)
+/* Its place in the history; epoch 0 = the newest. -1: not there. */
+static int past(const struct history *h, struct attempt_id id)
 {
-    const struct history *h = j->history;
     for (uint32_t i = h != NULL ? h->count : 0; i-- > 0;) {
         uint32_t at = (h->first + i) % HISTORY_MAX;
-        if (h->ids[at].task == id->task && (id->epoch == 0 || h->ids[at].epoch == id->epoch)) {
-            id->epoch = h->ids[at].epoch;
-            return h->nodes[at]->name;
-        }
+        if (h->ids[at].task == id.task && (id.epoch == 0 || h->ids[at].epoch == id.epoch))
+            return (int)at;
     }
-    return NULL;
+    return -1;
+}
+
+static const char *past_node(const struct job *j, struct attempt_id *id)
+{
+    int at = past(j->history, *id);
+    if (at < 0)
+        return NULL;
+    id->epoch = j->history->ids[at].epoch;
+    return j->history->nodes[at]->name;
 }
 
 const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended)
@@ -63,4 +70,17 @@ const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool 
     }
     *ret_ended = true;
     return past_node(j, id);
+}
+
+bool core_log_is_empty(const struct core *c, struct attempt_id id, enum log_stream which)
+{
+    const struct job *j = job_find(c, id.job);
+    int at = j == NULL ? -1 : past(j->history, id);
+    const struct bytes *b = at < 0 ? NULL : &j->history->v[at];
+    struct attempt_view view = {0};
+    if (b == NULL || b->data == NULL || fields_decode(&attempt_view_fields, b->data, b->len, &view, NULL) < 0)
+        return false;
+    bool empty = log_is_empty(&view.record, which);
+    fields_clear(&attempt_view_fields, &view);
+    return empty;
 }

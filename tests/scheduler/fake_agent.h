@@ -27,6 +27,10 @@ struct agent_seen {
     _Atomic uint64_t stale;    /* orders of an old term */
 };
 
+/* What every attempt wrote to stdout. Asked for stderr it gives the same, so that a test sees who was asked. */
+#define FAKE_LOG "hello\n"
+#define FAKE_LOG_BYTES (sizeof FAKE_LOG - 1)
+
 struct fake_attempt {
     struct attempt_id id;
     enum { FAKE_LIVE, FAKE_ENDED, FAKE_DONE } phase;
@@ -71,7 +75,8 @@ static inline void fake_on_reported(void *arg, const void *result, const struct 
         if (!t->stays && t->phase == FAKE_LIVE) {
             t->phase = FAKE_ENDED;
             t->record = (struct exit_record){
-                .cause = END_EXIT, .run_us = 2000000 + t->id.job, .started_utc_us = t->started_utc_us};
+                .cause = END_EXIT, .run_us = 2000000 + t->id.job, .started_utc_us = t->started_utc_us,
+                .out_bytes = FAKE_LOG_BYTES};
         }
         if (t->phase == FAKE_ENDED)
             fake_report(a, call->attempt);
@@ -185,8 +190,9 @@ static inline void fake_on_log(void *arg, struct rpc_conn *conn, const struct rp
 {
     (void)arg, (void)m;
     const struct log_call *call = params;
-    uint8_t text[] = "hello\n";
-    struct log_reply reply = {.data = {text, 6}, .size = 6, .end = true, .epoch = call->epoch};
+    uint8_t text[] = FAKE_LOG;
+    struct log_reply reply = {.data = {text, FAKE_LOG_BYTES}, .size = FAKE_LOG_BYTES, .end = true,
+                              .epoch = call->epoch};
     rpc_conn_answer(conn, t, &log_reply_fields, &reply);
 }
 

@@ -290,6 +290,26 @@ START_TEST(a_job_lives_and_is_paid_for)
 }
 END_TEST
 
+/* A node forgets an attempt that wrote nothing; its log is empty all the same, and stays so when the node is gone. */
+START_TEST(a_silent_log_is_empty_without_its_node)
+{
+    uint64_t job = submit("/bin/true", "k1");
+    wait_for(job, "succeeded");
+    for (int i = 0; i < 2; i++) {
+        struct log_reply log = {0};
+        struct log_call call = {.job = job, .stream = STREAM_ERR, .offset = 3, .wait = true};
+        ck_assert_int_eq(ask(CALL_LOG, &call, &log, NULL), 0);
+        ck_assert_uint_eq(log.data.len, 0);
+        ck_assert_uint_eq(log.size, 0);
+        ck_assert_uint_eq(log.offset, 3);
+        ck_assert_uint_eq(log.epoch, 1);
+        ck_assert(log.end);
+        fields_clear(&log_reply_fields, &log);
+        kill(agent, SIGKILL);
+    }
+}
+END_TEST
+
 START_TEST(the_same_key_is_the_same_job)
 {
     char code[64];
@@ -613,6 +633,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_job_lives_and_is_paid_for);
+    tcase_add_test(t, a_silent_log_is_empty_without_its_node);
     tcase_add_test(t, the_same_key_is_the_same_job);
     tcase_add_test(t, a_cancelled_job_is_stopped);
     tcase_add_loop_test(t, a_running_job_outlives_the_scheduler, 0, 2);

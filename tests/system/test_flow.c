@@ -410,6 +410,28 @@ START_TEST(a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again)
 }
 END_TEST
 
+/* The folder of an attempt that wrote nothing goes with its confirmed end, and with its agent the memory of it. */
+START_TEST(a_silent_jobs_log_is_empty_after_its_agent)
+{
+    uint64_t job = accepted("acme", "{\"command\":[\"true\"]}");
+    ends_as(job, "succeeded", 0);
+    char path[4200];
+    snprintf(path, sizeof path, "%s/node/attempts/%" PRIu64 ".0.1", system_dir(), job);
+    for (uint64_t until = system_now_ms() + 10000; access(path, F_OK) == 0 && system_now_ms() < until;)
+        system_pause_ms(10);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    pid_t agent = system_pid("agent");
+    ck_assert_int_gt(agent, 1);
+    kill(agent, SIGKILL);
+    ends_as(accepted("acme", "{\"command\":[\"true\"]}"), "succeeded", 0); /* the next agent is at work */
+    for (uint32_t stream = 0; stream < LOG_STREAM_COUNT; stream++) {
+        char *text = system_log(job, 0, stream);
+        ck_assert_msg(text != NULL && text[0] == '\0', "'%s'", text ? text : "(null)");
+        free(text);
+    }
+}
+END_TEST
+
 /* An agent that is away, say between two versions, and a keeper that dies before the next one has come. */
 START_TEST(what_a_job_wrote_last_outlives_its_agent_and_its_keeper)
 {
@@ -537,6 +559,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, a_stopped_store_is_said_and_jobs_go_on);
     tcase_add_test(t, a_job_outlives_its_agent_warden_scheduler_and_store);
     tcase_add_test(t, a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again);
+    tcase_add_test(t, a_silent_jobs_log_is_empty_after_its_agent);
     tcase_add_test(t, what_a_job_wrote_last_outlives_its_agent_and_its_keeper);
     tcase_add_test(t, the_report_equals_the_ledger);
     tcase_add_test(t, killing_at_random_loses_nothing_and_runs_nothing_twice);
