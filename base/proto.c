@@ -197,6 +197,12 @@ static const struct field log_reply_rows[] = {
 };
 const struct fields log_reply_fields = FIELDS_TABLE("result", log_reply, log_reply_rows);
 
+static const struct field node_log_rows[] = {
+    FIELD_ROW(node_log_call, 1, "node", FIELD_STR, node, NEEDED, .max = 63),
+    FIELD_ROW(node_log_call, 2, "log", FIELD_STRUCT, log, NEEDED, .of = &log_call_fields),
+};
+const struct fields node_log_call_fields = FIELDS_TABLE("params", node_log_call, node_log_rows);
+
 bool log_is_empty(const struct exit_record *record, enum log_stream which)
 {
     switch (record->cause) {
@@ -331,6 +337,7 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_DRAIN] = {"node.drain", &drain_call_fields, NULL, "place nothing new on a node, or again", true},
     [CALL_STATUS] = {"system.status", NULL, &status_reply_fields, "how the scheduler is", false},
     [CALL_ARCHIVED] = {"journal.archived", &archived_call_fields, NULL, "the reports have everything up to here", true},
+    [CALL_NODE_LOG] = {"node.log", &node_log_call_fields, &log_reply_fields, "a log, by the node that keeps it", true},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };
 
@@ -431,4 +438,5 @@ const struct method report_methods[REPORT_METHOD_COUNT] = {
     [REPORT_HISTORY] = {"history.list", &list_call_fields, &list_reply_fields, "finished jobs, newest first", false},
     [REPORT_SHOW] = {"history.show", &job_call_fields, &job_view_fields, "one job with all its attempts", false},
     [REPORT_STATUS] = {"report.status", NULL, &text_reply_fields, "how far the reports are", false},
+    [REPORT_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote that reeved forgot", false},
 };

@@ -124,6 +124,7 @@ struct log_reply {
 bool log_is_empty(const struct exit_record *record, enum log_stream which);
 /* What is answered for it: nothing, at the offset asked for, and the end. */
 struct log_reply log_empty(const struct log_call *call, uint32_t epoch);
+struct node_log_call { char *node; struct log_call log; }; /* reportd: of an attempt that only the history knows */
 struct tenant_call { char *tenant; };
 struct tenant_row {
     char *path;
@@ -158,10 +159,12 @@ struct text_reply { char *text; };        /* metrics in Prometheus text format *
 enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
+    CALL_NODE_LOG,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
- * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics" */
+ * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
+ * "node.log" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -204,14 +207,15 @@ enum node_call { NODE_RUN, NODE_PAID, NODE_STOP, NODE_FORGET, NODE_LOG, NODE_CAL
 extern const struct method node_calls[NODE_CALL_COUNT];
 
 /* ---- reportd ---------------------------------------------------------------------------------------------- */
-enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_METHOD_COUNT };
-/* "history.list" (list_call -> list_reply), "history.show" (job_call -> job_view), "report.status" (-> text_reply) */
+enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_METHOD_COUNT };
+/* "history.list" (list_call -> list_reply), "history.show" (job_call -> job_view), "report.status" (-> text_reply),
+ * "log.read" (log_call -> log_reply) */
 extern const struct method report_methods[REPORT_METHOD_COUNT];
 
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
 extern const struct fields submit_call_fields, submit_reply_fields, job_call_fields, list_call_fields,
     list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields,
-    cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields,
+    cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
     policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
     archived_call_fields, text_reply_fields, attempt_state_fields, hello_call_fields, hello_reply_fields,

@@ -101,14 +101,11 @@ static bool all_done(const struct follower *f)
     return f->final || f->setup->only_this_attempt;
 }
 
-/* The person is told; the refusal's code is the first word of the text. */
+/* The person is told. */
 static void leave_refused(struct follower *f, const struct err *err)
 {
     struct refusal r = {0};
-    const char *colon = strchr(err->text, ':');
-    char code[64];
-    snprintf(code, sizeof code, "%.*s", colon != NULL ? (int)MIN(colon - err->text, 63) : 0, err->text);
-    refusal_set(&r, code, NULL, colon != NULL ? colon + 1 + (colon[1] == ' ') : err->text, NULL);
+    rpc_refusal(err, &r);
     leave(f, cli_refused(f->setup->cli, &r));
     fields_clear(&refusal_fields, &r);
 }

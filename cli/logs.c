@@ -20,13 +20,23 @@ static const struct option_row rows[] = {
 };
 const struct option_set logs_options = OPTION_SET(rows);
 
+/* Of a job that the scheduler no longer knows the reports know the node. */
+static int read_log(struct cli *cli, const struct log_call *call, struct log_reply *ret, bool *archived)
+{
+    struct refusal unknown = {0};
+    int code = *archived ? CLI_REFUSED : cli_try(cli, CALL_LOG, call, ret, "not_found", &unknown);
+    *archived |= unknown.code != NULL;
+    fields_clear(&refusal_fields, &unknown);
+    return *archived ? cli_report(cli, REPORT_LOG, call, ret) : code;
+}
+
 /* One stream of one attempt, as much as there is now. */
-static int copy_stream(struct cli *cli, const struct job_ref *ref, enum log_stream which)
+static int copy_stream(struct cli *cli, const struct job_ref *ref, enum log_stream which, bool archived)
 {
     struct log_call call = {.job = ref->job, .task = ref->task, .epoch = ref->epoch, .stream = which, .max = 262144};
     for (bool over = false; !over;) {
         struct log_reply reply = {0};
-        int code = cli_call(cli, CALL_LOG, &call, &reply);
+        int code = read_log(cli, &call, &reply, &archived);
         if (code != CLI_DONE)
             return code;
         if (cli->json)
@@ -41,12 +51,12 @@ static int copy_stream(struct cli *cli, const struct job_ref *ref, enum log_stre
     return CLI_DONE;
 }
 
-static int copy(struct cli *cli, const struct job_ref *ref, const bool streams[LOG_STREAM_COUNT])
+static int copy(struct cli *cli, const struct job_ref *ref, const bool streams[LOG_STREAM_COUNT], bool archived)
 {
     int code = CLI_DONE;
     for (enum log_stream s = 0; s < LOG_STREAM_COUNT && code == CLI_DONE; s++)
         if (streams[s])
-            code = copy_stream(cli, ref, s);
+            code = copy_stream(cli, ref, s, archived);
     return code;
 }
 
@@ -62,13 +72,12 @@ static int stay(struct cli *cli, const struct job_ref *ref, const bool streams[L
 }
 
 /* "812" names the one task of a job that is no array; of an array, a task has to be named. */
-static int find_task(struct cli *cli, struct job_ref *ref)
+static int find_task(struct cli *cli, const struct job_ref *ref, bool *ret_archived)
 {
     struct job_view view = {0};
     const struct job_call call = {.job = ref->job};
-    bool archived;
-    int code = job_text_view(cli, &call, &view, &archived);
-    if (code == CLI_DONE && view.spec.array.present)
+    int code = job_text_view(cli, &call, &view, ret_archived);
+    if (code == CLI_DONE && !ref->has_task && view.spec.array.present)
         code = cli_usage(cli, "job %" PRIu64 " has tasks %u to %u; name one: reeve logs %" PRIu64 ".%u", ref->job,
                          view.spec.array.first, view.spec.array.last, ref->job, view.spec.array.first);
     fields_clear(&job_view_fields, &view);
@@ -91,8 +100,9 @@ int cmd_logs(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "--json and --follow don't go together");
     bool both = o.only_out == o.only_err;
     const bool streams[LOG_STREAM_COUNT] = {[STREAM_OUT] = both || o.only_out, [STREAM_ERR] = both || o.only_err};
-    int code = ref.has_task ? CLI_DONE : find_task(cli, &ref);
+    bool archived = false;
+    int code = ref.has_task && !o.follow ? CLI_DONE : find_task(cli, &ref, &archived);
     if (code != CLI_DONE)
         return code;
-    return o.follow ? stay(cli, &ref, streams) : copy(cli, &ref, streams);
+    return o.follow && !archived ? stay(cli, &ref, streams) : copy(cli, &ref, streams, archived);
 }

@@ -78,6 +78,7 @@ void api_release(const struct call *c);
 /* api_watch.c */
 void api_wait(const struct call *c);
 void api_log(const struct call *c);
+void api_node_log(const struct call *c);
 /* api_admin.c */
 void api_tenants(const struct call *c);
 void api_apply(const struct call *c);

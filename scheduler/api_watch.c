@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "scheduler/api_inner.h"
 
@@ -16,27 +17,38 @@ void api_wait(const struct call *c)
 struct relay {
     struct api *api;
     struct rpc_ticket ticket;
+    bool over; /* the attempt: what its node doesn't have now it will never have */
 };
+
+static void refuse_as(const struct relay *r, const struct err *err)
+{
+    struct refusal refusal = {0};
+    rpc_refusal(err, &refusal);
+    rpc_refuse(r->api->server, &r->ticket, &refusal);
+    fields_clear(&refusal_fields, &refusal);
+}
 
 static void on_log(void *arg, const void *result, const struct err *err)
 {
     struct relay *r = arg;
     if (result != NULL)
         rpc_answer(r->api->server, &r->ticket, &log_reply_fields, result);
+    else if (r->over && err->code == -EPERM && strncmp(err->text, "not_found:", 10) == 0)
+        refuse_as(r, err);
     else
         rpc_unavailable(r->api->server, &r->ticket, err_text(err), RETRY_MS);
     r->api->relays--;
     free(r);
 }
 
-static void relay_log(const struct call *c, const char *node, const struct log_call *call)
+static void relay_log(const struct call *c, const char *node, const struct log_call *call, bool over)
 {
     struct relay *r = c->api->relays < RELAYS_MAX ? calloc(1, sizeof *r) : NULL;
     if (r == NULL) {
         rpc_unavailable(c->api->server, c->ticket, "busy: too many logs are being read", RETRY_MS);
         return;
     }
-    *r = (struct relay){c->api, *c->ticket};
+    *r = (struct relay){c->api, *c->ticket, over};
     c->api->relays++;
     int rc = agents_log(c->api->setup.agents, node, call, on_log, r);
     if (rc == 0)
@@ -66,5 +78,12 @@ void api_log(const struct call *c)
         call_answer(c, &log_reply_fields, &nothing);
         return;
     }
-    relay_log(c, node, &call);
+    relay_log(c, node, &call, false);
+}
+
+/* Who may read it has been asked where the job is still known. */
+void api_node_log(const struct call *c)
+{
+    const struct node_log_call *call = c->params;
+    relay_log(c, call->node, &call->log, true);
 }

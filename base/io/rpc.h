@@ -81,6 +81,9 @@ int rpc_notify(struct rpc_conn *c, const struct method *m, const void *params) M
 int rpc_call(struct rpc_conn *c, const struct method *m, const void *params,
              void (*on_reply)(void *arg, const void *result, const struct err *err), void *arg) MUST_USE;
 
+/* The refusal that such an err with -EPERM tells of; the caller clears it. */
+void rpc_refusal(const struct err *err, struct refusal *ret);
+
 /* Blocking client, for the CLI and tests: one call at a time. */
 struct rpc_client;
 int rpc_client_open(struct rpc_client **ret, const char *path, struct err *err) MUST_USE;

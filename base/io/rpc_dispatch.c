@@ -159,3 +159,11 @@ void rpc_dispatch(struct rpc_conn *c, const char *line, size_t len)
         on_answer(c, &msg);
     json_message_fini(&msg);
 }
+
+void rpc_refusal(const struct err *err, struct refusal *ret)
+{
+    const char *colon = strchr(err->text, ':');
+    char code[64];
+    snprintf(code, sizeof code, "%.*s", colon != NULL ? (int)MIN(colon - err->text, 63) : 0, err->text);
+    refusal_set(ret, code, NULL, colon != NULL ? colon + 1 + (colon[1] == ' ') : err->text, NULL);
+}

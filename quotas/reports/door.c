@@ -3,15 +3,19 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/io/rpc.h"
 #include "quotas/reports/history.h"
+#include "quotas/reports/tell.h"
 
 #define CONNECTIONS_MAX 256
+#define RELAYS_MAX 1024
 
 struct door_rpc {
     struct rpc_server *server;
     struct report *report;
+    uint32_t relays; /* logs on their way */
 };
 
 /* One call: who, and a snapshot to answer from. */
@@ -103,6 +107,71 @@ static void on_show(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t
     end(&v);
 }
 
+struct relay {
+    struct door_rpc *door;
+    struct rpc_ticket ticket;
+};
+
+static void on_log_read(void *arg, const void *result, const struct err *err)
+{
+    struct relay *r = arg;
+    struct refusal refusal = {0};
+    if (result != NULL) {
+        rpc_answer(r->door->server, &r->ticket, &log_reply_fields, result);
+    } else if (err->code == -EPERM) {
+        rpc_refusal(err, &refusal);
+        rpc_refuse(r->door->server, &r->ticket, &refusal);
+        fields_clear(&refusal_fields, &refusal);
+    } else {
+        static const char code[] = "unavailable: "; /* once is enough */
+        const char *text = err_text(err);
+        text += strncmp(text, code, sizeof code - 1) == 0 ? sizeof code - 1 : 0;
+        rpc_unavailable(r->door->server, &r->ticket, text, 1000);
+    }
+    r->door->relays--;
+    free(r);
+}
+
+static void relay_log(const struct visit *v, const struct log_call *call, const struct attempt_view *attempt)
+{
+    struct node_log_call ask = {.node = attempt->node, .log = *call};
+    struct relay *r = v->door->relays < RELAYS_MAX ? calloc(1, sizeof *r) : NULL;
+    ask.log.epoch = attempt->epoch;
+    if (r == NULL) {
+        unavailable(v, "too many logs are being read");
+        return;
+    }
+    *r = (struct relay){v->door, *v->ticket};
+    int rc = tell_read_log(v->door->report->tell, &ask, on_log_read, r);
+    v->door->relays += rc == 0;
+    if (rc == 0)
+        return;
+    unavailable(v, "the scheduler, which reads logs from nodes, is away");
+    free(r);
+}
+
+static void on_log(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                   const void *params)
+{
+    struct visit v = {.door = arg, .ticket = ticket};
+    const struct log_call *call = params;
+    struct attempt_view attempt = {0};
+    struct err err = {0};
+    int r = begin(&v, conn) ? history_attempt(&v.ask, call, &attempt, &err) : -EALREADY;
+    if (r == 0) {
+        refuse(&v, "not_found", "attempt", "the reports have no such job, task or attempt for you");
+    } else if (r < 0 && r != -EALREADY) {
+        unavailable(&v, err_text(&err));
+    } else if (r > 0 && log_is_empty(&attempt.record, call->stream)) {
+        struct log_reply nothing = log_empty(call, attempt.epoch);
+        rpc_answer(v.door->server, ticket, m->result, &nothing);
+    } else if (r > 0) {
+        relay_log(&v, call, &attempt);
+    }
+    fields_clear(&attempt_view_fields, &attempt);
+    end(&v);
+}
+
 static void on_status(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
                       const void *params)
 {
@@ -121,7 +190,8 @@ static void on_status(void *arg, struct rpc_conn *conn, const struct rpc_ticket 
 }
 
 static const rpc_handler handlers[REPORT_METHOD_COUNT] = {
-    [REPORT_HISTORY] = on_history, [REPORT_SHOW] = on_show, [REPORT_STATUS] = on_status};
+    [REPORT_HISTORY] = on_history, [REPORT_SHOW] = on_show, [REPORT_STATUS] = on_status,
+    [REPORT_LOG] = on_log};
 
 int door_open(struct door_rpc **ret, struct loop *loop, struct report *report, const char *path, struct err *err)
 {

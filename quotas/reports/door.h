@@ -1,5 +1,6 @@
 /*
- * door - report.sock: history.list, history.show, report.status for clients (report_methods), answered by who calls.
+ * door - report.sock: history.list, history.show, log.read, report.status for clients (report_methods), answered by
+ * who calls. A log is read through reeved: the books know the node, and who may read.
  */
 #ifndef REEVE_QUOTAS_REPORTS_DOOR_H
 #define REEVE_QUOTAS_REPORTS_DOOR_H

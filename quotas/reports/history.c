@@ -257,3 +257,34 @@ int history_show(const struct ask *ask, const struct job_call *call, struct job_
     *ret = view;
     return 1;
 }
+
+/* ---- log.read ------------------------------------------------------------------------------------------------ */
+int history_attempt(const struct ask *ask, const struct log_call *call, struct attempt_view *ret, struct err *err)
+{
+    CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
+    struct attempt_view v = {.task = call->task};
+    if (call->job > INT64_MAX)
+        return 0;
+    int r = db_prepare(ask->db, "SELECT a.epoch, a.node, a.record FROM attempts a JOIN jobs j ON j.job = a.job"
+                                " WHERE (j.uid = ?2 OR visible(?1, j.tenant)) AND a.job = ?3 AND a.task = ?4"
+                                " AND (?5 = 0 OR a.epoch = ?5) AND a.record IS NOT NULL ORDER BY a.epoch DESC LIMIT 1",
+                       &s, err);
+    if (r == 0)
+        r = db_bind(s, "viiii", ask->viewer, uid_of(ask), (int64_t)call->job, (int64_t)call->task,
+                    (int64_t)call->epoch);
+    if (r == 0)
+        r = db_step(s, err);
+    if (r <= 0)
+        return r;
+    v.epoch = (uint32_t)sqlite3_column_int64(s, 0);
+    r = str_set(&v.node, db_text(s, 1)) < 0 ? err_set(err, -ENOMEM, "no memory") : 0;
+    if (r == 0)
+        r = fields_decode(&exit_record_fields, sqlite3_column_blob(s, 2), (size_t)sqlite3_column_bytes(s, 2), &v.record,
+                          err);
+    if (r < 0) {
+        fields_clear(&attempt_view_fields, &v);
+        return r;
+    }
+    *ret = v;
+    return 1;
+}

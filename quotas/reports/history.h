@@ -18,5 +18,9 @@
 int history_list(const struct ask *ask, const struct list_call *call, struct list_reply *ret, struct err *err) MUST_USE;
 /* 1: filled, 0: there is no such job or task for this viewer. */
 int history_show(const struct ask *ask, const struct job_call *call, struct job_view *ret, struct err *err) MUST_USE;
+/* The ended attempt whose log is asked for (epoch 0: the newest): its node, epoch and record. 1: filled (the caller
+ * clears attempt_view_fields), 0: there is none for this viewer. */
+int history_attempt(const struct ask *ask, const struct log_call *call, struct attempt_view *ret,
+                    struct err *err) MUST_USE;
 
 #endif

@@ -32,7 +32,6 @@ struct reportd {
     struct loop *loop;
     struct link link;
     struct report report;
-    struct tell *tell;
     struct door_rpc *door;
     struct http *http;
 };
@@ -97,7 +96,7 @@ static int open_tcp(struct reportd *d, struct err *err)
 static void on_archived(void *arg, uint64_t seq)
 {
     struct reportd *d = arg;
-    tell_archived(d->tell, seq);
+    tell_archived(d->report.tell, seq);
 }
 
 static int start(struct reportd *d, struct err *err)
@@ -114,7 +113,7 @@ static int start(struct reportd *d, struct err *err)
     d->report.cell = d->options.cell;
     d->report.link = &d->link;
     d->report.tokens.path = d->tokens;
-    r = tell_new(&d->tell, d->loop, d->reeved, err);
+    r = tell_new(&d->report.tell, d->loop, d->reeved, err);
     if (r == 0)
         r = follow_new(&d->report.follow, d->loop, d->report.book, &d->link, on_archived, d, err);
     if (r == 0)
@@ -132,9 +131,9 @@ static int start(struct reportd *d, struct err *err)
 static void stop(struct reportd *d)
 {
     http_free(d->http);
+    tell_free(d->report.tell); /* log reads under way are answered through the door */
     door_close(d->door);
     follow_free(d->report.follow);
-    tell_free(d->tell);
     link_fini(&d->link);
     store_accounts_clear(&d->report.budgets.accounts);
     tokens_fini(&d->report.tokens);

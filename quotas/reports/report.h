@@ -30,6 +30,7 @@ struct report {
     struct book *book;
     struct link *link;
     struct follow *follow;
+    struct tell *tell;
     struct tokens tokens;
     struct budgets budgets;
     uint64_t requests_total, refused_total, streams;

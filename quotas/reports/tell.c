@@ -88,3 +88,9 @@ void tell_archived(struct tell *t, uint64_t seq)
     t->archived = seq;
     flush(t);
 }
+
+int tell_read_log(struct tell *t, const struct node_log_call *call,
+                  void (*on_reply)(void *arg, const void *result, const struct err *err), void *arg)
+{
+    return t->open ? rpc_call(t->conn, &client_methods[CALL_NODE_LOG], call, on_reply, arg) : -ENOTCONN;
+}

@@ -290,6 +290,25 @@ START_TEST(a_job_lives_and_is_paid_for)
 }
 END_TEST
 
+START_TEST(a_log_by_its_node)
+{
+    struct {
+        char node[4];
+        const char *code;
+    } asked[] = {{"n1", ""}, {"n2", "unavailable"}};
+    wait_for(submit("/bin/true", "k1"), "succeeded"); /* n1 is there */
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        struct node_log_call call = {.node = asked[i].node, .log = {.job = 4711, .epoch = 1}};
+        struct log_reply log = {0};
+        char code[64];
+        ask(CALL_NODE_LOG, &call, &log, code);
+        ck_assert_str_eq(code, asked[i].code);
+        ck_assert_uint_eq(log.data.len, i == 0 ? FAKE_LOG_BYTES : 0);
+        fields_clear(&log_reply_fields, &log);
+    }
+}
+END_TEST
+
 /* A node forgets an attempt that wrote nothing; its log is empty all the same, and stays so when the node is gone. */
 START_TEST(a_silent_log_is_empty_without_its_node)
 {
@@ -436,6 +455,9 @@ START_TEST(strangers_see_and_change_nothing)
         ask(CALL_LOG, &(struct log_call){.job = job}, &(struct log_reply){0}, code);
         ck_assert_str_eq(code, "not_found");
         ask(CALL_POLICY, NULL, &(struct policy_reply){0}, code);
+        ck_assert_str_eq(code, "forbidden");
+        struct node_log_call around = {.node = (char[]){"n1"}, .log = {.job = job, .epoch = 1}};
+        ask(CALL_NODE_LOG, &around, &(struct log_reply){0}, code);
         ck_assert_str_eq(code, "forbidden");
         struct list_reply list = {0};
         ask(CALL_LIST, &(struct list_call){.all_users = true}, &list, NULL);
@@ -633,6 +655,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_job_lives_and_is_paid_for);
+    tcase_add_test(t, a_log_by_its_node);
     tcase_add_test(t, a_silent_log_is_empty_without_its_node);
     tcase_add_test(t, the_same_key_is_the_same_job);
     tcase_add_test(t, a_cancelled_job_is_stopped);

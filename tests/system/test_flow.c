@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -432,6 +433,64 @@ START_TEST(a_silent_jobs_log_is_empty_after_its_agent)
 }
 END_TEST
 
+/* What a shell command prints, without its last newline. */
+static void printed(char out[256], const char *format, ...)
+{
+    char command[9000];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    FILE *in = popen(command, "r"); /* lint: allow a person's shell is what is tested */
+    ck_assert_ptr_nonnull(in);
+    size_t len = fread(out, 1, 255, in);
+    pclose(in);
+    out[len > 0 && out[len - 1] == '\n' ? len - 1 : len] = '\0';
+}
+
+/* A scheduler that was stopped in order leaves finished jobs to the history. Their nodes have the logs still. */
+START_TEST(logs_of_a_job_that_only_the_history_knows)
+{
+    uint64_t job = accepted("acme", "{\"command\":\"echo out; echo err >&2\"}");
+    uint64_t silent = accepted("acme", "{\"command\":[\"true\"]}");
+    ends_as(job, "succeeded", 0);
+    ends_as(silent, "succeeded", 0);
+    kill(system_pid("reeved"), SIGTERM);
+    struct job_call call = {.job = job};
+    for (bool known = true; known; system_pause_ms(10)) {
+        struct job_view view = {0};
+        struct refusal refusal = {0};
+        int rc = system_call(&client_methods[CALL_SHOW], &call, &view, &refusal, 20000);
+        known = rc != 1 || strcmp(refusal.code, "not_found") != 0;
+        fields_clear(&refusal_fields, &refusal);
+        fields_clear(&job_view_fields, &view);
+    }
+    ends_as(accepted("acme", "{\"command\":[\"true\"]}"), "succeeded", 0); /* the node is back, too */
+    const struct {
+        uint64_t job;
+        const char *as, *more, *want;
+    } asked[] = {
+        {job, "", "", "out\nerr\n0"},
+        {job, "", " --stderr", "err\n0"},
+        {job, "", " -f", "out\nerr\n0"},
+        {silent, "", "", "0"},
+        {job + 1000000, "", "", "refused: the reports have no such job or task for you\n1"},
+        {job, "setpriv --reuid 65534 --regid 65534 --clear-groups", "",
+         "refused: the reports have no such job or task for you\n1"},
+        {job, "setpriv --reuid 65534 --regid 65534 --clear-groups", ".0",
+         "refused: the reports have no such job, task or attempt for you\n1"},
+        {job, "", ".0.2", "refused: the reports have no such job, task or attempt for you\n1"},
+    };
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        char got[256];
+        printed(got, "%s %s --dir %s logs %" PRIu64 "%s 2>&1; echo $?", asked[i].as, system_program(), system_dir(),
+                asked[i].job, asked[i].more);
+        ck_assert_msg(strcmp(got, asked[i].want) == 0, "logs %" PRIu64 "%s: '%s'", asked[i].job, asked[i].more,
+                      got);
+    }
+}
+END_TEST
+
 /* An agent that is away, say between two versions, and a keeper that dies before the next one has come. */
 START_TEST(what_a_job_wrote_last_outlives_its_agent_and_its_keeper)
 {
@@ -560,6 +619,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, a_job_outlives_its_agent_warden_scheduler_and_store);
     tcase_add_test(t, a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again);
     tcase_add_test(t, a_silent_jobs_log_is_empty_after_its_agent);
+    tcase_add_test(t, logs_of_a_job_that_only_the_history_knows);
     tcase_add_test(t, what_a_job_wrote_last_outlives_its_agent_and_its_keeper);
     tcase_add_test(t, the_report_equals_the_ledger);
     tcase_add_test(t, killing_at_random_loses_nothing_and_runs_nothing_twice);

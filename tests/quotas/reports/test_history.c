@@ -186,6 +186,48 @@ START_TEST(who_may_see_a_job)
 }
 END_TEST
 
+static const struct {
+    const char *what;
+    enum who who;
+    struct log_call call;
+    int found;
+    uint32_t epoch, cause;
+} logs[] = {
+    {"epoch 0 is the newest attempt", ADMIN, {.job = 3}, 1, 2, END_EXIT},
+    {"an earlier one by its epoch", ADMIN, {.job = 3, .epoch = 1}, 1, 1, END_NODE_LOST},
+    {"each task has its own", ADMIN, {.job = 3, .task = 1}, 1, 1, END_EXIT},
+    {"a task that never started", ADMIN, {.job = 3, .task = 2}, 0, 0, 0},
+    {"an attempt that never was", ADMIN, {.job = 3, .epoch = 3}, 0, 0, 0},
+    {"a job that waits", ADMIN, {.job = 4}, 0, 0, 0},
+    {"a job that never was", ADMIN, {.job = UINT64_MAX, .task = UINT32_MAX, .epoch = UINT32_MAX}, 0, 0, 0},
+    {"one's own, in another tenant", ALICE_HERSELF, {.job = 2}, 1, 1, END_EXIT},
+    {"a colleague's", BOB_OF_ACME, {.job = 1}, 1, 1, END_EXIT},
+    {"another tenant's", BOB_OF_ACME, {.job = 2}, 0, 0, 0},
+    {"a stranger's", STRANGER, {.job = 1}, 0, 0, 0},
+};
+
+START_TEST(where_a_log_lies)
+{
+    struct book *book = history_make();
+    struct viewer v = viewer_of(logs[_i].who);
+    struct params none = {0};
+    struct problem problem = {0};
+    struct ask ask = {.viewer = &v, .params = &none};
+    struct attempt_view a = {0};
+    struct err err = {0};
+    ck_assert_int_eq(ask_open(&ask, &report, &problem), 0);
+    int r = history_attempt(&ask, &logs[_i].call, &a, &err);
+    ck_assert_msg(r == logs[_i].found, "%s: %d %s", logs[_i].what, r, err_text(&err));
+    ck_assert_msg(a.epoch == logs[_i].epoch && a.record.cause == logs[_i].cause, "%s: attempt %u", logs[_i].what,
+                  a.epoch);
+    if (r == 1)
+        ck_assert_str_eq(a.node, "n1");
+    fields_clear(&attempt_view_fields, &a);
+    ask_fini(&ask);
+    book_close(book);
+}
+END_TEST
+
 int main(void)
 {
     journal_top_make();
@@ -194,6 +236,7 @@ int main(void)
     tcase_add_loop_test(tc, lists_of_jobs, 0, (int)COUNT_OF(lists));
     tcase_add_test(tc, a_job_is_shown_with_all_that_happened);
     tcase_add_loop_test(tc, who_may_see_a_job, 0, (int)COUNT_OF(shows));
+    tcase_add_loop_test(tc, where_a_log_lies, 0, (int)COUNT_OF(logs));
     suite_add_tcase(suite, tc);
     return journal_run(suite);
 }
