@@ -22,7 +22,7 @@
 #include "policies/order.h"
 #include "policies/place.h"
 #include "scheduler/core/core.h"
-#include "scheduler/core/heap.h"
+#include "base/heap.h"
 #include "scheduler/core/table.h"
 
 #define FINAL_STATES (TASK_STATE_COUNT - TASK_SUCCEEDED)

@@ -12,6 +12,7 @@
 #include "base/fact.h"
 #include "base/task_state.h"
 #include "quotas/ledger.h"
+#include "tests/random.h"
 
 #define AT_NOVEMBER INT64_C(1795392000000000) /* 2026-11-23T00:00:00Z */
 #define HOUR_US (UINT64_C(3600) * 1000000)
@@ -147,33 +148,6 @@ static inline struct fact fact_end(int64_t at, struct attempt_id id, int64_t spe
     f.ended.record.cause = END_EXIT;
     set_text(&f.ended.node, "n1");
     return f;
-}
-
-/* Small, seeded, the same everywhere. */
-static inline uint64_t random_next(uint64_t *state)
-{
-    *state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = *state;
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static inline uint64_t random_below(uint64_t *state, uint64_t below)
-{
-    return random_next(state) % below;
-}
-
-/* REEVE_SEED, or the clock; printed, so that a failure can be had again. */
-static inline uint64_t random_seed(const char *test)
-{
-    const char *given = getenv("REEVE_SEED");
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 20;
-    printf("%s: REEVE_SEED=%llu\n", test, (unsigned long long)seed);
-    fflush(stdout);
-    return seed;
 }
 
 #endif

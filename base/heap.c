@@ -1,13 +1,24 @@
-#include "scheduler/core/heap.h"
+#include "base/heap.h"
 
+#include <errno.h>
 #include <stdlib.h>
-
-#include "base/macros.h"
 
 void heap_fini(struct heap *h)
 {
     free(h->v);
     *h = (struct heap){0};
+}
+
+int heap_reserve(struct heap *h, uint32_t size)
+{
+    if (size <= h->size)
+        return 0;
+    void **v = reallocarray(h->v, size, sizeof h->v[0]);
+    if (v == NULL)
+        return -ENOMEM;
+    h->v = v;
+    h->size = size;
+    return 0;
 }
 
 static uint32_t *place_of(const struct heap_kind *kind, void *object)
@@ -52,9 +63,8 @@ void heap_add(struct heap *h, const struct heap_kind *kind, void *object)
 {
     BUG(*place_of(kind, object) != HEAP_NOWHERE);
     if (h->count == h->size) {
-        h->size = h->size == 0 ? 4 : h->size * 2;
-        h->v = realloc(h->v, h->size * sizeof h->v[0]);
-        BUG(h->v == NULL);
+        int rc = heap_reserve(h, h->size == 0 ? 4 : h->size * 2);
+        BUG(rc < 0);
     }
     h->v[h->count] = object;
     h->count++;

@@ -1,15 +1,16 @@
 /*
- * heap - a binary heap of objects that know their place in it, so that any of them can leave or move. Internal to
- * scheduler/core.
+ * heap - a binary heap of objects that know their place in it, so that any of them can leave or move.
  * Contract: the order must be total (ties broken by ids), so that what comes out never depends on what went in when.
  *           An object's place is HEAP_NOWHERE while it is in no heap.
- * Purity:   pure. Lack of memory aborts.
+ * Purity:   pure. Lack of memory aborts in heap_add; heap_reserve says so beforehand.
  */
-#ifndef REEVE_SCHEDULER_CORE_HEAP_H
-#define REEVE_SCHEDULER_CORE_HEAP_H
+#ifndef REEVE_BASE_HEAP_H
+#define REEVE_BASE_HEAP_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/macros.h"
 
 #define HEAP_NOWHERE UINT32_MAX
 
@@ -23,6 +24,11 @@ struct heap {
 };
 
 void heap_fini(struct heap *h);
+int heap_reserve(struct heap *h, uint32_t size) MUST_USE; /* -ENOMEM */
+static inline void *heap_top(const struct heap *h) /* NULL: empty */
+{
+    return h->count == 0 ? NULL : h->v[0];
+}
 void heap_add(struct heap *h, const struct heap_kind *kind, void *object);
 void heap_remove(struct heap *h, const struct heap_kind *kind, void *object);
 void heap_moved(struct heap *h, const struct heap_kind *kind, void *object); /* its rank has changed */

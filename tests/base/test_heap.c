@@ -1,0 +1,66 @@
+#include <check.h>
+#include <inttypes.h>
+#include <stdbool.h>
+
+#include "base/heap.h"
+#include "tests/random.h"
+
+#define NODES 200
+
+struct node {
+    int64_t key;
+    uint32_t at;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct node *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return (x > y) - (x < y);
+}
+static const struct heap_kind kind = {by_key, offsetof(struct node, at)};
+
+START_TEST(the_least_comes_out_whatever_came_left_and_moved)
+{
+    uint64_t seed = random_seed("heap"), r = seed;
+    static struct node nodes[NODES];
+    struct heap h = {0};
+    ck_assert_ptr_null(heap_top(&h));
+    ck_assert_int_eq(heap_reserve(&h, 3), 0);
+    for (uint32_t i = 0; i < NODES; i++)
+        nodes[i].at = HEAP_NOWHERE;
+    for (int step = 0; step < 20000; step++) {
+        struct node *n = &nodes[random_below(&r, NODES)];
+        bool in = n->at != HEAP_NOWHERE;
+        if (in && random_below(&r, 2) == 0) {
+            heap_remove(&h, &kind, n);
+        } else {
+            n->key = (int64_t)random_below(&r, 50);
+            if (in)
+                heap_moved(&h, &kind, n);
+            else
+                heap_add(&h, &kind, n);
+        }
+        const struct node *least = NULL;
+        for (uint32_t i = 0; i < NODES; i++)
+            if (nodes[i].at != HEAP_NOWHERE && (least == NULL || nodes[i].key < least->key))
+                least = &nodes[i];
+        ck_assert_msg(heap_top(&h) == least, "REEVE_SEED=%" PRIu64 ": step %d", seed, step);
+    }
+    heap_fini(&h);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("base/heap");
+    TCase *t = tcase_create("heap");
+    tcase_add_test(t, the_least_comes_out_whatever_came_left_and_moved);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
