@@ -1,0 +1,469 @@
+#include "agent/fairio/fairq.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/fairio/state.h"
+
+#define RESERVED_LEAD 20 /* chunks: how far a reservation may run ahead of the weights before it owes them no more */
+#define NS_PER_S INT64_C(1000000000)
+#define BOUND_MAX (UINT32_C(1) << 24)
+
+/* ---- slots and ids ---- */
+
+static fq_id id_of(const struct slot *s, size_t index)
+{
+    return (uint64_t)s->generation << 32 | (uint32_t)(index + 1);
+}
+
+static bool is_live(const struct slot *s, fq_id id)
+{
+    return s->generation == (uint32_t)(id >> 32) && (s->generation & 1) != 0;
+}
+
+static uint32_t index_of(fq_id id, uint32_t count)
+{
+    uint32_t index = (uint32_t)id - 1;
+    return index < count ? index : NONE;
+}
+
+#define FIND(name, type, table, bound)                                                             \
+    static struct type *name(const struct fairq *q, fq_id id)                                      \
+    {                                                                                              \
+        uint32_t i = index_of(id, q->with.bound);                                                  \
+        return i != NONE && is_live(&q->table[i].slot, id) ? &q->table[i] : NULL;                  \
+    }
+FIND(tenant_of, tenant, tenants, tenants_max)
+FIND(job_of, job, jobs, jobs_max)
+FIND(stream_of, stream, streams, streams_max)
+FIND(grant_of, grant, grants, grants_max)
+
+/* ---- birth ---- */
+
+static bool setup_is_valid(const struct fairq_setup *s)
+{
+    const uint32_t bounds[] = {s->tenants_max, s->jobs_max, s->streams_max, s->requests_max, s->grants_max};
+    for (size_t i = 0; i < COUNT_OF(bounds); i++)
+        if (bounds[i] == 0 || bounds[i] > BOUND_MAX)
+            return false;
+    return io_cost_is_valid(&s->cost) && s->contended_ns >= 0 && s->alone_ns >= s->contended_ns;
+}
+
+#define CHAIN(table, bound, next) /* every slot is free, in order */                               \
+    for (uint32_t i = 0; i < q->with.bound; i++)                                                   \
+        q->table[i].next = i + 1 < q->with.bound ? i + 1 : NONE
+
+static int allocate(struct fairq *q)
+{
+    const struct fairq_setup *s = &q->with;
+    q->tenants = calloc(s->tenants_max, sizeof *q->tenants);
+    q->jobs = calloc(s->jobs_max, sizeof *q->jobs);
+    q->streams = calloc(s->streams_max, sizeof *q->streams);
+    q->requests = calloc(s->requests_max, sizeof *q->requests);
+    q->grants = calloc(s->grants_max, sizeof *q->grants);
+    if (q->tenants == NULL || q->jobs == NULL || q->streams == NULL || q->requests == NULL || q->grants == NULL)
+        return -ENOMEM;
+    struct heap *const heaps[] = {&q->waiting, &q->eligible, &q->finish, &q->reserved, &q->limited};
+    for (size_t i = 0; i < COUNT_OF(heaps); i++)
+        if (heap_reserve(heaps[i], s->tenants_max) < 0)
+            return -ENOMEM;
+    CHAIN(tenants, tenants_max, slot.next_free);
+    CHAIN(jobs, jobs_max, slot.next_free);
+    CHAIN(streams, streams_max, slot.next_free);
+    CHAIN(requests, requests_max, next);
+    CHAIN(grants, grants_max, slot.next_free);
+    return 0;
+}
+
+static int64_t dearer(const struct io_cost *c)
+{
+    return MAX(io_cost_of(c, IO_READ, true, FQ_CHUNK_CONTENDED), io_cost_of(c, IO_WRITE, true, FQ_CHUNK_CONTENDED));
+}
+
+int fairq_new(struct fairq **ret, const struct fairq_setup *setup, int64_t now_ns)
+{
+    if (!setup_is_valid(setup))
+        return -EINVAL;
+    struct fairq *q = calloc(1, sizeof *q);
+    if (q == NULL)
+        return -ENOMEM;
+    q->with = *setup;
+    if (allocate(q) < 0) {
+        fairq_free(q);
+        return -ENOMEM;
+    }
+    window_init(&q->window, setup->contended_ns, setup->alone_ns, now_ns);
+    q->chunk_ns = dearer(&setup->cost);
+    q->oldest = q->newest = q->seen_tenant = q->other_tenant = NONE;
+    *ret = q;
+    return 0;
+}
+
+void fairq_free(struct fairq *q)
+{
+    if (q == NULL)
+        return;
+    for (uint32_t i = 0; q->tenants != NULL && i < q->with.tenants_max; i++)
+        heap_fini(&q->tenants[i].jobs);
+    struct heap *const heaps[] = {&q->waiting, &q->eligible, &q->finish, &q->reserved, &q->limited};
+    for (size_t i = 0; i < COUNT_OF(heaps); i++)
+        heap_fini(heaps[i]);
+    free(q->tenants);
+    free(q->jobs);
+    free(q->streams);
+    free(q->requests);
+    free(q->grants);
+    free(q);
+}
+
+/* ---- tenants, jobs, streams ---- */
+
+static bool share_is_valid(const struct fq_share *s)
+{
+    return s->weight >= 1 && s->weight <= FQ_WEIGHT_MAX && s->reserved_ppm <= PPM && s->limit_ppm <= PPM &&
+           s->bytes_per_s <= IO_BYTES_MAX && s->ops_per_s <= (uint64_t)NS_PER_S;
+}
+
+int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret)
+{
+    uint32_t i = q->free_tenant;
+    if (!share_is_valid(share))
+        return -EINVAL;
+    if (i == NONE)
+        return -ENOSPC;
+    struct tenant *t = &q->tenants[i];
+    q->free_tenant = t->slot.next_free;
+    struct slot slot = {t->slot.generation + 1, NONE};
+    struct heap jobs = t->jobs;
+    *t = (struct tenant){.slot = slot, .share = *share, .jobs = jobs, .start = q->virtual_now,
+                         .bytes_ns = INT64_MIN, .ops_ns = INT64_MIN, .time_ns = INT64_MIN, .reserve_ns = INT64_MIN};
+    t->at = t->at_finish = t->at_reserved = HEAP_NOWHERE;
+    *ret = id_of(&t->slot, i);
+    return 0;
+}
+
+int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share, int64_t now_ns)
+{
+    struct tenant *t = tenant_of(q, tenant);
+    if (t == NULL || !share_is_valid(share))
+        return t == NULL ? -ENOENT : -EINVAL;
+    place_leave(q, t);
+    t->share = *share;
+    t->reserve_ns = MAX(t->reserve_ns, now_ns);
+    place_enter(q, t, now_ns);
+    return 0;
+}
+
+#define FREE(table, object, list)                                                                  \
+    do {                                                                                           \
+        (object)->slot.generation++;                                                               \
+        (object)->slot.next_free = q->list;                                                        \
+        q->list = (uint32_t)((object)-q->table);                                                   \
+    } while (0)
+
+int fairq_tenant_drop(struct fairq *q, fq_id tenant)
+{
+    struct tenant *t = tenant_of(q, tenant);
+    if (t == NULL || t->jobs_count > 0)
+        return t == NULL ? -ENOENT : -EBUSY;
+    FREE(tenants, t, free_tenant);
+    return 0;
+}
+
+int fairq_job_add(struct fairq *q, fq_id tenant, fq_id *ret)
+{
+    struct tenant *t = tenant_of(q, tenant);
+    uint32_t i = q->free_job;
+    if (t == NULL || i == NONE)
+        return t == NULL ? -ENOENT : -ENOSPC;
+    uint32_t room = MAX(t->jobs.size, 4u);
+    if (heap_reserve(&t->jobs, t->jobs_count < room ? room : room * 2) < 0)
+        return -ENOMEM;
+    struct job *j = &q->jobs[i];
+    q->free_job = j->slot.next_free;
+    *j = (struct job){.slot = {j->slot.generation + 1, NONE}, .tenant = (uint32_t)(t - q->tenants), .first = NONE,
+                      .tag = t->job_now};
+    j->at = HEAP_NOWHERE;
+    t->jobs_count++;
+    *ret = id_of(&j->slot, i);
+    return 0;
+}
+
+int fairq_job_drop(struct fairq *q, fq_id job)
+{
+    struct job *j = job_of(q, job);
+    if (j == NULL || j->streams_count > 0)
+        return j == NULL ? -ENOENT : -EBUSY;
+    q->tenants[j->tenant].jobs_count--;
+    FREE(jobs, j, free_job);
+    return 0;
+}
+
+int fairq_stream_add(struct fairq *q, fq_id job, uint32_t out_max, fq_id *ret)
+{
+    struct job *j = job_of(q, job);
+    uint32_t i = q->free_stream;
+    if (out_max == 0)
+        return -EINVAL;
+    if (j == NULL || i == NONE)
+        return j == NULL ? -ENOENT : -ENOSPC;
+    struct stream *s = &q->streams[i];
+    q->free_stream = s->slot.next_free;
+    *s = (struct stream){.slot = {s->slot.generation + 1, NONE}, .job = (uint32_t)(j - q->jobs), .out_max = out_max,
+                         .first = NONE, .last = NONE, .before = NONE, .after = NONE};
+    j->streams_count++;
+    *ret = id_of(&s->slot, i);
+    return 0;
+}
+
+static struct tenant *tenant_of_stream(struct fairq *q, const struct stream *s)
+{
+    return &q->tenants[q->jobs[s->job].tenant];
+}
+
+int fairq_stream_drop(struct fairq *q, fq_id stream)
+{
+    struct stream *s = stream_of(q, stream);
+    if (s == NULL || s->out > 0)
+        return s == NULL ? -ENOENT : -EBUSY;
+    struct tenant *t = tenant_of_stream(q, s);
+    work_unlist(q, s);
+    while (s->first != NONE) {
+        uint32_t next = q->requests[s->first].next;
+        q->requests[s->first].next = q->free_request;
+        q->free_request = s->first;
+        s->first = next;
+        t->pending--;
+    }
+    if (!work_is_there(t))
+        place_leave(q, t);
+    q->jobs[s->job].streams_count--;
+    FREE(streams, s, free_stream);
+    return 0;
+}
+
+/* ---- work ---- */
+
+int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, int64_t now_ns)
+{
+    struct stream *s = stream_of(q, stream);
+    uint32_t i = q->free_request;
+    if (request->bytes > IO_BYTES_MAX || request->dir >= IO_DIR_COUNT)
+        return -EINVAL;
+    if (s == NULL || i == NONE)
+        return s == NULL ? -ENOENT : -ENOSPC;
+    q->free_request = q->requests[i].next;
+    q->requests[i] = (struct request){.next = NONE, .what = *request};
+    if (s->first == NONE)
+        s->first = i;
+    else
+        q->requests[s->last].next = i;
+    s->last = i;
+    struct tenant *t = tenant_of_stream(q, s);
+    if (t->pending++ == 0 && t->in_flight == 0)
+        t->reserve_ns = MAX(t->reserve_ns, now_ns);
+    work_note(q, (uint32_t)(t - q->tenants), now_ns);
+    work_list(q, s);
+    place_enter(q, t, now_ns);
+    return 0;
+}
+
+/* A limit is a time at which what was let through is paid off; a burst may be owed. */
+static int64_t pay(int64_t at_ns, int64_t now_ns, fq_wide amount, fq_wide rate_per_s)
+{
+    at_ns = MAX(at_ns, now_ns - FQ_BURST_NS);
+    fq_wide end = at_ns + (amount * NS_PER_S + rate_per_s - 1) / rate_per_s;
+    return end > INT64_MAX ? INT64_MAX : (int64_t)end;
+}
+
+static void debit_limits(struct tenant *t, const struct work *w, int64_t now_ns)
+{
+    if (t->share.bytes_per_s > 0)
+        t->bytes_ns = pay(t->bytes_ns, now_ns, (fq_wide)w->bytes, (fq_wide)t->share.bytes_per_s);
+    if (t->share.ops_per_s > 0)
+        t->ops_ns = pay(t->ops_ns, now_ns, 1, (fq_wide)t->share.ops_per_s);
+    if (t->share.limit_ppm > 0)
+        t->time_ns = pay(t->time_ns, now_ns, (fq_wide)w->cost_ns * PPM, (fq_wide)t->share.limit_ppm * NS_PER_S);
+}
+
+static void charge_start(struct fairq *q, struct tenant *t, int64_t cost_ns, bool reserved, int64_t now_ns)
+{
+    t->start += virtual_of(cost_ns, t->share.weight);
+    if (!reserved)
+        return;
+    t->start = MIN(t->start, q->virtual_now + RESERVED_LEAD * virtual_of(q->chunk_ns, t->share.weight));
+    fq_wide slice = (fq_wide)cost_ns * PPM * PPM / ((fq_wide)t->share.reserved_ppm * q->window.speed_ppm);
+    t->reserve_ns = MAX(t->reserve_ns, now_ns) + (int64_t)slice;
+}
+
+static struct grant *new_grant(struct fairq *q, const struct work *w, int64_t now_ns)
+{
+    uint32_t i = q->free_grant;
+    struct grant *g = &q->grants[i];
+    q->free_grant = g->slot.next_free;
+    *g = (struct grant){.slot = {g->slot.generation + 1, NONE}, .stream = (uint32_t)(w->stream - q->streams),
+                        .older = q->newest, .newer = NONE, .cost_ns = w->cost_ns, .since_ns = now_ns,
+                        .bytes = w->bytes, .dir = w->request->what.dir, .random = w->request->what.random};
+    if (q->newest != NONE)
+        q->grants[q->newest].newer = i;
+    else
+        q->oldest = i;
+    q->newest = i;
+    q->in_flight++;
+    q->in_flight_ns += w->cost_ns;
+    return g;
+}
+
+static void serve(struct fairq *q, struct tenant *t, struct work *w, bool reserved, int64_t now_ns,
+                  struct fq_grant *ret)
+{
+    struct grant *g = new_grant(q, w, now_ns);
+    *ret = (struct fq_grant){.id = id_of(&g->slot, (size_t)(g - q->grants)),
+                             .stream = id_of(&w->stream->slot, (size_t)(w->stream - q->streams)),
+                             .token = w->request->what.token,
+                             .offset = w->request->granted,
+                             .bytes = w->bytes,
+                             .cost_ns = w->cost_ns,
+                             .last = w->request->granted + w->bytes == w->request->what.bytes};
+    place_leave(q, t);
+    charge_start(q, t, w->cost_ns, reserved, now_ns);
+    debit_limits(t, w, now_ns);
+    t->in_flight++;
+    t->seen.in_flight_ns += w->cost_ns;
+    t->seen.charged_ns += w->cost_ns;
+    t->seen.granted_ops++;
+    work_note(q, (uint32_t)(t - q->tenants), now_ns);
+    work_take(q, t, w);
+    place_enter(q, t, now_ns);
+}
+
+bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret)
+{
+    place_release(q, now_ns);
+    if (q->free_grant == NONE)
+        return false;
+    bool reserved = false;
+    struct tenant *t = place_pick(q, now_ns, &reserved);
+    if (t == NULL)
+        return false;
+    struct work w = work_head(q, t, now_ns);
+    if (q->in_flight_ns > 0 && q->in_flight_ns + w.cost_ns > q->window.limit_ns)
+        return false;
+    serve(q, t, &w, reserved, now_ns, ret);
+    return true;
+}
+
+/* What was asked for and not moved is given back, but never so much that its start falls behind V. */
+static void give_back(struct fairq *q, struct tenant *t, int64_t refund_ns)
+{
+    int64_t back = virtual_of(refund_ns, t->share.weight);
+    if (refund_ns <= 0 || t->start - back < q->virtual_now)
+        return;
+    t->seen.charged_ns -= refund_ns;
+    place_move_start(q, t, -back);
+}
+
+static void unlink_grant(struct fairq *q, struct grant *g)
+{
+    uint32_t *after = g->older != NONE ? &q->grants[g->older].newer : &q->oldest;
+    uint32_t *before = g->newer != NONE ? &q->grants[g->newer].older : &q->newest;
+    *after = g->newer;
+    *before = g->older;
+    q->in_flight--;
+}
+
+void fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns)
+{
+    struct grant *g = grant_of(q, grant);
+    if (g == NULL)
+        return;
+    struct stream *s = &q->streams[g->stream];
+    struct tenant *t = tenant_of_stream(q, s);
+    moved_bytes = MIN(moved_bytes, g->bytes);
+    int64_t cost_ns = io_cost_of(&q->with.cost, g->dir, g->random, moved_bytes);
+    *(g->stuck ? &t->seen.stuck_ns : &t->seen.in_flight_ns) -= g->cost_ns;
+    if (!g->stuck)
+        q->in_flight_ns -= g->cost_ns;
+    window_done(&q->window, cost_ns);
+    give_back(q, t, g->cost_ns - cost_ns);
+    t->seen.moved_bytes += moved_bytes;
+    t->in_flight--;
+    s->out--;
+    unlink_grant(q, g);
+    FREE(grants, g, free_grant);
+    if (q->in_flight_ns == 0)
+        window_idle(&q->window);
+    work_list(q, s);
+    place_enter(q, t, now_ns);
+}
+
+void fairq_charge(struct fairq *q, fq_id tenant, int64_t cost_ns)
+{
+    struct tenant *t = tenant_of(q, tenant);
+    if (t == NULL || cost_ns <= 0)
+        return;
+    t->seen.charged_ns += cost_ns;
+    place_move_start(q, t, virtual_of(cost_ns, t->share.weight));
+}
+
+/* ---- time ---- */
+
+static void find_stuck(struct fairq *q, int64_t now_ns)
+{
+    for (uint32_t i = q->oldest; i != NONE && now_ns - q->grants[i].since_ns >= FQ_STUCK_MIN_NS;
+         i = q->grants[i].newer) {
+        struct grant *g = &q->grants[i];
+        int64_t patience = (int64_t)((fq_wide)g->cost_ns * FQ_STUCK_FACTOR * PPM / q->window.speed_ppm);
+        if (g->stuck || now_ns - g->since_ns < patience)
+            continue;
+        struct tenant *t = tenant_of_stream(q, &q->streams[g->stream]);
+        g->stuck = true;
+        q->in_flight_ns -= g->cost_ns;
+        t->seen.in_flight_ns -= g->cost_ns;
+        t->seen.stuck_ns += g->cost_ns;
+        place_leave(q, t);
+    }
+}
+
+void fairq_tick(struct fairq *q, int64_t now_ns)
+{
+    find_stuck(q, now_ns);
+    window_tick(&q->window, now_ns, q->in_flight_ns > 0, work_is_contended(q, now_ns));
+}
+
+int64_t fairq_wake_ns(const struct fairq *q)
+{
+    const struct tenant *t = heap_top(&q->limited);
+    return t == NULL ? INT64_MAX : t->unlock_ns;
+}
+
+int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)
+{
+    const struct tenant *t = tenant_of(q, tenant);
+    if (t == NULL)
+        return -ENOENT;
+    *ret = t->seen;
+    ret->until_ns = t->place == LIMITED ? t->unlock_ns : 0;
+    ret->standing = t->seen.stuck_ns > 0   ? FQ_STUCK
+                    : t->place == LIMITED  ? FQ_LIMITED
+                    : t->place != NOWHERE  ? FQ_READY
+                    : t->pending > 0       ? FQ_FULL
+                                           : FQ_IDLE;
+    return 0;
+}
+
+const struct window *fairq_window(const struct fairq *q)
+{
+    return &q->window;
+}
+
+int64_t fairq_in_flight_ns(const struct fairq *q)
+{
+    return q->in_flight_ns;
+}
+
+int64_t fairq_slack(const struct fairq *q)
+{
+    return place_slack(q) / VIRTUAL;
+}

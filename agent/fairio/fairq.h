@@ -1,0 +1,122 @@
+/*
+ * fairq - whose bytes move next on one device. The queue decides, in device time; others move.
+ *
+ *   tenant -- weight, reservation, limits
+ *     job  -- jobs of a tenant share what it gets evenly, by start tags of their own
+ *       stream -- one direction of one file or pipe; streams of a job take turns
+ *         request -- bytes to move, in order; cut into chunks when they are granted
+ *
+ * Order: every tenant has a virtual start S, device time it got divided by its weight. V never runs ahead of the
+ * smallest S of those that have work. Among those with S <= V + q the one goes first that would be finished earliest
+ * (S + cost / weight), so a small operation doesn't wait behind the large ones of many; q is one chunk at the mean
+ * weight. Who has a reservation and is behind it goes before all that. Whoever comes back from idleness starts at V:
+ * nothing is saved up.
+ *
+ *   Bound, for any two tenants with work, without reservations, over any interval:
+ *     |D_f/w_f - D_m/w_m| <= C_f/w_f + C_m/w_m + 2q        (D: what they were charged, C: their largest chunk)
+ *   With q = 0 this is start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996.
+ *
+ * Charging: the cost of a chunk is charged when it is granted; what was not moved is given back once, when it is done.
+ * An operation that takes ten times what it should (one second at least) leaves the window; its tenant is granted
+ * nothing more until it comes back.
+ *
+ * Ownership: the queue owns everything; ids are plain values, and find nothing once what they named is gone.
+ * Bounds:    all of struct fairq_setup, given at birth; beyond them -ENOSPC.
+ * Units:     ns of a clock that only goes forward, given by the caller; bytes; parts per million.
+ * Purity:    pure: no clock, no ring. Ties break by id: the same calls give the same grants on any machine.
+ */
+#ifndef REEVE_AGENT_FAIRIO_FAIRQ_H
+#define REEVE_AGENT_FAIRIO_FAIRQ_H
+
+#include "agent/fairio/cost.h"
+#include "agent/fairio/window.h"
+#include "base/macros.h"
+
+#define FQ_WEIGHT_MAX 10000u
+#define FQ_CHUNK_CONTENDED ((uint64_t)128 << 10)
+#define FQ_CHUNK_ALONE ((uint64_t)512 << 10)
+#define FQ_CONTENDED_NS INT64_C(50000000)  /* a second tenant had work within this */
+#define FQ_BURST_NS INT64_C(100000000)     /* what a limit lets through at once: its rate times this */
+#define FQ_STUCK_MIN_NS INT64_C(1000000000)
+#define FQ_STUCK_FACTOR 10
+
+struct fairq;
+typedef uint64_t fq_id; /* never 0 */
+
+struct fairq_setup {
+    struct io_cost cost;
+    int64_t contended_ns, alone_ns; /* the window's two ends; 0 = window.h's */
+    uint32_t tenants_max, jobs_max, streams_max, requests_max, grants_max;
+};
+
+/* 0 = none, but for the weight. */
+struct fq_share {
+    uint32_t weight;       /* 1..FQ_WEIGHT_MAX */
+    uint32_t reserved_ppm; /* of the device's time, at the speed it really has */
+    uint32_t limit_ppm;    /* of the device's time, at its nominal speed */
+    uint64_t bytes_per_s, ops_per_s;
+};
+
+struct fq_request {
+    enum io_dir dir;
+    bool random;
+    uint64_t bytes; /* <= IO_BYTES_MAX; 0 = one operation without bytes, as fsync is */
+    uint64_t token; /* the caller's */
+};
+
+struct fq_grant {
+    fq_id id, stream;
+    uint64_t token, offset, bytes; /* offset within the request */
+    int64_t cost_ns;
+    bool last; /* the request's last chunk */
+};
+
+/* What an operator asks of a tenant. */
+enum fq_standing {
+    FQ_IDLE,    /* nothing to move */
+    FQ_READY,   /* waits for its turn or for the window */
+    FQ_FULL,    /* everything it has to move is in flight already */
+    FQ_LIMITED, /* by its own limit; until_ns */
+    FQ_STUCK,   /* an operation of its does not come back */
+};
+struct fq_view {
+    enum fq_standing standing;
+    int64_t until_ns;
+    int64_t charged_ns; /* net, since it was added */
+    uint64_t granted_ops, moved_bytes;
+    int64_t in_flight_ns, stuck_ns;
+};
+
+/* -EINVAL: costs or bounds out of range; -ENOMEM. */
+int fairq_new(struct fairq **ret, const struct fairq_setup *setup, int64_t now_ns) MUST_USE;
+void fairq_free(struct fairq *q); /* NULL is fine */
+
+/* -EINVAL: a share out of range. -ENOSPC. */
+int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret) MUST_USE;
+/* -ENOENT, -EINVAL. */
+int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share, int64_t now_ns) MUST_USE;
+int fairq_tenant_drop(struct fairq *q, fq_id tenant) MUST_USE;                           /* -EBUSY: it has jobs */
+int fairq_job_add(struct fairq *q, fq_id tenant, fq_id *ret) MUST_USE;                   /* -ENOENT, -ENOSPC, -ENOMEM */
+int fairq_job_drop(struct fairq *q, fq_id job) MUST_USE;                                 /* -EBUSY: it has streams */
+/* At most `out_max` chunks of it are in flight: 1 where their order counts. */
+int fairq_stream_add(struct fairq *q, fq_id job, uint32_t out_max, fq_id *ret) MUST_USE; /* -ENOENT, -ENOSPC, -EINVAL */
+int fairq_stream_drop(struct fairq *q, fq_id stream) MUST_USE; /* forgets what waits; -EBUSY: something is in flight */
+
+int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, int64_t now_ns) MUST_USE;
+/* The next chunk, when there is one and the window has room for it. Call until false. */
+bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret);
+/* It is done: so many bytes moved (an error: 0). Late or unknown ids are nothing. */
+void fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns);
+/* Device time that a tenant took by itself, past this queue: it waits its turn accordingly. */
+void fairq_charge(struct fairq *q, fq_id tenant, int64_t cost_ns);
+/* Window, speed, operations that don't come back. Each WINDOW_TICK_NS while anything is in flight or waits. */
+void fairq_tick(struct fairq *q, int64_t now_ns);
+/* When fairq_next() may have something that it hasn't now, without any other call; INT64_MAX = never. */
+int64_t fairq_wake_ns(const struct fairq *q);
+
+int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret) MUST_USE; /* -ENOENT */
+const struct window *fairq_window(const struct fairq *q);
+int64_t fairq_in_flight_ns(const struct fairq *q);
+int64_t fairq_slack(const struct fairq *q); /* q of the bound, in ns, at weight 1 */
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * state - what fairq*.c share: the queue's tables. Nobody else includes it.
+ *
+ * A tenant is in exactly one place:
+ *   NOWHERE   nothing can be granted to it: no work, all of it in flight, or stuck
+ *   WAITING   in `waiting`, by start: S > V + q
+ *   ELIGIBLE  in `eligible`, by start, and in `finish`, by finish; stays so until it is served
+ *   LIMITED   in `limited`, by when its limits let it go on
+ * and, when WAITING or ELIGIBLE with a reservation, in `reserved` as well.
+ */
+#ifndef REEVE_AGENT_FAIRIO_STATE_H
+#define REEVE_AGENT_FAIRIO_STATE_H
+
+#include "agent/fairio/fairq.h"
+#include "base/heap.h"
+
+#define VIRTUAL 1024 /* virtual time: ns * VIRTUAL / weight */
+#define NONE UINT32_MAX
+
+/* Slots of one kind: taken ones have an odd generation. */
+struct slot {
+    uint32_t generation, next_free;
+};
+
+enum place { NOWHERE, WAITING, ELIGIBLE, LIMITED };
+
+struct tenant {
+    struct slot slot;
+    struct fq_share share;
+    enum place place;
+    uint32_t at, at_finish, at_reserved; /* in waiting, eligible or limited; in finish; in reserved */
+    int64_t start;             /* S */
+    int64_t finish;            /* S and what its next chunk takes, as of when it became eligible */
+    int64_t unlock_ns;         /* LIMITED: until then */
+    int64_t reserve_ns;        /* when its reservation is behind */
+    int64_t bytes_ns, ops_ns, time_ns; /* when each limit is paid off */
+    struct heap jobs;          /* those with something to grant, by start tag */
+    int64_t job_now;           /* the tag served last: a job that comes back starts there */
+    uint32_t jobs_count;
+    uint32_t in_flight;        /* grants */
+    uint64_t pending;          /* requests */
+    struct fq_view seen;
+};
+struct job {
+    struct slot slot;
+    uint32_t tenant, streams_count;
+    uint32_t at;               /* in its tenant's heap */
+    int64_t tag;
+    uint32_t first;            /* ring of its streams that have something to grant; NONE */
+};
+struct stream {
+    struct slot slot;
+    uint32_t job, out, out_max;
+    uint32_t first, last;      /* requests; NONE */
+    uint32_t before, after;    /* in the job's ring; NONE = not in it */
+};
+struct request {
+    uint32_t next;             /* in its stream, or free */
+    struct fq_request what;
+    uint64_t granted;          /* bytes of it */
+};
+struct grant {
+    struct slot slot;
+    uint32_t stream, older, newer;
+    int64_t cost_ns, since_ns;
+    uint64_t bytes;
+    enum io_dir dir;
+    bool random, stuck;
+};
+
+struct fairq {
+    struct fairq_setup with;
+    struct window window;
+    struct tenant *tenants;
+    struct job *jobs;
+    struct stream *streams;
+    struct request *requests;
+    struct grant *grants;
+    uint32_t free_tenant, free_job, free_stream, free_request, free_grant;
+    struct heap waiting, eligible, finish, reserved, limited;
+    int64_t virtual_now;       /* V */
+    uint64_t weights;          /* of those waiting or eligible */
+    int64_t chunk_ns;          /* C: one chunk of FQ_CHUNK_CONTENDED, the dearer direction */
+    int64_t in_flight_ns;      /* in the window */
+    uint32_t in_flight, oldest, newest; /* grants by age */
+    uint32_t seen_tenant, other_tenant; /* the last two different ones with work */
+    int64_t seen_ns, other_ns;
+};
+
+/* fairq_place.c: where a tenant is. */
+void place_enter(struct fairq *q, struct tenant *t, int64_t now_ns); /* it may have become able to go */
+void place_leave(struct fairq *q, struct tenant *t);
+void place_move_start(struct fairq *q, struct tenant *t, int64_t by); /* S, and what depends on it */
+void place_release(struct fairq *q, int64_t now_ns);   /* limits that are paid off */
+struct tenant *place_pick(struct fairq *q, int64_t now_ns, bool *ret_reserved); /* NULL: nobody */
+int64_t place_slack(const struct fairq *q);            /* q, virtual */
+int64_t virtual_of(int64_t cost_ns, uint32_t weight);
+
+/* fairq_work.c: jobs, streams and requests of a tenant. */
+struct work {
+    struct job *job;
+    struct stream *stream;
+    struct request *request;
+    uint64_t bytes; /* of the next chunk */
+    int64_t cost_ns;
+};
+bool work_is_there(const struct tenant *t);
+struct work work_head(struct fairq *q, struct tenant *t, int64_t now_ns); /* there is some */
+void work_take(struct fairq *q, struct tenant *t, struct work *w);        /* its chunk is granted */
+void work_list(struct fairq *q, struct stream *s);                        /* it may have something to grant */
+void work_unlist(struct fairq *q, struct stream *s);
+bool work_is_contended(const struct fairq *q, int64_t now_ns);
+void work_note(struct fairq *q, uint32_t tenant, int64_t now_ns);
+
+#endif

@@ -1,0 +1,216 @@
+/*
+ * model - the same order by the plainest means: arrays, scanned from end to end. One job and one stream a tenant.
+ * It shares the cost table and the window with the product, and nothing of its data structures.
+ */
+#ifndef REEVE_TESTS_AGENT_FAIRIO_MODEL_H
+#define REEVE_TESTS_AGENT_FAIRIO_MODEL_H
+
+#include "tests/agent/fairio/device.h"
+
+#define MODEL_TENANTS 12
+#define MODEL_REQUESTS 64
+#define MODEL_V 1024
+
+enum model_place { M_NOWHERE, M_WAITING, M_ELIGIBLE, M_LIMITED };
+
+struct model_tenant {
+    struct fq_share share;
+    enum model_place place;
+    int64_t start, finish, reserve, bytes_ns, ops_ns, time_ns, unlock, charged;
+    struct fq_request requests[MODEL_REQUESTS];
+    uint64_t granted; /* of the first */
+    unsigned pending, out;
+};
+
+struct model {
+    struct model_tenant t[MODEL_TENANTS];
+    unsigned count;
+    struct window window;
+    int64_t v, in_flight;
+    int seen, other;
+    int64_t seen_ns, other_ns;
+};
+
+struct model_grant {
+    unsigned tenant;
+    uint64_t bytes, offset;
+    int64_t cost;
+    enum io_dir dir;
+    bool random;
+};
+
+static inline int64_t model_virtual(int64_t cost, uint32_t weight)
+{
+    return (int64_t)((fq_wide)cost * MODEL_V / weight);
+}
+
+static inline int64_t model_chunk_cost(void)
+{
+    return io_cost_of(&disk_cost, IO_READ, true, FQ_CHUNK_CONTENDED);
+}
+
+static inline bool model_contended(const struct model *m, int64_t now)
+{
+    return m->other >= 0 && now - m->other_ns < FQ_CONTENDED_NS;
+}
+
+static inline void model_note(struct model *m, unsigned i, int64_t now)
+{
+    if (m->seen != (int)i) {
+        m->other = m->seen;
+        m->other_ns = m->seen_ns;
+        m->seen = (int)i;
+    }
+    m->seen_ns = now;
+}
+
+static inline uint64_t model_bytes(const struct model *m, const struct model_tenant *t, int64_t now)
+{
+    uint64_t most = model_contended(m, now) ? FQ_CHUNK_CONTENDED : FQ_CHUNK_ALONE;
+    most = MIN(most, io_cost_bytes_in(&disk_cost, t->requests[0].dir, m->window.limit_ns / 4));
+    return MIN(most, t->requests[0].bytes - t->granted);
+}
+
+static inline int64_t model_cost(const struct model *m, const struct model_tenant *t, int64_t now)
+{
+    return io_cost_of(&disk_cost, t->requests[0].dir, t->requests[0].random, model_bytes(m, t, now));
+}
+
+static inline void model_enter(struct model *m, struct model_tenant *t, int64_t now)
+{
+    if (t->place != M_NOWHERE || t->pending == 0)
+        return;
+    t->start = MAX(t->start, m->v);
+    int64_t unlock = INT64_MIN;
+    if (t->share.bytes_per_s > 0)
+        unlock = MAX(unlock, t->bytes_ns);
+    if (t->share.ops_per_s > 0)
+        unlock = MAX(unlock, t->ops_ns);
+    if (t->share.limit_ppm > 0)
+        unlock = MAX(unlock, t->time_ns);
+    t->place = unlock > now ? M_LIMITED : M_WAITING;
+    t->unlock = unlock;
+}
+
+static inline void model_post(struct model *m, unsigned i, const struct fq_request *r, int64_t now)
+{
+    struct model_tenant *t = &m->t[i];
+    if (t->pending == 0 && t->out == 0)
+        t->reserve = MAX(t->reserve, now);
+    t->requests[t->pending++] = *r;
+    model_note(m, i, now);
+    model_enter(m, t, now);
+}
+
+static inline bool model_is_ready(const struct model_tenant *t)
+{
+    return t->place == M_WAITING || t->place == M_ELIGIBLE;
+}
+
+static inline int model_pick(struct model *m, int64_t now, bool *reserved)
+{
+    int64_t least = INT64_MAX, weights = 0, ready = 0;
+    int best = -1;
+    for (unsigned i = 0; i < m->count; i++)
+        if (model_is_ready(&m->t[i])) {
+            least = MIN(least, m->t[i].start);
+            weights += m->t[i].share.weight;
+            ready++;
+        }
+    if (ready == 0)
+        return -1;
+    m->v = MAX(m->v, least);
+    for (unsigned i = 0; i < m->count; i++)
+        if (model_is_ready(&m->t[i]) && m->t[i].share.reserved_ppm > 0 &&
+            (best < 0 || m->t[i].reserve < m->t[best].reserve))
+            best = (int)i;
+    *reserved = best >= 0 && m->t[best].reserve <= now;
+    if (*reserved)
+        return best;
+    int64_t horizon = m->v + (int64_t)((fq_wide)model_chunk_cost() * MODEL_V * ready / weights);
+    best = -1;
+    for (unsigned i = 0; i < m->count; i++)
+        if (m->t[i].place == M_WAITING && m->t[i].start <= horizon) {
+            m->t[i].place = M_ELIGIBLE;
+            m->t[i].finish = m->t[i].start + model_virtual(model_cost(m, &m->t[i], now), m->t[i].share.weight);
+        }
+    for (unsigned i = 0; i < m->count; i++)
+        if (m->t[i].place == M_ELIGIBLE && (best < 0 || m->t[i].finish < m->t[best].finish))
+            best = (int)i;
+    return best;
+}
+
+static inline int64_t model_pay(int64_t at, int64_t now, fq_wide amount, fq_wide rate)
+{
+    return (int64_t)(MAX(at, now - FQ_BURST_NS) + (amount * SECOND + rate - 1) / rate);
+}
+
+static inline bool model_next(struct model *m, int64_t now, struct model_grant *ret)
+{
+    for (;;) { /* in the order of their times, then of their numbers */
+        int first = -1;
+        for (unsigned i = 0; i < m->count; i++)
+            if (m->t[i].place == M_LIMITED && m->t[i].unlock <= now &&
+                (first < 0 || m->t[i].unlock < m->t[first].unlock))
+                first = (int)i;
+        if (first < 0)
+            break;
+        m->t[first].place = M_NOWHERE;
+        m->t[first].reserve = MAX(m->t[first].reserve, now);
+        model_enter(m, &m->t[first], now);
+    }
+    bool reserved = false;
+    int i = model_pick(m, now, &reserved);
+    if (i < 0)
+        return false;
+    struct model_tenant *t = &m->t[i];
+    uint64_t bytes = model_bytes(m, t, now);
+    int64_t cost = model_cost(m, t, now);
+    if (m->in_flight > 0 && m->in_flight + cost > m->window.limit_ns)
+        return false;
+    *ret = (struct model_grant){(unsigned)i, bytes, t->granted, cost, t->requests[0].dir, t->requests[0].random};
+    m->in_flight += cost;
+    t->place = M_NOWHERE;
+    t->start += model_virtual(cost, t->share.weight);
+    if (reserved) {
+        t->start = MIN(t->start, m->v + 20 * model_virtual(model_chunk_cost(), t->share.weight));
+        t->reserve = MAX(t->reserve, now) + (int64_t)((fq_wide)cost * PPM * PPM /
+                                                      ((fq_wide)t->share.reserved_ppm * m->window.speed_ppm));
+    }
+    if (t->share.bytes_per_s > 0)
+        t->bytes_ns = model_pay(t->bytes_ns, now, (fq_wide)bytes, (fq_wide)t->share.bytes_per_s);
+    if (t->share.ops_per_s > 0)
+        t->ops_ns = model_pay(t->ops_ns, now, 1, (fq_wide)t->share.ops_per_s);
+    if (t->share.limit_ppm > 0)
+        t->time_ns = model_pay(t->time_ns, now, (fq_wide)cost * PPM, (fq_wide)t->share.limit_ppm * SECOND);
+    t->charged += cost;
+    t->out++;
+    model_note(m, (unsigned)i, now);
+    t->granted += bytes;
+    if (t->granted == t->requests[0].bytes) {
+        memmove(t->requests, t->requests + 1, --t->pending * sizeof t->requests[0]);
+        t->granted = 0;
+    }
+    model_enter(m, t, now);
+    return true;
+}
+
+static inline void model_done(struct model *m, const struct model_grant *g, uint64_t moved, int64_t now)
+{
+    struct model_tenant *t = &m->t[g->tenant];
+    int64_t cost = io_cost_of(&disk_cost, g->dir, g->random, moved);
+    int64_t lower = t->start - model_virtual(g->cost - cost, t->share.weight);
+    m->in_flight -= g->cost;
+    window_done(&m->window, cost);
+    if (g->cost > cost && lower >= m->v) {
+        t->finish -= t->start - lower;
+        t->start = lower;
+        t->charged -= g->cost - cost;
+    }
+    t->out--;
+    if (m->in_flight == 0)
+        window_idle(&m->window);
+    model_enter(m, t, now);
+}
+
+#endif

@@ -1,0 +1,402 @@
+#include <errno.h>
+
+#include "tests/agent/fairio/device.h"
+
+#define CLIENTS_MAX 16
+#define BACKLOG 128 /* requests each keeps waiting: more than the window holds */
+
+/* Runs `seconds` with every client backlogged; what each was charged, in parts per million of all. */
+static void run_backlogged(struct device *d, struct client *clients, unsigned count, int64_t until_ns,
+                           int64_t shares_ppm[CLIENTS_MAX])
+{
+    int64_t before[CLIENTS_MAX], all = 0;
+    for (unsigned i = 0; i < count; i++) {
+        before[i] = charged(d->q, clients[i].tenant);
+        struct fq_view v;
+        ck_assert_int_eq(fairq_view(d->q, clients[i].tenant, &v), 0);
+        for (int k = 0; v.standing == FQ_IDLE && k < BACKLOG; k++)
+            client_post(d->q, &clients[i], d->now_ns);
+    }
+    while (d->now_ns < until_ns) {
+        device_fill(d);
+        struct fq_grant g;
+        if (!device_step(d, &g)) {
+            d->now_ns = MIN(fairq_wake_ns(d->q), until_ns);
+            continue;
+        }
+        fairq_done(d->q, g.id, g.bytes, d->now_ns);
+        for (unsigned i = 0; i < count; i++)
+            if (g.last && clients[i].stream == g.stream)
+                client_post(d->q, &clients[i], d->now_ns);
+        device_tick(d);
+    }
+    for (unsigned i = 0; i < count; i++)
+        all += charged(d->q, clients[i].tenant) - before[i];
+    for (unsigned i = 0; i < count; i++)
+        shares_ppm[i] = all == 0 ? 0 : (charged(d->q, clients[i].tenant) - before[i]) * PPM / all;
+}
+
+static const struct share_row {
+    const char *sentence;
+    unsigned count;
+    struct fq_share shares[4];
+    uint64_t bytes[4];
+    int64_t want_ppm[4];
+    int64_t slow_percent; /* 0 = 100 */
+} share_rows[] = {
+    {"equal weights, equal shares", 2, {{.weight = 1}, {.weight = 1}}, {1 << 20, 1 << 20}, {500000, 500000}, 0},
+    {"4 KiB and 1 MiB share device time, not operations", 2, {{.weight = 1}, {.weight = 1}}, {4096, 1 << 20},
+     {500000, 500000}, 0},
+    {"1 to 10", 2, {{.weight = 1}, {.weight = 10}}, {4096, 1 << 20}, {90909, 909091}, 0},
+    {"1 to 2 to 7", 3, {{.weight = 1}, {.weight = 2}, {.weight = 7}}, {65536, 1 << 20, 4096},
+     {100000, 200000, 700000}, 0},
+    {"a reservation holds against a large weight", 2, {{.weight = 1, .reserved_ppm = 500000}, {.weight = 9}},
+     {1 << 20, 1 << 20}, {500000, 500000}, 0},
+    {"and on a device at half its speed", 2, {{.weight = 1, .reserved_ppm = 500000}, {.weight = 9}},
+     {1 << 20, 1 << 20}, {500000, 500000}, 200},
+    {"a reservation below its share changes nothing", 2, {{.weight = 1, .reserved_ppm = 200000}, {.weight = 1}},
+     {1 << 20, 1 << 20}, {500000, 500000}, 0},
+    {"reservation, weight and limit together", 3,
+     {{.weight = 1, .reserved_ppm = 300000}, {.weight = 2}, {.weight = 1, .limit_ppm = 100000}},
+     {1 << 20, 1 << 20, 1 << 20}, {300000, 600000, 100000}, 0},
+};
+
+START_TEST(shares_of_device_time_are_as_configured)
+{
+    const struct share_row *r = &share_rows[_i];
+    struct fairq *q = new_queue();
+    struct client clients[CLIENTS_MAX];
+    int64_t got[CLIENTS_MAX];
+    struct device d;
+    device_init(&d, q, 1);
+    d.slow_percent = r->slow_percent == 0 ? 100 : r->slow_percent;
+    for (unsigned i = 0; i < r->count; i++)
+        clients[i] = new_client(q, r->shares[i], r->bytes[i], r->bytes[i] <= 4096);
+    run_backlogged(&d, clients, r->count, 2 * SECOND, got); /* until the speed is known */
+    run_backlogged(&d, clients, r->count, 12 * SECOND, got);
+    for (unsigned i = 0; i < r->count; i++)
+        ck_assert_msg(got[i] > r->want_ppm[i] - 12000 && got[i] < r->want_ppm[i] + 12000,
+                      "%s: tenant %u has %" PRId64 " ppm of %" PRId64, r->sentence, i, got[i], r->want_ppm[i]);
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(a_lone_tenant_has_the_whole_device)
+{
+    struct fairq *q = new_queue();
+    struct client c = new_client(q, (struct fq_share){.weight = 3}, 1 << 20, false);
+    struct device d;
+    int64_t got[CLIENTS_MAX];
+    device_init(&d, q, 1);
+    run_backlogged(&d, &c, 1, 5 * SECOND, got);
+    ck_assert_int_gt(d.busy_ns, 4990 * MS);
+    ck_assert_int_eq(fairq_window(q)->limit_ns, WINDOW_ALONE_NS);
+    fairq_free(q);
+}
+END_TEST
+
+static const struct limit_row {
+    const char *sentence;
+    struct fq_share share;
+    int64_t most_ns; /* of ten seconds; 0 = by bytes or operations */
+    uint64_t most_bytes, most_ops;
+} limit_rows[] = {
+    {"a tenth of the device's time", {.weight = 1, .limit_ppm = 100000}, SECOND + 30 * MS, 0, 0},
+    {"ten megabytes a second", {.weight = 1, .bytes_per_s = 10 << 20}, 0, (uint64_t)103 << 20, 0},
+    {"a hundred operations a second", {.weight = 1, .ops_per_s = 100}, 0, 0, 1020},
+};
+
+START_TEST(a_limit_is_kept_even_alone)
+{
+    const struct limit_row *r = &limit_rows[_i];
+    struct fairq *q = new_queue();
+    struct client c = new_client(q, r->share, 64 << 10, false);
+    struct device d;
+    struct fq_view v;
+    int64_t got[CLIENTS_MAX];
+    device_init(&d, q, 1);
+    run_backlogged(&d, &c, 1, 10 * SECOND, got);
+    ck_assert_int_eq(fairq_view(q, c.tenant, &v), 0);
+    ck_assert_int_eq(v.standing, FQ_LIMITED);
+    ck_assert_int_gt(v.until_ns, d.now_ns - SECOND);
+    if (r->most_ns > 0)
+        ck_assert_msg(v.charged_ns <= r->most_ns && v.charged_ns > r->most_ns * 9 / 10, "%s: %" PRId64, r->sentence,
+                      v.charged_ns);
+    if (r->most_bytes > 0)
+        ck_assert_msg(v.moved_bytes <= r->most_bytes && v.moved_bytes > r->most_bytes * 9 / 10, "%s: %" PRIu64,
+                      r->sentence, v.moved_bytes);
+    if (r->most_ops > 0)
+        ck_assert_msg(v.granted_ops <= r->most_ops && v.granted_ops > r->most_ops * 9 / 10, "%s: %" PRIu64,
+                      r->sentence, v.granted_ops);
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(nothing_is_saved_up_while_idle)
+{
+    struct fairq *q = new_queue();
+    struct client clients[2] = {new_client(q, (struct fq_share){.weight = 1}, 1 << 20, false),
+                                new_client(q, (struct fq_share){.weight = 1}, 1 << 20, false)};
+    struct device d;
+    int64_t got[CLIENTS_MAX];
+    device_init(&d, q, 1);
+    run_backlogged(&d, clients, 1, 5 * SECOND, got);
+    run_backlogged(&d, clients, 2, 5 * SECOND + 100 * MS, got);
+    ck_assert_msg(got[0] > 470000 && got[0] < 530000, "%" PRId64, got[0]);
+    fairq_free(q);
+}
+END_TEST
+
+/* The point of the whole: it waits about as long as the window is, however many are noisy. */
+START_TEST(a_small_operation_passes_the_noisy)
+{
+    struct fairq *q = new_queue();
+    struct client noisy[CLIENTS_MAX], victim = new_client(q, (struct fq_share){.weight = 1}, 4096, true);
+    struct device d;
+    int64_t worst = 0, posted = -1;
+    device_init(&d, q, 1);
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        noisy[i] = new_client(q, (struct fq_share){.weight = 1}, 1 << 20, false);
+        for (int k = 0; k < 32; k++)
+            client_post(q, &noisy[i], 0);
+    }
+    while (d.now_ns < 3 * SECOND) {
+        if (posted < 0) {
+            posted = d.now_ns;
+            client_post(q, &victim, posted);
+        }
+        device_fill(&d);
+        struct fq_grant g;
+        ck_assert(device_step(&d, &g));
+        fairq_done(q, g.id, g.bytes, d.now_ns);
+        if (g.stream == victim.stream) {
+            worst = d.now_ns > SECOND ? MAX(worst, d.now_ns - posted) : worst;
+            posted = -1;
+        }
+        for (unsigned i = 0; i < CLIENTS_MAX; i++)
+            if (g.last && g.stream == noisy[i].stream)
+                client_post(q, &noisy[i], d.now_ns);
+        device_tick(&d);
+    }
+    ck_assert_msg(worst > 0 && worst < 2 * MS, "%" PRId64 " ns", worst);
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone)
+{
+    struct fairq *q = new_queue();
+    struct client bad = new_client(q, (struct fq_share){.weight = 1}, 64 << 10, false),
+                  good = new_client(q, (struct fq_share){.weight = 1}, 64 << 10, false);
+    struct fq_grant g, stuck[16];
+    unsigned held = 0;
+    struct fq_view v;
+    for (int i = 0; i < 8; i++)
+        client_post(q, &bad, 0);
+    for (; fairq_next(q, 0, &g); held++)
+        stuck[held] = g;
+    ck_assert_uint_gt(held, 0);
+    client_post(q, &bad, 0);
+    fairq_tick(q, SECOND / 2);
+    ck_assert_int_gt(fairq_in_flight_ns(q), 0);
+    fairq_tick(q, 30 * SECOND);
+    ck_assert_int_eq(fairq_in_flight_ns(q), 0);
+    ck_assert_int_eq(fairq_view(q, bad.tenant, &v), 0);
+    ck_assert_int_eq(v.standing, FQ_STUCK);
+    client_post(q, &good, 30 * SECOND);
+    ck_assert(fairq_next(q, 30 * SECOND, &g));
+    ck_assert_uint_eq(g.stream, good.stream);
+    ck_assert(!fairq_next(q, 30 * SECOND, &g)); /* nothing for the other */
+    for (unsigned i = 0; i < held; i++)
+        fairq_done(q, stuck[i].id, stuck[i].bytes, 31 * SECOND); /* it comes back after all */
+    ck_assert_int_eq(fairq_in_flight_ns(q), io_cost_of(&disk_cost, IO_READ, false, 64 << 10));
+    ck_assert(fairq_next(q, 31 * SECOND, &g));
+    ck_assert_uint_eq(g.stream, bad.stream);
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(what_was_not_moved_is_given_back_once)
+{
+    struct fairq *q = new_queue();
+    struct client c = new_client(q, (struct fq_share){.weight = 1}, 64 << 10, false);
+    struct fq_grant g, other;
+    struct fq_view v;
+    client_post(q, &c, 0);
+    client_post(q, &c, 0);
+    ck_assert(fairq_next(q, 0, &g));
+    ck_assert(fairq_next(q, 0, &other));
+    int64_t before = charged(q, c.tenant);
+    fairq_done(q, g.id, 4096, 1);
+    int64_t refund =
+        io_cost_of(&disk_cost, IO_READ, false, 64 << 10) - io_cost_of(&disk_cost, IO_READ, false, 4096);
+    ck_assert_int_eq(charged(q, c.tenant), before - refund);
+    int64_t after = charged(q, c.tenant);
+    fairq_done(q, g.id, 0, 2); /* said twice */
+    ck_assert_int_eq(charged(q, c.tenant), after);
+    ck_assert_int_eq(fairq_view(q, c.tenant, &v), 0);
+    ck_assert_uint_eq(v.moved_bytes, 4096);
+    ck_assert_int_eq(v.in_flight_ns, other.cost_ns);
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(jobs_of_a_tenant_share_evenly_and_streams_take_turns)
+{
+    struct fairq *q = new_queue();
+    struct client c = new_client(q, (struct fq_share){.weight = 1}, 1 << 20, false);
+    fq_id small, streams[2];
+    uint64_t bytes[3] = {0};
+    ck_assert_int_eq(fairq_job_add(q, c.tenant, &small), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(fairq_stream_add(q, small, 8, &streams[i]), 0);
+    struct fq_request r = {.bytes = 16 << 20};
+    ck_assert_int_eq(fairq_post(q, c.stream, &r, 0), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(fairq_post(q, streams[i], &r, 0), 0);
+    for (int i = 0; i < 40; i++) {
+        struct fq_grant g;
+        ck_assert(fairq_next(q, i, &g));
+        bytes[g.stream == c.stream ? 0 : g.stream == streams[0] ? 1 : 2] += g.bytes;
+        fairq_done(q, g.id, g.bytes, i);
+    }
+    ck_assert_uint_eq(bytes[0], bytes[1] + bytes[2]);
+    ck_assert_uint_eq(bytes[1], bytes[2]);
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(a_stream_with_one_in_flight_keeps_its_order)
+{
+    struct fairq *q = new_queue();
+    struct client c = new_client(q, (struct fq_share){.weight = 1}, 0, false);
+    fq_id ordered;
+    struct fq_grant g;
+    uint64_t next = 0;
+    ck_assert_int_eq(fairq_stream_add(q, c.job, 1, &ordered), 0);
+    struct fq_request r = {.dir = IO_WRITE, .bytes = 5 << 20, .token = 7};
+    ck_assert_int_eq(fairq_post(q, ordered, &r, 0), 0);
+    while (next < r.bytes) {
+        ck_assert(fairq_next(q, 0, &g));
+        ck_assert_uint_eq(g.offset, next);
+        ck_assert_uint_eq(g.token, 7);
+        next += g.bytes;
+        ck_assert_int_eq(g.last, next == r.bytes);
+        struct fq_grant none;
+        ck_assert(!fairq_next(q, 0, &none));
+        fairq_done(q, g.id, g.bytes, 0);
+    }
+    ck_assert(!fairq_next(q, 0, &g));
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(the_window_is_narrow_only_while_it_is_contended)
+{
+    struct fairq *q = new_queue();
+    struct client a = new_client(q, (struct fq_share){.weight = 1}, 1 << 20, false),
+                  b = new_client(q, (struct fq_share){.weight = 1}, 1 << 20, false);
+    struct client both[2] = {a, b};
+    struct device d;
+    int64_t got[CLIENTS_MAX];
+    device_init(&d, q, 1);
+    run_backlogged(&d, &a, 1, SECOND, got);
+    ck_assert_int_eq(fairq_window(q)->limit_ns, WINDOW_ALONE_NS);
+    run_backlogged(&d, both, 2, 2 * SECOND, got);
+    ck_assert_int_lt(fairq_window(q)->limit_ns, 2 * WINDOW_CONTENDED_NS);
+    ck_assert_int_ge(fairq_window(q)->limit_ns, WINDOW_CONTENDED_NS);
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(bounds_and_ids_are_kept)
+{
+    struct fairq *q = NULL;
+    struct fairq_setup setup = {.cost = disk_cost, .tenants_max = 1, .jobs_max = 1, .streams_max = 1,
+                                .requests_max = 1, .grants_max = 1};
+    struct fq_share share = {.weight = 1}, none = {.weight = 0}, heavy = {.weight = FQ_WEIGHT_MAX + 1};
+    struct fq_request r = {.bytes = 4096}, huge = {.bytes = IO_BYTES_MAX + 1};
+    struct fq_grant g, more;
+    struct fq_view v;
+    fq_id t, j, s, other;
+    ck_assert_int_eq(fairq_new(&q, &(struct fairq_setup){.cost = disk_cost}, 0), -EINVAL);
+    ck_assert_int_eq(fairq_new(&q, &setup, 0), 0);
+    ck_assert_int_eq(fairq_tenant_add(q, &none, &t), -EINVAL);
+    ck_assert_int_eq(fairq_tenant_add(q, &heavy, &t), -EINVAL);
+    ck_assert_int_eq(fairq_tenant_add(q, &share, &t), 0);
+    ck_assert_int_eq(fairq_tenant_add(q, &share, &other), -ENOSPC);
+    ck_assert_int_eq(fairq_job_add(q, t, &j), 0);
+    ck_assert_int_eq(fairq_job_add(q, t, &other), -ENOSPC);
+    ck_assert_int_eq(fairq_stream_add(q, j, 0, &s), -EINVAL);
+    ck_assert_int_eq(fairq_stream_add(q, j, 1, &s), 0);
+    ck_assert_int_eq(fairq_post(q, s, &huge, 0), -EINVAL);
+    ck_assert_int_eq(fairq_post(q, s, &r, 0), 0);
+    ck_assert_int_eq(fairq_post(q, s, &r, 0), -ENOSPC);
+    ck_assert(fairq_next(q, 0, &g));
+    ck_assert_int_eq(fairq_post(q, s, &r, 0), 0); /* granted whole: its place is free again */
+    ck_assert(!fairq_next(q, 0, &more));          /* all grants are out */
+    ck_assert_int_eq(fairq_stream_drop(q, s), -EBUSY);
+    ck_assert_int_eq(fairq_job_drop(q, j), -EBUSY);
+    ck_assert_int_eq(fairq_tenant_drop(q, t), -EBUSY);
+    fairq_done(q, g.id, 4096, 1);
+    ck_assert_int_eq(fairq_view(q, t, &v), 0);
+    ck_assert_int_eq(v.standing, FQ_READY);
+    ck_assert_int_eq(fairq_stream_drop(q, s), 0);
+    ck_assert_int_eq(fairq_view(q, t, &v), 0);
+    ck_assert_int_eq(v.standing, FQ_IDLE);
+    ck_assert_int_eq(fairq_post(q, s, &r, 0), -ENOENT);
+    ck_assert_int_eq(fairq_job_drop(q, j), 0);
+    ck_assert_int_eq(fairq_tenant_drop(q, t), 0);
+    ck_assert_int_eq(fairq_view(q, t, &v), -ENOENT);
+    ck_assert_int_eq(fairq_tenant_add(q, &share, &other), 0);
+    ck_assert_uint_ne(other, t);
+    fairq_done(q, g.id, 4096, 1); /* late: finds nothing */
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(direct_use_waits_its_turn)
+{
+    struct fairq *q = new_queue();
+    struct client a = new_client(q, (struct fq_share){.weight = 1}, 64 << 10, false),
+                  b = new_client(q, (struct fq_share){.weight = 1}, 64 << 10, false);
+    struct fq_grant g;
+    for (int i = 0; i < 100; i++) {
+        client_post(q, &a, 0);
+        client_post(q, &b, 0);
+    }
+    fairq_charge(q, a.tenant, 20 * io_cost_of(&disk_cost, IO_READ, false, 64 << 10));
+    unsigned of_b = 0;
+    for (int i = 0; i < 20; i++) {
+        ck_assert(fairq_next(q, 0, &g));
+        of_b += g.stream == b.stream;
+        fairq_done(q, g.id, g.bytes, 0);
+    }
+    ck_assert_uint_ge(of_b, 18);
+    fairq_free(q);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("agent/fairio/fairq");
+    TCase *t = tcase_create("fairq");
+    tcase_add_loop_test(t, shares_of_device_time_are_as_configured, 0, (int)COUNT_OF(share_rows));
+    tcase_add_test(t, a_lone_tenant_has_the_whole_device);
+    tcase_add_loop_test(t, a_limit_is_kept_even_alone, 0, (int)COUNT_OF(limit_rows));
+    tcase_add_test(t, nothing_is_saved_up_while_idle);
+    tcase_add_test(t, a_small_operation_passes_the_noisy);
+    tcase_add_test(t, a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone);
+    tcase_add_test(t, what_was_not_moved_is_given_back_once);
+    tcase_add_test(t, jobs_of_a_tenant_share_evenly_and_streams_take_turns);
+    tcase_add_test(t, a_stream_with_one_in_flight_keeps_its_order);
+    tcase_add_test(t, the_window_is_narrow_only_while_it_is_contended);
+    tcase_add_test(t, bounds_and_ids_are_kept);
+    tcase_add_test(t, direct_use_waits_its_turn);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
