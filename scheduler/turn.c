@@ -8,7 +8,9 @@
 #include "scheduler/exit_codes.h"
 #include "scheduler/turn_inner.h"
 
-enum { WAKE_MS = 20 };
+/* Shares of a batch: whoever asks more than fits must not keep the core from deciding (starts, but renewals too), nor
+ * nodes from reporting. What one leaves is the next one's. */
+enum { WAKE_MS = 20, QUARTER = TURN_BATCH_MAX / 4 };
 
 /* ---- the inbox ---- */
 static void inbox_push(struct inbox *b, struct request *r)
@@ -26,6 +28,7 @@ static void inbox_push_front(struct inbox *b, struct request *r)
     if (b->last == &b->first)
         b->last = &r->next;
     b->count++;
+    b->deferred++;
 }
 
 static struct request *inbox_pop(struct inbox *b)
@@ -38,6 +41,7 @@ static struct request *inbox_pop(struct inbox *b)
         b->last = &b->first;
     r->next = NULL;
     b->count--;
+    b->deferred -= b->deferred > 0;
     return r;
 }
 
@@ -51,26 +55,24 @@ static void request_unavailable(struct turn *t, struct request *r, const char *w
 
 void turn_fail_inbox(struct turn *t, const char *why)
 {
-    struct inbox kept = {.last = &kept.first};
-    for (struct request *r; (r = inbox_pop(&t->inbox)) != NULL;) {
-        if (r->ops->patient)
-            inbox_push(&kept, r);
-        else
-            request_unavailable(t, r, why);
-    }
-    for (struct request *r; (r = inbox_pop(&kept)) != NULL;)
-        inbox_push(&t->inbox, r);
+    for (struct request *r; (r = inbox_pop(&t->inbox)) != NULL;)
+        request_unavailable(t, r, why);
+}
+
+static struct inbox *inbox_of(struct turn *t, const struct request *r)
+{
+    return r->ops->patient ? &t->nodes : &t->inbox;
 }
 
 void turn_post(struct turn *t, struct request *r)
 {
     if (t->state != TURN_READY && !r->ops->patient) {
         request_unavailable(t, r, t->store_text);
-    } else if (t->inbox.count >= TURN_INBOX_MAX) {
+    } else if (inbox_of(t, r)->count >= TURN_INBOX_MAX) {
         t->stats.busy_total++;
         request_unavailable(t, r, "busy: too many requests are waiting");
     } else {
-        inbox_push(&t->inbox, r);
+        inbox_push(inbox_of(t, r), r);
     }
 }
 
@@ -80,7 +82,7 @@ void turn_repost(struct turn *t, struct request *r)
     if (t->state != TURN_READY && !r->ops->patient)
         request_unavailable(t, r, t->store_text);
     else
-        inbox_push_front(&t->inbox, r);
+        inbox_push_front(inbox_of(t, r), r);
 }
 
 /* ---- building a batch ---- */
@@ -112,13 +114,14 @@ static void propose_term(struct turn *t, struct core_now now)
     t->term_announced = true;
 }
 
-static void propose_inbox(struct turn *t, struct core_now now)
+/* The first `left` of a box, until the batch holds `max` facts. */
+static void propose_inbox(struct turn *t, struct inbox *box, size_t left, size_t max, struct core_now now)
 {
     struct inbox later = {.last = &later.first};
-    for (size_t left = t->inbox.count; left > 0 && t->count < TURN_BATCH_MAX; left--) {
-        struct request *r = inbox_pop(&t->inbox);
+    for (; left > 0 && t->count < max; left--) {
+        struct request *r = inbox_pop(box);
         size_t n = 0;
-        switch (r->ops->propose(r, t->setup.core, now, t->facts + t->count, TURN_BATCH_MAX - t->count, &n)) {
+        switch (r->ops->propose(r, t->setup.core, now, t->facts + t->count, max - t->count, &n)) {
         case REQUEST_FACTS:
             batch_take(t, n, r);
             if (n == 0)
@@ -133,11 +136,20 @@ static void propose_inbox(struct turn *t, struct core_now now)
         }
     }
     if (later.first != NULL) { /* before those that came after them */
-        *later.last = t->inbox.first;
-        t->inbox.last = t->inbox.first == NULL ? later.last : t->inbox.last;
-        t->inbox.first = later.first;
-        t->inbox.count += later.count;
+        *later.last = box->first;
+        box->last = box->first == NULL ? later.last : box->last;
+        box->first = later.first;
+        box->count += later.count;
+        box->deferred += later.count;
     }
+}
+
+/* Who had to wait because something about the same job was on its way comes before anything new is said about it. */
+static void propose_all(struct turn *t, struct core_now now)
+{
+    propose_inbox(t, &t->inbox, t->inbox.deferred, QUARTER, now);
+    propose_inbox(t, &t->nodes, t->nodes.count, 2 * QUARTER, now);
+    propose_inbox(t, &t->inbox, t->inbox.count, 3 * QUARTER, now);
 }
 
 static void propose_decisions(struct turn *t, struct core_now now)
@@ -203,12 +215,12 @@ static void batch_begin(struct turn *t)
 {
     if (t->effects.count > TURN_UNSYNCED_MAX)
         return;
-    if (t->inbox.count == 0 && !t->decide_due && t->term_announced)
+    if (t->nodes.count + t->inbox.count == 0 && !t->decide_due && t->term_announced)
         return;
     struct core_now now = turn_now(t);
     t->first_seq = journal_seq(t->setup.journal) + 1;
     propose_term(t, now);
-    propose_inbox(t, now);
+    propose_all(t, now);
     propose_decisions(t, now);
     if (t->count == 0)
         return;
@@ -315,6 +327,7 @@ int turn_new(struct turn **ret, const struct turn_setup *setup, struct err *err)
         return err_set(err, -ENOMEM, "out of memory");
     t->setup = *setup;
     t->state = TURN_RECOVER;
+    t->nodes.last = &t->nodes.first;
     t->inbox.last = &t->inbox.first;
     t->term_floor = setup->term_floor;
     t->utc_us = setup->at_utc_us;
@@ -335,8 +348,9 @@ void turn_free(struct turn *t)
     if (t == NULL)
         return;
     store_close(t->store);
-    for (struct request *r; (r = inbox_pop(&t->inbox)) != NULL;)
+    for (struct request *r; (r = inbox_pop(&t->nodes)) != NULL;)
         request_unavailable(t, r, "reeved is stopping");
+    turn_fail_inbox(t, "reeved is stopping");
     for (size_t i = 0; i < t->count; i++) {
         if (t->owners[i] != NULL && --t->owners[i]->open == 0)
             request_unavailable(t, t->owners[i],
@@ -362,7 +376,7 @@ void turn_stats(const struct turn *t, struct turn_stats *ret)
     ret->durable = journal_durable(t->setup.journal);
     ret->archived = t->archived;
     ret->snapshot_seq = t->snapshot_seq;
-    ret->inbox = t->inbox.count;
+    ret->inbox = t->nodes.count + t->inbox.count;
     ret->inflight = t->count;
     ret->unsynced = t->effects.count;
     ret->store = t->store_text;

@@ -10,7 +10,9 @@
  *
  * One batch is in flight at a time; the next may leave while the fsync of the one before runs. An unknown outcome
  * is cleared up by reading what Redis has; the rest is sent again under the same seqs.
- * Bounds: TURN_INBOX_MAX requests wait, TURN_BATCH_MAX facts in a batch, TURN_UNSYNCED_MAX facts await their fsync.
+ * Bounds: TURN_INBOX_MAX requests of clients wait and as many of nodes, TURN_BATCH_MAX facts in a batch,
+ * TURN_UNSYNCED_MAX facts await their fsync. In a batch nodes come first, then clients; a quarter is left for what the
+ * core decides, however many ask.
  */
 #ifndef REEVE_SCHEDULER_TURN_H
 #define REEVE_SCHEDULER_TURN_H

@@ -24,6 +24,7 @@ struct effects { /* a ring, in the order of seq */
 struct inbox {
     struct request *first, **last;
     size_t count;
+    size_t deferred; /* of these, at the front: were asked already and had to wait, or have more to do */
 };
 
 struct turn {
@@ -39,7 +40,7 @@ struct turn {
     int64_t utc_us; /* of the newest fact: time never falls behind it */
     uint64_t term, term_floor;
 
-    struct inbox inbox;
+    struct inbox nodes, inbox; /* patient requests, and the others */
 
     /* The batch that is out, or whose outcome is unknown: entry i has seq `first_seq + i`. */
     struct fact facts[TURN_BATCH_MAX];
