@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/io/clock.h"
@@ -56,6 +57,7 @@ void wish_free(struct request *r)
         fields_clear(w->params_fields, w->params);
     if (w->reply_fields != NULL)
         fields_clear(w->reply_fields, &w->reply);
+    w->api->waiting[w->caller.uid % USER_SLOTS]--;
     free(w->params);
     free(w);
 }
@@ -69,6 +71,11 @@ void wish_unavailable(struct request *r, const char *why)
 void wish_post(const struct call *c, const struct request_ops *ops, const struct fields *params,
                const struct fields *reply)
 {
+    uint32_t *waiting = &c->api->waiting[c->caller.uid % USER_SLOTS];
+    if (*waiting >= API_WISHES_PER_USER) {
+        rpc_unavailable(c->api->server, c->ticket, "busy: too many of your requests are waiting", RETRY_MS);
+        return;
+    }
     struct wish *w = calloc(1, sizeof *w);
     void *copy = calloc(1, params->size);
     if (w == NULL || copy == NULL || fields_copy(params, c->params, copy) < 0) {
@@ -79,6 +86,7 @@ void wish_post(const struct call *c, const struct request_ops *ops, const struct
     }
     *w = (struct wish){.base = {.ops = ops}, .api = c->api, .ticket = *c->ticket, .caller = c->caller,
                        .params_fields = params, .reply_fields = reply, .params = copy};
+    ++*waiting;
     turn_post(c->api->turn, &w->base);
 }
 
@@ -178,6 +186,15 @@ static void on_call(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t
     methods[i].fn(&c);
 }
 
+/* The other half is for nodes, the journal and the store. */
+static size_t connections_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 64;
+    return MAX(MIN((size_t)limit.rlim_cur / 2, (size_t)API_CONNECTIONS_MAX), (size_t)1);
+}
+
 int api_new(struct api **ret, const struct api_setup *setup, struct err *err)
 {
     static rpc_handler handlers[CLIENT_METHOD_COUNT];
@@ -189,11 +206,13 @@ int api_new(struct api **ret, const struct api_setup *setup, struct err *err)
     for (size_t i = 0; i < CLIENT_METHOD_COUNT; i++)
         handlers[i] = on_call;
     struct rpc_handlers h = {client_methods, handlers, CLIENT_METHOD_COUNT, NULL, NULL};
-    int rc = rpc_listen(&a->server, setup->loop, setup->socket_path, 0666, API_CONNECTIONS_MAX, &h, a, err);
+    size_t connections = connections_max();
+    int rc = rpc_listen(&a->server, setup->loop, setup->socket_path, 0666, connections, &h, a, err);
     if (rc < 0) {
         free(a);
         return rc;
     }
+    rpc_server_per_user(a->server, MIN(connections / 4, (size_t)API_CONNECTIONS_PER_USER));
     *ret = a;
     return 0;
 }

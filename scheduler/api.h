@@ -6,6 +6,8 @@
  *
  * Who may what: an admin is root, reeved's own user, or named by the policy. Everybody else sees and touches only
  * jobs of tenants the policy gives them; another tenant's job answers exactly like one that doesn't exist.
+ * Bounds: API_CONNECTIONS_MAX, fewer where the process may have fewer descriptors; for each user
+ * API_CONNECTIONS_PER_USER and API_WISHES_PER_USER that wait.
  */
 #ifndef REEVE_SCHEDULER_API_H
 #define REEVE_SCHEDULER_API_H
@@ -15,6 +17,8 @@
 #include "scheduler/waiters.h"
 
 #define API_CONNECTIONS_MAX 8192
+#define API_CONNECTIONS_PER_USER 1024
+#define API_WISHES_PER_USER 2048 /* of what the turn lets wait, nobody has it all */
 
 struct api;
 

@@ -8,6 +8,8 @@
 #include "scheduler/api.h"
 #include "scheduler/users.h"
 
+enum { USER_SLOTS = 1024 }; /* users who meet in a slot share what one may have */
+
 struct api {
     struct api_setup setup;
     struct rpc_server *server;
@@ -15,6 +17,7 @@ struct api {
     struct turn *turn;
     uint64_t started_boot_us;
     uint64_t relays; /* log.read calls on their way to nodes */
+    uint32_t waiting[USER_SLOTS]; /* wishes on their way, by user */
     uint64_t calls_total[CLIENT_METHOD_COUNT], refusals_total;
 };
 

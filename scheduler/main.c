@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/io/clock.h"
@@ -114,6 +115,16 @@ static int folders_make(struct reeved *r, struct err *err)
     return rc;
 }
 
+/* Clients, nodes and files: as many as we may have. */
+static void raise_fds(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 /* The lock first: a second reeved must not take the sockets of the first. */
 static int journal_lock(struct reeved *r, struct err *err)
 {
@@ -199,6 +210,7 @@ static int start(struct reeved *r, struct err *err)
     const struct reeved_options *o = &r->options;
     struct recovered_files files = {0};
     writer_name(r->writer);
+    raise_fds();
     int rc = folders_make(r, err);
     if (rc == 0)
         rc = journal_lock(r, err);

@@ -30,7 +30,7 @@ struct rpc_server {
     int fd;
     struct watch *accepts;
     struct timer *retry;
-    size_t connections_max;
+    size_t connections_max, user_max;
     struct slot *slots;
     size_t *free_slots; /* stack */
     size_t free_count;
@@ -63,13 +63,13 @@ void rpc_server_forget(struct rpc_server *s, uint64_t conn_id)
 
 /* ---- accepting -------------------------------------------------------------------------------------------- */
 
-static void turn_away(int fd)
+static void turn_away(int fd, const char *why)
 {
     struct buf text = {0};
     struct refusal r = {0};
-    refusal_set(&r, "unavailable", NULL, "too many connections", NULL);
+    refusal_set(&r, "unavailable", NULL, why, NULL);
     r.retry_after_ms = 1000;
-    rpc_text_error(&text, "", RPC_UNAVAILABLE, "too many connections", &r);
+    rpc_text_error(&text, "", RPC_UNAVAILABLE, why, &r);
     ssize_t n = send(fd, buf_text(&text), text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)n; /* it sees the close at least */
     fields_clear(&refusal_fields, &r);
@@ -77,11 +77,37 @@ static void turn_away(int fd)
     close(fd);
 }
 
+static bool has_its_share(const struct rpc_server *s, uid_t uid)
+{
+    size_t count = 0;
+    if (s->connections_max - s->free_count < s->user_max)
+        return false; /* all together have not so many */
+    for (size_t i = 0; i < s->connections_max; i++)
+        count += s->slots[i].conn != NULL && s->slots[i].conn->peer.uid == uid;
+    return count >= s->user_max;
+}
+
+/* NULL: it may come in. */
+static const char *why_not(const struct rpc_server *s, int fd)
+{
+    struct ucred who = {.uid = (uid_t)-1};
+    socklen_t len = sizeof who;
+    if (s->free_count == 0)
+        return "too many connections";
+    if (s->user_max == 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.uid == 0 ||
+        who.uid == geteuid())
+        return NULL;
+    if (s->free_count <= s->connections_max / 64)
+        return "too many connections";
+    return has_its_share(s, who.uid) ? "too many connections of this user" : NULL;
+}
+
 static void admit(struct rpc_server *s, int fd)
 {
     struct rpc_conn *c = NULL;
-    if (s->free_count == 0) {
-        turn_away(fd);
+    const char *why = why_not(s, fd);
+    if (why != NULL) {
+        turn_away(fd, why);
         return;
     }
     if (rpc_conn_new(&c, s->door, fd) < 0)
@@ -223,6 +249,11 @@ void rpc_server_limits(struct rpc_server *s, uint32_t line_ms, size_t out_max)
 {
     s->door->line_ms = line_ms;
     s->door->out_max = out_max;
+}
+
+void rpc_server_per_user(struct rpc_server *s, size_t max)
+{
+    s->user_max = max;
 }
 
 void rpc_server_free(struct rpc_server *s)

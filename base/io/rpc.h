@@ -52,6 +52,9 @@ int rpc_listen(struct rpc_server **ret, struct loop *l, const char *path, mode_t
 void rpc_server_free(struct rpc_server *s);
 /* Other limits than RPC_LINE_MS and RPC_OUT_MAX; for tests and small machines. */
 void rpc_server_limits(struct rpc_server *s, uint32_t line_ms, size_t out_max);
+/* At most `max` connections of one user at a time, and the last 64th of all is kept for root and this program's own
+ * user, whom nothing of this binds. 0, as at first: all are alike. */
+void rpc_server_per_user(struct rpc_server *s, size_t max);
 
 /* Asynchronous client for daemons: connects once. Nobody listening is a failure at once; otherwise on_open comes with
  * the next round, or on_close. `h` is copied, its arrays are not. */

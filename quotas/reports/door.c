@@ -206,6 +206,7 @@ int door_open(struct door_rpc **ret, struct loop *loop, struct report *report, c
         free(d);
         return r;
     }
+    rpc_server_per_user(d->server, CONNECTIONS_MAX / 4);
     *ret = d;
     return 0;
 }

@@ -161,8 +161,8 @@ static inline void wish_free(struct request *r)
 
 static const struct request_ops ops = {true, propose, settled, unavailable, wish_free};
 
-static inline void post(struct cell *c, int (*check)(struct wish *w, struct core *core, struct core_now now, struct fact *out),
-                 uint64_t n)
+static inline void post(struct cell *c, int (*check)(struct wish *w, struct core *core, struct core_now now,
+                                                     struct fact *out), uint64_t n)
 {
     struct wish *w = calloc(1, sizeof *w);
     *w = (struct wish){.base = {.ops = &ops}, .cell = c, .check = check, .n = n};

@@ -176,7 +176,8 @@ static inline void on_silent(void *arg, struct rpc_conn *c, const struct rpc_tic
 static inline void on_child_open(void *arg, struct rpc_conn *c)
 {
     (void)arg;
-    child_tell("open", rpc_peer(c)->pid == getppid() && rpc_peer(c)->uid == getuid() ? "parent" : "stranger");
+    bool parent = rpc_peer(c)->pid == getppid();
+    child_tell("open", !parent ? "stranger" : rpc_peer(c)->uid == getuid() ? "parent" : "parent as another");
 }
 
 static inline void on_child_close(void *arg, struct rpc_conn *c, const char *why)
@@ -207,6 +208,8 @@ static inline void tell_ready(void *arg)
     child_tell("ready", ""); /* from within the loop: SIGTERM stops it from now on */
 }
 
+static size_t echo_per_user; /* set before the start: rpc_server_per_user() */
+
 static inline int child_main(const char *path, uint32_t line_ms, size_t connections_max)
 {
     struct err err = {0};
@@ -216,6 +219,7 @@ static inline int child_main(const char *path, uint32_t line_ms, size_t connecti
         return 2;
     }
     rpc_server_limits(child.server, line_ms, RPC_OUT_MAX);
+    rpc_server_per_user(child.server, echo_per_user);
     struct timer *ready;
     if (timer_new(&ready, child.loop, tell_ready, NULL) < 0)
         return 2;

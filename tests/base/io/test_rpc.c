@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -430,6 +431,54 @@ START_TEST(one_connection_too_many_is_told_so)
 }
 END_TEST
 
+/* As the kernel has it: who we are when we connect. */
+static int dial_as(uid_t uid)
+{
+    ck_assert_int_eq(seteuid(uid), 0);
+    int fd = dial();
+    ck_assert_int_eq(seteuid(0), 0);
+    return fd;
+}
+
+static void refused_as(uid_t uid, const char *why)
+{
+    int first = sock;
+    sock = dial_as(uid);
+    const char *got = hear();
+    ck_assert_msg(strstr(got, why) != NULL, "%s", got);
+    expect("");
+    close(sock);
+    sock = first;
+}
+
+/* One user can take neither another's connections nor, with friends, those of whoever looks after the machine. */
+START_TEST(connections_are_shared_among_users)
+{
+    int held[64];
+    size_t count = 0;
+    ck_assert_int_eq(chmod(server.path, 0666), 0);
+    ck_assert_int_eq(chmod(scratch.dir, 0711), 0);
+    for (uid_t uid = 70001; uid <= 70003; uid++) {
+        for (int i = 0; i < 20; i++) {
+            held[count++] = dial_as(uid);
+            echo_server_expect(&server, "open parent as another");
+        }
+        refused_as(uid, "too many connections of this user");
+    }
+    for (int i = 0; i < 2; i++) { /* with ours 63 of 64: the last one is root's */
+        held[count++] = dial_as(70004);
+        echo_server_expect(&server, "open parent as another");
+    }
+    refused_as(70004, "too many connections");
+    held[count++] = sock;
+    sock = dial();
+    say(ALIVE);
+    expect(ALIVE_ANSWER);
+    while (count > 0)
+        close(held[--count]);
+}
+END_TEST
+
 /* ---- listening -------------------------------------------------------------------------------------------- */
 
 static int try_listen(const char *path, struct err *err)
@@ -479,6 +528,12 @@ static void setup_impatient(void)
     start(30, 8);
 }
 
+static void setup_shared(void)
+{
+    echo_per_user = 20;
+    start(RPC_LINE_MS, 64);
+}
+
 static TCase *ordinary(void)
 {
     TCase *t = tcase_create("lines");
@@ -514,6 +569,11 @@ int main(void)
     Suite *s = suite_create("base/io/rpc");
     suite_add_tcase(s, ordinary());
     suite_add_tcase(s, impatient);
+    TCase *shared = tcase_create("shared");
+    tcase_add_checked_fixture(shared, setup_shared, teardown);
+    if (geteuid() == 0) /* it takes others' names */
+        tcase_add_test(shared, connections_are_shared_among_users);
+    suite_add_tcase(s, shared);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
