@@ -60,22 +60,22 @@ static void fill_quote(const struct core *c, const struct job_spec *spec, const 
 
 /* ---- who, where ------------------------------------------------------------------------------------- */
 
+/* A tenant that isn't theirs is to others as if it were not there. */
 static const char *choose_tenant(struct core *c, const struct submit_call *call, uint32_t uid, const char *user,
                                  struct refusal *refusal)
 {
     const char *tenant = call->tenant != NULL ? call->tenant : core_user_tenant(c, user, uid);
-    if (tenant == NULL) {
-        refusal_from(refusal, "tenant_required", "tenant",
-                     "name one with --tenant, or ask an admin to add you to one",
-                     "user %s belongs to no tenant", user != NULL ? user : "?");
-    } else if (tenant_find(c, tenant) == NULL) {
-        refusal_from(refusal, "not_found", "tenant", NULL, "there is no tenant '%.200s'", tenant);
-    } else if (!core_user_may(c, user, uid, tenant)) {
-        refusal_from(refusal, "forbidden", tenant, "ask an admin to add you to its users",
-                     "user %s may not submit to %s", user != NULL ? user : "?", tenant);
-    } else {
+    if (tenant != NULL && core_user_may(c, user, uid, tenant))
         return tenant_find(c, tenant)->path;
-    }
+    const char *who = user != NULL ? user : "?";
+    if (tenant == NULL)
+        refusal_from(refusal, "tenant_required", "tenant",
+                     "name one with --tenant, or ask an admin to add you to one", "user %s belongs to no tenant", who);
+    else if (core_user_is_admin(c, user, uid))
+        refusal_from(refusal, "not_found", "tenant", NULL, "there is no tenant '%.200s'", tenant);
+    else
+        refusal_from(refusal, "not_found", "tenant", "if it is yours, ask an admin to add you to its users",
+                     "there is no tenant '%.200s' that user %s may submit to", tenant, who);
     return NULL;
 }
 
