@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "scheduler/numbered.h"
 
@@ -124,17 +125,42 @@ int snapshot_list(int folder, uint64_t **ret, size_t *ret_count, struct err *err
     return numbered_list(folder, SNAPSHOT_PREFIX, ret, ret_count, err);
 }
 
-void snapshot_prune(int folder, uint64_t keep_seq)
+/* The file's own time; of one that can't be asked: long hence, so that nothing begins there. */
+static int64_t written_s(int folder, uint64_t seq)
+{
+    char name[NUMBERED_NAME_MAX];
+    struct stat st;
+    return fstatat(folder, numbered_name(SNAPSHOT_PREFIX, seq, name), &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mtime
+                                                                                                     : INT64_MAX / 4;
+}
+
+static void forget(int folder, uint64_t seq)
+{
+    char name[NUMBERED_NAME_MAX];
+    unlinkat(folder, numbered_name(SNAPSHOT_PREFIX, seq, name), 0);
+}
+
+uint64_t snapshot_prune(int folder, uint64_t upto, int64_t age_s)
 {
     uint64_t *seqs = NULL;
-    size_t count = 0;
+    size_t count = 0, past = 0, base = 0;
+    int64_t now_s = clock_utc_us() / 1000000, kept_s = INT64_MIN / 2;
     if (snapshot_list(folder, &seqs, &count, NULL) < 0)
-        return;
-    for (size_t i = 0; i < count && seqs[i] < keep_seq; i++) {
-        char name[NUMBERED_NAME_MAX];
-        unlinkat(folder, numbered_name(SNAPSHOT_PREFIX, seqs[i], name), 0);
+        return 0;
+    for (; past < count && seqs[past] <= upto; past++)
+        if (written_s(folder, seqs[past]) <= now_s - age_s)
+            base = past + 1;
+    for (size_t i = 0; i + 1 < past; i++) {
+        int64_t at_s = written_s(folder, seqs[i]);
+        bool stays = i + 1 >= base && (i + 1 == base || at_s - kept_s >= age_s / 24);
+        if (!stays)
+            forget(folder, seqs[i]);
+        else
+            kept_s = at_s;
     }
+    uint64_t seq = base == 0 ? 0 : seqs[base - 1];
     free(seqs);
+    return seq;
 }
 
 /* ---- reading ---- */

@@ -30,8 +30,10 @@ int snapshot_list(int folder, uint64_t **ret, size_t *ret_count, struct err *err
 /* Verifies all of it, then gives each fact to fn (borrowed). -EBADMSG damaged, -EXDEV another cell's. */
 int snapshot_load(int folder, uint64_t seq, const char *cell, struct snapshot_head *ret,
                   int (*fn)(void *arg, const struct fact *fact), void *arg, struct err *err) MUST_USE;
-/* Removes snapshots older than keep_seq. */
-void snapshot_prune(int folder, uint64_t keep_seq);
+/* Forgets snapshots up to `upto`, as far as nobody will miss them. The newest of them that is older than age_s is where
+ * a rebuild begins: its seq is given, 0 when none is so old. It stays, the newest stays, and one for each 24th of age_s
+ * between them. What is behind `upto` stays, too. */
+uint64_t snapshot_prune(int folder, uint64_t upto, int64_t age_s);
 
 /* In the background: one at a time. on_done(ok) from the loop. */
 struct snapshot_job;

@@ -161,22 +161,13 @@ void turn_snapshot_maybe(struct turn *t)
         log_line(LOG_ERROR, "snapshot.failed", "why=%s", log_quote(err_text(&err)));
 }
 
-/* The file keeps its history from the newest snapshot that the archive has passed. */
+/* The file keeps its history behind what is archived for as long as the keys of ended jobs live: they are in no
+ * snapshot, and a Redis that was lost gets them from these entries. */
 static void files_prune(struct turn *t, uint64_t keep)
 {
-    uint64_t *seqs = NULL;
-    size_t count = 0;
-    int folder = journal_folder(t->setup.journal);
-    if (snapshot_list(folder, &seqs, &count, NULL) < 0)
-        return;
-    uint64_t base = 0;
-    for (size_t i = 0; i < count && seqs[i] <= keep; i++)
-        base = seqs[i];
-    free(seqs);
-    if (base == 0)
-        return;
-    journal_prune(t->setup.journal, base + 1);
-    snapshot_prune(folder, base);
+    uint64_t base = snapshot_prune(journal_folder(t->setup.journal), keep, STORE_KEY_TTL_S);
+    if (base > 0)
+        journal_prune(t->setup.journal, base + 1);
 }
 
 void turn_trim(struct turn *t)

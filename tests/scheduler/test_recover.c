@@ -124,6 +124,48 @@ START_TEST(a_wiped_redis_is_rebuilt_from_snapshot_and_tail)
 }
 END_TEST
 
+/* As a cell does by itself every TURN_SNAPSHOT_EVERY entries: a new segment, a snapshot, and what lies behind goes once
+ * it is archived. */
+static void forget_what_is_archived(const char *age)
+{
+    struct err err = {0};
+    char command[300];
+    live(&cell, 100, 1200);
+    uint64_t seq = journal_seq(cell.journal);
+    ck_assert_int_eq(journal_rotate(cell.journal, &err), 0);
+    cell_down(&cell, true);
+    ck_assert_msg(cell_up(&cell) == 0, "%s", cell.why);
+    ck_assert_uint_eq(cell.files.snapshot_seq, seq);
+    snprintf(command, sizeof command, "touch -d '%s' %s/snapshot-*", age, cell.journal_dir);
+    shell(command);
+    turn_archived(cell.turn, seq);
+}
+
+/* Job 1 ended before the snapshot. Its key is good for another day, whatever becomes of Redis. */
+START_TEST(the_keys_of_ended_jobs_outlive_redis)
+{
+    forget_what_is_archived("23 hours ago");
+    struct state before = state_of(&cell);
+    cell_down(&cell, false);
+    flush_redis();
+    ck_assert_msg(cell_up(&cell) == 0, "%s", cell.why);
+    came_back(&cell, &before);
+}
+END_TEST
+
+START_TEST(what_is_old_and_archived_is_forgotten)
+{
+    forget_what_is_archived("25 hours ago");
+    ck_assert_uint_eq(journal_first_seq(cell.journal), cell.files.snapshot_seq + 1);
+    struct state before = state_of(&cell);
+    cell_down(&cell, false);
+    flush_redis();
+    ck_assert_msg(cell_up(&cell) == 0, "%s", cell.why); /* from the snapshot alone */
+    ck_assert_int_eq(state_of(&cell).spent, before.spent);
+    books_agree(&cell);
+}
+END_TEST
+
 /* What a failover to a lagging replica does: an older state of Redis is suddenly the state. */
 START_TEST(a_redis_that_went_back_is_brought_up)
 {
@@ -250,6 +292,8 @@ int main(void)
     tcase_add_test(t, a_lost_file_is_rebuilt_from_redis);
     tcase_add_test(t, a_wiped_redis_is_rebuilt_from_the_file);
     tcase_add_test(t, a_wiped_redis_is_rebuilt_from_snapshot_and_tail);
+    tcase_add_test(t, the_keys_of_ended_jobs_outlive_redis);
+    tcase_add_test(t, what_is_old_and_archived_is_forgotten);
     tcase_add_test(t, a_redis_that_went_back_is_brought_up);
     tcase_add_test(t, redis_restarted_while_running_goes_on_by_itself);
     tcase_add_test(t, redis_wiped_while_running_is_rebuilt);
