@@ -459,13 +459,17 @@ static void on_beat(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t
                     const void *params)
 {
     (void)m;
-    (void)params;
     struct agents *a = arg;
+    const struct beat_call *call = params;
+    const struct attempt_beat *beats = call->attempts.v;
     struct link *l = caller(a, conn, t, true);
     if (l == NULL)
         return;
     a->stats.beats_total++;
-    core_node_seen(a->core, l->node, turn_now(a->turn));
+    struct core_now now = turn_now(a->turn);
+    core_node_seen(a->core, l->node, now);
+    for (size_t i = 0; i < call->attempts.count; i++)
+        core_attempt_seen(a->core, l->node, beats[i].id, beats[i].run_us, now);
     rpc_answer(a->server, t, &beat_reply_fields, &(struct beat_reply){.term = a->term});
     turn_wake(a->turn);
 }

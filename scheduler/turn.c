@@ -10,7 +10,7 @@
 
 /* Shares of a batch: whoever asks more than fits must not keep the core from deciding (starts, but renewals too), nor
  * nodes from reporting. What one leaves is the next one's. */
-enum { WAKE_MS = 20, QUARTER = TURN_BATCH_MAX / 4 };
+enum { WAKE_MS = 20, QUARTER = TURN_BATCH_MAX / 4, CLOCK_SLOWER = 1000, CLOCK_STEP_US = 1000000 };
 
 /* ---- the inbox ---- */
 static void inbox_push(struct inbox *b, struct request *r)
@@ -88,9 +88,17 @@ void turn_repost(struct turn *t, struct request *r)
 /* ---- building a batch ---- */
 struct core_now turn_now(struct turn *t)
 {
-    int64_t utc_us = clock_utc_us();
-    t->utc_us = MAX(t->utc_us, utc_us);
-    return (struct core_now){.utc_us = t->utc_us, .boot_us = clock_boot_us()};
+    uint64_t boot_us = clock_boot_us();
+    uint64_t gone_us = boot_us - t->utc_boot_us;
+    int64_t utc_us = t->utc_at_us + (int64_t)(gone_us - gone_us / CLOCK_SLOWER);
+    int64_t wall_us = clock_utc_us();
+    bool late = t->utc_us > utc_us; /* a fact of an earlier life was found meanwhile */
+    t->utc_us = MAX(MAX(t->utc_us, utc_us), wall_us);
+    if (wall_us >= utc_us || late || gone_us >= CLOCK_STEP_US) {
+        t->utc_at_us = t->utc_us;
+        t->utc_boot_us = boot_us;
+    }
+    return (struct core_now){.utc_us = t->utc_us, .boot_us = boot_us};
 }
 
 /* The core filled the next `n` slots. */
@@ -330,7 +338,11 @@ int turn_new(struct turn **ret, const struct turn_setup *setup, struct err *err)
     t->nodes.last = &t->nodes.first;
     t->inbox.last = &t->inbox.first;
     t->term_floor = setup->term_floor;
-    t->utc_us = setup->at_utc_us;
+    t->utc_us = t->utc_at_us = setup->at_utc_us;
+    t->utc_boot_us = clock_boot_us();
+    if (t->utc_us > clock_utc_us() + CLOCK_STEP_US)
+        log_line(LOG_WARN, "clock.behind", "by_s=%" PRId64 " what=\"the newest fact is later than now\"",
+                 (t->utc_us - clock_utc_us()) / 1000000);
     t->snapshot_seq = setup->snapshot_seq;
     t->decide_due = true;
     snprintf(t->store_text, sizeof t->store_text, "store unavailable: not connected yet");

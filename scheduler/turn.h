@@ -65,7 +65,8 @@ void turn_stop(struct turn *t);
 /* Makes durable what is committed and writes a snapshot. Only after the loop has stopped. */
 int turn_close(struct turn *t, struct err *err) MUST_USE;
 
-/* Time as facts have it: never falls. */
+/* Time as facts have it: never falls, and never stands. While the wall clock is behind the newest fact, because it was
+ * set back, it goes on with CLOCK_BOOTTIME, a thousandth slower, until the wall clock has caught up. */
 struct core_now turn_now(struct turn *t);
 
 enum turn_state { TURN_RECOVER, TURN_READY, TURN_FATAL, TURN_STATE_COUNT };

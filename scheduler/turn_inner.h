@@ -38,6 +38,8 @@ struct turn {
     char store_text[200];
     struct timer *decide_timer, *wake_timer, *retry_timer, *unknown_timer;
     int64_t utc_us; /* of the newest fact: time never falls behind it */
+    int64_t utc_at_us; /* what time it was, as turn_now() has it, … */
+    uint64_t utc_boot_us; /* … at this instant */
     uint64_t term, term_floor;
 
     struct inbox nodes, inbox; /* patient requests, and the others */

@@ -65,6 +65,7 @@ void attempt_finish(struct core *c, struct task *t)
     t->placed_utc_us = t->started_utc_us = 0;
     t->spent_micros = t->hold_micros = 0;
     t->settled_us = t->paid_us = 0;
+    t->run_us = t->run_boot_us = t->first_run_us = t->first_boot_us = 0;
     t->stopping = END_NONE;
     t->final = t->missing = false;
     t->price_version = 0;
@@ -72,7 +73,7 @@ void attempt_finish(struct core *c, struct task *t)
 
 /* How long before the paid end the next slice is asked for: half a slice, but before the keeper begins to ask
  * the task to end, if slices are that short. */
-static int64_t renewal_lead_us(const struct core *c)
+int64_t renewal_lead_us(const struct core *c)
 {
     uint64_t slice_us = core_slice_us(c);
     uint64_t warning_us = c->limits.grace_ms * 1000 + 1000000;
@@ -85,7 +86,10 @@ void attempt_plan_renewal(struct core *c, struct task *t)
     if (t->state != TASK_RUNNING || t->started_utc_us == 0 ||
         t->paid_us >= core_longest_us(c, t->job->shape->limit_us) || t->stopping == END_NODE_LOST)
         return;
-    timer_set(c, &t->timer, t->started_utc_us + (int64_t)t->paid_us - renewal_lead_us(c));
+    int64_t due_utc_us = t->started_utc_us + (int64_t)t->paid_us - renewal_lead_us(c);
+    if (t->run_boot_us != 0) /* the wall clock may have been set since it started */
+        due_utc_us = MIN(due_utc_us, c->last_utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c));
+    timer_set(c, &t->timer, due_utc_us);
 }
 
 /* ---- attempt.placed --------------------------------------------------------------------------------- */

@@ -74,6 +74,8 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
 
 /* ---- live facts about nodes that are not in the journal (contact is soft state) ---- */
 void core_node_seen(struct core *c, const char *node, struct core_now now); /* a hello or beat arrived */
+/* How long an attempt has run by its keeper's clock, 0 = not known. Renewals go by it: the wall clock may be set. */
+void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, uint64_t run_us, struct core_now now);
 
 /* ---- questions by clients and agents ---- */
 enum core_answer {

@@ -1,7 +1,5 @@
 #include "scheduler/core/state.h"
 
-#define CLOCK_DRIFT_PARTS 1000 /* two clocks, 500 ppm each */
-
 /* After so long a silence nothing of it runs any more: the node's own timer has ended the lease, and killing
  * took its time. Counted by our clock, which may run fast while the node's runs slow. */
 static uint64_t dead_after_us(const struct core *c, uint32_t lease)
@@ -12,11 +10,10 @@ static uint64_t dead_after_us(const struct core *c, uint32_t lease)
 
 static void end_attempt(struct core *c, struct plan *p, struct task *t, uint32_t cause)
 {
-    int64_t ran_us = t->started_utc_us != 0 ? MAX(p->now.utc_us - t->started_utc_us, 0) : 0;
     struct exit_record record = {
         .cause = cause,
         .started_utc_us = t->started_utc_us,
-        .run_us = MIN((uint64_t)ran_us, t->paid_us), /* it stops there whatever happens */
+        .run_us = MIN(task_run_us(t, p->now), t->paid_us), /* it stops there whatever happens */
     };
     settle_end(c, t, &record, p->now.utc_us, &p->facts[p->count]);
     flight_begin(c, &p->facts[p->count]);

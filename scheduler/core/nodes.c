@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define LATE_US 1000000 /* a renewal planned later than this is planned anew */
+
 static bool node_is(const void *object, const void *key)
 {
     return strcmp(((const struct node *)object)->name, key) == 0;
@@ -111,6 +113,32 @@ void core_node_seen(struct core *c, const char *node, struct core_now now)
     struct node *n = node_find(c, node);
     if (n != NULL)
         node_seen(c, n, now);
+}
+
+/* No clock of a node makes a job run longer than our own clocks allow: the wall clock since it started, or, when that
+ * was set back, the time since the node first spoke of it. */
+static uint64_t run_bound_us(const struct task *t, struct core_now now)
+{
+    uint64_t since_us = now.boot_us - MIN(t->first_boot_us, now.boot_us);
+    uint64_t by_boot_us = t->first_boot_us == 0 ? 0 : t->first_run_us + since_us + since_us / CLOCK_DRIFT_PARTS;
+    return MAX(by_boot_us, task_wall_us(t, now)) + LATE_US;
+}
+
+void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, uint64_t run_us, struct core_now now)
+{
+    struct task *t = task_of(c, id);
+    if (run_us == 0 || t == NULL || t->state != TASK_RUNNING || strcmp(t->node->name, node) != 0)
+        return; /* 0: its agent doesn't know yet */
+    now.utc_us = core_utc(c, now);
+    t->run_us = MIN(run_us, run_bound_us(t, now));
+    t->run_boot_us = now.boot_us;
+    if (t->first_boot_us == 0) {
+        t->first_run_us = t->run_us;
+        t->first_boot_us = now.boot_us;
+    }
+    int64_t due_utc_us = now.utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c);
+    if (t->timer.at != HEAP_NOWHERE && t->timer.due_utc_us > due_utc_us + LATE_US)
+        timer_set(c, &t->timer, due_utc_us);
 }
 
 uint64_t node_silent_us(const struct node *n, struct core_now now)

@@ -3,12 +3,7 @@
 #define RETRY_MAX_US INT64_C(5000000) /* how often free money is looked for while the paid time runs out */
 #define RETRY_MIN_US INT64_C(200000)
 #define SETTLE_MARGIN_US UINT64_C(1000000)
-
-/* How long it has run, as far as the scheduler's clock can know. */
-static uint64_t running_us(const struct task *t, int64_t utc_us)
-{
-    return utc_us > t->started_utc_us ? (uint64_t)(utc_us - t->started_utc_us) : 0;
-}
+#define EARLY_US INT64_C(1000000) /* a renewal that comes so much too early can wait */
 
 /* Settle a little less than that: what was settled can't be taken back when the node's clock says it was
  * shorter. */
@@ -19,9 +14,9 @@ static uint64_t settled_by_now(const struct core *c, const struct task *t, uint6
     return MAX(MIN(sure, t->paid_us), t->settled_us);
 }
 
-static void look_again(struct core *c, struct task *t, int64_t utc_us)
+static void look_again(struct core *c, struct task *t, uint64_t ran_us, int64_t utc_us)
 {
-    int64_t left_us = (t->started_utc_us + (int64_t)t->paid_us - utc_us) / 2;
+    int64_t left_us = ((int64_t)t->paid_us - (int64_t)ran_us) / 2;
     timer_set(c, &t->timer,
               utc_us + (left_us < 0 ? RETRY_MAX_US : MIN(MAX(left_us, RETRY_MIN_US), RETRY_MAX_US)));
 }
@@ -75,10 +70,15 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     int64_t utc_us = p->now.utc_us;
     if (t->stopping != END_NONE)
         return; /* it ends within its paid time or at its end */
-    look_again(c, t, utc_us);
+    uint64_t ran_us = task_run_us(t, p->now);
+    int64_t early_us = (int64_t)t->paid_us - (int64_t)ran_us - renewal_lead_us(c);
+    if (early_us > EARLY_US) { /* the wall clock went faster than the job */
+        timer_set(c, &t->timer, utc_us + early_us);
+        return;
+    }
+    look_again(c, t, ran_us, utc_us);
     if (t->in_flight)
         return;
-    uint64_t ran_us = running_us(t, utc_us);
     uint64_t until_us = MIN(ran_us + core_slice_us(c), core_longest_us(c, t->job->shape->limit_us));
     if (until_us <= t->paid_us)
         return;

@@ -10,6 +10,19 @@ struct meter task_meter(const struct task *t)
     return (struct meter){&t->job->shape->resources, t->started_utc_us};
 }
 
+uint64_t task_wall_us(const struct task *t, struct core_now now)
+{
+    bool runs = t->started_utc_us != 0 && now.utc_us > t->started_utc_us;
+    return runs ? (uint64_t)(now.utc_us - t->started_utc_us) : 0;
+}
+
+uint64_t task_run_us(const struct task *t, struct core_now now)
+{
+    if (t->run_boot_us == 0)
+        return task_wall_us(t, now);
+    return t->run_us + (now.boot_us > t->run_boot_us ? now.boot_us - t->run_boot_us : 0);
+}
+
 static int64_t add_capped(int64_t a, int64_t b)
 {
     return a > INT64_MAX - b ? INT64_MAX : a + b;

@@ -30,6 +30,7 @@
 #define JOB_ACCOUNT_MAX 32   /* "job:812" */
 #define REFUSED_PAUSE_US INT64_C(1000000)
 #define NEVER_US INT64_MAX
+#define CLOCK_DRIFT_PARTS 1000 /* two clocks, 500 ppm each */
 
 struct job;
 struct task;
@@ -106,6 +107,8 @@ struct task {
     int64_t placed_utc_us, started_utc_us, eligible_utc_us;
     int64_t spent_micros, hold_micros;
     uint64_t settled_us, paid_us;
+    uint64_t run_us, run_boot_us;  /* soft: what its node said last, and when by our clock; 0 = nothing yet */
+    uint64_t first_run_us, first_boot_us; /* soft: the first it said */
     struct strs accounts;
     struct list charges;           /* soft: struct charge, joined per resource and version */
     uint32_t price_version;
@@ -325,6 +328,8 @@ bool path_is_of(const struct strs *path, const struct tenant *t);
 void attempt_begin(struct core *c, struct task *t, struct node *n);
 void attempt_finish(struct core *c, struct task *t);
 void attempt_plan_renewal(struct core *c, struct task *t);
+/* How long before the paid end the next slice is asked for. */
+int64_t renewal_lead_us(const struct core *c);
 void policy_set(struct core *c, const struct policy_change *change, int64_t at_utc_us);
 
 /* ---- flight.c ---------------------------------------------------------------------------------------------- */
@@ -339,6 +344,9 @@ struct settlement {
     struct list charges;        /* struct charge, owned */
 };
 struct meter task_meter(const struct task *t);
+/* How long it has run, as far as is known: what its node said and the time since; else by the wall clock. */
+uint64_t task_run_us(const struct task *t, struct core_now now);
+uint64_t task_wall_us(const struct task *t, struct core_now now); /* by the wall clock alone */
 /* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed). */
 void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
                   struct settlement *ret);

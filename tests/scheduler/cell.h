@@ -37,6 +37,7 @@ struct cell {
     uint64_t stop_at; /* the loop is stopped once so much is durable */
     uint32_t waiting; /* requests posted, not settled */
     uint64_t last_job;
+    int64_t ahead_us; /* so much later than now was the newest fact, says cell_up() to the turn */
 };
 
 static struct cell cell;
@@ -100,7 +101,8 @@ static inline int cell_up(struct cell *c)
     ck_assert_int_eq(loop_new(&c->loop, NULL), 0);
     struct turn_setup setup = {.loop = c->loop, .core = c->core, .journal = c->journal, .redis_url = c->redis.url,
                                .cell = CELL, .writer = "tester", .term_floor = c->files.term,
-                               .snapshot_seq = c->files.snapshot_seq, .at_utc_us = c->files.at_utc_us,
+                               .snapshot_seq = c->files.snapshot_seq,
+                               .at_utc_us = c->files.at_utc_us + c->ahead_us,
                                .on_durable = on_durable, .on_ready = on_ready, .on_fatal = on_fatal, .arg = c};
     ck_assert_msg(turn_new(&c->turn, &setup, &err) == 0, "%s", err_text(&err));
     loop_on_turn(c->loop, on_turn, c);

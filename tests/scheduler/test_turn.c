@@ -187,6 +187,26 @@ START_TEST(reports_of_a_job_do_not_keep_its_cancel_waiting)
 }
 END_TEST
 
+/* ---- time ---- */
+/* What waits for an instant (a retry, a renewal) must not wait until a clock that was set back is there again. */
+START_TEST(time_goes_on_when_the_clock_was_set_back)
+{
+    cell_down(&cell, false);
+    cell.ahead_us = INT64_C(3600) * 1000000;
+    ck_assert_msg(cell_up(&cell) == 0, "%s", cell.why);
+    struct core_now before = turn_now(cell.turn), now = before;
+    ck_assert_int_gt(before.utc_us, clock_utc_us() + cell.ahead_us / 2);
+    while (now.boot_us < before.boot_us + 20000) {
+        int64_t last_utc_us = now.utc_us;
+        now = turn_now(cell.turn);
+        ck_assert_int_ge(now.utc_us, last_utc_us);
+    }
+    int64_t gone_us = (int64_t)(now.boot_us - before.boot_us), felt_us = now.utc_us - before.utc_us;
+    ck_assert_int_le(felt_us, gone_us + 1000);
+    ck_assert_int_ge(felt_us, gone_us - gone_us / 500 - 1000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("turn");
@@ -195,6 +215,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, submissions_leave_room_for_decisions);
     tcase_add_test(t, a_report_of_a_node_comes_before_clients);
+    tcase_add_test(t, time_goes_on_when_the_clock_was_set_back);
     tcase_add_test(t, reports_of_a_job_do_not_keep_its_cancel_waiting);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

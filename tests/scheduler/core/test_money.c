@@ -270,6 +270,58 @@ START_TEST(a_nodes_fault_charges_nothing_beyond_what_was_settled)
 }
 END_TEST
 
+/* A minute in which the node says how long the attempt has run, as its keeper's clock has it. */
+static void beat_for_a_minute(uint64_t job, uint64_t *run_us)
+{
+    for (int i = 0; i < 60; i++) {
+        world_pass(&w, SECOND);
+        *run_us += SECOND;
+        core_node_seen(w.core, "n1", w.now);
+        core_attempt_seen(w.core, "n1", (struct attempt_id){job, 0, 1}, *run_us, w.now);
+        (void)world_decide(&w);
+    }
+}
+
+/* The wall clock is for people: whatever it does, what ran is what is paid, and it is paid in time. */
+START_TEST(a_clock_that_is_set_moves_no_money)
+{
+    static const int64_t steps[] = {3600 * SECOND, 86400 * INT64_C(30) * SECOND, 40 * SECOND};
+    begin(-1, 600000);
+    uint64_t job = start(world_spec(1000, GIB)), run_us = 0;
+    beat_for_a_minute(job, &run_us);
+    w.now.utc_us += steps[_i];
+    for (int minute = 0; minute < 30; minute++) {
+        beat_for_a_minute(job, &run_us);
+        ck_assert_uint_gt(attempt_of(job).paid_us, run_us);
+        ck_assert_uint_le(attempt_of(job).paid_us, run_us + 600 * SECOND);
+        ck_assert_int_le(attempt_of(job).spent_micros, (int64_t)(run_us / SECOND) * PER_SECOND);
+    }
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, run_us));
+    ck_assert_int_eq(attempt_of(job).spent_micros, (int64_t)(run_us / SECOND) * PER_SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+/* A node that lies about it can't make its jobs dearer than the time that passes. */
+START_TEST(a_node_can_not_hurry_time)
+{
+    begin(-1, 600000);
+    uint64_t job = start(world_spec(1000, GIB)), run_us = 0;
+    beat_for_a_minute(job, &run_us);
+    for (int i = 0; i < 600; i++) {
+        world_pass(&w, SECOND / 10);
+        core_node_seen(w.core, "n1", w.now);
+        core_attempt_seen(w.core, "n1", (struct attempt_id){job, 0, 1}, UINT64_MAX, w.now);
+        (void)world_decide(&w);
+    }
+    ck_assert_int_le(attempt_of(job).spent_micros, 121 * PER_SECOND);
+    ck_assert_uint_le(attempt_of(job).paid_us, (121 + 600) * SECOND);
+    core_attempt_seen(w.core, "n2", (struct attempt_id){job, 0, 1}, 1, w.now); /* not its node */
+    core_attempt_seen(w.core, "n1", (struct attempt_id){job, 7, 1}, 1, w.now); /* nor an attempt */
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(nothing_is_charged_beyond_the_hold_however_long_a_node_says_it_ran)
 {
     begin(-1, 60000);
@@ -313,6 +365,8 @@ int main(void)
     tcase_add_test(t, a_new_period_pays_from_its_own_budget);
     tcase_add_test(t, a_price_change_counts_from_its_instant_on);
     tcase_add_test(t, a_nodes_fault_charges_nothing_beyond_what_was_settled);
+    tcase_add_test(t, a_node_can_not_hurry_time);
+    tcase_add_loop_test(t, a_clock_that_is_set_moves_no_money, 0, 3);
     tcase_add_test(t, nothing_is_charged_beyond_the_hold_however_long_a_node_says_it_ran);
     tcase_add_test(t, free_jobs_are_paid_by_slices_too);
     suite_add_tcase(s, t);
