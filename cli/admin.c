@@ -1,6 +1,7 @@
 /* admin - the platform's policy: what would change, change it, show it. */
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io/fd.h"
 #include "base/io/yaml.h"
@@ -22,7 +23,8 @@ static int read_policy(struct cli *cli, const char *path, struct policy_file *re
     struct err err = {0};
     bool standard = strcmp(path, "-") == 0;
     const char *name = standard ? "stdin" : path;
-    int rc = file_read(standard ? "/dev/stdin" : path, YAML_FILE_MAX, &text, &err);
+    int rc = standard ? fd_read_all(STDIN_FILENO, "stdin", YAML_FILE_MAX, &text, &err)
+                      : file_read(path, YAML_FILE_MAX, &text, &err);
     if (rc == 0)
         rc = yaml_read(&policy_file_fields, name, buf_text(&text), text.len, ret, &err);
     if (rc == 0 && (rc = policy_file_check(ret, &err)) < 0)

@@ -378,7 +378,8 @@ int job_request_read(struct job_request *r, const char *path, struct err *err)
 {
     bool standard = strcmp(path, "-") == 0;
     struct buf text = {0};
-    int rc = file_read(standard ? "/dev/stdin" : path, YAML_FILE_MAX, &text, err);
+    int rc = standard ? fd_read_all(STDIN_FILENO, "stdin", YAML_FILE_MAX, &text, err)
+                      : file_read(path, YAML_FILE_MAX, &text, err);
     if (rc == 0)
         rc = job_request_read_text(r, standard ? "stdin" : path, buf_text(&text), text.len, err);
     buf_fini(&text);

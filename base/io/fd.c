@@ -76,11 +76,8 @@ static int read_to_end(int fd, size_t max, struct buf *out)
     }
 }
 
-int file_read(const char *path, size_t max, struct buf *out, struct err *err)
+int fd_read_all(int fd, const char *path, size_t max, struct buf *out, struct err *err)
 {
-    CLEANUP(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
     size_t before = out->len;
     int rc = read_to_end(fd, max, out);
     if (rc == 0)
@@ -92,6 +89,14 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *err)
     if (rc == -EFBIG)
         return err_set(err, rc, "read '%s': larger than %zu bytes", path, max);
     return err_set(err, rc, "read '%s': %s", path, strerror(-rc));
+}
+
+int file_read(const char *path, size_t max, struct buf *out, struct err *err)
+{
+    CLEANUP(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return err_set(err, -errno, "open '%s': %s", path, strerror(errno));
+    return fd_read_all(fd, path, max, out, err);
 }
 
 static int write_synced(const char *path, const void *bytes, size_t len, mode_t mode)

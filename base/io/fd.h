@@ -20,6 +20,8 @@ int fd_write_all(int fd, const void *bytes, size_t len) MUST_USE;
 ssize_t fd_read_full(int fd, void *bytes, size_t len) MUST_USE;
 /* Whole small file into out; -EFBIG beyond max. */
 int file_read(const char *path, size_t max, struct buf *out, struct err *err) MUST_USE;
+/* The same of what is open already and may not be ours to open: standard input. `name` is for errors. */
+int fd_read_all(int fd, const char *name, size_t max, struct buf *out, struct err *err) MUST_USE;
 /* Writes path.tmp, fsyncs, renames, fsyncs the folder: after it the file is the new one or the old one. */
 int file_write_durable(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err) MUST_USE;
 int dir_make(const char *path, mode_t mode, struct err *err) MUST_USE; /* exists = fine, its mode stays */

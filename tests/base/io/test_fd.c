@@ -34,6 +34,24 @@ static int open_count(void)
     return count;
 }
 
+/* As `sudo -u other reeve submit - <mine.yaml`: it is open, but could not be opened once more. */
+START_TEST(what_is_open_is_read_whoever_owns_it)
+{
+    int ends[2];
+    struct buf out = {0};
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], "name: x\n", 8), 8);
+    close(ends[1]);
+    ck_assert_int_eq(fd_read_all(ends[0], "stdin", 100, &out, NULL), 0);
+    ck_assert_str_eq(buf_text(&out), "name: x\n");
+    struct err err = {0};
+    ck_assert_int_eq(fd_read_all(-1, "stdin", 100, &out, &err), -EBADF);
+    ck_assert_ptr_nonnull(strstr(err.text, "stdin"));
+    close(ends[0]);
+    buf_fini(&out);
+}
+END_TEST
+
 START_TEST(a_durable_file_reads_back_with_its_mode)
 {
     struct buf out = {0};
@@ -262,6 +280,7 @@ int main(void)
 {
     TCase *t = tcase_create("fd");
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, what_is_open_is_read_whoever_owns_it);
     tcase_add_test(t, a_durable_file_reads_back_with_its_mode);
     tcase_add_test(t, a_failed_write_names_the_file_and_leaves_the_old_one);
     tcase_add_test(t, a_file_beyond_the_limit_is_refused_and_leaves_the_buffer_alone);
