@@ -75,8 +75,8 @@ $(BUILD)/quotas/store/store_library.o: $(BUILD)/quotas/store/library.h
 # --- tests: one program per tests/**/test_*.c; each prints Check's closing line ----------------------------------
 TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests -name 'test_*.c' -not -path 'tests/system/*' 2>/dev/null | sort))
 TEST_LIBS := -lcheck -lm -lrt -lsubunit -lpthread -lhiredis -luring -lcgroup -lseccomp -lsqlite3 $(LIBS_COMMON)
-# This one drives the real scheduler.
-$(BUILD)/tests/scheduler/test_flow: $(BUILD)/reeved
+# These drive the real scheduler.
+$(BUILD)/tests/scheduler/test_flow $(BUILD)/tests/scheduler/test_load: $(BUILD)/reeved
 # The agent's tests link the agent itself; an archive would clash with reeved's, whose files have the same nouns.
 AGENT_PARTS := $(filter-out agent/main.c,$(wildcard agent/*.c))
 $(filter $(BUILD)/tests/agent/test_%,$(TESTS)): $(patsubst %.c,$(BUILD)/%.o,$(AGENT_PARTS))

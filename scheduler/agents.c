@@ -505,6 +505,7 @@ int agents_new(struct agents **ret, const struct agents_setup *setup, struct err
         free(a);
         return rc;
     }
+    rpc_server_trust(a->server);
     *ret = a;
     return 0;
 }

@@ -251,6 +251,11 @@ void rpc_server_limits(struct rpc_server *s, uint32_t line_ms, size_t out_max)
     s->door->out_max = out_max;
 }
 
+void rpc_server_trust(struct rpc_server *s)
+{
+    s->door->line_max = RPC_TRUSTED_LINE_MAX;
+}
+
 void rpc_server_per_user(struct rpc_server *s, size_t max)
 {
     s->user_max = max;
@@ -322,6 +327,7 @@ int rpc_connect(struct rpc_conn **ret, struct loop *l, const char *path, const s
         close(fd);
         return err_set(err, rc, "connect to '%s': out of memory", path);
     }
+    d->line_max = RPC_TRUSTED_LINE_MAX; /* we chose whom to call */
     rc = rpc_conn_new(&c, d, fd);
     rpc_door_release(d); /* the connection holds it now, or nobody does */
     if (rc < 0)

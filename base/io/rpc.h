@@ -9,6 +9,8 @@
  * Bounds:   a line is at most RPC_LINE_MAX (checked before it is buffered further), unread output at most
  *           RPC_OUT_MAX per connection (then the peer is cut), connections at most `connections_max`, a started
  *           line must be complete within RPC_LINE_MS.
+ *           Between our own programs a line may have RPC_TRUSTED_LINE_MAX: a client's line of 1 MiB can be six in
+ *           our writing ("\u007f"), and a node speaks of thousands of attempts at once.
  *           Beyond 1 MiB of unread output the peer's further requests wait in the kernel.
  * Half-close: a peer that shuts only its sending side down still gets the answers it is owed (`nc -N`).
  * Errors:   standard codes for broken calls (-32700, -32600, -32601, -32602, the message says where); a refusal is
@@ -24,6 +26,7 @@
 #include "base/proto.h"
 
 #define RPC_LINE_MAX ((size_t)1 << 20)
+#define RPC_TRUSTED_LINE_MAX ((size_t)8 << 20)
 #define RPC_OUT_MAX ((size_t)8 << 20)
 #define RPC_LINE_MS 10000
 
@@ -52,6 +55,8 @@ int rpc_listen(struct rpc_server **ret, struct loop *l, const char *path, mode_t
 void rpc_server_free(struct rpc_server *s);
 /* Other limits than RPC_LINE_MS and RPC_OUT_MAX; for tests and small machines. */
 void rpc_server_limits(struct rpc_server *s, uint32_t line_ms, size_t out_max);
+/* Only our own programs connect here: lines up to RPC_TRUSTED_LINE_MAX. */
+void rpc_server_trust(struct rpc_server *s);
 /* At most `max` connections of one user at a time, and the last 64th of all is kept for root and this program's own
  * user, whom nothing of this binds. 0, as at first: all are alike. */
 void rpc_server_per_user(struct rpc_server *s, size_t max);

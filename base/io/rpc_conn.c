@@ -82,7 +82,8 @@ int rpc_door_new(struct rpc_door **ret, struct loop *l, const struct rpc_handler
         return -ENOMEM;
     }
     *d = (struct rpc_door){.loop = l, .h = *h, .arg = arg, .chunk = chunk, .out_max = RPC_OUT_MAX,
-                           .line_ms = RPC_LINE_MS, .holds = 1, .flush = {.fn = on_flush, .arg = d}};
+                           .line_max = RPC_LINE_MAX, .line_ms = RPC_LINE_MS, .holds = 1,
+                           .flush = {.fn = on_flush, .arg = d}};
     loop_on_flush(l, &d->flush);
     *ret = d;
     return 0;
@@ -233,9 +234,9 @@ static void on_line_timeout(void *arg)
 
 static void keep_rest(struct rpc_conn *c, const char *bytes, size_t len)
 {
-    if (c->rest.len + len > RPC_LINE_MAX) {
+    if (c->rest.len + len > c->door->line_max) {
         struct err say = {0};
-        (void)err_set(&say, -EMSGSIZE, "a line is at most %zu bytes", RPC_LINE_MAX);
+        (void)err_set(&say, -EMSGSIZE, "a line is at most %zu bytes", c->door->line_max);
         refuse_line(c, say.text);
         return;
     }

@@ -20,7 +20,7 @@ struct rpc_door {
     struct rpc_handlers h;
     void *arg;
     char *chunk;
-    size_t out_max;
+    size_t out_max, line_max;
     uint32_t line_ms;
     struct rpc_conn *dirty; /* has something to write or is doomed */
     struct loop_flush flush;

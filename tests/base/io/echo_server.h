@@ -208,7 +208,9 @@ static inline void tell_ready(void *arg)
     child_tell("ready", ""); /* from within the loop: SIGTERM stops it from now on */
 }
 
-static size_t echo_per_user; /* set before the start: rpc_server_per_user() */
+/* Set before the start: rpc_server_per_user(), rpc_server_trust(). */
+static size_t echo_per_user;
+static bool echo_trusts;
 
 static inline int child_main(const char *path, uint32_t line_ms, size_t connections_max)
 {
@@ -220,6 +222,8 @@ static inline int child_main(const char *path, uint32_t line_ms, size_t connecti
     }
     rpc_server_limits(child.server, line_ms, RPC_OUT_MAX);
     rpc_server_per_user(child.server, echo_per_user);
+    if (echo_trusts)
+        rpc_server_trust(child.server);
     struct timer *ready;
     if (timer_new(&ready, child.loop, tell_ready, NULL) < 0)
         return 2;

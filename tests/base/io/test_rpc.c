@@ -182,14 +182,15 @@ START_TEST(a_thousand_pipelined_calls_are_answered_in_order)
 }
 END_TEST
 
-START_TEST(a_line_of_almost_a_mebibyte_is_taken)
+START_TEST(the_longest_line_is_taken)
 {
     struct buf text = {0};
     buf_add_str(&text, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"n\":4}");
-    while (text.len < RPC_LINE_MAX - 1)
+    size_t max = echo_trusts ? RPC_TRUSTED_LINE_MAX : RPC_LINE_MAX;
+    while (text.len < max - 1)
         buf_add_str(&text, " ");
     buf_add_str(&text, "}\n");
-    ck_assert_uint_eq(text.len, RPC_LINE_MAX + 1); /* the newline is not counted */
+    ck_assert_uint_eq(text.len, max + 1); /* the newline is not counted */
     put(text.data, text.len);
     expect("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"n\":4}}");
     say(ALIVE);
@@ -200,18 +201,21 @@ END_TEST
 
 static void send_oversized(bool newline)
 {
-    char *endless = malloc(RPC_LINE_MAX + 2);
-    memset(endless, 'x', RPC_LINE_MAX + 1);
-    endless[RPC_LINE_MAX + 1] = '\n';
-    put(endless, RPC_LINE_MAX + 1 + newline);
+    size_t max = echo_trusts ? RPC_TRUSTED_LINE_MAX : RPC_LINE_MAX;
+    char *endless = malloc(max + 2);
+    memset(endless, 'x', max + 1);
+    endless[max + 1] = '\n';
+    put(endless, max + 1 + newline);
     free(endless);
 }
 
 START_TEST(a_longer_line_is_answered_and_closed)
 {
     send_oversized(_i == 1);
-    expect("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
-           "\"message\":\"a line is at most 1048576 bytes\"}}");
+    expect(echo_trusts ? "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
+                         "\"message\":\"a line is at most 8388608 bytes\"}}"
+                       : "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
+                         "\"message\":\"a line is at most 1048576 bytes\"}}");
     expect("");
     echo_server_expect(&server, "close it broke the protocol");
 }
@@ -528,6 +532,12 @@ static void setup_impatient(void)
     start(30, 8);
 }
 
+static void setup_trusting(void)
+{
+    echo_trusts = true;
+    start(RPC_LINE_MS, 8);
+}
+
 static void setup_shared(void)
 {
     echo_per_user = 20;
@@ -542,7 +552,7 @@ static TCase *ordinary(void)
     tcase_add_loop_test(t, line_and_answer, 0, COUNT_OF(lines));
     tcase_add_test(t, every_byte_by_itself);
     tcase_add_test(t, a_thousand_pipelined_calls_are_answered_in_order);
-    tcase_add_test(t, a_line_of_almost_a_mebibyte_is_taken);
+    tcase_add_test(t, the_longest_line_is_taken);
     tcase_add_loop_test(t, a_longer_line_is_answered_and_closed, 0, 2);
     tcase_add_test(t, whole_lines_end_the_patience_for_half_ones);
     tcase_add_test(t, who_does_not_read_is_cut_and_others_are_not);
@@ -569,6 +579,11 @@ int main(void)
     Suite *s = suite_create("base/io/rpc");
     suite_add_tcase(s, ordinary());
     suite_add_tcase(s, impatient);
+    TCase *trusting = tcase_create("trusting");
+    tcase_add_checked_fixture(trusting, setup_trusting, teardown);
+    tcase_add_test(trusting, the_longest_line_is_taken);
+    tcase_add_loop_test(trusting, a_longer_line_is_answered_and_closed, 0, 2);
+    suite_add_tcase(s, trusting);
     TCase *shared = tcase_create("shared");
     tcase_add_checked_fixture(shared, setup_shared, teardown);
     if (geteuid() == 0) /* it takes others' names */
