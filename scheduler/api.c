@@ -57,7 +57,7 @@ void wish_free(struct request *r)
         fields_clear(w->params_fields, w->params);
     if (w->reply_fields != NULL)
         fields_clear(w->reply_fields, &w->reply);
-    w->api->waiting[w->caller.uid % USER_SLOTS]--;
+    w->api->waiting[w->caller.uid % USER_SLOTS] -= w->weight;
     free(w->params);
     free(w);
 }
@@ -72,7 +72,8 @@ void wish_post(const struct call *c, const struct request_ops *ops, const struct
                const struct fields *reply)
 {
     uint32_t *waiting = &c->api->waiting[c->caller.uid % USER_SLOTS];
-    if (*waiting >= API_WISHES_PER_USER) {
+    uint32_t weight = 1 + c->ticket->bytes / API_WISH_BYTES;
+    if (*waiting + weight > API_WISHES_PER_USER) {
         rpc_unavailable(c->api->server, c->ticket, "busy: too many of your requests are waiting", RETRY_MS);
         return;
     }
@@ -85,8 +86,8 @@ void wish_post(const struct call *c, const struct request_ops *ops, const struct
         return;
     }
     *w = (struct wish){.base = {.ops = ops}, .api = c->api, .ticket = *c->ticket, .caller = c->caller,
-                       .params_fields = params, .reply_fields = reply, .params = copy};
-    ++*waiting;
+                       .params_fields = params, .reply_fields = reply, .params = copy, .weight = weight};
+    *waiting += weight;
     turn_post(c->api->turn, &w->base);
 }
 

@@ -19,6 +19,7 @@
 #define API_CONNECTIONS_MAX 8192
 #define API_CONNECTIONS_PER_USER 1024
 #define API_WISHES_PER_USER 2048 /* of what the turn lets wait, nobody has it all */
+#define API_WISH_BYTES 4096      /* a longer wish counts as several */
 
 struct api;
 

@@ -17,7 +17,7 @@ struct api {
     struct turn *turn;
     uint64_t started_boot_us;
     uint64_t relays; /* log.read calls on their way to nodes */
-    uint32_t waiting[USER_SLOTS]; /* wishes on their way, by user */
+    uint32_t waiting[USER_SLOTS]; /* wishes on their way, weighed, by user */
     uint64_t calls_total[CLIENT_METHOD_COUNT], refusals_total;
 };
 
@@ -55,6 +55,7 @@ struct wish {
         struct cancel_reply cancel;
         struct apply_reply apply;
     } reply;                 /* of reply_fields; none = an empty object is answered */
+    uint32_t weight;
     bool more;
 };
 /* Posts a wish whose propose and settled are these; answers by itself when that is impossible. */

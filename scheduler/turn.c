@@ -104,8 +104,12 @@ struct core_now turn_now(struct turn *t)
 /* The core filled the next `n` slots. */
 static void batch_take(struct turn *t, size_t n, struct request *owner)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        BUG(t->facts[t->count].kind == FACT_NONE);
+        t->offsets[t->count] = t->bytes.len;
+        fact_encode(&t->facts[t->count], &t->bytes);
         t->owners[t->count++] = owner;
+    }
     if (owner != NULL)
         owner->open += (uint32_t)n;
 }
@@ -122,11 +126,11 @@ static void propose_term(struct turn *t, struct core_now now)
     t->term_announced = true;
 }
 
-/* The first `left` of a box, until the batch holds `max` facts. */
+/* The first `left` of a box, until the batch holds `max` facts, or enough bytes. */
 static void propose_inbox(struct turn *t, struct inbox *box, size_t left, size_t max, struct core_now now)
 {
     struct inbox later = {.last = &later.first};
-    for (; left > 0 && t->count < max; left--) {
+    for (; left > 0 && t->count < max && t->bytes.len < TURN_BATCH_BYTES; left--) {
         struct request *r = inbox_pop(box);
         size_t n = 0;
         switch (r->ops->propose(r, t->setup.core, now, t->facts + t->count, max - t->count, &n)) {
@@ -176,17 +180,6 @@ static void propose_decisions(struct turn *t, struct core_now now)
         timer_set_us(t->decide_timer, next_us > now.boot_us ? next_us - now.boot_us : 0);
 }
 
-static bool batch_encode(struct turn *t)
-{
-    buf_reset(&t->bytes);
-    for (size_t i = 0; i < t->count; i++) {
-        BUG(t->facts[i].kind == FACT_NONE);
-        t->offsets[i] = t->bytes.len;
-        fact_encode(&t->facts[i], &t->bytes);
-    }
-    return !t->bytes.failed;
-}
-
 int turn_send(struct turn *t)
 {
     for (size_t i = 0; i < t->count; i++) {
@@ -227,13 +220,14 @@ static void batch_begin(struct turn *t)
         return;
     struct core_now now = turn_now(t);
     t->first_seq = journal_seq(t->setup.journal) + 1;
+    buf_reset(&t->bytes);
     propose_term(t, now);
     propose_all(t, now);
     propose_decisions(t, now);
     if (t->count == 0)
         return;
     t->stats.batches_total++;
-    if (!batch_encode(t))
+    if (t->bytes.failed)
         batch_drop(t, "out of memory");
     else if (turn_send(t) < 0)
         batch_drop(t, "store unavailable");

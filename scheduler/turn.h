@@ -23,6 +23,7 @@
 
 #define TURN_INBOX_MAX 8192
 #define TURN_BATCH_MAX 512
+#define TURN_BATCH_BYTES ((size_t)1 << 20) /* then no further wish: the store's deadline is the whole batch's */
 #define TURN_UNSYNCED_MAX 8192
 #define TURN_SNAPSHOT_EVERY 50000
 #define TURN_UNKNOWN_MS 500 /* with the store's own deadline: everybody hears something within a second */

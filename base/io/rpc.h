@@ -35,8 +35,8 @@ struct rpc_conn;
 
 struct rpc_peer { uid_t uid; gid_t gid; pid_t pid; };
 
-/* Names one call that waits for its answer. Plain value; copy it freely. */
-struct rpc_ticket { uint64_t conn; char id[72]; };
+/* Names one call that waits for its answer. Plain value; copy it freely. `bytes`: the length of the call's line. */
+struct rpc_ticket { uint64_t conn; uint32_t bytes; char id[72]; };
 
 /* `params` is an object of m->params, owned by the rpc layer, cleared after the handler returns. */
 typedef void (*rpc_handler)(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket,

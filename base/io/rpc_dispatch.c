@@ -29,11 +29,11 @@ static size_t find_method(const struct rpc_handlers *h, const char *name)
 }
 
 /* Reads the parameters and calls the handler; -EINVAL with the place in err. */
-static int run_handler(struct rpc_conn *c, const struct json_message *msg, size_t index, struct err *err)
+static int run_handler(struct rpc_conn *c, const struct json_message *msg, size_t len, size_t index, struct err *err)
 {
     const struct rpc_handlers *h = &c->door->h;
     const struct method *m = &h->methods[index];
-    struct rpc_ticket ticket = {.conn = c->id};
+    struct rpc_ticket ticket = {.conn = c->id, .bytes = (uint32_t)len};
     memcpy(ticket.id, msg->id, sizeof ticket.id);
     void *params = m->params != NULL ? calloc(1, m->params->size) : NULL;
     if (m->params != NULL && params == NULL)
@@ -50,7 +50,7 @@ static int run_handler(struct rpc_conn *c, const struct json_message *msg, size_
     return rc;
 }
 
-static void on_request(struct rpc_conn *c, const struct json_message *msg)
+static void on_request(struct rpc_conn *c, const struct json_message *msg, size_t len)
 {
     struct err err = {0};
     int code = RPC_BAD_PARAMS;
@@ -60,7 +60,7 @@ static void on_request(struct rpc_conn *c, const struct json_message *msg)
         rc = err_set(&err, -ENOSYS, "no such method: %s", msg->method);
         code = RPC_NO_METHOD;
     } else {
-        rc = run_handler(c, msg, index, &err);
+        rc = run_handler(c, msg, len, index, &err);
     }
     if (rc == -ENOMEM)
         code = RPC_INTERNAL;
@@ -154,7 +154,7 @@ void rpc_dispatch(struct rpc_conn *c, const char *line, size_t len)
         return;
     }
     if (msg.method != NULL)
-        on_request(c, &msg);
+        on_request(c, &msg, len);
     else
         on_answer(c, &msg);
     json_message_fini(&msg);

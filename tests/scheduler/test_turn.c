@@ -109,6 +109,39 @@ START_TEST(a_report_of_a_node_comes_before_clients)
 }
 END_TEST
 
+/* ---- bytes ---- */
+enum { LARGE = 24 };
+
+static int check_large(struct wish *w, struct core *core, struct core_now now, struct fact *out)
+{
+    static char word[60001];
+    struct submit_call call = {0};
+    struct submit_reply reply = {0};
+    struct refusal refusal = {0};
+    (void)w;
+    memset(word, 'x', sizeof word - 1);
+    ck_assert_int_eq(str_set(&call.tenant, "acme"), 0);
+    for (int i = 0; i < 16; i++)
+        ck_assert_int_eq(strs_add(&call.spec.command, word), 0);
+    int answer = core_check_submit(core, &call, 0, "root", now, out, &reply, &refusal);
+    ck_assert_msg(answer == CORE_FACT, "%s: %s", refusal.where, refusal.message);
+    fields_clear(&submit_call_fields, &call);
+    fields_clear(&submit_reply_fields, &reply);
+    return answer;
+}
+
+/* A batch has to be answered within the store's deadline, however long its entries are. */
+START_TEST(large_entries_go_a_few_at_a_time)
+{
+    uint64_t before = batches();
+    for (int i = 0; i < LARGE; i++)
+        post(&cell, check_large, 0);
+    settle(&cell);
+    ck_assert_uint_ge(batches(), before + LARGE / 2);
+    books_agree(&cell);
+}
+END_TEST
+
 /* ---- both ---- */
 enum { ENDS = 2 * TURN_BATCH_MAX, TASKS = ENDS + 100 };
 
@@ -215,6 +248,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, submissions_leave_room_for_decisions);
     tcase_add_test(t, a_report_of_a_node_comes_before_clients);
+    tcase_add_test(t, large_entries_go_a_few_at_a_time);
     tcase_add_test(t, time_goes_on_when_the_clock_was_set_back);
     tcase_add_test(t, reports_of_a_job_do_not_keep_its_cancel_waiting);
     suite_add_tcase(suite, t);
