@@ -1,5 +1,6 @@
 /* run - submit, stream what the job writes, exit as it exits. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/commands.h"
@@ -68,6 +69,24 @@ static int stay(struct cli *cli, const struct submit_call *call, uint64_t job)
     return code;
 }
 
+/* Asked again by its key, the job may have ended long ago: then the history says how. false: it is still known. */
+static bool is_history(struct cli *cli, uint64_t job, int *ret_code)
+{
+    struct job_view view = {0};
+    bool archived = false;
+    const struct job_call call = {.job = job};
+    int code = job_text_view(cli, &call, &view, &archived);
+    if (archived && code == CLI_DONE && cli->json) {
+        const struct wait_reply end = {.row = view.row, .exit_code = view.exit_code, .final = true};
+        cli_json(&wait_reply_fields, &end);
+    } else if (archived && code == CLI_DONE) {
+        fprintf(stderr, "reeve: job %" PRIu64 " %s before; what it wrote is not shown again\n", job, view.row.state);
+    }
+    *ret_code = code == CLI_DONE ? view.exit_code : code;
+    fields_clear(&job_view_fields, &view);
+    return archived;
+}
+
 int cmd_run(struct cli *cli, int argc, char **argv)
 {
     struct job_request request = {0};
@@ -79,7 +98,7 @@ int cmd_run(struct cli *cli, int argc, char **argv)
         cli_json(&submit_reply_fields, &reply);
     else if (code == CLI_DONE && !cli->json)
         submit_say(cli, &request.call, &reply, stderr);
-    if (code == CLI_DONE && !request.call.dry_run)
+    if (code == CLI_DONE && !request.call.dry_run && !(reply.existed && is_history(cli, reply.job, &code)))
         code = stay(cli, &request.call, reply.job);
     fields_clear(&submit_reply_fields, &reply);
     job_request_fini(&request);

@@ -127,6 +127,21 @@ START_TEST(a_key_makes_one_job)
 }
 END_TEST
 
+/* A script that is run again asks by its key; by then only the history may know how its job ended. */
+START_TEST(a_key_tells_the_end_of_a_job_that_is_history)
+{
+    char command[9000];
+    snprintf(command, sizeof command, "%s --dir %s run --tenant acme --key again -- 'exit 7' 2>&1", system_program(),
+             system_dir());
+    ck_assert_int_eq(WEXITSTATUS(system(command)), 7); /* lint: allow a person's shell is what is tested */
+    pid_t before = system_pid("reeved");
+    kill(before, SIGTERM); /* stopped cleanly, it starts from a snapshot, which has no finished jobs */
+    while (system_pid("reeved") <= 1 || system_pid("reeved") == before)
+        system_pause_ms(10);
+    ck_assert_int_eq(WEXITSTATUS(system(command)), 7); /* lint: allow a person's shell is what is tested */
+}
+END_TEST
+
 static const struct {
     const char *what, *tenant, *spec, *code;
 } refused[] = {
@@ -606,6 +621,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(t, a_job_runs, 0, (int)COUNT_OF(jobs));
     tcase_add_test(t, run_comes_back_every_time);
     tcase_add_test(t, a_key_makes_one_job);
+    tcase_add_test(t, a_key_tells_the_end_of_a_job_that_is_history);
     tcase_add_loop_test(t, a_refusal_says_why, 0, (int)COUNT_OF(refused));
     tcase_add_test(t, an_array_runs_every_task_once);
     tcase_add_test(t, retries_are_counted_and_end);
