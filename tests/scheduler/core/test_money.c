@@ -311,7 +311,8 @@ START_TEST(a_node_can_not_hurry_time)
     for (int i = 0; i < 600; i++) {
         world_pass(&w, SECOND / 10);
         core_node_seen(w.core, "n1", w.now);
-        core_attempt_seen(w.core, "n1", (struct attempt_id){job, 0, 1}, UINT64_MAX, w.now);
+        uint64_t lie_us = i % 2 == 0 ? (uint64_t)(i + 1) * 600 * SECOND : UINT64_MAX;
+        core_attempt_seen(w.core, "n1", (struct attempt_id){job, 0, 1}, lie_us, w.now);
         (void)world_decide(&w);
     }
     ck_assert_int_le(attempt_of(job).spent_micros, 121 * PER_SECOND);
