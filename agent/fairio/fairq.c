@@ -217,6 +217,11 @@ int fairq_stream_add(struct fairq *q, fq_id job, uint32_t out_max, fq_id *ret)
     return 0;
 }
 
+static bool has_work(const struct tenant *t)
+{
+    return t->pending > 0 || t->in_flight > 0;
+}
+
 static struct tenant *tenant_of_stream(struct fairq *q, const struct stream *s)
 {
     return &q->tenants[q->jobs[s->job].tenant];
@@ -228,6 +233,7 @@ int fairq_stream_drop(struct fairq *q, fq_id stream)
     if (s == NULL || s->out > 0)
         return s == NULL ? -ENOENT : -EBUSY;
     struct tenant *t = tenant_of_stream(q, s);
+    bool had = has_work(t);
     work_unlist(q, s);
     while (s->first != NONE) {
         uint32_t next = q->requests[s->first].next;
@@ -238,6 +244,7 @@ int fairq_stream_drop(struct fairq *q, fq_id stream)
     }
     if (!work_is_there(t))
         place_leave(q, t);
+    q->working -= had && !has_work(t);
     q->jobs[s->job].streams_count--;
     FREE(streams, s, free_stream);
     return 0;
@@ -261,8 +268,11 @@ int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, 
         q->requests[s->last].next = i;
     s->last = i;
     struct tenant *t = tenant_of_stream(q, s);
-    if (t->pending++ == 0 && t->in_flight == 0)
+    if (!has_work(t)) {
         t->reserve_ns = MAX(t->reserve_ns, now_ns);
+        q->working++;
+    }
+    t->pending++;
     work_note(q, (uint32_t)(t - q->tenants), now_ns);
     work_list(q, s);
     place_enter(q, t, now_ns);
@@ -392,6 +402,7 @@ void fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     s->out--;
     unlink_grant(q, g);
     FREE(grants, g, free_grant);
+    q->working -= !has_work(t);
     if (q->in_flight_ns == 0)
         window_idle(&q->window);
     work_list(q, s);

@@ -35,7 +35,7 @@
 #define FQ_WEIGHT_MAX 10000u
 #define FQ_CHUNK_CONTENDED ((uint64_t)128 << 10)
 #define FQ_CHUNK_ALONE ((uint64_t)512 << 10)
-#define FQ_CONTENDED_NS INT64_C(50000000)  /* a second tenant had work within this */
+#define FQ_CONTENDED_NS INT64_C(50000000)  /* a second tenant has work, or had some within this */
 #define FQ_BURST_NS INT64_C(100000000)     /* what a limit lets through at once: its rate times this */
 #define FQ_STUCK_MIN_NS INT64_C(1000000000)
 #define FQ_STUCK_FACTOR 10

@@ -71,7 +71,7 @@ void work_note(struct fairq *q, uint32_t tenant, int64_t now_ns)
 
 bool work_is_contended(const struct fairq *q, int64_t now_ns)
 {
-    return q->other_tenant != NONE && now_ns - q->other_ns < FQ_CONTENDED_NS;
+    return q->working > 1 || (q->other_tenant != NONE && now_ns - q->other_ns < FQ_CONTENDED_NS);
 }
 
 static uint64_t chunk_of(const struct fairq *q, const struct request *r, int64_t now_ns)

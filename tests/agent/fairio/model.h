@@ -51,7 +51,10 @@ static inline int64_t model_chunk_cost(void)
 
 static inline bool model_contended(const struct model *m, int64_t now)
 {
-    return m->other >= 0 && now - m->other_ns < FQ_CONTENDED_NS;
+    unsigned working = 0;
+    for (unsigned i = 0; i < m->count; i++)
+        working += m->t[i].pending > 0 || m->t[i].out > 0;
+    return working > 1 || (m->other >= 0 && now - m->other_ns < FQ_CONTENDED_NS);
 }
 
 static inline void model_note(struct model *m, unsigned i, int64_t now)
