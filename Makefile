@@ -121,6 +121,8 @@ test-system: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## confineme
 	@$(CONFINE)
 test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@tests/system/cgroup2.sh $(CONFINE)
+test-qemu: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## the same on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
+	@tests/system/qemu.sh $(CONFINE)
 $(CONFINE) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE): $(BUILD)/tests/system/confine_rows.o
 $(BUILD)/%.so: %.c
@@ -170,7 +172,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-flow test-docs test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-qemu test-flow test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
