@@ -117,8 +117,9 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
 
 CONFINE := $(BUILD)/tests/system/test_confine
-test-system: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
-	@$(CONFINE)
+COMMANDS := $(BUILD)/tests/system/test_command
+test-system: all $(CONFINE) $(COMMANDS) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
+	@fail=0; for t in $(CONFINE) $(COMMANDS); do $$t || fail=1; done; exit $$fail
 test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@tests/system/cgroup2.sh $(CONFINE)
 test-qemu: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## the same on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
