@@ -117,7 +117,7 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
 
 CONFINE := $(BUILD)/tests/system/test_confine
-COMMANDS := $(BUILD)/tests/system/test_command
+COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
 test-system: all $(CONFINE) $(COMMANDS) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@fail=0; for t in $(CONFINE) $(COMMANDS); do $$t || fail=1; done; exit $$fail
 test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
