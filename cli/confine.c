@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/io/json.h"
-#include "base/parse.h"
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "isolation/spec/step.h"
@@ -21,19 +20,14 @@
 
 /* ---- options ---------------------------------------------------------------------------------------------- */
 
-static int set_grace(void *into, const char *value, struct err *err)
-{
-    return parse_duration(value, &((struct confine_request *)into)->grace_ms, err);
-}
-
 #define AT(member) offsetof(struct confine_request, member)
 static const struct option_row confine_rows[] = {
     {.name = "pids", .kind = OPTION_U32, .value = "N", .offset = AT(pids), .max = SANDBOX_PIDS_MAX,
      .help = "processes and threads at once (default 4096)"},
     {.name = "hostname", .kind = OPTION_TEXT, .value = "NAME", .offset = AT(hostname),
      .help = "the host's name inside (default job-1)"},
-    {.name = "grace", .kind = OPTION_CALL, .value = "DURATION", .set = set_grace,
-     .help = "between SIGTERM and SIGKILL when it is stopped (default 5s)"},
+    {.name = "grace", .kind = OPTION_DURATION, .value = "DURATION", .offset = AT(grace_ms),
+     .max = JOB_TIME_LIMIT_MAX_MS, .help = "between SIGTERM and SIGKILL when it is stopped (default 5s)"},
     {.name = "explain", .kind = OPTION_FLAG, .offset = AT(explain),
      .help = "before the command runs, say every step and limit that was set, as the system has it"},
     {.name = "stats", .kind = OPTION_FLAG, .offset = AT(stats),

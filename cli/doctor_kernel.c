@@ -152,15 +152,31 @@ static int new_fs(const char *type, const char *const (*options)[2], unsigned fl
     return fd < 0 ? -errno : fd;
 }
 
+/* A tmpfs over /tmp, in a mount namespace of our own. Before Linux 6.15 only what is mounted can be copied. */
+static int take_tmp(void)
+{
+    struct mount_attr own = {.propagation = MS_PRIVATE};
+    CLEANUP(close_p) int fd = new_fs("tmpfs", NULL, MOUNT_ATTR_NODEV);
+    if (fd < 0)
+        return fd;
+    if (unshare(CLONE_NEWNS) < 0 || /* lint: allow in a check's child */
+        mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &own, sizeof own) < 0 ||
+        move_mount(fd, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return -errno;
+    int taken = fd;
+    fd = -1;
+    return taken;
+}
+
 void doctor_mounts(const struct doctor *d, const struct doctor_check *c, struct finding *f)
 {
     (void)d;
     static const char fix[] = "Linux 5.12 or newer, and CAP_SYS_ADMIN";
-    CLEANUP(close_p) int fd = new_fs("tmpfs", NULL, MOUNT_ATTR_NODEV);
-    CLEANUP(close_p) int copy = fd < 0 ? -1 : open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    CLEANUP(close_p) int fd = take_tmp();
+    CLEANUP(close_p) int copy = fd < 0 ? -1 : open_tree(AT_FDCWD, "/tmp", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     struct mount_attr set = {.attr_set = MOUNT_ATTR_RDONLY};
     if (fd < 0)
-        finding_bad(f, c, fix, "a file system that is mounted nowhere: %s", strerror(-fd));
+        finding_bad(f, c, fix, "a file system of our own: %s", strerror(-fd));
     else if (copy < 0 || mount_setattr(copy, "", AT_EMPTY_PATH, &set, sizeof set) < 0)
         finding_bad(f, c, fix, "a read-only copy of a mount: %s", strerror(errno));
     else if (mkdirat(copy, "x", 0700) == 0 || errno != EROFS || mkdirat(fd, "x", 0700) < 0)
@@ -172,17 +188,12 @@ void doctor_mounts(const struct doctor *d, const struct doctor_check *c, struct 
 void doctor_overlay(const struct doctor *d, const struct doctor_check *c, struct finding *f)
 {
     (void)d;
-    CLEANUP(close_p) int base = new_fs("tmpfs", NULL, 0);
-    static const char *const names[] = {"lowerdir", "upperdir", "workdir"};
-    char paths[COUNT_OF(names)][64];
-    const char *options[COUNT_OF(names) + 1][2] = {{0}};
-    for (size_t i = 0; i < COUNT_OF(names) && base >= 0; i++) {
-        snprintf(paths[i], sizeof paths[i], "/proc/self/fd/%d/%s", base, names[i]);
-        (void)!mkdirat(base, names[i], 0700);
-        options[i][0] = names[i];
-        options[i][1] = paths[i];
-    }
-    CLEANUP(close_p) int fd = base < 0 ? base : new_fs("overlay", (const char *const(*)[2])options, 0);
+    CLEANUP(close_p) int base = take_tmp();
+    static const char *const options[][2] = {
+        {"lowerdir", "/tmp/lower"}, {"upperdir", "/tmp/upper"}, {"workdir", "/tmp/work"}, {NULL, NULL}};
+    bool made = base >= 0 && mkdirat(base, "lower", 0700) == 0 && mkdirat(base, "upper", 0700) == 0 &&
+                mkdirat(base, "work", 0700) == 0;
+    CLEANUP(close_p) int fd = made ? new_fs("overlay", options, 0) : base < 0 ? base : -errno;
     if (fd < 0 || mkdirat(fd, "x", 0700) < 0)
         finding_bad(f, c, "modprobe overlay; without it jobs get no writable root", "%s",
                     strerror(fd < 0 ? -fd : errno));
