@@ -114,7 +114,7 @@ static int on_signal(struct confine *c)
     struct signalfd_siginfo info;
     while (read(c->signals, &info, sizeof info) == (ssize_t)sizeof info)
         stop(c, (int)info.ssi_signo);
-    return c->launched ? 0 : 128 + c->stopped_by;
+    return c->launched || c->hello ? 0 : 128 + c->stopped_by; /* a keeper that says hello has a job that runs */
 }
 
 static int say_launch_failed(struct confine *c, const struct op_reply *reply)

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
@@ -139,6 +140,7 @@ static int start_warden(struct box *b, struct err *err)
 int box_open(struct box *b, struct err *err)
 {
     *b = (struct box){.sock = -1, .log = -1, .control = -1, .link = -1, .exit = -1, .out = -1, .err = -1};
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     int rc = find_programs(b, err);
     rc = rc < 0 ? rc : make_name(b, err);
     static const char *const names[] = {"log", "exit", "out", "err"};
@@ -186,6 +188,8 @@ void box_close(struct box *b)
         wait_warden(b);
     if (b->crashed && b->tag > 0)
         clean_up_behind(b);
+    while (waitpid(-1, NULL, WNOHANG) > 0) /* what a warden left that was killed: it became ours */
+        continue;
     int *const files[] = {&b->log, &b->exit, &b->out, &b->err};
     for (size_t i = 0; i < COUNT_OF(files); i++)
         close_p(files[i]);
