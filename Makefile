@@ -117,10 +117,13 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
 
 CONFINE := $(BUILD)/tests/system/test_confine
-test-system: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
-	@$(CONFINE)
+COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
+test-system: all $(CONFINE) $(COMMANDS) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
+	@fail=0; for t in $(CONFINE) $(COMMANDS); do $$t || fail=1; done; exit $$fail
 test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@tests/system/cgroup2.sh $(CONFINE)
+test-qemu: all $(CONFINE) $(COMMANDS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
+	@fail=0; for t in $(CONFINE) $(COMMANDS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
 $(CONFINE) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE): $(BUILD)/tests/system/confine_rows.o
 $(BUILD)/%.so: %.c
@@ -170,7 +173,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-flow test-docs test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-qemu test-flow test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

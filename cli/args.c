@@ -15,12 +15,19 @@ static const struct option_row global_rows[] = {
 };
 const struct option_set args_global = OPTION_SET(global_rows);
 
+/* Also among the rows that this set shares with others. */
+static const struct option_row *find(const struct option_set *set, const char *name, size_t len)
+{
+    const struct option_row *row = option_find(set->rows, set->count, name, len);
+    return row == NULL && set->also != NULL ? find(set->also, name, len) : row;
+}
+
 static const struct option_row *find_letter(const struct option_set *set, char letter)
 {
     for (size_t i = 0; i < set->count; i++)
         if (set->rows[i].letter == letter)
             return &set->rows[i];
-    return NULL;
+    return set->also != NULL ? find_letter(set->also, letter) : NULL;
 }
 
 struct parser {
@@ -39,11 +46,11 @@ static const struct option_row *look_up(const struct parser *p, const char *arg,
     *ret_value = is_long ? (arg[2 + len] == '=' ? arg + 3 + len : NULL) : arg[2] != '\0' ? arg + 2 : NULL;
     *ret_into = p->into;
     const struct option_row *row =
-        is_long ? option_find(p->set->rows, p->set->count, arg + 2, len) : find_letter(p->set, arg[1]);
+        is_long ? find(p->set, arg + 2, len) : find_letter(p->set, arg[1]);
     if (row != NULL || p->cli == NULL || !is_long)
         return row;
     *ret_into = p->cli;
-    return option_find(args_global.rows, args_global.count, arg + 2, len);
+    return find(&args_global, arg + 2, len);
 }
 
 static int one_option(struct parser *p, struct err *err)

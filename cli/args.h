@@ -13,6 +13,7 @@ struct cli;
 struct option_set {
     const struct option_row *rows;
     size_t count;
+    const struct option_set *also; /* further rows, shared with other commands; NULL */
     bool stop_at_word; /* the first word that is no option ends them: what follows is somebody else's command */
 };
 #define OPTION_SET(rows_) {.rows = (rows_), .count = COUNT_OF(rows_)}

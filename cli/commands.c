@@ -31,6 +31,12 @@ const struct command commands[] = {
     {"admin", "admin diff FILE | apply FILE | policy", "what a policy file would change, change it, show the policy",
      "admin diff tenants.yaml", &admin_options, cmd_admin},
     {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},
+    {"confine", "confine [OPTION]... [--] COMMAND [ARG]...",
+     "run a command here in a job's sandbox, without a scheduler (root); exit as it exits",
+     "confine --memory 512Mi --time 1m --stats -- sort big.txt", &confine_options, cmd_confine},
+    {"doctor", "doctor [--dir DIR] [--redis unix:PATH | --redis HOST:PORT] [--only CHECK]",
+     "try everything a node needs, and say how to fix what is missing", "doctor --dir /var/lib/reeve",
+     &doctor_options, cmd_doctor},
     {"up", "up --dir DIR [--cpus N] [--memory SIZE] [--detach]",
      "start a complete single-node system in a folder (root)",
      "up --dir ~/reeve", NULL, cmd_up},
@@ -65,8 +71,9 @@ static void put_options(struct buf *out, const char *title, const struct option_
     if (set == NULL || set->count == 0)
         return;
     buf_addf(out, "\n%s:\n", title);
-    for (size_t i = 0; i < set->count; i++)
-        put_option(out, &set->rows[i]);
+    for (; set != NULL; set = set->also)
+        for (size_t i = 0; i < set->count; i++)
+            put_option(out, &set->rows[i]);
 }
 
 static void put_list(struct buf *out)

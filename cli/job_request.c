@@ -211,13 +211,20 @@ static int set_node_loss(void *into, const char *value, struct err *err)
 
 #define CALL(name_, letter_, value_, set_, help_) \
     {.name = (name_), .letter = (letter_), .kind = OPTION_CALL, .value = (value_), .set = (set_), .help = (help_)}
-static const struct option_row job_option_rows[] = {
+static const struct option_row sandbox_option_rows[] = {
     CALL("cpu", 'c', "N", set_cpu, "cores of each task: 2, 0.5, 250m"),
     CALL("memory", 'm', "SIZE", set_memory, "memory of each task: 4Gi"),
     CALL("scratch", 0, "SIZE", set_scratch, "private disk space of each task, at /tmp"),
+    CALL("time", 't', "DURATION", set_time, "run time after which a task is stopped: 30m"),
+    CALL("env", 'e', "NAME[=VALUE]", set_env, "a variable of the job's environment; may be repeated"),
+    CALL("cwd", 0, "PATH", set_cwd, "working directory inside the sandbox (default /tmp)"),
+    CALL("network", 0, "none|host", set_network, "host only where policy allows it"),
+};
+const struct option_set sandbox_options = OPTION_SET(sandbox_option_rows);
+
+static const struct option_row job_option_rows[] = {
     CALL("gpu", 0, "N", set_gpu, "the same as --generic gpu=N"),
     CALL("generic", 0, "NAME=N", set_generic, "another resource that nodes offer; may be repeated"),
-    CALL("time", 't', "DURATION", set_time, "run time after which a task is stopped: 30m"),
     CALL("budget", 0, "MONEY", set_budget, "what the whole job may cost: 12.50"),
     CALL("array", 'a', "FIRST-LAST[%N]", set_array, "many tasks, at most N at a time; each sees REEVE_TASK"),
     {.name = "retries", .kind = OPTION_U32, .value = "N", .offset = offsetof(struct job_request, call.spec.retries),
@@ -226,9 +233,6 @@ static const struct option_row job_option_rows[] = {
     CALL("name", 'n', "NAME", set_name, "name of the job, for people"),
     CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),
     CALL("label", 'l', "NAME=VALUE", set_label, "for reports; may be repeated"),
-    CALL("env", 'e', "NAME[=VALUE]", set_env, "a variable of the job's environment; may be repeated"),
-    CALL("cwd", 0, "PATH", set_cwd, "working directory inside the sandbox (default /tmp)"),
-    CALL("network", 0, "none|host", set_network, "host only where policy allows it"),
     CALL("lease", 0, "patient|fast", set_lease, "fast: restarted elsewhere within seconds of a silent node"),
     CALL("on-node-loss", 0, "rerun|hold|fail", set_node_loss, "what happens when the node is lost"),
     CALL("log-max", 0, "SIZE", set_log_max, "bytes kept of stdout and of stderr (default 16Mi)"),
@@ -236,8 +240,10 @@ static const struct option_row job_option_rows[] = {
     {.name = "dry-run", .kind = OPTION_FLAG, .offset = offsetof(struct job_request, call.dry_run),
      .help = "only check and quote; nothing is queued"},
 };
-const struct option_set submit_options = OPTION_SET(job_option_rows);
-const struct option_set run_options = OPTION_SET_BEFORE_WORDS(job_option_rows);
+const struct option_set submit_options = {
+    .rows = job_option_rows, .count = COUNT_OF(job_option_rows), .also = &sandbox_options};
+const struct option_set run_options = {
+    .rows = job_option_rows, .count = COUNT_OF(job_option_rows), .also = &sandbox_options, .stop_at_word = true};
 
 /* ---- files ------------------------------------------------------------------------------------------------ */
 

@@ -18,6 +18,8 @@ struct job_request {
 
 /* The options of a job, over struct job_request; those of `run` end where its command begins. */
 extern const struct option_set submit_options, run_options;
+/* Those among them that say what a sandbox is; over any struct that begins with a struct job_request. */
+extern const struct option_set sandbox_options;
 
 void job_request_fini(struct job_request *r);
 /* Reads a file ("-" = stdin). -EINVAL: "train.yaml:7:12: resources.memory: ..." or "job.sh:3: --memory: ...". */

@@ -1,6 +1,7 @@
 #include "isolation/spec/step.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const char *const names[STEP_COUNT] = {
     [STEP_NONE] = "none",         [STEP_REQUEST] = "request", [STEP_SLOT] = "slot",
@@ -18,4 +19,48 @@ static const char *const names[STEP_COUNT] = {
 const char *launch_step_name(uint32_t step)
 {
     return step < STEP_COUNT && names[step] != NULL ? names[step] : "unknown";
+}
+
+enum launch_step launch_step_find(const char *name)
+{
+    for (uint32_t step = STEP_NONE + 1; step < STEP_COUNT; step++) {
+        if (names[step] != NULL && strcmp(names[step], name) == 0)
+            return (enum launch_step)step;
+    }
+    return STEP_NONE;
+}
+
+static const char *const sayings[STEP_COUNT] = {
+    [STEP_REQUEST] = "the request is checked, field by field",
+    [STEP_SLOT] = "a range of user ids that no other job has",
+    [STEP_CGROUP] = "groups are made, each limit written and read back",
+    [STEP_CLONE] = "a process is born into its group and namespaces",
+    [STEP_IDMAP] = "its user and group ids are mapped",
+    [STEP_ATTACH] = "it is moved into all groups, and that is checked",
+    [STEP_IDS] = "it becomes root of its own user namespace only",
+    [STEP_CGROUPNS] = "it sees no groups above its own",
+    [STEP_HOSTNAME] = "its own host name",
+    [STEP_NETWORK] = "its network",
+    [STEP_ROOT] = "a read-only root",
+    [STEP_PROC] = "its own /proc, without other users' processes",
+    [STEP_MASKS] = "what tells of the host in /proc is covered",
+    [STEP_SCRATCH] = "/tmp and /dev/shm with a size",
+    [STEP_PIVOT] = "the old root goes, with no way back",
+    [STEP_NSLIMIT] = "no further namespaces inside",
+    [STEP_PIPES] = "pipes for stdout and stderr",
+    [STEP_FORK] = "the command's process",
+    [STEP_OOM] = "who goes first when memory is short",
+    [STEP_ARGS] = "the command's words, environment and folder",
+    [STEP_RLIMITS] = "limits of the process, a session of its own",
+    [STEP_SCRIPT] = "the script's file",
+    [STEP_CAPS] = "no capabilities, and none to gain",
+    [STEP_USER] = "the job's own user",
+    [STEP_SECCOMP] = "the system call filter, last of all",
+    [STEP_EXEC] = "the command runs",
+    [STEP_TIMEOUT] = "all of it within its time",
+};
+
+const char *launch_step_says(uint32_t step)
+{
+    return step < STEP_COUNT && sayings[step] != NULL ? sayings[step] : "";
 }

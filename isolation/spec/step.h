@@ -42,5 +42,9 @@ enum launch_step {
 
 /* "cgroup", "clone", … ; "unknown" for a number that is none. */
 const char *launch_step_name(uint32_t step);
+/* STEP_NONE: no step has this name. */
+enum launch_step launch_step_find(const char *name);
+/* What it does, in a few words for people; "" for a number that is none. */
+const char *launch_step_says(uint32_t step);
 
 #endif

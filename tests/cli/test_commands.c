@@ -27,10 +27,9 @@ START_TEST(each_row_is_whole_and_alone)
 }
 END_TEST
 
-START_TEST(each_option_has_what_its_kind_needs)
+static void check_rows_of(const struct option_set *set)
 {
-    const struct option_set *set = commands[_i].options;
-    for (size_t i = 0; set != NULL && i < set->count; i++) {
+    for (size_t i = 0; i < set->count; i++) {
         const struct option_row *row = &set->rows[i];
         ck_assert_msg((row->kind == OPTION_FLAG) == (row->value == NULL), "--%s", row->name);
         ck_assert_msg((row->kind == OPTION_CALL) == (row->set != NULL), "--%s", row->name);
@@ -39,9 +38,21 @@ START_TEST(each_option_has_what_its_kind_needs)
             ck_assert_str_ne(set->rows[k].name, row->name);
             ck_assert_msg(row->letter == 0 || set->rows[k].letter != row->letter, "-%c twice", row->letter);
         }
+        for (const struct option_set *also = set->also; also != NULL; also = also->also)
+            for (size_t k = 0; k < also->count; k++) {
+                ck_assert_str_ne(also->rows[k].name, row->name);
+                ck_assert_msg(row->letter == 0 || also->rows[k].letter != row->letter, "-%c twice", row->letter);
+            }
         for (size_t k = 0; k < args_global.count; k++)
             ck_assert_str_ne(args_global.rows[k].name, row->name);
     }
+}
+
+START_TEST(each_option_has_what_its_kind_needs)
+{
+    const struct option_set *set = commands[_i].options;
+    for (const struct option_set *also = set; also != NULL; also = also->also)
+        check_rows_of(also);
 }
 END_TEST
 
@@ -54,10 +65,11 @@ START_TEST(the_manual_has_each_command_its_options_and_its_example)
     ck_assert_msg(strstr(page.data, want) != NULL, "reeve.1 lacks '%s'", want);
     snprintf(want, sizeof want, "$ reeve %s", c->name);
     ck_assert_msg(strstr(page.data, want) != NULL, "reeve.1 lacks an example of %s", c->name);
-    for (size_t i = 0; c->options != NULL && i < c->options->count; i++) {
-        snprintf(want, sizeof want, "Fl -%s", c->options->rows[i].name);
-        ck_assert_msg(strstr(page.data, want) != NULL, "reeve.1 lacks '%s' of %s", want, c->name);
-    }
+    for (const struct option_set *set = c->options; set != NULL; set = set->also)
+        for (size_t i = 0; i < set->count; i++) {
+            snprintf(want, sizeof want, "Fl -%s", set->rows[i].name);
+            ck_assert_msg(strstr(page.data, want) != NULL, "reeve.1 lacks '%s' of %s", want, c->name);
+        }
     buf_fini(&page);
 }
 END_TEST
@@ -90,8 +102,9 @@ START_TEST(help_of_a_command_shows_every_option)
     const struct command *c = &commands[_i];
     commands_help(c, &text);
     ck_assert_ptr_nonnull(strstr(text.data, c->usage));
-    for (size_t i = 0; c->options != NULL && i < c->options->count; i++)
-        ck_assert_ptr_nonnull(strstr(text.data, c->options->rows[i].help));
+    for (const struct option_set *set = c->options; set != NULL; set = set->also)
+        for (size_t i = 0; i < set->count; i++)
+            ck_assert_ptr_nonnull(strstr(text.data, set->rows[i].help));
     buf_fini(&text);
 }
 END_TEST

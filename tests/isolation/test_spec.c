@@ -111,6 +111,8 @@ START_TEST(test_every_step_has_a_name_that_fits)
     for (uint32_t i = 0; i < STEP_COUNT; i++) {
         ck_assert_str_ne(launch_step_name(i), "unknown");
         ck_assert_uint_lt(strlen(launch_step_name(i)), sizeof((struct op_reply *)0)->step);
+        ck_assert_uint_eq(launch_step_find(launch_step_name(i)), i);
+        ck_assert_msg(i == STEP_NONE || launch_step_says(i)[0] != '\0', "step '%s' says nothing", launch_step_name(i));
     }
     ck_assert_str_eq(launch_step_name(STEP_COUNT), "unknown");
 }
