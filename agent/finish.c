@@ -69,14 +69,15 @@ void finish_on_log_done(void *owner, uint64_t token, enum log_stream which)
 
 /* ---- usage ---- */
 
+/* A REMOVE after the record was written brings no usage. */
 static struct attempt *answered(void *owner, uint64_t token, const struct op_reply *reply, const char *what)
 {
     struct attempt *t = attempt_get(owner, token);
     if (t == NULL)
         return NULL;
-    if (reply->status == OP_DONE)
+    if (reply->status == OP_DONE && t->life != LIFE_REMOVING)
         t->usage = reply->usage;
-    else if (reply->status != OP_GONE && reply->status != OP_BUSY)
+    else if (reply->status != OP_DONE && reply->status != OP_GONE && reply->status != OP_BUSY)
         log_line(LOG_WARN, "warden.failed", "attempt=%s op=%s step=%s error=%s", t->name, what, log_quote(reply->step),
                  log_quote(strerror(reply->error)));
     return t;
@@ -102,12 +103,13 @@ static void on_removed(void *owner, uint64_t token, const struct op_reply *reply
         attempt_feed(t, LIFE_EV_REMOVED);
 }
 
-static void ask(struct attempt *t, enum op_kind kind, warden_fn fn, enum life_action action)
+static void ask(struct attempt *t, enum op_kind kind, uint64_t flags, warden_fn fn, enum life_action action)
 {
     struct op_request request;
     memset(&request, 0, sizeof request);
     request.kind = kind;
     request.id = t->id;
+    request.flags = flags;
     int rc = warden_link_ask(t->all->with.warden, &request, NULL, 0, fn, t->all, t->handle);
     if (rc < 0)
         attempt_redo(t, action, strerror(-rc));
@@ -115,18 +117,18 @@ static void ask(struct attempt *t, enum op_kind kind, warden_fn fn, enum life_ac
 
 void finish_kill(struct attempt *t)
 {
-    ask(t, OP_REMOVE, on_removed, LIFE_KILL);
+    ask(t, OP_REMOVE, 0, on_removed, LIFE_KILL);
 }
 
 void finish_read(struct attempt *t)
 {
-    ask(t, OP_READ, on_usage, LIFE_READ);
+    ask(t, OP_READ, 0, on_usage, LIFE_READ);
 }
 
 void finish_remove(struct attempt *t)
 {
     if (t->asked)
-        ask(t, OP_REMOVE, on_removed, LIFE_REMOVE);
+        ask(t, OP_REMOVE, OP_USAGE_IS_KNOWN, on_removed, LIFE_REMOVE);
     else
         attempt_feed(t, LIFE_EV_REMOVED);
 }
@@ -159,7 +161,7 @@ static void complete_record(struct attempt *t)
         r->run_us = running_run_us(t);
         t->verdict = true;
     }
-    if (r->cause == END_SIGNAL && r->signal == SIGKILL && t->usage.oom_kills > 0)
+    if (r->cause == END_SIGNAL && r->signal == SIGKILL && measured(t->usage.oom_kills) > 0)
         r->cause = END_OOM; /* the keeper sees a SIGKILL; only the group knows whose */
     r->usage = t->usage;
     r->out_bytes = written(t, STREAM_OUT);

@@ -84,11 +84,19 @@ const struct names end_cause_names = {cause_names, COUNT_OF(cause_names)};
 static const struct field usage_rows[] = {
     FIELD_ROW(usage, 1, "cpu_us", FIELD_U64, cpu_us, .flags = FIELD_ALWAYS, .help = "processor time, microseconds"),
     FIELD_ROW(usage, 2, "memory_peak_bytes", FIELD_U64, mem_peak_bytes, .flags = FIELD_ALWAYS),
-    FIELD_ROW(usage, 3, "read_bytes", FIELD_U64, read_bytes),
-    FIELD_ROW(usage, 4, "written_bytes", FIELD_U64, written_bytes),
-    FIELD_ROW(usage, 5, "pids_peak", FIELD_U64, pids_peak),
-    FIELD_ROW(usage, 6, "throttled_us", FIELD_U64, throttled_us),
-    FIELD_ROW(usage, 7, "oom_kills", FIELD_U64, oom_kills),
+    /* 3 to 7 were numbers that could not be absent. */
+    FIELD_ROW(usage, 8, "read_bytes", FIELD_MEASURE, read_bytes, .help = "from block devices"),
+    FIELD_ROW(usage, 9, "written_bytes", FIELD_MEASURE, written_bytes, .help = "to block devices"),
+    FIELD_ROW(usage, 10, "pids_peak", FIELD_MEASURE, pids_peak, .help = "processes and threads at once"),
+    FIELD_ROW(usage, 11, "throttled_us", FIELD_MEASURE, throttled_us, .help = "held back by the cpu quota"),
+    FIELD_ROW(usage, 12, "oom_kills", FIELD_MEASURE, oom_kills),
+    FIELD_ROW(usage, 13, "cpu_user_us", FIELD_MEASURE, cpu_user_us),
+    FIELD_ROW(usage, 14, "cpu_system_us", FIELD_MEASURE, cpu_system_us),
+    FIELD_ROW(usage, 15, "read_ops", FIELD_MEASURE, read_ops),
+    FIELD_ROW(usage, 16, "write_ops", FIELD_MEASURE, write_ops),
+    FIELD_ROW(usage, 17, "cpu_wait_us", FIELD_MEASURE, cpu_wait_us, .help = "some of it waited for a processor"),
+    FIELD_ROW(usage, 18, "memory_wait_us", FIELD_MEASURE, memory_wait_us, .help = "some of it waited for memory"),
+    FIELD_ROW(usage, 19, "io_wait_us", FIELD_MEASURE, io_wait_us, .help = "some of it waited for a device"),
 };
 const struct fields usage_fields = FIELDS_TABLE("usage", usage, usage_rows);
 

@@ -48,14 +48,16 @@ struct end_cause_row {
 extern const struct end_cause_row end_causes[END_CAUSE_COUNT];
 extern const struct names end_cause_names;
 
-/* What the kernel counted for the attempt's whole group. */
+/* What the kernel counted for the attempt's whole group. What its node can't measure is absent, not 0. */
 struct usage {
     uint64_t cpu_us;
     uint64_t mem_peak_bytes;
-    uint64_t read_bytes, written_bytes;
-    uint64_t pids_peak;
-    uint64_t throttled_us;
-    uint64_t oom_kills;
+    struct measure cpu_user_us, cpu_system_us;
+    struct measure read_bytes, written_bytes, read_ops, write_ops; /* of block devices */
+    struct measure pids_peak;
+    struct measure throttled_us;  /* by the cpu quota */
+    struct measure oom_kills;
+    struct measure cpu_wait_us, memory_wait_us, io_wait_us; /* time in which some of it waited: PSI, "some" */
 };
 extern const struct fields usage_fields;
 

@@ -38,7 +38,7 @@ const struct field_ops *field_ops(const struct field *row);
 extern const struct field_ops field_u64_ops, field_u32_ops, field_i64_ops, field_i32_ops, field_bool_ops,
     field_enum_ops, field_cpu_ops, field_size_ops, field_duration_ops, field_money_ops, field_time_ops,
     field_str_ops, field_bytes_ops, field_strs_ops, field_pairs_ops, field_counts_ops, field_moneys_ops,
-    field_struct_ops, field_list_ops;
+    field_struct_ops, field_list_ops, field_measure_ops;
 
 static inline void *field_at(const struct field *row, void *object)
 {

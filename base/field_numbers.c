@@ -108,6 +108,13 @@ static const char *format_as_time(const struct field *row, const void *value, ch
     return format_time(field_get_i64(row, value), out);
 }
 
+static const char *format_measure(const struct field *row UNUSED, const void *value, char out[PARSE_TEXT_MAX])
+{
+    const struct measure *m = value;
+    snprintf(out, PARSE_TEXT_MAX, is_measured(*m) ? "%" PRIu64 : "null", measured(*m));
+    return out;
+}
+
 /* --- ranges ----------------------------------------------------------------------------------------------- */
 
 static int outside(const struct field *row, uint64_t bits, const char *side, uint64_t bound_bits, struct err *err)
@@ -252,4 +259,6 @@ const struct field_ops field_cpu_ops = NUMBER_OPS("a number of cores", uint64_t,
 const struct field_ops field_size_ops = NUMBER_OPS("a size", uint64_t, UINT64_MAX, 0, format_as_size);
 const struct field_ops field_duration_ops = NUMBER_OPS("a duration", uint64_t, UINT64_MAX, 0, format_as_duration);
 const struct field_ops field_money_ops = NUMBER_OPS("an amount", int64_t, INT64_MAX, INT64_MIN, format_as_money);
+/* As bytes it is the number one above: what was not measured takes no room, and what was 0 does. */
+const struct field_ops field_measure_ops = NUMBER_OPS("a whole number", struct measure, UINT64_MAX, 0, format_measure);
 const struct field_ops field_time_ops = NUMBER_OPS("a time", int64_t, TIME_LAST_US, TIME_FIRST_US, format_as_time);

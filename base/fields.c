@@ -25,6 +25,7 @@ static const struct field_ops *const ops_of[FIELD_KIND_COUNT] = {
     [FIELD_MONEYS] = &field_moneys_ops,
     [FIELD_STRUCT] = &field_struct_ops,
     [FIELD_LIST] = &field_list_ops,
+    [FIELD_MEASURE] = &field_measure_ops,
 };
 
 const struct field_ops *field_ops(const struct field *row)

@@ -45,8 +45,26 @@ enum field_kind {
     FIELD_MONEYS,   /* struct counts: name -> micro-units >= 0; JSON in/out of each value as FIELD_MONEY */
     FIELD_STRUCT,   /* an inner struct, table in `of` (const struct fields *) */
     FIELD_LIST,     /* struct list of structs, table in `of` */
+    FIELD_MEASURE,  /* struct measure; JSON: integer, left out when it was not measured */
     FIELD_KIND_COUNT
 };
+
+/* A number that may be absent, and 0 is a number: nothing measured is all zero. */
+struct measure {
+    uint64_t plus_one;
+};
+static inline struct measure measure_of(uint64_t value)
+{
+    return (struct measure){value + 1};
+}
+static inline bool is_measured(struct measure m)
+{
+    return m.plus_one != 0;
+}
+static inline uint64_t measured(struct measure m) /* 0 when it wasn't */
+{
+    return m.plus_one - is_measured(m);
+}
 
 struct bytes {
     uint8_t *data;

@@ -67,6 +67,8 @@ static const struct field rows[] = {
               .help = "none: loopback only; host: where policy allows it"),
     FIELD_ROW(job_spec, 16, "log_max", FIELD_SIZE, log_max_bytes, .max = (uint64_t)1 << 40,
               .help = "bytes kept of stdout and of stderr, first and last half; default 16Mi"),
+    FIELD_ROW(job_spec, 20, "limits", FIELD_STRUCT, limits, .of = &job_limits_fields,
+              .help = "beyond the resources: {swap: 1Gi, pin_cpus: true, io: {write_bps: 10Mi}}"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -174,6 +176,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
     if (spec->budget_micros < 0)
         return err_set(err, -EINVAL, "budget: a budget is not negative");
     int r0 = check_resources(r, err);
+    if (r0 == 0)
+        r0 = job_limits_check(&spec->limits, r, err);
     if (r0 == 0)
         r0 = check_array(&spec->array, err);
     if (r0 == 0)

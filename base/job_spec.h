@@ -6,7 +6,7 @@
 #ifndef REEVE_BASE_JOB_SPEC_H
 #define REEVE_BASE_JOB_SPEC_H
 
-#include "base/resources.h"
+#include "base/limits.h"
 
 #define JOB_NAME_MAX 63
 #define JOB_ARGS_MAX 1024            /* words in a command */
@@ -48,6 +48,7 @@ struct job_spec {
     uint32_t on_node_loss;  /* enum node_loss */
     uint32_t network;       /* enum net_mode; host only where policy allows */
     uint64_t log_max_bytes; /* kept per stream; 0 = default (16Mi) */
+    struct job_limits limits;
 };
 
 extern const struct fields job_spec_fields;

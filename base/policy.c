@@ -48,6 +48,8 @@ static const struct field tenant_rows[] = {
               .help = "may its jobs ask for network: host"),
     FIELD_ROW(tenant_rule, 6, "weight", FIELD_U32, weight, .max = 10000,
               .help = "share among siblings, 1 to 10000; default 1"),
+    FIELD_ROW(tenant_rule, 20, "devices", FIELD_STRS, devices, .max = 64,
+              .help = "devices of nodes that its jobs may ask for: [fuse]"),
 };
 const struct fields tenant_rule_fields = FIELDS_TABLE("tenant", tenant_rule, tenant_rows);
 

@@ -20,6 +20,7 @@ struct removal {
     bool active;
     uint32_t generation; /* of the agent that waits for it */
     int events;          /* cg_events_fd(), -1 */
+    bool usage_wanted; /* for the reply */
     uint64_t due_us;     /* when to look again if no event tells; 0 = now */
     uint64_t give_up_us;
     struct op_reply reply;
@@ -31,6 +32,9 @@ struct attempt {
     int keeper;     /* its pidfd; -1: adopted, or not yet born */
     struct attempt_id id;
     char group[CG_NAME_MAX];
+    unsigned parts;        /* hierarchies on demand that it has a group in */
+    struct cg_cpus cpus;   /* pinned to; empty: it isn't */
+    uint64_t guarantee;    /* bytes of memory.min */
     struct removal removal;
 };
 

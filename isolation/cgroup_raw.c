@@ -15,7 +15,7 @@
 
 #define GROUP_FILE_MAX (CG_NAME_MAX + 64)
 
-static int open_file(int dir, const char *group, const char *file, int flags)
+int cg_file_open(int dir, const char *group, const char *file, int flags)
 {
     char path[GROUP_FILE_MAX];
     int n = snprintf(path, sizeof path, "%s/%s", group, file);
@@ -27,7 +27,7 @@ static int open_file(int dir, const char *group, const char *file, int flags)
 
 int cg_file_write(int dir, const char *group, const char *file, const char *text)
 {
-    CLEANUP(close_p) int fd = open_file(dir, group, file, O_WRONLY);
+    CLEANUP(close_p) int fd = cg_file_open(dir, group, file, O_WRONLY);
     if (fd < 0)
         return fd;
     ssize_t n = write(fd, text, strlen(text)); /* in one piece or not at all */
@@ -36,7 +36,7 @@ int cg_file_write(int dir, const char *group, const char *file, const char *text
 
 ssize_t cg_file_read(int dir, const char *group, const char *file, char *out, size_t size)
 {
-    CLEANUP(close_p) int fd = open_file(dir, group, file, O_RDONLY);
+    CLEANUP(close_p) int fd = cg_file_open(dir, group, file, O_RDONLY);
     if (fd < 0)
         return fd;
     ssize_t n = read(fd, out, size - 1);
@@ -48,68 +48,23 @@ ssize_t cg_file_read(int dir, const char *group, const char *file, char *out, si
     return n;
 }
 
-int cg_make(const struct cg *cg, const char *group, struct err *err)
+static bool is_part(const struct cg *cg, int hierarchy, unsigned parts)
+{
+    return !cg->at[hierarchy].on_demand || (parts >> hierarchy & 1) != 0;
+}
+
+int cg_make(const struct cg *cg, const char *group, unsigned parts, struct err *err)
 {
     for (int i = 0; i < cg->count; i++) {
-        if (mkdirat(cg->at[i].base, group, 0755) == 0)
+        if (!is_part(cg, i, parts) || mkdirat(cg->at[i].base, group, 0755) == 0)
             continue;
         int rc = -errno;
         while (--i >= 0)
-            unlinkat(cg->at[i].base, group, AT_REMOVEDIR);
+            if (is_part(cg, i, parts))
+                unlinkat(cg->at[i].base, group, AT_REMOVEDIR);
         return err_set(err, rc, "cgroups: cannot make %s: %s", group, strerror(-rc));
     }
     return 0;
-}
-
-static bool reads(const struct cg *cg, const char *group, const struct cg_value *v, char is[64])
-{
-    ssize_t n = cg_file_read(cg->at[cg->of[v->controller]].base, group, v->file, is, 64);
-    if (n < 0)
-        snprintf(is, 64, "(%s)", strerror((int)-n));
-    return n >= 0 && strcmp(is, v->text) == 0;
-}
-
-/* libcgroup reads /proc/mounts anew for each value (45 us): what a new group has by itself isn't written. */
-static int write_limits(const struct cg *cg, const char *group, const struct cg_value *values, int count,
-                        struct err *err)
-{
-    int rc = 0;
-    for (int i = 0; i < count && rc == 0; i++) {
-        const struct cg_hierarchy *h = &cg->at[cg->of[values[i].controller]];
-        char path[2 * CG_PATH_MAX], is[64];
-        if (reads(cg, group, &values[i], is))
-            continue;
-        snprintf(path, sizeof path, "%s/%s", h->path, group);
-        rc = cg_lib_write(cg_controller_names[values[i].controller], path, &values[i], 1, err);
-    }
-    return rc;
-}
-
-static int drop_absent(const struct cg *cg, const char *group, struct cg_value *values, int count)
-{
-    int kept = 0;
-    for (int i = 0; i < count; i++) {
-        char path[GROUP_FILE_MAX];
-        snprintf(path, sizeof path, "%s/%s", group, values[i].file);
-        int base = cg->at[cg->of[values[i].controller]].base;
-        if (!values[i].if_present || faccessat(base, path, F_OK, 0) == 0)
-            values[kept++] = values[i];
-    }
-    return kept;
-}
-
-int cg_limit(const struct cg *cg, const char *group, const struct sandbox_spec *spec, struct err *err)
-{
-    struct cg_value values[CG_VALUES_MAX];
-    int count = drop_absent(cg, group, values, cg_values(cg, spec, values));
-    int rc = write_limits(cg, group, values, count, err);
-    for (int i = 0; i < count && rc == 0; i++) {
-        char is[64];
-        if (!reads(cg, group, &values[i], is))
-            rc = err_set(err, -EINVAL, "cgroups: %s was set to '%s' and reads '%s'", values[i].file, values[i].text,
-                         is);
-    }
-    return rc;
 }
 
 int cg_leaf_fd(const struct cg *cg, const char *group)
@@ -139,7 +94,7 @@ static int ask_for_oom_events(int base, const char *group, int oom)
 int cg_oom_fds(const struct cg *cg, const char *group, int *ret_oom, int *ret_event)
 {
     const struct cg_hierarchy *h = &cg->at[cg->of[CG_MEMORY]];
-    CLEANUP(close_p) int oom = open_file(h->base, group, h->v2 ? "memory.events" : "memory.oom_control", O_RDONLY);
+    CLEANUP(close_p) int oom = cg_file_open(h->base, group, h->v2 ? "memory.events" : "memory.oom_control", O_RDONLY);
     if (oom < 0)
         return oom;
     int event = h->v2 ? -1 : ask_for_oom_events(h->base, group, oom);
@@ -151,12 +106,13 @@ int cg_oom_fds(const struct cg *cg, const char *group, int *ret_oom, int *ret_ev
     return 0;
 }
 
-int cg_attach(const struct cg *cg, const char *group, pid_t pid)
+int cg_attach(const struct cg *cg, const char *group, unsigned parts, pid_t pid)
 {
     char text[16];
     snprintf(text, sizeof text, "%d", (int)pid);
     for (int i = 0; i < cg->count; i++) {
-        int rc = i == cg->leaf ? 0 : cg_file_write(cg->at[i].base, group, "cgroup.procs", text);
+        bool needed = i != cg->leaf && is_part(cg, i, parts);
+        int rc = needed ? cg_file_write(cg->at[i].base, group, "cgroup.procs", text) : 0;
         if (rc < 0)
             return rc;
     }
@@ -201,7 +157,7 @@ static const char *any_controller(const struct cg_hierarchy *h)
 {
     for (int c = 0; c < CG_CONTROLLERS && !h->v2; c++) {
         if ((h->controllers >> c & 1) != 0)
-            return cg_controller_names[c];
+            return cg_controller_name((enum cg_controller)c, false);
     }
     return NULL;
 }
@@ -216,13 +172,15 @@ static bool is_our_group(const char *path, const struct cg_hierarchy *h, const c
     return n > 0 && len >= (size_t)n && strcmp(path + len - (size_t)n, want) == 0;
 }
 
-int cg_check_member(const struct cg *cg, const char *group, int proc)
+int cg_check_member(const struct cg *cg, const char *group, unsigned parts, int proc)
 {
     char text[4096], path[CG_PATH_MAX];
     ssize_t n = cg_file_read(proc, ".", "cgroup", text, sizeof text);
     if (n < 0)
         return (int)n;
     for (int i = 0; i < cg->count; i++) {
+        if (!is_part(cg, i, parts))
+            continue;
         if (!cg_path_in(text, any_controller(&cg->at[i]), path) || !is_our_group(path, &cg->at[i], group))
             return -ESRCH;
     }
@@ -236,35 +194,81 @@ static void kill_member(const struct cg *cg, const char *group, pid_t pid)
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
     CLEANUP(close_p) int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CLEANUP(close_p) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (proc >= 0 && pidfd >= 0 && cg_check_member(cg, group, proc) == 0)
+    if (proc >= 0 && pidfd >= 0 && cg_check_member(cg, group, 0, proc) == 0)
         syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 }
 
-/* Without cgroup.kill: the first member is the keeper, and with it the kernel kills all the rest. */
-static int kill_members(const struct cg *cg, const char *group)
+/* Every number in the text; one that was cut off at its end is left for the next reading. */
+static void kill_listed(const struct cg *cg, const char *group, char *text)
 {
-    char text[4096];
-    ssize_t n = cg_file_read(cg->at[0].base, group, "cgroup.procs", text, sizeof text);
-    if (n < 0)
-        return (int)n;
     for (char *at = text, *end; *at != '\0'; at = end) {
         long pid = strtol(at, &end, 10);
         if (end == at)
-            break;
-        kill_member(cg, group, (pid_t)pid);
+            return;
+        if (*end == '\n')
+            kill_member(cg, group, (pid_t)pid);
     }
-    return 0;
+}
+
+/* Without cgroup.kill. Among the members is the keeper, and with it the kernel kills all the rest; it may stand anywhere
+ * in the list. */
+static int kill_members(const struct cg *cg, const char *group)
+{
+    CLEANUP(close_p) int procs = cg_file_open(cg->at[0].base, group, "cgroup.procs", O_RDONLY);
+    char text[4096 + 1];
+    off_t from = 0;
+    for (ssize_t n; procs >= 0 && (n = pread(procs, text, sizeof text - 1, from)) > 0;) {
+        text[n] = '\0';
+        char *last = strrchr(text, '\n');
+        if (last == NULL)
+            break;
+        kill_listed(cg, group, text);
+        from += last + 1 - text;
+    }
+    return procs < 0 ? procs : 0;
+}
+
+/* What is frozen there can't fork, and dies when it is thawed. */
+static int kill_by_freezer(const struct cg *cg, const char *group)
+{
+    (void)!cg_freeze(cg, group, true);
+    int rc = kill_members(cg, group);
+    (void)!cg_freeze(cg, group, false);
+    return rc;
 }
 
 int cg_kill(const struct cg *cg, const char *group)
 {
     int rc = cg->leaf < 0 ? -ENOENT : cg_file_write(cg->at[cg->leaf].base, group, "cgroup.kill", "1");
-    return rc == -ENOENT ? kill_members(cg, group) : rc;
+    if (rc != -ENOENT)
+        return rc;
+    return cg->of[CG_FREEZER] >= 0 ? kill_by_freezer(cg, group) : kill_members(cg, group);
+}
+
+/* v1: "FREEZING" until the last one stands still. */
+static int freeze_v1(const struct cg *cg, const char *group, const char *word)
+{
+    char text[32];
+    if (cg->of[CG_FREEZER] < 0)
+        return -EOPNOTSUPP;
+    int base = cg->at[cg->of[CG_FREEZER]].base, rc = cg_file_write(base, group, "freezer.state", word);
+    ssize_t n = rc < 0 ? rc : cg_file_read(base, group, "freezer.state", text, sizeof text);
+    return n < 0 ? (int)n : strcmp(text, word) == 0;
+}
+
+int cg_freeze(const struct cg *cg, const char *group, bool freeze)
+{
+    char text[256];
+    if (cg->leaf < 0)
+        return freeze_v1(cg, group, freeze ? "FROZEN" : "THAWED");
+    int base = cg->at[cg->leaf].base, rc = cg_file_write(base, group, "cgroup.freeze", freeze ? "1" : "0");
+    ssize_t n = rc < 0 ? rc : cg_file_read(base, group, "cgroup.events", text, sizeof text);
+    return n < 0 ? (int)n : strstr(text, freeze ? "frozen 1" : "frozen 0") != NULL;
 }
 
 int cg_events_fd(const struct cg *cg, const char *group)
 {
-    return cg->leaf < 0 ? -ENOENT : open_file(cg->at[cg->leaf].base, group, "cgroup.events", O_RDONLY);
+    return cg->leaf < 0 ? -ENOENT : cg_file_open(cg->at[cg->leaf].base, group, "cgroup.events", O_RDONLY);
 }
 
 static bool events_say_empty(int events)
@@ -300,7 +304,7 @@ int cg_remove(const struct cg *cg, const char *group)
 bool cg_is_whole(const struct cg *cg, const char *group)
 {
     for (int i = 0; i < cg->count; i++) {
-        if (faccessat(cg->at[i].base, group, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        if (!cg->at[i].on_demand && faccessat(cg->at[i].base, group, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
             return false;
     }
     return true;

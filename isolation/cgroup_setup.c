@@ -51,27 +51,44 @@ static bool find_cgroup2(char out[CG_PATH_MAX])
     return found;
 }
 
+/* A group on a cgroup2 mount counts cpu time, freezes, and takes device programs, whatever is enabled there. */
+static bool is_needed(enum cg_controller c, bool leaf)
+{
+    bool leaf_does = c == CG_CPUACCT || c == CG_FREEZER || (c == CG_DEVICES && cg_devices_by_program());
+    return !leaf || !leaf_does;
+}
+
+static bool find_controller(enum cg_controller c, char mount[CG_PATH_MAX])
+{
+    return cg_lib_mount_of(cg_controller_name(c, false), mount) || cg_lib_mount_of(cg_controller_name(c, true), mount);
+}
+
 static int discover(struct cg *cg, struct err *err)
 {
-    char mount[CG_PATH_MAX];
-    *cg = (struct cg){.leaf = -1};
+    char mount[CG_PATH_MAX], leaf[CG_PATH_MAX];
+    *cg = (struct cg){.leaf = -1, .no_devices = -1};
     int rc = cg_lib_init(err);
     if (rc < 0)
         return rc;
-    for (int c = 0; c < CG_CONTROLLERS; c++) {
+    bool has_leaf = find_cgroup2(leaf);
+    for (enum cg_controller c = 0; c < CG_CONTROLLERS; c++) {
         cg->of[c] = -1;
-        if (c == CG_CPUACCT && cg->at[cg->of[CG_CPU]].v2)
-            continue; /* v2 counts cpu time without it */
-        if (!cg_lib_mount_of(cg_controller_names[c], mount))
+        if (!is_needed(c, has_leaf))
+            continue;
+        if (find_controller(c, mount)) {
+            cg->of[c] = add_hierarchy(cg, mount);
+            cg->at[cg->of[c]].controllers |= 1u << c;
+        } else if (cg_controller_is_required(c)) {
             return err_set(err, -ENODEV,
                            "cgroups: controller '%s' is not mounted, neither as v1 nor as v2; jobs cannot "
                            "be limited",
-                           cg_controller_names[c]);
-        cg->of[c] = add_hierarchy(cg, mount);
-        cg->at[cg->of[c]].controllers |= 1u << c;
+                           cg_controller_name(c, true));
+        }
     }
-    if (find_cgroup2(mount))
-        cg->leaf = add_hierarchy(cg, mount);
+    if (has_leaf)
+        cg->leaf = add_hierarchy(cg, leaf);
+    for (int i = 0; i < cg->count; i++)
+        cg->at[i].on_demand = !cg->at[i].v2 && cg->at[i].controllers == 1u << CG_CPUSET;
     return 0;
 }
 
@@ -82,7 +99,7 @@ static int own_path(const struct cg_hierarchy *h, char out[CG_PATH_MAX], struct 
     ssize_t n = cg_file_read(AT_FDCWD, "/proc/self", "cgroup", text, sizeof text);
     const char *controller = NULL;
     for (int c = 0; c < CG_CONTROLLERS && !h->v2 && controller == NULL; c++)
-        controller = (h->controllers >> c & 1) != 0 ? cg_controller_names[c] : NULL;
+        controller = (h->controllers >> c & 1) != 0 ? cg_controller_name((enum cg_controller)c, false) : NULL;
     if (n < 0 || !cg_path_in(text, controller, path))
         return err_set(err, -ENOENT, "cgroups: /proc/self/cgroup does not name our group for %s", h->mount);
     snprintf(full, sizeof full, "%s%s", h->mount, path);
@@ -170,25 +187,42 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
+static bool has_controller(const struct cg_hierarchy *h, enum cg_controller c)
+{
+    return (h->controllers >> c & 1) != 0;
+}
+
 /* Which of our controllers `file` of `dir` doesn't list; NULL: it lists all. */
 static const char *missing_in(const struct cg_hierarchy *h, int dir, const char *file)
 {
     char text[512];
     if (cg_file_read(dir, ".", file, text, sizeof text) < 0)
         return file;
-    for (int c = 0; c < CG_CONTROLLERS; c++) {
-        if ((h->controllers >> c & 1) != 0 && !has_word(text, cg_controller_names[c]))
-            return cg_controller_names[c];
+    for (enum cg_controller c = 0; c < CG_CONTROLLERS; c++) {
+        if (has_controller(h, c) && !has_word(text, cg_controller_name(c, true)))
+            return cg_controller_name(c, true);
     }
     return NULL;
 }
 
+/* What this hierarchy was given without, and a warden can do without: features are missing then, by name. */
+static void drop_optional(struct cg *cg, int hierarchy, const char *given)
+{
+    struct cg_hierarchy *h = &cg->at[hierarchy];
+    for (enum cg_controller c = 0; c < CG_CONTROLLERS; c++) {
+        if (!has_controller(h, c) || cg_controller_is_required(c) || has_word(given, cg_controller_name(c, true)))
+            continue;
+        h->controllers &= ~(1u << c);
+        cg->of[c] = -1;
+    }
+}
+
 static int enable(const struct cg_hierarchy *h, int dir)
 {
-    for (int c = 0; c < CG_CONTROLLERS; c++) {
+    for (enum cg_controller c = 0; c < CG_CONTROLLERS; c++) {
         char text[16];
-        snprintf(text, sizeof text, "+%s", cg_controller_names[c]);
-        int rc = (h->controllers >> c & 1) != 0 ? cg_file_write(dir, ".", "cgroup.subtree_control", text) : 0;
+        snprintf(text, sizeof text, "+%s", cg_controller_name(c, true));
+        int rc = has_controller(h, c) ? cg_file_write(dir, ".", "cgroup.subtree_control", text) : 0;
         if (rc < 0)
             return rc;
     }
@@ -225,12 +259,25 @@ static void leave_leaf(char path[CG_PATH_MAX], const char *base_name)
         *(slash != NULL ? slash : path) = '\0';
 }
 
-static int enable_below(const struct cg_hierarchy *h, char path[CG_PATH_MAX], const char *base_name, struct err *err)
+static bool only_optional(const struct cg_hierarchy *h)
 {
+    for (enum cg_controller c = 0; c < CG_CONTROLLERS; c++) {
+        if (has_controller(h, c) && cg_controller_is_required(c))
+            return false;
+    }
+    return true;
+}
+
+static int enable_below(struct cg *cg, int hierarchy, char path[CG_PATH_MAX], const char *base_name, struct err *err)
+{
+    const struct cg_hierarchy *h = &cg->at[hierarchy];
+    char given[512];
     leave_leaf(path, base_name);
     CLEANUP(close_p) int own = open_group(h, path);
     if (own < 0)
         return err_set(err, own, "cgroups: cannot open %s/%s: %s", h->mount, path, strerror(-own));
+    if (cg_file_read(own, ".", "cgroup.controllers", given, sizeof given) >= 0)
+        drop_optional(cg, hierarchy, given);
     const char *missing = missing_in(h, own, "cgroup.controllers");
     if (missing != NULL)
         return err_set(err, -ENODEV,
@@ -242,9 +289,13 @@ static int enable_below(const struct cg_hierarchy *h, char path[CG_PATH_MAX], co
         rc = step_aside(own, base_name);
         rc = rc < 0 ? rc : enable(h, own);
     }
+    if (rc < 0 && only_optional(h)) { /* a hybrid host: what is needed lies elsewhere */
+        drop_optional(cg, hierarchy, "");
+        return 0;
+    }
     if (rc == -EBUSY && path[0] != '\0' && is_true_root(h)) {
         path[0] = '\0';
-        return enable_below(h, path, base_name, err);
+        return enable_below(cg, hierarchy, path, base_name, err);
     }
     if (rc == -EBUSY)
         return err_set(err, rc, "cgroups: other processes share %s/%s with the warden; start it in a group of its own, "
@@ -254,14 +305,15 @@ static int enable_below(const struct cg_hierarchy *h, char path[CG_PATH_MAX], co
                   : 0;
 }
 
-static int open_base(struct cg_hierarchy *h, const char *base_name, struct err *err)
+static int open_base(struct cg *cg, int hierarchy, const char *base_name, struct err *err)
 {
+    struct cg_hierarchy *h = &cg->at[hierarchy];
     char path[CG_PATH_MAX];
     int rc = own_path(h, path, err);
     if (rc == 0)
         prefer_earlier_place(h, path, base_name);
     if (rc == 0 && h->v2 && h->controllers != 0)
-        rc = enable_below(h, path, base_name, err);
+        rc = enable_below(cg, hierarchy, path, base_name, err);
     if (rc < 0)
         return rc;
     int n = snprintf(h->path, sizeof h->path, "%s%s%s", path, path[0] != '\0' ? "/" : "", base_name);
@@ -285,7 +337,7 @@ int cg_open(struct cg *cg, const char *name, struct err *err)
         return err_set(err, -EINVAL, "cgroups: the name '%s' is too long", name);
     int rc = discover(cg, err);
     for (int i = 0; i < cg->count && rc == 0; i++)
-        rc = open_base(&cg->at[i], base_name, err);
+        rc = open_base(cg, i, base_name, err);
     /* Held for life: two wardens of one name would take each other's user ids. */
     if (rc == 0 && flock(cg->at[0].base, LOCK_EX | LOCK_NB) < 0)
         rc = err_set(err, -EBUSY, "another reeve-warden runs with --cgroup %s", name);
@@ -304,5 +356,6 @@ void cg_close(struct cg *cg, bool remove)
         if (remove)
             rmdir(full); /* not empty: somebody still lives there, and it stays */
     }
+    close_p(&cg->no_devices);
     cg->count = 0;
 }

@@ -100,6 +100,28 @@ static enum op_status check_request(struct warden *w, const struct op_request *r
     return *ret_attempt != NULL ? OP_DONE : OP_BUSY;
 }
 
+/* The second net: an agent doesn't ask for what it was told can't be. Names the first limit; NULL: all can be enforced. */
+static const char *unable(const struct warden *w, const struct sandbox_limits *l)
+{
+    uint64_t lacks = sandbox_limits_need(l) & ~w->cg.able.features;
+    for (uint32_t f = 0; f < FEATURE_COUNT; f++) {
+        if ((lacks & FEATURE_BIT(f)) != 0)
+            return names_get(&node_feature_names, f);
+    }
+    bool known = (uint64_t)l->devices >> w->cg.able.devices_count == 0;
+    return known ? NULL : "devices";
+}
+
+static void refuse_limit(struct warden *w, const struct launch *refused, struct attempt_id id, const char *limit)
+{
+    struct op_reply reply = reply_to(refused, OP_FAILED);
+    reply.id = id;
+    reply.error = EOPNOTSUPP;
+    snprintf(reply.step, sizeof reply.step, "limits.%s", limit);
+    log_line(LOG_WARN, "launch.refused", "step=%s error=\"this node can't enforce it\"", reply.step);
+    warden_ops_send(w, w->agent.generation, &reply);
+}
+
 static struct launch *free_flow(struct warden *w)
 {
     for (int i = 0; i < LAUNCHES_MAX; i++) {
@@ -111,10 +133,35 @@ static struct launch *free_flow(struct warden *w)
 
 /* --- outside: groups, the clone ---------------------------------------------------------------------------------- */
 
-static int make_groups(struct warden *w, const struct launch *l)
+/* No two attempts are pinned to one core. */
+static int choose_cpus(struct warden *w, struct attempt *attempt, uint32_t count)
+{
+    struct cg_cpus taken = {0};
+    for (uint32_t i = 0; i < w->attempts.top && count > 0; i++) {
+        const struct attempt *other = &w->attempts.at[i];
+        for (size_t k = 0; other->used && k < COUNT_OF(taken.bits); k++)
+            taken.bits[k] |= other->cpus.bits[k];
+    }
+    return count > 0 ? cg_pick_cpus(&w->cg, &taken, count, &attempt->cpus) : 0;
+}
+
+static int take_guarantee(struct warden *w, struct attempt *attempt, uint64_t bytes, struct err *err)
+{
+    int rc = cg_guarantee(&w->cg, bytes, true, err);
+    if (rc == 0)
+        attempt->guarantee = bytes;
+    return rc;
+}
+
+static int make_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
 {
     struct err err = {0};
-    int rc = cg_make(&w->cg, l->attempt->group, &err);
+    int rc = choose_cpus(w, l->attempt, spec->limits.pinned_cpus);
+    if (rc < 0)
+        err_set(&err, rc, "cgroups: %u cores of its own are not free", spec->limits.pinned_cpus);
+    rc = rc < 0 ? rc : take_guarantee(w, l->attempt, spec->limits.mem_min_bytes, &err);
+    l->attempt->parts = cg_parts(&w->cg, spec);
+    rc = rc < 0 ? rc : cg_make(&w->cg, l->attempt->group, l->attempt->parts, &err);
     if (rc < 0)
         log_line(LOG_ERROR, "launch.cgroup", "error=%s", log_quote(err.text));
     return rc;
@@ -123,7 +170,8 @@ static int make_groups(struct warden *w, const struct launch *l)
 static int limit_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
 {
     struct err err = {0};
-    int rc = cg_limit(&w->cg, l->attempt->group, spec, &err);
+    const struct cg_cpus *cpus = spec->limits.pinned_cpus > 0 ? &l->attempt->cpus : NULL;
+    int rc = cg_limit(&w->cg, l->attempt->group, spec, cpus, &err);
     if (rc < 0)
         log_line(LOG_ERROR, "launch.cgroup", "error=%s", log_quote(err.text));
     return rc;
@@ -177,6 +225,12 @@ void launch_begin(struct warden *w, const struct op_request *request, int fds[LA
         warden_ops_send(w, w->agent.generation, &reply);
         return;
     }
+    const char *limit = unable(w, &request->sandbox.limits);
+    if (limit != NULL) {
+        attempts_drop(&w->attempts, attempt);
+        refuse_limit(w, &refused, request->sandbox.id, limit);
+        return;
+    }
     *l = (struct launch){
         .state = LAUNCH_CLONING,
         .tag = ++w->next_tag,
@@ -189,7 +243,7 @@ void launch_begin(struct warden *w, const struct op_request *request, int fds[LA
         .proc = -1,
     };
     attempt->launching = true;
-    int rc = make_groups(w, l);
+    int rc = make_groups(w, l, &request->sandbox);
     if (rc < 0) {
         fail(w, l, STEP_CGROUP, -rc);
         return;
@@ -263,8 +317,8 @@ void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pid
         fail(w, l, STEP_IDMAP, -rc);
         return;
     }
-    rc = cg_attach(&w->cg, l->attempt->group, reply->pid);
-    rc = rc < 0 ? rc : cg_check_member(&w->cg, l->attempt->group, l->proc);
+    rc = cg_attach(&w->cg, l->attempt->group, l->attempt->parts, reply->pid);
+    rc = rc < 0 ? rc : cg_check_member(&w->cg, l->attempt->group, l->attempt->parts, l->proc);
     rc = rc < 0 ? rc : say(l, LAUNCH_GO);
     if (rc < 0) {
         fail(w, l, STEP_ATTACH, -rc);

@@ -49,6 +49,10 @@ static void adopt(void *context, const char *group)
     if (!attempt_group_parse(group, &id, &slot) || attempts_find(&w->attempts, id) != NULL)
         return;
     struct attempt *attempt = attempts_adopt(&w->attempts, group);
+    if (attempt != NULL) {
+        cg_recall(&w->cg, group, &attempt->cpus, &attempt->guarantee);
+        w->cg.guaranteed += attempt->guarantee;
+    }
     if (attempt == NULL)
         log_line(LOG_ERROR, "adopt.refused", "group=%s", group);
     else if (!cg_is_whole(&w->cg, group))
@@ -90,6 +94,9 @@ static int start(struct warden *w, struct err *err)
     if (w->removals < 0)
         return err_set(err, -errno, "epoll: %s", strerror(errno));
     w->cg.protect = has_cap(CAP_SYS_RESOURCE);
+    rc = warden_equip(w, err);
+    if (rc < 0)
+        return rc;
     w->attempts.slots = MIN((UINT32_MAX - 1 - w->options.uid_base) / SLOT_IDS, ATTEMPTS_MAX);
     cg_list(&w->cg, adopt, w);
     rc = warden_zygote_start(w, err);

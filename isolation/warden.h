@@ -18,6 +18,13 @@
 #define LAUNCHES_MAX 64
 #define SEND_TIMEOUT_S 5
 
+/* An option that may be given several times. */
+#define OPTION_TIMES_MAX 32
+struct text_list {
+    const char *text[OPTION_TIMES_MAX];
+    int count;
+};
+
 struct warden_options {
     const char *dir, *cgroup, *agent, *keeper;
     uint32_t uid_base;
@@ -25,6 +32,7 @@ struct warden_options {
     gid_t agent_gid;
     bool kill_on_exit;
     int socket_fd; /* instead of an agent: the socket to take operations from, -1 */
+    struct text_list devices, io_devices; /* NAME=PATH; paths */
     char **agent_argv;
 };
 
@@ -43,6 +51,7 @@ struct warden {
     struct warden_options options;
     struct cg cg;
     struct attempts attempts;
+    struct cg_device devices[NODE_DEVICES_MAX];
     struct launch launches[LAUNCHES_MAX];
     struct agent_process agent;
     int zygote, signals; /* zygote: its socket */
@@ -56,6 +65,11 @@ struct warden {
 uint64_t warden_now_us(void);
 /* One sentence about the first thing this machine lacks, or 0. */
 int warden_preflight(struct err *err) MUST_USE;
+
+/* warden_equip.c: the devices that the options name, then cg_equip(). */
+int warden_equip(struct warden *w, struct err *err) MUST_USE;
+/* An attempt's entry goes, and with it what it was given. */
+void warden_forget(struct warden *w, struct attempt *attempt);
 
 /* warden_zygote.c: the keeper program out of a sealed memfd; returns once the shared root is built. */
 int warden_zygote_start(struct warden *w, struct err *err) MUST_USE;

@@ -58,11 +58,19 @@ void warden_remove(struct warden *w, struct attempt *attempt, const struct op_re
         epoll_ctl(w->removals, EPOLL_CTL_ADD, attempt->keeper, &died);
 }
 
+void warden_forget(struct warden *w, struct attempt *attempt)
+{
+    struct err err = {0};
+    if (cg_guarantee(&w->cg, attempt->guarantee, false, &err) < 0)
+        log_line(LOG_WARN, "guarantee", "error=%s", log_quote(err.text));
+    attempts_drop(&w->attempts, attempt);
+}
+
 static void finish_removal(struct warden *w, struct attempt *attempt)
 {
     close_p(&attempt->removal.events);
     struct removal done = attempt->removal;
-    attempts_drop(&w->attempts, attempt);
+    warden_forget(w, attempt);
     warden_ops_send(w, done.generation, &done.reply);
 }
 
@@ -83,9 +91,10 @@ static void advance(struct warden *w, struct attempt *attempt)
 {
     struct removal *r = &attempt->removal;
     bool empty = cg_is_empty(&w->cg, attempt->group, r->events);
-    if (empty && r->reply.kind == OP_REMOVE)
-        cg_usage(&w->cg, attempt->group,
-                 &r->reply.usage); /* what is empty counts no further: these are the last words */
+    if (empty && r->usage_wanted) {
+        cg_usage(&w->cg, attempt->group, &r->reply.usage);
+        r->usage_wanted = false; /* what is empty counts no further: these are the last words */
+    }
     if (empty && cg_remove(&w->cg, attempt->group) == 0)
         finish_removal(w, attempt);
     else if (warden_now_us() >= r->give_up_us)
@@ -144,7 +153,43 @@ static void on_remove(struct warden *w, const struct op_request *request, int *f
     } else {
         struct op_reply reply = reply_to(request, OP_DONE);
         warden_remove(w, attempt, &reply, w->agent.generation);
+        attempt->removal.usage_wanted = (request->flags & OP_USAGE_IS_KNOWN) == 0;
     }
+}
+
+static void freeze(struct warden *w, const struct op_request *request, bool frozen)
+{
+    const struct attempt *attempt = attempts_find(&w->attempts, request->id);
+    if (attempt == NULL || attempt->launching || attempt->removal.active) {
+        answer(w, request, attempt == NULL ? OP_GONE : OP_BUSY);
+        return;
+    }
+    int rc = cg_freeze(&w->cg, attempt->group, frozen);
+    struct op_reply reply = reply_to(request, rc < 0 ? OP_FAILED : rc > 0 ? OP_DONE : OP_BUSY);
+    reply.error = rc < 0 ? -rc : 0;
+    warden_ops_send(w, w->agent.generation, &reply);
+}
+
+static void on_freeze(struct warden *w, const struct op_request *request, int *fds)
+{
+    (void)fds;
+    freeze(w, request, true);
+}
+
+static void on_thaw(struct warden *w, const struct op_request *request, int *fds)
+{
+    (void)fds;
+    freeze(w, request, false);
+}
+
+static void on_able(struct warden *w, const struct op_request *request, int *fds)
+{
+    (void)fds;
+    struct {
+        struct op_reply reply;
+        struct node_abilities able;
+    } packet = {reply_to(request, OP_DONE), w->cg.able};
+    send_packet(w, &packet, sizeof packet);
 }
 
 static void on_list(struct warden *w, const struct op_request *request, int *fds)
@@ -178,6 +223,9 @@ static const struct op_row {
     {OP_READ, 0, on_read},
     {OP_REMOVE, 0, on_remove},
     {OP_LIST, 0, on_list},
+    {OP_FREEZE, 0, on_freeze},
+    {OP_THAW, 0, on_thaw},
+    {OP_ABLE, 0, on_able},
 };
 
 static void dispatch(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)

@@ -18,6 +18,25 @@ static int set_cgroup(void *object, const char *text, struct err *err)
     return 0;
 }
 
+static int add_text(struct text_list *l, const char *text, int max, struct err *err)
+{
+    if (l->count == max)
+        return err_set(err, -E2BIG, "may be given %d times", max);
+    l->text[l->count++] = text;
+    return 0;
+}
+
+static int set_device(void *object, const char *text, struct err *err)
+{
+    return add_text(&((struct warden_options *)object)->devices, text, NODE_DEVICES_MAX, err);
+}
+
+/* One more is the device that --dir lies on. */
+static int set_io_device(void *object, const char *text, struct err *err)
+{
+    return add_text(&((struct warden_options *)object)->io_devices, text, CG_IO_DEVICES_MAX - 1, err);
+}
+
 static const struct option_row rows[] = {
     {.name = "dir", .value = "DIR", .kind = OPTION_PATH, PLACE(dir), .required = true, .help = "the system's folder"},
     {.name = "cgroup", .value = "NAME", .kind = OPTION_CALL, PLACE(cgroup), .set = set_cgroup, .required = true,
@@ -33,6 +52,10 @@ static const struct option_row rows[] = {
      .help = "take operations from this descriptor instead of an agent of our own"},
     {.name = "uid-base", .value = "N", .kind = OPTION_U32, PLACE(uid_base), .min = SLOT_IDS, .max = UID_MAX,
      .fallback = "1879048192", .help = "the jobs' user ids begin here; a multiple of 65536"},
+    {.name = "device", .value = "NAME=PATH", .kind = OPTION_CALL, PLACE(devices), .set = set_device, .repeated = true,
+     .help = "a device that jobs may be given by this name"},
+    {.name = "io-device", .value = "PATH", .kind = OPTION_CALL, PLACE(io_devices), .set = set_io_device,
+     .repeated = true, .help = "a block device, or a path on one, that io limits apply to beside DIR's"},
     {.name = "kill-on-exit", .kind = OPTION_FLAG, PLACE(kill_on_exit), .help = "leave no attempt behind"},
 };
 

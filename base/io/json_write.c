@@ -155,6 +155,15 @@ static void write_unsigned(struct writer *w, const struct field *row, const void
         put_text(w, field_ops(row)->format(row, value, text));
 }
 
+static void write_measure(struct writer *w, const struct field *row UNUSED, const void *value)
+{
+    const struct measure *m = value;
+    if (is_measured(*m))
+        put_u64(w, measured(*m));
+    else
+        put(w, "null", 4);
+}
+
 static void write_signed(struct writer *w, const struct field *row, const void *value)
 {
     put_i64(w, field_get_i64(row, value));
@@ -263,7 +272,7 @@ static const row_writer writers[FIELD_KIND_COUNT] = {
     [FIELD_MONEY] = write_formatted,   [FIELD_TIME] = write_formatted, [FIELD_STR] = write_str,
     [FIELD_BYTES] = write_bytes,       [FIELD_STRS] = write_strs,      [FIELD_PAIRS] = write_pairs,
     [FIELD_COUNTS] = write_counts,     [FIELD_MONEYS] = write_counts,  [FIELD_STRUCT] = write_struct,
-    [FIELD_LIST] = write_list,
+    [FIELD_LIST] = write_list,         [FIELD_MEASURE] = write_measure,
 };
 
 /* Every name of a table is plain snake_case: nothing to escape. */

@@ -127,6 +127,16 @@ static int read_unsigned(struct reading *rd, const struct field *row, const stru
     return store_u64(rd, row, n, value, at, (uint64_t)n->integer);
 }
 
+static int read_measure(struct reading *rd, const struct field *row, const struct tree_node *n, void *value,
+                        const struct place *at)
+{
+    if (n->kind == TREE_NULL)
+        return 0; /* it was not measured */
+    if (n->kind != TREE_INT || n->integer < 0)
+        return mismatch(rd, n, at, field_ops(row)->noun);
+    return store_u64(rd, row, n, value, at, (uint64_t)n->integer + 1);
+}
+
 static int read_signed(struct reading *rd, const struct field *row, const struct tree_node *n, void *value,
                        const struct place *at)
 {
@@ -468,7 +478,7 @@ static const reader readers[FIELD_KIND_COUNT] = {
     [FIELD_MONEY] = read_money,   [FIELD_TIME] = read_time,         [FIELD_STR] = read_str,
     [FIELD_BYTES] = read_bytes,   [FIELD_STRS] = read_strs,         [FIELD_PAIRS] = read_pairs,
     [FIELD_COUNTS] = read_counts, [FIELD_MONEYS] = read_counts,     [FIELD_STRUCT] = read_struct,
-    [FIELD_LIST] = read_list,
+    [FIELD_LIST] = read_list,     [FIELD_MEASURE] = read_measure,
 };
 
 static bool is_input(const struct reading *rd, const struct field *row)

@@ -8,6 +8,9 @@
  *   READ    what its group used so far    -
  *   REMOVE  kill what is left, read usage, remove its groups. Idempotent: GONE when nothing is there.
  *   LIST    the attempts that have groups -
+ *   FREEZE  nothing of it runs any more   OP_BUSY: it was told, ask again; idempotent. Its keeper stands still too:
+ *   THAW    it runs on                    what became due meanwhile is done at the thaw. REMOVE works on the frozen.
+ *   ABLE    what this node can enforce    a struct node_abilities follows the reply in the same packet
  *
  * A reply carries the tag of its request. LAUNCH is answered when the payload was exec'ed or a step failed.
  * Purity: pure.
@@ -18,13 +21,16 @@
 #include <stdint.h>
 
 #include "base/attempt.h"
+#include "isolation/spec/limits.h"
 
-#define OPS_VERSION 2
+#define OPS_VERSION 3
 #define OPS_LIST_MAX 256
 #define SANDBOX_MEM_MIN ((uint64_t)1 << 22) /* 4 MiB */
 #define SANDBOX_PIDS_MAX 32768
 
-enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST };
+enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST, OP_FREEZE, OP_THAW, OP_ABLE };
+/* REMOVE: its usage was READ after its end; reading it again would cost as much as the rest. */
+enum op_flag { OP_USAGE_IS_KNOWN = 1 };
 /* What comes along with LAUNCH, in this order. */
 enum launch_fd { LAUNCH_FD_ARGS, LAUNCH_FD_EXIT, LAUNCH_FD_CONTROL, LAUNCH_FD_OUT, LAUNCH_FD_ERR, LAUNCH_FDS };
 enum op_status { OP_DONE, OP_GONE, OP_BAD_REQUEST, OP_FAILED, OP_EXISTS, OP_BUSY };
@@ -44,20 +50,23 @@ struct sandbox_spec {
     uint64_t lease_us;           /* without a renewal for so long it is stopped; 0 = none */
     uint64_t grace_us;           /* SIGTERM to SIGKILL */
     char hostname[64];           /* inside; [a-z0-9-] */
+    struct sandbox_limits limits;
 };
 
 struct op_request {
     uint32_t version, kind;      /* OPS_VERSION, enum op_kind */
     uint64_t tag;
     struct sandbox_spec sandbox; /* LAUNCH */
-    struct attempt_id id;        /* READ, REMOVE */
+    struct attempt_id id;        /* READ, REMOVE, FREEZE, THAW */
+    uint64_t flags;              /* enum op_flag */
 };
 
 struct op_reply {
     uint32_t version, kind, status; /* enum op_status */
     int32_t error;               /* errno of the step that failed, 0 */
     uint64_t tag;
-    char step[32];               /* which step failed: "cgroup", "clone", "idmap", "root", "seccomp", "exec", … */
+    char step[32];               /* which step failed: "cgroup", "clone", "idmap", "root", "seccomp", "exec", …;
+                                    "limits.io.write_bps": a limit that this node can't enforce */
     struct attempt_id id;
     uint64_t launch_us;          /* LAUNCH: how long it took */
     struct usage usage;          /* READ, REMOVE */

@@ -40,6 +40,7 @@ struct sample {
     struct list items, keyed;  /* struct sample_item */
     int32_t small;             /* -10..10 */
     uint64_t bounded;          /* 5..50 */
+    struct measure measure;
     uint32_t hidden;
 };
 
@@ -86,6 +87,7 @@ static const struct field sample_rows[] = {
     FIELD_ROW(sample, 22, "keyed", FIELD_LIST, keyed, .of = &sample_item_fields, .flags = FIELD_KEYED, .max = 6),
     FIELD_ROW(sample, 23, "small", FIELD_I32, small, .max = 10),
     FIELD_ROW(sample, 2000, "bounded", FIELD_U64, bounded, .min = 5, .max = 50),
+    FIELD_ROW(sample, 26, "measure", FIELD_MEASURE, measure),
     FIELD_ROW(sample, 25, "hidden", FIELD_U32, hidden, .flags = FIELD_HIDDEN),
 };
 static const struct fields sample_fields = FIELDS_TABLE("sample", sample, sample_rows);
@@ -235,6 +237,8 @@ static inline void sample_fill(uint64_t *seed, struct sample *s)
     sample_fill_item(seed, &s->item, sample_below(seed, 2) == 0 ? "one" : NULL);
     sample_fill_items(seed, &s->items);
     sample_fill_items(seed, &s->keyed);
+    if (sample_below(seed, 3) > 0)
+        s->measure = measure_of(sample_number(seed, INT64_MAX));
     s->small = (int32_t)sample_signed(seed, -10, 10);
     s->bounded = sample_below(seed, 2) == 0 ? 0 : 5 + sample_below(seed, 46);
 }

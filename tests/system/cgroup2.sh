@@ -36,7 +36,7 @@ INIT
 chmod 755 "$work/init"
 
 # UML keeps its memory in a file below TMPDIR; uml_xstate.c says what is loaded into it.
-TMPDIR=/dev/shm setsid timeout "${UML_SECONDS:-600}" env LD_PRELOAD="$tree/$(dirname "$1")/uml_xstate.so" linux.uml rootfstype=hostfs root=/dev/root rw init="$work/init" mem="${UML_MEM:-768M}" \
+TMPDIR=/dev/shm setsid timeout "${UML_SECONDS:-600}" env LD_PRELOAD="$tree/$(dirname "$1")/../system/uml_xstate.so" linux.uml rootfstype=hostfs root=/dev/root rw init="$work/init" mem="${UML_MEM:-768M}" \
     umid="reeve-$$" uml_dir="$work/" con=null con0=fd:0,fd:1 ssl=null quiet < /dev/null > "$work/console" 2>&1 || true
 rm -rf "$work/reeve-$$"
 cat "$work/out" 2>/dev/null || { echo "cgroup2.sh: the kernel did not get to the test:" >&2; tail -20 "$work/console" >&2; exit 1; }

@@ -1,0 +1,36 @@
+/*
+ * features - limits that not every node can enforce. The warden finds out at its start which of them it can; the agent
+ * tells the scheduler; a job that asks for one is placed only where it is enforced, and refused by name where it isn't.
+ * A feature is named like the key of a job's `limits` that needs it. What every node must be able to do (cpu, memory,
+ * processes, devices) is no feature: a warden that can't do it doesn't start.
+ * Purity: pure.
+ */
+#ifndef REEVE_BASE_FEATURES_H
+#define REEVE_BASE_FEATURES_H
+
+#include "base/fields.h"
+
+enum node_feature {
+    FEATURE_MEMORY_HIGH,
+    FEATURE_MEMORY_MIN,
+    FEATURE_SWAP,
+    FEATURE_HUGE_2M,
+    FEATURE_HUGE_1G,
+    FEATURE_PIN_CPUS,
+    FEATURE_IO_READ_BPS,
+    FEATURE_IO_WRITE_BPS,
+    FEATURE_IO_READ_OPS,
+    FEATURE_IO_WRITE_OPS,
+    FEATURE_IO_WEIGHT,
+    FEATURE_COUNT
+};
+#define FEATURE_BIT(feature) (UINT64_C(1) << (feature))
+
+/* A device that a node was configured with is a feature of its own: "devices." and its name. */
+#define FEATURE_DEVICE "devices."
+#define FEATURE_NAME_MAX 40
+#define NODE_FEATURES_MAX 64 /* in one cell, devices too */
+
+extern const struct names node_feature_names; /* "io.write_bps", … */
+
+#endif
