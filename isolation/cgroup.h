@@ -150,6 +150,9 @@ void cg_list(const struct cg *cg, void (*each)(void *context, const char *group)
 
 /* --- parts, shared between the files --- */
 
+/* Are any of this size set aside, or may they be made on demand? */
+bool cg_has_huge_pages(enum huge_size size);
+
 /* What a controller is called. */
 const char *cg_controller_name(enum cg_controller c, bool v2);
 /* Is it one that a warden can't do without? */

@@ -90,7 +90,7 @@ static const char *weight_problem(struct cg *cg)
 
 /* --- what lies beside the values ----------------------------------------------------------------------------------- */
 
-static bool has_huge_pages(int size)
+bool cg_has_huge_pages(enum huge_size size)
 {
     static const char *const folders[HUGE_SIZES] = {"sys/kernel/mm/hugepages/hugepages-2048kB",
                                                     "sys/kernel/mm/hugepages/hugepages-1048576kB"};
@@ -127,7 +127,7 @@ static const char *problem_beside(struct cg *cg, enum node_feature feature)
         return "the node's folder lies on no block device, and none was named with --io-device";
     if (feature == FEATURE_IO_WEIGHT)
         return weight_problem(cg);
-    if ((feature == FEATURE_HUGE_2M || feature == FEATURE_HUGE_1G) && !has_huge_pages((int)(feature - FEATURE_HUGE_2M)))
+    if ((feature == FEATURE_HUGE_2M || feature == FEATURE_HUGE_1G) && !cg_has_huge_pages(feature == FEATURE_HUGE_2M ? HUGE_2M : HUGE_1G))
         return "the node has set no such pages aside";
     bool v1_memory = !cg->at[cg->of[CG_MEMORY]].v2;
     if ((feature == FEATURE_MEMORY_HIGH || feature == FEATURE_MEMORY_MIN) && v1_memory)
@@ -213,9 +213,9 @@ static int close_huge_pages(const struct cg *cg, struct err *err)
     static const char *const files[HUGE_SIZES][2] = {
         {"hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"}, {"hugetlb.1GB.limit_in_bytes", "hugetlb.1GB.max"}};
     bool v2 = cg->at[cg->of[CG_HUGETLB]].v2;
-    for (int i = 0; i < HUGE_SIZES; i++) {
+    for (enum huge_size i = 0; i < HUGE_SIZES; i++) {
         struct cg_value v = {.controller = CG_HUGETLB, .text = "0", .if_present = true};
-        bool any = has_huge_pages(i);
+        bool any = cg_has_huge_pages(i);
         if (any)
             snprintf(v.text, sizeof v.text, v2 ? "max" : "-1");
         snprintf(v.file, sizeof v.file, "%s", files[i][v2]);

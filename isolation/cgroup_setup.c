@@ -217,16 +217,25 @@ static void drop_optional(struct cg *cg, int hierarchy, const char *given)
     }
 }
 
-static int enable(const struct cg_hierarchy *h, int dir)
+static int enable(unsigned which, int dir)
 {
     for (enum cg_controller c = 0; c < CG_CONTROLLERS; c++) {
         char text[16];
         snprintf(text, sizeof text, "+%s", cg_controller_name(c, true));
-        int rc = has_controller(h, c) ? cg_file_write(dir, ".", "cgroup.subtree_control", text) : 0;
+        int rc = (which >> c & 1) != 0 ? cg_file_write(dir, ".", "cgroup.subtree_control", text) : 0;
         if (rc < 0)
             return rc;
     }
-    return missing_in(h, dir, "cgroup.subtree_control") == NULL ? 0 : -EIO;
+    const struct cg_hierarchy asked = {.controllers = which};
+    return missing_in(&asked, dir, "cgroup.subtree_control") == NULL ? 0 : -EIO;
+}
+
+/* What attempts' groups are to have: each controller costs every one of them a dozen files. Where there are no huge pages
+ * the base is held to none, and that is enough. */
+static unsigned controllers_below(const struct cg_hierarchy *h)
+{
+    bool huge = cg_has_huge_pages(HUGE_2M) || cg_has_huge_pages(HUGE_1G);
+    return huge ? h->controllers : h->controllers & ~(1u << CG_HUGETLB);
 }
 
 /* A group with processes can't have children with controllers: step aside into a leaf of our own. */
@@ -284,10 +293,10 @@ static int enable_below(struct cg *cg, int hierarchy, char path[CG_PATH_MAX], co
                        "cgroups: controller '%s' is not given to %s/%s; with systemd, start the unit with "
                        "Delegate=yes",
                        missing, h->mount, path);
-    int rc = enable(h, own);
+    int rc = enable(h->controllers, own);
     if (rc == -EBUSY) {
         rc = step_aside(own, base_name);
-        rc = rc < 0 ? rc : enable(h, own);
+        rc = rc < 0 ? rc : enable(h->controllers, own);
     }
     if (rc < 0 && only_optional(h)) { /* a hybrid host: what is needed lies elsewhere */
         drop_optional(cg, hierarchy, "");
@@ -325,7 +334,7 @@ static int open_base(struct cg *cg, int hierarchy, const char *base_name, struct
     h->base = openat(own, base_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (h->base < 0)
         return err_set(err, -errno, "cgroups: cannot open %s/%s: %s", h->mount, h->path, strerror(errno));
-    if (h->v2 && h->controllers != 0 && (rc = enable(h, h->base)) < 0)
+    if (h->v2 && h->controllers != 0 && (rc = enable(controllers_below(h), h->base)) < 0)
         return err_set(err, rc, "cgroups: cannot enable controllers in %s/%s: %s", h->mount, h->path, strerror(-rc));
     return 0;
 }
