@@ -145,7 +145,7 @@ void launch_start(struct attempt *t)
     int fds[LAUNCH_FDS] = {-1, -1, -1, -1, -1};
     struct err err = {0};
     t->order->paid_us = MAX(t->order->paid_us, t->paid_us);
-    int rc = launch_sandbox(t->order, left_us, &request.sandbox, &err);
+    int rc = launch_sandbox(t->order, left_us, a->with.able, &request.sandbox, &err);
     if (rc == 0)
         rc = open_parts(t, fds, &err);
     if (rc < 0) {

@@ -30,6 +30,7 @@ struct link_setup {
     const char *node;
     const struct resources *capacity;
     const struct pairs *labels;
+    const struct strs *features; /* looked at when it says hello */
     struct attempts *attempts;
     struct fence *fence;
 };

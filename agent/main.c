@@ -41,6 +41,8 @@ struct agent {
     struct link *link;
     struct log_reader *reader;
     const char *warden_gone; /* why */
+    struct node_abilities able;
+    struct strs features;    /* the same, as the scheduler hears it */
 };
 
 static bool on_turn(void *arg)
@@ -57,6 +59,33 @@ static void on_warden_gone(void *arg, const char *why)
     struct agent *a = arg;
     a->warden_gone = why;
     loop_stop(a->loop);
+}
+
+static int name_features(const struct node_abilities *able, struct strs *ret)
+{
+    int rc = 0;
+    for (uint32_t f = 0; f < FEATURE_COUNT && rc == 0; f++)
+        rc = (able->features & FEATURE_BIT(f)) != 0 ? strs_add(ret, names_get(&node_feature_names, f)) : 0;
+    for (uint32_t i = 0; i < able->devices_count && i < NODE_DEVICES_MAX && rc == 0; i++) {
+        char name[FEATURE_NAME_MAX + 1];
+        snprintf(name, sizeof name, FEATURE_DEVICE "%.*s", NODE_DEVICE_NAME_MAX - 1, able->devices[i]);
+        rc = strs_add(ret, name);
+    }
+    return rc;
+}
+
+/* Only now is it known what may be promised: the scheduler hears of this node. */
+static void on_able(void *arg, const struct node_abilities *able)
+{
+    struct agent *a = arg;
+    if (able != NULL)
+        a->able = *able;
+    if (able == NULL || name_features(able, &a->features) < 0) {
+        a->warden_gone = "the warden does not say what it can enforce";
+        loop_stop(a->loop);
+        return;
+    }
+    link_start(a->link);
 }
 
 static void on_log(void *arg)
@@ -142,10 +171,11 @@ static int build(struct agent *a, struct err *err)
     const struct shelf_limits keep = {.bytes = a->options.keep_bytes, .count = SHELF_MAX,
                                       .age_s = a->options.keep_ms / 1000};
     struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .warden = a->warden, .keep = keep,
+                                      .able = &a->able,
                                       .on_log = on_log, .arg = a};
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
-                              .capacity = &a->options.capacity, .labels = &a->options.labels, .fence = &a->fence};
+                              .capacity = &a->options.capacity, .labels = &a->options.labels, .features = &a->features, .fence = &a->fence};
     link.attempts = a->attempts;
     rc = rc < 0 ? rc : link_new(&a->link, &link, err);
     if (rc < 0)
@@ -169,7 +199,9 @@ static int run(struct agent *a, struct err *err)
     if (rc < 0)
         return rc;
     log_line(LOG_INFO, "agent.up", "node=%s version=%s", log_quote(a->name), REEVE_VERSION);
-    link_start(a->link);
+    rc = warden_link_able(a->warden, on_able, a);
+    if (rc < 0)
+        return err_set(err, rc, "the warden: %s", strerror(-rc));
     rc = loop_run(a->loop, err);
     if (rc == 0 && a->warden_gone != NULL)
         rc = err_set(err, -EPIPE, "%s; a new warden starts a new agent", a->warden_gone);
@@ -185,6 +217,9 @@ static void tear_down(struct agent *a)
     warden_link_free(a->warden);
     loop_free(a->loop);
     close_p(&a->lock);
+    for (size_t i = 0; i < a->features.count; i++)
+        free(a->features.v[i]);
+    free(a->features.v);
     agent_options_fini(&a->options);
 }
 

@@ -25,6 +25,8 @@ struct warden_link {
     int sock;
     void (*on_gone)(void *arg, const char *why);
     void *arg;
+    warden_able_fn on_able;
+    void *able_arg;
     uint32_t first_free, first_unsent, last_unsent, waiting;
     struct call calls[WARDEN_LINK_MAX];
 };
@@ -95,13 +97,18 @@ static void on_writable(void *arg, int what)
 
 struct packet {
     struct op_reply reply;
-    struct attempt_id ids[OPS_LIST_MAX];
+    union {
+        struct attempt_id ids[OPS_LIST_MAX];
+        struct node_abilities able;
+    };
 };
 
 static bool packet_is_whole(const struct packet *p, size_t len)
 {
     if (len < sizeof p->reply || p->reply.version != OPS_VERSION)
         return false;
+    if (p->reply.kind == OP_ABLE && p->reply.status == OP_DONE)
+        return len == sizeof p->reply + sizeof p->able;
     size_t ids = p->reply.kind == OP_LIST && p->reply.status == OP_DONE ? p->reply.count : 0;
     return ids <= OPS_LIST_MAX && len == sizeof p->reply + ids * sizeof p->ids[0];
 }
@@ -126,7 +133,10 @@ static void deliver(struct warden_link *w, struct packet *p)
     p->reply.step[sizeof p->reply.step - 1] = '\0';
     if (p->reply.kind != OP_LIST || p->reply.status != OP_DONE || p->reply.count == 0)
         release(w, c);
-    fn(owner, token, &p->reply, p->ids);
+    if (p->reply.kind == OP_ABLE)
+        w->on_able(w->able_arg, p->reply.status == OP_DONE ? &p->able : NULL);
+    else
+        fn(owner, token, &p->reply, p->ids);
 }
 
 static void on_readable(void *arg, int what)
@@ -215,6 +225,16 @@ int warden_link_ask(struct warden_link *w, const struct op_request *request, con
     if (w->first_unsent == index)
         send_waiting(w);
     return 0;
+}
+
+int warden_link_able(struct warden_link *w, warden_able_fn fn, void *arg)
+{
+    struct op_request request;
+    memset(&request, 0, sizeof request);
+    request.kind = OP_ABLE;
+    w->on_able = fn;
+    w->able_arg = arg;
+    return warden_link_ask(w, &request, NULL, 0, NULL, NULL, 0);
 }
 
 uint32_t warden_link_waiting(const struct warden_link *w)

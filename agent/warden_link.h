@@ -23,6 +23,9 @@ void warden_link_free(struct warden_link *w); /* closes the socket; NULL is fine
 /* version and tag are filled in. Not before the next turn is fn called. */
 int warden_link_ask(struct warden_link *w, const struct op_request *request, const int fds[WARDEN_FDS_MAX],
                     size_t fds_count, warden_fn fn, void *owner, uint64_t token) MUST_USE;
+/* What this node can enforce; answered once, NULL: the warden wouldn't say. */
+typedef void (*warden_able_fn)(void *arg, const struct node_abilities *able);
+int warden_link_able(struct warden_link *w, warden_able_fn fn, void *arg) MUST_USE;
 uint32_t warden_link_waiting(const struct warden_link *w);
 
 #endif

@@ -31,7 +31,7 @@ enum fact_kind {
     FACT_ATTEMPT_UNREACHABLE,
     FACT_ATTEMPT_REACHED,  /* it is there again */
     FACT_ATTEMPT_ENDED,    /* settled; the task is final, queued again, or held */
-    FACT_NODE_JOINED,      /* new, or with other capacity or boot id */
+    FACT_NODE_JOINED,      /* new, or with other capacity, features or boot id */
     FACT_NODE_LOST,        /* silent beyond the limit */
     FACT_NODE_DRAINED,     /* nothing new is placed there; also undone by this fact */
     FACT_SNAPSHOT_JOB,     /* only in snapshots: one job with its live tasks, as it stood */
@@ -99,7 +99,12 @@ struct fact_ended {
     struct list charges;
     bool job_done;                /* the last task of its job: its own account closes */
 };
-struct fact_node { char *node; char *boot_id; struct resources capacity; char *version; struct pairs labels; };
+struct fact_node {
+    char *node, *boot_id, *version;
+    struct resources capacity;
+    struct pairs labels;
+    struct strs features;         /* what it can enforce, base/features.h */
+};
 struct fact_node_lost { char *node; char *reason; };
 struct fact_drained { char *node; bool drained; char *reason; char *who; };
 

@@ -1,6 +1,7 @@
 #include "base/limits.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -100,4 +101,18 @@ uint64_t job_limits_need(const struct job_limits *l)
     for (size_t i = 0; i < COUNT_OF(table); i++)
         need |= table[i].asked != 0 ? FEATURE_BIT(table[i].feature) : 0;
     return need;
+}
+
+int job_limits_features(const struct job_limits *l, struct strs *ret)
+{
+    uint64_t need = job_limits_need(l);
+    int rc = 0;
+    for (uint32_t f = 0; f < FEATURE_COUNT && rc == 0; f++)
+        rc = (need & FEATURE_BIT(f)) != 0 ? strs_add(ret, names_get(&node_feature_names, f)) : 0;
+    for (size_t i = 0; i < l->devices.count && rc == 0; i++) {
+        char name[FEATURE_NAME_MAX + 1];
+        snprintf(name, sizeof name, FEATURE_DEVICE "%.31s", l->devices.v[i]);
+        rc = strs_add(ret, name);
+    }
+    return rc;
 }

@@ -41,4 +41,7 @@ int job_limits_check(const struct job_limits *limits, const struct resources *r,
 /* The features a node must have: bits of enum node_feature. Devices are named by `limits->devices`. */
 uint64_t job_limits_need(const struct job_limits *limits);
 
+/* The same as names, devices too. The caller clears it. -ENOMEM. */
+int job_limits_features(const struct job_limits *limits, struct strs *ret) MUST_USE;
+
 #endif

@@ -278,6 +278,8 @@ static const struct field node_row_rows[] = {
     FIELD_ROW(node_row, 7, "used", FIELD_STRUCT, used, .of = &resources_fields),
     FIELD_ROW(node_row, 8, "running", FIELD_U32, running, ALWAYS),
     FIELD_ROW(node_row, 9, "seen", FIELD_TIME, seen_utc_us),
+    FIELD_ROW(node_row, 10, "features", FIELD_STRS, features, ALWAYS, .help = "limits and devices it can enforce"),
+    FIELD_ROW(node_row, 11, "lacks", FIELD_STRS, lacks, ALWAYS, .help = "limits it can't enforce"),
 };
 const struct fields node_row_fields = FIELDS_TABLE("node", node_row, node_row_rows);
 
@@ -358,6 +360,8 @@ static const struct field hello_rows[] = {
     FIELD_ROW(hello_call, 4, "version", FIELD_STR, version, .max = 63),
     FIELD_ROW(hello_call, 5, "capacity", FIELD_STRUCT, capacity, .flags = FIELD_REQUIRED, .of = &resources_fields),
     FIELD_ROW(hello_call, 6, "labels", FIELD_PAIRS, labels),
+    FIELD_ROW(hello_call, 9, "features", FIELD_STRS, features, .max = NODE_FEATURES_MAX,
+              .help = "limits and devices that it can enforce"),
     FIELD_ROW(hello_call, 7, "term_seen", FIELD_U64, term_seen),
     FIELD_ROW(hello_call, 8, "attempts", FIELD_LIST, attempts, .of = &attempt_state_fields, .max = NODE_ATTEMPTS_MAX),
 };

@@ -145,6 +145,7 @@ struct node_row {
     struct resources capacity, used;
     uint32_t running;
     int64_t seen_utc_us;
+    struct strs features, lacks;  /* limits that jobs may ask for here, and those they may not */
 };
 struct node_reply { struct list nodes; };
 struct drain_call { char *node; bool drain; char *reason; };
@@ -178,6 +179,7 @@ struct hello_call {
     char *node, *boot_id, *instance, *version;
     struct resources capacity;
     struct pairs labels;
+    struct strs features;         /* limits and devices that this node can enforce, base/features.h */
     uint64_t term_seen;           /* highest term this node has obeyed */
     struct list attempts;         /* struct attempt_state: everything this node has and may still have to tell */
 };

@@ -55,6 +55,11 @@ static void add_node(struct cli *cli, struct columns *t, const struct node_row *
         buf_add_str(columns_cell(t), " ago");
     }
     columns_next(t);
+    for (size_t i = 0; i < n->lacks.count; i++) {
+        buf_add_str(columns_cell(t), i > 0 ? " " : "");
+        format_safe(columns_cell(t), n->lacks.v[i]);
+    }
+    columns_next(t);
     columns_add(t, n->reason);
 }
 
@@ -63,7 +68,8 @@ int cmd_nodes(struct cli *cli, int argc, char **argv)
     static const struct column columns[] = {
         {"NODE", false, true},   {"STATE", false, true}, {"CPU", true, true},
         {"MEMORY", true, true},  {"OTHER", false, false}, {"RUNNING", true, true},
-        {"VERSION", false, false}, {"SEEN", true, false}, {"REASON", false, false}};
+        {"VERSION", false, false}, {"SEEN", true, false}, {"CAN'T LIMIT", false, false},
+        {"REASON", false, false}};
     struct words words = {0};
     if (cli_options(cli, &nodes_options, NULL, argc, argv, &words, 0, 0) < 0)
         return CLI_USAGE;

@@ -50,12 +50,6 @@ struct cg_hierarchy {
     int base;                /* directory fd */
 };
 
-/* A device of this machine that jobs may be given. */
-struct cg_device {
-    char name[NODE_DEVICE_NAME_MAX];
-    uint32_t mode, major, minor; /* mode: S_IFCHR or S_IFBLK */
-};
-
 /* A set of processors, by number. */
 struct cg_cpus {
     uint64_t bits[LIMIT_PINNED_MAX / 64];
@@ -69,7 +63,7 @@ struct cg {
     bool protect;           /* may we keep keepers from the out-of-memory killer (CAP_SYS_RESOURCE) */
     /* by cg_equip() */
     struct node_abilities able;
-    struct cg_device devices[NODE_DEVICES_MAX]; /* able.devices_count of them */
+    struct node_device devices[NODE_DEVICES_MAX]; /* able.devices_count of them */
     dev_t io[CG_IO_DEVICES_MAX];                /* what io limits apply to */
     int io_count;
     bool weight_by_bfq;     /* else by the io cost model; v2 keeps them in files of their own */
@@ -98,7 +92,7 @@ int cg_open(struct cg *cg, const char *name, struct err *err) MUST_USE;
  * given are block devices that io limits can apply to; holds the base to what holds for all. Says why what is missing is
  * missing, in the log. What every node must be able to do and this one can't is an error. */
 struct cg_equipment {
-    const struct cg_device *devices;
+    const struct node_device *devices;
     int devices_count;
     dev_t io[CG_IO_DEVICES_MAX];
     int io_count;

@@ -26,7 +26,7 @@ static const uint32_t minimal[] = {3, 5, 7, 8, 9}; /* null, zero, full, random, 
 #define ATTACHED_MAX 16
 
 struct rules {
-    struct cg_device at[RULES_MAX];
+    struct node_device at[RULES_MAX];
     int count;
 };
 
@@ -34,7 +34,7 @@ static void make_rules(const struct cg *cg, uint32_t granted, struct rules *ret)
 {
     ret->count = 0;
     for (size_t i = 0; i < COUNT_OF(minimal); i++)
-        ret->at[ret->count++] = (struct cg_device){.mode = S_IFCHR, .major = MINIMAL_MAJOR, .minor = minimal[i]};
+        ret->at[ret->count++] = (struct node_device){.mode = S_IFCHR, .major = MINIMAL_MAJOR, .minor = minimal[i]};
     for (uint32_t i = 0; i < cg->able.devices_count; i++) {
         if ((granted >> i & 1) != 0)
             ret->at[ret->count++] = cg->devices[i];
@@ -96,7 +96,7 @@ static uint32_t assemble(const struct rules *rules, struct bpf_insn out[INSNS_MA
     out[n++] = jump_unless(BPF_REG_3, BPF_DEVCG_ACC_MKNOD, 1);
     out[n++] = leave;
     for (int i = 0; i < rules->count; i++) {
-        const struct cg_device *d = &rules->at[i];
+        const struct node_device *d = &rules->at[i];
         out[n++] = jump_unless(BPF_REG_2, d->mode == S_IFBLK ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR, 4);
         out[n++] = jump_unless(BPF_REG_4, d->major, 3);
         out[n++] = jump_unless(BPF_REG_5, d->minor, 2);
@@ -195,7 +195,7 @@ static int limit_by_program(struct cg *cg, const char *group, uint32_t granted)
 
 /* --- the list ---------------------------------------------------------------------------------------------------- */
 
-static void write_rule(const struct cg_device *d, char out[48])
+static void write_rule(const struct node_device *d, char out[48])
 {
     snprintf(out, 48, "%c %u:%u rw", d->mode == S_IFBLK ? 'b' : 'c', d->major, d->minor);
 }

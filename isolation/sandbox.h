@@ -42,7 +42,7 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
 
 /* Builds OUTER_TEMPLATE out of the host's /usr family and moves the calling zygote into the outer root.
  * -errno, and what it was about. */
-int sandbox_template_build(const char **ret_what);
+int sandbox_template_build(const struct zygote_devices *devices, const char **ret_what);
 
 /* Steps of sandbox.c's table: 0 or -errno. */
 int sandbox_root_attach(struct sandbox *s);

@@ -149,14 +149,26 @@ static int make_text(int root, const struct text_row *row)
 }
 
 /* Our own node, then looked at again: what jobs get as /dev/null is 1:3 and nothing else. */
-static int make_node(int root, const struct node_row *row)
+static int make_node(int root, const char *path, mode_t kind, dev_t device)
 {
-    dev_t device = makedev(1, row->minor);
     struct stat st;
-    if (mknodat(root, row->path, S_IFCHR | 0666, device) < 0 || fchmodat(root, row->path, 0666, 0) < 0 ||
-        fstatat(root, row->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (mknodat(root, path, kind | 0666, device) < 0 || fchmodat(root, path, 0666, 0) < 0 ||
+        fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    return S_ISCHR(st.st_mode) && st.st_rdev == device ? 0 : -ENODEV;
+    return (st.st_mode & S_IFMT) == kind && st.st_rdev == device ? 0 : -ENODEV;
+}
+
+static int make_devices(int root, const struct zygote_devices *devices)
+{
+    for (uint32_t i = 0; i < devices->count; i++) {
+        const struct node_device *d = &devices->at[i];
+        char path[NODE_DEVICE_NAME_MAX + 8] = "dev/";
+        strncat(path, d->name, NODE_DEVICE_NAME_MAX - 1);
+        int rc = make_node(root, path, d->mode & S_IFMT, makedev(d->major, d->minor));
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 /* /bin and its like as the host has them: a link when it is a link into /usr, else bound. */
@@ -203,7 +215,7 @@ static int fill(int root, const char **what)
         if (symlinkat(links[i].target, root, *what = links[i].path) < 0)
             return -errno;
     EACH(i, nodes)
-        if ((rc = make_node(root, (*what = nodes[i].path, &nodes[i]))) < 0)
+        if ((rc = make_node(root, *what = nodes[i].path, S_IFCHR, makedev(1, nodes[i].minor))) < 0)
             return rc;
     EACH(i, texts)
         if ((rc = make_text(root, (*what = texts[i].path, &texts[i]))) < 0)
@@ -257,7 +269,7 @@ static int enter(int outer)
     return 0;
 }
 
-int sandbox_template_build(const char **what)
+int sandbox_template_build(const struct zygote_devices *devices, const char **what)
 {
     *what = "own mount namespace";
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -276,6 +288,9 @@ int sandbox_template_build(const char **what)
     rc = rc < 0 ? rc : attach(root, outer, "t");
     rc = rc < 0 ? rc : fill(root, what);
     if (rc < 0)
+        return rc;
+    *what = "devices";
+    if ((rc = make_devices(root, devices)) < 0)
         return rc;
     *what = "read-only root";
     if ((rc = freeze(root)) < 0)

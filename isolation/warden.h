@@ -51,7 +51,7 @@ struct warden {
     struct warden_options options;
     struct cg cg;
     struct attempts attempts;
-    struct cg_device devices[NODE_DEVICES_MAX];
+    struct node_device devices[NODE_DEVICES_MAX];
     struct launch launches[LAUNCHES_MAX];
     struct agent_process agent;
     int zygote, signals; /* zygote: its socket */

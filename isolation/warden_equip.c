@@ -24,14 +24,14 @@ static bool is_own_name(const char *name)
     return false;
 }
 
-static int take_device(const char *text, struct cg_device *ret, struct err *err)
+static int take_device(const char *text, struct node_device *ret, struct err *err)
 {
     const char *equals = strchr(text, '=');
     size_t len = equals != NULL ? (size_t)(equals - text) : 0;
     struct stat st;
     if (!is_device_name(text, len))
         return err_set(err, -EINVAL, "--device: '%s' is not NAME=PATH with a name of a-z, 0-9, '_', '-'", text);
-    *ret = (struct cg_device){0};
+    *ret = (struct node_device){0};
     memcpy(ret->name, text, len);
     if (is_own_name(ret->name))
         return err_set(err, -EINVAL, "--device: '%s' is a name that every sandbox has already", ret->name);

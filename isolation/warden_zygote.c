@@ -64,6 +64,14 @@ static _Noreturn void become_zygote(int program, int sock, int filter)
     _exit(126);
 }
 
+static int send_devices(struct warden *w, int sock)
+{
+    struct zygote_devices devices = {.magic = ZYGOTE_MAGIC, .count = (uint32_t)w->options.devices.count};
+    for (uint32_t i = 0; i < devices.count; i++)
+        devices.at[i] = w->devices[i];
+    return fd_send_packet(sock, &devices, sizeof devices, NULL, 0);
+}
+
 /* Its first words: the root is built, or what could not be. */
 static int wait_ready(int sock, struct err *err)
 {
@@ -98,7 +106,8 @@ int warden_zygote_start(struct warden *w, struct err *err)
         become_zygote(program, theirs, filter);
     close_p(&theirs);
     w->zygote_pid = pid;
-    int rc = wait_ready(ours, err);
+    int rc = send_devices(w, ours);
+    rc = rc < 0 ? err_set(err, rc, "the zygote's socket: %s", strerror(-rc)) : wait_ready(ours, err);
     if (rc < 0)
         return rc;
     w->zygote = ours;

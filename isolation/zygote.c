@@ -21,6 +21,7 @@
 static struct sock_filter insns[FILTER_INSNS_MAX];
 static struct sock_fprog filter = {.filter = insns};
 static struct zygote_request request;
+static struct zygote_devices devices;
 
 static int load_filter(void)
 {
@@ -56,7 +57,11 @@ static void prepare(void)
         refuse_to_start(-rc, "oom_score_adj");
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         refuse_to_start(errno, "dumpable");
-    rc = sandbox_template_build(&what);
+    size_t none = 0;
+    if (packet_recv(ZYGOTE_SOCKET_FD, &devices, sizeof devices, NULL, &none) != (ssize_t)sizeof devices ||
+        devices.magic != ZYGOTE_MAGIC || devices.count > NODE_DEVICES_MAX)
+        refuse_to_start(EPROTO, "devices");
+    rc = sandbox_template_build(&devices, &what);
     if (rc < 0)
         refuse_to_start(-rc, what);
     struct zygote_reply ready = {0};

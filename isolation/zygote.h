@@ -6,6 +6,7 @@
  * clone of it is cheap, and it lives in a mount namespace that holds nothing but the read-only root of all sandboxes
  * and a /proc: that is what clone3 has to copy, and all that a new sandbox could ever reach.
  *
+ *   warden -> zygote   struct zygote_devices, first of all
  *   warden -> zygote   struct zygote_request with fds, in the order of enum zygote_fd
  *   zygote -> warden   struct zygote_reply with a pidfd; the first one, tag 0, says that the root is built
  *
@@ -50,6 +51,12 @@ struct zygote_request {
     uint32_t magic, flags; /* enum zygote_flag */
     uint64_t tag;          /* > 0 */
     struct sandbox_spec spec;
+};
+
+/* Nodes that every sandbox's /dev has beside the usual; who may open one is said by its group. */
+struct zygote_devices {
+    uint32_t magic, count;
+    struct node_device at[NODE_DEVICES_MAX];
 };
 
 struct zygote_reply {

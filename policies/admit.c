@@ -119,6 +119,74 @@ bool admit_by_nodes(const struct resources *need, const struct admit_node *nodes
     return false;
 }
 
+static bool has_word(const struct strs *words, const char *word)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (strcmp(words->v[i], word) == 0)
+            return true;
+    return false;
+}
+
+static size_t lacks(const struct strs *need, const struct strs *have)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < need->count; i++)
+        count += !has_word(have, need->v[i]);
+    return count;
+}
+
+/* Appends as far as there is room. */
+static void append(char text[ADMIT_TEXT_MAX], const char *before, const char *word)
+{
+    size_t len = strlen(text);
+    snprintf(text + len, ADMIT_TEXT_MAX - len, "%s%s", before, word);
+}
+
+/* What no node has at all, or, where each has some, everything that is asked for. */
+static void name_features(const struct strs *need, const struct admit_node *nodes, size_t count,
+                          struct admit_answer *ret)
+{
+    size_t named = 0;
+    for (int all = 0; all < 2 && named == 0; all++)
+        for (size_t i = 0; i < need->count; i++) {
+            bool any = all != 0;
+            for (size_t k = 0; k < count && !any; k++)
+                any = has_word(nodes[k].features, need->v[i]);
+            if (any && all == 0)
+                continue;
+            if (named++ == 0)
+                snprintf(ret->where, sizeof ret->where, "limits.%s", need->v[i]);
+            append(ret->message, named == 1 ? "" : " and ", need->v[i]);
+        }
+}
+
+#define LACKING_NODES_MAX 3 /* nodes that are named */
+
+bool admit_by_features(const struct strs *need, const struct admit_node *nodes, size_t count, struct admit_answer *ret)
+{
+    if (count == 0 || need->count == 0)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (lacks(need, nodes[i].features) == 0)
+            return true;
+    *ret = (struct admit_answer){.message = "no node can enforce "};
+    name_features(need, nodes, count, ret);
+    for (size_t i = 0; i < MIN(count, (size_t)LACKING_NODES_MAX); i++) {
+        append(ret->message, "; ", nodes[i].name);
+        const char *before = " lacks: ";
+        for (size_t k = 0; k < need->count; k++) {
+            if (has_word(nodes[i].features, need->v[k]))
+                continue;
+            append(ret->message, before, need->v[k]);
+            before = ", ";
+        }
+    }
+    if (count > LACKING_NODES_MAX)
+        append(ret->message, "; ", "and others");
+    snprintf(ret->hint, sizeof ret->hint, "without %.200s", ret->where);
+    return false;
+}
+
 static bool quota_has(const char *resource, uint64_t need, uint64_t max, const char *path,
                       struct admit_answer *ret)
 {

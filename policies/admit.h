@@ -15,6 +15,7 @@
 struct admit_node {
     const char *name;
     const struct resources *capacity;
+    const struct strs *features;
 };
 struct admit_answer {
     char where[ADMIT_TEXT_MAX];   /* "resources.cpu", "acme/etl" */
@@ -25,6 +26,8 @@ struct admit_answer {
 /* Each returns true when the job could run, else fills *ret. */
 bool admit_by_nodes(const struct resources *need, const struct admit_node *nodes, size_t count,
                     struct admit_answer *ret);
+/* `need`: names of features. "no node can enforce io.write_bps; n1 lacks: io.write_bps" */
+bool admit_by_features(const struct strs *need, const struct admit_node *nodes, size_t count, struct admit_answer *ret);
 bool admit_by_quota(const struct resources *need, const struct tenant_rule *rule, struct admit_answer *ret);
 /* `hold_micros`: what the first hold asks for. */
 bool admit_by_budget(int64_t hold_micros, const struct tenant_rule *rule, struct admit_answer *ret);

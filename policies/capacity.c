@@ -6,15 +6,22 @@ void capacity_names_fini(struct capacity_names *names)
 {
     for (size_t i = 0; i < names->count; i++)
         free(names->generic[i]);
+    for (size_t i = 0; i < names->features_count; i++)
+        free(names->features[i]);
     *names = (struct capacity_names){0};
+}
+
+static int index_of(char *const *texts, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(texts[i], name) == 0)
+            return (int)i;
+    return -1;
 }
 
 static int place_of(const struct capacity_names *names, const char *name)
 {
-    for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->generic[i], name) == 0)
-            return (int)i;
-    return -1;
+    return index_of(names->generic, names->count, name);
 }
 
 bool capacity_names_fit(const struct capacity_names *names, const struct resources *r)
@@ -54,6 +61,40 @@ bool capacity_of(const struct capacity_names *names, const struct resources *r, 
     return true;
 }
 
+bool capacity_features_fit(const struct capacity_names *names, const struct strs *features)
+{
+    size_t fresh = 0;
+    for (size_t i = 0; i < features->count; i++)
+        fresh += index_of(names->features, names->features_count, features->v[i]) < 0;
+    return names->features_count + fresh <= NODE_FEATURES_MAX;
+}
+
+bool capacity_features_add(struct capacity_names *names, const struct strs *features)
+{
+    for (size_t i = 0; i < features->count; i++) {
+        if (index_of(names->features, names->features_count, features->v[i]) >= 0)
+            continue;
+        if (names->features_count == NODE_FEATURES_MAX ||
+            str_set(&names->features[names->features_count], features->v[i]) < 0)
+            return false;
+        names->features_count++;
+    }
+    return true;
+}
+
+bool capacity_features(const struct capacity_names *names, const struct strs *features, uint64_t *ret)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < features->count; i++) {
+        int at = index_of(names->features, names->features_count, features->v[i]);
+        if (at < 0)
+            return false;
+        bits |= UINT64_C(1) << at;
+    }
+    *ret = bits;
+    return true;
+}
+
 void capacity_add(struct capacity *to, const struct capacity *what)
 {
     for (size_t i = 0; i < CAPACITY_DIMS; i++)
@@ -71,5 +112,5 @@ bool capacity_fits(const struct capacity *need, const struct capacity *have)
     for (size_t i = 0; i < CAPACITY_DIMS; i++)
         if (need->v[i] > have->v[i])
             return false;
-    return true;
+    return (need->features & ~have->features) == 0;
 }

@@ -10,7 +10,7 @@
 #ifndef REEVE_POLICIES_CAPACITY_H
 #define REEVE_POLICIES_CAPACITY_H
 
-#include "base/resources.h"
+#include "base/limits.h"
 
 #define CAPACITY_CPU 0
 #define CAPACITY_MEM 1
@@ -19,10 +19,13 @@
 
 struct capacity {
     uint64_t v[CAPACITY_DIMS];
+    uint64_t features;  /* what must be, or is, enforceable there: one bit each, neither added nor taken */
 };
 struct capacity_names {
     char *generic[RESOURCE_GENERIC_MAX];
     size_t count;
+    char *features[NODE_FEATURES_MAX];
+    size_t features_count;
 };
 
 void capacity_names_fini(struct capacity_names *names);
@@ -30,6 +33,11 @@ void capacity_names_fini(struct capacity_names *names);
 bool capacity_names_fit(const struct capacity_names *names, const struct resources *r);
 /* Gives every generic resource of r a place. false: no room or no memory, names already added stay. */
 bool capacity_names_add(struct capacity_names *names, const struct resources *r);
+/* The same for features. */
+bool capacity_features_fit(const struct capacity_names *names, const struct strs *features);
+bool capacity_features_add(struct capacity_names *names, const struct strs *features);
+/* Their bits; false when one has no place: no node ever had it. */
+bool capacity_features(const struct capacity_names *names, const struct strs *features, uint64_t *ret);
 /* false when r names a resource without a place; *ret is then not filled. */
 bool capacity_of(const struct capacity_names *names, const struct resources *r, struct capacity *ret);
 

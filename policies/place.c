@@ -23,6 +23,7 @@ static void take_most(struct capacity *most, const struct place_item *below)
 {
     for (size_t i = 0; below != NULL && i < CAPACITY_DIMS; i++)
         most->v[i] = MAX(most->v[i], below->most.v[i]);
+    most->features |= below != NULL ? below->most.features : 0;
 }
 
 static struct place_item *refresh(struct place_item *item)

@@ -10,7 +10,46 @@ uint64_t lease_class_us(uint32_t lease_class)
     return lease_class == LEASE_FAST ? LEASE_FAST_US : LEASE_PATIENT_US;
 }
 
-int launch_sandbox(const struct run_call *order, uint64_t lease_us, struct sandbox_spec *ret, struct err *err)
+/* Index of a device among the node's; -1: it has none of that name. */
+static int device_at(const struct node_abilities *able, const char *name)
+{
+    for (uint32_t i = 0; i < able->devices_count && i < NODE_DEVICES_MAX; i++)
+        if (strncmp(able->devices[i], name, NODE_DEVICE_NAME_MAX) == 0)
+            return (int)i;
+    return -1;
+}
+
+static int fill_limits(const struct job_spec *job, const struct node_abilities *able, struct sandbox_limits *ret,
+                       struct err *err)
+{
+    const struct job_limits *l = &job->limits;
+    uint64_t lacks = job_limits_need(l) & ~able->features;
+    for (uint32_t f = 0; f < FEATURE_COUNT; f++)
+        if ((lacks & FEATURE_BIT(f)) != 0)
+            return err_set(err, -EOPNOTSUPP, "limits.%s: this node can't enforce it",
+                           names_get(&node_feature_names, f));
+    ret->mem_high_bytes = l->mem_high_bytes;
+    ret->mem_min_bytes = l->mem_min_bytes;
+    ret->swap_bytes = l->swap_bytes;
+    ret->huge_bytes[HUGE_2M] = l->huge_2m_bytes;
+    ret->huge_bytes[HUGE_1G] = l->huge_1g_bytes;
+    ret->io_read_bps = l->io.read_bps;
+    ret->io_write_bps = l->io.write_bps;
+    ret->io_read_ops = l->io.read_ops;
+    ret->io_write_ops = l->io.write_ops;
+    ret->io_weight = l->io.weight;
+    ret->pinned_cpus = l->pin_cpus ? (uint32_t)(job->resources.cpu_milli / 1000) : 0;
+    for (size_t i = 0; i < l->devices.count; i++) {
+        int at = device_at(able, l->devices.v[i]);
+        if (at < 0)
+            return err_set(err, -EOPNOTSUPP, "limits.devices: this node has no '%s'", l->devices.v[i]);
+        ret->devices |= 1u << at;
+    }
+    return 0;
+}
+
+int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct node_abilities *able,
+                   struct sandbox_spec *ret, struct err *err)
 {
     const struct resources *r = &order->spec.resources;
     uint64_t scratch = r->scratch_bytes == 0 ? LAUNCH_SCRATCH_DEFAULT : r->scratch_bytes;
@@ -22,14 +61,15 @@ int launch_sandbox(const struct run_call *order, uint64_t lease_us, struct sandb
     spec.mem_bytes = r->mem_bytes;
     spec.scratch_bytes = scratch;
     spec.scratch_inodes = MIN(MAX(scratch / 4096, LAUNCH_INODES_MIN), LAUNCH_INODES_MAX);
-    spec.pids_max = LAUNCH_PIDS_MAX;
+    spec.pids_max = order->spec.limits.processes > 0 ? order->spec.limits.processes : LIMIT_PROCESSES_DEFAULT;
     spec.network = order->spec.network;
     spec.time_limit_us = order->spec.time_limit_ms * 1000;
     spec.paid_us = order->paid_us;
     spec.lease_us = lease_us;
     spec.grace_us = LAUNCH_GRACE_US;
     snprintf(spec.hostname, sizeof spec.hostname, "job-%" PRIu64, order->id.job);
-    int rc = sandbox_spec_check(&spec, err);
+    int rc = fill_limits(&order->spec, able, &spec.limits, err);
+    rc = rc < 0 ? rc : sandbox_spec_check(&spec, err);
     if (rc < 0)
         return rc;
     *ret = spec;

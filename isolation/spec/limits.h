@@ -25,6 +25,12 @@ struct sandbox_limits {
     uint32_t reserved;                      /* 0 */
 };
 
+/* A device of this machine that jobs may be given. */
+struct node_device {
+    char name[NODE_DEVICE_NAME_MAX];
+    uint32_t mode, major, minor;            /* mode: S_IFCHR or S_IFBLK */
+};
+
 /* What a warden can enforce on its machine, found out at its start. */
 struct node_abilities {
     uint64_t features;                      /* bits of enum node_feature */

@@ -106,21 +106,10 @@ static void never_blocker(struct question *q, const struct admit_answer *a)
         propose_change(q, text_of("%s", a->hint));
 }
 
-static bool ever_fits(struct question *q, const struct resources *need)
+static bool ever_fits(struct question *q, const struct shape *s)
 {
-    const struct core *c = q->core;
-    struct capacity want;
-    if (c->sizes.count == 0 ||
-        (capacity_of(&c->names, need, &want) && place_find(&c->sizes, &want, NULL) != NULL))
-        return true;
-    struct admit_node *nodes = core_alloc(c->nodes_count * sizeof nodes[0]);
-    size_t count = 0;
-    for (size_t i = 0; i < c->nodes_count; i++)
-        if (!c->nodes[i]->lost)
-            nodes[count++] = (struct admit_node){c->nodes[i]->name, &c->nodes[i]->capacity};
     struct admit_answer answer = {0};
-    bool fits = admit_by_nodes(need, nodes, count, &answer);
-    free(nodes);
+    bool fits = nodes_admit(q->core, s, &answer);
     if (!fits)
         never_blocker(q, &answer);
     return fits;
@@ -161,7 +150,7 @@ static void full_blocker(struct question *q, const struct node *n, const struct 
                       admit_amount(resource, need->v[dim], need_text));
 }
 
-static void ask_nodes(struct question *q, const struct resources *need)
+static void ask_nodes(struct question *q, const struct shape *s)
 {
     const struct core *c = q->core;
     struct capacity want;
@@ -169,10 +158,10 @@ static void ask_nodes(struct question *q, const struct resources *need)
         add(q, "placement", "cell", NULL)->text = text_of("placement: no node has joined yet");
         return;
     }
-    if (!ever_fits(q, need))
+    if (!ever_fits(q, s))
         return;
-    if (!capacity_of(&c->names, need, &want)) {
-        add(q, "placement", "cell", NULL)->text = text_of("placement: needs a resource that no node has");
+    if (!shape_need(c, s, &want)) {
+        add(q, "placement", "cell", NULL)->text = text_of("placement: needs a resource or a limit that no node has");
         return;
     }
     if (place_find(&c->open, &want, NULL) != NULL)
@@ -250,7 +239,7 @@ static void ask(struct question *q)
     ask_pauses(q, t);
     ask_cap(q);
     ask_ledger(q, &f);
-    ask_nodes(q, &j->shape->resources);
+    ask_nodes(q, j->shape);
     fact_clear(&f);
 }
 
@@ -323,7 +312,10 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     as_if = (struct fact){.kind = FACT_TASKS_CANCELLED,
                           .cancelled = {.job = UINT64_MAX, .count = 1, .path = t->line}};
     ledger_apply(c->ledger, &as_if);
-    ask_nodes(&q, &spec->resources);
+    int rc = job_limits_features(&spec->limits, &shape.features);
+    BUG(rc < 0);
+    ask_nodes(&q, &shape);
+    core_clear_strs(&shape.features);
     fact_clear(&f);
     char *text = first_text(&q);
     return text != NULL ? text : core_text("now");

@@ -51,6 +51,7 @@ static uint64_t hash_node(const struct node *n, uint64_t hash)
     hash = hash_fields(hash, &resources_fields, &n->capacity);
     for (size_t i = 0; i < n->labels.count; i++)
         hash = hash_text(hash_text(hash, n->labels.v[i].key), n->labels.v[i].value);
+    hash = hash_strs(hash, &n->features);
     hash = hash_u64(hash_u64(hash, n->drained), n->lost);
     return hash_u64(hash_text(hash, n->drain_reason), n->live);
 }

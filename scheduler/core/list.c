@@ -177,6 +177,18 @@ static void add_use(const struct node *n, struct resources *used)
     }
 }
 
+static void add_lacks(const struct node *n, struct strs *to)
+{
+    for (uint32_t f = 0; f < FEATURE_COUNT; f++) {
+        const char *name = names_get(&node_feature_names, f);
+        bool has = false;
+        for (size_t i = 0; i < n->features.count; i++)
+            has = has || strcmp(n->features.v[i], name) == 0;
+        int rc = has ? 0 : strs_add(to, name);
+        BUG(rc < 0);
+    }
+}
+
 int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret)
 {
     (void)now;
@@ -197,6 +209,8 @@ int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret
         add_use(n, &row->used);
         row->running = n->live;
         row->seen_utc_us = n->seen_utc_us;
+        core_copy_strs(&n->features, &row->features);
+        add_lacks(n, &row->lacks);
     }
     return 0;
 }

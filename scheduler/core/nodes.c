@@ -67,6 +67,7 @@ static void node_free(struct node *n)
         free(n->labels.v[i].value);
     }
     free(n->labels.v);
+    core_clear_strs(&n->features);
     free(n->name);
     free(n->boot_id);
     free(n->version);
@@ -231,6 +232,8 @@ static int joined_check(const struct core *c, const struct fact *f, struct err *
     if (!capacity_names_fit(&c->names, &j->capacity))
         return err_set(err, -EPROTO, "node.joined: %s brings more generic resources than a cell has room for",
                        j->node);
+    if (!capacity_features_fit(&c->names, &j->features))
+        return err_set(err, -EPROTO, "node.joined: %s brings more features than a cell has room for", j->node);
     return 0;
 }
 
@@ -265,11 +268,14 @@ static void joined_apply(struct core *c, const struct fact *f)
     if (!is_new && strcmp(n->boot_id, j->boot_id) != 0)
         new_boot(c, n);
     place_remove(&c->sizes, &n->size);
-    bool added = capacity_names_add(&c->names, &j->capacity);
+    bool added = capacity_names_add(&c->names, &j->capacity) && capacity_features_add(&c->names, &j->features);
     BUG(!added);
     fields_clear(&resources_fields, &n->capacity);
     core_copy_resources(&j->capacity, &n->capacity);
+    core_clear_strs(&n->features);
+    core_copy_strs(&j->features, &n->features);
     capacity_of(&c->names, &n->capacity, &n->total);
+    capacity_features(&c->names, &n->features, &n->total.features);
     free(n->boot_id);
     free(n->version);
     n->boot_id = core_text(j->boot_id);

@@ -93,6 +93,11 @@ static void write_network(const struct tenant_rule *r, struct buf *out)
         buf_add_str(out, "yes");
 }
 
+static void write_devices(const struct tenant_rule *r, struct buf *out)
+{
+    add_strs(&r->devices, out);
+}
+
 static void write_weight(const struct tenant_rule *r, struct buf *out)
 {
     write_number(r->weight, out);
@@ -109,6 +114,7 @@ static const struct aspect aspects[] = {
     {"budget.period", write_period},
     {"users", write_users},
     {"network_host", write_network},
+    {"devices", write_devices},
     {"weight", write_weight},
 };
 

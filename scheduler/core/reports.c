@@ -5,12 +5,15 @@
 
 /* ---- node.hello ------------------------------------------------------------------------------------- */
 
-static const char *capacity_problem(const struct core *c, const struct resources *r)
+static const char *capacity_problem(const struct core *c, const struct hello_call *call)
 {
+    const struct resources *r = &call->capacity;
     if (r->cpu_milli == 0 || r->cpu_milli > CPU_MILLI_MAX)
         return "its number of cpus is out of range";
     if (r->mem_bytes == 0 || r->mem_bytes > MEM_BYTES_MAX || r->scratch_bytes > MEM_BYTES_MAX)
         return "its memory is out of range";
+    if (!capacity_features_fit(&c->names, &call->features))
+        return "a cell has room for 64 kinds of limits and devices, and it brings another";
     if (!capacity_names_fit(&c->names, r))
         return "a cell has room for 12 kinds of generic resources, and it brings another";
     for (size_t i = 0; i < r->generic.count; i++)
@@ -27,6 +30,14 @@ static bool pairs_equal(const struct pairs *a, const struct pairs *b)
         if (strcmp(a->v[i].key, b->v[i].key) != 0 || strcmp(a->v[i].value, b->v[i].value) != 0)
             return false;
     return true;
+}
+
+static bool strs_equal(const struct strs *a, const struct strs *b)
+{
+    bool equal = a->count == b->count;
+    for (size_t i = 0; i < a->count && equal; i++)
+        equal = strcmp(a->v[i], b->v[i]) == 0;
+    return equal;
 }
 
 static bool text_equal(const char *a, const char *b)
@@ -58,6 +69,7 @@ static void joined_fact(const struct hello_call *call, int64_t utc_us, struct fa
                                    .boot_id = core_text(call->boot_id),
                                    .version = core_text(call->version)};
     core_copy_resources(&call->capacity, &f->joined.capacity);
+    core_copy_strs(&call->features, &f->joined.features);
     for (size_t i = 0; i < call->labels.count; i++) {
         int rc = pairs_set(&f->joined.labels, call->labels.v[i].key, call->labels.v[i].value);
         BUG(rc < 0);
@@ -75,7 +87,7 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
     struct node *n = node_find(c, call->node);
     if (n != NULL && n->in_flight)
         return CORE_LATER;
-    const char *problem = capacity_problem(c, &call->capacity);
+    const char *problem = capacity_problem(c, call);
     if (problem != NULL) {
         refusal_from(refusal, "bad_request", "capacity", NULL, "node %s: %s", call->node, problem);
         return CORE_REFUSED;
@@ -86,7 +98,7 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
             note_missing(c, n, call);
         if (!n->lost && strcmp(n->boot_id, call->boot_id) == 0 && text_equal(n->version, call->version) &&
             fields_equal(&resources_fields, &n->capacity, &call->capacity) &&
-            pairs_equal(&n->labels, &call->labels))
+            pairs_equal(&n->labels, &call->labels) && strs_equal(&n->features, &call->features))
             return CORE_FACT;
     }
     joined_fact(call, core_utc(c, now), ret);

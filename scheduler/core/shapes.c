@@ -6,13 +6,22 @@ struct shape_key {
     const struct tenant *tenant;
     uint64_t limit_us;
     const struct resources *resources;
+    const struct strs *features;
 };
+
+static bool same_words(const struct strs *a, const struct strs *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; i < a->count && same; i++)
+        same = strcmp(a->v[i], b->v[i]) == 0;
+    return same;
+}
 
 static bool shape_is(const void *object, const void *key)
 {
     const struct shape *s = object;
     const struct shape_key *k = key;
-    return s->tenant == k->tenant && s->limit_us == k->limit_us &&
+    return s->tenant == k->tenant && s->limit_us == k->limit_us && same_words(&s->features, k->features) &&
            fields_equal(&resources_fields, &s->resources, k->resources);
 }
 
@@ -23,12 +32,17 @@ static uint64_t hash_of(const struct shape_key *k)
     hash = hash_u64(hash_u64(hash, k->resources->mem_bytes), k->resources->scratch_bytes);
     for (size_t i = 0; i < k->resources->generic.count; i++)
         hash = hash_u64(hash_text(hash, k->resources->generic.v[i].name), k->resources->generic.v[i].value);
+    for (size_t i = 0; i < k->features->count; i++)
+        hash = hash_text(hash, k->features->v[i]);
     return hash;
 }
 
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec)
 {
-    struct shape_key key = {t, spec->time_limit_ms * 1000, &spec->resources};
+    struct strs features = {0};
+    int rc = job_limits_features(&spec->limits, &features);
+    BUG(rc < 0);
+    struct shape_key key = {t, spec->time_limit_ms * 1000, &spec->resources, &features};
     uint64_t hash = hash_of(&key);
     c->shapes.is = shape_is;
     struct shape *s = table_find(&c->shapes, hash, &key);
@@ -40,9 +54,12 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         s->at = HEAP_NOWHERE;
         s->names_seen = SIZE_MAX;
         core_copy_resources(&spec->resources, &s->resources);
+        s->features = features;
+        features = (struct strs){0};
         table_put(&c->shapes, hash, s);
         t->refs++;
     }
+    core_clear_strs(&features);
     s->refs++;
     shape_refresh(c, s);
     return s;
@@ -57,15 +74,22 @@ void shape_put(struct core *c, struct shape *s)
     s->tenant->refs--;
     heap_fini(&s->ready);
     fields_clear(&resources_fields, &s->resources);
+    core_clear_strs(&s->features);
     free(s);
+}
+
+bool shape_need(const struct core *c, const struct shape *s, struct capacity *ret)
+{
+    return capacity_of(&c->names, &s->resources, ret) && capacity_features(&c->names, &s->features, &ret->features);
 }
 
 void shape_refresh(const struct core *c, struct shape *s)
 {
-    if (s->names_seen == c->names.count)
+    size_t names = c->names.count + c->names.features_count; /* both only grow */
+    if (s->names_seen == names)
         return;
-    s->names_seen = c->names.count;
-    s->placeable = capacity_of(&c->names, &s->resources, &s->need);
+    s->names_seen = names;
+    s->placeable = shape_need(c, s, &s->need);
 }
 
 uint64_t shape_slice_us(const struct core *c, const struct shape *s)

@@ -54,14 +54,15 @@ struct timer {
 struct shape {
     struct tenant *tenant;
     struct resources resources;
+    struct strs features;    /* that its limits need */
     uint64_t limit_us;       /* 0 = none */
     uint64_t hash;
     uint32_t refs;           /* unfinished jobs */
     struct heap ready;       /* struct entry, best first */
     uint32_t at;             /* in its tenant's heap of shapes, or HEAP_NOWHERE */
     struct capacity need;
-    bool placeable;          /* false: names a resource that no node has */
-    size_t names_seen;       /* number of generic names when need was computed */
+    bool placeable;          /* false: names a resource or a feature that no node has */
+    size_t names_seen;       /* number of names when need was computed */
     uint32_t skipped;        /* entries skipped one by one in the turn skipped_turn */
     uint64_t skipped_turn;
 };
@@ -160,6 +161,7 @@ struct node {
     char *name, *boot_id, *version, *drain_reason, *lost_reason;
     struct resources capacity;
     struct pairs labels;
+    struct strs features;
     struct capacity total, used;
     struct place_item open;        /* in core.open while it takes new work */
     struct place_item size;        /* in core.sizes unless lost: what it could take when empty */
@@ -266,8 +268,10 @@ void charges_clear(struct list *l);
 /* ---- shapes.c, queue.c, timers.c --------------------------------------------------------------------------- */
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec); /* one reference more */
 void shape_put(struct core *c, struct shape *s);
-/* Up to date with the nodes' generic resources. */
+/* Up to date with the nodes' generic resources and features. */
 void shape_refresh(const struct core *c, struct shape *s);
+/* What it needs of a node. false: something that no node ever had. */
+bool shape_need(const struct core *c, const struct shape *s, struct capacity *ret);
 /* Run time that the first hold of a task of this shape pays for. */
 uint64_t shape_slice_us(const struct core *c, const struct shape *s);
 
@@ -383,6 +387,11 @@ bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, 
 /* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
 bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
 const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
+
+/* ---- submit.c ---------------------------------------------------------------------------------------------- */
+/* Could any node, when empty, take a task of this shape? Fills *ret when not. */
+struct admit_answer;
+bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret);
 
 /* ---- explain.c, views.c ------------------------------------------------------------------------------------ */
 /* The first thing that keeps the job's next task from starting, in one line; NULL: nothing. Caller frees. */

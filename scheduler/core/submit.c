@@ -87,20 +87,43 @@ static bool refuse_never(struct refusal *r, const struct admit_answer *a)
     return false;
 }
 
-static bool fits_nodes(const struct core *c, const struct resources *need, struct refusal *refusal)
+/* Keeps those nodes that could enforce all of it. */
+static size_t able_nodes(const struct core *c, const struct strs *features, struct admit_node *nodes, size_t count)
+{
+    uint64_t need, has;
+    size_t kept = 0;
+    bool known = capacity_features(&c->names, features, &need);
+    for (size_t i = 0; i < count && known; i++)
+        if (capacity_features(&c->names, nodes[i].features, &has) && (need & ~has) == 0)
+            nodes[kept++] = nodes[i];
+    return kept;
+}
+
+bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret)
 {
     struct capacity want;
-    if (c->sizes.count == 0 ||
-        (capacity_of(&c->names, need, &want) && place_find(&c->sizes, &want, NULL) != NULL))
+    if (c->sizes.count == 0 || (shape_need(c, s, &want) && place_find(&c->sizes, &want, NULL) != NULL))
         return true;
     struct admit_node *nodes = core_alloc(c->nodes_count * sizeof nodes[0]);
     size_t count = 0;
     for (size_t i = 0; i < c->nodes_count; i++)
         if (!c->nodes[i]->lost)
-            nodes[count++] = (struct admit_node){c->nodes[i]->name, &c->nodes[i]->capacity};
-    struct admit_answer answer;
-    bool fits = admit_by_nodes(need, nodes, count, &answer);
+            nodes[count++] =
+                (struct admit_node){c->nodes[i]->name, &c->nodes[i]->capacity, &c->nodes[i]->features};
+    bool fits = admit_by_features(&s->features, nodes, count, ret) &&
+                admit_by_nodes(&s->resources, nodes, able_nodes(c, &s->features, nodes, count), ret);
     free(nodes);
+    return fits;
+}
+
+static bool fits_nodes(const struct core *c, const struct job_spec *spec, struct refusal *refusal)
+{
+    struct shape as_if = {.resources = spec->resources};
+    struct admit_answer answer;
+    int rc = job_limits_features(&spec->limits, &as_if.features);
+    BUG(rc < 0);
+    bool fits = nodes_admit(c, &as_if, &answer);
+    core_clear_strs(&as_if.features);
     return fits || refuse_never(refusal, &answer);
 }
 
@@ -151,6 +174,25 @@ static bool network_allowed(const struct core *c, const struct tenant *t, const 
     refusal_from(refusal, "forbidden", "network", "network: none", "%s may not use the host's network",
                  t->path);
     return false;
+}
+
+static bool devices_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+                            int64_t utc_us, struct refusal *refusal)
+{
+    struct tenant_view view;
+    bool known = ledger_tenant(c->ledger, t->path, utc_us, &view);
+    for (size_t i = 0; i < spec->limits.devices.count; i++) {
+        const char *device = spec->limits.devices.v[i];
+        bool allowed = false;
+        for (size_t k = 0; known && k < view.rule->devices.count; k++)
+            allowed = allowed || strcmp(view.rule->devices.v[k], device) == 0;
+        if (allowed)
+            continue;
+        refusal_from(refusal, "forbidden", "limits.devices", "ask an admin to add it to the tenant's devices",
+                     "%s may not use the device '%s'", t->path, device);
+        return false;
+    }
+    return true;
 }
 
 /* ---- the queue's bound ------------------------------------------------------------------------------ */
@@ -269,7 +311,8 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     const struct job *known = call->key != NULL ? job_find_key(c, path, call->key) : NULL;
     if (known != NULL)
         return same_key(c, known, spec, utc_us, quote, refusal);
-    if (!network_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, &spec->resources, refusal) ||
+    if (!network_allowed(c, t, spec, utc_us, refusal) || !devices_allowed(c, t, spec, utc_us, refusal) ||
+        !fits_nodes(c, spec, refusal) ||
         !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, spec, utc_us, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us};

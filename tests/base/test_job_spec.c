@@ -43,6 +43,22 @@ static const struct {
     {"generic of zero", "{\"command\":[\"true\"],\"resources\":{\"generic\":{\"gpu\":0}}}", "resources.generic.gpu"},
     {"unknown lease", "{\"command\":[\"true\"],\"lease\":\"quick\"}", "lease"},
     {"empty program", "{\"command\":[\"\"]}", "command"},
+    {"limits of every kind",
+     "{\"command\":[\"true\"],\"limits\":{\"swap\":\"1Gi\",\"memory_high\":\"100Mi\",\"memory_min\":\"1Mi\","
+     "\"huge_pages_2m\":\"4Mi\",\"pin_cpus\":true,\"processes\":100,\"devices\":[\"fuse\"],"
+     "\"io\":{\"read_bps\":\"1Mi\",\"write_bps\":1000,\"read_ops\":10,\"write_ops\":10,\"weight\":50}}}",
+     NULL},
+    {"a soft limit above the hard one", "{\"command\":[\"true\"],\"limits\":{\"memory_high\":\"1Gi\"}}",
+     "limits.memory_high"},
+    {"a guarantee above the limit", "{\"command\":[\"true\"],\"limits\":{\"memory_min\":\"1Gi\"}}", "limits.memory_min"},
+    {"half a huge page", "{\"command\":[\"true\"],\"limits\":{\"huge_pages_2m\":\"1Mi\"}}", "limits.huge_pages_2m"},
+    {"half a core of its own", "{\"command\":[\"true\"],\"resources\":{\"cpu\":0.5},\"limits\":{\"pin_cpus\":true}}",
+     "limits.pin_cpus"},
+    {"no process", "{\"command\":[\"true\"],\"limits\":{\"processes\":1}}", "limits.processes"},
+    {"a device that is a path", "{\"command\":[\"true\"],\"limits\":{\"devices\":[\"/dev/sda\"]}}", "limits.devices"},
+    {"a device twice", "{\"command\":[\"true\"],\"limits\":{\"devices\":[\"fuse\",\"fuse\"]}}", "is there twice"},
+    {"a weight beyond bfq's", "{\"command\":[\"true\"],\"limits\":{\"io\":{\"weight\":1001}}}", "limits.io.weight"},
+    {"a limit that isn't one", "{\"command\":[\"true\"],\"limits\":{\"memory_hgih\":1}}", "memory_hgih"},
     {"time without unit", "{\"command\":[\"true\"],\"time_limit\":\"30\"}", "time_limit"},
 };
 

@@ -8,8 +8,10 @@
 static struct count gpus[] = {{"gpu", 4}}, many[] = {{"gpu", 8}}, licence[] = {{"matlab", 1}};
 static const struct resources small = {8000, 32 * GIB, 0, {0}}, large = {64000, 256 * GIB, 0, {gpus, 1}},
                               lean = {96000, 16 * GIB, 0, {0}};
-static const struct admit_node nodes[] = {{"node-01", &small}, {"node-07", &large}};
-static const struct admit_node odd[] = {{"wide", &lean}, {"deep", &large}};
+static char *some[] = {"swap", "io.read_bps"}, *others[] = {"swap", "io.weight"}, *both[] = {"io.read_bps", "io.weight"};
+static const struct strs few = {some, 2}, more = {others, 2}, none;
+static const struct admit_node nodes[] = {{"node-01", &small, &few}, {"node-07", &large, &more}};
+static const struct admit_node odd[] = {{"wide", &lean, &none}, {"deep", &large, &none}};
 
 struct row {
     struct resources need;
@@ -104,11 +106,30 @@ START_TEST(a_budget_that_never_pays_for_the_first_hold_is_refused)
 }
 END_TEST
 
+START_TEST(what_no_node_can_enforce_is_refused_with_what_each_lacks)
+{
+    static char *swap[] = {"swap"}, *write[] = {"io.write_bps", "swap"};
+    struct admit_answer a = {0};
+    ck_assert(admit_by_features(&(struct strs){0}, nodes, 2, &a));
+    ck_assert(admit_by_features(&(struct strs){swap, 1}, nodes, 2, &a));
+    ck_assert(admit_by_features(&(struct strs){write, 2}, nodes, 0, &a)); /* nothing is known about nodes to come */
+    ck_assert(!admit_by_features(&(struct strs){write, 2}, nodes, 2, &a));
+    ck_assert_str_eq(a.where, "limits.io.write_bps");
+    ck_assert_str_eq(a.message,
+                     "no node can enforce io.write_bps; node-01 lacks: io.write_bps; node-07 lacks: io.write_bps");
+    ck_assert_str_eq(a.hint, "without limits.io.write_bps");
+    ck_assert(!admit_by_features(&(struct strs){both, 2}, nodes, 2, &a)); /* each has one of them */
+    ck_assert_str_eq(a.message, "no node can enforce io.read_bps and io.weight; node-01 lacks: io.weight; node-07 "
+                                "lacks: io.read_bps");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("admit");
     TCase *t = tcase_create("rows");
     tcase_add_loop_test(t, what_no_node_can_hold_is_refused_with_the_smallest_change, 0, (int)COUNT_OF(rows));
+    tcase_add_test(t, what_no_node_can_enforce_is_refused_with_what_each_lacks);
     tcase_add_test(t, more_than_a_tenant_may_ever_use_is_refused);
     tcase_add_test(t, a_budget_that_never_pays_for_the_first_hold_is_refused);
     suite_add_tcase(s, t);

@@ -12,14 +12,14 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {"who uses nothing has no share", {{0, 0}}, {{100, 100}}, 1, 0},
-    {"the share is that of the resource used most", {{10, 50}}, {{100, 100}}, 1, ALL / 2},
-    {"twice the weight halves it", {{10, 50}}, {{100, 100}}, 2, ALL / 4},
-    {"weight 0 is weight 1", {{50, 0}}, {{100, 100}}, 0, ALL / 2},
-    {"a resource that the cell has no more is a whole share", {{5, 0}}, {{0, 100}}, 4, ALL},
+    {"who uses nothing has no share", {.v = {0, 0}}, {.v = {100, 100}}, 1, 0},
+    {"the share is that of the resource used most", {.v = {10, 50}}, {.v = {100, 100}}, 1, ALL / 2},
+    {"twice the weight halves it", {.v = {10, 50}}, {.v = {100, 100}}, 2, ALL / 4},
+    {"weight 0 is weight 1", {.v = {50, 0}}, {.v = {100, 100}}, 0, ALL / 2},
+    {"a resource that the cell has no more is a whole share", {.v = {5, 0}}, {.v = {0, 100}}, 4, ALL},
     {"a cell of a million large nodes does not overflow",
-     {{UINT64_C(1) << 62, 0}},
-     {{UINT64_C(1) << 62, 1}},
+     {.v = {UINT64_C(1) << 62, 0}},
+     {.v = {UINT64_C(1) << 62, 1}},
      1,
      ALL},
 };
@@ -35,7 +35,8 @@ END_TEST
 /* The example of the DRF paper: 9 cpus, 18 GB; A wants <1,4>, B wants <3,1>: A gets 3 tasks, B 2. */
 START_TEST(progressive_filling_gives_what_the_paper_says)
 {
-    struct capacity total = {{9, 18}}, free = total, used[2] = {0}, want[2] = {{{1, 4}}, {{3, 1}}};
+    struct capacity total = {.v = {9, 18}}, free = total, used[2] = {0},
+                    want[2] = {{.v = {1, 4}}, {.v = {3, 1}}};
     int tasks[2] = {0};
     for (;;) {
         uint64_t a = order_share(&used[0], &total, 1), b = order_share(&used[1], &total, 1);

@@ -44,8 +44,8 @@ START_TEST(the_index_finds_what_a_scan_finds)
     }
     for (int step = 0; step < 3000; step++) {
         struct place_item *n = &nodes[draw(&r, NODES)];
-        struct capacity free = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}},
-                        need = {{draw(&r, 9), draw(&r, 9), draw(&r, 3)}};
+        struct capacity free = {.v = {draw(&r, 9), draw(&r, 9), draw(&r, 3)}, .features = draw(&r, 8)},
+                        need = {.v = {draw(&r, 9), draw(&r, 9), draw(&r, 3)}, .features = draw(&r, 4)};
         switch (draw(&r, 4)) {
         case 0: place_remove(&index, n); break;
         case 1:
@@ -70,12 +70,12 @@ START_TEST(the_fullest_node_that_fits_is_taken_and_ties_go_by_name)
     place_add(&index, &b);
     place_add(&index, &a);
     place_add(&index, &lean);
-    ck_assert_ptr_eq(place_find(&index, &(struct capacity){{2, 2}}, NULL), &a);
-    ck_assert_ptr_eq(place_find(&index, &(struct capacity){{2, 2}}, &a), &b);
-    ck_assert_ptr_eq(place_find(&index, &(struct capacity){{2, 1}}, NULL), &lean);
-    ck_assert_ptr_eq(place_find(&index, &(struct capacity){{5, 1}}, NULL), &big);
-    ck_assert_ptr_null(place_find(&index, &(struct capacity){{9, 1}}, NULL));
-    ck_assert_ptr_null(place_find(&index, &(struct capacity){{1, 1, 1}}, NULL));
+    ck_assert_ptr_eq(place_find(&index, &(struct capacity){.v = {2, 2}}, NULL), &a);
+    ck_assert_ptr_eq(place_find(&index, &(struct capacity){.v = {2, 2}}, &a), &b);
+    ck_assert_ptr_eq(place_find(&index, &(struct capacity){.v = {2, 1}}, NULL), &lean);
+    ck_assert_ptr_eq(place_find(&index, &(struct capacity){.v = {5, 1}}, NULL), &big);
+    ck_assert_ptr_null(place_find(&index, &(struct capacity){.v = {9, 1}}, NULL));
+    ck_assert_ptr_null(place_find(&index, &(struct capacity){.v = {1, 1, 1}}, NULL));
 }
 END_TEST
 

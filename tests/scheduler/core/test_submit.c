@@ -441,12 +441,96 @@ START_TEST(the_last_end_of_a_batch_says_that_the_job_is_done)
 }
 END_TEST
 
+/* n1 can limit what is read, n2 swap; n1 has a device. */
+static void begin_with_features(void)
+{
+    struct hello_call call = {.node = (char[]){"n1"}, .boot_id = (char[]){"b"}, .instance = (char[]){"i"},
+                              .capacity = {.cpu_milli = 16000, .mem_bytes = 64 * GIB}};
+    static char *first[] = {"io.read_bps", "devices.fuse"}, *second[] = {"swap"};
+    struct fact f;
+    begin();
+    call.features = (struct strs){first, 2};
+    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(f.kind, FACT_NODE_JOINED); /* the same node, other features: a fact */
+    world_commit(&w, &f);
+    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(f.kind, FACT_NONE); /* nothing new */
+    call.node = (char[]){"n2"};
+    call.features = (struct strs){second, 1};
+    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
+    world_commit(&w, &f);
+    core_node_seen(w.core, "n2", w.now);
+}
+
+START_TEST(a_limit_places_the_task_where_it_is_enforced_or_is_refused_by_name)
+{
+    begin_with_features();
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.limits.swap_bytes = GIB;
+    uint64_t job = world_submit(&w, "globex", spec), plain = world_submit(&w, "globex", world_spec(15000, GIB));
+    ck_assert_uint_eq(world_decide(&w), 2);
+    struct attempt_id id = {job, 0, 1};
+    ck_assert_str_eq(world_node_of(&w, &id), "n2"); /* though n1 comes first */
+    id = (struct attempt_id){plain, 0, 1};
+    ck_assert_str_eq(world_node_of(&w, &id), "n2"); /* packed: what needs nothing goes where it is fuller */
+    spec = world_spec(1000, GIB);
+    spec.limits.swap_bytes = GIB;
+    job = world_submit(&w, "globex", spec); /* n2 is full, n1 is empty and can't */
+    ck_assert_uint_eq(world_decide(&w), 0);
+    struct why_reply r;
+    ck_assert(core_why(w.core, &(struct job_call){.job = job}, w.now, &r));
+    ck_assert_str_eq(((const struct blocker *)r.blockers.v)[0].text,
+                     "placement: no node has room now; nearest is n2 with 0 cpu free, needs 1");
+    fields_clear(&why_reply_fields, &r);
+    struct core *again = world_restored(&w, NULL);
+    ck_assert_uint_eq(core_hash(again), core_hash(w.core));
+    core_free(again);
+    spec = world_spec(1000, GIB);
+    spec.limits.swap_bytes = GIB;
+    spec.limits.io.read_bps = 1000;
+    ck_assert_int_eq(world_try_submit(&w, "globex", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "never_fits");
+    ck_assert_str_eq(w.refusal.message, "no node can enforce swap and io.read_bps; n1 lacks: swap; n2 lacks: "
+                                        "io.read_bps");
+    spec = world_spec(1000, GIB);
+    spec.limits.io.write_bps = 1000;
+    ck_assert_int_eq(world_try_submit(&w, "globex", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.where, "limits.io.write_bps");
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_device_needs_the_tenants_permission_and_a_node_that_has_it)
+{
+    uint64_t job;
+    begin_with_features();
+    struct job_spec spec = world_spec(1000, GIB);
+    ck_assert_int_eq(strs_add(&spec.limits.devices, "fuse"), 0);
+    struct submit_call call = {.tenant = (char[]){"globex"}, .spec = spec};
+    struct fact f;
+    ck_assert_int_eq(core_check_submit(w.core, &call, 0, "root", w.now, &f, &w.quote, &w.refusal), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "forbidden");
+    ck_assert_str_eq(w.refusal.message, "globex may not use the device 'fuse'");
+    struct policy_file p = {0};
+    struct tenant_rule *rule = world_rule(&p, "globex");
+    ck_assert_int_eq(strs_add(&rule->devices, "fuse"), 0);
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    job = world_submit(&w, "globex", spec);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    struct attempt_id id = {job, 0, 1};
+    ck_assert_str_eq(world_node_of(&w, &id), "n1");
+    world_fini(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core submit");
     TCase *t = tcase_create("facts");
     tcase_add_test(t, another_tenant_looks_like_none);
     tcase_add_loop_test(t, who_may_submit_what, 0, (int)COUNT_OF(rows));
+    tcase_add_test(t, a_limit_places_the_task_where_it_is_enforced_or_is_refused_by_name);
+    tcase_add_test(t, a_device_needs_the_tenants_permission_and_a_node_that_has_it);
     tcase_add_test(t, the_same_key_and_body_is_the_same_job);
     tcase_add_test(t, the_same_key_finds_a_finished_job_too);
     tcase_add_test(t, the_same_key_with_another_body_is_refused_with_what_differs);
