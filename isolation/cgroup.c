@@ -179,6 +179,11 @@ static void keep(struct usage *ret, const struct usage_row *row, const struct su
     *field = is_plain(row->field) ? value : measure_of(value).plus_one;
 }
 
+static bool is_same_file(const struct usage_row *a, const struct usage_row *b)
+{
+    return a->controller == b->controller && a->v2 == b->v2 && strcmp(a->file, b->file) == 0;
+}
+
 #define ROWS_OF_A_FILE_MAX 4
 
 void cg_usage(const struct cg *cg, const char *group, struct usage *ret)
@@ -187,8 +192,7 @@ void cg_usage(const struct cg *cg, const char *group, struct usage *ret)
     for (size_t i = 0, count; i < COUNT_OF(usage_rows); i += count) {
         const struct usage_row *rows = &usage_rows[i];
         struct sum sums[ROWS_OF_A_FILE_MAX] = {{0, false}};
-        for (count = 1; i + count < COUNT_OF(usage_rows) && rows[count].controller == rows->controller &&
-                        strcmp(rows[count].file, rows->file) == 0;)
+        for (count = 1; i + count < COUNT_OF(usage_rows) && is_same_file(&rows[count], rows);)
             count++;
         assert(count <= ROWS_OF_A_FILE_MAX);
         if (rows->controller == LEAF)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
+#include "base/io/log.h"
 #include "isolation/attempts.h"
 #include "isolation/cgroup.h"
 
@@ -283,6 +284,7 @@ END_TEST
 
 int main(void)
 {
+    log_init("test_cgroup", LOG_WARN);
     Suite *s = suite_create("isolation/cgroup");
     TCase *pure = tcase_create("names"), *t = tcase_create("groups");
     tcase_add_loop_test(pure, test_path_in, 0, (int)COUNT_OF(paths));

@@ -10,6 +10,7 @@ command -v linux.uml >/dev/null || { echo "cgroup2.sh: needs Debian's user-mode-
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d /var/tmp/reeve-uml-XXXXXX)
 trap 'rm -rf "$work"' EXIT INT TERM
+truncate -s 8M "$work/disk" # a block device for io limits
 for word; do printf '%s\n' "$word"; done > "$work/words"
 
 # Seen from inside, / is the host's; what is written there is written here. So: own /tmp, /run, /dev/shm. The tree goes to /mnt
@@ -24,6 +25,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount --bind '$tree' /mnt
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /run
+mknod /run/disk b 98 0 # ubd0
 ip link set lo up
 cd /mnt
 set --
@@ -37,7 +39,7 @@ chmod 755 "$work/init"
 
 # UML keeps its memory in a file below TMPDIR; uml_xstate.c says what is loaded into it.
 TMPDIR=/dev/shm setsid timeout "${UML_SECONDS:-600}" env LD_PRELOAD="$tree/$(dirname "$1")/../system/uml_xstate.so" linux.uml rootfstype=hostfs root=/dev/root rw init="$work/init" mem="${UML_MEM:-768M}" \
-    umid="reeve-$$" uml_dir="$work/" con=null con0=fd:0,fd:1 ssl=null quiet < /dev/null > "$work/console" 2>&1 || true
+    ubd0="$work/disk" umid="reeve-$$" uml_dir="$work/" con=null con0=fd:0,fd:1 ssl=null quiet < /dev/null > "$work/console" 2>&1 || true
 rm -rf "$work/reeve-$$"
 cat "$work/out" 2>/dev/null || { echo "cgroup2.sh: the kernel did not get to the test:" >&2; tail -20 "$work/console" >&2; exit 1; }
 [ -s "$work/status" ] || { echo "cgroup2.sh: the test did not come to an end:" >&2; tail -20 "$work/console" >&2; exit 1; }

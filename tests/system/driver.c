@@ -64,8 +64,12 @@ void driver_start_warden(struct driver *d)
         int quiet = getenv("REEVE_TEST_LOG") != NULL ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
         if (quiet >= 0)
             dup2(quiet, 2);
-        execl(d->warden, d->warden, "--dir", d->dir, "--cgroup", d->cgroup, "--keeper", d->keeper, "--socket-fd", "3",
-              "--kill-on-exit", NULL);
+        const char *argv[32] = {d->warden, "--dir", d->dir, "--cgroup", d->cgroup, "--keeper", d->keeper, "--socket-fd",
+                                "3", "--kill-on-exit"};
+        size_t argc = 10;
+        for (size_t i = 0; d->options != NULL && d->options[i] != NULL && argc < COUNT_OF(argv) - 1; i++)
+            argv[argc++] = d->options[i];
+        execv(d->warden, (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
@@ -75,7 +79,12 @@ void driver_start_warden(struct driver *d)
 
 void driver_init(struct driver *d)
 {
-    *d = (struct driver){.sock = -1, .job = 1};
+    driver_init_with(d, NULL);
+}
+
+void driver_init_with(struct driver *d, const char *const *options)
+{
+    *d = (struct driver){.sock = -1, .job = 1, .options = options};
     snprintf(d->dir, sizeof d->dir, "/tmp/reeve-confine-XXXXXX");
     NEED("mkdtemp", mkdtemp(d->dir) != NULL);
     snprintf(d->cgroup, sizeof d->cgroup, "test%d", (int)getpid());
@@ -202,6 +211,21 @@ struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_i
     for (uint32_t more = reply.count; kind == OP_LIST && more > 0; reply.count += more)
         more = get_reply(d, request.tag).count;
     return reply;
+}
+
+struct node_abilities driver_able(struct driver *d)
+{
+    struct {
+        struct op_reply reply;
+        struct node_abilities able;
+    } packet;
+    struct op_request request = {.version = OPS_VERSION, .kind = OP_ABLE, .tag = ++d->tag};
+    struct pollfd at = {.fd = d->sock, .events = POLLIN};
+    NEED("send", fd_send_packet(d->sock, &request, sizeof request, NULL, 0) == 0);
+    NEED("able", poll(&at, 1, WAIT_MS) == 1 &&
+                     fd_recv_packet(d->sock, &packet, sizeof packet, NULL, NULL) == (ssize_t)sizeof packet);
+    NEED("able", packet.reply.status == OP_DONE && packet.reply.tag == request.tag);
+    return packet.able;
 }
 
 static int make_file(const char *path)

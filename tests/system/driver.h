@@ -23,6 +23,7 @@ struct driver {
     int sock;
     uint64_t tag;
     uint64_t job; /* of the next attempt */
+    const char *const *options; /* further ones of the warden, NULL-terminated; NULL: none */
 };
 
 /* What to run and how; driver_spec() fills in usual values. */
@@ -50,6 +51,7 @@ struct ended {
 };
 
 void driver_init(struct driver *d);
+void driver_init_with(struct driver *d, const char *const *options);
 void driver_fini(struct driver *d); /* ends the warden, checks that nothing is left */
 void driver_start_warden(struct driver *d);
 void driver_kill_warden(struct driver *d);
@@ -63,6 +65,8 @@ enum op_status driver_launch(struct driver *d, const struct run *run, struct tas
 void driver_launch_begin(struct driver *d, const struct run *run, struct task *task);
 void driver_launch_finish(struct driver *d, struct task *tasks, size_t count);
 struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_id id);
+/* What the warden says it can enforce. */
+struct node_abilities driver_able(struct driver *d);
 /* Connects (again) to the keeper and takes its HELLO; false when nobody listens. */
 bool driver_link(struct task *task, struct keeper_message *ret_hello);
 void driver_say(struct task *task, struct keeper_message m);

@@ -1,0 +1,456 @@
+/*
+ * Limits of every kind under a real warden: what is asked for is what the kernel holds and does, and what this machine
+ * can't enforce is refused by name. One program for v1, hybrid and v2. Root.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "tests/system/confine_rows.h"
+#include "tests/system/driver.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define DISK "/run/disk" /* under user-mode-linux: its only block device */
+#define DEVICE_TERMINAL 1u
+#define DEVICE_DISK 2u
+
+static struct driver d;
+static struct ended e;
+static struct node_abilities able;
+
+static bool has_disk(void)
+{
+    return access(DISK, F_OK) == 0;
+}
+
+static void setup(void)
+{
+    static const char *const plain[] = {"--device", "terminal=/dev/tty", NULL};
+    static const char *const with_disk[] = {"--device", "terminal=/dev/tty", "--device", "disk=" DISK,
+                                            "--io-device", DISK, NULL};
+    driver_init_with(&d, has_disk() ? with_disk : plain);
+    able = driver_able(&d);
+}
+
+static void teardown(void)
+{
+    driver_fini(&d);
+    ck_assert_msg(driver_groups_gone(&d), "a cgroup is left");
+}
+
+static bool can(enum node_feature f)
+{
+    return (able.features & FEATURE_BIT(f)) != 0;
+}
+
+/* What a file of an attempt's group (job 0: of the base) holds, wherever the file is; "" when there is none. */
+static const char *group_file(uint64_t job, const char *file)
+{
+    static char text[4096];
+    char command[512], group[32] = "";
+    if (job > 0)
+        snprintf(group, sizeof group, "/a%lu.0.1.s*", (unsigned long)job);
+    snprintf(command, sizeof command, "cat $(find /sys/fs/cgroup -path '*reeve-%s%s/%s') /dev/null", d.cgroup, group,
+             file);
+    FILE *f = popen(command, "re"); /* lint: allow in tests */
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    pclose(f);
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+        n--;
+    text[n] = '\0';
+    return text;
+}
+
+static bool is_v2(void)
+{
+    return group_file(0, "memory.max")[0] != '\0';
+}
+
+/* One that says a byte when it runs, then sleeps. */
+static void start(struct run *r, struct task *t)
+{
+    char byte;
+    ck_assert_msg(driver_launch(&d, r, t) == OP_DONE, "launch: step %s: %s", t->launch.step,
+                  strerror(t->launch.error));
+    ck_assert(driver_link(t, NULL));
+    ck_assert_int_eq(read(t->out, &byte, 1), 1);
+}
+
+static void stop(struct task *t)
+{
+    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t->id).status, OP_DONE);
+    driver_drop(t);
+}
+
+/* --- one row for each limit -------------------------------------------------------------------------------------- */
+
+static const struct limit_row {
+    const char *sentence;
+    enum node_feature feature; /* FEATURE_COUNT: every node can */
+    struct sandbox_limits limits;
+    const char *v1_file, *v1_text, *v2_file, *v2_text; /* "%s" stands for the device */
+} rows[] = {
+    {"without a word about it nothing is swapped", FEATURE_COUNT, {0}, "memory.memsw.limit_in_bytes", "150994944",
+     "memory.swap.max", "0"},
+    {"swap is a limit of its own", FEATURE_SWAP, {.swap_bytes = 5 * MIB + 1}, "memory.memsw.limit_in_bytes",
+     "156241920", "memory.swap.max", "5246976"},
+    {"a soft limit, and the scratch on top", FEATURE_MEMORY_HIGH, {.mem_high_bytes = 32 * MIB}, NULL, NULL,
+     "memory.high", "50331648"},
+    {"a guarantee", FEATURE_MEMORY_MIN, {.mem_min_bytes = 8 * MIB}, NULL, NULL, "memory.min", "8388608"},
+    {"huge pages of 2 MiB", FEATURE_HUGE_2M, {.huge_bytes = {4 * MIB, 0}}, "hugetlb.2MB.limit_in_bytes", "4194304",
+     "hugetlb.2MB.max", "4194304"},
+    {"huge pages of 1 GiB", FEATURE_HUGE_1G, {.huge_bytes = {0, 1024 * MIB}}, "hugetlb.1GB.limit_in_bytes",
+     "1073741824", "hugetlb.1GB.max", "1073741824"},
+    {"bytes read", FEATURE_IO_READ_BPS, {.io_read_bps = 1000000}, "blkio.throttle.read_bps_device", "%s 1000000",
+     "io.max", "%s rbps=1000000 wbps=max riops=max wiops=max"},
+    {"bytes written", FEATURE_IO_WRITE_BPS, {.io_write_bps = 2000000}, "blkio.throttle.write_bps_device", "%s 2000000",
+     "io.max", "%s rbps=max wbps=2000000 riops=max wiops=max"},
+    {"reads", FEATURE_IO_READ_OPS, {.io_read_ops = 300}, "blkio.throttle.read_iops_device", "%s 300", "io.max",
+     "%s rbps=max wbps=max riops=300 wiops=max"},
+    {"writes, beside bytes", FEATURE_IO_WRITE_OPS, {.io_write_ops = 400, .io_write_bps = 5000},
+     "blkio.throttle.write_iops_device", "%s 400", "io.max", "%s rbps=max wbps=5000 riops=max wiops=400"},
+    {"a share of a busy device", FEATURE_IO_WEIGHT, {.io_weight = 250}, "blkio.bfq.weight", "250", "io.weight",
+     "default 250"},
+};
+
+static void check_file(const struct limit_row *row, uint64_t job)
+{
+    char want[128];
+    const char *file = is_v2() ? row->v2_file : row->v1_file, *text = is_v2() ? row->v2_text : row->v1_text;
+    ck_assert_ptr_nonnull(file);
+    const char *is = group_file(job, file), *blank = strchr(is, ' ');
+    if (strncmp(text, "%s", 2) == 0) /* the device's number, as the file says it */
+        snprintf(want, sizeof want, "%.*s%s", (int)(blank != NULL ? blank - is : 0), is, text + 2);
+    else
+        snprintf(want, sizeof want, "%s", text);
+    ck_assert_msg(strcmp(is, want) == 0, "%s: %s reads '%s', not '%s'", row->sentence, file, is, want);
+}
+
+START_TEST(test_limit_row)
+{
+    const struct limit_row *row = &rows[_i];
+    struct run r = driver_run(&d, shell("echo; sleep 60"));
+    struct task t;
+    r.spec.limits = row->limits;
+    if (row->feature == FEATURE_COUNT || can(row->feature)) {
+        start(&r, &t);
+        check_file(row, t.id.job);
+        stop(&t);
+        return;
+    }
+    char step[64];
+    snprintf(step, sizeof step, "limits.%s", names_get(&node_feature_names, row->feature));
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_FAILED);
+    ck_assert_str_eq(t.launch.step, step);
+    ck_assert_int_eq(t.launch.error, EOPNOTSUPP);
+    driver_drop(&t);
+    ck_assert_uint_eq(driver_ask(&d, OP_READ, t.id).status, OP_GONE);
+    printf("row '%s': refused here, as %s\n", row->sentence, step);
+}
+END_TEST
+
+START_TEST(test_the_base_guarantees_what_its_attempts_were_promised)
+{
+    if (!can(FEATURE_MEMORY_MIN))
+        return;
+    struct run r = driver_run(&d, shell("echo; sleep 60"));
+    struct task a, b;
+    r.spec.limits.mem_min_bytes = 8 * MIB;
+    start(&r, &a);
+    r.spec.id.job = d.job++;
+    start(&r, &b);
+    ck_assert_str_eq(group_file(0, "memory.min"), "16777216");
+    stop(&a);
+    ck_assert_str_eq(group_file(0, "memory.min"), "8388608");
+    driver_kill_warden(&d); /* the next one knows of the one that lives on */
+    driver_start_warden(&d);
+    (void)driver_able(&d);
+    stop(&b);
+    ck_assert_str_eq(group_file(0, "memory.min"), "0");
+}
+END_TEST
+
+/* --- processors -------------------------------------------------------------------------------------------------- */
+
+static void start_pinned(struct task *t, char cpu[16])
+{
+    struct run r = driver_run(&d, python("import os,time\nprint(sorted(os.sched_getaffinity(0)),flush=True)\n"
+                                         "time.sleep(60)"));
+    r.spec.limits.pinned_cpus = 1;
+    ck_assert_msg(driver_launch(&d, &r, t) == OP_DONE, "step %s", t->launch.step);
+    ck_assert(driver_link(t, NULL));
+    ssize_t n = read(t->out, cpu, 15);
+    ck_assert_int_gt(n, 0);
+    cpu[n] = '\0';
+}
+
+START_TEST(test_pinned_jobs_have_cores_of_their_own)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct task t[2], more;
+    char cpu[2][16];
+    if (!can(FEATURE_PIN_CPUS) || cores != 2)
+        return;
+    start_pinned(&t[0], cpu[0]);
+    driver_kill_warden(&d); /* what is pinned stays known */
+    driver_start_warden(&d);
+    start_pinned(&t[1], cpu[1]);
+    ck_assert_str_eq(cpu[0], "[0]\n");
+    ck_assert_str_eq(cpu[1], "[1]\n");
+    struct run r = driver_run(&d, shell("true"));
+    r.spec.limits.pinned_cpus = 1;
+    ck_assert_uint_eq(driver_launch(&d, &r, &more), OP_FAILED); /* there is no third */
+    ck_assert_str_eq(more.launch.step, "cgroup");
+    driver_drop(&more);
+    r = driver_run(&d, shell("nproc"));
+    driver_do(&d, &r, &e); /* who isn't pinned runs anywhere */
+    ck_assert_str_eq(e.out, "2\n");
+    stop(&t[0]);
+    start_pinned(&t[0], cpu[0]); /* given back */
+    ck_assert_str_eq(cpu[0], "[0]\n");
+    stop(&t[0]);
+    stop(&t[1]);
+}
+END_TEST
+
+/* --- devices ----------------------------------------------------------------------------------------------------- */
+
+#define OPEN_ALL                                                                                                       \
+    "import os,errno\nfor n in ('null','zero','full','random','urandom','terminal'):\n"                               \
+    " try: os.close(os.open('/dev/'+n,os.O_RDWR)); print(n)\n"                                                         \
+    " except OSError as x: print(n,errno.errorcode[x.errno])\n"
+
+START_TEST(test_a_device_opens_for_who_was_given_it)
+{
+    struct run r = driver_run(&d, python(OPEN_ALL));
+    ck_assert_uint_ge(able.devices_count, 1);
+    ck_assert_str_eq(able.devices[0], "terminal");
+    driver_do(&d, &r, &e);
+    ck_assert_str_eq(e.out, "null\nzero\nfull\nrandom\nurandom\nterminal EPERM\n");
+    r = driver_run(&d, python(OPEN_ALL));
+    r.spec.limits.devices = DEVICE_TERMINAL;
+    driver_do(&d, &r, &e);
+    ck_assert_str_eq(e.out, "null\nzero\nfull\nrandom\nurandom\nterminal ENXIO\n"); /* it has none, but may ask */
+    struct task t;
+    r = driver_run(&d, shell("true"));
+    r.spec.limits.devices = 1u << able.devices_count;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_FAILED);
+    ck_assert_str_eq(t.launch.step, "limits.devices");
+    driver_drop(&t);
+}
+END_TEST
+
+/* --- what is counted, and what a rate does --------------------------------------------------------------------------- */
+
+/* Reads a mebibyte past the cache: here a program of the host's on its disk, there the disk itself. */
+static struct run reader(void)
+{
+    const char *program = has_disk() ? "dd if=/dev/disk of=/dev/null bs=64k count=16 iflag=direct 2>&1"
+                                     : "dd if=$(readlink -f /usr/bin/python3) of=/dev/null bs=64k count=16 "
+                                       "iflag=direct 2>&1";
+    struct run r = driver_run(&d, shell(program));
+    if (has_disk())
+        r.spec.limits.devices = DEVICE_DISK;
+    return r;
+}
+
+START_TEST(test_bytes_and_operations_of_devices_are_counted)
+{
+    struct run r = reader();
+    if (!can(FEATURE_IO_READ_BPS)) {
+        driver_do(&d, &r, &e);
+        ck_assert(!is_measured(e.usage.read_bytes)); /* absent, not 0 */
+        return;
+    }
+    driver_do(&d, &r, &e);
+    ck_assert_msg(e.record.exit_code == 0, "%s", e.out);
+    ck_assert_uint_ge(measured(e.usage.read_bytes), MIB);
+    ck_assert_uint_ge(measured(e.usage.read_ops), 16);
+    ck_assert_uint_lt(measured(e.usage.read_bytes), 64 * MIB);
+}
+END_TEST
+
+START_TEST(test_a_rate_holds_reads_back)
+{
+    struct run r = reader();
+    if (!can(FEATURE_IO_READ_BPS))
+        return;
+    r.spec.limits.io_read_bps = MIB / 2;
+    driver_do(&d, &r, &e);
+    ck_assert_msg(e.record.exit_code == 0, "%s", e.out);
+    ck_assert_uint_ge(e.record.run_us, 1500000); /* the promise: never faster. Two seconds, less the first slice */
+}
+END_TEST
+
+START_TEST(test_times_of_use_add_up)
+{
+    struct run r = driver_run(&d, python("s=0\nfor i in range(2000000): s+=i"));
+    driver_do(&d, &r, &e);
+    ck_assert(is_measured(e.usage.cpu_user_us) && is_measured(e.usage.cpu_system_us));
+    ck_assert_uint_gt(measured(e.usage.cpu_user_us), 0);
+    ck_assert_uint_le(measured(e.usage.cpu_user_us) + measured(e.usage.cpu_system_us), e.usage.cpu_us + 1);
+    ck_assert(is_measured(e.usage.oom_kills) && measured(e.usage.oom_kills) == 0);
+    bool psi = access("/proc/pressure/cpu", R_OK) == 0;
+    ck_assert_int_eq(is_measured(e.usage.cpu_wait_us), psi);
+    ck_assert_int_eq(is_measured(e.usage.memory_wait_us), psi);
+    ck_assert_int_eq(is_measured(e.usage.pids_peak), group_file(0, "pids.peak")[0] != '\0');
+}
+END_TEST
+
+START_TEST(test_a_removal_reads_usage_only_if_it_isnt_known)
+{
+    struct run r = driver_run(&d, shell("echo; sleep 60"));
+    struct task t;
+    start(&r, &t);
+    struct op_reply reply = {0};
+    struct op_request request = {
+        .version = OPS_VERSION, .kind = OP_REMOVE, .tag = 77, .id = t.id, .flags = OP_USAGE_IS_KNOWN};
+    ck_assert_int_eq(fd_send_packet(d.sock, &request, sizeof request, NULL, 0), 0);
+    struct pollfd at = {.fd = d.sock, .events = POLLIN};
+    ck_assert_int_eq(poll(&at, 1, 20000), 1);
+    ck_assert_int_eq(fd_recv_packet(d.sock, &reply, sizeof reply, NULL, NULL), (ssize_t)sizeof reply);
+    ck_assert_uint_eq(reply.status, OP_DONE);
+    ck_assert_uint_eq(reply.usage.cpu_us, 0);
+    driver_drop(&t);
+    start(&r, &t);
+    ck_assert_uint_gt(driver_ask(&d, OP_REMOVE, t.id).usage.cpu_us, 0);
+    driver_drop(&t);
+}
+END_TEST
+
+/* --- freezing, killing ----------------------------------------------------------------------------------------------- */
+
+static void until_done(enum op_kind kind, struct attempt_id id)
+{
+    struct op_reply reply = {.status = OP_BUSY};
+    for (int i = 0; i < 100000 && reply.status == OP_BUSY; i++)
+        reply = driver_ask(&d, kind, id);
+    ck_assert_uint_eq(reply.status, OP_DONE);
+}
+
+START_TEST(test_a_frozen_job_stands_still_and_goes_on)
+{
+    struct run r = driver_run(&d, python("import time\nfor i in range(5): print(i,flush=True); time.sleep(0.05)"));
+    struct task t;
+    start(&r, &t);
+    until_done(OP_FREEZE, t.id);
+    until_done(OP_FREEZE, t.id); /* again: nothing new */
+    const char *events = group_file(t.id.job, "cgroup.events"), *state = "";
+    if (events[0] != '\0')
+        ck_assert_ptr_nonnull(strstr(events, "frozen 1"));
+    else
+        ck_assert_str_eq(state = group_file(t.id.job, "freezer.state"), "FROZEN");
+    until_done(OP_THAW, t.id);
+    driver_end(&d, &t, &e);
+    ck_assert_str_eq(e.out, "\n1\n2\n3\n4\n");
+    ck_assert_uint_eq(driver_ask(&d, OP_FREEZE, t.id).status, OP_GONE);
+}
+END_TEST
+
+START_TEST(test_the_frozen_can_be_killed)
+{
+    struct run r = driver_run(&d, shell("echo; sleep 60"));
+    struct task t;
+    start(&r, &t);
+    until_done(OP_FREEZE, t.id);
+    stop(&t);
+}
+END_TEST
+
+/* More than a thousand processes that fork for as long as they live: DONE means within the second that a removal has. */
+START_TEST(test_a_fork_bomb_of_a_thousand_is_gone_within_the_kill)
+{
+    struct run r = driver_run(&d, shell("b() { echo >/tmp/full 2>/dev/null; while :; do b & done 2>/dev/null; }\n"
+                                        "trap '' TERM\nb & while :; do :; done"));
+    struct task t;
+    r.spec.pids_max = 1200;
+    r.spec.mem_bytes = 700 * MIB;
+    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
+    ck_assert(driver_link(&t, NULL));
+    for (int i = 0; i < 2000 && atoi(group_file(t.id.job, "pids.current")) < 1100; i++) /* lint: allow in tests */
+        poll(NULL, 0, 10); /* no event tells of a number of processes */
+    ck_assert_int_ge(atoi(group_file(t.id.job, "pids.current")), 1000); /* lint: allow in tests */
+    if (has_disk()) /* under user-mode-linux the end of a process costs milliseconds: dead they are, but not gone */
+        until_done(OP_REMOVE, t.id);
+    else
+        ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    driver_drop(&t);
+}
+END_TEST
+
+/* --- what an earlier life left ----------------------------------------------------------------------------------------- */
+
+static void make_leftovers(void)
+{
+    char command[512];
+    snprintf(command, sizeof command,
+             "set -- $(find /sys/fs/cgroup -type d -name 'reeve-%s'); mkdir $1/a999.0.1.s77 $1/.probe", d.cgroup);
+    FILE *f = popen(command, "re"); /* lint: allow in tests */
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(pclose(f), 0);
+}
+
+START_TEST(test_a_new_life_keeps_the_living_and_clears_halves)
+{
+    struct run r = driver_run(&d, shell("echo; sleep 60"));
+    struct task t;
+    bool unified = is_v2();
+    start(&r, &t);
+    driver_kill_warden(&d);
+    make_leftovers();
+    driver_start_warden(&d);
+    struct node_abilities again = driver_able(&d);
+    ck_assert_uint_eq(again.features, able.features);
+    ck_assert_uint_eq(driver_ask(&d, OP_READ, t.id).status, OP_DONE);
+    ck_assert_str_eq(group_file(0, ".probe/pids.max"), "");
+    ck_assert_str_eq(group_file(0, ".probe/cgroup.procs"), "");
+    stop(&t);
+    if (unified) { /* one hierarchy: a half can't be told from a whole, and the agent asks for its end */
+        struct attempt_id left = {999, 0, 1};
+        ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, left).status, OP_DONE);
+    }
+    ck_assert_uint_eq(driver_ask(&d, OP_LIST, (struct attempt_id){0}).count, 0);
+}
+END_TEST
+
+int main(void)
+{
+    if (geteuid() != 0) {
+        fprintf(stderr, "test_limits: needs root\n");
+        return 1;
+    }
+    const TTest *const tests[] = {
+        test_the_base_guarantees_what_its_attempts_were_promised,
+        test_pinned_jobs_have_cores_of_their_own,
+        test_a_device_opens_for_who_was_given_it,
+        test_bytes_and_operations_of_devices_are_counted,
+        test_a_rate_holds_reads_back,
+        test_times_of_use_add_up,
+        test_a_removal_reads_usage_only_if_it_isnt_known,
+        test_a_frozen_job_stands_still_and_goes_on,
+        test_the_frozen_can_be_killed,
+        test_a_fork_bomb_of_a_thousand_is_gone_within_the_kill,
+        test_a_new_life_keeps_the_living_and_clears_halves,
+    };
+    Suite *s = suite_create("limits");
+    TCase *t = tcase_create("limits");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, test_limit_row, 0, (int)COUNT_OF(rows));
+    for (size_t i = 0; i < COUNT_OF(tests); i++)
+        tcase_add_test(t, tests[i]);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
