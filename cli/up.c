@@ -232,6 +232,7 @@ static int describe(struct system *up, struct err *err)
     service_arg(s, "--agent-gid");
     service_arg(s, "%u", UID_AGENT);
     service_arg(s, "--kill-on-exit");
+    service_arg(s, "--at-root"); /* started from a login: its group is the shell's too */
     int r = describe_programs(s, err);
     if (r < 0)
         return r;

@@ -59,6 +59,7 @@ struct cg {
     struct cg_hierarchy at[CG_HIERARCHIES_MAX];
     int count;
     int of[CG_CONTROLLERS]; /* index of the hierarchy that has it, -1: none, or not needed */
+    bool at_root;
     int leaf;               /* index of the cgroup2 hierarchy, -1 */
     bool protect;           /* may we keep keepers from the out-of-memory killer (CAP_SYS_RESOURCE) */
     /* by cg_equip() */
@@ -85,9 +86,10 @@ struct cg_value {
 
 /* --- the base --- */
 
-/* Finds the hierarchies, makes the base in each. -EBUSY: another warden uses this name. Every other failure names what
- * is missing in one sentence. */
-int cg_open(struct cg *cg, const char *name, struct err *err) MUST_USE;
+/* Finds the hierarchies, makes the base in each: below our own group and nowhere else. `at_root`: on v2, where a group with
+ * other processes in it can't have children with limits, the root of the hierarchy will do. -EBUSY: it is shared, or
+ * another warden uses this name. Every failure names what is missing in one sentence. */
+int cg_open(struct cg *cg, const char *name, bool at_root, struct err *err) MUST_USE;
 /* Finds out what can be enforced here (cg->able), by doing it to a group that nobody lives in; which of the devices
  * given are block devices that io limits can apply to; holds the base to what holds for all. Says why what is missing is
  * missing, in the log. What every node must be able to do and this one can't is an error. */

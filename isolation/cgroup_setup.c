@@ -217,17 +217,19 @@ static void drop_optional(struct cg *cg, int hierarchy, const char *given)
     }
 }
 
+/* In one write: cpu alone, first, would make a group that has processes the root of a threaded subtree, which then can't
+ * have memory any more. */
 static int enable(unsigned which, int dir)
 {
+    char text[128] = "";
+    size_t len = 0;
     for (enum cg_controller c = 0; c < CG_CONTROLLERS; c++) {
-        char text[16];
-        snprintf(text, sizeof text, "+%s", cg_controller_name(c, true));
-        int rc = (which >> c & 1) != 0 ? cg_file_write(dir, ".", "cgroup.subtree_control", text) : 0;
-        if (rc < 0)
-            return rc;
+        if ((which >> c & 1) != 0)
+            len += (size_t)snprintf(text + len, sizeof text - len, "+%s ", cg_controller_name(c, true));
     }
+    int rc = which != 0 ? cg_file_write(dir, ".", "cgroup.subtree_control", text) : 0;
     const struct cg_hierarchy asked = {.controllers = which};
-    return missing_in(&asked, dir, "cgroup.subtree_control") == NULL ? 0 : -EIO;
+    return rc < 0 ? rc : missing_in(&asked, dir, "cgroup.subtree_control") == NULL ? 0 : -EIO;
 }
 
 /* What attempts' groups are to have: each controller costs every one of them a dozen files. Where there are no huge pages
@@ -249,8 +251,7 @@ static int step_aside(int own, const char *base_name)
     return cg_file_write(own, leaf, "cgroup.procs", pid);
 }
 
-/* The true root has no cgroup.type, may have processes beside children, and limits nothing that we could escape
- * from. */
+/* The true root has no cgroup.type and may have processes beside children. */
 static bool is_true_root(const struct cg_hierarchy *h)
 {
     char full[2 * CG_PATH_MAX];
@@ -302,7 +303,7 @@ static int enable_below(struct cg *cg, int hierarchy, char path[CG_PATH_MAX], co
         drop_optional(cg, hierarchy, "");
         return 0;
     }
-    if (rc == -EBUSY && path[0] != '\0' && is_true_root(h)) {
+    if (rc == -EBUSY && cg->at_root && path[0] != '\0' && is_true_root(h)) {
         path[0] = '\0';
         return enable_below(cg, hierarchy, path, base_name, err);
     }
@@ -339,12 +340,13 @@ static int open_base(struct cg *cg, int hierarchy, const char *base_name, struct
     return 0;
 }
 
-int cg_open(struct cg *cg, const char *name, struct err *err)
+int cg_open(struct cg *cg, const char *name, bool at_root, struct err *err)
 {
     char base_name[CG_NAME_MAX];
     if (snprintf(base_name, sizeof base_name, "reeve-%s", name) >= (int)sizeof base_name)
         return err_set(err, -EINVAL, "cgroups: the name '%s' is too long", name);
     int rc = discover(cg, err);
+    cg->at_root = at_root;
     for (int i = 0; i < cg->count && rc == 0; i++)
         rc = open_base(cg, i, base_name, err);
     /* Held for life: two wardens of one name would take each other's user ids. */

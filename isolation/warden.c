@@ -87,7 +87,7 @@ static int start(struct warden *w, struct err *err)
     if (chdir(w->options.dir) < 0)
         return err_set(err, -errno, "--dir '%s': %s", w->options.dir, strerror(errno));
     w->signals = open_signals(err);
-    rc = w->signals < 0 ? w->signals : cg_open(&w->cg, w->options.cgroup, err);
+    rc = w->signals < 0 ? w->signals : cg_open(&w->cg, w->options.cgroup, w->options.at_root, err);
     if (rc < 0)
         return rc;
     w->removals = epoll_create1(EPOLL_CLOEXEC);

@@ -30,7 +30,7 @@ struct warden_options {
     uint32_t uid_base;
     uid_t agent_uid;
     gid_t agent_gid;
-    bool kill_on_exit;
+    bool kill_on_exit, at_root;
     int socket_fd; /* instead of an agent: the socket to take operations from, -1 */
     struct text_list devices, io_devices; /* NAME=PATH; paths */
     char **agent_argv;

@@ -56,6 +56,8 @@ static const struct option_row rows[] = {
      .help = "a device that jobs may be given by this name"},
     {.name = "io-device", .value = "PATH", .kind = OPTION_CALL, PLACE(io_devices), .set = set_io_device,
      .repeated = true, .help = "a block device, or a path on one, that io limits apply to beside DIR's"},
+    {.name = "at-root", .kind = OPTION_FLAG, PLACE(at_root),
+     .help = "where our own group is shared (v2): groups at the root of the hierarchy"},
     {.name = "kill-on-exit", .kind = OPTION_FLAG, PLACE(kill_on_exit), .help = "leave no attempt behind"},
 };
 

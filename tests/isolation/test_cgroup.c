@@ -25,7 +25,7 @@ static void setup(void)
 {
     struct err err = {0};
     snprintf(name, sizeof name, "unit%d", (int)getpid());
-    ck_assert_msg(cg_open(&cg, name, &err) == 0, "%s", err.text);
+    ck_assert_msg(cg_open(&cg, name, false, &err) == 0, "%s", err.text);
     ck_assert_msg(cg_equip(&cg, &equipment, &err) == 0, "%s", err.text);
 }
 
@@ -177,7 +177,7 @@ START_TEST(test_one_name_serves_one_warden)
 {
     struct cg second;
     struct err err = {0};
-    ck_assert_int_eq(cg_open(&second, name, &err), -EBUSY);
+    ck_assert_int_eq(cg_open(&second, name, false, &err), -EBUSY);
     ck_assert_ptr_nonnull(strstr(err.text, name));
 }
 END_TEST
@@ -201,7 +201,7 @@ START_TEST(test_an_earlier_place_is_found_again)
     int lock = cg.at[0].base;
     cg.at[0].base = openat(lock, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the first life's lock goes with it */
     close(lock);
-    ck_assert_msg(cg_open(&again, name, &err) == 0, "%s", err.text);
+    ck_assert_msg(cg_open(&again, name, false, &err) == 0, "%s", err.text);
     ck_assert(cg_is_whole(&again, "a1.0.1.s0"));
     ck_assert_str_eq(again.at[again.of[CG_PIDS]].path, h->path);
     cg_close(&again, false);
@@ -209,6 +209,209 @@ START_TEST(test_an_earlier_place_is_found_again)
     snprintf(procs, sizeof procs, "%s/cgroup.procs", h->mount);
     f = fopen(procs, "we");
     ck_assert(f != NULL && fputs(pid, f) >= 0 && fclose(f) == 0 && rmdir(dir) == 0);
+}
+END_TEST
+
+/* --- our own group, and nothing above it ------------------------------------------------------------------------- */
+
+static void move(const char *mount, const char *group, pid_t pid)
+{
+    char path[2 * CG_PATH_MAX], text[16];
+    snprintf(path, sizeof path, "%s%s", mount, group);
+    snprintf(text, sizeof text, "%d", (int)pid);
+    ck_assert_msg(cg_file_write(AT_FDCWD, path, "cgroup.procs", text) == 0, "%s", path);
+}
+
+static void make_unit(const char *mount, char group[32], bool with_controllers)
+{
+    char path[2 * CG_PATH_MAX];
+    snprintf(group, 32, "/unit%d", (int)getpid());
+    if (with_controllers)
+        ck_assert_int_eq(cg_file_write(AT_FDCWD, mount, "cgroup.subtree_control", "+cpu +memory +pids +io"), 0);
+    snprintf(path, sizeof path, "%s%s", mount, group);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+}
+
+static void drop_unit(const char *mount, const char *group)
+{
+    char path[3 * CG_PATH_MAX];
+    move(mount, "", getpid());
+    snprintf(path, sizeof path, "%s%s/reeve-%s-own.warden", mount, group, name);
+    (void)!rmdir(path);
+    snprintf(path, sizeof path, "%s%s", mount, group);
+    ck_assert_msg(rmdir(path) == 0, "%s: %s", path, strerror(errno));
+}
+
+START_TEST(test_groups_are_made_below_our_own_only)
+{
+    const struct cg_hierarchy *h = &cg.at[cg.of[CG_PIDS]];
+    struct err err = {0};
+    struct cg own;
+    char group[32], other[64], want[128], procs[256], path[2 * CG_PATH_MAX];
+    snprintf(other, sizeof other, "%s-own", name);
+    make_unit(h->mount, group, h->v2);
+    move(h->mount, group, getpid());
+    ck_assert_msg(cg_open(&own, other, false, &err) == 0, "%s", err.text);
+    snprintf(want, sizeof want, "%s/reeve-%s", group + 1, other);
+    ck_assert_str_eq(own.at[own.of[CG_PIDS]].path, want);
+    if (h->v2) { /* it stepped aside: a group with children that are limited has no processes */
+        snprintf(path, sizeof path, "%s%s", h->mount, group);
+        ck_assert_int_eq(cg_file_read(AT_FDCWD, path, "cgroup.procs", procs, sizeof procs), 0);
+    }
+    cg_close(&own, true);
+    drop_unit(h->mount, group);
+}
+END_TEST
+
+START_TEST(test_a_shared_group_is_refused_unless_the_root_will_do)
+{
+    const struct cg_hierarchy *h = &cg.at[cg.of[CG_PIDS]];
+    struct err err = {0};
+    struct cg own;
+    char group[32], other[64];
+    if (!h->v2)
+        return; /* v1 lets processes and groups live side by side */
+    snprintf(other, sizeof other, "%s-own", name);
+    make_unit(h->mount, group, true);
+    pid_t pid = sleeper();
+    move(h->mount, group, getpid());
+    move(h->mount, group, pid);
+    ck_assert_int_eq(cg_open(&own, other, false, &err), -EBUSY);
+    ck_assert_ptr_nonnull(strstr(err.text, "other processes share"));
+    ck_assert_ptr_nonnull(strstr(err.text, group));
+    move(h->mount, group, getpid()); /* out of the leaf it had tried */
+    ck_assert_int_eq(cg_open(&own, other, true, &err), 0);
+    ck_assert_ptr_null(strchr(own.at[own.of[CG_PIDS]].path, '/'));
+    cg_close(&own, true);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    drop_unit(h->mount, group);
+}
+END_TEST
+
+START_TEST(test_what_was_not_delegated_is_named)
+{
+    const struct cg_hierarchy *h = &cg.at[cg.of[CG_PIDS]];
+    struct err err = {0};
+    struct cg own;
+    char group[32], inner[64], path[2 * CG_PATH_MAX];
+    if (!h->v2)
+        return;
+    make_unit(h->mount, group, true);
+    snprintf(inner, sizeof inner, "%s/inner", group);
+    snprintf(path, sizeof path, "%s%s", h->mount, inner);
+    ck_assert_int_eq(mkdir(path, 0755), 0); /* its parent hands nothing on */
+    move(h->mount, inner, getpid());
+    ck_assert_int_eq(cg_open(&own, "undelegated", false, &err), -ENODEV);
+    ck_assert_msg(strstr(err.text, "is not given to") != NULL && strstr(err.text, "Delegate=yes") != NULL, "%s", err.text);
+    move(h->mount, "", getpid());
+    ck_assert_int_eq(rmdir(path), 0);
+    drop_unit(h->mount, group);
+}
+END_TEST
+
+/* --- what a cgroup2 mount does elsewhere ------------------------------------------------------------------------- */
+
+/* The same hierarchies as on a host without one: the controller's own group is opened by hand. */
+static struct cg without_cgroup2(enum cg_controller c)
+{
+    struct cg blind = cg;
+    char mount[CG_PATH_MAX], path[2 * CG_PATH_MAX];
+    blind.leaf = blind.of[c] = -1;
+    if (cg.at[0].v2 || !cg_lib_mount_of(cg_controller_name(c, false), mount))
+        return blind;
+    struct cg_hierarchy *h = &blind.at[blind.count];
+    *h = (struct cg_hierarchy){.controllers = 1u << c};
+    snprintf(h->mount, sizeof h->mount, "%s", mount);
+    snprintf(h->path, sizeof h->path, "reeve-%s", name);
+    snprintf(path, sizeof path, "%s/%s", h->mount, h->path);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+    h->base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_ge(h->base, 0);
+    blind.of[c] = blind.count;
+    return blind;
+}
+
+static void drop_hierarchy(struct cg *blind, enum cg_controller c)
+{
+    char path[2 * CG_PATH_MAX];
+    struct cg_hierarchy *h = &blind->at[blind->of[c]];
+    close(h->base);
+    snprintf(path, sizeof path, "%s/%s", h->mount, h->path);
+    ck_assert_int_eq(rmdir(path), 0);
+}
+
+START_TEST(test_without_a_cgroup2_mount_devices_are_a_list)
+{
+    struct err err = {0};
+    char text[512];
+    struct cg blind = without_cgroup2(CG_DEVICES);
+    if (blind.of[CG_DEVICES] < 0)
+        return;
+    int base = blind.at[blind.of[CG_DEVICES]].base;
+    blind.able.devices_count = 2;
+    blind.devices[0] = (struct node_device){.mode = S_IFCHR, .major = 10, .minor = 229};
+    blind.devices[1] = (struct node_device){.mode = S_IFBLK, .major = 254, .minor = 0};
+    ck_assert_msg(cg_devices_limit(&blind, ".", UINT32_MAX, &err) == 0, "%s", err.text);
+    ck_assert_int_gt(cg_file_read(base, ".", "devices.list", text, sizeof text), 0);
+    ck_assert_str_eq(text, "c 1:3 rw\nc 1:5 rw\nc 1:7 rw\nc 1:8 rw\nc 1:9 rw\nc 10:229 rw\nb 254:0 rw");
+    ck_assert_int_eq(mkdirat(base, "a1.0.1.s0", 0755), 0); /* a new group has what the base has */
+    ck_assert_int_eq(cg_devices_limit(&blind, "a1.0.1.s0", 2, &err), 0);
+    ck_assert_int_gt(cg_file_read(base, "a1.0.1.s0", "devices.list", text, sizeof text), 0);
+    ck_assert_str_eq(text, "c 1:3 rw\nc 1:5 rw\nc 1:7 rw\nc 1:8 rw\nc 1:9 rw\nb 254:0 rw");
+    blind.able.devices_count = 1; /* a later life with fewer: the living lose it too */
+    ck_assert_int_eq(cg_devices_limit(&blind, ".", UINT32_MAX, &err), 0);
+    ck_assert_int_gt(cg_file_read(base, "a1.0.1.s0", "devices.list", text, sizeof text), 0);
+    ck_assert_str_eq(text, "c 1:3 rw\nc 1:5 rw\nc 1:7 rw\nc 1:8 rw\nc 1:9 rw");
+    ck_assert_int_eq(unlinkat(base, "a1.0.1.s0", AT_REMOVEDIR), 0);
+    drop_hierarchy(&blind, CG_DEVICES);
+}
+END_TEST
+
+START_TEST(test_without_a_cgroup2_mount_the_freezer_freezes_and_its_group_can_be_killed)
+{
+    struct err err = {0};
+    struct cg blind = without_cgroup2(CG_FREEZER);
+    if (blind.of[CG_FREEZER] < 0)
+        return;
+    blind.count++;
+    for (int i = 0; i < blind.count; i++) /* the group on the cgroup2 mount isn't there for it */
+        if (i == cg.leaf)
+            blind.at[i].on_demand = true;
+    ck_assert_msg(cg_make(&blind, "a1.0.1.s0", 0, &err) == 0, "%s", err.text);
+    pid_t pid = sleeper();
+    ck_assert_int_eq(cg_attach(&blind, "a1.0.1.s0", 0, pid), 0);
+    int rc;
+    while ((rc = cg_freeze(&blind, "a1.0.1.s0", true)) == 0)
+        continue;
+    ck_assert_int_eq(rc, 1);
+    ck_assert_int_eq(cg_freeze(&blind, "a1.0.1.s0", false), 1);
+    while ((rc = cg_freeze(&blind, "a1.0.1.s0", true)) == 0)
+        continue;
+    ck_assert_int_eq(cg_kill(&blind, "a1.0.1.s0"), 0); /* thawed too, or it would not die */
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(cg_remove(&blind, "a1.0.1.s0"), 0);
+    drop_hierarchy(&blind, CG_FREEZER);
+}
+END_TEST
+
+static const struct set_row {
+    const char *text, *again; /* again NULL: not a set */
+} sets[] = {
+    {"0", "0"},       {"0-3", "0-3"},   {"0,1,2", "0-2"}, {"5,0-1", "0-1,5"}, {"1023", "1023"}, {"", ""},
+    {"1024", NULL},   {"3-1", NULL},    {"1-", NULL},     {"a", NULL},        {"1,,2", NULL},   {"-1", NULL},
+    {"1 2", NULL},    {"99999999999999999999", NULL},
+};
+
+START_TEST(test_processor_sets)
+{
+    struct cg_cpus set;
+    char text[64];
+    ck_assert_msg(cg_cpus_parse(sets[_i].text, &set) == (sets[_i].again != NULL), "'%s'", sets[_i].text);
+    if (sets[_i].again == NULL)
+        return;
+    ck_assert(cg_cpus_format(&set, text, sizeof text));
+    ck_assert_str_eq(text, sets[_i].again);
 }
 END_TEST
 
@@ -290,6 +493,7 @@ int main(void)
     tcase_add_loop_test(pure, test_path_in, 0, (int)COUNT_OF(paths));
     tcase_add_loop_test(pure, test_group_name, 0, (int)COUNT_OF(groups));
     tcase_add_test(pure, test_slots_are_not_shared);
+    tcase_add_loop_test(pure, test_processor_sets, 0, (int)COUNT_OF(sets));
     suite_add_tcase(s, pure);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_a_group_is_in_all_hierarchies_or_in_none);
@@ -299,6 +503,11 @@ int main(void)
     tcase_add_test(t, test_usage_counts_the_group);
     tcase_add_test(t, test_one_name_serves_one_warden);
     tcase_add_test(t, test_an_earlier_place_is_found_again);
+    tcase_add_test(t, test_groups_are_made_below_our_own_only);
+    tcase_add_test(t, test_a_shared_group_is_refused_unless_the_root_will_do);
+    tcase_add_test(t, test_what_was_not_delegated_is_named);
+    tcase_add_test(t, test_without_a_cgroup2_mount_devices_are_a_list);
+    tcase_add_test(t, test_without_a_cgroup2_mount_the_freezer_freezes_and_its_group_can_be_killed);
     if (geteuid() == 0)
         suite_add_tcase(s, t);
     else

@@ -331,7 +331,7 @@ END_TEST
 static void until_done(enum op_kind kind, struct attempt_id id)
 {
     struct op_reply reply = {.status = OP_BUSY};
-    for (int i = 0; i < 100000 && reply.status == OP_BUSY; i++)
+    while (reply.status == OP_BUSY) /* on a machine this busy it may take its time; the test's own limit ends it */
         reply = driver_ask(&d, kind, id);
     ck_assert_uint_eq(reply.status, OP_DONE);
 }
@@ -375,7 +375,7 @@ START_TEST(test_a_fork_bomb_of_a_thousand_is_gone_within_the_kill)
     r.spec.mem_bytes = 700 * MIB;
     ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
     ck_assert(driver_link(&t, NULL));
-    for (int i = 0; i < 2000 && atoi(group_file(t.id.job, "pids.current")) < 1100; i++) /* lint: allow in tests */
+    for (int i = 0; i < 12000 && atoi(group_file(t.id.job, "pids.current")) < 1100; i++) /* lint: allow in tests */
         poll(NULL, 0, 10); /* no event tells of a number of processes */
     ck_assert_int_ge(atoi(group_file(t.id.job, "pids.current")), 1000); /* lint: allow in tests */
     if (has_disk()) /* under user-mode-linux the end of a process costs milliseconds: dead they are, but not gone */
