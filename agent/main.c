@@ -175,7 +175,8 @@ static int build(struct agent *a, struct err *err)
                                       .on_log = on_log, .arg = a};
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
-                              .capacity = &a->options.capacity, .labels = &a->options.labels, .features = &a->features, .fence = &a->fence};
+                              .capacity = &a->options.capacity, .labels = &a->options.labels, .features = &a->features,
+                              .fence = &a->fence};
     link.attempts = a->attempts;
     rc = rc < 0 ? rc : link_new(&a->link, &link, err);
     if (rc < 0)

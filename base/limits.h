@@ -1,6 +1,6 @@
 /*
- * limits - what a job asks for beyond its resources: the `limits` of its file. Each key is enforced by the kernel on the
- * node or the job doesn't run there; none is counted by quotas or prices.
+ * limits - what a job asks for beyond its resources: the `limits` of its file. Each key is enforced by the kernel on
+ * the node or the job doesn't run there; none is counted by quotas or prices.
  * Purity: pure.
  */
 #ifndef REEVE_BASE_LIMITS_H

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/io/clock.h"
+#include "base/io/json.h"
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/job_text.h"
@@ -55,6 +56,17 @@ static void put_times(struct buf *out, const struct job_row *row)
     buf_add_str(out, "\n");
 }
 
+static void put_limits(struct buf *out, const struct job_limits *limits)
+{
+    struct buf text = {0};
+    if (limits->present && json_write(&job_limits_fields, limits, &text) == 0) {
+        line(out, "limits");
+        format_safe(out, buf_text(&text));
+        buf_add_str(out, "\n");
+    }
+    buf_fini(&text);
+}
+
 static void put_spec(struct buf *out, const struct job_spec *s)
 {
     if (s->command.count > 0) {
@@ -77,6 +89,7 @@ static void put_spec(struct buf *out, const struct job_spec *s)
     if (s->network == NET_HOST)
         buf_add_str(out, "   network host");
     buf_add_str(out, "\n");
+    put_limits(out, &s->limits);
     if (s->labels.count == 0)
         return;
     line(out, "labels");

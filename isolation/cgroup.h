@@ -86,13 +86,13 @@ struct cg_value {
 
 /* --- the base --- */
 
-/* Finds the hierarchies, makes the base in each: below our own group and nowhere else. `at_root`: on v2, where a group with
- * other processes in it can't have children with limits, the root of the hierarchy will do. -EBUSY: it is shared, or
- * another warden uses this name. Every failure names what is missing in one sentence. */
+/* Finds the hierarchies, makes the base in each: below our own group and nowhere else. `at_root`: on v2, where a group
+ * with other processes in it can't have children with limits, the root of the hierarchy will do. -EBUSY: it is shared,
+ * or another warden uses this name. Every failure names what is missing in one sentence. */
 int cg_open(struct cg *cg, const char *name, bool at_root, struct err *err) MUST_USE;
 /* Finds out what can be enforced here (cg->able), by doing it to a group that nobody lives in; which of the devices
- * given are block devices that io limits can apply to; holds the base to what holds for all. Says why what is missing is
- * missing, in the log. What every node must be able to do and this one can't is an error. */
+ * given are block devices that io limits can apply to; holds the base to what holds for all. Says why what is missing
+ * is missing, in the log. What every node must be able to do and this one can't is an error. */
 struct cg_equipment {
     const struct node_device *devices;
     int devices_count;
@@ -109,8 +109,8 @@ void cg_close(struct cg *cg, bool remove);
 unsigned cg_parts(const struct cg *cg, const struct sandbox_spec *spec);
 /* In every hierarchy or in none. -EEXIST. */
 int cg_make(const struct cg *cg, const char *group, unsigned parts, struct err *err) MUST_USE;
-/* Writes all limits and reads every one back. -EOPNOTSUPP: what cg->able doesn't say. `cpus`: what it is pinned to, NULL
- * = nothing. */
+/* Writes all limits and reads every one back. -EOPNOTSUPP: what cg->able doesn't say. `cpus`: what it is pinned to,
+ * NULL = nothing. */
 int cg_limit(struct cg *cg, const char *group, const struct sandbox_spec *spec, const struct cg_cpus *cpus,
              struct err *err) MUST_USE;
 /* The directory to be born into; -ENOENT without a cgroup2 mount. */

@@ -88,7 +88,7 @@ static const char *weight_problem(struct cg *cg)
     return bfq || cost ? NULL : "neither the bfq scheduler nor the io cost model is switched on for its devices";
 }
 
-/* --- what lies beside the values ----------------------------------------------------------------------------------- */
+/* --- what lies beside the values --------------------------------------------------------------------------------- */
 
 bool cg_has_huge_pages(enum huge_size size)
 {
@@ -127,7 +127,8 @@ static const char *problem_beside(struct cg *cg, enum node_feature feature)
         return "the node's folder lies on no block device, and none was named with --io-device";
     if (feature == FEATURE_IO_WEIGHT)
         return weight_problem(cg);
-    if ((feature == FEATURE_HUGE_2M || feature == FEATURE_HUGE_1G) && !cg_has_huge_pages(feature == FEATURE_HUGE_2M ? HUGE_2M : HUGE_1G))
+    if ((feature == FEATURE_HUGE_2M && !cg_has_huge_pages(HUGE_2M)) ||
+        (feature == FEATURE_HUGE_1G && !cg_has_huge_pages(HUGE_1G)))
         return "the node has set no such pages aside";
     bool v1_memory = !cg->at[cg->of[CG_MEMORY]].v2;
     if ((feature == FEATURE_MEMORY_HIGH || feature == FEATURE_MEMORY_MIN) && v1_memory)
@@ -191,7 +192,7 @@ static void find_features(struct cg *cg)
     }
 }
 
-/* --- the base -------------------------------------------------------------------------------------------------------- */
+/* --- the base ---------------------------------------------------------------------------------------------------- */
 
 static int copy_v1_cpuset(const struct cg *cg, const char *file, struct err *err)
 {
@@ -234,8 +235,8 @@ static int check_swap(const struct cg *cg, struct err *err)
     bool limited = faccessat(h->base, h->v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes", F_OK, 0) == 0;
     if (limited || sysinfo(&info) < 0 || info.totalswap == 0)
         return 0;
-    return err_set(err, -ENODEV, "cgroups: this machine swaps and can't limit it; boot it with swapaccount=1, or switch "
-                                 "its swap off");
+    return err_set(err, -ENODEV, "cgroups: this machine swaps and can't limit it; boot it with swapaccount=1, or "
+                                 "switch its swap off");
 }
 
 int cg_equip(struct cg *cg, const struct cg_equipment *with, struct err *err)

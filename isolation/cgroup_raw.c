@@ -210,8 +210,8 @@ static void kill_listed(const struct cg *cg, const char *group, char *text)
     }
 }
 
-/* Without cgroup.kill. Among the members is the keeper, and with it the kernel kills all the rest; it may stand anywhere
- * in the list. */
+/* Without cgroup.kill. Among the members is the keeper, and with it the kernel kills all the rest; it may stand
+ * anywhere in the list. */
 static int kill_members(const struct cg *cg, const char *group)
 {
     CLEANUP(close_p) int procs = cg_file_open(cg->at[0].base, group, "cgroup.procs", O_RDONLY);

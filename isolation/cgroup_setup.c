@@ -217,8 +217,8 @@ static void drop_optional(struct cg *cg, int hierarchy, const char *given)
     }
 }
 
-/* In one write: cpu alone, first, would make a group that has processes the root of a threaded subtree, which then can't
- * have memory any more. */
+/* In one write: cpu alone, first, would make a group that has processes the root of a threaded subtree, which then
+ * can't have memory any more. */
 static int enable(unsigned which, int dir)
 {
     char text[128] = "";
@@ -232,8 +232,8 @@ static int enable(unsigned which, int dir)
     return rc < 0 ? rc : missing_in(&asked, dir, "cgroup.subtree_control") == NULL ? 0 : -EIO;
 }
 
-/* What attempts' groups are to have: each controller costs every one of them a dozen files. Where there are no huge pages
- * the base is held to none, and that is enough. */
+/* What attempts' groups are to have: each controller costs every one of them a dozen files. Where there are no huge
+ * pages the base is held to none, and that is enough. */
 static unsigned controllers_below(const struct cg_hierarchy *h)
 {
     bool huge = cg_has_huge_pages(HUGE_2M) || cg_has_huge_pages(HUGE_1G);

@@ -146,7 +146,8 @@ static void put_io(struct values *l, const struct sandbox_limits *limits)
     for (int i = 0; i < l->cg->io_count && rates; i++)
         (v2 ? put_io_v2 : put_io_v1)(l, l->cg->io[i], limits);
     if (limits->io_weight > 0 && v2)
-        put(l, CG_IO, l->cg->weight_by_bfq ? "io.bfq.weight" : "io.weight", "default %" PRIu32, limits->io_weight)->match = CG_LINE;
+        put(l, CG_IO, l->cg->weight_by_bfq ? "io.bfq.weight" : "io.weight", "default %" PRIu32, limits->io_weight)
+            ->match = CG_LINE;
     else if (limits->io_weight > 0)
         put(l, CG_IO, "blkio.bfq.weight", "%" PRIu32, limits->io_weight);
 }

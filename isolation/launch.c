@@ -100,7 +100,8 @@ static enum op_status check_request(struct warden *w, const struct op_request *r
     return *ret_attempt != NULL ? OP_DONE : OP_BUSY;
 }
 
-/* The second net: an agent doesn't ask for what it was told can't be. Names the first limit; NULL: all can be enforced. */
+/* The second net: an agent doesn't ask for what it was told can't be. Names the first limit; NULL: all
+ * can be enforced. */
 static const char *unable(const struct warden *w, const struct sandbox_limits *l)
 {
     uint64_t lacks = sandbox_limits_need(l) & ~w->cg.able.features;

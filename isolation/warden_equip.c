@@ -16,7 +16,8 @@ static bool is_device_name(const char *name, size_t len)
 /* What every sandbox's /dev holds anyway can't be a name. */
 static bool is_own_name(const char *name)
 {
-    static const char *const own[] = {"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr", "shm"};
+    static const char *const own[] = {"null", "zero",  "full",   "random", "urandom",
+                                      "fd",   "stdin", "stdout", "stderr", "shm"};
     for (size_t i = 0; i < COUNT_OF(own); i++) {
         if (strcmp(own[i], name) == 0)
             return true;

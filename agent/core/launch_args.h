@@ -16,8 +16,8 @@
 #define LEASE_FAST_US UINT64_C(10000000)
 
 uint64_t lease_class_us(uint32_t lease_class);
-/* `lease_us` is what is left of the lease now. -EINVAL with the field's name; -EOPNOTSUPP with the name of a limit that this
- * node can't enforce. */
+/* `lease_us` is what is left of the lease now. -EINVAL with the field's name; -EOPNOTSUPP with the name of a limit
+ * that this node can't enforce. */
 int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct node_abilities *able,
                    struct sandbox_spec *ret, struct err *err) MUST_USE;
 /* The bytes of the args memfd (isolation/spec/ops.h): the spec's own env, then REEVE_JOB, REEVE_TASK, REEVE_ATTEMPT,

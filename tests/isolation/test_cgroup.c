@@ -303,7 +303,8 @@ START_TEST(test_what_was_not_delegated_is_named)
     ck_assert_int_eq(mkdir(path, 0755), 0); /* its parent hands nothing on */
     move(h->mount, inner, getpid());
     ck_assert_int_eq(cg_open(&own, "undelegated", false, &err), -ENODEV);
-    ck_assert_msg(strstr(err.text, "is not given to") != NULL && strstr(err.text, "Delegate=yes") != NULL, "%s", err.text);
+    bool named = strstr(err.text, "is not given to") != NULL && strstr(err.text, "Delegate=yes") != NULL;
+    ck_assert_msg(named, "%s", err.text);
     move(h->mount, "", getpid());
     ck_assert_int_eq(rmdir(path), 0);
     drop_unit(h->mount, group);

@@ -8,7 +8,8 @@
 static struct count gpus[] = {{"gpu", 4}}, many[] = {{"gpu", 8}}, licence[] = {{"matlab", 1}};
 static const struct resources small = {8000, 32 * GIB, 0, {0}}, large = {64000, 256 * GIB, 0, {gpus, 1}},
                               lean = {96000, 16 * GIB, 0, {0}};
-static char *some[] = {"swap", "io.read_bps"}, *others[] = {"swap", "io.weight"}, *both[] = {"io.read_bps", "io.weight"};
+static char *some[] = {"swap", "io.read_bps"}, *others[] = {"swap", "io.weight"},
+            *both[] = {"io.read_bps", "io.weight"};
 static const struct strs few = {some, 2}, more = {others, 2}, none;
 static const struct admit_node nodes[] = {{"node-01", &small, &few}, {"node-07", &large, &more}};
 static const struct admit_node odd[] = {{"wide", &lean, &none}, {"deep", &large, &none}};

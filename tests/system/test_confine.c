@@ -153,7 +153,8 @@ START_TEST(test_cpu_quota_applies)
     r.spec.cpu_milli = 200;
     driver_do(&d, &r, &e);
     check_end(END_EXIT, 0, 0);
-    ck_assert_uint_gt(measured(e.usage.throttled_us), 0); /* a share of the clock would measure the machine's load as well */
+    /* A share of the clock would measure the machine's load as well. */
+    ck_assert_uint_gt(measured(e.usage.throttled_us), 0);
     ck_assert_uint_lt(e.usage.cpu_us, e.record.run_us);
 }
 END_TEST

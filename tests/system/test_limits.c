@@ -248,7 +248,7 @@ START_TEST(test_a_device_opens_for_who_was_given_it)
 }
 END_TEST
 
-/* --- what is counted, and what a rate does --------------------------------------------------------------------------- */
+/* --- what is counted, and what a rate does ----------------------------------------------------------------------- */
 
 /* Reads a mebibyte past the cache: here a program of the host's on its disk, there the disk itself. */
 static struct run reader(void)
@@ -326,7 +326,7 @@ START_TEST(test_a_removal_reads_usage_only_if_it_isnt_known)
 }
 END_TEST
 
-/* --- freezing, killing ----------------------------------------------------------------------------------------------- */
+/* --- freezing, killing ------------------------------------------------------------------------------------------- */
 
 static void until_done(enum op_kind kind, struct attempt_id id)
 {
@@ -365,7 +365,8 @@ START_TEST(test_the_frozen_can_be_killed)
 }
 END_TEST
 
-/* More than a thousand processes that fork for as long as they live: DONE means within the second that a removal has. */
+/* More than a thousand processes that fork for as long as they live: DONE means within the second that a removal
+ * has. */
 START_TEST(test_a_fork_bomb_of_a_thousand_is_gone_within_the_kill)
 {
     struct run r = driver_run(&d, shell("b() { echo >/tmp/full 2>/dev/null; while :; do b & done 2>/dev/null; }\n"
@@ -386,7 +387,7 @@ START_TEST(test_a_fork_bomb_of_a_thousand_is_gone_within_the_kill)
 }
 END_TEST
 
-/* --- what an earlier life left ----------------------------------------------------------------------------------------- */
+/* --- what an earlier life left ----------------------------------------------------------------------------------- */
 
 static void make_leftovers(void)
 {
