@@ -120,8 +120,8 @@ CONFINE := $(BUILD)/tests/system/test_confine
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
 test-system: all $(CONFINE) $(COMMANDS) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@fail=0; for t in $(CONFINE) $(COMMANDS); do $$t || fail=1; done; exit $$fail
-test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
-	@tests/system/cgroup2.sh $(CONFINE)
+test-cgroup2: all $(CONFINE) $(COMMANDS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
+	@fail=0; for t in $(CONFINE) $(COMMANDS); do tests/system/cgroup2.sh $$t || fail=1; done; exit $$fail
 test-qemu: all $(CONFINE) $(COMMANDS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
 	@fail=0; for t in $(CONFINE) $(COMMANDS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
 $(CONFINE) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
