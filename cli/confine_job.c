@@ -8,7 +8,7 @@
 
 #define PAID_US (UINT64_C(1) << 61) /* nobody counts */
 
-/* What confine adds to an order, one row each. */
+/* What a job file has no word for. */
 static void put_own(const struct confine_request *r, struct sandbox_spec *spec)
 {
     if (r->pids != 0)
