@@ -120,12 +120,13 @@ CONFINE := $(BUILD)/tests/system/test_confine
 LIMITS := $(BUILD)/tests/system/test_limits
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
-test-system: all $(CONFINE) $(LIMITS) $(COMMANDS) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
-	@fail=0; for t in $(CONFINE) $(LIMITS) $(COMMANDS); do $$t || fail=1; done; exit $$fail
-test-cgroup2: $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(CONFINE) $(LIMITS) $(GROUPS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
-	@fail=0; for t in $(CONFINE) $(LIMITS) $(GROUPS); do tests/system/cgroup2.sh $$t || fail=1; done; exit $$fail
-test-qemu: all $(CONFINE) $(LIMITS) $(GROUPS) $(COMMANDS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
-	@fail=0; for t in $(CONFINE) $(LIMITS) $(GROUPS) $(COMMANDS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
+SYSTEM := $(CONFINE) $(LIMITS) $(COMMANDS)
+test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
+	@fail=0; for t in $(SYSTEM); do $$t || fail=1; done; exit $$fail
+test-cgroup2: all $(SYSTEM) $(GROUPS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
+	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/cgroup2.sh $$t || fail=1; done; exit $$fail
+test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
+	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
 $(CONFINE) $(LIMITS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE) $(LIMITS): $(BUILD)/tests/system/confine_rows.o
 $(BUILD)/%.so: %.c

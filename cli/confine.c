@@ -14,6 +14,7 @@
 #include "base/io/json.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/job_text.h"
 #include "isolation/spec/step.h"
 
 #define GRACE_DEFAULT_MS 5000
@@ -290,23 +291,16 @@ static void say_stats_json(const struct confine *c)
 
 static void say_stats(const struct confine *c)
 {
-    const struct usage *u = &c->usage;
     CLEANUP(buf_fini) struct buf text = {0};
     buf_add_str(&text, "launch ");
     format_span(&text, c->launch.launch_us);
-    buf_add_str(&text, ", ran ");
+    buf_add_str(&text, "   ran ");
     format_span(&text, c->record.run_us);
-    buf_add_str(&text, ", cpu ");
-    format_span(&text, u->cpu_us);
-    buf_add_str(&text, " (throttled ");
-    format_span(&text, u->throttled_us);
-    buf_add_str(&text, "), memory peak ");
-    format_bytes(&text, u->mem_peak_bytes);
-    buf_addf(&text, ", pids peak %" PRIu64 ", read ", u->pids_peak);
-    format_bytes(&text, u->read_bytes);
-    buf_add_str(&text, ", written ");
-    format_bytes(&text, u->written_bytes);
-    buf_addf(&text, ", left behind %" PRIu64 "\n", c->record.stray_procs);
+    buf_add_str(&text, "   ");
+    job_text_usage(&text, &c->usage);
+    if (c->record.stray_procs > 0)
+        buf_addf(&text, "   left behind %" PRIu64, c->record.stray_procs);
+    buf_add_str(&text, "\n");
     fprintf(stderr, "reeve: confine: %s", buf_text(&text));
 }
 
@@ -323,13 +317,21 @@ static int conclude(struct confine *c)
     return confine_exit_code(&c->record, c->stopped_by);
 }
 
-static int run(struct confine *c, const struct buf *args)
+static int begin(struct confine *c, struct err *err)
+{
+    struct node_abilities able;
+    CLEANUP(buf_fini) struct buf args = {0};
+    c->signals = catch_signals();
+    int rc = c->signals < 0 ? err_set(err, -errno, "signalfd: %s", strerror(errno)) : box_open(&c->box, err);
+    rc = rc < 0 ? rc : box_able(&c->box, &able, err);
+    rc = rc < 0 ? rc : confine_sandbox(c->request, &able, &c->spec, &args, err);
+    return rc < 0 ? rc : box_launch(&c->box, &c->spec, &args, err);
+}
+
+static int run(struct confine *c)
 {
     struct err err = {0};
-    c->signals = catch_signals();
-    int rc = c->signals < 0 ? err_set(&err, -errno, "signalfd: %s", strerror(errno)) : box_open(&c->box, &err);
-    rc = rc < 0 ? rc : box_launch(&c->box, &c->spec, args, &err);
-    int code = rc < 0 ? complain("", err_text(&err)) : relay(c);
+    int code = begin(c, &err) < 0 ? complain("", err_text(&err)) : relay(c);
     code = code != 0 ? code : conclude(c);
     box_close(&c->box);
     stream_close(&c->out);
@@ -343,20 +345,14 @@ int cmd_confine(struct cli *cli, int argc, char **argv)
     static struct confine confine;
     struct confine *c = &confine;
     struct confine_request request = {0};
-    CLEANUP(buf_fini) struct buf args = {0};
-    struct err err = {0};
     *c = (struct confine){.cli = cli, .request = &request, .signals = -1, .linked = true,
                           .out = {.from = -1, .next = -1, .to = STDOUT_FILENO},
                           .err = {.from = -1, .next = -1, .to = STDERR_FILENO},
                           .box = {.sock = -1, .log = -1, .control = -1, .link = -1, .exit = -1, .out = -1, .err = -1}};
     int code = read_request(cli, &request, argc, argv);
-    if (code == 0 && confine_sandbox(&request, &c->spec, &args, &err) < 0) {
-        cli_usage(cli, "%s", err_text(&err));
-        code = CONFINE_FAILED;
-    }
     if (code == 0 && geteuid() != 0)
         code = complain("", "needs root: it makes cgroups, namespaces and mounts for the command");
-    code = code != 0 ? code : run(c, &args);
+    code = code != 0 ? code : run(c);
     job_request_fini(&request.job);
     return code;
 }

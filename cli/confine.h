@@ -29,9 +29,10 @@ struct confine_request {
     uint64_t grace_ms;
     bool explain, stats;
 };
-/* The order that a scheduler would send, with ours over it. -EINVAL with the field's name. Pure. */
-int confine_sandbox(const struct confine_request *r, struct sandbox_spec *ret, struct buf *ret_args,
-                    struct err *err) MUST_USE;
+/* The order that a scheduler would send, with ours over it. -EINVAL with the field's name, -EOPNOTSUPP with what this
+ * node is not able to do. Pure. */
+int confine_sandbox(const struct confine_request *r, const struct node_abilities *able, struct sandbox_spec *ret,
+                    struct buf *ret_args, struct err *err) MUST_USE;
 /* What a shell would see: the exit code, 128 + signal, 137 out of memory, 124 at the time limit, 128 + `stopped_by`
  * when a signal of ours stopped it (0: none), CONFINE_FAILED when nothing ran. Pure. */
 int confine_exit_code(const struct keeper_record *record, int stopped_by);
@@ -51,6 +52,8 @@ struct box {
 
 /* Starts the warden and makes all that a launch needs. */
 int box_open(struct box *b, struct err *err) MUST_USE;
+/* Waits until the warden is ready and says what it can enforce. */
+int box_able(struct box *b, struct node_abilities *ret, struct err *err) MUST_USE;
 /* Sends a request; answers are read with box_hear(). */
 int box_launch(struct box *b, const struct sandbox_spec *spec, const struct buf *args, struct err *err) MUST_USE;
 int box_remove(struct box *b, struct attempt_id id, struct err *err) MUST_USE;

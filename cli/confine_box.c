@@ -237,14 +237,9 @@ int box_remove(struct box *b, struct attempt_id id, struct err *err)
     return ask(b, &request, NULL, 0, err);
 }
 
-int box_hear(struct box *b, struct op_reply *ret, struct err *err)
+/* It said nothing that was expected: `n` is what receiving gave. */
+static int explain_silence(struct box *b, ssize_t n, struct err *err)
 {
-    struct op_reply reply;
-    ssize_t n = fd_recv_packet(b->sock, &reply, sizeof reply, NULL, NULL);
-    if (n == (ssize_t)sizeof reply && reply.tag == b->tag) {
-        *ret = reply;
-        return 0;
-    }
     if (n > 0)
         return err_set(err, -EPROTO, "the warden answers something else than what was asked");
     close_p(&b->sock);
@@ -252,6 +247,35 @@ int box_hear(struct box *b, struct op_reply *ret, struct err *err)
     CLEANUP(buf_fini) struct buf words = {0};
     box_last_words(b, &words);
     return err_set(err, -ECHILD, "%s", words.len > 0 ? buf_text(&words) : "the warden ended without a word");
+}
+
+int box_able(struct box *b, struct node_abilities *ret, struct err *err)
+{
+    struct op_request request;
+    struct {
+        struct op_reply reply;
+        struct node_abilities able;
+    } packet;
+    memset(&request, 0, sizeof request);
+    request.kind = OP_ABLE;
+    int rc = ask(b, &request, NULL, 0, err);
+    if (rc < 0)
+        return rc;
+    ssize_t n = fd_recv_packet(b->sock, &packet, sizeof packet, NULL, NULL);
+    if (n != (ssize_t)sizeof packet || packet.reply.tag != b->tag || packet.reply.status != OP_DONE)
+        return explain_silence(b, n, err);
+    *ret = packet.able;
+    return 0;
+}
+
+int box_hear(struct box *b, struct op_reply *ret, struct err *err)
+{
+    struct op_reply reply;
+    ssize_t n = fd_recv_packet(b->sock, &reply, sizeof reply, NULL, NULL);
+    if (n != (ssize_t)sizeof reply || reply.tag != b->tag)
+        return explain_silence(b, n, err);
+    *ret = reply;
+    return 0;
 }
 
 int box_tell(struct box *b, struct keeper_message m)

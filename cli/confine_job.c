@@ -8,7 +8,7 @@
 
 #define PAID_US (UINT64_C(1) << 61) /* nobody counts */
 
-/* What confine adds to an order, one row each. */
+/* What a job file has no word for. */
 static void put_own(const struct confine_request *r, struct sandbox_spec *spec)
 {
     if (r->pids != 0)
@@ -19,12 +19,13 @@ static void put_own(const struct confine_request *r, struct sandbox_spec *spec)
     spec->grace_us = r->grace_ms * 1000;
 }
 
-int confine_sandbox(const struct confine_request *r, struct sandbox_spec *ret, struct buf *ret_args, struct err *err)
+int confine_sandbox(const struct confine_request *r, const struct node_abilities *able, struct sandbox_spec *ret,
+                    struct buf *ret_args, struct err *err)
 {
     const struct run_call order = {
         .id = {.job = 1, .task = 0, .epoch = 1}, .term = 1, .spec = r->job.call.spec, .paid_us = PAID_US};
     struct sandbox_spec spec;
-    int rc = launch_sandbox(&order, 0, &spec, err);
+    int rc = launch_sandbox(&order, 0, able, &spec, err);
     if (rc == 0) {
         put_own(r, &spec);
         rc = sandbox_spec_check(&spec, err);

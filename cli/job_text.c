@@ -71,3 +71,64 @@ int job_text_view(struct cli *cli, const struct job_call *call, struct job_view 
     fields_clear(&refusal_fields, &refusal);
     return code;
 }
+
+/* ---- usage ------------------------------------------------------------------------------------------------ */
+
+/* What the node didn't measure is not mentioned. */
+static void put_measure(struct buf *out, const char *what, struct measure m, void (*format)(struct buf *, uint64_t))
+{
+    if (!is_measured(m))
+        return;
+    buf_add_str(out, what);
+    format(out, measured(m));
+}
+
+static void put_count(struct buf *out, uint64_t n)
+{
+    buf_addf(out, "%" PRIu64, n);
+}
+
+static void put_device_use(struct buf *out, const struct usage *u)
+{
+    put_measure(out, "   read ", u->read_bytes, format_bytes);
+    put_measure(out, " in ", u->read_ops, put_count);
+    put_measure(out, "   written ", u->written_bytes, format_bytes);
+    put_measure(out, " in ", u->write_ops, put_count);
+}
+
+/* Times in which it could have run and didn't: only if there were any. */
+static void put_waits(struct buf *out, const struct usage *u)
+{
+    const struct {
+        const char *what;
+        struct measure time;
+    } rows[] = {{"throttled", u->throttled_us},
+                {"waited for cpu", u->cpu_wait_us},
+                {"waited for memory", u->memory_wait_us},
+                {"waited for devices", u->io_wait_us}};
+    const char *before = "\n    delays  ";
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (measured(rows[i].time) == 0)
+            continue;
+        buf_addf(out, "%s%s ", before, rows[i].what);
+        format_span(out, measured(rows[i].time));
+        before = "   ";
+    }
+}
+
+void job_text_usage(struct buf *out, const struct usage *u)
+{
+    buf_add_str(out, "cpu ");
+    format_span(out, u->cpu_us);
+    if (is_measured(u->cpu_user_us) && is_measured(u->cpu_system_us)) {
+        buf_add_str(out, " (user ");
+        format_span(out, measured(u->cpu_user_us));
+        put_measure(out, ", system ", u->cpu_system_us, format_span);
+        buf_add_str(out, ")");
+    }
+    buf_add_str(out, "   memory peak ");
+    format_bytes(out, u->mem_peak_bytes);
+    put_device_use(out, u);
+    put_measure(out, "   processes ", u->pids_peak, put_count);
+    put_waits(out, u);
+}

@@ -13,6 +13,8 @@ void job_text_end(struct buf *out, const struct attempt_view *a, const struct jo
 void job_text_tasks(struct buf *out, const struct job_row *row, bool bar);
 /* "812", "812.17", "812.17.2" for an attempt of this job. */
 void job_text_ref(struct buf *out, uint64_t job, const struct job_spec *spec, const struct attempt_view *a);
+/* "cpu 3ms   memory peak 4Mi   read 1Mi in 12   processes 2", and a line of delays if there were any. */
+void job_text_usage(struct buf *out, const struct usage *u);
 /* Refused by its scheduler as unknown? Then the history is asked. CLI_DONE and *ret filled (caller clears), or told. */
 int job_text_view(struct cli *cli, const struct job_call *call, struct job_view *ret, bool *ret_archived);
 

@@ -12,6 +12,8 @@ static struct confine_request request;
 static struct sandbox_spec spec;
 static struct err err;
 
+static const struct node_abilities able = {.features = 0};
+
 /* The options of one line, completed; what args_parse() or the check says. */
 static int read_line(char *line)
 {
@@ -27,7 +29,7 @@ static int read_line(char *line)
         rc = strs_add(&request.job.call.spec.command, words.v[i]);
     free(words.v);
     rc = rc < 0 ? rc : job_spec_complete(&request.job.call.spec, &err);
-    return rc < 0 ? rc : confine_sandbox(&request, &spec, &args, &err);
+    return rc < 0 ? rc : confine_sandbox(&request, &able, &spec, &args, &err);
 }
 
 #define SPEC(member) offsetof(struct sandbox_spec, member), sizeof(((struct sandbox_spec *)0)->member)
