@@ -288,6 +288,20 @@ static void say_stats_json(const struct confine *c)
         fprintf(stderr, "%s\n", buf_text(&text));
 }
 
+/* What this machine doesn't measure isn't mentioned. */
+static void add_measure(struct buf *out, const char *what, struct measure m, void (*format)(struct buf *, uint64_t))
+{
+    if (!is_measured(m))
+        return;
+    buf_add_str(out, what);
+    format(out, measured(m));
+}
+
+static void add_count(struct buf *out, uint64_t n)
+{
+    buf_addf(out, "%" PRIu64, n);
+}
+
 static void say_stats(const struct confine *c)
 {
     const struct usage *u = &c->usage;
@@ -298,14 +312,12 @@ static void say_stats(const struct confine *c)
     format_span(&text, c->record.run_us);
     buf_add_str(&text, ", cpu ");
     format_span(&text, u->cpu_us);
-    buf_add_str(&text, " (throttled ");
-    format_span(&text, u->throttled_us);
-    buf_add_str(&text, "), memory peak ");
+    add_measure(&text, ", throttled ", u->throttled_us, format_span);
+    buf_add_str(&text, ", memory peak ");
     format_bytes(&text, u->mem_peak_bytes);
-    buf_addf(&text, ", pids peak %" PRIu64 ", read ", u->pids_peak);
-    format_bytes(&text, u->read_bytes);
-    buf_add_str(&text, ", written ");
-    format_bytes(&text, u->written_bytes);
+    add_measure(&text, ", pids peak ", u->pids_peak, add_count);
+    add_measure(&text, ", read ", u->read_bytes, format_bytes);
+    add_measure(&text, ", written ", u->written_bytes, format_bytes);
     buf_addf(&text, ", left behind %" PRIu64 "\n", c->record.stray_procs);
     fprintf(stderr, "reeve: confine: %s", buf_text(&text));
 }
