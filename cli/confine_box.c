@@ -105,7 +105,8 @@ static _Noreturn void become_warden(const struct box *b, int sock)
     char *warden = (char *)(uintptr_t)b->warden_path, *keeper = (char *)(uintptr_t)b->keeper_path;
     char *group = (char *)(uintptr_t)b->group;
     char *const all[] = {"systemd-run", "--scope", "--quiet", "--collect", "-p", "Delegate=yes", "--", warden, "--dir",
-                         "/", "--cgroup", group, "--keeper", keeper, "--socket-fd", socket_fd, "--kill-on-exit", NULL};
+                         "/", "--cgroup", group, "--keeper", keeper, "--socket-fd", socket_fd, "--kill-on-exit",
+                         "--at-root", NULL}; /* without systemd our group is the shell's too */
     char *const *argv = needs_scope() ? all : all + 7; /* from the warden's own name on */
     sigset_t none;
     sigemptyset(&none);
