@@ -289,20 +289,6 @@ static void say_stats_json(const struct confine *c)
         fprintf(stderr, "%s\n", buf_text(&text));
 }
 
-/* What this machine doesn't measure isn't mentioned. */
-static void add_measure(struct buf *out, const char *what, struct measure m, void (*format)(struct buf *, uint64_t))
-{
-    if (!is_measured(m))
-        return;
-    buf_add_str(out, what);
-    format(out, measured(m));
-}
-
-static void add_count(struct buf *out, uint64_t n)
-{
-    buf_addf(out, "%" PRIu64, n);
-}
-
 static void say_stats(const struct confine *c)
 {
     CLEANUP(buf_fini) struct buf text = {0};

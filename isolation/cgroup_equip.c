@@ -142,7 +142,8 @@ static const char *problem_beside(struct cg *cg, enum node_feature feature)
 
 static struct sandbox_spec spec_with(enum node_feature feature)
 {
-    struct sandbox_spec spec = {.cpu_milli = 1000, .mem_bytes = PROBE_MEM, .pids_max = 16};
+    /* Little: on v1 no group may have more than the one above it. */
+    struct sandbox_spec spec = {.cpu_milli = 10, .mem_bytes = PROBE_MEM, .pids_max = 16};
     struct sandbox_limits *l = &spec.limits;
     uint64_t *const numbers[FEATURE_COUNT] = {
         [FEATURE_MEMORY_HIGH] = &l->mem_high_bytes, [FEATURE_MEMORY_MIN] = &l->mem_min_bytes,

@@ -257,7 +257,7 @@ int main(int argc, char **argv)
 {
     struct warden *w = &warden;
     struct err err = {0};
-    w->options.socket_fd = w->agent.sock = w->zygote = -1;
+    w->options.socket_fd = w->agent.sock = w->zygote = w->cg.no_devices = -1;
     log_init("reeve-warden", LOG_INFO);
     int code = options_read(&warden_options, &w->options, argc, argv);
     if (code != OPTIONS_GO)
@@ -267,6 +267,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (start(w, &err) < 0) {
+        cg_close(&w->cg, true); /* what attempts of an earlier life live in is not empty, and stays */
         fprintf(stderr, "reeve-warden: %s\n", err.text);
         return 1;
     }

@@ -213,7 +213,7 @@ START_TEST(a_failed_step_is_named)
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(rmdir(group), 0);
     ck_assert_msg(WEXITSTATUS(status) == 125 && strstr(said, "launch failed at step 'cgroup'") != NULL &&
-                      strstr(said, "cannot limit cpu") != NULL,
+                      strstr(said, "cpu.cfs_quota_us: cannot be set") != NULL,
                   "code %d: %s", WEXITSTATUS(status), said);
     ck_assert(is_gone(pid));
 }
