@@ -126,18 +126,19 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
 
 CONFINE := $(BUILD)/tests/system/test_confine
+PROFILES := $(BUILD)/tests/system/test_profiles
 LIMITS := $(BUILD)/tests/system/test_limits
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
-SYSTEM := $(CONFINE) $(LIMITS) $(COMMANDS)
+SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(COMMANDS)
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@fail=0; for t in $(SYSTEM); do $$t || fail=1; done; exit $$fail
 test-cgroup2: all $(SYSTEM) $(GROUPS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/cgroup2.sh $$t || fail=1; done; exit $$fail
 test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
-$(CONFINE) $(LIMITS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
-$(CONFINE) $(LIMITS): $(BUILD)/tests/system/confine_rows.o
+$(CONFINE) $(PROFILES) $(LIMITS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
+$(CONFINE) $(PROFILES) $(LIMITS): $(BUILD)/tests/system/confine_rows.o
 $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"

@@ -77,6 +77,8 @@ void warden_forget(struct warden *w, struct attempt *attempt);
 
 /* warden_zygote.c: the keeper program out of a sealed memfd; returns once the shared root is built. */
 int warden_zygote_start(struct warden *w, struct err *err) MUST_USE;
+/* Compiles every profile of the node: before that, nothing can run. */
+int warden_filters_open(struct warden *w, struct err *err) MUST_USE;
 
 /* warden_agent.c */
 int warden_agent_start(struct warden *w, struct err *err) MUST_USE;

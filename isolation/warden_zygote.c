@@ -88,7 +88,7 @@ static int wait_ready(int sock, struct err *err)
 }
 
 /* The compiler is by default the one that was installed with the keeper; its user is one that no slot has. */
-static int open_filters(struct warden *w, struct err *err)
+int warden_filters_open(struct warden *w, struct err *err)
 {
     char beside[PATH_MAX];
     const char *slash = strrchr(w->options.keeper, '/');
@@ -104,9 +104,6 @@ static int open_filters(struct warden *w, struct err *err)
 
 int warden_zygote_start(struct warden *w, struct err *err)
 {
-    int rc = open_filters(w, err);
-    if (rc < 0)
-        return rc;
     CLEANUP(close_p) int program = sealed_program(w->options.keeper, err);
     if (program < 0)
         return program;
@@ -122,7 +119,7 @@ int warden_zygote_start(struct warden *w, struct err *err)
         become_zygote(program, theirs, filters_find(&w->filters, "floor"));
     close_p(&theirs);
     w->zygote_pid = pid;
-    rc = send_devices(w, ours);
+    int rc = send_devices(w, ours);
     rc = rc < 0 ? err_set(err, rc, "the zygote's socket: %s", strerror(-rc)) : wait_ready(ours, err);
     if (rc < 0)
         return rc;
