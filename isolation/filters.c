@@ -153,7 +153,7 @@ static bool name_of(const char *file, char name[FILTER_NAME_MAX + 1])
     if (len <= suffix || len - suffix > FILTER_NAME_MAX || strcmp(file + len - suffix, SUFFIX) != 0)
         return false;
     snprintf(name, FILTER_NAME_MAX + 1, "%.*s", (int)(len - suffix), file);
-    return filter_name_is_valid(name);
+    return seccomp_name_is_valid(name);
 }
 
 static int add_file(struct filters *f, struct compiling *c, int dir, const char *file, struct err *err)
@@ -198,11 +198,10 @@ static int add_folder(struct filters *f, struct compiling *c, const char *path, 
 int filters_open(struct filters *f, const struct filters_options *o, struct err *err)
 {
     *f = (struct filters){0};
-    CLEANUP(close_p) int program = open(o->program, O_RDONLY | O_CLOEXEC);
     CLEANUP(close_p) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (program < 0 || null < 0)
-        return err_set(err, -errno, "the profiles' compiler '%s': %s", o->program, strerror(errno));
-    struct compiling c = {.program = program, .in = null, .user = o->user};
+    if (null < 0)
+        return err_set(err, -errno, "/dev/null: %s", strerror(errno));
+    struct compiling c = {.program = o->program, .in = null, .user = o->user};
     int rc = 0;
     for (size_t i = 0; i < COUNT_OF(builtins) && rc == 0; i++) {
         c.builtin = builtins[i];

@@ -24,9 +24,9 @@ struct filters {
 };
 
 struct filters_options {
-    const char *program; /* reeve-seccomp */
-    const char *dir;     /* NAME.json each; NULL: none */
-    uid_t user;          /* of the compiling process; its group too */
+    int program;     /* reeve-seccomp */
+    const char *dir; /* NAME.json each; NULL: none */
+    uid_t user;      /* of the compiling process; its group too */
 };
 
 /* -errno, and which profile is wrong and where. A file that root doesn't own, or that others may write, is refused. */

@@ -56,6 +56,7 @@ struct warden {
     struct attempts attempts;
     struct node_device devices[NODE_DEVICES_MAX];
     struct filters filters;
+    int compiler; /* the reeve-seccomp program */
     struct launch launches[LAUNCHES_MAX];
     struct agent_process agent;
     int zygote, signals; /* zygote: its socket */

@@ -96,7 +96,11 @@ int warden_filters_open(struct warden *w, struct err *err)
                      slash != NULL ? (int)(slash + 1 - w->options.keeper) : 0, w->options.keeper);
     if (n < 0 || (size_t)n >= sizeof beside)
         return err_set(err, -ENAMETOOLONG, "--keeper: %s", strerror(ENAMETOOLONG));
-    const struct filters_options o = {.program = w->options.seccomp != NULL ? w->options.seccomp : beside,
+    const char *program = w->options.seccomp != NULL ? w->options.seccomp : beside;
+    w->compiler = open(program, O_RDONLY | O_CLOEXEC);
+    if (w->compiler < 0)
+        return err_set(err, -errno, "the profiles' compiler '%s': %s", program, strerror(errno));
+    const struct filters_options o = {.program = w->compiler,
                                       .dir = w->options.profiles,
                                       .user = w->options.uid_base - 1};
     return filters_open(&w->filters, &o, err);

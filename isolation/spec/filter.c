@@ -3,12 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-bool filter_name_is_valid(const char *name)
-{
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    return len > 0 && len <= FILTER_NAME_MAX && name[len] == '\0' && name[0] != '-';
-}
-
 uint32_t filter_fds(const struct filter_spec *spec)
 {
     return spec->kind == FILTER_NAMED ? 0 : 1;
@@ -20,7 +14,7 @@ int filter_spec_check(const struct filter_spec *spec, struct err *err)
         return err_set(err, -EINVAL, "filter.kind: %u is none", spec->kind);
     if (memchr(spec->name, '\0', sizeof spec->name) == NULL)
         return err_set(err, -EINVAL, "filter.name: does not end");
-    if (spec->name[0] != '\0' && (spec->kind != FILTER_NAMED || !filter_name_is_valid(spec->name)))
+    if (spec->name[0] != '\0' && (spec->kind != FILTER_NAMED || !seccomp_name_is_valid(spec->name)))
         return err_set(err, -EINVAL, "filter.name: only a profile's name, of a-z, 0-9 and '-'");
     return 0;
 }

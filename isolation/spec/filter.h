@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "base/job_spec.h"
 
-#define FILTER_NAME_MAX 31
-#define FILTER_DEFAULT "default" /* as "" */
-#define FILTER_INSNS_MAX 4096    /* the kernel's BPF_MAXINSNS */
+#define FILTER_NAME_MAX SECCOMP_NAME_LEN_MAX
+#define FILTER_DEFAULT SECCOMP_DEFAULT /* as "" */
+#define FILTER_INSNS_MAX 4096          /* the kernel's BPF_MAXINSNS */
 
 enum filter_kind { FILTER_NAMED, FILTER_GIVEN, FILTER_TRACE, FILTER_KINDS };
 
@@ -27,8 +27,6 @@ struct filter_spec {
     char name[FILTER_NAME_MAX + 1]; /* NAMED; empty else */
 };
 
-/* 1 to FILTER_NAME_MAX of a-z, 0-9 and '-', no '-' first. */
-bool filter_name_is_valid(const char *name);
 /* How many fds come along for it. */
 uint32_t filter_fds(const struct filter_spec *spec);
 int filter_spec_check(const struct filter_spec *spec, struct err *err) MUST_USE;
