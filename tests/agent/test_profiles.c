@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/profiles.h"
@@ -193,6 +194,50 @@ START_TEST(what_runs_when_the_agent_goes_is_killed)
 }
 END_TEST
 
+static bool status_says(const char *status, const char *line)
+{
+    return strstr(status, line) != NULL;
+}
+
+/* Before it reads a byte: here its text never comes. */
+START_TEST(the_compiler_gives_everything_up_first)
+{
+    int in[2];
+    ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        char name[] = "reeve-seccomp";
+        char *argv[] = {name, NULL}, *envp[] = {NULL};
+        dup2(in[0], 0);
+        dup2(in[0], 9); /* what somebody forgot */
+        fexecve(program, argv, envp);
+        _exit(126);
+    }
+    char path[64], status[4096] = "";
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    while (!status_says(status, "Seccomp:\t2")) { /* the test's own time limit ends this */
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = read(fd, status, sizeof status - 1);
+        ck_assert_int_gt(n, 0);
+        status[n] = '\0';
+        close(fd);
+        ck_assert(!status_says(status, "State:\tZ"));
+    }
+    ck_assert(status_says(status, "NoNewPrivs:\t1"));
+    for (int fd = 0; fd < 16; fd++) {
+        char target[64], link[64];
+        snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)pid, fd);
+        bool there = readlink(link, target, sizeof target) >= 0;
+        ck_assert_msg(there == (fd <= 3), "descriptor %d", fd); /* 3: where libseccomp writes */
+    }
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    close(in[0]);
+    close(in[1]);
+}
+END_TEST
+
 START_TEST(a_compiler_that_cannot_start_is_the_nodes_fault)
 {
     teardown();
@@ -247,6 +292,7 @@ int main(void)
     tcase_add_test(c, a_text_made_to_take_long_ends);
     tcase_add_test(c, only_so_many_run_at_once);
     tcase_add_test(c, what_runs_when_the_agent_goes_is_killed);
+    tcase_add_test(c, the_compiler_gives_everything_up_first);
     tcase_add_test(c, a_compiler_that_cannot_start_is_the_nodes_fault);
     tcase_add_test(c, a_trace_becomes_a_profile_beside_it);
     Suite *s = suite_create("agent/profiles");
