@@ -31,12 +31,13 @@ $(foreach l,$(LAYERS),$(eval $(call ARCHIVE_RULE,$(l))))
 # --- programs --------------------------------------------------------------------------------------------------
 # The keeper is linked statically and small: it is pid 1 of every sandbox and its pages are multiplied by jobs.
 KEEPER_SRC  := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c) isolation/spec/keeper.c
-WARDEN_SRC  := $(filter-out $(KEEPER_SRC),$(wildcard isolation/*.c))
+SECCOMP_SRC := $(filter-out isolation/seccomp_main.c,$(wildcard isolation/seccomp*.c)) isolation/bpf.c
+WARDEN_SRC  := $(filter-out $(KEEPER_SRC) $(SECCOMP_SRC) isolation/seccomp_main.c,$(wildcard isolation/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 LIBS_COMMON := -ljansson -lyaml -levent -lcrypto
-PROGRAMS := $(BUILD)/reeved $(BUILD)/reeve-agent $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(BUILD)/reeve-reportd \
-            $(BUILD)/reeve
+PROGRAMS := $(BUILD)/reeved $(BUILD)/reeve-agent $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(BUILD)/reeve-seccomp \
+            $(BUILD)/reeve-reportd $(BUILD)/reeve
 
 all: $(PROGRAMS) ## build every program into $(BUILD)/
 
@@ -45,7 +46,9 @@ $(BUILD)/reeved: LIBS = -lhiredis -luring
 $(BUILD)/reeve-agent: $(call objects,$(wildcard agent/*.c))
 $(BUILD)/reeve-agent: LIBS = -luring
 $(BUILD)/reeve-warden: $(call objects,$(WARDEN_SRC))
-$(BUILD)/reeve-warden: LIBS = -lcgroup -lseccomp
+$(BUILD)/reeve-warden: LIBS = -lcgroup
+$(BUILD)/reeve-seccomp: $(call objects,$(SECCOMP_SRC) isolation/seccomp_main.c)
+$(BUILD)/reeve-seccomp: LIBS = -lseccomp
 $(BUILD)/reeve-reportd: $(call objects,quotas/reports/main.c)
 $(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3
 $(BUILD)/reeve: $(call objects,cli/main.c)
@@ -72,6 +75,12 @@ $(BUILD)/quotas/store/library.h: quotas/store/functions/reeve.lua
 	@xxd -i -n store_library_lua $< > $@
 $(BUILD)/quotas/store/store_library.o: $(BUILD)/quotas/store/library.h
 
+# --- our own seccomp profiles, embedded as text ------------------------------------------------------------------
+$(BUILD)/isolation/seccomp_text.h: policies/data/seccomp/default.json policies/data/seccomp/floor.json
+	@mkdir -p $(@D)
+	@for f in $^; do xxd -i -n seccomp_$$(basename $$f .json)_json $$f; done | sed 's/^unsigned/static const unsigned/' > $@
+$(BUILD)/isolation/seccomp_builtin.o: $(BUILD)/isolation/seccomp_text.h
+
 # --- tests: one program per tests/**/test_*.c; each prints Check's closing line ----------------------------------
 TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests -name 'test_*.c' -not -path 'tests/system/*' 2>/dev/null | sort))
 TEST_LIBS := -lcheck -lm -lrt -lsubunit -lpthread -lhiredis -luring -lcgroup -lseccomp -lsqlite3 $(LIBS_COMMON)
@@ -86,12 +95,14 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ARCHIVES)
 
 # What the warden is made of, beside its main; and the keeper's pure part.
 $(filter $(BUILD)/tests/isolation/%,$(TESTS)): $(call objects,$(filter-out isolation/warden% isolation/launch.c,$(WARDEN_SRC)) \
-    isolation/warden_options.c isolation/keeper_ends.c)
+    $(SECCOMP_SRC) isolation/warden_options.c isolation/keeper_ends.c)
 
 # A daemon's command line is held against the program itself.
 $(BUILD)/tests/scheduler/test_options: $(BUILD)/reeved
 $(BUILD)/tests/quotas/reports/test_options: $(BUILD)/reeve-reportd
 $(BUILD)/tests/agent/test_options: $(BUILD)/reeve-agent
+# Profiles are compiled by the program that does it.
+$(BUILD)/tests/agent/test_profiles: $(BUILD)/reeve-seccomp
 $(BUILD)/tests/isolation/test_options: $(BUILD)/reeve-warden
 
 unit: $(TESTS) ## build and run the unit tests
@@ -117,18 +128,19 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
 
 CONFINE := $(BUILD)/tests/system/test_confine
+PROFILES := $(BUILD)/tests/system/test_profiles
 LIMITS := $(BUILD)/tests/system/test_limits
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
-SYSTEM := $(CONFINE) $(LIMITS) $(COMMANDS)
+SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(COMMANDS)
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@fail=0; for t in $(SYSTEM); do $$t || fail=1; done; exit $$fail
 test-cgroup2: all $(SYSTEM) $(GROUPS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/cgroup2.sh $$t || fail=1; done; exit $$fail
 test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
-$(CONFINE) $(LIMITS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
-$(CONFINE) $(LIMITS): $(BUILD)/tests/system/confine_rows.o
+$(CONFINE) $(PROFILES) $(LIMITS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
+$(CONFINE) $(PROFILES) $(LIMITS): $(BUILD)/tests/system/confine_rows.o
 $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
@@ -153,10 +165,12 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (clang)
 	@for f in $(FUZZERS); do echo "  FUZZ $$f"; mkdir -p build-fuzz/corpus/$$f; \
 	    build-fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
 	        build-fuzz/corpus/$$f 2>build-fuzz/$$f.log || { tail -30 build-fuzz/$$f.log; exit 1; }; done
+$(BUILD)/tests/fuzz/fuzz_seccomp: $(call objects,$(SECCOMP_SRC))
+$(BUILD)/tests/fuzz/fuzz_seccomp: FUZZ_LIBS = -lseccomp
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \
-	    -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS_COMMON)
+	    -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(FUZZ_LIBS) $(LIBS_COMMON)
 
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 bench: all $(BENCHES) ## every benchmark: `name value unit`, floor and result in the same run (root)
@@ -166,7 +180,7 @@ install: all ## honours DESTDIR and PREFIX
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	@install -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
-	@for p in reeved reeve-agent reeve-warden reeve-keeper reeve-reportd; do \
+	@for p in reeved reeve-agent reeve-warden reeve-keeper reeve-seccomp reeve-reportd; do \
 	    install -m 755 $(BUILD)/$$p $(DESTDIR)$(PREFIX)/sbin/$$p; done
 	@for m in docs/man/*.[158]; do install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/; done
 

@@ -10,6 +10,7 @@
 #include "agent/core/life.h"
 #include "agent/core/roster.h"
 #include "agent/keeper_link.h"
+#include "agent/profiles.h"
 
 struct attempt {
     struct attempts *all;
@@ -55,6 +56,7 @@ struct attempts {
     struct roster *roster;        /* live ones, and those over (data NULL) */
     uint32_t live;
     struct logs *logs;
+    struct profiles *profiles;
     struct shelf shelf, empty;    /* over: with logs, without */
     struct queue launches, tells;
     uint32_t launching;

@@ -246,6 +246,8 @@ int attempts_new(struct attempts **ret, const struct attempts_setup *setup, stru
     if (rc == 0)
         rc = timer_new(&a->pump, setup->loop, on_pump, a);
     if (rc == 0)
+        rc = profiles_new(&a->profiles, setup->loop, setup->compiler, setup->on_log, setup->arg, err);
+    if (rc == 0)
         rc = timer_new(&a->tick, setup->loop, on_tick, a);
     if (rc < 0) {
         attempts_free(a);
@@ -267,6 +269,7 @@ void attempts_free(struct attempts *a)
             else
                 roster_remove(a->roster, row->handle);
         }
+    profiles_free(a->profiles);
     logs_free(a->logs);
     roster_free(a->roster);
     shelf_fini(&a->shelf);

@@ -30,6 +30,7 @@ struct attempts_setup {
     struct ring *ring;
     struct warden_link *warden;
     const struct node_abilities *able; /* what the warden can enforce here; looked at when something is launched */
+    int compiler;             /* the reeve-seccomp program */
     struct shelf_limits keep; /* logs of attempts that are over */
     void (*on_log)(void *arg); /* some log grew or ended: readers may look again */
     void *arg;

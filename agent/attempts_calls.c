@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/attempt.h"
 #include "agent/core/launch_args.h"
@@ -293,12 +294,19 @@ void attempts_told(struct attempts *a, uint64_t token, bool ended, bool committe
 
 /* ---- logs ---- */
 
-static const char *const log_files[LOG_STREAM_COUNT] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err"};
+static const char *const log_files[LOG_FILE_COUNT] = {
+    [STREAM_OUT] = "out", [STREAM_ERR] = "err", [STREAM_SECCOMP] = "profile"};
 
 static uint64_t size_in(int dir, enum log_stream which)
 {
     struct stat st;
     return fstatat(dir, log_files[which], &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* A trace that is not yet a profile; it takes some milliseconds after the job's end. */
+static bool is_awaited(int dir, enum log_stream which)
+{
+    return which == STREAM_SECCOMP && faccessat(dir, "trace", F_OK, 0) == 0 && faccessat(dir, "profile", F_OK, 0) != 0;
 }
 
 static int shelved_log(struct attempt_id id, enum log_stream which, struct attempts_log *ret)
@@ -309,10 +317,11 @@ static int shelved_log(struct attempt_id id, enum log_stream which, struct attem
     if (folder_open(id, &dir) < 0)
         return 0; /* it wrote nothing */
     if (folder_read(dir, "over", &run_call_fields, &order, NULL) == 0) {
-        ret->cap = log_cap(order.spec.log_max_bytes);
+        ret->cap = which < LOG_STREAM_COUNT ? log_cap(order.spec.log_max_bytes) : ret->cap;
         fields_clear(&run_call_fields, &order);
     }
     ret->size = size_in(dir, which);
+    ret->ended = !is_awaited(dir, which);
     return 0;
 }
 
@@ -326,7 +335,11 @@ int attempts_log(struct attempts *a, struct attempt_id id, enum log_stream which
     if (t == NULL)
         return shelved_log(row->id, which, ret);
     *ret = (struct attempts_log){.cap = t->log_cap, .epoch = t->id.epoch, .ended = t->life >= LIFE_READING};
-    if (t->logs[which] != 0)
+    if (which >= LOG_STREAM_COUNT)
+        ret->cap = LOG_CAP_DEFAULT;
+    if (which >= LOG_STREAM_COUNT && t->dir >= 0)
+        ret->ended = ret->ended && !is_awaited(t->dir, which);
+    if (which < LOG_STREAM_COUNT && t->logs[which] != 0)
         ret->size = logs_size(a->logs, t->logs[which]); /* what on_log told of, not what a worker just wrote */
     else if (t->dir >= 0)
         ret->size = size_in(t->dir, which);

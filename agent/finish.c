@@ -25,6 +25,8 @@ void finish_take_record(struct attempt *t, const struct keeper_record *record)
     r->run_us = record->run_us;
     r->stray_procs = record->stray_procs;
     t->verdict = true;
+    if (t->dir >= 0)
+        profiles_from_trace(t->all->profiles, t->dir);
     if (record->cause != END_LAUNCH_FAILED)
         return;
     char detail[128];

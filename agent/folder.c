@@ -112,7 +112,8 @@ int folder_exit_make(int dir)
     return fd < 0 ? -errno : fd;
 }
 
-static const char *const log_names[LOG_STREAM_COUNT] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err"};
+static const char *const log_names[LOG_FILE_COUNT] = {
+    [STREAM_OUT] = "out", [STREAM_ERR] = "err", [STREAM_SECCOMP] = "trace"};
 
 int folder_log_make(int dir, enum log_stream which)
 {
@@ -185,7 +186,7 @@ uint64_t folder_log_bytes(int dir, int64_t *ret_ended_s)
 {
     uint64_t sum = 0;
     struct stat st;
-    for (size_t i = 0; i < LOG_STREAM_COUNT; i++)
+    for (size_t i = 0; i < LOG_FILE_COUNT; i++)
         if (fstatat(dir, log_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
             sum += (uint64_t)st.st_blocks * 512;
     *ret_ended_s = fstatat(dir, "over", &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int64_t)st.st_ctim.tv_sec : 0;
@@ -196,7 +197,7 @@ bool folder_retire(int dir, struct attempt_id id)
 {
     struct stat st;
     bool keep = false;
-    for (size_t i = 0; i < LOG_STREAM_COUNT; i++)
+    for (size_t i = 0; i < LOG_FILE_COUNT; i++)
         keep = (fstatat(dir, log_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0) || keep;
     if (!keep) {
         struct err err = {0};

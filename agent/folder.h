@@ -7,6 +7,7 @@
  *   ended    the encoded exit_record                                 control  the keeper's socket
  *   out err  what the job wrote (agent/logs.h); empty or absent = nothing. Made before LAUNCH: the keeper leaves in
  *            them what no agent was there to take
+ *   trace    what the keeper of a traced job saw (isolation/spec/trace.h)    profile  the same as a seccomp profile
  *
  * order and ended carry a sum: one that was cut by a kill is as good as absent. Which writes are synced, and why most
  * need not be, is in docs/adr/0004-attempt-durability.md.
@@ -32,7 +33,7 @@ int folder_read(int dir, const char *name, const struct fields *f, void *object,
 int folder_exit_make(int dir) MUST_USE;                    /* fd or -errno */
 void folder_exit_drop(int dir);                            /* the warden said no: it was never asked */
 bool folder_exit_read(int dir, struct attempt_id id, struct keeper_record *ret);
-int folder_log_make(int dir, enum log_stream which) MUST_USE; /* for writing; fd or -errno */
+int folder_log_make(int dir, enum log_stream which) MUST_USE; /* for writing; fd or -errno. STREAM_SECCOMP: the trace */
 int folder_listen(struct attempt_id id) MUST_USE;          /* the control socket; fd or -errno */
 int folder_connect(struct attempt_id id) MUST_USE;         /* non-blocking; fd or -errno */
 void folder_found(int dir, struct life_found *ret);        /* over, asked; the rest needs reading */

@@ -2,6 +2,7 @@
  * launch - from an order to a question to the warden; at most LAUNCHES_MAX at once.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/io/fd.h"
 #include "base/io/log.h"
 
+#define EXIT_NOT_RUN 126 /* as a shell has it */
 #define BUSY_PAUSE_US UINT64_C(20000)
 
 void launch_queue(struct attempt *t)
@@ -109,7 +111,8 @@ static void on_launched(void *owner, uint64_t token, const struct op_reply *repl
 }
 
 /* What goes along. Opened ones are closed by the caller on failure. */
-static int open_parts(struct attempt *t, int fds[LAUNCH_FDS], struct err *err)
+static int open_parts(struct attempt *t, const struct filter_spec *filter, int given, int fds[LAUNCH_FDS_MAX],
+                      struct err *err)
 {
     CLEANUP(buf_fini) struct buf args = {0};
     int rc = launch_args(t->order, &args, err);
@@ -131,10 +134,17 @@ static int open_parts(struct attempt *t, int fds[LAUNCH_FDS], struct err *err)
         if (parts[i].fd < 0 && rc == 0)
             rc = err_set(err, parts[i].fd, "%s: %s", parts[i].name, strerror(-parts[i].fd));
     }
+    if (rc == 0 && filter->kind != FILTER_NAMED) {
+        bool traced = filter->kind == FILTER_TRACE;
+        int fd = traced ? folder_log_make(t->dir, STREAM_SECCOMP) : fcntl(given, F_DUPFD_CLOEXEC, 0);
+        fds[LAUNCH_FD_SECCOMP] = fd;
+        rc = fd >= 0 ? 0 : err_set(err, -errno, "seccomp: %s", strerror(errno));
+    }
     return rc;
 }
 
-void launch_start(struct attempt *t)
+/* `filter`: of a job that brought its profile; else -1. Borrowed. */
+static void launch_with(struct attempt *t, int filter)
 {
     struct attempts *a = t->all;
     uint64_t left_us = a->contact_boot_us + t->lease_us - clock_boot_us();
@@ -142,12 +152,12 @@ void launch_start(struct attempt *t)
     memset(&request, 0, sizeof request);
     request.kind = OP_LAUNCH;
     request.id = t->id;
-    int fds[LAUNCH_FDS] = {-1, -1, -1, -1, -1};
+    int fds[LAUNCH_FDS_MAX] = {-1, -1, -1, -1, -1, -1};
     struct err err = {0};
     t->order->paid_us = MAX(t->order->paid_us, t->paid_us);
     int rc = launch_sandbox(t->order, left_us, a->with.able, &request.sandbox, &err);
     if (rc == 0)
-        rc = open_parts(t, fds, &err);
+        rc = open_parts(t, &request.sandbox.filter, filter, fds, &err);
     if (rc < 0) {
         for (size_t i = 0; i < COUNT_OF(fds); i++)
             close_p(&fds[i]);
@@ -158,7 +168,50 @@ void launch_start(struct attempt *t)
     t->lease_said_boot_us = a->contact_boot_us + t->lease_us;
     t->asked = true;
     a->launching++;
-    rc = warden_link_ask(a->with.warden, &request, fds, LAUNCH_FDS, on_launched, a, t->handle);
+    size_t count = LAUNCH_FDS + filter_fds(&request.sandbox.filter);
+    rc = warden_link_ask(a->with.warden, &request, fds, count, on_launched, a, t->handle);
+    if (rc < 0) {
+        a->launching--;
+        try_later(t);
+    }
+}
+
+/* The profile is the job's own: like a command that can't be run it costs the job, not the node. */
+static void refuse_profile(struct attempt *t, const char *why)
+{
+    CLEANUP(close_p) int fd = folder_log_make(t->dir, STREAM_ERR);
+    if (fd < 0 || dprintf(fd, "reeve: seccomp: %s\n", why) < 0)
+        log_line(LOG_WARN, "profile.untold", "attempt=%s why=%s", t->name, log_quote(why));
+    t->record.exit_code = EXIT_NOT_RUN;
+    t->record.started_utc_us = clock_utc_us();
+    attempt_verdict(t, END_EXIT, why);
+}
+
+static void on_compiled(void *owner, uint64_t token, int fd, const char *why)
+{
+    struct attempts *a = owner;
+    a->launching--;
+    struct attempt *t = attempt_get(a, token);
+    if (t == NULL || t->life != LIFE_LAUNCHING)
+        return;
+    if (fd >= 0)
+        launch_with(t, fd);
+    else if (fd == -EINVAL)
+        refuse_profile(t, why);
+    else
+        failed(t, "seccomp", why);
+}
+
+void launch_start(struct attempt *t)
+{
+    struct attempts *a = t->all;
+    const char *profile = job_spec_seccomp(&t->order->spec);
+    if (profile == NULL || strcmp(profile, SECCOMP_INLINE) != 0) {
+        launch_with(t, -1);
+        return;
+    }
+    a->launching++;
+    int rc = profiles_compile(a->profiles, t->order->spec.seccomp, on_compiled, a, t->handle);
     if (rc < 0) {
         a->launching--;
         try_later(t);

@@ -193,7 +193,7 @@ static void try_now(struct reading *g)
 void log_reader_ask(struct log_reader *r, const struct rpc_ticket *ticket, const struct log_call *call)
 {
     struct reading *g = r->count >= LOG_READS_MAX ? NULL : calloc(1, sizeof *g);
-    if (g == NULL || call->stream >= LOG_STREAM_COUNT) {
+    if (g == NULL || call->stream >= LOG_FILE_COUNT) {
         free(g);
         r->with.refuse(r->with.arg, ticket, "busy", "this node reads too many logs at once; ask again");
         return;

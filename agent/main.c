@@ -25,6 +25,7 @@
 #include "base/io/log.h"
 
 #define WARDEN_FD 3
+#define COMPILER_FD 4 /* the reeve-seccomp program, from the warden */
 #define BOOT_PATH "node/boot"
 #define LOCK_PATH "node/lock"
 #define AGENT_SOCKET "agent/agent.sock"
@@ -103,6 +104,8 @@ static int check_warden(struct err *err)
     if (getsockopt(WARDEN_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
         return err_set(err, -EBADF, "descriptor 3 is not the warden's socket; reeve-warden starts this program, "
                                     "`reeve up` starts reeve-warden");
+    if (fcntl(COMPILER_FD, F_SETFD, FD_CLOEXEC) < 0)
+        return err_set(err, -errno, "descriptor 4, the profiles' compiler: %s", strerror(errno));
     return fcntl(WARDEN_FD, F_SETFD, FD_CLOEXEC) < 0 ? err_set(err, -errno, "descriptor 3: %s", strerror(errno)) : 0;
 }
 
@@ -171,8 +174,7 @@ static int build(struct agent *a, struct err *err)
     const struct shelf_limits keep = {.bytes = a->options.keep_bytes, .count = SHELF_MAX,
                                       .age_s = a->options.keep_ms / 1000};
     struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .warden = a->warden, .keep = keep,
-                                      .able = &a->able,
-                                      .on_log = on_log, .arg = a};
+                                      .able = &a->able, .compiler = COMPILER_FD, .on_log = on_log, .arg = a};
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
                               .capacity = &a->options.capacity, .labels = &a->options.labels, .features = &a->features,

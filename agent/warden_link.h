@@ -11,7 +11,7 @@
 #include "isolation/spec/ops.h"
 
 #define WARDEN_LINK_MAX 4096u
-#define WARDEN_FDS_MAX LAUNCH_FDS
+#define WARDEN_FDS_MAX LAUNCH_FDS_MAX
 
 struct warden_link;
 /* LIST: called once per packet, with reply->count ids; the last has count 0. Others: exactly once. */

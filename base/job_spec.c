@@ -69,6 +69,8 @@ static const struct field rows[] = {
               .help = "bytes kept of stdout and of stderr, first and last half; default 16Mi"),
     FIELD_ROW(job_spec, 20, "limits", FIELD_STRUCT, limits, .of = &job_limits_fields,
               .help = "beyond the resources: {swap: 1Gi, pin_cpus: true, io: {write_bps: 10Mi}}"),
+    FIELD_ROW(job_spec, 30, "seccomp", FIELD_STR, seccomp, .flags = FIELD_ESCAPED, .max = JOB_SECCOMP_MAX,
+              .help = "name of a system call profile, or the text of one (OCI JSON), where policy allows it"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -81,6 +83,39 @@ static int check_env(const struct job_spec *spec, struct err *err)
         if (strncmp(name, "REEVE_", 6) == 0)
             return err_set(err, -EINVAL, "env.%s: names beginning with REEVE_ are set by Reeve itself", name);
     }
+    return 0;
+}
+
+bool seccomp_name_is_valid(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return len > 0 && len <= SECCOMP_NAME_LEN_MAX && text[len] == '\0' && text[0] != '-';
+}
+
+static bool is_profile_text(const char *text)
+{
+    return text[strspn(text, " \t\r\n")] == '{';
+}
+
+const char *job_spec_seccomp(const struct job_spec *spec)
+{
+    if (spec->seccomp == NULL || spec->seccomp[0] == '\0' || strcmp(spec->seccomp, SECCOMP_DEFAULT) == 0)
+        return NULL;
+    return is_profile_text(spec->seccomp) ? SECCOMP_INLINE : spec->seccomp;
+}
+
+static int check_seccomp(const struct job_spec *spec, struct err *err)
+{
+    const char *name = job_spec_seccomp(spec);
+    if (name == NULL || is_profile_text(spec->seccomp))
+        return 0;
+    if (!seccomp_name_is_valid(name))
+        return err_set(err, -EINVAL,
+                       "seccomp: '%.40s' is neither a profile's name (a-z, 0-9, '-') nor the text of one, which begins "
+                       "with '{'",
+                       name);
+    if (strcmp(name, SECCOMP_INLINE) == 0 || strcmp(name, "floor") == 0)
+        return err_set(err, -EINVAL, "seccomp: '%s' is no profile that a job can have", name);
     return 0;
 }
 
@@ -182,6 +217,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
         r0 = check_array(&spec->array, err);
     if (r0 == 0)
         r0 = check_env(spec, err);
+    if (r0 == 0)
+        r0 = check_seccomp(spec, err);
     if (r0 == 0)
         r0 = complete_command(spec, err);
     if (r0 == 0)

@@ -18,6 +18,11 @@
 #define JOB_TIME_LIMIT_MAX_MS ((uint64_t)366 * 86400 * 1000)
 #define JOB_RETRIES_MAX 100
 #define JOB_KEY_MAX 127
+#define JOB_SECCOMP_MAX 65536         /* bytes of a profile that a job brings */
+#define SECCOMP_NAME_LEN_MAX 31
+#define SECCOMP_DEFAULT "default"
+#define SECCOMP_TRACE "trace"         /* the default, told instead of denied */
+#define SECCOMP_INLINE "inline"       /* in a policy: jobs may bring a profile */
 #define MONEY_MAX_OF_A_JOB (UINT64_C(1) << 52) /* micro-units; as MONEY_MICROS_MAX of base/policy.h */
 
 enum lease_class { LEASE_PATIENT, LEASE_FAST, LEASE_CLASS_COUNT };           /* 30 min, 10 s */
@@ -49,6 +54,7 @@ struct job_spec {
     uint32_t network;       /* enum net_mode; host only where policy allows */
     uint64_t log_max_bytes; /* kept per stream; 0 = default (16Mi) */
     struct job_limits limits;
+    char *seccomp;          /* name of a profile, or the text of one; NULL = the default */
 };
 
 extern const struct fields job_spec_fields;
@@ -60,5 +66,10 @@ extern const struct names lease_class_names, node_loss_names, net_mode_names;
 int job_spec_complete(struct job_spec *spec, struct err *err) MUST_USE;
 /* Number of tasks: 1, or last - first + 1. */
 uint32_t job_spec_tasks(const struct job_spec *spec);
+/* What a policy must list for this job: a profile's name, SECCOMP_TRACE or SECCOMP_INLINE; NULL: the default, which
+ * every tenant has. Borrowed. */
+const char *job_spec_seccomp(const struct job_spec *spec);
+/* 1 to SECCOMP_NAME_LEN_MAX of a-z, 0-9 and '-', the first no '-'. */
+bool seccomp_name_is_valid(const char *text);
 
 #endif

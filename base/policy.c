@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/job_spec.h"
 #include "base/parse.h"
 
 static const char *const kind_names[] = {
@@ -50,6 +51,8 @@ static const struct field tenant_rows[] = {
               .help = "share among siblings, 1 to 10000; default 1"),
     FIELD_ROW(tenant_rule, 20, "devices", FIELD_STRS, devices, .max = 64,
               .help = "devices of nodes that its jobs may ask for: [fuse]"),
+    FIELD_ROW(tenant_rule, 30, "seccomp", FIELD_STRS, seccomp, .max = 64,
+              .help = "system call profiles its jobs may name; trace, inline; default: only default"),
 };
 const struct fields tenant_rule_fields = FIELDS_TABLE("tenant", tenant_rule, tenant_rows);
 
@@ -124,6 +127,16 @@ static int check_generic(const struct counts *counts, const char *where, struct 
     return 0;
 }
 
+static int check_seccomp(const struct tenant_rule *rule, struct err *err)
+{
+    for (size_t i = 0; i < rule->seccomp.count; i++) {
+        if (!seccomp_name_is_valid(rule->seccomp.v[i]))
+            return err_set(err, -EINVAL, "tenants.%s.seccomp: '%.40s' is not a profile's name; a-z, 0-9 and '-'",
+                           rule->path, rule->seccomp.v[i]);
+    }
+    return 0;
+}
+
 static int check_tenants(struct list *tenants, struct err *err)
 {
     struct tenant_rule *rules = tenants->v;
@@ -137,6 +150,8 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (strcmp(path, TENANT_ROOT) != 0 && parse_tenant_path(path, &inner) < 0)
             return err_set(err, -EINVAL, "tenants.%s: %s", path, err_text(&inner));
         if (check_generic(&rules[i].quota.max.generic, "tenants: quota.generic", err) < 0)
+            return -EINVAL;
+        if (check_seccomp(&rules[i], err) < 0)
             return -EINVAL;
         const char *slash = strrchr(path, '/');
         if (slash == NULL || slash == path)

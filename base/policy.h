@@ -56,6 +56,7 @@ struct tenant_rule {
     struct strs users;       /* login names or "uid:1000"; they may use this tenant and everything below it */
     bool network_host;       /* may jobs ask for network: host */
     struct strs devices;     /* names its jobs may ask for in limits.devices */
+    struct strs seccomp;     /* profiles its jobs may name, "trace", "inline"; none = what its parent says */
     uint32_t weight;         /* fair share among siblings; 0 = default 1 */
 };
 struct price_version {

@@ -173,7 +173,7 @@ static const struct field wait_reply_rows[] = {
 };
 const struct fields wait_reply_fields = FIELDS_TABLE("result", wait_reply, wait_reply_rows);
 
-static const char *const stream_names[] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err"};
+static const char *const stream_names[] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err", [STREAM_SECCOMP] = "seccomp"};
 const struct names log_stream_names = {stream_names, COUNT_OF(stream_names)};
 
 static const struct field log_call_rows[] = {
@@ -205,6 +205,8 @@ const struct fields node_log_call_fields = FIELDS_TABLE("params", node_log_call,
 
 bool log_is_empty(const struct exit_record *record, enum log_stream which)
 {
+    if (which >= LOG_STREAM_COUNT)
+        return false; /* the record doesn't say */
     switch (record->cause) {
     case END_NONE: /* it lives */
     case END_KEEPER_LOST:

@@ -101,8 +101,9 @@ struct cancel_reply { uint32_t cancelled, stopping; };
 /* Answered when the job's change counter is not `seen`, or after the time. */
 struct wait_call { uint64_t job; uint64_t seen; uint32_t timeout_ms; };
 struct wait_reply { struct job_row row; uint64_t change; int32_t exit_code; bool final; };
-enum log_stream { STREAM_OUT, STREAM_ERR, LOG_STREAM_COUNT };
-extern const struct names log_stream_names; /* "out", "err" */
+/* What a task writes, and the files of an attempt that can be read like it: the profile that a traced one came to. */
+enum log_stream { STREAM_OUT, STREAM_ERR, LOG_STREAM_COUNT, STREAM_SECCOMP = LOG_STREAM_COUNT, LOG_FILE_COUNT };
+extern const struct names log_stream_names; /* "out", "err", "seccomp" */
 struct log_call {
     uint64_t job;
     uint32_t task, epoch;         /* epoch 0 = the newest attempt */

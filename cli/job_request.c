@@ -209,6 +209,18 @@ static int set_node_loss(void *into, const char *value, struct err *err)
     return set_enum(&spec_of(into)->on_node_loss, &node_loss_names, value, err);
 }
 
+/* A path or NAME.json is a file with a profile. */
+static int set_seccomp(void *into, const char *value, struct err *err)
+{
+    CLEANUP(buf_fini) struct buf text = {0};
+    if (seccomp_name_is_valid(value))
+        return replace_text(&spec_of(into)->seccomp, value, err);
+    if (strchr(value, '/') == NULL && strstr(value, ".json") == NULL)
+        return err_set(err, -EINVAL, "'%s' is neither a profile's name nor a file's (NAME.json)", value);
+    int rc = file_read(value, JOB_SECCOMP_MAX, &text, err);
+    return rc < 0 ? rc : replace_text(&spec_of(into)->seccomp, buf_text(&text), err);
+}
+
 #define CALL(name_, letter_, value_, set_, help_) \
     {.name = (name_), .letter = (letter_), .kind = OPTION_CALL, .value = (value_), .set = (set_), .help = (help_)}
 static const struct option_row sandbox_option_rows[] = {
@@ -233,6 +245,7 @@ static const struct option_row job_option_rows[] = {
     CALL("name", 'n', "NAME", set_name, "name of the job, for people"),
     CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),
     CALL("label", 'l', "NAME=VALUE", set_label, "for reports; may be repeated"),
+    CALL("seccomp", 0, "NAME|FILE", set_seccomp, "system call profile: a name or a file, where policy allows it"),
     CALL("lease", 0, "patient|fast", set_lease, "fast: restarted elsewhere within seconds of a silent node"),
     CALL("on-node-loss", 0, "rerun|hold|fail", set_node_loss, "what happens when the node is lost"),
     CALL("log-max", 0, "SIZE", set_log_max, "bytes kept of stdout and of stderr (default 16Mi)"),

@@ -8,7 +8,7 @@
 #include "cli/job_text.h"
 
 struct logs_options {
-    bool follow, only_out, only_err;
+    bool follow, only_out, only_err, seccomp;
 };
 static const struct option_row rows[] = {
     {.name = "follow", .letter = 'f', .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, follow),
@@ -17,6 +17,8 @@ static const struct option_row rows[] = {
      .help = "only its stdout"},
     {.name = "stderr", .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, only_err),
      .help = "only its stderr"},
+    {.name = "seccomp", .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, seccomp),
+     .help = "of a job submitted with --seccomp trace: the profile that would have let it run"},
 };
 const struct option_set logs_options = OPTION_SET(rows);
 
@@ -34,6 +36,7 @@ static int read_log(struct cli *cli, const struct log_call *call, struct log_rep
 static int copy_stream(struct cli *cli, const struct job_ref *ref, enum log_stream which, bool archived)
 {
     struct log_call call = {.job = ref->job, .task = ref->task, .epoch = ref->epoch, .stream = which, .max = 262144};
+    call.wait = which == STREAM_SECCOMP; /* it is made when the job has ended */
     for (bool over = false; !over;) {
         struct log_reply reply = {0};
         int code = read_log(cli, &call, &reply, &archived);
@@ -42,7 +45,7 @@ static int copy_stream(struct cli *cli, const struct job_ref *ref, enum log_stre
         if (cli->json)
             cli_json(&log_reply_fields, &reply);
         else
-            code = follow_write(which, &reply) < 0 ? CLI_REFUSED : CLI_DONE;
+            code = follow_write(which == STREAM_SECCOMP ? STREAM_OUT : which, &reply) < 0 ? CLI_REFUSED : CLI_DONE;
         call.epoch = reply.epoch;
         call.offset = reply.offset + reply.data.len;
         over = reply.end || reply.data.len == 0 || code != CLI_DONE;
@@ -98,11 +101,15 @@ int cmd_logs(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "%s", err.text);
     if (o.follow && cli->json)
         return cli_usage(cli, "--json and --follow don't go together");
+    if (o.seccomp && (o.follow || o.only_out || o.only_err))
+        return cli_usage(cli, "--seccomp stands alone");
     bool both = o.only_out == o.only_err;
     const bool streams[LOG_STREAM_COUNT] = {[STREAM_OUT] = both || o.only_out, [STREAM_ERR] = both || o.only_err};
     bool archived = false;
     int code = ref.has_task && !o.follow ? CLI_DONE : find_task(cli, &ref, &archived);
     if (code != CLI_DONE)
         return code;
+    if (o.seccomp)
+        return copy_stream(cli, &ref, STREAM_SECCOMP, archived);
     return o.follow && !archived ? stay(cli, &ref, streams) : copy(cli, &ref, streams, archived);
 }

@@ -88,6 +88,8 @@ static void put_spec(struct buf *out, const struct job_spec *s)
         buf_addf(out, "   retries %u", s->retries);
     if (s->network == NET_HOST)
         buf_add_str(out, "   network host");
+    if (job_spec_seccomp(s) != NULL)
+        buf_addf(out, "   seccomp %s", job_spec_seccomp(s));
     buf_add_str(out, "\n");
     put_limits(out, &s->limits);
     if (s->labels.count == 0)

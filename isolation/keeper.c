@@ -150,6 +150,7 @@ static void finish(struct keeper *k)
     judge(k);
     sweep(k);
     take_rest(k);
+    keeper_trace_write(k);
     k->record.id = k->box->spec.id;
     k->record.term = k->box->spec.term;
     k->record.started_utc_us = k->box->start_utc_us;
@@ -157,7 +158,7 @@ static void finish(struct keeper *k)
     keeper_record_write(k->box->exit, &k->record); /* a full disk: the agent finds no record and says so */
 }
 
-enum { ON_SIGNAL, ON_TIMER, ON_CONTROL, ON_OOM, ON_LINK, ON_COUNT };
+enum { ON_SIGNAL, ON_TIMER, ON_CONTROL, ON_OOM, ON_LINK, ON_TRACE, ON_COUNT };
 
 static void wait_events(struct keeper *k, struct pollfd at[ON_COUNT])
 {
@@ -167,6 +168,7 @@ static void wait_events(struct keeper *k, struct pollfd at[ON_COUNT])
     at[ON_CONTROL] = (struct pollfd){k->box->control, POLLIN, 0};
     at[ON_OOM] = (struct pollfd){event ? k->box->oom_event : k->box->oom, event ? POLLIN : POLLPRI, 0};
     at[ON_LINK] = (struct pollfd){k->link, POLLIN, 0};
+    at[ON_TRACE] = (struct pollfd){k->box->listener, POLLIN, 0};
     if (poll(at, ON_COUNT, -1) < 0) {
         for (int i = 0; i < ON_COUNT; i++)
             at[i].revents = 0;
@@ -203,6 +205,8 @@ static void run(struct keeper *k)
             clear_timer(k);
         if (at[ON_OOM].revents != 0)
             on_oom_event(k);
+        if (at[ON_TRACE].revents != 0)
+            keeper_trace_hear(k);
         if (at[ON_LINK].revents != 0)
             keeper_link_read(k);
         if (at[ON_CONTROL].revents != 0)

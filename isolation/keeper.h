@@ -36,6 +36,9 @@ int keeper_record_write(int fd, struct keeper_record *record);
 /* The agent's side. */
 void keeper_link_accept(struct keeper *k);
 void keeper_link_read(struct keeper *k);
+/* A traced job's call is written down and let through; at the end the rows go to the file. */
+void keeper_trace_hear(struct keeper *k);
+void keeper_trace_write(struct keeper *k);
 int keeper_link_send(struct keeper *k, uint32_t op); /* HELLO carries the read ends of the pipes */
 
 #endif

@@ -79,9 +79,28 @@ static bool is_listening_socket(int fd)
            socket_is(fd, SO_ACCEPTCONN, 1);
 }
 
+/* What comes along for the filter, and nothing else. */
+static bool is_filter(const struct filter_spec *filter, const int *fds, size_t fds_count)
+{
+    if (fds_count != LAUNCH_FDS + filter_fds(filter))
+        return false;
+    if (filter->kind == FILTER_GIVEN)
+        return filter_is_sound(fds[LAUNCH_FD_SECCOMP]);
+    return filter->kind != FILTER_TRACE || is_writable_file(fds[LAUNCH_FD_SECCOMP]);
+}
+
+/* The filter above the floor. -1: the node has none of that name. Borrowed. */
+static int filter_of(const struct warden *w, const struct filter_spec *filter, const int *fds)
+{
+    if (filter->kind == FILTER_GIVEN)
+        return fds[LAUNCH_FD_SECCOMP];
+    const char *name = filter->kind == FILTER_TRACE ? "trace" : filter->name;
+    return filters_find(&w->filters, name[0] != '\0' ? name : FILTER_DEFAULT);
+}
+
 /* The first reason against it, before anything was made; STEP_NONE: go on, *ret_attempt has a slot. */
-static enum op_status check_request(struct warden *w, const struct op_request *request, const int fds[LAUNCH_FDS],
-                                    struct attempt **ret_attempt)
+static enum op_status check_request(struct warden *w, const struct op_request *request, const int *fds,
+                                    size_t fds_count, struct attempt **ret_attempt)
 {
     struct err err = {0};
     if (sandbox_spec_check(&request->sandbox, &err) < 0) {
@@ -90,7 +109,7 @@ static enum op_status check_request(struct warden *w, const struct op_request *r
     }
     if (!is_sealed_args(fds[LAUNCH_FD_ARGS]) || !is_writable_file(fds[LAUNCH_FD_EXIT]) ||
         !is_listening_socket(fds[LAUNCH_FD_CONTROL]) || !is_writable_file(fds[LAUNCH_FD_OUT]) ||
-        !is_writable_file(fds[LAUNCH_FD_ERR])) {
+        !is_writable_file(fds[LAUNCH_FD_ERR]) || !is_filter(&request->sandbox.filter, fds, fds_count)) {
         log_line(LOG_WARN, "launch.refused", "error=\"what came along is not of the kind it must be\"");
         return OP_BAD_REQUEST;
     }
@@ -179,7 +198,7 @@ static int limit_groups(struct warden *w, const struct launch *l, const struct s
 }
 
 /* Sends the clone request with everything the sandbox will own; our copies are closed. */
-static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_spec *spec, const int given[LAUNCH_FDS])
+static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_spec *spec, const int *given)
 {
     struct zygote_request request = {.magic = ZYGOTE_MAGIC, .tag = l->tag, .spec = *spec};
     int ends[2];
@@ -199,7 +218,8 @@ static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_s
                                [ZYGOTE_FD_CONTROL] = given[LAUNCH_FD_CONTROL],
                                [ZYGOTE_FD_OUT] = given[LAUNCH_FD_OUT],
                                [ZYGOTE_FD_ERR] = given[LAUNCH_FD_ERR],
-                               [ZYGOTE_FD_OOM] = oom};
+                               [ZYGOTE_FD_OOM] = oom,
+                               [ZYGOTE_FD_FILTER] = filter_of(w, &spec->filter, given)};
     size_t count = ZYGOTE_FD_COUNT;
     if (leaf >= 0) {
         request.flags |= ZYGOTE_INTO_CGROUP;
@@ -209,16 +229,20 @@ static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_s
         request.flags |= ZYGOTE_OOM_EVENT;
         fds[count++] = event;
     }
+    if (spec->filter.kind == FILTER_TRACE) {
+        request.flags |= ZYGOTE_TRACE;
+        fds[count++] = given[LAUNCH_FD_SECCOMP];
+    }
     return fd_send_packet(w->zygote, &request, sizeof request, fds, count);
 }
 
-void launch_begin(struct warden *w, const struct op_request *request, int fds[LAUNCH_FDS])
+void launch_begin(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
     struct launch refused = {
         .request_tag = request->tag, .began_us = warden_now_us(), .generation = w->agent.generation};
     struct launch *l = free_flow(w);
     struct attempt *attempt = NULL;
-    enum op_status status = l == NULL ? OP_BUSY : check_request(w, request, fds, &attempt);
+    enum op_status status = l == NULL ? OP_BUSY : check_request(w, request, fds, fds_count, &attempt);
     if (status != OP_DONE) {
         struct op_reply reply = reply_to(&refused, status);
         reply.id = request->sandbox.id;
@@ -244,6 +268,10 @@ void launch_begin(struct warden *w, const struct op_request *request, int fds[LA
         .proc = -1,
     };
     attempt->launching = true;
+    if (filter_of(w, &request->sandbox.filter, fds) < 0) { /* the node lacks that profile */
+        fail(w, l, STEP_SECCOMP, ENOENT);
+        return;
+    }
     int rc = make_groups(w, l, &request->sandbox);
     if (rc < 0) {
         fail(w, l, STEP_CGROUP, -rc);

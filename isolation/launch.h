@@ -32,7 +32,7 @@ struct launch {
 };
 
 /* Takes the fds in any case. Answers by itself, now or later. */
-void launch_begin(struct warden *w, const struct op_request *request, int fds[LAUNCH_FDS]);
+void launch_begin(struct warden *w, const struct op_request *request, int *fds, size_t fds_count);
 /* What the zygote made of a request; takes the pidfd. */
 void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pidfd);
 /* The sandbox said something or is gone. */

@@ -82,6 +82,7 @@ static int fork_payload(struct sandbox *s)
     close_fd(&s->out_write);
     close_fd(&s->err_write);
     close_fd(&s->args);
+    close_fd(&s->filter);
     return 0;
 }
 
@@ -159,9 +160,22 @@ static void say_started(struct sandbox *s)
     packet_send(s->launch, &word, sizeof word, NULL, 0);
 }
 
+/* A traced payload sends what its calls come by as soon as its filter is loaded, or which step failed. */
+static void take_listener(struct sandbox *s)
+{
+    struct launch_word word;
+    size_t count = 1;
+    if (s->trace < 0)
+        return;
+    ssize_t n = packet_recv(s->gate, &word, sizeof word, &s->listener, &count);
+    if (n != (ssize_t)sizeof word || word.kind != LAUNCH_LISTENER || count != 1)
+        fail(s, n == (ssize_t)sizeof word ? word.step : STEP_SECCOMP, n == (ssize_t)sizeof word ? word.error : ECHILD);
+}
+
 static void release_payload(struct sandbox *s)
 {
     struct launch_word word = {.kind = LAUNCH_RUN};
+    take_listener(s);
     s->start_boot_us = boot_us();
     s->start_utc_us = utc_us();
     packet_send(s->gate, &word, sizeof word, NULL, 0);
@@ -182,11 +196,14 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
     s->out_file = fds[ZYGOTE_FD_OUT];
     s->err_file = fds[ZYGOTE_FD_ERR];
     s->oom = fds[ZYGOTE_FD_OOM];
+    s->filter = fds[ZYGOTE_FD_FILTER];
     int next = ZYGOTE_FD_COUNT, cgroup = -1;
     if ((request->flags & ZYGOTE_INTO_CGROUP) != 0)
         cgroup = fds[next++];
     if ((request->flags & ZYGOTE_OOM_EVENT) != 0)
-        s->oom_event = fds[next];
+        s->oom_event = fds[next++];
+    if ((request->flags & ZYGOTE_TRACE) != 0)
+        s->trace = fds[next];
     close_fd(&cgroup);
     close(ZYGOTE_SOCKET_FD);
     int null = open(OUTER_TEMPLATE "/dev/null", O_RDWR | O_CLOEXEC);
@@ -197,11 +214,11 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
     signal(SIGCHLD, SIG_DFL); /* the zygote's children are nobody's; ours are counted */
 }
 
-noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sock_fprog *filter)
+noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sandbox_filter *floor)
 {
     struct sandbox *s = &box;
-    *s = (struct sandbox){
-        .spec = request->spec, .filter = filter, .oom_event = -1, .root = -1, .proc = -1, .sysctl = -1, .gate = -1};
+    *s = (struct sandbox){.spec = request->spec, .floor = floor, .oom_event = -1, .trace = -1, .listener = -1,
+                          .root = -1, .proc = -1, .sysctl = -1, .gate = -1};
     take_fds(s, request, fds);
     if (!wait_word(s, LAUNCH_GO))
         _exit(1);

@@ -24,9 +24,16 @@
 #define OUTER_TEMPLATE "/t" /* the root of all sandboxes, read-only */
 #define OUTER_NEW "/n"      /* where a sandbox attaches its own copy */
 
+struct sandbox_filter {
+    unsigned short count;
+    struct sock_filter insns[FILTER_INSNS_MAX];
+};
+
 struct sandbox {
     struct sandbox_spec spec;
-    const struct sock_fprog *filter;
+    const struct sandbox_filter *floor;
+    int filter;                                      /* of this job, above the floor: instructions */
+    int trace, listener;                             /* of a traced job: the file, and what its calls come by; -1 */
     int launch, args, exit, control, oom, oom_event; /* oom_event -1: v2, where oom itself is polled */
     int out_file, err_file;                          /* for what no agent took from the pipes */
     int root, proc, sysctl;                          /* while the root is built */
@@ -38,7 +45,7 @@ struct sandbox {
 };
 
 /* Never returns: becomes the keeper, or tells the warden which step failed. */
-noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sock_fprog *filter);
+noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sandbox_filter *floor);
 
 /* Builds OUTER_TEMPLATE out of the host's /usr family and moves the calling zygote into the outer root.
  * -errno, and what it was about. */
@@ -54,6 +61,9 @@ int sandbox_root_pivot(struct sandbox *s);
 
 /* In the payload's process: never returns. `gate` carries a struct launch_word up when a step fails. */
 noreturn void sandbox_payload(struct sandbox *s, int gate);
+
+/* Reads a filter's instructions out of a memfd. 0 or -errno. */
+int sandbox_filter_load(int fd, struct sandbox_filter *ret);
 
 /* Empties every capability set but `keep` (a bit mask) and the bounding set, and forbids gaining any. 0 or -errno. */
 int sandbox_drop_caps(uint64_t keep);

@@ -27,6 +27,7 @@
 struct payload {
     struct sandbox *box;
     struct sandbox_args args;
+    struct sandbox_filter filter;
 };
 
 static noreturn void fail(uint32_t step, int rc)
@@ -58,6 +59,8 @@ static int settle_fds(struct payload *p, int gate)
     if (gate < 0 || dup2(s->out_write, 1) < 0 || dup2(s->err_write, 2) < 0)
         return -errno;
     int rc = sandbox_args_load(s->args, &p->args);
+    if (rc == 0 && sandbox_filter_load(s->filter, &p->filter) < 0)
+        rc = -EBADMSG;
     if (dup3(gate, GATE_FD, O_CLOEXEC) < 0 || close_range(GATE_FD + 1, ~0U, 0) < 0)
         _exit(1); /* no gate to say it through: the keeper sees the launch end without a word */
     return rc;
@@ -139,10 +142,59 @@ static int settle_process(struct payload *p)
     return setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
-static int load_filter(struct payload *p)
+int sandbox_filter_load(int fd, struct sandbox_filter *ret)
 {
-    long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, p->box->filter);
-    return rc < 0 ? -errno : 0;
+    ssize_t n = pread(fd, ret->insns, sizeof ret->insns, 0);
+    if (n <= 0 || (size_t)n % sizeof ret->insns[0] != 0)
+        return n < 0 ? -errno : -EBADMSG;
+    ret->count = (unsigned short)((size_t)n / sizeof ret->insns[0]);
+    return 0;
+}
+
+static int install(const struct sandbox_filter *f, unsigned flags)
+{
+    const struct sock_fprog program = {f->count, (struct sock_filter *)(uintptr_t)f->insns};
+    long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    return rc < 0 ? -errno : (int)rc;
+}
+
+/* Under every profile: whoever chose or made that one, the kernel takes the stricter of both answers. */
+static int load_floor(struct payload *p)
+{
+    return install(p->box->floor, 0);
+}
+
+static bool is_default(const struct filter_spec *f)
+{
+    return f->kind == FILTER_NAMED && (f->name[0] == '\0' || strcmp(f->name, FILTER_DEFAULT) == 0);
+}
+
+/* Calls that the filter tells of wait for the keeper, who gets the listener by the gate. */
+static int load_tracing(struct payload *p)
+{
+    int listener = install(&p->filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    if (listener < 0)
+        return listener;
+    struct launch_word word = {.kind = LAUNCH_LISTENER};
+    int rc = packet_send(GATE_FD, &word, sizeof word, &listener, 1);
+    close_fd(&listener);
+    return rc;
+}
+
+/* Of our own profile it is known that the steps after it are allowed; it is loaded while the keeper still works. */
+static int load_own_filter(struct payload *p)
+{
+    const struct filter_spec *f = &p->box->spec.filter;
+    if (f->kind == FILTER_TRACE)
+        return load_tracing(p);
+    return is_default(f) ? install(&p->filter, 0) : 0;
+}
+
+/* Any other may forbid whatever isn't needed to exec: it comes last. */
+static int load_other_filter(struct payload *p)
+{
+    const struct filter_spec *f = &p->box->spec.filter;
+    return f->kind == FILTER_TRACE || is_default(f) ? 0 : install(&p->filter, 0);
 }
 
 static int wait_for_run(void)
@@ -218,7 +270,7 @@ static const struct payload_step_row {
     int (*run)(struct payload *p);
 } steps[] = {
     {STEP_RLIMITS, set_limits}, {STEP_RLIMITS, settle_process}, {STEP_USER, become_job},
-    {STEP_CAPS, drop_caps},     {STEP_SECCOMP, load_filter},
+    {STEP_CAPS, drop_caps},     {STEP_SECCOMP, load_floor},       {STEP_SECCOMP, load_own_filter},
 };
 
 noreturn void sandbox_payload(struct sandbox *s, int gate)
@@ -242,5 +294,8 @@ noreturn void sandbox_payload(struct sandbox *s, int gate)
         fail(STEP_SCRIPT, rc);
     if (chdir(p->args.cwd) < 0)
         refuse_like_a_shell(p->args.cwd, errno);
+    rc = load_other_filter(p);
+    if (rc < 0)
+        fail(STEP_SECCOMP, rc);
     run_program(p);
 }

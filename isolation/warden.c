@@ -86,6 +86,9 @@ static int start(struct warden *w, struct err *err)
     }
     if (chdir(w->options.dir) < 0)
         return err_set(err, -errno, "--dir '%s': %s", w->options.dir, strerror(errno));
+    rc = warden_filters_open(w, err); /* while there is nothing yet that a failure would leave behind */
+    if (rc < 0)
+        return rc;
     w->signals = open_signals(err);
     rc = w->signals < 0 ? w->signals : cg_open(&w->cg, w->options.cgroup, w->options.at_root, err);
     if (rc < 0)

@@ -13,6 +13,7 @@
 #include "base/io/options.h"
 #include "isolation/attempts.h"
 #include "isolation/cgroup.h"
+#include "isolation/filters.h"
 #include "isolation/launch.h"
 
 #define LAUNCHES_MAX 64
@@ -27,6 +28,8 @@ struct text_list {
 
 struct warden_options {
     const char *dir, *cgroup, *agent, *keeper;
+    const char *seccomp; /* the reeve-seccomp program; NULL: beside the keeper */
+    const char *profiles; /* folder of seccomp profiles; NULL: only our own */
     uint32_t uid_base;
     uid_t agent_uid;
     gid_t agent_gid;
@@ -52,6 +55,8 @@ struct warden {
     struct cg cg;
     struct attempts attempts;
     struct node_device devices[NODE_DEVICES_MAX];
+    struct filters filters;
+    int compiler; /* the reeve-seccomp program */
     struct launch launches[LAUNCHES_MAX];
     struct agent_process agent;
     int zygote, signals; /* zygote: its socket */
@@ -73,6 +78,8 @@ void warden_forget(struct warden *w, struct attempt *attempt);
 
 /* warden_zygote.c: the keeper program out of a sealed memfd; returns once the shared root is built. */
 int warden_zygote_start(struct warden *w, struct err *err) MUST_USE;
+/* Compiles every profile of the node: before that, nothing can run. */
+int warden_filters_open(struct warden *w, struct err *err) MUST_USE;
 
 /* warden_agent.c */
 int warden_agent_start(struct warden *w, struct err *err) MUST_USE;

@@ -15,6 +15,7 @@
 #include "isolation/warden.h"
 
 #define AGENT_SOCKET_FD 3
+#define AGENT_COMPILER_FD 4
 #define BACKOFF_FIRST_US UINT64_C(100000)
 #define BACKOFF_MOST_US UINT64_C(5000000)
 #define STEADY_US UINT64_C(10000000) /* an agent that lived so long starts the pauses anew */
@@ -45,7 +46,7 @@ static int drop_to(uid_t uid, gid_t gid)
     return setuid(0) == 0 ? -EPERM : 0; /* it must not come back */
 }
 
-static _Noreturn void become_agent(const struct warden_options *o, int sock)
+static _Noreturn void become_agent(const struct warden_options *o, int sock, int compiler)
 {
     static char bytes[COUNT_OF(env_kept)][1024];
     char *envp[COUNT_OF(env_kept) + 1];
@@ -57,9 +58,11 @@ static _Noreturn void become_agent(const struct warden_options *o, int sock)
     /* Opened as root: a build tree below /root serves as well as /usr/bin. */
     int program = open(o->agent, O_PATH | O_CLOEXEC), null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int high = fcntl(program, F_DUPFD_CLOEXEC, 16), high_sock = fcntl(sock, F_DUPFD_CLOEXEC, 16);
+    int high_compiler = fcntl(compiler, F_DUPFD_CLOEXEC, 16);
     const char *what = "its files";
     if (high >= 0 && dup2(null, 0) == 0 && dup2(high_sock, AGENT_SOCKET_FD) >= 0 &&
-        close_range(AGENT_SOCKET_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
+        dup2(high_compiler, AGENT_COMPILER_FD) >= 0 &&
+        close_range(AGENT_COMPILER_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
         what = "its user";
         int rc = drop_to(o->agent_uid, o->agent_gid);
         errno = -rc;
@@ -101,7 +104,7 @@ int warden_agent_start(struct warden *w, struct err *err)
         return err_set(err, -errno, "fork: %s", strerror(errno));
     }
     if (a->pid == 0)
-        become_agent(&w->options, theirs);
+        become_agent(&w->options, theirs, w->compiler);
     log_line(LOG_INFO, "agent.started", "pid=%d", (int)a->pid);
     return 0;
 }

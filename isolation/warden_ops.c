@@ -127,14 +127,14 @@ uint64_t warden_removals_advance(struct warden *w)
 
 /* --- operations -------------------------------------------------------------------------------------------------- */
 
-static void on_launch(struct warden *w, const struct op_request *request, int *fds)
+static void on_launch(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
-    launch_begin(w, request, fds);
+    launch_begin(w, request, fds, fds_count);
 }
 
-static void on_read(struct warden *w, const struct op_request *request, int *fds)
+static void on_read(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
-    (void)fds;
+    (void)fds, (void)fds_count;
     const struct attempt *attempt = attempts_find(&w->attempts, request->id);
     struct op_reply reply = reply_to(request, attempt != NULL ? OP_DONE : OP_GONE);
     if (attempt != NULL)
@@ -142,9 +142,9 @@ static void on_read(struct warden *w, const struct op_request *request, int *fds
     warden_ops_send(w, w->agent.generation, &reply);
 }
 
-static void on_remove(struct warden *w, const struct op_request *request, int *fds)
+static void on_remove(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
-    (void)fds;
+    (void)fds, (void)fds_count;
     struct attempt *attempt = attempts_find(&w->attempts, request->id);
     if (attempt == NULL) {
         answer(w, request, OP_GONE);
@@ -170,21 +170,21 @@ static void freeze(struct warden *w, const struct op_request *request, bool froz
     warden_ops_send(w, w->agent.generation, &reply);
 }
 
-static void on_freeze(struct warden *w, const struct op_request *request, int *fds)
+static void on_freeze(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
-    (void)fds;
+    (void)fds, (void)fds_count;
     freeze(w, request, true);
 }
 
-static void on_thaw(struct warden *w, const struct op_request *request, int *fds)
+static void on_thaw(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
-    (void)fds;
+    (void)fds, (void)fds_count;
     freeze(w, request, false);
 }
 
-static void on_able(struct warden *w, const struct op_request *request, int *fds)
+static void on_able(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
-    (void)fds;
+    (void)fds, (void)fds_count;
     struct {
         struct op_reply reply;
         struct node_abilities able;
@@ -192,9 +192,9 @@ static void on_able(struct warden *w, const struct op_request *request, int *fds
     send_packet(w, &packet, sizeof packet);
 }
 
-static void on_list(struct warden *w, const struct op_request *request, int *fds)
+static void on_list(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
-    (void)fds;
+    (void)fds, (void)fds_count;
     struct {
         struct op_reply reply;
         struct attempt_id ids[OPS_LIST_MAX];
@@ -216,23 +216,24 @@ static void on_list(struct warden *w, const struct op_request *request, int *fds
 
 static const struct op_row {
     uint32_t kind;
-    size_t fds;
-    void (*run)(struct warden *w, const struct op_request *request, int *fds);
+    size_t fds, fds_most;
+    void (*run)(struct warden *w, const struct op_request *request, int *fds, size_t fds_count);
 } ops[] = {
-    {OP_LAUNCH, LAUNCH_FDS, on_launch},
-    {OP_READ, 0, on_read},
-    {OP_REMOVE, 0, on_remove},
-    {OP_LIST, 0, on_list},
-    {OP_FREEZE, 0, on_freeze},
-    {OP_THAW, 0, on_thaw},
-    {OP_ABLE, 0, on_able},
+    {OP_LAUNCH, LAUNCH_FDS, LAUNCH_FDS_MAX, on_launch},
+    {OP_READ, 0, 0, on_read},
+    {OP_REMOVE, 0, 0, on_remove},
+    {OP_LIST, 0, 0, on_list},
+    {OP_FREEZE, 0, 0, on_freeze},
+    {OP_THAW, 0, 0, on_thaw},
+    {OP_ABLE, 0, 0, on_able},
 };
 
 static void dispatch(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
     for (size_t i = 0; i < COUNT_OF(ops); i++) {
-        if (request->version == OPS_VERSION && ops[i].kind == request->kind && ops[i].fds == fds_count) {
-            ops[i].run(w, request, fds);
+        if (request->version == OPS_VERSION && ops[i].kind == request->kind && ops[i].fds <= fds_count &&
+            fds_count <= ops[i].fds_most) {
+            ops[i].run(w, request, fds, fds_count);
             return;
         }
     }

@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -9,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
-#include "isolation/seccomp.h"
 #include "isolation/warden.h"
 
 #define READY_TIME_MS 20000
@@ -47,16 +48,16 @@ static int sealed_program(const char *path, struct err *err)
     return fd;
 }
 
-static _Noreturn void become_zygote(int program, int sock, int filter)
+static _Noreturn void become_zygote(int program, int sock, int floor)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    int high_program = fcntl(program, F_DUPFD_CLOEXEC, 16), high_filter = fcntl(filter, F_DUPFD_CLOEXEC, 16);
+    int high_program = fcntl(program, F_DUPFD_CLOEXEC, 16), high_floor = fcntl(floor, F_DUPFD_CLOEXEC, 16);
     int high_sock = fcntl(sock, F_DUPFD_CLOEXEC, 16);
     int null = open("/dev/null", O_RDWR);
-    if (dup2(null, 0) == 0 && dup2(high_sock, ZYGOTE_SOCKET_FD) >= 0 && dup2(high_filter, ZYGOTE_FILTER_FD) >= 0 &&
-        close_range(ZYGOTE_FILTER_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
+    if (dup2(null, 0) == 0 && dup2(high_sock, ZYGOTE_SOCKET_FD) >= 0 && dup2(high_floor, ZYGOTE_FLOOR_FD) >= 0 &&
+        close_range(ZYGOTE_FLOOR_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
         char name[] = "reeve-zygote";
         char *argv[] = {name, NULL}, *envp[] = {NULL};
         fexecve(high_program, argv, envp);
@@ -86,11 +87,27 @@ static int wait_ready(int sock, struct err *err)
     return 0;
 }
 
+/* The compiler is by default the one that was installed with the keeper; its user is one that no slot has. */
+int warden_filters_open(struct warden *w, struct err *err)
+{
+    char beside[PATH_MAX];
+    const char *slash = strrchr(w->options.keeper, '/');
+    int n = snprintf(beside, sizeof beside, "%.*sreeve-seccomp",
+                     slash != NULL ? (int)(slash + 1 - w->options.keeper) : 0, w->options.keeper);
+    if (n < 0 || (size_t)n >= sizeof beside)
+        return err_set(err, -ENAMETOOLONG, "--keeper: %s", strerror(ENAMETOOLONG));
+    const char *program = w->options.seccomp != NULL ? w->options.seccomp : beside;
+    w->compiler = open(program, O_RDONLY | O_CLOEXEC);
+    if (w->compiler < 0)
+        return err_set(err, -errno, "the profiles' compiler '%s': %s", program, strerror(errno));
+    const struct filters_options o = {.program = w->compiler,
+                                      .dir = w->options.profiles,
+                                      .user = w->options.uid_base - 1};
+    return filters_open(&w->filters, &o, err);
+}
+
 int warden_zygote_start(struct warden *w, struct err *err)
 {
-    CLEANUP(close_p) int filter = seccomp_filter_memfd(&seccomp_default, err);
-    if (filter < 0)
-        return filter;
     CLEANUP(close_p) int program = sealed_program(w->options.keeper, err);
     if (program < 0)
         return program;
@@ -103,7 +120,7 @@ int warden_zygote_start(struct warden *w, struct err *err)
     if (pid < 0)
         return err_set(err, -errno, "fork: %s", strerror(errno));
     if (pid == 0)
-        become_zygote(program, theirs, filter);
+        become_zygote(program, theirs, filters_find(&w->filters, "floor"));
     close_p(&theirs);
     w->zygote_pid = pid;
     int rc = send_devices(w, ours);

@@ -18,18 +18,14 @@
 #include "isolation/keeper_sys.h"
 #include "isolation/sandbox.h"
 
-static struct sock_filter insns[FILTER_INSNS_MAX];
-static struct sock_fprog filter = {.filter = insns};
+static struct sandbox_filter box_floor;
 static struct zygote_request request;
 static struct zygote_devices devices;
 
-static int load_filter(void)
+static int load_floor(void)
 {
-    ssize_t n = pread(ZYGOTE_FILTER_FD, insns, sizeof insns, 0);
-    if (n <= 0 || (size_t)n == sizeof insns || (size_t)n % sizeof insns[0] != 0)
-        return n < 0 ? -errno : -EBADMSG;
-    filter.len = (unsigned short)((size_t)n / sizeof insns[0]);
-    return close(ZYGOTE_FILTER_FD);
+    int rc = sandbox_filter_load(ZYGOTE_FLOOR_FD, &box_floor);
+    return rc < 0 ? rc : close(ZYGOTE_FLOOR_FD);
 }
 
 static noreturn void refuse_to_start(int error, const char *what)
@@ -43,8 +39,8 @@ static noreturn void refuse_to_start(int error, const char *what)
 /* Own session, so that a terminal's signals end the warden and not the jobs; children are reaped by the kernel. */
 static void prepare(void)
 {
-    const char *what = "filter";
-    int rc = load_filter();
+    const char *what = "floor";
+    int rc = load_floor();
     if (rc < 0)
         refuse_to_start(-rc, what);
     prctl(PR_SET_NAME, "reeve-zygote");
@@ -73,6 +69,7 @@ static size_t fds_wanted(uint32_t flags)
     size_t count = ZYGOTE_FD_COUNT;
     count += (flags & ZYGOTE_INTO_CGROUP) != 0 ? 1 : 0;
     count += (flags & ZYGOTE_OOM_EVENT) != 0 ? 1 : 0;
+    count += (flags & ZYGOTE_TRACE) != 0 ? 1 : 0;
     return count;
 }
 
@@ -92,7 +89,7 @@ static void make_sandbox(const int *fds)
     }
     long pid = syscall(SYS_clone3, &args, sizeof args);
     if (pid == 0)
-        sandbox_main(&request, fds, &filter);
+        sandbox_main(&request, fds, &box_floor);
     struct zygote_reply reply = {.tag = request.tag, .pid = (int32_t)MAX(pid, 0), .error = pid < 0 ? errno : 0};
     packet_send(ZYGOTE_SOCKET_FD, &reply, sizeof reply, &pidfd, pid > 0 ? 1 : 0);
     close_fd(&pidfd);

@@ -28,9 +28,8 @@
 
 #define ZYGOTE_MAGIC 0x5a594731u
 #define ZYGOTE_SOCKET_FD 3 /* as the zygote is born */
-#define ZYGOTE_FILTER_FD 4
+#define ZYGOTE_FLOOR_FD 4 /* the filter that all sandboxes have */
 #define ZYGOTE_OOM_SCORE 500 /* jobs go before the system does */
-#define FILTER_INSNS_MAX 4096
 
 enum zygote_fd {
     ZYGOTE_FD_LAUNCH,
@@ -40,12 +39,14 @@ enum zygote_fd {
     ZYGOTE_FD_OUT,
     ZYGOTE_FD_ERR,
     ZYGOTE_FD_OOM,
+    ZYGOTE_FD_FILTER, /* above the floor */
     ZYGOTE_FD_COUNT
 };
-/* After these: the group to be born into, then the eventfd of a v1 memory group, as flags say. */
-#define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 2)
+/* After these: the group to be born into, then the eventfd of a v1 memory group, then the file for a trace,
+ * as flags say. */
+#define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 3)
 
-enum zygote_flag { ZYGOTE_INTO_CGROUP = 1, ZYGOTE_OOM_EVENT = 2 };
+enum zygote_flag { ZYGOTE_INTO_CGROUP = 1, ZYGOTE_OOM_EVENT = 2, ZYGOTE_TRACE = 4 };
 
 struct zygote_request {
     uint32_t magic, flags; /* enum zygote_flag */
@@ -66,7 +67,7 @@ struct zygote_reply {
     char what[48];
 };
 
-enum launch_word_kind { LAUNCH_GO = 1, LAUNCH_READY, LAUNCH_RUN, LAUNCH_STARTED, LAUNCH_FAILED };
+enum launch_word_kind { LAUNCH_GO = 1, LAUNCH_READY, LAUNCH_RUN, LAUNCH_STARTED, LAUNCH_FAILED, LAUNCH_LISTENER };
 
 struct launch_word {
     uint32_t kind, step; /* enum launch_step */

@@ -48,6 +48,19 @@ static int fill_limits(const struct job_spec *job, const struct node_abilities *
     return 0;
 }
 
+static void set_filter(const struct job_spec *spec, struct filter_spec *filter)
+{
+    const char *name = job_spec_seccomp(spec);
+    if (name == NULL)
+        return;
+    if (strcmp(name, SECCOMP_INLINE) == 0)
+        filter->kind = FILTER_GIVEN;
+    else if (strcmp(name, SECCOMP_TRACE) == 0)
+        filter->kind = FILTER_TRACE;
+    else
+        snprintf(filter->name, sizeof filter->name, "%s", name);
+}
+
 int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct node_abilities *able,
                    struct sandbox_spec *ret, struct err *err)
 {
@@ -68,6 +81,7 @@ int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct
     spec.lease_us = lease_us;
     spec.grace_us = LAUNCH_GRACE_US;
     snprintf(spec.hostname, sizeof spec.hostname, "job-%" PRIu64, order->id.job);
+    set_filter(&order->spec, &spec.filter);
     int rc = fill_limits(&order->spec, able, &spec.limits, err);
     rc = rc < 0 ? rc : sandbox_spec_check(&spec, err);
     if (rc < 0)

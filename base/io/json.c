@@ -115,7 +115,7 @@ int json_part_read(const void *part, const struct fields *f, enum json_mode mode
 {
     CLEANUP(tree_fini) struct tree t;
     struct tree_node *root = NULL;
-    const struct tree_options options = { .lenient = mode == JSON_LENIENT };
+    const struct tree_options options = { .lenient = mode == JSON_LENIENT, .foreign = mode == JSON_FOREIGN };
     tree_init(&t);
     int rc = part != NULL ? grow(&t, NULL, part, NULL, 1, &root, err) : 0;
     return rc < 0 ? rc : tree_read(f, root, &options, object, err);

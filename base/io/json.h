@@ -4,7 +4,8 @@
  * Input is strict: unknown keys, duplicate keys, wrong types, numbers out of range, invalid UTF-8 are refused with the
  * place and what is allowed: "resources.memory: '4 Gigs' is not a size; write 4Gi, 4096Mi or bytes".
  * The mode JSON_LENIENT (for peers of another version) skips unknown keys instead and reads FIELD_OUTPUT rows: it is
- * how a client reads an answer.
+ * how a client reads an answer. The mode JSON_FOREIGN (for formats that others made) is strict, but takes a key with
+ * null for one that was left out, as their writers mean it.
  * Output is one line of valid UTF-8 whatever the object holds: a byte that isn't is written as U+FFFD.
  * A table of NULL is an empty object, both ways.
  */
@@ -20,7 +21,7 @@ int json_write(const struct fields *f, const void *object, struct buf *out) MUST
 int json_write_pretty(const struct fields *f, const void *object, struct buf *out) MUST_USE;
 /* One text in quotes, escaped. */
 void json_put_text(struct buf *out, const char *text);
-enum json_mode { JSON_STRICT, JSON_LENIENT };
+enum json_mode { JSON_STRICT, JSON_LENIENT, JSON_FOREIGN };
 /* Object overwritten without being cleared, untouched on failure. -EINVAL; err begins with the dotted path of the
  * place, or with "line 3, column 7: " when it isn't JSON at all. */
 int json_read(const struct fields *f, const char *text, size_t len, enum json_mode mode, void *object,

@@ -53,6 +53,7 @@ const struct tree_node *tree_duplicate(const struct tree_node *map, int *ret_rc)
 struct tree_options {
     const char *name;  /* of a file: messages begin with "name:line:column: "; NULL: with the place in the object */
     bool lenient;      /* for peers of another version: unknown keys are skipped, FIELD_OUTPUT rows are read */
+    bool foreign;      /* for formats of others: a key with null counts as left out */
 };
 /* `root` NULL or TREE_NULL is an empty object; so is a table of NULL. `object` is overwritten without being cleared,
  * untouched on failure. -EINVAL, -ENOMEM. */

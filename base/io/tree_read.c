@@ -536,6 +536,8 @@ static int read_rows(struct reading *rd, const struct fields *f, const struct tr
                 continue;
             return unknown_key(rd, f, n, up, given);
         }
+        if (n->kind == TREE_NULL && rd->options->foreign)
+            continue;
         struct place at = { .up = up, .name = row->name };
         seen |= UINT64_C(1) << (row - f->rows);
         int rc = readers[row->kind](rd, row, n, field_at(row, object), &at);

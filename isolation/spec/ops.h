@@ -4,7 +4,8 @@
  * over gains nothing beyond this list.
  *
  *   LAUNCH  a confined attempt            fds: args (sealed memfd), exit (O_WRONLY file), control (listening
- *                                         SEQPACKET), out, err (O_WRONLY files, for what no agent takes)
+ *                                         SEQPACKET), out, err (O_WRONLY files, for what no agent takes),
+ *                                         seccomp (a filter or a trace, see filter.h; else it is not there)
  *   READ    what its group used so far    -
  *   REMOVE  kill what is left, read usage, remove its groups. Idempotent: GONE when nothing is there.
  *   LIST    the attempts that have groups -
@@ -21,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/attempt.h"
+#include "isolation/spec/filter.h"
 #include "isolation/spec/limits.h"
 
 #define OPS_VERSION 3
@@ -33,6 +35,8 @@ enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST, OP_FREEZE, OP_THAW, O
 enum op_flag { OP_USAGE_IS_KNOWN = 1 };
 /* What comes along with LAUNCH, in this order. */
 enum launch_fd { LAUNCH_FD_ARGS, LAUNCH_FD_EXIT, LAUNCH_FD_CONTROL, LAUNCH_FD_OUT, LAUNCH_FD_ERR, LAUNCH_FDS };
+#define LAUNCH_FD_SECCOMP LAUNCH_FDS /* when the filter's kind has one */
+#define LAUNCH_FDS_MAX (LAUNCH_FDS + 1)
 enum op_status { OP_DONE, OP_GONE, OP_BAD_REQUEST, OP_FAILED, OP_EXISTS, OP_BUSY };
 
 /* What a sandbox is. All limits are enforced or the launch is refused: none is ever skipped. */
@@ -51,6 +55,7 @@ struct sandbox_spec {
     uint64_t grace_us;           /* SIGTERM to SIGKILL */
     char hostname[64];           /* inside; [a-z0-9-] */
     struct sandbox_limits limits;
+    struct filter_spec filter;
 };
 
 struct op_request {

@@ -98,6 +98,11 @@ static void write_devices(const struct tenant_rule *r, struct buf *out)
     add_strs(&r->devices, out);
 }
 
+static void write_seccomp(const struct tenant_rule *r, struct buf *out)
+{
+    add_strs(&r->seccomp, out);
+}
+
 static void write_weight(const struct tenant_rule *r, struct buf *out)
 {
     write_number(r->weight, out);
@@ -115,6 +120,7 @@ static const struct aspect aspects[] = {
     {"users", write_users},
     {"network_host", write_network},
     {"devices", write_devices},
+    {"seccomp", write_seccomp},
     {"weight", write_weight},
 };
 

@@ -195,6 +195,42 @@ static bool devices_allowed(const struct core *c, const struct tenant *t, const 
     return true;
 }
 
+static bool lists(const struct strs *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->v[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Everyone up the tree that says anything must list it, so a tenant can only narrow what its parent has. */
+static bool seccomp_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
+                            struct refusal *refusal)
+{
+    const char *name = job_spec_seccomp(spec);
+    bool said = false;
+    const struct tenant *at = t;
+    for (; name != NULL && at != NULL; at = at->parent) {
+        struct tenant_view view;
+        if (!ledger_tenant(c->ledger, at->path, utc_us, &view) || view.rule->seccomp.count == 0)
+            continue;
+        said = true;
+        if (!lists(&view.rule->seccomp, name))
+            break;
+    }
+    if (name == NULL || (said && at == NULL))
+        return true;
+    const char *who = at != NULL ? at->path : t->path;
+    if (strcmp(name, SECCOMP_INLINE) == 0)
+        refusal_from(refusal, "forbidden", "seccomp", "seccomp: default",
+                     "jobs of %s may not bring a seccomp profile of their own", who);
+    else
+        refusal_from(refusal, "forbidden", "seccomp", "seccomp: default", "%s may not use the seccomp profile '%s'",
+                     who, name);
+    return false;
+}
+
 /* ---- the queue's bound ------------------------------------------------------------------------------ */
 
 static bool queue_has_room(const struct core *c, const struct fact *f, struct refusal *refusal)
@@ -312,7 +348,7 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     if (known != NULL)
         return same_key(c, known, spec, utc_us, quote, refusal);
     if (!network_allowed(c, t, spec, utc_us, refusal) || !devices_allowed(c, t, spec, utc_us, refusal) ||
-        !fits_nodes(c, spec, refusal) ||
+        !seccomp_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, spec, refusal) ||
         !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, spec, utc_us, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us};

@@ -131,7 +131,7 @@ bool driver_groups_gone(const struct driver *d)
 
 struct run driver_run(struct driver *d, const char *const *argv)
 {
-    struct run r = {.argv = argv, .cwd = "/tmp"};
+    struct run r = {.argv = argv, .cwd = "/tmp", .seccomp = -1};
     r.spec = (struct sandbox_spec){
         .id = {d->job++, 0, 1},
         .term = 7,
@@ -254,12 +254,11 @@ void driver_launch_begin(struct driver *d, const struct run *run, struct task *t
     make_control(task);
     struct op_request request = {.version = OPS_VERSION, .kind = OP_LAUNCH, .tag = ++d->tag, .sandbox = run->spec};
     int args = make_args(run), out = make_file(task->out_path), err = make_file(task->err_path);
-    const int fds[LAUNCH_FDS] = {[LAUNCH_FD_ARGS] = args,
-                                 [LAUNCH_FD_EXIT] = task->exit,
-                                 [LAUNCH_FD_CONTROL] = task->control,
-                                 [LAUNCH_FD_OUT] = out,
-                                 [LAUNCH_FD_ERR] = err};
-    NEED("send", fd_send_packet(d->sock, &request, sizeof request, fds, COUNT_OF(fds)) == 0);
+    const int fds[LAUNCH_FDS_MAX] = {[LAUNCH_FD_ARGS] = args,         [LAUNCH_FD_EXIT] = task->exit,
+                                     [LAUNCH_FD_CONTROL] = task->control, [LAUNCH_FD_OUT] = out,
+                                     [LAUNCH_FD_ERR] = err,           [LAUNCH_FD_SECCOMP] = run->seccomp};
+    size_t count = run->seccomp >= 0 ? LAUNCH_FDS_MAX : LAUNCH_FDS;
+    NEED("send", fd_send_packet(d->sock, &request, sizeof request, fds, count) == 0);
     close(args);
     close(out);
     close(err);

@@ -32,6 +32,7 @@ struct run {
     const char *const *argv; /* NULL-terminated */
     const char *const *env;  /* NULL: none */
     const char *cwd, *script;
+    int seccomp; /* what comes along for spec.filter, -1 */
 };
 
 /* An attempt that was launched: our side of it. */

@@ -245,7 +245,8 @@ bool system_wait(uint64_t job, uint32_t within_ms, struct wait_reply *ret)
 
 char *system_log(uint64_t job, uint32_t task, uint32_t stream)
 {
-    struct log_call call = {.job = job, .task = task, .stream = stream, .max = 262144};
+    struct log_call call = {.job = job, .task = task, .stream = stream, .max = 262144,
+                            .wait = stream == STREAM_SECCOMP}; /* made when the job has ended */
     struct buf text = {0};
     for (;;) {
         struct log_reply reply = {0};

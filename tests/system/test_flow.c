@@ -30,7 +30,7 @@ static const char policy[] =
     "  - {from: 2026-02-01, per_hour: {cpu: 36.00, memory: 3.60, gpu: 36.00}}\n"
     "tenants:\n"
     "  acme: {quota: {cpu: 4, max_queued: 2000}, budget: {limit: 1000, period: month}, users: [root]}\n"
-    "  acme/etl: {}\n"
+    "  acme/etl: {seccomp: [trace, inline]}\n"
     "  acme/etl/deep: {budget: {limit: 0.03, period: total}}\n"
     "  labs: {quota: {cpu: 1, generic: {gpu: 1}, max_queued: 5}, users: [root]}\n"
     "  away: {users: ['uid:4242']}\n";
@@ -63,6 +63,11 @@ static struct job_view shown(uint64_t job)
     return view;
 }
 
+/* A profile as a text within JSON. */
+#define DENIES(call)                                                                                               \
+    "\"{\\\"defaultAction\\\":\\\"SCMP_ACT_ALLOW\\\",\\\"syscalls\\\":[{\\\"names\\\":[\\\"" call \
+    "\\\"],\\\"action\\\":\\\"SCMP_ACT_ERRNO\\\",\\\"errnoRet\\\":13}]}\""
+
 static const struct {
     const char *what, *spec, *state;
     int exit_code;
@@ -81,6 +86,10 @@ static const struct {
     {"a time limit", "{\"command\":[\"sleep\",\"60\"],\"time_limit\":\"300ms\"}", "timed_out", -1, "", ""},
     {"too much memory", "{\"command\":\"python3 -c 'x = bytearray(300 << 20)'\",\"resources\":{\"memory\":\"64Mi\"}}",
      "oom_killed", -1, "", NULL},
+    {"a profile of its own", "{\"command\":\"uname || echo $?\",\"seccomp\":" DENIES("uname") "}", "succeeded", 0,
+     "1\n", NULL},
+    {"a profile that is wrong", "{\"command\":[\"true\"],\"seccomp\":" DENIES("unam") "}", "failed", 126, "",
+     "reeve: seccomp: syscalls[0].names: nobody here knows a system call 'unam'; it would be let through\n"},
     {"nothing of the host", "{\"command\":\"cat /etc/shadow || echo none\"}", "succeeded", 0, "none\n", NULL},
 };
 
@@ -96,6 +105,28 @@ START_TEST(a_job_runs)
             ck_assert_msg(strcmp(got, want) == 0, "%s: wrote '%s', want '%s'", jobs[_i].what, got, want);
         free(got);
     }
+}
+END_TEST
+
+/* What would have been denied is let through, told afterwards as a profile, and allowed under that profile. */
+START_TEST(a_traced_job_becomes_a_profile)
+{
+    static const char spec[] = "{\"command\":[\"python3\",\"-c\",\"import ctypes; "
+                               "print(ctypes.CDLL(None).syscall(278,-1,0,0,0))\"],\"seccomp\":\"trace\"}";
+    uint64_t job = accepted("acme/etl", spec);
+    ends_as(job, "succeeded", 0);
+    char *profile = system_log(job, 0, STREAM_SECCOMP);
+    ck_assert_ptr_nonnull(profile);
+    ck_assert_msg(strstr(profile, "1 times: vmsplice(0xffffffffffffffff, 0, 0, 0)") != NULL, "%s", profile);
+    struct job_spec again = {0};
+    struct buf text = {0};
+    ck_assert_int_eq(json_read(&job_spec_fields, spec, strlen(spec), JSON_STRICT, &again, NULL), 0);
+    ck_assert_int_eq(str_set(&again.seccomp, profile), 0);
+    ck_assert_int_eq(json_write(&job_spec_fields, &again, &text), 0);
+    ends_as(accepted("acme/etl", buf_text(&text)), "succeeded", 0);
+    fields_clear(&job_spec_fields, &again);
+    buf_fini(&text);
+    free(profile);
 }
 END_TEST
 
@@ -150,6 +181,8 @@ static const struct {
     {"more cpu than the tenant may ever have", "labs", "{\"command\":[\"true\"],\"resources\":{\"cpu\":2}}",
      "never_fits"},
     {"the host's network without policy", "acme", "{\"command\":[\"true\"],\"network\":\"host\"}", "forbidden"},
+    {"tracing without policy", "acme", "{\"command\":[\"true\"],\"seccomp\":\"trace\"}", "forbidden"},
+    {"a profile that isn't listed", "acme/etl", "{\"command\":[\"true\"],\"seccomp\":\"docker\"}", "forbidden"},
     {"a longer queue than allowed", "labs", "{\"command\":[\"true\"],\"array\":{\"first\":1,\"last\":6}}",
      "queue_full"},
 };
@@ -619,6 +652,7 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("flow");
     tcase_set_timeout(t, 0);
     tcase_add_loop_test(t, a_job_runs, 0, (int)COUNT_OF(jobs));
+    tcase_add_test(t, a_traced_job_becomes_a_profile);
     tcase_add_test(t, run_comes_back_every_time);
     tcase_add_test(t, a_key_makes_one_job);
     tcase_add_test(t, a_key_tells_the_end_of_a_job_that_is_history);

@@ -13,8 +13,14 @@ static void begin_with(const struct core_limits *limits)
     rule->quota.max.cpu_milli = 32000;
     rule->quota.max_queued = 20;
     ck_assert_int_eq(strs_add(&rule->users, "alice"), 0);
+    ck_assert_int_eq(strs_add(&rule->seccomp, "docker"), 0);
+    ck_assert_int_eq(strs_add(&rule->seccomp, "trace"), 0);
+    ck_assert_int_eq(strs_add(&rule->seccomp, "inline"), 0);
+    (void)world_rule(&p, "acme/ml");
     rule = world_rule(&p, "acme/etl");
     rule->network_host = true;
+    ck_assert_int_eq(strs_add(&rule->seccomp, "docker"), 0);
+    ck_assert_int_eq(strs_add(&rule->seccomp, "wide"), 0);
     rule->budget = (struct budget_rule){true, 10 * EUR, PERIOD_DAY};
     rule = world_rule(&p, "globex");
     ck_assert_int_eq(strs_add(&rule->users, "uid:1001"), 0);
@@ -112,6 +118,46 @@ START_TEST(who_may_submit_what)
                       "%s: %s at %s: %s", r->fact, w.refusal.code, w.refusal.where, w.refusal.message);
         ck_assert_int_eq(f.kind, FACT_NONE);
     }
+    fields_clear(&job_spec_fields, &spec);
+    world_fini(&w);
+}
+END_TEST
+
+/* ---- system call profiles ------------------------------------------------------------------------------ */
+
+static const struct profile_row {
+    const char *fact, *tenant, *seccomp, *code; /* NULL: taken */
+} profiles[] = {
+    {"the default is everybody's", "globex", "default", NULL},
+    {"any other needs the tenant's permission", "globex", "docker", "forbidden"},
+    {"tracing too", "globex", "trace", "forbidden"},
+    {"and bringing one", "globex", "{\"defaultAction\":\"SCMP_ACT_ALLOW\"}", "forbidden"},
+    {"one that is listed is taken", "acme", "docker", NULL},
+    {"one that is not isn't", "acme", "wide", "forbidden"},
+    {"one of its own where it may bring one", "acme", "\n {\"defaultAction\":\"SCMP_ACT_ALLOW\"}", NULL},
+    {"who says nothing has what the parent has", "acme/ml", "trace", NULL},
+    {"who says something narrows it", "acme/etl", "trace", "forbidden"},
+    {"what parent and child list is taken", "acme/etl", "docker", NULL},
+    {"what only the child lists isn't", "acme/etl", "wide", "forbidden"},
+    {"a path is no name", "acme", "../docker", "bad_request"},
+    {"the floor is no profile to ask for", "acme", "floor", "bad_request"},
+};
+
+START_TEST(who_may_use_which_profile)
+{
+    const struct profile_row *r = &profiles[_i];
+    begin();
+    struct job_spec spec = world_spec(1000, GIB);
+    ck_assert_int_eq(str_set(&spec.seccomp, r->seccomp), 0);
+    struct submit_call call = {.tenant = (char *)(uintptr_t)r->tenant, .spec = spec};
+    struct fact f;
+    int rc = core_check_submit(w.core, &call, 0, "root", w.now, &f, &w.quote, &w.refusal);
+    ck_assert_msg((rc == CORE_FACT) == (r->code == NULL), "%s: %s", r->fact, w.refusal.message);
+    if (rc == CORE_FACT)
+        world_commit(&w, &f);
+    else
+        ck_assert_msg(strcmp(w.refusal.code, r->code) == 0 && strcmp(w.refusal.where, "seccomp") == 0,
+                      "%s: %s at %s", r->fact, w.refusal.code, w.refusal.where);
     fields_clear(&job_spec_fields, &spec);
     world_fini(&w);
 }
@@ -528,6 +574,7 @@ int main(void)
     Suite *s = suite_create("core submit");
     TCase *t = tcase_create("facts");
     tcase_add_test(t, another_tenant_looks_like_none);
+    tcase_add_loop_test(t, who_may_use_which_profile, 0, COUNT_OF(profiles));
     tcase_add_loop_test(t, who_may_submit_what, 0, (int)COUNT_OF(rows));
     tcase_add_test(t, a_limit_places_the_task_where_it_is_enforced_or_is_refused_by_name);
     tcase_add_test(t, a_device_needs_the_tenants_permission_and_a_node_that_has_it);
