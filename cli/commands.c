@@ -33,7 +33,7 @@ const struct command commands[] = {
     {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},
     {"confine", "confine [OPTION]... [--] COMMAND [ARG]...",
      "run a command here in a job's sandbox, without a scheduler (root); exit as it exits",
-     "confine --memory 512Mi --time 1m --stats -- sort big.txt", &confine_options, cmd_confine},
+     "confine --memory 512Mi --time 1m --stats -- sh -c 'seq 100000 | sort -r'", &confine_options, cmd_confine},
     {"doctor", "doctor [--dir DIR] [--redis unix:PATH | --redis HOST:PORT] [--only CHECK]",
      "try everything a node needs, and say how to fix what is missing", "doctor --dir /var/lib/reeve",
      &doctor_options, cmd_doctor},
