@@ -30,9 +30,10 @@ $(foreach l,$(LAYERS),$(eval $(call ARCHIVE_RULE,$(l))))
 
 # --- programs --------------------------------------------------------------------------------------------------
 # The keeper is linked statically and small: it is pid 1 of every sandbox and its pages are multiplied by jobs.
-KEEPER_SRC  := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c) isolation/spec/keeper.c
+KEEPER_ONLY := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c)
+KEEPER_SRC  := $(KEEPER_ONLY) isolation/spec/keeper.c isolation/spec/network.c isolation/landlock.c
 SECCOMP_SRC := $(filter-out isolation/seccomp_main.c,$(wildcard isolation/seccomp*.c)) isolation/bpf.c
-WARDEN_SRC  := $(filter-out $(KEEPER_SRC) $(SECCOMP_SRC) isolation/seccomp_main.c,$(wildcard isolation/*.c))
+WARDEN_SRC  := $(filter-out $(KEEPER_ONLY) $(SECCOMP_SRC) isolation/seccomp_main.c,$(wildcard isolation/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 LIBS_COMMON := -ljansson -lyaml -levent -lcrypto
@@ -131,16 +132,18 @@ CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
 LIMITS := $(BUILD)/tests/system/test_limits
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
+ROOTS := $(BUILD)/tests/system/test_root
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
-SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(COMMANDS)
+SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(COMMANDS)
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@fail=0; for t in $(SYSTEM); do $$t || fail=1; done; exit $$fail
 test-cgroup2: all $(SYSTEM) $(GROUPS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/cgroup2.sh $$t || fail=1; done; exit $$fail
 test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
-$(CONFINE) $(PROFILES) $(LIMITS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
-$(CONFINE) $(PROFILES) $(LIMITS): $(BUILD)/tests/system/confine_rows.o
+$(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
+$(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS): $(BUILD)/tests/system/confine_rows.o
+$(ROOTS): $(call objects,isolation/landlock.c isolation/idmap.c)
 $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"

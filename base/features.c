@@ -1,5 +1,8 @@
 #include "base/features.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static const char *const names[FEATURE_COUNT] = {
     [FEATURE_MEMORY_HIGH] = "memory_high",     [FEATURE_MEMORY_MIN] = "memory_min",
     [FEATURE_SWAP] = "swap",                   [FEATURE_HUGE_2M] = "huge_pages_2m",
@@ -9,3 +12,15 @@ static const char *const names[FEATURE_COUNT] = {
     [FEATURE_IO_WEIGHT] = "io.weight",
 };
 const struct names node_feature_names = {names, COUNT_OF(names)};
+
+const char *feature_key(const char *feature, char out[FEATURE_NAME_MAX + sizeof "limits."])
+{
+    static const struct {
+        const char *begins, *key;
+    } rows[] = {{FEATURE_IMAGE, "image"}, {FEATURE_OVERLAY, "root"}, {FEATURE_VOLUME, "volumes"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (strncmp(feature, rows[i].begins, strlen(rows[i].begins)) == 0)
+            return rows[i].key;
+    snprintf(out, FEATURE_NAME_MAX + sizeof "limits.", "limits.%.*s", FEATURE_NAME_MAX, feature);
+    return out;
+}

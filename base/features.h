@@ -28,8 +28,16 @@ enum node_feature {
 
 /* A device that a node was configured with is a feature of its own: "devices." and its name. */
 #define FEATURE_DEVICE "devices."
+/* So is an image, a volume and, with a mark behind its name, a volume that may be written; and overlays over images. */
+#define FEATURE_IMAGE "image."
+#define FEATURE_OVERLAY "overlay"
+#define FEATURE_VOLUME "volume."
+#define FEATURE_WRITABLE ":w"
 #define FEATURE_NAME_MAX 40
 #define NODE_FEATURES_MAX 64 /* in one cell, devices too */
+
+/* The key of a job that asks for it: "limits.swap", "image", "root", "volumes". */
+const char *feature_key(const char *feature, char out[FEATURE_NAME_MAX + sizeof "limits."]);
 
 extern const struct names node_feature_names; /* "io.write_bps", … */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "base/parse.h"
 
 #define CPU_DEFAULT_MILLI 1000
@@ -15,13 +16,16 @@
 static const char *const lease_names[] = {[LEASE_PATIENT] = "patient", [LEASE_FAST] = "fast"};
 static const char *const loss_names[] = {
     [NODE_LOSS_RERUN] = "rerun", [NODE_LOSS_HOLD] = "hold", [NODE_LOSS_FAIL] = "fail"};
-static const char *const net_names[] = {[NET_NONE] = "none", [NET_HOST] = "host"};
+static const char *const net_names[] = {[NET_NONE] = "none", [NET_HOST] = "host", [NET_PRIVATE] = "private"};
+static const char *const root_names[] = {[ROOT_READ_ONLY] = "read_only", [ROOT_OVERLAY] = "overlay"};
 _Static_assert(COUNT_OF(lease_names) == LEASE_CLASS_COUNT, "a name for each lease class");
 _Static_assert(COUNT_OF(loss_names) == NODE_LOSS_COUNT, "a name for each answer to a node's loss");
 _Static_assert(COUNT_OF(net_names) == NET_MODE_COUNT, "a name for each network mode");
+_Static_assert(COUNT_OF(root_names) == ROOT_MODE_COUNT, "a name for each kind of root");
 const struct names lease_class_names = {lease_names, COUNT_OF(lease_names)};
 const struct names node_loss_names = {loss_names, COUNT_OF(loss_names)};
 const struct names net_mode_names = {net_names, COUNT_OF(net_names)};
+const struct names root_mode_names = {root_names, COUNT_OF(root_names)};
 
 static const struct field array_rows[] = {
     FIELD_ROW(job_array, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
@@ -33,6 +37,15 @@ static const struct field array_rows[] = {
               .help = "tasks at a time; 0 = as many as fit"),
 };
 static const struct fields array_fields = FIELDS_TABLE("array", job_array, array_rows);
+
+static const struct field volume_rows[] = {
+    FIELD_ROW(job_volume, 1, "name", FIELD_STR, name, .flags = FIELD_REQUIRED, .max = MOUNT_NAME_MAX,
+              .help = "as the node names it"),
+    FIELD_ROW(job_volume, 2, "path", FIELD_STR, path, .max = VOLUME_PATH_MAX,
+              .help = "folder inside the sandbox; default /mnt/NAME"),
+    FIELD_ROW(job_volume, 3, "writable", FIELD_BOOL, writable, .help = "default: read-only"),
+};
+static const struct fields volume_fields = FIELDS_TABLE("volume", job_volume, volume_rows);
 
 static const struct field rows[] = {
     FIELD_ROW(job_spec, 1, "name", FIELD_STR, name, .max = JOB_NAME_MAX,
@@ -64,13 +77,19 @@ static const struct field rows[] = {
     FIELD_ROW(job_spec, 14, "on_node_loss", FIELD_ENUM, on_node_loss, .of = &node_loss_names,
               .help = "rerun, hold (ask a person) or fail"),
     FIELD_ROW(job_spec, 15, "network", FIELD_ENUM, network, .of = &net_mode_names,
-              .help = "none: loopback only; host: where policy allows it"),
+              .help = "none: loopback only; where policy allows it: host, or private, the node's network for jobs"),
     FIELD_ROW(job_spec, 16, "log_max", FIELD_SIZE, log_max_bytes, .max = (uint64_t)1 << 40,
               .help = "bytes kept of stdout and of stderr, first and last half; default 16Mi"),
     FIELD_ROW(job_spec, 20, "limits", FIELD_STRUCT, limits, .of = &job_limits_fields,
               .help = "beyond the resources: {swap: 1Gi, pin_cpus: true, io: {write_bps: 10Mi}}"),
     FIELD_ROW(job_spec, 30, "seccomp", FIELD_STR, seccomp, .flags = FIELD_ESCAPED, .max = JOB_SECCOMP_MAX,
               .help = "name of a system call profile, or the text of one (OCI JSON), where policy allows it"),
+    FIELD_ROW(job_spec, 40, "image", FIELD_STR, image, .max = MOUNT_NAME_MAX,
+              .help = "name of the image that is its root; default: the node's own programs"),
+    FIELD_ROW(job_spec, 41, "root", FIELD_ENUM, root, .of = &root_mode_names,
+              .help = "read_only, or overlay: everything in the image can be written, on the scratch"),
+    FIELD_ROW(job_spec, 42, "volumes", FIELD_LIST, volumes, .of = &volume_fields, .max = JOB_VOLUMES_MAX,
+              .help = "folders of the node: [{name: reference, path: /data, writable: false}]"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -150,6 +169,35 @@ static int check_resources(const struct resources *r, struct err *err)
     return 0;
 }
 
+static int complete_volume(struct job_volume *v, struct err *err)
+{
+    int rc = mount_name_check(v->name, err);
+    if (rc < 0 || v->path != NULL)
+        return rc < 0 ? rc : volume_path_check(v->path, err);
+    char path[sizeof VOLUME_PATH_DEFAULT + MOUNT_NAME_MAX];
+    snprintf(path, sizeof path, "%s%s", VOLUME_PATH_DEFAULT, v->name);
+    return str_set(&v->path, path) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int complete_root(struct job_spec *spec, struct err *err)
+{
+    if (spec->image != NULL && mount_name_check(spec->image, err) < 0)
+        return err_wrap(err, -EINVAL, "image");
+    if (spec->root == ROOT_OVERLAY && spec->image == NULL)
+        return err_set(err, -EINVAL, "root: an overlay needs an image");
+    struct job_volume *v = spec->volumes.v;
+    for (size_t i = 0; i < spec->volumes.count; i++) {
+        int rc = complete_volume(&v[i], err);
+        if (rc < 0)
+            return err_wrap(err, rc, "volumes[%zu]", i);
+        for (size_t k = 0; k < i; k++)
+            if (volume_paths_nest(v[k].path, v[i].path))
+                return err_set(err, -EINVAL, "volumes[%zu].path: '%s' and '%s' lie one inside the other", i,
+                               v[k].path, v[i].path);
+    }
+    return 0;
+}
+
 /* One text is a shell line, as people write it in files: "python3 a.py | gzip". */
 static int complete_command(struct job_spec *spec, struct err *err)
 {
@@ -220,10 +268,32 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
     if (r0 == 0)
         r0 = check_seccomp(spec, err);
     if (r0 == 0)
+        r0 = complete_root(spec, err);
+    if (r0 == 0)
         r0 = complete_command(spec, err);
     if (r0 == 0)
         r0 = complete_name(spec, err);
     return r0;
+}
+
+static int add_feature(struct strs *ret, const char *kind, const char *name, const char *mark)
+{
+    char text[FEATURE_NAME_MAX + 1];
+    snprintf(text, sizeof text, "%s%.*s%s", kind, MOUNT_NAME_MAX, name, mark);
+    return strs_add(ret, text);
+}
+
+int job_spec_features(const struct job_spec *spec, struct strs *ret)
+{
+    int rc = job_limits_features(&spec->limits, ret);
+    if (rc == 0 && spec->image != NULL)
+        rc = add_feature(ret, FEATURE_IMAGE, spec->image, "");
+    if (rc == 0 && spec->root == ROOT_OVERLAY)
+        rc = strs_add(ret, FEATURE_OVERLAY);
+    const struct job_volume *v = spec->volumes.v;
+    for (size_t i = 0; i < spec->volumes.count && rc == 0; i++)
+        rc = add_feature(ret, FEATURE_VOLUME, v[i].name, v[i].writable ? FEATURE_WRITABLE : "");
+    return rc;
 }
 
 uint32_t job_spec_tasks(const struct job_spec *spec)

@@ -7,6 +7,7 @@
 #define REEVE_BASE_JOB_SPEC_H
 
 #include "base/limits.h"
+#include "base/mount_name.h"
 
 #define JOB_NAME_MAX 63
 #define JOB_ARGS_MAX 1024            /* words in a command */
@@ -23,17 +24,26 @@
 #define SECCOMP_DEFAULT "default"
 #define SECCOMP_TRACE "trace"         /* the default, told instead of denied */
 #define SECCOMP_INLINE "inline"       /* in a policy: jobs may bring a profile */
+#define JOB_VOLUMES_MAX 6
 #define MONEY_MAX_OF_A_JOB (UINT64_C(1) << 52) /* micro-units; as MONEY_MICROS_MAX of base/policy.h */
 
 enum lease_class { LEASE_PATIENT, LEASE_FAST, LEASE_CLASS_COUNT };           /* 30 min, 10 s */
 enum node_loss { NODE_LOSS_RERUN, NODE_LOSS_HOLD, NODE_LOSS_FAIL, NODE_LOSS_COUNT };
-enum net_mode { NET_NONE, NET_HOST, NET_MODE_COUNT };
+enum net_mode { NET_NONE, NET_HOST, NET_PRIVATE, NET_MODE_COUNT };
+enum root_mode { ROOT_READ_ONLY, ROOT_OVERLAY, ROOT_MODE_COUNT };
 
 /* Task indices first..last; a job that is no array has count 0 in JSON and one task, index 0. */
 struct job_array {
     bool present;
     uint32_t first, last;
     uint32_t max_running; /* 0 = no cap */
+};
+
+/* A folder of the node, by the name that the node gives it. */
+struct job_volume {
+    char *name;
+    char *path;    /* inside; default /mnt/NAME */
+    bool writable;
 };
 
 struct job_spec {
@@ -51,19 +61,25 @@ struct job_spec {
     int64_t budget_micros;  /* of the job itself, all its tasks and attempts; 0 = none */
     uint32_t lease;         /* enum lease_class */
     uint32_t on_node_loss;  /* enum node_loss */
-    uint32_t network;       /* enum net_mode; host only where policy allows */
+    uint32_t network;       /* enum net_mode; host and private only where policy allows */
     uint64_t log_max_bytes; /* kept per stream; 0 = default (16Mi) */
     struct job_limits limits;
     char *seccomp;          /* name of a profile, or the text of one; NULL = the default */
+    char *image;            /* the root; NULL = the node's own */
+    uint32_t root;          /* enum root_mode; overlay only with an image */
+    struct list volumes;    /* struct job_volume; only what policy allows */
 };
 
 extern const struct fields job_spec_fields;
-extern const struct names lease_class_names, node_loss_names, net_mode_names;
+extern const struct names lease_class_names, node_loss_names, net_mode_names, root_mode_names;
 
 /* Defaults for what was left out (name, resources, cwd), a shell for a command that is one text with shell characters
  * in it, then everything a table row can't say: command or script, array order, names of generic resources and
  * variables. -EINVAL with the field's name first. Completing twice changes nothing. */
 int job_spec_complete(struct job_spec *spec, struct err *err) MUST_USE;
+/* The features a node must have (base/features.h): those of its limits, its image, its volumes. The caller clears it.
+ * -ENOMEM. */
+int job_spec_features(const struct job_spec *spec, struct strs *ret) MUST_USE;
 /* Number of tasks: 1, or last - first + 1. */
 uint32_t job_spec_tasks(const struct job_spec *spec);
 /* What a policy must list for this job: a profile's name, SECCOMP_TRACE or SECCOMP_INLINE; NULL: the default, which

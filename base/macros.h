@@ -34,6 +34,14 @@
 /* A state that the program's own logic rules out. Never for anything an outsider can cause. */
 #define BUG(what) assert(!(what))
 
+/* The same for a descriptor and CLEANUP(close_p). */
+#define TAKE_FD(fd)                                                                                \
+    (__extension__({                                                                               \
+        int take_fd_ = (fd);                                                                       \
+        (fd) = -1;                                                                                 \
+        take_fd_;                                                                                  \
+    }))
+
 /* CLEANUP(free_p) char *text = NULL; */
 static inline void free_p(void *pointer_to_pointer)
 {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/job_spec.h"
+#include "base/mount_name.h"
 #include "base/parse.h"
 
 static const char *const kind_names[] = {
@@ -53,6 +54,10 @@ static const struct field tenant_rows[] = {
               .help = "devices of nodes that its jobs may ask for: [fuse]"),
     FIELD_ROW(tenant_rule, 30, "seccomp", FIELD_STRS, seccomp, .max = 64,
               .help = "system call profiles its jobs may name; trace, inline; default: only default"),
+    FIELD_ROW(tenant_rule, 40, "volumes", FIELD_PAIRS, volumes, .max = 64,
+              .help = "volumes of nodes that its jobs may ask for: {reference: ro, results: rw}"),
+    FIELD_ROW(tenant_rule, 41, "network_private", FIELD_BOOL, network_private,
+              .help = "may its jobs ask for network: private"),
 };
 const struct fields tenant_rule_fields = FIELDS_TABLE("tenant", tenant_rule, tenant_rows);
 
@@ -137,6 +142,20 @@ static int check_seccomp(const struct tenant_rule *rule, struct err *err)
     return 0;
 }
 
+static int check_volumes(const struct tenant_rule *rule, struct err *err)
+{
+    for (size_t i = 0; i < rule->volumes.count; i++) {
+        const struct pair *p = &rule->volumes.v[i];
+        struct err inner = {0};
+        if (mount_name_check(p->key, &inner) < 0)
+            return err_set(err, -EINVAL, "tenants.%s.volumes.%s: %s", rule->path, p->key, err_text(&inner));
+        if (strcmp(p->value, VOLUME_READ) != 0 && strcmp(p->value, VOLUME_WRITE) != 0)
+            return err_set(err, -EINVAL, "tenants.%s.volumes.%s: '%s' is neither " VOLUME_READ " nor " VOLUME_WRITE,
+                           rule->path, p->key, p->value);
+    }
+    return 0;
+}
+
 static int check_tenants(struct list *tenants, struct err *err)
 {
     struct tenant_rule *rules = tenants->v;
@@ -149,7 +168,8 @@ static int check_tenants(struct list *tenants, struct err *err)
             return err_set(err, -EINVAL, "tenants.%s: is there twice", path);
         if (strcmp(path, TENANT_ROOT) != 0 && parse_tenant_path(path, &inner) < 0)
             return err_set(err, -EINVAL, "tenants.%s: %s", path, err_text(&inner));
-        if (check_generic(&rules[i].quota.max.generic, "tenants: quota.generic", err) < 0)
+        if (check_generic(&rules[i].quota.max.generic, "tenants: quota.generic", err) < 0 ||
+            check_volumes(&rules[i], err) < 0)
             return -EINVAL;
         if (check_seccomp(&rules[i], err) < 0)
             return -EINVAL;

@@ -57,6 +57,8 @@ struct tenant_rule {
     bool network_host;       /* may jobs ask for network: host */
     struct strs devices;     /* names its jobs may ask for in limits.devices */
     struct strs seccomp;     /* profiles its jobs may name, "trace", "inline"; none = what its parent says */
+    struct pairs volumes;    /* name -> "ro" or "rw": which its jobs may ask for, and whether to write */
+    bool network_private;    /* may jobs ask for network: private */
     uint32_t weight;         /* fair share among siblings; 0 = default 1 */
 };
 struct price_version {
@@ -87,6 +89,8 @@ struct policy_change {
     struct strs admins;            /* when set_admins */
     bool set_admins;
 };
+#define VOLUME_READ "ro"
+#define VOLUME_WRITE "rw"
 extern const struct fields tenant_rule_fields, quota_rule_fields, budget_rule_fields;
 extern const struct fields price_version_fields, policy_file_fields, policy_change_fields;
 

@@ -199,6 +199,41 @@ static int set_network(void *into, const char *value, struct err *err)
     return set_enum(&spec_of(into)->network, &net_mode_names, value, err);
 }
 
+static int set_image(void *into, const char *value, struct err *err)
+{
+    int rc = mount_name_check(value, err);
+    return rc < 0 ? rc : replace_text(&spec_of(into)->image, value, err);
+}
+
+static int set_root(void *into, const char *value, struct err *err)
+{
+    return set_enum(&spec_of(into)->root, &root_mode_names, value, err);
+}
+
+/* NAME[=PATH][:rw] */
+static int set_volume(void *into, const char *value, struct err *err)
+{
+    struct list *l = &spec_of(into)->volumes;
+    size_t len = strlen(value), name_len;
+    bool writable = len > 3 && strcmp(value + len - 3, ":rw") == 0;
+    len -= writable ? 3 : 0;
+    const char *equals = memchr(value, '=', len);
+    name_len = equals != NULL ? (size_t)(equals - value) : len;
+    if (l->count == JOB_VOLUMES_MAX)
+        return err_set(err, -EINVAL, "at most %d volumes", JOB_VOLUMES_MAX);
+    struct job_volume *v = realloc(l->v, (l->count + 1) * sizeof *v);
+    if (v == NULL)
+        return err_set(err, -ENOMEM, "out of memory");
+    l->v = v;
+    v += l->count++;
+    *v = (struct job_volume){.name = strndup(value, name_len), .writable = writable};
+    if (equals != NULL)
+        v->path = strndup(equals + 1, len - name_len - 1);
+    if (v->name == NULL || (equals != NULL && v->path == NULL))
+        return err_set(err, -ENOMEM, "out of memory");
+    return mount_name_check(v->name, err);
+}
+
 static int set_lease(void *into, const char *value, struct err *err)
 {
     return set_enum(&spec_of(into)->lease, &lease_class_names, value, err);
@@ -245,6 +280,10 @@ static const struct option_row job_option_rows[] = {
     CALL("name", 'n', "NAME", set_name, "name of the job, for people"),
     CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),
     CALL("label", 'l', "NAME=VALUE", set_label, "for reports; may be repeated"),
+    CALL("network", 0, "none|host|private", set_network, "host and private only where policy allows it"),
+    CALL("image", 0, "NAME", set_image, "the image that is its root; default: the node's own programs"),
+    CALL("root", 0, "read_only|overlay", set_root, "overlay: everything in the image can be written, on the scratch"),
+    CALL("volume", 0, "NAME[=PATH][:rw]", set_volume, "a folder of the node, at /mnt/NAME or PATH; may be repeated"),
     CALL("seccomp", 0, "NAME|FILE", set_seccomp, "system call profile: a name or a file, where policy allows it"),
     CALL("lease", 0, "patient|fast", set_lease, "fast: restarted elsewhere within seconds of a silent node"),
     CALL("on-node-loss", 0, "rerun|hold|fail", set_node_loss, "what happens when the node is lost"),

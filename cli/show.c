@@ -67,6 +67,23 @@ static void put_limits(struct buf *out, const struct job_limits *limits)
     buf_fini(&text);
 }
 
+static void put_root(struct buf *out, const struct job_spec *s)
+{
+    const struct job_volume *v = s->volumes.v;
+    if (s->image != NULL) {
+        line(out, "image");
+        format_safe(out, s->image);
+        buf_addf(out, "   %s\n", names_get(&root_mode_names, s->root));
+    }
+    for (size_t i = 0; i < s->volumes.count; i++) {
+        line(out, i == 0 ? "volumes" : "");
+        format_safe(out, v[i].name);
+        buf_add_str(out, " at ");
+        format_safe(out, v[i].path);
+        buf_add_str(out, v[i].writable ? ", writable\n" : "\n");
+    }
+}
+
 static void put_spec(struct buf *out, const struct job_spec *s)
 {
     if (s->command.count > 0) {
@@ -86,12 +103,13 @@ static void put_spec(struct buf *out, const struct job_spec *s)
         buf_addf(out, "   priority %d", s->priority);
     if (s->retries > 0)
         buf_addf(out, "   retries %u", s->retries);
-    if (s->network == NET_HOST)
-        buf_add_str(out, "   network host");
+    if (s->network != NET_NONE)
+        buf_addf(out, "   network %s", names_get(&net_mode_names, s->network));
     if (job_spec_seccomp(s) != NULL)
         buf_addf(out, "   seccomp %s", job_spec_seccomp(s));
     buf_add_str(out, "\n");
     put_limits(out, &s->limits);
+    put_root(out, s);
     if (s->labels.count == 0)
         return;
     line(out, "labels");

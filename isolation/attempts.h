@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "isolation/cgroup.h"
+#include "isolation/sandbox_ids.h"
 
 #define ATTEMPTS_MAX 4096
-#define SLOT_IDS 65536u
 
 /* Its groups are being taken down: killed until empty, read, removed; then `reply` goes out. */
 struct removal {
@@ -35,6 +35,7 @@ struct attempt {
     unsigned parts;        /* hierarchies on demand that it has a group in */
     struct cg_cpus cpus;   /* pinned to; empty: it isn't */
     uint64_t guarantee;    /* bytes of memory.min */
+    uint32_t image; /* for images_release(), 0 */
     struct removal removal;
 };
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PACKET_FDS_MAX 12
+#define PACKET_FDS_MAX 20
 
 /* 0 or -errno; EINTR handled. */
 int packet_send(int sock, const void *bytes, size_t size, const int *fds, size_t fds_count);

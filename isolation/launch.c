@@ -197,10 +197,54 @@ static int limit_groups(struct warden *w, const struct launch *l, const struct s
     return rc;
 }
 
-/* Sends the clone request with everything the sandbox will own; our copies are closed. */
-static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_spec *spec, const int *given)
+static uint32_t first_id(const struct warden *w, const struct launch *l)
 {
-    struct zygote_request request = {.magic = ZYGOTE_MAGIC, .tag = l->tag, .spec = *spec};
+    return w->options.uid_base + attempts_slot(&w->attempts, l->attempt) * SLOT_IDS;
+}
+
+/* What is to be mounted inside, in the order in which the sandbox takes it. Attached nowhere: closed is gone. */
+struct launch_mounts {
+    int fds[1 + JOB_VOLUMES_MAX];
+    size_t count;
+};
+
+static void close_mounts(struct launch_mounts *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        close_p(&m->fds[i]);
+    m->count = 0;
+}
+
+/* STEP_NONE, or the step that failed, with *ret_rc and a line in the log. */
+static enum launch_step open_mounts(struct warden *w, const struct launch *l, const struct root_spec *root,
+                                    struct launch_mounts *m, int *ret_rc)
+{
+    struct err err = {0};
+    int fd = 0;
+    enum launch_step step = STEP_IMAGE;
+    if (root->image[0] != '\0') {
+        fd = images_take(&w->images, root, first_id(w, l), &l->attempt->image, &err);
+        if (fd >= 0)
+            m->fds[m->count++] = fd;
+    }
+    for (uint32_t i = 0; fd >= 0 && i < root->volumes_count; i++) {
+        step = STEP_VOLUME;
+        fd = volumes_take(&w->volumes, &root->volumes[i], first_id(w, l), &err);
+        if (fd >= 0)
+            m->fds[m->count++] = fd;
+    }
+    if (fd >= 0)
+        return STEP_NONE;
+    log_line(LOG_WARN, "launch.root", "error=%s", log_quote(err.text));
+    *ret_rc = fd;
+    return step;
+}
+
+/* Sends the clone request with everything the sandbox will own; our copies are closed. */
+static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_spec *spec, const int *given,
+                      const struct launch_mounts *mounts, const struct network_end *end)
+{
+    struct zygote_request request = {.magic = ZYGOTE_MAGIC, .tag = l->tag, .spec = *spec, .end = *end};
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
@@ -233,6 +277,8 @@ static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_s
         request.flags |= ZYGOTE_TRACE;
         fds[count++] = given[LAUNCH_FD_SECCOMP];
     }
+    for (size_t i = 0; i < mounts->count; i++)
+        fds[count++] = mounts->fds[i];
     return fd_send_packet(w->zygote, &request, sizeof request, fds, count);
 }
 
@@ -277,9 +323,20 @@ void launch_begin(struct warden *w, const struct op_request *request, int *fds, 
         fail(w, l, STEP_CGROUP, -rc);
         return;
     }
-    rc = ask_zygote(w, l, &request->sandbox, fds);
+    CLEANUP(close_mounts) struct launch_mounts mounts = {.count = 0};
+    enum launch_step step = open_mounts(w, l, &request->sandbox.root, &mounts, &rc);
+    struct network_end end = {0};
+    if (step == STEP_NONE && request->sandbox.network == NET_PRIVATE) {
+        rc = network_end(&w->network, attempts_slot(&w->attempts, attempt), &end);
+        l->joins_network = end.address != 0;
+        step = rc < 0 ? STEP_NETWORK : STEP_NONE;
+    }
+    if (step == STEP_NONE) {
+        rc = ask_zygote(w, l, &request->sandbox, fds, &mounts, &end);
+        step = STEP_CLONE;
+    }
     if (rc < 0) {
-        fail(w, l, STEP_CLONE, -rc);
+        fail(w, l, step, -rc);
         return;
     }
     /* While the zygote clones. What it makes waits for "go", which it gets when every limit was read back. */
@@ -316,10 +373,17 @@ static int open_proc(pid_t pid, int pidfd)
 static int map_ids(struct warden *w, const struct launch *l)
 {
     char text[48];
-    uint64_t base = w->options.uid_base + (uint64_t)attempts_slot(&w->attempts, l->attempt) * SLOT_IDS;
-    snprintf(text, sizeof text, "0 %" PRIu64 " %u", base, SLOT_IDS);
+    snprintf(text, sizeof text, "0 %" PRIu32 " %u", first_id(w, l), SLOT_IDS);
     int rc = cg_file_write(l->proc, ".", "uid_map", text);
     return rc < 0 ? rc : cg_file_write(l->proc, ".", "gid_map", text);
+}
+
+static int join_network(struct warden *w, const struct launch *l)
+{
+    if (!l->joins_network)
+        return 0;
+    CLEANUP(close_p) int namespace = openat(l->proc, "ns/net", O_RDONLY | O_CLOEXEC);
+    return namespace < 0 ? -errno : network_join(&w->network, first_id(w, l) / SLOT_IDS, namespace);
 }
 
 static int say(const struct launch *l, uint32_t kind)
@@ -346,6 +410,11 @@ void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pid
         fail(w, l, STEP_IDMAP, -rc);
         return;
     }
+    rc = join_network(w, l);
+    if (rc < 0) {
+        fail(w, l, STEP_NETWORK, -rc);
+        return;
+    }
     rc = cg_attach(&w->cg, l->attempt->group, l->attempt->parts, reply->pid);
     rc = rc < 0 ? rc : cg_check_member(&w->cg, l->attempt->group, l->attempt->parts, l->proc);
     rc = rc < 0 ? rc : say(l, LAUNCH_GO);
@@ -361,7 +430,8 @@ static void protect_keeper(struct warden *w, struct launch *l)
 {
     int rc = cg_file_write(l->proc, ".", "oom_score_adj", w->cg.protect ? "-1000" : "0");
     rc = rc < 0 ? rc : say(l, LAUNCH_RUN);
-    if (rc < 0)
+    bool is_gone = rc == -ESRCH || rc == -EPIPE || rc == -ECONNRESET; /* why, lies unread in its socket */
+    if (rc < 0 && !is_gone)
         fail(w, l, STEP_OOM, -rc);
     else
         l->state = LAUNCH_STARTING;
@@ -381,6 +451,8 @@ void launch_on_word(struct warden *w, struct launch *l)
 {
     struct launch_word word;
     ssize_t n = fd_recv_packet(l->sock, &word, sizeof word, NULL, NULL);
+    if (n == -ECONNRESET) /* it ended without reading our word; what it said comes after this */
+        n = fd_recv_packet(l->sock, &word, sizeof word, NULL, NULL);
     if (n != (ssize_t)sizeof word)
         fail(w, l, l->state == LAUNCH_CLONING ? STEP_CLONE : STEP_FORK, ECHILD);
     else if (word.kind == LAUNCH_READY && l->state == LAUNCH_BUILDING)

@@ -29,6 +29,7 @@ struct launch {
     struct attempt *attempt;
     int sock;             /* to the sandbox */
     int proc;             /* /proc/PID of the keeper */
+    bool joins_network;   /* the node's, for jobs */
 };
 
 /* Takes the fds in any case. Answers by itself, now or later. */

@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -42,23 +40,13 @@ static int set_hostname(struct sandbox *s)
     return sethostname(s->spec.hostname, strlen(s->spec.hostname)) < 0 ? -errno : 0;
 }
 
-static int raise_loopback(struct sandbox *s)
-{
-    if (s->spec.network == NET_HOST)
-        return 0;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    int rc = ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? -errno : 0;
-    close(fd);
-    return rc;
-}
-
 static int make_pipes(struct sandbox *s)
 {
     int out[2], err[2];
     if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
+        return -errno;
+    /* So that the job may open them by name: /dev/stdout. */
+    if (fchown(out[1], JOB_ID, JOB_ID) < 0 || fchown(err[1], JOB_ID, JOB_ID) < 0)
         return -errno;
     s->out_read = out[0], s->out_write = out[1];
     s->err_read = err[0], s->err_write = err[1];
@@ -83,6 +71,7 @@ static int fork_payload(struct sandbox *s)
     close_fd(&s->err_write);
     close_fd(&s->args);
     close_fd(&s->filter);
+    close_fd(&s->ruleset);
     return 0;
 }
 
@@ -126,14 +115,20 @@ static const struct step_row {
     {STEP_IDS, enter_ids},
     {STEP_CGROUPNS, enter_cgroupns},
     {STEP_PIPES, make_pipes},
+    {STEP_IMAGE, sandbox_image_check},
+    {STEP_PROC, sandbox_root_new_proc},
+    {STEP_SCRATCH, sandbox_root_new_scratch},
+    {STEP_ROOT, sandbox_root_open},
+    {STEP_LANDLOCK, sandbox_root_rules}, /* about file systems, not paths: their places come later */
     {STEP_FORK, fork_payload},
     {STEP_FORK, say_ready},
     {STEP_HOSTNAME, set_hostname},
-    {STEP_NETWORK, raise_loopback},
+    {STEP_NETWORK, sandbox_network},
     {STEP_ROOT, sandbox_root_attach},
     {STEP_PROC, sandbox_root_proc},
     {STEP_MASKS, sandbox_root_masks},
     {STEP_SCRATCH, sandbox_root_scratch},
+    {STEP_VOLUME, sandbox_root_volumes},
     {STEP_PIVOT, sandbox_root_pivot},
     {STEP_NSLIMIT, sandbox_root_nslimit}, /* each mount made by fd counts as a namespace: after them */
     {STEP_CAPS, drop_keeper_caps},
@@ -203,7 +198,11 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
     if ((request->flags & ZYGOTE_OOM_EVENT) != 0)
         s->oom_event = fds[next++];
     if ((request->flags & ZYGOTE_TRACE) != 0)
-        s->trace = fds[next];
+        s->trace = fds[next++];
+    if (s->spec.root.image[0] != '\0')
+        s->image = fds[next++];
+    for (uint32_t i = 0; i < s->spec.root.volumes_count; i++)
+        s->volumes[i] = fds[next++];
     close_fd(&cgroup);
     close(ZYGOTE_SOCKET_FD);
     int null = open(OUTER_TEMPLATE "/dev/null", O_RDWR | O_CLOEXEC);
@@ -217,8 +216,11 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
 noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sandbox_filter *floor)
 {
     struct sandbox *s = &box;
-    *s = (struct sandbox){.spec = request->spec, .floor = floor, .oom_event = -1, .trace = -1, .listener = -1,
-                          .root = -1, .proc = -1, .sysctl = -1, .gate = -1};
+    *s = (struct sandbox){.spec = request->spec, .end = request->end, .floor = floor, .oom_event = -1, .trace = -1,
+                          .listener = -1, .root = -1, .proc = -1, .sysctl = -1, .scratch = -1, .shm = -1, .image = -1,
+                          .ruleset = -1, .gate = -1};
+    for (size_t i = 0; i < COUNT_OF(s->volumes); i++)
+        s->volumes[i] = -1;
     take_fds(s, request, fds);
     if (!wait_word(s, LAUNCH_GO))
         _exit(1);

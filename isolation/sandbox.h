@@ -14,15 +14,17 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
+#include "isolation/sandbox_ids.h"
 #include "isolation/spec/step.h"
 #include "isolation/zygote.h"
 
-#define JOB_ID 1000
 #define JOB_NAME "job"
 
 /* As the zygote left it: its "/" holds these, and nothing of the host. */
 #define OUTER_TEMPLATE "/t" /* the root of all sandboxes, read-only */
 #define OUTER_NEW "/n"      /* where a sandbox attaches its own copy */
+#define OUTER_LOWER "/l"    /* an image, while an overlay is put over it */
+#define OUTER_UPPER "/u"    /* the scratch, while an overlay is made on it */
 
 struct sandbox_filter {
     unsigned short count;
@@ -31,12 +33,15 @@ struct sandbox_filter {
 
 struct sandbox {
     struct sandbox_spec spec;
+    struct network_end end;
     const struct sandbox_filter *floor;
     int filter;                                      /* of this job, above the floor: instructions */
     int trace, listener;                             /* of a traced job: the file, and what its calls come by; -1 */
     int launch, args, exit, control, oom, oom_event; /* oom_event -1: v2, where oom itself is polled */
     int out_file, err_file;                          /* for what no agent took from the pipes */
-    int root, proc, sysctl;                          /* while the root is built */
+    int root, proc, sysctl, scratch, shm;            /* while the root is built */
+    int image, volumes[JOB_VOLUMES_MAX];             /* mounts, attached nowhere yet; -1 */
+    int ruleset;                                     /* Landlock's, -1 */
     int out_read, out_write, err_read, err_write;
     int gate;      /* keeper's end of the socketpair to the payload, until it runs */
     pid_t payload;
@@ -51,12 +56,22 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
  * -errno, and what it was about. */
 int sandbox_template_build(const struct zygote_devices *devices, const char **ret_what);
 
+/* sandbox_image.c: s->root out of s->image, attached nowhere; then at OUTER_NEW, with our /dev and /sys on it. */
+int sandbox_image_open(struct sandbox *s);
+int sandbox_image_attach(struct sandbox *s);
 /* Steps of sandbox.c's table: 0 or -errno. */
+int sandbox_network(struct sandbox *s);
+int sandbox_image_check(struct sandbox *s); /* without real folders for /dev, /proc, /sys and /tmp it is none */
+int sandbox_root_new_proc(struct sandbox *s);
+int sandbox_root_new_scratch(struct sandbox *s); /* and shared memory */
+int sandbox_root_open(struct sandbox *s);
+int sandbox_root_rules(struct sandbox *s); /* s->ruleset */
 int sandbox_root_attach(struct sandbox *s);
 int sandbox_root_proc(struct sandbox *s);
 int sandbox_root_nslimit(struct sandbox *s);
 int sandbox_root_masks(struct sandbox *s);
 int sandbox_root_scratch(struct sandbox *s);
+int sandbox_root_volumes(struct sandbox *s);
 int sandbox_root_pivot(struct sandbox *s);
 
 /* In the payload's process: never returns. `gate` carries a struct launch_word up when a step fails. */

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -17,10 +18,12 @@
 #include <unistd.h>
 
 #include "isolation/keeper_sys.h"
+#include "isolation/landlock.h"
 #include "isolation/sandbox.h"
 #include "isolation/sandbox_args.h"
 
 #define GATE_FD 3
+#define RULESET_FD 4 /* until it was entered */
 #define SCRIPT_PATH "/tmp/.script"
 #define PROGRAM_PATH_MAX 4096
 
@@ -56,12 +59,14 @@ static int settle_fds(struct payload *p, int gate)
 {
     struct sandbox *s = p->box;
     gate = fcntl(gate, F_DUPFD_CLOEXEC, 64); /* out of the way of what is read below */
-    if (gate < 0 || dup2(s->out_write, 1) < 0 || dup2(s->err_write, 2) < 0)
+    int ruleset = s->ruleset < 0 ? -1 : fcntl(s->ruleset, F_DUPFD_CLOEXEC, 64);
+    if (gate < 0 || (s->ruleset >= 0 && ruleset < 0) || dup2(s->out_write, 1) < 0 || dup2(s->err_write, 2) < 0)
         return -errno;
     int rc = sandbox_args_load(s->args, &p->args);
     if (rc == 0 && sandbox_filter_load(s->filter, &p->filter) < 0)
         rc = -EBADMSG;
-    if (dup3(gate, GATE_FD, O_CLOEXEC) < 0 || close_range(GATE_FD + 1, ~0U, 0) < 0)
+    if (dup3(gate, GATE_FD, O_CLOEXEC) < 0 || (ruleset >= 0 && dup3(ruleset, RULESET_FD, O_CLOEXEC) < 0) ||
+        close_range((unsigned)(ruleset >= 0 ? RULESET_FD : GATE_FD) + 1, ~0U, 0) < 0)
         _exit(1); /* no gate to say it through: the keeper sees the launch end without a word */
     return rc;
 }
@@ -140,6 +145,24 @@ static int settle_process(struct payload *p)
     sigemptyset(&none);
     umask(022);
     return setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
+}
+
+/* One of its own. A user may have 200 keys at a time, and the kernel takes ended jobs' off that count a moment later:
+ * what a job has otherwise is the zygote's, which is empty too. */
+static int join_keyring(struct payload *p)
+{
+    (void)p;
+    bool joined = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0;
+    return joined || errno == ENOSYS || errno == EDQUOT ? 0 : -errno;
+}
+
+static int enter_rules(struct payload *p)
+{
+    if (p->box->ruleset < 0)
+        return 0;
+    int rc = landlock_enter(RULESET_FD);
+    close(RULESET_FD);
+    return rc;
 }
 
 int sandbox_filter_load(int fd, struct sandbox_filter *ret)
@@ -270,7 +293,8 @@ static const struct payload_step_row {
     int (*run)(struct payload *p);
 } steps[] = {
     {STEP_RLIMITS, set_limits}, {STEP_RLIMITS, settle_process}, {STEP_USER, become_job},
-    {STEP_CAPS, drop_caps},     {STEP_SECCOMP, load_floor},       {STEP_SECCOMP, load_own_filter},
+    {STEP_KEYRING, join_keyring}, {STEP_CAPS, drop_caps},     {STEP_LANDLOCK, enter_rules},
+    {STEP_SECCOMP, load_floor},   {STEP_SECCOMP, load_own_filter},
 };
 
 noreturn void sandbox_payload(struct sandbox *s, int gate)

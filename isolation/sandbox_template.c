@@ -14,11 +14,12 @@
 
 #include "isolation/keeper_sys.h"
 #include "isolation/sandbox.h"
+#include "isolation/sandbox_mount.h"
 
 #define COPY_BYTES_MAX (4u << 20)
 #define STAGE "/tmp" /* the host's folder under which the outer root is put together, in our own mount namespace */
 
-static const char *const folders[] = {"proc", "sys",     "dev", "dev/shm", "tmp",      "run",
+static const char *const folders[] = {"proc", "sys",     "dev", "dev/shm", "tmp",      "run", "mnt",
                                       "var",  "var/lib", "etc", "etc/ssl", "etc/ld.so.conf.d"};
 
 static const struct link_row {
@@ -58,33 +59,6 @@ static const char *const host_folders[] = {
 };
 static const char *const usr_family[] = {"bin", "sbin", "lib", "lib64", "lib32", "libx32"};
 
-static int set_attr(int fd, uint64_t attr, unsigned flags)
-{
-    struct mount_attr set = {.attr_set = attr};
-    return mount_setattr(fd, "", AT_EMPTY_PATH | flags, &set, sizeof set) < 0 ? -errno : 0;
-}
-
-static int new_tmpfs(const char *size, const char *inodes, unsigned attr)
-{
-    int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-    if (fs < 0)
-        return -errno;
-    int fd = -1;
-    if (fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) == 0 &&
-        fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", inodes, 0) == 0 &&
-        fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) == 0 &&
-        fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-        fd = fsmount(fs, FSMOUNT_CLOEXEC, attr);
-    int rc = fd < 0 ? -errno : fd;
-    close(fs);
-    return rc;
-}
-
-static int attach(int mount_fd, int dir, const char *path)
-{
-    return move_mount(mount_fd, "", dir, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
-}
-
 /* Binds the host's `path` with everything below it read-only onto the same path of the template. */
 static int bind_host(int root, const char *path)
 {
@@ -93,9 +67,9 @@ static int bind_host(int root, const char *path)
     int fd = open_tree(AT_FDCWD, host, OPEN_TREE_CLONE | AT_RECURSIVE | OPEN_TREE_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int rc = set_attr(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, AT_RECURSIVE);
+    int rc = mount_set(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, AT_RECURSIVE);
     if (rc == 0)
-        rc = attach(fd, root, path);
+        rc = mount_on_folder(fd, root, path);
     close(fd);
     return rc;
 }
@@ -245,7 +219,7 @@ static int freeze(int root)
                  ? -errno
                  : 0;
     close(fs);
-    return rc < 0 ? rc : set_attr(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0);
+    return rc < 0 ? rc : mount_set(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0);
 }
 
 /* A /proc without any mask: the kernel lets a user namespace mount its own only where it sees such a one. */
@@ -255,7 +229,7 @@ static int mount_outer_proc(int outer)
     if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         return -errno;
     int fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-    int rc = fd < 0 ? -errno : attach(fd, outer, "proc");
+    int rc = fd < 0 ? -errno : mount_on_folder(fd, outer, "proc");
     close(fs);
     close_fd(&fd);
     return rc;
@@ -275,17 +249,17 @@ int sandbox_template_build(const struct zygote_devices *devices, const char **wh
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return -errno;
     *what = "tmpfs";
-    int outer = new_tmpfs("64k", "16", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    int outer = mount_tmpfs("64k", "16", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (outer < 0)
         return outer;
-    int root = new_tmpfs("16m", "1024", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    int root = mount_tmpfs("16m", "1024", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     if (root < 0)
         return root;
-    int rc = attach(outer, AT_FDCWD, STAGE);
-    static const char *const outer_folders[] = {"t", "n", "proc"};
+    int rc = mount_on_path(outer, STAGE);
+    static const char *const outer_folders[] = {"t", "n", "l", "u", "proc"};
     EACH(i, outer_folders)
         rc = rc < 0 ? rc : make_folder(outer, outer_folders[i]);
-    rc = rc < 0 ? rc : attach(root, outer, "t");
+    rc = rc < 0 ? rc : mount_on_folder(root, outer, "t");
     rc = rc < 0 ? rc : fill(root, what);
     if (rc < 0)
         return rc;

@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -18,6 +20,8 @@
 
 #include "base/io/fd.h"
 #include "base/io/log.h"
+#include "isolation/landlock.h"
+#include "isolation/subids.h"
 
 #define STOP_TIME_US UINT64_C(10000000)
 
@@ -74,6 +78,26 @@ static int open_signals(struct err *err)
     return fd < 0 ? err_set(err, -errno, "signalfd: %s", strerror(errno)) : fd;
 }
 
+/* What is mounted for jobs is nobody else's to see, and goes with us; what the host mounts later still comes in. */
+static int open_mounts(struct warden *w, struct err *err)
+{
+    const struct warden_options *o = &w->options;
+    bool any = o->images != NULL || o->volumes.count > 0;
+    if (any && (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0))
+        return err_set(err, -errno, "own mount namespace: %s", strerror(errno));
+    int rc = images_open(&w->images, o->images, err);
+    for (int i = 0; rc == 0 && i < o->volumes.count; i++)
+        rc = volumes_add(&w->volumes, o->volumes.text[i], err);
+    return rc < 0 ? rc : network_open(&w->network, o->private_net, err);
+}
+
+static int check_ids(const struct warden *w, struct err *err)
+{
+    uint64_t count = (uint64_t)w->attempts.slots * SLOT_IDS;
+    int rc = subids_check("/etc/subuid", w->options.uid_base, count, err);
+    return rc < 0 ? rc : subids_check("/etc/subgid", w->options.uid_base, count, err);
+}
+
 static int start(struct warden *w, struct err *err)
 {
     int rc = warden_preflight(err);
@@ -84,6 +108,9 @@ static int start(struct warden *w, struct err *err)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
+    rc = open_mounts(w, err); /* before any folder is entered or opened */
+    if (rc < 0)
+        return rc;
     if (chdir(w->options.dir) < 0)
         return err_set(err, -errno, "--dir '%s': %s", w->options.dir, strerror(errno));
     rc = warden_filters_open(w, err); /* while there is nothing yet that a failure would leave behind */
@@ -101,6 +128,9 @@ static int start(struct warden *w, struct err *err)
     if (rc < 0)
         return rc;
     w->attempts.slots = MIN((UINT32_MAX - 1 - w->options.uid_base) / SLOT_IDS, ATTEMPTS_MAX);
+    rc = check_ids(w, err);
+    if (rc < 0)
+        return rc;
     cg_list(&w->cg, adopt, w);
     rc = warden_zygote_start(w, err);
     return rc < 0 ? rc : warden_agent_start(w, err);
@@ -253,6 +283,9 @@ static void finish(struct warden *w)
     while (waitpid(w->zygote_pid, &status, 0) < 0 && errno == EINTR)
         continue;
     cg_close(&w->cg, w->options.kill_on_exit);
+    images_close(&w->images);
+    volumes_close(&w->volumes);
+    network_close(&w->network);
     log_line(LOG_INFO, "warden.stopped", "attempts_left=%" PRIu32, w->attempts.top);
 }
 
@@ -274,8 +307,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "reeve-warden: %s\n", err.text);
         return 1;
     }
-    log_line(LOG_INFO, "warden.ready", "cgroup=%s v2=%d keeper_protected=%d slots=%" PRIu32, w->options.cgroup,
-             w->cg.at[w->cg.of[CG_MEMORY]].v2, w->cg.protect, w->attempts.slots);
+    log_line(LOG_INFO, "warden.ready", "cgroup=%s v2=%d keeper_protected=%d landlock=%d slots=%" PRIu32,
+             w->options.cgroup, w->cg.at[w->cg.of[CG_MEMORY]].v2, w->cg.protect, landlock_abi(), w->attempts.slots);
     while (!is_done(w))
         turn(w);
     finish(w);

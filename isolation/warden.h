@@ -14,7 +14,10 @@
 #include "isolation/attempts.h"
 #include "isolation/cgroup.h"
 #include "isolation/filters.h"
+#include "isolation/images.h"
 #include "isolation/launch.h"
+#include "isolation/network.h"
+#include "isolation/volumes.h"
 
 #define LAUNCHES_MAX 64
 #define SEND_TIMEOUT_S 5
@@ -30,6 +33,9 @@ struct warden_options {
     const char *dir, *cgroup, *agent, *keeper;
     const char *seccomp; /* the reeve-seccomp program; NULL: beside the keeper */
     const char *profiles; /* folder of seccomp profiles; NULL: only our own */
+    const char *images;      /* NULL: none */
+    const char *private_net; /* NULL: none */
+    struct text_list volumes;
     uint32_t uid_base;
     uid_t agent_uid;
     gid_t agent_gid;
@@ -57,6 +63,9 @@ struct warden {
     struct node_device devices[NODE_DEVICES_MAX];
     struct filters filters;
     int compiler; /* the reeve-seccomp program */
+    struct images images;
+    struct volumes volumes;
+    struct network network;
     struct launch launches[LAUNCHES_MAX];
     struct agent_process agent;
     int zygote, signals; /* zygote: its socket */

@@ -63,6 +63,8 @@ void warden_forget(struct warden *w, struct attempt *attempt)
     struct err err = {0};
     if (cg_guarantee(&w->cg, attempt->guarantee, false, &err) < 0)
         log_line(LOG_WARN, "guarantee", "error=%s", log_quote(err.text));
+    images_release(&w->images, attempt->image);
+    network_leave(&w->network, w->options.uid_base / SLOT_IDS + attempts_slot(&w->attempts, attempt));
     attempts_drop(&w->attempts, attempt);
 }
 
@@ -189,6 +191,8 @@ static void on_able(struct warden *w, const struct op_request *request, int *fds
         struct op_reply reply;
         struct node_abilities able;
     } packet = {reply_to(request, OP_DONE), w->cg.able};
+    images_offer(&w->images, &packet.able.root);
+    volumes_offer(&w->volumes, &packet.able.root);
     send_packet(w, &packet, sizeof packet);
 }
 

@@ -37,6 +37,11 @@ static int set_io_device(void *object, const char *text, struct err *err)
     return add_text(&((struct warden_options *)object)->io_devices, text, CG_IO_DEVICES_MAX - 1, err);
 }
 
+static int set_volume(void *object, const char *text, struct err *err)
+{
+    return add_text(&((struct warden_options *)object)->volumes, text, VOLUMES_MAX, err);
+}
+
 static const struct option_row rows[] = {
     {.name = "dir", .value = "DIR", .kind = OPTION_PATH, PLACE(dir), .required = true, .help = "the system's folder"},
     {.name = "cgroup", .value = "NAME", .kind = OPTION_CALL, PLACE(cgroup), .set = set_cgroup, .required = true,
@@ -60,6 +65,12 @@ static const struct option_row rows[] = {
      .help = "a device that jobs may be given by this name"},
     {.name = "io-device", .value = "PATH", .kind = OPTION_CALL, PLACE(io_devices), .set = set_io_device,
      .repeated = true, .help = "a block device, or a path on one, that io limits apply to beside DIR's"},
+    {.name = "images", .value = "DIR", .kind = OPTION_PATH, PLACE(images),
+     .help = "folder of images, root's alone, that jobs may have as their root"},
+    {.name = "volume", .value = "NAME=PATH[:ro][:noexec]", .kind = OPTION_CALL, PLACE(volumes), .set = set_volume,
+     .repeated = true, .help = "a folder that jobs may be given by this name"},
+    {.name = "private-net", .value = "BRIDGE=ADDRESS/PREFIX[:route]", .kind = OPTION_PATH, PLACE(private_net),
+     .help = "the node's network for jobs: a bridge and its address"},
     {.name = "at-root", .kind = OPTION_FLAG, PLACE(at_root),
      .help = "where our own group is shared (v2): groups at the root of the hierarchy"},
     {.name = "kill-on-exit", .kind = OPTION_FLAG, PLACE(kill_on_exit), .help = "leave no attempt behind"},

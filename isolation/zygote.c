@@ -5,6 +5,7 @@
 #include "isolation/zygote.h"
 
 #include <errno.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,6 +46,9 @@ static void prepare(void)
         refuse_to_start(-rc, what);
     prctl(PR_SET_NAME, "reeve-zygote");
     setsid();
+    /* Not the keyring that the warden was started with. A kernel without keys has nothing to inherit. */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+        refuse_to_start(errno, "session keyring");
     signal(SIGCHLD, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     static const char score[] = {'0' + ZYGOTE_OOM_SCORE / 100, '0', '0', '\0'};
@@ -64,13 +68,14 @@ static void prepare(void)
     packet_send(ZYGOTE_SOCKET_FD, &ready, sizeof ready, NULL, 0);
 }
 
-static size_t fds_wanted(uint32_t flags)
+static size_t fds_wanted(uint32_t flags, const struct root_spec *root)
 {
     size_t count = ZYGOTE_FD_COUNT;
     count += (flags & ZYGOTE_INTO_CGROUP) != 0 ? 1 : 0;
     count += (flags & ZYGOTE_OOM_EVENT) != 0 ? 1 : 0;
     count += (flags & ZYGOTE_TRACE) != 0 ? 1 : 0;
-    return count;
+    count += root->image[0] != '\0' ? 1 : 0;
+    return count + root->volumes_count; /* the warden checked them */
 }
 
 static void make_sandbox(const int *fds)
@@ -110,7 +115,8 @@ int main(void)
         ssize_t n = packet_recv(ZYGOTE_SOCKET_FD, &request, sizeof request, fds, &count);
         if (n == 0)
             return 0; /* the warden is gone; the keepers live on */
-        if (n != (ssize_t)sizeof request || request.magic != ZYGOTE_MAGIC || count != fds_wanted(request.flags))
+        if (n != (ssize_t)sizeof request || request.magic != ZYGOTE_MAGIC ||
+            count != fds_wanted(request.flags, &request.spec.root))
             return 1;
         make_sandbox(fds);
         for (size_t i = 0; i < count; i++)

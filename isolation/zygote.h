@@ -24,6 +24,7 @@
 
 #include <stdint.h>
 
+#include "isolation/spec/network.h"
 #include "isolation/spec/ops.h"
 
 #define ZYGOTE_MAGIC 0x5a594731u
@@ -42,9 +43,9 @@ enum zygote_fd {
     ZYGOTE_FD_FILTER, /* above the floor */
     ZYGOTE_FD_COUNT
 };
-/* After these: the group to be born into, then the eventfd of a v1 memory group, then the file for a trace,
- * as flags say. */
-#define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 3)
+/* After these: the group to be born into, then the eventfd of a v1 memory group, then the file for a trace, as flags
+ * say; then, as the spec says, the mounts of the image and of each volume. */
+#define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 4 + JOB_VOLUMES_MAX)
 
 enum zygote_flag { ZYGOTE_INTO_CGROUP = 1, ZYGOTE_OOM_EVENT = 2, ZYGOTE_TRACE = 4 };
 
@@ -52,6 +53,7 @@ struct zygote_request {
     uint32_t magic, flags; /* enum zygote_flag */
     uint64_t tag;          /* > 0 */
     struct sandbox_spec spec;
+    struct network_end end;
 };
 
 /* Nodes that every sandbox's /dev has beside the usual; who may open one is said by its group. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "base/parse.h"
 
 static bool is_bytes(const char *resource)
@@ -147,6 +148,7 @@ static void name_features(const struct strs *need, const struct admit_node *node
                           struct admit_answer *ret)
 {
     size_t named = 0;
+    char key[FEATURE_NAME_MAX + sizeof "limits."];
     for (int all = 0; all < 2 && named == 0; all++)
         for (size_t i = 0; i < need->count; i++) {
             bool any = all != 0;
@@ -155,7 +157,7 @@ static void name_features(const struct strs *need, const struct admit_node *node
             if (any && all == 0)
                 continue;
             if (named++ == 0)
-                snprintf(ret->where, sizeof ret->where, "limits.%s", need->v[i]);
+                snprintf(ret->where, sizeof ret->where, "%s", feature_key(need->v[i], key));
             append(ret->message, named == 1 ? "" : " and ", need->v[i]);
         }
 }

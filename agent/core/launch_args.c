@@ -61,6 +61,21 @@ static void set_filter(const struct job_spec *spec, struct filter_spec *filter)
         snprintf(filter->name, sizeof filter->name, "%s", name);
 }
 
+/* The check that follows says what is too long, or too many. */
+static void fill_root(const struct job_spec *job, struct root_spec *ret)
+{
+    const struct job_volume *v = job->volumes.v;
+    snprintf(ret->image, sizeof ret->image, "%s", job->image != NULL ? job->image : "");
+    ret->mode = job->root;
+    ret->volumes_count = (uint32_t)MIN(job->volumes.count, (size_t)JOB_VOLUMES_MAX);
+    for (uint32_t i = 0; i < ret->volumes_count; i++) {
+        struct root_volume *to = &ret->volumes[i];
+        snprintf(to->name, sizeof to->name, "%s", v[i].name);
+        snprintf(to->path, sizeof to->path, "%s", v[i].path != NULL ? v[i].path : "");
+        to->writable = v[i].writable;
+    }
+}
+
 int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct node_abilities *able,
                    struct sandbox_spec *ret, struct err *err)
 {
@@ -82,6 +97,7 @@ int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct
     spec.grace_us = LAUNCH_GRACE_US;
     snprintf(spec.hostname, sizeof spec.hostname, "job-%" PRIu64, order->id.job);
     set_filter(&order->spec, &spec.filter);
+    fill_root(&order->spec, &spec.root);
     int rc = fill_limits(&order->spec, able, &spec.limits, err);
     rc = rc < 0 ? rc : sandbox_spec_check(&spec, err);
     if (rc < 0)

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "isolation/spec/root.h"
 
 #define NODE_DEVICES_MAX 32
 #define NODE_DEVICE_NAME_MAX 32
@@ -36,6 +37,7 @@ struct node_abilities {
     uint64_t features;                      /* bits of enum node_feature */
     uint32_t devices_count, reserved;
     char devices[NODE_DEVICES_MAX][NODE_DEVICE_NAME_MAX]; /* NUL-terminated */
+    struct root_abilities root;
 };
 
 /* -EINVAL with the field's name: the same check on both sides. */

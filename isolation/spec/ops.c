@@ -62,5 +62,6 @@ int sandbox_spec_check(const struct sandbox_spec *spec, struct err *err)
     int rc = check_numbers(rows, COUNT_OF(rows), err);
     rc = rc < 0 ? rc : sandbox_limits_check(&spec->limits, spec->mem_bytes, spec->cpu_milli, err);
     rc = rc < 0 ? rc : check_hostname(spec->hostname, sizeof spec->hostname, err);
-    return rc < 0 ? rc : filter_spec_check(&spec->filter, err);
+    rc = rc < 0 ? rc : filter_spec_check(&spec->filter, err);
+    return rc < 0 ? rc : root_spec_check(&spec->root, err);
 }

@@ -24,6 +24,7 @@
 #include "base/attempt.h"
 #include "isolation/spec/filter.h"
 #include "isolation/spec/limits.h"
+#include "isolation/spec/root.h"
 
 #define OPS_VERSION 3
 #define OPS_LIST_MAX 256
@@ -56,6 +57,7 @@ struct sandbox_spec {
     char hostname[64];           /* inside; [a-z0-9-] */
     struct sandbox_limits limits;
     struct filter_spec filter;
+    struct root_spec root;
 };
 
 struct op_request {

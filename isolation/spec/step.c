@@ -13,7 +13,8 @@ static const char *const names[STEP_COUNT] = {
     [STEP_FORK] = "fork",         [STEP_OOM] = "oom",         [STEP_ARGS] = "args",
     [STEP_RLIMITS] = "rlimits",   [STEP_SCRIPT] = "script",   [STEP_CAPS] = "caps",
     [STEP_USER] = "user",         [STEP_SECCOMP] = "seccomp", [STEP_EXEC] = "exec",
-    [STEP_TIMEOUT] = "timeout",
+    [STEP_TIMEOUT] = "timeout",   [STEP_IMAGE] = "image",     [STEP_VOLUME] = "volume",
+    [STEP_KEYRING] = "keyring",   [STEP_LANDLOCK] = "landlock",
 };
 
 const char *launch_step_name(uint32_t step)
@@ -34,6 +35,8 @@ static const char *const sayings[STEP_COUNT] = {
     [STEP_REQUEST] = "the request is checked, field by field",
     [STEP_SLOT] = "a range of user ids that no other job has",
     [STEP_CGROUP] = "groups are made, each limit written and read back",
+    [STEP_IMAGE] = "the image that it asked for as its root",
+    [STEP_VOLUME] = "the node's folders that it asked for, each in its place",
     [STEP_CLONE] = "a process is born into its group and namespaces",
     [STEP_IDMAP] = "its user and group ids are mapped",
     [STEP_ATTACH] = "it is moved into all groups, and that is checked",
@@ -55,6 +58,8 @@ static const char *const sayings[STEP_COUNT] = {
     [STEP_SCRIPT] = "the script's file",
     [STEP_CAPS] = "no capabilities, and none to gain",
     [STEP_USER] = "the job's own user",
+    [STEP_KEYRING] = "a session keyring of its own",
+    [STEP_LANDLOCK] = "Landlock, where the kernel has it: what may be read, run and written",
     [STEP_SECCOMP] = "the system call filter, last of all",
     [STEP_EXEC] = "the command runs",
     [STEP_TIMEOUT] = "all of it within its time",

@@ -13,13 +13,15 @@ enum launch_step {
     STEP_REQUEST,  /* the request itself: fields and fds */
     STEP_SLOT,     /* no free range of user ids, too many launches under way */
     STEP_CGROUP,   /* groups made, limits written and read back */
+    STEP_IMAGE,    /* the image that is to be the root */
+    STEP_VOLUME,   /* a folder of the node, and its place inside */
     STEP_CLONE,    /* the zygote's clone3 */
     STEP_IDMAP,    /* uid_map, gid_map */
     STEP_ATTACH,   /* into the groups, checked */
     STEP_IDS,      /* root of its own user namespace */
     STEP_CGROUPNS,
     STEP_HOSTNAME,
-    STEP_NETWORK,  /* lo up */
+    STEP_NETWORK,  /* lo up; the private network's end */
     STEP_ROOT,     /* the read-only root */
     STEP_PROC,
     STEP_MASKS,
@@ -34,6 +36,8 @@ enum launch_step {
     STEP_SCRIPT,
     STEP_CAPS,
     STEP_USER,
+    STEP_KEYRING,
+    STEP_LANDLOCK,
     STEP_SECCOMP,
     STEP_EXEC,
     STEP_TIMEOUT,  /* the launch as a whole took too long */

@@ -103,6 +103,18 @@ static void write_seccomp(const struct tenant_rule *r, struct buf *out)
     add_strs(&r->seccomp, out);
 }
 
+static void write_private(const struct tenant_rule *r, struct buf *out)
+{
+    if (r->network_private)
+        buf_add_str(out, "yes");
+}
+
+static void write_volumes(const struct tenant_rule *r, struct buf *out)
+{
+    for (size_t i = 0; i < r->volumes.count; i++)
+        buf_addf(out, "%s%s %s", i > 0 ? " " : "", r->volumes.v[i].key, r->volumes.v[i].value);
+}
+
 static void write_weight(const struct tenant_rule *r, struct buf *out)
 {
     write_number(r->weight, out);
@@ -121,6 +133,8 @@ static const struct aspect aspects[] = {
     {"network_host", write_network},
     {"devices", write_devices},
     {"seccomp", write_seccomp},
+    {"volumes", write_volumes},
+    {"network_private", write_private},
     {"weight", write_weight},
 };
 

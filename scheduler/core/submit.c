@@ -120,7 +120,7 @@ static bool fits_nodes(const struct core *c, const struct job_spec *spec, struct
 {
     struct shape as_if = {.resources = spec->resources};
     struct admit_answer answer;
-    int rc = job_limits_features(&spec->limits, &as_if.features);
+    int rc = job_spec_features(spec, &as_if.features);
     BUG(rc < 0);
     bool fits = nodes_admit(c, &as_if, &answer);
     core_clear_strs(&as_if.features);
@@ -168,12 +168,39 @@ static bool network_allowed(const struct core *c, const struct tenant *t, const 
                             int64_t utc_us, struct refusal *refusal)
 {
     struct tenant_view view;
-    if (spec->network != NET_HOST ||
-        (ledger_tenant(c->ledger, t->path, utc_us, &view) && view.rule->network_host))
+    bool known = ledger_tenant(c->ledger, t->path, utc_us, &view);
+    if (spec->network == NET_NONE || (spec->network == NET_HOST && known && view.rule->network_host) ||
+        (spec->network == NET_PRIVATE && known && view.rule->network_private))
         return true;
-    refusal_from(refusal, "forbidden", "network", "network: none", "%s may not use the host's network",
-                 t->path);
+    refusal_from(refusal, "forbidden", "network", "network: none", "%s may not use %s", t->path,
+                 spec->network == NET_HOST ? "the host's network" : "a private network");
     return false;
+}
+
+static const char *volume_rule(const struct tenant_rule *rule, const char *name)
+{
+    for (size_t i = 0; i < rule->volumes.count; i++)
+        if (strcmp(rule->volumes.v[i].key, name) == 0)
+            return rule->volumes.v[i].value;
+    return NULL;
+}
+
+static bool volumes_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+                            int64_t utc_us, struct refusal *refusal)
+{
+    struct tenant_view view;
+    bool known = ledger_tenant(c->ledger, t->path, utc_us, &view);
+    const struct job_volume *v = spec->volumes.v;
+    for (size_t i = 0; i < spec->volumes.count; i++) {
+        const char *may = known ? volume_rule(view.rule, v[i].name) : NULL;
+        if (may != NULL && (!v[i].writable || strcmp(may, VOLUME_WRITE) == 0))
+            continue;
+        refusal_from(refusal, "forbidden", "volumes",
+                     may != NULL ? "writable: false" : "ask an admin to add it to the tenant's volumes",
+                     "%s may not %s the volume '%s'", t->path, may != NULL ? "write to" : "use", v[i].name);
+        return false;
+    }
+    return true;
 }
 
 static bool devices_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec,
@@ -348,6 +375,7 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     if (known != NULL)
         return same_key(c, known, spec, utc_us, quote, refusal);
     if (!network_allowed(c, t, spec, utc_us, refusal) || !devices_allowed(c, t, spec, utc_us, refusal) ||
+        !volumes_allowed(c, t, spec, utc_us, refusal) ||
         !seccomp_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, spec, refusal) ||
         !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, spec, utc_us, refusal))
         return CORE_REFUSED;

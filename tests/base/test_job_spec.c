@@ -60,6 +60,25 @@ static const struct {
     {"a device twice", "{\"command\":[\"true\"],\"limits\":{\"devices\":[\"fuse\",\"fuse\"]}}", "is there twice"},
     {"a weight beyond bfq's", "{\"command\":[\"true\"],\"limits\":{\"io\":{\"weight\":1001}}}", "limits.io.weight"},
     {"a limit that isn't one", "{\"command\":[\"true\"],\"limits\":{\"memory_hgih\":1}}", "memory_hgih"},
+    {"an image, written over, and volumes",
+     "{\"command\":[\"true\"],\"image\":\"debian-12.sqfs\",\"root\":\"overlay\",\"volumes\":[{\"name\":\"ref\"},"
+     "{\"name\":\"out\",\"path\":\"/data/out\",\"writable\":true}]}",
+     NULL},
+    {"an image that is a path", "{\"command\":[\"true\"],\"image\":\"../etc\"}", "image: a name has only"},
+    {"an image that is hidden", "{\"command\":[\"true\"],\"image\":\".x\"}", "image: a name has only"},
+    {"an overlay over nothing", "{\"command\":[\"true\"],\"root\":\"overlay\"}", "root: an overlay needs an image"},
+    {"a volume that goes up", "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"a\",\"path\":\"/a/../b\"}]}",
+     "volumes[0]: a path has no part"},
+    {"a volume over /", "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"a\",\"path\":\"/\"}]}", "volumes[0]"},
+    {"a volume over /proc", "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"a\",\"path\":\"/proc/sys\"}]}",
+     "nothing can lie in /proc"},
+    {"a volume over the scratch", "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"a\",\"path\":\"/tmp\"}]}",
+     "/tmp itself"},
+    {"a volume in a volume",
+     "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"b\",\"path\":\"/a/b\"}]}",
+     "one inside the other"},
+    {"volumes beside each other",
+     "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"b\",\"path\":\"/ab\"}]}", NULL},
     {"time without unit", "{\"command\":[\"true\"],\"time_limit\":\"30\"}", "time_limit"},
 };
 
@@ -211,6 +230,10 @@ static const struct {
      "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{}},{\"from\":\"2026-01-01\",\"per_hour\":{}}]}",
      "prices[1].from"},
     {"a price too high", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{\"cpu\":\"10001\"}}]}", "at most 10000"},
+    {"volumes to read and to write", "{\"tenants\":{\"a\":{\"volumes\":{\"ref\":\"ro\",\"out\":\"rw\"}}}}", NULL},
+    {"a volume for something else", "{\"tenants\":{\"a\":{\"volumes\":{\"ref\":\"wo\"}}}}", "'wo' is neither ro "
+        "nor rw"},
+    {"a volume that is a path", "{\"tenants\":{\"a\":{\"volumes\":{\"/etc\":\"ro\"}}}}", "a name has only"},
     {"a budget without limit", "{\"tenants\":{\"a\":{\"budget\":{\"period\":\"day\"}}}}", "limit"},
     {"a period that is none", "{\"tenants\":{\"a\":{\"budget\":{\"limit\":1,\"period\":\"moon\"}}}}", "period"},
 };

@@ -5,6 +5,7 @@
 
 #include "base/job_spec.h"
 #include "isolation/spec/keeper.h"
+#include "isolation/spec/network.h"
 #include "isolation/spec/ops.h"
 #include "isolation/spec/step.h"
 
@@ -93,6 +94,88 @@ START_TEST(test_hostname_without_an_end_is_refused)
 }
 END_TEST
 
+static struct root_spec root_with(const char *image, uint32_t mode, const char *first, const char *second)
+{
+    struct root_spec r = {.mode = mode};
+    const char *const paths[] = {first, second};
+    strncpy(r.image, image, sizeof r.image - 1);
+    for (; r.volumes_count < 2 && paths[r.volumes_count] != NULL; r.volumes_count++) {
+        struct root_volume *v = &r.volumes[r.volumes_count];
+        strncpy(v->name, "v", sizeof v->name - 1);
+        strncpy(v->path, paths[r.volumes_count], sizeof v->path - 1);
+    }
+    return r;
+}
+
+static const struct root_row {
+    const char *sentence, *image, *first, *second;
+    uint32_t mode;
+    int rc;
+} roots[] = {
+    {"the node's own root", "", NULL, NULL, ROOT_READ_ONLY, 0},
+    {"an image with a volume", "debian-12.sqfs", "/data", NULL, ROOT_OVERLAY, 0},
+    {"a name is no path", "a/b", NULL, NULL, ROOT_READ_ONLY, -EINVAL},
+    {"a name does not begin with a dot", "..", NULL, NULL, ROOT_READ_ONLY, -EINVAL},
+    {"an overlay lies over an image", "", NULL, NULL, ROOT_OVERLAY, -EINVAL},
+    {"a root nobody knows", "a", NULL, NULL, ROOT_MODE_COUNT, -EINVAL},
+    {"a path is absolute", "a", "data", NULL, ROOT_READ_ONLY, -EINVAL},
+    {"a path never goes up", "a", "/data/../etc", NULL, ROOT_READ_ONLY, -EINVAL},
+    {"a path has no empty part", "a", "/data//x", NULL, ROOT_READ_ONLY, -EINVAL},
+    {"a path does not end in a slash", "a", "/data/", NULL, ROOT_READ_ONLY, -EINVAL},
+    {"/dev is ours", "a", "/dev/shm", NULL, ROOT_READ_ONLY, -EINVAL},
+    {"/device is not /dev", "a", "/device", NULL, ROOT_READ_ONLY, 0},
+    {"the scratch is ours", "a", "/tmp", NULL, ROOT_READ_ONLY, -EINVAL},
+    {"a folder on it is not", "a", "/tmp/x", "/tmp/y", ROOT_READ_ONLY, 0},
+    {"one place twice", "a", "/x", "/x", ROOT_READ_ONLY, -EINVAL},
+    {"one place in the other", "a", "/x/y", "/x", ROOT_READ_ONLY, -EINVAL},
+};
+
+START_TEST(test_root)
+{
+    struct sandbox_spec spec = good();
+    struct err err = {0};
+    spec.root = root_with(roots[_i].image, roots[_i].mode, roots[_i].first, roots[_i].second);
+    ck_assert_msg(sandbox_spec_check(&spec, &err) == roots[_i].rc, "%s: %s", roots[_i].sentence, err.text);
+}
+END_TEST
+
+START_TEST(test_texts_without_an_end_are_refused)
+{
+    struct sandbox_spec spec = good();
+    memset(spec.root.image, 'a', sizeof spec.root.image);
+    ck_assert_int_eq(sandbox_spec_check(&spec, NULL), -EINVAL);
+    spec.root = root_with("a", ROOT_READ_ONLY, "/x", NULL);
+    memset(spec.root.volumes[0].name, 'a', sizeof spec.root.volumes[0].name);
+    ck_assert_int_eq(sandbox_spec_check(&spec, NULL), -EINVAL);
+    spec.root = root_with("a", ROOT_READ_ONLY, "/x", NULL);
+    memset(spec.root.volumes[0].path, '/', sizeof spec.root.volumes[0].path);
+    ck_assert_int_eq(sandbox_spec_check(&spec, NULL), -EINVAL);
+    spec.root = root_with("a", ROOT_READ_ONLY, "/x", NULL);
+    spec.root.volumes_count = UINT32_MAX;
+    ck_assert_int_eq(sandbox_spec_check(&spec, NULL), -EINVAL);
+    spec.root = root_with("a", ROOT_READ_ONLY, "/x", NULL);
+    spec.root.volumes[0].writable = 2;
+    ck_assert_int_eq(sandbox_spec_check(&spec, NULL), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_no_slot_has_the_gateways_address)
+{
+    uint32_t seen[14], address;
+    const uint32_t gateway = 0x0a000005;
+    for (uint32_t slot = 0; slot < 13; slot++) {
+        ck_assert_int_eq(network_address(gateway, 28, slot, &address), 0);
+        ck_assert(address > 0x0a000000 && address < 0x0a00000f && address != gateway);
+        for (uint32_t i = 0; i < slot; i++)
+            ck_assert_uint_ne(seen[i], address);
+        seen[slot] = address;
+    }
+    ck_assert_int_eq(network_address(gateway, 28, 13, &address), -EADDRNOTAVAIL);
+    ck_assert_int_eq(network_address(gateway, 31, 0, &address), -EADDRNOTAVAIL);
+    ck_assert_int_eq(network_address(gateway, 0, 0, &address), -EADDRNOTAVAIL);
+}
+END_TEST
+
 START_TEST(test_any_changed_byte_breaks_a_record)
 {
     struct keeper_record r = {.magic = KEEPER_RECORD_MAGIC, .version = KEEPER_VERSION, .id = {1, 2, 3}, .run_us = 77};
@@ -126,6 +209,9 @@ int main(void)
     tcase_add_loop_test(t, test_hostname, 0, (int)COUNT_OF(hosts));
     tcase_add_test(t, test_epoch_zero_is_no_attempt);
     tcase_add_test(t, test_hostname_without_an_end_is_refused);
+    tcase_add_loop_test(t, test_root, 0, (int)COUNT_OF(roots));
+    tcase_add_test(t, test_texts_without_an_end_are_refused);
+    tcase_add_test(t, test_no_slot_has_the_gateways_address);
     tcase_add_test(t, test_any_changed_byte_breaks_a_record);
     tcase_add_test(t, test_every_step_has_a_name_that_fits);
     suite_add_tcase(s, t);

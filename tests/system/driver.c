@@ -77,19 +77,24 @@ void driver_start_warden(struct driver *d)
     d->sock = ends[0];
 }
 
-void driver_init(struct driver *d)
-{
-    driver_init_with(d, NULL);
-}
-
-void driver_init_with(struct driver *d, const char *const *options)
+void driver_prepare(struct driver *d, const char *const *options)
 {
     *d = (struct driver){.sock = -1, .job = 1, .options = options};
     snprintf(d->dir, sizeof d->dir, "/tmp/reeve-confine-XXXXXX");
     NEED("mkdtemp", mkdtemp(d->dir) != NULL);
     snprintf(d->cgroup, sizeof d->cgroup, "test%d", (int)getpid());
     find_programs(d);
+}
+
+void driver_init_with(struct driver *d, const char *const *options)
+{
+    driver_prepare(d, options);
     driver_start_warden(d);
+}
+
+void driver_init(struct driver *d)
+{
+    driver_init_with(d, NULL);
 }
 
 static void wait_warden(struct driver *d)

@@ -53,6 +53,8 @@ struct ended {
 
 void driver_init(struct driver *d);
 void driver_init_with(struct driver *d, const char *const *options);
+/* The first half of it: the folder and the names. Then driver_start_warden(), once files and options are prepared. */
+void driver_prepare(struct driver *d, const char *const *options);
 void driver_fini(struct driver *d); /* ends the warden, checks that nothing is left */
 void driver_start_warden(struct driver *d);
 void driver_kill_warden(struct driver *d);

@@ -634,7 +634,7 @@ START_TEST(test_a_keeper_is_small)
     ck_assert_int_eq(read(t.out, &byte, 1), 1);
     snprintf(command, sizeof command, "awk '/^Pss:/ {print $2}' /proc/%d/smaps_rollup", (int)keeper_pid());
     int pss = count_lines(command);
-    ck_assert_msg(pss > 0 && pss <= 500, "a keeper's PSS is %d KiB", pss);
+    ck_assert_msg(pss > 0 && pss <= 300, "a keeper's PSS is %d KiB", pss);
     ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
     driver_drop(&t);
 }

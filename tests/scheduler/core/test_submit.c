@@ -569,6 +569,91 @@ START_TEST(a_device_needs_the_tenants_permission_and_a_node_that_has_it)
 }
 END_TEST
 
+static void begin_with_images(void)
+{
+    struct hello_call call = {.node = (char[]){"n2"}, .boot_id = (char[]){"b"}, .instance = (char[]){"i"},
+                              .capacity = {.cpu_milli = 16000, .mem_bytes = 64 * GIB}};
+    static char *has[] = {"image.debian", "volume.ref", "volume.out", "volume.out:w"};
+    struct fact f;
+    begin();
+    call.features = (struct strs){has, COUNT_OF(has)};
+    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
+    world_commit(&w, &f);
+    core_node_seen(w.core, "n2", w.now);
+}
+
+START_TEST(an_image_places_the_task_where_it_is_or_is_refused_by_name)
+{
+    uint64_t job;
+    begin_with_images();
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.image = strdup("debian");
+    struct attempt_id id = {world_submit(&w, "globex", spec), 0, 1};
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert_str_eq(world_node_of(&w, &id), "n2"); /* though n1 comes first */
+    spec = world_spec(1000, GIB);
+    spec.image = strdup("fedora");
+    ck_assert_int_eq(world_try_submit(&w, "globex", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "never_fits");
+    ck_assert_str_eq(w.refusal.where, "image");
+    ck_assert_ptr_nonnull(strstr(w.refusal.message, "image.fedora"));
+    spec = world_spec(1000, GIB);
+    spec.image = strdup("debian");
+    spec.root = ROOT_OVERLAY;
+    ck_assert_int_eq(world_try_submit(&w, "globex", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.where, "root");
+    world_fini(&w);
+}
+END_TEST
+
+static int ask_volume(const char *name, bool writable)
+{
+    struct job_spec spec = world_spec(1000, GIB);
+    struct job_volume *v = calloc(1, sizeof *v);
+    *v = (struct job_volume){.name = strdup(name), .writable = writable};
+    spec.volumes = (struct list){v, 1};
+    uint64_t job;
+    return world_try_submit(&w, "globex", NULL, &spec, &job);
+}
+
+START_TEST(a_volume_needs_the_tenants_permission_to_read_and_to_write)
+{
+    begin_with_images();
+    ck_assert_int_eq(ask_volume("ref", false), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.message, "globex may not use the volume 'ref'");
+    struct policy_file p = {0};
+    struct tenant_rule *rule = world_rule(&p, "globex");
+    ck_assert(pairs_set(&rule->volumes, "ref", "ro") == 0 && pairs_set(&rule->volumes, "out", "rw") == 0 &&
+              pairs_set(&rule->volumes, "gone", "ro") == 0);
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    ck_assert_int_eq(ask_volume("ref", false), CORE_FACT);
+    ck_assert_int_eq(ask_volume("out", true), CORE_FACT);
+    ck_assert_int_eq(ask_volume("ref", true), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.message, "globex may not write to the volume 'ref'");
+    ck_assert_int_eq(ask_volume("gone", false), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "never_fits"); /* no node has it */
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_private_network_needs_the_tenants_permission)
+{
+    uint64_t job;
+    begin();
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.network = NET_PRIVATE;
+    ck_assert_int_eq(world_try_submit(&w, "globex", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.message, "globex may not use a private network");
+    struct policy_file p = {0};
+    world_rule(&p, "globex")->network_private = true;
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    spec = world_spec(1000, GIB);
+    spec.network = NET_PRIVATE;
+    ck_assert_int_eq(world_try_submit(&w, "globex", NULL, &spec, &job), CORE_FACT);
+    world_fini(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core submit");
@@ -578,6 +663,9 @@ int main(void)
     tcase_add_loop_test(t, who_may_submit_what, 0, (int)COUNT_OF(rows));
     tcase_add_test(t, a_limit_places_the_task_where_it_is_enforced_or_is_refused_by_name);
     tcase_add_test(t, a_device_needs_the_tenants_permission_and_a_node_that_has_it);
+    tcase_add_test(t, an_image_places_the_task_where_it_is_or_is_refused_by_name);
+    tcase_add_test(t, a_volume_needs_the_tenants_permission_to_read_and_to_write);
+    tcase_add_test(t, a_private_network_needs_the_tenants_permission);
     tcase_add_test(t, the_same_key_and_body_is_the_same_job);
     tcase_add_test(t, the_same_key_finds_a_finished_job_too);
     tcase_add_test(t, the_same_key_with_another_body_is_refused_with_what_differs);
