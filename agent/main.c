@@ -72,6 +72,11 @@ static int name_features(const struct node_abilities *able, struct strs *ret)
         snprintf(name, sizeof name, FEATURE_DEVICE "%.*s", NODE_DEVICE_NAME_MAX - 1, able->devices[i]);
         rc = strs_add(ret, name);
     }
+    for (uint32_t i = 0; i < able->profiles_count && i < NODE_PROFILES_MAX && rc == 0; i++) {
+        char name[FEATURE_NAME_MAX + 1];
+        snprintf(name, sizeof name, FEATURE_SECCOMP "%.*s", FILTER_NAME_MAX, able->profiles[i]);
+        rc = strs_add(ret, name);
+    }
     return rc;
 }
 

@@ -28,8 +28,10 @@ enum node_feature {
 
 /* A device that a node was configured with is a feature of its own: "devices." and its name. */
 #define FEATURE_DEVICE "devices."
+/* So is a seccomp profile that the node has beside our own: "seccomp." and its name. */
+#define FEATURE_SECCOMP "seccomp."
 #define FEATURE_NAME_MAX 40
-#define NODE_FEATURES_MAX 64 /* in one cell, devices too */
+#define NODE_FEATURES_MAX 64 /* in one cell, devices and profiles too */
 
 extern const struct names node_feature_names; /* "io.write_bps", … */
 

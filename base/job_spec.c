@@ -104,6 +104,17 @@ const char *job_spec_seccomp(const struct job_spec *spec)
     return is_profile_text(spec->seccomp) ? SECCOMP_INLINE : spec->seccomp;
 }
 
+int job_spec_features(const struct job_spec *spec, struct strs *ret)
+{
+    const char *profile = job_spec_seccomp(spec);
+    char name[FEATURE_NAME_MAX + 1];
+    int rc = job_limits_features(&spec->limits, ret);
+    if (rc < 0 || profile == NULL || strcmp(profile, SECCOMP_INLINE) == 0 || strcmp(profile, SECCOMP_TRACE) == 0)
+        return rc; /* every node has these */
+    snprintf(name, sizeof name, FEATURE_SECCOMP "%.*s", SECCOMP_NAME_LEN_MAX, profile);
+    return strs_add(ret, name);
+}
+
 static int check_seccomp(const struct job_spec *spec, struct err *err)
 {
     const char *name = job_spec_seccomp(spec);

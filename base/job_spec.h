@@ -66,6 +66,8 @@ extern const struct names lease_class_names, node_loss_names, net_mode_names;
 int job_spec_complete(struct job_spec *spec, struct err *err) MUST_USE;
 /* Number of tasks: 1, or last - first + 1. */
 uint32_t job_spec_tasks(const struct job_spec *spec);
+/* Names of what a node must be able to do for it: limits, devices, its profile. Appended; -ENOMEM. */
+int job_spec_features(const struct job_spec *spec, struct strs *ret) MUST_USE;
 /* What a policy must list for this job: a profile's name, SECCOMP_TRACE or SECCOMP_INLINE; NULL: the default, which
  * every tenant has. Borrowed. */
 const char *job_spec_seccomp(const struct job_spec *spec);

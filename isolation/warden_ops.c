@@ -189,6 +189,8 @@ static void on_able(struct warden *w, const struct op_request *request, int *fds
         struct op_reply reply;
         struct node_abilities able;
     } packet = {reply_to(request, OP_DONE), w->cg.able};
+    for (size_t i = FILTERS_OWN; i < w->filters.count; i++)
+        memcpy(packet.able.profiles[packet.able.profiles_count++], w->filters.at[i].name, FILTER_NAME_MAX + 1);
     send_packet(w, &packet, sizeof packet);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "base/parse.h"
 
 static bool is_bytes(const char *resource)
@@ -142,6 +143,15 @@ static void append(char text[ADMIT_TEXT_MAX], const char *before, const char *wo
     snprintf(text + len, ADMIT_TEXT_MAX - len, "%s%s", before, word);
 }
 
+/* The job's key that asks for a feature. */
+static void name_key(const char *feature, struct admit_answer *ret)
+{
+    if (strncmp(feature, FEATURE_SECCOMP, strlen(FEATURE_SECCOMP)) == 0)
+        snprintf(ret->where, sizeof ret->where, "seccomp");
+    else
+        snprintf(ret->where, sizeof ret->where, "limits.%s", feature);
+}
+
 /* What no node has at all, or, where each has some, everything that is asked for. */
 static void name_features(const struct strs *need, const struct admit_node *nodes, size_t count,
                           struct admit_answer *ret)
@@ -155,7 +165,7 @@ static void name_features(const struct strs *need, const struct admit_node *node
             if (any && all == 0)
                 continue;
             if (named++ == 0)
-                snprintf(ret->where, sizeof ret->where, "limits.%s", need->v[i]);
+                name_key(need->v[i], ret);
             append(ret->message, named == 1 ? "" : " and ", need->v[i]);
         }
 }

@@ -312,7 +312,7 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     as_if = (struct fact){.kind = FACT_TASKS_CANCELLED,
                           .cancelled = {.job = UINT64_MAX, .count = 1, .path = t->line}};
     ledger_apply(c->ledger, &as_if);
-    int rc = job_limits_features(&spec->limits, &shape.features);
+    int rc = job_spec_features(spec, &shape.features);
     BUG(rc < 0);
     ask_nodes(&q, &shape);
     core_clear_strs(&shape.features);

@@ -40,7 +40,7 @@ static uint64_t hash_of(const struct shape_key *k)
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec)
 {
     struct strs features = {0};
-    int rc = job_limits_features(&spec->limits, &features);
+    int rc = job_spec_features(spec, &features);
     BUG(rc < 0);
     struct shape_key key = {t, spec->time_limit_ms * 1000, &spec->resources, &features};
     uint64_t hash = hash_of(&key);

@@ -120,7 +120,7 @@ static bool fits_nodes(const struct core *c, const struct job_spec *spec, struct
 {
     struct shape as_if = {.resources = spec->resources};
     struct admit_answer answer;
-    int rc = job_limits_features(&spec->limits, &as_if.features);
+    int rc = job_spec_features(spec, &as_if.features);
     BUG(rc < 0);
     bool fits = nodes_admit(c, &as_if, &answer);
     core_clear_strs(&as_if.features);

@@ -143,10 +143,36 @@ static const struct profile_row {
     {"the floor is no profile to ask for", "acme", "floor", "bad_request"},
 };
 
+static void begin_with_profile(void)
+{
+    static char *features[] = {"seccomp.docker"};
+    struct hello_call call = {.node = (char[]){"n1"}, .boot_id = (char[]){"b"}, .instance = (char[]){"i"},
+                              .capacity = {.cpu_milli = 16000, .mem_bytes = 64 * GIB}, .features = {features, 1}};
+    struct fact f;
+    begin();
+    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
+    world_commit(&w, &f);
+}
+
+/* Permission is one thing, a node that has it another. */
+START_TEST(a_profile_that_no_node_has_is_refused_by_name)
+{
+    uint64_t job;
+    begin();
+    struct job_spec spec = world_spec(1000, GIB);
+    ck_assert_int_eq(str_set(&spec.seccomp, "docker"), 0);
+    ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "never_fits");
+    ck_assert_str_eq(w.refusal.where, "seccomp");
+    ck_assert_str_eq(w.refusal.message, "no node can enforce seccomp.docker; n1 lacks: seccomp.docker");
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(who_may_use_which_profile)
 {
     const struct profile_row *r = &profiles[_i];
-    begin();
+    begin_with_profile();
     struct job_spec spec = world_spec(1000, GIB);
     ck_assert_int_eq(str_set(&spec.seccomp, r->seccomp), 0);
     struct submit_call call = {.tenant = (char *)(uintptr_t)r->tenant, .spec = spec};
@@ -574,6 +600,7 @@ int main(void)
     Suite *s = suite_create("core submit");
     TCase *t = tcase_create("facts");
     tcase_add_test(t, another_tenant_looks_like_none);
+    tcase_add_test(t, a_profile_that_no_node_has_is_refused_by_name);
     tcase_add_loop_test(t, who_may_use_which_profile, 0, COUNT_OF(profiles));
     tcase_add_loop_test(t, who_may_submit_what, 0, (int)COUNT_OF(rows));
     tcase_add_test(t, a_limit_places_the_task_where_it_is_enforced_or_is_refused_by_name);
