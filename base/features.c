@@ -17,7 +17,10 @@ const char *feature_key(const char *feature, char out[FEATURE_NAME_MAX + sizeof 
 {
     static const struct {
         const char *begins, *key;
-    } rows[] = {{FEATURE_IMAGE, "image"}, {FEATURE_OVERLAY, "root"}, {FEATURE_VOLUME, "volumes"}};
+    } rows[] = {{FEATURE_IMAGE, "image"},
+                {FEATURE_OVERLAY, "root"},
+                {FEATURE_VOLUME, "volumes"},
+                {FEATURE_SECCOMP, "seccomp"}};
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (strncmp(feature, rows[i].begins, strlen(rows[i].begins)) == 0)
             return rows[i].key;

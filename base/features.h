@@ -33,10 +33,13 @@ enum node_feature {
 #define FEATURE_OVERLAY "overlay"
 #define FEATURE_VOLUME "volume."
 #define FEATURE_WRITABLE ":w"
+/* So is a seccomp profile that the node has beside our own: "seccomp." and its name. */
+#define FEATURE_SECCOMP "seccomp."
 #define FEATURE_NAME_MAX 40
-#define NODE_FEATURES_MAX 64 /* in one cell, devices too */
+#define NODE_FEATURES_MAX 256 /* of one node: limits, devices, images, volumes and profiles */
+#define ROOT_FEATURES_MAX 128 /* images and volumes among them */
 
-/* The key of a job that asks for it: "limits.swap", "image", "root", "volumes". */
+/* The key of a job that asks for it: "limits.swap", "image", "root", "volumes", "seccomp". */
 const char *feature_key(const char *feature, char out[FEATURE_NAME_MAX + sizeof "limits."]);
 
 extern const struct names node_feature_names; /* "io.write_bps", … */

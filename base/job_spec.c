@@ -293,7 +293,9 @@ int job_spec_features(const struct job_spec *spec, struct strs *ret)
     const struct job_volume *v = spec->volumes.v;
     for (size_t i = 0; i < spec->volumes.count && rc == 0; i++)
         rc = add_feature(ret, FEATURE_VOLUME, v[i].name, v[i].writable ? FEATURE_WRITABLE : "");
-    return rc;
+    const char *profile = job_spec_seccomp(spec);
+    bool everywhere = profile == NULL || strcmp(profile, SECCOMP_INLINE) == 0 || strcmp(profile, SECCOMP_TRACE) == 0;
+    return rc == 0 && !everywhere ? add_feature(ret, FEATURE_SECCOMP, profile, "") : rc;
 }
 
 uint32_t job_spec_tasks(const struct job_spec *spec)

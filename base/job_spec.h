@@ -77,8 +77,8 @@ extern const struct names lease_class_names, node_loss_names, net_mode_names, ro
  * in it, then everything a table row can't say: command or script, array order, names of generic resources and
  * variables. -EINVAL with the field's name first. Completing twice changes nothing. */
 int job_spec_complete(struct job_spec *spec, struct err *err) MUST_USE;
-/* The features a node must have (base/features.h): those of its limits, its image, its volumes. The caller clears it.
- * -ENOMEM. */
+/* The features a node must have (base/features.h): those of its limits, its image, its volumes, its profile.
+ * The caller clears it. -ENOMEM. */
 int job_spec_features(const struct job_spec *spec, struct strs *ret) MUST_USE;
 /* Number of tasks: 1, or last - first + 1. */
 uint32_t job_spec_tasks(const struct job_spec *spec);

@@ -22,7 +22,7 @@
 #define SUFFIX ".json"
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
-static const char *const builtins[] = {"floor", FILTER_DEFAULT, "trace"};
+static const char *const builtins[FILTERS_OWN] = {"floor", FILTER_DEFAULT, "trace"};
 
 int filters_find(const struct filters *f, const char *name)
 {
@@ -136,7 +136,7 @@ static int compile(struct compiling *c, const char *what, struct err *err)
 static int add(struct filters *f, struct compiling *c, const char *name, struct err *err)
 {
     if (f->count == FILTERS_MAX)
-        return err_set(err, -E2BIG, "more than %d profiles", FILTERS_MAX);
+        return err_set(err, -E2BIG, "more than %d profiles", NODE_PROFILES_MAX);
     int fd = compile(c, name, err);
     if (fd < 0)
         return fd;

@@ -13,7 +13,8 @@
 #include "base/err.h"
 #include "isolation/spec/filter.h"
 
-#define FILTERS_MAX 64
+#define FILTERS_OWN 3 /* floor, default, trace: the first ones */
+#define FILTERS_MAX (FILTERS_OWN + NODE_PROFILES_MAX)
 
 struct filters {
     struct filter_row {

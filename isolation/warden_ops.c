@@ -193,6 +193,8 @@ static void on_able(struct warden *w, const struct op_request *request, int *fds
     } packet = {reply_to(request, OP_DONE), w->cg.able};
     images_offer(&w->images, &packet.able.root);
     volumes_offer(&w->volumes, &packet.able.root);
+    for (size_t i = FILTERS_OWN; i < w->filters.count; i++)
+        memcpy(packet.able.profiles[packet.able.profiles_count++], w->filters.at[i].name, FILTER_NAME_MAX + 1);
     send_packet(w, &packet, sizeof packet);
 }
 

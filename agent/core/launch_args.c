@@ -48,17 +48,23 @@ static int fill_limits(const struct job_spec *job, const struct node_abilities *
     return 0;
 }
 
-static void set_filter(const struct job_spec *spec, struct filter_spec *filter)
+static int fill_filter(const struct job_spec *job, const struct node_abilities *able, struct filter_spec *ret,
+                       struct err *err)
 {
-    const char *name = job_spec_seccomp(spec);
+    const char *name = job_spec_seccomp(job);
     if (name == NULL)
-        return;
-    if (strcmp(name, SECCOMP_INLINE) == 0)
-        filter->kind = FILTER_GIVEN;
-    else if (strcmp(name, SECCOMP_TRACE) == 0)
-        filter->kind = FILTER_TRACE;
-    else
-        snprintf(filter->name, sizeof filter->name, "%s", name);
+        return 0;
+    if (strcmp(name, SECCOMP_INLINE) == 0 || strcmp(name, SECCOMP_TRACE) == 0) {
+        ret->kind = strcmp(name, SECCOMP_TRACE) == 0 ? FILTER_TRACE : FILTER_GIVEN;
+        return 0;
+    }
+    for (uint32_t i = 0; i < able->profiles_count && i < NODE_PROFILES_MAX; i++) {
+        if (strncmp(able->profiles[i], name, sizeof able->profiles[i]) == 0) {
+            snprintf(ret->name, sizeof ret->name, "%s", name);
+            return 0;
+        }
+    }
+    return err_set(err, -EOPNOTSUPP, "seccomp: this node has no profile '%.*s'", FILTER_NAME_MAX, name);
 }
 
 /* The check that follows says what is too long, or too many. */
@@ -96,9 +102,9 @@ int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct
     spec.lease_us = lease_us;
     spec.grace_us = LAUNCH_GRACE_US;
     snprintf(spec.hostname, sizeof spec.hostname, "job-%" PRIu64, order->id.job);
-    set_filter(&order->spec, &spec.filter);
     fill_root(&order->spec, &spec.root);
     int rc = fill_limits(&order->spec, able, &spec.limits, err);
+    rc = rc < 0 ? rc : fill_filter(&order->spec, able, &spec.filter, err);
     rc = rc < 0 ? rc : sandbox_spec_check(&spec, err);
     if (rc < 0)
         return rc;

@@ -18,6 +18,7 @@
 
 #define FILTER_NAME_MAX SECCOMP_NAME_LEN_MAX
 #define FILTER_DEFAULT SECCOMP_DEFAULT /* as "" */
+#define NODE_PROFILES_MAX 24     /* beside our own */
 #define FILTER_INSNS_MAX 4096          /* the kernel's BPF_MAXINSNS */
 
 enum filter_kind { FILTER_NAMED, FILTER_GIVEN, FILTER_TRACE, FILTER_KINDS };

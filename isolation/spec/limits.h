@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "isolation/spec/filter.h"
 #include "isolation/spec/root.h"
 
 #define NODE_DEVICES_MAX 32
@@ -38,6 +39,8 @@ struct node_abilities {
     uint32_t devices_count, reserved;
     char devices[NODE_DEVICES_MAX][NODE_DEVICE_NAME_MAX]; /* NUL-terminated */
     struct root_abilities root;
+    uint32_t profiles_count, reserved2;     /* seccomp profiles beside our own */
+    char profiles[NODE_PROFILES_MAX][FILTER_NAME_MAX + 1];
 };
 
 /* -EINVAL with the field's name: the same check on both sides. */
