@@ -125,7 +125,7 @@ bool driver_groups_gone(const struct driver *d)
     char command[256];
     snprintf(command, sizeof command,
              "find /sys/fs/cgroup -xdev -name 'reeve-%s' 2>/dev/null; "
-             "for m in $(awk '$3 ~ /^cgroup/ {print $2}' /proc/mounts); do find $m -name 'reeve-%s'; done",
+             "for m in $(awk '$3 ~ /^cgroup/ {print $2}' /proc/mounts); do find $m -name 'reeve-%s' 2>/dev/null; done",
              d->cgroup, d->cgroup);
     FILE *f = popen(command, "re"); /* lint: allow in tests */
     NEED("popen", f != NULL);

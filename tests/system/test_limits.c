@@ -57,8 +57,8 @@ static const char *group_file(uint64_t job, const char *file)
     char command[512], group[32] = "";
     if (job > 0)
         snprintf(group, sizeof group, "/a%lu.0.1.s*", (unsigned long)job);
-    snprintf(command, sizeof command, "cat $(find /sys/fs/cgroup -path '*reeve-%s%s/%s') /dev/null", d.cgroup, group,
-             file);
+    snprintf(command, sizeof command, "exec 2>/dev/null; cat $(find /sys/fs/cgroup -path '*reeve-%s%s/%s') /dev/null",
+             d.cgroup, group, file);
     FILE *f = popen(command, "re"); /* lint: allow in tests */
     ck_assert_ptr_nonnull(f);
     size_t n = fread(text, 1, sizeof text - 1, f);
@@ -245,6 +245,34 @@ START_TEST(test_a_device_opens_for_who_was_given_it)
     ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_FAILED);
     ck_assert_str_eq(t.launch.step, "limits.devices");
     driver_drop(&t);
+}
+END_TEST
+
+static const struct start_row {
+    const char *options, *says;
+} starts[] = {
+    {"--device x=/etc/passwd", "--device: /etc/passwd is not a device"},
+    {"--device x=/dev/no-such-device", "--device: /dev/no-such-device: No such file or directory"},
+    {"--device null=/dev/tty", "--device: 'null' is a name that every sandbox has already"},
+    {"--device ../x=/dev/tty", "--device: '../x=/dev/tty' is not NAME=PATH"},
+    {"--device /dev/tty", "is not NAME=PATH"},
+    {"--device x=/dev/tty --device x=/dev/zero", "--device: 'x' is there twice"},
+    {"--io-device /no/such/path", "--io-device: /no/such/path: No such file or directory"},
+};
+
+START_TEST(test_a_wrong_device_ends_the_start_and_leaves_nothing)
+{
+    char command[2048], text[512] = "";
+    struct driver other = d;
+    snprintf(other.cgroup, sizeof other.cgroup, "wrong%d", (int)getpid());
+    snprintf(command, sizeof command, "%s --dir %s --cgroup %s --keeper %s --socket-fd 0 %s 2>&1 | tail -1", d.warden,
+             d.dir, other.cgroup, d.keeper, starts[_i].options);
+    FILE *f = popen(command, "re"); /* lint: allow in tests */
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(text, sizeof text, f));
+    pclose(f);
+    ck_assert_msg(strstr(text, starts[_i].says) != NULL, "%s: %s", starts[_i].options, text);
+    ck_assert(driver_groups_gone(&other));
 }
 END_TEST
 
@@ -445,6 +473,7 @@ int main(void)
     TCase *t = tcase_create("limits");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, test_a_wrong_device_ends_the_start_and_leaves_nothing, 0, (int)COUNT_OF(starts));
     tcase_add_loop_test(t, test_limit_row, 0, (int)COUNT_OF(rows));
     for (size_t i = 0; i < COUNT_OF(tests); i++)
         tcase_add_test(t, tests[i]);
