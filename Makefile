@@ -30,9 +30,12 @@ $(foreach l,$(LAYERS),$(eval $(call ARCHIVE_RULE,$(l))))
 
 # --- programs --------------------------------------------------------------------------------------------------
 # The keeper is linked statically and small: it is pid 1 of every sandbox and its pages are multiplied by jobs.
-KEEPER_SRC  := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c) isolation/spec/keeper.c
+OWN_FILTER  := isolation/own_filter.c
+KEEPER_SRC  := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c) isolation/spec/keeper.c \
+               isolation/own_filter_keeper.c isolation/own_filter_zygote.c
 SECCOMP_SRC := $(filter-out isolation/seccomp_main.c,$(wildcard isolation/seccomp*.c)) isolation/bpf.c
 WARDEN_SRC  := $(filter-out $(KEEPER_SRC) $(SECCOMP_SRC) isolation/seccomp_main.c,$(wildcard isolation/*.c))
+KEEPER_SRC  += $(OWN_FILTER)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 LIBS_COMMON := -ljansson -lyaml -levent -lcrypto
@@ -95,7 +98,8 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ARCHIVES)
 
 # What the warden is made of, beside its main; and the keeper's pure part.
 $(filter $(BUILD)/tests/isolation/%,$(TESTS)): $(call objects,$(filter-out isolation/warden% isolation/launch.c,$(WARDEN_SRC)) \
-    $(SECCOMP_SRC) isolation/warden_options.c isolation/keeper_ends.c)
+    $(SECCOMP_SRC) isolation/warden_options.c isolation/keeper_ends.c isolation/own_filter_keeper.c \
+    isolation/own_filter_zygote.c)
 
 # A daemon's command line is held against the program itself.
 $(BUILD)/tests/scheduler/test_options: $(BUILD)/reeved

@@ -305,9 +305,12 @@ static int open_proc(pid_t pid, int pidfd)
     char path[32];
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
     CLEANUP(close_p) int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return -errno;
     struct pollfd alive = {.fd = pidfd, .events = POLLIN};
-    if (proc < 0 || poll(&alive, 1, 0) != 0)
-        return -ESRCH;
+    int ended = poll(&alive, 1, 0);
+    if (ended != 0)
+        return ended < 0 ? -errno : -ESRCH;
     int fd = proc;
     proc = -1;
     return fd;

@@ -97,10 +97,9 @@ static int set_limits(struct payload *p)
 static int become_job(struct payload *p)
 {
     (void)p;
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
-        if (prctl(PR_CAPBSET_DROP, cap) < 0)
-            return -errno;
-    }
+    int rc = sandbox_drop_bounding(0);
+    if (rc < 0)
+        return rc;
     if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, JOB_ID, JOB_ID, JOB_ID) < 0 ||
         syscall(SYS_setresuid, JOB_ID, JOB_ID, JOB_ID) < 0)
         return -errno;
@@ -204,6 +203,13 @@ static int wait_for_run(void)
     return n == (ssize_t)sizeof word && word.kind == LAUNCH_RUN ? 0 : -EPIPE;
 }
 
+/* From here on it is the user's program that fails, or an exec that says FAILED after this. */
+static int say_started(void)
+{
+    struct launch_word word = {.kind = LAUNCH_STARTED};
+    return packet_send(GATE_FD, &word, sizeof word, NULL, 0);
+}
+
 /* A text without "#!" is a shell script, as execvp(3) has it. */
 static int run_file(struct payload *p, const char *path)
 {
@@ -292,6 +298,9 @@ noreturn void sandbox_payload(struct sandbox *s, int gate)
     rc = write_script(p);
     if (rc < 0)
         fail(STEP_SCRIPT, rc);
+    rc = say_started();
+    if (rc < 0)
+        fail(STEP_EXEC, rc);
     if (chdir(p->args.cwd) < 0)
         refuse_like_a_shell(p->args.cwd, errno);
     rc = load_other_filter(p);

@@ -18,6 +18,7 @@
 
 #include "base/io/fd.h"
 #include "base/io/log.h"
+#include "isolation/own_filter.h"
 
 #define STOP_TIME_US UINT64_C(10000000)
 
@@ -103,7 +104,12 @@ static int start(struct warden *w, struct err *err)
     w->attempts.slots = MIN((UINT32_MAX - 1 - w->options.uid_base) / SLOT_IDS, ATTEMPTS_MAX);
     cg_list(&w->cg, adopt, w);
     rc = warden_zygote_start(w, err);
-    return rc < 0 ? rc : warden_agent_start(w, err);
+    if (rc < 0)
+        return rc;
+    rc = own_filter_load(w->options.socket_fd >= 0 ? &own_filter_warden_alone : &own_filter_warden);
+    if (rc < 0)
+        return err_set(err, rc, "own system call filter: %s", strerror(-rc));
+    return warden_agent_start(w, err);
 }
 
 /* --- loop -------------------------------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 
 #include "base/job_spec.h"
 #include "isolation/keeper_sys.h"
+#include "isolation/own_filter.h"
 #include "isolation/sandbox.h"
 
 static struct sandbox_filter box_floor;
@@ -60,6 +61,9 @@ static void prepare(void)
     rc = sandbox_template_build(&devices, &what);
     if (rc < 0)
         refuse_to_start(-rc, what);
+    rc = own_filter_load(&own_filter_zygote);
+    if (rc < 0)
+        refuse_to_start(-rc, "own system call filter");
     struct zygote_reply ready = {0};
     packet_send(ZYGOTE_SOCKET_FD, &ready, sizeof ready, NULL, 0);
 }
@@ -91,7 +95,9 @@ static void make_sandbox(const int *fds)
     if (pid == 0)
         sandbox_main(&request, fds, &box_floor);
     struct zygote_reply reply = {.tag = request.tag, .pid = (int32_t)MAX(pid, 0), .error = pid < 0 ? errno : 0};
-    packet_send(ZYGOTE_SOCKET_FD, &reply, sizeof reply, &pidfd, pid > 0 ? 1 : 0);
+    int rc = packet_send(ZYGOTE_SOCKET_FD, &reply, sizeof reply, &pidfd, pid > 0 ? 1 : 0);
+    if (rc < 0 && pid > 0)
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0); /* the warden sees its socket end */
     close_fd(&pidfd);
 }
 

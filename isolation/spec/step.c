@@ -13,7 +13,7 @@ static const char *const names[STEP_COUNT] = {
     [STEP_FORK] = "fork",         [STEP_OOM] = "oom",         [STEP_ARGS] = "args",
     [STEP_RLIMITS] = "rlimits",   [STEP_SCRIPT] = "script",   [STEP_CAPS] = "caps",
     [STEP_USER] = "user",         [STEP_SECCOMP] = "seccomp", [STEP_EXEC] = "exec",
-    [STEP_TIMEOUT] = "timeout",
+    [STEP_KEEPER] = "keeper",     [STEP_TIMEOUT] = "timeout",
 };
 
 const char *launch_step_name(uint32_t step)
