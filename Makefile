@@ -134,6 +134,7 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
 LIMITS := $(BUILD)/tests/system/test_limits
+HOSTILE := $(BUILD)/tests/system/test_hostile
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
 SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(COMMANDS)

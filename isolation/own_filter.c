@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,12 +51,38 @@ static void answer(struct emitter *e, uint32_t action)
     put(e, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action));
 }
 
+static void jump_if(struct emitter *e, uint32_t value, uint8_t equal, uint8_t other)
+{
+    put(e, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, equal, other));
+}
+
 /* Its first argument's low word is all that the kernel reads of the flags. */
 static void put_clone(struct emitter *e)
 {
-    put(e, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4));
+    jump_if(e, SYS_clone, 0, 4);
     load(e, offsetof(struct seccomp_data, args[0])); /* little endian, as all we build for */
     when(e, BPF_JSET, NEW_NAMESPACES);
+    answer(e, SECCOMP_RET_ERRNO | EPERM);
+    answer(e, SECCOMP_RET_ALLOW);
+}
+
+/* The limit of cores can be read, not set (zygote.c says why). setrlimit(what, new), prlimit64(pid, what, new, old). */
+static void put_core_limit(struct emitter *e)
+{
+#ifdef SYS_setrlimit
+    jump_if(e, SYS_setrlimit, 0, 4);
+    load(e, offsetof(struct seccomp_data, args[0]));
+    jump_if(e, RLIMIT_CORE, 0, 1);
+    answer(e, SECCOMP_RET_ERRNO | EPERM);
+    answer(e, SECCOMP_RET_ALLOW);
+#endif
+    jump_if(e, SYS_prlimit64, 0, 8);
+    load(e, offsetof(struct seccomp_data, args[1]));
+    jump_if(e, RLIMIT_CORE, 0, 5);
+    load(e, offsetof(struct seccomp_data, args[2]));
+    jump_if(e, 0, 0, 2);
+    load(e, offsetof(struct seccomp_data, args[2]) + sizeof(uint32_t));
+    jump_if(e, 0, 1, 0);
     answer(e, SECCOMP_RET_ERRNO | EPERM);
     answer(e, SECCOMP_RET_ALLOW);
 }
@@ -83,6 +110,8 @@ size_t own_filter_emit(const struct own_filter *filter, struct sock_filter insns
     answer(&e, SECCOMP_RET_ERRNO | EPERM);
     when(&e, BPF_JGE, X32_BIT);
     answer(&e, SECCOMP_RET_KILL_PROCESS);
+    if (filter->keeps_core_limit)
+        put_core_limit(&e);
     for (size_t i = 0; i < 2; i++)
         put_list(&e, &filter->lists[i], filter->refuses ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW);
     if (!filter->refuses) {

@@ -26,6 +26,7 @@ struct own_filter_list {
 
 struct own_filter {
     bool refuses; /* the lists name what is refused (all else is let through), not what is let through */
+    bool keeps_core_limit; /* RLIMIT_CORE may be read, not set */
     struct own_filter_list lists[2];
 };
 

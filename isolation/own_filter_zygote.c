@@ -29,4 +29,4 @@ static const short calls[] = {
     SYS_add_key, SYS_request_key,
 };
 
-const struct own_filter own_filter_zygote = {.refuses = true, .lists = {{calls, COUNT_OF(calls)}}};
+const struct own_filter own_filter_zygote = {.refuses = true, .keeps_core_limit = true, .lists = {{calls, COUNT_OF(calls)}}};

@@ -73,7 +73,6 @@ static int set_limits(struct payload *p)
         int what;
         rlim_t soft, hard;
     } rows[] = {
-        {RLIMIT_CORE, 0, 0},
         {RLIMIT_NOFILE, 1024, 65536},
         {RLIMIT_MEMLOCK, 8 << 20, 8 << 20},
         {RLIMIT_MSGQUEUE, 819200, 819200},

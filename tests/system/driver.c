@@ -160,7 +160,7 @@ static int make_args(const struct run *run)
 {
     static char bytes[ARGS_BYTES_MAX];
     size_t argc = count_words(run->argv), envc = count_words(run->env);
-    size_t script = run->script != NULL ? strlen(run->script) : 0;
+    size_t script = run->script_len > 0 ? run->script_len : run->script != NULL ? strlen(run->script) : 0;
     const uint32_t head[] = {ARGS_MAGIC, (uint32_t)argc, (uint32_t)envc, (uint32_t)script};
     size_t at = sizeof head;
     memcpy(bytes, head, sizeof head);

@@ -33,6 +33,7 @@ struct run {
     const char *const *env;  /* NULL: none */
     const char *cwd, *script;
     int seccomp; /* what comes along for spec.filter, -1 */
+    size_t script_len; /* 0: script is a text */
 };
 
 /* An attempt that was launched: our side of it. */
