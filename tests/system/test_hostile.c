@@ -193,6 +193,7 @@ int main(void)
     take(attacks_escape, attacks_escape_count);
     take(attacks_calls, attacks_calls_count);
     take(attacks_exhaust, attacks_exhaust_count);
+    take(attacks_witness, attacks_witness_count);
     Suite *s = suite_create("hostile jobs");
     TCase *t = tcase_create("hostile jobs");
     tcase_add_unchecked_fixture(t, setup, teardown);
