@@ -135,6 +135,7 @@ CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
 LIMITS := $(BUILD)/tests/system/test_limits
 HOSTILE := $(BUILD)/tests/system/test_hostile
+FAULTY := $(BUILD)/tests/system/test_faults
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
 SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(COMMANDS)

@@ -194,7 +194,9 @@ static void release_payload(struct sandbox *s)
     take_listener(s);
     s->start_boot_us = boot_us();
     s->start_utc_us = utc_us();
-    packet_send(s->gate, &word, sizeof word, NULL, 0); /* when nobody is there, what it said tells why */
+    int rc = packet_send(s->gate, &word, sizeof word, NULL, 0);
+    if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET) /* when nobody is there, what it said tells why */
+        fail(s, STEP_EXEC, -rc);
     for (;;) {
         ssize_t n = packet_recv(s->gate, &word, sizeof word, NULL, NULL);
         if (n == -ECONNRESET && !reset) /* it ended without reading our word; what it said comes after this */
@@ -211,7 +213,7 @@ static void release_payload(struct sandbox *s)
     close_fd(&s->gate);
 }
 
-static void take_fds(struct sandbox *s, const struct zygote_request *request, const int *fds)
+static int take_fds(struct sandbox *s, const struct zygote_request *request, const int *fds)
 {
     s->launch = fds[ZYGOTE_FD_LAUNCH];
     s->args = fds[ZYGOTE_FD_ARGS];
@@ -231,11 +233,13 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
     close_fd(&cgroup);
     close(ZYGOTE_SOCKET_FD);
     int null = open(OUTER_TEMPLATE "/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd < 3; fd++)
-        dup2(null, fd); /* or a keeper would hold the warden's terminal or log for as long as its job runs */
+    for (int fd = 0; fd < 3; fd++) {
+        if (null < 0 || dup2(null, fd) < 0) /* a keeper would hold the warden's terminal or log as long as its job runs */
+            return -errno;
+    }
     close_fd(&null);
     prctl(PR_SET_NAME, "reeve-keeper");
-    signal(SIGCHLD, SIG_DFL); /* the zygote's children are nobody's; ours are counted */
+    return signal(SIGCHLD, SIG_DFL) == SIG_ERR ? -errno : 0; /* the zygote's children are nobody's; ours are counted */
 }
 
 noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sandbox_filter *floor)
@@ -243,7 +247,9 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
     struct sandbox *s = &box;
     *s = (struct sandbox){.spec = request->spec, .floor = floor, .oom_event = -1, .trace = -1, .listener = -1,
                           .root = -1, .proc = -1, .sysctl = -1, .gate = -1};
-    take_fds(s, request, fds);
+    int taken = take_fds(s, request, fds);
+    if (taken < 0)
+        fail(s, STEP_CLONE, -taken);
     if (!wait_word(s, LAUNCH_GO))
         _exit(1);
     for (size_t i = 0; i < COUNT_OF(steps); i++) {

@@ -132,8 +132,10 @@ static int settle_process(struct payload *p)
 {
     (void)p;
     struct sigaction usual = {.sa_handler = SIG_DFL};
-    for (int s = 1; s < NSIG; s++)
-        sigaction(s, &usual, NULL); /* fails for SIGKILL, SIGSTOP and the library's own */
+    for (int s = 1; s < NSIG; s++) {
+        if (sigaction(s, &usual, NULL) < 0 && errno != EINVAL) /* SIGKILL's, SIGSTOP's and the library's own */
+            return -errno;
+    }
     sigset_t none;
     sigemptyset(&none);
     umask(022);

@@ -73,18 +73,14 @@ static void prepare(void)
         refuse_to_start(-rc, "oom_score_adj");
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         refuse_to_start(errno, "dumpable");
-<<<<<<< HEAD
+    rc = forbid_cores();
+    if (rc < 0)
+        refuse_to_start(-rc, "core limit (LimitCORE must not be 0)");
     size_t none = 0;
     if (packet_recv(ZYGOTE_SOCKET_FD, &devices, sizeof devices, NULL, &none) != (ssize_t)sizeof devices ||
         devices.magic != ZYGOTE_MAGIC || devices.count > NODE_DEVICES_MAX)
         refuse_to_start(EPROTO, "devices");
     rc = sandbox_template_build(&devices, &what);
-=======
-    rc = forbid_cores();
-    if (rc < 0)
-        refuse_to_start(-rc, "core limit (LimitCORE must not be 0)");
-    rc = sandbox_template_build(&what);
->>>>>>> 5f3bcaf (tests: 82 hostile programs, and what they got away with)
     if (rc < 0)
         refuse_to_start(-rc, what);
     rc = own_filter_load(&own_filter_zygote);
