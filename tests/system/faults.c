@@ -327,6 +327,12 @@ bool faults_warden_ended(int *ret_status)
     return state.warden_ended;
 }
 
+bool faults_zygote_ended(void)
+{
+    pump();
+    return state.zygote == 0;
+}
+
 void faults_detach(void)
 {
     faults_disarm();

@@ -34,6 +34,8 @@ bool faults_wait_readable(int fd);
 void faults_disarm(void);
 /* The warden ended: its wait status. Its zygote has ended too. */
 bool faults_warden_ended(int *ret_status);
+/* True only of a zygote that is traced. */
+bool faults_zygote_ended(void);
 /* Lets go of everybody. */
 void faults_detach(void);
 

@@ -22,7 +22,7 @@
 #include "tests/system/driver.h"
 #include "tests/system/faults.h"
 
-#define STRIDE 9
+#define STRIDE 4
 #define BASES_MAX 8
 
 static struct driver d;
@@ -141,6 +141,14 @@ static void check_limits(const struct fault *fault, const struct run *r)
     ck_assert_msg(memory && pids && cpu, "call %d (%ld): it runs without a group", fault->n, fault->call);
 }
 
+/* It answers first and closes its copies then, and nothing tells of that: looked at until it has, or never does. */
+static void wait_zygote(void)
+{
+    struct pollfd nothing = {.fd = -1};
+    for (int ms = 0; ms < 10000 && !faults_zygote_ended() && fds_of(zygote) != usual.zygote_fds; ms++)
+        poll(&nothing, 1, 1);
+}
+
 static void note_usual(void)
 {
     zygote = child_of(d.pid);
@@ -157,14 +165,6 @@ static void start_warden(enum fault_role role)
     driver_ask(&d, OP_LIST, (struct attempt_id){0}); /* it answers: it is up */
     note_usual();
     faults_attach(role, d.pid, zygote);
-}
-
-/* It answers first and closes its copies then, and nothing tells of that: looked at until it has, or never does. */
-static void wait_zygote(void)
-{
-    struct pollfd nothing = {.fd = -1};
-    for (int ms = 0; ms < 10000 && fds_of(zygote) != usual.zygote_fds; ms++)
-        poll(&nothing, 1, 1);
 }
 
 static void check_nothing_left(const struct fault *f)
@@ -260,6 +260,8 @@ static bool launch(struct fault *f, struct run *r, struct task *task)
     memset(&e, 0, sizeof e);
     driver_launch_begin(&d, r, task);
     bool answered = wait_reply(&reply);
+    if (answered && f->role == FAULT_ZYGOTE)
+        wait_zygote(); /* these calls count too */
     if (f->role != FAULT_WARDEN)
         faults_disarm();
     if (!answered)
@@ -294,12 +296,12 @@ static void try_one(struct fault *f)
     faults_arm(f);
     bool alive = launch(f, &r, &task);
     faults_disarm();
-    if (alive && f->happened && f->role == FAULT_WARDEN) { /* it may be about to end */
+    if (alive && f->happened) { /* it may be about to end, and is when its zygote has */
         struct op_request list = {.version = OPS_VERSION, .kind = OP_LIST, .tag = 78};
         struct op_reply reply;
         alive = fd_send_packet(d.sock, &list, sizeof list, NULL, 0) == 0 && wait_reply(&reply);
     }
-    if (alive)
+    if (alive && !faults_zygote_ended())
         driver_drop(&task);
     else
         recover(f->role, &task, f);
@@ -311,6 +313,7 @@ static void try_all(enum fault_role role, bool kills)
     const char *only = getenv("FAULT_ROLE");
     if (only != NULL && strcmp(only, fault_role_names[role]) != 0) {
         driver_start_warden(&d);
+        driver_ask(&d, OP_LIST, (struct attempt_id){0});
         return;
     }
     static const int errors[] = {EIO, ENOMEM, EMFILE, EPERM};
