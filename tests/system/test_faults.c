@@ -341,7 +341,8 @@ static void setup(void)
     ck_assert_int_gt(len, 0);
     program_len = (size_t)len;
     driver_init(&d);
-    driver_kill_warden(&d); /* each test starts its own */
+    driver_ask(&d, OP_LIST, (struct attempt_id){0}); /* up: no child of its start holds its lock any more */
+    driver_kill_warden(&d);                          /* each test starts its own */
 }
 
 static void teardown(void)
