@@ -17,6 +17,7 @@ enum attack_end {
     ENDS_SIGKILL, /* by its own hand */
     ENDS_OOM,
     ENDS_BOUNDED, /* by itself, or out of memory: both are within its limits */
+    ENDS_NEVER,   /* no row: another one's victim */
 };
 
 struct attack {
@@ -26,9 +27,9 @@ struct attack {
     bool works_outside; /* the same program, run as root without a sandbox, does get away with something */
 };
 
-extern const struct attack attacks_see[], attacks_escape[], attacks_calls[], attacks_exhaust[], attacks_witness[];
+extern const struct attack attacks_see[], attacks_escape[], attacks_calls[], attacks_exhaust[], attacks_witness[], attacks_tenants[];
 extern const size_t attacks_see_count, attacks_escape_count, attacks_calls_count, attacks_exhaust_count,
-    attacks_witness_count;
+    attacks_witness_count, attacks_tenants_count;
 
 /* One thing it got away with: a line on stdout. */
 void got(const char *format, ...) __attribute__((format(printf, 1, 2)));
