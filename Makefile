@@ -136,6 +136,7 @@ PROFILES := $(BUILD)/tests/system/test_profiles
 LIMITS := $(BUILD)/tests/system/test_limits
 HOSTILE := $(BUILD)/tests/system/test_hostile
 FAULTY := $(BUILD)/tests/system/test_faults
+TAKEN_OVER := $(BUILD)/tests/system/test_hostile_agent
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
 SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(COMMANDS)

@@ -5,7 +5,7 @@
  * One that starts agents has a second list. The agent inherits the filter; it has no privileges, but it is where the
  * network ends, so what it gets is what an ordinary daemon needs, and io_uring. The price is that such a warden could
  * make a socket; what can't be had by either of them stays closed: namespaces, mounts, tracing, other processes'
- * memory and fds, bpf, keys, modules, handles, clocks.
+ * memory and fds, keys, modules, handles, clocks.
  */
 #include <sys/syscall.h>
 
@@ -18,6 +18,7 @@ static const short own[] = {
     SYS_faccessat, SYS_faccessat2, SYS_flock, SYS_ioctl, /* stdio asks whether it writes to a terminal */
     SYS_recvmsg, SYS_sendmsg, SYS_socketpair, SYS_getsockopt, SYS_setsockopt,
     SYS_ppoll, SYS_epoll_ctl, SYS_epoll_pwait, SYS_eventfd2, SYS_restart_syscall, SYS_nanosleep,
+    SYS_bpf, /* the device program of a version 2 group; which kind of program it is no filter can see */
     SYS_kill, SYS_wait4, SYS_waitid, SYS_pidfd_open, SYS_pidfd_send_signal,
     SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_brk, SYS_madvise, SYS_futex, SYS_getrandom,
     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_clock_gettime, SYS_gettimeofday, SYS_clock_nanosleep,
