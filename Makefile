@@ -139,15 +139,23 @@ FAULTY := $(BUILD)/tests/system/test_faults
 TAKEN_OVER := $(BUILD)/tests/system/test_hostile_agent
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
-SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(COMMANDS)
+ATTACKED := $(HOSTILE) $(FAULTY) $(TAKEN_OVER)
+ATTACKS := $(call objects,$(filter-out %/hostile_program.c,$(wildcard tests/system/hostile_*.c)))
+SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(ATTACKED) $(COMMANDS)
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@fail=0; for t in $(SYSTEM); do $$t || fail=1; done; exit $$fail
 test-cgroup2: all $(SYSTEM) $(GROUPS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/cgroup2.sh $$t || fail=1; done; exit $$fail
 test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
-$(CONFINE) $(PROFILES) $(LIMITS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
+$(CONFINE) $(PROFILES) $(LIMITS) $(ATTACKED) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE) $(PROFILES) $(LIMITS): $(BUILD)/tests/system/confine_rows.o
+$(HOSTILE): $(ATTACKS)
+$(FAULTY): $(BUILD)/tests/system/faults.o
+$(HOSTILE) $(FAULTY): $(BUILD)/tests/system/hostile_program
+# Runs inside: small enough to be handed to a job as its script.
+$(BUILD)/tests/system/hostile_program: $(BUILD)/tests/system/hostile_program.o $(ATTACKS)
+	@$(CC) $(ALL_LDFLAGS) -s -o $@ $^ -lpthread -lrt
 $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"

@@ -17,6 +17,7 @@ static const short calls[] = {
     SYS_timerfd_settime, SYS_clock_gettime, /* the clock, where it isn't the vdso's */
     SYS_kill, SYS_wait4,                    /* what runs inside */
     SYS_lseek, SYS_splice, SYS_pwrite64, SYS_fsync, /* the log files and the record */
+    SYS_write, SYS_ioctl, /* what a traced job was denied (keeper_trace.c) */
     SYS_exit_group,
 };
 

@@ -383,7 +383,7 @@ void driver_end(struct driver *d, struct task *task, struct ended *ret)
     NEED("remove", reply.status == OP_DONE);
     ret->usage = reply.usage;
     if (ret->record.cause == END_NONE) /* as an agent has it */
-        ret->record.cause = reply.usage.oom_kills > 0 ? END_OOM : END_KEEPER_LOST;
+        ret->record.cause = measured(reply.usage.oom_kills) > 0 ? END_OOM : END_KEEPER_LOST;
     driver_drop(task);
 }
 

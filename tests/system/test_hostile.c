@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -251,11 +252,26 @@ static long status_number(pid_t pid, const char *line)
 }
 
 #ifdef __x86_64__
+static void wait_asleep(pid_t pid)
+{
+    char path[64], text[4096];
+    struct pollfd nothing = {.fd = -1};
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    for (bool asleep = false; !asleep; poll(&nothing, 1, 1)) { /* nothing tells of it */
+        CLEANUP(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd_read_full(fd, text, sizeof text - 1);
+        ck_assert_int_gt(n, 0);
+        text[n] = '\0';
+        asleep = strstr(text, "\nState:\tS") != NULL;
+    }
+}
+
 /* Makes a stopped process do one call: it waits in one, so the two bytes before where it is are the instruction. */
 static long call_in(pid_t pid, long number, unsigned long a, unsigned long b)
 {
     int status;
     struct user_regs_struct before, regs;
+    wait_asleep(pid);
     ck_assert_int_eq(ptrace(PTRACE_SEIZE, pid, NULL, (void *)(long)PTRACE_O_TRACESYSGOOD), 0);
     ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
     ck_assert_int_eq(waitpid(pid, &status, __WALL), pid);
