@@ -182,6 +182,9 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (clang)
 	        build-fuzz/corpus/$$f 2>build-fuzz/$$f.log || { tail -30 build-fuzz/$$f.log; exit 1; }; done
 $(BUILD)/tests/fuzz/fuzz_seccomp: $(call objects,$(SECCOMP_SRC))
 $(BUILD)/tests/fuzz/fuzz_seccomp: FUZZ_LIBS = -lseccomp
+# The warden itself, but for its main.
+$(BUILD)/tests/fuzz/fuzz_request: $(call objects,$(filter-out isolation/warden.c,$(WARDEN_SRC)))
+$(BUILD)/tests/fuzz/fuzz_request: FUZZ_LIBS = -lcgroup
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \

@@ -19,8 +19,8 @@
 #error "no audit architecture is known here"
 #endif
 #define X32_BIT 0x40000000u
-#define NO_CALL UINT32_MAX  /* what a tracer puts where a call is to be skipped */
-#define FIRST_NEW 424u      /* Linux 5.1: from here on all architectures share their numbers */
+#define NO_CALL UINT32_MAX         /* what a tracer puts where a call is to be skipped */
+#define FIRST_NEW 424u             /* Linux 5.1: from here on all architectures share their numbers */
 #define NEW_NAMESPACES 0x7e020000u /* every CLONE_NEW* bit that clone(2) knows */
 
 struct emitter {

@@ -11,22 +11,41 @@
 
 static const short calls[] = {
     /* the kernel itself: another one, more of it, its log */
-    SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_reboot, SYS_syslog, SYS_bpf,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_kexec_load,
+    SYS_reboot,
+    SYS_syslog,
+    SYS_bpf,
     SYS_perf_event_open,
 #ifdef SYS_kexec_file_load
     SYS_kexec_file_load,
 #endif
     /* the whole machine's clock, swap, accounting, quotas, ports */
-    SYS_settimeofday, SYS_clock_settime, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_vhangup,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_acct,
+    SYS_quotactl,
+    SYS_vhangup,
 #ifdef SYS_quotactl_fd
     SYS_quotactl_fd,
 #endif
 #ifdef SYS_iopl
-    SYS_iopl, SYS_ioperm,
+    SYS_iopl,
+    SYS_ioperm,
 #endif
     /* files without a path, pages without an owner, calls without a filter */
-    SYS_open_by_handle_at, SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
-    SYS_add_key, SYS_request_key,
+    SYS_open_by_handle_at,
+    SYS_userfaultfd,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_add_key,
+    SYS_request_key,
 };
 
-const struct own_filter own_filter_zygote = {.refuses = true, .keeps_core_limit = true, .lists = {{calls, COUNT_OF(calls)}}};
+const struct own_filter own_filter_zygote = {
+    .refuses = true, .keeps_core_limit = true, .lists = {{calls, COUNT_OF(calls)}}};

@@ -234,7 +234,8 @@ static int take_fds(struct sandbox *s, const struct zygote_request *request, con
     close(ZYGOTE_SOCKET_FD);
     int null = open(OUTER_TEMPLATE "/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3; fd++) {
-        if (null < 0 || dup2(null, fd) < 0) /* a keeper would hold the warden's terminal or log as long as its job runs */
+        /* Else a keeper would hold the warden's terminal or log for as long as its job runs. */
+        if (null < 0 || dup2(null, fd) < 0)
             return -errno;
     }
     close_fd(&null);

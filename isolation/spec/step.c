@@ -57,6 +57,7 @@ static const char *const sayings[STEP_COUNT] = {
     [STEP_USER] = "the job's own user",
     [STEP_SECCOMP] = "the system call filter, last of all",
     [STEP_EXEC] = "the command runs",
+    [STEP_KEEPER] = "the keeper can watch, and has closed the kernel behind itself",
     [STEP_TIMEOUT] = "all of it within its time",
 };
 

@@ -1,6 +1,6 @@
 /*
- * Any bytes as an agent's request: what the check lets through is a sandbox whose every limit can be written down, whose
- * group has a name of ours, and whose name can be shown; the warden itself answers each packet and goes on.
+ * Any bytes as an agent's request: what the check lets through is a sandbox whose every limit can be written down,
+ * whose group has a name of ours, and whose name can be shown; the warden itself answers each packet and goes on.
  */
 #include <ctype.h>
 #include <stdlib.h>

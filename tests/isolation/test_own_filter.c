@@ -72,7 +72,8 @@ static const struct filter_row {
 
 START_TEST(test_row)
 {
-    struct seccomp_data call = {.nr = (int)rows[_i].call, .arch = NATIVE, .args = {rows[_i].first, rows[_i].second, rows[_i].third}};
+    struct seccomp_data call = {
+        .nr = (int)rows[_i].call, .arch = NATIVE, .args = {rows[_i].first, rows[_i].second, rows[_i].third}};
     ck_assert_msg(ask(rows[_i].filter, call) == rows[_i].answer, "%s: %#x", rows[_i].sentence,
                   ask(rows[_i].filter, call));
 }

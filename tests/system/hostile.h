@@ -27,7 +27,8 @@ struct attack {
     bool works_outside; /* the same program, run as root without a sandbox, does get away with something */
 };
 
-extern const struct attack attacks_see[], attacks_escape[], attacks_calls[], attacks_exhaust[], attacks_witness[], attacks_tenants[];
+extern const struct attack attacks_see[], attacks_escape[], attacks_calls[], attacks_exhaust[],
+    attacks_witness[], attacks_tenants[];
 extern const size_t attacks_see_count, attacks_escape_count, attacks_calls_count, attacks_exhaust_count,
     attacks_witness_count, attacks_tenants_count;
 

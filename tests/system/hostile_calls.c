@@ -137,8 +137,8 @@ static void network_settings(void)
 
 static void terminals(void)
 {
-    static const char *const paths[] = {"/dev/tty", "/dev/tty0", "/dev/tty1", "/dev/console", "/dev/ptmx", "/dev/pts/ptmx",
-                                        "/dev/pts/0", "/dev/vcs", "/dev/ttyS0"};
+    static const char *const paths[] = {"/dev/tty",      "/dev/tty0",  "/dev/tty1", "/dev/console", "/dev/ptmx",
+                                        "/dev/pts/ptmx", "/dev/pts/0", "/dev/vcs",  "/dev/ttyS0"};
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         if (open(paths[i], O_RDWR | O_NOCTTY | O_CLOEXEC) >= 0)
             got("opened %s", paths[i]);
@@ -226,21 +226,32 @@ static void write_each(const char *const *paths, size_t count)
 
 static void programs_that_the_kernel_starts(void)
 {
-    static const char *const paths[] = {"/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe",
-                                        "/proc/sys/kernel/hotplug", "/proc/sys/kernel/poweroff_cmd",
-                                        "/proc/sys/fs/binfmt_misc/register", "/sys/kernel/uevent_helper",
-                                        "/sys/fs/cgroup/memory/release_agent", "/proc/sys/kernel/usermodehelper/bset"};
+    static const char *const paths[] = {
+        "/proc/sys/kernel/core_pattern",       "/proc/sys/kernel/modprobe",           "/proc/sys/kernel/hotplug",
+        "/proc/sys/kernel/poweroff_cmd",       "/proc/sys/fs/binfmt_misc/register",   "/sys/kernel/uevent_helper",
+        "/sys/fs/cgroup/memory/release_agent", "/proc/sys/kernel/usermodehelper/bset"};
     write_each(paths, COUNT_OF(paths));
 }
 
 static void dangerous_files(void)
 {
-    static const char *const paths[] = {"/proc/sysrq-trigger", "/proc/kcore", "/proc/mtrr", "/proc/self/loginuid",
-                                        "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/setgroups",
-                                        "/proc/self/projid_map", "/proc/1/oom_score_adj", "/proc/irq/0/smp_affinity",
-                                        "/proc/acpi/wakeup", "/proc/bus/pci/00/00.0", "/proc/1/timens_offsets",
-                                        "/proc/self/timens_offsets", "/proc/sys/vm/drop_caches",
-                                        "/proc/sys/user/max_user_namespaces", "/proc/sys/kernel/ns_last_pid"};
+    static const char *const paths[] = {"/proc/sysrq-trigger",
+                                        "/proc/kcore",
+                                        "/proc/mtrr",
+                                        "/proc/self/loginuid",
+                                        "/proc/self/uid_map",
+                                        "/proc/self/gid_map",
+                                        "/proc/self/setgroups",
+                                        "/proc/self/projid_map",
+                                        "/proc/1/oom_score_adj",
+                                        "/proc/irq/0/smp_affinity",
+                                        "/proc/acpi/wakeup",
+                                        "/proc/bus/pci/00/00.0",
+                                        "/proc/1/timens_offsets",
+                                        "/proc/self/timens_offsets",
+                                        "/proc/sys/vm/drop_caches",
+                                        "/proc/sys/user/max_user_namespaces",
+                                        "/proc/sys/kernel/ns_last_pid"};
     write_each(paths, COUNT_OF(paths));
     /* Where the warden may not set a floor (it lacks CAP_SYS_RESOURCE), the kernel's is 0. */
     int floor = getenv("KEEPER_PROTECTED") != NULL ? 500 : 0;
@@ -256,9 +267,10 @@ static void dangerous_files(void)
 /* CVE-2019-5736: the program that starts jobs, reached by the link to one's own. */
 static void programs_written_back(void)
 {
-    static const char *const paths[] = {"/proc/self/exe", "/proc/1/exe", "/proc/self/root/usr/bin/env", "/usr/bin/env",
-                                        "/bin/sh", "/lib64/ld-linux-x86-64.so.2", "/etc/passwd", "/etc/hosts",
-                                        "/etc/ld.so.cache", "/etc/resolv.conf"};
+    static const char *const paths[] = {"/proc/self/exe",  "/proc/1/exe", "/proc/self/root/usr/bin/env",
+                                        "/usr/bin/env",    "/bin/sh",     "/lib64/ld-linux-x86-64.so.2",
+                                        "/etc/passwd",     "/etc/hosts",  "/etc/ld.so.cache",
+                                        "/etc/resolv.conf"};
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         if (i > 0 && open(paths[i], O_WRONLY | O_CLOEXEC) >= 0)
             got("opened %s", paths[i]);
@@ -276,8 +288,12 @@ static void programs_written_back(void)
 
 static void link_games(void)
 {
-    static const char *const targets[] = {"/proc/1/root/etc/shadow", "/proc/self/root/../etc/shadow", "/../etc/shadow",
-                                          "/proc/self/cwd/../../../root", "/proc/1/cwd", "/dev/../../work",
+    static const char *const targets[] = {"/proc/1/root/etc/shadow",
+                                          "/proc/self/root/../etc/shadow",
+                                          "/../etc/shadow",
+                                          "/proc/self/cwd/../../../root",
+                                          "/proc/1/cwd",
+                                          "/dev/../../work",
                                           "/proc/self/task/1/root"};
     for (size_t i = 0; i < COUNT_OF(targets); i++) {
         unlink("/tmp/l");

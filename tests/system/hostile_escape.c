@@ -31,7 +31,8 @@ static void mounts(void)
     must_be_refused("sysfs", CALL(SYS_mount, "s", "/tmp/m", "sysfs", 0, NULL));
     must_be_refused("cgroup", CALL(SYS_mount, "c", "/tmp/m", "cgroup", 0, "memory"));
     must_be_refused("cgroup2", CALL(SYS_mount, "c", "/tmp/m", "cgroup2", 0, NULL));
-    must_be_refused("overlay", CALL(SYS_mount, "o", "/tmp/m", "overlay", 0, "lowerdir=/usr,upperdir=/tmp,workdir=/tmp"));
+    must_be_refused("overlay",
+                    CALL(SYS_mount, "o", "/tmp/m", "overlay", 0, "lowerdir=/usr,upperdir=/tmp,workdir=/tmp"));
     must_be_refused("/usr writable", CALL(SYS_mount, NULL, "/usr", NULL, MS_REMOUNT | MS_BIND, NULL));
     must_be_refused("shared", CALL(SYS_mount, NULL, "/", NULL, MS_SHARED | MS_REC, NULL));
     must_be_refused("umount /proc/sys", CALL(SYS_umount2, "/proc/sys", MNT_DETACH));
@@ -58,8 +59,15 @@ static void nothing(void)
 
 static void namespaces_by_unshare(void)
 {
-    static const long flags[] = {CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS,
-                                 CLONE_NEWCGROUP, 0x80 /* CLONE_NEWTIME */, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET};
+    static const long flags[] = {CLONE_NEWUSER,
+                                 CLONE_NEWNS,
+                                 CLONE_NEWPID,
+                                 CLONE_NEWNET,
+                                 CLONE_NEWIPC,
+                                 CLONE_NEWUTS,
+                                 CLONE_NEWCGROUP,
+                                 0x80 /* CLONE_NEWTIME */,
+                                 CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET};
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         must_be_refused("unshare", CALL(SYS_unshare, flags[i]));
         must_be_refused("unshare with a high bit", CALL(SYS_unshare, flags[i] | 1L << 40));
@@ -68,8 +76,8 @@ static void namespaces_by_unshare(void)
 
 static void namespaces_by_clone(void)
 {
-    static const long flags[] = {CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS,
-                                 CLONE_NEWCGROUP};
+    static const long flags[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,
+                                 CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP};
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         for (int high = 0; high < 64; high += 31) {
             long f = flags[i] | SIGCHLD | (high >= 32 ? 1L << high : 0), rc = CALL(SYS_clone, f, 0, 0, 0, 0);
@@ -168,7 +176,8 @@ static void file_capabilities(void)
     static const unsigned words[] = {0x02000001, ~0u, ~0u, ~0u, ~0u};
     static const unsigned words3[] = {0x03000001, ~0u, ~0u, ~0u, ~0u, 0};
     copy_file("/usr/bin/true", "/tmp/caps");
-    must_be_refused("capabilities on a file", CALL(SYS_setxattr, "/tmp/caps", "security.capability", words, sizeof words, 0));
+    must_be_refused("capabilities on a file",
+                    CALL(SYS_setxattr, "/tmp/caps", "security.capability", words, sizeof words, 0));
     must_be_refused("of a namespace", CALL(SYS_setxattr, "/tmp/caps", "security.capability", words3, sizeof words3, 0));
     long rc = CALL(SYS_setxattr, "/tmp/caps", "trusted.x", "y", 1, 0);
     if (rc >= 0)
@@ -191,8 +200,8 @@ static void device_nodes(void)
 {
     static const struct {
         unsigned mode, major, minor;
-    } rows[] = {{S_IFBLK, 8, 0}, {S_IFBLK, 7, 0}, {S_IFBLK, 254, 0}, {S_IFCHR, 1, 1}, {S_IFCHR, 1, 2},
-                {S_IFCHR, 1, 3}, {S_IFCHR, 10, 237}, {S_IFCHR, 5, 0}, {S_IFCHR, 5, 1}, {S_IFCHR, 10, 229}};
+    } rows[] = {{S_IFBLK, 8, 0}, {S_IFBLK, 7, 0},    {S_IFBLK, 254, 0}, {S_IFCHR, 1, 1}, {S_IFCHR, 1, 2},
+                {S_IFCHR, 1, 3}, {S_IFCHR, 10, 237}, {S_IFCHR, 5, 0},   {S_IFCHR, 5, 1}, {S_IFCHR, 10, 229}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         unlink("/tmp/node");
         must_be_refused("mknod", CALL(SYS_mknodat, AT_FDCWD, "/tmp/node", rows[i].mode | 0666,
@@ -268,7 +277,8 @@ static void own_priority(void)
 
 static void raise_limits(void)
 {
-    static const int kinds[] = {RLIMIT_NOFILE, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_RTPRIO, RLIMIT_NICE};
+    static const int kinds[] = {RLIMIT_NOFILE,   RLIMIT_CORE,   RLIMIT_MEMLOCK,
+                                RLIMIT_MSGQUEUE, RLIMIT_RTPRIO, RLIMIT_NICE};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         struct rlimit now, more = {RLIM_INFINITY, RLIM_INFINITY};
         if (prlimit(0, (enum __rlimit_resource)kinds[i], NULL, &now) < 0 || now.rlim_max == RLIM_INFINITY)
@@ -303,8 +313,8 @@ static void forged_credentials(void)
         struct cmsghdr align;
     } control = {0};
     struct iovec part = {"x", 1};
-    struct msghdr msg = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
-                         .msg_controllen = sizeof control.bytes};
+    struct msghdr msg = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS, .cmsg_len = CMSG_LEN(sizeof root)};
     memcpy(CMSG_DATA(c), &root, sizeof root);

@@ -1,4 +1,5 @@
-/* Using up what isn't theirs, and outliving the job. Run with 128 MiB of memory, 16 MiB and 1000 inodes of scratch, 64 processes. */
+/* Using up what isn't theirs, and outliving the job. Run with 128 MiB of memory, 16 MiB and 1000 inodes of scratch, 64
+ * processes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
@@ -81,7 +82,8 @@ static void address_space(void)
 {
     size_t step = 2 * MIB, touched = 0;
     for (int part = 0; part < 64; part++) {
-        char *at = mmap(NULL, (size_t)1 << 40, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        char *at =
+            mmap(NULL, (size_t)1 << 40, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at == MAP_FAILED)
             break;
         madvise(at, (size_t)1 << 40, MADV_NOHUGEPAGE);
@@ -131,7 +133,9 @@ static void inodes(void)
         for (int i = 0; i < 5000; i++) {
             char path[64];
             snprintf(path, sizeof path, "%s/%d", folders[f], i);
-            count += i % 3 == 0 ? mkdir(path, 0700) == 0 : i % 3 == 1 ? symlink("x", path) == 0 : mknod(path, 0600, 0) == 0;
+            count += i % 3 == 0   ? mkdir(path, 0700) == 0
+                     : i % 3 == 1 ? symlink("x", path) == 0
+                                  : mknod(path, 0600, 0) == 0;
         }
         for (int i = 0; i < 5000; i++) {
             char path[64];
@@ -214,7 +218,8 @@ static void udp_sockets(void)
         struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
         socklen_t len = sizeof name;
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
-        if (fd < 0 || bind(fd, (struct sockaddr *)&name, len) < 0 || getsockname(fd, (struct sockaddr *)&name, &len) < 0)
+        if (fd < 0 || bind(fd, (struct sockaddr *)&name, len) < 0 ||
+            getsockname(fd, (struct sockaddr *)&name, &len) < 0)
             break;
         for (int k = 0; k < 16; k++)
             sendto(from, piece, 60000, 0, (struct sockaddr *)&name, len);
@@ -454,7 +459,8 @@ static void crash(void)
     abort();
 }
 
-/* Where cores are piped to a program, that program is the host's, started by the kernel: a limit of 0 doesn't stop it. */
+/* Where cores are piped to a program, that program is the host's, started by the kernel: a limit of 0 doesn't stop it.
+ */
 static void crash_without_limit(void)
 {
     struct rlimit none = {0, 0};
@@ -465,7 +471,8 @@ static void crash_without_limit(void)
     struct rlimit now = {0, 0};
     prlimit(0, RLIMIT_CORE, NULL, &now);
     if (now.rlim_cur != 1)
-        got("the limit of a core is %lu: a program that cores are piped to would be started", (unsigned long)now.rlim_cur);
+        got("the limit of a core is %lu: a program that cores are piped to would be started",
+            (unsigned long)now.rlim_cur);
     crash();
 }
 

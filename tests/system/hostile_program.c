@@ -10,12 +10,9 @@ int main(int argc, char **argv)
     const struct {
         const struct attack *rows;
         size_t count;
-    } tables[] = {{attacks_see, attacks_see_count},
-                  {attacks_escape, attacks_escape_count},
-                  {attacks_calls, attacks_calls_count},
-                  {attacks_exhaust, attacks_exhaust_count},
-                  {attacks_witness, attacks_witness_count},
-                  {attacks_tenants, attacks_tenants_count}};
+    } tables[] = {{attacks_see, attacks_see_count},         {attacks_escape, attacks_escape_count},
+                  {attacks_calls, attacks_calls_count},     {attacks_exhaust, attacks_exhaust_count},
+                  {attacks_witness, attacks_witness_count}, {attacks_tenants, attacks_tenants_count}};
     for (size_t t = 0; t < COUNT_OF(tables); t++) {
         for (size_t i = 0; i < tables[t].count; i++) {
             if (argc == 2 && strcmp(tables[t].rows[i].name, argv[1]) == 0) {

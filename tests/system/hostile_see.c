@@ -35,18 +35,18 @@ static void open_each(const char *const *paths, size_t count, int flags)
             got("opened %s", paths[i]);
     }
 }
-#define OPEN_EACH(flags, ...)                                                                                      \
-    do {                                                                                                           \
-        static const char *const paths[] = {__VA_ARGS__};                                                         \
-        open_each(paths, COUNT_OF(paths), flags);                                                                  \
+#define OPEN_EACH(flags, ...)                                                                                          \
+    do {                                                                                                               \
+        static const char *const paths[] = {__VA_ARGS__};                                                              \
+        open_each(paths, COUNT_OF(paths), flags);                                                                      \
     } while (0)
 
 static void keeper_files(void)
 {
     OPEN_EACH(O_RDONLY, "/proc/1/mem", "/proc/1/maps", "/proc/1/environ", "/proc/1/cmdline", "/proc/1/exe",
-              "/proc/1/fd", "/proc/1/fdinfo", "/proc/1/root/etc/passwd", "/proc/1/cwd/.", "/proc/1/ns/mnt", "/proc/1/ns/user",
-              "/proc/1/auxv", "/proc/1/stack", "/proc/1/syscall", "/proc/1/task/1/mem", "/proc/1/map_files",
-              "/proc/1/status", "/proc/1/stat", "/proc/1/mountinfo");
+              "/proc/1/fd", "/proc/1/fdinfo", "/proc/1/root/etc/passwd", "/proc/1/cwd/.", "/proc/1/ns/mnt",
+              "/proc/1/ns/user", "/proc/1/auxv", "/proc/1/stack", "/proc/1/syscall", "/proc/1/task/1/mem",
+              "/proc/1/map_files", "/proc/1/status", "/proc/1/stat", "/proc/1/mountinfo");
 }
 
 static void other_pids(void)
@@ -76,7 +76,8 @@ static void kernel_memory(void)
 {
     OPEN_EACH(O_RDONLY, "/dev/mem", "/dev/kmem", "/dev/port", "/dev/kmsg", "/proc/kmsg", "/dev/sda", "/dev/vda",
               "/dev/nvme0n1", "/dev/loop0", "/dev/loop-control", "/dev/fuse", "/dev/net/tun", "/dev/kvm",
-              "/dev/userfaultfd", "/dev/vhost-vsock", "/dev/uinput", "/dev/snapshot", "/dev/autofs", "/dev/btrfs-control");
+              "/dev/userfaultfd", "/dev/vhost-vsock", "/dev/uinput", "/dev/snapshot", "/dev/autofs",
+              "/dev/btrfs-control");
     char bytes[16];
     int fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && read(fd, bytes, sizeof bytes) > 0)
@@ -85,8 +86,8 @@ static void kernel_memory(void)
 
 static void kernel_addresses(void)
 {
-    static const char *const paths[] = {"/proc/kallsyms", "/proc/modules", "/proc/iomem", "/proc/self/stack",
-                                        "/proc/timer_list", "/proc/sched_debug"};
+    static const char *const paths[] = {"/proc/kallsyms",   "/proc/modules",    "/proc/iomem",
+                                        "/proc/self/stack", "/proc/timer_list", "/proc/sched_debug"};
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         char line[256];
         FILE *f = fopen(paths[i], "re");
@@ -125,7 +126,7 @@ static void host_mounts(void)
 static void host_sockets(void)
 {
     char line[512];
-    static const char *const tables[] = {"/proc/net/unix", "/proc/net/tcp", "/proc/net/udp", "/proc/net/raw",
+    static const char *const tables[] = {"/proc/net/unix",   "/proc/net/tcp",     "/proc/net/udp", "/proc/net/raw",
                                          "/proc/net/packet", "/proc/net/netlink", "/proc/net/arp"};
     for (size_t i = 0; i < COUNT_OF(tables); i++) {
         FILE *f = fopen(tables[i], "re");
@@ -165,8 +166,8 @@ static void cgroup_files(void)
 {
     OPEN_EACH(O_RDONLY, "/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs",
               "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/release_agent",
-              "/sys/kernel/uevent_helper", "/sys/kernel/debug", "/sys/kernel/security", "/sys/firmware",
-              "/sys/module", "/sys/class/net/lo/address");
+              "/sys/kernel/uevent_helper", "/sys/kernel/debug", "/sys/kernel/security", "/sys/firmware", "/sys/module",
+              "/sys/class/net/lo/address");
     char line[256];
     FILE *f = fopen("/proc/self/cgroup", "re");
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
@@ -236,7 +237,10 @@ static void descriptor_cwd(void)
         char path[64], here[4096];
         static const char *const forms[] = {"/proc/self/fd/%d", "/proc/self/fd/%d/..", "/dev/fd/%d/../../.."};
         for (size_t i = 0; i < COUNT_OF(forms); i++) {
-            snprintf(path, sizeof path, i == 0 ? "/proc/self/fd/%d" : i == 1 ? "/proc/self/fd/%d/.." : "/dev/fd/%d/../../..",
+            snprintf(path, sizeof path,
+                     i == 0   ? "/proc/self/fd/%d"
+                     : i == 1 ? "/proc/self/fd/%d/.."
+                              : "/dev/fd/%d/../../..",
                      fd);
             if (chdir(path) == 0)
                 got("%s is a folder: %s", path, getcwd(here, sizeof here) != NULL ? here : "?");

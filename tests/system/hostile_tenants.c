@@ -53,7 +53,8 @@ static void victim(void)
 /* Arguments, environment and files of anybody but oneself. */
 static void neighbours(void)
 {
-    static const char *const files[] = {"cmdline", "environ", "maps", "root/tmp/reeve-hostile", "cwd/reeve-hostile", "comm"};
+    static const char *const files[] = {"cmdline",           "environ", "maps", "root/tmp/reeve-hostile",
+                                        "cwd/reeve-hostile", "comm"};
     for (int pid = 1; pid < 20000; pid++) {
         for (size_t i = 0; i < COUNT_OF(files) && pid != getpid(); i++) {
             char path[64];

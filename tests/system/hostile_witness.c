@@ -29,8 +29,9 @@ static void status_lines(void)
         const char *line;
         unsigned long long value;
         int base;
-    } rows[] = {{"CapInh:", 0, 16}, {"CapPrm:", 0, 16}, {"CapEff:", 0, 16},    {"CapBnd:", 0, 16}, {"CapAmb:", 0, 16},
-                {"NoNewPrivs:", 1, 10}, {"Seccomp:", 2, 10}, {"SigBlk:", 0, 16}, {"SigIgn:", 0, 16}, {"Threads:", 1, 10}};
+    } rows[] = {{"CapInh:", 0, 16}, {"CapPrm:", 0, 16},     {"CapEff:", 0, 16},  {"CapBnd:", 0, 16},
+                {"CapAmb:", 0, 16}, {"NoNewPrivs:", 1, 10}, {"Seccomp:", 2, 10}, {"SigBlk:", 0, 16},
+                {"SigIgn:", 0, 16}, {"Threads:", 1, 10}};
     static char text[8192];
     int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     need(fd >= 0 && read(fd, text, sizeof text - 1) > 0, "/proc/self/status");
@@ -61,12 +62,17 @@ static void limits(void)
     static const struct {
         int kind;
         rlim_t soft, hard;
-    } rows[] = {{RLIMIT_CORE, 1, 1}, {RLIMIT_NOFILE, 1024, 65536}, {RLIMIT_MEMLOCK, 8 << 20, 8 << 20},
-                {RLIMIT_MSGQUEUE, 819200, 819200}, {RLIMIT_RTPRIO, 0, 0}, {RLIMIT_NICE, 0, 0}};
+    } rows[] = {{RLIMIT_CORE, 1, 1},
+                {RLIMIT_NOFILE, 1024, 65536},
+                {RLIMIT_MEMLOCK, 8 << 20, 8 << 20},
+                {RLIMIT_MSGQUEUE, 819200, 819200},
+                {RLIMIT_RTPRIO, 0, 0},
+                {RLIMIT_NICE, 0, 0}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct rlimit now;
         need(prlimit(0, (enum __rlimit_resource)rows[i].kind, NULL, &now) == 0 && now.rlim_cur <= rows[i].soft &&
-                 now.rlim_max <= rows[i].hard, "a limit");
+                 now.rlim_max <= rows[i].hard,
+             "a limit");
     }
 }
 
@@ -74,15 +80,19 @@ static void file_systems(void)
 {
     struct statvfs st;
     need(statvfs("/", &st) == 0 && (st.f_flag & ST_RDONLY) != 0, "a read-only root");
-    need(statvfs("/usr", &st) == 0 && (st.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV),
+    need(statvfs("/usr", &st) == 0 &&
+             (st.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV),
          "a read-only /usr");
     need(statvfs("/tmp", &st) == 0 && st.f_blocks * st.f_frsize == (16 << 20) + 4096 && st.f_files <= 1002 &&
-             (st.f_flag & (ST_NOSUID | ST_NODEV)) == (ST_NOSUID | ST_NODEV), "a scratch of its size");
+             (st.f_flag & (ST_NOSUID | ST_NODEV)) == (ST_NOSUID | ST_NODEV),
+         "a scratch of its size");
     need(statvfs("/dev/shm", &st) == 0 && st.f_blocks * st.f_frsize == 64 << 20, "shared memory of its size");
     static const char *const read_only[] = {"/proc/sys", "/proc/fs", "/proc/irq", "/proc/bus"};
     for (size_t i = 0; i < COUNT_OF(read_only); i++)
-        need(access(read_only[i], F_OK) < 0 || (statvfs(read_only[i], &st) == 0 && (st.f_flag & ST_RDONLY) != 0), read_only[i]);
-    static const char *const masked[] = {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/kallsyms", "/proc/interrupts"};
+        need(access(read_only[i], F_OK) < 0 || (statvfs(read_only[i], &st) == 0 && (st.f_flag & ST_RDONLY) != 0),
+             read_only[i]);
+    static const char *const masked[] = {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/kallsyms",
+                                         "/proc/interrupts"};
     for (size_t i = 0; i < COUNT_OF(masked); i++) {
         struct stat node;
         need(stat(masked[i], &node) < 0 || S_ISCHR(node.st_mode), masked[i]);

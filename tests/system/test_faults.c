@@ -1,7 +1,7 @@
 /*
- * A launch in which any one system call fails, or any one process is killed, in any of the four processes that make it. Root.
- * Afterwards: it was answered as done and ran whole, or it was answered as failed with step and cause and nothing of it
- * ran; nothing is left. FAULTS=all tries every call, else every STRIDE-th.
+ * A launch in which any one system call fails, or any one process is killed, in any of the four processes that make it.
+ * Root. Afterwards: it was answered as done and ran whole, or it was answered as failed with step and cause and nothing
+ * of it ran; nothing is left. FAULTS=all tries every call, else every STRIDE-th.
  */
 #include <check.h>
 #include <dirent.h>
@@ -84,7 +84,8 @@ static void find_bases(void)
     snprintf(command, sizeof command, "find /sys/fs/cgroup -type d -name 'reeve-%s' 2>/dev/null", d.cgroup);
     FILE *f = popen(command, "re"); /* lint: allow in tests */
     bases_count = 0;
-    for (char *line; bases_count < BASES_MAX && (line = fgets(bases[bases_count], sizeof bases[0], f)) != NULL; bases_count++)
+    for (char *line; bases_count < BASES_MAX && (line = fgets(bases[bases_count], sizeof bases[0], f)) != NULL;
+         bases_count++)
         line[strcspn(line, "\n")] = '\0';
     pclose(f);
     ck_assert_int_gt(bases_count, 0);
@@ -123,7 +124,8 @@ static void check_limits(const struct fault *fault, const struct run *r)
     snprintf(bytes, sizeof bytes, "%lu", (unsigned long)(r->spec.mem_bytes + r->spec.scratch_bytes));
     const struct {
         const char *file, *want;
-    } rows[] = {{"memory.limit_in_bytes", bytes}, {"memory.max", bytes}, {"memory.swap.max", "0"}, {"pids.max", "64"},
+    } rows[] = {{"memory.limit_in_bytes", bytes}, {"memory.max", bytes},
+                {"memory.swap.max", "0"},         {"pids.max", "64"},
                 {"cpu.cfs_quota_us", "100000"},   {"cpu.max", "100000 100000"}};
     bool memory = false, pids = false, cpu = false;
     for (int i = 0; i < bases_count; i++) {
@@ -133,8 +135,11 @@ static void check_limits(const struct fault *fault, const struct run *r)
         if (glob(pattern, 0, NULL, &found) == 0) {
             for (size_t k = 0; k < COUNT_OF(rows); k++)
                 ck_assert_msg(file_says(found.gl_pathv[0], rows[k].file, rows[k].want,
-                                        rows[k].file[0] == 'm' ? &memory : rows[k].file[0] == 'p' ? &pids : &cpu),
-                              "call %d (%ld): it runs, and %s is not %s", fault->n, fault->call, rows[k].file, rows[k].want);
+                                        rows[k].file[0] == 'm'   ? &memory
+                                        : rows[k].file[0] == 'p' ? &pids
+                                                                 : &cpu),
+                              "call %d (%ld): it runs, and %s is not %s", fault->n, fault->call, rows[k].file,
+                              rows[k].want);
         }
         globfree(&found);
     }
@@ -172,8 +177,8 @@ static void check_nothing_left(const struct fault *f)
     const char *who = fault_role_names[f->role];
     wait_zygote();
     ck_assert_msg(groups_left() == 0, "%s, call %d (%ld), error %d: a group is left", who, f->n, f->call, f->error);
-    ck_assert_msg(fds_of(d.pid) == usual.warden_fds, "%s, call %d (%ld), error %d: the warden has %d fds, not %d", who, f->n,
-                  f->call, f->error, fds_of(d.pid), usual.warden_fds);
+    ck_assert_msg(fds_of(d.pid) == usual.warden_fds, "%s, call %d (%ld), error %d: the warden has %d fds, not %d", who,
+                  f->n, f->call, f->error, fds_of(d.pid), usual.warden_fds);
     ck_assert_msg(fds_of(zygote) == usual.zygote_fds, "%s, call %d (%ld), error %d: the zygote has %d fds, not %d", who,
                   f->n, f->call, f->error, fds_of(zygote), usual.zygote_fds);
     ck_assert_msg(mounts_of(zygote) == usual.mounts, "%s, call %d (%ld), error %d: mounts are left", who, f->n, f->call,
@@ -202,8 +207,8 @@ static void recover(enum fault_role role, struct task *task, const struct fault 
     }
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) <= 1;
     bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && role == FAULT_WARDEN && f->error == 0;
-    ck_assert_msg(clean || killed, "%s, call %d (%ld), error %d: the warden ended with status %#x", fault_role_names[role],
-                  f->n, f->call, f->error, (unsigned)status);
+    ck_assert_msg(clean || killed, "%s, call %d (%ld), error %d: the warden ended with status %#x",
+                  fault_role_names[role], f->n, f->call, f->error, (unsigned)status);
     faults_detach();
     close_p(&d.sock);
     start_warden(role);
@@ -224,22 +229,25 @@ static void check_answer(const struct fault *f, const struct op_reply *reply)
         return;
     ck_assert_msg(reply->status == OP_FAILED || reply->status == OP_BAD_REQUEST || reply->status == OP_BUSY,
                   "%s, call %d (%ld), error %d: answered with %u", who, f->n, f->call, f->error, reply->status);
-    ck_assert_msg(reply->step[0] != '\0' && strcmp(reply->step, "unknown") != 0 && strcmp(reply->step, "timeout") != 0 &&
-                      reply->error != 0,
-                  "%s, call %d (%ld), error %d: failed at '%s' because of %d", who, f->n, f->call, f->error, reply->step,
-                  reply->error);
+    ck_assert_msg(reply->step[0] != '\0' && strcmp(reply->step, "unknown") != 0 &&
+                      strcmp(reply->step, "timeout") != 0 && reply->error != 0,
+                  "%s, call %d (%ld), error %d: failed at '%s' because of %d", who, f->n, f->call, f->error,
+                  reply->step, reply->error);
 }
 
-/* Answered as done: it ran, wholly confined; or it never got to its exec and says so like a shell, or was killed there. */
+/* Answered as done: it ran, wholly confined; or it never got to its exec and says so like a shell, or was killed there.
+ */
 static void check_done(const struct fault *f)
 {
     bool like_shell = e.record.cause == END_EXIT && (e.record.exit_code == 126 || e.record.exit_code == 127);
-    bool killed = e.record.cause == END_SIGNAL && e.record.signal == SIGKILL && f->role == FAULT_PAYLOAD && f->error == 0;
+    bool killed =
+        e.record.cause == END_SIGNAL && e.record.signal == SIGKILL && f->role == FAULT_PAYLOAD && f->error == 0;
     ck_assert_msg(e.out[0] == '\0', "%s, call %d (%ld), error %d: it ran half confined:\n%s", fault_role_names[f->role],
                   f->n, f->call, f->error, e.out);
-    ck_assert_msg((ran() && e.record.cause == END_EXIT && e.record.exit_code == 0) || (!ran() && (like_shell || killed)),
-                  "%s, call %d (%ld), error %d: cause %u exit %d signal %d\n%s", fault_role_names[f->role], f->n, f->call,
-                  f->error, e.record.cause, e.record.exit_code, e.record.signal, e.err);
+    ck_assert_msg((ran() && e.record.cause == END_EXIT && e.record.exit_code == 0) ||
+                      (!ran() && (like_shell || killed)),
+                  "%s, call %d (%ld), error %d: cause %u exit %d signal %d\n%s", fault_role_names[f->role], f->n,
+                  f->call, f->error, e.record.cause, e.record.exit_code, e.record.signal, e.err);
 }
 
 static void read_output(struct task *task)
@@ -267,10 +275,11 @@ static bool launch(struct fault *f, struct run *r, struct task *task)
     if (!answered)
         return false;
     check_answer(f, &reply);
-    if (reply.status != OP_DONE) { /* the release itself is the keeper's last step but one: what ran then was killed at once */
+    if (reply.status !=
+        OP_DONE) { /* the release itself is the keeper's last step but one: what ran then was killed at once */
         read_output(task);
-        ck_assert_msg(!ran(), "%s, call %d (%ld), error %d: answered as failed at '%s', and it ran", fault_role_names[f->role],
-                      f->n, f->call, f->error, reply.step);
+        ck_assert_msg(!ran(), "%s, call %d (%ld), error %d: answered as failed at '%s', and it ran",
+                      fault_role_names[f->role], f->n, f->call, f->error, reply.step);
         return true;
     }
     check_limits(f, r);

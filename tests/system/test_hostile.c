@@ -166,7 +166,7 @@ static void become_outsider(const char *name, int out)
     if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
         (strcmp(name, "host_ipc") == 0 || mount("t", "/tmp", "tmpfs", 0, NULL) == 0)) {
         CLEANUP(close_p) int self = memfd_sealed("attack", program, program_len);
-        char *argv[] = {(char *)(uintptr_t)"attack", (char *)(uintptr_t)name, NULL}, *envp[] = {NULL};
+        char *argv[] = {(char *)(uintptr_t) "attack", (char *)(uintptr_t)name, NULL}, *envp[] = {NULL};
         fexecve(self, argv, envp);
     }
     _exit(125);
@@ -322,7 +322,9 @@ static void check_own(const char *who, pid_t pid, size_t row, long want)
     if (want == 1)
         return;
     long got_back = call_in(pid, own_rows[row].number, own_rows[row].a, own_rows[row].b);
-    ck_assert_msg(want == 0 ? got_back >= 0 : want > -EFAULT && want != -EPERM ? got_back < 0 : got_back == want,
+    ck_assert_msg(want == 0                          ? got_back >= 0
+                  : want > -EFAULT && want != -EPERM ? got_back < 0
+                                                     : got_back == want,
                   "%s, %s: %ld, not %ld", who, own_rows[row].call, got_back, want);
 }
 
@@ -347,7 +349,8 @@ START_TEST(test_confiners_are_confined)
         check_own("zygote", zygote, i, own_rows[i].zygote);
         check_own("keeper", keeper, i, own_rows[i].keeper);
     }
-    driver_say(&t, (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = 0}); /* all still work */
+    driver_say(&t,
+               (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = 0}); /* all still work */
     driver_end(&own, &t, &e);
     ck_assert_uint_eq(e.record.cause, END_CANCELLED);
     driver_fini(&own);

@@ -136,9 +136,26 @@ static void open_everything(void)
 
 static uint64_t odd_number(void)
 {
-    static const uint64_t edges[] = {0, 1, 2, 3, 4, 63, 64, 4095, 4096, 32768, 32769, INT32_MAX, UINT32_MAX,
-                                     (uint64_t)INT32_MAX + 1, INT64_MAX, UINT64_MAX, (uint64_t)1 << 22, (uint64_t)1 << 62};
-    return below(3) == 0 ? next_random() >> below(64) : edges[below(COUNT_OF(edges))] + (below(4) == 0 ? below(3) - 1 : 0);
+    static const uint64_t edges[] = {0,
+                                     1,
+                                     2,
+                                     3,
+                                     4,
+                                     63,
+                                     64,
+                                     4095,
+                                     4096,
+                                     32768,
+                                     32769,
+                                     INT32_MAX,
+                                     UINT32_MAX,
+                                     (uint64_t)INT32_MAX + 1,
+                                     INT64_MAX,
+                                     UINT64_MAX,
+                                     (uint64_t)1 << 22,
+                                     (uint64_t)1 << 62};
+    return below(3) == 0 ? next_random() >> below(64)
+                         : edges[below(COUNT_OF(edges))] + (below(4) == 0 ? below(3) - 1 : 0);
 }
 
 static struct sandbox_spec good_spec(void)
@@ -151,8 +168,8 @@ static struct sandbox_spec good_spec(void)
 
 static void spoil(struct sandbox_spec *s)
 {
-    uint64_t *const wide[] = {&s->id.job, &s->term, &s->cpu_milli, &s->mem_bytes, &s->scratch_bytes, &s->scratch_inodes,
-                              &s->time_limit_us, &s->paid_us, &s->lease_us, &s->grace_us};
+    uint64_t *const wide[] = {&s->id.job,         &s->term,          &s->cpu_milli, &s->mem_bytes, &s->scratch_bytes,
+                              &s->scratch_inodes, &s->time_limit_us, &s->paid_us,   &s->lease_us,  &s->grace_us};
     uint32_t *const narrow[] = {&s->id.task, &s->id.epoch, &s->pids_max, &s->network};
     switch (below(5)) {
     case 0: *wide[below(COUNT_OF(wide))] = odd_number(); break;
@@ -305,7 +322,8 @@ START_TEST(test_an_agent_that_reads_nothing_is_dropped)
 {
     struct op_request list = {.version = OPS_VERSION, .kind = OP_LIST, .tag = 1};
     ck_assert_int_eq(fd_nonblock(d.sock, true), 0);
-    struct pollfd at = {.fd = d.sock, .events = POLLOUT}; /* full: until the warden's patience ends and the socket with it */
+    struct pollfd at = {.fd = d.sock,
+                        .events = POLLOUT}; /* full: until the warden's patience ends and the socket with it */
     for (;;) {
         int rc = fd_send_packet(d.sock, &list, sizeof list, NULL, 0);
         if (rc == -EAGAIN)
