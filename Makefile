@@ -30,8 +30,9 @@ $(foreach l,$(LAYERS),$(eval $(call ARCHIVE_RULE,$(l))))
 
 # --- programs --------------------------------------------------------------------------------------------------
 # The keeper is linked statically and small: it is pid 1 of every sandbox and its pages are multiplied by jobs.
-KEEPER_ONLY := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c)
-KEEPER_SRC  := $(KEEPER_ONLY) isolation/spec/keeper.c isolation/spec/network.c isolation/landlock.c
+KEEPER_ONLY := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c) \
+               isolation/own_filter_keeper.c isolation/own_filter_zygote.c
+KEEPER_SRC  := $(KEEPER_ONLY) isolation/spec/keeper.c isolation/spec/network.c isolation/landlock.c isolation/own_filter.c
 SECCOMP_SRC := $(filter-out isolation/seccomp_main.c,$(wildcard isolation/seccomp*.c)) isolation/bpf.c
 WARDEN_SRC  := $(filter-out $(KEEPER_ONLY) $(SECCOMP_SRC) isolation/seccomp_main.c,$(wildcard isolation/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -96,7 +97,8 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ARCHIVES)
 
 # What the warden is made of, beside its main; and the keeper's pure part.
 $(filter $(BUILD)/tests/isolation/%,$(TESTS)): $(call objects,$(filter-out isolation/warden% isolation/launch.c,$(WARDEN_SRC)) \
-    $(SECCOMP_SRC) isolation/warden_options.c isolation/keeper_ends.c)
+    $(SECCOMP_SRC) isolation/warden_options.c isolation/keeper_ends.c isolation/own_filter_keeper.c \
+    isolation/own_filter_zygote.c)
 
 # A daemon's command line is held against the program itself.
 $(BUILD)/tests/scheduler/test_options: $(BUILD)/reeved
@@ -131,19 +133,30 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
 LIMITS := $(BUILD)/tests/system/test_limits
+HOSTILE := $(BUILD)/tests/system/test_hostile
+FAULTY := $(BUILD)/tests/system/test_faults
+TAKEN_OVER := $(BUILD)/tests/system/test_hostile_agent
 GROUPS := $(BUILD)/tests/isolation/test_cgroup
 ROOTS := $(BUILD)/tests/system/test_root
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
-SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(COMMANDS)
+ATTACKED := $(HOSTILE) $(FAULTY) $(TAKEN_OVER)
+ATTACKS := $(call objects,$(filter-out %/hostile_program.c,$(wildcard tests/system/hostile_*.c)))
+SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(COMMANDS)
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@fail=0; for t in $(SYSTEM); do $$t || fail=1; done; exit $$fail
 test-cgroup2: all $(SYSTEM) $(GROUPS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/cgroup2.sh $$t || fail=1; done; exit $$fail
 test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
-$(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
+$(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS): $(BUILD)/tests/system/confine_rows.o
 $(ROOTS): $(call objects,isolation/landlock.c isolation/idmap.c)
+$(HOSTILE): $(ATTACKS)
+$(FAULTY): $(BUILD)/tests/system/faults.o
+$(HOSTILE) $(FAULTY): $(BUILD)/tests/system/hostile_program
+# Runs inside: small enough to be handed to a job as its script.
+$(BUILD)/tests/system/hostile_program: $(BUILD)/tests/system/hostile_program.o $(ATTACKS)
+	@$(CC) $(ALL_LDFLAGS) -s -o $@ $^ -lpthread -lrt
 $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
@@ -170,6 +183,9 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (clang)
 	        build-fuzz/corpus/$$f 2>build-fuzz/$$f.log || { tail -30 build-fuzz/$$f.log; exit 1; }; done
 $(BUILD)/tests/fuzz/fuzz_seccomp: $(call objects,$(SECCOMP_SRC))
 $(BUILD)/tests/fuzz/fuzz_seccomp: FUZZ_LIBS = -lseccomp
+# The warden itself, but for its main.
+$(BUILD)/tests/fuzz/fuzz_request: $(call objects,$(filter-out isolation/warden.c,$(WARDEN_SRC)))
+$(BUILD)/tests/fuzz/fuzz_request: FUZZ_LIBS = -lcgroup
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \

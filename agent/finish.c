@@ -158,7 +158,8 @@ static void complete_record(struct attempt *t)
 {
     struct exit_record *r = &t->record;
     if (!t->verdict) {
-        r->cause = END_KEEPER_LOST;
+        /* Lack of memory can take the keeper too, where it may not be exempt: the job's doing, and the job's to pay. */
+        r->cause = measured(t->usage.oom_kills) > 0 ? END_OOM : END_KEEPER_LOST;
         r->started_utc_us = t->started_utc_us;
         r->run_us = running_run_us(t);
         t->verdict = true;

@@ -64,8 +64,6 @@ static void on_warden_gone(void *arg, const char *why)
 
 static int name_features(const struct node_abilities *able, struct strs *ret)
 {
-    static_assert(FEATURE_COUNT + NODE_DEVICES_MAX + ROOT_FEATURES_MAX + NODE_PROFILES_MAX <= NODE_FEATURES_MAX,
-                  "hello has room for all of them");
     int rc = 0;
     for (uint32_t f = 0; f < FEATURE_COUNT && rc == 0; f++)
         rc = (able->features & FEATURE_BIT(f)) != 0 ? strs_add(ret, names_get(&node_feature_names, f)) : 0;
@@ -74,7 +72,7 @@ static int name_features(const struct node_abilities *able, struct strs *ret)
         snprintf(name, sizeof name, FEATURE_DEVICE "%.*s", NODE_DEVICE_NAME_MAX - 1, able->devices[i]);
         rc = strs_add(ret, name);
     }
-    for (uint32_t i = 0; i < able->root.count && i < ROOT_FEATURES_MAX && rc == 0; i++) {
+    for (uint32_t i = 0; i < able->root.count && i < NODE_FEATURES_MAX && rc == 0; i++) {
         char name[FEATURE_NAME_MAX + 1];
         snprintf(name, sizeof name, "%.*s", FEATURE_NAME_MAX, able->root.features[i]);
         rc = strs_add(ret, name);

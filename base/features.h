@@ -36,8 +36,7 @@ enum node_feature {
 /* So is a seccomp profile that the node has beside our own: "seccomp." and its name. */
 #define FEATURE_SECCOMP "seccomp."
 #define FEATURE_NAME_MAX 40
-#define NODE_FEATURES_MAX 256 /* of one node: limits, devices, images, volumes and profiles */
-#define ROOT_FEATURES_MAX 128 /* images and volumes among them */
+#define NODE_FEATURES_MAX 64 /* in one cell: limits, devices, images, volumes and profiles */
 
 /* The key of a job that asks for it: "limits.swap", "image", "root", "volumes", "seccomp". */
 const char *feature_key(const char *feature, char out[FEATURE_NAME_MAX + sizeof "limits."]);

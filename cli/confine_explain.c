@@ -397,6 +397,13 @@ static void tell_exec(const struct subject *s, struct buf *out)
     buf_addf(out, ", state %c", inspect_state(s->payload));
 }
 
+static void tell_keeper(const struct subject *s, struct buf *out)
+{
+    char mode[256], filters[256];
+    buf_addf(out, "the keeper's own: mode %s, filters %s", inspect_value(s->keeper, "status", "Seccomp", mode),
+             inspect_value(s->keeper, "status", "Seccomp_filters", filters));
+}
+
 static void tell_time(const struct subject *s, struct buf *out)
 {
     format_span(out, s->launched->launch_us);
@@ -415,7 +422,7 @@ static const struct evidence_row {
     {STEP_NSLIMIT, tell_nslimit}, {STEP_PIPES, tell_pipes},       {STEP_FORK, tell_fork},
     {STEP_OOM, tell_oom},         {STEP_ARGS, tell_args},         {STEP_RLIMITS, tell_rlimits},
     {STEP_CAPS, tell_caps},       {STEP_USER, tell_user},         {STEP_SECCOMP, tell_seccomp},
-    {STEP_EXEC, tell_exec},       {STEP_TIMEOUT, tell_time},
+    {STEP_EXEC, tell_exec},       {STEP_KEEPER, tell_keeper},   {STEP_TIMEOUT, tell_time},
 };
 
 static void put_steps(const struct subject *s, struct buf *out)

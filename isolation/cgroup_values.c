@@ -105,6 +105,8 @@ static void put_memory(struct values *l, const struct sandbox_spec *spec)
     }
     put(l, CG_MEMORY, "memory.limit_in_bytes", "%" PRIu64, bytes);
     put(l, CG_MEMORY, "memory.memsw.limit_in_bytes", "%" PRIu64, bytes + swap)->if_present = swap == 0;
+    /* What waits in sockets, UDP's too, is counted apart here, and only where it is limited. */
+    put(l, CG_MEMORY, "memory.kmem.tcp.limit_in_bytes", "%" PRIu64, bytes)->if_present = true;
 }
 
 static void put_io_v1(struct values *l, dev_t dev, const struct sandbox_limits *limits)

@@ -229,11 +229,11 @@ int images_take(struct images *i, const struct root_spec *spec, uint32_t first_i
 
 static void add_feature(struct root_abilities *ret, const char *kind, const char *name)
 {
-    if (ret->count < ROOT_FEATURES_MAX)
+    if (ret->count < NODE_FEATURES_MAX)
         snprintf(ret->features[ret->count++], sizeof ret->features[0], "%s%.*s", kind, MOUNT_NAME_MAX, name);
     else
         log_line(LOG_WARN, "image.hidden", "name=%s error=\"more than %d features\"", log_quote(name),
-                 ROOT_FEATURES_MAX);
+                 NODE_FEATURES_MAX);
 }
 
 /* Asked of the folder; a squashfs file may still differ, and fails by name then. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "isolation/keeper_sys.h"
+#include "isolation/own_filter.h"
 
 #define OOM_ASK_US 1000 /* v1 says "out of memory" before it has counted the kill, and then may not need to kill */
 #define OOM_ASKS 50
@@ -237,22 +238,26 @@ static void linger(struct keeper *k)
     }
 }
 
-noreturn void keeper_main(struct sandbox *box)
+int keeper_prepare(struct sandbox *box)
 {
     struct keeper *k = &keeper;
     k->box = box;
     k->link = -1;
-    keeper_ends_init(&k->ends, &box->spec, box->start_boot_us);
-    sigset_t all;
+    sigset_t all, child;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
-    sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
+    if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+        return -errno;
     k->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     k->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (k->signals < 0 || k->timer < 0)
-        _exit(1); /* pid 1: the kernel ends the rest; the agent finds no record */
+    return k->signals < 0 || k->timer < 0 ? -errno : own_filter_load(&own_filter_keeper);
+}
+
+noreturn void keeper_main(struct sandbox *box)
+{
+    struct keeper *k = &keeper;
+    keeper_ends_init(&k->ends, &box->spec, box->start_boot_us);
     run(k);
     finish(k);
     linger(k);

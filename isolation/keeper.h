@@ -25,6 +25,9 @@ struct keeper {
     struct keeper_record record;
 };
 
+/* What it waits with, and from then on its own system call filter (own_filter.h): before the payload may run, so that
+ * a keeper that can't watch is a launch that failed. 0 or -errno. */
+int keeper_prepare(struct sandbox *box);
 /* Takes the sandbox over once the payload runs. Never returns. */
 noreturn void keeper_main(struct sandbox *box);
 

@@ -362,9 +362,12 @@ static int open_proc(pid_t pid, int pidfd)
     char path[32];
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
     CLEANUP(close_p) int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return -errno;
     struct pollfd alive = {.fd = pidfd, .events = POLLIN};
-    if (proc < 0 || poll(&alive, 1, 0) != 0)
-        return -ESRCH;
+    int ended = poll(&alive, 1, 0);
+    if (ended != 0)
+        return ended < 0 ? -errno : -ESRCH;
     int fd = proc;
     proc = -1;
     return fd;
@@ -453,6 +456,8 @@ void launch_on_word(struct warden *w, struct launch *l)
     ssize_t n = fd_recv_packet(l->sock, &word, sizeof word, NULL, NULL);
     if (n == -ECONNRESET) /* it ended without reading our word; what it said comes after this */
         n = fd_recv_packet(l->sock, &word, sizeof word, NULL, NULL);
+    if (n < 0 && n != -EBADMSG)
+        return; /* what it said is still there: heard in the next turn, or not before the deadline */
     if (n != (ssize_t)sizeof word)
         fail(w, l, l->state == LAUNCH_CLONING ? STEP_CLONE : STEP_FORK, ECHILD);
     else if (word.kind == LAUNCH_READY && l->state == LAUNCH_BUILDING)

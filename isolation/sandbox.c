@@ -75,13 +75,23 @@ static int fork_payload(struct sandbox *s)
     return 0;
 }
 
-int sandbox_drop_caps(uint64_t keep)
+int sandbox_drop_bounding(uint64_t keep)
 {
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
+    for (int cap = 0;; cap++) {
+        int has = prctl(PR_CAPBSET_READ, cap);
+        if (has < 0) /* EINVAL: there are no more; anything else must not pass for the end */
+            return errno == EINVAL && cap > 0 ? 0 : -errno;
         bool kept = cap < 64 && (keep >> cap & 1) != 0;
-        if (!kept && prctl(PR_CAPBSET_READ, cap) == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
+        if (!kept && has == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
             return -errno;
     }
+}
+
+int sandbox_drop_caps(uint64_t keep)
+{
+    int rc = sandbox_drop_bounding(keep);
+    if (rc < 0)
+        return rc;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -132,6 +142,7 @@ static const struct step_row {
     {STEP_PIVOT, sandbox_root_pivot},
     {STEP_NSLIMIT, sandbox_root_nslimit}, /* each mount made by fd counts as a namespace: after them */
     {STEP_CAPS, drop_keeper_caps},
+    {STEP_KEEPER, keeper_prepare},
 };
 
 static noreturn void fail(struct sandbox *s, uint32_t step, int error)
@@ -149,10 +160,13 @@ static bool wait_word(struct sandbox *s, uint32_t kind)
     return packet_recv(s->launch, &word, sizeof word, NULL, NULL) == (ssize_t)sizeof word && word.kind == kind;
 }
 
+/* Running and not told of would be running without anybody who answers for it. */
 static void say_started(struct sandbox *s)
 {
     struct launch_word word = {.kind = LAUNCH_STARTED};
-    packet_send(s->launch, &word, sizeof word, NULL, 0);
+    int rc = packet_send(s->launch, &word, sizeof word, NULL, 0);
+    if (rc < 0)
+        fail(s, STEP_EXEC, -rc);
 }
 
 /* A traced payload sends what its calls come by as soon as its filter is loaded, or which step failed. */
@@ -167,22 +181,34 @@ static void take_listener(struct sandbox *s)
         fail(s, n == (ssize_t)sizeof word ? word.step : STEP_SECCOMP, n == (ssize_t)sizeof word ? word.error : ECHILD);
 }
 
+/* The gate ends with the payload's exec, or with the payload: which of them is known by the word before it. */
 static void release_payload(struct sandbox *s)
 {
     struct launch_word word = {.kind = LAUNCH_RUN};
+    bool started = false, reset = false;
     take_listener(s);
     s->start_boot_us = boot_us();
     s->start_utc_us = utc_us();
-    packet_send(s->gate, &word, sizeof word, NULL, 0);
-    ssize_t n = packet_recv(s->gate, &word, sizeof word, NULL, NULL);
-    if (n == -ECONNRESET) /* it ended without reading our word; what it said comes after this */
-        n = packet_recv(s->gate, &word, sizeof word, NULL, NULL);
-    if (n != 0)
-        fail(s, n > 0 ? word.step : STEP_EXEC, n > 0 ? word.error : (int)-n);
+    int rc = packet_send(s->gate, &word, sizeof word, NULL, 0);
+    if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET) /* when nobody is there, what it said tells why */
+        fail(s, STEP_EXEC, -rc);
+    for (;;) {
+        ssize_t n = packet_recv(s->gate, &word, sizeof word, NULL, NULL);
+        if (n == -ECONNRESET && !reset) /* it ended without reading our word; what it said comes after this */
+            reset = true;
+        else if (n == (ssize_t)sizeof word && word.kind == LAUNCH_STARTED)
+            started = true;
+        else if (n == (ssize_t)sizeof word)
+            fail(s, word.step, word.error);
+        else if (n != 0 || !started)
+            fail(s, STEP_EXEC, n < 0 ? (int)-n : ECHILD);
+        else
+            break;
+    }
     close_fd(&s->gate);
 }
 
-static void take_fds(struct sandbox *s, const struct zygote_request *request, const int *fds)
+static int take_fds(struct sandbox *s, const struct zygote_request *request, const int *fds)
 {
     s->launch = fds[ZYGOTE_FD_LAUNCH];
     s->args = fds[ZYGOTE_FD_ARGS];
@@ -206,11 +232,14 @@ static void take_fds(struct sandbox *s, const struct zygote_request *request, co
     close_fd(&cgroup);
     close(ZYGOTE_SOCKET_FD);
     int null = open(OUTER_TEMPLATE "/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd < 3; fd++)
-        dup2(null, fd); /* or a keeper would hold the warden's terminal or log for as long as its job runs */
+    for (int fd = 0; fd < 3; fd++) {
+        /* Else a keeper would hold the warden's terminal or log for as long as its job runs. */
+        if (null < 0 || dup2(null, fd) < 0)
+            return -errno;
+    }
     close_fd(&null);
     prctl(PR_SET_NAME, "reeve-keeper");
-    signal(SIGCHLD, SIG_DFL); /* the zygote's children are nobody's; ours are counted */
+    return signal(SIGCHLD, SIG_DFL) == SIG_ERR ? -errno : 0; /* the zygote's children are nobody's; ours are counted */
 }
 
 noreturn void sandbox_main(const struct zygote_request *request, const int *fds, const struct sandbox_filter *floor)
@@ -221,7 +250,9 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
                           .ruleset = -1, .gate = -1};
     for (size_t i = 0; i < COUNT_OF(s->volumes); i++)
         s->volumes[i] = -1;
-    take_fds(s, request, fds);
+    int taken = take_fds(s, request, fds);
+    if (taken < 0)
+        fail(s, STEP_CLONE, -taken);
     if (!wait_word(s, LAUNCH_GO))
         _exit(1);
     for (size_t i = 0; i < COUNT_OF(steps); i++) {

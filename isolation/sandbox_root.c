@@ -25,7 +25,7 @@
 /* Files and folders of /proc that tell of the host or of others. Absent ones need no mask. */
 static const char *const masked_files[] = {"kcore", "keys", "key-users", "timer_list", "timer_stats", "sched_debug",
                                            "latency_stats", "interrupts", "kallsyms", "kpagecount"};
-static const char *const masked_folders[] = {"acpi", "scsi", "asound"};
+static const char *const masked_folders[] = {"acpi", "scsi", "asound", "pressure"};
 static const char *const read_only[] = {"sys", "bus", "fs", "irq", "sysrq-trigger"};
 static const char *const namespace_limits[] = {
     "max_cgroup_namespaces", "max_ipc_namespaces",  "max_mnt_namespaces",  "max_net_namespaces",

@@ -128,7 +128,7 @@ void volumes_offer(const struct volumes *v, struct root_abilities *ret)
 {
     for (size_t i = 0; i < v->count; i++) {
         for (int writable = 0; writable <= !v->at[i].read_only; writable++) {
-            if (ret->count < ROOT_FEATURES_MAX)
+            if (ret->count < NODE_FEATURES_MAX)
                 snprintf(ret->features[ret->count++], sizeof ret->features[0], FEATURE_VOLUME "%s%s", v->at[i].name,
                          writable ? FEATURE_WRITABLE : "");
         }

@@ -21,6 +21,7 @@
 #include "base/io/fd.h"
 #include "base/io/log.h"
 #include "isolation/landlock.h"
+#include "isolation/own_filter.h"
 #include "isolation/subids.h"
 
 #define STOP_TIME_US UINT64_C(10000000)
@@ -98,6 +99,14 @@ static int check_ids(const struct warden *w, struct err *err)
     return rc < 0 ? rc : subids_check("/etc/subgid", w->options.uid_base, count, err);
 }
 
+static const struct own_filter *own_filter_of(const struct warden_options *o)
+{
+    bool alone = o->socket_fd >= 0, roots = o->images != NULL || o->private_net != NULL || o->volumes.count > 0;
+    if (roots)
+        return alone ? &own_filter_warden_alone_roots : &own_filter_warden_roots;
+    return alone ? &own_filter_warden_alone : &own_filter_warden;
+}
+
 static int start(struct warden *w, struct err *err)
 {
     int rc = warden_preflight(err);
@@ -133,7 +142,12 @@ static int start(struct warden *w, struct err *err)
         return rc;
     cg_list(&w->cg, adopt, w);
     rc = warden_zygote_start(w, err);
-    return rc < 0 ? rc : warden_agent_start(w, err);
+    if (rc < 0)
+        return rc;
+    rc = own_filter_load(own_filter_of(&w->options));
+    if (rc < 0)
+        return err_set(err, rc, "own system call filter: %s", strerror(-rc));
+    return warden_agent_start(w, err);
 }
 
 /* --- loop -------------------------------------------------------------------------------------------------------- */
@@ -302,13 +316,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "reeve-warden: %s\n", err.text);
         return 2;
     }
+    int landlock = landlock_abi(); /* before our own filter closes that call, too */
     if (start(w, &err) < 0) {
         cg_close(&w->cg, true); /* what attempts of an earlier life live in is not empty, and stays */
         fprintf(stderr, "reeve-warden: %s\n", err.text);
         return 1;
     }
     log_line(LOG_INFO, "warden.ready", "cgroup=%s v2=%d keeper_protected=%d landlock=%d slots=%" PRIu32,
-             w->options.cgroup, w->cg.at[w->cg.of[CG_MEMORY]].v2, w->cg.protect, landlock_abi(), w->attempts.slots);
+             w->options.cgroup, w->cg.at[w->cg.of[CG_MEMORY]].v2, w->cg.protect, landlock, w->attempts.slots);
     while (!is_done(w))
         turn(w);
     finish(w);

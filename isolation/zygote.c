@@ -5,18 +5,21 @@
 #include "isolation/zygote.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/job_spec.h"
 #include "isolation/keeper_sys.h"
+#include "isolation/own_filter.h"
 #include "isolation/sandbox.h"
 
 static struct sandbox_filter box_floor;
@@ -35,6 +38,23 @@ static noreturn void refuse_to_start(int error, const char *what)
     strncpy(reply.what, what, sizeof reply.what - 1);
     packet_send(ZYGOTE_SOCKET_FD, &reply, sizeof reply, NULL, 0);
     _exit(1);
+}
+
+/*
+ * Where cores are piped to a program, the kernel starts it outside of every sandbox, as root, and a limit of 0 doesn't
+ * stop that; a limit of 1 does, and is too small for a file. The zygote's filter keeps it: no job may set it to 0.
+ */
+static int forbid_cores(void)
+{
+    struct rlimit one = {1, 1};
+    if (setrlimit(RLIMIT_CORE, &one) == 0)
+        return 0;
+    int rc = -errno; /* it is 0 and may not be raised: fine where cores are files */
+    char first = '|';
+    int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, &first, 1) : -1;
+    close_fd(&fd);
+    return n == 1 && first != '|' && first != '@' ? 0 : rc;
 }
 
 /* Own session, so that a terminal's signals end the warden and not the jobs; children are reaped by the kernel. */
@@ -57,6 +77,9 @@ static void prepare(void)
         refuse_to_start(-rc, "oom_score_adj");
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         refuse_to_start(errno, "dumpable");
+    rc = forbid_cores();
+    if (rc < 0)
+        refuse_to_start(-rc, "core limit (LimitCORE must not be 0)");
     size_t none = 0;
     if (packet_recv(ZYGOTE_SOCKET_FD, &devices, sizeof devices, NULL, &none) != (ssize_t)sizeof devices ||
         devices.magic != ZYGOTE_MAGIC || devices.count > NODE_DEVICES_MAX)
@@ -64,6 +87,9 @@ static void prepare(void)
     rc = sandbox_template_build(&devices, &what);
     if (rc < 0)
         refuse_to_start(-rc, what);
+    rc = own_filter_load(&own_filter_zygote);
+    if (rc < 0)
+        refuse_to_start(-rc, "own system call filter");
     struct zygote_reply ready = {0};
     packet_send(ZYGOTE_SOCKET_FD, &ready, sizeof ready, NULL, 0);
 }
@@ -96,7 +122,9 @@ static void make_sandbox(const int *fds)
     if (pid == 0)
         sandbox_main(&request, fds, &box_floor);
     struct zygote_reply reply = {.tag = request.tag, .pid = (int32_t)MAX(pid, 0), .error = pid < 0 ? errno : 0};
-    packet_send(ZYGOTE_SOCKET_FD, &reply, sizeof reply, &pidfd, pid > 0 ? 1 : 0);
+    int rc = packet_send(ZYGOTE_SOCKET_FD, &reply, sizeof reply, &pidfd, pid > 0 ? 1 : 0);
+    if (rc < 0 && pid > 0)
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0); /* the warden sees its socket end */
     close_fd(&pidfd);
 }
 

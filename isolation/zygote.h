@@ -17,7 +17,8 @@
  *   warden:               <- RUN      the keeper is kept from the kernel's out-of-memory killer; the payload is not
  *   sandbox: STARTED ->  or FAILED -> the payload was exec'ed, or the step that failed
  *
- * An end of file at any moment before STARTED ends the sandbox.
+ * An end of file at any moment before STARTED ends the sandbox. Between keeper and payload the same words go over a
+ * socketpair of theirs: RUN down; up FAILED, or STARTED and then, by the exec, the end of file.
  */
 #ifndef REEVE_ISOLATION_ZYGOTE_H
 #define REEVE_ISOLATION_ZYGOTE_H

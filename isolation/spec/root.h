@@ -36,7 +36,7 @@ struct root_spec {
 /* What a node has for roots, as features. */
 struct root_abilities {
     uint32_t count, reserved;
-    char features[ROOT_FEATURES_MAX][FEATURE_NAME_MAX + 1]; /* NUL-terminated */
+    char features[NODE_FEATURES_MAX][FEATURE_NAME_MAX + 1]; /* NUL-terminated */
 };
 
 /* -EINVAL with the field's name. */

@@ -15,6 +15,7 @@ static const char *const names[STEP_COUNT] = {
     [STEP_USER] = "user",         [STEP_SECCOMP] = "seccomp", [STEP_EXEC] = "exec",
     [STEP_TIMEOUT] = "timeout",   [STEP_IMAGE] = "image",     [STEP_VOLUME] = "volume",
     [STEP_KEYRING] = "keyring",   [STEP_LANDLOCK] = "landlock",
+    [STEP_KEEPER] = "keeper",
 };
 
 const char *launch_step_name(uint32_t step)
@@ -62,6 +63,7 @@ static const char *const sayings[STEP_COUNT] = {
     [STEP_LANDLOCK] = "Landlock, where the kernel has it: what may be read, run and written",
     [STEP_SECCOMP] = "the system call filter, last of all",
     [STEP_EXEC] = "the command runs",
+    [STEP_KEEPER] = "the keeper can watch, and has closed the kernel behind itself",
     [STEP_TIMEOUT] = "all of it within its time",
 };
 

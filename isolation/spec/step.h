@@ -40,6 +40,7 @@ enum launch_step {
     STEP_LANDLOCK,
     STEP_SECCOMP,
     STEP_EXEC,
+    STEP_KEEPER,   /* what the keeper watches with, and its own system call filter */
     STEP_TIMEOUT,  /* the launch as a whole took too long */
     STEP_COUNT
 };

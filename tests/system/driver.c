@@ -165,7 +165,7 @@ static int make_args(const struct run *run)
 {
     static char bytes[ARGS_BYTES_MAX];
     size_t argc = count_words(run->argv), envc = count_words(run->env);
-    size_t script = run->script != NULL ? strlen(run->script) : 0;
+    size_t script = run->script_len > 0 ? run->script_len : run->script != NULL ? strlen(run->script) : 0;
     const uint32_t head[] = {ARGS_MAGIC, (uint32_t)argc, (uint32_t)envc, (uint32_t)script};
     size_t at = sizeof head;
     memcpy(bytes, head, sizeof head);
@@ -356,26 +356,39 @@ static void read_streams(struct task *task, struct ended *ret)
     ret->out[used[0]] = ret->err[used[1]] = '\0';
 }
 
-void driver_end(struct driver *d, struct task *task, struct ended *ret)
+static void read_record(struct task *task, struct ended *ret)
+{
+    driver_say(task, (struct keeper_message){.op = KEEPER_DRAINED});
+    CLEANUP(close_p) int fd = open(task->exit_path, O_RDONLY | O_CLOEXEC);
+    NEED("the exit record", fd_read_full(fd, &ret->record, sizeof ret->record) == (ssize_t)sizeof ret->record);
+    NEED("a whole record", keeper_record_is_whole(&ret->record));
+}
+
+void driver_drain(struct task *task, struct ended *ret)
 {
     memset(ret, 0, sizeof *ret);
     if (task->link < 0)
         NEED("link", driver_link(task, NULL));
     read_streams(task, ret);
     struct keeper_message m = {0};
-    while (m.op != KEEPER_ENDED) {
+    bool lost = false;
+    while (m.op != KEEPER_ENDED && !lost) {
         struct pollfd at = {.fd = task->link, .events = POLLIN};
-        NEED("the keeper's last word",
-             poll(&at, 1, WAIT_MS) == 1 && fd_recv_packet(task->link, &m, sizeof m, NULL, NULL) > 0);
+        NEED("the keeper's last word", poll(&at, 1, WAIT_MS) == 1);
+        lost = fd_recv_packet(task->link, &m, sizeof m, NULL, NULL) <= 0;
     }
-    driver_say(task, (struct keeper_message){.op = KEEPER_DRAINED});
-    int fd = open(task->exit_path, O_RDONLY | O_CLOEXEC);
-    NEED("the exit record", fd_read_full(fd, &ret->record, sizeof ret->record) == (ssize_t)sizeof ret->record);
-    close(fd);
-    NEED("a whole record", keeper_record_is_whole(&ret->record));
+    if (!lost)
+        read_record(task, ret);
+}
+
+void driver_end(struct driver *d, struct task *task, struct ended *ret)
+{
+    driver_drain(task, ret);
     struct op_reply reply = driver_ask(d, OP_REMOVE, task->id);
     NEED("remove", reply.status == OP_DONE);
     ret->usage = reply.usage;
+    if (ret->record.cause == END_NONE) /* as an agent has it */
+        ret->record.cause = measured(reply.usage.oom_kills) > 0 ? END_OOM : END_KEEPER_LOST;
     driver_drop(task);
 }
 

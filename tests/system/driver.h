@@ -33,6 +33,7 @@ struct run {
     const char *const *env;  /* NULL: none */
     const char *cwd, *script;
     int seccomp; /* what comes along for spec.filter, -1 */
+    size_t script_len; /* 0: script is a text */
 };
 
 /* An attempt that was launched: our side of it. */
@@ -73,7 +74,9 @@ struct node_abilities driver_able(struct driver *d);
 /* Connects (again) to the keeper and takes its HELLO; false when nobody listens. */
 bool driver_link(struct task *task, struct keeper_message *ret_hello);
 void driver_say(struct task *task, struct keeper_message m);
-/* Reads both streams and the record, REMOVEs. `ret` is large: allocate it statically. */
+/* Reads both streams and the record; END_NONE: the keeper is gone without one. */
+void driver_drain(struct task *task, struct ended *ret);
+/* The same, then REMOVEs. `ret` is large: allocate it statically. */
 void driver_end(struct driver *d, struct task *task, struct ended *ret);
 /* All in one. */
 void driver_do(struct driver *d, const struct run *run, struct ended *ret);

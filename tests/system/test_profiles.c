@@ -129,7 +129,7 @@ END_TEST
 
 START_TEST(test_the_default_by_its_name)
 {
-    struct run r = run_with("default", shell("grep -c Seccomp_filters..2 /proc/self/status"));
+    struct run r = run_with("default", shell("grep -c Seccomp_filters..3 /proc/self/status"));
     driver_do(&d, &r, &e);
     ck_assert_str_eq(e.out, "1\n");
 }
