@@ -265,7 +265,7 @@ static const struct option_row sandbox_option_rows[] = {
     CALL("time", 't', "DURATION", set_time, "run time after which a task is stopped: 30m"),
     CALL("env", 'e', "NAME[=VALUE]", set_env, "a variable of the job's environment; may be repeated"),
     CALL("cwd", 0, "PATH", set_cwd, "working directory inside the sandbox (default /tmp)"),
-    CALL("network", 0, "none|host", set_network, "host only where policy allows it"),
+    CALL("network", 0, "none|host|private", set_network, "host and private only where policy allows it"),
 };
 const struct option_set sandbox_options = OPTION_SET(sandbox_option_rows);
 
@@ -280,7 +280,6 @@ static const struct option_row job_option_rows[] = {
     CALL("name", 'n', "NAME", set_name, "name of the job, for people"),
     CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),
     CALL("label", 'l', "NAME=VALUE", set_label, "for reports; may be repeated"),
-    CALL("network", 0, "none|host|private", set_network, "host and private only where policy allows it"),
     CALL("image", 0, "NAME", set_image, "the image that is its root; default: the node's own programs"),
     CALL("root", 0, "read_only|overlay", set_root, "overlay: everything in the image can be written, on the scratch"),
     CALL("volume", 0, "NAME[=PATH][:rw]", set_volume, "a folder of the node, at /mnt/NAME or PATH; may be repeated"),
