@@ -198,6 +198,14 @@ static int describe_programs(struct service *s, struct err *err)
     return 0;
 }
 
+static void add_folder(struct service *s, const char *option, const char *folder)
+{
+    if (folder[0] == '\0')
+        return;
+    service_arg(s, "%s", option);
+    service_arg(s, "%s", folder);
+}
+
 static int describe(struct system *up, struct err *err)
 {
     const char *url = up->redis_url != NULL ? up->redis_url : "unix:redis/redis.sock";
@@ -234,14 +242,8 @@ static int describe(struct system *up, struct err *err)
     service_arg(s, "%u", UID_AGENT);
     service_arg(s, "--kill-on-exit");
     service_arg(s, "--at-root"); /* started from a login: its group is the shell's too */
-    if (up->profiles[0] != '\0') {
-        service_arg(s, "--profiles");
-        service_arg(s, "%s", up->profiles);
-    }
-    if (up->images[0] != '\0') {
-        service_arg(s, "--images");
-        service_arg(s, "%s", up->images);
-    }
+    add_folder(s, "--profiles", up->profiles);
+    add_folder(s, "--images", up->images);
     int r = describe_programs(s, err);
     if (r < 0)
         return r;
@@ -423,7 +425,8 @@ static void say_where(const struct system *up)
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 static int parse_options(struct system *up, int argc, char **argv, struct err *err)
 {
-    enum { OPT_DIR = 1, OPT_CPUS, OPT_MEMORY, OPT_DETACH, OPT_REDIS, OPT_NAME, OPT_GENERIC, OPT_HTTP, OPT_PROFILES, OPT_IMAGES };
+    enum { OPT_DIR = 1, OPT_CPUS, OPT_MEMORY, OPT_DETACH, OPT_REDIS, OPT_NAME, OPT_GENERIC,
+           OPT_HTTP, OPT_PROFILES, OPT_IMAGES };
     static const struct option options[] = {
         {"dir", required_argument, NULL, OPT_DIR},         {"cpus", required_argument, NULL, OPT_CPUS},
         {"memory", required_argument, NULL, OPT_MEMORY},   {"detach", no_argument, NULL, OPT_DETACH},
