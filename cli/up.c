@@ -49,7 +49,7 @@ struct system {
     const char *redis_url; /* NULL = a private one */
     uint64_t cpu_milli, mem_bytes;
     const char *node, *generic;
-    char profiles[4096]; /* "" = none */
+    char profiles[4096], images[4096]; /* "" = none */
     uint64_t http_port;
     bool http, detach;
     int lock;
@@ -198,6 +198,14 @@ static int describe_programs(struct service *s, struct err *err)
     return 0;
 }
 
+static void add_folder(struct service *s, const char *option, const char *folder)
+{
+    if (folder[0] == '\0')
+        return;
+    service_arg(s, "%s", option);
+    service_arg(s, "%s", folder);
+}
+
 static int describe(struct system *up, struct err *err)
 {
     const char *url = up->redis_url != NULL ? up->redis_url : "unix:redis/redis.sock";
@@ -234,10 +242,8 @@ static int describe(struct system *up, struct err *err)
     service_arg(s, "%u", UID_AGENT);
     service_arg(s, "--kill-on-exit");
     service_arg(s, "--at-root"); /* started from a login: its group is the shell's too */
-    if (up->profiles[0] != '\0') {
-        service_arg(s, "--profiles");
-        service_arg(s, "%s", up->profiles);
-    }
+    add_folder(s, "--profiles", up->profiles);
+    add_folder(s, "--images", up->images);
     int r = describe_programs(s, err);
     if (r < 0)
         return r;
@@ -419,13 +425,15 @@ static void say_where(const struct system *up)
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 static int parse_options(struct system *up, int argc, char **argv, struct err *err)
 {
-    enum { OPT_DIR = 1, OPT_CPUS, OPT_MEMORY, OPT_DETACH, OPT_REDIS, OPT_NAME, OPT_GENERIC, OPT_HTTP, OPT_PROFILES };
+    enum { OPT_DIR = 1, OPT_CPUS, OPT_MEMORY, OPT_DETACH, OPT_REDIS, OPT_NAME, OPT_GENERIC,
+           OPT_HTTP, OPT_PROFILES, OPT_IMAGES };
     static const struct option options[] = {
         {"dir", required_argument, NULL, OPT_DIR},         {"cpus", required_argument, NULL, OPT_CPUS},
         {"memory", required_argument, NULL, OPT_MEMORY},   {"detach", no_argument, NULL, OPT_DETACH},
         {"redis", required_argument, NULL, OPT_REDIS},     {"name", required_argument, NULL, OPT_NAME},
         {"generic", required_argument, NULL, OPT_GENERIC}, {"http-port", required_argument, NULL, OPT_HTTP},
         {"profiles", required_argument, NULL, OPT_PROFILES},
+        {"images", required_argument, NULL, OPT_IMAGES},
         {NULL, 0, NULL, 0},
     };
     const char *dir = getenv("REEVE_DIR");
@@ -443,6 +451,9 @@ static int parse_options(struct system *up, int argc, char **argv, struct err *e
         case OPT_GENERIC: up->generic = optarg; break;
         case OPT_PROFILES: /* its full name: the warden looks from another folder */
             r = realpath(optarg, up->profiles) != NULL ? 0 : err_set(err, -errno, "%s", strerror(errno));
+            break;
+        case OPT_IMAGES:
+            r = realpath(optarg, up->images) != NULL ? 0 : err_set(err, -errno, "%s", strerror(errno));
             break;
         case OPT_HTTP: up->http = true; r = parse_u64(optarg, 0, 65535, &up->http_port, err); break;
         default: return err_set(err, -EINVAL, "'%s' is not an option here, or lacks its value", argv[optind - 1]);
