@@ -41,6 +41,7 @@ static const short agents[] = {
     SYS_execve,
     SYS_execveat,
     SYS_prctl,
+    SYS_seccomp, /* the compiler of profiles, which the agent starts, confines itself */
     SYS_setgroups,
     SYS_setresgid,
     SYS_setresuid,

@@ -45,9 +45,22 @@ static _Noreturn void give_up(const char *what)
 }
 
 #if defined(__x86_64__)
+/* User-mode-linux has no PTRACE_GET_SYSCALL_INFO. */
 bool faults_possible(void)
 {
-    return true;
+    struct __ptrace_syscall_info info;
+    pid_t pid = fork();
+    if (pid == 0) {
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    bool possible = ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info) > 0;
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    return possible;
 }
 
 static void skip_call(pid_t pid)
