@@ -30,8 +30,9 @@ static void check_values(const struct sandbox_spec *spec, bool v2)
     sample_must(count > 0 && count <= CG_VALUES_MAX);
     for (int i = 0; i < count; i++) {
         sample_must(memchr(values[i].file, '/', sizeof values[i].file) == NULL);
-        for (const char *c = values[i].text; *c != '\0'; c++)
-            sample_must(isdigit((unsigned char)*c) || *c == ' ');
+        sample_must(memchr(values[i].text, '\0', sizeof values[i].text) != NULL);
+        for (const char *c = values[i].text; *c != '\0'; c++) /* numbers, devices, "rbps=max": never a second line */
+            sample_must(islower((unsigned char)*c) || isdigit((unsigned char)*c) || strchr(" :=,.-", *c) != NULL);
     }
 }
 
