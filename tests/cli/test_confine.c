@@ -129,6 +129,9 @@ START_TEST(the_explained_command_comes_behind_a_shell_word_by_word)
     ck_assert_str_eq(command.v[0], "/bin/sh");
     ck_assert_str_eq(command.v[4], "a b");
     ck_assert_str_eq(command.v[5], "$(c)");
+    for (size_t i = 0; i < command.count; i++)
+        free(command.v[i]);
+    free(command.v);
 }
 END_TEST
 

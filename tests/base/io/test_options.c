@@ -126,9 +126,11 @@ static const struct {
 
 static int parse(const struct option_table *t, struct target *target, const char *const *words, struct err *err)
 {
-    static char *argv[10];
+    static char *argv[10]; /* what is parsed points into the words: they stay until the next call */
     int argc = 1;
     argv[0] = (char[]){"prog"};
+    for (int i = 1; argv[i] != NULL; i++)
+        free(argv[i]);
     for (; words[argc - 1] != NULL; argc++) {
         argv[argc] = strdup(words[argc - 1]);
         ck_assert_ptr_nonnull(argv[argc]);
