@@ -80,9 +80,8 @@ noreturn void sandbox_payload(struct sandbox *s, int gate);
 /* Reads a filter's instructions out of a memfd. 0 or -errno. */
 int sandbox_filter_load(int fd, struct sandbox_filter *ret);
 
-/* Drops all of the bounding set but `keep` (a bit mask). 0 or -errno. */
-int sandbox_drop_bounding(uint64_t keep);
-/* Empties every capability set but `keep` (a bit mask) and the bounding set, and forbids gaining any. 0 or -errno. */
+/* Empties every capability set but `keep` (a bit mask), and forbids gaining any. The bounding set is empty already.
+ * 0 or -errno. */
 int sandbox_drop_caps(uint64_t keep);
 
 #endif

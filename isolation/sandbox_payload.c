@@ -97,13 +97,9 @@ static int set_limits(struct payload *p)
     return 0;
 }
 
-/* The bounding set first: it takes a capability to empty it. */
 static int become_job(struct payload *p)
 {
     (void)p;
-    int rc = sandbox_drop_bounding(0);
-    if (rc < 0)
-        return rc;
     if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, JOB_ID, JOB_ID, JOB_ID) < 0 ||
         syscall(SYS_setresuid, JOB_ID, JOB_ID, JOB_ID) < 0)
         return -errno;
