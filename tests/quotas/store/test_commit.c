@@ -424,7 +424,7 @@ START_TEST(a_killed_redis_gets_back_what_it_lost)
     struct store_status status;
     bench_start(&the, true);
     walk(&the, "killed", 3000);
-    /* appendfsync everysec: kill -9 alone loses nothing that reached the page cache; so the tail is cut as well. */
+    /* kill -9 alone loses nothing that reached the page cache; so the tail is cut as well. */
     redis_kill(&the.redis);
     char path[160];
     snprintf(path, sizeof path, "%s/appendonlydir/appendonly.aof.1.incr.aof", the.redis.dir);
