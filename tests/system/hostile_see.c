@@ -108,11 +108,31 @@ static void kernel_log(void)
     must_be_refused("clear it", CALL(SYS_syslog, 5));
 }
 
+/* Where the node's own root lies in its file system: what comes before "/usr" in the line of that mount. */
+static size_t root_prefix(void)
+{
+    char line[1024], root[512], point[512];
+    size_t len = 0;
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        if (sscanf(line, "%*s %*s %*s %511s %511s", root, point) == 2 && strcmp(point, "/usr") == 0 &&
+            strlen(root) >= strlen("/usr"))
+            len = strlen(root) - strlen("/usr");
+    }
+    if (f != NULL)
+        fclose(f);
+    return len;
+}
+
 static void host_mounts(void)
 {
     char line[1024];
+    size_t prefix = root_prefix();
     FILE *f = fopen("/proc/self/mountinfo", "re");
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        int root = 0;
+        if (sscanf(line, "%*s %*s %*s %n", &root) == 0 && strlen(line + root) > prefix && line[root + 1] != ' ')
+            memset(line + root, ' ', prefix);
         if (strstr(line, "/work/") != NULL || strstr(line, "/root") != NULL || strstr(line, "/home") != NULL ||
             strstr(line, " - cgroup") != NULL || strstr(line, " - sysfs") != NULL || strstr(line, "reeve") != NULL)
             got("%s", line);

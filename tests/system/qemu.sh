@@ -12,7 +12,7 @@ done
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 case $1 in /*) build=build ;; *) build=${1%%/*} ;; esac
 cache=${REEVE_QEMU_CACHE:-$tree/$build/qemu}
-modules='9p 9pnet_virtio virtio_pci overlay loop squashfs'
+modules='9p 9pnet_virtio virtio_pci overlay loop squashfs bridge veth'
 
 # The kernel that linux-image-amd64 stands for today. A cache that holds one already is used as it is.
 fetch_kernel() {
