@@ -349,7 +349,7 @@ START_TEST(a_killed_warden_is_named_and_leaves_nothing)
     kill(warden, SIGKILL);
     finish(&c);
     ck_assert_int_eq(got.code, 125);
-    ck_assert_ptr_nonnull(strstr(got.err, "the warden is lost"));
+    ck_assert_msg(strstr(got.err, "the warden ") != NULL, "%s", got.err); /* before or after its answer was read */
     wait_end(keeper, pidfd);
     ck_assert(is_gone(c.pid));
 }
