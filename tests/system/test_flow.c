@@ -530,8 +530,14 @@ START_TEST(logs_of_a_job_that_only_the_history_knows)
          "refused: the reports have no such job, task or attempt for you\n1"},
         {job, "", ".0.2", "refused: the reports have no such job, task or attempt for you\n1"},
     };
+    char reach[256]; /* not below a folder like /root */
+    printed(reach, "setpriv --reuid 65534 --regid 65534 --clear-groups test -x %s; echo $?", system_dir());
     for (size_t i = 0; i < COUNT_OF(asked); i++) {
         char got[256];
+        if (asked[i].as[0] != '\0' && strcmp(reach, "0") != 0) {
+            printf("skipped: others can't get at %s\n", system_dir());
+            continue;
+        }
         printed(got, "%s %s --dir %s logs %" PRIu64 "%s 2>&1; echo $?", asked[i].as, system_program(), system_dir(),
                 asked[i].job, asked[i].more);
         ck_assert_msg(strcmp(got, asked[i].want) == 0, "logs %" PRIu64 "%s: '%s'", asked[i].job, asked[i].more,
