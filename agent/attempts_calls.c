@@ -294,13 +294,16 @@ void attempts_told(struct attempts *a, uint64_t token, bool ended, bool committe
 
 /* ---- logs ---- */
 
-static const char *const log_files[LOG_FILE_COUNT] = {
-    [STREAM_OUT] = "out", [STREAM_ERR] = "err", [STREAM_SECCOMP] = "profile"};
+/* What is read: of a trace, the profile that was made of it. */
+static const char *file_of(enum log_stream which)
+{
+    return which == STREAM_SECCOMP ? "profile" : folder_log_names[which];
+}
 
 static uint64_t size_in(int dir, enum log_stream which)
 {
     struct stat st;
-    return fstatat(dir, log_files[which], &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
+    return fstatat(dir, file_of(which), &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
 }
 
 /* A trace that is not yet a profile; it takes some milliseconds after the job's end. */
@@ -353,6 +356,6 @@ int attempts_log_open(struct attempts *a, struct attempt_id id, enum log_stream 
     int rc = row == NULL ? -ENOENT : folder_open(id, &dir);
     if (rc < 0)
         return rc;
-    int fd = openat(dir, log_files[which], O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(dir, file_of(which), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }

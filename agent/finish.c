@@ -139,11 +139,10 @@ void finish_remove(struct attempt *t)
 
 static uint64_t written(struct attempt *t, enum log_stream which)
 {
-    static const char *const files[LOG_STREAM_COUNT] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err"};
     struct stat st;
     if (t->logs[which] != 0)
         return logs_size(t->all->logs, t->logs[which]);
-    if (t->dir < 0 || fstatat(t->dir, files[which], &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (t->dir < 0 || fstatat(t->dir, folder_log_names[which], &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
     return (uint64_t)st.st_size;
 }

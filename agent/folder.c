@@ -112,12 +112,12 @@ int folder_exit_make(int dir)
     return fd < 0 ? -errno : fd;
 }
 
-static const char *const log_names[LOG_FILE_COUNT] = {
+const char *const folder_log_names[LOG_FILE_COUNT] = {
     [STREAM_OUT] = "out", [STREAM_ERR] = "err", [STREAM_SECCOMP] = "trace"};
 
 int folder_log_make(int dir, enum log_stream which)
 {
-    int fd = openat(dir, log_names[which], O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = openat(dir, folder_log_names[which], O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     return fd < 0 ? -errno : fd;
 }
 
@@ -187,7 +187,7 @@ uint64_t folder_log_bytes(int dir, int64_t *ret_ended_s)
     uint64_t sum = 0;
     struct stat st;
     for (size_t i = 0; i < LOG_FILE_COUNT; i++)
-        if (fstatat(dir, log_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+        if (fstatat(dir, folder_log_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
             sum += (uint64_t)st.st_blocks * 512;
     *ret_ended_s = fstatat(dir, "over", &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int64_t)st.st_ctim.tv_sec : 0;
     return sum;
@@ -198,7 +198,7 @@ bool folder_retire(int dir, struct attempt_id id)
     struct stat st;
     bool keep = false;
     for (size_t i = 0; i < LOG_FILE_COUNT; i++)
-        keep = (fstatat(dir, log_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0) || keep;
+        keep = (fstatat(dir, folder_log_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0) || keep;
     if (!keep) {
         struct err err = {0};
         if (folder_remove(id, &err) == 0)

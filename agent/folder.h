@@ -33,6 +33,7 @@ int folder_read(int dir, const char *name, const struct fields *f, void *object,
 int folder_exit_make(int dir) MUST_USE;                    /* fd or -errno */
 void folder_exit_drop(int dir);                            /* the warden said no: it was never asked */
 bool folder_exit_read(int dir, struct attempt_id id, struct keeper_record *ret);
+extern const char *const folder_log_names[LOG_FILE_COUNT]; /* as they are written: out, err, trace */
 int folder_log_make(int dir, enum log_stream which) MUST_USE; /* for writing; fd or -errno. STREAM_SECCOMP: the trace */
 int folder_listen(struct attempt_id id) MUST_USE;          /* the control socket; fd or -errno */
 int folder_connect(struct attempt_id id) MUST_USE;         /* non-blocking; fd or -errno */

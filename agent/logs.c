@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/folder.h"
 #include "base/io/fd.h"
 #include "base/io/log.h"
 
@@ -42,8 +43,6 @@ struct logs {
     uint32_t size;
     struct logs_counts counts;
 };
-
-static const char *const file_names[LOG_STREAM_COUNT] = {[STREAM_OUT] = "out", [STREAM_ERR] = "err"};
 
 static void advance(struct stream *s);
 
@@ -123,7 +122,7 @@ static void wait_and_retry(struct stream *s, const char *what, int code)
     if (full) {
         s->logs->counts.waiting++;
         log_line(LOG_WARN, "log.waits", "attempt=%s stream=%s step=%s error=%s size=%" PRIu64, s->name,
-                 file_names[s->which], what, log_quote(strerror(-code)), s->size);
+                 folder_log_names[s->which], what, log_quote(strerror(-code)), s->size);
     }
     timer_set_ms(s->retry, s->retry_ms);
 }
@@ -134,7 +133,8 @@ static void note_success(struct stream *s)
         return;
     s->retry_ms = 0;
     s->logs->counts.waiting--;
-    log_line(LOG_INFO, "log.resumes", "attempt=%s stream=%s size=%" PRIu64, s->name, file_names[s->which], s->size);
+    log_line(LOG_INFO, "log.resumes", "attempt=%s stream=%s size=%" PRIu64, s->name, folder_log_names[s->which],
+             s->size);
 }
 
 /* ---- one stream ---- */
@@ -167,7 +167,7 @@ static struct ring_reply reply_to(struct stream *s, ring_fn fn)
 
 static int open_file(struct stream *s, int flags)
 {
-    s->file = openat(s->dir, file_names[s->which], O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+    s->file = openat(s->dir, folder_log_names[s->which], O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
     struct stat st;
     if (s->file < 0 || fstat(s->file, &st) < 0)
         return -errno;

@@ -454,10 +454,8 @@ void launch_on_word(struct warden *w, struct launch *l)
 {
     struct launch_word word;
     ssize_t n = fd_recv_packet(l->sock, &word, sizeof word, NULL, NULL);
-    if (n == -ECONNRESET) /* it ended without reading our word; what it said comes after this */
-        n = fd_recv_packet(l->sock, &word, sizeof word, NULL, NULL);
     if (n < 0 && n != -EBADMSG)
-        return; /* what it said is still there: heard in the next turn, or not before the deadline */
+        return; /* also ECONNRESET: what it said is still there, heard in the next turn, or not before the deadline */
     if (n != (ssize_t)sizeof word)
         fail(w, l, l->state == LAUNCH_CLONING ? STEP_CLONE : STEP_FORK, ECHILD);
     else if (word.kind == LAUNCH_READY && l->state == LAUNCH_BUILDING)
