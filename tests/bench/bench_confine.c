@@ -12,21 +12,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/io/fd.h"
+#include "tests/bench/measure.h"
 #include "tests/system/driver.h"
 
 #define ROUNDS 200
@@ -38,19 +35,6 @@
 static struct driver d;
 static struct ended e;
 static const char *const argv_true[] = {"/bin/true", NULL};
-
-static double now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static double percentile(double *values, size_t count, size_t percent)
 {
@@ -73,21 +57,6 @@ static void wait_for(pid_t pid, const char *what)
 {
     int status = -1;
     need(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, what);
-}
-
-static void floor_once(void)
-{
-    struct clone_args args = {
-        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-                 CLONE_NEWNET,
-        .exit_signal = SIGCHLD,
-    };
-    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-    if (pid == 0) {
-        execl(argv_true[0], argv_true[0], (char *)NULL);
-        _exit(127);
-    }
-    wait_for(pid, "clone3");
 }
 
 static void ours_once(void)

@@ -9,16 +9,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/measure.h"
 #include "tests/system/driver.h"
 
 #define ROUNDS 300
@@ -29,41 +25,10 @@ static struct driver d;
 static struct ended e;
 static const char *const argv_true[] = {"/bin/true", NULL};
 
-static double now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void print_values(const char *name, double *values, size_t count)
 {
     qsort(values, count, sizeof *values, by_value);
     printf("%s_p50 %.0f us\n%s_p99 %.0f us\n", name, values[count / 2], name, values[count * 99 / 100]);
-}
-
-static void floor_once(void)
-{
-    struct clone_args args = {
-        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-                 CLONE_NEWNET,
-        .exit_signal = SIGCHLD,
-    };
-    char *argv[] = {(char *)(uintptr_t)argv_true[0], NULL}, *envp[] = {NULL};
-    long pid = syscall(SYS_clone3, &args, sizeof args);
-    if (pid == 0) {
-        execve(argv[0], argv, envp);
-        _exit(127);
-    }
-    int status = -1;
-    if (pid < 0 || waitpid((pid_t)pid, &status, 0) < 0 || status != 0)
-        abort();
 }
 
 static void launch_once(double *ret_launch, double *ret_all)
