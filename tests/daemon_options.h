@@ -113,4 +113,49 @@ static inline void daemon_check_manual(const struct option_table *t)
     buf_fini(&page);
 }
 
+/* What a daemon says to a line that is wrong. */
+struct daemon_refusal {
+    const char *option, *value, *says;
+};
+static const struct option_table *daemon_table;
+static const struct daemon_refusal *daemon_refusals;
+
+START_TEST(daemon_refuses)
+{
+    const struct daemon_refusal *row = &daemon_refusals[_i];
+    daemon_check_refusal(daemon_table, row->option, row->value, row->says);
+}
+END_TEST
+
+START_TEST(daemon_helps)
+{
+    daemon_check_help(daemon_table);
+}
+END_TEST
+
+START_TEST(daemon_manual)
+{
+    daemon_check_manual(daemon_table);
+}
+END_TEST
+
+/* The whole test program: its exit code. */
+static inline int daemon_options_run(const char *suite, const struct option_table *t,
+                                     const struct daemon_refusal *refusals, size_t count)
+{
+    daemon_table = t;
+    daemon_refusals = refusals;
+    TCase *c = tcase_create("options");
+    tcase_add_loop_test(c, daemon_refuses, 0, (int)count);
+    tcase_add_test(c, daemon_helps);
+    tcase_add_test(c, daemon_manual);
+    Suite *s = suite_create(suite);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
+
 #endif
