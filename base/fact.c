@@ -7,12 +7,16 @@
 #include "base/wire.h"
 
 #define PATH_MAX_LEVELS (TENANT_DEPTH_MAX + 1)
-#define ACCOUNTS_MAX (PATH_MAX_LEVELS + 2)
+#define ACCOUNTS_MAX (PATH_MAX_LEVELS * (BUDGETS_MAX + 1) + 2)
+#define TIMES_MAX ACCOUNTS_MAX
 #define CHARGES_MAX 65536
 
 static const char *const next_names[] = {
     [NEXT_FINAL] = "final", [NEXT_QUEUED] = "queued", [NEXT_HELD] = "held"};
 const struct names task_next_names = {next_names, COUNT_OF(next_names)};
+static const char *const adjust_names[] = {
+    [ADJUST_CREDIT] = "credit", [ADJUST_ADJUSTMENT] = "adjustment", [ADJUST_RERATE] = "rerate"};
+const struct names adjust_kind_names = {adjust_names, COUNT_OF(adjust_names)};
 
 static const struct field charge_rows[] = {
     FIELD_ROW(charge, 1, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX),
@@ -21,8 +25,20 @@ static const struct field charge_rows[] = {
     FIELD_ROW(charge, 4, "from_run_us", FIELD_U64, from_run_us, .flags = FIELD_ALWAYS),
     FIELD_ROW(charge, 5, "cost", FIELD_MONEY, micros, .flags = FIELD_ALWAYS),
     FIELD_ROW(charge, 6, "price_version", FIELD_U32, price_version, .flags = FIELD_ALWAYS),
+    FIELD_ROW(charge, 7, "list_price", FIELD_MONEY, list_price),
+    FIELD_ROW(charge, 8, "price", FIELD_MONEY, price),
+    FIELD_ROW(charge, 9, "price_class", FIELD_STR, price_class),
+    FIELD_ROW(charge, 10, "preemptible", FIELD_BOOL, preemptible),
+    FIELD_ROW(charge, 11, "by", FIELD_ENUM, by, .of = &price_by_names),
 };
 const struct fields charge_fields = FIELDS_TABLE("charge", charge, charge_rows);
+
+static const struct field time_rows[] = {
+    FIELD_ROW(time_hold, 1, "account", FIELD_STR, account),
+    FIELD_ROW(time_hold, 2, "spent", FIELD_MONEY, spent),
+    FIELD_ROW(time_hold, 3, "hold", FIELD_MONEY, hold),
+};
+const struct fields time_hold_fields = FIELDS_TABLE("time hold", time_hold, time_rows);
 
 #define ID_ROW(type) FIELD_ROW(type, 1, "attempt", FIELD_STRUCT, id, .of = &attempt_id_fields)
 
@@ -59,6 +75,8 @@ static const struct field placed_rows[] = {
     FIELD_ROW(fact_placed, 6, "hold", FIELD_MONEY, hold_micros),
     FIELD_ROW(fact_placed, 7, "paid_us", FIELD_U64, paid_us),
     FIELD_ROW(fact_placed, 8, "price_version", FIELD_U32, price_version),
+    FIELD_ROW(fact_placed, 9, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
+    FIELD_ROW(fact_placed, 10, "price_class", FIELD_STR, price_class),
 };
 static const struct field running_rows[] = {
     ID_ROW(fact_running),
@@ -73,6 +91,9 @@ static const struct field renewed_rows[] = {
     FIELD_ROW(fact_renewed, 6, "accounts", FIELD_STRS, accounts, .max = ACCOUNTS_MAX),
     FIELD_ROW(fact_renewed, 7, "charges", FIELD_LIST, charges, .of = &charge_fields, .max = CHARGES_MAX),
     FIELD_ROW(fact_renewed, 8, "final", FIELD_BOOL, final),
+    FIELD_ROW(fact_renewed, 9, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
+    FIELD_ROW(fact_renewed, 10, "times_settled", FIELD_LIST, times_settled, .of = &time_hold_fields,
+              .max = TIMES_MAX),
 };
 static const struct field stopping_rows[] = {
     ID_ROW(fact_stopping),
@@ -94,6 +115,68 @@ static const struct field ended_rows[] = {
     FIELD_ROW(fact_ended, 8, "written_off", FIELD_MONEY, written_off_micros),
     FIELD_ROW(fact_ended, 9, "charges", FIELD_LIST, charges, .of = &charge_fields, .max = CHARGES_MAX),
     FIELD_ROW(fact_ended, 10, "job_done", FIELD_BOOL, job_done),
+    FIELD_ROW(fact_ended, 11, "times_settled", FIELD_LIST, times_settled, .of = &time_hold_fields,
+              .max = TIMES_MAX),
+};
+static const struct field opened_rows[] = {
+    FIELD_ROW(fact_budget_opened, 1, "account", FIELD_STR, account),
+    FIELD_ROW(fact_budget_opened, 2, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(fact_budget_opened, 3, "budget", FIELD_STR, budget),
+    FIELD_ROW(fact_budget_opened, 4, "resource", FIELD_STR, resource),
+    FIELD_ROW(fact_budget_opened, 5, "limit", FIELD_MONEY, limit_micros, .flags = FIELD_UNBOUNDED),
+    FIELD_ROW(fact_budget_opened, 6, "carried", FIELD_MONEY, carried_micros),
+    FIELD_ROW(fact_budget_opened, 7, "from_utc_us", FIELD_I64, from_utc_us),
+    FIELD_ROW(fact_budget_opened, 8, "to_utc_us", FIELD_I64, to_utc_us),
+};
+static const struct field crossed_rows[] = {
+    FIELD_ROW(fact_budget_crossed, 1, "account", FIELD_STR, account),
+    FIELD_ROW(fact_budget_crossed, 2, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(fact_budget_crossed, 3, "percent", FIELD_U32, percent),
+    FIELD_ROW(fact_budget_crossed, 4, "of", FIELD_ENUM, of, .of = &threshold_of_names),
+    FIELD_ROW(fact_budget_crossed, 5, "up", FIELD_BOOL, up),
+    FIELD_ROW(fact_budget_crossed, 6, "limit", FIELD_MONEY, limit_micros),
+    FIELD_ROW(fact_budget_crossed, 7, "spent", FIELD_I64, spent_micros),
+    FIELD_ROW(fact_budget_crossed, 8, "held", FIELD_MONEY, held_micros),
+    FIELD_ROW(fact_budget_crossed, 9, "forecast", FIELD_I64, forecast_micros),
+};
+static const struct field adjusted_rows[] = {
+    FIELD_ROW(fact_adjusted, 1, "key", FIELD_STR, key),
+    FIELD_ROW(fact_adjusted, 2, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(fact_adjusted, 3, "accounts", FIELD_STRS, accounts, .max = ACCOUNTS_MAX),
+    FIELD_ROW(fact_adjusted, 4, "micros", FIELD_I64, micros),
+    FIELD_ROW(fact_adjusted, 5, "kind", FIELD_ENUM, kind, .of = &adjust_kind_names),
+    FIELD_ROW(fact_adjusted, 6, "reason", FIELD_STR, reason),
+    FIELD_ROW(fact_adjusted, 7, "who", FIELD_STR, who),
+    FIELD_ROW(fact_adjusted, 8, "from", FIELD_I64, from_utc_us),
+    FIELD_ROW(fact_adjusted, 9, "to", FIELD_I64, to_utc_us),
+    FIELD_ROW(fact_adjusted, 10, "job", FIELD_U64, job),
+    FIELD_ROW(fact_adjusted, 11, "about_seq", FIELD_U64, about_seq),
+    FIELD_ROW(fact_adjusted, 12, "about_line", FIELD_U32, about_line),
+    FIELD_ROW(fact_adjusted, 13, "resource", FIELD_STR, resource),
+    FIELD_ROW(fact_adjusted, 14, "price_version", FIELD_U32, price_version),
+};
+static const struct field closed_rows[] = {
+    FIELD_ROW(fact_period_closed, 1, "period", FIELD_STR, period),
+    FIELD_ROW(fact_period_closed, 2, "from", FIELD_TIME, from_utc_us),
+    FIELD_ROW(fact_period_closed, 3, "to", FIELD_TIME, to_utc_us),
+};
+static const struct field proposed_rows[] = {
+    FIELD_ROW(fact_policy_proposed, 1, "proposal", FIELD_U64, proposal),
+    FIELD_ROW(fact_policy_proposed, 2, "change", FIELD_STRUCT, change, .of = &policy_change_fields),
+    FIELD_ROW(fact_policy_proposed, 3, "lines", FIELD_STRS, lines, .max = TENANTS_MAX),
+};
+static const struct field dropped_rows[] = {
+    FIELD_ROW(fact_policy_dropped, 1, "proposal", FIELD_U64, proposal),
+    FIELD_ROW(fact_policy_dropped, 2, "who", FIELD_STR, who),
+    FIELD_ROW(fact_policy_dropped, 3, "reason", FIELD_STR, reason),
+};
+static const struct field moved_rows[] = {
+    FIELD_ROW(fact_tenant_moved, 1, "from", FIELD_STR, from),
+    FIELD_ROW(fact_tenant_moved, 2, "to", FIELD_STR, to),
+    FIELD_ROW(fact_tenant_moved, 3, "from_path", FIELD_STRS, from_path, .max = PATH_MAX_LEVELS),
+    FIELD_ROW(fact_tenant_moved, 4, "to_path", FIELD_STRS, to_path, .max = PATH_MAX_LEVELS),
+    FIELD_ROW(fact_tenant_moved, 5, "who", FIELD_STR, who),
+    FIELD_ROW(fact_tenant_moved, 6, "version", FIELD_U64, version),
 };
 static const struct field node_rows[] = {
     FIELD_ROW(fact_node, 1, "node", FIELD_STR, node),
@@ -133,6 +216,8 @@ static const struct field snap_task_rows[] = {
     FIELD_ROW(snapshot_task, 16, "final", FIELD_BOOL, final),
     FIELD_ROW(snapshot_task, 17, "price_version", FIELD_U32, price_version),
     FIELD_ROW(snapshot_task, 18, "avoid", FIELD_STR, avoid),
+    FIELD_ROW(snapshot_task, 19, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
+    FIELD_ROW(snapshot_task, 20, "price_class", FIELD_STR, price_class),
 };
 static const struct fields snap_task_fields = FIELDS_TABLE("snapshot task", snapshot_task, snap_task_rows);
 static const struct field snap_job_rows[] = {
@@ -153,7 +238,12 @@ static const struct fields snap_node_fields = FIELDS_TABLE("snapshot node", snap
 static const struct field snap_account_rows[] = {
     FIELD_ROW(snapshot_account, 1, "name", FIELD_STR, name),
     FIELD_ROW(snapshot_account, 2, "limit", FIELD_MONEY, limit_micros),
-    FIELD_ROW(snapshot_account, 3, "spent", FIELD_MONEY, spent_micros),
+    FIELD_ROW(snapshot_account, 3, "spent", FIELD_I64, spent_micros),
+    FIELD_ROW(snapshot_account, 4, "carried", FIELD_MONEY, carried_micros),
+    FIELD_ROW(snapshot_account, 5, "from", FIELD_I64, from_utc_us),
+    FIELD_ROW(snapshot_account, 6, "to", FIELD_I64, to_utc_us),
+    FIELD_ROW(snapshot_account, 7, "resource", FIELD_STR, resource),
+    FIELD_ROW(snapshot_account, 8, "crossed", FIELD_U32, crossed),
 };
 static const struct fields snap_account_fields =
     FIELDS_TABLE("snapshot account", snapshot_account, snap_account_rows);
@@ -184,6 +274,13 @@ static const struct fields tables[FACT_KIND_COUNT] = {
     [FACT_NODE_DRAINED] = FIELDS_TABLE("node.drained", fact_drained, drained_rows),
     [FACT_SNAPSHOT_JOB] = FIELDS_TABLE("snapshot.job", fact_snapshot_job, snap_job_rows),
     [FACT_SNAPSHOT_CELL] = FIELDS_TABLE("snapshot.cell", fact_snapshot_cell, snap_cell_rows),
+    [FACT_BUDGET_OPENED] = FIELDS_TABLE("budget.opened", fact_budget_opened, opened_rows),
+    [FACT_BUDGET_CROSSED] = FIELDS_TABLE("budget.crossed", fact_budget_crossed, crossed_rows),
+    [FACT_LEDGER_ADJUSTED] = FIELDS_TABLE("ledger.adjusted", fact_adjusted, adjusted_rows),
+    [FACT_PERIOD_CLOSED] = FIELDS_TABLE("period.closed", fact_period_closed, closed_rows),
+    [FACT_POLICY_PROPOSED] = FIELDS_TABLE("policy.proposed", fact_policy_proposed, proposed_rows),
+    [FACT_POLICY_DROPPED] = FIELDS_TABLE("policy.dropped", fact_policy_dropped, dropped_rows),
+    [FACT_TENANT_MOVED] = FIELDS_TABLE("tenant.moved", fact_tenant_moved, moved_rows),
 };
 
 static const char *const kind_names[] = {
@@ -205,6 +302,13 @@ static const char *const kind_names[] = {
     [FACT_NODE_DRAINED] = "node.drained",
     [FACT_SNAPSHOT_JOB] = "snapshot.job",
     [FACT_SNAPSHOT_CELL] = "snapshot.cell",
+    [FACT_BUDGET_OPENED] = "budget.opened",
+    [FACT_BUDGET_CROSSED] = "budget.crossed",
+    [FACT_LEDGER_ADJUSTED] = "ledger.adjusted",
+    [FACT_PERIOD_CLOSED] = "period.closed",
+    [FACT_POLICY_PROPOSED] = "policy.proposed",
+    [FACT_POLICY_DROPPED] = "policy.dropped",
+    [FACT_TENANT_MOVED] = "tenant.moved",
 };
 _Static_assert(COUNT_OF(kind_names) == FACT_KIND_COUNT, "a name for each kind of fact");
 const struct names fact_names = {kind_names, COUNT_OF(kind_names)};

@@ -36,21 +36,42 @@ enum fact_kind {
     FACT_NODE_DRAINED,     /* nothing new is placed there; also undone by this fact */
     FACT_SNAPSHOT_JOB,     /* only in snapshots: one job with its live tasks, as it stood */
     FACT_SNAPSHOT_CELL,    /* only in snapshots: counters that no other fact gives back */
-    FACT_KIND_COUNT
+    FACT_BUDGET_OPENED,    /* an account of a budget's period comes into being, with its limit */
+    FACT_BUDGET_CROSSED,   /* a threshold was passed, upwards or back */
+    FACT_LEDGER_ADJUSTED,  /* a credit, an adjustment, a difference found by re-rating: a line of its own */
+    FACT_PERIOD_CLOSED,    /* a billing period takes no more lines */
+    FACT_POLICY_PROPOSED,  /* a raise waits for a second admin */
+    FACT_POLICY_DROPPED,   /* a proposal that won't be */
+    FACT_TENANT_MOVED,     /* a tenant and all below it, with what waits and runs there, to another place */
+    FACT_KIND_COUNT        /* numbers lie in journals: only ever append */
 };
 
-/* Accounts are named: "acme/etl@2026-11" is a tenant's budget in one period, "job:812" a job's own. */
+/* Accounts are named: "acme/etl@2026-11" is a tenant's budget in one period, "acme/etl#gpu@2026-11" that of its budget
+ * named gpu, "job:812" a job's own. */
 
 /* One line of a charge: what one resource of one attempt cost since the last line, under one price version. */
 struct charge {
     char *resource;         /* "cpu", "memory", "scratch", "gpu" */
-    uint64_t amount;        /* as held: milli-cores, bytes, units */
+    uint64_t amount;        /* as charged: milli-cores, bytes, units */
     uint64_t run_us;        /* time this line covers */
     uint64_t from_run_us;   /* where in the attempt's run time it begins */
     int64_t micros;         /* the cost of it: difference of the cumulative, rounded cost */
     uint32_t price_version;
+    int64_t list_price;     /* micro-units per hour of a core, GiB or unit: as the book says for this class of node */
+    int64_t price;          /* what was charged: less discount and preemptible rate, rounded to a micro-unit */
+    char *price_class;      /* of the node; NULL = none */
+    bool preemptible;
+    uint32_t by;            /* enum price_by */
 };
 extern const struct fields charge_fields;
+
+/* What an attempt holds of the time of a resource, on the account of such a budget: micro-unit-hours. */
+struct time_hold {
+    char *account;
+    int64_t spent;          /* cumulative over the attempt on this account; 0 when placed */
+    int64_t hold;
+};
+extern const struct fields time_hold_fields;
 
 struct fact_term { uint64_t term; char *writer; uint32_t schema; };
 struct fact_submitted {
@@ -72,6 +93,8 @@ struct fact_placed {
     int64_t hold_micros;
     uint64_t paid_us;             /* run time the hold pays for */
     uint32_t price_version;
+    struct list times;            /* struct time_hold */
+    char *price_class;            /* of the node: its label "class"; NULL = none */
 };
 struct fact_running { struct attempt_id id; int64_t started_utc_us; };
 struct fact_renewed {
@@ -83,6 +106,8 @@ struct fact_renewed {
     struct strs accounts;         /* of the new hold: another period may have begun */
     struct list charges;          /* struct charge: adds up to the growth of spent_micros */
     bool final;                   /* no further slice can be held: it stops at paid_us */
+    struct list times;            /* struct time_hold: of the new hold */
+    struct list times_settled;    /* struct time_hold, hold 0: what the old ones came to */
 };
 struct fact_stopping { struct attempt_id id; uint32_t cause; char *who; };
 struct fact_attempt { struct attempt_id id; char *node; };
@@ -98,6 +123,54 @@ struct fact_ended {
     int64_t written_off_micros;   /* cost beyond the hold, or of a node fault: the platform's */
     struct list charges;
     bool job_done;                /* the last task of its job: its own account closes */
+    struct list times_settled;    /* struct time_hold, hold 0 */
+};
+struct fact_budget_opened {
+    char *account, *tenant;
+    char *budget;                 /* its name; NULL = the tenant's `budget` */
+    char *resource;               /* whose time; NULL = money */
+    int64_t limit_micros;         /* with what was carried; -1 = none (soft, or "/@total") */
+    int64_t carried_micros;       /* of the period before */
+    int64_t from_utc_us, to_utc_us; /* INT64_MIN, INT64_MAX where it has no bound */
+};
+struct fact_budget_crossed {
+    char *account, *tenant;
+    uint32_t percent, of;         /* enum threshold_of */
+    bool up;                      /* false: it is below again, and armed for the next time */
+    int64_t limit_micros, spent_micros, held_micros, forecast_micros;
+};
+enum adjust_kind {
+    ADJUST_CREDIT,                /* money given: FOCUS Credit */
+    ADJUST_ADJUSTMENT,            /* anything else that a person posts: FOCUS Adjustment */
+    ADJUST_RERATE,                /* the difference that another price makes: FOCUS Usage */
+    ADJUST_KIND_COUNT
+};
+extern const struct names adjust_kind_names; /* "credit", "adjustment", "rerate" */
+struct fact_adjusted {
+    char *key;                    /* idempotency: a key of this tenant is posted once */
+    char *tenant;
+    struct strs accounts;         /* where it is posted, leaf first, "/@total" last; present ones only */
+    int64_t micros;               /* signed; a credit is negative */
+    uint32_t kind;                /* enum adjust_kind */
+    char *reason, *who;
+    int64_t from_utc_us, to_utc_us; /* when what it is about was incurred; equal = no such time */
+    uint64_t job;                 /* 0 = none */
+    uint64_t about_seq;           /* the entry it corrects; 0 = none */
+    uint32_t about_line;          /* which charge of it, from 0 */
+    char *resource;               /* ADJUST_RERATE */
+    uint32_t price_version;       /* ADJUST_RERATE: the one that holds now */
+};
+struct fact_period_closed {
+    char *period;                 /* "2026-11" */
+    int64_t from_utc_us, to_utc_us;
+};
+struct fact_policy_proposed { uint64_t proposal; struct policy_change change; struct strs lines; };
+struct fact_policy_dropped { uint64_t proposal; char *who; char *reason; };
+struct fact_tenant_moved {
+    char *from, *to;              /* paths; `to` is not there yet, its parent is */
+    struct strs from_path, to_path; /* leaf first, root last */
+    char *who;
+    uint64_t version;             /* the policy's after it */
 };
 struct fact_node {
     char *node, *boot_id, *version;
@@ -120,6 +193,8 @@ struct snapshot_task {
     bool final;
     uint32_t price_version;
     char *avoid;                  /* node of the last node fault */
+    struct list times;            /* struct time_hold */
+    char *price_class;
 };
 struct fact_snapshot_job {
     struct fact_submitted submitted;
@@ -135,7 +210,13 @@ struct fact_snapshot_cell {
     struct list accounts;         /* struct snapshot_account */
 };
 struct snapshot_node { struct fact_node node; bool drained, lost; char *drain_reason; };
-struct snapshot_account { char *name; int64_t limit_micros, spent_micros; };
+struct snapshot_account {
+    char *name;
+    int64_t limit_micros, spent_micros;
+    int64_t carried_micros, from_utc_us, to_utc_us;
+    char *resource;
+    uint32_t crossed;             /* bit i: threshold i of its rule has been passed */
+};
 
 struct fact {
     uint32_t kind;      /* enum fact_kind */
@@ -156,6 +237,13 @@ struct fact {
         struct fact_drained drained;
         struct fact_snapshot_job snapshot_job;
         struct fact_snapshot_cell snapshot_cell;
+        struct fact_budget_opened budget_opened;
+        struct fact_budget_crossed budget_crossed;
+        struct fact_adjusted adjusted;
+        struct fact_period_closed period_closed;
+        struct fact_policy_proposed policy_proposed;
+        struct fact_policy_dropped policy_dropped;
+        struct fact_tenant_moved tenant_moved;
     };
 };
 

@@ -10,9 +10,31 @@
 static const char *const kind_names[] = {
     [PERIOD_TOTAL] = "total",     [PERIOD_DAY] = "day",         [PERIOD_WEEK] = "week",
     [PERIOD_MONTH] = "month",     [PERIOD_QUARTER] = "quarter", [PERIOD_YEAR] = "year",
+    [PERIOD_CUSTOM] = NULL,       [PERIOD_FIXED] = NULL, /* can't be asked for yet */
 };
 _Static_assert(COUNT_OF(kind_names) == PERIOD_KIND_COUNT, "a name for each kind of period");
 const struct names period_kind_names = {kind_names, COUNT_OF(kind_names)};
+
+static const char *const carry_names[] = {
+    [CARRY_NONE] = "none", [CARRY_ALL] = "all", [CARRY_CAPPED] = "capped"};
+const struct names carry_kind_names = {carry_names, COUNT_OF(carry_names)};
+static const char *const of_names[] = {
+    [THRESHOLD_SPENT] = "spent", [THRESHOLD_COMMITTED] = "committed", [THRESHOLD_FORECAST] = "forecast"};
+const struct names threshold_of_names = {of_names, COUNT_OF(of_names)};
+static const char *const end_names[] = {
+    [PAID_END_STOP] = "stop", [PAID_END_PAUSE] = "pause", [PAID_END_CHECKPOINT] = "checkpoint"};
+const struct names paid_end_names = {end_names, COUNT_OF(end_names)};
+static const char *const by_names[] = {
+    [PRICE_BY_REQUEST] = "request", [PRICE_BY_USE] = "use", [PRICE_BY_GREATER] = "greater"};
+const struct names price_by_names = {by_names, COUNT_OF(by_names)};
+
+static const struct field threshold_rows[] = {
+    FIELD_ROW(threshold_rule, 1, "percent", FIELD_U32, percent, .flags = FIELD_REQUIRED | FIELD_ALWAYS, .min = 1,
+              .max = 1000, .help = "of the limit"),
+    FIELD_ROW(threshold_rule, 2, "of", FIELD_ENUM, of, .flags = FIELD_ALWAYS, .of = &threshold_of_names,
+              .help = "spent, committed (spent and held) or forecast"),
+};
+const struct fields threshold_rule_fields = FIELDS_TABLE("threshold", threshold_rule, threshold_rows);
 
 static const struct field budget_rows[] = {
     FIELD_ROW(budget_rule, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
@@ -20,8 +42,29 @@ static const struct field budget_rows[] = {
               .max = MONEY_MICROS_MAX, .help = "what may be spent in one period, by it and all below it"),
     FIELD_ROW(budget_rule, 3, "period", FIELD_ENUM, period, .flags = FIELD_ALWAYS, .of = &period_kind_names,
               .help = "day, week, month, quarter, year (UTC) or total"),
+    FIELD_ROW(budget_rule, 4, "name", FIELD_STR, name, .flags = FIELD_HIDDEN, .max = 31),
+    FIELD_ROW(budget_rule, 5, "resource", FIELD_STR, resource, .flags = FIELD_HIDDEN, .max = RESOURCE_NAME_MAX),
+    FIELD_ROW(budget_rule, 6, "zone", FIELD_STR, zone, .flags = FIELD_HIDDEN, .max = 63),
+    FIELD_ROW(budget_rule, 7, "from", FIELD_TIME, from_utc_us, .flags = FIELD_HIDDEN),
+    FIELD_ROW(budget_rule, 8, "to", FIELD_TIME, to_utc_us, .flags = FIELD_HIDDEN),
+    FIELD_ROW(budget_rule, 9, "every_days", FIELD_U32, every_days, .flags = FIELD_HIDDEN, .max = 3660),
+    FIELD_ROW(budget_rule, 10, "carry", FIELD_ENUM, carry, .flags = FIELD_HIDDEN, .of = &carry_kind_names),
+    FIELD_ROW(budget_rule, 11, "carry_max", FIELD_MONEY, carry_max_micros, .flags = FIELD_HIDDEN,
+              .max = MONEY_MICROS_MAX),
+    FIELD_ROW(budget_rule, 12, "soft", FIELD_BOOL, soft, .flags = FIELD_HIDDEN),
+    FIELD_ROW(budget_rule, 13, "thresholds", FIELD_LIST, thresholds, .flags = FIELD_HIDDEN,
+              .of = &threshold_rule_fields, .max = 16),
 };
 const struct fields budget_rule_fields = FIELDS_TABLE("budget", budget_rule, budget_rows);
+
+static const struct field bounds_rows[] = {
+    FIELD_ROW(resource_bounds, 1, "cpu", FIELD_MEASURE, cpu_milli, .flags = FIELD_HIDDEN),
+    FIELD_ROW(resource_bounds, 2, "memory", FIELD_MEASURE, mem_bytes, .flags = FIELD_HIDDEN),
+    FIELD_ROW(resource_bounds, 3, "scratch", FIELD_MEASURE, scratch_bytes, .flags = FIELD_HIDDEN),
+    FIELD_ROW(resource_bounds, 4, "generic", FIELD_COUNTS, generic, .flags = FIELD_HIDDEN,
+              .max = RESOURCE_GENERIC_MAX),
+};
+static const struct fields resource_bounds_fields = FIELDS_TABLE("bounds", resource_bounds, bounds_rows);
 
 static const struct field quota_rows[] = {
     FIELD_ROW(quota_rule, 1, "cpu", FIELD_CPU, max.cpu_milli, .max = CPU_MILLI_MAX,
@@ -34,6 +77,11 @@ static const struct field quota_rows[] = {
               .help = "units in use at once: {gpu: 8}"),
     FIELD_ROW(quota_rule, 5, "max_running", FIELD_U64, max_running, .help = "tasks running at once"),
     FIELD_ROW(quota_rule, 6, "max_queued", FIELD_U64, max_queued, .help = "tasks waiting"),
+    FIELD_ROW(quota_rule, 7, "guaranteed", FIELD_STRUCT, guaranteed, .flags = FIELD_HIDDEN, .of = &resources_fields),
+    FIELD_ROW(quota_rule, 8, "borrow", FIELD_STRUCT, borrow, .flags = FIELD_HIDDEN, .of = &resource_bounds_fields),
+    FIELD_ROW(quota_rule, 9, "lend", FIELD_STRUCT, lend, .flags = FIELD_HIDDEN, .of = &resource_bounds_fields),
+    FIELD_ROW(quota_rule, 10, "submits_per_minute", FIELD_U32, submits_per_minute, .flags = FIELD_HIDDEN),
+    FIELD_ROW(quota_rule, 11, "starts_per_minute", FIELD_U32, starts_per_minute, .flags = FIELD_HIDDEN),
 };
 const struct fields quota_rule_fields = FIELDS_TABLE("quota", quota_rule, quota_rows);
 
@@ -58,8 +106,18 @@ static const struct field tenant_rows[] = {
               .help = "volumes of nodes that its jobs may ask for: {reference: ro, results: rw}"),
     FIELD_ROW(tenant_rule, 41, "network_private", FIELD_BOOL, network_private,
               .help = "may its jobs ask for network: private"),
+    FIELD_ROW(tenant_rule, 50, "budgets", FIELD_LIST, budgets, .of = &budget_rule_fields, .flags = FIELD_HIDDEN,
+              .max = BUDGETS_MAX),
+    FIELD_ROW(tenant_rule, 51, "at_paid_end", FIELD_ENUM, paid_end, .of = &paid_end_names, .flags = FIELD_HIDDEN),
 };
 const struct fields tenant_rule_fields = FIELDS_TABLE("tenant", tenant_rule, tenant_rows);
+
+static const struct field class_rows[] = {
+    FIELD_ROW(price_class, 1, "name", FIELD_STR, name, .flags = FIELD_REQUIRED, .max = 63),
+    FIELD_ROW(price_class, 2, "per_hour", FIELD_MONEYS, per_hour, .flags = FIELD_ALWAYS,
+              .max = RESOURCE_GENERIC_MAX + 3),
+};
+static const struct fields price_class_fields = FIELDS_TABLE("price class", price_class, class_rows);
 
 static const struct field price_rows[] = {
     FIELD_ROW(price_version, 1, "from", FIELD_TIME, from_utc_us, .flags = FIELD_REQUIRED | FIELD_ALWAYS,
@@ -69,8 +127,38 @@ static const struct field price_rows[] = {
               .help = "{cpu: 0.04, memory: 0.005, gpu: 2.50}: per core, GiB or unit and hour"),
     FIELD_ROW(price_version, 3, "version", FIELD_U32, version, .flags = FIELD_OUTPUT,
               .help = "given by the scheduler"),
+    FIELD_ROW(price_version, 4, "classes", FIELD_LIST, classes, .of = &price_class_fields, .flags = FIELD_HIDDEN,
+              .max = 64),
+    FIELD_ROW(price_version, 5, "discounts", FIELD_MONEYS, discounts, .flags = FIELD_HIDDEN, .max = 4096),
+    FIELD_ROW(price_version, 6, "preemptible_percent", FIELD_U32, preemptible_percent, .flags = FIELD_HIDDEN,
+              .max = 100),
+    FIELD_ROW(price_version, 7, "by", FIELD_PAIRS, by, .flags = FIELD_HIDDEN, .max = RESOURCE_GENERIC_MAX + 3),
 };
 const struct fields price_version_fields = FIELDS_TABLE("price version", price_version, price_rows);
+
+static const struct field billing_rows[] = {
+    FIELD_ROW(billing_rule, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
+    FIELD_ROW(billing_rule, 2, "zone", FIELD_STR, zone, .max = 63, .help = "whose months; default UTC"),
+    FIELD_ROW(billing_rule, 3, "grace", FIELD_DURATION, grace_ms, .max = UINT64_C(31) * 86400000,
+              .help = "how long a month takes late usage before it is closed; default 24h"),
+};
+const struct fields billing_rule_fields = FIELDS_TABLE("billing", billing_rule, billing_rows);
+
+static const struct field shift_rows[] = {
+    FIELD_ROW(zone_shift, 1, "from", FIELD_I64, from_utc_us),
+    FIELD_ROW(zone_shift, 2, "offset_s", FIELD_I32, offset_s),
+};
+static const struct fields zone_shift_fields = FIELDS_TABLE("zone shift", zone_shift, shift_rows);
+static const struct field zone_rows[] = {
+    FIELD_ROW(zone_table, 1, "name", FIELD_STR, name, .max = 63),
+    FIELD_ROW(zone_table, 2, "shifts", FIELD_LIST, shifts, .of = &zone_shift_fields, .max = ZONE_SHIFTS_MAX),
+};
+const struct fields zone_table_fields = FIELDS_TABLE("zone", zone_table, zone_rows);
+static const struct field limit_rows[] = {
+    FIELD_ROW(account_limit, 1, "account", FIELD_STR, account),
+    FIELD_ROW(account_limit, 2, "limit", FIELD_MONEY, limit_micros, .flags = FIELD_UNBOUNDED),
+};
+const struct fields account_limit_fields = FIELDS_TABLE("account limit", account_limit, limit_rows);
 
 static const struct field file_rows[] = {
     FIELD_ROW(policy_file, 1, "currency", FIELD_STR, currency, .min = 3, .max = 3,
@@ -81,6 +169,8 @@ static const struct field file_rows[] = {
               .max = PRICE_VERSIONS_MAX, .help = "dated versions of the price book, dates rising"),
     FIELD_ROW(policy_file, 4, "tenants", FIELD_LIST, tenants, .of = &tenant_rule_fields, .flags = FIELD_KEYED,
               .max = TENANTS_MAX, .help = "by path; a parent must be there"),
+    FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields, .flags = FIELD_HIDDEN),
+    FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons, .flags = FIELD_HIDDEN),
 };
 const struct fields policy_file_fields = FIELDS_TABLE("policy", policy_file, file_rows);
 
@@ -95,6 +185,13 @@ static const struct field change_rows[] = {
     FIELD_ROW(policy_change, 7, "set_prices", FIELD_BOOL, set_prices),
     FIELD_ROW(policy_change, 8, "admins", FIELD_STRS, admins, .max = 1024),
     FIELD_ROW(policy_change, 9, "set_admins", FIELD_BOOL, set_admins),
+    FIELD_ROW(policy_change, 10, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields),
+    FIELD_ROW(policy_change, 11, "set_billing", FIELD_BOOL, set_billing),
+    FIELD_ROW(policy_change, 12, "two_persons", FIELD_BOOL, two_persons),
+    FIELD_ROW(policy_change, 13, "set_two_persons", FIELD_BOOL, set_two_persons),
+    FIELD_ROW(policy_change, 14, "zones", FIELD_LIST, zones, .of = &zone_table_fields, .max = ZONES_MAX),
+    FIELD_ROW(policy_change, 15, "limits", FIELD_LIST, limits, .of = &account_limit_fields, .max = 10000000),
+    FIELD_ROW(policy_change, 16, "approved_by", FIELD_STR, approved_by),
 };
 const struct fields policy_change_fields = FIELDS_TABLE("policy change", policy_change, change_rows);
 

@@ -23,6 +23,7 @@
 #define CURRENCY_DEFAULT "EUR" /* until a policy names another */
 #define TENANTS_MAX 65536
 #define TENANT_DEPTH_MAX 8
+#define BUDGETS_MAX 16    /* of one tenant, beside its first */
 #define TENANT_ROOT "/" /* the cell itself; always there */
 #define PRICE_MICROS_MAX INT64_C(10000000000)          /* 10,000 per hour: keeps products inside 128 bits */
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
@@ -35,20 +36,58 @@ enum period_kind {
     PERIOD_MONTH,
     PERIOD_QUARTER,
     PERIOD_YEAR,
+    PERIOD_CUSTOM, /* every N days from a date on */
+    PERIOD_FIXED,  /* one window; outside of it nothing can be held */
     PERIOD_KIND_COUNT
 };
 extern const struct names period_kind_names; /* "total", "day", … */
 
+/* What becomes of what a period has left when the next one begins. */
+enum carry_kind { CARRY_NONE, CARRY_ALL, CARRY_CAPPED, CARRY_KIND_COUNT };
+extern const struct names carry_kind_names;
+/* What a threshold looks at: spent; spent and held; spent by the end of the period if it goes on like this. */
+enum threshold_of { THRESHOLD_SPENT, THRESHOLD_COMMITTED, THRESHOLD_FORECAST, THRESHOLD_OF_COUNT };
+extern const struct names threshold_of_names; /* "spent", "committed", "forecast" */
+
+struct threshold_rule {
+    uint32_t percent; /* of the limit, 1 to 1000 */
+    uint32_t of;      /* enum threshold_of */
+};
+/* Money, or the time of one resource: then limit and all amounts are micro-unit-hours (of a core, a GiB, a unit), which
+ * is money at a price of 1 per hour. */
 struct budget_rule {
     bool present;
+    char *name;               /* of a further one; NULL = the tenant's `budget` */
+    char *resource;           /* whose time; NULL = money */
     int64_t limit_micros;
-    uint32_t period; /* enum period_kind; UTC */
+    uint32_t period;          /* enum period_kind */
+    char *zone;               /* IANA name, whose midnights begin its periods; NULL = UTC */
+    int64_t from_utc_us;      /* custom: a first day; fixed: the window, half-open */
+    int64_t to_utc_us;
+    uint32_t every_days;      /* custom */
+    uint32_t carry;           /* enum carry_kind */
+    int64_t carry_max_micros; /* capped */
+    bool soft;                /* never refuses: it only warns */
+    struct list thresholds;   /* struct threshold_rule */
+};
+/* Amounts per resource where 0 is an amount: none at all. */
+struct resource_bounds {
+    struct measure cpu_milli, mem_bytes, scratch_bytes;
+    struct counts generic;
 };
 struct quota_rule {
     struct resources max;    /* used at once; 0 = no limit of this resource (a generic one not named: no limit) */
     uint64_t max_running;    /* attempts at once; 0 = no limit */
     uint64_t max_queued;     /* tasks waiting; 0 = no limit */
+    struct resources guaranteed;   /* its own, whatever others do; beyond it, it borrows */
+    struct resource_bounds borrow; /* at most so much beyond its own; not named = no limit */
+    struct resource_bounds lend;   /* at most so much of its own to others; not named = all of it */
+    uint32_t submits_per_minute;   /* tasks; 0 = no limit. A minute's worth may come at once */
+    uint32_t starts_per_minute;
 };
+/* At the end of the paid time, when no further slice can be held. */
+enum paid_end { PAID_END_STOP, PAID_END_PAUSE, PAID_END_CHECKPOINT, PAID_END_COUNT };
+extern const struct names paid_end_names; /* "stop", "pause", "checkpoint" */
 struct tenant_rule {
     char *path;              /* "acme/etl" or TENANT_ROOT */
     struct quota_rule quota;
@@ -60,12 +99,46 @@ struct tenant_rule {
     struct pairs volumes;    /* name -> "ro" or "rw": which its jobs may ask for, and whether to write */
     bool network_private;    /* may jobs ask for network: private */
     uint32_t weight;         /* fair share among siblings; 0 = default 1 */
+    struct list budgets;     /* struct budget_rule: further ones, FIELD_KEYED by name */
+    uint32_t paid_end;       /* enum paid_end; of the tenant itself, not of those below */
 };
+/* Another price list for nodes whose label "class" has this value. */
+struct price_class {
+    char *name;
+    struct counts per_hour;
+};
+#define PRICE_CLASS_LABEL "class"
+/* What is charged: what was asked for, what was used, or whatever is more at each instant. */
+enum price_by { PRICE_BY_REQUEST, PRICE_BY_USE, PRICE_BY_GREATER, PRICE_BY_COUNT };
+extern const struct names price_by_names; /* "request", "use", "greater" */
 struct price_version {
     uint32_t version;        /* given by the scheduler, 1, 2, …; never reused */
     int64_t from_utc_us;
     struct counts per_hour;  /* "cpu", "memory", "scratch" or a generic one -> micro-units; absent = free */
+    struct list classes;     /* struct price_class, FIELD_KEYED: what a class doesn't name costs as elsewhere */
+    struct counts discounts; /* tenant path -> millionths of a percent off, for it and all below; the nearest holds */
+    uint32_t preemptible_percent; /* of the price, for jobs that may be preempted; 0 = 100 */
+    struct pairs by;         /* resource -> a name of enum price_by; not named = request */
 };
+/* The offsets of a time zone, as they were known when the policy was set: replay doesn't depend on the machine's
+ * tables. */
+struct zone_shift {
+    int64_t from_utc_us;     /* in force from here on; the first row holds before it, too */
+    int32_t offset_s;        /* east of Greenwich */
+};
+struct zone_table {
+    char *name;              /* "Europe/Berlin" */
+    struct list shifts;      /* struct zone_shift, rising */
+};
+#define ZONES_MAX 64
+#define ZONE_SHIFTS_MAX 1024
+/* Invoices: by calendar month in one zone. */
+struct billing_rule {
+    bool present;
+    char *zone;              /* NULL = UTC */
+    uint64_t grace_ms;       /* how long after its end a period takes late usage before it is closed; default a day */
+};
+#define BILLING_GRACE_DEFAULT_MS UINT64_C(86400000)
 
 /* The admin's file: the whole policy as it shall be. Also what admin.get gives back. */
 struct policy_file {
@@ -73,6 +146,8 @@ struct policy_file {
     struct strs admins;            /* login names or "uid:0"; root always is one */
     struct list prices;            /* struct price_version, dates rising */
     struct list tenants;           /* struct tenant_rule, FIELD_KEYED by path, parents before children after sorting */
+    struct billing_rule billing;
+    bool two_persons;              /* a raise takes effect when a second admin approves it */
 };
 /* What a table row can't say: dates rise, paths valid, no duplicate, every parent there, names of resources. */
 int policy_file_check(struct policy_file *file, struct err *err) MUST_USE;
@@ -88,10 +163,21 @@ struct policy_change {
     bool set_prices;
     struct strs admins;            /* when set_admins */
     bool set_admins;
+    struct billing_rule billing;   /* when set_billing */
+    bool set_billing;
+    bool two_persons, set_two_persons;
+    struct list zones;             /* struct zone_table: new ones, and those whose offsets have changed */
+    struct list limits;            /* struct account_limit: accounts of running periods whose limit changes with it */
+    char *approved_by;             /* the second person, NULL = none was needed */
+};
+struct account_limit {
+    char *account;
+    int64_t limit_micros;          /* -1 = none */
 };
 #define VOLUME_READ "ro"
 #define VOLUME_WRITE "rw"
 extern const struct fields tenant_rule_fields, quota_rule_fields, budget_rule_fields;
+extern const struct fields threshold_rule_fields, billing_rule_fields, zone_table_fields, account_limit_fields;
 extern const struct fields price_version_fields, policy_file_fields, policy_change_fields;
 
 #endif

@@ -28,7 +28,9 @@ uint64_t fact_job(const struct fact *f)
     case FACT_ATTEMPT_ENDED:
         return f->ended.id.job;
     case FACT_NONE: case FACT_TERM_TAKEN: case FACT_POLICY_SET: case FACT_NODE_JOINED: case FACT_NODE_LOST:
-    case FACT_NODE_DRAINED: case FACT_SNAPSHOT_JOB: case FACT_SNAPSHOT_CELL: case FACT_KIND_COUNT:
+    case FACT_NODE_DRAINED: case FACT_SNAPSHOT_JOB: case FACT_SNAPSHOT_CELL:
+    case FACT_BUDGET_OPENED: case FACT_BUDGET_CROSSED: case FACT_LEDGER_ADJUSTED: case FACT_PERIOD_CLOSED:
+    case FACT_POLICY_PROPOSED: case FACT_POLICY_DROPPED: case FACT_TENANT_MOVED: case FACT_KIND_COUNT:
         break;
     }
     return 0;

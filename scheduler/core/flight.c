@@ -45,6 +45,13 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
     case FACT_JOB_SUBMITTED:
     case FACT_SNAPSHOT_JOB:
     case FACT_SNAPSHOT_CELL:
+    case FACT_BUDGET_OPENED:
+    case FACT_BUDGET_CROSSED:
+    case FACT_LEDGER_ADJUSTED:
+    case FACT_PERIOD_CLOSED:
+    case FACT_POLICY_PROPOSED:
+    case FACT_POLICY_DROPPED:
+    case FACT_TENANT_MOVED:
     case FACT_KIND_COUNT: break;
     }
     return s;

@@ -51,7 +51,8 @@ static bool add_account(const struct account_view *view, void *arg)
         return true;
     struct snapshot_account *a = list_add(to, sizeof *a);
     BUG(a == NULL);
-    *a = (struct snapshot_account){core_text(view->name), view->limit_micros, view->spent_micros};
+    *a = (struct snapshot_account){
+        .name = core_text(view->name), .limit_micros = view->limit_micros, .spent_micros = view->spent_micros};
     return true;
 }
 

@@ -52,7 +52,8 @@ static void set_policy(struct world *w)
     world_price(&p, 0, 40000, 5000);
     for (unsigned i = 0; i < 5; i++) {
         snprintf(path, sizeof path, "org%u", i);
-        world_rule(&p, path)->budget = (struct budget_rule){true, INT64_C(1) << 45, PERIOD_MONTH};
+        world_rule(&p, path)->budget =
+            (struct budget_rule){.present = true, .limit_micros = INT64_C(1) << 45, .period = PERIOD_MONTH};
     }
     for (unsigned i = 0; i < 40; i++) {
         snprintf(path, sizeof path, "org%u/team%u", i % 5, i);

@@ -130,10 +130,10 @@ static void set_policy(struct bench *b)
     acme->quota.max.cpu_milli = CPU_MILLI_MAX;
     acme->quota.max_running = 1000000;
     acme->quota.max_queued = 10000000;
-    acme->budget = (struct budget_rule){true, MONEY_MICROS_MAX, PERIOD_MONTH};
+    acme->budget = (struct budget_rule){.present = true, .limit_micros = MONEY_MICROS_MAX, .period = PERIOD_MONTH};
     struct tenant_rule *etl = fact_tenant(&f, "acme/etl");
     etl->quota.max.mem_bytes = MEM_BYTES_MAX;
-    etl->budget = (struct budget_rule){true, MONEY_MICROS_MAX, PERIOD_DAY};
+    etl->budget = (struct budget_rule){.present = true, .limit_micros = MONEY_MICROS_MAX, .period = PERIOD_DAY};
     take(b, row, f);
     (void)run(b, row, 1, 1);
     rows_clear(row, 1);

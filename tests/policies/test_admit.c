@@ -99,7 +99,7 @@ START_TEST(a_budget_that_never_pays_for_the_first_hold_is_refused)
     struct tenant_rule rule = {.path = (char[]){"acme"}};
     struct admit_answer a = {0};
     ck_assert(admit_by_budget(INT64_C(1) << 50, &rule, &a));
-    rule.budget = (struct budget_rule){true, 1000000, PERIOD_DAY};
+    rule.budget = (struct budget_rule){.present = true, .limit_micros = 1000000, .period = PERIOD_DAY};
     ck_assert(admit_by_budget(1000000, &rule, &a));
     ck_assert(!admit_by_budget(1000001, &rule, &a));
     ck_assert_str_eq(a.where, "acme");

@@ -46,7 +46,7 @@ static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
     if (random_below(seed, 3) > 0) {
         rule->budget.present = true;
         rule->budget.limit_micros = (int64_t)random_below(seed, 20000);
-        rule->budget.period = (uint32_t)random_below(seed, PERIOD_KIND_COUNT);
+        rule->budget.period = (uint32_t)random_below(seed, PERIOD_CUSTOM);
     }
 }
 

@@ -15,10 +15,10 @@ static struct ledger *cell(void)
     acme->quota.max.cpu_milli = 4000;
     acme->quota.max_running = 3;
     acme->quota.max_queued = 50;
-    acme->budget = (struct budget_rule){true, 1000, PERIOD_MONTH};
+    acme->budget = (struct budget_rule){.present = true, .limit_micros = 1000, .period = PERIOD_MONTH};
     struct tenant_rule *etl = fact_tenant(&f, "acme/etl");
     etl->quota.max.cpu_milli = 2000;
-    etl->budget = (struct budget_rule){true, 600, PERIOD_DAY};
+    etl->budget = (struct budget_rule){.present = true, .limit_micros = 600, .period = PERIOD_DAY};
     fact_tenant(&f, "acme/ml");
     ck_assert_int_eq(ledger_check(l, &f, NULL), LEDGER_FITS);
     ledger_apply(l, &f);
@@ -144,7 +144,8 @@ START_TEST(lowering_a_limit_below_use_admits_nothing_new)
     submit(l, 1, "acme/ml", 4, 0);
     admit(l, fact_place(l, AT_NOVEMBER, ID(1, 0), "acme/ml", false, 300));
     struct fact f = fact_policy(AT_NOVEMBER);
-    fact_tenant(&f, "acme")->budget = (struct budget_rule){true, 100, PERIOD_MONTH};
+    fact_tenant(&f, "acme")->budget =
+        (struct budget_rule){.present = true, .limit_micros = 100, .period = PERIOD_MONTH};
     admit(l, f);
     account_is(l, "acme@2026-11", 100, 0, 300);
     struct strs accounts = {0};

@@ -303,7 +303,7 @@ static void step(struct bench *b, struct fact fact)
 static struct fact set_budget(const char *path, int64_t limit, uint32_t period)
 {
     struct fact f = fact_policy(AT_NOVEMBER);
-    fact_tenant(&f, path)->budget = (struct budget_rule){true, limit, period};
+    fact_tenant(&f, path)->budget = (struct budget_rule){.present = true, .limit_micros = limit, .period = period};
     return f;
 }
 

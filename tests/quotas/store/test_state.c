@@ -143,7 +143,7 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     /* The state as a journal of facts made it. */
     struct fact snapshot[4] = {fact_policy(AT_NOVEMBER)};
     struct tenant_rule *acme = fact_tenant(&snapshot[0], "acme");
-    acme->budget = (struct budget_rule){true, 1000, PERIOD_MONTH};
+    acme->budget = (struct budget_rule){.present = true, .limit_micros = 1000, .period = PERIOD_MONTH};
     must(counts_set(&acme->quota.max.generic, "gpu", 4));
     fact_tenant(&snapshot[0], "acme/ml")->quota.max.cpu_milli = 2000;
     ledger_apply(l, &snapshot[0]);

@@ -13,7 +13,7 @@ static void begin(void)
     rule->quota.max_running = 2;
     rule = world_rule(&p, "acme/etl");
     rule->quota.max.cpu_milli = 4000;
-    rule->budget = (struct budget_rule){true, 5 * EUR, PERIOD_DAY};
+    rule->budget = (struct budget_rule){.present = true, .limit_micros = 5 * EUR, .period = PERIOD_DAY};
     (void)world_rule(&p, "globex");
     ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
     world_hello(&w, "n1", "b", 16, 64 * GIB);

@@ -22,7 +22,7 @@ static void begin_with(const struct core_limits *limits)
     rule->network_host = true;
     ck_assert_int_eq(strs_add(&rule->seccomp, "docker"), 0);
     ck_assert_int_eq(strs_add(&rule->seccomp, "wide"), 0);
-    rule->budget = (struct budget_rule){true, 10 * EUR, PERIOD_DAY};
+    rule->budget = (struct budget_rule){.present = true, .limit_micros = 10 * EUR, .period = PERIOD_DAY};
     rule = world_rule(&p, "globex");
     ck_assert_int_eq(strs_add(&rule->users, "uid:1001"), 0);
     ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);

@@ -17,7 +17,7 @@ static void begin(int64_t budget, uint64_t slice_ms)
     world_price(&p, 0, PER_HOUR, 0);
     struct tenant_rule *rule = world_rule(&p, "acme");
     if (budget >= 0)
-        rule->budget = (struct budget_rule){true, budget, PERIOD_DAY};
+        rule->budget = (struct budget_rule){.present = true, .limit_micros = budget, .period = PERIOD_DAY};
     ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
     world_hello(&w, "n1", "b1", 64, 64 * GIB);
 }
@@ -212,7 +212,8 @@ START_TEST(new_money_reaches_a_job_whose_paid_time_runs_out)
     ck_assert_uint_eq(attempt_of(job).paid_us, 60 * SECOND);
     struct policy_file p = {0};
     world_price(&p, 0, PER_HOUR, 0);
-    world_rule(&p, "acme")->budget = (struct budget_rule){true, 600 * PER_SECOND, PERIOD_DAY};
+    world_rule(&p, "acme")->budget =
+        (struct budget_rule){.present = true, .limit_micros = 600 * PER_SECOND, .period = PERIOD_DAY};
     ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
     live_for(6 * SECOND);
     ck_assert_uint_gt(attempt_of(job).paid_us, 100 * SECOND);

@@ -11,7 +11,7 @@ static struct policy_file base(void)
     world_price(&p, 0, 36 * EUR / 10, 0);
     struct tenant_rule *rule = world_rule(&p, "acme");
     rule->quota.max.cpu_milli = 8000;
-    rule->budget = (struct budget_rule){true, 400 * EUR, PERIOD_MONTH};
+    rule->budget = (struct budget_rule){.present = true, .limit_micros = 400 * EUR, .period = PERIOD_MONTH};
     rule = world_rule(&p, "acme/etl");
     ck_assert_int_eq(strs_add(&rule->users, "alice"), 0);
     return p;

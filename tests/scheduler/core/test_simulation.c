@@ -53,14 +53,16 @@ static void set_policy(struct sim *s)
     (void)world_rule(&p, "globex/a/b");
     rule = world_rule(&p, "acme");
     rule->quota.max.cpu_milli = 4000 + draw(&s->r, 8) * 1000;
-    rule->budget = (struct budget_rule){true, (int64_t)draw(&s->r, 400000), PERIOD_DAY};
+    rule->budget =
+        (struct budget_rule){.present = true, .limit_micros = (int64_t)draw(&s->r, 400000), .period = PERIOD_DAY};
     rule = world_rule(&p, "acme/etl");
     rule->quota.max_running = 1 + draw(&s->r, 6);
     rule->quota.max_queued = 40;
     rule->weight = (uint32_t)draw(&s->r, 5);
     rule = world_rule(&p, "acme/ml");
     rule->budget =
-        (struct budget_rule){true, (int64_t)draw(&s->r, 200000), (uint32_t)draw(&s->r, PERIOD_KIND_COUNT)};
+        (struct budget_rule){.present = true, .limit_micros = (int64_t)draw(&s->r, 200000),
+                             .period = (uint32_t)draw(&s->r, PERIOD_CUSTOM)};
     int rc = world_apply(&s->w, &p);
     if (rc == CORE_REFUSED && strcmp(s->w.refusal.code, "state") != 0)
         broken(s, "policy", s->w.refusal.message);

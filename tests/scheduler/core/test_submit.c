@@ -16,7 +16,7 @@ static void begin_with(const struct core_limits *limits)
     (void)world_rule(&p, "acme/ml");
     rule = world_rule(&p, "acme/etl");
     rule->network_host = true;
-    rule->budget = (struct budget_rule){true, 10 * EUR, PERIOD_DAY};
+    rule->budget = (struct budget_rule){.present = true, .limit_micros = 10 * EUR, .period = PERIOD_DAY};
     rule = world_rule(&p, "globex");
     ck_assert_int_eq(strs_add(&rule->users, "uid:1001"), 0);
     ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
