@@ -16,7 +16,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now,-z,noexecstack 
 
 # --- libraries: one archive per layer, so a program links only what it uses ---------------------------------------
 layer = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
-LAYERS := base base/io quotas quotas/store quotas/reports policies scheduler/core scheduler agent/core agent/fairio isolation/spec cli
+LAYERS := base base/io quotas quotas/store quotas/reports policies scheduler/core scheduler scheduler/sim agent/core agent/fairio isolation/spec cli
 archive = $(BUILD)/lib/$(subst /,-,$(1)).a
 ARCHIVES := $(foreach l,$(LAYERS),$(if $(wildcard $(l)/*.c),$(call archive,$(l))))
 
@@ -39,7 +39,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 LIBS_COMMON := -ljansson -lyaml -levent -lcrypto
 PROGRAMS := $(BUILD)/reeved $(BUILD)/reeve-agent $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(BUILD)/reeve-seccomp \
-            $(BUILD)/reeve-reportd $(BUILD)/reeve
+            $(BUILD)/reeve-reportd $(BUILD)/reeve-sim $(BUILD)/reeve
 
 all: $(PROGRAMS) ## build every program into $(BUILD)/
 
@@ -53,6 +53,7 @@ $(BUILD)/reeve-seccomp: $(call objects,$(SECCOMP_SRC) isolation/seccomp_main.c)
 $(BUILD)/reeve-seccomp: LIBS = -lseccomp
 $(BUILD)/reeve-reportd: $(call objects,quotas/reports/main.c)
 $(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3
+$(BUILD)/reeve-sim: $(call objects,scheduler/sim/main.c)
 $(BUILD)/reeve: $(call objects,cli/main.c)
 $(BUILD)/reeve: LIBS = -lhiredis
 

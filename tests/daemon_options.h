@@ -1,5 +1,5 @@
 /*
- * daemon_options - a daemon's command line, held against its rows: what the built program prints for --help, how it
+ * daemon_options - a program's command line, held against its rows: what the built program prints for --help, how it
  * refuses, and what its manual page says. From a test in BUILD/tests/, run where the sources are.
  */
 #ifndef REEVE_TESTS_DAEMON_OPTIONS_H
@@ -90,6 +90,8 @@ static inline void daemon_check_manual(const struct option_table *t)
     struct err err = {0};
     char path[128], name[64];
     snprintf(path, sizeof path, "docs/man/%s.8", t->program);
+    if (access(path, R_OK) < 0) /* not a daemon: a program for people */
+        snprintf(path, sizeof path, "docs/man/%s.1", t->program);
     ck_assert_msg(file_read(path, 1 << 20, &page, &err) == 0, "%s", err.text);
     const char *described = strstr(buf_text(&page), "The options are:");
     ck_assert_ptr_nonnull(described);

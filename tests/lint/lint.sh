@@ -31,7 +31,7 @@ manuals() {
     ! mandoc -Tlint -Wwarning $(git ls-files 'docs/man/*') 2>&1 | grep -v 'referenced manual not found' | grep .
 }
 every_program_has_a_manual() {
-    for p in reeved.8 reeve-agent.8 reeve-warden.8 reeve-keeper.8 reeve-seccomp.8 reeve-reportd.8 reeve.1; do
+    for p in reeved.8 reeve-agent.8 reeve-warden.8 reeve-keeper.8 reeve-seccomp.8 reeve-reportd.8 reeve.1 reeve-sim.1; do
         [ -f "docs/man/$p" ] || { echo "docs/man/$p is missing"; return 1; }
     done
 }

@@ -1,0 +1,54 @@
+#include "scheduler/sim/options.h"
+
+#include <errno.h>
+
+#include "base/macros.h"
+
+#define PLACE(member) .offset = offsetof(struct sim_options, member)
+
+static int add_policy(void *object, const char *value, struct err *err)
+{
+    struct sim_options *o = object;
+    if (o->policies.count == 4)
+        return err_set(err, -EINVAL, "at most 4 policies stand beside each other");
+    return strs_add(&o->policies, value) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static const struct option_row rows[] = {
+    {.name = "swf", .value = "FILE", .kind = OPTION_PATH, PLACE(swf),
+     .help = "jobs from a log in the Standard Workload Format"},
+    {.name = "events", .value = "FILE", .kind = OPTION_PATH, PLACE(events),
+     .help = "jobs from an event list of the Slurm simulator"},
+    {.name = "tenant-by", .value = "user|group|queue", .kind = OPTION_TEXT, PLACE(tenant_by), .fallback = "user",
+     .help = "whose name is the tenant in --swf and --events"},
+    {.name = "jobs", .value = "N", .kind = OPTION_U64, PLACE(jobs), .min = 1, .max = 10000000, .fallback = "10000",
+     .help = "generated load, without --swf and --events: so many jobs"},
+    {.name = "tenants", .value = "N", .kind = OPTION_U64, PLACE(tenants), .min = 1, .max = 10000, .fallback = "10",
+     .help = "of so many tenants, t0, t1, ..."},
+    {.name = "per-hour", .value = "N", .kind = OPTION_U64, PLACE(per_hour), .min = 1, .max = 100000000,
+     .fallback = "3600", .help = "so many of them an hour"},
+    {.name = "run-time", .value = "TIME", .kind = OPTION_DURATION, PLACE(mean_run_ms), .min = 1000,
+     .max = UINT64_C(30) * 86400000, .fallback = "2m", .help = "that run for so long, in the mean"},
+    {.name = "cores-max", .value = "N", .kind = OPTION_U32, PLACE(cores_max), .min = 1, .max = 65536, .fallback = "8",
+     .help = "on so many cores at most"},
+    {.name = "seed", .value = "N", .kind = OPTION_U64, PLACE(seed), .max = UINT64_C(1) << 62, .fallback = "1",
+     .help = "another seed is another load of the same kind"},
+    {.name = "nodes", .value = "COUNTxCORES", .kind = OPTION_TEXT, PLACE(nodes),
+     .help = "the cluster: 120x2, with 4 GiB for each core; default: one node with what the log says, or 16x16"},
+    {.name = "cluster", .value = "FILE", .kind = OPTION_PATH, PLACE(cluster),
+     .help = "the cluster from a file: nodes: [{count, capacity: {cpu, memory, ...}}]"},
+    {.name = "policy", .value = "FILE", .kind = OPTION_CALL, .set = add_policy, .repeated = true,
+     .help = "tenants and prices, reeve-tenants(5); given again, the histories stand beside each other"},
+    {.name = "json", .kind = OPTION_FLAG, PLACE(json), .help = "JSON instead of the table"},
+    {.name = "html", .value = "FILE", .kind = OPTION_PATH, PLACE(html),
+     .help = "also a page with plots that needs nothing else"},
+    {.name = "quiet", .kind = OPTION_FLAG, PLACE(quiet), .help = "no progress on the terminal"},
+};
+
+const struct option_table sim_options = {
+    .program = "reeve-sim",
+    .about = "The scheduler's own core on a log of jobs or on generated load: who would have waited "
+             "how long.",
+    .rows = rows,
+    .count = COUNT_OF(rows),
+};

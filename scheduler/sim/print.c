@@ -1,0 +1,267 @@
+#include "scheduler/sim/print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+#define TENANTS_SHOWN 40
+#define HOUR_US UINT64_C(3600000000)
+
+const char *print_time(uint64_t us, char out[32])
+{
+    uint64_t s = us / 1000000;
+    if (s < 60)
+        snprintf(out, 32, "%" PRIu64 ".%" PRIu64 " s", s, us / 100000 % 10);
+    else if (s < 3600)
+        snprintf(out, 32, "%" PRIu64 " min %02" PRIu64 " s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(out, 32, "%" PRIu64 " h %02" PRIu64 " min", s / 3600, s / 60 % 60);
+    else
+        snprintf(out, 32, "%" PRIu64 " d %02" PRIu64 " h", s / 86400, s / 3600 % 24);
+    return out;
+}
+
+const char *print_ppm(uint64_t ppm, char out[32])
+{
+    snprintf(out, 32, "%" PRIu64 ".%" PRIu64 " %%", ppm / 10000, ppm / 1000 % 10);
+    return out;
+}
+
+static void thousandths(uint64_t value, char out[32])
+{
+    snprintf(out, 32, "%" PRIu64 ".%02" PRIu64, value / 1000, value / 10 % 100);
+}
+
+static void money(int64_t micros, char out[32])
+{
+    snprintf(out, 32, "%" PRId64 ".%02" PRId64, micros / 1000000, micros / 10000 % 100);
+}
+
+struct sums {
+    struct series wait_us, slowdown;
+    uint64_t submitted, refused, started, succeeded, failed, over_limit, over_budget, waiting;
+};
+
+static void add_all(struct series *to, const struct series *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        series_add(to, from->v[i]);
+}
+
+static int rising(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+static struct sums sums_of(const struct measure_cell *m)
+{
+    struct sums s = {0};
+    for (size_t i = 0; i < m->tenants_count; i++) {
+        const struct tenant_measure *t = &m->tenants[i];
+        add_all(&s.wait_us, &t->wait_us);
+        add_all(&s.slowdown, &t->slowdown);
+        s.submitted += t->submitted;
+        s.refused += t->refused;
+        s.started += t->started;
+        s.succeeded += t->succeeded;
+        s.failed += t->failed;
+        s.over_limit += t->over_limit;
+        s.over_budget += t->over_budget;
+        s.waiting += t->waiting;
+    }
+    if (s.wait_us.count > 1) {
+        qsort(s.wait_us.v, s.wait_us.count, sizeof(uint64_t), rising);
+        qsort(s.slowdown.v, s.slowdown.count, sizeof(uint64_t), rising);
+    }
+    return s;
+}
+
+static void sums_fini(struct sums *s)
+{
+    free(s->wait_us.v);
+    free(s->slowdown.v);
+}
+
+/* ---- the table ---- */
+enum figure {
+    FIGURE_TASKS, FIGURE_REFUSED, FIGURE_LEFT, FIGURE_TIME, FIGURE_USED, FIGURE_WAIT, FIGURE_WAIT95, FIGURE_SLOW,
+    FIGURE_SLOW95, FIGURE_FAIR, FIGURE_SLOW_FAIR, FIGURE_COST, FIGURE_OVER_BUDGET, FIGURE_FACTS, FIGURE_SPEED,
+    FIGURE_HASH, FIGURE_COUNT
+};
+static const char *const figure_names[FIGURE_COUNT] = {
+    [FIGURE_TASKS] = "tasks started",
+    [FIGURE_REFUSED] = "refused when submitted",
+    [FIGURE_LEFT] = "waiting at the end",
+    [FIGURE_TIME] = "simulated time",
+    [FIGURE_USED] = "cores in use",
+    [FIGURE_WAIT] = "wait, mean",
+    [FIGURE_WAIT95] = "wait, 95 of 100 below",
+    [FIGURE_SLOW] = "bounded slowdown, mean",
+    [FIGURE_SLOW95] = "bounded slowdown, 95 of 100 below",
+    [FIGURE_FAIR] = "fairness of use (Jain)",
+    [FIGURE_SLOW_FAIR] = "fairness of slowdown (Jain)",
+    [FIGURE_COST] = "cost",
+    [FIGURE_OVER_BUDGET] = "stopped: budget",
+    [FIGURE_FACTS] = "facts",
+    [FIGURE_SPEED] = "decisions a second, this machine",
+    [FIGURE_HASH] = "hash of all that happened",
+};
+
+static void figure(const struct history *h, const struct sums *s, enum figure which, char out[48])
+{
+    const struct measure_cell *m = h->measure;
+    char text[32];
+    switch (which) {
+    case FIGURE_TASKS: snprintf(out, 48, "%" PRIu64, s->started); return;
+    case FIGURE_REFUSED: snprintf(out, 48, "%" PRIu64, s->refused); return;
+    case FIGURE_LEFT: snprintf(out, 48, "%" PRIu64, s->waiting); return;
+    case FIGURE_TIME: snprintf(out, 48, "%s", print_time((uint64_t)h->totals.simulated_us, text)); return;
+    case FIGURE_USED: snprintf(out, 48, "%s", print_ppm(m->used_ppm, text)); return;
+    case FIGURE_WAIT: snprintf(out, 48, "%s", print_time(series_mean(&s->wait_us), text)); return;
+    case FIGURE_WAIT95: snprintf(out, 48, "%s", print_time(series_at(&s->wait_us, 95), text)); return;
+    case FIGURE_SLOW: thousandths(series_mean(&s->slowdown), out); return;
+    case FIGURE_SLOW95: thousandths(series_at(&s->slowdown, 95), out); return;
+    case FIGURE_FAIR: snprintf(out, 48, "%s", print_ppm(m->fair_ppm, text)); return;
+    case FIGURE_SLOW_FAIR: snprintf(out, 48, "%s", print_ppm(m->slowdown_fair_ppm, text)); return;
+    case FIGURE_COST:
+        money(h->totals.cost_micros, text);
+        snprintf(out, 48, "%s %s", text, h->currency);
+        return;
+    case FIGURE_OVER_BUDGET: snprintf(out, 48, "%" PRIu64, s->over_budget); return;
+    case FIGURE_FACTS: snprintf(out, 48, "%" PRIu64, h->totals.facts); return;
+    case FIGURE_SPEED:
+        snprintf(out, 48, "%" PRIu64, h->totals.decisions * 1000000 / MAX(h->totals.decide_ns / 1000, 1));
+        return;
+    case FIGURE_HASH: snprintf(out, 48, "%016" PRIx64, h->totals.hash); return;
+    case FIGURE_COUNT: break;
+    }
+    out[0] = '\0';
+}
+
+static void print_figures(const struct history *h, const struct sums *s, size_t count, struct buf *out)
+{
+    char text[48];
+    buf_addf(out, "%-36s", "");
+    for (size_t i = 0; i < count; i++)
+        buf_addf(out, " %20.20s", h[i].name);
+    buf_add_str(out, "\n");
+    for (size_t f = 0; f < FIGURE_COUNT; f++) {
+        buf_addf(out, "%-36s", figure_names[f]);
+        for (size_t i = 0; i < count; i++) {
+            figure(&h[i], &s[i], (enum figure)f, text);
+            buf_addf(out, " %20s", text);
+        }
+        buf_add_str(out, "\n");
+    }
+}
+
+static void print_tenants(const struct history *h, struct buf *out)
+{
+    const struct measure_cell *m = h->measure;
+    char wait[32], most[32], cost[32], slow[32], share[32];
+    buf_addf(out, "\n%s\n%-20s %8s %7s %12s %12s %9s %12s %7s %12s\n", h->name, "tenant", "tasks", "weight", "wait",
+             "longest", "slowdown", "core-hours", "share", "cost");
+    for (size_t i = 0; i < MIN(m->tenants_count, (size_t)TENANTS_SHOWN); i++) {
+        const struct tenant_measure *t = &m->tenants[i];
+        thousandths(series_mean(&t->slowdown), slow);
+        money(t->cost_micros, cost);
+        buf_addf(out, "%-20.20s %8" PRIu64 " %7u %12s %12s %9s %12" PRIu64 " %7s %12s\n", t->path, t->started,
+                 t->weight,
+                 print_time(series_mean(&t->wait_us), wait), print_time(series_at(&t->wait_us, 100), most), slow,
+                 t->core_us / HOUR_US, print_ppm(t->core_us / MAX(m->core_us / 1000000, 1), share), cost);
+    }
+    if (m->tenants_count > TENANTS_SHOWN)
+        buf_addf(out, "... and %zu more (--json has all)\n", m->tenants_count - TENANTS_SHOWN);
+}
+
+void print_table(const struct history *h, size_t count, struct buf *out)
+{
+    struct sums *s = calloc(count, sizeof *s);
+    if (s == NULL)
+        abort();
+    for (size_t i = 0; i < count; i++)
+        s[i] = sums_of(h[i].measure);
+    print_figures(h, s, count, out);
+    for (size_t i = 0; i < count; i++) {
+        print_tenants(&h[i], out);
+        sums_fini(&s[i]);
+    }
+    if (h[0].left_out > 0)
+        buf_addf(out, "\n%zu jobs of the log were left out: they never ran\n", h[0].left_out);
+    free(s);
+}
+
+/* ---- JSON ---- */
+static void json_series(struct buf *out, const char *name, const struct series *s)
+{
+    buf_addf(out, "\"%s\":{\"mean\":%" PRIu64 ",\"p50\":%" PRIu64 ",\"p95\":%" PRIu64 ",\"max\":%" PRIu64 "}", name,
+             series_mean(s), series_at(s, 50), series_at(s, 95), series_at(s, 100));
+}
+
+static void json_tenant(struct buf *out, const struct tenant_measure *t)
+{
+    buf_addf(out, "{\"tenant\":\"%s\",\"weight\":%u,\"submitted\":%" PRIu64 ",\"refused\":%" PRIu64
+             ",\"started\":%" PRIu64 ",\"succeeded\":%" PRIu64 ",\"failed\":%" PRIu64
+             ",\"over_limit\":%" PRIu64 ",\"over_budget\":%" PRIu64
+             ",\"waiting\":%" PRIu64 ",", t->path, t->weight, t->submitted, t->refused, t->started, t->succeeded,
+             t->failed, t->over_limit, t->over_budget, t->waiting);
+    json_series(out, "wait_us", &t->wait_us);
+    buf_add_str(out, ",");
+    json_series(out, "slowdown_thousandths", &t->slowdown);
+    buf_addf(out, ",\"core_us\":%" PRIu64 ",\"cost_micros\":%" PRId64 "}", t->core_us, t->cost_micros);
+}
+
+static void json_curve(struct buf *out, const char *name, const uint64_t *v, size_t count)
+{
+    buf_addf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < count; i++)
+        buf_addf(out, "%s%" PRIu64, i > 0 ? "," : "", v[i]);
+    buf_add_str(out, "]");
+}
+
+static void json_history(struct buf *out, const struct history *h)
+{
+    const struct measure_cell *m = h->measure;
+    struct sums s = sums_of(m);
+    buf_add_str(out, "{\"policy\":\"");
+    for (const char *c = h->name; *c != '\0'; c++) /* a file's name */
+        buf_addf(out, (*c == '"' || *c == '\\') ? "\\%c" : (unsigned char)*c < 0x20 ? "?" : "%c", *c);
+    buf_addf(out, "\",\"currency\":\"%s\",\"simulated_us\":%" PRId64 ",\"left_out\":%zu,\"submitted\":%" PRIu64
+             ",\"refused\":%" PRIu64 ",\"started\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"used_ppm\":%" PRIu64
+             ",\"fair_ppm\":%" PRIu64 ",\"slowdown_fair_ppm\":%" PRIu64 ",", h->currency, h->totals.simulated_us,
+             h->left_out, s.submitted, s.refused, s.started, s.waiting, m->used_ppm, m->fair_ppm,
+             m->slowdown_fair_ppm);
+    json_series(out, "wait_us", &s.wait_us);
+    buf_add_str(out, ",");
+    json_series(out, "slowdown_thousandths", &s.slowdown);
+    buf_addf(out, ",\"cost_micros\":%" PRId64 ",\"written_off_micros\":%" PRId64 ",\"facts\":%" PRIu64
+             ",\"placed\":%" PRIu64 ",\"renewed\":%" PRIu64 ",\"decisions\":%" PRIu64
+             ",\"decide_ns\":%" PRIu64
+             ",\"hash\":\"%016" PRIx64 "\"",
+             h->totals.cost_micros, h->totals.written_off_micros, h->totals.facts, h->totals.placed, h->totals.renewed,
+             h->totals.decisions, h->totals.decide_ns, h->totals.hash);
+    json_curve(out, "curve_used_ppm", m->stretch_used_ppm, m->stretches);
+    json_curve(out, "curve_fair_ppm", m->stretch_fair_ppm, m->stretches);
+    json_curve(out, "curve_waiting", m->waiting, m->stretches);
+    buf_addf(out, ",\"curve_step_us\":%" PRId64, m->stretch_us);
+    buf_add_str(out, ",\"tenants\":[");
+    for (size_t i = 0; i < m->tenants_count; i++) {
+        buf_add_str(out, i > 0 ? "," : "");
+        json_tenant(out, &m->tenants[i]);
+    }
+    buf_add_str(out, "]}");
+    sums_fini(&s);
+}
+
+void print_json(const struct history *h, size_t count, struct buf *out)
+{
+    buf_add_str(out, "{\"schema\":\"reeve-sim/1\",\"histories\":[");
+    for (size_t i = 0; i < count; i++) {
+        buf_add_str(out, i > 0 ? "," : "");
+        json_history(out, &h[i]);
+    }
+    buf_add_str(out, "]}\n");
+}
