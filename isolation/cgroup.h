@@ -107,7 +107,9 @@ void cg_close(struct cg *cg, bool remove);
 
 /* The hierarchies on demand that this spec needs, one bit each; what `parts` means below. */
 unsigned cg_parts(const struct cg *cg, const struct sandbox_spec *spec);
-/* In every hierarchy or in none. -EEXIST. */
+/* In every hierarchy or in none. -EEXIST. The two halves: where it is born, and all the others. */
+int cg_make_leaf(const struct cg *cg, const char *group, struct err *err) MUST_USE;
+int cg_make_rest(const struct cg *cg, const char *group, unsigned parts, struct err *err) MUST_USE;
 int cg_make(const struct cg *cg, const char *group, unsigned parts, struct err *err) MUST_USE;
 /* Writes all limits and reads every one back. -EOPNOTSUPP: what cg->able doesn't say. `cpus`: what it is pinned to,
  * NULL = nothing. */
@@ -117,9 +119,11 @@ int cg_limit(struct cg *cg, const char *group, const struct sandbox_spec *spec, 
 int cg_leaf_fd(const struct cg *cg, const char *group) MUST_USE;
 /* A file to read kills for lack of memory from; on v1 also an eventfd that tells of them, on v2 -1: poll the file. */
 int cg_oom_fds(const struct cg *cg, const char *group, int *ret_oom, int *ret_event) MUST_USE;
-/* Moves a process with one thread into the v1 groups. */
-int cg_attach(const struct cg *cg, const char *group, unsigned parts, pid_t pid) MUST_USE;
-/* Reads /proc/PID/cgroup (`proc`: its directory): 0 when it is in all groups, -ESRCH when it is not. */
+/* One fd for each of its v1 groups, and how many: a process with one thread that writes "0" there moves itself in,
+ * whatever it may do otherwise; the right to is the opener's. */
+int cg_doors(const struct cg *cg, const char *group, unsigned parts, int fds[CG_HIERARCHIES_MAX]) MUST_USE;
+/* Reads /proc/PID/cgroup (`proc`: its directory): 0 when it is in all groups, -EXDEV when it is not, -ESRCH: it is
+ * gone. */
 int cg_check_member(const struct cg *cg, const char *group, unsigned parts, int proc) MUST_USE;
 /* SIGKILL to everything in it; may have to be said again until cg_is_empty. */
 int cg_kill(const struct cg *cg, const char *group) MUST_USE;

@@ -53,18 +53,40 @@ static bool is_part(const struct cg *cg, int hierarchy, unsigned parts)
     return !cg->at[hierarchy].on_demand || (parts >> hierarchy & 1) != 0;
 }
 
-int cg_make(const struct cg *cg, const char *group, unsigned parts, struct err *err)
+static int make_failed(const char *group, int rc, struct err *err)
+{
+    return err_set(err, rc, "cgroups: cannot make %s: %s", group, strerror(-rc));
+}
+
+int cg_make_leaf(const struct cg *cg, const char *group, struct err *err)
+{
+    bool made = cg->leaf < 0 || mkdirat(cg->at[cg->leaf].base, group, 0755) == 0;
+    return made ? 0 : make_failed(group, -errno, err);
+}
+
+int cg_make_rest(const struct cg *cg, const char *group, unsigned parts, struct err *err)
 {
     for (int i = 0; i < cg->count; i++) {
-        if (!is_part(cg, i, parts) || mkdirat(cg->at[i].base, group, 0755) == 0)
+        if (i == cg->leaf || !is_part(cg, i, parts) || mkdirat(cg->at[i].base, group, 0755) == 0)
             continue;
         int rc = -errno;
         while (--i >= 0)
-            if (is_part(cg, i, parts))
+            if (i != cg->leaf && is_part(cg, i, parts))
                 unlinkat(cg->at[i].base, group, AT_REMOVEDIR);
-        return err_set(err, rc, "cgroups: cannot make %s: %s", group, strerror(-rc));
+        return make_failed(group, rc, err);
     }
     return 0;
+}
+
+int cg_make(const struct cg *cg, const char *group, unsigned parts, struct err *err)
+{
+    int rc = cg_make_leaf(cg, group, err);
+    if (rc < 0)
+        return rc;
+    rc = cg_make_rest(cg, group, parts, err);
+    if (rc < 0 && cg->leaf >= 0)
+        unlinkat(cg->at[cg->leaf].base, group, AT_REMOVEDIR);
+    return rc;
 }
 
 int cg_leaf_fd(const struct cg *cg, const char *group)
@@ -106,17 +128,24 @@ int cg_oom_fds(const struct cg *cg, const char *group, int *ret_oom, int *ret_ev
     return 0;
 }
 
-int cg_attach(const struct cg *cg, const char *group, unsigned parts, pid_t pid)
+/* Not "cgroup.procs": whoever moves another process, or all threads of one, first takes a lock that every fork and exit
+ * of the machine takes part in, and the kernel waits for a grace period for it, up to 20 ms. One thread that moves
+ * itself needs none (since Linux 5.5). */
+int cg_doors(const struct cg *cg, const char *group, unsigned parts, int fds[CG_HIERARCHIES_MAX])
 {
-    char text[16];
-    snprintf(text, sizeof text, "%d", (int)pid);
+    int count = 0;
     for (int i = 0; i < cg->count; i++) {
-        bool needed = i != cg->leaf && is_part(cg, i, parts);
-        int rc = needed ? cg_file_write(cg->at[i].base, group, "cgroup.procs", text) : 0;
-        if (rc < 0)
-            return rc;
+        if (i == cg->leaf || !is_part(cg, i, parts))
+            continue;
+        int fd = cg_file_open(cg->at[i].base, group, "tasks", O_WRONLY);
+        if (fd < 0) {
+            while (count > 0)
+                close_p(&fds[--count]);
+            return fd;
+        }
+        fds[count++] = fd;
     }
-    return 0;
+    return count;
 }
 
 static bool names_controller(const char *list, size_t len, const char *controller)
@@ -182,7 +211,7 @@ int cg_check_member(const struct cg *cg, const char *group, unsigned parts, int 
         if (!is_part(cg, i, parts))
             continue;
         if (!cg_path_in(text, any_controller(&cg->at[i]), path) || !is_our_group(path, &cg->at[i], group))
-            return -ESRCH;
+            return -EXDEV;
     }
     return 0;
 }

@@ -173,7 +173,8 @@ static int take_guarantee(struct warden *w, struct attempt *attempt, uint64_t by
     return rc;
 }
 
-static int make_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
+/* The group to be born into; what it is promised is set aside. */
+static int begin_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
 {
     struct err err = {0};
     int rc = choose_cpus(w, l->attempt, spec->limits.pinned_cpus);
@@ -181,17 +182,19 @@ static int make_groups(struct warden *w, const struct launch *l, const struct sa
         err_set(&err, rc, "cgroups: %u cores of its own are not free", spec->limits.pinned_cpus);
     rc = rc < 0 ? rc : take_guarantee(w, l->attempt, spec->limits.mem_min_bytes, &err);
     l->attempt->parts = cg_parts(&w->cg, spec);
-    rc = rc < 0 ? rc : cg_make(&w->cg, l->attempt->group, l->attempt->parts, &err);
+    rc = rc < 0 ? rc : cg_make_leaf(&w->cg, l->attempt->group, &err);
     if (rc < 0)
         log_line(LOG_ERROR, "launch.cgroup", "error=%s", log_quote(err.text));
     return rc;
 }
 
-static int limit_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
+/* All the others, and every limit. */
+static int finish_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
 {
     struct err err = {0};
     const struct cg_cpus *cpus = spec->limits.pinned_cpus > 0 ? &l->attempt->cpus : NULL;
-    int rc = cg_limit(&w->cg, l->attempt->group, spec, cpus, &err);
+    int rc = cg_make_rest(&w->cg, l->attempt->group, l->attempt->parts, &err);
+    rc = rc < 0 ? rc : cg_limit(&w->cg, l->attempt->group, spec, cpus, &err);
     if (rc < 0)
         log_line(LOG_ERROR, "launch.cgroup", "error=%s", log_quote(err.text));
     return rc;
@@ -250,29 +253,23 @@ static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_s
         return -errno;
     l->sock = ends[0];
     CLEANUP(close_p) int inner = ends[1];
-    CLEANUP(close_p) int oom = -1;
-    CLEANUP(close_p) int event = -1;
-    int rc = cg_oom_fds(&w->cg, l->attempt->group, &oom, &event);
-    CLEANUP(close_p) int leaf = rc < 0 ? -1 : cg_leaf_fd(&w->cg, l->attempt->group);
-    if (rc < 0 || (leaf < 0 && leaf != -ENOENT))
-        return rc < 0 ? rc : leaf;
+    CLEANUP(close_p) int leaf = cg_leaf_fd(&w->cg, l->attempt->group);
+    if (leaf < 0 && leaf != -ENOENT)
+        return leaf;
     int fds[ZYGOTE_FDS_MAX] = {[ZYGOTE_FD_LAUNCH] = inner,
                                [ZYGOTE_FD_ARGS] = given[LAUNCH_FD_ARGS],
                                [ZYGOTE_FD_EXIT] = given[LAUNCH_FD_EXIT],
                                [ZYGOTE_FD_CONTROL] = given[LAUNCH_FD_CONTROL],
                                [ZYGOTE_FD_OUT] = given[LAUNCH_FD_OUT],
                                [ZYGOTE_FD_ERR] = given[LAUNCH_FD_ERR],
-                               [ZYGOTE_FD_OOM] = oom,
                                [ZYGOTE_FD_FILTER] = filter_of(w, &spec->filter, given)};
     size_t count = ZYGOTE_FD_COUNT;
     if (leaf >= 0) {
         request.flags |= ZYGOTE_INTO_CGROUP;
         fds[count++] = leaf;
     }
-    if (event >= 0) {
+    if (!w->cg.at[w->cg.of[CG_MEMORY]].v2)
         request.flags |= ZYGOTE_OOM_EVENT;
-        fds[count++] = event;
-    }
     if (spec->filter.kind == FILTER_TRACE) {
         request.flags |= ZYGOTE_TRACE;
         fds[count++] = given[LAUNCH_FD_SECCOMP];
@@ -318,7 +315,7 @@ void launch_begin(struct warden *w, const struct op_request *request, int *fds, 
         fail(w, l, STEP_SECCOMP, ENOENT);
         return;
     }
-    int rc = make_groups(w, l, &request->sandbox);
+    int rc = begin_groups(w, l, &request->sandbox);
     if (rc < 0) {
         fail(w, l, STEP_CGROUP, -rc);
         return;
@@ -340,7 +337,7 @@ void launch_begin(struct warden *w, const struct op_request *request, int *fds, 
         return;
     }
     /* While the zygote clones. What it makes waits for "go", which it gets when every limit was read back. */
-    rc = limit_groups(w, l, &request->sandbox);
+    rc = finish_groups(w, l, &request->sandbox);
     if (rc < 0)
         fail(w, l, STEP_CGROUP, -rc);
 }
@@ -389,6 +386,26 @@ static int join_network(struct warden *w, const struct launch *l)
     return namespace < 0 ? -errno : network_join(&w->network, first_id(w, l) / SLOT_IDS, namespace);
 }
 
+/* "Go", and what the keeper needs of its groups. */
+static int say_go(struct warden *w, const struct launch *l)
+{
+    int fds[2 + CG_HIERARCHIES_MAX], oom = -1, event = -1;
+    int rc = cg_oom_fds(&w->cg, l->attempt->group, &oom, &event);
+    if (rc < 0)
+        return rc;
+    size_t count = 0;
+    fds[count++] = oom;
+    if (event >= 0)
+        fds[count++] = event;
+    int doors = cg_doors(&w->cg, l->attempt->group, l->attempt->parts, fds + count);
+    count += (size_t)MAX(doors, 0);
+    struct launch_word word = {.kind = LAUNCH_GO};
+    rc = doors < 0 ? doors : fd_send_packet(l->sock, &word, sizeof word, fds, count);
+    for (size_t i = 0; i < count; i++)
+        close_p(&fds[i]);
+    return rc;
+}
+
 static int say(const struct launch *l, uint32_t kind)
 {
     struct launch_word word = {.kind = kind};
@@ -418,9 +435,7 @@ void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pid
         fail(w, l, STEP_NETWORK, -rc);
         return;
     }
-    rc = cg_attach(&w->cg, l->attempt->group, l->attempt->parts, reply->pid);
-    rc = rc < 0 ? rc : cg_check_member(&w->cg, l->attempt->group, l->attempt->parts, l->proc);
-    rc = rc < 0 ? rc : say(l, LAUNCH_GO);
+    rc = say_go(w, l);
     if (rc < 0) {
         fail(w, l, STEP_ATTACH, -rc);
         return;
@@ -431,7 +446,12 @@ void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pid
 /* The payload was forked before this: it keeps the score that jobs have, and may not lower it. */
 static void protect_keeper(struct warden *w, struct launch *l)
 {
-    int rc = cg_file_write(l->proc, ".", "oom_score_adj", w->cg.protect ? "-1000" : "0");
+    int rc = cg_check_member(&w->cg, l->attempt->group, l->attempt->parts, l->proc);
+    if (rc < 0 && rc != -ESRCH) { /* it says that it moved itself in, and the kernel says that it didn't */
+        fail(w, l, STEP_ATTACH, -rc);
+        return;
+    }
+    rc = rc < 0 ? rc : cg_file_write(l->proc, ".", "oom_score_adj", w->cg.protect ? "-1000" : "0");
     rc = rc < 0 ? rc : say(l, LAUNCH_RUN);
     bool is_gone = rc == -ESRCH || rc == -EPIPE || rc == -ECONNRESET; /* why, lies unread in its socket */
     if (rc < 0 && !is_gone)

@@ -18,6 +18,19 @@
 
 static struct sandbox box;
 
+/* As its first own act: whatever it makes from here on is counted where it belongs. The warden looks whether it is in,
+ * before anything of the job's may run. */
+static int join_groups(struct sandbox *s)
+{
+    for (; s->doors_count > 0; s->doors_count--) {
+        int *door = &s->doors[s->doors_count - 1];
+        if (write(*door, "0", 1) != 1)
+            return -errno;
+        close_fd(door);
+    }
+    return 0;
+}
+
 static int enter_ids(struct sandbox *s)
 {
     (void)s;
@@ -118,6 +131,7 @@ static const struct step_row {
     enum launch_step step;
     int (*run)(struct sandbox *s);
 } steps[] = {
+    {STEP_ATTACH, join_groups},
     {STEP_IDS, enter_ids},
     {STEP_CGROUPNS, enter_cgroupns},
     {STEP_PIPES, make_pipes},
@@ -155,6 +169,22 @@ static bool wait_word(struct sandbox *s, uint32_t kind)
 {
     struct launch_word word;
     return packet_recv(s->launch, &word, sizeof word, NULL, NULL) == (ssize_t)sizeof word && word.kind == kind;
+}
+
+/* The same of the first word, and what came with it. */
+static bool wait_go(struct sandbox *s, bool has_event)
+{
+    struct launch_word word;
+    int fds[PACKET_FDS_MAX];
+    size_t count = PACKET_FDS_MAX, first_door = has_event ? 2 : 1;
+    if (packet_recv(s->launch, &word, sizeof word, fds, &count) != (ssize_t)sizeof word || word.kind != LAUNCH_GO ||
+        count < first_door)
+        return false;
+    s->oom = fds[0];
+    s->oom_event = has_event ? fds[1] : -1;
+    s->doors_count = count - first_door;
+    memcpy(s->doors, fds + first_door, s->doors_count * sizeof fds[0]);
+    return true;
 }
 
 /* Running and not told of would be running without anybody who answers for it. */
@@ -213,13 +243,10 @@ static int take_fds(struct sandbox *s, const struct zygote_request *request, con
     s->control = fds[ZYGOTE_FD_CONTROL];
     s->out_file = fds[ZYGOTE_FD_OUT];
     s->err_file = fds[ZYGOTE_FD_ERR];
-    s->oom = fds[ZYGOTE_FD_OOM];
     s->filter = fds[ZYGOTE_FD_FILTER];
     int next = ZYGOTE_FD_COUNT, cgroup = -1;
     if ((request->flags & ZYGOTE_INTO_CGROUP) != 0)
         cgroup = fds[next++];
-    if ((request->flags & ZYGOTE_OOM_EVENT) != 0)
-        s->oom_event = fds[next++];
     if ((request->flags & ZYGOTE_TRACE) != 0)
         s->trace = fds[next++];
     if (s->spec.root.image[0] != '\0')
@@ -250,7 +277,7 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
     int taken = take_fds(s, request, fds);
     if (taken < 0)
         fail(s, STEP_CLONE, -taken);
-    if (!wait_word(s, LAUNCH_GO))
+    if (!wait_go(s, (request->flags & ZYGOTE_OOM_EVENT) != 0))
         _exit(1);
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         int rc = steps[i].run(s);

@@ -14,6 +14,7 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
+#include "isolation/keeper_sys.h"
 #include "isolation/sandbox_ids.h"
 #include "isolation/spec/step.h"
 #include "isolation/zygote.h"
@@ -39,6 +40,8 @@ struct sandbox {
     int trace, listener;                             /* of a traced job: the file, and what its calls come by; -1 */
     int launch, args, exit, control, oom, oom_event; /* oom_event -1: v2, where oom itself is polled */
     int out_file, err_file;                          /* for what no agent took from the pipes */
+    int doors[PACKET_FDS_MAX];                       /* to its v1 groups, until it is in them */
+    size_t doors_count;
     int root, proc, sysctl, scratch, shm;            /* while the root is built */
     int image, volumes[JOB_VOLUMES_MAX];             /* mounts, attached nowhere yet; -1 */
     int ruleset;                                     /* Landlock's, -1 */

@@ -98,7 +98,6 @@ static size_t fds_wanted(uint32_t flags, const struct root_spec *root)
 {
     size_t count = ZYGOTE_FD_COUNT;
     count += (flags & ZYGOTE_INTO_CGROUP) != 0 ? 1 : 0;
-    count += (flags & ZYGOTE_OOM_EVENT) != 0 ? 1 : 0;
     count += (flags & ZYGOTE_TRACE) != 0 ? 1 : 0;
     count += root->image[0] != '\0' ? 1 : 0;
     return count + root->volumes_count; /* the warden checked them */

@@ -12,9 +12,11 @@
  *
  * A sandbox's launch goes over its own socketpair:
  *
- *   sandbox: waits        <- GO       ids are mapped, groups joined and checked
+ *   sandbox: waits        <- GO       ids are mapped, groups limited; with fds: what tells of lack of memory, on v1 its
+ *                                     eventfd, then a door to each v1 group. It moves itself in
  *   sandbox: READY ->                 payload forked and waiting; the root is being built
- *   warden:               <- RUN      the keeper is kept from the kernel's out-of-memory killer; the payload is not
+ *   warden:               <- RUN      it is in all its groups; the keeper is kept from the kernel's out-of-memory
+ *                                     killer; the payload is not
  *   sandbox: STARTED ->  or FAILED -> the payload was exec'ed, or the step that failed
  *
  * An end of file at any moment before STARTED ends the sandbox. Between keeper and payload the same words go over a
@@ -40,15 +42,14 @@ enum zygote_fd {
     ZYGOTE_FD_CONTROL,
     ZYGOTE_FD_OUT,
     ZYGOTE_FD_ERR,
-    ZYGOTE_FD_OOM,
     ZYGOTE_FD_FILTER, /* above the floor */
     ZYGOTE_FD_COUNT
 };
-/* After these: the group to be born into, then the eventfd of a v1 memory group, then the file for a trace, as flags
- * say; then, as the spec says, the mounts of the image and of each volume. */
-#define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 4 + JOB_VOLUMES_MAX)
+/* After these: the group to be born into, then the file for a trace, as flags say; then, as the spec says, the mounts
+ * of the image and of each volume. */
+#define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 3 + JOB_VOLUMES_MAX)
 
-enum zygote_flag { ZYGOTE_INTO_CGROUP = 1, ZYGOTE_OOM_EVENT = 2, ZYGOTE_TRACE = 4 };
+enum zygote_flag { ZYGOTE_INTO_CGROUP = 1, ZYGOTE_OOM_EVENT = 2 /* comes with GO */, ZYGOTE_TRACE = 4 };
 
 struct zygote_request {
     uint32_t magic, flags; /* enum zygote_flag */

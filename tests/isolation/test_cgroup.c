@@ -45,24 +45,54 @@ static void teardown(void)
     }
 }
 
+static _Noreturn void sleep_on(void)
+{
+    for (;;)
+        pause();
+}
+
 static pid_t sleeper(void)
 {
     pid_t pid = fork();
+    if (pid == 0)
+        sleep_on();
+    return pid;
+}
+
+/* One that gave up every right and then goes through the doors that it holds: as a keeper does. */
+static pid_t sleeper_in(const struct cg *where, const char *group)
+{
+    int doors[CG_HIERARCHIES_MAX], inside[2];
+    int count = cg_doors(where, group, 0, doors);
+    ck_assert_int_ge(count, 0);
+    ck_assert_int_eq(pipe2(inside, O_CLOEXEC), 0);
+    pid_t pid = fork();
     if (pid == 0) {
-        for (;;)
-            pause();
+        bool in = setresgid(12345, 12345, 12345) == 0 && setresuid(12345, 12345, 12345) == 0;
+        for (int i = 0; i < count; i++)
+            in = in && write(doors[i], "0", 1) == 1;
+        if (in && write(inside[1], "y", 1) == 1)
+            sleep_on();
+        _exit(1);
     }
+    char byte = 'n';
+    close(inside[1]);
+    ck_assert(read(inside[0], &byte, 1) == 1 && byte == 'y');
+    close(inside[0]);
+    for (int i = 0; i < count; i++)
+        close(doors[i]);
     return pid;
 }
 
 /* All of it, the leaf too: what the zygote's clone3 does for real. */
-static void put(const char *group, pid_t pid)
+static pid_t sleeper_in_all(const char *group)
 {
+    pid_t pid = sleeper_in(&cg, group);
     char text[16];
     snprintf(text, sizeof text, "%d", (int)pid);
-    ck_assert_int_eq(cg_attach(&cg, group, 0, pid), 0);
     if (cg.leaf >= 0)
         ck_assert_int_eq(cg_file_write(cg.at[cg.leaf].base, group, "cgroup.procs", text), 0);
+    return pid;
 }
 
 static int proc_of(pid_t pid)
@@ -114,13 +144,14 @@ START_TEST(test_members_are_known_killed_and_gone)
     struct err err = {0};
     ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", 0, &err), 0);
     ck_assert(cg_is_empty(&cg, "a1.0.1.s0", -1));
-    pid_t pid = sleeper();
+    int self = proc_of(getpid());
+    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s0", 0, self), -EXDEV);
+    close(self);
+    pid_t pid = sleeper_in_all("a1.0.1.s0");
     int proc = proc_of(pid);
-    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s0", 0, proc), -ESRCH);
-    put("a1.0.1.s0", pid);
     ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s0", 0, proc), 0);
-    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s1", 0, proc), -ESRCH);
-    ck_assert_int_eq(cg_check_member(&cg, "1.0.1.s0", 0, proc), -ESRCH);
+    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s1", 0, proc), -EXDEV);
+    ck_assert_int_eq(cg_check_member(&cg, "1.0.1.s0", 0, proc), -EXDEV);
     ck_assert(!cg_is_empty(&cg, "a1.0.1.s0", -1));
     ck_assert_int_lt(cg_remove(&cg, "a1.0.1.s0"), 0); /* never while something is in it */
     ck_assert(cg_is_whole(&cg, "a1.0.1.s0"));
@@ -142,8 +173,7 @@ START_TEST(test_without_a_cgroup2_mount_members_are_killed_one_by_one)
         return; /* pure v2: there is always one */
     int leaf = cg.leaf;
     ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", 0, &err), 0);
-    pid_t pid = sleeper();
-    put("a1.0.1.s0", pid);
+    pid_t pid = sleeper_in_all("a1.0.1.s0");
     struct cg blind = cg;
     blind.leaf = -1;
     blind.count = leaf >= 0 ? cg.count - 1 : cg.count; /* the leaf is the last one found */
@@ -160,8 +190,7 @@ START_TEST(test_usage_counts_the_group)
     struct err err = {0};
     struct usage usage;
     ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", 0, &err), 0);
-    pid_t pid = sleeper();
-    put("a1.0.1.s0", pid);
+    pid_t pid = sleeper_in_all("a1.0.1.s0");
     cg_usage(&cg, "a1.0.1.s0", &usage);
     ck_assert(!is_measured(usage.pids_peak) || measured(usage.pids_peak) == 1); /* since 6.11 */
     ck_assert(is_measured(usage.oom_kills) && measured(usage.oom_kills) == 0);
@@ -380,8 +409,7 @@ START_TEST(test_without_a_cgroup2_mount_the_freezer_freezes_and_its_group_can_be
         if (i == cg.leaf)
             blind.at[i].on_demand = true;
     ck_assert_msg(cg_make(&blind, "a1.0.1.s0", 0, &err) == 0, "%s", err.text);
-    pid_t pid = sleeper();
-    ck_assert_int_eq(cg_attach(&blind, "a1.0.1.s0", 0, pid), 0);
+    pid_t pid = sleeper_in(&blind, "a1.0.1.s0");
     int rc;
     while ((rc = cg_freeze(&blind, "a1.0.1.s0", true)) == 0)
         continue;
