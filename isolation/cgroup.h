@@ -4,7 +4,8 @@
  * All groups lie below a base, "reeve-<name>", below the cgroup that the warden was started in: what limits the
  * warden limits its jobs. Where a base of that name with groups exists already, an earlier life's, it is used
  * instead. Every attempt has one group of the same name in each hierarchy we need (v1: cpu, memory, pids, blkio; cpuset
- * only for who is pinned) and, where a cgroup2 mount exists, one there: processes are born into it, killed, frozen and
+ * only for who is pinned, all others share one there) and, where a cgroup2 mount exists, one there: processes are born
+ * into it, killed, frozen and
  * counted by it, and what devices it may open is said there.
  *
  * libcgroup (cgroup.c, its only user) finds the mounts and reads statistics. Limits are written and read back by
@@ -26,6 +27,7 @@
 #define CG_HIERARCHIES_MAX 10
 #define CG_VALUES_MAX 64
 #define CG_IO_DEVICES_MAX 8
+#define CG_SHARED ".shared" /* on v1 the cpuset group of who isn't pinned; the '.' keeps it out of cg_list() */
 
 /* CG_HUGETLB last: it may be all that a hybrid host's cgroup2 mount has, and that mount is to be the last one. */
 enum cg_controller {
@@ -71,6 +73,8 @@ struct cg {
     int no_devices;         /* the device program of who was given none, -1 */
     uint64_t guarantee_max; /* v2: what lies above the base guarantees so much memory */
     uint64_t guaranteed;    /* sum over the attempts */
+    struct cg_cpus shared;  /* what who isn't pinned runs on */
+    bool sharing;           /* it is less than all */
 };
 
 enum cg_match { CG_WHOLE, CG_LINE }; /* what a file reads back: this text, or a line of it */
@@ -143,6 +147,10 @@ int cg_guarantee(struct cg *cg, uint64_t bytes, bool more, struct err *err) MUST
 void cg_recall(const struct cg *cg, const char *group, struct cg_cpus *ret_cpus, uint64_t *ret_guarantee);
 /* `count` processors of the base's that are not in `taken`. -EBUSY: so many are not free. */
 int cg_pick_cpus(const struct cg *cg, const struct cg_cpus *taken, uint32_t count, struct cg_cpus *ret) MUST_USE;
+/* Who isn't pinned runs on what is not in `taken`, from now on; on all of them when nothing would be left. v2: that is
+ * for new groups; cg_share_with() for each that there is. */
+int cg_share_cpus(struct cg *cg, const struct cg_cpus *taken, struct err *err) MUST_USE;
+int cg_share_with(const struct cg *cg, const char *group, struct err *err) MUST_USE;
 /* In all hierarchies? Half a group is what an interrupted life left. */
 bool cg_is_whole(const struct cg *cg, const char *group);
 /* Calls `each` with every name found in any hierarchy, possibly more than once. */
@@ -175,12 +183,18 @@ int cg_devices_limit(struct cg *cg, const char *group, uint32_t granted, struct 
 bool cg_cpus_parse(const char *text, struct cg_cpus *ret);
 bool cg_cpus_format(const struct cg_cpus *cpus, char *out, size_t size);
 
+bool cg_cpus_any(const struct cg_cpus *cpus);
+/* Once, when the base has processors. */
+int cg_share_open(struct cg *cg, struct err *err) MUST_USE;
+
 /* Small files of a directory fd. */
 int cg_file_open(int dir, const char *group, const char *file, int flags) MUST_USE;
 int cg_file_write(int dir, const char *group, const char *file, const char *text) MUST_USE;
 ssize_t cg_file_read(int dir, const char *group, const char *file, char *out, size_t size) MUST_USE; /* trimmed */
 /* Writes a limit and reads it back; a failure names the file. */
 int cg_file_set(const struct cg *cg, const char *group, const struct cg_value *v, struct err *err) MUST_USE;
+/* The same of any length, in a hierarchy's base. */
+int cg_text_set(int base, const char *group, const struct cg_value *v, const char *text, struct err *err) MUST_USE;
 /* The path behind "N:controllers:" (v1, by one of its names) or "0::" (controller NULL) in a /proc/PID/cgroup text. */
 bool cg_path_in(const char *text, const char *controller, char out[CG_PATH_MAX]);
 

@@ -259,6 +259,8 @@ int cg_equip(struct cg *cg, const struct cg_equipment *with, struct err *err)
         rc = rc < 0 ? rc : copy_v1_cpuset(cg, "cpuset.cpus", err);
     }
     if (rc == 0)
+        rc = cg_share_open(cg, err);
+    if (rc == 0)
         rc = cg_devices_limit(cg, ".", UINT32_MAX, err);
     if (rc == 0 && cg_remove(cg, PROBE_GROUP) < 0)
         rc = err_set(err, -EBUSY, "cgroups: the probe of an earlier life won't go");

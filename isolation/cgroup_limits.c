@@ -33,7 +33,7 @@ static bool reads(int fd, const char *want, enum cg_match match, char *is, size_
     return n >= 0 && (match == CG_LINE ? has_line(is, want) : strcmp(is, want) == 0);
 }
 
-static int set(int base, const char *group, const struct cg_value *v, const char *text, struct err *err)
+int cg_text_set(int base, const char *group, const struct cg_value *v, const char *text, struct err *err)
 {
     char is[SET_TEXT_MAX];
     CLEANUP(close_p) int fd = cg_file_open(base, group, v->file, O_RDWR);
@@ -56,7 +56,7 @@ int cg_file_set(const struct cg *cg, const char *group, const struct cg_value *v
     if (at < 0)
         return err_set(err, -EOPNOTSUPP, "cgroups: %s: there is no controller '%s'", v->file,
                        cg_controller_name(v->controller, false));
-    return set(cg->at[at].base, group, v, v->text, err);
+    return cg_text_set(cg->at[at].base, group, v, v->text, err);
 }
 
 unsigned cg_parts(const struct cg *cg, const struct sandbox_spec *spec)
@@ -65,20 +65,21 @@ unsigned cg_parts(const struct cg *cg, const struct sandbox_spec *spec)
     return spec->limits.pinned_cpus > 0 && at >= 0 ? 1u << at : 0;
 }
 
-/* v1: a set of memory nodes must be there before anything can live in the group. */
+/* v1: a set of memory nodes must be there before anything can live in the group. v2: it changes nothing, and says that
+ * the group's processors are its own. */
 static int pin(const struct cg *cg, const char *group, const struct cg_cpus *cpus, struct err *err)
 {
     char text[SET_TEXT_MAX];
     const struct cg_hierarchy *h = &cg->at[cg->of[CG_CPUSET]];
     struct cg_value v = {.controller = CG_CPUSET, .file = "cpuset.mems", .usual = true};
-    ssize_t n = h->v2 ? 0 : cg_file_read(h->base, ".", "cpuset.mems", text, sizeof text);
-    int rc = n < 0 ? (int)n : h->v2 ? 0 : set(h->base, group, &v, text, err);
+    ssize_t n = cg_file_read(h->base, ".", h->v2 ? "cpuset.mems.effective" : "cpuset.mems", text, sizeof text);
+    int rc = n < 0 ? (int)n : cg_text_set(h->base, group, &v, text, err);
     if (rc < 0)
         return rc;
     snprintf(v.file, sizeof v.file, "cpuset.cpus");
     if (!cg_cpus_format(cpus, text, sizeof text))
         return err_set(err, -E2BIG, "cgroups: cpuset.cpus: the set is too long to be written");
-    return set(h->base, group, &v, text, err);
+    return cg_text_set(h->base, group, &v, text, err);
 }
 
 int cg_limit(struct cg *cg, const char *group, const struct sandbox_spec *spec, const struct cg_cpus *cpus,
@@ -90,6 +91,8 @@ int cg_limit(struct cg *cg, const char *group, const struct sandbox_spec *spec, 
         rc = cg_file_set(cg, group, &values[i], err);
     if (rc == 0 && cpus != NULL)
         rc = pin(cg, group, cpus, err);
+    else if (rc == 0 && cg->sharing)
+        rc = cg_share_with(cg, group, err);
     if (rc == 0 && cg->able.devices_count > 0)
         rc = cg_devices_limit(cg, group, spec->limits.devices, err);
     return rc;

@@ -53,6 +53,14 @@ static bool is_part(const struct cg *cg, int hierarchy, unsigned parts)
     return !cg->at[hierarchy].on_demand || (parts >> hierarchy & 1) != 0;
 }
 
+/* Where it lives in a hierarchy; NULL: nowhere of ours. */
+static const char *place_in(const struct cg *cg, int hierarchy, const char *group, unsigned parts)
+{
+    if (is_part(cg, hierarchy, parts))
+        return group;
+    return cg->at[hierarchy].v2 ? NULL : CG_SHARED;
+}
+
 static int make_failed(const char *group, int rc, struct err *err)
 {
     return err_set(err, rc, "cgroups: cannot make %s: %s", group, strerror(-rc));
@@ -135,9 +143,10 @@ int cg_doors(const struct cg *cg, const char *group, unsigned parts, int fds[CG_
 {
     int count = 0;
     for (int i = 0; i < cg->count; i++) {
-        if (i == cg->leaf || !is_part(cg, i, parts))
+        const char *place = place_in(cg, i, group, parts);
+        if (i == cg->leaf || place == NULL)
             continue;
-        int fd = cg_file_open(cg->at[i].base, group, "tasks", O_WRONLY);
+        int fd = cg_file_open(cg->at[i].base, place, "tasks", O_WRONLY);
         if (fd < 0) {
             while (count > 0)
                 close_p(&fds[--count]);
@@ -201,19 +210,25 @@ static bool is_our_group(const char *path, const struct cg_hierarchy *h, const c
     return n > 0 && len >= (size_t)n && strcmp(path + len - (size_t)n, want) == 0;
 }
 
-int cg_check_member(const struct cg *cg, const char *group, unsigned parts, int proc)
+/* `parts` NULL: wherever it may be on demand. */
+static int check_member(const struct cg *cg, const char *group, const unsigned *parts, int proc)
 {
     char text[4096], path[CG_PATH_MAX];
     ssize_t n = cg_file_read(proc, ".", "cgroup", text, sizeof text);
     if (n < 0)
         return (int)n;
     for (int i = 0; i < cg->count; i++) {
-        if (!is_part(cg, i, parts))
-            continue;
-        if (!cg_path_in(text, any_controller(&cg->at[i]), path) || !is_our_group(path, &cg->at[i], group))
+        const struct cg_hierarchy *h = &cg->at[i];
+        const char *place = parts != NULL ? place_in(cg, i, group, *parts) : h->on_demand ? NULL : group;
+        if (place != NULL && (!cg_path_in(text, any_controller(h), path) || !is_our_group(path, h, place)))
             return -EXDEV;
     }
     return 0;
+}
+
+int cg_check_member(const struct cg *cg, const char *group, unsigned parts, int proc)
+{
+    return check_member(cg, group, &parts, proc);
 }
 
 /* The process may have gone and its number be another's: it is held by a pidfd first, then looked at once more. */
@@ -223,7 +238,7 @@ static void kill_member(const struct cg *cg, const char *group, pid_t pid)
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
     CLEANUP(close_p) int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CLEANUP(close_p) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (proc >= 0 && pidfd >= 0 && cg_check_member(cg, group, 0, proc) == 0)
+    if (proc >= 0 && pidfd >= 0 && check_member(cg, group, NULL, proc) == 0)
         syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 }
 

@@ -361,6 +361,8 @@ void cg_close(struct cg *cg, bool remove)
 {
     for (int i = 0; i < cg->count; i++) {
         struct cg_hierarchy *h = &cg->at[i];
+        if (remove && h->base >= 0)
+            unlinkat(h->base, CG_SHARED, AT_REMOVEDIR);
         close_p(&h->base);
         char full[2 * CG_PATH_MAX];
         snprintf(full, sizeof full, "%s/%s", h->mount, h->path);

@@ -153,18 +153,6 @@ static struct launch *free_flow(struct warden *w)
 
 /* --- outside: groups, the clone ---------------------------------------------------------------------------------- */
 
-/* No two attempts are pinned to one core. */
-static int choose_cpus(struct warden *w, struct attempt *attempt, uint32_t count)
-{
-    struct cg_cpus taken = {0};
-    for (uint32_t i = 0; i < w->attempts.top && count > 0; i++) {
-        const struct attempt *other = &w->attempts.at[i];
-        for (size_t k = 0; other->used && k < COUNT_OF(taken.bits); k++)
-            taken.bits[k] |= other->cpus.bits[k];
-    }
-    return count > 0 ? cg_pick_cpus(&w->cg, &taken, count, &attempt->cpus) : 0;
-}
-
 static int take_guarantee(struct warden *w, struct attempt *attempt, uint64_t bytes, struct err *err)
 {
     int rc = cg_guarantee(&w->cg, bytes, true, err);
@@ -177,9 +165,7 @@ static int take_guarantee(struct warden *w, struct attempt *attempt, uint64_t by
 static int begin_groups(struct warden *w, const struct launch *l, const struct sandbox_spec *spec)
 {
     struct err err = {0};
-    int rc = choose_cpus(w, l->attempt, spec->limits.pinned_cpus);
-    if (rc < 0)
-        err_set(&err, rc, "cgroups: %u cores of its own are not free", spec->limits.pinned_cpus);
+    int rc = warden_cpus_take(w, l->attempt, spec->limits.pinned_cpus, &err);
     rc = rc < 0 ? rc : take_guarantee(w, l->attempt, spec->limits.mem_min_bytes, &err);
     l->attempt->parts = cg_parts(&w->cg, spec);
     rc = rc < 0 ? rc : cg_make_leaf(&w->cg, l->attempt->group, &err);

@@ -141,7 +141,8 @@ static int start(struct warden *w, struct err *err)
     if (rc < 0)
         return rc;
     cg_list(&w->cg, adopt, w);
-    rc = warden_zygote_start(w, err);
+    rc = warden_cpus_share(w, err);
+    rc = rc < 0 ? rc : warden_zygote_start(w, err);
     if (rc < 0)
         return rc;
     rc = own_filter_load(own_filter_of(&w->options));

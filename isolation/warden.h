@@ -80,6 +80,11 @@ uint64_t warden_now_us(void);
 /* One sentence about the first thing this machine lacks, or 0. */
 int warden_preflight(struct err *err) MUST_USE;
 
+/* warden_cpus.c: `count` cores that no other pinned attempt has, and that who isn't pinned leaves. */
+int warden_cpus_take(struct warden *w, struct attempt *attempt, uint32_t count, struct err *err) MUST_USE;
+void warden_cpus_give_back(struct warden *w, struct attempt *attempt);
+int warden_cpus_share(struct warden *w, struct err *err) MUST_USE; /* after attempts were adopted */
+
 /* warden_equip.c: the devices that the options name, then cg_equip(). */
 int warden_equip(struct warden *w, struct err *err) MUST_USE;
 /* An attempt's entry goes, and with it what it was given. */

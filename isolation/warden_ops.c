@@ -65,6 +65,7 @@ void warden_forget(struct warden *w, struct attempt *attempt)
         log_line(LOG_WARN, "guarantee", "error=%s", log_quote(err.text));
     images_release(&w->images, attempt->image);
     network_leave(&w->network, w->options.uid_base / SLOT_IDS + attempts_slot(&w->attempts, attempt));
+    warden_cpus_give_back(w, attempt);
     attempts_drop(&w->attempts, attempt);
 }
 

@@ -1,12 +1,14 @@
 /*
  * The sandbox beside its peers, and under attack. usage: bench_confine BUILD. Prints `name value unit`.
+ * BENCH_ONLY=round|live|bomb|beside runs that part alone.
  *
  *   round_*   `true` from the request to the reaped end, one after the other, interleaved: the floor (clone3 with the
  *             same namespaces, exec), ours with groups, ids, filter and limits, bubblewrap (no groups, no filter), crun
  *             (groups, its own default filter absent: `crun spec` has none)
  *   live_*    1,000 sandboxes at once: starts a second for the first and the last hundred; a keeper's PSS
  *   bomb_*    a fork bomb of 1,000 processes, from the order to the empty group
- *   beside_*  a cpu loop and a page-fault loop alone and beside 4 memory and 4 fork bombs: p99 of a turn of the loop
+ *   beside_*  a cpu loop and a page-fault loop alone and beside 4 memory and 4 fork bombs: p99 of a turn of the loop;
+ *             the loops' job as any other, then with `pin_cpus`, which an operator would give who may not be disturbed
  *
  * The rate of starts side by side is bench_launch's. A peer that isn't installed is named and left out.
  */
@@ -307,19 +309,22 @@ static const char loops[] =
     "for f in (cpu, fault):\n    t = []\n    for i in range(1000):\n        a = time.perf_counter(); f()\n"
     "        t.append(time.perf_counter() - a)\n    t.sort(); print(int(t[990] * 1e6))\n";
 
-static void measure_loops(unsigned us[2])
+static void measure_loops(unsigned us[2], bool pinned)
 {
     const char *argv[4];
     struct run r = python(loops, argv);
+    r.spec.limits.pinned_cpus = pinned ? 1 : 0;
     driver_do(&d, &r, &e);
     need(sscanf(e.out, "%u\n%u\n", &us[0], &us[1]) == 2, "the loops' figures"); /* lint: allow in tests */
 }
 
 static void bench_neighbours(void)
 {
+    static const char *const names[] = {"beside", "beside_pinned"};
     struct task bombs[8];
-    unsigned alone[2], beside[2];
-    measure_loops(alone);
+    unsigned alone[2][2], beside[2][2];
+    for (int pinned = 0; pinned < 2; pinned++)
+        measure_loops(alone[pinned], pinned);
     for (int i = 0; i < 8; i++) {
         const char *argv[4];
         struct run r = python(i % 2 == 0 ? fork_bomb : memory_bomb, argv);
@@ -327,13 +332,17 @@ static void bench_neighbours(void)
         r.spec.cpu_milli = 100; /* with the loops' own core no more than two are promised */
         need(driver_launch(&d, &r, &bombs[i]) == OP_DONE, "launch of a neighbour");
     }
-    measure_loops(beside);
+    for (int pinned = 0; pinned < 2; pinned++)
+        measure_loops(beside[pinned], pinned);
     for (int i = 0; i < 8; i++)
         remove_it(&bombs[i]);
-    printf("beside_cpu_p99_alone %u us\nbeside_cpu_p99 %u us\n", alone[0], beside[0]);
-    printf("beside_fault_p99_alone %u us\nbeside_fault_p99 %u us\n", alone[1], beside[1]);
-    printf("beside_cpu_over_alone %.2f x\nbeside_fault_over_alone %.2f x\n", (double)beside[0] / alone[0],
-           (double)beside[1] / alone[1]);
+    for (int k = 0; k < 2; k++) {
+        const char *n = names[k];
+        printf("%s_cpu_p99_alone %u us\n%s_cpu_p99 %u us\n", n, alone[k][0], n, beside[k][0]);
+        printf("%s_fault_p99_alone %u us\n%s_fault_p99 %u us\n", n, alone[k][1], n, beside[k][1]);
+        printf("%s_cpu_over_alone %.2f x\n%s_fault_over_alone %.2f x\n", n, (double)beside[k][0] / alone[k][0], n,
+               (double)beside[k][1] / alone[k][1]);
+    }
 }
 
 int main(void)
@@ -343,13 +352,16 @@ int main(void)
         return 1;
     }
     driver_init(&d);
-    bench_rounds();
-    fflush(stdout);
-    bench_live();
-    fflush(stdout);
-    bench_bombs();
-    fflush(stdout);
-    bench_neighbours();
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } parts[] = {{"round", bench_rounds}, {"live", bench_live}, {"bomb", bench_bombs}, {"beside", bench_neighbours}};
+    const char *only = getenv("BENCH_ONLY");
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        if (only == NULL || strcmp(only, parts[i].name) == 0)
+            parts[i].run();
+        fflush(stdout);
+    }
     driver_fini(&d);
     return driver_groups_gone(&d) ? 0 : 1;
 }

@@ -424,6 +424,37 @@ START_TEST(test_without_a_cgroup2_mount_the_freezer_freezes_and_its_group_can_be
 }
 END_TEST
 
+/* What a group on v2 is told when cores are taken and given back, with somebody living in it. */
+START_TEST(test_a_populated_group_follows_what_is_shared)
+{
+    struct err err = {0};
+    struct cg_cpus all, none = {{0}};
+    if (cg.of[CG_CPUSET] < 0)
+        return;
+    ck_assert_msg(cg_share_cpus(&cg, &none, &err) == 0, "%s", err.text);
+    all = cg.shared;
+    ck_assert(cg_cpus_any(&all) && !cg.sharing);
+    ck_assert_int_eq(cg_make(&cg, "a1.0.1.s0", 0, &err), 0);
+    pid_t pid = sleeper_in_all("a1.0.1.s0");
+    int proc = proc_of(pid);
+    ck_assert_int_eq(cg_check_member(&cg, "a1.0.1.s0", 0, proc), 0);
+    cg.sharing = true; /* all of them are left: the smallest machine has one */
+    ck_assert_msg(cg_share_with(&cg, "a1.0.1.s0", &err) == 0, "%s", err.text);
+    cg.sharing = false;
+    ck_assert_msg(cg_share_with(&cg, "a1.0.1.s0", &err) == 0, "%s", err.text);
+    ck_assert_msg(cg_share_cpus(&cg, &all, &err) == 0, "%s", err.text);
+    ck_assert_msg(!cg.sharing && memcmp(&cg.shared, &all, sizeof all) == 0, "nothing is left, so all is shared");
+    struct cg_cpus pinned;
+    uint64_t guarantee;
+    cg_recall(&cg, "a1.0.1.s0", &pinned, &guarantee);
+    ck_assert_msg(!cg_cpus_any(&pinned), "who shares is not pinned");
+    close(proc);
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+}
+END_TEST
+
 static const struct set_row {
     const char *text, *again; /* again NULL: not a set */
 } sets[] = {
@@ -536,6 +567,7 @@ int main(void)
     tcase_add_test(t, test_a_shared_group_is_refused_unless_the_root_will_do);
     tcase_add_test(t, test_what_was_not_delegated_is_named);
     tcase_add_test(t, test_without_a_cgroup2_mount_devices_are_a_list);
+    tcase_add_test(t, test_a_populated_group_follows_what_is_shared);
     tcase_add_test(t, test_without_a_cgroup2_mount_the_freezer_freezes_and_its_group_can_be_killed);
     if (geteuid() == 0)
         suite_add_tcase(s, t);

@@ -214,13 +214,54 @@ START_TEST(test_pinned_jobs_have_cores_of_their_own)
     ck_assert_str_eq(more.launch.step, "cgroup");
     driver_drop(&more);
     r = driver_run(&d, shell("nproc"));
-    driver_do(&d, &r, &e); /* who isn't pinned runs anywhere */
+    driver_do(&d, &r, &e); /* who isn't pinned must run somewhere */
     ck_assert_str_eq(e.out, "2\n");
     stop(&t[0]);
     start_pinned(&t[0], cpu[0]); /* given back */
     ck_assert_str_eq(cpu[0], "[0]\n");
     stop(&t[0]);
     stop(&t[1]);
+}
+END_TEST
+
+static void expect_line(const struct task *t, const char *want)
+{
+    char line[32] = "";
+    for (size_t n = 0; n < sizeof line - 1 && read(t->out, line + n, 1) == 1 && line[n] != '\n'; n++)
+        continue;
+    line[strcspn(line, "\n")] = '\0';
+    ck_assert_str_eq(line, want);
+}
+
+/* Also who was there before, and across lives of the warden. */
+START_TEST(test_who_isnt_pinned_leaves_the_cores_of_the_pinned)
+{
+    static const char tells[] = "import os,time\nlast=None\nwhile True:\n now=sorted(os.sched_getaffinity(0))\n"
+                                " if now!=last: print(now,flush=True)\n last=now\n time.sleep(0.005)";
+    struct task free_one, pinned, more;
+    char cpu[16];
+    if (!can(FEATURE_PIN_CPUS) || sysconf(_SC_NPROCESSORS_ONLN) != 2)
+        return;
+    struct run r = driver_run(&d, python(tells));
+    r.spec.paid_us *= 10; /* an emulated machine is slow */
+    ck_assert_uint_eq(driver_launch(&d, &r, &free_one), OP_DONE);
+    ck_assert(driver_link(&free_one, NULL));
+    expect_line(&free_one, "[0, 1]");
+    start_pinned(&pinned, cpu);
+    ck_assert_str_eq(cpu, "[0]\n");
+    expect_line(&free_one, "[1]");
+    driver_kill_warden(&d);
+    driver_start_warden(&d);
+    r = driver_run(&d, python(tells));
+    r.spec.paid_us *= 10;
+    ck_assert_uint_eq(driver_launch(&d, &r, &more), OP_DONE);
+    ck_assert(driver_link(&more, NULL));
+    expect_line(&more, "[1]");
+    stop(&pinned);
+    expect_line(&more, "[0, 1]");
+    expect_line(&free_one, "[0, 1]");
+    stop(&more);
+    stop(&free_one);
 }
 END_TEST
 
@@ -464,6 +505,7 @@ int main(void)
     const TTest *const tests[] = {
         test_the_base_guarantees_what_its_attempts_were_promised,
         test_pinned_jobs_have_cores_of_their_own,
+        test_who_isnt_pinned_leaves_the_cores_of_the_pinned,
         test_a_device_opens_for_who_was_given_it,
         test_bytes_and_operations_of_devices_are_counted,
         test_a_rate_holds_reads_back,
