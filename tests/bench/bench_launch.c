@@ -69,8 +69,7 @@ static void bench_many(void)
             driver_launch_begin(&d, &r, &tasks[i]);
         }
         driver_launch_finish(&d, tasks, PARALLEL);
-        for (int i = 0; i < PARALLEL; i++)
-            driver_end(&d, &tasks[i], &e);
+        driver_end_all(&d, tasks, PARALLEL, &e);
     }
     printf("launches_per_s %.0f launches/s\n", PARALLEL * PARALLEL_ROUNDS / ((now_us() - before) / 1e6));
 }

@@ -381,6 +381,22 @@ void driver_drain(struct task *task, struct ended *ret)
         read_record(task, ret);
 }
 
+void driver_end_all(struct driver *d, struct task *tasks, size_t count, struct ended *spare)
+{
+    for (size_t i = 0; i < count; i++)
+        driver_drain(&tasks[i], spare);
+    for (size_t i = 0; i < count; i++) {
+        struct op_request request = {.version = OPS_VERSION, .kind = OP_REMOVE, .tag = ++d->tag, .id = tasks[i].id};
+        NEED("send", fd_send_packet(d->sock, &request, sizeof request, NULL, 0) == 0);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct op_reply reply;
+        NEED("the warden's answer", fd_recv_packet(d->sock, &reply, sizeof reply, NULL, NULL) == (ssize_t)sizeof reply);
+        NEED("remove", reply.kind == OP_REMOVE && reply.status == OP_DONE);
+        driver_drop(&tasks[i]);
+    }
+}
+
 void driver_end(struct driver *d, struct task *task, struct ended *ret)
 {
     driver_drain(task, ret);

@@ -78,6 +78,8 @@ void driver_say(struct task *task, struct keeper_message m);
 void driver_drain(struct task *task, struct ended *ret);
 /* The same, then REMOVEs. `ret` is large: allocate it statically. */
 void driver_end(struct driver *d, struct task *task, struct ended *ret);
+/* The same of several at once, whose ends don't matter: `spare` is written over. */
+void driver_end_all(struct driver *d, struct task *tasks, size_t count, struct ended *spare);
 /* All in one. */
 void driver_do(struct driver *d, const struct run *run, struct ended *ret);
 /* Only lets go of the fds. */
