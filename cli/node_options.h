@@ -1,8 +1,8 @@
 /*
- * node_options - what a node has and offers, on the command lines that start one: `up` for as long as it runs, `confine`
- * for one command. Each option becomes one of the warden's or of the agent's and is read there again; what is checked
- * here is what a person gets told at once: values that are none, paths that lead nowhere. Paths become absolute: the
- * daemons work in other folders.
+ * node_options - what a node has and offers, on the command lines that start one: `up` for as long as it runs,
+ * `confine` for one command. Each option becomes one of the warden's or of the agent's and is read there again; what is
+ * checked here is what a person gets told at once: values that are none, paths that lead nowhere. Paths become
+ * absolute: the daemons work in other folders.
  * Ownership: the words are owned: node_options_fini().
  */
 #ifndef REEVE_CLI_NODE_OPTIONS_H

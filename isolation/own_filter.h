@@ -34,7 +34,8 @@ struct own_filter {
 
 extern const struct own_filter own_filter_keeper, own_filter_zygote;
 /* A warden that starts agents, and one that only hears an agent that is there already (--socket-fd); both, when the
- * node has images, volumes or a private network to give, with what those take. An agent gets own_filter_warden in any case. */
+ * node has images, volumes or a private network to give, with what those take. An agent gets own_filter_warden in any
+ * case. */
 extern const struct own_filter own_filter_warden, own_filter_warden_alone;
 extern const struct own_filter own_filter_warden_roots, own_filter_warden_alone_roots;
 

@@ -2,12 +2,12 @@
  * The warden, once the zygote is there: everything it does is done by directory fds of the cgroup hierarchies and of
  * /proc, and by messages. No mount, no namespace, no socket of its own, no change of ids.
  *
- * A node that was configured with images, volumes or a private network needs more, and only such a node has it: mounts by descriptor, and
- * the process of a new user namespace that an id-mapped mount is mapped by. mount(2), clone3, whose flags no filter can
- * see, and every other namespace stay closed. A helper that does the mounts and ends would have to be handed a warden's
- * privileges, images and cgroups' names for each launch, and to be started each time from a process without this
- * filter; what it would take away is that a warden that was taken over can mount, while it still writes every group and
- * every id map. So the mounts are here.
+ * A node that was configured with images, volumes or a private network needs more, and only such a node has it: mounts
+ * by descriptor, and the process of a new user namespace that an id-mapped mount is mapped by. mount(2), clone3, whose
+ * flags no filter can see, and every other namespace stay closed. A helper that does the mounts and ends would have to
+ * be given the warden's privileges for each launch, by a process without this filter that lives as long as the warden;
+ * what it would take away is that a warden that was taken over can mount, while it still writes every group and every
+ * id map. So the mounts are here.
  *
  * One that starts agents has a second list, and the agent a filter of the first two above the warden's. It has no
  * privileges, but it is where the

@@ -30,7 +30,7 @@ static const char policy[] =
     "  - {from: 2026-02-01, per_hour: {cpu: 36.00, memory: 3.60, gpu: 36.00}}\n"
     "tenants:\n"
     "  acme: {quota: {cpu: 4, max_queued: 2000}, budget: {limit: 1000, period: month}, users: [root]}\n"
-    "  acme/etl: {seccomp: [trace, inline], volumes: {node-etc: ro}}\n"
+    "  acme/etl: {seccomp: [trace, inline]}\n"
     "  acme/etl/deep: {budget: {limit: 0.03, period: total}}\n"
     "  labs: {quota: {cpu: 1, generic: {gpu: 1}, max_queued: 5}, users: [root]}\n"
     "  away: {users: ['uid:4242']}\n";
@@ -90,9 +90,6 @@ static const struct {
      "1\n", NULL},
     {"a profile that is wrong", "{\"command\":[\"true\"],\"seccomp\":" DENIES("unam") "}", "failed", 126, "",
      "reeve: seccomp: syscalls[0].names: nobody here knows a system call 'unam'; it would be let through\n"},
-    {"a volume of the node",
-     "{\"command\":\"ls -d /mnt/node-etc/passwd; echo x > /mnt/node-etc/x || echo no\",\"volumes\":[{\"name\":"
-     "\"node-etc\"}]}", "succeeded", 0, "/mnt/node-etc/passwd\nno\n", NULL},
     {"nothing of the host", "{\"command\":\"cat /etc/shadow || echo none\"}", "succeeded", 0, "none\n", NULL},
 };
 
@@ -108,27 +105,6 @@ START_TEST(a_job_runs)
             ck_assert_msg(strcmp(got, want) == 0, "%s: wrote '%s', want '%s'", jobs[_i].what, got, want);
         free(got);
     }
-}
-END_TEST
-
-static int filters_of(const char *name)
-{
-    char path[64];
-    struct buf text = {0};
-    snprintf(path, sizeof path, "/proc/%d/status", (int)system_pid(name));
-    ck_assert_int_eq(file_read(path, 65536, &text, NULL), 0);
-    const char *at = strstr(buf_text(&text), "Seccomp_filters:");
-    ck_assert_ptr_nonnull(at);
-    int count = (int)strtol(at + strlen("Seccomp_filters:"), NULL, 10);
-    buf_fini(&text);
-    return count;
-}
-
-/* This node has a volume, so its warden may mount; its agent may not. */
-START_TEST(the_agent_has_a_filter_above_its_wardens)
-{
-    ck_assert_int_eq(filters_of("warden"), 1);
-    ck_assert_int_eq(filters_of("agent"), 2);
 }
 END_TEST
 
@@ -686,7 +662,6 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("flow");
     tcase_set_timeout(t, 0);
     tcase_add_loop_test(t, a_job_runs, 0, (int)COUNT_OF(jobs));
-    tcase_add_test(t, the_agent_has_a_filter_above_its_wardens);
     tcase_add_test(t, a_traced_job_becomes_a_profile);
     tcase_add_test(t, run_comes_back_every_time);
     tcase_add_test(t, a_key_makes_one_job);
