@@ -68,7 +68,10 @@ START_TEST(test_a_weight_is_the_bfq_schedulers)
         printf("skipped: this kernel has no bfq scheduler for %s: %s\n", DISK, strerror(errno));
         return;
     }
-    weigh("io.bfq.weight");
+    if (group_file(0, "io.bfq.weight")[0] != '\0')
+        weigh("io.bfq.weight");
+    else
+        printf("skipped: this kernel's bfq scheduler knows no groups\n");
     ck_assert(set_machine(path, "none"));
 }
 END_TEST
