@@ -237,7 +237,7 @@ static const struct field snap_node_rows[] = {
 static const struct fields snap_node_fields = FIELDS_TABLE("snapshot node", snapshot_node, snap_node_rows);
 static const struct field snap_account_rows[] = {
     FIELD_ROW(snapshot_account, 1, "name", FIELD_STR, name),
-    FIELD_ROW(snapshot_account, 2, "limit", FIELD_MONEY, limit_micros),
+    FIELD_ROW(snapshot_account, 2, "limit", FIELD_MONEY, limit_micros, .flags = FIELD_UNBOUNDED),
     FIELD_ROW(snapshot_account, 3, "spent", FIELD_I64, spent_micros),
     FIELD_ROW(snapshot_account, 4, "carried", FIELD_MONEY, carried_micros),
     FIELD_ROW(snapshot_account, 5, "from", FIELD_I64, from_utc_us),
@@ -247,12 +247,27 @@ static const struct field snap_account_rows[] = {
 };
 static const struct fields snap_account_fields =
     FIELDS_TABLE("snapshot account", snapshot_account, snap_account_rows);
+static const struct field snap_budget_rows[] = {
+    FIELD_ROW(snapshot_budget, 1, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(snapshot_budget, 2, "budget", FIELD_STR, budget),
+    FIELD_ROW(snapshot_budget, 3, "since", FIELD_I64, since_utc_us),
+};
+static const struct fields snap_budget_fields = FIELDS_TABLE("snapshot budget", snapshot_budget, snap_budget_rows);
+static const struct field snap_adjusted_rows[] = {
+    FIELD_ROW(snapshot_adjusted, 1, "key", FIELD_STR, key),
+    FIELD_ROW(snapshot_adjusted, 2, "hash", FIELD_U64, hash),
+};
+static const struct fields snap_adjusted_fields =
+    FIELDS_TABLE("snapshot adjusted", snapshot_adjusted, snap_adjusted_rows);
 static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 1, "seq", FIELD_U64, seq),
     FIELD_ROW(fact_snapshot_cell, 2, "term", FIELD_U64, term),
     FIELD_ROW(fact_snapshot_cell, 3, "next_job", FIELD_U64, next_job),
     FIELD_ROW(fact_snapshot_cell, 4, "nodes", FIELD_LIST, nodes, .of = &snap_node_fields, .max = 100000),
     FIELD_ROW(fact_snapshot_cell, 5, "accounts", FIELD_LIST, accounts, .of = &snap_account_fields,
+              .max = 10000000),
+    FIELD_ROW(fact_snapshot_cell, 6, "budgets", FIELD_LIST, budgets, .of = &snap_budget_fields, .max = 10000000),
+    FIELD_ROW(fact_snapshot_cell, 7, "adjusted", FIELD_LIST, adjusted, .of = &snap_adjusted_fields,
               .max = 10000000),
 };
 

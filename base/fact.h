@@ -208,6 +208,8 @@ struct fact_snapshot_cell {
     uint64_t seq, term, next_job;
     struct list nodes;            /* struct snapshot_node */
     struct list accounts;         /* struct snapshot_account */
+    struct list budgets;          /* struct snapshot_budget */
+    struct list adjusted;         /* struct snapshot_adjusted */
 };
 struct snapshot_node { struct fact_node node; bool drained, lost; char *drain_reason; };
 struct snapshot_account {
@@ -215,8 +217,12 @@ struct snapshot_account {
     int64_t limit_micros, spent_micros;
     int64_t carried_micros, from_utc_us, to_utc_us;
     char *resource;
-    uint32_t crossed;             /* bit i: threshold i of its rule has been passed */
+    uint32_t crossed;             /* bit i: threshold i of its rule was passed; 16 + i: fell back, to be said */
 };
+/* Since when there has been a budget; what it had left before then isn't carried. */
+struct snapshot_budget { char *tenant, *budget; int64_t since_utc_us; };
+/* A key under which something was posted, and what. */
+struct snapshot_adjusted { char *key; uint64_t hash; };
 
 struct fact {
     uint32_t kind;      /* enum fact_kind */

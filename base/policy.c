@@ -157,6 +157,8 @@ const struct fields zone_table_fields = FIELDS_TABLE("zone", zone_table, zone_ro
 static const struct field limit_rows[] = {
     FIELD_ROW(account_limit, 1, "account", FIELD_STR, account),
     FIELD_ROW(account_limit, 2, "limit", FIELD_MONEY, limit_micros, .flags = FIELD_UNBOUNDED),
+    FIELD_ROW(account_limit, 3, "from_utc_us", FIELD_I64, from_utc_us),
+    FIELD_ROW(account_limit, 4, "to_utc_us", FIELD_I64, to_utc_us),
 };
 const struct fields account_limit_fields = FIELDS_TABLE("account limit", account_limit, limit_rows);
 

@@ -62,8 +62,8 @@ struct budget_rule {
     int64_t limit_micros;
     uint32_t period;          /* enum period_kind */
     char *zone;               /* IANA name, whose midnights begin its periods; NULL = UTC */
-    int64_t from_utc_us;      /* custom: a first day; fixed: the window, half-open */
-    int64_t to_utc_us;
+    int64_t from_utc_us;      /* custom: a first day; fixed: the window, half-open. As days: the UTC midnight that is */
+    int64_t to_utc_us;        /* written here stands for the midnight of that day in `zone` */
     uint32_t every_days;      /* custom */
     uint32_t carry;           /* enum carry_kind */
     int64_t carry_max_micros; /* capped */
@@ -173,6 +173,7 @@ struct policy_change {
 struct account_limit {
     char *account;
     int64_t limit_micros;          /* -1 = none */
+    int64_t from_utc_us, to_utc_us; /* its period, which another zone begins elsewhere; see fact_budget_opened */
 };
 #define VOLUME_READ "ro"
 #define VOLUME_WRITE "rw"

@@ -9,7 +9,7 @@ static const char *const verdict_names[LEDGER_VERDICT_COUNT] = {
     [LEDGER_FITS] = "fits",           [LEDGER_NO_TENANT] = "no_tenant", [LEDGER_QUOTA] = "quota",
     [LEDGER_QUEUE_FULL] = "queue_full", [LEDGER_BUDGET] = "budget",       [LEDGER_NO_HOLD] = "no_hold",
     [LEDGER_DUPLICATE] = "duplicate", [LEDGER_OVERRUN] = "overrun",     [LEDGER_BAD] = "bad",
-    [LEDGER_IN_USE] = "in_use",
+    [LEDGER_IN_USE] = "in_use",       [LEDGER_NO_ACCOUNT] = "no_account",
 };
 const struct names ledger_verdict_names = {verdict_names, LEDGER_VERDICT_COUNT};
 
@@ -35,8 +35,20 @@ int ledger_new(struct ledger **ret, struct err *err)
     return 0;
 }
 
+void ledger_money_free(struct money_hold *m)
+{
+    free(m->accounts);
+    free(m->times);
+    *m = (struct money_hold){0};
+}
+
 void ledger_node_free(struct node *n)
 {
+    struct snapshot_budget *since = n->since.v;
+    for (size_t i = 0; i < n->since.count; i++) {
+        free(since[i].budget);
+    }
+    free(since);
     fields_clear(&tenant_rule_fields, &n->rule);
     fields_clear(&resources_fields, &n->used);
     fields_clear(&resources_fields, &n->recount);
@@ -51,13 +63,17 @@ void ledger_free(struct ledger *l)
     size_t at = 0;
     for (struct hold *h; (h = map_each(&l->holds, &at)) != NULL;) {
         fields_clear(&resources_fields, &h->need);
+        ledger_money_free(&h->now);
+        ledger_money_free(&h->before);
         free(h);
     }
     at = 0;
     for (struct account *a; (a = map_each(&l->accounts, &at)) != NULL;) {
         free(a->name);
+        free(a->resource);
         free(a);
     }
+    ledger_budgets_free(l);
     at = 0;
     for (struct node *n; (n = map_each(&l->nodes, &at)) != NULL;) {
         ledger_node_free(n);
@@ -86,24 +102,6 @@ struct hold *ledger_hold(const struct ledger *l, struct attempt_id id)
 
 /* ---- accounts ---------------------------------------------------------------------------------------------- */
 
-enum ledger_verdict ledger_new_limit(const struct ledger *l, const char *name, int64_t *ret_limit)
-{
-    char buffer[LEDGER_TENANT_MAX];
-    const char *tenant = ledger_account_tenant(name, buffer);
-    if (!tenant) {
-        return LEDGER_BAD; /* a job's account is never made by a hold */
-    }
-    const struct node *n = ledger_node(l, tenant);
-    if (!n) {
-        return LEDGER_NO_TENANT;
-    }
-    /* "/@total" is held on always; it has a limit only when the rule speaks of it. For every other name the rule's
-     * limit counts, whatever the period: a name that doesn't fit the rule must not open a way around it. */
-    bool bare_total = strcmp(name, LEDGER_ROOT_TOTAL) == 0 && !ledger_budget_is_total(&n->rule.budget);
-    *ret_limit = n->rule.budget.present && !bare_total ? n->rule.budget.limit_micros : -1;
-    return LEDGER_FITS;
-}
-
 struct account *ledger_account_add(struct ledger *l, const char *name, int64_t limit)
 {
     struct account *a = calloc(1, sizeof *a);
@@ -111,6 +109,8 @@ struct account *ledger_account_add(struct ledger *l, const char *name, int64_t l
         abort();
     }
     a->limit = limit;
+    a->from_utc_us = INT64_MIN;
+    a->to_utc_us = INT64_MAX;
     map_put(&l->accounts, a->name, strlen(a->name), a);
     return a;
 }
@@ -120,23 +120,8 @@ void ledger_account_remove(struct ledger *l, struct account *a)
     BUG(a->held != 0);
     map_remove(&l->accounts, a->name, strlen(a->name));
     free(a->name);
+    free(a->resource);
     free(a);
-}
-
-int ledger_accounts(const struct ledger *l, const struct strs *path, int64_t utc_us, struct strs *ret)
-{
-    for (size_t i = 0; i < path->count; i++) {
-        const struct node *n = ledger_node(l, path->v[i]);
-        if (!n) {
-            return -ENOENT;
-        }
-        char name[LEDGER_ACCOUNT_MAX];
-        if (n->rule.budget.present && ledger_tenant_account(n->rule.path, n->rule.budget.period, utc_us, name) &&
-            strs_add(ret, name) < 0) {
-            return -ENOMEM;
-        }
-    }
-    return ledger_budget_is_total(&l->root->rule.budget) ? 0 : strs_add(ret, LEDGER_ROOT_TOTAL);
 }
 
 bool ledger_path(const struct ledger *l, const char *tenant, struct strs *ret)

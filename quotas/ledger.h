@@ -3,29 +3,33 @@
  * commit function keeps in Redis. The scheduler's core decides on it; the tests hold the Lua code against it.
  *
  * Nodes:     the tenant tree, path-named, root "/" always there.
- * Accounts:  money. "acme/etl@2026-11" is a tenant's budget in one period, "job:812" a job's own budget.
- *            Money is held on: every tenant of the path that has a budget rule, in the period of that rule, leaf
- *            first; then always "/@total", so that all that was ever spent is in one place; then the job's own
- *            account, if it has one. A tenant without a rule has no account: nothing is asked of it.
- *            A tenant's account comes into being with the first hold on it and takes the limit of the rule of that
- *            moment; "/@total" has no limit (-1) unless the root's rule is of period "total". A change of policy
- *            rewrites the limit of the current period's account; the accounts of other periods stay as they are.
+ * Accounts:  "acme/etl@2026-11" is a tenant's budget in one period, "acme/etl#gpu@2026-11" that of its budget named
+ *            gpu, "job:812" a job's own. Money is held on: every budget of money of every tenant of the path, in the
+ *            present period of that budget, leaf first; then always "/@total", so that all that was ever spent is in
+ *            one place; then the job's own account, if it has one. A tenant without a budget has no account: nothing
+ *            is asked of it. Budgets of a resource's time hold that instead, each its own amount (micro-unit-hours).
+ *            A tenant's account comes into being by budget.opened alone, which names its limit; nothing can be held
+ *            on one that isn't there. "/@total" has no limit (-1) unless the root's money has a budget of period
+ *            "total"; a soft budget has none either. A change of policy names the new limits of accounts.
+ *            An account with a limit takes nothing new outside of its period (a fixed window, a custom one's begin).
  *            A job's account lives from job.submitted (spec.budget > 0) to the fact that says job_done.
  * Holds:     one per live attempt: what was spent so far, what is held now, on which accounts. Renewing and settling
  *            post the growth of the cumulative cost to the accounts of the old hold.
+ * Adjusted:  a credit or another adjustment posts to `spent` alone; under one key of a tenant only once.
  * Queued:    tasks that have no live attempt and are not final. Tasks held by a person count too (they can be
  *            cancelled from there, and keep their place), so task.held and task.released change nothing here.
  * Limits:    a quota of 0 is no limit. An amount that would grow beyond 2^53 - 1 is refused as "bad".
  * Ownership: the ledger owns everything; callers keep paths and attempt ids, never pointers.
  * Purity:    pure.
- * Invariant: at every account  limit = spent + held + free;  free < 0 only after a limit was lowered, and then
- *            nothing new is admitted. held of an account = sum of the live holds naming it. Use of a tenant =
+ * Invariant: at every account  limit = spent + held + free;  free < 0 only after a limit was lowered or something
+ *            was adjusted, and then nothing new is admitted; spent < 0 only by credits. held of an account = sum of the live holds naming it. Use of a tenant =
  *            sum over live holds below it. ledger_verify() recounts.
  */
 #ifndef REEVE_QUOTAS_LEDGER_H
 #define REEVE_QUOTAS_LEDGER_H
 
 #include "base/fact.h"
+#include "quotas/ledger_names.h"
 
 struct ledger;
 
@@ -37,10 +41,11 @@ enum ledger_verdict {
     LEDGER_QUEUE_FULL,    /* max_queued */
     LEDGER_BUDGET,        /* free money of an account */
     LEDGER_NO_HOLD,       /* renew or settle of an attempt that holds nothing (already settled) */
-    LEDGER_DUPLICATE,     /* hold that is already there */
+    LEDGER_DUPLICATE,     /* hold, account or key of an adjustment that is already there */
     LEDGER_OVERRUN,       /* settles more than was held */
     LEDGER_BAD,           /* negative or too large amounts, or a fact that contradicts the state */
     LEDGER_IN_USE,        /* a tenant can't be removed: it has live attempts, queued tasks, or children */
+    LEDGER_NO_ACCOUNT,    /* some account isn't open */
     LEDGER_VERDICT_COUNT
 };
 extern const struct names ledger_verdict_names; /* "fits", "no_tenant", "quota", "queue_full", "budget", … */
@@ -49,8 +54,9 @@ extern const struct names ledger_verdict_names; /* "fits", "no_tenant", "quota",
 struct ledger_blocker {
     uint32_t verdict;
     const char *where;    /* tenant path or account name; borrowed from the ledger (until it changes) or the fact */
-    const char *resource; /* "cpu", …, "running", "queued", or NULL for money */
-    int64_t limit, used, held, need; /* money: limit, spent, held, need in micro-units; quota: limit, used, 0, need */
+    const char *resource; /* "cpu", …, "running", "queued", or NULL for money; LEDGER_BUDGET: whose time, or NULL */
+    int64_t limit, used, held, need; /* budget: limit, spent, held, need in micro-units; quota: limit, used, 0, need */
+    bool closed;          /* LEDGER_BUDGET: its period isn't now, whatever is free */
 };
 
 int ledger_new(struct ledger **ret, struct err *err) MUST_USE;
@@ -61,12 +67,38 @@ enum ledger_verdict ledger_check(const struct ledger *l, const struct fact *fact
 /* All blockers, leaf to root, quota before money; returns how many there are (may exceed max). */
 size_t ledger_blockers(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret, size_t max);
 /* Applies the effect of a committed fact: policy.set, job.submitted, tasks.cancelled, task.held/released,
- * attempt.placed, hold.renewed, attempt.ended, snapshot.*; all others are no-ops. Never fails (a fact is final);
- * lack of memory aborts. */
+ * attempt.placed, hold.renewed, attempt.ended, budget.*, ledger.adjusted, snapshot.*; all others are no-ops. Never
+ * fails (a fact is final); lack of memory aborts. */
 void ledger_apply(struct ledger *l, const struct fact *fact);
-/* Undo of a tentative attempt.placed or hold.renewed applied last for this attempt, for decide()'s own planning.
- * One step per attempt: after it the ledger is as it was before that fact, whatever other attempts did since. */
+/* Undo of a tentative attempt.placed or hold.renewed applied last for this attempt, or of a budget.opened that nothing
+ * holds on, for decide()'s own planning. One step per attempt: after it the ledger is as it was before that fact,
+ * whatever other attempts did since. */
 void ledger_revert(struct ledger *l, const struct fact *fact);
+
+/* ---- budgets ---- */
+/* One budget at an instant, borrowed from the ledger. */
+struct ledger_budget {
+    const char *tenant;
+    const struct budget_rule *rule;  /* NULL: "/@total", which needs none */
+    struct period period;
+    char account[LEDGER_ACCOUNT_MAX];
+};
+/* Every budget along a path, leaf first, "/@total" last; false to stop. -ENOENT: no such tenant. */
+int ledger_each_budget(const struct ledger *l, const struct strs *path, int64_t utc_us,
+                       bool (*fn)(const struct ledger_budget *budget, void *arg), void *arg) MUST_USE;
+/* The fact that opens an account, with what it carries over. false: it is open, or no budget has it at this instant. */
+bool ledger_opening(const struct ledger *l, const char *account, int64_t utc_us, struct fact *ret);
+/* The same for the first account that an attempt.placed or hold.renewed names and that isn't open. */
+bool ledger_opening_for(const struct ledger *l, const struct fact *hold, struct fact *ret);
+/* The zone that a policy named, NULL when it isn't known: UTC. */
+const struct zone_table *ledger_zone(const struct ledger *l, const char *name);
+/* By tenant, then as its rule has them. */
+void ledger_each_since(const struct ledger *l, bool (*fn)(const struct snapshot_budget *since, void *arg), void *arg);
+/* In any order. */
+bool ledger_each_zone(const struct ledger *l, bool (*fn)(const struct zone_table *zone, void *arg), void *arg);
+/* Fills change->limits: the accounts that are open at this instant and stand otherwise than the policy after this
+ * change says. */
+void ledger_new_limits(const struct ledger *l, struct policy_change *change, int64_t utc_us);
 
 struct tenant_view {
     const struct tenant_rule *rule;
@@ -79,14 +111,17 @@ struct tenant_view {
 bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, struct tenant_view *ret);
 /* Walks tenants in path order; false to stop. */
 void ledger_each_tenant(const struct ledger *l, bool (*fn)(const struct tenant_rule *rule, void *arg), void *arg);
-struct account_view { const char *name; int64_t limit_micros, spent_micros, held_micros; };
+struct account_view {
+    const char *name, *resource;     /* whose time; NULL = money */
+    int64_t limit_micros, spent_micros, held_micros, carried_micros;
+    int64_t from_utc_us, to_utc_us;
+    uint32_t crossed;
+};
 bool ledger_account(const struct ledger *l, const char *name, struct account_view *ret);
 void ledger_each_account(const struct ledger *l, bool (*fn)(const struct account_view *view, void *arg), void *arg);
-/* Free money along the accounts: the smallest free, INT64_MAX when none has a limit. */
-int64_t ledger_free_along(const struct ledger *l, const struct strs *accounts);
 /* leaf, …, "/" into ret (caller owns). false: no such tenant. */
 bool ledger_path(const struct ledger *l, const char *tenant, struct strs *ret);
-/* The budget accounts along a path at an instant, leaf first. */
+/* The accounts along a path on which money is held at an instant, leaf first. */
 int ledger_accounts(const struct ledger *l, const struct strs *path, int64_t utc_us, struct strs *ret) MUST_USE;
 /* Recounts every invariant; -EUCLEAN and the first difference in err. */
 int ledger_verify(const struct ledger *l, struct err *err) MUST_USE;

@@ -51,54 +51,64 @@ static void use_take(struct resources *used, const struct resources *need)
 
 /* ---- money ------------------------------------------------------------------------------------------------- */
 
-static struct account *account_for_hold(struct ledger *l, const char *name)
+static void *array_of(size_t count, size_t size)
+{
+    void *array = count > 0 ? calloc(count, size) : NULL;
+    if (count > 0 && !array) {
+        abort();
+    }
+    return array;
+}
+
+static struct account *account_must(const struct ledger *l, const char *name)
 {
     struct account *a = ledger_account_find(l, name);
-    if (!a) {
-        int64_t limit;
-        enum ledger_verdict verdict = ledger_new_limit(l, name, &limit);
-        BUG(verdict != LEDGER_FITS);
-        a = ledger_account_add(l, name, limit);
-    }
-    a->taken++;
+    BUG(!a);
     return a;
 }
 
-static void money_take(struct ledger *l, struct money_hold *m, const struct strs *accounts, int64_t micros)
+/* `m` holds nothing yet; its `spent` stays. */
+static void money_take(struct ledger *l, struct money_hold *m, const struct strs *accounts, int64_t micros,
+                       const struct list *times)
 {
-    BUG(accounts->count > LEDGER_ACCOUNTS_MAX);
+    BUG(accounts->count > LEDGER_ACCOUNTS_MAX || times->count > LEDGER_ACCOUNTS_MAX);
+    const struct time_hold *time = times->v;
     m->held = micros;
     m->accounts_count = accounts->count;
+    m->accounts = array_of(accounts->count, sizeof(struct account *));
+    m->times_count = times->count;
+    m->times = array_of(times->count, sizeof(struct time_part));
     for (size_t i = 0; i < accounts->count; i++) {
-        m->accounts[i] = account_for_hold(l, accounts->v[i]);
+        m->accounts[i] = account_must(l, accounts->v[i]);
         m->accounts[i]->held += micros;
+    }
+    for (size_t i = 0; i < times->count; i++) {
+        m->times[i] = (struct time_part){account_must(l, time[i].account), time[i].spent, time[i].hold};
+        m->times[i].account->held += time[i].hold;
     }
 }
 
-/* Back to before money_take(): an account that came with it goes with it. */
-static void money_untake(struct ledger *l, const struct money_hold *m)
+static void post(struct account *a, int64_t spent, int64_t held)
 {
-    for (size_t i = 0; i < m->accounts_count; i++) {
-        struct account *a = m->accounts[i];
-        a->held -= m->held;
-        if (--a->taken == 0) {
-            ledger_account_remove(l, a);
-        }
-    }
+    a->spent += spent;
+    a->held += held;
+    BUG(a->held < 0);
 }
 
 /* The growth of the cumulative cost goes to spent, what was held comes back. */
-static void money_settle(struct money_hold *m, int64_t spent_micros)
+static void money_settle(const struct money_hold *m, int64_t spent_micros, const struct list *times)
 {
+    const struct time_hold *time = times->v;
     int64_t delta = spent_micros - m->spent;
-    BUG(delta < 0 || delta > m->held);
+    BUG(delta < 0 || delta > m->held || times->count != m->times_count);
     for (size_t i = 0; i < m->accounts_count; i++) {
-        m->accounts[i]->spent += delta;
-        m->accounts[i]->held -= m->held;
-        BUG(m->accounts[i]->held < 0);
+        post(m->accounts[i], delta, -m->held);
     }
-    m->spent = spent_micros;
-    m->held = 0;
+    for (size_t i = 0; i < m->times_count; i++) {
+        const struct time_part *part = &m->times[i];
+        BUG(time[i].spent < part->spent || time[i].spent - part->spent > part->held);
+        post(part->account, time[i].spent - part->spent, -part->held);
+    }
 }
 
 /* ---- holds ------------------------------------------------------------------------------------------------- */
@@ -133,6 +143,8 @@ static void hold_remove(struct ledger *l, struct hold *h)
     }
     map_remove(&l->holds, &h->id, sizeof h->id);
     fields_clear(&resources_fields, &h->need);
+    ledger_money_free(&h->now);
+    ledger_money_free(&h->before);
     free(h);
 }
 
@@ -160,7 +172,6 @@ static void job_account_open(struct ledger *l, uint64_t job, int64_t limit, int6
     if (limit > 0 && !ledger_account_find(l, ledger_job_account(job, name))) {
         struct account *a = ledger_account_add(l, name, limit);
         a->spent = spent;
-        a->taken = 1;
     }
 }
 
@@ -179,24 +190,26 @@ static void placed_apply(struct ledger *l, const struct fact_placed *f)
 {
     queued_take(l, &f->path, 1);
     struct hold *h = hold_add(l, f->id, &f->path, &f->resources);
-    money_take(l, &h->now, &f->accounts, f->hold_micros);
+    money_take(l, &h->now, &f->accounts, f->hold_micros, &f->times);
 }
 
 static void renewed_apply(struct ledger *l, const struct fact_renewed *f)
 {
     struct hold *h = ledger_hold(l, f->id);
     BUG(!h);
+    ledger_money_free(&h->before);
     h->before = h->now;
     h->renewed = true;
-    money_settle(&h->now, f->spent_micros);
-    money_take(l, &h->now, &f->accounts, f->hold_micros);
+    h->now = (struct money_hold){.spent = f->spent_micros};
+    money_settle(&h->before, f->spent_micros, &f->times_settled);
+    money_take(l, &h->now, &f->accounts, f->hold_micros, &f->times);
 }
 
 static void ended_apply(struct ledger *l, const struct fact_ended *f)
 {
     struct hold *h = ledger_hold(l, f->id);
     BUG(!h);
-    money_settle(&h->now, f->spent_micros);
+    money_settle(&h->now, f->spent_micros, &f->times_settled);
     for (size_t i = 0; f->next != NEXT_FINAL && i < h->path_count; i++) {
         h->path[i]->queued++;
     }
@@ -226,9 +239,15 @@ static void snapshot_account_apply(struct ledger *l, const struct snapshot_accou
     if (!a) {
         a = ledger_account_add(l, s->name, s->limit_micros);
     }
+    if (str_set(&a->resource, s->resource) < 0) {
+        abort();
+    }
     a->limit = s->limit_micros;
     a->spent = s->spent_micros;
-    a->taken = MAX(a->taken, 1);
+    a->carried = s->carried_micros;
+    a->from_utc_us = s->from_utc_us;
+    a->to_utc_us = s->to_utc_us;
+    a->crossed = s->crossed;
 }
 
 /* Every task is finished (in `ended`), live (a hold), or queued: so the queue is what is left of the total. */
@@ -251,10 +270,20 @@ static void snapshot_job_apply(struct ledger *l, const struct fact_snapshot_job 
         waiting--;
         struct attempt_id id = {f->submitted.job, t->task, t->epoch};
         struct hold *h = hold_add(l, id, &f->submitted.path, &f->submitted.spec.resources);
-        money_take(l, &h->now, &t->accounts, t->hold_micros);
         h->now.spent = t->spent_micros;
+        money_take(l, &h->now, &t->accounts, t->hold_micros, &t->times);
     }
     queued_add(l, &f->submitted.path, waiting);
+}
+
+static void snapshot_cell_apply(struct ledger *l, const struct fact_snapshot_cell *f)
+{
+    for (size_t i = 0; i < f->accounts.count; i++) {
+        snapshot_account_apply(l, &((const struct snapshot_account *)f->accounts.v)[i]);
+    }
+    for (size_t i = 0; i < f->budgets.count; i++) {
+        ledger_since_restore(l, &((const struct snapshot_budget *)f->budgets.v)[i]);
+    }
 }
 
 void ledger_apply(struct ledger *l, const struct fact *fact)
@@ -267,27 +296,45 @@ void ledger_apply(struct ledger *l, const struct fact *fact)
     case FACT_HOLD_RENEWED: renewed_apply(l, &fact->renewed); break;
     case FACT_ATTEMPT_ENDED: ended_apply(l, &fact->ended); break;
     case FACT_SNAPSHOT_JOB: snapshot_job_apply(l, &fact->snapshot_job); break;
-    case FACT_SNAPSHOT_CELL:
-        for (size_t i = 0; i < fact->snapshot_cell.accounts.count; i++) {
-            snapshot_account_apply(l, &((const struct snapshot_account *)fact->snapshot_cell.accounts.v)[i]);
-        }
-        break;
+    case FACT_BUDGET_OPENED: ledger_opened_apply(l, &fact->budget_opened); break;
+    case FACT_SNAPSHOT_CELL: snapshot_cell_apply(l, &fact->snapshot_cell); break;
     default: break;
     }
 }
 
 /* ---- undo -------------------------------------------------------------------------------------------------- */
 
-static void renewed_revert(struct ledger *l, struct hold *h)
+/* Back to before money_take(). */
+static void money_untake(const struct money_hold *m)
+{
+    for (size_t i = 0; i < m->accounts_count; i++) {
+        post(m->accounts[i], 0, -m->held);
+    }
+    for (size_t i = 0; i < m->times_count; i++) {
+        post(m->times[i].account, 0, -m->times[i].held);
+    }
+}
+
+/* Back to before money_settle(). */
+static void money_unsettle(const struct money_hold *m, int64_t spent_micros, const struct list *times)
+{
+    const struct time_hold *time = times->v;
+    for (size_t i = 0; i < m->accounts_count; i++) {
+        post(m->accounts[i], m->spent - spent_micros, m->held);
+    }
+    for (size_t i = 0; i < m->times_count; i++) {
+        post(m->times[i].account, m->times[i].spent - time[i].spent, m->times[i].held);
+    }
+}
+
+static void renewed_revert(struct hold *h, const struct fact_renewed *f)
 {
     BUG(!h->renewed);
-    int64_t delta = h->now.spent - h->before.spent;
-    for (size_t i = 0; i < h->before.accounts_count; i++) {
-        h->before.accounts[i]->spent -= delta;
-        h->before.accounts[i]->held += h->before.held;
-    }
-    money_untake(l, &h->now);
+    money_untake(&h->now);
+    money_unsettle(&h->before, f->spent_micros, &f->times_settled);
+    ledger_money_free(&h->now);
     h->now = h->before;
+    h->before = (struct money_hold){0};
     h->renewed = false;
 }
 
@@ -296,12 +343,14 @@ void ledger_revert(struct ledger *l, const struct fact *fact)
     if (fact->kind == FACT_ATTEMPT_PLACED) {
         struct hold *h = ledger_hold(l, fact->placed.id);
         BUG(!h || h->renewed);
-        money_untake(l, &h->now);
+        money_untake(&h->now);
         hold_remove(l, h);
         queued_add(l, &fact->placed.path, 1);
     } else if (fact->kind == FACT_HOLD_RENEWED) {
         struct hold *h = ledger_hold(l, fact->renewed.id);
         BUG(!h);
-        renewed_revert(l, h);
+        renewed_revert(h, &fact->renewed);
+    } else if (fact->kind == FACT_BUDGET_OPENED) {
+        ledger_account_remove(l, account_must(l, fact->budget_opened.account));
     }
 }

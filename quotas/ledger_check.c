@@ -48,45 +48,68 @@ static bool is_amount(int64_t micros)
 
 /* ---- money ------------------------------------------------------------------------------------------------- */
 
-/* An account as a hold would find it: there, or about to be made. */
-struct purse {
+/* What is asked of one account. */
+struct claim {
     const char *name;
-    int64_t limit, spent, held;
+    int64_t micros;
+};
+/* What is asked of all: one amount of money of each account, then time, each its own. */
+struct claims {
+    const struct strs *accounts;
+    int64_t micros;
+    const struct list *times; /* struct time_hold */
+    int64_t at_utc_us;
 };
 
-static enum ledger_verdict purse_of(const struct ledger *l, const char *name, struct purse *ret)
+static size_t claims_count(const struct claims *c)
 {
-    const struct account *a = ledger_account_find(l, name);
-    if (a) {
-        *ret = (struct purse){a->name, a->limit, a->spent, a->held};
-        return LEDGER_FITS;
+    return c->accounts->count + c->times->count;
+}
+
+static struct claim claim_at(const struct claims *c, size_t i)
+{
+    if (i < c->accounts->count) {
+        return (struct claim){c->accounts->v[i], c->micros};
     }
-    *ret = (struct purse){.name = name};
-    return ledger_new_limit(l, name, &ret->limit);
+    const struct time_hold *t = &((const struct time_hold *)c->times->v)[i - c->accounts->count];
+    return (struct claim){t->account, t->hold};
 }
 
 /* What a renewal gives back to the accounts of the old hold before it asks again: held - freed, spent + settled. */
 struct returned {
     const struct money_hold *from; /* NULL: a first hold, nothing comes back */
     int64_t settled;
+    const struct list *times_settled;
 };
 
-static void purse_return(struct purse *p, struct returned back)
+/* An account as the claim would find it. */
+struct purse {
+    int64_t spent, held;
+};
+
+static struct purse purse_of(const struct account *a, struct returned back)
 {
+    struct purse p = {a->spent, a->held};
     for (size_t i = 0; back.from && i < back.from->accounts_count; i++) {
-        if (strcmp(back.from->accounts[i]->name, p->name) == 0) {
-            p->held -= back.from->held;
-            p->spent += back.settled;
-            return;
+        if (back.from->accounts[i] == a) {
+            return (struct purse){p.spent + back.settled, p.held - back.from->held};
         }
     }
+    for (size_t i = 0; back.from && i < back.from->times_count; i++) {
+        const struct time_part *part = &back.from->times[i];
+        if (part->account == a) {
+            int64_t spent = ((const struct time_hold *)back.times_settled->v)[i].spent;
+            return (struct purse){p.spent + spent - part->spent, p.held - part->held};
+        }
+    }
+    return p;
 }
 
-static bool strs_repeat(const struct strs *s)
+static bool claims_repeat(const struct claims *c)
 {
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < claims_count(c); i++) {
         for (size_t k = 0; k < i; k++) {
-            if (strcmp(s->v[i], s->v[k]) == 0) {
+            if (strcmp(claim_at(c, i).name, claim_at(c, k).name) == 0) {
                 return true;
             }
         }
@@ -94,23 +117,31 @@ static bool strs_repeat(const struct strs *s)
     return false;
 }
 
-/* Whatever keeps these accounts from being held on at all, before any question of limits. */
-static bool accounts_refused(const struct ledger *l, const struct strs *accounts, int64_t micros,
-                             struct returned back, struct blocker_sink *sink)
+static bool claims_are_sound(const struct claims *c)
 {
-    if (!is_amount(micros) || accounts->count > LEDGER_ACCOUNTS_MAX || strs_repeat(accounts)) {
+    bool sound = is_amount(c->micros) && c->accounts->count <= LEDGER_ACCOUNTS_MAX &&
+                 c->times->count <= LEDGER_ACCOUNTS_MAX;
+    for (size_t i = 0; sound && i < claims_count(c); i++) {
+        struct claim claim = claim_at(c, i);
+        sound = claim.name && is_amount(claim.micros);
+    }
+    return sound && !claims_repeat(c);
+}
+
+/* Whatever keeps these accounts from being held on at all, before any question of limits. */
+static bool claims_refused(const struct ledger *l, const struct claims *c, struct returned back,
+                           struct blocker_sink *sink)
+{
+    if (!claims_are_sound(c)) {
         refuse(sink, LEDGER_BAD, NULL);
         return true;
     }
-    for (size_t i = 0; i < accounts->count; i++) {
-        struct purse p;
-        enum ledger_verdict verdict = purse_of(l, accounts->v[i], &p);
-        if (verdict == LEDGER_FITS) {
-            purse_return(&p, back);
-            verdict = p.spent + p.held + micros > LEDGER_COUNT_MAX ? LEDGER_BAD : LEDGER_FITS;
-        }
-        if (verdict != LEDGER_FITS) {
-            refuse(sink, verdict, accounts->v[i]);
+    for (size_t i = 0; i < claims_count(c); i++) {
+        struct claim claim = claim_at(c, i);
+        const struct account *a = ledger_account_find(l, claim.name);
+        struct purse p = a ? purse_of(a, back) : (struct purse){0};
+        if (!a || p.spent + p.held + claim.micros > LEDGER_COUNT_MAX) {
+            refuse(sink, a ? LEDGER_BAD : LEDGER_NO_ACCOUNT, claim.name);
             return true;
         }
     }
@@ -119,18 +150,21 @@ static bool accounts_refused(const struct ledger *l, const struct strs *accounts
 
 /* A first hold needs free >= ask, also when it asks for nothing: below zero nothing new is admitted. A renewal that
  * asks for nothing may go on. */
-static void money_blockers(const struct ledger *l, const struct strs *accounts, int64_t micros, struct returned back,
+static void money_blockers(const struct ledger *l, const struct claims *c, struct returned back,
                            struct blocker_sink *sink)
 {
-    for (size_t i = 0; i < accounts->count; i++) {
-        struct purse p;
-        if (purse_of(l, accounts->v[i], &p) != LEDGER_FITS) {
-            continue; /* refused above */
-        }
-        purse_return(&p, back);
-        bool asks = micros > 0 || !back.from;
-        struct ledger_blocker blocker = {LEDGER_BUDGET, p.name, NULL, p.limit, p.spent, p.held, micros};
-        if (p.limit >= 0 && asks && p.limit - p.spent - p.held < micros && ledger_blocked(sink, blocker)) {
+    for (size_t i = 0; i < claims_count(c); i++) {
+        struct claim claim = claim_at(c, i);
+        const struct account *a = ledger_account_find(l, claim.name);
+        struct purse p = purse_of(a, back);
+        bool asks = claim.micros > 0 || !back.from;
+        struct ledger_blocker blocker = {
+            .verdict = LEDGER_BUDGET, .where = a->name, .resource = a->resource, .limit = a->limit, .used = p.spent,
+            .held = p.held, .need = claim.micros,
+            .closed = c->at_utc_us < a->from_utc_us || c->at_utc_us >= a->to_utc_us,
+        };
+        if (a->limit >= 0 && asks && (blocker.closed || a->limit - p.spent - p.held < claim.micros) &&
+            ledger_blocked(sink, blocker)) {
             return;
         }
     }
@@ -157,8 +191,9 @@ static bool quota_blocked(const struct node *n, const char *resource, uint64_t l
     if (limit == 0 || used + need <= limit) {
         return false;
     }
-    return ledger_blocked(sink, (struct ledger_blocker){LEDGER_QUOTA, n->rule.path, resource, (int64_t)limit,
-                                                        (int64_t)used, 0, (int64_t)need});
+    return ledger_blocked(sink, (struct ledger_blocker){.verdict = LEDGER_QUOTA, .where = n->rule.path,
+                                                        .resource = resource, .limit = (int64_t)limit,
+                                                        .used = (int64_t)used, .need = (int64_t)need});
 }
 
 static bool quota_blockers(const struct node *n, const struct resources *need, struct blocker_sink *sink)
@@ -175,8 +210,22 @@ static bool quota_blockers(const struct node *n, const struct resources *need, s
     return quota_blocked(n, "running", quota->max_running, n->running, 1, sink);
 }
 
-static void placed_blockers(const struct ledger *l, const struct fact_placed *f, struct blocker_sink *sink)
+/* Nothing was spent before the first hold. */
+static bool times_begin(const struct list *times)
 {
+    const struct time_hold *v = times->v;
+    for (size_t i = 0; i < times->count; i++) {
+        if (v[i].spent != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void placed_blockers(const struct ledger *l, const struct fact *fact, struct blocker_sink *sink)
+{
+    const struct fact_placed *f = &fact->placed;
+    const struct claims claims = {&f->accounts, f->hold_micros, &f->times, fact->at_utc_us};
     struct node *path[LEDGER_PATH_MAX];
     const char *where = NULL;
     if (ledger_hold(l, f->id)) {
@@ -189,11 +238,15 @@ static void placed_blockers(const struct ledger *l, const struct fact_placed *f,
         /* A task that is placed was queued; resources are named once (their table keeps generic ones sorted). */
         verdict = path[i]->queued == 0 || use_overflows(path[i], &f->resources) ? LEDGER_BAD : LEDGER_FITS;
     }
+    if (verdict == LEDGER_FITS && !times_begin(&f->times)) {
+        verdict = LEDGER_BAD;
+        where = NULL;
+    }
     if (verdict != LEDGER_FITS) {
         refuse(sink, verdict, where);
         return;
     }
-    if (accounts_refused(l, &f->accounts, f->hold_micros, (struct returned){0}, sink)) {
+    if (claims_refused(l, &claims, (struct returned){0}, sink)) {
         return;
     }
     for (size_t i = 0; i < f->path.count; i++) {
@@ -201,32 +254,68 @@ static void placed_blockers(const struct ledger *l, const struct fact_placed *f,
             return;
         }
     }
-    money_blockers(l, &f->accounts, f->hold_micros, (struct returned){0}, sink);
+    money_blockers(l, &claims, (struct returned){0}, sink);
 }
 
-/* The growth of an attempt's cumulative cost must be paid by its hold. */
-static enum ledger_verdict settle_check(const struct hold *h, int64_t spent_micros)
+static enum ledger_verdict growth_check(int64_t before, int64_t held, int64_t after)
+{
+    if (after < before || after > LEDGER_COUNT_MAX) {
+        return LEDGER_BAD;
+    }
+    return after - before > held ? LEDGER_OVERRUN : LEDGER_FITS;
+}
+
+/* The growth of an attempt's cumulative cost must be paid by its hold; so with time, account by account. */
+static enum ledger_verdict settle_check(const struct hold *h, int64_t spent_micros, const struct list *times)
 {
     if (!h) {
         return LEDGER_NO_HOLD;
     }
-    if (spent_micros < h->now.spent || spent_micros > LEDGER_COUNT_MAX) {
-        return LEDGER_BAD;
+    const struct time_hold *t = times->v;
+    enum ledger_verdict verdict = growth_check(h->now.spent, h->now.held, spent_micros);
+    if (verdict == LEDGER_FITS && times->count != h->now.times_count) {
+        verdict = LEDGER_BAD;
     }
-    return spent_micros - h->now.spent > h->now.held ? LEDGER_OVERRUN : LEDGER_FITS;
+    for (size_t i = 0; verdict == LEDGER_FITS && i < times->count; i++) {
+        const struct time_part *part = &h->now.times[i];
+        bool same = t[i].account && strcmp(t[i].account, part->account->name) == 0;
+        verdict = same ? growth_check(part->spent, part->held, t[i].spent) : LEDGER_BAD;
+    }
+    return verdict;
 }
 
-static void renewed_blockers(const struct ledger *l, const struct fact_renewed *f, struct blocker_sink *sink)
+/* On the account of the old hold it goes on, on another one it begins. */
+static bool times_go_on(const struct fact_renewed *f)
 {
+    const struct time_hold *new = f->times.v, *old = f->times_settled.v;
+    for (size_t i = 0; i < f->times.count; i++) {
+        int64_t want = 0;
+        for (size_t k = 0; new[i].account && k < f->times_settled.count; k++) {
+            want = old[k].account && strcmp(old[k].account, new[i].account) == 0 ? old[k].spent : want;
+        }
+        if (new[i].spent != want) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void renewed_blockers(const struct ledger *l, const struct fact *fact, struct blocker_sink *sink)
+{
+    const struct fact_renewed *f = &fact->renewed;
+    const struct claims claims = {&f->accounts, f->hold_micros, &f->times, fact->at_utc_us};
     const struct hold *h = ledger_hold(l, f->id);
-    enum ledger_verdict verdict = settle_check(h, f->spent_micros);
+    enum ledger_verdict verdict = settle_check(h, f->spent_micros, &f->times_settled);
+    if (verdict == LEDGER_FITS && !times_go_on(f)) {
+        verdict = LEDGER_BAD;
+    }
     if (verdict != LEDGER_FITS) {
         refuse(sink, verdict, NULL);
         return;
     }
-    struct returned back = {&h->now, f->spent_micros - h->now.spent};
-    if (!accounts_refused(l, &f->accounts, f->hold_micros, back, sink)) {
-        money_blockers(l, &f->accounts, f->hold_micros, back, sink);
+    struct returned back = {&h->now, f->spent_micros - h->now.spent, &f->times_settled};
+    if (!claims_refused(l, &claims, back, sink)) {
+        money_blockers(l, &claims, back, sink);
     }
 }
 
@@ -253,7 +342,7 @@ static int64_t held_on_job_account(const struct hold *h)
 static void ended_blockers(const struct ledger *l, const struct fact_ended *f, struct blocker_sink *sink)
 {
     const struct hold *h = ledger_hold(l, f->id);
-    enum ledger_verdict verdict = settle_check(h, f->spent_micros);
+    enum ledger_verdict verdict = settle_check(h, f->spent_micros, &f->times_settled);
     if (verdict == LEDGER_FITS && f->job_done && job_account_busy(l, f->id.job, held_on_job_account(h))) {
         verdict = LEDGER_BAD;
     }
@@ -282,8 +371,9 @@ static void submitted_blockers(const struct ledger *l, const struct fact_submitt
         const struct node *n = path[i];
         uint64_t limit = n->rule.quota.max_queued;
         if (limit != 0 && n->queued + tasks > limit &&
-            ledger_blocked(sink, (struct ledger_blocker){LEDGER_QUEUE_FULL, n->rule.path, "queued", (int64_t)limit,
-                                                         (int64_t)n->queued, 0, (int64_t)tasks})) {
+            ledger_blocked(sink, (struct ledger_blocker){.verdict = LEDGER_QUEUE_FULL, .where = n->rule.path,
+                                                         .resource = "queued", .limit = (int64_t)limit,
+                                                         .used = (int64_t)n->queued, .need = (int64_t)tasks})) {
             return;
         }
     }
@@ -307,6 +397,14 @@ static void cancelled_blockers(const struct ledger *l, const struct fact_tasks *
     }
 }
 
+static void opened_blockers(const struct ledger *l, const struct fact_budget_opened *f, struct blocker_sink *sink)
+{
+    enum ledger_verdict verdict = ledger_opened_verdict(l, f);
+    if (verdict != LEDGER_FITS) {
+        refuse(sink, verdict, f->account);
+    }
+}
+
 /* ---- the question ------------------------------------------------------------------------------------------ */
 
 static void blockers(const struct ledger *l, const struct fact *fact, struct blocker_sink *sink)
@@ -315,8 +413,9 @@ static void blockers(const struct ledger *l, const struct fact *fact, struct blo
     case FACT_POLICY_SET: ledger_policy_check(l, &fact->policy, sink); break;
     case FACT_JOB_SUBMITTED: submitted_blockers(l, &fact->submitted, sink); break;
     case FACT_TASKS_CANCELLED: cancelled_blockers(l, &fact->cancelled, sink); break;
-    case FACT_ATTEMPT_PLACED: placed_blockers(l, &fact->placed, sink); break;
-    case FACT_HOLD_RENEWED: renewed_blockers(l, &fact->renewed, sink); break;
+    case FACT_ATTEMPT_PLACED: placed_blockers(l, fact, sink); break;
+    case FACT_HOLD_RENEWED: renewed_blockers(l, fact, sink); break;
+    case FACT_BUDGET_OPENED: opened_blockers(l, &fact->budget_opened, sink); break;
     case FACT_ATTEMPT_ENDED: ended_blockers(l, &fact->ended, sink); break;
     default: break;
     }

@@ -10,25 +10,43 @@ const char *ledger_job_account(uint64_t job, char out[LEDGER_JOB_ACCOUNT_MAX])
     return out;
 }
 
-const char *ledger_tenant_account(const char *path, uint32_t period, int64_t utc_us, char out[LEDGER_ACCOUNT_MAX])
+const char *ledger_budget_account(const char *path, const char *budget, const char *period,
+                                  char out[LEDGER_ACCOUNT_MAX])
 {
-    char when[PERIOD_NAME_MAX];
-    if (strlen(path) >= LEDGER_TENANT_MAX) {
+    bool named = budget && budget[0];
+    if (strlen(path) >= LEDGER_TENANT_MAX || (named && strlen(budget) >= LEDGER_BUDGET_MAX)) {
         return NULL;
     }
-    snprintf(out, LEDGER_ACCOUNT_MAX, "%s@%s", path, period_name(period, utc_us, when));
+    snprintf(out, LEDGER_ACCOUNT_MAX, "%s%s%s@%s", path, named ? "#" : "", named ? budget : "", period);
     return out;
+}
+
+static const char *cut(const char *from, const char *to, char *out, size_t size)
+{
+    if (to <= from || (size_t)(to - from) >= size) {
+        return NULL;
+    }
+    memcpy(out, from, (size_t)(to - from));
+    out[to - from] = '\0';
+    return out;
+}
+
+const char *ledger_account_period(const char *name)
+{
+    const char *mark = strrchr(name, '@');
+    return mark ? mark + 1 : NULL;
 }
 
 const char *ledger_account_tenant(const char *name, char out[LEDGER_TENANT_MAX])
 {
-    const char *mark = strrchr(name, '@');
-    if (!mark || mark == name || (size_t)(mark - name) >= LEDGER_TENANT_MAX) {
-        return NULL;
-    }
-    memcpy(out, name, (size_t)(mark - name));
-    out[mark - name] = '\0';
-    return out;
+    const char *mark = strrchr(name, '@'), *hash = strchr(name, '#');
+    return mark ? cut(name, hash && hash < mark ? hash : mark, out, LEDGER_TENANT_MAX) : NULL;
+}
+
+const char *ledger_account_budget(const char *name, char out[LEDGER_BUDGET_MAX])
+{
+    const char *mark = strrchr(name, '@'), *hash = strchr(name, '#');
+    return mark && hash && hash < mark ? cut(hash + 1, mark, out, LEDGER_BUDGET_MAX) : NULL;
 }
 
 const char *ledger_parent_path(const char *path, char out[LEDGER_TENANT_MAX])
@@ -69,9 +87,21 @@ size_t ledger_path_depth(const char *path)
     return depth;
 }
 
+const struct budget_rule *ledger_rule_budget(const struct tenant_rule *rule, size_t *at)
+{
+    const struct budget_rule *further = rule->budgets.v;
+    if (*at == 0) {
+        ++*at;
+        if (rule->budget.present) {
+            return &rule->budget;
+        }
+    }
+    return *at <= rule->budgets.count ? &further[(*at)++ - 1] : NULL;
+}
+
 bool ledger_budget_is_total(const struct budget_rule *budget)
 {
-    return budget->present && budget->period == PERIOD_TOTAL;
+    return budget->present && budget->period == PERIOD_TOTAL && !budget->resource;
 }
 
 static const char *const fixed_names[LEDGER_FIXED_RESOURCES] = {"cpu", "memory", "scratch"};

@@ -70,13 +70,26 @@ static void count_leaving(const struct ledger *l, const struct change_names *nam
     }
 }
 
+static bool budgets_are_sound(const struct tenant_rule *rule)
+{
+    size_t at = 0;
+    for (const struct budget_rule *b; (b = ledger_rule_budget(rule, &at)) != NULL;) {
+        if (b->limit_micros < 0 || b->limit_micros > MONEY_MICROS_MAX || b->period >= PERIOD_KIND_COUNT ||
+            b->carry >= CARRY_KIND_COUNT || b->carry_max_micros < 0 || (b != &rule->budget && !b->name) ||
+            (b->name && strlen(b->name) >= LEDGER_BUDGET_MAX) || (b->period == PERIOD_CUSTOM && b->every_days == 0) ||
+            (b->period == PERIOD_FIXED && b->to_utc_us <= b->from_utc_us)) {
+            return false;
+        }
+    }
+    return rule->budgets.count <= BUDGETS_MAX;
+}
+
 static enum ledger_verdict rule_verdict(const struct ledger *l, const struct change_names *names,
                                         const struct tenant_rule *rule)
 {
     char buffer[LEDGER_TENANT_MAX];
     if (!rule->path || rule->path[0] == '\0' || ledger_path_depth(rule->path) > TENANT_DEPTH_MAX ||
-        strlen(rule->path) >= LEDGER_TENANT_MAX || rule->budget.limit_micros < 0 ||
-        rule->budget.limit_micros > MONEY_MICROS_MAX || rule->budget.period >= PERIOD_KIND_COUNT) {
+        strlen(rule->path) >= LEDGER_TENANT_MAX || !budgets_are_sound(rule)) {
         return LEDGER_BAD;
     }
     const char *parent = ledger_parent_path(rule->path, buffer);
@@ -179,15 +192,6 @@ static struct node *node_detach(struct ledger *l, const char *path)
     return n;
 }
 
-static void account_limit(struct ledger *l, const char *path, uint32_t period, int64_t at_utc_us, int64_t limit)
-{
-    char name[LEDGER_ACCOUNT_MAX];
-    struct account *a = ledger_account_find(l, ledger_tenant_account(path, period, at_utc_us, name));
-    if (a) {
-        a->limit = limit;
-    }
-}
-
 static void rule_apply(struct ledger *l, const struct tenant_rule *rule, int64_t at_utc_us)
 {
     struct node *n = ledger_node(l, rule->path);
@@ -198,16 +202,24 @@ static void rule_apply(struct ledger *l, const struct tenant_rule *rule, int64_t
     if (fields_copy(&tenant_rule_fields, rule, &copy) < 0) {
         abort();
     }
+    ledger_since_apply(n, &copy, at_utc_us);
     /* The path is the map's key: the old text stays. */
     free(copy.path);
     copy.path = TAKE_PTR(n->rule.path);
     fields_clear(&tenant_rule_fields, &n->rule);
     n->rule = copy;
-    if (n == l->root) {
-        account_limit(l, TENANT_ROOT, PERIOD_TOTAL, at_utc_us, -1);
-    }
-    if (rule->budget.present) {
-        account_limit(l, rule->path, rule->budget.period, at_utc_us, rule->budget.limit_micros);
+}
+
+static void limits_apply(struct ledger *l, const struct list *limits)
+{
+    for (size_t i = 0; i < limits->count; i++) {
+        const struct account_limit *to = &((const struct account_limit *)limits->v)[i];
+        struct account *a = ledger_account_find(l, to->account);
+        if (a) {
+            a->limit = to->limit_micros;
+            a->from_utc_us = to->from_utc_us;
+            a->to_utc_us = to->to_utc_us;
+        }
     }
 }
 
@@ -225,6 +237,7 @@ void ledger_policy_apply(struct ledger *l, const struct policy_change *change, i
         ledger_node_free(detached[i]);
     }
     free(detached);
+    ledger_zones_apply(l, &change->zones);
     /* Parents before children, also when the change names them the other way round. */
     for (size_t depth = 0; depth <= TENANT_DEPTH_MAX; depth++) {
         for (size_t i = 0; i < change->tenants.count; i++) {
@@ -234,4 +247,5 @@ void ledger_policy_apply(struct ledger *l, const struct policy_change *change, i
             }
         }
     }
+    limits_apply(l, &change->limits);
 }

@@ -1,7 +1,8 @@
 /*
  * ledger_state - what a ledger is made of. Internal to quotas/ledger*; everybody else sees quotas/ledger.h.
  *
- *   ledger.c         birth, lookup, which accounts money is held on
+ *   ledger.c         birth, lookup
+ *   ledger_budget.c  which accounts there are at an instant, how they open, what a change of policy makes of them
  *   ledger_check.c   questions about attempts and jobs: what blocks
  *   ledger_policy.c  tenants: questions about and effects of a change of policy
  *   ledger_apply.c   effects of all other facts, and their undo
@@ -24,22 +25,30 @@ struct node {
     uint32_t children;
     struct resources used;
     uint64_t running, queued;
+    struct list since;       /* struct snapshot_budget without its tenant: when each of its budgets came */
     /* scratch of one call */
     struct resources recount;
     uint64_t recount_running, recount_queued;
 };
 
 struct account {
-    char *name;
-    int64_t limit, spent, held; /* limit -1 = none */
-    uint64_t taken;             /* holds ever taken on it and not reverted, +1 if it didn't come from a hold */
-    int64_t recount;            /* scratch of one call */
+    char *name, *resource;          /* resource NULL = money */
+    int64_t limit, spent, held;     /* limit -1 = none */
+    int64_t carried, from_utc_us, to_utc_us;
+    uint32_t crossed;               /* snapshot_account.crossed */
+    int64_t recount;                /* scratch of one call */
 };
 
+/* The time of a resource on one account. */
+struct time_part {
+    struct account *account;
+    int64_t spent, held;
+};
 struct money_hold {
     int64_t spent, held;
-    struct account *accounts[LEDGER_ACCOUNTS_MAX];
-    size_t accounts_count;
+    struct account **accounts;
+    struct time_part *times;
+    size_t accounts_count, times_count;
 };
 
 struct hold {
@@ -52,7 +61,7 @@ struct hold {
 };
 
 struct ledger {
-    struct map nodes, accounts, holds;
+    struct map nodes, accounts, holds, zones;
     struct node *root;
     struct node **sorted; /* path order, parents before children */
     size_t sorted_size;
@@ -62,11 +71,19 @@ struct ledger {
 struct node *ledger_node(const struct ledger *l, const char *path);
 struct account *ledger_account_find(const struct ledger *l, const char *name);
 struct hold *ledger_hold(const struct ledger *l, struct attempt_id id);
-/* The limit that an account which isn't there yet would get. LEDGER_NO_TENANT or LEDGER_BAD when it can't be. */
-enum ledger_verdict ledger_new_limit(const struct ledger *l, const char *name, int64_t *ret_limit);
 struct account *ledger_account_add(struct ledger *l, const char *name, int64_t limit);
 void ledger_account_remove(struct ledger *l, struct account *a);
 void ledger_node_free(struct node *n);
+void ledger_money_free(struct money_hold *m);
+
+/* ---- ledger_budget.c ---- */
+enum ledger_verdict ledger_opened_verdict(const struct ledger *l, const struct fact_budget_opened *f);
+void ledger_opened_apply(struct ledger *l, const struct fact_budget_opened *f);
+void ledger_zones_apply(struct ledger *l, const struct list *zones);
+/* The rule is about to take the place of the node's: which of its budgets are new. */
+void ledger_since_apply(struct node *n, const struct tenant_rule *rule, int64_t at_utc_us);
+void ledger_since_restore(struct ledger *l, const struct snapshot_budget *s);
+void ledger_budgets_free(struct ledger *l);
 
 /* ---- ledger_policy.c ---- */
 void ledger_policy_apply(struct ledger *l, const struct policy_change *change, int64_t at_utc_us);

@@ -10,10 +10,13 @@
 static const struct account *current_account(const struct ledger *l, const struct node *n, int64_t utc_us)
 {
     char name[LEDGER_ACCOUNT_MAX];
-    if (!n->rule.budget.present) {
+    const struct budget_rule *b = &n->rule.budget;
+    struct period p;
+    if (!b->present) {
         return n == l->root ? ledger_account_find(l, LEDGER_ROOT_TOTAL) : NULL;
     }
-    return ledger_account_find(l, ledger_tenant_account(n->rule.path, n->rule.budget.period, utc_us, name));
+    period_of(b, ledger_zone(l, b->zone), utc_us, &p);
+    return ledger_account_find(l, ledger_budget_account(n->rule.path, b->name, p.name, name));
 }
 
 bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, struct tenant_view *ret)
@@ -48,7 +51,17 @@ void ledger_each_tenant(const struct ledger *l, bool (*fn)(const struct tenant_r
 
 static struct account_view view_of(const struct account *a)
 {
-    return (struct account_view){a->name, a->limit, a->spent, a->held};
+    return (struct account_view){
+        .name = a->name,
+        .resource = a->resource,
+        .limit_micros = a->limit,
+        .spent_micros = a->spent,
+        .held_micros = a->held,
+        .carried_micros = a->carried,
+        .from_utc_us = a->from_utc_us,
+        .to_utc_us = a->to_utc_us,
+        .crossed = a->crossed,
+    };
 }
 
 bool ledger_account(const struct ledger *l, const char *name, struct account_view *ret)
@@ -84,24 +97,6 @@ void ledger_each_account(const struct ledger *l, bool (*fn)(const struct account
         }
     }
     free(sorted);
-}
-
-int64_t ledger_free_along(const struct ledger *l, const struct strs *accounts)
-{
-    int64_t least = INT64_MAX;
-    for (size_t i = 0; i < accounts->count; i++) {
-        const struct account *a = ledger_account_find(l, accounts->v[i]);
-        int64_t limit = -1;
-        if (a) {
-            limit = a->limit;
-        } else if (ledger_new_limit(l, accounts->v[i], &limit) != LEDGER_FITS) {
-            return 0; /* nothing can be held on an account that can't be */
-        }
-        if (limit >= 0) {
-            least = MIN(least, limit - (a ? a->spent + a->held : 0));
-        }
-    }
-    return least;
 }
 
 /* ---- recount ----------------------------------------------------------------------------------------------- */
@@ -147,6 +142,13 @@ static int recount_hold(const struct ledger *l, const struct hold *h, struct err
         }
         a->recount += h->now.held;
     }
+    for (size_t i = 0; i < h->now.times_count; i++) {
+        struct account *a = h->now.times[i].account;
+        if (ledger_account_find(l, a->name) != a || h->now.times[i].held < 0 || h->now.times[i].spent < 0) {
+            return err_set(err, -EUCLEAN, "hold %s: its time is wrong", attempt_id_format(h->id, id));
+        }
+        a->recount += h->now.times[i].held;
+    }
     for (size_t i = 0; i < h->path_count; i++) {
         struct node *n = h->path[i];
         n->recount_running++;
@@ -157,7 +159,7 @@ static int recount_hold(const struct ledger *l, const struct hold *h, struct err
 
 static int verify_account(const struct account *a, struct err *err)
 {
-    if (a->spent < 0 || a->held < 0 || a->limit < -1) {
+    if (a->held < 0 || a->limit < -1) { /* spent falls below zero by credits */
         return err_set(err, -EUCLEAN, "account %s: limit %" PRId64 ", spent %" PRId64 ", held %" PRId64, a->name,
                        a->limit, a->spent, a->held);
     }

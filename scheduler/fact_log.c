@@ -132,6 +132,15 @@ static void log_drained(const struct line *l)
              log_quote(f->reason), log_quote(f->who));
 }
 
+static void log_opened(const struct line *l)
+{
+    const struct fact_budget_opened *f = &l->fact->budget_opened;
+    char limit[PARSE_TEXT_MAX], carried[PARSE_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "account=%s limit=%s carried=%s", log_quote(f->account),
+             f->limit_micros < 0 ? "none" : format_money(f->limit_micros, limit),
+             format_money(f->carried_micros, carried));
+}
+
 typedef void (*writer)(const struct line *l);
 static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TERM_TAKEN] = log_term,
@@ -150,6 +159,7 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_NODE_JOINED] = log_joined,
     [FACT_NODE_LOST] = log_lost,
     [FACT_NODE_DRAINED] = log_drained,
+    [FACT_BUDGET_OPENED] = log_opened,
 };
 
 void fact_log(const struct core *core, uint64_t seq, const struct fact *fact)

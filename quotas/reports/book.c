@@ -36,6 +36,7 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_NODE_JOINED] = nothing,
     [FACT_NODE_LOST] = nothing,
     [FACT_NODE_DRAINED] = nothing,
+    [FACT_BUDGET_OPENED] = nothing,
 };
 
 /* SQLite would let two writers take turns; their cursors would not. */

@@ -101,7 +101,10 @@ int store_seed(struct store_sync *s, const char *writer, uint64_t term, uint64_t
 int store_trim(struct store_sync *s, uint64_t seq, struct err *err) MUST_USE;
 
 /* The counters as Redis has them, for verify, reports and tests. */
-struct store_account { char *name; int64_t limit_micros, spent_micros, held_micros; };
+struct store_account {
+    char *name, *resource; /* whose time; NULL = money */
+    int64_t limit_micros, spent_micros, held_micros;
+};
 int store_accounts(struct store_sync *s, struct list *ret_accounts, struct err *err) MUST_USE;
 void store_accounts_clear(struct list *accounts);
 struct store_tenant { char *path; struct counts used; uint64_t running, queued; };

@@ -230,6 +230,20 @@ void store_pack_accounts(struct buf *out, const struct strs *accounts)
     }
 }
 
+void store_pack_times(struct buf *out, const struct list *times)
+{
+    const struct time_hold *t = times->v;
+    if (times->count == 0) {
+        return;
+    }
+    pack_count(out, 3 * times->count);
+    for (size_t i = 0; i < times->count; i++) {
+        pack_field(out, 'a', t[i].account);
+        pack_u64(out, (uint64_t)t[i].spent);
+        pack_u64(out, (uint64_t)t[i].hold);
+    }
+}
+
 void store_pack_use(struct buf *out, const struct strs *path, const struct resources *need)
 {
     pack_count(out, 4 + path->count + 2 * generics_used(need));
@@ -296,13 +310,48 @@ static void arg_fields(struct store_call *c, const char *kind, const struct strs
     }
 }
 
-/* The tenant of each account; "" for a job's. */
-static void arg_account_tenants(struct store_call *c, const struct strs *accounts)
+static void arg_time_fields(struct store_call *c, const struct list *times)
 {
-    char buffer[LEDGER_TENANT_MAX];
-    for (size_t i = 0; i < accounts->count; i++) {
-        const char *tenant = ledger_account_tenant(accounts->v[i], buffer);
-        store_call_argf(c, "%s", tenant ? tenant : "");
+    for (size_t i = 0; i < times->count; i++) {
+        arg_joined(c, "a:", ((const struct time_hold *)times->v)[i].account, "");
+    }
+}
+
+static void arg_time_holds(struct store_call *c, const struct list *times)
+{
+    for (size_t i = 0; i < times->count; i++) {
+        store_call_argf(c, "%" PRId64, ((const struct time_hold *)times->v)[i].hold);
+    }
+}
+
+/* Field and spent of each. */
+static void arg_settled(struct store_call *c, const struct list *times)
+{
+    const struct time_hold *t = times->v;
+    for (size_t i = 0; i < times->count; i++) {
+        arg_joined(c, "a:", t[i].account, "");
+        store_call_argf(c, "%" PRId64, t[i].spent);
+    }
+}
+
+static bool times_are_named(const struct list *times)
+{
+    const struct time_hold *t = times->v;
+    for (size_t i = 0; i < times->count; i++) {
+        if (!t[i].account || strlen(t[i].account) >= LEDGER_ACCOUNT_MAX || t[i].spent < 0) {
+            return false;
+        }
+    }
+    return times->count <= LEDGER_ACCOUNTS_MAX;
+}
+
+static void arg_times_packed(struct store_call *c, const struct list *times)
+{
+    struct store_word *w = word_add(c, &c->args);
+    if (w) {
+        w->offset = c->arena.len;
+        store_pack_times(&c->arena, times);
+        w->len = c->arena.len - w->offset;
     }
 }
 
@@ -408,23 +457,27 @@ static int place_words(struct store_call *c, const char *prefix, const struct fa
     const struct fact_placed *f = &fact->placed;
     (void)prefix;
     if (f->path.count == 0 || f->path.count > LEDGER_PATH_MAX || f->accounts.count > LEDGER_ACCOUNTS_MAX ||
-        f->resources.generic.count > RESOURCE_GENERIC_MAX) {
+        f->resources.generic.count > RESOURCE_GENERIC_MAX || !times_are_named(&f->times)) {
         return -EINVAL;
     }
     arg_attempt(c, f->id);
     store_call_argf(c, "%" PRId64, f->hold_micros);
     store_call_argf(c, "%zu", f->path.count);
     store_call_argf(c, "%zu", f->accounts.count);
+    store_call_argf(c, "%zu", f->times.count);
     store_call_argf(c, "%zu", generics_used(&f->resources));
     store_call_argf(c, "%" PRIu64, f->resources.cpu_milli);
     store_call_argf(c, "%" PRIu64, f->resources.mem_bytes);
     store_call_argf(c, "%" PRIu64, f->resources.scratch_bytes);
     arg_accounts_packed(c, &f->accounts);
+    arg_times_packed(c, &f->times);
     arg_use_packed(c, &f->path, &f->resources);
+    store_call_argf(c, "%" PRId64, fact->at_utc_us);
     arg_fields(c, "t:", &f->path);
     arg_fields(c, "a:", &f->accounts);
+    arg_time_fields(c, &f->times);
     place_generics(c, &f->path, &f->resources.generic);
-    arg_account_tenants(c, &f->accounts);
+    arg_time_holds(c, &f->times);
     return 0;
 }
 
@@ -432,16 +485,23 @@ static int renew_words(struct store_call *c, const char *prefix, const struct fa
 {
     const struct fact_renewed *f = &fact->renewed;
     (void)prefix;
-    if (f->accounts.count > LEDGER_ACCOUNTS_MAX) {
+    if (f->accounts.count > LEDGER_ACCOUNTS_MAX || !times_are_named(&f->times) ||
+        !times_are_named(&f->times_settled)) {
         return -EINVAL;
     }
     arg_attempt(c, f->id);
     store_call_argf(c, "%" PRId64, f->spent_micros);
     store_call_argf(c, "%" PRId64, f->hold_micros);
     store_call_argf(c, "%zu", f->accounts.count);
+    store_call_argf(c, "%zu", f->times.count);
+    store_call_argf(c, "%zu", f->times_settled.count);
     arg_accounts_packed(c, &f->accounts);
+    arg_times_packed(c, &f->times);
+    store_call_argf(c, "%" PRId64, fact->at_utc_us);
     arg_fields(c, "a:", &f->accounts);
-    arg_account_tenants(c, &f->accounts);
+    arg_time_fields(c, &f->times);
+    arg_time_holds(c, &f->times);
+    arg_settled(c, &f->times_settled);
     return 0;
 }
 
@@ -455,6 +515,33 @@ static int finish_words(struct store_call *c, const char *prefix, const struct f
     arg_flag(c, f->job_done);
     store_call_argf(c, "%" PRIu64, f->id.job);
     store_call_argf(c, "%d", STORE_KEY_TTL_S);
+    store_call_argf(c, "%zu", f->times_settled.count);
+    arg_settled(c, &f->times_settled);
+    return times_are_named(&f->times_settled) ? 0 : -EINVAL;
+}
+
+/* ---- budgets ----------------------------------------------------------------------------------------------- */
+
+int64_t store_instant(int64_t utc_us)
+{
+    return MIN(MAX(utc_us, -LEDGER_COUNT_MAX), LEDGER_COUNT_MAX);
+}
+
+static int open_words(struct store_call *c, const char *prefix, const struct fact *fact)
+{
+    const struct fact_budget_opened *f = &fact->budget_opened;
+    char tenant[LEDGER_TENANT_MAX];
+    (void)prefix;
+    if (!f->account || strlen(f->account) >= LEDGER_ACCOUNT_MAX) {
+        return -EINVAL;
+    }
+    const char *of = ledger_account_tenant(f->account, tenant);
+    store_call_arg(c, f->account);
+    store_call_argf(c, "%s%s", of ? "t:" : "", of ? of : "");
+    store_call_argf(c, "%" PRId64, f->limit_micros);
+    store_call_argf(c, "%" PRId64, store_instant(f->from_utc_us));
+    store_call_argf(c, "%" PRId64, store_instant(f->to_utc_us));
+    store_call_arg(c, f->resource);
     return 0;
 }
 
@@ -468,38 +555,36 @@ void store_rule_numbers(const struct tenant_rule *rule, int64_t numbers[STORE_T_
         /* What is beyond all counters limits nothing, but is no zero either. */
         numbers[STORE_T_LIMIT_QUEUED + i] = (int64_t)MIN(limits[i], (uint64_t)LEDGER_COUNT_MAX);
     }
-    numbers[STORE_T_BUDGET] = rule->budget.present ? rule->budget.limit_micros : -1;
-    numbers[STORE_T_PERIOD] = (int64_t)rule->budget.period;
 }
 
-static void set_words(struct store_call *c, const struct tenant_rule *rule, int64_t at_utc_us)
+static void set_words(struct store_call *c, const struct tenant_rule *rule)
 {
-    char parent[LEDGER_TENANT_MAX], name[LEDGER_ACCOUNT_MAX];
+    char parent[LEDGER_TENANT_MAX];
     int64_t numbers[STORE_T_COUNT];
     const struct counts *generic = &rule->quota.max.generic;
     const char *above = ledger_parent_path(rule->path, parent);
-    bool bare_total = !above && !ledger_budget_is_total(&rule->budget);
-    bool budget = rule->budget.present &&
-                  ledger_tenant_account(rule->path, rule->budget.period, at_utc_us, name) != NULL;
     store_call_arg(c, rule->path);
     store_call_argf(c, "%s", above ? above : rule->path);
-    store_call_argf(c, "%d", bare_total + budget);
     store_call_argf(c, "%zu", generic->count);
     store_rule_numbers(rule, numbers);
-    for (size_t i = STORE_T_LIMIT_QUEUED; i <= STORE_T_PERIOD; i++) {
+    for (size_t i = STORE_T_LIMIT_QUEUED; i <= STORE_T_LIMIT_SCRATCH; i++) {
         store_call_argf(c, "%" PRId64, numbers[i]);
-    }
-    if (bare_total) {
-        store_call_arg(c, LEDGER_ROOT_TOTAL);
-        store_call_arg(c, "-1");
-    }
-    if (budget) {
-        store_call_argf(c, "%s", name);
-        store_call_argf(c, "%" PRId64, rule->budget.limit_micros);
     }
     for (size_t i = 0; i < generic->count; i++) {
         store_call_arg(c, generic->v[i].name);
         store_call_argf(c, "%" PRIu64, MIN(generic->v[i].value, (uint64_t)LEDGER_COUNT_MAX));
+    }
+}
+
+static void limit_words(struct store_call *c, const struct list *limits)
+{
+    const struct account_limit *v = limits->v;
+    store_call_argf(c, "%zu", limits->count);
+    for (size_t i = 0; i < limits->count; i++) {
+        arg_joined(c, "a:", v[i].account ? v[i].account : "", "");
+        store_call_argf(c, "%" PRId64, v[i].limit_micros);
+        store_call_argf(c, "%" PRId64, store_instant(v[i].from_utc_us));
+        store_call_argf(c, "%" PRId64, store_instant(v[i].to_utc_us));
     }
 }
 
@@ -523,11 +608,12 @@ static int policy_words(struct store_call *c, const char *prefix, const struct f
     for (size_t depth = 0; depth <= TENANT_DEPTH_MAX; depth++) {
         for (size_t i = 0; i < f->tenants.count; i++) {
             if (rules[i].path && ledger_path_depth(rules[i].path) == depth) {
-                set_words(c, &rules[i], fact->at_utc_us);
+                set_words(c, &rules[i]);
                 written++;
             }
         }
     }
+    limit_words(c, &f->limits);
     return written == f->tenants.count ? 0 : -EINVAL;
 }
 
@@ -542,6 +628,7 @@ static const struct operation operations[FACT_KIND_COUNT] = {
     [FACT_POLICY_SET] = {"policy", policy_words},      [FACT_JOB_SUBMITTED] = {"submit", submit_words},
     [FACT_TASKS_CANCELLED] = {"cancel", cancel_words}, [FACT_ATTEMPT_PLACED] = {"place", place_words},
     [FACT_HOLD_RENEWED] = {"renew", renew_words},      [FACT_ATTEMPT_ENDED] = {"finish", finish_words},
+    [FACT_BUDGET_OPENED] = {"open", open_words},
 };
 
 int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry)

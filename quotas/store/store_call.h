@@ -62,17 +62,20 @@ int store_call_end(struct store_call *c, const char *command, const char *functi
 enum store_tenant_number {
     STORE_T_QUEUED, STORE_T_RUNNING, STORE_T_CPU, STORE_T_MEMORY, STORE_T_SCRATCH,
     STORE_T_LIMIT_QUEUED, STORE_T_LIMIT_RUNNING, STORE_T_LIMIT_CPU, STORE_T_LIMIT_MEMORY, STORE_T_LIMIT_SCRATCH,
-    STORE_T_BUDGET, STORE_T_PERIOD, STORE_T_CHILDREN, STORE_T_COUNT
+    STORE_T_CHILDREN, STORE_T_COUNT
 };
-enum store_account_number { STORE_A_LIMIT, STORE_A_SPENT, STORE_A_HELD, STORE_A_COUNT };
+enum store_account_number { STORE_A_LIMIT, STORE_A_SPENT, STORE_A_HELD, STORE_A_FROM, STORE_A_TO, STORE_A_COUNT };
 enum store_generic_number { STORE_G_USED, STORE_G_LIMIT, STORE_G_COUNT };
-/* The part of a tenant's numbers that its rule makes: limits and budget. */
+/* The part of a tenant's numbers that its rule makes: limits. */
 void store_rule_numbers(const struct tenant_rule *rule, int64_t numbers[STORE_T_COUNT]);
 /* Little-endian int64s: as one word, into a buffer, and back (false: not so many bytes). */
 void store_call_numbers(struct store_call *c, const int64_t *numbers, size_t count, const char *tail);
 bool store_numbers_read(const char *bytes, size_t len, int64_t *numbers, size_t count);
-/* The two lists of a hold. */
+/* An instant, or the nearest one that Lua can count in. */
+int64_t store_instant(int64_t utc_us);
+/* The lists of a hold. No time: no bytes. */
 void store_pack_accounts(struct buf *out, const struct strs *accounts);
+void store_pack_times(struct buf *out, const struct list *times);
 void store_pack_use(struct buf *out, const struct strs *path, const struct resources *need);
 
 #endif

@@ -195,10 +195,11 @@ static bool seed_tenant(const struct tenant_rule *rule, void *arg)
 static bool seed_account(const struct account_view *view, void *arg)
 {
     struct seeding *seed = arg;
-    const int64_t numbers[STORE_A_COUNT] = {view->limit_micros, view->spent_micros, view->held_micros};
+    const int64_t numbers[STORE_A_COUNT] = {view->limit_micros, view->spent_micros, view->held_micros,
+                                            store_instant(view->from_utc_us), store_instant(view->to_utc_us)};
     struct store_call *c = seed_begin(seed);
     store_call_argf(c, "a:%s", view->name);
-    store_call_numbers(c, numbers, STORE_A_COUNT, "");
+    store_call_numbers(c, numbers, STORE_A_COUNT, view->resource ? view->resource : "");
     queue(seed, "HSET");
     store_call_begin(c);
     store_call_key(c, seed->s->prefix, "as", "");
@@ -212,7 +213,10 @@ static void seed_hold(struct seeding *seed, const struct fact_submitted *job, co
     struct store_call *c = &seed->s->call;
     CLEANUP(buf_fini) struct buf text = {0}, accounts = {0};
     store_pack_accounts(&accounts, &t->accounts);
-    buf_addf(&text, "%" PRId64 " %" PRId64 " %zu\n", t->spent_micros, t->hold_micros, accounts.len);
+    size_t money_len = accounts.len;
+    store_pack_times(&accounts, &t->times);
+    buf_addf(&text, "%" PRId64 " %" PRId64 " %zu %zu\n", t->spent_micros, t->hold_micros, money_len,
+             accounts.len - money_len);
     buf_add(&text, accounts.data, accounts.len);
     store_pack_use(&text, &job->path, &job->spec.resources);
     if (text.failed || accounts.failed) {

@@ -84,7 +84,9 @@ static int scan(struct store_sync *s, const char *kind, const char *match,
 void store_accounts_clear(struct list *accounts)
 {
     for (size_t i = 0; i < accounts->count; i++) {
-        free(((struct store_account *)accounts->v)[i].name);
+        struct store_account *a = &((struct store_account *)accounts->v)[i];
+        free(a->name);
+        free(a->resource);
     }
     free(accounts->v);
     *accounts = (struct list){0};
@@ -97,7 +99,7 @@ static int take_account(struct list *accounts, const char *name, const redisRepl
     if (r->type == REDIS_REPLY_NIL) {
         return 0;
     }
-    if (r->type != REDIS_REPLY_STRING || r->len != sizeof n || !store_numbers_read(r->str, r->len, n, STORE_A_COUNT) ||
+    if (r->type != REDIS_REPLY_STRING || r->len > sizeof n + RESOURCE_NAME_MAX || !store_numbers_read(r->str, r->len, n, STORE_A_COUNT) ||
         n[STORE_A_LIMIT] < -1) {
         return err_set(err, -EBADMSG, "account %s in Redis isn't one", name);
     }
@@ -108,7 +110,8 @@ static int take_account(struct list *accounts, const char *name, const redisRepl
     a->limit_micros = n[STORE_A_LIMIT];
     a->spent_micros = n[STORE_A_SPENT];
     a->held_micros = n[STORE_A_HELD];
-    return str_set(&a->name, name);
+    int rc = r->len > sizeof n ? str_set(&a->resource, r->str + sizeof n) : 0;
+    return rc < 0 ? rc : str_set(&a->name, name);
 }
 
 static int read_accounts(struct store_sync *s, const struct strs *names, size_t from, size_t count,

@@ -61,6 +61,7 @@ void attempt_finish(struct core *c, struct task *t)
     tenant_use(c, s->tenant, &s->need, false);
     t->job->live--;
     core_clear_strs(&t->accounts);
+    times_clear(&t->times);
     charges_clear(&t->charges);
     t->placed_utc_us = t->started_utc_us = 0;
     t->spent_micros = t->hold_micros = 0;
@@ -145,6 +146,7 @@ static void placed_apply(struct core *c, const struct fact *f)
     t->paid_us = p->paid_us;
     t->price_version = p->price_version;
     core_copy_strs(&p->accounts, &t->accounts);
+    times_copy(&p->times, &t->times);
     attempt_begin(c, t, node_find(c, p->node));
     free(j->refused);
     j->refused = NULL;
@@ -196,6 +198,8 @@ static void renewed_apply(struct core *c, const struct fact *f)
     t->final = r->final;
     core_clear_strs(&t->accounts);
     core_copy_strs(&r->accounts, &t->accounts);
+    times_clear(&t->times);
+    times_copy(&r->times, &t->times);
     charges_join(&t->charges, &r->charges);
     free(t->refused);
     t->refused = NULL;

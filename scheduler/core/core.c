@@ -140,7 +140,9 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
         rc = price_book_new(&c->prices, err);
     if (rc == 0)
         rc = str_set(&c->currency, CURRENCY_DEFAULT);
+    c->hours = core_alloc(sizeof(struct hours *));
     if (rc < 0) {
+        free(c->hours);
         ledger_free(c->ledger);
         price_book_free(c->prices);
         free(c);
@@ -166,6 +168,7 @@ void core_free(struct core *c)
     tenants_each(c, forget_tenant, NULL);
     ledger_free(c->ledger);
     price_book_free(c->prices);
+    hours_fini(c);
     for (size_t i = 0; i < c->texts.size; i++)
         free(c->texts.slots[i].object);
     table_fini(&c->texts);

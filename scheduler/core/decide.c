@@ -14,6 +14,13 @@ struct fact *plan_add(struct plan *p, uint32_t kind)
     return f;
 }
 
+void plan_hold(struct core *c, struct plan *p, const struct fact *f)
+{
+    p->facts[p->count++] = *f;
+    flight_begin(c, f);
+    ledger_apply(c->ledger, f); /* the plan's next holds come on top of it; undone with them */
+}
+
 static void fire(struct core *c, struct plan *p, struct timer *t)
 {
     timer_stop(c, t);

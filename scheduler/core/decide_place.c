@@ -70,7 +70,8 @@ void decide_place_undo(struct core *c, struct plan *p)
         tenant_use(c, last->shape->tenant, &last->shape->need, false);
     }
     for (size_t i = p->count; i-- > 0;)
-        if (p->facts[i].kind == FACT_ATTEMPT_PLACED || p->facts[i].kind == FACT_HOLD_RENEWED)
+        if (p->facts[i].kind == FACT_ATTEMPT_PLACED || p->facts[i].kind == FACT_HOLD_RENEWED ||
+            p->facts[i].kind == FACT_BUDGET_OPENED)
             ledger_revert(c->ledger, &p->facts[i]);
     for (size_t i = 0; i < p->skipped_count; i++)
         queue_push(c, p->skipped[i]);
@@ -79,6 +80,7 @@ void decide_place_undo(struct core *c, struct plan *p)
             queue_unpark(c, p->parked[i]);
     for (size_t i = 0; i < p->rested_count; i++)
         tenant_wake(c, p->rested[i]);
+    openings_fini(&p->openings);
     free(p->rested);
     free(p->log);
     free(p->skipped);
@@ -86,6 +88,15 @@ void decide_place_undo(struct core *c, struct plan *p)
 }
 
 /* ---- one placement ---------------------------------------------------------------------------------- */
+
+static void pay_until(const struct core *c, const struct job *j, struct fact *f, uint64_t paid_us)
+{
+    const struct resources *held = &j->shape->resources;
+    f->placed.paid_us = paid_us;
+    f->placed.hold_micros = price_cost(c->prices, (struct meter){held, f->at_utc_us}, paid_us);
+    times_hold(c, job_tenant(j), held, (struct stretch){f->at_utc_us, 0, paid_us}, &(struct list){0},
+               &f->placed.times);
+}
 
 void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us,
                  struct fact *f)
@@ -96,7 +107,7 @@ void placed_fact(const struct core *c, const struct job *j, struct attempt_id id
     *f = (struct fact){.kind = FACT_ATTEMPT_PLACED, .at_utc_us = utc_us};
     f->placed = (struct fact_placed){
         .id = id, .paid_us = shape_slice_us(c, s), .price_version = version != NULL ? version->version : 0};
-    f->placed.hold_micros = price_cost(c->prices, (struct meter){&s->resources, utc_us}, f->placed.paid_us);
+    pay_until(c, j, f, f->placed.paid_us);
     core_copy_resources(&s->resources, &f->placed.resources);
     core_copy_strs(&t->line, &f->placed.path);
     core_copy_strs(tenant_accounts(c, t, utc_us), &f->placed.accounts);
@@ -118,8 +129,7 @@ bool placed_within_job_budget(const struct core *c, const struct job *j, struct 
         return true;
     struct meter meter = {&j->shape->resources, f->at_utc_us};
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, f->placed.paid_us);
-    f->placed.paid_us = price_time_for(c->prices, meter, MAX(free_micros, 0), f->placed.paid_us);
-    f->placed.hold_micros = price_cost(c->prices, meter, f->placed.paid_us);
+    pay_until(c, j, f, price_time_for(c->prices, meter, MAX(free_micros, 0), f->placed.paid_us));
     return free_micros > 0 && f->placed.paid_us >= least_us;
 }
 
@@ -175,17 +185,14 @@ static void give_up(struct core *c, struct plan *p, struct job *j)
     flight_begin(c, f);
 }
 
-static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct node *n)
+static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct node *n, struct fact *f)
 {
     struct job *j = e->job;
-    struct fact *f = &p->facts[p->count];
     f->placed.node = core_text(n->name);
-    flight_begin(c, f);
-    ledger_apply(c->ledger, f);
     node_use(c, n, &j->shape->need, true);
     tenant_use(c, j->shape->tenant, &j->shape->need, true);
     log_placement(p, (struct placement){p->count, j->shape, n});
-    p->count++;
+    plan_hold(c, p, f);
     j->plan_live++;
     if (e->task == NULL)
         j->plan_next = f->placed.id.task + 1;
@@ -209,16 +216,21 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         park_shape(c, p, s); /* one verdict for all of this shape */
         return false;
     }
-    struct fact *f = &p->facts[p->count];
-    placed_fact(c, e->job, id, p->now.utc_us, f);
-    int64_t whole_micros = f->placed.hold_micros;
-    bool affordable = placed_within_job_budget(c, e->job, f);
-    bool whole = f->placed.hold_micros == whole_micros;
-    if (affordable && ledger_check(c->ledger, f, NULL) == LEDGER_FITS) {
-        keep_plan(c, p, e, n);
+    struct fact f;
+    placed_fact(c, e->job, id, p->now.utc_us, &f);
+    int64_t whole_micros = f.placed.hold_micros;
+    bool affordable = placed_within_job_budget(c, e->job, &f);
+    bool whole = f.placed.hold_micros == whole_micros;
+    openings_add(c, &p->openings, &f);
+    bool fits = affordable && ledger_check(c->ledger, &f, NULL) == LEDGER_FITS;
+    if (fits && openings_plan(c, p)) {
+        keep_plan(c, p, e, n, &f);
         return true;
     }
-    fact_clear(f);
+    openings_undo(c, &p->openings);
+    fact_clear(&f);
+    if (fits)
+        return false; /* the turn is full */
     if (!affordable)
         give_up(c, p, e->job);
     s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;

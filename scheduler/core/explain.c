@@ -48,22 +48,52 @@ static void account_words(const char *name, char out[300])
         snprintf(out, 300, "%.*s", (int)(mark != NULL ? (size_t)(mark - name) : strlen(name)), name);
 }
 
+/* "12.50", or "12.50 gpu-hours" of the time of a resource. */
+static const char *amount_words(const struct ledger_blocker *l, int64_t micros, char out[80])
+{
+    char text[PARSE_TEXT_MAX];
+    const char *unit = l->resource;
+    if (unit != NULL && strcmp(unit, "cpu") == 0)
+        unit = "core";
+    else if (unit != NULL && (strcmp(unit, "memory") == 0 || strcmp(unit, "scratch") == 0))
+        unit = "GiB";
+    format_money(micros, text);
+    snprintf(out, 80, "%s%s%.31s%s", text, unit != NULL ? " " : "", unit != NULL ? unit : "",
+             unit != NULL ? "-hours" : "");
+    return out;
+}
+
+static void closed_blocker(struct question *q, const struct ledger_blocker *l, const char *where)
+{
+    struct account_view view;
+    char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
+    struct blocker *b = add(q, "budget", where, l->resource);
+    bool open = ledger_account(q->core->ledger, l->where, &view);
+    BUG(!open);
+    b->text = text_of("budget: %s holds from %s to %s, not now", where, format_time(view.from_utc_us, from),
+                      format_time(view.to_utc_us, to));
+    propose_change(q, text_of("budget %s gets another period", where));
+}
+
 static void budget_blocker(struct question *q, const struct ledger_blocker *l)
 {
-    char where[300], limit[PARSE_TEXT_MAX], spent[PARSE_TEXT_MAX], held[PARSE_TEXT_MAX],
-        free_text[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], lack[PARSE_TEXT_MAX];
+    char where[300], limit[80], spent[80], held[80], free_text[80], need[80], lack[80];
     account_words(l->where, where);
-    struct blocker *b = add(q, "budget", where, NULL);
+    if (l->closed) {
+        closed_blocker(q, l, where);
+        return;
+    }
+    struct blocker *b = add(q, "budget", where, l->resource);
     b->limit = l->limit;
     b->used = l->used;
     b->held = l->held;
     b->free = l->limit - l->used - l->held;
     b->need = l->need;
     b->short_by = l->need - b->free;
-    b->text =
-        text_of("budget: %s has %s free (limit %s, spent %s, held %s), needs %s, short %s", where,
-                format_money(b->free, free_text), format_money(l->limit, limit), format_money(l->used, spent),
-                format_money(l->held, held), format_money(l->need, need), format_money(b->short_by, lack));
+    b->text = text_of("budget: %s has %s free (limit %s, spent %s, held %s), needs %s, short %s", where,
+                      amount_words(l, b->free, free_text), amount_words(l, l->limit, limit),
+                      amount_words(l, l->used, spent), amount_words(l, l->held, held),
+                      amount_words(l, l->need, need), amount_words(l, b->short_by, lack));
     propose_change(q, text_of("budget %s grows by %s", where, lack));
 }
 
@@ -87,6 +117,8 @@ static void quota_blocker(struct question *q, const struct ledger_blocker *l)
 static void ask_ledger(struct question *q, const struct fact *f)
 {
     struct ledger_blocker found[BLOCKERS_MAX];
+    struct openings openings = {0};
+    openings_add(q->core, &openings, f); /* they would be by then */
     size_t count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (found[i].verdict == LEDGER_BUDGET)
@@ -94,6 +126,8 @@ static void ask_ledger(struct question *q, const struct fact *f)
         else if (found[i].verdict == LEDGER_QUOTA)
             quota_blocker(q, &found[i]);
     }
+    openings_undo(q->core, &openings);
+    openings_fini(&openings);
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------------ */

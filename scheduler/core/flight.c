@@ -59,7 +59,7 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
 
 static bool is_plan(uint32_t kind)
 {
-    return kind == FACT_ATTEMPT_PLACED || kind == FACT_HOLD_RENEWED;
+    return kind == FACT_ATTEMPT_PLACED || kind == FACT_HOLD_RENEWED || kind == FACT_BUDGET_OPENED;
 }
 
 void flight_begin(struct core *c, const struct fact *f)

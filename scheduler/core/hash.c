@@ -22,6 +22,9 @@ static bool add_account(const struct account_view *view, void *arg)
 {
     uint64_t *sum = arg; /* accounts come in any order */
     uint64_t hash = hash_u64(hash_text(HASH_START, view->name), (uint64_t)view->limit_micros);
+    hash = hash_u64(hash_u64(hash, (uint64_t)view->carried_micros), view->crossed);
+    hash = hash_u64(hash_u64(hash, (uint64_t)view->from_utc_us), (uint64_t)view->to_utc_us);
+    hash = hash_text(hash, view->resource);
     *sum += hash_u64(hash_u64(hash, (uint64_t)view->spent_micros), (uint64_t)view->held_micros);
     return true;
 }
@@ -30,6 +33,20 @@ static bool add_tenant(const struct tenant_rule *rule, void *arg)
 {
     uint64_t *hash = arg;
     *hash = hash_fields(*hash, &tenant_rule_fields, rule);
+    return true;
+}
+
+static bool add_since(const struct snapshot_budget *since, void *arg)
+{
+    uint64_t *hash = arg;
+    *hash = hash_u64(hash_text(hash_text(*hash, since->tenant), since->budget), (uint64_t)since->since_utc_us);
+    return true;
+}
+
+static bool add_zone(const struct zone_table *zone, void *arg)
+{
+    uint64_t *sum = arg; /* in any order */
+    *sum += hash_fields(HASH_START, &zone_table_fields, zone);
     return true;
 }
 
@@ -42,6 +59,8 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
         hash = hash_fields(hash, &price_version_fields, &((const struct price_version *)prices->v)[i]);
     ledger_each_tenant(c->ledger, add_tenant, &hash);
     ledger_each_account(c->ledger, add_account, &accounts);
+    ledger_each_since(c->ledger, add_since, &hash);
+    (void)ledger_each_zone(c->ledger, add_zone, &accounts);
     return hash_u64(hash, accounts);
 }
 
@@ -79,6 +98,9 @@ static uint64_t hash_task(const struct task *t, uint64_t hash)
         hash = hash_u64(hash, numbers[i]);
     hash = hash_text(hash, t->node != NULL ? t->node->name : NULL);
     hash = hash_text(hash, t->avoid != NULL ? t->avoid->name : NULL);
+    const struct time_hold *time = t->times.v;
+    for (size_t i = 0; i < t->times.count; i++)
+        hash = hash_u64(hash_u64(hash_text(hash, time[i].account), (uint64_t)time[i].spent), (uint64_t)time[i].hold);
     return hash_strs(hash, &t->accounts);
 }
 

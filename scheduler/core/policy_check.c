@@ -230,6 +230,7 @@ static int difference(const struct core *c, struct policy_file *file, int64_t ut
         !change_prices(c, &file->prices, utc_us, &f->policy, lines, refusal))
         return CORE_REFUSED;
     change_tenants(c, &file->tenants, &f->policy, lines);
+    ledger_new_limits(c->ledger, &f->policy, utc_us);
     return is_empty(&f->policy) || ledger_agrees(c, f, refusal) ? CORE_FACT : CORE_REFUSED;
 }
 

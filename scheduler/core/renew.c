@@ -21,18 +21,38 @@ static void look_again(struct core *c, struct task *t, uint64_t ran_us, int64_t 
               utc_us + (left_us < 0 ? RETRY_MAX_US : MIN(MAX(left_us, RETRY_MIN_US), RETRY_MAX_US)));
 }
 
-/* What all accounts together can give, when they can't give what was asked: the least of those that lack. */
-static int64_t most_they_give(const struct core *c, const struct fact *f)
+static void fill_hold(const struct core *c, const struct task *t, struct meter meter, uint64_t until_us,
+                      struct fact *f)
 {
-    struct ledger_blocker blockers[TENANT_DEPTH_MAX + 4];
+    struct fact_renewed *r = &f->renewed;
+    r->paid_us = until_us;
+    r->hold_micros = price_cost(c->prices, meter, until_us) - price_cost(c->prices, meter, r->settled_us);
+    times_hold(c, job_tenant(t->job), meter.held, (struct stretch){f->at_utc_us, r->settled_us, until_us},
+               &r->times_settled, &r->times);
+}
+
+/* How far one account that can't pay until then could. */
+static uint64_t pays_until(const struct core *c, struct meter meter, const struct ledger_blocker *b,
+                           uint64_t settled_us, uint64_t until_us)
+{
+    int64_t free_micros = MAX(b->limit - b->used - b->held, 0);
+    if (b->verdict != LEDGER_BUDGET || b->closed)
+        return 0;
+    if (b->resource == NULL)
+        return price_time_for(c->prices, meter, price_cost(c->prices, meter, settled_us) + free_micros, until_us);
+    return time_lasts(c, b->resource, meter.held, time_of(c, b->resource, meter.held, settled_us) + free_micros,
+                      until_us);
+}
+
+/* How far all accounts together can pay for what f holds; its paid_us when for all of it. */
+static uint64_t all_pay_until(const struct core *c, struct meter meter, const struct fact *f)
+{
+    struct ledger_blocker blockers[2 * LEDGER_ACCOUNTS_MAX];
     size_t count = MIN(ledger_blockers(c->ledger, f, blockers, COUNT_OF(blockers)), COUNT_OF(blockers));
-    int64_t most = INT64_MAX;
-    for (size_t i = 0; i < count; i++) {
-        if (blockers[i].verdict != LEDGER_BUDGET)
-            return 0;
-        most = MIN(most, MAX(blockers[i].limit - blockers[i].used - blockers[i].held, 0));
-    }
-    return count > 0 ? most : f->renewed.hold_micros;
+    uint64_t until_us = f->renewed.paid_us;
+    for (size_t i = 0; i < count; i++)
+        until_us = MIN(until_us, pays_until(c, meter, &blockers[i], f->renewed.settled_us, f->renewed.paid_us));
+    return until_us;
 }
 
 /* The next slice, or as much of it as can be held. false: it would gain less than slice_min. */
@@ -40,19 +60,16 @@ static bool hold_slice(const struct core *c, const struct task *t, struct meter 
                        struct fact *f)
 {
     struct fact_renewed *r = &f->renewed;
-    int64_t settled_micros = price_cost(c->prices, meter, r->settled_us);
     uint64_t least_us = t->paid_us + MIN(c->limits.slice_min_ms * 1000, until_us - t->paid_us);
-    r->paid_us = until_us;
-    r->hold_micros = price_cost(c->prices, meter, until_us) - settled_micros;
-    int64_t most = most_they_give(c, f);
-    if (most >= r->hold_micros)
+    fill_hold(c, t, meter, until_us, f);
+    uint64_t can_us = all_pay_until(c, meter, f);
+    if (can_us >= until_us)
         return true;
-    r->paid_us = price_time_for(c->prices, meter, settled_micros + most, until_us);
-    if (r->paid_us < least_us)
+    if (can_us < least_us)
         return false;
-    r->hold_micros = price_cost(c->prices, meter, r->paid_us) - settled_micros;
+    fill_hold(c, t, meter, can_us, f);
     r->final = true;
-    return most_they_give(c, f) >= r->hold_micros;
+    return all_pay_until(c, meter, f) >= can_us;
 }
 
 static void fill_accounts(const struct core *c, const struct job *j, int64_t utc_us, struct strs *ret)
@@ -85,16 +102,22 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     struct meter meter = task_meter(t);
     struct settlement s;
     settle_until(c, t, meter, settled_by_now(c, t, ran_us), &s);
-    struct fact *f = plan_add(p, FACT_HOLD_RENEWED);
-    f->renewed = (struct fact_renewed){
-        .id = task_id(t), .spent_micros = s.spent_micros, .settled_us = s.settled_us, .charges = s.charges};
-    fill_accounts(c, t->job, utc_us, &f->renewed.accounts);
-    if (!hold_slice(c, t, meter, until_us, f)) {
-        fact_clear(f);
-        p->count--;
+    struct fact f = {.kind = FACT_HOLD_RENEWED, .at_utc_us = utc_us};
+    f.renewed = (struct fact_renewed){.id = task_id(t),
+                                      .spent_micros = s.spent_micros,
+                                      .settled_us = s.settled_us,
+                                      .charges = s.charges,
+                                      .times_settled = s.times};
+    fill_accounts(c, t->job, utc_us, &f.renewed.accounts);
+    fill_hold(c, t, meter, until_us, &f); /* names the accounts of time */
+    openings_add(c, &p->openings, &f);
+    if (!hold_slice(c, t, meter, until_us, &f))
+        openings_undo(c, &p->openings);
+    else if (openings_plan(c, p)) {
+        plan_hold(c, p, &f);
+        timer_stop(c, &t->timer); /* apply or refusal sets it anew */
         return;
-    }
-    flight_begin(c, f);
-    timer_stop(c, &t->timer);   /* apply or refusal sets it anew */
-    ledger_apply(c->ledger, f); /* the plan's next holds come on top of it; undone with them */
+    } else
+        timer_set(c, &t->timer, utc_us); /* with the next turn */
+    fact_clear(&f);
 }

@@ -28,8 +28,8 @@ static int64_t add_capped(int64_t a, int64_t b)
     return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
-/* How much of the run time up to run_us the hold pays for. */
-static uint64_t paid_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us)
+/* How much of the run time up to run_us the hold of money pays for. */
+static uint64_t money_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us)
 {
     if (run_us <= t->settled_us)
         return t->settled_us;
@@ -37,6 +37,11 @@ static uint64_t paid_until(const struct core *c, const struct task *t, struct me
     if (price_cost(c->prices, meter, run_us) <= can_pay)
         return run_us;
     return MAX(price_time_for(c->prices, meter, can_pay, run_us), t->settled_us);
+}
+
+static uint64_t paid_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us)
+{
+    return times_last(c, t, money_until(c, t, meter, run_us));
 }
 
 void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
@@ -49,6 +54,7 @@ void settle_until(const struct core *c, const struct task *t, struct meter meter
     BUG(rc < 0);
     for (size_t i = 0; i < ret->charges.count; i++)
         ret->spent_micros += ((const struct charge *)ret->charges.v)[i].micros;
+    times_settle(c, t, until, &ret->times);
     if (run_us > until)
         ret->written_off_micros = price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, until);
 }
@@ -58,6 +64,7 @@ void settle_fault(const struct core *c, const struct task *t, struct meter meter
 {
     run_us = MAX(MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US), t->settled_us);
     *ret = (struct settlement){.spent_micros = t->spent_micros, .settled_us = t->settled_us};
+    times_settle(c, t, t->settled_us, &ret->times);
     ret->written_off_micros =
         price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, t->settled_us);
 }
@@ -94,6 +101,7 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
         .spent_micros = s.spent_micros,
         .written_off_micros = s.written_off_micros,
         .charges = s.charges,
+        .times_settled = s.times,
         .job_done = answer.next == NEXT_FINAL && j->ended_count + j->ending_in_flight + 1 == job_tasks(j),
     };
     record->detail = NULL; /* the fact has it now */

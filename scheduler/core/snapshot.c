@@ -21,6 +21,44 @@ static int emit(struct fact *f, emit_fn fn, void *arg)
     return rc;
 }
 
+/* A job's own account comes back with its job. */
+static bool add_account(const struct account_view *view, void *arg)
+{
+    struct list *to = arg;
+    if (strncmp(view->name, "job:", 4) == 0)
+        return true;
+    struct snapshot_account *a = list_add(to, sizeof *a);
+    BUG(a == NULL);
+    *a = (struct snapshot_account){.name = core_text(view->name),
+                                   .limit_micros = view->limit_micros,
+                                   .spent_micros = view->spent_micros,
+                                   .carried_micros = view->carried_micros,
+                                   .from_utc_us = view->from_utc_us,
+                                   .to_utc_us = view->to_utc_us,
+                                   .resource = core_text(view->resource),
+                                   .crossed = view->crossed};
+    return true;
+}
+
+static bool add_zone(const struct zone_table *zone, void *arg)
+{
+    struct list *to = arg;
+    struct zone_table *copy = list_add(to, sizeof *copy);
+    BUG(copy == NULL);
+    int rc = fields_copy(&zone_table_fields, zone, copy);
+    BUG(rc < 0);
+    return true;
+}
+
+static bool add_since(const struct snapshot_budget *since, void *arg)
+{
+    struct list *to = arg;
+    struct snapshot_budget *s = list_add(to, sizeof *s);
+    BUG(s == NULL);
+    *s = (struct snapshot_budget){core_text(since->tenant), core_text(since->budget), since->since_utc_us};
+    return true;
+}
+
 static int emit_policy(const struct core *c, emit_fn fn, void *arg)
 {
     struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = c->last_utc_us};
@@ -32,6 +70,7 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
                                       .set_prices = true,
                                       .set_admins = true};
     core_copy_strs(&c->admins, &f.policy.admins);
+    (void)ledger_each_zone(c->ledger, add_zone, &f.policy.zones);
     ledger_each_tenant(c->ledger, add_rule, &f.policy.tenants);
     const struct list *prices = price_book_versions(c->prices);
     for (size_t i = 0; i < prices->count; i++) {
@@ -41,19 +80,6 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
         BUG(rc < 0);
     }
     return emit(&f, fn, arg);
-}
-
-/* A job's own account comes back with its job. */
-static bool add_account(const struct account_view *view, void *arg)
-{
-    struct list *to = arg;
-    if (strncmp(view->name, "job:", 4) == 0)
-        return true;
-    struct snapshot_account *a = list_add(to, sizeof *a);
-    BUG(a == NULL);
-    *a = (struct snapshot_account){
-        .name = core_text(view->name), .limit_micros = view->limit_micros, .spent_micros = view->spent_micros};
-    return true;
 }
 
 static int by_name(const void *a, const void *b)
@@ -92,6 +118,7 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     if (f.snapshot_cell.accounts.count > 1)
         qsort(f.snapshot_cell.accounts.v, f.snapshot_cell.accounts.count, sizeof(struct snapshot_account),
               by_name);
+    ledger_each_since(c->ledger, add_since, &f.snapshot_cell.budgets);
     return emit(&f, fn, arg);
 }
 
@@ -119,6 +146,7 @@ static void add_task(const struct task *t, struct list *to)
         .avoid = t->avoid != NULL ? core_text(t->avoid->name) : NULL,
     };
     core_copy_strs(&t->accounts, &s->accounts);
+    times_copy(&t->times, &s->times);
 }
 
 static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void *arg)
@@ -236,6 +264,7 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);
     core_copy_strs(&s->accounts, &t->accounts);
+    times_copy(&s->times, &t->times);
     if (task_state_is_live(t->state)) {
         attempt_begin(c, t, node_find(c, s->node));
         attempt_plan_renewal(c, t);

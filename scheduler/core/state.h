@@ -7,7 +7,7 @@
  *   who waits            queue.c (ready tasks), timers.c
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c
  *   questions            submit.c, cancel.c, policy_check.c, reports.c (hello, running, ended), duty.c
- *   money of an attempt  settle.c
+ *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs)
  *   answers for people   explain.c, views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c
  *
@@ -81,7 +81,8 @@ struct tenant {
     struct tenant *parent;
     uint32_t weight;
     struct strs line;              /* path, …, "/" */
-    struct strs accounts;          /* cached budget accounts: of one policy, until accounts_end_utc_us */
+    struct strs accounts;          /* cached accounts of money: of one policy, until accounts_end_utc_us */
+    struct list times;             /* struct tenant_time: the same for resource time */
     int64_t accounts_end_utc_us;
     uint64_t accounts_policy;
     struct strs users;
@@ -91,6 +92,11 @@ struct tenant {
     uint32_t refs;                 /* shapes */
     uint32_t failed;               /* tries that failed in the turn failed_turn */
     uint64_t failed_turn;
+};
+
+/* An account of a budget of a resource's time. */
+struct tenant_time {
+    char *account, *resource;
 };
 
 struct task {
@@ -111,6 +117,7 @@ struct task {
     uint64_t run_us, run_boot_us;  /* soft: what its node said last, and when by our clock; 0 = nothing yet */
     uint64_t first_run_us, first_boot_us; /* soft: the first it said */
     struct strs accounts;
+    struct list times;             /* struct time_hold */
     struct list charges;           /* soft: struct charge, joined per resource and version */
     uint32_t price_version;
     struct entry entry;
@@ -188,6 +195,7 @@ struct core {
     struct core_limits limits;
     struct ledger *ledger;
     struct price_book *prices;
+    struct hours **hours;          /* soft: books made when first asked for */
     char *currency;
     struct strs admins;
     uint64_t policy_version;
@@ -301,7 +309,7 @@ void tenant_rest(struct core *c, struct tenant *t);  /* it has none */
 /* The tenant whose turn it is, NULL when nothing is ready. */
 struct tenant *tenant_next(const struct core *c);
 void tenants_reshare(struct core *c);                /* the cell's total changed */
-/* Budget accounts of its line now, cached. Borrowed. */
+/* The accounts on which its line holds money now, cached, and in t->times those of resource time. Borrowed. */
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us);
 void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t), void *arg);
 
@@ -323,7 +331,7 @@ struct fact_rule {
     int (*check)(const struct core *c, const struct fact *f, struct err *err);
     void (*apply)(struct core *c, const struct fact *f);
 };
-extern const struct fact_rule rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released, rule_placed,
+extern const struct fact_rule rule_opened, rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released, rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
     rule_drained, rule_snapshot_job, rule_snapshot_cell;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
@@ -346,6 +354,7 @@ struct settlement {
     int64_t written_off_micros;
     uint64_t settled_us;
     struct list charges;        /* struct charge, owned */
+    struct list times;          /* struct time_hold, owned: what the holds of time came to */
 };
 struct meter task_meter(const struct task *t);
 /* How long it has run, as far as is known: what its node said and the time since; else by the wall clock. */
@@ -359,6 +368,40 @@ void settle_fault(const struct core *c, const struct task *t, struct meter meter
                   struct settlement *ret);
 /* Fills f with the end of a live attempt; takes over record's detail. */
 void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f);
+
+/* ---- times.c ----------------------------------------------------------------------------------------------- */
+/* Micro-unit-hours of a resource in the first run_us, and how long so many of them last. */
+int64_t time_of(const struct core *c, const char *resource, const struct resources *held, uint64_t run_us);
+uint64_t time_lasts(const struct core *c, const char *resource, const struct resources *held, int64_t micros,
+                    uint64_t max_us);
+/* A stretch of run time that is held for at an instant. */
+struct stretch {
+    int64_t utc_us;
+    uint64_t from_us, to_us;
+};
+/* What is held for it on the tenant's budgets of time, in place of what *ret had; `settled` as renewed.times_settled. */
+void times_hold(const struct core *c, struct tenant *t, const struct resources *held, struct stretch s,
+                const struct list *settled, struct list *ret);
+/* What the holds come to when settled at that run time. */
+void times_settle(const struct core *c, const struct task *t, uint64_t until_us, struct list *ret);
+/* How much of the run time up to run_us the holds of time cover. */
+uint64_t times_last(const struct core *c, const struct task *t, uint64_t run_us);
+void times_copy(const struct list *from, struct list *to);
+void times_clear(struct list *times);
+void hours_fini(struct core *c);
+
+/* ---- openings.c -------------------------------------------------------------------------------------------- */
+/* budget.opened facts, applied to the ledger for as long as a thought lasts. {0} is empty. */
+struct openings {
+    struct fact *v;
+    size_t count, size;
+};
+void openings_add(const struct core *c, struct openings *o, const struct fact *hold);
+void openings_undo(const struct core *c, struct openings *o);
+void openings_fini(struct openings *o); /* empty by then */
+struct plan;
+/* Those of the plan become proposals. false: no room for all of them and the hold; some may stand there. */
+bool openings_plan(struct core *c, struct plan *p);
 
 /* ---- one turn of decide() ---------------------------------------------------------------------------------- */
 struct plan {
@@ -374,8 +417,11 @@ struct plan {
     size_t parked_count, parked_size;
     struct tenant **rested;    /* tenants whose turn is over */
     size_t rested_count, rested_size;
+    struct openings openings;  /* of the hold that is being thought about */
 };
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
+/* Takes a placement or a renewal; there is room. */
+void plan_hold(struct core *c, struct plan *p, const struct fact *f);
 void decide_nodes(struct core *c, struct plan *p);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 void decide_place(struct core *c, struct plan *p);

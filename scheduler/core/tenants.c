@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "quotas/period.h"
 #include "scheduler/core/state.h"
 
 static bool tenant_is(const void *object, const void *key)
@@ -55,10 +54,22 @@ struct tenant *tenant_add(struct core *c, const char *path)
     return t;
 }
 
+static void clear_times(struct tenant *t)
+{
+    struct tenant_time *v = t->times.v;
+    for (size_t i = 0; i < t->times.count; i++) {
+        free(v[i].account);
+        free(v[i].resource);
+    }
+    free(v);
+    t->times = (struct list){0};
+}
+
 void tenant_free(struct tenant *t)
 {
     core_clear_strs(&t->line);
     core_clear_strs(&t->accounts);
+    clear_times(t);
     core_clear_strs(&t->users);
     heap_fini(&t->claims);
     heap_fini(&t->shapes);
@@ -174,19 +185,39 @@ void tenants_reshare(struct core *c)
     tenants_each(c, rebuild_one, NULL);
 }
 
+struct accounts_walk {
+    struct tenant *tenant;
+    int64_t utc_us;
+};
+
+static bool take_budget(const struct ledger_budget *b, void *arg)
+{
+    const struct accounts_walk *w = arg;
+    struct tenant *t = w->tenant;
+    if (b->rule == NULL || b->rule->resource == NULL) {
+        int rc = strs_add(&t->accounts, b->account);
+        BUG(rc < 0);
+    } else {
+        struct tenant_time *time = list_add(&t->times, sizeof *time);
+        BUG(time == NULL);
+        *time = (struct tenant_time){core_text(b->account), core_text(b->rule->resource)};
+    }
+    int64_t change = w->utc_us < b->period.from_utc_us ? b->period.from_utc_us : b->period.to_utc_us;
+    if (change > w->utc_us) /* a window that is over stays so */
+        t->accounts_end_utc_us = MIN(t->accounts_end_utc_us, change);
+    return true;
+}
+
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us)
 {
     if (t->accounts_policy == c->policy_version && utc_us < t->accounts_end_utc_us)
         return &t->accounts;
     core_clear_strs(&t->accounts);
-    int rc = ledger_accounts(c->ledger, &t->line, utc_us, &t->accounts);
-    BUG(rc < 0);
+    clear_times(t);
     t->accounts_policy = c->policy_version;
     t->accounts_end_utc_us = INT64_MAX;
-    for (size_t i = 0; i < t->line.count; i++) {
-        struct tenant_view view;
-        if (ledger_tenant(c->ledger, t->line.v[i], utc_us, &view) && view.rule->budget.present)
-            t->accounts_end_utc_us = MIN(t->accounts_end_utc_us, period_end(view.rule->budget.period, utc_us));
-    }
+    struct accounts_walk w = {t, utc_us};
+    int rc = ledger_each_budget(c->ledger, &t->line, utc_us, take_budget, &w);
+    BUG(rc < 0);
     return &t->accounts;
 }

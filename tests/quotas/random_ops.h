@@ -29,6 +29,7 @@ struct ops_world {
     struct ops_job jobs[OPS_JOBS];
     struct ops_attempt live[4096];
     size_t live_count;
+    struct fact waiting; /* a hold whose accounts are opened first */
 };
 
 static const char *const ops_tenants[] = {"acme", "acme/etl", "acme/etl/night", "acme/ml", "beta", "beta/x"};
@@ -50,7 +51,7 @@ static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
     }
 }
 
-static inline struct fact ops_policy(struct ops_world *w)
+static inline struct fact ops_policy(struct ops_world *w, const struct ledger *l)
 {
     struct fact f = fact_policy(w->at);
     size_t tenants = COUNT_OF(ops_tenants);
@@ -65,6 +66,7 @@ static inline struct fact ops_policy(struct ops_world *w)
     if (random_below(&w->seed, 8) == 0) {
         ops_rule(w, fact_tenant(&f, TENANT_ROOT));
     }
+    ledger_new_limits(l, &f.policy, w->at);
     return f;
 }
 
@@ -150,12 +152,31 @@ static inline struct fact ops_cancel(struct ops_world *w, const struct ledger *l
                        job->job && count == job->queued && job->live == 0);
 }
 
-static inline struct fact ops_next(struct ops_world *w, const struct ledger *l)
+static inline struct fact ops_open(struct ops_world *w, const struct ledger *l)
+{
+    struct fact f = {0};
+    struct strs path = {0}, names = {0};
+    (void)ledger_path(l, ops_tenants[random_below(&w->seed, COUNT_OF(ops_tenants))], &path);
+    add_accounts(l, &path, w->at, &names);
+    const char *name = names.count > 0 ? names.v[random_below(&w->seed, names.count)] : "nobody@2026";
+    if (!ledger_opening(l, name, w->at, &f)) { /* there already, or nobody's */
+        f = (struct fact){.kind = FACT_BUDGET_OPENED, .at_utc_us = w->at};
+        set_text(&f.budget_opened.account, name);
+    }
+    if (random_below(&w->seed, 4) == 0) {
+        f.budget_opened.limit_micros = random_below(&w->seed, 2) ? -2 : LEDGER_COUNT_MAX + 1;
+    }
+    texts_clear(&path);
+    texts_clear(&names);
+    return f;
+}
+
+static inline struct fact ops_some(struct ops_world *w, const struct ledger *l)
 {
     w->at += (int64_t)random_below(&w->seed, (uint64_t)DAY_US / 40);
     uint64_t what = random_below(&w->seed, 100);
     if (what < 3) {
-        return ops_policy(w);
+        return ops_policy(w, l);
     }
     if (what < 20) {
         return ops_submit(w, l);
@@ -172,8 +193,25 @@ static inline struct fact ops_next(struct ops_world *w, const struct ledger *l)
     if (what < 98) {
         return ops_cancel(w, l);
     }
+    if (what < 99) {
+        return ops_open(w, l);
+    }
     struct fact note = {.kind = FACT_ATTEMPT_RUNNING, .at_utc_us = w->at, .running = {.id = {1, 0, 1}}};
     return note;
+}
+
+/* Mostly the accounts of a hold are opened before it comes. */
+static inline struct fact ops_next(struct ops_world *w, const struct ledger *l)
+{
+    struct fact opening;
+    struct fact f = w->waiting.kind != FACT_NONE ? w->waiting : ops_some(w, l);
+    bool holds = f.kind == FACT_ATTEMPT_PLACED || f.kind == FACT_HOLD_RENEWED;
+    w->waiting = (struct fact){0};
+    if (holds && random_below(&w->seed, 30) > 0 && ledger_opening_for(l, &f, &opening)) {
+        w->waiting = f;
+        return opening;
+    }
+    return f;
 }
 
 static inline struct ops_job *ops_find_job(struct ops_world *w, uint64_t job)

@@ -23,26 +23,27 @@ Fields of P c
   schema library writer term seq durable      the fence, as text
   t:<path>            a tenant: TENANT, then the names of its generic resources, each with a space behind it
   t:<path> <generic>  GENERIC: use and limit of a generic resource
-  a:<account>         ACCOUNT
+  a:<account>         ACCOUNT, then the resource whose time it is; nothing for money
   k:<job>             "<tenant>:<key>" until the job is done
   about               a sentence; long enough to keep the hash from the encoding of small ones
-Hold: "<spent> <held> <n>\n", n bytes: packed {"a:<account>", …}, then packed {tenants, cpu, memory, scratch,
-  "t:<path>", …, generic, amount, …}.
+Hold: "<spent> <held> <n> <m>\n", n bytes: packed {"a:<account>", …} of money, m bytes: packed {"a:<account>", spent,
+  held, …} of time (m = 0: none), then packed {tenants, cpu, memory, scratch, "t:<path>", …, generic, amount, …}.
 
 Replies: "ok" | "dup" | "gap" | "fenced" | {refusal code, where}. An error reply means that nothing was written.
 ]]
 
-local LIBRARY = 1
+local LIBRARY = 2
 local MONEY_MAX = 4503599627370496 -- 2^52
 local COUNT_MAX = 9007199254740991 -- 2^53 - 1
 
--- Signed 64-bit integers, little endian. A limit of 0 is none; a budget of -1 is none, its period is the enum's number.
-local TENANT = '<i8i8i8i8i8i8i8i8i8i8i8i8i8'
+-- Signed 64-bit integers, little endian. A limit of 0 is none.
+local TENANT = '<i8i8i8i8i8i8i8i8i8i8i8'
 local QUEUED, RUNNING, CPU, MEMORY, SCRATCH = 1, 2, 3, 4, 5
-local L_QUEUED, BUDGET, PERIOD, CHILDREN = 6, 11, 12, 13
+local L_QUEUED, CHILDREN = 6, 11
 local LIMITS = 5 -- the limit of a use lies so far behind it
-local TENANT_BYTES = 104
-local ACCOUNT = '<i8i8i8' -- limit (-1 = none), spent, held
+local TENANT_BYTES = 88
+local ACCOUNT = '<i8i8i8i8i8' -- limit (-1 = none), spent, held; its period's begin and end, in us
+local ACCOUNT_BYTES = 40
 local GENERIC = '<i8i8'   -- use, limit
 
 -- k[1] is P c: what stands before "c" is the prefix of every key.
@@ -96,57 +97,71 @@ local function tenant_unpack(text)
     return t
 end
 
+local function new_tenant()
+    return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, generics = ''}
+end
+
 local function tenant_pack(t)
     return struct.pack(TENANT, unpack(t, 1, CHILDREN)) .. t.generics
 end
 
 -- ---- accounts ------------------------------------------------------------------------------------------------
 
--- The limit that a tenant's account gets when it comes into being; nil and a refusal when it can't. tenant "": a job's.
-local function new_limit(k, name, tenant)
-    if tenant == '' then
-        return nil, refuse('bad', name) -- a job's account is never made by a hold
-    end
-    local text = redis.call('HGET', k[1], 't:' .. tenant)
-    if not text then
-        return nil, refuse('no_tenant', name)
-    end
-    local t = tenant_unpack(text)
-    local bare_total = name == '/@total' and t[PERIOD] ~= 0
-    return bare_total and -1 or t[BUDGET]
+-- An account's numbers, and the resource behind them.
+local function account_unpack(text)
+    local limit, spent, held, from, to = struct.unpack(ACCOUNT, text)
+    return limit, spent, held, from, to, #text > ACCOUNT_BYTES and text:sub(ACCOUNT_BYTES + 1) or ''
 end
 
---[[ Accounts whose fields begin at a[first], their values at v[first - shift], their tenants at a[tenants].
-`back` (renewals): what the old hold returns before this one is taken: back.on[field], held, delta.
-Gives: a refusal that nothing weighs against; the first budget that is short; limit, spent and held of each with the
-hold taken; the names of those that weren't there. ]]
-local function look_at_accounts(k, a, v, first, shift, count, tenants, ask, back)
-    local short, after, opened = nil, {}, {}
-    for i = 0, count - 1 do
-        local field, text = a[first + i], v[first + i - shift]
-        local limit, spent, held = nil, 0, 0
-        if text then
-            limit, spent, held = struct.unpack(ACCOUNT, text)
-        else
-            local refusal
-            limit, refusal = new_limit(k, name_of(field), a[tenants + i])
-            if refusal then
-                return refusal
-            end
-            opened[#opened + 1] = name_of(field)
+local function account_pack(limit, spent, held, from, to, resource)
+    return struct.pack(ACCOUNT, limit, spent, held, from, to) .. resource
+end
+
+--[[ The accounts that a hold names: c.fields[i], values v[i + c.shift], amounts c.asks[i], at the fact's time c.at.
+c.back (renewals): what the old hold returns before this one is taken: field -> {delta, held}.
+Gives: a refusal that nothing weighs against; the first budget that is short; each account with the hold taken. ]]
+local function look_at_accounts(c, v)
+    local short, after = nil, {}
+    for i, field in ipairs(c.fields) do
+        local text, ask = v[i + c.shift], c.asks[i]
+        if not text then
+            return refuse('no_account', name_of(field))
         end
-        if back and back.on[field] then
-            spent, held = spent + back.delta, held - back.held
+        local limit, spent, held, from, to, resource = account_unpack(text)
+        local old = c.back and c.back[field]
+        if old then
+            spent, held = spent + old[1], held - old[2]
         end
         if spent + held + ask > COUNT_MAX then
             return refuse('bad', name_of(field))
         end
-        if not short and limit >= 0 and (ask > 0 or not back) and limit - spent - held < ask then
+        if not short and limit >= 0 and (ask > 0 or not c.back) and
+            (limit - spent - held < ask or c.at < from or c.at >= to) then
             short = refuse('budget', name_of(field))
         end
-        after[i + 1] = struct.pack(ACCOUNT, limit, spent, held + ask)
+        after[i] = account_pack(limit, spent, held + ask, from, to, resource)
     end
-    return nil, short, after, opened
+    return nil, short, after
+end
+
+--[[ The accounts of a call: a[first ..] fields, `money` of them for `ask`, then `times` of them for a[asks ..].
+nil when an amount isn't one. ]]
+local function claims(a, first, money, times, ask, asks)
+    local c = {fields = {unpack(a, first, first + money + times - 1)}, asks = {}}
+    if not is_amount(ask) then
+        return nil
+    end
+    for i = 1, money do
+        c.asks[i] = ask
+    end
+    for i = 1, times do
+        local own = tonumber(a[asks + i - 1])
+        if not is_amount(own) then
+            return nil
+        end
+        c.asks[money + i] = own
+    end
+    return c
 end
 
 local function list_accounts(k, opened)
@@ -157,8 +172,8 @@ end
 
 -- ---- holds ---------------------------------------------------------------------------------------------------
 
-local function hold_text(spent, held, accounts, use)
-    return spent .. ' ' .. held .. ' ' .. #accounts .. '\n' .. accounts .. use
+local function hold_text(spent, held, accounts, times, use)
+    return spent .. ' ' .. held .. ' ' .. #accounts .. ' ' .. #times .. '\n' .. accounts .. times .. use
 end
 
 local function hold_read(k, id)
@@ -166,30 +181,70 @@ local function hold_read(k, id)
     if not text then
         return nil
     end
-    local spent, held, len, from = text:match('^(%d+) (%d+) (%d+)\n()')
-    len = tonumber(len)
-    return {
-        spent = tonumber(spent), held = tonumber(held),
-        accounts = cmsgpack.unpack(text:sub(from, from + len - 1)), use = text:sub(from + len),
-    }
+    local spent, held, len, len_times, from = text:match('^(%d+) (%d+) (%d+) (%d+)\n()')
+    len, len_times = tonumber(len), tonumber(len_times)
+    local hold = {spent = tonumber(spent), held = tonumber(held), times = {}}
+    hold.accounts = cmsgpack.unpack(text:sub(from, from + len - 1))
+    if len_times > 0 then
+        hold.times = cmsgpack.unpack(text:sub(from + len, from + len + len_times - 1))
+    end
+    hold.use = text:sub(from + len + len_times)
+    return hold
 end
 
--- May the cumulative cost grow to `spent`? Then by how much.
-local function settle_check(hold, spent)
-    if not spent or spent < hold.spent or spent > COUNT_MAX then
+-- May what was spent, covered by what is held, grow to `spent`? Then by how much.
+local function growth_check(before, held, spent)
+    if not spent or spent < before or spent > COUNT_MAX then
         return refuse('bad'), 0
     end
-    local delta = spent - hold.spent
-    if delta > hold.held then
+    local delta = spent - before
+    if delta > held then
         return refuse('overrun'), delta
     end
     return nil, delta
 end
 
--- An account with `delta` spent and `returned` no longer held.
-local function settled(text, delta, returned)
-    local limit, spent, held = struct.unpack(ACCOUNT, text)
-    return struct.pack(ACCOUNT, limit, spent + delta, held - returned)
+--[[ May the cumulative cost grow to `spent`, and the time on each account to what a[first ..] says (field, spent, …,
+`count` pairs)? Gives a refusal, or field -> {delta, returned} for all accounts of the hold. ]]
+local function settle_check(hold, spent, a, first, count)
+    local refusal, delta = growth_check(hold.spent, hold.held, spent)
+    if refusal then
+        return refusal
+    end
+    local back = {}
+    for _, field in ipairs(hold.accounts) do
+        back[field] = {delta, hold.held}
+    end
+    if count * 3 ~= #hold.times then
+        return refuse('bad')
+    end
+    for i = 0, count - 1 do
+        local field, before, held = hold.times[3 * i + 1], hold.times[3 * i + 2], tonumber(hold.times[3 * i + 3])
+        if a[first + 2 * i] ~= field then
+            return refuse('bad')
+        end
+        refusal, delta = growth_check(tonumber(before), held, tonumber(a[first + 2 * i + 1]))
+        if refusal then
+            return refusal
+        end
+        back[field] = {delta, held}
+    end
+    return nil, back
+end
+
+-- All accounts of a hold, money first.
+local function hold_fields(hold)
+    local fields = {unpack(hold.accounts)}
+    for i = 1, #hold.times, 3 do
+        fields[#fields + 1] = hold.times[i]
+    end
+    return fields
+end
+
+-- An account with back[1] more spent and back[2] no longer held.
+local function settled(text, back)
+    local limit, spent, held, from, to, resource = account_unpack(text)
+    return account_pack(limit, spent + back[1], held - back[2], from, to, resource)
 end
 
 -- ---- jobs ----------------------------------------------------------------------------------------------------
@@ -200,7 +255,7 @@ local function job_account_busy(k, job, held_by_this)
     if not text then
         return false
     end
-    local _, _, held = struct.unpack(ACCOUNT, text)
+    local _, _, held = account_unpack(text)
     return held ~= held_by_this
 end
 
@@ -264,7 +319,7 @@ function ops.submit(k, a, force)
             return refuse('bad')
         end
         opened[1] = 'job:' .. a[8]
-        put(w, 'a:job:' .. a[8], struct.pack(ACCOUNT, budget, 0, 0))
+        put(w, 'a:job:' .. a[8], account_pack(budget, 0, 0, -COUNT_MAX, COUNT_MAX, ''))
     end
     if full and not force then
         return full
@@ -338,14 +393,14 @@ end
 Gives: a refusal that nothing weighs against, the first quota that is reached. ]]
 local function look_at_tenants(a, v, depth, generic, names, amounts, w)
     local bad, full
-    local cpu, memory, scratch = tonumber(a[13]), tonumber(a[14]), tonumber(a[15])
+    local cpu, memory, scratch = tonumber(a[14]), tonumber(a[15]), tonumber(a[16])
     for i = 4, 3 + depth do
         if not v[i] then
-            return refuse('no_tenant', name_of(a[i + 14]))
+            return refuse('no_tenant', name_of(a[i + 17]))
         end
     end
     for i = 4, 3 + depth do
-        local field, t = a[i + 14], tenant_unpack(v[i])
+        local field, t = a[i + 17], tenant_unpack(v[i])
         t[QUEUED] = t[QUEUED] - 1
         local r1, w1 = use_more(t, RUNNING, 1)
         local r2, w2 = use_more(t, CPU, cpu)
@@ -363,15 +418,36 @@ local function look_at_tenants(a, v, depth, generic, names, amounts, w)
     return bad, full
 end
 
---[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts, 12 generic resources, 13 cpu, 14 memory, 15 scratch,
-16 packed accounts, 17 packed use, 18.. fields of the tenants, of the accounts, of each tenant's generic resources; then
-names and amounts of the generic resources, and the accounts' tenants. ]]
+-- a: 8 account, 9 its tenant's field, 10 limit, 11 begin, 12 end, 13 resource or "".
+function ops.open(k, a, force)
+    local field = 'a:' .. a[8]
+    local v = read(k, a[9], field)
+    local stop = fence(a, v)
+    if stop then
+        return stop
+    end
+    local limit = tonumber(a[10])
+    if a[9] == '' or not limit or limit < -1 or limit > COUNT_MAX then
+        return refuse('bad', a[8])
+    end
+    if not v[4] then
+        return refuse('no_tenant', a[8])
+    end
+    if v[5] and not force then
+        return refuse('duplicate', a[8])
+    end
+    write(k, a, {field, account_pack(limit, 0, 0, tonumber(a[11]), tonumber(a[12]), a[13])})
+    list_accounts(k, {a[8]})
+end
+
+--[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts of money, 12 of time, 13 generic resources, 14 cpu, 15 memory,
+16 scratch, 17 packed accounts, 18 packed times, 19 packed use, 20 at, 21.. fields of the tenants, of the accounts, of
+each tenant's generic resources; then names and amounts of the generic resources, and what is held of each time. ]]
 function ops.place(k, a, force)
-    local depth, accounts, generics = tonumber(a[10]), tonumber(a[11]), tonumber(a[12])
-    local first = 18 + depth
-    local after_fields = first + accounts + depth * generics
-    local ask = tonumber(a[9])
-    local v = read(k, unpack(a, 18, after_fields - 1)) -- v[i] is the value of a[i + 14]
+    local depth, money, times, generics = tonumber(a[10]), tonumber(a[11]), tonumber(a[12]), tonumber(a[13])
+    local first = 21 + depth
+    local after_fields = first + money + times + depth * generics
+    local v = read(k, unpack(a, 21, after_fields - 1)) -- v[i] is the value of a[i + 17]
     local stop = fence(a, v)
     if stop then
         return stop
@@ -383,27 +459,30 @@ function ops.place(k, a, force)
     for i = 1, generics do
         names[i], amounts[i] = a[after_fields + i - 1], tonumber(a[after_fields + generics + i - 1])
     end
-    local bad, full = look_at_tenants(a, v, depth, first - 14 + accounts, names, amounts, w)
-    if bad or not is_amount(ask) then
+    local bad, full = look_at_tenants(a, v, depth, first - 17 + money + times, names, amounts, w)
+    local c = claims(a, first, money, times, tonumber(a[9]), after_fields + 2 * generics)
+    if bad or not c then
         return bad or refuse('bad')
     end
-    local wrong, short, after, opened = look_at_accounts(k, a, v, first, 14, accounts, after_fields + 2 * generics, ask)
+    c.shift, c.at = 3 + depth, tonumber(a[20])
+    local wrong, short, after = look_at_accounts(c, v)
     if wrong or ((full or short) and not force) then
         return wrong or full or short
     end
-    for i = 1, accounts do
-        put(w, a[first + i - 1], after[i])
+    for i, field in ipairs(c.fields) do
+        put(w, field, after[i])
     end
     write(k, a, w)
-    list_accounts(k, opened)
-    redis.call('HSET', k[3], a[8], hold_text('0', a[9], a[16], a[17]))
+    redis.call('HSET', k[3], a[8], hold_text('0', a[9], a[17], a[18], a[19]))
 end
 
--- a: 8 attempt, 9 cumulative cost, 10 new hold, 11 accounts, 12 packed accounts, 13.. fields of the accounts, then
---    their tenants.
+--[[ a: 8 attempt, 9 cumulative cost, 10 new hold, 11 accounts of money, 12 of time, 13 of time that is settled,
+14 packed accounts, 15 packed times, 16 at, 17.. fields of the accounts; then what is held of each time; then field and
+spent of each that is settled. ]]
 function ops.renew(k, a, force)
-    local spent, ask, accounts = tonumber(a[9]), tonumber(a[10]), tonumber(a[11])
-    local v = read(k, unpack(a, 13, 12 + accounts)) -- v[i] is the value of a[i + 9]
+    local money, times, done = tonumber(a[11]), tonumber(a[12]), tonumber(a[13])
+    local asks = 17 + money + times
+    local v = read(k, unpack(a, 17, asks - 1)) -- v[i] is the value of a[i + 13]
     local stop = fence(a, v)
     if stop then
         return stop
@@ -412,37 +491,34 @@ function ops.renew(k, a, force)
     if not hold then
         return refuse('no_hold')
     end
-    local refusal, delta = settle_check(hold, spent)
-    if refusal or not is_amount(ask) then
+    local refusal, back = settle_check(hold, tonumber(a[9]), a, asks + times, done)
+    local c = not refusal and claims(a, 17, money, times, tonumber(a[10]), asks)
+    if not c then
         return refusal or refuse('bad')
     end
-    local back = {on = {}, held = hold.held, delta = delta}
-    for _, field in ipairs(hold.accounts) do
-        back.on[field] = true
-    end
-    local wrong, short, after, opened = look_at_accounts(k, a, v, 13, 9, accounts, 13 + accounts, ask, back)
+    c.shift, c.at, c.back = 3, tonumber(a[16]), back
+    local wrong, short, after = look_at_accounts(c, v)
     if wrong or (short and not force) then
         return wrong or short
     end
-    local w = {}
-    for i = 1, accounts do
-        put(w, a[12 + i], after[i])
-        back.on[a[12 + i]] = nil
+    local w, old = {}, hold_fields(hold)
+    for i, field in ipairs(c.fields) do
+        put(w, field, after[i])
+        back[field] = nil
     end
-    for _, field in ipairs(hold.accounts) do
-        if back.on[field] then -- another period has begun: settled on the account of the old one
-            put(w, field, settled(redis.call('HGET', k[1], field), delta, hold.held))
+    for _, field in ipairs(old) do
+        if back[field] then -- another period has begun: settled on the account of the old one
+            put(w, field, settled(redis.call('HGET', k[1], field), back[field]))
         end
     end
     write(k, a, w)
-    list_accounts(k, opened)
-    redis.call('HSET', k[3], a[8], hold_text(a[9], a[10], a[12], hold.use))
+    redis.call('HSET', k[3], a[8], hold_text(a[9], a[10], a[14], a[15], hold.use))
 end
 
 -- The fields that the end of an attempt changes: tenants, accounts, generic resources of each tenant.
 local function finish_fields(hold, use, depth)
     local fields = {unpack(use, 5, 4 + depth)}
-    for _, field in ipairs(hold.accounts) do
+    for _, field in ipairs(hold_fields(hold)) do
         fields[#fields + 1] = field
     end
     for i = 1, depth do
@@ -464,21 +540,22 @@ local function tenant_after(text, use, again)
     return tenant_pack(t)
 end
 
--- a: 8 attempt, 9 cumulative cost, 10 "1" = the task waits again, 11 "1" = job done, 12 job, 13 seconds.
+-- a: 8 attempt, 9 cumulative cost, 10 "1" = the task waits again, 11 "1" = job done, 12 job, 13 seconds, 14 accounts of
+-- time, 15.. field and spent of each.
 function ops.finish(k, a, force)
     local hold = hold_read(k, a[8])
     if not hold then
         return fence(a, read(k)) or refuse('no_hold')
     end
     local use = cmsgpack.unpack(hold.use)
-    local depth, accounts = tonumber(use[1]), #hold.accounts
+    local depth, accounts = tonumber(use[1]), #hold.accounts + #hold.times / 3
     local fields = finish_fields(hold, use, depth)
     local v = read(k, unpack(fields)) -- v[i + 3] is the value of fields[i]
     local stop = fence(a, v)
     if stop then
         return stop
     end
-    local refusal, delta = settle_check(hold, tonumber(a[9]))
+    local refusal, back = settle_check(hold, tonumber(a[9]), a, 15, tonumber(a[14]))
     if refusal then
         return refusal
     end
@@ -496,7 +573,7 @@ function ops.finish(k, a, force)
         put(w, fields[i], tenant_after(v[i + 3], use, again))
     end
     for i = depth + 1, depth + accounts do
-        put(w, fields[i], settled(v[i + 3], delta, hold.held))
+        put(w, fields[i], settled(v[i + 3], back[fields[i]]))
     end
     local generics = (#use - 4 - depth) / 2
     for i = depth + accounts + 1, #fields do
@@ -522,12 +599,11 @@ local function tenant_write(k, path, t)
     redis.call('HSET', k[1], 't:' .. path, tenant_pack(t))
 end
 
--- A set tenant: path, parent, accounts, generic limits, 7 numbers, then pairs (account, limit), pairs (generic, limit).
--- Where its accounts begin, where its generic limits do, where the next one does.
+-- A set tenant: path, parent, generic limits, 5 numbers, then pairs (generic, limit).
+-- Where its generic limits begin, where the next one does.
 local function set_parts(a, at)
-    local accounts = at + 11
-    local generics = accounts + 2 * tonumber(a[at + 2])
-    return accounts, generics, generics + 2 * tonumber(a[at + 3])
+    local generics = at + 8
+    return generics, generics + 2 * tonumber(a[at + 2])
 end
 
 local function policy_refusal(k, a, removed, set)
@@ -553,7 +629,7 @@ local function policy_refusal(k, a, removed, set)
             (gone[parent] or not tenant_read(k, parent)) then
             return refuse('no_tenant', path)
         end
-        _, _, at = set_parts(a, at)
+        _, at = set_parts(a, at)
     end
 end
 
@@ -590,14 +666,14 @@ end
 
 local function set_tenant(k, a, at)
     local path, parent = a[at], a[at + 1]
-    local accounts, generics, next_at = set_parts(a, at)
+    local generics, next_at = set_parts(a, at)
     local t = tenant_read(k, path)
     if not t then
-        t = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, generics = ''}
+        t = new_tenant()
         adopt(k, parent, 1)
     end
-    for i = 0, 6 do
-        t[L_QUEUED + i] = tonumber(a[at + 4 + i])
+    for i = 0, 4 do
+        t[L_QUEUED + i] = tonumber(a[at + 3 + i])
     end
     for name in t.generics:gmatch('%S+') do
         generic_limit(k, t, path, name, 0) -- what the new rule doesn't name has no limit
@@ -606,18 +682,23 @@ local function set_tenant(k, a, at)
         generic_limit(k, t, path, a[i], tonumber(a[i + 1]))
     end
     tenant_write(k, path, t)
-    for i = accounts, generics - 1, 2 do
-        local text = redis.call('HGET', k[1], 'a:' .. a[i])
-        if text then
-            local _, spent, held = struct.unpack(ACCOUNT, text)
-            redis.call('HSET', k[1], 'a:' .. a[i], struct.pack(ACCOUNT, tonumber(a[i + 1]), spent, held))
-        end
-    end
     return next_at
 end
 
--- a: 8 removed, 9 set, 10.. for each removed one: path, parent; then the set ones (set_parts), parents before children.
--- The root's parent is the root.
+-- The new limits and periods of accounts: field, limit, begin, end, … What isn't open stays so.
+local function set_limits(k, a, at, count)
+    for i = at, at + 4 * count - 1, 4 do
+        local text = redis.call('HGET', k[1], a[i])
+        if text then
+            local _, spent, held, _, _, resource = account_unpack(text)
+            local limit, from, to = tonumber(a[i + 1]), tonumber(a[i + 2]), tonumber(a[i + 3])
+            redis.call('HSET', k[1], a[i], account_pack(limit, spent, held, from, to, resource))
+        end
+    end
+end
+
+-- a: 8 removed, 9 set, 10.. for each removed one: path, parent; then the set ones (set_parts), parents before children;
+-- then how many limits, and these (set_limits). The root's parent is the root.
 function ops.policy(k, a, force)
     local removed, set = tonumber(a[8]), tonumber(a[9])
     local stop = fence(a, read(k))
@@ -636,6 +717,7 @@ function ops.policy(k, a, force)
     for _ = 1, set do
         at = set_tenant(k, a, at)
     end
+    set_limits(k, a, at + 1, tonumber(a[at]))
 end
 
 -- ---- functions -----------------------------------------------------------------------------------------------
@@ -674,7 +756,7 @@ local function take_term(k, a)
     redis.call('HSETNX', k[1], 'seq', '0')
     redis.call('HSETNX', k[1], 'durable', '0')
     if not tenant_read(k, '/') then
-        tenant_write(k, '/', {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, generics = ''})
+        tenant_write(k, '/', new_tenant())
     end
     return 'ok'
 end

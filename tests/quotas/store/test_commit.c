@@ -252,6 +252,7 @@ static void walk(struct bench *b, const char *name, uint64_t operations)
         }
         fact_clear(&f);
     }
+    fact_clear(&b->w.waiting);
     same(b);
 }
 
@@ -295,6 +296,15 @@ END_TEST
 /* What a random walk seldom meets. one() compares every verdict, same() every counter. */
 static void step(struct bench *b, struct fact fact)
 {
+    struct fact opening;
+    bool holds = fact.kind == FACT_ATTEMPT_PLACED || fact.kind == FACT_HOLD_RENEWED;
+    while (holds && ledger_opening_for(b->model, &fact, &opening)) {
+        one(b, &opening);
+        fact_clear(&opening);
+    }
+    if (fact.kind == FACT_POLICY_SET) {
+        ledger_new_limits(b->model, &fact.policy, fact.at_utc_us);
+    }
     one(b, &fact);
     fact_clear(&fact);
     same(b);

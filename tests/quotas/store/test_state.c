@@ -18,6 +18,19 @@ static struct store_result write_fact(struct store_sync *s, uint64_t seq, const 
     return result;
 }
 
+/* Opens on both sides what a hold needs. */
+static void open_for(struct store_sync *s, struct ledger *l, uint64_t *seq, const struct fact *hold)
+{
+    struct fact opening;
+    while (ledger_opening_for(l, hold, &opening)) {
+        if (s) {
+            ck_assert_uint_eq(write_fact(s, (*seq)++, &opening).outcome, STORE_OK);
+        }
+        ledger_apply(l, &opening);
+        fact_clear(&opening);
+    }
+}
+
 static void both(struct store_sync *s, struct ledger *l, uint64_t seq, struct fact fact)
 {
     struct store_result r = write_fact(s, seq, &fact);
@@ -47,13 +60,16 @@ START_TEST(an_idempotency_key_outlives_its_job_for_a_day)
     result = write_fact(s, 4, &other);
     ck_assert_str_eq(result.refusal, "key_conflict");
     ck_assert_str_eq(result.detail, "1");
-    both(s, l, 5, fact_place(l, AT_NOVEMBER, id, "acme", false, 5));
-    both(s, l, 6, fact_end(AT_NOVEMBER, id, 5, NEXT_FINAL, true));
+    uint64_t seq = 5;
+    struct fact hold = fact_place(l, AT_NOVEMBER, id, "acme", false, 5);
+    open_for(s, l, &seq, &hold);
+    both(s, l, seq++, hold);
+    both(s, l, seq++, fact_end(AT_NOVEMBER, id, 5, NEXT_FINAL, true));
     NUMBER_IS(s, "86400", "TTL", "reeve1:{test}:i:acme:k");
     NUMBER_IS(s, "0", "HEXISTS", "reeve1:{test}:c", "k:1");
-    ck_assert_str_eq(write_fact(s, 7, &again).refusal, "key_exists");
+    ck_assert_str_eq(write_fact(s, seq++, &again).refusal, "key_exists");
     COMMAND(s, "DEL", "reeve1:{test}:i:acme:k"); /* expired */
-    ck_assert_uint_eq(write_fact(s, 8, &again).outcome, STORE_OK);
+    ck_assert_uint_eq(write_fact(s, seq++, &again).outcome, STORE_OK);
     fact_clear(&again);
     fact_clear(&other);
     ledger_free(l);
@@ -129,6 +145,8 @@ static bool snapshot_account(const struct account_view *v, void *arg)
     set_text(&a->name, v->name);
     a->limit_micros = v->limit_micros;
     a->spent_micros = v->spent_micros;
+    a->from_utc_us = v->from_utc_us;
+    a->to_utc_us = v->to_utc_us;
     return true;
 }
 
@@ -152,6 +170,7 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     struct fact placed = fact_place(l, AT_NOVEMBER, id, "acme/ml", true, 100);
     must(counts_set(&placed.placed.resources.generic, "gpu", 2));
     ledger_apply(l, &submitted);
+    open_for(NULL, l, NULL, &placed);
     ledger_apply(l, &placed);
     struct fact renewed = fact_renew(l, AT_NOVEMBER, id, "acme/ml", true, 60, 50);
     ledger_apply(l, &renewed);
@@ -178,7 +197,9 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     counter_is(s, "t:acme gpu", STORE_G_LIMIT, 4);
     counter_is(s, "t:/", STORE_T_QUEUED, 2);
     counter_is(s, "t:acme", STORE_T_CHILDREN, 1);
-    counter_is(s, "t:acme", STORE_T_BUDGET, 1000);
+    counter_is(s, "a:acme@2026-11", STORE_A_LIMIT, 1000);
+    counter_is(s, "a:acme@2026-11", STORE_A_TO, INT64_C(1796083200000000)); /* 2026-12-01 */
+    counter_is(s, "a:/@total", STORE_A_TO, LEDGER_COUNT_MAX);
     counter_is(s, "t:acme/ml", STORE_T_LIMIT_CPU, 2000);
     counter_is(s, "a:job:1", STORE_A_HELD, 50);
     counter_is(s, "a:acme@2026-11", STORE_A_SPENT, 60);

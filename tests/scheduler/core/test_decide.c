@@ -402,12 +402,14 @@ START_TEST(a_plan_that_is_dropped_leaves_no_trace_but_a_pause)
     uint64_t job = submit_array("acme", 3, 0), hash = core_hash(w.core);
     struct fact facts[8];
     struct err err = {0};
-    ck_assert_uint_eq(core_decide(w.core, w.now, facts, COUNT_OF(facts), &w.next_boot_us), 3);
+    ck_assert_uint_eq(core_decide(w.core, w.now, facts, COUNT_OF(facts), &w.next_boot_us), 4);
     ck_assert_uint_eq(core_hash(w.core), hash);
     ck_assert_uint_eq(world_decide(&w), 0); /* its last proposals are in flight */
-    world_refuse(&w, &facts[1], "budget");
+    world_refuse(&w, &facts[2], "budget");
+    ck_assert_uint_eq(facts[0].kind, FACT_BUDGET_OPENED); /* of the total, before the first hold */
     world_commit(&w, &facts[0]);
-    world_commit(&w, &facts[2]);
+    world_commit(&w, &facts[1]);
+    world_commit(&w, &facts[3]);
     ck_assert_msg(core_verify(w.core, &err) == 0, "%s", err.text);
     ck_assert(!is_live(job, 1) && is_live(job, 2));
     world_pass(&w, 2 * SECOND);

@@ -97,7 +97,10 @@ static void decide(struct sim *s)
     size_t count = core_decide(s->w.core, s->w.now, facts, max, &s->w.next_boot_us);
     for (size_t i = 0; i < count; i++) {
         bool can_be_refused = facts[i].kind == FACT_ATTEMPT_PLACED || facts[i].kind == FACT_HOLD_RENEWED;
-        if (draw(&s->r, can_be_refused ? 6 : 20) == 0 && facts[i].kind != FACT_ATTEMPT_ENDED)
+        /* What opens its account may have been refused. */
+        if (ledger_check(core_ledger(s->w.core), &facts[i], NULL) == LEDGER_NO_ACCOUNT)
+            world_refuse(&s->w, &facts[i], "no_account");
+        else if (draw(&s->r, can_be_refused ? 6 : 20) == 0 && facts[i].kind != FACT_ATTEMPT_ENDED)
             world_refuse(&s->w, &facts[i], "budget");
         else
             world_commit(&s->w, &facts[i]);
