@@ -1,16 +1,18 @@
 #include "base/policy.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/job_spec.h"
 #include "base/mount_name.h"
 #include "base/parse.h"
+#include "base/zone.h"
 
 static const char *const kind_names[] = {
     [PERIOD_TOTAL] = "total",     [PERIOD_DAY] = "day",         [PERIOD_WEEK] = "week",
     [PERIOD_MONTH] = "month",     [PERIOD_QUARTER] = "quarter", [PERIOD_YEAR] = "year",
-    [PERIOD_CUSTOM] = NULL,       [PERIOD_FIXED] = NULL, /* can't be asked for yet */
+    [PERIOD_CUSTOM] = "custom",   [PERIOD_FIXED] = "fixed",
 };
 _Static_assert(COUNT_OF(kind_names) == PERIOD_KIND_COUNT, "a name for each kind of period");
 const struct names period_kind_names = {kind_names, COUNT_OF(kind_names)};
@@ -36,26 +38,42 @@ static const struct field threshold_rows[] = {
 };
 const struct fields threshold_rule_fields = FIELDS_TABLE("threshold", threshold_rule, threshold_rows);
 
+/* What a tenant's `budget` and its further `budgets` have in common. */
+#define BUDGET_ROWS                                                                                                  \
+    FIELD_ROW(budget_rule, 2, "limit", FIELD_MONEY, limit_micros, .flags = FIELD_REQUIRED | FIELD_ALWAYS,            \
+              .max = MONEY_MICROS_MAX, .help = "what may be spent in one period, by it and all below it"),           \
+    FIELD_ROW(budget_rule, 3, "period", FIELD_ENUM, period, .flags = FIELD_ALWAYS, .of = &period_kind_names,         \
+              .help = "day, week, month, quarter, year, custom, fixed or total"),                                    \
+    FIELD_ROW(budget_rule, 6, "zone", FIELD_STR, zone, .max = 63,                                                    \
+              .help = "IANA time zone whose midnights begin its periods; default UTC"),                              \
+    FIELD_ROW(budget_rule, 7, "from", FIELD_TIME, from_utc_us, .help = "custom: its first day; fixed: the first day"), \
+    FIELD_ROW(budget_rule, 8, "to", FIELD_TIME, to_utc_us, .help = "fixed: the day on which it ends"),               \
+    FIELD_ROW(budget_rule, 9, "every_days", FIELD_U32, every_days, .max = 3660,                                      \
+              .help = "custom: so many days make a period"),                                                         \
+    FIELD_ROW(budget_rule, 10, "carry", FIELD_ENUM, carry, .of = &carry_kind_names,                                  \
+              .help = "what was left over adds to the next period: none, all or capped"),                            \
+    FIELD_ROW(budget_rule, 11, "carry_max", FIELD_MONEY, carry_max_micros, .max = MONEY_MICROS_MAX,                  \
+              .help = "capped: at most so much"),                                                                    \
+    FIELD_ROW(budget_rule, 12, "soft", FIELD_BOOL, soft, .help = "it only warns: nothing is refused because of it"), \
+    FIELD_ROW(budget_rule, 13, "thresholds", FIELD_LIST, thresholds, .of = &threshold_rule_fields,                   \
+              .max = THRESHOLDS_MAX, .help = "what is said when so much of it is reached")
+
 static const struct field budget_rows[] = {
     FIELD_ROW(budget_rule, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
-    FIELD_ROW(budget_rule, 2, "limit", FIELD_MONEY, limit_micros, .flags = FIELD_REQUIRED | FIELD_ALWAYS,
-              .max = MONEY_MICROS_MAX, .help = "what may be spent in one period, by it and all below it"),
-    FIELD_ROW(budget_rule, 3, "period", FIELD_ENUM, period, .flags = FIELD_ALWAYS, .of = &period_kind_names,
-              .help = "day, week, month, quarter, year (UTC) or total"),
-    FIELD_ROW(budget_rule, 4, "name", FIELD_STR, name, .flags = FIELD_HIDDEN, .max = 31),
+    FIELD_ROW(budget_rule, 4, "name", FIELD_STR, name, .flags = FIELD_HIDDEN, .max = BUDGET_NAME_MAX),
     FIELD_ROW(budget_rule, 5, "resource", FIELD_STR, resource, .flags = FIELD_HIDDEN, .max = RESOURCE_NAME_MAX),
-    FIELD_ROW(budget_rule, 6, "zone", FIELD_STR, zone, .flags = FIELD_HIDDEN, .max = 63),
-    FIELD_ROW(budget_rule, 7, "from", FIELD_TIME, from_utc_us, .flags = FIELD_HIDDEN),
-    FIELD_ROW(budget_rule, 8, "to", FIELD_TIME, to_utc_us, .flags = FIELD_HIDDEN),
-    FIELD_ROW(budget_rule, 9, "every_days", FIELD_U32, every_days, .flags = FIELD_HIDDEN, .max = 3660),
-    FIELD_ROW(budget_rule, 10, "carry", FIELD_ENUM, carry, .flags = FIELD_HIDDEN, .of = &carry_kind_names),
-    FIELD_ROW(budget_rule, 11, "carry_max", FIELD_MONEY, carry_max_micros, .flags = FIELD_HIDDEN,
-              .max = MONEY_MICROS_MAX),
-    FIELD_ROW(budget_rule, 12, "soft", FIELD_BOOL, soft, .flags = FIELD_HIDDEN),
-    FIELD_ROW(budget_rule, 13, "thresholds", FIELD_LIST, thresholds, .flags = FIELD_HIDDEN,
-              .of = &threshold_rule_fields, .max = 16),
+    BUDGET_ROWS,
 };
 const struct fields budget_rule_fields = FIELDS_TABLE("budget", budget_rule, budget_rows);
+
+static const struct field named_rows[] = {
+    FIELD_ROW(budget_rule, 4, "name", FIELD_STR, name, .flags = FIELD_REQUIRED, .max = BUDGET_NAME_MAX,
+              .help = "what it is called: acme#NAME"),
+    FIELD_ROW(budget_rule, 5, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX,
+              .help = "whose time it counts, in hours of a core, GiB or unit; default: money"),
+    BUDGET_ROWS,
+};
+static const struct fields named_budget_fields = FIELDS_TABLE("budget", budget_rule, named_rows);
 
 static const struct field bounds_rows[] = {
     FIELD_ROW(resource_bounds, 1, "cpu", FIELD_MEASURE, cpu_milli, .flags = FIELD_HIDDEN),
@@ -106,8 +124,8 @@ static const struct field tenant_rows[] = {
               .help = "volumes of nodes that its jobs may ask for: {reference: ro, results: rw}"),
     FIELD_ROW(tenant_rule, 41, "network_private", FIELD_BOOL, network_private,
               .help = "may its jobs ask for network: private"),
-    FIELD_ROW(tenant_rule, 50, "budgets", FIELD_LIST, budgets, .of = &budget_rule_fields, .flags = FIELD_HIDDEN,
-              .max = BUDGETS_MAX),
+    FIELD_ROW(tenant_rule, 50, "budgets", FIELD_LIST, budgets, .of = &named_budget_fields, .flags = FIELD_KEYED,
+              .max = BUDGETS_MAX, .help = "further ones, of money or of a resource's time, by name"),
     FIELD_ROW(tenant_rule, 51, "at_paid_end", FIELD_ENUM, paid_end, .of = &paid_end_names, .flags = FIELD_HIDDEN),
 };
 const struct fields tenant_rule_fields = FIELDS_TABLE("tenant", tenant_rule, tenant_rows);
@@ -255,6 +273,117 @@ static int check_volumes(const struct tenant_rule *rule, struct err *err)
     return 0;
 }
 
+/* ---- budgets ---------------------------------------------------------------------------------------- */
+
+static int bad(struct err *err, const char *where, const char *field, const char *why)
+{
+    return err_set(err, -EINVAL, "%s.%s: %s", where, field, why);
+}
+
+static bool is_day(int64_t utc_us)
+{
+    return utc_us != 0 && utc_us % (INT64_C(86400) * 1000000) == 0;
+}
+
+static int check_days(const struct budget_rule *b, const char *where, struct err *err)
+{
+    bool custom = b->period == PERIOD_CUSTOM, fixed = b->period == PERIOD_FIXED;
+    if (!custom && !fixed && b->from_utc_us != 0)
+        return bad(err, where, "from", "only with period: custom or fixed");
+    if (!fixed && b->to_utc_us != 0)
+        return bad(err, where, "to", "only with period: fixed");
+    if (!custom && b->every_days != 0)
+        return bad(err, where, "every_days", "only with period: custom");
+    if ((custom || fixed) && !is_day(b->from_utc_us))
+        return bad(err, where, "from", "write a day, like 2026-01-05; it begins at that midnight of its zone");
+    if (fixed && (!is_day(b->to_utc_us) || b->to_utc_us <= b->from_utc_us))
+        return bad(err, where, "to", "write a later day, like 2026-03-01; it ends at that midnight of its zone");
+    if (custom && b->every_days == 0)
+        return bad(err, where, "every_days", "how many days make a period? 1 to 3660");
+    return 0;
+}
+
+static int check_carry(const struct budget_rule *b, const char *where, struct err *err)
+{
+    if (b->carry != CARRY_NONE && (b->period == PERIOD_TOTAL || b->period == PERIOD_FIXED))
+        return bad(err, where, "carry", "there is no next period");
+    if (b->carry == CARRY_CAPPED && b->carry_max_micros == 0)
+        return bad(err, where, "carry_max", "carry: capped needs one");
+    if (b->carry != CARRY_CAPPED && b->carry_max_micros != 0)
+        return bad(err, where, "carry_max", "only with carry: capped");
+    return 0;
+}
+
+static int check_thresholds(const struct budget_rule *b, const char *where, struct err *err)
+{
+    const struct threshold_rule *t = b->thresholds.v;
+    for (size_t i = 0; i < b->thresholds.count; i++) {
+        if (t[i].of == THRESHOLD_FORECAST && b->period == PERIOD_TOTAL)
+            return bad(err, where, "thresholds", "a budget without an end has no forecast");
+        for (size_t k = 0; k < i; k++)
+            if (t[k].percent == t[i].percent && t[k].of == t[i].of)
+                return bad(err, where, "thresholds", "one is there twice");
+    }
+    return 0;
+}
+
+static int check_budget(const struct budget_rule *b, const char *where, struct err *err)
+{
+    struct err inner = {0};
+    if (b->resource != NULL && parse_name(b->resource, RESOURCE_NAME_MAX, &inner) < 0)
+        return bad(err, where, "resource", err_text(&inner));
+    if (b->zone != NULL && zone_name_check(b->zone, &inner) < 0)
+        return bad(err, where, "zone", err_text(&inner));
+    if (b->zone != NULL && b->period == PERIOD_TOTAL)
+        return bad(err, where, "zone", "a budget for ever has no midnights");
+    int rc = check_days(b, where, err);
+    rc = rc < 0 ? rc : check_carry(b, where, err);
+    return rc < 0 ? rc : check_thresholds(b, where, err);
+}
+
+static int check_budgets(const struct tenant_rule *rule, struct err *err)
+{
+    char where[300];
+    const struct budget_rule *v = rule->budgets.v;
+    snprintf(where, sizeof where, "tenants.%.200s.budget", rule->path);
+    int rc = rule->budget.present ? check_budget(&rule->budget, where, err) : 0;
+    if (rc == 0 && (rule->budget.name != NULL || rule->budget.resource != NULL))
+        return bad(err, where, "resource", "this one is money; write it under budgets, with a name");
+    for (size_t i = 0; rc == 0 && i < rule->budgets.count; i++) {
+        struct err inner = {0};
+        snprintf(where, sizeof where, "tenants.%.200s.budgets.%.31s", rule->path, v[i].name != NULL ? v[i].name : "");
+        if (v[i].name == NULL || parse_name(v[i].name, BUDGET_NAME_MAX, &inner) < 0)
+            return err_set(err, -EINVAL, "%s: %s", where, err_text(&inner));
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(v[k].name, v[i].name) == 0)
+                return err_set(err, -EINVAL, "%s: is there twice", where);
+        rc = check_budget(&v[i], where, err);
+    }
+    return rc;
+}
+
+static int add_zone(struct strs *to, const char *zone)
+{
+    for (size_t i = 0; zone != NULL && i < to->count; i++)
+        if (strcmp(to->v[i], zone) == 0)
+            return 0;
+    return zone == NULL ? 0 : strs_add(to, zone);
+}
+
+int policy_zones(const struct policy_file *file, struct strs *ret)
+{
+    const struct tenant_rule *rules = file->tenants.v;
+    int rc = file->billing.present ? add_zone(ret, file->billing.zone) : 0;
+    for (size_t i = 0; rc == 0 && i < file->tenants.count; i++) {
+        const struct budget_rule *further = rules[i].budgets.v;
+        if (rules[i].budget.present)
+            rc = add_zone(ret, rules[i].budget.zone);
+        for (size_t k = 0; rc == 0 && k < rules[i].budgets.count; k++)
+            rc = add_zone(ret, further[k].zone);
+    }
+    return rc;
+}
+
 static int check_tenants(struct list *tenants, struct err *err)
 {
     struct tenant_rule *rules = tenants->v;
@@ -270,7 +399,7 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (check_generic(&rules[i].quota.max.generic, "tenants: quota.generic", err) < 0 ||
             check_volumes(&rules[i], err) < 0)
             return -EINVAL;
-        if (check_seccomp(&rules[i], err) < 0)
+        if (check_seccomp(&rules[i], err) < 0 || check_budgets(&rules[i], err) < 0)
             return -EINVAL;
         const char *slash = strrchr(path, '/');
         if (slash == NULL || slash == path)

@@ -24,6 +24,8 @@
 #define TENANTS_MAX 65536
 #define TENANT_DEPTH_MAX 8
 #define BUDGETS_MAX 16    /* of one tenant, beside its first */
+#define BUDGET_NAME_MAX 31
+#define THRESHOLDS_MAX 16 /* of one budget */
 #define TENANT_ROOT "/" /* the cell itself; always there */
 #define PRICE_MICROS_MAX INT64_C(10000000000)          /* 10,000 per hour: keeps products inside 128 bits */
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
@@ -151,6 +153,8 @@ struct policy_file {
 };
 /* What a table row can't say: dates rise, paths valid, no duplicate, every parent there, names of resources. */
 int policy_file_check(struct policy_file *file, struct err *err) MUST_USE;
+/* The time zones it names, each once. -ENOMEM. */
+int policy_zones(const struct policy_file *file, struct strs *ret) MUST_USE;
 
 /* What one admin change does; the body of FACT_POLICY_SET. Nothing in it = nothing changes. */
 struct policy_change {

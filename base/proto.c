@@ -229,6 +229,22 @@ static const struct field tenant_call_rows[] = {
 };
 const struct fields tenant_call_fields = FIELDS_TABLE("params", tenant_call, tenant_call_rows);
 
+static const struct field tenant_budget_rows[] = {
+    FIELD_ROW(tenant_budget, 1, "name", FIELD_STR, name, .help = "absent: the tenant's budget"),
+    FIELD_ROW(tenant_budget, 2, "resource", FIELD_STR, resource, .help = "whose time, in hours; absent: money"),
+    FIELD_ROW(tenant_budget, 3, "account", FIELD_STR, account),
+    FIELD_ROW(tenant_budget, 4, "limit", FIELD_MONEY, limit_micros, ALWAYS, .help = "with what was carried over"),
+    FIELD_ROW(tenant_budget, 5, "spent", FIELD_I64, spent_micros, ALWAYS, .help = "micro-units; credits lower it"),
+    FIELD_ROW(tenant_budget, 6, "held", FIELD_MONEY, held_micros, ALWAYS),
+    FIELD_ROW(tenant_budget, 7, "free", FIELD_I64, free_micros, ALWAYS, .help = "micro-units"),
+    FIELD_ROW(tenant_budget, 8, "carried", FIELD_MONEY, carried_micros),
+    FIELD_ROW(tenant_budget, 9, "from", FIELD_TIME, from_utc_us),
+    FIELD_ROW(tenant_budget, 10, "to", FIELD_TIME, to_utc_us),
+    FIELD_ROW(tenant_budget, 11, "period", FIELD_ENUM, period, ALWAYS, .of = &period_kind_names),
+    FIELD_ROW(tenant_budget, 12, "soft", FIELD_BOOL, soft, .help = "it only warns"),
+};
+static const struct fields tenant_budget_fields = FIELDS_TABLE("budget", tenant_budget, tenant_budget_rows);
+
 static const struct field tenant_row_rows[] = {
     FIELD_ROW(tenant_row, 1, "tenant", FIELD_STR, path),
     FIELD_ROW(tenant_row, 2, "rule", FIELD_STRUCT, rule, .of = &tenant_rule_fields),
@@ -241,6 +257,7 @@ static const struct field tenant_row_rows[] = {
     FIELD_ROW(tenant_row, 9, "held", FIELD_MONEY, held_micros, ALWAYS),
     FIELD_ROW(tenant_row, 10, "free", FIELD_MONEY, free_micros),
     FIELD_ROW(tenant_row, 11, "period_end", FIELD_TIME, period_end_utc_us),
+    FIELD_ROW(tenant_row, 12, "budgets", FIELD_LIST, budgets, .of = &tenant_budget_fields, .max = BUDGETS_MAX + 1),
 };
 const struct fields tenant_row_fields = FIELDS_TABLE("tenant", tenant_row, tenant_row_rows);
 

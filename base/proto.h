@@ -127,6 +127,17 @@ bool log_is_empty(const struct exit_record *record, enum log_stream which);
 struct log_reply log_empty(const struct log_call *call, uint32_t epoch);
 struct node_log_call { char *node; struct log_call log; }; /* reportd: of an attempt that only the history knows */
 struct tenant_call { char *tenant; };
+/* One budget of a tenant in its present period. Of a resource's time: micro-unit-hours. */
+struct tenant_budget {
+    char *name;                   /* NULL = the tenant's `budget` */
+    char *resource;               /* whose time; NULL = money */
+    char *account;                /* as it is called once it is open */
+    int64_t limit_micros;         /* with what was carried over */
+    int64_t spent_micros, held_micros, free_micros, carried_micros;
+    int64_t from_utc_us, to_utc_us; /* its period; 0 = no bound */
+    uint32_t period;              /* enum period_kind */
+    bool soft;
+};
 struct tenant_row {
     char *path;
     struct tenant_rule rule;
@@ -135,6 +146,7 @@ struct tenant_row {
     char *account;                /* current period's account, NULL = no budget rule and nothing spent */
     int64_t limit_micros, spent_micros, held_micros, free_micros; /* limit -1 = none */
     int64_t period_end_utc_us;
+    struct list budgets;          /* struct tenant_budget: all of them, the first one too */
 };
 struct tenant_reply { struct list tenants; char *currency; };
 struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };

@@ -157,6 +157,75 @@ static void print_tenants(struct cli *cli, const struct tenant_reply *r)
     buf_fini(&text);
 }
 
+/* ---- further budgets ---- */
+static const char *unit_of(const struct tenant_budget *b, const char *currency)
+{
+    if (b->resource == NULL)
+        return currency != NULL ? currency : "";
+    if (strcmp(b->resource, "cpu") == 0)
+        return "core-hours";
+    return strcmp(b->resource, "memory") == 0 || strcmp(b->resource, "scratch") == 0 ? "GiB-hours" : "unit-hours";
+}
+
+static void add_budget(struct cli *cli, struct columns *t, const struct tenant_row *row, const struct tenant_budget *b,
+                       const char *currency, int64_t now)
+{
+    struct buf text = {0};
+    format_safe(columns_cell(t), row->path);
+    buf_add_str(columns_cell(t), "#");
+    format_safe(columns_cell(t), b->name);
+    columns_next(t);
+    format_cost(columns_cell(t), b->spent_micros, NULL);
+    columns_next(t);
+    format_cost(columns_cell(t), b->held_micros, NULL);
+    columns_next(t);
+    format_cost(&text, b->free_micros, NULL);
+    format_styled(columns_cell(t), cli->colour_out, b->free_micros <= 0 ? STYLE_BAD : STYLE_PLAIN, buf_text(&text));
+    buf_fini(&text);
+    columns_next(t);
+    format_cost(columns_cell(t), b->limit_micros, NULL);
+    columns_next(t);
+    buf_add_str(columns_cell(t), unit_of(b, currency));
+    columns_next(t);
+    buf_add_str(columns_cell(t), names_get(&period_kind_names, b->period));
+    buf_add_str(columns_cell(t), b->soft ? ", soft" : "");
+    if (b->from_utc_us > now) {
+        buf_add_str(columns_cell(t), ", begins in ");
+        format_span(columns_cell(t), (uint64_t)(b->from_utc_us - now));
+    } else if (b->to_utc_us > now) {
+        buf_add_str(columns_cell(t), ", ");
+        format_span(columns_cell(t), (uint64_t)(b->to_utc_us - now));
+        buf_add_str(columns_cell(t), " left");
+    } else if (b->to_utc_us != 0) {
+        buf_add_str(columns_cell(t), ", over");
+    }
+    columns_next(t);
+}
+
+static void print_budgets(struct cli *cli, const struct tenant_reply *r)
+{
+    static const struct column heads[] = {{"BUDGET", false, true}, {"SPENT", true, true},  {"HELD", true, false},
+                                          {"FREE", true, false},   {"LIMIT", true, false}, {"IN", false, false},
+                                          {"PERIOD", false, false}};
+    struct columns t;
+    struct buf text = {0};
+    const struct tenant_row *rows = r->tenants.v;
+    size_t count = 0;
+    columns_init(&t, heads, COUNT_OF(heads), cli->colour_out);
+    for (size_t i = 0; i < r->tenants.count; i++) {
+        const struct tenant_budget *b = rows[i].budgets.v;
+        for (size_t k = 0; k < rows[i].budgets.count; k++)
+            if (b[k].name != NULL && ++count > 0)
+                add_budget(cli, &t, &rows[i], &b[k], r->currency, clock_utc_us());
+    }
+    if (count > 0) {
+        columns_write(&t, true, 0, 0, &text);
+        printf("\n%s", buf_text(&text));
+    }
+    columns_fini(&t);
+    buf_fini(&text);
+}
+
 int cmd_tenant(struct cli *cli, int argc, char **argv)
 {
     struct words words = {0};
@@ -173,6 +242,8 @@ int cmd_tenant(struct cli *cli, int argc, char **argv)
         cli_json(&tenant_reply_fields, &reply);
     else if (code == CLI_DONE)
         print_tenants(cli, &reply);
+    if (code == CLI_DONE && !cli->json)
+        print_budgets(cli, &reply);
     fields_clear(&tenant_call_fields, &call);
     fields_clear(&tenant_reply_fields, &reply);
     return code;

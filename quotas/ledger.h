@@ -22,7 +22,8 @@
  * Ownership: the ledger owns everything; callers keep paths and attempt ids, never pointers.
  * Purity:    pure.
  * Invariant: at every account  limit = spent + held + free;  free < 0 only after a limit was lowered or something
- *            was adjusted, and then nothing new is admitted; spent < 0 only by credits. held of an account = sum of the live holds naming it. Use of a tenant =
+ *            was adjusted, and then nothing new is admitted; spent < 0 only by credits. held of an account = sum of
+ *            the live holds naming it. Use of a tenant =
  *            sum over live holds below it. ledger_verify() recounts.
  */
 #ifndef REEVE_QUOTAS_LEDGER_H
@@ -55,7 +56,7 @@ struct ledger_blocker {
     uint32_t verdict;
     const char *where;    /* tenant path or account name; borrowed from the ledger (until it changes) or the fact */
     const char *resource; /* "cpu", …, "running", "queued", or NULL for money; LEDGER_BUDGET: whose time, or NULL */
-    int64_t limit, used, held, need; /* budget: limit, spent, held, need in micro-units; quota: limit, used, 0, need */
+    int64_t limit, used, held, need; /* budget: limit, spent, held, need in micros; quota: limit, used, 0, need */
     bool closed;          /* LEDGER_BUDGET: its period isn't now, whatever is free */
 };
 
@@ -97,8 +98,9 @@ void ledger_each_since(const struct ledger *l, bool (*fn)(const struct snapshot_
 /* In any order. */
 bool ledger_each_zone(const struct ledger *l, bool (*fn)(const struct zone_table *zone, void *arg), void *arg);
 /* Fills change->limits: the accounts that are open at this instant and stand otherwise than the policy after this
- * change says. */
-void ledger_new_limits(const struct ledger *l, struct policy_change *change, int64_t utc_us);
+ * change says. Gives the account of one that would count something else from now on (NULL: there is none): a budget
+ * can't turn from money into time in the middle of its period. */
+const char *ledger_new_limits(const struct ledger *l, struct policy_change *change, int64_t utc_us);
 
 struct tenant_view {
     const struct tenant_rule *rule;

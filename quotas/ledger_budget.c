@@ -330,6 +330,7 @@ struct coming {
     const struct ledger *l;
     struct policy_change *change;
     int64_t utc_us;
+    const char *turned; /* an account that would count something else */
 };
 
 static const struct zone_table *coming_zone(const struct coming *c, const char *name)
@@ -357,7 +358,7 @@ static void limit_add(const struct coming *c, const struct account *a, int64_t l
     to->to_utc_us = p->to_utc_us;
 }
 
-static void coming_limits(const struct coming *c, const struct tenant_rule *rule)
+static void coming_limits(struct coming *c, const struct tenant_rule *rule)
 {
     size_t at = 0;
     char name[LEDGER_ACCOUNT_MAX];
@@ -366,7 +367,9 @@ static void coming_limits(const struct coming *c, const struct tenant_rule *rule
         period_of(b, coming_zone(c, b->zone), c->utc_us, &p);
         const char *account = ledger_budget_account(rule->path, b->name, p.name, name);
         const struct account *a = account ? ledger_account_find(c->l, account) : NULL;
-        if (a && text_is(a->resource, b->resource)) {
+        if (a && !text_is(a->resource, b->resource)) {
+            c->turned = a->name;
+        } else if (a) {
             limit_add(c, a, admission_limit(b, MIN(a->carried, LEDGER_COUNT_MAX - b->limit_micros)), &p);
         }
     }
@@ -383,9 +386,9 @@ static bool is_replaced(const struct map *replaced, const char *path)
     return map_find(replaced, path, strlen(path)) != NULL;
 }
 
-void ledger_new_limits(const struct ledger *l, struct policy_change *change, int64_t utc_us)
+const char *ledger_new_limits(const struct ledger *l, struct policy_change *change, int64_t utc_us)
 {
-    struct coming c = {l, change, utc_us};
+    struct coming c = {l, change, utc_us, NULL};
     struct map replaced = {0};
     struct tenant_rule *rules = change->tenants.v;
     for (size_t i = 0; i < change->tenants.count; i++) {
@@ -401,4 +404,5 @@ void ledger_new_limits(const struct ledger *l, struct policy_change *change, int
         }
     }
     map_fini(&replaced);
+    return c.turned;
 }

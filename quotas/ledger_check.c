@@ -140,7 +140,8 @@ static bool claims_refused(const struct ledger *l, const struct claims *c, struc
         struct claim claim = claim_at(c, i);
         const struct account *a = ledger_account_find(l, claim.name);
         struct purse p = a ? purse_of(a, back) : (struct purse){0};
-        if (!a || p.spent + p.held + claim.micros > LEDGER_COUNT_MAX) {
+        bool wrong = a && (i < c->accounts->count) != !a->resource; /* money is no time */
+        if (!a || wrong || p.spent + p.held + claim.micros > LEDGER_COUNT_MAX) {
             refuse(sink, a ? LEDGER_BAD : LEDGER_NO_ACCOUNT, claim.name);
             return true;
         }

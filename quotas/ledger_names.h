@@ -15,7 +15,7 @@
 /* Of one hold: every budget of the path, "/@total", the job's own. */
 #define LEDGER_ACCOUNTS_MAX (LEDGER_PATH_MAX * LEDGER_BUDGETS_MAX + 2)
 #define LEDGER_TENANT_MAX 256                     /* a tenant path and its NUL */
-#define LEDGER_BUDGET_MAX 32                      /* a budget's name and its NUL */
+#define LEDGER_BUDGET_MAX (BUDGET_NAME_MAX + 1)
 #define LEDGER_ACCOUNT_MAX (LEDGER_TENANT_MAX + LEDGER_BUDGET_MAX + 1 + PERIOD_NAME_MAX)
 #define LEDGER_JOB_ACCOUNT_MAX 32
 #define LEDGER_ROOT_TOTAL "/@total"

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/io/clock.h"
+#include "base/io/log.h"
+#include "base/io/zone.h"
 #include "scheduler/api_inner.h"
 #include "scheduler/metrics.h"
 
@@ -30,10 +32,6 @@ void api_tenants(const struct call *c)
     int rc = core_tenants(c->api->core, top, call_now(c), &reply);
     if (rc == 0 && !c->caller.admin)
         tenants_filter(c, &reply.tenants);
-    struct tenant_row *row = reply.tenants.v;
-    for (size_t i = 0; i < reply.tenants.count; i++)
-        if (row[i].period_end_utc_us == INT64_MAX) /* a period without an end has none to show */
-            row[i].period_end_utc_us = 0;
     if (rc < 0 && rc != -ENOENT)
         rpc_unavailable(c->api->server, c->ticket, "out of memory", 1000);
     else if (call->tenant != NULL && reply.tenants.count == 0)
@@ -44,6 +42,29 @@ void api_tenants(const struct call *c)
 }
 
 /* ---- the policy ---- */
+/* The core knows no files: it is offered the tables of the zones that this policy names. */
+static void offer_zones(struct core *core, const struct policy_file *policy)
+{
+    struct strs names = {0};
+    struct list zones = {0};
+    int rc = policy_zones(policy, &names);
+    for (size_t i = 0; rc == 0 && i < names.count && i < ZONES_MAX; i++) {
+        struct zone_table *z = list_add(&zones, sizeof *z);
+        struct err err = {0};
+        if (z != NULL && zone_read(names.v[i], z, &err) < 0) { /* the core refuses what it wasn't offered */
+            log_line(LOG_WARN, "zone.unreadable", "zone=%s why=%s", log_quote(names.v[i]), log_quote(err_text(&err)));
+            zones.count--;
+        }
+    }
+    core_offer_zones(core, &zones);
+    for (size_t i = 0; i < zones.count; i++)
+        fields_clear(&zone_table_fields, &((struct zone_table *)zones.v)[i]);
+    free(zones.v);
+    for (size_t i = 0; i < names.count; i++)
+        free(names.v[i]);
+    free(names.v);
+}
+
 static enum request_step apply_propose(struct request *r, struct core *core, struct core_now now, struct fact *out,
                                        size_t room, size_t *ret_count)
 {
@@ -51,6 +72,7 @@ static enum request_step apply_propose(struct request *r, struct core *core, str
     struct wish *w = (struct wish *)r;
     struct refusal refusal = {0};
     fields_clear(&apply_reply_fields, &w->reply.apply);
+    offer_zones(core, &((const struct apply_call *)w->params)->policy);
     int answer = core_check_policy(core, w->params, w->caller.user, now, out, &w->reply.apply, &refusal);
     return wish_step(w, answer, out, &refusal, ret_count);
 }
@@ -64,6 +86,7 @@ static void apply_dry(const struct call *c)
     struct fact fact = {0};
     struct apply_reply reply = {0};
     struct refusal refusal = {0};
+    offer_zones(core, &((const struct apply_call *)c->params)->policy);
     int answer = core_check_policy(core, c->params, c->caller.user, now, &fact, &reply, &refusal);
     if (answer == CORE_FACT)
         call_answer(c, &apply_reply_fields, &reply);

@@ -99,8 +99,8 @@ static int take_account(struct list *accounts, const char *name, const redisRepl
     if (r->type == REDIS_REPLY_NIL) {
         return 0;
     }
-    if (r->type != REDIS_REPLY_STRING || r->len > sizeof n + RESOURCE_NAME_MAX || !store_numbers_read(r->str, r->len, n, STORE_A_COUNT) ||
-        n[STORE_A_LIMIT] < -1) {
+    if (r->type != REDIS_REPLY_STRING || r->len > sizeof n + RESOURCE_NAME_MAX ||
+        !store_numbers_read(r->str, r->len, n, STORE_A_COUNT) || n[STORE_A_LIMIT] < -1) {
         return err_set(err, -EBADMSG, "account %s in Redis isn't one", name);
     }
     struct store_account *a = list_add(accounts, sizeof *a);

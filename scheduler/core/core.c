@@ -169,6 +169,7 @@ void core_free(struct core *c)
     ledger_free(c->ledger);
     price_book_free(c->prices);
     hours_fini(c);
+    core_offer_zones(c, &(struct list){0});
     for (size_t i = 0; i < c->texts.size; i++)
         free(c->texts.slots[i].object);
     table_fini(&c->texts);

@@ -92,6 +92,9 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
                       struct refusal *refusal);
 int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                        struct fact *ret, struct refusal *refusal);
+/* Time zones as this machine knows them (struct zone_table, copied), for policies that are asked about from now on: one
+ * names a zone that is new, or whose offsets are others by now, and it becomes part of the change. Soft. */
+void core_offer_zones(struct core *c, const struct list *zones);
 /* The whole policy as it shall be -> the difference as one fact, and its lines for people. ret->kind FACT_NONE when
  * nothing would change. */
 int core_check_policy(struct core *c, const struct apply_call *call, const char *who, struct core_now now,

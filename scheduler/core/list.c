@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "quotas/period.h"
 #include "scheduler/core/state.h"
 
 #define LIST_DEFAULT 100
@@ -73,19 +72,71 @@ struct tenant_walk {
     bool failed;
 };
 
+static int64_t bound(int64_t utc_us)
+{
+    return utc_us == INT64_MIN || utc_us == INT64_MAX ? 0 : utc_us;
+}
+
+/* What it carries, or would if it opened now. */
+static int64_t carried_by(const struct ledger *l, const char *account, int64_t utc_us, struct account_view *ret)
+{
+    struct fact opening;
+    if (ledger_account(l, account, ret))
+        return ret->carried_micros;
+    *ret = (struct account_view){0};
+    if (!ledger_opening(l, account, utc_us, &opening))
+        return 0;
+    int64_t carried = opening.budget_opened.carried_micros;
+    fact_clear(&opening);
+    return carried;
+}
+
+struct budget_walk {
+    const struct tenant_walk *walk;
+    struct tenant_row *row;
+};
+
+static bool add_budget(const struct ledger_budget *b, void *arg)
+{
+    const struct budget_walk *w = arg;
+    if (b->rule == NULL)
+        return true;
+    struct tenant_budget *row = list_add(&w->row->budgets, sizeof *row);
+    BUG(row == NULL);
+    struct account_view a;
+    int64_t carried = carried_by(w->walk->core->ledger, b->account, w->walk->utc_us, &a);
+    *row = (struct tenant_budget){
+        .name = core_text(b->rule->name),
+        .resource = core_text(b->rule->resource),
+        .account = core_text(b->account),
+        .limit_micros = b->rule->limit_micros + carried,
+        .spent_micros = a.spent_micros,
+        .held_micros = a.held_micros,
+        .free_micros = b->rule->limit_micros + carried - a.spent_micros - a.held_micros,
+        .carried_micros = carried,
+        .from_utc_us = bound(b->period.from_utc_us),
+        .to_utc_us = bound(b->period.to_utc_us),
+        .period = b->rule->period,
+        .soft = b->rule->soft,
+    };
+    return true;
+}
+
 static void fill_account(const struct tenant_walk *w, const struct tenant_view *v, struct tenant_row *row)
 {
-    const struct budget_rule *b = &v->rule->budget;
+    struct budget_walk budgets = {w, row};
+    int rc = ledger_each_budget(w->core->ledger, &(struct strs){&row->path, 1}, w->utc_us, add_budget, &budgets);
+    BUG(rc < 0);
     row->limit_micros = -1;
-    if (b->present) {
-        row->limit_micros = v->account != NULL ? v->limit_micros : b->limit_micros;
-        row->period_end_utc_us = period_end(b->period, w->utc_us);
-    }
     row->account = core_text(v->account);
     if (v->account != NULL) {
-        row->limit_micros = v->limit_micros;
         row->spent_micros = v->spent_micros;
         row->held_micros = v->held_micros;
+    }
+    if (v->rule->budget.present) {
+        const struct tenant_budget *first = row->budgets.v;
+        row->limit_micros = first->limit_micros;
+        row->period_end_utc_us = first->to_utc_us;
     }
     row->free_micros = row->limit_micros >= 0 ? row->limit_micros - row->spent_micros - row->held_micros : 0;
 }

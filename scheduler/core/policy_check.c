@@ -98,6 +98,14 @@ static bool change_prices(const struct core *c, const struct list *wanted, int64
     return true;
 }
 
+static void add_zone(struct list *to, const struct zone_table *zone)
+{
+    struct zone_table *copy = list_add(to, sizeof *copy);
+    BUG(copy == NULL);
+    int rc = fields_copy(&zone_table_fields, zone, copy);
+    BUG(rc < 0);
+}
+
 /* ---- tenants ---------------------------------------------------------------------------------------- */
 
 static void add_rule(struct policy_change *change, const struct tenant_rule *rule)
@@ -183,6 +191,50 @@ static bool ledger_agrees(const struct core *c, const struct fact *f, struct ref
     return false;
 }
 
+/* ---- zones ------------------------------------------------------------------------------------------ */
+
+void core_offer_zones(struct core *c, const struct list *zones)
+{
+    struct zone_table *old = c->zones_offered.v;
+    for (size_t i = 0; i < c->zones_offered.count; i++)
+        fields_clear(&zone_table_fields, &old[i]);
+    free(old);
+    c->zones_offered = (struct list){0};
+    for (size_t i = 0; i < zones->count; i++)
+        add_zone(&c->zones_offered, &((const struct zone_table *)zones->v)[i]);
+}
+
+static const struct zone_table *offered(const struct core *c, const char *name)
+{
+    const struct zone_table *v = c->zones_offered.v;
+    for (size_t i = 0; i < c->zones_offered.count; i++)
+        if (strcmp(v[i].name, name) == 0)
+            return &v[i];
+    return NULL;
+}
+
+static bool change_zones(const struct core *c, const struct policy_file *file, struct policy_change *change,
+                         struct refusal *refusal)
+{
+    struct strs names = {0};
+    int rc = policy_zones(file, &names);
+    BUG(rc < 0);
+    bool fine = names.count <= ZONES_MAX;
+    if (!fine)
+        refusal_from(refusal, "bad_request", "zone", NULL, "at most %d time zones in one policy", ZONES_MAX);
+    for (size_t i = 0; fine && i < names.count; i++) {
+        const struct zone_table *known = ledger_zone(c->ledger, names.v[i]), *now = offered(c, names.v[i]);
+        fine = known != NULL || now != NULL;
+        if (!fine)
+            refusal_from(refusal, "bad_request", "zone", "see /usr/share/zoneinfo",
+                         "the scheduler's machine knows no time zone '%s'", names.v[i]);
+        else if (now != NULL && (known == NULL || !fields_equal(&zone_table_fields, known, now)))
+            add_zone(&change->zones, now);
+    }
+    core_clear_strs(&names);
+    return fine;
+}
+
 /* ---- the question ----------------------------------------------------------------------------------- */
 
 static bool change_people(const struct core *c, const struct policy_file *file, struct policy_change *change,
@@ -208,7 +260,7 @@ static bool change_people(const struct core *c, const struct policy_file *file, 
 static bool is_empty(const struct policy_change *change)
 {
     return change->currency == NULL && !change->set_admins && !change->set_prices &&
-           change->tenants.count == 0 && change->removed.count == 0;
+           change->tenants.count == 0 && change->removed.count == 0 && change->zones.count == 0;
 }
 
 static int difference(const struct core *c, struct policy_file *file, int64_t utc_us, struct fact *f,
@@ -227,10 +279,18 @@ static int difference(const struct core *c, struct policy_file *file, int64_t ut
         return CORE_REFUSED;
     }
     if (!change_people(c, file, &f->policy, lines, refusal) ||
-        !change_prices(c, &file->prices, utc_us, &f->policy, lines, refusal))
+        !change_prices(c, &file->prices, utc_us, &f->policy, lines, refusal) ||
+        !change_zones(c, file, &f->policy, refusal))
         return CORE_REFUSED;
+    for (size_t i = 0; i < f->policy.zones.count; i++)
+        lines_text(lines, "zone", "", ((const struct zone_table *)f->policy.zones.v)[i].name);
     change_tenants(c, &file->tenants, &f->policy, lines);
-    ledger_new_limits(c->ledger, &f->policy, utc_us);
+    const char *turned = ledger_new_limits(c->ledger, &f->policy, utc_us);
+    if (turned != NULL) {
+        refusal_from(refusal, "state", "resource", "give it another name",
+                     "%s has counted something else in this period", turned);
+        return CORE_REFUSED;
+    }
     return is_empty(&f->policy) || ledger_agrees(c, f, refusal) ? CORE_FACT : CORE_REFUSED;
 }
 

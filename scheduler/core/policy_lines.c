@@ -82,6 +82,79 @@ static void write_period(const struct tenant_rule *r, struct buf *out)
         buf_add_str(out, names_get(&period_kind_names, r->budget.period));
 }
 
+static void budget_days(const struct budget_rule *b, struct buf *out)
+{
+    char text[PARSE_TEXT_MAX];
+    if (b->from_utc_us != 0)
+        buf_addf(out, "%s%.10s", out->len > 0 ? " " : "", format_time(b->from_utc_us, text));
+    if (b->to_utc_us != 0)
+        buf_addf(out, "..%.10s", format_time(b->to_utc_us, text));
+    if (b->every_days != 0)
+        buf_addf(out, "+%ud", b->every_days);
+}
+
+static void budget_carry(const struct budget_rule *b, struct buf *out)
+{
+    char text[PARSE_TEXT_MAX];
+    if (b->carry != CARRY_NONE)
+        buf_addf(out, "%s%s%s", names_get(&carry_kind_names, b->carry), b->carry == CARRY_CAPPED ? " " : "",
+                 b->carry == CARRY_CAPPED ? format_money(b->carry_max_micros, text) : "");
+}
+
+static void budget_thresholds(const struct budget_rule *b, struct buf *out)
+{
+    const struct threshold_rule *t = b->thresholds.v;
+    for (size_t i = 0; i < b->thresholds.count; i++)
+        buf_addf(out, "%s%u%% %s", i > 0 ? " " : "", t[i].percent, names_get(&threshold_of_names, t[i].of));
+}
+
+static void write_window(const struct tenant_rule *r, struct buf *out)
+{
+    budget_days(&r->budget, out);
+}
+
+static void write_zone(const struct tenant_rule *r, struct buf *out)
+{
+    buf_add_str(out, r->budget.zone != NULL ? r->budget.zone : "");
+}
+
+static void write_carry(const struct tenant_rule *r, struct buf *out)
+{
+    budget_carry(&r->budget, out);
+}
+
+static void write_soft(const struct tenant_rule *r, struct buf *out)
+{
+    if (r->budget.soft)
+        buf_add_str(out, "yes");
+}
+
+static void write_thresholds(const struct tenant_rule *r, struct buf *out)
+{
+    budget_thresholds(&r->budget, out);
+}
+
+/* Each further budget in one bracket. */
+static void write_budgets(const struct tenant_rule *r, struct buf *out)
+{
+    char text[PARSE_TEXT_MAX];
+    const struct budget_rule *b = r->budgets.v;
+    for (size_t i = 0; i < r->budgets.count; i++, b++) {
+        struct buf carry = {0}, thresholds = {0};
+        budget_carry(b, &carry);
+        budget_thresholds(b, &thresholds);
+        buf_addf(out, "%s(%s %s %s%s", i > 0 ? " " : "", b->name, b->resource != NULL ? b->resource : "money",
+                 format_money(b->limit_micros, text), b->soft ? " soft" : "");
+        buf_addf(out, " %s", names_get(&period_kind_names, b->period));
+        budget_days(b, out);
+        buf_addf(out, "%s%s%s%s%s%s)", b->zone != NULL ? " " : "", b->zone != NULL ? b->zone : "",
+                 carry.len > 0 ? " carry " : "", buf_text(&carry), thresholds.len > 0 ? " " : "",
+                 buf_text(&thresholds));
+        buf_fini(&carry);
+        buf_fini(&thresholds);
+    }
+}
+
 static void write_users(const struct tenant_rule *r, struct buf *out)
 {
     add_strs(&r->users, out);
@@ -129,6 +202,12 @@ static const struct aspect aspects[] = {
     {"quota.max_queued", write_queued},
     {"budget.limit", write_budget},
     {"budget.period", write_period},
+    {"budget.window", write_window},
+    {"budget.zone", write_zone},
+    {"budget.carry", write_carry},
+    {"budget.soft", write_soft},
+    {"budget.thresholds", write_thresholds},
+    {"budgets", write_budgets},
     {"users", write_users},
     {"network_host", write_network},
     {"devices", write_devices},

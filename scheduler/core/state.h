@@ -195,6 +195,7 @@ struct core {
     struct core_limits limits;
     struct ledger *ledger;
     struct price_book *prices;
+    struct list zones_offered;     /* soft: struct zone_table */
     struct hours **hours;          /* soft: books made when first asked for */
     char *currency;
     struct strs admins;
@@ -331,7 +332,8 @@ struct fact_rule {
     int (*check)(const struct core *c, const struct fact *f, struct err *err);
     void (*apply)(struct core *c, const struct fact *f);
 };
-extern const struct fact_rule rule_opened, rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released, rule_placed,
+extern const struct fact_rule rule_opened, rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released,
+    rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
     rule_drained, rule_snapshot_job, rule_snapshot_cell;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
@@ -379,7 +381,7 @@ struct stretch {
     int64_t utc_us;
     uint64_t from_us, to_us;
 };
-/* What is held for it on the tenant's budgets of time, in place of what *ret had; `settled` as renewed.times_settled. */
+/* What is held for it on the tenant's budgets of time, in place of what *ret had; `settled`: as times_settled. */
 void times_hold(const struct core *c, struct tenant *t, const struct resources *held, struct stretch s,
                 const struct list *settled, struct list *ret);
 /* What the holds come to when settled at that run time. */

@@ -11,10 +11,17 @@
 
 #define OPS_JOBS 64
 
+#define OPS_TIMES 16
+struct ops_time {
+    char account[100];
+    int64_t spent, held;
+};
 struct ops_attempt {
     struct attempt_id id;
     uint32_t job; /* index */
     int64_t spent, held;
+    struct ops_time times[OPS_TIMES];
+    size_t times_count;
 };
 struct ops_job {
     uint64_t job; /* 0 = free place */
@@ -34,6 +41,18 @@ struct ops_world {
 
 static const char *const ops_tenants[] = {"acme", "acme/etl", "acme/etl/night", "acme/ml", "beta", "beta/x"};
 
+static inline void ops_finish_budget(struct ops_world *w, struct budget_rule *b)
+{
+    b->soft = random_below(&w->seed, 6) == 0;
+    b->carry = (uint32_t)random_below(&w->seed, CARRY_KIND_COUNT);
+    b->carry_max_micros = b->carry == CARRY_CAPPED ? (int64_t)random_below(&w->seed, 3000) : 0;
+    if (b->period == PERIOD_CUSTOM || b->period == PERIOD_FIXED) {
+        b->from_utc_us = AT_NOVEMBER + DAY_US * (int64_t)random_below(&w->seed, 60);
+        b->to_utc_us = b->from_utc_us + DAY_US * (int64_t)(1 + random_below(&w->seed, 200));
+        b->every_days = 1 + (uint32_t)random_below(&w->seed, 9);
+    }
+}
+
 static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
 {
     uint64_t *seed = &w->seed;
@@ -48,6 +67,20 @@ static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
         rule->budget.present = true;
         rule->budget.limit_micros = (int64_t)random_below(seed, 20000);
         rule->budget.period = (uint32_t)random_below(seed, PERIOD_CUSTOM);
+        ops_finish_budget(w, &rule->budget);
+    }
+    static const char *const names[] = {"a", "b", "gpu"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (random_below(seed, 4) == 0) {
+            struct budget_rule *b = list_add(&rule->budgets, sizeof *b);
+            set_text(&b->name, names[i]);
+            b->limit_micros = (int64_t)random_below(seed, 20000);
+            b->period = (uint32_t)random_below(seed, PERIOD_KIND_COUNT);
+            ops_finish_budget(w, b);
+            if (i == 2) {
+                set_text(&b->resource, "gpu");
+            }
+        }
     }
 }
 
@@ -66,7 +99,7 @@ static inline struct fact ops_policy(struct ops_world *w, const struct ledger *l
     if (random_below(&w->seed, 8) == 0) {
         ops_rule(w, fact_tenant(&f, TENANT_ROOT));
     }
-    ledger_new_limits(l, &f.policy, w->at);
+    (void)ledger_new_limits(l, &f.policy, w->at);
     return f;
 }
 
@@ -87,6 +120,67 @@ static inline struct fact ops_submit(struct ops_world *w, const struct ledger *l
                        budget);
 }
 
+/* ---- the time of a resource ---- */
+static inline void ops_add_time(struct list *to, const char *account, int64_t spent, int64_t hold)
+{
+    struct time_hold *t = list_add(to, sizeof *t);
+    set_text(&t->account, account);
+    t->spent = spent;
+    t->hold = hold;
+}
+
+struct ops_times {
+    struct ops_world *w;
+    const struct list *settled;
+    struct list *ret;
+};
+
+static inline bool ops_take_time(const struct ledger_budget *b, void *arg)
+{
+    struct ops_times *t = arg;
+    const struct time_hold *settled = t->settled->v;
+    if (!b->rule || !b->rule->resource || t->ret->count == OPS_TIMES) {
+        return true;
+    }
+    int64_t spent = 0;
+    for (size_t i = 0; i < t->settled->count; i++) {
+        spent = strcmp(settled[i].account, b->account) == 0 ? settled[i].spent : spent;
+    }
+    ops_add_time(t->ret, b->account, spent, (int64_t)random_below(&t->w->seed, 500));
+    return true;
+}
+
+static inline void ops_hold_times(struct ops_world *w, const struct ledger *l, const char *tenant,
+                                  const struct list *settled, struct list *ret)
+{
+    struct strs path = {0};
+    struct ops_times t = {w, settled, ret};
+    if (ledger_path(l, tenant, &path)) {
+        must(ledger_each_budget(l, &path, w->at, ops_take_time, &t));
+    }
+    texts_clear(&path);
+}
+
+static inline void ops_settle_times(struct ops_world *w, const struct ops_attempt *a, struct list *ret)
+{
+    for (size_t i = 0; i < a->times_count && random_below(&w->seed, 100) > 0; i++) {
+        const struct ops_time *t = &a->times[i];
+        bool odd = random_below(&w->seed, 60) == 0;
+        int64_t more = odd ? t->held + 1 : (int64_t)random_below(&w->seed, (uint64_t)t->held + 1);
+        ops_add_time(ret, t->account, t->spent + more, 0);
+    }
+}
+
+static inline void ops_note_times(struct ops_attempt *a, const struct list *times)
+{
+    const struct time_hold *v = times->v;
+    a->times_count = times->count;
+    for (size_t i = 0; i < times->count; i++) {
+        a->times[i] = (struct ops_time){.spent = v[i].spent, .held = v[i].hold};
+        snprintf(a->times[i].account, sizeof a->times[i].account, "%s", v[i].account);
+    }
+}
+
 static inline struct fact ops_place(struct ops_world *w, const struct ledger *l)
 {
     const struct ops_job *job = ops_some_job(w);
@@ -98,6 +192,7 @@ static inline struct fact ops_place(struct ops_world *w, const struct ledger *l)
                                (int64_t)random_below(&w->seed, 800));
     if (random_below(&w->seed, 3) == 0) {
         must(counts_set(&f.placed.resources.generic, "gpu", 1 + random_below(&w->seed, 3)));
+        ops_hold_times(w, l, job->job ? job->tenant : "acme", &(struct list){0}, &f.placed.times);
     }
     if (random_below(&w->seed, 50) == 0) {
         f.placed.hold_micros = random_below(&w->seed, 2) ? -1 : MONEY_MICROS_MAX + 1;
@@ -128,7 +223,13 @@ static inline struct fact ops_renew(struct ops_world *w, const struct ledger *l)
 {
     struct ops_attempt a = ops_some_attempt(w);
     const struct ops_job *job = &w->jobs[a.job];
-    return fact_renew(l, w->at, a.id, job->tenant, job->budget, ops_spend(w, &a), (int64_t)random_below(&w->seed, 800));
+    struct fact f = fact_renew(l, w->at, a.id, job->tenant, job->budget, ops_spend(w, &a),
+                               (int64_t)random_below(&w->seed, 800));
+    ops_settle_times(w, &a, &f.renewed.times_settled);
+    if (a.times_count > 0) {
+        ops_hold_times(w, l, job->tenant, &f.renewed.times_settled, &f.renewed.times);
+    }
+    return f;
 }
 
 static inline struct fact ops_end(struct ops_world *w)
@@ -138,7 +239,9 @@ static inline struct fact ops_end(struct ops_world *w)
     uint32_t next = random_below(&w->seed, 5) ? NEXT_FINAL : random_below(&w->seed, 2) ? NEXT_QUEUED : NEXT_HELD;
     bool last = job->job == a.id.job && job->queued == 0 && job->live == 1 && next == NEXT_FINAL;
     bool done = random_below(&w->seed, 60) == 0 ? !last && next == NEXT_FINAL && job->live > 1 : last;
-    return fact_end(w->at, a.id, ops_spend(w, &a), next, done);
+    struct fact f = fact_end(w->at, a.id, ops_spend(w, &a), next, done);
+    ops_settle_times(w, &a, &f.ended.times_settled);
+    return f;
 }
 
 static inline struct fact ops_cancel(struct ops_world *w, const struct ledger *l)
@@ -270,12 +373,15 @@ static inline void ops_admitted(struct ops_world *w, const struct fact *f)
         job->queued--;
         job->live++;
         job->next_epoch++;
-        struct ops_attempt live = {f->placed.id, (uint32_t)(job - w->jobs), 0, f->placed.hold_micros};
-        w->live[w->live_count++] = live;
+        struct ops_attempt *live = &w->live[w->live_count++];
+        *live = (struct ops_attempt){
+            .id = f->placed.id, .job = (uint32_t)(job - w->jobs), .held = f->placed.hold_micros};
+        ops_note_times(live, &f->placed.times);
     } else if (f->kind == FACT_HOLD_RENEWED) {
         struct ops_attempt *a = ops_find_attempt(w, f->renewed.id);
         a->spent = f->renewed.spent_micros;
         a->held = f->renewed.hold_micros;
+        ops_note_times(a, &f->renewed.times);
     } else if (f->kind == FACT_ATTEMPT_ENDED) {
         struct ops_attempt *a = ops_find_attempt(w, f->ended.id);
         struct ops_job *job = &w->jobs[a->job];

@@ -117,7 +117,8 @@ local function account_pack(limit, spent, held, from, to, resource)
     return struct.pack(ACCOUNT, limit, spent, held, from, to) .. resource
 end
 
---[[ The accounts that a hold names: c.fields[i], values v[i + c.shift], amounts c.asks[i], at the fact's time c.at.
+--[[ The accounts that a hold names: c.fields[i], values v[i + c.shift], amounts c.asks[i], at the fact's time c.at; the
+first c.money of them are money, the others time.
 c.back (renewals): what the old hold returns before this one is taken: field -> {delta, held}.
 Gives: a refusal that nothing weighs against; the first budget that is short; each account with the hold taken. ]]
 local function look_at_accounts(c, v)
@@ -132,7 +133,7 @@ local function look_at_accounts(c, v)
         if old then
             spent, held = spent + old[1], held - old[2]
         end
-        if spent + held + ask > COUNT_MAX then
+        if spent + held + ask > COUNT_MAX or (i <= c.money) ~= (resource == '') then
             return refuse('bad', name_of(field))
         end
         if not short and limit >= 0 and (ask > 0 or not c.back) and
@@ -147,7 +148,7 @@ end
 --[[ The accounts of a call: a[first ..] fields, `money` of them for `ask`, then `times` of them for a[asks ..].
 nil when an amount isn't one. ]]
 local function claims(a, first, money, times, ask, asks)
-    local c = {fields = {unpack(a, first, first + money + times - 1)}, asks = {}}
+    local c = {fields = {unpack(a, first, first + money + times - 1)}, asks = {}, money = money}
     if not is_amount(ask) then
         return nil
     end

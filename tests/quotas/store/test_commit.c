@@ -303,7 +303,7 @@ static void step(struct bench *b, struct fact fact)
         fact_clear(&opening);
     }
     if (fact.kind == FACT_POLICY_SET) {
-        ledger_new_limits(b->model, &fact.policy, fact.at_utc_us);
+        (void)ledger_new_limits(b->model, &fact.policy, fact.at_utc_us);
     }
     one(b, &fact);
     fact_clear(&fact);

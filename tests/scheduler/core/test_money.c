@@ -349,6 +349,92 @@ START_TEST(free_jobs_are_paid_by_slices_too)
 }
 END_TEST
 
+/* ---- the time of a resource ------------------------------------------------------------------------- */
+
+#define HOURS INT64_C(1000000)
+
+/* acme: 60 core-seconds a day, and money without end. */
+static void begin_with_time(const char *resource, int64_t micro_hours, uint64_t slice_ms)
+{
+    struct core_limits limits = core_limits_default;
+    struct policy_file p = {0};
+    limits.slice_ms = slice_ms;
+    world_init(&w, &limits);
+    world_price(&p, 0, PER_HOUR, 0);
+    struct budget_rule *b = list_add(&world_rule(&p, "acme")->budgets, sizeof *b);
+    ck_assert_int_eq(str_set(&b->name, "time"), 0);
+    ck_assert_int_eq(str_set(&b->resource, resource), 0);
+    b->limit_micros = micro_hours;
+    b->period = PERIOD_DAY;
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    world_hello(&w, "n1", "b1", 64, 64 * GIB);
+}
+
+#define TIME "acme#time@2026-11-24"
+
+START_TEST(a_budget_of_time_stops_a_job_exactly_where_it_ends)
+{
+    begin_with_time("cpu", HOURS / 60, 10000); /* 60 core-seconds: 16666.67 micro-hours */
+    uint64_t job = start(world_spec(2000, GIB));
+    ck_assert_int_eq(world_account(&w, TIME).held_micros, 5556); /* 20 core-seconds, rounded half to even */
+    live_for(40 * SECOND);
+    struct attempt_view a = attempt_of(job);
+    ck_assert(a.paid_us <= 30 * SECOND && a.paid_us > 29 * SECOND + 990000);
+    struct account_view v = world_account(&w, TIME);
+    ck_assert(v.spent_micros + v.held_micros <= v.limit_micros);
+    ck_assert(world_end(&w, job, 0, END_BUDGET, 0, a.paid_us));
+    v = world_account(&w, TIME);
+    ck_assert_int_eq(v.held_micros, 0);
+    ck_assert_int_eq(v.spent_micros, v.limit_micros);
+    ck_assert_int_eq(attempt_of(job).written_off_micros, 0);
+    /* Nothing more today; why says so; tomorrow there is. */
+    uint64_t next = world_submit(&w, "acme", world_spec(1000, GIB));
+    ck_assert_uint_eq(world_decide(&w), 0);
+    struct why_reply why = {0};
+    ck_assert(core_why(w.core, &(struct job_call){.job = next}, w.now, &why));
+    ck_assert_uint_ge(why.blockers.count, 1);
+    const struct blocker *b = why.blockers.v;
+    ck_assert_str_eq(b->kind, "budget");
+    ck_assert_str_eq(b->where, "acme#time");
+    ck_assert_msg(strstr(b->text, "core-hours") != NULL, "%s", b->text);
+    fields_clear(&why_reply_fields, &why);
+    world_pass(&w, 24 * HOUR);
+    core_node_seen(w.core, "n1", w.now);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(who_asks_for_nothing_of_it_is_not_counted)
+{
+    begin_with_time("gpu", 0, 10000);
+    uint64_t job = start(world_spec(2000, GIB));
+    ck_assert_int_eq(world_account(&w, TIME).limit_micros, -2); /* never opened */
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, SECOND));
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(time_over_midnight_is_spent_on_its_own_day)
+{
+    begin_with_time("cpu", 10 * HOURS, 60000);
+    world_pass(&w, 23 * HOUR + 59 * MINUTE + 30 * SECOND);
+    core_node_seen(w.core, "n1", w.now);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_for(120 * SECOND);
+    struct core *again = world_restored(&w, NULL);
+    ck_assert_uint_eq(core_hash(again), core_hash(w.core));
+    core_free(again);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, 120 * SECOND));
+    struct account_view before = world_account(&w, TIME), after = world_account(&w, "acme#time@2026-11-25");
+    ck_assert_int_eq(before.held_micros + after.held_micros, 0);
+    ck_assert_int_gt(before.spent_micros, 0);
+    ck_assert_int_gt(after.spent_micros, 0);
+    ck_assert_int_eq(before.spent_micros + after.spent_micros, 33333); /* 120 s: not a micro-hour lost or twice */
+    world_fini(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core money");
@@ -371,6 +457,9 @@ int main(void)
     tcase_add_loop_test(t, a_clock_that_is_set_moves_no_money, 0, 3);
     tcase_add_test(t, nothing_is_charged_beyond_the_hold_however_long_a_node_says_it_ran);
     tcase_add_test(t, free_jobs_are_paid_by_slices_too);
+    tcase_add_test(t, a_budget_of_time_stops_a_job_exactly_where_it_ends);
+    tcase_add_test(t, who_asks_for_nothing_of_it_is_not_counted);
+    tcase_add_test(t, time_over_midnight_is_spent_on_its_own_day);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

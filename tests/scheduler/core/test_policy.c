@@ -219,6 +219,136 @@ START_TEST(admins_are_root_and_who_is_named)
 }
 END_TEST
 
+/* ---- budgets ---------------------------------------------------------------------------------------- */
+
+#define DAYS(n) (WORLD_START_UTC + (n) * 24 * HOUR)
+
+static const struct {
+    const char *where;
+    struct budget_rule rule;
+} bad_budgets[] = {
+    {"from", {.period = PERIOD_MONTH, .from_utc_us = DAYS(0)}},
+    {"to", {.period = PERIOD_CUSTOM, .from_utc_us = DAYS(0), .to_utc_us = DAYS(1), .every_days = 2}},
+    {"every_days", {.period = PERIOD_DAY, .every_days = 2}},
+    {"every_days", {.period = PERIOD_CUSTOM, .from_utc_us = DAYS(0)}},
+    {"from", {.period = PERIOD_CUSTOM, .from_utc_us = DAYS(0) + HOUR, .every_days = 2}},
+    {"to", {.period = PERIOD_FIXED, .from_utc_us = DAYS(1), .to_utc_us = DAYS(1)}},
+    {"from", {.period = PERIOD_FIXED, .to_utc_us = DAYS(1)}},
+    {"carry", {.period = PERIOD_TOTAL, .carry = CARRY_ALL}},
+    {"carry", {.period = PERIOD_FIXED, .from_utc_us = DAYS(0), .to_utc_us = DAYS(1), .carry = CARRY_ALL}},
+    {"carry_max", {.period = PERIOD_DAY, .carry = CARRY_CAPPED}},
+    {"carry_max", {.period = PERIOD_DAY, .carry = CARRY_ALL, .carry_max_micros = 1}},
+    {"zone", {.period = PERIOD_TOTAL, .zone = (char *)(uintptr_t)"UTC"}},
+    {"zone", {.period = PERIOD_DAY, .zone = (char *)(uintptr_t)"../etc/passwd"}},
+    {"resource", {.period = PERIOD_DAY, .resource = (char *)(uintptr_t)"cpu"}},
+};
+
+START_TEST(a_budget_that_makes_no_sense_is_refused_by_the_name_of_its_key)
+{
+    begin();
+    char where[80];
+    struct policy_file p = base();
+    struct budget_rule *b = &((struct tenant_rule *)p.tenants.v)[0].budget;
+    struct budget_rule copy;
+    ck_assert_int_eq(fields_copy(&budget_rule_fields, &bad_budgets[_i].rule, &copy), 0);
+    copy.present = true;
+    *b = copy;
+    snprintf(where, sizeof where, "tenants.acme.budget.%s", bad_budgets[_i].where);
+    refused(&p, "bad_request", where);
+    world_fini(&w);
+}
+END_TEST
+
+static struct budget_rule *named(struct policy_file *p, const char *name)
+{
+    struct tenant_rule *acme = &((struct tenant_rule *)p->tenants.v)[0];
+    struct budget_rule *b = list_add(&acme->budgets, sizeof *b);
+    ck_assert_int_eq(str_set(&b->name, name), 0);
+    b->limit_micros = 10 * EUR;
+    b->period = PERIOD_WEEK;
+    return b;
+}
+
+START_TEST(names_of_budgets_are_names_and_differ)
+{
+    begin();
+    struct policy_file p = base();
+    (void)named(&p, "A b");
+    refused(&p, "bad_request", "tenants.acme.budgets.A b");
+    p = base();
+    (void)named(&p, "b");
+    (void)named(&p, "b");
+    refused(&p, "bad_request", "tenants.acme.budgets.b");
+    p = base();
+    struct budget_rule *b = named(&p, "b");
+    struct threshold_rule *t = list_add(&b->thresholds, sizeof *t);
+    *t = (struct threshold_rule){80, THRESHOLD_SPENT};
+    t = list_add(&b->thresholds, sizeof *t);
+    *t = (struct threshold_rule){80, THRESHOLD_SPENT};
+    refused(&p, "bad_request", "tenants.acme.budgets.b.thresholds");
+    p = base();
+    b = named(&p, "b");
+    b->soft = true;
+    b->carry = CARRY_CAPPED;
+    b->carry_max_micros = EUR;
+    ck_assert_int_eq(str_set(&b->resource, "gpu"), 0);
+    ck_assert_str_eq(lines(&p), "~ acme  budgets  none -> (b gpu 10.00 soft week carry capped 1.00)\n");
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_zone_comes_from_the_machine_and_stays_in_the_policy)
+{
+    begin();
+    struct zone_table west = {.name = (char *)(uintptr_t)"America/New_York"};
+    struct zone_shift shift = {0, -5 * 3600};
+    west.shifts = (struct list){&shift, 1};
+    struct policy_file p = base();
+    struct budget_rule *b = &((struct tenant_rule *)p.tenants.v)[0].budget;
+    ck_assert_int_eq(str_set(&b->zone, west.name), 0);
+    refused(&p, "bad_request", "zone"); /* nobody offered it */
+    core_offer_zones(w.core, &(struct list){&west, 1});
+    p = base();
+    b = &((struct tenant_rule *)p.tenants.v)[0].budget;
+    ck_assert_int_eq(str_set(&b->zone, west.name), 0);
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    ck_assert_int_eq(zone_offset(ledger_zone(core_ledger(w.core), west.name), 0), -5 * 3600);
+    /* The machine forgets it: the policy doesn't. */
+    core_offer_zones(w.core, &(struct list){0});
+    p = base();
+    b = &((struct tenant_rule *)p.tenants.v)[0].budget;
+    ck_assert_int_eq(str_set(&b->zone, west.name), 0);
+    ck_assert_str_eq(lines(&p), "");
+    /* It learns better: a change. */
+    shift.offset_s = -4 * 3600;
+    core_offer_zones(w.core, &(struct list){&west, 1});
+    p = base();
+    b = &((struct tenant_rule *)p.tenants.v)[0].budget;
+    ck_assert_int_eq(str_set(&b->zone, west.name), 0);
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    ck_assert_int_eq(zone_offset(ledger_zone(core_ledger(w.core), west.name), 0), -4 * 3600);
+    struct core *again = world_restored(&w, NULL);
+    ck_assert_uint_eq(core_hash(again), core_hash(w.core));
+    core_free(again);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_budget_can_not_turn_from_money_into_time)
+{
+    begin();
+    struct policy_file p = base();
+    (void)named(&p, "b");
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    world_submit(&w, "acme", world_spec(1000, GIB));
+    ck_assert_uint_eq(world_decide(&w), 1);
+    p = base();
+    ck_assert_int_eq(str_set(&named(&p, "b")->resource, "cpu"), 0);
+    refused(&p, "state", "resource");
+    world_fini(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core policy");
@@ -232,6 +362,11 @@ int main(void)
     tcase_add_test(t, two_changes_are_not_in_flight_together);
     tcase_add_test(t, a_lower_limit_admits_nothing_new_and_stops_nothing_that_is_paid);
     tcase_add_test(t, admins_are_root_and_who_is_named);
+    tcase_add_loop_test(t, a_budget_that_makes_no_sense_is_refused_by_the_name_of_its_key, 0,
+                        (int)COUNT_OF(bad_budgets));
+    tcase_add_test(t, names_of_budgets_are_names_and_differ);
+    tcase_add_test(t, a_zone_comes_from_the_machine_and_stays_in_the_policy);
+    tcase_add_test(t, a_budget_can_not_turn_from_money_into_time);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

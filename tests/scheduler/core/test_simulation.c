@@ -63,6 +63,18 @@ static void set_policy(struct sim *s)
     rule->budget =
         (struct budget_rule){.present = true, .limit_micros = (int64_t)draw(&s->r, 200000),
                              .period = (uint32_t)draw(&s->r, PERIOD_CUSTOM)};
+    static const char *const names[] = {"cores", "week"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct budget_rule *b = list_add(&rule->budgets, sizeof *b);
+        MUST(str_set(&b->name, names[i]) == 0);
+        MUST(str_set(&b->resource, i == 0 ? "cpu" : NULL) == 0);
+        b->limit_micros = (int64_t)draw(&s->r, 4000000);
+        b->period = i == 0 ? PERIOD_DAY : PERIOD_CUSTOM;
+        b->from_utc_us = i == 0 ? 0 : WORLD_START_UTC;
+        b->every_days = i == 0 ? 0 : 1 + (uint32_t)draw(&s->r, 3);
+        b->soft = draw(&s->r, 4) == 0;
+        b->carry = draw(&s->r, 2) == 0 ? CARRY_ALL : CARRY_NONE;
+    }
     int rc = world_apply(&s->w, &p);
     if (rc == CORE_REFUSED && strcmp(s->w.refusal.code, "state") != 0)
         broken(s, "policy", s->w.refusal.message);
