@@ -267,6 +267,31 @@ static const struct field tenant_reply_rows[] = {
 };
 const struct fields tenant_reply_fields = FIELDS_TABLE("result", tenant_reply, tenant_reply_rows);
 
+#define ADJUST_MICROS_MIN ((uint64_t)-MONEY_MICROS_MAX)
+static const struct field adjust_call_rows[] = {
+    FIELD_ROW(adjust_call, 1, "tenant", FIELD_STR, tenant, NEEDED, .max = 255, .help = "whose"),
+    FIELD_ROW(adjust_call, 2, "key", FIELD_STR, key, NEEDED, .max = 200, .help = "it is posted once under this key"),
+    FIELD_ROW(adjust_call, 3, "amount", FIELD_MONEY, micros, NEEDED, .min = ADJUST_MICROS_MIN,
+              .max = MONEY_MICROS_MAX, .help = "below zero: given back"),
+    FIELD_ROW(adjust_call, 4, "kind", FIELD_ENUM, kind, ALWAYS, .of = &adjust_kind_names,
+              .help = "credit, adjustment or rerate"),
+    FIELD_ROW(adjust_call, 5, "reason", FIELD_STR, reason, NEEDED, .max = 1024, .help = "for finance"),
+    FIELD_ROW(adjust_call, 6, "from", FIELD_TIME, from_utc_us, .help = "when what it is about was incurred"),
+    FIELD_ROW(adjust_call, 7, "to", FIELD_TIME, to_utc_us),
+    FIELD_ROW(adjust_call, 8, "job", FIELD_U64, job, .help = "that it is about"),
+    FIELD_ROW(adjust_call, 9, "about_seq", FIELD_U64, about_seq, .help = "the journal entry whose charge it corrects"),
+    FIELD_ROW(adjust_call, 10, "about_line", FIELD_U32, about_line, .help = "which charge of it, from 0"),
+    FIELD_ROW(adjust_call, 11, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX),
+    FIELD_ROW(adjust_call, 12, "price_version", FIELD_U32, price_version),
+};
+const struct fields adjust_call_fields = FIELDS_TABLE("params", adjust_call, adjust_call_rows);
+
+static const struct field adjust_reply_rows[] = {
+    FIELD_ROW(adjust_reply, 1, "existed", FIELD_BOOL, existed, ALWAYS, .help = "it was posted before"),
+    FIELD_ROW(adjust_reply, 2, "accounts", FIELD_STRS, accounts, .max = 256, .help = "where it is posted"),
+};
+const struct fields adjust_reply_fields = FIELDS_TABLE("result", adjust_reply, adjust_reply_rows);
+
 static const struct field apply_call_rows[] = {
     FIELD_ROW(apply_call, 1, "policy", FIELD_STRUCT, policy, .flags = FIELD_REQUIRED, .of = &policy_file_fields),
     FIELD_ROW(apply_call, 2, "dry_run", FIELD_BOOL, dry_run, .help = "only say what would change"),
@@ -358,6 +383,8 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_DRAIN] = {"node.drain", &drain_call_fields, NULL, "place nothing new on a node, or again", true},
     [CALL_STATUS] = {"system.status", NULL, &status_reply_fields, "how the scheduler is", false},
     [CALL_ARCHIVED] = {"journal.archived", &archived_call_fields, NULL, "the reports have everything up to here", true},
+    [CALL_ADJUST] = {"ledger.adjust", &adjust_call_fields, &adjust_reply_fields,
+                     "post a credit or another adjustment, once per key", true},
     [CALL_NODE_LOG] = {"node.log", &node_log_call_fields, &log_reply_fields, "a log, by the node that keeps it", true},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };

@@ -149,6 +149,20 @@ struct tenant_row {
     struct list budgets;          /* struct tenant_budget: all of them, the first one too */
 };
 struct tenant_reply { struct list tenants; char *currency; };
+/* A credit or another adjustment of a tenant's money, posted to it and all above. Under one key only once. */
+struct adjust_call {
+    char *tenant, *key, *reason;
+    int64_t micros;               /* below zero: given back */
+    uint32_t kind;                /* enum adjust_kind */
+    int64_t from_utc_us, to_utc_us; /* when what it is about was incurred; equal = no such time */
+    uint64_t job, about_seq;      /* 0 = none */
+    uint32_t about_line, price_version;
+    char *resource;
+};
+struct adjust_reply {
+    bool existed;                 /* the same was posted under this key before */
+    struct strs accounts;         /* where it is posted; empty when it existed */
+};
 struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };
 struct apply_reply { uint64_t version; struct strs changes; /* "~ acme/etl  budget.limit  400.00 -> 500.00" */ };
 struct policy_reply { struct policy_file policy; uint64_t version; };
@@ -173,12 +187,12 @@ struct text_reply { char *text; };        /* metrics in Prometheus text format *
 enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
-    CALL_NODE_LOG,
+    CALL_NODE_LOG, CALL_ADJUST,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
- * "node.log" */
+ * "node.log" "ledger.adjust" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -232,7 +246,8 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields,
     cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
-    policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
+    adjust_call_fields, adjust_reply_fields, policy_reply_fields, node_row_fields, node_reply_fields,
+    drain_call_fields, status_reply_fields,
     archived_call_fields, text_reply_fields, attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,
     forget_call_fields;

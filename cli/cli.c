@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/io/clock.h"
@@ -24,6 +26,7 @@ static const bool repeatable[CLIENT_METHOD_COUNT] = {
     [CALL_SUBMIT] = true, [CALL_LIST] = true,    [CALL_SHOW] = true,   [CALL_WHY] = true,    [CALL_CANCEL] = true,
     [CALL_WAIT] = true,   [CALL_LOG] = true,     [CALL_TENANTS] = true, [CALL_POLICY] = true, [CALL_NODES] = true,
     [CALL_DRAIN] = true,  [CALL_STATUS] = true,  [CALL_METRICS] = true,
+    [CALL_ADJUST] = true,
 };
 
 /* ---- the terminal ----------------------------------------------------------------------------------------- */
@@ -261,6 +264,15 @@ int cli_options(struct cli *cli, const struct option_set *set, void *into, int a
     }
     cli_find_sockets(cli);
     *ret = words;
+    return 0;
+}
+
+int cli_new_key(char out[CLI_KEY_MAX], struct err *err)
+{
+    uint64_t random[2];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return err_set(err, -EIO, "make a key: %s", strerror(errno));
+    snprintf(out, CLI_KEY_MAX, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
     return 0;
 }
 

@@ -55,6 +55,9 @@ struct option_set;
 struct words;
 int cli_options(struct cli *cli, const struct option_set *set, void *into, int argc, char **argv, struct words *ret,
                 size_t words_min, size_t words_max) MUST_USE;
+/* An idempotency key of 128 random bits. -EIO. */
+#define CLI_KEY_MAX 40
+int cli_new_key(char out[CLI_KEY_MAX], struct err *err) MUST_USE;
 /* Prints `object` as one line of JSON; CLI_DONE. */
 int cli_json(const struct fields *f, const void *object);
 

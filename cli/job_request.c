@@ -1,15 +1,14 @@
 #include "cli/job_request.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/io/fd.h"
 #include "base/io/yaml.h"
 #include "base/parse.h"
+#include "cli/cli.h"
 
 #define SCRIPT_WORDS_MAX 128
 #define MARK "#REEVE"
@@ -447,10 +446,7 @@ int job_request_make_key(struct job_request *r, struct err *err)
 {
     if (r->call.key != NULL)
         return 0;
-    uint64_t random[2];
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return err_set(err, -EIO, "make a key: %s", strerror(errno));
-    char key[40];
-    snprintf(key, sizeof key, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-    return replace_text(&r->call.key, key, err);
+    char key[CLI_KEY_MAX];
+    int rc = cli_new_key(key, err);
+    return rc < 0 ? rc : replace_text(&r->call.key, key, err);
 }

@@ -74,6 +74,7 @@ void ledger_free(struct ledger *l)
         free(a);
     }
     ledger_budgets_free(l);
+    ledger_adjusted_free(l);
     at = 0;
     for (struct node *n; (n = map_each(&l->nodes, &at)) != NULL;) {
         ledger_node_free(n);
@@ -118,6 +119,7 @@ struct account *ledger_account_add(struct ledger *l, const char *name, int64_t l
 void ledger_account_remove(struct ledger *l, struct account *a)
 {
     BUG(a->held != 0);
+    ledger_untouch(l, a);
     map_remove(&l->accounts, a->name, strlen(a->name));
     free(a->name);
     free(a->resource);

@@ -102,6 +102,24 @@ bool ledger_each_zone(const struct ledger *l, bool (*fn)(const struct zone_table
  * can't turn from money into time in the middle of its period. */
 const char *ledger_new_limits(const struct ledger *l, struct policy_change *change, int64_t utc_us);
 
+/* ---- adjustments ---- */
+/* "<tenant>:<key>", which is posted once; NULL: none, or too long. Returns out. */
+const char *ledger_adjust_key(const struct fact_adjusted *f, char out[LEDGER_KEY_MAX]);
+/* What tells one adjustment under a key from another. */
+uint64_t ledger_adjust_hash(const struct fact_adjusted *f);
+/* Was something posted under its key? Then the hash of that. */
+bool ledger_adjusted(const struct ledger *l, const struct fact_adjusted *f, uint64_t *ret_hash);
+uint64_t ledger_adjusted_count(const struct ledger *l);
+/* In any order. */
+void ledger_each_adjusted(const struct ledger *l, bool (*fn)(const char *key, uint64_t hash, void *arg), void *arg);
+
+/* ---- thresholds ---- */
+/* What accounts that were touched have to say at this instant: budget.crossed facts, at most `max`; == max: perhaps
+ * more. Each is proposed until it is applied: ask again only then, or after ledger_crossings_again() for one that was
+ * refused. *ret_next_utc_us: when the next forecast can be asked for, INT64_MAX = none waits. */
+size_t ledger_crossings(struct ledger *l, int64_t utc_us, struct fact *ret, size_t max, int64_t *ret_next_utc_us);
+void ledger_crossings_again(struct ledger *l, const char *account);
+
 struct tenant_view {
     const struct tenant_rule *rule;
     struct resources used;         /* borrowed */

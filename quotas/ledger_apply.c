@@ -67,6 +67,14 @@ static struct account *account_must(const struct ledger *l, const char *name)
     return a;
 }
 
+static void post(struct ledger *l, struct account *a, int64_t spent, int64_t held)
+{
+    a->spent += spent;
+    a->held += held;
+    BUG(a->held < 0);
+    ledger_touch(l, a);
+}
+
 /* `m` holds nothing yet; its `spent` stays. */
 static void money_take(struct ledger *l, struct money_hold *m, const struct strs *accounts, int64_t micros,
                        const struct list *times)
@@ -80,34 +88,27 @@ static void money_take(struct ledger *l, struct money_hold *m, const struct strs
     m->times = array_of(times->count, sizeof(struct time_part));
     for (size_t i = 0; i < accounts->count; i++) {
         m->accounts[i] = account_must(l, accounts->v[i]);
-        m->accounts[i]->held += micros;
+        post(l, m->accounts[i], 0, micros);
     }
     for (size_t i = 0; i < times->count; i++) {
         m->times[i] = (struct time_part){account_must(l, time[i].account), time[i].spent, time[i].hold};
-        m->times[i].account->held += time[i].hold;
+        post(l, m->times[i].account, 0, time[i].hold);
     }
 }
 
-static void post(struct account *a, int64_t spent, int64_t held)
-{
-    a->spent += spent;
-    a->held += held;
-    BUG(a->held < 0);
-}
-
 /* The growth of the cumulative cost goes to spent, what was held comes back. */
-static void money_settle(const struct money_hold *m, int64_t spent_micros, const struct list *times)
+static void money_settle(struct ledger *l, const struct money_hold *m, int64_t spent_micros, const struct list *times)
 {
     const struct time_hold *time = times->v;
     int64_t delta = spent_micros - m->spent;
     BUG(delta < 0 || delta > m->held || times->count != m->times_count);
     for (size_t i = 0; i < m->accounts_count; i++) {
-        post(m->accounts[i], delta, -m->held);
+        post(l, m->accounts[i], delta, -m->held);
     }
     for (size_t i = 0; i < m->times_count; i++) {
         const struct time_part *part = &m->times[i];
         BUG(time[i].spent < part->spent || time[i].spent - part->spent > part->held);
-        post(part->account, time[i].spent - part->spent, -part->held);
+        post(l, part->account, time[i].spent - part->spent, -part->held);
     }
 }
 
@@ -201,7 +202,7 @@ static void renewed_apply(struct ledger *l, const struct fact_renewed *f)
     h->before = h->now;
     h->renewed = true;
     h->now = (struct money_hold){.spent = f->spent_micros};
-    money_settle(&h->before, f->spent_micros, &f->times_settled);
+    money_settle(l, &h->before, f->spent_micros, &f->times_settled);
     money_take(l, &h->now, &f->accounts, f->hold_micros, &f->times);
 }
 
@@ -209,7 +210,7 @@ static void ended_apply(struct ledger *l, const struct fact_ended *f)
 {
     struct hold *h = ledger_hold(l, f->id);
     BUG(!h);
-    money_settle(&h->now, f->spent_micros, &f->times_settled);
+    money_settle(l, &h->now, f->spent_micros, &f->times_settled);
     for (size_t i = 0; f->next != NEXT_FINAL && i < h->path_count; i++) {
         h->path[i]->queued++;
     }
@@ -248,6 +249,7 @@ static void snapshot_account_apply(struct ledger *l, const struct snapshot_accou
     a->from_utc_us = s->from_utc_us;
     a->to_utc_us = s->to_utc_us;
     a->crossed = s->crossed;
+    ledger_touch(l, a);
 }
 
 /* Every task is finished (in `ended`), live (a hold), or queued: so the queue is what is left of the total. */
@@ -284,6 +286,10 @@ static void snapshot_cell_apply(struct ledger *l, const struct fact_snapshot_cel
     for (size_t i = 0; i < f->budgets.count; i++) {
         ledger_since_restore(l, &((const struct snapshot_budget *)f->budgets.v)[i]);
     }
+    for (size_t i = 0; i < f->adjusted.count; i++) {
+        const struct snapshot_adjusted *a = &((const struct snapshot_adjusted *)f->adjusted.v)[i];
+        ledger_adjusted_add(l, a->key, a->hash);
+    }
 }
 
 void ledger_apply(struct ledger *l, const struct fact *fact)
@@ -297,6 +303,8 @@ void ledger_apply(struct ledger *l, const struct fact *fact)
     case FACT_ATTEMPT_ENDED: ended_apply(l, &fact->ended); break;
     case FACT_SNAPSHOT_JOB: snapshot_job_apply(l, &fact->snapshot_job); break;
     case FACT_BUDGET_OPENED: ledger_opened_apply(l, &fact->budget_opened); break;
+    case FACT_BUDGET_CROSSED: ledger_crossed_apply(l, &fact->budget_crossed); break;
+    case FACT_LEDGER_ADJUSTED: ledger_adjust_apply(l, &fact->adjusted, fact->at_utc_us); break;
     case FACT_SNAPSHOT_CELL: snapshot_cell_apply(l, &fact->snapshot_cell); break;
     default: break;
     }
@@ -305,33 +313,34 @@ void ledger_apply(struct ledger *l, const struct fact *fact)
 /* ---- undo -------------------------------------------------------------------------------------------------- */
 
 /* Back to before money_take(). */
-static void money_untake(const struct money_hold *m)
+static void money_untake(struct ledger *l, const struct money_hold *m)
 {
     for (size_t i = 0; i < m->accounts_count; i++) {
-        post(m->accounts[i], 0, -m->held);
+        post(l, m->accounts[i], 0, -m->held);
     }
     for (size_t i = 0; i < m->times_count; i++) {
-        post(m->times[i].account, 0, -m->times[i].held);
+        post(l, m->times[i].account, 0, -m->times[i].held);
     }
 }
 
 /* Back to before money_settle(). */
-static void money_unsettle(const struct money_hold *m, int64_t spent_micros, const struct list *times)
+static void money_unsettle(struct ledger *l, const struct money_hold *m, int64_t spent_micros,
+                           const struct list *times)
 {
     const struct time_hold *time = times->v;
     for (size_t i = 0; i < m->accounts_count; i++) {
-        post(m->accounts[i], m->spent - spent_micros, m->held);
+        post(l, m->accounts[i], m->spent - spent_micros, m->held);
     }
     for (size_t i = 0; i < m->times_count; i++) {
-        post(m->times[i].account, m->times[i].spent - time[i].spent, m->times[i].held);
+        post(l, m->times[i].account, m->times[i].spent - time[i].spent, m->times[i].held);
     }
 }
 
-static void renewed_revert(struct hold *h, const struct fact_renewed *f)
+static void renewed_revert(struct ledger *l, struct hold *h, const struct fact_renewed *f)
 {
     BUG(!h->renewed);
-    money_untake(&h->now);
-    money_unsettle(&h->before, f->spent_micros, &f->times_settled);
+    money_untake(l, &h->now);
+    money_unsettle(l, &h->before, f->spent_micros, &f->times_settled);
     ledger_money_free(&h->now);
     h->now = h->before;
     h->before = (struct money_hold){0};
@@ -343,13 +352,13 @@ void ledger_revert(struct ledger *l, const struct fact *fact)
     if (fact->kind == FACT_ATTEMPT_PLACED) {
         struct hold *h = ledger_hold(l, fact->placed.id);
         BUG(!h || h->renewed);
-        money_untake(&h->now);
+        money_untake(l, &h->now);
         hold_remove(l, h);
         queued_add(l, &fact->placed.path, 1);
     } else if (fact->kind == FACT_HOLD_RENEWED) {
         struct hold *h = ledger_hold(l, fact->renewed.id);
         BUG(!h);
-        renewed_revert(h, &fact->renewed);
+        renewed_revert(l, h, &fact->renewed);
     } else if (fact->kind == FACT_BUDGET_OPENED) {
         ledger_account_remove(l, account_must(l, fact->budget_opened.account));
     }

@@ -258,6 +258,7 @@ void ledger_opened_apply(struct ledger *l, const struct fact_budget_opened *f)
     a->carried = f->carried_micros;
     a->from_utc_us = f->from_utc_us;
     a->to_utc_us = f->to_utc_us;
+    ledger_touch(l, a);
 }
 
 /* ---- since when -------------------------------------------------------------------------------------------- */

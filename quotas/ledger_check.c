@@ -406,6 +406,15 @@ static void opened_blockers(const struct ledger *l, const struct fact_budget_ope
     }
 }
 
+static void adjusted_blockers(const struct ledger *l, const struct fact_adjusted *f, struct blocker_sink *sink)
+{
+    const char *where;
+    enum ledger_verdict verdict = ledger_adjust_verdict(l, f, &where);
+    if (verdict != LEDGER_FITS) {
+        refuse(sink, verdict, where);
+    }
+}
+
 /* ---- the question ------------------------------------------------------------------------------------------ */
 
 static void blockers(const struct ledger *l, const struct fact *fact, struct blocker_sink *sink)
@@ -418,6 +427,7 @@ static void blockers(const struct ledger *l, const struct fact *fact, struct blo
     case FACT_HOLD_RENEWED: renewed_blockers(l, fact, sink); break;
     case FACT_BUDGET_OPENED: opened_blockers(l, &fact->budget_opened, sink); break;
     case FACT_ATTEMPT_ENDED: ended_blockers(l, &fact->ended, sink); break;
+    case FACT_LEDGER_ADJUSTED: adjusted_blockers(l, &fact->adjusted, sink); break;
     default: break;
     }
 }

@@ -206,11 +206,14 @@ static void rule_apply(struct ledger *l, const struct tenant_rule *rule, int64_t
     /* The path is the map's key: the old text stays. */
     free(copy.path);
     copy.path = TAKE_PTR(n->rule.path);
-    fields_clear(&tenant_rule_fields, &n->rule);
+    struct tenant_rule old = n->rule;
     n->rule = copy;
+    ledger_thresholds_apply(l, &old, &n->rule, at_utc_us);
+    old.path = NULL;
+    fields_clear(&tenant_rule_fields, &old);
 }
 
-static void limits_apply(struct ledger *l, const struct list *limits)
+static void limits_apply(struct ledger *l, const struct list *limits, int64_t at_utc_us)
 {
     for (size_t i = 0; i < limits->count; i++) {
         const struct account_limit *to = &((const struct account_limit *)limits->v)[i];
@@ -219,6 +222,7 @@ static void limits_apply(struct ledger *l, const struct list *limits)
             a->limit = to->limit_micros;
             a->from_utc_us = to->from_utc_us;
             a->to_utc_us = to->to_utc_us;
+            ledger_crossings_fall(l, a, at_utc_us);
         }
     }
 }
@@ -247,5 +251,5 @@ void ledger_policy_apply(struct ledger *l, const struct policy_change *change, i
             }
         }
     }
-    limits_apply(l, &change->limits);
+    limits_apply(l, &change->limits, at_utc_us);
 }

@@ -3,6 +3,8 @@
  *
  *   ledger.c         birth, lookup
  *   ledger_budget.c  which accounts there are at an instant, how they open, what a change of policy makes of them
+ *   ledger_adjust.c  credits and other adjustments
+ *   ledger_crossing.c  thresholds: what was passed, what fell back
  *   ledger_check.c   questions about attempts and jobs: what blocks
  *   ledger_policy.c  tenants: questions about and effects of a change of policy
  *   ledger_apply.c   effects of all other facts, and their undo
@@ -36,7 +38,14 @@ struct account {
     int64_t limit, spent, held;     /* limit -1 = none */
     int64_t carried, from_utc_us, to_utc_us;
     uint32_t crossed;               /* snapshot_account.crossed */
+    struct account *touched_next, *touched_prev; /* while is_touched: its thresholds are to be looked at */
+    bool is_touched;
     int64_t recount;                /* scratch of one call */
+};
+
+struct adjusted {
+    char *key;                      /* "<tenant>:<key>" */
+    uint64_t hash;
 };
 
 /* The time of a resource on one account. */
@@ -61,7 +70,8 @@ struct hold {
 };
 
 struct ledger {
-    struct map nodes, accounts, holds, zones;
+    struct map nodes, accounts, holds, zones, adjusted;
+    struct account *touched;
     struct node *root;
     struct node **sorted; /* path order, parents before children */
     size_t sorted_size;
@@ -84,6 +94,23 @@ void ledger_zones_apply(struct ledger *l, const struct list *zones);
 void ledger_since_apply(struct node *n, const struct tenant_rule *rule, int64_t at_utc_us);
 void ledger_since_restore(struct ledger *l, const struct snapshot_budget *s);
 void ledger_budgets_free(struct ledger *l);
+
+/* ---- ledger_adjust.c ---- */
+enum ledger_verdict ledger_adjust_verdict(const struct ledger *l, const struct fact_adjusted *f,
+                                          const char **ret_where);
+void ledger_adjust_apply(struct ledger *l, const struct fact_adjusted *f, int64_t at_utc_us);
+void ledger_adjusted_add(struct ledger *l, const char *key, uint64_t hash);
+void ledger_adjusted_free(struct ledger *l);
+
+/* ---- ledger_crossing.c ---- */
+void ledger_touch(struct ledger *l, struct account *a);
+void ledger_untouch(struct ledger *l, struct account *a);
+/* Its limit was changed, or something posted back: what was passed may be no longer. */
+void ledger_crossings_fall(struct ledger *l, struct account *a, int64_t utc_us);
+/* The node has this rule in place of the old one. */
+void ledger_thresholds_apply(struct ledger *l, const struct tenant_rule *old, const struct tenant_rule *new,
+                             int64_t utc_us);
+void ledger_crossed_apply(struct ledger *l, const struct fact_budget_crossed *f);
 
 /* ---- ledger_policy.c ---- */
 void ledger_policy_apply(struct ledger *l, const struct policy_change *change, int64_t at_utc_us);

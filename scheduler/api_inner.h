@@ -54,6 +54,7 @@ struct wish {
         struct submit_reply submit;
         struct cancel_reply cancel;
         struct apply_reply apply;
+        struct adjust_reply adjust;
     } reply;                 /* of reply_fields; none = an empty object is answered */
     uint32_t weight;
     bool more;
@@ -83,6 +84,8 @@ void api_release(const struct call *c);
 void api_wait(const struct call *c);
 void api_log(const struct call *c);
 void api_node_log(const struct call *c);
+/* api_ledger.c */
+void api_adjust(const struct call *c);
 /* api_admin.c */
 void api_tenants(const struct call *c);
 void api_apply(const struct call *c);

@@ -141,6 +141,26 @@ static void log_opened(const struct line *l)
              format_money(f->carried_micros, carried));
 }
 
+static void log_crossed(const struct line *l)
+{
+    const struct fact_budget_crossed *f = &l->fact->budget_crossed;
+    char limit[PARSE_TEXT_MAX], spent[PARSE_TEXT_MAX], held[PARSE_TEXT_MAX], forecast[PARSE_TEXT_MAX];
+    log_line(f->up ? LOG_WARN : LOG_INFO, l->event,
+             "account=%s percent=%u of=%s up=%d limit=%s spent=%s held=%s forecast=%s", log_quote(f->account),
+             f->percent, names_get(&threshold_of_names, f->of), f->up, format_money(f->limit_micros, limit),
+             format_money(f->spent_micros, spent), format_money(f->held_micros, held),
+             format_money(f->forecast_micros, forecast));
+}
+
+static void log_adjusted(const struct line *l)
+{
+    const struct fact_adjusted *f = &l->fact->adjusted;
+    char amount[PARSE_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "tenant=%s kind=%s amount=%s key=%s who=%s reason=%s", log_quote(f->tenant),
+             names_get(&adjust_kind_names, f->kind), format_money(f->micros, amount), log_quote(f->key),
+             log_quote(f->who), log_quote(f->reason));
+}
+
 typedef void (*writer)(const struct line *l);
 static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TERM_TAKEN] = log_term,
@@ -160,6 +180,8 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_NODE_LOST] = log_lost,
     [FACT_NODE_DRAINED] = log_drained,
     [FACT_BUDGET_OPENED] = log_opened,
+    [FACT_BUDGET_CROSSED] = log_crossed,
+    [FACT_LEDGER_ADJUSTED] = log_adjusted,
 };
 
 void fact_log(const struct core *core, uint64_t seq, const struct fact *fact)

@@ -37,6 +37,7 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_NODE_LOST] = nothing,
     [FACT_NODE_DRAINED] = nothing,
     [FACT_BUDGET_OPENED] = nothing,
+    [FACT_BUDGET_CROSSED] = nothing,
 };
 
 /* SQLite would let two writers take turns; their cursors would not. */

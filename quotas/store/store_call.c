@@ -8,7 +8,7 @@
 
 #include "base/parse.h"
 #include "base/sha256.h"
-#include "quotas/ledger_names.h"
+#include "quotas/ledger.h"
 
 #define CELL_MAX 63
 
@@ -545,6 +545,22 @@ static int open_words(struct store_call *c, const char *prefix, const struct fac
     return 0;
 }
 
+static int adjust_words(struct store_call *c, const char *prefix, const struct fact *fact)
+{
+    const struct fact_adjusted *f = &fact->adjusted;
+    char key[LEDGER_KEY_MAX];
+    if (!ledger_adjust_key(f, key) || f->accounts.count == 0 || f->accounts.count > LEDGER_ACCOUNTS_MAX) {
+        return -EINVAL;
+    }
+    store_call_key(c, prefix, "x", "");
+    store_call_argf(c, "%" PRId64, f->micros);
+    store_call_argf(c, "%zu", f->accounts.count);
+    arg_joined(c, key, "", "");
+    store_call_argf(c, "%" PRIu64, ledger_adjust_hash(f));
+    arg_fields(c, "a:", &f->accounts);
+    return 0;
+}
+
 /* ---- policy ------------------------------------------------------------------------------------------------ */
 
 void store_rule_numbers(const struct tenant_rule *rule, int64_t numbers[STORE_T_COUNT])
@@ -628,7 +644,7 @@ static const struct operation operations[FACT_KIND_COUNT] = {
     [FACT_POLICY_SET] = {"policy", policy_words},      [FACT_JOB_SUBMITTED] = {"submit", submit_words},
     [FACT_TASKS_CANCELLED] = {"cancel", cancel_words}, [FACT_ATTEMPT_PLACED] = {"place", place_words},
     [FACT_HOLD_RENEWED] = {"renew", renew_words},      [FACT_ATTEMPT_ENDED] = {"finish", finish_words},
-    [FACT_BUDGET_OPENED] = {"open", open_words},
+    [FACT_BUDGET_OPENED] = {"open", open_words},       [FACT_LEDGER_ADJUSTED] = {"adjust", adjust_words},
 };
 
 int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry)

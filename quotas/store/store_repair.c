@@ -208,6 +208,18 @@ static bool seed_account(const struct account_view *view, void *arg)
     return seed->rc == 0;
 }
 
+static bool seed_adjusted(const char *key, uint64_t hash, void *arg)
+{
+    struct seeding *seed = arg;
+    struct store_call *c = &seed->s->call;
+    store_call_begin(c);
+    store_call_key(c, seed->s->prefix, "x", "");
+    store_call_arg(c, key);
+    store_call_argf(c, "%" PRIu64, hash);
+    queue(seed, "HSET");
+    return seed->rc == 0;
+}
+
 static void seed_hold(struct seeding *seed, const struct fact_submitted *job, const struct snapshot_task *t)
 {
     struct store_call *c = &seed->s->call;
@@ -334,6 +346,7 @@ int store_seed(struct store_sync *s, const char *writer, uint64_t term, uint64_t
     struct seeding seed = {s, ledger, err, 0};
     ledger_each_tenant(ledger, seed_tenant, &seed);
     ledger_each_account(ledger, seed_account, &seed);
+    ledger_each_adjusted(ledger, seed_adjusted, &seed);
     seed_jobs(&seed, snapshot, count);
     seed_fence(&seed, writer, term, seq);
     ledger_free(ledger);

@@ -36,6 +36,8 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_NODE_LOST] = &rule_lost,
     [FACT_NODE_DRAINED] = &rule_drained,
     [FACT_BUDGET_OPENED] = &rule_opened,
+    [FACT_BUDGET_CROSSED] = &rule_crossed,
+    [FACT_LEDGER_ADJUSTED] = &rule_adjusted,
     [FACT_SNAPSHOT_JOB] = &rule_snapshot_job,
     [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,
 };

@@ -17,6 +17,7 @@ const struct core_limits core_limits_default = {
     .lease_fast_ms = 10000,
     .kill_ms = 3000,
     .grace_ms = 5000,
+    .adjusted_max = 1000000,
 };
 
 /* ---- memory and texts ------------------------------------------------------------------------------- */
@@ -179,6 +180,7 @@ void core_free(struct core *c)
     table_fini(&c->shapes);
     heap_fini(&c->timers);
     core_clear_strs(&c->admins);
+    core_clear_strs(&c->adjusting);
     capacity_names_fini(&c->names);
     free(c->currency);
     free(c);

@@ -40,6 +40,7 @@ struct core_limits {
     uint64_t lease_patient_ms, lease_fast_ms; /* 1800000, 10000 */
     uint64_t kill_ms;         /* worst measured time to kill, added to a lease before a rerun; 3000 */
     uint64_t grace_ms;        /* between SIGTERM and SIGKILL; 5000 */
+    uint64_t adjusted_max;    /* keys of credits and adjustments are remembered for ever, so many; 1000000 */
 };
 extern const struct core_limits core_limits_default;
 
@@ -99,6 +100,11 @@ void core_offer_zones(struct core *c, const struct list *zones);
  * nothing would change. */
 int core_check_policy(struct core *c, const struct apply_call *call, const char *who, struct core_now now,
                       struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+/* A credit or another adjustment: up to max facts, the accounts that have to be opened first among them, all or none.
+ * None, and reply->existed, when the same was posted under its key before. */
+int core_check_adjust(struct core *c, const struct adjust_call *call, const char *who, struct core_now now,
+                      struct fact *ret, size_t max, size_t *ret_count, struct adjust_reply *reply,
+                      struct refusal *refusal);
 int core_check_drain(struct core *c, const struct drain_call *call, const char *who, struct core_now now,
                      struct fact *ret, struct refusal *refusal);
 /* A node says hello: counts as seen. Fact joined, or FACT_NONE when nothing is new. A new boot id makes decide() end

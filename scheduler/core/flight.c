@@ -59,7 +59,8 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
 
 static bool is_plan(uint32_t kind)
 {
-    return kind == FACT_ATTEMPT_PLACED || kind == FACT_HOLD_RENEWED || kind == FACT_BUDGET_OPENED;
+    return kind == FACT_ATTEMPT_PLACED || kind == FACT_HOLD_RENEWED || kind == FACT_BUDGET_OPENED ||
+           kind == FACT_BUDGET_CROSSED;
 }
 
 void flight_begin(struct core *c, const struct fact *f)
@@ -67,6 +68,8 @@ void flight_begin(struct core *c, const struct fact *f)
     struct subject s = subject_of(c, f);
     c->plans_in_flight += is_plan(f->kind);
     c->policy_in_flight += f->kind == FACT_POLICY_SET;
+    if (f->kind == FACT_LEDGER_ADJUSTED)
+        adjust_begin(c, &f->adjusted);
     if (s.task != NULL)
         s.task->in_flight = true;
     if (s.job != NULL) {
@@ -86,6 +89,8 @@ void flight_end(struct core *c, const struct fact *f)
         c->plans_in_flight--;
     if (f->kind == FACT_POLICY_SET && c->policy_in_flight > 0)
         c->policy_in_flight--;
+    if (f->kind == FACT_LEDGER_ADJUSTED)
+        adjust_end(c, &f->adjusted);
     if (s.task != NULL)
         s.task->in_flight = false;
     if (s.job != NULL && s.job->in_flight > 0) {
@@ -127,6 +132,8 @@ void core_refused(struct core *c, const struct fact *fact, const char *code, con
         node_trouble(c, s.task->node); /* what decide() wanted to say about it is still unsaid */
     if (s.task != NULL && s.task->timer.at == HEAP_NOWHERE)
         attempt_plan_renewal(c, s.task);
+    if (fact->kind == FACT_BUDGET_CROSSED)
+        ledger_crossings_again(c->ledger, fact->budget_crossed.account);
     if (fact->kind == FACT_NODE_LOST && s.node != NULL)
         node_trouble(c, s.node);
     if (is_plan(fact->kind) && s.job != NULL && !s.job->finished)

@@ -50,6 +50,13 @@ static bool add_zone(const struct zone_table *zone, void *arg)
     return true;
 }
 
+static bool add_adjusted(const char *key, uint64_t hash, void *arg)
+{
+    uint64_t *sum = arg; /* in any order */
+    *sum += hash_u64(hash_text(HASH_START, key), hash);
+    return true;
+}
+
 static uint64_t hash_policy(const struct core *c, uint64_t hash)
 {
     const struct list *prices = price_book_versions(c->prices);
@@ -61,6 +68,7 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
     ledger_each_account(c->ledger, add_account, &accounts);
     ledger_each_since(c->ledger, add_since, &hash);
     (void)ledger_each_zone(c->ledger, add_zone, &accounts);
+    ledger_each_adjusted(c->ledger, add_adjusted, &accounts);
     return hash_u64(hash, accounts);
 }
 

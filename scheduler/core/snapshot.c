@@ -59,6 +59,21 @@ static bool add_since(const struct snapshot_budget *since, void *arg)
     return true;
 }
 
+static bool add_adjusted(const char *key, uint64_t hash, void *arg)
+{
+    struct list *to = arg;
+    struct snapshot_adjusted *s = list_add(to, sizeof *s);
+    BUG(s == NULL);
+    *s = (struct snapshot_adjusted){core_text(key), hash};
+    return true;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct snapshot_adjusted *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
 static int emit_policy(const struct core *c, emit_fn fn, void *arg)
 {
     struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = c->last_utc_us};
@@ -119,6 +134,10 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
         qsort(f.snapshot_cell.accounts.v, f.snapshot_cell.accounts.count, sizeof(struct snapshot_account),
               by_name);
     ledger_each_since(c->ledger, add_since, &f.snapshot_cell.budgets);
+    struct list *adjusted = &f.snapshot_cell.adjusted;
+    ledger_each_adjusted(c->ledger, add_adjusted, adjusted);
+    if (adjusted->count > 1)
+        qsort(adjusted->v, adjusted->count, sizeof(struct snapshot_adjusted), by_key);
     return emit(&f, fn, arg);
 }
 

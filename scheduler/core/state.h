@@ -7,6 +7,7 @@
  *   who waits            queue.c (ready tasks), timers.c
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c
  *   questions            submit.c, cancel.c, policy_check.c, reports.c (hello, running, ended), duty.c
+ *   money of nobody's    adjust.c (credits, adjustments, thresholds)
  *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs)
  *   answers for people   explain.c, views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c
@@ -223,6 +224,7 @@ struct core {
     uint64_t turn;
     bool began;             /* the first decide() has been */
     uint32_t plans_in_flight, policy_in_flight;
+    struct strs adjusting;  /* keys of adjustments in flight */
     uint64_t count[TASK_STATE_COUNT]; /* tasks by state; only live and held ones are kept */
     uint64_t submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total, decisions_total;
     int64_t written_off_micros;
@@ -332,8 +334,8 @@ struct fact_rule {
     int (*check)(const struct core *c, const struct fact *f, struct err *err);
     void (*apply)(struct core *c, const struct fact *f);
 };
-extern const struct fact_rule rule_opened, rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released,
-    rule_placed,
+extern const struct fact_rule rule_opened, rule_adjusted, rule_crossed, rule_policy, rule_submitted, rule_cancelled,
+    rule_held, rule_released, rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
     rule_drained, rule_snapshot_job, rule_snapshot_cell;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
@@ -405,6 +407,10 @@ struct plan;
 /* Those of the plan become proposals. false: no room for all of them and the hold; some may stand there. */
 bool openings_plan(struct core *c, struct plan *p);
 
+/* ---- adjust.c ---------------------------------------------------------------------------------------------- */
+void adjust_begin(struct core *c, const struct fact_adjusted *f);
+void adjust_end(struct core *c, const struct fact_adjusted *f);
+
 /* ---- one turn of decide() ---------------------------------------------------------------------------------- */
 struct plan {
     struct core_now now;       /* utc_us never below the last fact's */
@@ -424,6 +430,7 @@ struct plan {
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
 /* Takes a placement or a renewal; there is room. */
 void plan_hold(struct core *c, struct plan *p, const struct fact *f);
+void decide_crossings(struct core *c, struct plan *p);
 void decide_nodes(struct core *c, struct plan *p);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 void decide_place(struct core *c, struct plan *p);

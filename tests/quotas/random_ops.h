@@ -44,6 +44,10 @@ static const char *const ops_tenants[] = {"acme", "acme/etl", "acme/etl/night", 
 static inline void ops_finish_budget(struct ops_world *w, struct budget_rule *b)
 {
     b->soft = random_below(&w->seed, 6) == 0;
+    for (uint32_t of = 0; of < THRESHOLD_OF_COUNT && random_below(&w->seed, 2) == 0; of++) {
+        struct threshold_rule *t = list_add(&b->thresholds, sizeof *t);
+        *t = (struct threshold_rule){1 + (uint32_t)random_below(&w->seed, 110), of};
+    }
     b->carry = (uint32_t)random_below(&w->seed, CARRY_KIND_COUNT);
     b->carry_max_micros = b->carry == CARRY_CAPPED ? (int64_t)random_below(&w->seed, 3000) : 0;
     if (b->period == PERIOD_CUSTOM || b->period == PERIOD_FIXED) {
@@ -274,6 +278,29 @@ static inline struct fact ops_open(struct ops_world *w, const struct ledger *l)
     return f;
 }
 
+static inline struct fact ops_adjust(struct ops_world *w, const struct ledger *l)
+{
+    struct fact f = {.kind = FACT_LEDGER_ADJUSTED, .at_utc_us = w->at};
+    struct strs path = {0};
+    char key[32];
+    const char *tenant = ops_tenants[random_below(&w->seed, COUNT_OF(ops_tenants))];
+    snprintf(key, sizeof key, "k%llu", (unsigned long long)random_below(&w->seed, 4000));
+    set_text(&f.adjusted.tenant, tenant);
+    set_text(&f.adjusted.key, key);
+    set_text(&f.adjusted.reason, "because");
+    f.adjusted.micros = (int64_t)random_below(&w->seed, 3000) - 1500;
+    if (random_below(&w->seed, 20) == 0) {
+        f.adjusted.micros = random_below(&w->seed, 2) ? MONEY_MICROS_MAX + 1 : -MONEY_MICROS_MAX - 1;
+    }
+    (void)ledger_path(l, tenant, &path);
+    add_accounts(l, &path, w->at, &f.adjusted.accounts); /* open or not */
+    texts_clear(&path);
+    if (f.adjusted.accounts.count == 0) {
+        must(strs_add(&f.adjusted.accounts, LEDGER_ROOT_TOTAL));
+    }
+    return f;
+}
+
 static inline struct fact ops_some(struct ops_world *w, const struct ledger *l)
 {
     w->at += (int64_t)random_below(&w->seed, (uint64_t)DAY_US / 40);
@@ -293,8 +320,11 @@ static inline struct fact ops_some(struct ops_world *w, const struct ledger *l)
     if (what < 92) {
         return ops_end(w);
     }
-    if (what < 98) {
+    if (what < 95) {
         return ops_cancel(w, l);
+    }
+    if (what < 98) {
+        return ops_adjust(w, l);
     }
     if (what < 99) {
         return ops_open(w, l);

@@ -92,7 +92,8 @@ END_TEST
 
 START_TEST(no_more_is_carried_than_the_cap_and_never_less_than_nothing)
 {
-    begin((struct budget_rule){.limit_micros = 100, .period = PERIOD_DAY, .carry = CARRY_CAPPED, .carry_max_micros = 25},
+    begin((struct budget_rule){.limit_micros = 100, .period = PERIOD_DAY, .carry = CARRY_CAPPED,
+                               .carry_max_micros = 25},
           at("2026-01-10"));
     spend(at("2026-01-10"), 10);
     spend(at("2026-01-11"), 115);
@@ -357,6 +358,241 @@ START_TEST(time_is_held_and_spent_beside_the_money)
 }
 END_TEST
 
+/* ---- thresholds ------------------------------------------------------------------------------------------------- */
+
+static void add_threshold(struct budget_rule *b, uint32_t percent, uint32_t of)
+{
+    struct threshold_rule *t = list_add(&b->thresholds, sizeof *t);
+    ck_assert_ptr_nonnull(t);
+    *t = (struct threshold_rule){percent, of};
+}
+
+/* What is said now, and applied: "80 spent up, …". */
+static const char *said(int64_t utc_us)
+{
+    static char text[512];
+    struct fact facts[20];
+    int64_t next;
+    text[0] = '\0';
+    size_t count = ledger_crossings(l, utc_us, facts, COUNT_OF(facts), &next);
+    for (size_t i = 0; i < count; i++) {
+        const struct fact_budget_crossed *f = &facts[i].budget_crossed;
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%u %s %s", i > 0 ? ", " : "", f->percent,
+                 names_get(&threshold_of_names, f->of), f->up ? "up" : "down");
+        ledger_apply(l, &facts[i]);
+        fact_clear(&facts[i]);
+    }
+    return text;
+}
+
+/* acme: 100 a month; 50 and 100 percent of spent, 80 of committed, 100 of the forecast. */
+static struct budget_rule watched(int64_t limit)
+{
+    struct budget_rule b = {.limit_micros = limit, .period = PERIOD_MONTH};
+    add_threshold(&b, 50, THRESHOLD_SPENT);
+    add_threshold(&b, 80, THRESHOLD_COMMITTED);
+    add_threshold(&b, 100, THRESHOLD_SPENT);
+    return b;
+}
+
+START_TEST(each_threshold_is_said_once_in_a_period)
+{
+    begin(watched(100), at("2026-01-10"));
+    spend(at("2026-01-10"), 49);
+    ck_assert_str_eq(said(at("2026-01-10")), "");
+    struct attempt_id id = hold(at("2026-01-10"), 31);
+    ck_assert_str_eq(said(at("2026-01-10")), "80 committed up");
+    admit(l, fact_end(at("2026-01-10"), id, 1, NEXT_FINAL, false));
+    ck_assert_str_eq(said(at("2026-01-10")), "50 spent up"); /* and what was returned is not told */
+    id = hold(at("2026-01-10"), 50);
+    ck_assert_str_eq(said(at("2026-01-10")), "");
+    admit(l, fact_end(at("2026-01-10"), id, 50, NEXT_FINAL, false));
+    ck_assert_str_eq(said(at("2026-01-10")), "100 spent up");
+    ck_assert_str_eq(said(at("2026-01-10")), "");
+    spend(at("2026-02-01"), 60); /* another period, another time */
+    ck_assert_str_eq(said(at("2026-02-01")), "50 spent up");
+    ledger_free(l);
+}
+END_TEST
+
+START_TEST(several_are_said_at_once_and_as_many_as_there_is_room_for)
+{
+    begin(watched(100), at("2026-01-10"));
+    spend(at("2026-01-10"), 100);
+    struct fact one;
+    int64_t next;
+    ck_assert_uint_eq(ledger_crossings(l, at("2026-01-10"), &one, 1, &next), 1);
+    ck_assert_uint_eq(one.budget_crossed.percent, 50);
+    ck_assert_int_eq(one.budget_crossed.limit_micros, 100);
+    ck_assert_int_eq(one.budget_crossed.spent_micros, 100);
+    ledger_apply(l, &one);
+    fact_clear(&one);
+    ck_assert_str_eq(said(at("2026-01-10")), "80 committed up, 100 spent up");
+    ledger_free(l);
+}
+END_TEST
+
+START_TEST(a_raise_says_what_is_below_again_and_arms_it)
+{
+    begin(watched(100), at("2026-01-10"));
+    spend(at("2026-01-10"), 100);
+    ck_assert_str_eq(said(at("2026-01-10")), "50 spent up, 80 committed up, 100 spent up");
+    set_budget(watched(150), at("2026-01-11"));
+    ck_assert_str_eq(said(at("2026-01-11")), "80 committed down, 100 spent down"); /* 67 percent now */
+    ck_assert_str_eq(said(at("2026-01-11")), "");
+    spend(at("2026-01-11"), 50);
+    ck_assert_str_eq(said(at("2026-01-11")), "80 committed up, 100 spent up");
+    set_budget(watched(150), at("2026-01-12")); /* the same again */
+    ck_assert_str_eq(said(at("2026-01-12")), "");
+    set_budget(watched(100), at("2026-01-12"));
+    ck_assert_str_eq(said(at("2026-01-12")), "");
+    ledger_free(l);
+}
+END_TEST
+
+START_TEST(what_was_passed_stays_with_its_percent_when_the_list_changes)
+{
+    begin(watched(100), at("2026-01-10"));
+    spend(at("2026-01-10"), 85);
+    ck_assert_str_eq(said(at("2026-01-10")), "50 spent up, 80 committed up");
+    struct budget_rule b = {.limit_micros = 100, .period = PERIOD_MONTH};
+    add_threshold(&b, 70, THRESHOLD_SPENT);
+    add_threshold(&b, 90, THRESHOLD_SPENT);
+    add_threshold(&b, 50, THRESHOLD_SPENT);
+    set_budget(b, at("2026-01-11"));
+    ck_assert_str_eq(said(at("2026-01-11")), "70 spent up"); /* new, and passed already; 50 was said */
+    spend(at("2026-01-11"), 10);
+    ck_assert_str_eq(said(at("2026-01-11")), "90 spent up");
+    ledger_free(l);
+}
+END_TEST
+
+START_TEST(a_soft_budget_warns_by_its_rules_limit)
+{
+    struct budget_rule b = watched(100);
+    b.soft = true;
+    begin(b, at("2026-01-10"));
+    spend(at("2026-01-10"), 400);
+    ck_assert_str_eq(said(at("2026-01-10")), "50 spent up, 80 committed up, 100 spent up");
+    b = watched(900);
+    b.soft = true;
+    set_budget(b, at("2026-01-11"));
+    ck_assert_str_eq(said(at("2026-01-11")), "50 spent down, 80 committed down, 100 spent down");
+    ledger_free(l);
+}
+END_TEST
+
+START_TEST(a_forecast_is_asked_for_when_a_twentieth_is_over)
+{
+    struct budget_rule b = {.limit_micros = 300, .period = PERIOD_CUSTOM, .from_utc_us = at("2026-01-01"),
+                            .every_days = 20};
+    add_threshold(&b, 100, THRESHOLD_FORECAST);
+    begin(b, at("2026-01-01"));
+    spend(at("2026-01-01T12:00:00Z"), 16); /* 640 if it went on like this, but who knows */
+    struct fact f;
+    int64_t next;
+    ck_assert_uint_eq(ledger_crossings(l, at("2026-01-01T12:00:00Z"), &f, 1, &next), 0);
+    ck_assert_int_eq(next, at("2026-01-02"));
+    ck_assert_uint_eq(ledger_crossings(l, at("2026-01-02"), &f, 1, &next), 1);
+    ck_assert_int_eq(f.budget_crossed.forecast_micros, 320);
+    ck_assert_uint_eq(f.budget_crossed.of, THRESHOLD_FORECAST);
+    ledger_apply(l, &f);
+    fact_clear(&f);
+    /* it fell, and isn't said: time did it */
+    ck_assert_uint_eq(ledger_crossings(l, at("2026-01-12"), &f, 1, &next), 0);
+    ck_assert_int_eq(next, INT64_MAX);
+    spend(at("2026-01-12"), 284);
+    ck_assert_str_eq(said(at("2026-01-12")), "");
+    ledger_free(l);
+}
+END_TEST
+
+/* ---- credits and adjustments ------------------------------------------------------------------------------------ */
+
+static struct fact adjustment(int64_t utc_us, const char *key, int64_t micros)
+{
+    struct fact f = {.kind = FACT_LEDGER_ADJUSTED, .at_utc_us = utc_us};
+    struct strs path = {0};
+    set_text(&f.adjusted.tenant, "acme");
+    set_text(&f.adjusted.key, key);
+    set_text(&f.adjusted.who, "root");
+    f.adjusted.micros = micros;
+    f.adjusted.kind = micros < 0 ? ADJUST_CREDIT : ADJUST_ADJUSTMENT;
+    (void)ledger_path(l, "acme", &path);
+    add_accounts(l, &path, utc_us, &f.adjusted.accounts);
+    texts_clear(&path);
+    return f;
+}
+
+START_TEST(a_credit_is_posted_once_and_can_be_spent)
+{
+    begin((struct budget_rule){.limit_micros = 100, .period = PERIOD_MONTH}, at("2026-01-10"));
+    refused(l, adjustment(at("2026-01-10"), "a", -30), LEDGER_NO_ACCOUNT, "acme@2026-01");
+    spend(at("2026-01-10"), 10);
+    admit(l, adjustment(at("2026-01-10"), "a", -30));
+    account_is(l, "acme@2026-01", 100, -20, 0);
+    account_is(l, "/@total", -1, -20, 0);
+    refused(l, adjustment(at("2026-01-10"), "a", -30), LEDGER_DUPLICATE, "acme:a");
+    refused(l, adjustment(at("2026-01-10"), "b", 0), LEDGER_BAD, "");
+    refused(l, adjustment(at("2026-01-10"), "b", INT64_MIN), LEDGER_BAD, "");
+    refused(l, adjustment(at("2026-01-10"), "b", MONEY_MICROS_MAX + 1), LEDGER_BAD, "");
+    spend(at("2026-01-10"), 120);
+    refused(l, fact_place(l, at("2026-01-10"), ID(1, 90), "acme", false, 1), LEDGER_BUDGET, "acme@2026-01");
+    /* A charge may go beyond the limit: then nothing new starts. */
+    admit(l, adjustment(at("2026-01-10"), "c", 50));
+    account_is(l, "acme@2026-01", 100, 150, 0);
+    refused(l, fact_place(l, at("2026-01-10"), ID(1, 90), "acme", false, 0), LEDGER_BUDGET, "acme@2026-01");
+    ledger_free(l);
+}
+END_TEST
+
+START_TEST(amounts_that_would_leave_the_exact_numbers_are_not_posted)
+{
+    begin((struct budget_rule){.limit_micros = 100, .period = PERIOD_MONTH, .soft = true}, at("2026-01-10"));
+    spend(at("2026-01-10"), 0);
+    admit(l, adjustment(at("2026-01-10"), "a", MONEY_MICROS_MAX));
+    refused(l, adjustment(at("2026-01-10"), "b", MONEY_MICROS_MAX), LEDGER_BAD, "acme@2026-01");
+    admit(l, adjustment(at("2026-01-10"), "b", MONEY_MICROS_MAX - 1));
+    account_is(l, "/@total", -1, LEDGER_COUNT_MAX, 0);
+    for (int i = 0; i < 3; i++) {
+        admit(l, adjustment(at("2026-01-10"), i == 0 ? "c" : i == 1 ? "d" : "e", -MONEY_MICROS_MAX));
+    }
+    refused(l, adjustment(at("2026-01-10"), "f", -MONEY_MICROS_MAX), LEDGER_BAD, "acme@2026-01");
+    ledger_free(l);
+}
+END_TEST
+
+START_TEST(a_credit_that_brings_it_below_a_threshold_arms_it)
+{
+    begin(watched(100), at("2026-01-10"));
+    spend(at("2026-01-10"), 100);
+    ck_assert_str_eq(said(at("2026-01-10")), "50 spent up, 80 committed up, 100 spent up");
+    admit(l, adjustment(at("2026-01-10"), "a", -30));
+    spend(at("2026-01-10"), 30); /* above again before anybody could say that it was below: both are said */
+    ck_assert_str_eq(said(at("2026-01-10")), "80 committed down, 100 spent down");
+    ck_assert_str_eq(said(at("2026-01-10")), "80 committed up, 100 spent up");
+    ledger_free(l);
+}
+END_TEST
+
+START_TEST(what_tells_adjustments_apart_is_all_but_who_and_where)
+{
+    begin((struct budget_rule){.limit_micros = 100, .period = PERIOD_MONTH}, at("2026-01-10"));
+    struct fact a = adjustment(at("2026-01-10"), "k", -5), b = adjustment(at("2026-02-20"), "k", -5);
+    set_text(&b.adjusted.who, "alice");
+    ck_assert_uint_eq(ledger_adjust_hash(&a.adjusted), ledger_adjust_hash(&b.adjusted));
+    b.adjusted.micros = -6;
+    ck_assert_uint_ne(ledger_adjust_hash(&a.adjusted), ledger_adjust_hash(&b.adjusted));
+    b.adjusted.micros = -5;
+    set_text(&b.adjusted.reason, "x");
+    ck_assert_uint_ne(ledger_adjust_hash(&a.adjusted), ledger_adjust_hash(&b.adjusted));
+    fact_clear(&a);
+    fact_clear(&b);
+    ledger_free(l);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("quotas/budget");
@@ -373,6 +609,16 @@ int main(void)
     tcase_add_test(t, days_of_23_and_25_hours_have_one_account_each);
     tcase_add_test(t, another_zone_moves_the_bounds_of_the_open_account);
     tcase_add_test(t, time_is_held_and_spent_beside_the_money);
+    tcase_add_test(t, each_threshold_is_said_once_in_a_period);
+    tcase_add_test(t, several_are_said_at_once_and_as_many_as_there_is_room_for);
+    tcase_add_test(t, a_raise_says_what_is_below_again_and_arms_it);
+    tcase_add_test(t, what_was_passed_stays_with_its_percent_when_the_list_changes);
+    tcase_add_test(t, a_soft_budget_warns_by_its_rules_limit);
+    tcase_add_test(t, a_forecast_is_asked_for_when_a_twentieth_is_over);
+    tcase_add_test(t, a_credit_is_posted_once_and_can_be_spent);
+    tcase_add_test(t, amounts_that_would_leave_the_exact_numbers_are_not_posted);
+    tcase_add_test(t, a_credit_that_brings_it_below_a_threshold_arms_it);
+    tcase_add_test(t, what_tells_adjustments_apart_is_all_but_who_and_where);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

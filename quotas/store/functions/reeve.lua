@@ -19,6 +19,7 @@ Keys (in one hash tag; P = reeve1:{<cell>}:)
   k[4] P i:<tenant>:<key>   string "<job> <hash of the body>": the idempotency key (submit only; the facts that end a
        job don't name it again: it is built from P c, in the same slot by its tag)
   P as set of all accounts
+  P x  hash: "<tenant>:<key>" of each adjustment -> what tells it from another under that key
 Fields of P c
   schema library writer term seq durable      the fence, as text
   t:<path>            a tenant: TENANT, then the names of its generic resources, each with a space behind it
@@ -439,6 +440,37 @@ function ops.open(k, a, force)
     end
     write(k, a, {field, account_pack(limit, 0, 0, tonumber(a[11]), tonumber(a[12]), a[13])})
     list_accounts(k, {a[8]})
+end
+
+-- k[4] is P x: the keys of adjustments -> hash of what was posted.
+-- a: 8 micro-units, 9 accounts, 10 "<tenant>:<key>", 11 hash, 12.. fields of the accounts.
+function ops.adjust(k, a, force)
+    local micros, count = tonumber(a[8]), tonumber(a[9])
+    local v = read(k, unpack(a, 12, 11 + count)) -- v[i] is the value of a[i + 8]
+    local stop = fence(a, v)
+    if stop then
+        return stop
+    end
+    if not force and redis.call('HEXISTS', k[4], a[10]) == 1 then
+        return refuse('duplicate', a[10])
+    end
+    if not micros or micros == 0 or not is_amount(math.abs(micros)) then
+        return refuse('bad')
+    end
+    local w = {}
+    for i = 4, 3 + count do
+        if not v[i] then
+            return refuse('no_account', name_of(a[i + 8]))
+        end
+        local limit, spent, held, from, to, resource = account_unpack(v[i])
+        spent = spent + micros
+        if spent + held > COUNT_MAX or spent < -COUNT_MAX or resource ~= '' then
+            return refuse('bad', name_of(a[i + 8]))
+        end
+        put(w, a[i + 8], account_pack(limit, spent, held, from, to, resource))
+    end
+    write(k, a, w)
+    redis.call('HSET', k[4], a[10], a[11])
 end
 
 --[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts of money, 12 of time, 13 generic resources, 14 cpu, 15 memory,

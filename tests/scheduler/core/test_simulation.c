@@ -74,6 +74,10 @@ static void set_policy(struct sim *s)
         b->every_days = i == 0 ? 0 : 1 + (uint32_t)draw(&s->r, 3);
         b->soft = draw(&s->r, 4) == 0;
         b->carry = draw(&s->r, 2) == 0 ? CARRY_ALL : CARRY_NONE;
+        for (uint32_t of = 0; of < THRESHOLD_OF_COUNT; of++) {
+            struct threshold_rule *t = list_add(&b->thresholds, sizeof *t);
+            *t = (struct threshold_rule){10 + (uint32_t)draw(&s->r, 100), of};
+        }
     }
     int rc = world_apply(&s->w, &p);
     if (rc == CORE_REFUSED && strcmp(s->w.refusal.code, "state") != 0)
@@ -221,6 +225,26 @@ static void reboot(struct sim *s, size_t node)
     s->silent[node] = false;
 }
 
+static void adjust(struct sim *s)
+{
+    char key[16];
+    struct fact facts[16];
+    size_t count;
+    struct adjust_reply reply = {0};
+    snprintf(key, sizeof key, "k%" PRIu64, draw(&s->r, 30));
+    struct adjust_call call = {.tenant = (char *)(uintptr_t)tenants[draw(&s->r, COUNT_OF(tenants))],
+                               .key = key,
+                               .reason = key,
+                               .micros = (int64_t)draw(&s->r, 20000) - 10000,
+                               .kind = ADJUST_ADJUSTMENT};
+    fields_clear(&refusal_fields, &s->w.refusal);
+    if (core_check_adjust(s->w.core, &call, "root", s->w.now, facts, 1 + draw(&s->r, COUNT_OF(facts)), &count, &reply,
+                          &s->w.refusal) == CORE_FACT)
+        for (size_t i = 0; i < count; i++)
+            world_commit(&s->w, &facts[i]);
+    fields_clear(&adjust_reply_fields, &reply);
+}
+
 static void drain(struct sim *s)
 {
     struct drain_call call = {.node = (char *)(uintptr_t)node_names[draw(&s->r, NODES)],
@@ -246,7 +270,7 @@ static void pass(struct sim *s)
 static bool account_is_sound(const struct account_view *a, void *arg)
 {
     struct sim *s = arg;
-    if (a->spent_micros < 0 || a->held_micros < 0)
+    if (a->held_micros < 0) /* spent may be below zero, by credits */
         broken(s, "money below zero", a->name);
     return true;
 }
@@ -263,7 +287,7 @@ static void step(struct sim *s)
     case 6:
     case 7:
     case 8: report(s); break;
-    case 9: report_twice(s); break;
+    case 9: draw(&s->r, 3) == 0 ? adjust(s) : report_twice(s); break;
     case 10: draw(&s->r, 3) == 0 ? cancel(s) : release(s); break;
     case 11: pass(s); break;
     case 12: hello(s, (size_t)draw(&s->r, NODES)); break;
