@@ -67,6 +67,18 @@ static int set_admins(struct book *b, const struct strs *admins, struct err *err
     return r;
 }
 
+static int set_zone(struct book *b, const struct zone_table *z, struct err *err)
+{
+    if (z->name == NULL)
+        return err_set(err, -EPROTO, "a time zone without a name");
+    struct buf bytes = {0};
+    fields_encode(&zone_table_fields, z, &bytes);
+    int r = bytes.failed ? err_set(err, -ENOMEM, "no memory")
+                         : book_run(b, SQL_ZONE_SET, err, "tb", z->name, buf_text(&bytes), bytes.len);
+    buf_fini(&bytes);
+    return r;
+}
+
 int book_policy_set(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
 {
     const struct policy_change *c = &fact->policy;
@@ -75,6 +87,8 @@ int book_policy_set(struct book *b, uint64_t seq, const struct fact *fact, struc
         r = set_tenant(b, &((const struct tenant_rule *)c->tenants.v)[i], err);
     for (size_t i = 0; i < c->removed.count && r >= 0; i++)
         r = remove_tenant(b, c->removed.v[i], err);
+    for (size_t i = 0; i < c->zones.count && r >= 0; i++)
+        r = set_zone(b, &((const struct zone_table *)c->zones.v)[i], err);
     if (r >= 0 && c->set_prices)
         r = set_prices(b, &c->prices, err);
     if (r >= 0 && c->set_admins)

@@ -51,6 +51,7 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
     [SQL_USER_ADD] = "INSERT OR IGNORE INTO tenant_users VALUES(?1, ?2)",
     [SQL_ADMINS_CLEAR] = "DELETE FROM admins",
     [SQL_ADMIN_ADD] = "INSERT OR IGNORE INTO admins VALUES(?1)",
+    [SQL_ZONE_SET] = "INSERT OR REPLACE INTO zones VALUES(?1, ?2)",
     [SQL_PRICES_WITHDRAW] = "UPDATE price_versions SET withdrawn = 1",
     [SQL_PRICE_VERSION] = "INSERT INTO price_versions VALUES(?1, ?2, 0)"
                           " ON CONFLICT DO UPDATE SET from_utc_us = ?2, withdrawn = 0",

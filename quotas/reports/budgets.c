@@ -8,7 +8,7 @@
 #include "base/io/clock.h"
 #include "base/parse.h"
 #include "base/policy.h"
-#include "quotas/period.h"
+#include "quotas/ledger_names.h"
 #include "quotas/reports/escape.h"
 #include "quotas/reports/report.h"
 
@@ -51,6 +51,8 @@ void budgets_rows_clear(struct list *rows)
     struct budget_row *v = rows->v;
     for (size_t i = 0; i < rows->count; i++) {
         free(v[i].tenant);
+        free(v[i].budget);
+        free(v[i].resource);
         free(v[i].account);
         free(v[i].period);
     }
@@ -66,64 +68,111 @@ static int row_by_account(const void *account, const void *row)
 /* Accounts of tenants are named tenant@period; those of jobs ("job:812") are not budgets of anybody. */
 static int add_row(struct list *rows, const char *account, const struct store_account *money)
 {
-    const char *at = strrchr(account, '@');
-    if (at == NULL)
+    char tenant[LEDGER_TENANT_MAX], budget[LEDGER_BUDGET_MAX];
+    if (ledger_account_tenant(account, tenant) == NULL)
         return 0;
     struct budget_row *row = list_add(rows, sizeof *row);
     if (row == NULL)
         return -ENOMEM;
     *row = (struct budget_row){.limit_micros = money->limit_micros, .spent_micros = money->spent_micros,
                                .held_micros = money->held_micros};
-    row->tenant = strndup(account, (size_t)(at - account));
-    return row->tenant == NULL || str_set(&row->account, account) < 0 || str_set(&row->period, at + 1) < 0 ? -ENOMEM
-                                                                                                           : 0;
+    bool full = str_set(&row->tenant, tenant) < 0 || str_set(&row->account, account) < 0 ||
+                str_set(&row->budget, ledger_account_budget(account, budget)) < 0 ||
+                str_set(&row->resource, money->resource) < 0 ||
+                str_set(&row->period, ledger_account_period(account)) < 0;
+    return full ? -ENOMEM : 0;
 }
 
 static int add_accounts(const struct report *report, const struct ask *ask, struct list *rows, struct err *err)
 {
     const struct store_account *v = report->budgets.accounts.v;
     for (size_t i = 0; i < report->budgets.accounts.count; i++) {
-        const char *at = strrchr(v[i].name, '@');
-        char tenant[256];
-        if (at == NULL || (size_t)(at - v[i].name) >= sizeof tenant)
-            continue;
-        memcpy(tenant, v[i].name, (size_t)(at - v[i].name));
-        tenant[at - v[i].name] = '\0';
-        if (viewer_sees(ask->viewer, tenant) && add_row(rows, v[i].name, &v[i]) < 0)
+        char tenant[LEDGER_TENANT_MAX];
+        if (ledger_account_tenant(v[i].name, tenant) != NULL && viewer_sees(ask->viewer, tenant) &&
+            add_row(rows, v[i].name, &v[i]) < 0)
             return err_set(err, -ENOMEM, "no memory");
     }
     return 0;
 }
 
+/* ---- zones, as policies named them ---- */
+static void zones_clear(struct list *zones)
+{
+    for (size_t i = 0; i < zones->count; i++)
+        fields_clear(&zone_table_fields, &((struct zone_table *)zones->v)[i]);
+    free(zones->v);
+    *zones = (struct list){0};
+}
+
+/* NULL: UTC. */
+static const struct zone_table *zone_in(const struct list *zones, const char *name)
+{
+    const struct zone_table *v = zones->v;
+    for (size_t i = 0; name != NULL && i < zones->count; i++)
+        if (strcmp(v[i].name, name) == 0)
+            return &v[i];
+    return NULL;
+}
+
+static int read_zones(sqlite3 *db, struct list *zones, struct err *err)
+{
+    CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
+    int r = db_prepare(db, "SELECT zone FROM zones", &s, err);
+    while (r == 0 && (r = db_step(s, err)) == 1) {
+        struct zone_table *z = list_add(zones, sizeof *z);
+        r = z == NULL ? err_set(err, -ENOMEM, "no memory")
+                      : fields_decode(&zone_table_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
+                                      z, err);
+    }
+    return r;
+}
+
+/* ---- rows that rules make ---- */
 /* Marks the account of the period we are in. A budget on which nothing was ever held has no account in the store: its
  * rule says the limit. The first `sorted` rows are those of the store, by account. */
-static int add_rule(const struct ask *ask, const struct tenant_rule *rule, size_t sorted, struct list *rows)
+static int add_budget(const struct ask *ask, const struct tenant_rule *rule, const struct budget_rule *b,
+                      const struct list *zones, size_t sorted, struct list *rows)
 {
-    char account[256 + PERIOD_NAME_MAX + 1], period[PERIOD_NAME_MAX];
-    if (!viewer_sees(ask->viewer, rule->path) || !rule->budget.present)
+    char account[LEDGER_ACCOUNT_MAX];
+    struct period period;
+    period_of(b, zone_in(zones, b->zone), ask->now_utc_us, &period);
+    if (ledger_budget_account(rule->path, b->name, period.name, account) == NULL)
         return 0;
-    snprintf(account, sizeof account, "%s@%s", rule->path, period_name(rule->budget.period, ask->now_utc_us, period));
-    struct store_account none = {.limit_micros = rule->budget.limit_micros};
+    struct store_account none = {.limit_micros = b->soft ? -1 : b->limit_micros, .resource = b->resource};
     struct budget_row *row = sorted > 0 ? bsearch(account, rows->v, sorted, sizeof *row, row_by_account) : NULL;
     if (row == NULL) {
         if (add_row(rows, account, &none) < 0)
             return -ENOMEM;
         row = &((struct budget_row *)rows->v)[rows->count - 1];
     }
+    row->soft = b->soft;
     row->current = true;
     return 0;
+}
+
+static int add_rule(const struct ask *ask, const struct tenant_rule *rule, const struct list *zones, size_t sorted,
+                    struct list *rows)
+{
+    int r = 0;
+    size_t at = 0;
+    for (const struct budget_rule *b; r == 0 && (b = ledger_rule_budget(rule, &at)) != NULL;)
+        r = viewer_sees(ask->viewer, rule->path) ? add_budget(ask, rule, b, zones, sorted, rows) : 0;
+    return r;
 }
 
 static int add_rules(const struct ask *ask, struct list *rows, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
+    CLEANUP(zones_clear) struct list zones = {0};
     size_t sorted = rows->count;
-    int r = db_prepare(ask->db, "SELECT rule FROM tenants WHERE removed = 0", &s, err);
+    int r = read_zones(ask->db, &zones, err);
+    if (r == 0)
+        r = db_prepare(ask->db, "SELECT rule FROM tenants WHERE removed = 0", &s, err);
     while (r == 0 && (r = db_step(s, err)) == 1) {
         struct tenant_rule rule = {0};
         r = fields_decode(&tenant_rule_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), &rule,
                           err);
-        if (r == 0 && add_rule(ask, &rule, sorted, rows) < 0)
+        if (r == 0 && add_rule(ask, &rule, &zones, sorted, rows) < 0)
             r = err_set(err, -ENOMEM, "no memory");
         fields_clear(&tenant_rule_fields, &rule);
     }
@@ -168,12 +217,24 @@ static void json_money(struct buf *out, const char *name, bool present, int64_t 
     buf_addf(out, "\",\"%s_micros\":%" PRId64, name, micros);
 }
 
+static void json_text_or_null(struct buf *out, const char *text)
+{
+    if (text != NULL)
+        json_text(out, text);
+    else
+        buf_add_str(out, "null");
+}
+
 static void json_budget(struct buf *out, const struct budget_row *row, bool first)
 {
     bool limited = row->limit_micros >= 0;
     buf_add_str(out, first ? "\n{\"tenant\":" : ",\n{\"tenant\":");
     json_text(out, row->tenant);
-    buf_add_str(out, ",\"period\":");
+    buf_add_str(out, ",\"budget\":");
+    json_text_or_null(out, row->budget);
+    buf_add_str(out, ",\"resource\":");
+    json_text_or_null(out, row->resource);
+    buf_addf(out, ",\"soft\":%s,\"period\":", row->soft ? "true" : "false");
     json_text(out, row->period);
     buf_add_str(out, ",\"account\":");
     json_text(out, row->account);
@@ -219,7 +280,7 @@ static void csv_money(struct buf *out, bool present, int64_t micros)
 static void csv_budgets(struct buf *out, const struct ask *ask, const struct list *rows, const char *tenant)
 {
     buf_add_str(out, "tenant,period,account,current,limit,limit_micros,spent,spent_micros,held,held_micros,free,"
-                     "free_micros,currency\r\n");
+                     "free_micros,currency,budget,resource,soft\r\n");
     const struct budget_row *v = rows->v;
     for (size_t i = 0; i < rows->count; i++) {
         bool limited = v[i].limit_micros >= 0;
@@ -233,7 +294,11 @@ static void csv_budgets(struct buf *out, const struct ask *ask, const struct lis
         csv_money(out, true, v[i].spent_micros);
         csv_money(out, true, v[i].held_micros);
         csv_money(out, limited, v[i].limit_micros - v[i].spent_micros - v[i].held_micros);
-        buf_addf(out, ",%s\r\n", ask->currency);
+        buf_addf(out, ",%s,", ask->currency);
+        csv_text(out, v[i].budget != NULL ? v[i].budget : "");
+        buf_add_str(out, ",");
+        csv_text(out, v[i].resource != NULL ? v[i].resource : "");
+        buf_addf(out, ",%s\r\n", v[i].soft ? "true" : "false");
     }
 }
 

@@ -91,7 +91,7 @@ static int compare_accounts(struct check *check, sqlite3 *db, struct err *err)
     for (size_t i = 0; i < check->accounts.count && r == 0; i++) {
         if (strcmp(v[i].name, "/@total") == 0)
             check->total_micros = v[i].spent_micros;
-        if (!check->seen[i])
+        if (!check->seen[i] && v[i].resource == NULL) /* time is no money: no charge names its account */
             differs(check, v[i].name, v[i].spent_micros, 0);
     }
     return r;

@@ -82,20 +82,27 @@ static int counters(const struct ask *ask, struct buf *out, struct err *err)
     return 0;
 }
 
+enum budget_number { BUDGET_LIMIT, BUDGET_SPENT, BUDGET_HELD, BUDGET_RATIO };
 static const struct budget_metric {
     const char *name, *help;
-    bool needs_limit;
+    enum budget_number number;
+    bool hours; /* of a resource, not money */
 } budget_metrics[] = {
-    {"reeve_budget_limit", "Limit of the present period's budget.", true},
-    {"reeve_budget_spent", "Spent in the present period.", false},
-    {"reeve_budget_held", "Held for running work in the present period.", false},
-    {"reeve_budget_used_ratio", "Spent and held, as a part of the limit.", true},
+    {"reeve_budget_limit", "Limit of the present period's budget.", BUDGET_LIMIT, false},
+    {"reeve_budget_spent", "Spent in the present period.", BUDGET_SPENT, false},
+    {"reeve_budget_held", "Held for running work in the present period.", BUDGET_HELD, false},
+    {"reeve_budget_used_ratio", "Spent and held, as a part of the limit.", BUDGET_RATIO, false},
+    {"reeve_budget_hours_limit", "Limit of a budget of a resource's time, in hours of a core, GiB or unit.",
+     BUDGET_LIMIT, true},
+    {"reeve_budget_hours_spent", "Hours of a resource spent in the present period.", BUDGET_SPENT, true},
+    {"reeve_budget_hours_held", "Hours of a resource held for running work.", BUDGET_HELD, true},
+    {"reeve_budget_hours_used_ratio", "Hours spent and held, as a part of the limit.", BUDGET_RATIO, true},
 };
 
-static void budget_value(const struct budget_row *row, size_t which, struct buf *out)
+static void budget_value(const struct budget_row *row, enum budget_number which, struct buf *out)
 {
     const int64_t values[] = {row->limit_micros, row->spent_micros, row->held_micros};
-    if (which < COUNT_OF(values))
+    if (which < BUDGET_RATIO)
         money_text(out, values[which]);
     else
         buf_addf(out, "%.6f", row->limit_micros > 0
@@ -103,20 +110,33 @@ static void budget_value(const struct budget_row *row, size_t which, struct buf 
     buf_add_str(out, "\n");
 }
 
+static void budget_labels(const struct ask *ask, const struct budget_row *row, struct buf *out)
+{
+    buf_add_str(out, "{tenant=");
+    label_text(out, row->tenant);
+    if (row->budget != NULL) {
+        buf_add_str(out, ",budget=");
+        label_text(out, row->budget);
+    }
+    buf_addf(out, ",period=\"%s\",", strcmp(row->period, "total") == 0 ? "total" : "current");
+    buf_add_str(out, row->resource != NULL ? "resource=" : "currency=");
+    label_text(out, row->resource != NULL ? row->resource : ask->currency);
+    buf_add_str(out, "} ");
+}
+
 static void budgets(const struct ask *ask, const struct list *rows, struct buf *out)
 {
     const struct budget_row *v = rows->v;
     for (size_t m = 0; m < COUNT_OF(budget_metrics); m++) {
         const struct budget_metric *metric = &budget_metrics[m];
+        bool needs_limit = metric->number == BUDGET_LIMIT || metric->number == BUDGET_RATIO;
         head(out, metric->name, "gauge", metric->help);
         for (size_t i = 0; i < rows->count; i++) {
-            if (!v[i].current || (metric->needs_limit && v[i].limit_micros < 0))
+            if (!v[i].current || metric->hours != (v[i].resource != NULL) || (needs_limit && v[i].limit_micros < 0))
                 continue;
-            buf_addf(out, "%s{tenant=", metric->name);
-            label_text(out, v[i].tenant);
-            buf_addf(out, ",period=\"%s\",currency=\"%s\"} ", strcmp(v[i].period, "total") == 0 ? "total" : "current",
-                     ask->currency);
-            budget_value(&v[i], m, out);
+            buf_add_str(out, metric->name);
+            budget_labels(ask, &v[i], out);
+            budget_value(&v[i], metric->number, out);
         }
     }
 }

@@ -172,8 +172,14 @@ static void write_budget(const struct budget_row *row, struct buf *out)
     bool limited = row->limit_micros >= 0;
     buf_add_str(out, "<tr><td>");
     html_text(out, row->tenant);
+    buf_add_str(out, row->budget != NULL ? "#" : "");
+    html_text(out, row->budget != NULL ? row->budget : "");
     buf_add_str(out, "</td><td>");
     html_text(out, row->period);
+    if (row->resource != NULL) {
+        buf_add_str(out, ", hours of ");
+        html_text(out, row->resource);
+    }
     buf_add_str(out, "</td><td>");
     if (limited)
         budget_bar(row, out);

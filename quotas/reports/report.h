@@ -75,7 +75,9 @@ int ask_tenant(const struct ask *ask, const char *tenant, struct problem *proble
 /* ---- budgets, for whoever shows them ---- */
 struct budget_row {
     char *tenant, *account, *period;
+    char *budget, *resource; /* its name, NULL = the tenant's `budget`; whose time, NULL = money */
     bool current;            /* the period that holds now */
+    bool soft;
     int64_t limit_micros, spent_micros, held_micros; /* limit -1 = none */
 };
 /* Reads the store unless the last reading is younger than max_age_ms; a failure leaves the old one, marked stale. */

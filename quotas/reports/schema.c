@@ -64,6 +64,7 @@ static const char tables[] =
     "CREATE TABLE tenants(path TEXT PRIMARY KEY, rule BLOB NOT NULL, removed INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE tenant_users(path TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY(path, user)) WITHOUT ROWID;"
     "CREATE INDEX tenant_users_user ON tenant_users(user);"
+    "CREATE TABLE zones(name TEXT PRIMARY KEY, zone BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE admins(user TEXT PRIMARY KEY) WITHOUT ROWID;"
     /* withdrawn: no longer in the price book, but charges may name it. */
     "CREATE TABLE price_versions(version INTEGER PRIMARY KEY, from_utc_us INTEGER NOT NULL, withdrawn INTEGER NOT "

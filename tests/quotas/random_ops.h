@@ -37,6 +37,7 @@ struct ops_world {
     struct ops_attempt live[4096];
     size_t live_count;
     struct fact waiting; /* a hold whose accounts are opened first */
+    bool jobs_only;      /* no adjustments */
 };
 
 static const char *const ops_tenants[] = {"acme", "acme/etl", "acme/etl/night", "acme/ml", "beta", "beta/x"};
@@ -323,7 +324,7 @@ static inline struct fact ops_some(struct ops_world *w, const struct ledger *l)
     if (what < 95) {
         return ops_cancel(w, l);
     }
-    if (what < 98) {
+    if (what < 98 && !w->jobs_only) {
         return ops_adjust(w, l);
     }
     if (what < 99) {

@@ -48,7 +48,7 @@ static void add_entry(struct random_journal *j, const struct fact *f, bool refus
 
 static void random_journal_make(struct random_journal *j, uint64_t seed, size_t operations)
 {
-    *j = (struct random_journal){.world = {.seed = seed, .at = AT_NOVEMBER, .next_job = 1}};
+    *j = (struct random_journal){.world = {.seed = seed, .at = AT_NOVEMBER, .next_job = 1, .jobs_only = true}};
     j->v = calloc(2 * operations, sizeof *j->v);
     must(ledger_new(&j->ledger, NULL));
     for (size_t i = 0; i < operations; i++) {
@@ -116,6 +116,8 @@ static bool same_account(const struct account_view *view, void *arg)
     struct book *book = arg;
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
     struct err err = {0};
+    if (view->resource != NULL)
+        return true; /* hours of something: no charge has rows of them */
     ck_assert_int_eq(db_prepare(book_db(book), "SELECT coalesce(sum(c.micros), 0) FROM charges c JOIN account_members m"
                                                " USING(accounts) WHERE m.account = ?1", &s, &err), 0);
     ck_assert_int_eq(db_bind(s, "t", view->name), 0);
