@@ -154,6 +154,8 @@ static const struct field adjusted_rows[] = {
     FIELD_ROW(fact_adjusted, 12, "about_line", FIELD_U32, about_line),
     FIELD_ROW(fact_adjusted, 13, "resource", FIELD_STR, resource),
     FIELD_ROW(fact_adjusted, 14, "price_version", FIELD_U32, price_version),
+    FIELD_ROW(fact_adjusted, 20, "list_price", FIELD_I64, list_price),
+    FIELD_ROW(fact_adjusted, 21, "price", FIELD_I64, price),
 };
 static const struct field closed_rows[] = {
     FIELD_ROW(fact_period_closed, 1, "period", FIELD_STR, period),

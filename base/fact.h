@@ -159,6 +159,7 @@ struct fact_adjusted {
     uint32_t about_line;          /* which charge of it, from 0 */
     char *resource;               /* ADJUST_RERATE */
     uint32_t price_version;       /* ADJUST_RERATE: the one that holds now */
+    int64_t list_price, price;    /* ADJUST_RERATE: as in struct charge, by that version */
 };
 struct fact_period_closed {
     char *period;                 /* "2026-11" */

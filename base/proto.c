@@ -282,7 +282,9 @@ static const struct field adjust_call_rows[] = {
     FIELD_ROW(adjust_call, 9, "about_seq", FIELD_U64, about_seq, .help = "the journal entry whose charge it corrects"),
     FIELD_ROW(adjust_call, 10, "about_line", FIELD_U32, about_line, .help = "which charge of it, from 0"),
     FIELD_ROW(adjust_call, 11, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX),
-    FIELD_ROW(adjust_call, 12, "price_version", FIELD_U32, price_version),
+    FIELD_ROW(adjust_call, 12, "price_version", FIELD_U32, price_version, .help = "rerate: the one that holds now"),
+    FIELD_ROW(adjust_call, 13, "list_price", FIELD_MONEY, list_price, .help = "rerate: per hour, by the book"),
+    FIELD_ROW(adjust_call, 14, "price", FIELD_MONEY, price, .help = "rerate: per hour, as charged"),
 };
 const struct fields adjust_call_fields = FIELDS_TABLE("params", adjust_call, adjust_call_rows);
 

@@ -157,6 +157,7 @@ struct adjust_call {
     int64_t from_utc_us, to_utc_us; /* when what it is about was incurred; equal = no such time */
     uint64_t job, about_seq;      /* 0 = none */
     uint32_t about_line, price_version;
+    int64_t list_price, price;    /* ADJUST_RERATE: as in struct charge */
     char *resource;
 };
 struct adjust_reply {

@@ -82,6 +82,8 @@ static void adjusted_fact(const struct adjust_call *call, const char *who, struc
         .about_line = call->about_line,
         .resource = core_text(call->resource),
         .price_version = call->price_version,
+        .list_price = call->list_price,
+        .price = call->price,
     };
 }
 
