@@ -174,6 +174,37 @@ START_TEST(a_stopped_store_is_said_so_and_waited_for)
 }
 END_TEST
 
+static struct adjust_call adjustment(const char *key, int64_t micros)
+{
+    return (struct adjust_call){.tenant = (char *)(uintptr_t)"acme", .key = (char *)(uintptr_t)key,
+                                .reason = (char *)(uintptr_t)"slow node", .micros = micros, .kind = ADJUST_CREDIT};
+}
+
+/* Posted once, whatever dies and however often it is sent: before a job, between two lives, from a rebuilt Redis. */
+START_TEST(a_credit_is_posted_once)
+{
+    struct adjust_call call = adjustment("k", -2500);
+    for (int i = 0; i < 4; i++) {
+        struct adjust_reply reply = {0};
+        ask(CALL_ADJUST, &call, &reply, NULL);
+        ck_assert(reply.existed == (i > 0));
+        ck_assert_uint_eq(reply.accounts.count, i > 0 ? 0 : 2); /* acme's budget, and the total */
+        fields_clear(&adjust_reply_fields, &reply);
+        ck_assert_int_eq(books_of("acme").spent, -2500);
+        ck_assert_int_eq(redis_books().spent, -2500);
+        reeved_end(i % 2 == 0 ? SIGKILL : SIGTERM);
+        reeved_start(NULL);
+    }
+    char code[64];
+    struct adjust_call other = adjustment("k", -2501);
+    ck_assert_int_eq(ask(CALL_ADJUST, &other, &(struct adjust_reply){0}, code), 1);
+    ck_assert_str_eq(code, "key_conflict");
+    uint64_t job = submit("/bin/true", "k1");
+    wait_for(job, "succeeded");
+    ck_assert_int_eq(redis_books().spent, job_cost(job) - 2500);
+}
+END_TEST
+
 START_TEST(strangers_see_and_change_nothing)
 {
     uint64_t job = submit("stay", "k1");
@@ -195,6 +226,9 @@ START_TEST(strangers_see_and_change_nothing)
         ck_assert_str_eq(code, "forbidden");
         struct node_log_call around = {.node = (char[]){"n1"}, .log = {.job = job, .epoch = 1}};
         ask(CALL_NODE_LOG, &around, &(struct log_reply){0}, code);
+        ck_assert_str_eq(code, "forbidden");
+        struct adjust_call gift = adjustment("gift", -1000000);
+        ask(CALL_ADJUST, &gift, &(struct adjust_reply){0}, code);
         ck_assert_str_eq(code, "forbidden");
         struct list_reply list = {0};
         ask(CALL_LIST, &(struct list_call){.all_users = true}, &list, NULL);
@@ -398,6 +432,7 @@ int main(void)
     tcase_add_test(t, a_cancelled_job_is_stopped);
     tcase_add_loop_test(t, a_running_job_outlives_the_scheduler, 0, 2);
     tcase_add_test(t, a_stopped_store_is_said_so_and_waited_for);
+    tcase_add_test(t, a_credit_is_posted_once);
     tcase_add_test(t, strangers_see_and_change_nothing);
     tcase_add_test(t, a_second_reeved_leaves_the_first_alone);
     tcase_add_test(t, another_reeved_on_the_same_store_fences_the_first);

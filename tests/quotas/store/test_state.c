@@ -145,50 +145,37 @@ static bool snapshot_account(const struct account_view *v, void *arg)
     set_text(&a->name, v->name);
     a->limit_micros = v->limit_micros;
     a->spent_micros = v->spent_micros;
+    set_text(&a->resource, v->resource);
     a->from_utc_us = v->from_utc_us;
     a->to_utc_us = v->to_utc_us;
     return true;
 }
 
-START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
+#define TIME "acme#gpu@2026-11-23"
+static void add_time(struct list *to, int64_t spent, int64_t micros)
 {
-    struct redis_server r = redis_start(false);
-    struct store_sync *s = sync_ready(&r);
-    struct ledger *l = NULL;
-    struct err err = {0};
-    struct attempt_id id = {1, 0, 1};
-    ck_assert_int_eq(ledger_new(&l, NULL), 0);
-    /* The state as a journal of facts made it. */
-    struct fact snapshot[4] = {fact_policy(AT_NOVEMBER)};
-    struct tenant_rule *acme = fact_tenant(&snapshot[0], "acme");
-    acme->budget = (struct budget_rule){.present = true, .limit_micros = 1000, .period = PERIOD_MONTH};
-    must(counts_set(&acme->quota.max.generic, "gpu", 4));
-    fact_tenant(&snapshot[0], "acme/ml")->quota.max.cpu_milli = 2000;
-    ledger_apply(l, &snapshot[0]);
-    struct fact submitted = fact_submit(l, AT_NOVEMBER, 1, "acme/ml", "k", 3, 500);
-    must(counts_set(&submitted.submitted.spec.resources.generic, "gpu", 2));
-    struct fact placed = fact_place(l, AT_NOVEMBER, id, "acme/ml", true, 100);
-    must(counts_set(&placed.placed.resources.generic, "gpu", 2));
-    ledger_apply(l, &submitted);
-    open_for(NULL, l, NULL, &placed);
-    ledger_apply(l, &placed);
-    struct fact renewed = fact_renew(l, AT_NOVEMBER, id, "acme/ml", true, 60, 50);
-    ledger_apply(l, &renewed);
-    /* The same as a snapshot. */
-    snapshot[1].kind = FACT_SNAPSHOT_CELL;
-    ledger_each_account(l, snapshot_account, &snapshot[1].snapshot_cell.accounts);
-    snapshot[2].kind = FACT_SNAPSHOT_JOB;
-    snapshot[2].snapshot_job.submitted = submitted.submitted;
-    struct snapshot_task *t = list_add(&snapshot[2].snapshot_job.tasks, sizeof *t);
-    *t = (struct snapshot_task){.epoch = 1, .state = TASK_RUNNING, .spent_micros = 60, .hold_micros = 50};
-    add_texts(&t->accounts, &renewed.renewed.accounts);
-    snapshot[3] = (struct fact){.kind = FACT_SNAPSHOT_JOB};
-    snapshot[3].snapshot_job.submitted = fact_submit(l, AT_NOVEMBER, 2, "acme", "done", 1, 0).submitted;
-    must(counts_set(&snapshot[3].snapshot_job.ended, "succeeded", 1));
+    struct time_hold *t = list_add(to, sizeof *t);
+    ck_assert_ptr_nonnull(t);
+    set_text(&t->account, TIME);
+    t->spent = spent;
+    t->hold = micros;
+}
 
-    ck_assert_int_eq(store_seed(s, "w", 1, 40, snapshot, 4, &err), -EEXIST);
-    ck_assert_int_eq(store_wipe(s, &err), 0);
-    ck_assert_msg(store_seed(s, "w", 1, 40, snapshot, 4, &err) == 0, "%s", err_text(&err));
+/* What was posted before is known, what was not is posted. */
+static void posted_once(struct store_sync *s)
+{
+    struct fact credit = {.kind = FACT_LEDGER_ADJUSTED, .at_utc_us = AT_NOVEMBER, .adjusted = {.micros = -10}};
+    set_text(&credit.adjusted.tenant, "acme");
+    set_text(&credit.adjusted.key, "credit");
+    must(strs_add(&credit.adjusted.accounts, "/@total"));
+    ck_assert_str_eq(write_fact(s, 45, &credit).refusal, "duplicate");
+    set_text(&credit.adjusted.key, "another");
+    ck_assert_uint_eq(write_fact(s, 46, &credit).outcome, STORE_OK);
+    fact_clear(&credit);
+}
+
+static void is_seeded(struct store_sync *s)
+{
     struct store_status status = status_of(s);
     ck_assert_uint_eq(status.seq, 40);
     ck_assert_uint_eq(status.durable, 40);
@@ -205,6 +192,65 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     counter_is(s, "a:acme@2026-11", STORE_A_SPENT, 60);
     NUMBER_IS(s, "-1", "TTL", "reeve1:{test}:i:acme/ml:k");
     NUMBER_IS(s, "86400", "TTL", "reeve1:{test}:i:acme:done");
+}
+
+static struct fact seeded_policy(void)
+{
+    struct fact f = fact_policy(AT_NOVEMBER);
+    struct tenant_rule *acme = fact_tenant(&f, "acme");
+    acme->budget = (struct budget_rule){.present = true, .limit_micros = 1000, .period = PERIOD_MONTH};
+    must(counts_set(&acme->quota.max.generic, "gpu", 4));
+    struct budget_rule *hours = list_add(&acme->budgets, sizeof *hours);
+    *hours = (struct budget_rule){.limit_micros = 5000, .period = PERIOD_DAY};
+    set_text(&hours->name, "gpu");
+    set_text(&hours->resource, "gpu");
+    fact_tenant(&f, "acme/ml")->quota.max.cpu_milli = 2000;
+    return f;
+}
+
+START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
+{
+    struct redis_server r = redis_start(false);
+    struct store_sync *s = sync_ready(&r);
+    struct ledger *l = NULL;
+    struct err err = {0};
+    struct attempt_id id = {1, 0, 1};
+    ck_assert_int_eq(ledger_new(&l, NULL), 0);
+    /* The state as a journal of facts made it. */
+    struct fact snapshot[4] = {seeded_policy()};
+    ledger_apply(l, &snapshot[0]);
+    struct fact submitted = fact_submit(l, AT_NOVEMBER, 1, "acme/ml", "k", 3, 500);
+    must(counts_set(&submitted.submitted.spec.resources.generic, "gpu", 2));
+    struct fact placed = fact_place(l, AT_NOVEMBER, id, "acme/ml", true, 100);
+    must(counts_set(&placed.placed.resources.generic, "gpu", 2));
+    add_time(&placed.placed.times, 0, 700);
+    ledger_apply(l, &submitted);
+    open_for(NULL, l, NULL, &placed);
+    ledger_apply(l, &placed);
+    struct fact renewed = fact_renew(l, AT_NOVEMBER, id, "acme/ml", true, 60, 50);
+    add_time(&renewed.renewed.times_settled, 400, 0);
+    add_time(&renewed.renewed.times, 400, 300);
+    ledger_apply(l, &renewed);
+    /* The same as a snapshot. */
+    snapshot[1].kind = FACT_SNAPSHOT_CELL;
+    ledger_each_account(l, snapshot_account, &snapshot[1].snapshot_cell.accounts);
+    struct snapshot_adjusted *adjusted = list_add(&snapshot[1].snapshot_cell.adjusted, sizeof *adjusted);
+    set_text(&adjusted->key, "acme:credit");
+    adjusted->hash = 7;
+    snapshot[2].kind = FACT_SNAPSHOT_JOB;
+    snapshot[2].snapshot_job.submitted = submitted.submitted;
+    struct snapshot_task *t = list_add(&snapshot[2].snapshot_job.tasks, sizeof *t);
+    *t = (struct snapshot_task){.epoch = 1, .state = TASK_RUNNING, .spent_micros = 60, .hold_micros = 50};
+    add_texts(&t->accounts, &renewed.renewed.accounts);
+    add_time(&t->times, 400, 300);
+    snapshot[3] = (struct fact){.kind = FACT_SNAPSHOT_JOB};
+    snapshot[3].snapshot_job.submitted = fact_submit(l, AT_NOVEMBER, 2, "acme", "done", 1, 0).submitted;
+    must(counts_set(&snapshot[3].snapshot_job.ended, "succeeded", 1));
+
+    ck_assert_int_eq(store_seed(s, "w", 1, 40, snapshot, 4, &err), -EEXIST);
+    ck_assert_int_eq(store_wipe(s, &err), 0);
+    ck_assert_msg(store_seed(s, "w", 1, 40, snapshot, 4, &err) == 0, "%s", err_text(&err));
+    is_seeded(s);
     /* It goes on: the limits hold, the attempt settles, the keys are known. */
     struct fact more = fact_place(l, AT_NOVEMBER, (struct attempt_id){1, 1, 2}, "acme/ml", true, 900);
     ck_assert_str_eq(write_fact(s, 41, &more).refusal, "budget");
@@ -212,13 +258,20 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     struct fact gone = fact_policy(AT_NOVEMBER);
     must(strs_add(&gone.policy.removed, "acme"));
     ck_assert_str_eq(write_fact(s, 43, &gone).refusal, "in_use");
-    both(s, l, 44, fact_end(AT_NOVEMBER, id, 110, NEXT_FINAL, false));
+    counter_is(s, "a:" TIME, STORE_A_SPENT, 400);
+    counter_is(s, "a:" TIME, STORE_A_HELD, 300);
+    struct fact end = fact_end(AT_NOVEMBER, id, 110, NEXT_FINAL, false);
+    add_time(&end.ended.times_settled, 650, 0);
+    both(s, l, 44, end);
+    counter_is(s, "a:" TIME, STORE_A_SPENT, 650);
+    counter_is(s, "a:" TIME, STORE_A_HELD, 0);
+    posted_once(s);
     uint64_t holds;
     int64_t micros;
     ck_assert_int_eq(store_holds(s, &holds, &micros, &err), 0);
     ck_assert_uint_eq(holds, 0);
     counter_is(s, "t:acme gpu", STORE_G_USED, 0);
-    counter_is(s, "a:/@total", STORE_A_SPENT, 110);
+    counter_is(s, "a:/@total", STORE_A_SPENT, 100);
     fact_clear(&gone);
     fact_clear(&more);
     fact_clear(&placed);

@@ -136,6 +136,50 @@ START_TEST(a_forecast_wakes_the_core)
 }
 END_TEST
 
+/* ---- a clock that is set ------------------------------------------------------------------------------ */
+
+static struct account_view day(const char *name)
+{
+    return world_account(&w, name);
+}
+
+/* The core's time never falls and runs are measured by the nodes: an hour forth or back over midnight costs nobody
+ * anything, and no hold goes to a day that is over. */
+START_TEST(a_clock_set_by_an_hour_over_midnight_changes_no_cost)
+{
+    struct core_limits limits = core_limits_default;
+    struct policy_file p = policy(100000 * PER_SECOND);
+    ((struct tenant_rule *)p.tenants.v)[0].budget.period = PERIOD_DAY;
+    limits.slice_ms = 60000;
+    world_init(&w, &limits);
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    world_hello(&w, "n1", "b1", 64, 64 * GIB);
+    world_pass(&w, 23 * HOUR + 30 * MINUTE);
+    core_node_seen(w.core, "n1", w.now);
+    uint64_t job = world_submit(&w, "acme", world_spec(1000, GIB));
+    (void)world_decide(&w);
+    ck_assert(world_run(&w, job, 0));
+    for (int64_t ran = 0; ran < 600; ran++) {
+        world_pass(&w, SECOND);
+        w.now.utc_us += ran == 200 ? HOUR : ran == 400 ? -HOUR : 0; /* to 00:33, and back to 23:36 */
+        core_node_seen(w.core, "n1", w.now);
+        core_attempt_seen(w.core, "n1", (struct attempt_id){job, 0, 1}, (uint64_t)((ran + 1) * SECOND), w.now);
+        (void)world_decide(&w);
+        struct account_view old = day("acme@2026-11-24"), new = day("acme@2026-11-25");
+        ck_assert(old.spent_micros >= 0 && old.held_micros >= 0);
+        if (ran > 300) {
+            ck_assert_int_eq(old.held_micros, 0); /* renewed on the new day, and it stays there */
+            ck_assert(new.spent_micros >= 0 && new.held_micros > 0);
+        }
+    }
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, 600 * (uint64_t)SECOND));
+    int64_t spent = day("acme@2026-11-24").spent_micros + day("acme@2026-11-25").spent_micros;
+    ck_assert_int_eq(spent, 600 * PER_SECOND);
+    ck_assert_int_gt(day("acme@2026-11-25").spent_micros, 300 * PER_SECOND);
+    world_fini(&w);
+}
+END_TEST
+
 /* ---- credits and adjustments ------------------------------------------------------------------------ */
 
 static struct adjust_call call_of(const char *tenant, const char *key, int64_t micros)
@@ -314,6 +358,7 @@ int main(void)
     tcase_add_loop_test(t, a_threshold_is_said_once_also_after_a_restart, 0, 2);
     tcase_add_test(t, a_crossing_that_was_dropped_is_proposed_again);
     tcase_add_test(t, a_forecast_wakes_the_core);
+    tcase_add_test(t, a_clock_set_by_an_hour_over_midnight_changes_no_cost);
     tcase_add_test(t, a_credit_opens_what_it_is_posted_to_and_is_posted_once);
     tcase_add_loop_test(t, an_adjustment_that_says_too_little_is_refused, 0, (int)COUNT_OF(bad_calls));
     tcase_add_test(t, the_same_key_twice_at_once_is_posted_once);
