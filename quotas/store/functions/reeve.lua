@@ -118,27 +118,30 @@ local function account_pack(limit, spent, held, from, to, resource)
     return struct.pack(ACCOUNT, limit, spent, held, from, to) .. resource
 end
 
---[[ The accounts that a hold names: c.fields[i], values v[i + c.shift], amounts c.asks[i], at the fact's time c.at; the
-first c.money of them are money, the others time.
+--[[ The accounts that a hold names: their fields are a[c.first ..], values v[i + c.shift], c.count of them. The first
+c.money of them are money, each for c.ask, the others time, for a[c.asks ..]. c.at is the fact's time.
 c.back (renewals): what the old hold returns before this one is taken: field -> {delta, held}.
 Gives: a refusal that nothing weighs against; the first budget that is short; each account with the hold taken. ]]
-local function look_at_accounts(c, v)
-    local short, after = nil, {}
-    for i, field in ipairs(c.fields) do
-        local text, ask = v[i + c.shift], c.asks[i]
+local function look_at_accounts(a, v, c)
+    local short, after, back, at = nil, {}, c.back, c.at
+    for i = 1, c.count do
+        local field, text, ask = a[c.first + i - 1], v[i + c.shift], c.ask
+        if i > c.money then
+            ask = tonumber(a[c.asks + i - c.money - 1])
+        end
         if not text then
             return refuse('no_account', name_of(field))
         end
         local limit, spent, held, from, to, resource = account_unpack(text)
-        local old = c.back and c.back[field]
+        local old = back and back[field]
         if old then
             spent, held = spent + old[1], held - old[2]
         end
         if spent + held + ask > COUNT_MAX or (i <= c.money) ~= (resource == '') then
             return refuse('bad', name_of(field))
         end
-        if not short and limit >= 0 and (ask > 0 or not c.back) and
-            (limit - spent - held < ask or c.at < from or c.at >= to) then
+        local asks = limit >= 0 and (ask > 0 or not back)
+        if asks and not short and (limit - spent - held < ask or at < from or at >= to) then
             short = refuse('budget', name_of(field))
         end
         after[i] = account_pack(limit, spent, held + ask, from, to, resource)
@@ -146,24 +149,14 @@ local function look_at_accounts(c, v)
     return nil, short, after
 end
 
---[[ The accounts of a call: a[first ..] fields, `money` of them for `ask`, then `times` of them for a[asks ..].
-nil when an amount isn't one. ]]
-local function claims(a, first, money, times, ask, asks)
-    local c = {fields = {unpack(a, first, first + money + times - 1)}, asks = {}, money = money}
-    if not is_amount(ask) then
-        return nil
-    end
-    for i = 1, money do
-        c.asks[i] = ask
-    end
-    for i = 1, times do
-        local own = tonumber(a[asks + i - 1])
-        if not is_amount(own) then
-            return nil
+-- Is each amount that a hold asks for one?
+local function claims_are_amounts(a, c)
+    for i = c.asks, c.asks + c.count - c.money - 1 do
+        if not is_amount(tonumber(a[i])) then
+            return false
         end
-        c.asks[money + i] = own
     end
-    return c
+    return is_amount(c.ask)
 end
 
 local function list_accounts(k, opened)
@@ -236,6 +229,9 @@ end
 
 -- All accounts of a hold, money first.
 local function hold_fields(hold)
+    if #hold.times == 0 then
+        return hold.accounts
+    end
     local fields = {unpack(hold.accounts)}
     for i = 1, #hold.times, 3 do
         fields[#fields + 1] = hold.times[i]
@@ -493,17 +489,19 @@ function ops.place(k, a, force)
         names[i], amounts[i] = a[after_fields + i - 1], tonumber(a[after_fields + generics + i - 1])
     end
     local bad, full = look_at_tenants(a, v, depth, first - 17 + money + times, names, amounts, w)
-    local c = claims(a, first, money, times, tonumber(a[9]), after_fields + 2 * generics)
-    if bad or not c then
+    local c = {
+        first = first, shift = 3 + depth, count = money + times, money = money, ask = tonumber(a[9]),
+        asks = after_fields + 2 * generics, at = tonumber(a[20]),
+    }
+    if bad or not claims_are_amounts(a, c) then
         return bad or refuse('bad')
     end
-    c.shift, c.at = 3 + depth, tonumber(a[20])
-    local wrong, short, after = look_at_accounts(c, v)
+    local wrong, short, after = look_at_accounts(a, v, c)
     if wrong or ((full or short) and not force) then
         return wrong or full or short
     end
-    for i, field in ipairs(c.fields) do
-        put(w, field, after[i])
+    for i = 1, c.count do
+        put(w, a[first + i - 1], after[i])
     end
     write(k, a, w)
     redis.call('HSET', k[3], a[8], hold_text('0', a[9], a[17], a[18], a[19]))
@@ -525,19 +523,21 @@ function ops.renew(k, a, force)
         return refuse('no_hold')
     end
     local refusal, back = settle_check(hold, tonumber(a[9]), a, asks + times, done)
-    local c = not refusal and claims(a, 17, money, times, tonumber(a[10]), asks)
-    if not c then
+    local c = {
+        first = 17, shift = 3, count = money + times, money = money, ask = tonumber(a[10]), asks = asks,
+        at = tonumber(a[16]), back = back,
+    }
+    if refusal or not claims_are_amounts(a, c) then
         return refusal or refuse('bad')
     end
-    c.shift, c.at, c.back = 3, tonumber(a[16]), back
-    local wrong, short, after = look_at_accounts(c, v)
+    local wrong, short, after = look_at_accounts(a, v, c)
     if wrong or (short and not force) then
         return wrong or short
     end
     local w, old = {}, hold_fields(hold)
-    for i, field in ipairs(c.fields) do
-        put(w, field, after[i])
-        back[field] = nil
+    for i = 1, c.count do
+        put(w, a[16 + i], after[i])
+        back[a[16 + i]] = nil
     end
     for _, field in ipairs(old) do
         if back[field] then -- another period has begun: settled on the account of the old one
