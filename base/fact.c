@@ -247,6 +247,13 @@ static const struct field snap_account_rows[] = {
 };
 static const struct fields snap_account_fields =
     FIELDS_TABLE("snapshot account", snapshot_account, snap_account_rows);
+static const struct field snap_rate_rows[] = {
+    FIELD_ROW(snapshot_rate, 1, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(snapshot_rate, 2, "starts", FIELD_BOOL, starts),
+    FIELD_ROW(snapshot_rate, 3, "parts", FIELD_I64, parts),
+    FIELD_ROW(snapshot_rate, 4, "at", FIELD_TIME, at_utc_us),
+};
+static const struct fields snap_rate_fields = FIELDS_TABLE("snapshot rate", snapshot_rate, snap_rate_rows);
 static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 1, "seq", FIELD_U64, seq),
     FIELD_ROW(fact_snapshot_cell, 2, "term", FIELD_U64, term),
@@ -254,6 +261,7 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 4, "nodes", FIELD_LIST, nodes, .of = &snap_node_fields, .max = 100000),
     FIELD_ROW(fact_snapshot_cell, 5, "accounts", FIELD_LIST, accounts, .of = &snap_account_fields,
               .max = 10000000),
+    FIELD_ROW(fact_snapshot_cell, 6, "rates", FIELD_LIST, rates, .of = &snap_rate_fields, .max = 2 * TENANTS_MAX),
 };
 
 static const struct fields tables[FACT_KIND_COUNT] = {

@@ -208,7 +208,9 @@ struct fact_snapshot_cell {
     uint64_t seq, term, next_job;
     struct list nodes;            /* struct snapshot_node */
     struct list accounts;         /* struct snapshot_account */
+    struct list rates;            /* struct snapshot_rate */
 };
+struct snapshot_rate { char *tenant; bool starts; int64_t parts, at_utc_us; /* quotas/rate.h */ };
 struct snapshot_node { struct fact_node node; bool drained, lost; char *drain_reason; };
 struct snapshot_account {
     char *name;

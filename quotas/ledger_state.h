@@ -4,6 +4,7 @@
  *   ledger.c         birth, lookup, which accounts money is held on
  *   ledger_check.c   questions about attempts and jobs: what blocks
  *   ledger_policy.c  tenants: questions about and effects of a change of policy
+ *   ledger_quota.c   guarantees, borrowing, rates: questions, effects, recount
  *   ledger_apply.c   effects of all other facts, and their undo
  *   ledger_view.c    views and the recount
  *
@@ -17,6 +18,7 @@
 #include "quotas/ledger.h"
 #include "quotas/ledger_map.h"
 #include "quotas/ledger_names.h"
+#include "quotas/ledger_quota.h"
 
 struct node {
     struct tenant_rule rule; /* rule.path is the key */
@@ -24,9 +26,11 @@ struct node {
     uint32_t children;
     struct resources used;
     uint64_t running, queued;
+    struct node_quota quota;
     /* scratch of one call */
     struct resources recount;
     uint64_t recount_running, recount_queued;
+    int64_t recount_left;
 };
 
 struct account {

@@ -205,5 +205,5 @@ int ledger_verify(const struct ledger *l, struct err *err)
     for (size_t i = 0; rc == 0 && i < l->nodes.count; i++) {
         rc = verify_node(l->sorted[i], err);
     }
-    return rc;
+    return rc < 0 ? rc : quota_verify(l->sorted, l->nodes.count, err);
 }

@@ -306,12 +306,11 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     if (spec->budget_micros > 0)
         f.placed.hold_micros = MIN(f.placed.hold_micros, spec->budget_micros);
     /* Only what is queued can be placed: it is, for the length of the question. */
-    struct fact as_if = {.kind = FACT_JOB_SUBMITTED, .submitted = {.job = UINT64_MAX, .path = t->line}};
+    struct fact as_if = {
+        .kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us, .submitted = {.job = UINT64_MAX, .path = t->line}};
     ledger_apply(c->ledger, &as_if);
     ask_ledger(&q, &f);
-    as_if = (struct fact){.kind = FACT_TASKS_CANCELLED,
-                          .cancelled = {.job = UINT64_MAX, .count = 1, .path = t->line}};
-    ledger_apply(c->ledger, &as_if);
+    ledger_revert(c->ledger, &as_if);
     int rc = job_spec_features(spec, &shape.features);
     BUG(rc < 0);
     ask_nodes(&q, &shape);
