@@ -90,6 +90,8 @@ struct share_view { int64_t nominal, borrow, lend, have, total; };
 struct share_view ledger_share(const struct ledger *l, const char *path, size_t index, const char *resource);
 /* Names of generic resources that this tenant has a share of, NULL after the last. */
 const char *ledger_share_name(const struct ledger *l, const char *path, size_t at);
+/* Has it a share of cpu, memory or scratch that isn't as at birth, or a rate? */
+bool ledger_has_extra(const struct ledger *l, const char *path);
 /* What it and all below it use beyond what they have of their own: borrowed now. Caller clears. */
 void ledger_borrowed(const struct ledger *l, const char *path, struct resources *ret);
 struct rate_view { uint32_t per_minute; int64_t parts, at_utc_us; };

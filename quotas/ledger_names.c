@@ -96,3 +96,17 @@ uint64_t ledger_resource_get(const struct resources *r, size_t index, const char
     const uint64_t fixed[LEDGER_FIXED_RESOURCES] = {r->cpu_milli, r->mem_bytes, r->scratch_bytes};
     return index < LEDGER_FIXED_RESOURCES ? fixed[index] : counts_get(&r->generic, name);
 }
+
+int64_t ledger_bound(const struct resource_bounds *b, size_t index, const char *name)
+{
+    const struct measure fixed[LEDGER_FIXED_RESOURCES] = {b->cpu_milli, b->mem_bytes, b->scratch_bytes};
+    if (index < LEDGER_FIXED_RESOURCES) {
+        return is_measured(fixed[index]) ? (int64_t)MIN(measured(fixed[index]), (uint64_t)LEDGER_COUNT_MAX) : -1;
+    }
+    for (size_t i = 0; i < b->generic.count; i++) {
+        if (strcmp(b->generic.v[i].name, name) == 0) {
+            return (int64_t)MIN(b->generic.v[i].value, (uint64_t)LEDGER_COUNT_MAX);
+        }
+    }
+    return -1;
+}

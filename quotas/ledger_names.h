@@ -36,5 +36,7 @@ bool ledger_budget_is_total(const struct budget_rule *budget);
 const char *ledger_resource(const struct resources *r, size_t index, uint64_t *ret_amount);
 /* The amount of the same resource (place and name) in another struct. */
 uint64_t ledger_resource_get(const struct resources *r, size_t index, const char *name);
+/* What a rule bounds of it; -1 = no limit. */
+int64_t ledger_bound(const struct resource_bounds *b, size_t index, const char *name);
 
 #endif

@@ -149,20 +149,6 @@ static int64_t exact(uint64_t amount)
     return (int64_t)MIN(amount, (uint64_t)LEDGER_COUNT_MAX);
 }
 
-int64_t ledger_bound(const struct resource_bounds *b, size_t index, const char *name)
-{
-    const struct measure fixed[LEDGER_FIXED_RESOURCES] = {b->cpu_milli, b->mem_bytes, b->scratch_bytes};
-    if (index < LEDGER_FIXED_RESOURCES) {
-        return is_measured(fixed[index]) ? exact(measured(fixed[index])) : NO_LIMIT;
-    }
-    for (size_t i = 0; i < b->generic.count; i++) {
-        if (strcmp(b->generic.v[i].name, name) == 0) {
-            return exact(b->generic.v[i].value);
-        }
-    }
-    return NO_LIMIT;
-}
-
 static void set_one(struct node *n, size_t index, const char *name, const struct quota_rule *q)
 {
     struct share_view s = quota_share(n, index, name);
@@ -361,6 +347,16 @@ struct rate_view ledger_rate(const struct ledger *l, const char *path, bool star
     struct node *n = ledger_node(l, path);
     const struct rate *r = n ? rate_of(n, starts) : NULL;
     return r ? (struct rate_view){r->per_minute, r->parts, r->at_utc_us} : (struct rate_view){0};
+}
+
+bool ledger_has_extra(const struct ledger *l, const char *path)
+{
+    const struct node *n = ledger_node(l, path);
+    bool has = n && (n->quota.submits.per_minute != 0 || n->quota.starts.per_minute != 0);
+    for (size_t i = 0; n && i < LEDGER_FIXED_RESOURCES; i++) {
+        has = has || !is_at_birth(&n->quota.fixed[i]);
+    }
+    return has;
 }
 
 void ledger_borrowed(const struct ledger *l, const char *path, struct resources *ret)

@@ -54,8 +54,6 @@ void quota_use(struct node *const *path, size_t count, const struct resources *n
 /* Before n leaves its parent, and when n->parent is the new one: use and guarantees of all below it go along. */
 void quota_leave(struct node *n);
 void quota_join(struct node *n);
-/* What a rule bounds of one resource by place and name; -1 = no limit. */
-int64_t ledger_bound(const struct resource_bounds *b, size_t index, const char *name);
 struct share_view quota_share(const struct node *n, size_t index, const char *name);
 
 /* Tenants that can't borrow so much, or from whom it can't be borrowed, leaf first. true: the search may stop. */

@@ -33,9 +33,44 @@ struct ops_world {
 
 static const char *const ops_tenants[] = {"acme", "acme/etl", "acme/etl/night", "acme/ml", "beta", "beta/x"};
 
+static inline struct measure ops_bound(uint64_t *seed, uint64_t unit)
+{
+    return random_below(seed, 2) ? (struct measure){0} : measure_of(unit * random_below(seed, 6));
+}
+
+static inline void ops_guarantee(struct ops_world *w, struct tenant_rule *rule)
+{
+    uint64_t *seed = &w->seed;
+    struct quota_rule *q = &rule->quota;
+    bool root = strcmp(rule->path, TENANT_ROOT) == 0;
+    if (random_below(seed, 2) == 0) {
+        q->guaranteed.cpu_milli = 1000 * random_below(seed, root ? 30 : 10);
+        q->guaranteed.mem_bytes = random_below(seed, 3) ? 0 : random_below(seed, 20) << 26;
+    }
+    if (random_below(seed, 3) == 0) {
+        must(counts_set(&q->guaranteed.generic, "gpu", 1 + random_below(seed, 6)));
+    }
+    if (!root) {
+        q->borrow.cpu_milli = ops_bound(seed, 1000);
+        q->lend.cpu_milli = ops_bound(seed, 1000);
+        q->lend.mem_bytes = ops_bound(seed, UINT64_C(1) << 26);
+        if (random_below(seed, 3) == 0) {
+            must(counts_set(&q->lend.generic, "gpu", random_below(seed, 3)));
+        }
+        if (random_below(seed, 3) == 0) {
+            must(counts_set(&q->borrow.generic, "gpu", random_below(seed, 3)));
+        }
+    }
+    q->submits_per_minute = random_below(seed, 6) ? 0 : 1 + (uint32_t)random_below(seed, 9);
+    q->starts_per_minute = random_below(seed, 6) ? 0 : 1 + (uint32_t)random_below(seed, 5);
+}
+
 static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
 {
     uint64_t *seed = &w->seed;
+    if (random_below(seed, 2) == 0) {
+        ops_guarantee(w, rule);
+    }
     rule->quota.max.cpu_milli = random_below(seed, 2) ? 1000 * (1 + random_below(seed, 12)) : 0;
     rule->quota.max.mem_bytes = random_below(seed, 3) ? 0 : (uint64_t)(1 + random_below(seed, 20)) << 26;
     rule->quota.max_running = random_below(seed, 3) ? 0 : 1 + random_below(seed, 10);
@@ -152,7 +187,8 @@ static inline struct fact ops_cancel(struct ops_world *w, const struct ledger *l
 
 static inline struct fact ops_next(struct ops_world *w, const struct ledger *l)
 {
-    w->at += (int64_t)random_below(&w->seed, (uint64_t)DAY_US / 40);
+    /* Mostly in quick succession, so that rates bite; but periods end, too. */
+    w->at += (int64_t)random_below(&w->seed, random_below(&w->seed, 4) ? 5000000 : (uint64_t)DAY_US / 10);
     uint64_t what = random_below(&w->seed, 100);
     if (what < 3) {
         return ops_policy(w);
