@@ -84,12 +84,16 @@ struct tenant_view {
     int64_t limit_micros, spent_micros, held_micros; /* limit -1 = none */
 };
 bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, struct tenant_view *ret);
-/* Of one resource; ledger_quota.h says what `have` and `total` are. borrow, lend: -1 = no limit. */
-struct share_view { int64_t nominal, borrow, lend, have, total; };
+/* Of one resource; ledger_quota.h says what `have`, `total` and `idle` are. borrow, lend: -1 = no limit. */
+struct share_view { int64_t nominal, borrow, lend, have, total, idle; };
 /* index: as for ledger_resource(). A tenant or resource that isn't there: as at birth. */
 struct share_view ledger_share(const struct ledger *l, const char *path, size_t index, const char *resource);
 /* Names of generic resources that this tenant has a share of, NULL after the last. */
 const char *ledger_share_name(const struct ledger *l, const char *path, size_t at);
+/* Could the leaf of this path (leaf first) ever use so much at once, whoever else ends? Fills *ret when not: `limit`
+ * what `where` could use at most, `need` what it would have to. */
+bool ledger_ever_lends(const struct ledger *l, const struct strs *path, const struct resources *need,
+                       struct ledger_blocker *ret);
 /* Has it a share of cpu, memory or scratch that isn't as at birth, or a rate? */
 bool ledger_has_extra(const struct ledger *l, const char *path);
 /* What it and all below it use beyond what they have of their own: borrowed now. Caller clears. */

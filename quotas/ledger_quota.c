@@ -14,7 +14,8 @@ static const struct share_view at_birth = {.borrow = NO_LIMIT, .lend = NO_LIMIT}
 
 static bool is_at_birth(const struct share_view *s)
 {
-    return s->nominal == 0 && s->borrow == NO_LIMIT && s->lend == NO_LIMIT && s->have == 0 && s->total == 0;
+    return s->nominal == 0 && s->borrow == NO_LIMIT && s->lend == NO_LIMIT && s->have == 0 && s->total == 0 &&
+           s->idle == 0;
 }
 
 void quota_init(struct node *n)
@@ -115,6 +116,17 @@ static void carry_up(struct node *n, size_t index, const char *name, int64_t g)
     }
 }
 
+static void carry_idle_up(struct node *n, size_t index, const char *name, int64_t g)
+{
+    for (; n && g != 0; n = n->parent) {
+        struct share_view s = quota_share(n, index, name);
+        int64_t before = s.idle;
+        s.idle += g;
+        share_put(n, index, name, s);
+        g = gives(s.lend, before + g) - gives(s.lend, before);
+    }
+}
+
 static void use_one(struct node *const *path, size_t count, size_t index, const char *name, int64_t u)
 {
     int64_t before = left_of(path[0], index, name), after = before - u;
@@ -154,11 +166,14 @@ static void set_one(struct node *n, size_t index, const char *name, const struct
     struct share_view s = quota_share(n, index, name);
     int64_t nominal = exact(ledger_resource_get(&q->guaranteed, index, name)), grows = nominal - s.nominal;
     int64_t before = s.have - used_of(n, index, name), gave = gives(s.lend, before);
+    int64_t gave_idle = gives(s.lend, s.idle);
     s.nominal = nominal;
     s.borrow = ledger_bound(&q->borrow, index, name);
     s.lend = ledger_bound(&q->lend, index, name);
     s.have += grows;
+    s.idle += grows;
     share_put(n, index, name, s);
+    carry_idle_up(n->parent, index, name, gives(s.lend, s.idle) - gave_idle);
     carry_up(n->parent, index, name, gives(s.lend, before + grows) - gave);
     struct node *root = n;
     while (root->parent) {
@@ -214,7 +229,9 @@ static void each_resource(const struct node *n, void (*fn)(struct node *n, size_
 static void graft(struct node *n, size_t index, const char *name, int sign)
 {
     int64_t w = sign * used_of(n, index, name);
-    int64_t g = sign * gives(quota_share(n, index, name).lend, left_of(n, index, name));
+    struct share_view own = quota_share(n, index, name);
+    int64_t g = sign * gives(own.lend, own.have - used_of(n, index, name));
+    carry_idle_up(n->parent, index, name, sign * gives(own.lend, own.idle));
     for (struct node *up = n->parent; up && (g != 0 || w != 0); up = up->parent) {
         struct share_view s = quota_share(up, index, name);
         int64_t before = s.have - used_of(up, index, name);
@@ -280,6 +297,47 @@ bool quota_borrow_blockers(struct node *const *path, size_t count, const struct 
         }
     }
     return false;
+}
+
+/* As if nobody used anything. */
+static bool never_lent(struct node *const *path, size_t count, size_t index, const char *name, int64_t u,
+                       struct ledger_blocker *ret)
+{
+    int64_t g = -u;
+    for (size_t i = 0; i < count; i++) {
+        struct share_view s = quota_share(path[i], index, name);
+        int64_t borrow = path[i]->parent ? s.borrow : 0;
+        if (borrow != NO_LIMIT && s.idle + g < -borrow) {
+            *ret = (struct ledger_blocker){.verdict = LEDGER_BORROW,
+                                           .where = path[i]->rule.path,
+                                           .resource = name,
+                                           .limit = s.idle + borrow,
+                                           .need = -g};
+            return true;
+        }
+        g = gives(s.lend, s.idle + g) - gives(s.lend, s.idle);
+    }
+    return false;
+}
+
+bool ledger_ever_lends(const struct ledger *l, const struct strs *path, const struct resources *need,
+                       struct ledger_blocker *ret)
+{
+    struct node *nodes[LEDGER_PATH_MAX];
+    uint64_t amount;
+    const char *name;
+    size_t count = MIN(path->count, (size_t)LEDGER_PATH_MAX);
+    for (size_t i = 0; i < count; i++) {
+        nodes[i] = ledger_node(l, path->v[i]);
+        BUG(!nodes[i]);
+    }
+    for (size_t i = 0; (name = ledger_resource(need, i, &amount)) != NULL; i++) {
+        if (amount > 0 && quota_share(l->root, i, name).total > 0 &&
+            never_lent(nodes, count, i, name, exact(amount), ret)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static struct rate *rate_of(struct node *n, bool starts)
@@ -389,6 +447,7 @@ static int verify_one(struct node *const *sorted, size_t count, size_t index, co
         const struct tenant_rule *rule = &sorted[i]->rule;
         int64_t nominal = exact(ledger_resource_get(&rule->quota.guaranteed, index, name));
         sorted[i]->recount_left = nominal - used_of(sorted[i], index, name);
+        sorted[i]->recount_idle = nominal;
         total += nominal;
     }
     for (size_t i = count; i-- > 0;) {
@@ -397,9 +456,14 @@ static int verify_one(struct node *const *sorted, size_t count, size_t index, co
             return err_set(err, -EUCLEAN, "tenant %s: %s left %" PRId64 ", counted %" PRId64, n->rule.path, name,
                            left_of(n, index, name), n->recount_left);
         }
+        if (n->recount_idle != quota_share(n, index, name).idle) {
+            return err_set(err, -EUCLEAN, "tenant %s: %s when idle: %" PRId64 ", counted %" PRId64, n->rule.path, name,
+                           quota_share(n, index, name).idle, n->recount_idle);
+        }
         if (up) { /* D is what the children don't use */
             up->recount_left += used_of(n, index, name) +
                                 gives(ledger_bound(&n->rule.quota.lend, index, name), n->recount_left);
+            up->recount_idle += gives(ledger_bound(&n->rule.quota.lend, index, name), n->recount_idle);
         } else if (quota_share(n, index, name).total != total) {
             return err_set(err, -EUCLEAN, "%s guaranteed: %" PRId64 " noted, %" PRId64 " counted", name,
                            quota_share(n, index, name).total, total);

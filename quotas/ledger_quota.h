@@ -19,6 +19,7 @@
  *     x moves           its old parent loses G(x) and W(x), its new one wins both: have by G(x) + W(x); upward.
  * So each costs the depth of the tree, whatever lies beside the path. x without guarantees, children or use has have 0.
  *
+ * idle(x) is T(x) as it would be if nobody used anything: what can never be had, whatever ends. It changes with rules.
  * `total`, at the root alone: the sum of N over the tree; 0 = nobody is guaranteed any.
  * Invariant: have(x) >= 0. T(x) < -borrow(x) only after a rule was lowered or a tenant moved; then nothing that uses
  *            this resource starts below x until enough has ended.

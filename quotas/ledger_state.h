@@ -30,7 +30,7 @@ struct node {
     /* scratch of one call */
     struct resources recount;
     uint64_t recount_running, recount_queued;
-    int64_t recount_left;
+    int64_t recount_left, recount_idle;
 };
 
 struct account {

@@ -60,7 +60,7 @@ static int check(const struct core *c, const struct fact *fact, struct err *err)
 static bool is_contradiction(enum ledger_verdict verdict)
 {
     return verdict != LEDGER_FITS && verdict != LEDGER_QUOTA && verdict != LEDGER_BUDGET &&
-           verdict != LEDGER_QUEUE_FULL;
+           verdict != LEDGER_QUEUE_FULL && verdict != LEDGER_BORROW && verdict != LEDGER_RATE;
 }
 
 int core_apply_check(const struct core *c, const struct fact *fact, struct err *err)

@@ -55,7 +55,14 @@ static void set_policy(struct sim *s)
     rule->quota.max.cpu_milli = 4000 + draw(&s->r, 8) * 1000;
     rule->budget =
         (struct budget_rule){.present = true, .limit_micros = (int64_t)draw(&s->r, 400000), .period = PERIOD_DAY};
+    if (draw(&s->r, 2) == 0) {
+        rule->quota.guaranteed.cpu_milli = draw(&s->r, 5) * 1000;
+        rule->quota.lend.cpu_milli = measure_of(draw(&s->r, 4) * 1000);
+        rule->quota.starts_per_minute = (uint32_t)draw(&s->r, 30);
+    }
     rule = world_rule(&p, "acme/etl");
+    rule->quota.borrow.cpu_milli = draw(&s->r, 2) == 0 ? measure_of(draw(&s->r, 6) * 1000) : (struct measure){0};
+    rule->quota.submits_per_minute = (uint32_t)draw(&s->r, 2) * 60;
     rule->quota.max_running = 1 + draw(&s->r, 6);
     rule->quota.max_queued = 40;
     rule->weight = (uint32_t)draw(&s->r, 5);
