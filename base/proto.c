@@ -241,6 +241,7 @@ static const struct field tenant_row_rows[] = {
     FIELD_ROW(tenant_row, 9, "held", FIELD_MONEY, held_micros, ALWAYS),
     FIELD_ROW(tenant_row, 10, "free", FIELD_MONEY, free_micros),
     FIELD_ROW(tenant_row, 11, "period_end", FIELD_TIME, period_end_utc_us),
+    FIELD_ROW(tenant_row, 12, "borrowed", FIELD_STRUCT, borrowed, .of = &resources_fields),
 };
 const struct fields tenant_row_fields = FIELDS_TABLE("tenant", tenant_row, tenant_row_rows);
 

@@ -135,6 +135,7 @@ struct tenant_row {
     char *account;                /* current period's account, NULL = no budget rule and nothing spent */
     int64_t limit_micros, spent_micros, held_micros, free_micros; /* limit -1 = none */
     int64_t period_end_utc_us;
+    struct resources borrowed;    /* of what it uses: beyond what it and those below it have of their own */
 };
 struct tenant_reply { struct list tenants; char *currency; };
 struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };
