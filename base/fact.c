@@ -170,6 +170,8 @@ static const struct field dropped_rows[] = {
     FIELD_ROW(fact_policy_dropped, 2, "who", FIELD_STR, who),
     FIELD_ROW(fact_policy_dropped, 3, "reason", FIELD_STR, reason),
 };
+static const struct field moved_job_rows[] = {FIELD_ROW(moved_job, 1, "job", FIELD_U64, job)};
+static const struct fields moved_job_fields = FIELDS_TABLE("moved job", moved_job, moved_job_rows);
 static const struct field moved_rows[] = {
     FIELD_ROW(fact_tenant_moved, 1, "from", FIELD_STR, from),
     FIELD_ROW(fact_tenant_moved, 2, "to", FIELD_STR, to),
@@ -177,6 +179,10 @@ static const struct field moved_rows[] = {
     FIELD_ROW(fact_tenant_moved, 4, "to_path", FIELD_STRS, to_path, .max = PATH_MAX_LEVELS),
     FIELD_ROW(fact_tenant_moved, 5, "who", FIELD_STR, who),
     FIELD_ROW(fact_tenant_moved, 6, "version", FIELD_U64, version),
+    FIELD_ROW(fact_tenant_moved, 7, "tenants", FIELD_STRS, tenants, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 8, "accounts", FIELD_PAIRS, accounts, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 9, "attempts", FIELD_LIST, attempts, .of = &attempt_id_fields, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 10, "jobs", FIELD_LIST, jobs, .of = &moved_job_fields, .max = MOVED_MAX),
 };
 static const struct field node_rows[] = {
     FIELD_ROW(fact_node, 1, "node", FIELD_STR, node),

@@ -166,12 +166,19 @@ struct fact_period_closed {
 };
 struct fact_policy_proposed { uint64_t proposal; struct policy_change change; struct strs lines; };
 struct fact_policy_dropped { uint64_t proposal; char *who; char *reason; };
+/* All lists are complete: what else is below `from` contradicts the fact. Together they are at most MOVED_MAX long. */
 struct fact_tenant_moved {
     char *from, *to;              /* paths; `to` is not there yet, its parent is */
     struct strs from_path, to_path; /* leaf first, root last */
     char *who;
     uint64_t version;             /* the policy's after it */
+    struct strs tenants;          /* `from` and all below it, by their old paths, parents first */
+    struct pairs accounts;        /* of these, of all periods: old name -> new name */
+    struct list attempts;         /* struct attempt_id: live ones */
+    struct list jobs;             /* struct moved_job: unfinished ones */
 };
+struct moved_job { uint64_t job; };
+#define MOVED_MAX 10000
 struct fact_node {
     char *node, *boot_id, *version;
     struct resources capacity;

@@ -66,7 +66,7 @@ void ledger_free(struct ledger *l);
 enum ledger_verdict ledger_check(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret_first);
 /* All blockers, leaf to root, quota before money; returns how many there are (may exceed max). */
 size_t ledger_blockers(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret, size_t max);
-/* Applies the effect of a committed fact: policy.set, job.submitted, tasks.cancelled, task.held/released,
+/* Applies the effect of a committed fact: policy.set, tenant.moved, job.submitted, tasks.cancelled, task.held/released,
  * attempt.placed, hold.renewed, attempt.ended, snapshot.*; all others are no-ops. Never fails (a fact is final);
  * lack of memory aborts. */
 void ledger_apply(struct ledger *l, const struct fact *fact);
@@ -100,6 +100,9 @@ bool ledger_has_extra(const struct ledger *l, const char *path);
 void ledger_borrowed(const struct ledger *l, const char *path, struct resources *ret);
 struct rate_view { uint32_t per_minute; int64_t parts, at_utc_us; };
 struct rate_view ledger_rate(const struct ledger *l, const char *path, bool starts);
+/* What a fact tenant.moved has to list: tenants, accounts, attempts (in order of their ids); jobs are not the ledger's.
+ * -E2BIG: more than MOVED_MAX. Nothing when `from` is no tenant. */
+int ledger_fill_move(const struct ledger *l, struct fact_tenant_moved *move) MUST_USE;
 /* Walks tenants in path order; false to stop. */
 void ledger_each_tenant(const struct ledger *l, bool (*fn)(const struct tenant_rule *rule, void *arg), void *arg);
 struct account_view { const char *name; int64_t limit_micros, spent_micros, held_micros; };

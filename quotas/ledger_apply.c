@@ -23,7 +23,7 @@ static void generic_use_set(struct counts *generic, const char *name, uint64_t v
     }
 }
 
-static void use_add(struct resources *used, const struct resources *need)
+void ledger_use_add(struct resources *used, const struct resources *need)
 {
     used->cpu_milli += need->cpu_milli;
     used->mem_bytes += need->mem_bytes;
@@ -34,7 +34,7 @@ static void use_add(struct resources *used, const struct resources *need)
     }
 }
 
-static void use_take(struct resources *used, const struct resources *need)
+void ledger_use_take(struct resources *used, const struct resources *need)
 {
     BUG(used->cpu_milli < need->cpu_milli || used->mem_bytes < need->mem_bytes ||
         used->scratch_bytes < need->scratch_bytes);
@@ -121,7 +121,7 @@ static struct hold *hold_add(struct ledger *l, struct attempt_id id, const struc
     quota_use(h->path, h->path_count, need, true);
     for (size_t i = 0; i < path->count; i++) {
         h->path[i]->running++;
-        use_add(&h->path[i]->used, need);
+        ledger_use_add(&h->path[i]->used, need);
     }
     map_put(&l->holds, &h->id, sizeof h->id, h);
     return h;
@@ -133,7 +133,7 @@ static void hold_remove(struct ledger *l, struct hold *h)
     for (size_t i = 0; i < h->path_count; i++) {
         BUG(h->path[i]->running == 0);
         h->path[i]->running--;
-        use_take(&h->path[i]->used, &h->need);
+        ledger_use_take(&h->path[i]->used, &h->need);
     }
     map_remove(&l->holds, &h->id, sizeof h->id);
     fields_clear(&resources_fields, &h->need);
@@ -272,6 +272,7 @@ void ledger_apply(struct ledger *l, const struct fact *fact)
 {
     switch (fact->kind) {
     case FACT_POLICY_SET: ledger_policy_apply(l, &fact->policy, fact->at_utc_us); break;
+    case FACT_TENANT_MOVED: ledger_move_apply(l, &fact->tenant_moved); break;
     case FACT_JOB_SUBMITTED: submitted_apply(l, &fact->submitted, fact->at_utc_us); break;
     case FACT_TASKS_CANCELLED: cancelled_apply(l, &fact->cancelled); break;
     case FACT_ATTEMPT_PLACED: placed_apply(l, &fact->placed, fact->at_utc_us); break;

@@ -322,6 +322,7 @@ static void blockers(const struct ledger *l, const struct fact *fact, struct blo
 {
     switch (fact->kind) {
     case FACT_POLICY_SET: ledger_policy_check(l, &fact->policy, sink); break;
+    case FACT_TENANT_MOVED: ledger_move_check(l, &fact->tenant_moved, sink); break;
     case FACT_JOB_SUBMITTED: submitted_blockers(l, &fact->submitted, fact->at_utc_us, sink); break;
     case FACT_TASKS_CANCELLED: cancelled_blockers(l, &fact->cancelled, sink); break;
     case FACT_ATTEMPT_PLACED: placed_blockers(l, &fact->placed, fact->at_utc_us, sink); break;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *ledger_job_account(uint64_t job, char out[LEDGER_JOB_ACCOUNT_MAX])
@@ -55,6 +56,30 @@ int ledger_path_compare(const char *a, const char *b)
     int left = *a == '/' ? 1 : *a ? (unsigned char)*a + 1 : 0;
     int right = *b == '/' ? 1 : *b ? (unsigned char)*b + 1 : 0;
     return left - right;
+}
+
+bool ledger_is_below(const char *path, const char *top)
+{
+    size_t len = strlen(top);
+    return strcmp(top, TENANT_ROOT) == 0 || (strncmp(path, top, len) == 0 && (path[len] == '\0' || path[len] == '/'));
+}
+
+bool ledger_account_is_below(const char *account, const char *top)
+{
+    size_t len = strlen(top);
+    return strncmp(account, top, len) == 0 && account[len] != '\0' && strchr("/@#", account[len]) != NULL;
+}
+
+char *ledger_moved_name(const char *name, const char *from, const char *to)
+{
+    const char *rest = name + strlen(from);
+    size_t len = strlen(to), more = strlen(rest) + 1;
+    char *moved = malloc(len + more);
+    if (moved) {
+        memcpy(moved, to, len);
+        memcpy(moved + len, rest, more);
+    }
+    return moved;
 }
 
 size_t ledger_path_depth(const char *path)

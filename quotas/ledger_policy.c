@@ -132,7 +132,7 @@ void ledger_policy_check(const struct ledger *l, const struct policy_change *cha
 
 /* ---- apply ------------------------------------------------------------------------------------------------- */
 
-static size_t sorted_place(const struct ledger *l, const char *path)
+size_t ledger_sorted_place(const struct ledger *l, const char *path)
 {
     size_t low = 0, high = l->nodes.count;
     while (low < high) {
@@ -164,7 +164,7 @@ static struct node *node_add(struct ledger *l, const char *path)
             abort();
         }
     }
-    size_t place = sorted_place(l, path);
+    size_t place = ledger_sorted_place(l, path);
     memmove(&l->sorted[place + 1], &l->sorted[place], (l->nodes.count - place) * sizeof(struct node *));
     l->sorted[place] = n;
     map_put(&l->nodes, n->rule.path, strlen(n->rule.path), n);
@@ -176,7 +176,7 @@ static struct node *node_detach(struct ledger *l, const char *path)
 {
     struct node *n = ledger_node(l, path);
     BUG(!n || !n->parent || n->running || n->queued);
-    size_t place = sorted_place(l, path);
+    size_t place = ledger_sorted_place(l, path);
     memmove(&l->sorted[place], &l->sorted[place + 1], (l->nodes.count - place - 1) * sizeof(struct node *));
     map_remove(&l->nodes, n->rule.path, strlen(n->rule.path));
     n->parent->children--;

@@ -8,11 +8,11 @@
 
 #define NO_LIMIT (-1)
 
-static const struct share_view at_birth = {.borrow = NO_LIMIT, .lend = NO_LIMIT};
+const struct share_view quota_at_birth = {.borrow = NO_LIMIT, .lend = NO_LIMIT};
 
 /* ---- shares ------------------------------------------------------------------------------------------------ */
 
-static bool is_at_birth(const struct share_view *s)
+bool quota_is_at_birth(const struct share_view *s)
 {
     return s->nominal == 0 && s->borrow == NO_LIMIT && s->lend == NO_LIMIT && s->have == 0 && s->total == 0 &&
            s->idle == 0;
@@ -22,7 +22,7 @@ void quota_init(struct node *n)
 {
     n->quota = (struct node_quota){0};
     for (size_t i = 0; i < LEDGER_FIXED_RESOURCES; i++) {
-        n->quota.fixed[i] = at_birth;
+        n->quota.fixed[i] = quota_at_birth;
     }
 }
 
@@ -50,7 +50,7 @@ struct share_view quota_share(const struct node *n, size_t index, const char *na
         return n->quota.fixed[index];
     }
     const struct named_share *s = named(n, name);
-    return s ? s->share : at_birth;
+    return s ? s->share : quota_at_birth;
 }
 
 static void share_add(struct node_quota *q, const char *name, struct share_view share)
@@ -75,9 +75,9 @@ static void share_put(struct node *n, size_t index, const char *name, struct sha
         return;
     }
     struct named_share *s = named(n, name);
-    if (!s && !is_at_birth(&share)) {
+    if (!s && !quota_is_at_birth(&share)) {
         share_add(q, name, share);
-    } else if (s && is_at_birth(&share)) {
+    } else if (s && quota_is_at_birth(&share)) {
         free(s->name);
         *s = q->generic[--q->generic_count];
     } else if (s) {
@@ -87,19 +87,19 @@ static void share_put(struct node *n, size_t index, const char *name, struct sha
 
 /* ---- one resource along a path ----------------------------------------------------------------------------- */
 
-static int64_t used_of(const struct node *n, size_t index, const char *name)
+int64_t quota_used(const struct node *n, size_t index, const char *name)
 {
     return (int64_t)ledger_resource_get(&n->used, index, name);
 }
 
 /* T */
-static int64_t left_of(const struct node *n, size_t index, const char *name)
+int64_t quota_left(const struct node *n, size_t index, const char *name)
 {
-    return quota_share(n, index, name).have - used_of(n, index, name);
+    return quota_share(n, index, name).have - quota_used(n, index, name);
 }
 
 /* G */
-static int64_t gives(int64_t lend, int64_t left)
+int64_t quota_gives(int64_t lend, int64_t left)
 {
     return lend == NO_LIMIT ? left : MIN(lend, left);
 }
@@ -109,10 +109,10 @@ static void carry_up(struct node *n, size_t index, const char *name, int64_t g)
 {
     for (; n && g != 0; n = n->parent) {
         struct share_view s = quota_share(n, index, name);
-        int64_t before = s.have - used_of(n, index, name);
+        int64_t before = s.have - quota_used(n, index, name);
         s.have += g;
         share_put(n, index, name, s);
-        g = gives(s.lend, before + g) - gives(s.lend, before);
+        g = quota_gives(s.lend, before + g) - quota_gives(s.lend, before);
     }
 }
 
@@ -123,18 +123,18 @@ static void carry_idle_up(struct node *n, size_t index, const char *name, int64_
         int64_t before = s.idle;
         s.idle += g;
         share_put(n, index, name, s);
-        g = gives(s.lend, before + g) - gives(s.lend, before);
+        g = quota_gives(s.lend, before + g) - quota_gives(s.lend, before);
     }
 }
 
 static void use_one(struct node *const *path, size_t count, size_t index, const char *name, int64_t u)
 {
-    int64_t before = left_of(path[0], index, name), after = before - u;
+    int64_t before = quota_left(path[0], index, name), after = before - u;
     for (size_t i = 0; i + 1 < count; i++) {
         int64_t lend = quota_share(path[i], index, name).lend;
-        int64_t g = gives(lend, after) - gives(lend, before);
+        int64_t g = quota_gives(lend, after) - quota_gives(lend, before);
         struct share_view above = quota_share(path[i + 1], index, name);
-        before = above.have - used_of(path[i + 1], index, name);
+        before = above.have - quota_used(path[i + 1], index, name);
         after = before + g;
         if (g + u != 0) {
             above.have += g + u;
@@ -156,7 +156,7 @@ void quota_use(struct node *const *path, size_t count, const struct resources *n
 
 /* ---- rules ------------------------------------------------------------------------------------------------- */
 
-static int64_t exact(uint64_t amount)
+int64_t quota_exact(uint64_t amount)
 {
     return (int64_t)MIN(amount, (uint64_t)LEDGER_COUNT_MAX);
 }
@@ -164,17 +164,17 @@ static int64_t exact(uint64_t amount)
 static void set_one(struct node *n, size_t index, const char *name, const struct quota_rule *q)
 {
     struct share_view s = quota_share(n, index, name);
-    int64_t nominal = exact(ledger_resource_get(&q->guaranteed, index, name)), grows = nominal - s.nominal;
-    int64_t before = s.have - used_of(n, index, name), gave = gives(s.lend, before);
-    int64_t gave_idle = gives(s.lend, s.idle);
+    int64_t nominal = quota_exact(ledger_resource_get(&q->guaranteed, index, name)), grows = nominal - s.nominal;
+    int64_t before = s.have - quota_used(n, index, name), gave = quota_gives(s.lend, before);
+    int64_t gave_idle = quota_gives(s.lend, s.idle);
     s.nominal = nominal;
     s.borrow = ledger_bound(&q->borrow, index, name);
     s.lend = ledger_bound(&q->lend, index, name);
     s.have += grows;
     s.idle += grows;
     share_put(n, index, name, s);
-    carry_idle_up(n->parent, index, name, gives(s.lend, s.idle) - gave_idle);
-    carry_up(n->parent, index, name, gives(s.lend, before + grows) - gave);
+    carry_idle_up(n->parent, index, name, quota_gives(s.lend, s.idle) - gave_idle);
+    carry_up(n->parent, index, name, quota_gives(s.lend, before + grows) - gave);
     struct node *root = n;
     while (root->parent) {
         root = root->parent;
@@ -228,16 +228,16 @@ static void each_resource(const struct node *n, void (*fn)(struct node *n, size_
 /* Above n: T changes by what n gives, W by what it uses. The caller changes W. */
 static void graft(struct node *n, size_t index, const char *name, int sign)
 {
-    int64_t w = sign * used_of(n, index, name);
+    int64_t w = sign * quota_used(n, index, name);
     struct share_view own = quota_share(n, index, name);
-    int64_t g = sign * gives(own.lend, own.have - used_of(n, index, name));
-    carry_idle_up(n->parent, index, name, sign * gives(own.lend, own.idle));
+    int64_t g = sign * quota_gives(own.lend, own.have - quota_used(n, index, name));
+    carry_idle_up(n->parent, index, name, sign * quota_gives(own.lend, own.idle));
     for (struct node *up = n->parent; up && (g != 0 || w != 0); up = up->parent) {
         struct share_view s = quota_share(up, index, name);
-        int64_t before = s.have - used_of(up, index, name);
+        int64_t before = s.have - quota_used(up, index, name);
         s.have += g + w;
         share_put(up, index, name, s);
-        g = gives(s.lend, before + g) - gives(s.lend, before);
+        g = quota_gives(s.lend, before + g) - quota_gives(s.lend, before);
     }
 }
 
@@ -258,8 +258,8 @@ static int64_t falls_at(struct node *const *path, size_t at, size_t index, const
 {
     int64_t g = -u;
     for (size_t i = 0; i < at; i++) {
-        int64_t lend = quota_share(path[i], index, name).lend, before = left_of(path[i], index, name);
-        g = gives(lend, before + g) - gives(lend, before);
+        int64_t lend = quota_share(path[i], index, name).lend, before = quota_left(path[i], index, name);
+        g = quota_gives(lend, before + g) - quota_gives(lend, before);
     }
     return g;
 }
@@ -271,7 +271,7 @@ static bool borrow_blocked(struct node *const *path, size_t at, size_t index, co
     struct share_view s = quota_share(n, index, name);
     int64_t borrow = n->parent ? s.borrow : 0;
     int64_t g = falls_at(path, at, index, name, u);
-    int64_t used = used_of(n, index, name);
+    int64_t used = quota_used(n, index, name);
     if (borrow == NO_LIMIT || s.have - used + g >= -borrow) {
         return false;
     }
@@ -315,7 +315,7 @@ static bool never_lent(struct node *const *path, size_t count, size_t index, con
                                            .need = -g};
             return true;
         }
-        g = gives(s.lend, s.idle + g) - gives(s.lend, s.idle);
+        g = quota_gives(s.lend, s.idle + g) - quota_gives(s.lend, s.idle);
     }
     return false;
 }
@@ -333,14 +333,118 @@ bool ledger_ever_lends(const struct ledger *l, const struct strs *path, const st
     }
     for (size_t i = 0; (name = ledger_resource(need, i, &amount)) != NULL; i++) {
         if (amount > 0 && quota_share(l->root, i, name).total > 0 &&
-            never_lent(nodes, count, i, name, exact(amount), ret)) {
+            never_lent(nodes, count, i, name, quota_exact(amount), ret)) {
             return false;
         }
     }
     return true;
 }
 
-static struct rate *rate_of(struct node *n, bool starts)
+static struct node *meeting(struct node *a, struct node *b)
+{
+    for (; a; a = a->parent) {
+        for (struct node *up = b; up; up = up->parent) {
+            if (up == a) {
+                return a;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool falls_short(const struct node *n, size_t index, const char *name, int64_t g, struct blocker_sink *sink)
+{
+    struct share_view s = quota_share(n, index, name);
+    int64_t borrow = n->parent ? s.borrow : 0, used = quota_used(n, index, name);
+    if (g >= 0 || borrow == NO_LIMIT || s.have - used + g >= -borrow) {
+        return false;
+    }
+    return ledger_blocked(sink, (struct ledger_blocker){.verdict = LEDGER_BORROW,
+                                                        .where = n->rule.path,
+                                                        .resource = name,
+                                                        .limit = s.have + borrow,
+                                                        .used = used,
+                                                        .need = -g});
+}
+
+static int64_t passes_on(const struct node *n, size_t index, const char *name, int64_t g)
+{
+    int64_t lend = quota_share(n, index, name).lend, before = quota_left(n, index, name);
+    return quota_gives(lend, before + g) - quota_gives(lend, before);
+}
+
+static bool move_blocked(struct node *n, struct node *to, size_t index, const char *name, struct blocker_sink *sink)
+{
+    struct node *root = n, *meet = meeting(n->parent, to);
+    while (root->parent) {
+        root = root->parent;
+    }
+    if (quota_share(root, index, name).total == 0) {
+        return false;
+    }
+    int64_t gave = quota_gives(quota_share(n, index, name).lend, quota_left(n, index, name)), joins = gave, g = -gave;
+    for (struct node *up = to; up != meet; up = up->parent) {
+        joins = passes_on(up, index, name, joins);
+    }
+    for (struct node *up = n->parent; up; up = up->parent) {
+        g += up == meet ? joins : 0;
+        if (falls_short(up, index, name, g, sink)) {
+            return true;
+        }
+        g = passes_on(up, index, name, g);
+    }
+    g = gave;
+    for (struct node *up = to; up != meet; up = up->parent) {
+        if (falls_short(up, index, name, g, sink)) {
+            return true;
+        }
+        g = passes_on(up, index, name, g);
+    }
+    return false;
+}
+
+/* The same text, as long as n lives. */
+static const char *own_name(const struct node *n, const char *name)
+{
+    const struct named_share *s = named(n, name);
+    for (size_t i = 0; !s && i < n->used.generic.count; i++) {
+        if (strcmp(n->used.generic.v[i].name, name) == 0) {
+            return n->used.generic.v[i].name;
+        }
+    }
+    return s ? s->name : NULL;
+}
+
+bool quota_move_blockers(struct node *n, struct node *to, struct blocker_sink *sink)
+{
+    static const char *const fixed[LEDGER_FIXED_RESOURCES] = {"cpu", "memory", "scratch"};
+    for (size_t i = 0; i < LEDGER_FIXED_RESOURCES; i++) {
+        if (move_blocked(n, to, i, fixed[i], sink)) {
+            return true;
+        }
+    }
+    /* In the order of names, whichever way n has to do with them. */
+    struct counts names = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n->used.generic.count; i++) {
+        rc = counts_set(&names, n->used.generic.v[i].name, 1);
+    }
+    for (size_t i = 0; rc == 0 && i < n->quota.generic_count; i++) {
+        rc = counts_set(&names, n->quota.generic[i].name, 1);
+    }
+    if (rc < 0) {
+        abort();
+    }
+    bool stop = false;
+    for (size_t i = 0; i < names.count; i++) {
+        stop = stop || move_blocked(n, to, LEDGER_FIXED_RESOURCES, own_name(n, names.v[i].name), sink);
+        free(names.v[i].name);
+    }
+    free(names.v);
+    return stop;
+}
+
+struct rate *quota_rate(struct node *n, bool starts)
 {
     return starts ? &n->quota.starts : &n->quota.submits;
 }
@@ -349,7 +453,7 @@ bool quota_rate_blockers(struct node *const *path, size_t count, bool starts, ui
                          struct blocker_sink *sink)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct rate *r = rate_of(path[i], starts);
+        const struct rate *r = quota_rate(path[i], starts);
         if (!rate_has(r, tasks, at_utc_us) &&
             ledger_blocked(sink, (struct ledger_blocker){.verdict = LEDGER_RATE,
                                                          .where = path[i]->rule.path,
@@ -366,7 +470,7 @@ bool quota_rate_blockers(struct node *const *path, size_t count, bool starts, ui
 void quota_rate_take(struct node *const *path, size_t count, bool starts, uint64_t tasks, int64_t at_utc_us)
 {
     for (size_t i = 0; i < count; i++) {
-        rate_take(rate_of(path[i], starts), tasks, at_utc_us);
+        rate_take(quota_rate(path[i], starts), tasks, at_utc_us);
     }
 }
 
@@ -380,134 +484,8 @@ void quota_rate_give_back(struct node *const *path, size_t count)
 void quota_rate_restore(struct ledger *l, const struct snapshot_rate *s)
 {
     struct node *n = ledger_node(l, s->tenant);
-    struct rate *r = n ? rate_of(n, s->starts) : NULL;
+    struct rate *r = n ? quota_rate(n, s->starts) : NULL;
     if (r && r->per_minute != 0) {
         *r = (struct rate){.per_minute = r->per_minute, .parts = s->parts, .at_utc_us = s->at_utc_us};
     }
-}
-
-/* ---- views ------------------------------------------------------------------------------------------------- */
-
-struct share_view ledger_share(const struct ledger *l, const char *path, size_t index, const char *resource)
-{
-    const struct node *n = ledger_node(l, path);
-    return n ? quota_share(n, index, resource) : at_birth;
-}
-
-const char *ledger_share_name(const struct ledger *l, const char *path, size_t at)
-{
-    const struct node *n = ledger_node(l, path);
-    return n && at < n->quota.generic_count ? n->quota.generic[at].name : NULL;
-}
-
-struct rate_view ledger_rate(const struct ledger *l, const char *path, bool starts)
-{
-    struct node *n = ledger_node(l, path);
-    const struct rate *r = n ? rate_of(n, starts) : NULL;
-    return r ? (struct rate_view){r->per_minute, r->parts, r->at_utc_us} : (struct rate_view){0};
-}
-
-bool ledger_has_extra(const struct ledger *l, const char *path)
-{
-    const struct node *n = ledger_node(l, path);
-    bool has = n && (n->quota.submits.per_minute != 0 || n->quota.starts.per_minute != 0);
-    for (size_t i = 0; n && i < LEDGER_FIXED_RESOURCES; i++) {
-        has = has || !is_at_birth(&n->quota.fixed[i]);
-    }
-    return has;
-}
-
-void ledger_borrowed(const struct ledger *l, const char *path, struct resources *ret)
-{
-    const struct node *n = ledger_node(l, path);
-    uint64_t *const fixed[LEDGER_FIXED_RESOURCES] = {&ret->cpu_milli, &ret->mem_bytes, &ret->scratch_bytes};
-    uint64_t used;
-    const char *name;
-    *ret = (struct resources){0};
-    for (size_t i = 0; n && (name = ledger_resource(&n->used, i, &used)) != NULL; i++) {
-        int64_t left = left_of(n, i, name);
-        if (left >= 0 || quota_share(l->root, i, name).total == 0) {
-            continue;
-        }
-        if (i < LEDGER_FIXED_RESOURCES) {
-            *fixed[i] = (uint64_t)-left;
-        } else if (counts_set(&ret->generic, name, (uint64_t)-left) < 0) {
-            abort();
-        }
-    }
-}
-
-/* ---- recount ----------------------------------------------------------------------------------------------- */
-
-/* From the definition alone: N, use, lend. Nodes in path order: a child after its parent. */
-static int verify_one(struct node *const *sorted, size_t count, size_t index, const char *name, struct err *err)
-{
-    int64_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct tenant_rule *rule = &sorted[i]->rule;
-        int64_t nominal = exact(ledger_resource_get(&rule->quota.guaranteed, index, name));
-        sorted[i]->recount_left = nominal - used_of(sorted[i], index, name);
-        sorted[i]->recount_idle = nominal;
-        total += nominal;
-    }
-    for (size_t i = count; i-- > 0;) {
-        struct node *n = sorted[i], *up = n->parent;
-        if (n->recount_left != left_of(n, index, name)) {
-            return err_set(err, -EUCLEAN, "tenant %s: %s left %" PRId64 ", counted %" PRId64, n->rule.path, name,
-                           left_of(n, index, name), n->recount_left);
-        }
-        if (n->recount_idle != quota_share(n, index, name).idle) {
-            return err_set(err, -EUCLEAN, "tenant %s: %s when idle: %" PRId64 ", counted %" PRId64, n->rule.path, name,
-                           quota_share(n, index, name).idle, n->recount_idle);
-        }
-        if (up) { /* D is what the children don't use */
-            up->recount_left += used_of(n, index, name) +
-                                gives(ledger_bound(&n->rule.quota.lend, index, name), n->recount_left);
-            up->recount_idle += gives(ledger_bound(&n->rule.quota.lend, index, name), n->recount_idle);
-        } else if (quota_share(n, index, name).total != total) {
-            return err_set(err, -EUCLEAN, "%s guaranteed: %" PRId64 " noted, %" PRId64 " counted", name,
-                           quota_share(n, index, name).total, total);
-        }
-    }
-    return 0;
-}
-
-int quota_verify(struct node *const *sorted, size_t count, struct err *err)
-{
-    static const char *const fixed[LEDGER_FIXED_RESOURCES] = {"cpu", "memory", "scratch"};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < LEDGER_FIXED_RESOURCES; i++) {
-        rc = verify_one(sorted, count, i, fixed[i], err);
-    }
-    /* A resource that nobody has a share of needs no recount: its have is 0 everywhere. */
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        for (size_t k = 0; rc == 0 && k < sorted[i]->quota.generic_count; k++) {
-            rc = verify_one(sorted, count, LEDGER_FIXED_RESOURCES, sorted[i]->quota.generic[k].name, err);
-        }
-    }
-    return rc;
-}
-
-static bool sum_is_exact(const struct ledger *l, const struct policy_change *change, size_t index)
-{
-    const struct tenant_rule *rules = change->tenants.v;
-    int64_t sum = quota_share(l->root, index, "").total;
-    for (size_t i = 0; i < change->tenants.count; i++) {
-        const struct node *n = ledger_node(l, rules[i].path);
-        int64_t nominal = exact(ledger_resource_get(&rules[i].quota.guaranteed, index, ""));
-        sum += nominal - (n ? quota_share(n, index, "").nominal : 0);
-        if (sum > LEDGER_COUNT_MAX) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool quota_sum_is_exact(const struct ledger *l, const struct policy_change *change)
-{
-    bool is = true;
-    for (size_t i = 0; i < LEDGER_FIXED_RESOURCES; i++) {
-        is = is && sum_is_exact(l, change, i);
-    }
-    return is;
 }

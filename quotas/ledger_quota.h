@@ -55,7 +55,15 @@ void quota_use(struct node *const *path, size_t count, const struct resources *n
 /* Before n leaves its parent, and when n->parent is the new one: use and guarantees of all below it go along. */
 void quota_leave(struct node *n);
 void quota_join(struct node *n);
+/* Of one resource by place and name: its share, W, T; and G of a T. */
 struct share_view quota_share(const struct node *n, size_t index, const char *name);
+int64_t quota_used(const struct node *n, size_t index, const char *name);
+int64_t quota_left(const struct node *n, size_t index, const char *name);
+int64_t quota_gives(int64_t lend, int64_t left);
+extern const struct share_view quota_at_birth;
+bool quota_is_at_birth(const struct share_view *s);
+int64_t quota_exact(uint64_t amount); /* what is beyond all counters is cut there */
+struct rate *quota_rate(struct node *n, bool starts);
 
 /* Tenants that can't borrow so much, or from whom it can't be borrowed, leaf first. true: the search may stop. */
 bool quota_borrow_blockers(struct node *const *path, size_t count, const struct resources *need,
@@ -67,6 +75,10 @@ void quota_rate_take(struct node *const *path, size_t count, bool starts, uint64
 void quota_rate_give_back(struct node *const *path, size_t count);
 /* As a snapshot says; of a tenant or limit that isn't there: nothing. */
 void quota_rate_restore(struct ledger *l, const struct snapshot_rate *s);
+
+/* Would somebody be left with less than -borrow that has less after n went below `to`? The old path is asked first,
+ * then the new one below where they meet. true: the search may stop. */
+bool quota_move_blockers(struct node *n, struct node *to, struct blocker_sink *sink);
 
 /* Recount of `have` and `total` of the whole tree, nodes in path order. -EUCLEAN. */
 int quota_verify(struct node *const *sorted, size_t count, struct err *err) MUST_USE;

@@ -584,6 +584,38 @@ static int policy_words(struct store_call *c, const char *prefix, const struct f
     return written == f->tenants.count ? 0 : -EINVAL;
 }
 
+/* ---- moving ------------------------------------------------------------------------------------------------ */
+
+static int move_words(struct store_call *c, const char *prefix, const struct fact *fact)
+{
+    const struct fact_tenant_moved *f = &fact->tenant_moved;
+    const struct attempt_id *attempts = f->attempts.v;
+    (void)prefix;
+    if (!f->from || !f->to || f->tenants.count + f->accounts.count + f->attempts.count + f->jobs.count > MOVED_MAX) {
+        return -EINVAL;
+    }
+    store_call_arg(c, f->from);
+    store_call_arg(c, f->to);
+    store_call_argf(c, "%zu", f->tenants.count);
+    store_call_argf(c, "%zu", f->accounts.count);
+    store_call_argf(c, "%zu", f->attempts.count);
+    store_call_argf(c, "%zu", f->jobs.count);
+    for (size_t i = 0; i < f->tenants.count; i++) {
+        store_call_arg(c, f->tenants.v[i]);
+    }
+    for (size_t i = 0; i < f->accounts.count; i++) {
+        store_call_arg(c, f->accounts.v[i].key);
+        store_call_arg(c, f->accounts.v[i].value);
+    }
+    for (size_t i = 0; i < f->attempts.count; i++) {
+        arg_attempt(c, attempts[i]);
+    }
+    for (size_t i = 0; i < f->jobs.count; i++) {
+        store_call_argf(c, "%" PRIu64, ((const struct moved_job *)f->jobs.v)[i].job);
+    }
+    return 0;
+}
+
 /* ---- the call ---------------------------------------------------------------------------------------------- */
 
 struct operation {
@@ -595,6 +627,7 @@ static const struct operation operations[FACT_KIND_COUNT] = {
     [FACT_POLICY_SET] = {"policy", policy_words},      [FACT_JOB_SUBMITTED] = {"submit", submit_words},
     [FACT_TASKS_CANCELLED] = {"cancel", cancel_words}, [FACT_ATTEMPT_PLACED] = {"place", place_words},
     [FACT_HOLD_RENEWED] = {"renew", renew_words},      [FACT_ATTEMPT_ENDED] = {"finish", finish_words},
+    [FACT_TENANT_MOVED] = {"move", move_words},
 };
 
 int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry)

@@ -343,11 +343,88 @@ START_TEST(no_rate_ever_lets_more_through_than_a_burst_and_its_drip)
 }
 END_TEST
 
+/* ---- moving -------------------------------------------------------------------------------------------------- */
+
+START_TEST(what_runs_goes_along_and_both_parents_count_right)
+{
+    struct cell c = cell_new();
+    struct fact policy = fact_policy(c.at);
+    fact_tenant(&policy, "a")->budget =
+        (struct budget_rule){.present = true, .limit_micros = 1000, .period = PERIOD_MONTH};
+    fact_tenant(&policy, "a/x")->budget =
+        (struct budget_rule){.present = true, .limit_micros = 600, .period = PERIOD_MONTH};
+    fact_tenant(&policy, "a/x/y");
+    fact_tenant(&policy, "b")->budget =
+        (struct budget_rule){.present = true, .limit_micros = 200, .period = PERIOD_MONTH};
+    admit(&c, policy);
+    struct attempt_id id = {1, 0, 1};
+    admit(&c, fact_submit(c.l, c.at, 1, "a/x/y", "k", 3, 0));
+    admit(&c, fact_place(c.l, c.at, id, "a/x/y", false, 300));
+    admit(&c, fact_move(c.l, c.at, "a/x", "b/z"));
+    struct tenant_view v;
+    ck_assert(!ledger_tenant(c.l, "a/x/y", c.at, &v));
+    ck_assert(ledger_tenant(c.l, "a", c.at, &v));
+    ck_assert(v.running == 0 && v.queued == 0 && v.children == 0 && v.used.cpu_milli == 0);
+    ck_assert_int_eq(v.held_micros, 300); /* what a has promised, a pays */
+    ck_assert(ledger_tenant(c.l, "b", c.at, &v));
+    ck_assert(v.running == 1 && v.queued == 2 && v.children == 1 && v.used.cpu_milli == 1000);
+    ck_assert_ptr_null(v.account);
+    ck_assert(ledger_tenant(c.l, "b/z", c.at, &v));
+    ck_assert_str_eq(v.account, "b/z@2026-11"); /* one budget, whatever it is called */
+    ck_assert_int_eq(v.held_micros, 300);
+    refused(&c, fact_renew(c.l, c.at, id, "b/z/y", false, 250, 201), LEDGER_BUDGET, "b@2026-11");
+    admit(&c, fact_renew(c.l, c.at, id, "b/z/y", false, 250, 200));
+    struct account_view a;
+    ck_assert(ledger_account(c.l, "a@2026-11", &a) && a.spent_micros == 250 && a.held_micros == 0);
+    ck_assert(ledger_account(c.l, "b@2026-11", &a) && a.spent_micros == 0 && a.held_micros == 200);
+    ck_assert(ledger_account(c.l, "b/z@2026-11", &a) && a.spent_micros == 250 && a.held_micros == 200);
+    ck_assert(!ledger_account(c.l, "a/x@2026-11", &a));
+    admit(&c, fact_end(c.at, id, 400, NEXT_QUEUED, false));
+    admit(&c, fact_move(c.l, c.at, "b/z", "a/x")); /* and back */
+    ck_assert(ledger_account(c.l, "a/x@2026-11", &a) && a.spent_micros == 400);
+    ledger_free(c.l);
+}
+END_TEST
+
+START_TEST(a_move_that_would_leave_anybody_beyond_a_limit_is_refused)
+{
+    struct cell c = cell_new();
+    set_rows(&c, (struct row[]){{"a", 2, -1, -1}, {"a/x", 2, -1, -1}, {"a/y", 0, -1, -1}, {"b", 2, 0, -1}}, 4);
+    struct fact f = fact_policy(c.at);
+    struct quota_rule *q = &fact_tenant(&f, "d")->quota;
+    q->max.cpu_milli = CORES(1);
+    q->max_running = 1;
+    q->max_queued = 1;
+    admit(&c, f);
+    start(&c, "a/y", 3); /* one of them borrowed of x */
+    uint64_t job = start(&c, "a/x", 2);
+    refused(&c, fact_move(c.l, c.at, "a/x", "d/x"), LEDGER_QUOTA, "d");
+    refused(&c, fact_move(c.l, c.at, "a/y", "b/y"), LEDGER_BORROW, "b"); /* it would borrow one */
+    end(&c, job);
+    admit(&c, fact_submit(c.l, c.at, 900, "a/x", "k900", 2, 0));
+    refused(&c, fact_move(c.l, c.at, "a/x", "d/x"), LEDGER_QUEUE_FULL, "d");
+    admit(&c, fact_cancel(c.l, c.at, 900, "a/x", 2, true));
+    admit(&c, fact_move(c.l, c.at, "a/x", "d/x")); /* a then borrows of the cell, which has it */
+    ck_assert_int_eq(left(&c, "a"), -1);
+    refused(&c, fact_move(c.l, c.at, "a", "a/x"), LEDGER_BAD, "a/x");
+    refused(&c, fact_move(c.l, c.at, "a", "b"), LEDGER_BAD, "b");
+    refused(&c, fact_move(c.l, c.at, "a", "nobody/a"), LEDGER_NO_TENANT, "nobody/a");
+    refused(&c, fact_move(c.l, c.at, "nobody", "x"), LEDGER_NO_TENANT, "nobody");
+    struct fact partly = fact_move(c.l, c.at, "a", "b/a");
+    free(partly.tenant_moved.tenants.v[--partly.tenant_moved.tenants.count]);
+    refused(&c, partly, LEDGER_BAD, "a");
+    struct fact idle = fact_move(c.l, c.at, "a", "b/a");
+    idle.tenant_moved.attempts.count--;
+    refused(&c, idle, LEDGER_BAD, "a");
+    ledger_free(c.l);
+}
+END_TEST
+
 /* ---- random trees against the definition ------------------------------------------------------------------------- */
 
 #define TREE 40
 struct oracle {
-    struct { char path[80]; int parent; int64_t nominal, borrow, lend, direct; bool there; } t[TREE];
+    struct { char path[200]; int parent; int64_t nominal, borrow, lend, direct; bool there; } t[TREE];
     size_t count;
 };
 
@@ -444,7 +521,92 @@ static void same_left(const struct oracle *o, const struct cell *c)
     }
 }
 
-static void one_tree(uint64_t *seed, uint64_t *admitted, uint64_t *blocked)
+static bool oracle_is_below(const struct oracle *o, size_t x, size_t top)
+{
+    for (int at = (int)x; at >= 0; at = o->t[at].parent) {
+        if (at == (int)top) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t oracle_depth(const struct oracle *o, size_t x)
+{
+    size_t depth = 0;
+    for (int at = (int)x; at > 0; at = o->t[at].parent) {
+        depth++;
+    }
+    return depth;
+}
+
+static bool oracle_can_go(const struct oracle *o, size_t x, size_t to)
+{
+    size_t deepest = 0;
+    for (size_t i = 0; i < o->count; i++) {
+        if (oracle_is_below(o, i, x)) {
+            size_t depth = oracle_depth(o, i);
+            deepest = depth > deepest ? depth : deepest;
+        }
+    }
+    return x != 0 && !oracle_is_below(o, to, x) &&
+           deepest - oracle_depth(o, x) + oracle_depth(o, to) + 1 <= TENANT_DEPTH_MAX;
+}
+
+/* May nobody of the old and the new path come to be left short? */
+static bool oracle_leaves_short(struct oracle *o, size_t x, size_t to)
+{
+    int64_t before[TREE], total = 0;
+    int from = o->t[x].parent;
+    for (size_t i = 0; i < o->count; i++) {
+        before[i] = oracle_left(o, i);
+        total += o->t[i].nominal;
+    }
+    o->t[x].parent = (int)to;
+    bool is_short = false;
+    for (size_t i = 0; i < o->count; i++) {
+        int64_t left = oracle_left(o, i), borrow = i == 0 ? 0 : o->t[i].borrow;
+        is_short = is_short || (left < before[i] && borrow >= 0 && left < -borrow);
+    }
+    o->t[x].parent = from;
+    return is_short && total > 0;
+}
+
+static void oracle_move(struct oracle *o, size_t x, size_t to, int step)
+{
+    char old[200], new[200], rest[200];
+    snprintf(old, sizeof old, "%s", o->t[x].path);
+    snprintf(new, sizeof new, "%.100s%sm%d", to ? o->t[to].path : "", to ? "/" : "", step);
+    for (size_t i = 0; i < o->count; i++) {
+        if (oracle_is_below(o, i, x)) {
+            snprintf(rest, sizeof rest, "%s", o->t[i].path + strlen(old));
+            snprintf(o->t[i].path, sizeof o->t[i].path, "%.99s%.99s", new, rest);
+        }
+    }
+    o->t[x].parent = (int)to;
+}
+
+static void try_move(struct cell *c, struct oracle *o, uint64_t *seed, int step, uint64_t *moved)
+{
+    size_t x = random_below(seed, o->count), to = random_below(seed, o->count);
+    if (!oracle_can_go(o, x, to)) {
+        return;
+    }
+    char name[200];
+    snprintf(name, sizeof name, "%.180s%sm%d", to ? o->t[to].path : "", to ? "/" : "", step);
+    struct fact f = fact_move(c->l, c->at, o->t[x].path, name);
+    if (oracle_leaves_short(o, x, to)) {
+        enum ledger_verdict verdict = ledger_check(c->l, &f, NULL);
+        ck_assert_str_eq(names_get(&ledger_verdict_names, verdict), "borrow");
+        fact_clear(&f);
+        return;
+    }
+    admit(c, f);
+    oracle_move(o, x, to, step);
+    ++*moved;
+}
+
+static void one_tree(uint64_t *seed, uint64_t *admitted, uint64_t *blocked, uint64_t *moved)
 {
     static struct oracle o;
     static struct live live[256];
@@ -453,8 +615,10 @@ static void one_tree(uint64_t *seed, uint64_t *admitted, uint64_t *blocked)
     oracle_grow(&o, seed);
     admit(&c, oracle_policy(&o, &c, 0, o.count));
     for (int step = 0; step < 120; step++) {
-        uint64_t what = random_below(seed, 10);
-        if (what == 0) {
+        uint64_t what = random_below(seed, 11);
+        if (what == 10) {
+            try_move(&c, &o, seed, step, moved);
+        } else if (what == 0) {
             size_t i = random_below(seed, o.count);
             oracle_rule(&o, i, seed);
             admit(&c, oracle_policy(&o, &c, i, i + 1));
@@ -487,12 +651,13 @@ static void one_tree(uint64_t *seed, uint64_t *admitted, uint64_t *blocked)
 
 START_TEST(random_trees_admit_exactly_what_the_definition_does)
 {
-    uint64_t seed = random_seed("quota"), admitted = 0, blocked = 0;
+    uint64_t seed = random_seed("quota"), admitted = 0, blocked = 0, moved = 0;
     for (int i = 0; i < 150; i++) {
-        one_tree(&seed, &admitted, &blocked);
+        one_tree(&seed, &admitted, &blocked, &moved);
     }
     ck_assert_uint_gt(admitted, 2000);
     ck_assert_uint_gt(blocked, 2000);
+    ck_assert_uint_gt(moved, 200);
 }
 END_TEST
 
@@ -514,6 +679,8 @@ int main(void)
     tcase_add_test(t, a_tentative_start_gives_its_token_back);
     tcase_add_test(t, another_limit_keeps_what_is_in_the_bucket);
     tcase_add_test(t, no_rate_ever_lets_more_through_than_a_burst_and_its_drip);
+    tcase_add_test(t, what_runs_goes_along_and_both_parents_count_right);
+    tcase_add_test(t, a_move_that_would_leave_anybody_beyond_a_limit_is_refused);
     tcase_add_test(t, random_trees_admit_exactly_what_the_definition_does);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

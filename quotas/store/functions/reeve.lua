@@ -44,6 +44,7 @@ local QUEUED, RUNNING, CPU, MEMORY, SCRATCH = 1, 2, 3, 4, 5
 local L_QUEUED, BUDGET, PERIOD, CHILDREN, EXTRA = 6, 11, 12, 13, 14 -- EXTRA: 1 = there is a "q:<path>"
 local LIMITS = 5 -- the limit of a use lies so far behind it
 local TENANT_BYTES = 112
+local DEPTH_MAX, NAME_MAX = 8, 255 -- levels and bytes of a tenant's path
 local ACCOUNT = '<i8i8i8' -- limit (-1 = none), spent, held
 local GENERIC = '<i8i8i8i8i8i8i8' -- use, limit, share
 -- A share of one resource, see quotas/ledger_quota.h; borrow and lend: -1 = no limit; total: the root's alone.
@@ -679,9 +680,9 @@ local function tenant_read(k, path)
     return text and tenant_unpack(text)
 end
 
---[[ A desk: tenants, shares and generic resources of one change, each read once and written once, at its end. d.t[path]:
-false = isn't there. ]]
-local function desk_new(k) return {k = k, t = {}, q = {}, g = {}, gone = {}} end
+--[[ A desk: tenants, shares and generic resources of one change, each read once and written once, at its end. What was
+only looked at and isn't there comes into being by no look. d.t[path]: false = isn't there. d.order: the generic ones. ]]
+local function desk_new(k) return {k = k, t = {}, q = {}, g = {}, order = {}, gone = {}} end
 
 local function desk_tenant(d, path)
     if d.t[path] == nil then
@@ -694,7 +695,6 @@ local function desk_quota(d, path)
     if not d.q[path] then
         local t = desk_tenant(d, path)
         d.q[path] = quota_unpack(t[EXTRA] ~= 0 and redis.call('HGET', d.k[1], 'q:' .. path))
-        t[EXTRA] = 1
     end
     return d.q[path]
 end
@@ -703,14 +703,22 @@ local function desk_generic(d, path, name)
     local field = path .. ' ' .. name
     local g = d.g[field]
     if not g then
+        desk_tenant(d, path) -- it names what comes into being
         g = generic_unpack(redis.call('HGET', d.k[1], 't:' .. field))
+        g.path, g.name = path, name
         d.g[field] = g
-        if g.fresh then
-            local t = desk_tenant(d, path)
-            t.generics = t.generics .. name .. ' '
-        end
+        d.order[#d.order + 1] = field
     end
     return g
+end
+
+local function same_numbers(one, two, count)
+    for i = 1, count do
+        if one[i] ~= two[i] then
+            return false
+        end
+    end
+    return true
 end
 
 local function desk_clear(d)
@@ -721,18 +729,31 @@ local function desk_clear(d)
             d.g[path .. ' ' .. name] = nil
         end
         redis.call('HDEL', d.k[1], 't:' .. path, 'q:' .. path)
+        for field, g in pairs(d.g) do
+            d.g[field] = g.path ~= path and g or nil
+        end
         d.t[path], d.q[path] = false, nil
+    end
+    for path, q in pairs(d.q) do
+        local t = d.t[path]
+        if t[EXTRA] ~= 0 or not same_numbers(q, quota_unpack(), 21) then
+            t[EXTRA] = 1
+            redis.call('HSET', d.k[1], 'q:' .. path, struct.pack(QUOTA, unpack(q, 1, 21)))
+        end
+    end
+    for _, field in ipairs(d.order) do
+        local g = d.g[field]
+        if g and not (g.fresh and same_numbers(g, generic_unpack(), 7)) then
+            if g.fresh then
+                d.t[g.path].generics = d.t[g.path].generics .. g.name .. ' '
+            end
+            redis.call('HSET', d.k[1], 't:' .. field, generic_pack(g))
+        end
     end
     for path, t in pairs(d.t) do
         if t then
             redis.call('HSET', d.k[1], 't:' .. path, tenant_pack(t))
         end
-    end
-    for path, q in pairs(d.q) do
-        redis.call('HSET', d.k[1], 'q:' .. path, struct.pack(QUOTA, unpack(q, 1, 21)))
-    end
-    for field, g in pairs(d.g) do
-        redis.call('HSET', d.k[1], 't:' .. field, generic_pack(g))
     end
 end
 
@@ -936,6 +957,305 @@ function ops.policy(k, a, force)
         at = set_tenant(d, a, at)
     end
     desk_clear(d)
+end
+
+-- ---- moving --------------------------------------------------------------------------------------------------
+
+local function is_below(name, top, marks)
+    return name == top or (name:sub(1, #top) == top and marks:find(name:sub(#top + 1, #top + 1), 1, true) ~= nil)
+end
+
+-- The tenants of a move: all of `from`, each once? Else it contradicts the state.
+local function is_whole(d, a, from, tenants)
+    local seen, children = {}, 0
+    for i = 14, 13 + tenants do
+        local t = is_below(a[i], from, '/') and not seen[a[i]] and desk_tenant(d, a[i])
+        if not t then
+            return false
+        end
+        seen[a[i]] = true
+        children = children + t[CHILDREN]
+    end
+    return seen[from] and children == tenants - 1
+end
+
+local function runs_below(hold, from)
+    local use = cmsgpack.unpack(hold.use)
+    for i = 5, 4 + tonumber(use[1]) do
+        if use[i] == 't:' .. from then
+            return true
+        end
+    end
+    return false
+end
+
+local function is_every_attempt(k, a, first, count, from, t)
+    local seen = {}
+    for i = first, first + count - 1 do
+        local hold = not seen[a[i]] and hold_read(k, a[i])
+        if not hold or not runs_below(hold, from) then
+            return false
+        end
+        seen[a[i]] = true
+    end
+    return count == t[RUNNING]
+end
+
+local function accounts_refused(k, a, first, count)
+    for i = first, first + 2 * count - 2, 2 do
+        if redis.call('HEXISTS', k[1], 'a:' .. a[i]) == 0 then
+            return refuse('bad', a[i])
+        end
+        if redis.call('HEXISTS', k[1], 'a:' .. a[i + 1]) == 1 then
+            return refuse('bad', a[i + 1])
+        end
+    end
+end
+
+local function depth_of(path) return select(2, path:gsub('/', '')) + 1 end
+
+-- Would any of the tenants lie deeper, or be called longer, than tenants may?
+local function too_deep(a, from, to, tenants)
+    for i = 14, 13 + tenants do
+        if depth_of(a[i]) - depth_of(from) + depth_of(to) > DEPTH_MAX or #a[i] - #from + #to > NAME_MAX then
+            return true
+        end
+    end
+    return false
+end
+
+-- "a/b" -> {"a/b", "a", "/"}
+local function path_up(path)
+    local up = {}
+    while path do
+        up[#up + 1] = path
+        path = parent_of(path)
+    end
+    return up
+end
+
+-- Resources of a tenant, as desk_share() takes them: 1, 2, 3, then the generic ones in the order of their names.
+local function resources_of(t)
+    local all, names = {1, 2, 3}, {}
+    for name in t.generics:gmatch('%S+') do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        all[#all + 1] = name
+    end
+    return all
+end
+
+local function used_of(d, path, resource)
+    local _, _, used = desk_share(d, path, resource)
+    return used
+end
+
+local function left_of(d, path, resource)
+    local s, base, used = desk_share(d, path, resource)
+    return s[base + HAVE] - used
+end
+
+-- The use of `path` is taken from all of `up`, or comes to them (sign); with it what it leaves to its siblings.
+local function graft(d, path, up, sign)
+    local t = desk_tenant(d, path)
+    for _, resource in ipairs(resources_of(t)) do
+        local s, base, used = desk_share(d, path, resource)
+        carry_up(d, up[1], resource, sign * gives(s[base + LEND], s[base + HAVE] - used), sign * used)
+        for _, above in ipairs(up) do
+            if type(resource) == 'number' then
+                local at, place = desk_tenant(d, above), CPU + resource - 1
+                at[place] = at[place] + sign * used
+            elseif used > 0 then
+                local g = desk_generic(d, above, resource)
+                g[1] = g[1] + sign * used
+            end
+        end
+    end
+    for _, above in ipairs(up) do
+        local at = desk_tenant(d, above)
+        at[QUEUED] = at[QUEUED] + sign * t[QUEUED]
+        at[RUNNING] = at[RUNNING] + sign * t[RUNNING]
+    end
+    adopt(d, up[1], sign)
+end
+
+-- Is a tenant, into whom the use of t has come, beyond one of its limits by it?
+local function beyond_limits(d, path, t)
+    local at, full = desk_tenant(d, path), false
+    for use = RUNNING, SCRATCH do
+        full = full or (t[use] > 0 and at[use + LIMITS] > 0 and at[use] > at[use + LIMITS])
+    end
+    for name in t.generics:gmatch('%S+') do
+        local theirs = desk_generic(d, path, name)
+        full = full or (theirs.moved and theirs[2] > 0 and theirs[1] > theirs[2])
+    end
+    if full then
+        return refuse('quota', path)
+    end
+    if t[QUEUED] > 0 and at[L_QUEUED] > 0 and at[QUEUED] > at[L_QUEUED] then
+        return refuse('queue_full', path)
+    end
+end
+
+--[[ `from` goes below up_new[1], on the desk alone; what stands against it. Those above the new place but not the old one
+must keep their limits, and nobody may be left short of what it can borrow. ]]
+local function move_on_desk(d, from, up_old, up_new)
+    local t, before, above = desk_tenant(d, from), {}, {}
+    local resources = resources_of(t)
+    for _, path in ipairs(up_old) do
+        above[path] = true
+    end
+    local touched = {unpack(up_old)}
+    for _, path in ipairs(up_new) do
+        if not above[path] then
+            touched[#touched + 1] = path
+        end
+    end
+    for _, r in ipairs(resources) do
+        before[r] = {}
+        for i, path in ipairs(touched) do
+            before[r][i] = left_of(d, path, r)
+        end
+    end
+    graft(d, from, up_old, -1)
+    graft(d, from, up_new, 1)
+    for i = #up_old + 1, #touched do
+        local moved = t.generics:gmatch('%S+')
+        for name in moved do
+            desk_generic(d, touched[i], name).moved = used_of(d, from, name) > 0
+        end
+        local refusal = beyond_limits(d, touched[i], t)
+        if refusal then
+            return refusal
+        end
+    end
+    for _, r in ipairs(resources) do
+        local root, base = desk_share(d, '/', r)
+        for i, path in ipairs(touched) do
+            local s, at = desk_share(d, path, r)
+            local left, borrow = left_of(d, path, r), path == '/' and 0 or s[at + BORROW]
+            if root[base + TOTAL] > 0 and left < before[r][i] and borrow >= 0 and left < -borrow then
+                return refuse('borrow', path)
+            end
+        end
+    end
+end
+
+local function rename_field(k, old, new)
+    local value = redis.call('HGET', k[1], old)
+    if value then
+        redis.call('HSET', k[1], new, value)
+        redis.call('HDEL', k[1], old)
+    end
+end
+
+local function rename_tenant(k, old, new)
+    local t = tenant_read(k, old)
+    for name in t.generics:gmatch('%S+') do
+        rename_field(k, 't:' .. old .. ' ' .. name, 't:' .. new .. ' ' .. name)
+    end
+    rename_field(k, 'q:' .. old, 'q:' .. new)
+    rename_field(k, 't:' .. old, 't:' .. new)
+end
+
+-- The hold of an attempt: its tenants lead up from the new place, its accounts have their new names.
+local function lead_hold(k, id, from, to, up_new, renamed)
+    local hold = hold_read(k, id)
+    local use, path = cmsgpack.unpack(hold.use), {}
+    for i = 5, 4 + tonumber(use[1]) do
+        local tenant = name_of(use[i])
+        if is_below(tenant, from, '/') then
+            path[#path + 1] = 't:' .. to .. tenant:sub(#from + 1)
+        end
+    end
+    for _, above in ipairs(up_new) do
+        path[#path + 1] = 't:' .. above
+    end
+    local after = {tostring(#path), use[2], use[3], use[4]}
+    for _, field in ipairs(path) do
+        after[#after + 1] = field
+    end
+    for i = 5 + tonumber(use[1]), #use do
+        after[#after + 1] = use[i]
+    end
+    for i, field in ipairs(hold.accounts) do
+        hold.accounts[i] = renamed[field] or field
+    end
+    redis.call('HSET', k[3], id, hold_text(string.format('%.0f', hold.spent), string.format('%.0f', hold.held),
+                                           cmsgpack.pack(hold.accounts), cmsgpack.pack(after)))
+end
+
+-- The idempotency key of a job belongs to the tenant, wherever it is.
+local function lead_key(k, job, from, to)
+    local name = redis.call('HGET', k[1], 'k:' .. job)
+    local tenant, key = (name or ''):match('^([^:]*):(.*)$')
+    if tenant and is_below(tenant, from, '/') then
+        local moved = to .. tenant:sub(#from + 1) .. ':' .. key
+        redis.call('HSET', k[1], 'k:' .. job, moved)
+        if redis.call('EXISTS', prefix_of(k) .. 'i:' .. name) == 1 then
+            redis.call('RENAME', prefix_of(k) .. 'i:' .. name, prefix_of(k) .. 'i:' .. moved)
+        end
+    end
+end
+
+--[[ a: 8 from, 9 to, 10 tenants, 11 accounts, 12 attempts, 13 jobs, 14.. the tenants by their old paths, parents first;
+pairs (old account, new account); the attempts; the jobs. ]]
+function ops.move(k, a, force)
+    local stop = fence(a, read(k))
+    if stop then
+        return stop
+    end
+    local from, to = a[8], a[9]
+    local tenants, accounts, attempts, jobs = tonumber(a[10]), tonumber(a[11]), tonumber(a[12]), tonumber(a[13])
+    local first = 14 + tenants
+    local d, up_old, up_new = desk_new(k), path_up(parent_of(from)), path_up(parent_of(to))
+    local t = desk_tenant(d, from)
+    if not t then
+        return refuse('no_tenant', from)
+    end
+    if from == '/' then
+        return refuse('bad', from)
+    end
+    if desk_tenant(d, to) then
+        return refuse('bad', to)
+    end
+    if not desk_tenant(d, up_new[1]) then
+        return refuse('no_tenant', to)
+    end
+    if is_below(up_new[1], from, '/') then
+        return refuse('bad', to)
+    end
+    if not is_whole(d, a, from, tenants) or not is_every_attempt(k, a, first + 2 * accounts, attempts, from, t) then
+        return refuse('bad', from)
+    end
+    if too_deep(a, from, to, tenants) then
+        return refuse('bad', to)
+    end
+    local refusal = accounts_refused(k, a, first, accounts) or move_on_desk(d, from, up_old, up_new)
+    if refusal and (refusal[1] == 'bad' or not force) then
+        return refusal
+    end
+    write(k, a, {})
+    desk_clear(d)
+    for i = 14, first - 1 do
+        rename_tenant(k, a[i], to .. a[i]:sub(#from + 1))
+    end
+    local renamed = {}
+    for i = first, first + 2 * accounts - 2, 2 do
+        renamed['a:' .. a[i]] = 'a:' .. a[i + 1]
+        rename_field(k, 'a:' .. a[i], 'a:' .. a[i + 1])
+        redis.call('SREM', prefix_of(k) .. 'as', a[i])
+        redis.call('SADD', prefix_of(k) .. 'as', a[i + 1])
+    end
+    first = first + 2 * accounts
+    for i = first, first + attempts - 1 do
+        lead_hold(k, a[i], from, to, up_new, renamed)
+    end
+    for i = first + attempts, first + attempts + jobs - 1 do
+        lead_key(k, a[i], from, to)
+    end
 end
 
 -- ---- functions -----------------------------------------------------------------------------------------------

@@ -241,6 +241,48 @@ static void key_note(struct bench *b, const struct fact_submitted *f)
     ck_assert_int_eq(store_body_hash(&f->spec, b->keys[b->keys_count++].hash), 0);
 }
 
+static void key_forget(struct bench *b, const char *name)
+{
+    for (size_t i = 0; i < b->keys_count; i++) {
+        if (strcmp(b->keys[i].name, name) == 0) {
+            free(b->keys[i].name);
+            b->keys[i] = b->keys[--b->keys_count];
+            return;
+        }
+    }
+}
+
+static void key_rename(struct bench *b, uint64_t job, char *name)
+{
+    for (size_t i = 0; i < b->keys_count; i++) {
+        if (b->keys[i].job == job) {
+            free(b->keys[i].name);
+            b->keys[i].name = name;
+            return;
+        }
+    }
+    abort();
+}
+
+/* Keys of unfinished jobs go along with their tenant; an older job's of the same name is gone. */
+static void keys_move(struct bench *b, const struct fact_tenant_moved *m)
+{
+    for (size_t k = 0; k < m->jobs.count; k++) {
+        uint64_t job = ((const struct moved_job *)m->jobs.v)[k].job;
+        for (size_t i = 0; i < b->keys_count; i++) {
+            if (b->keys[i].job == job) {
+                char *old = b->keys[i].name;
+                b->keys[i].name = strdup("");
+                char *moved = ledger_moved_name(old, m->from, m->to);
+                free(old);
+                key_forget(b, moved);
+                key_rename(b, job, moved);
+                break;
+            }
+        }
+    }
+}
+
 /* ---- the walk ---------------------------------------------------------------------------------------------- */
 
 /* Calls that must change nothing, whatever they carry. */
@@ -290,6 +332,8 @@ static void one(struct bench *b, const struct fact *fact)
         ops_admitted(&b->w, fact);
         if (fact->kind == FACT_JOB_SUBMITTED) {
             key_note(b, &fact->submitted);
+        } else if (fact->kind == FACT_TENANT_MOVED) {
+            keys_move(b, &fact->tenant_moved);
         }
     }
 }
