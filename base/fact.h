@@ -174,7 +174,7 @@ struct fact_tenant_moved {
     uint64_t version;             /* the policy's after it */
     struct strs tenants;          /* `from` and all below it, by their old paths, parents first */
     struct pairs accounts;        /* of these, of all periods: old name -> new name */
-    struct list attempts;         /* struct attempt_id: live ones */
+    struct list attempts;         /* struct attempt_id: that run there, or hold money on these accounts */
     struct list jobs;             /* struct moved_job: unfinished ones */
 };
 struct moved_job { uint64_t job; };

@@ -259,6 +259,15 @@ static const struct field apply_call_rows[] = {
 };
 const struct fields apply_call_fields = FIELDS_TABLE("params", apply_call, apply_call_rows);
 
+static const struct field move_call_rows[] = {
+    FIELD_ROW(move_call, 1, "from", FIELD_STR, from, .flags = FIELD_REQUIRED, .max = 255, .help = "a tenant's path"),
+    FIELD_ROW(move_call, 2, "to", FIELD_STR, to, .flags = FIELD_REQUIRED, .max = 255,
+              .help = "its new path, which is nobody's yet"),
+    FIELD_ROW(move_call, 3, "dry_run", FIELD_BOOL, dry_run, .help = "only say what would move"),
+    FIELD_ROW(move_call, 4, "if_version", FIELD_U64, if_version, .help = "refused when the policy has another version"),
+};
+const struct fields move_call_fields = FIELDS_TABLE("params", move_call, move_call_rows);
+
 static const struct field apply_reply_rows[] = {
     FIELD_ROW(apply_reply, 1, "version", FIELD_U64, version, ALWAYS),
     FIELD_ROW(apply_reply, 2, "changes", FIELD_STRS, changes, ALWAYS, .max = TENANTS_MAX),
@@ -343,6 +352,7 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_STATUS] = {"system.status", NULL, &status_reply_fields, "how the scheduler is", false},
     [CALL_ARCHIVED] = {"journal.archived", &archived_call_fields, NULL, "the reports have everything up to here", true},
     [CALL_NODE_LOG] = {"node.log", &node_log_call_fields, &log_reply_fields, "a log, by the node that keeps it", true},
+    [CALL_MOVE] = {"admin.move", &move_call_fields, &apply_reply_fields, "move a tenant with all that is in it", true},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };
 

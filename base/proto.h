@@ -140,6 +140,8 @@ struct tenant_row {
 struct tenant_reply { struct list tenants; char *currency; };
 struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };
 struct apply_reply { uint64_t version; struct strs changes; /* "~ acme/etl  budget.limit  400.00 -> 500.00" */ };
+/* A tenant and all below it to another place; answered like admin.apply. */
+struct move_call { char *from, *to; bool dry_run; uint64_t if_version; };
 struct policy_reply { struct policy_file policy; uint64_t version; };
 struct node_row {
     char *node, *state;           /* up, drained, unreachable, lost */
@@ -162,12 +164,12 @@ struct text_reply { char *text; };        /* metrics in Prometheus text format *
 enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
-    CALL_NODE_LOG,
+    CALL_NODE_LOG, CALL_MOVE,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
- * "node.log" */
+ * "node.log" "admin.move" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -221,6 +223,7 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields,
     cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
+    move_call_fields,
     policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
     archived_call_fields, text_reply_fields, attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,

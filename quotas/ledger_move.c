@@ -115,18 +115,29 @@ static bool runs_below(const struct hold *h, const struct node *n)
     return h && is_above(n, h->path[0]);
 }
 
+/* One that ran here before its own tenant went elsewhere holds money here until it is settled. */
+static bool goes_along(const struct hold *h, const struct node *n)
+{
+    bool goes = runs_below(h, n);
+    for (size_t i = 0; h && !goes && i < h->now.accounts_count; i++) {
+        goes = ledger_account_is_below(h->now.accounts[i]->name, n->rule.path);
+    }
+    return goes;
+}
+
 static bool attempts_are_all(const struct ledger *l, const struct fact_tenant_moved *m, const struct node *n)
 {
     const struct attempt_id *ids = m->attempts.v;
-    if (m->attempts.count != n->running) {
-        return false;
+    size_t all = 0, at = 0;
+    for (const struct hold *h; (h = map_each(&l->holds, &at)) != NULL;) {
+        all += goes_along(h, n);
     }
     for (size_t i = 0; i < m->attempts.count; i++) {
-        if (!runs_below(ledger_hold(l, ids[i]), n) || (i > 0 && by_id(&ids[i - 1], &ids[i]) >= 0)) {
+        if (!goes_along(ledger_hold(l, ids[i]), n) || (i > 0 && by_id(&ids[i - 1], &ids[i]) >= 0)) {
             return false;
         }
     }
-    return true;
+    return m->attempts.count == all;
 }
 
 static bool accounts_refused(const struct ledger *l, const struct fact_tenant_moved *m, struct blocker_sink *sink)
@@ -238,8 +249,9 @@ int ledger_fill_move(const struct ledger *l, struct fact_tenant_moved *m)
     }
     at = 0;
     for (const struct hold *h; n && rc == 0 && (h = map_each(&l->holds, &at)) != NULL;) {
-        struct attempt_id *id = runs_below(h, n) ? list_add(&m->attempts, sizeof *id) : NULL;
-        rc = id || !runs_below(h, n) ? 0 : -ENOMEM;
+        bool goes = goes_along(h, n);
+        struct attempt_id *id = goes ? list_add(&m->attempts, sizeof *id) : NULL;
+        rc = id || !goes ? 0 : -ENOMEM;
         if (id) {
             *id = h->id;
         }

@@ -161,6 +161,7 @@ static const struct api_method {
     [CALL_APPLY] = {api_apply, false},    [CALL_POLICY] = {api_policy, false}, [CALL_NODES] = {api_nodes, false},
     [CALL_DRAIN] = {api_drain, false},    [CALL_STATUS] = {api_status, false}, [CALL_ARCHIVED] = {api_archived, true},
     [CALL_METRICS] = {api_metrics, true}, [CALL_NODE_LOG] = {api_node_log, true},
+    [CALL_MOVE] = {api_move, false},
 };
 
 static struct caller caller_of(const struct api *a, const struct rpc_conn *conn)

@@ -86,6 +86,7 @@ void api_node_log(const struct call *c);
 /* api_admin.c */
 void api_tenants(const struct call *c);
 void api_apply(const struct call *c);
+void api_move(const struct call *c);
 void api_policy(const struct call *c);
 void api_nodes(const struct call *c);
 void api_drain(const struct call *c);

@@ -35,6 +35,7 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_NODE_JOINED] = &rule_joined,
     [FACT_NODE_LOST] = &rule_lost,
     [FACT_NODE_DRAINED] = &rule_drained,
+    [FACT_TENANT_MOVED] = &rule_moved,
     [FACT_SNAPSHOT_JOB] = &rule_snapshot_job,
     [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,
 };

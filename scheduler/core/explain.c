@@ -118,7 +118,8 @@ static void borrow_blocker(struct question *q, const struct ledger_blocker *l)
                           l->resource, used, need, lack);
     else
         b->text = text_of("borrow: %s can use %s %s with what it may borrow (%s guaranteed), uses %s, needs %s, "
-                          "short %s", l->where, limit, l->resource, admit_amount(l->resource, guaranteed, own), used, need, lack);
+                          "short %s",
+                          l->where, limit, l->resource, admit_amount(l->resource, guaranteed, own), used, need, lack);
     propose_change(q, root ? text_of("%s guaranteed to %s grows by %s", l->resource, l->where, lack)
                            : text_of("quota.borrow.%s of %s grows by %s", l->resource, l->where, lack));
 }

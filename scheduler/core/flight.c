@@ -66,7 +66,9 @@ void flight_begin(struct core *c, const struct fact *f)
 {
     struct subject s = subject_of(c, f);
     c->plans_in_flight += is_plan(f->kind);
-    c->policy_in_flight += f->kind == FACT_POLICY_SET;
+    c->policy_in_flight += f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED;
+    c->moves_in_flight += f->kind == FACT_TENANT_MOVED;
+    c->facts_in_flight++;
     if (s.task != NULL)
         s.task->in_flight = true;
     if (s.job != NULL) {
@@ -84,8 +86,12 @@ void flight_end(struct core *c, const struct fact *f)
     struct subject s = subject_of(c, f);
     if (is_plan(f->kind) && c->plans_in_flight > 0)
         c->plans_in_flight--;
-    if (f->kind == FACT_POLICY_SET && c->policy_in_flight > 0)
+    if ((f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED) && c->policy_in_flight > 0)
         c->policy_in_flight--;
+    if (f->kind == FACT_TENANT_MOVED && c->moves_in_flight > 0)
+        c->moves_in_flight--;
+    if (c->facts_in_flight > 0)
+        c->facts_in_flight--;
     if (s.task != NULL)
         s.task->in_flight = false;
     if (s.job != NULL && s.job->in_flight > 0) {

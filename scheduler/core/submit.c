@@ -446,6 +446,8 @@ int core_check_submit(struct core *c, const struct submit_call *call, uint32_t u
 {
     *ret = (struct fact){0};
     *quote = (struct submit_reply){0};
+    if (c->moves_in_flight > 0)
+        return CORE_LATER; /* a path may be another one then */
     struct job_spec spec;
     int rc = fields_copy(&job_spec_fields, &call->spec, &spec);
     BUG(rc < 0);

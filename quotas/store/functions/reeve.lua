@@ -840,7 +840,9 @@ local function policy_refusal(k, a, removed, set)
     local leaving, gone, coming = {}, {}, {}
     for i = 10, 8 + 2 * removed, 2 do
         gone[a[i]] = true
-        leaving[a[i + 1]] = (leaving[a[i + 1]] or 0) + 1
+        if tenant_read(k, a[i]) then
+            leaving[a[i + 1]] = (leaving[a[i + 1]] or 0) + 1
+        end
     end
     for i = 10, 8 + 2 * removed, 2 do
         local t = tenant_read(k, a[i])
@@ -990,15 +992,16 @@ local function runs_below(hold, from)
 end
 
 local function is_every_attempt(k, a, first, count, from, t)
-    local seen = {}
+    local seen, running = {}, 0
     for i = first, first + count - 1 do
         local hold = not seen[a[i]] and hold_read(k, a[i])
-        if not hold or not runs_below(hold, from) then
+        if not hold then
             return false
         end
         seen[a[i]] = true
+        running = running + (runs_below(hold, from) and 1 or 0)
     end
-    return count == t[RUNNING]
+    return running == t[RUNNING]
 end
 
 local function accounts_refused(k, a, first, count)
@@ -1160,7 +1163,7 @@ local function rename_tenant(k, old, new)
     rename_field(k, 't:' .. old, 't:' .. new)
 end
 
--- The hold of an attempt: its tenants lead up from the new place, its accounts have their new names.
+-- The hold of an attempt: if it runs there, its tenants lead up from the new place; its accounts have their new names.
 local function lead_hold(k, id, from, to, up_new, renamed)
     local hold = hold_read(k, id)
     local use, path = cmsgpack.unpack(hold.use), {}
@@ -1170,21 +1173,24 @@ local function lead_hold(k, id, from, to, up_new, renamed)
             path[#path + 1] = 't:' .. to .. tenant:sub(#from + 1)
         end
     end
-    for _, above in ipairs(up_new) do
-        path[#path + 1] = 't:' .. above
-    end
-    local after = {tostring(#path), use[2], use[3], use[4]}
-    for _, field in ipairs(path) do
-        after[#after + 1] = field
-    end
-    for i = 5 + tonumber(use[1]), #use do
-        after[#after + 1] = use[i]
+    if #path > 0 then
+        for _, above in ipairs(up_new) do
+            path[#path + 1] = 't:' .. above
+        end
+        local after = {tostring(#path), use[2], use[3], use[4]}
+        for _, field in ipairs(path) do
+            after[#after + 1] = field
+        end
+        for i = 5 + tonumber(use[1]), #use do
+            after[#after + 1] = use[i]
+        end
+        hold.use = cmsgpack.pack(after)
     end
     for i, field in ipairs(hold.accounts) do
         hold.accounts[i] = renamed[field] or field
     end
     redis.call('HSET', k[3], id, hold_text(string.format('%.0f', hold.spent), string.format('%.0f', hold.held),
-                                           cmsgpack.pack(hold.accounts), cmsgpack.pack(after)))
+                                           cmsgpack.pack(hold.accounts), hold.use))
 end
 
 -- The idempotency key of a job belongs to the tenant, wherever it is.

@@ -75,6 +75,21 @@ static void set_policy(struct sim *s)
         broken(s, "policy", s->w.refusal.message);
 }
 
+/* There and back; a policy that is set in between has the old places again, and what is elsewhere stays in use. */
+static void move(struct sim *s)
+{
+    static const char *const places[][2] = {{"acme/etl", "globex/etl"}, {"acme/ml", "globex/a/ml"},
+                                            {"globex/a", "acme/a"},     {"acme", "globex/acme"}};
+    size_t i = (size_t)draw(&s->r, COUNT_OF(places)), back = (size_t)draw(&s->r, 2);
+    struct move_call call = {.from = (char *)(uintptr_t)places[i][back], .to = (char *)(uintptr_t)places[i][1 - back]};
+    struct apply_reply reply;
+    struct fact f;
+    fields_clear(&refusal_fields, &s->w.refusal);
+    if (core_check_move(s->w.core, &call, "root", s->w.now, &f, &reply, &s->w.refusal) == CORE_FACT)
+        world_commit(&s->w, &f);
+    fields_clear(&apply_reply_fields, &reply);
+}
+
 static void submit(struct sim *s)
 {
     struct job_spec spec = world_spec(500 + draw(&s->r, 6) * 500, GIB / 2 + draw(&s->r, 4) * GIB);
@@ -261,7 +276,7 @@ static void step(struct sim *s)
     case 12: hello(s, (size_t)draw(&s->r, NODES)); break;
     case 13: s->silent[draw(&s->r, NODES)] = draw(&s->r, 4) == 0; break;
     case 14: draw(&s->r, 12) == 0 ? reboot(s, (size_t)draw(&s->r, NODES)) : drain(s); break;
-    default: draw(&s->r, 10) == 0 ? set_policy(s) : pass(s); break;
+    default: draw(&s->r, 10) == 0 ? set_policy(s) : draw(&s->r, 4) == 0 ? move(s) : pass(s); break;
     }
 }
 
