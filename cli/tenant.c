@@ -125,7 +125,8 @@ static void print_tenants(struct cli *cli, const struct tenant_reply *r)
     static const struct column before[COLUMNS_BEFORE] = {
         {"TENANT", false, true}, {"CPU", true, false}, {"MEMORY", true, false}};
     static const struct column after[COLUMNS_AFTER] = {
-        {"GUARANTEED", false, false}, {"BORROWED", false, false}, {"RUNNING", true, false}, {"QUEUED", true, false}, {"SPENT", true, true},   {"HELD", true, false},
+        {"GUARANTEED", false, false}, {"BORROWED", false, false}, {"RUNNING", true, false},
+        {"QUEUED", true, false}, {"SPENT", true, true},   {"HELD", true, false},
         {"FREE", true, false},    {"BUDGET", true, false}, {"PERIOD", false, false}};
     const char *names[GENERICS_MAX];
     char heads[GENERICS_MAX][RESOURCE_NAME_MAX + 1];

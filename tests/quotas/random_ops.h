@@ -46,7 +46,7 @@ static inline void ops_guarantee(struct ops_world *w, struct tenant_rule *rule)
     struct quota_rule *q = &rule->quota;
     bool root = strcmp(rule->path, TENANT_ROOT) == 0;
     if (random_below(seed, 2) == 0) {
-        q->guaranteed.cpu_milli = 1000 * random_below(seed, root ? 30 : 10);
+        q->guaranteed.cpu_milli = 1000 * random_below(seed, root ? 60 : 12);
         q->guaranteed.mem_bytes = random_below(seed, 3) ? 0 : random_below(seed, 20) << 26;
     }
     if (random_below(seed, 3) == 0) {
@@ -63,14 +63,14 @@ static inline void ops_guarantee(struct ops_world *w, struct tenant_rule *rule)
             must(counts_set(&q->borrow.generic, "gpu", random_below(seed, 3)));
         }
     }
-    q->submits_per_minute = random_below(seed, 6) ? 0 : 1 + (uint32_t)random_below(seed, 9);
-    q->starts_per_minute = random_below(seed, 6) ? 0 : 1 + (uint32_t)random_below(seed, 5);
+    q->submits_per_minute = random_below(seed, 5) ? 0 : 2 + (uint32_t)random_below(seed, 9);
+    q->starts_per_minute = random_below(seed, 5) ? 0 : 1 + (uint32_t)random_below(seed, 5);
 }
 
 static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
 {
     uint64_t *seed = &w->seed;
-    if (random_below(seed, 2) == 0) {
+    if (random_below(seed, 3) == 0) {
         ops_guarantee(w, rule);
     }
     rule->quota.max.cpu_milli = random_below(seed, 2) ? 1000 * (1 + random_below(seed, 12)) : 0;
@@ -131,7 +131,7 @@ static inline struct fact ops_policy(struct ops_world *w, const struct ledger *l
     if (random_below(&w->seed, 8) == 0) {
         ops_rule(w, fact_tenant(&f, TENANT_ROOT));
     }
-    if (random_below(&w->seed, 2) == 0 && f.policy.removed.count == 0) {
+    if (random_below(&w->seed, 5) == 0 && f.policy.removed.count == 0) {
         struct ops_pick leaving = ops_some_tenant(w, l);
         f = (fact_clear(&f), fact_policy(w->at));
         if (strcmp(leaving.path, TENANT_ROOT) != 0) {
@@ -259,12 +259,15 @@ static inline struct fact ops_cancel(struct ops_world *w, const struct ledger *l
 static inline struct fact ops_next(struct ops_world *w, const struct ledger *l)
 {
     /* Mostly in quick succession, so that rates bite; but periods end, too. */
-    w->at += (int64_t)random_below(&w->seed, random_below(&w->seed, 4) ? 5000000 : (uint64_t)DAY_US / 10);
+    w->at += (int64_t)random_below(&w->seed, random_below(&w->seed, 4) ? 3000000 : (uint64_t)DAY_US / 10);
     uint64_t what = random_below(&w->seed, 100);
+    if (w->live_count == 0 && what >= 50 && what < 92 && random_below(&w->seed, 8) > 0) {
+        what = 20 + random_below(&w->seed, 30); /* what holds nothing can't be renewed or ended: begin something */
+    }
     if (what < 3) {
         return ops_policy(w, l);
     }
-    if (what < 5) {
+    if (what < 5 && random_below(&w->seed, 2) == 0) {
         return ops_move(w, l);
     }
     if (what < 20) {

@@ -140,8 +140,8 @@ START_TEST(what_may_not_go_is_refused_with_the_reason)
     refused("acme", "acme/etl/acme", "state", "acme/etl/acme would lie inside of itself");
     refused("acme", "globex", "state", "globex is there already");
     refused("acme", "nobody/acme", "not_found", "there is no tenant 'nobody'");
-    refused("acme", "Bad Name", "bad_request", "'Bad Name' is not a tenant path; write 1 to 8 names joined by '/', like "
-                                               "acme/etl");
+    refused("acme", "Bad Name", "bad_request",
+            "'Bad Name' is not a tenant path; write 1 to 8 names joined by '/', like acme/etl");
     uint64_t job = submit_as("acme/etl", "k", 2);
     struct move_call call = {.from = (char *)(uintptr_t) "acme", .to = (char *)(uintptr_t) "x", .if_version = 7};
     struct apply_reply reply;
@@ -159,8 +159,8 @@ START_TEST(what_may_not_go_is_refused_with_the_reason)
     ck_assert_int_eq(world_try_submit(&w, "acme/etl", NULL, &spec, &none), CORE_LATER);
     size_t count;
     struct cancel_reply cancel;
-    ck_assert_int_eq(core_check_cancel(w.core, &(struct job_call){.job = job}, "root", w.now, &other, 1, &count, &cancel,
-                                       &w.refusal), CORE_LATER);
+    ck_assert_int_eq(core_check_cancel(w.core, &(struct job_call){.job = job}, "root", w.now, &other, 1, &count,
+                                       &cancel, &w.refusal), CORE_LATER);
     ck_assert_uint_eq(world_decide(&w), 0);
     world_refuse(&w, &f, "bad");
     fields_clear(&apply_reply_fields, &reply);

@@ -1,4 +1,4 @@
-/* What people see of guarantees and rates: refusals, why, the lines of a change; and that decide() comes back in time. */
+/* What people see of guarantees and rates: refusals, why, the lines of a change; decide() comes back in time. */
 #include <check.h>
 
 #include "tests/scheduler/core/world.h"
