@@ -96,6 +96,40 @@ START_TEST(a_cancelled_job_is_stopped)
 }
 END_TEST
 
+/* Through the real store, and through a journal that is read again. */
+START_TEST(a_tenant_moves_with_what_runs_there)
+{
+    uint64_t job = submit("stay", "k1");
+    wait_until_it_runs(job);
+    struct books before = books_of("acme");
+    struct move_call call = {0};
+    struct apply_reply reply = {0};
+    ck_assert_int_eq(str_set(&call.from, "acme"), 0);
+    ck_assert_int_eq(str_set(&call.to, "guild"), 0);
+    ask(CALL_MOVE, &call, &reply, NULL);
+    ck_assert_str_eq(reply.changes.v[0], "~ acme -> guild  tenants 1, jobs 1, running 1");
+    ck_assert_int_eq(books_of("guild").held, before.held);
+    ck_assert_int_eq(redis_books().held, 0); /* acme's: it has no account any more */
+    reeved_end(SIGKILL);
+    reeved_start(NULL);
+    wait_for(job, "running");
+    ck_assert_int_eq(books_of("guild").held, before.held);
+    struct submit_call again = job_call("stay", "k1");
+    struct submit_reply known = {0};
+    ck_assert_int_eq(str_set(&again.tenant, "guild"), 0);
+    ask(CALL_SUBMIT, &again, &known, NULL);
+    ck_assert_uint_eq(known.job, job); /* its key went along */
+    ask(CALL_CANCEL, &(struct job_call){.job = job}, &(struct cancel_reply){0}, NULL);
+    wait_for(job, "cancelled");
+    ck_assert_int_eq(books_of("guild").held, 0);
+    ck_assert_int_eq(books_of("guild").spent, job_cost(job));
+    fields_clear(&submit_call_fields, &again);
+    fields_clear(&submit_reply_fields, &known);
+    fields_clear(&move_call_fields, &call);
+    fields_clear(&apply_reply_fields, &reply);
+}
+END_TEST
+
 START_TEST(a_running_job_outlives_the_scheduler)
 {
     uint64_t job = submit("stay", "k1");
@@ -396,6 +430,7 @@ int main(void)
     tcase_add_test(t, a_silent_log_is_empty_without_its_node);
     tcase_add_test(t, the_same_key_is_the_same_job);
     tcase_add_test(t, a_cancelled_job_is_stopped);
+    tcase_add_test(t, a_tenant_moves_with_what_runs_there);
     tcase_add_loop_test(t, a_running_job_outlives_the_scheduler, 0, 2);
     tcase_add_test(t, a_stopped_store_is_said_so_and_waited_for);
     tcase_add_test(t, strangers_see_and_change_nothing);

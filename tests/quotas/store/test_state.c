@@ -145,7 +145,13 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     struct tenant_rule *acme = fact_tenant(&snapshot[0], "acme");
     acme->budget = (struct budget_rule){.present = true, .limit_micros = 1000, .period = PERIOD_MONTH};
     must(counts_set(&acme->quota.max.generic, "gpu", 4));
-    fact_tenant(&snapshot[0], "acme/ml")->quota.max.cpu_milli = 2000;
+    must(counts_set(&acme->quota.guaranteed.generic, "gpu", 3));
+    acme->quota.guaranteed.cpu_milli = 3000;
+    acme->quota.starts_per_minute = 5;
+    struct tenant_rule *ml = fact_tenant(&snapshot[0], "acme/ml");
+    ml->quota.max.cpu_milli = 2000;
+    ml->quota.guaranteed.cpu_milli = 2000;
+    ml->quota.lend.cpu_milli = measure_of(500);
     ledger_apply(l, &snapshot[0]);
     struct fact submitted = fact_submit(l, AT_NOVEMBER, 1, "acme/ml", "k", 3, 500);
     must(counts_set(&submitted.submitted.spec.resources.generic, "gpu", 2));
@@ -158,6 +164,10 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     /* The same as a snapshot. */
     snapshot[1].kind = FACT_SNAPSHOT_CELL;
     ledger_each_account(l, snapshot_account, &snapshot[1].snapshot_cell.accounts);
+    struct snapshot_rate *rate = list_add(&snapshot[1].snapshot_cell.rates, sizeof *rate);
+    struct rate_view bucket = ledger_rate(l, "acme", true);
+    *rate = (struct snapshot_rate){.starts = true, .parts = bucket.parts, .at_utc_us = bucket.at_utc_us};
+    set_text(&rate->tenant, "acme");
     snapshot[2].kind = FACT_SNAPSHOT_JOB;
     snapshot[2].snapshot_job.submitted = submitted.submitted;
     struct snapshot_task *t = list_add(&snapshot[2].snapshot_job.tasks, sizeof *t);
@@ -177,6 +187,14 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     counter_is(s, "t:acme gpu", STORE_G_USED, 2);
     counter_is(s, "t:acme gpu", STORE_G_LIMIT, 4);
     counter_is(s, "t:/", STORE_T_QUEUED, 2);
+    counter_is(s, "t:acme gpu", STORE_G_SHARE + STORE_S_NOMINAL, 3);
+    counter_is(s, "t:/ gpu", STORE_G_SHARE + STORE_S_TOTAL, 3);
+    counter_is(s, "q:acme/ml", STORE_S_LEND, 500);
+    counter_is(s, "q:acme/ml", STORE_S_HAVE, 2000);
+    counter_is(s, "q:acme", STORE_S_HAVE, 4500); /* of ml's other core one half is lent */
+    counter_is(s, "q:acme", STORE_Q_STARTS + STORE_R_PARTS, 4 * 60000000);
+    counter_is(s, "q:/", STORE_S_TOTAL, 5000);
+    counter_is(s, "t:acme", STORE_T_EXTRA, 1);
     counter_is(s, "t:acme", STORE_T_CHILDREN, 1);
     counter_is(s, "t:acme", STORE_T_BUDGET, 1000);
     counter_is(s, "t:acme/ml", STORE_T_LIMIT_CPU, 2000);
