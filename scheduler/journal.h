@@ -17,7 +17,7 @@
 #define REEVE_SCHEDULER_JOURNAL_H
 
 #include "base/io/loop.h"
-#include "scheduler/journal_record.h"
+#include "base/journal_record.h"
 
 struct journal;
 

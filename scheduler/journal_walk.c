@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 
 struct mapped {
     char name[NUMBERED_NAME_MAX];

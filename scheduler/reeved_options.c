@@ -1,6 +1,6 @@
 #include "scheduler/reeved_options.h"
 
-#include "scheduler/journal_record.h"
+#include "base/journal_record.h"
 
 #define PLACE(member) .offset = offsetof(struct reeved_options, member)
 #define UID_MAX ((uint64_t)UINT32_MAX - 1)

@@ -14,7 +14,7 @@
 
 #include "base/io/fd.h"
 #include "scheduler/journal.h"
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 
 #define CELL "test"
 static char dir[64];

@@ -13,8 +13,8 @@
  * A record can be believed without its history: the chain it was made from stands right before it in the file.
  * Purity: pure.
  */
-#ifndef REEVE_SCHEDULER_JOURNAL_RECORD_H
-#define REEVE_SCHEDULER_JOURNAL_RECORD_H
+#ifndef REEVE_BASE_JOURNAL_RECORD_H
+#define REEVE_BASE_JOURNAL_RECORD_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "scheduler/journal_record.h"
+#include "base/journal_record.h"
 
 #include <errno.h>
 #include <string.h>
