@@ -18,6 +18,8 @@ static const struct option_row rows[] = {
      .help = "the agents' user"},
     {.name = "report-uid", .value = "UID", .kind = OPTION_U32, PLACE(report_uid), .max = UID_MAX,
      .help = "the user of reeve-reportd"},
+    {.name = "archive", .value = "FOLDER", .kind = OPTION_PATH, PLACE(archive),
+     .help = "keep the whole journal: segments that are no longer needed are moved there, not removed"},
     {.name = "debug", .kind = OPTION_FLAG, PLACE(debug), .help = "log more"},
 };
 

@@ -155,42 +155,79 @@ static void write_check(const struct check *check, const char *currency, struct 
              check->report_micros);
 }
 
-static int unavailable(struct problem *problem, const char *why)
+/* Negative: there is no comparison now. */
+static int check_run(struct report *report, struct check *check, struct err *err)
 {
-    problem->retry_after_s = 1;
-    return problem_set(problem, 503, NULL, NULL, "no comparison now: %s", why);
+    struct store_sync *sync;
+    int r = link_get(report->link, &sync, err), read = 0;
+    if (r < 0)
+        return r;
+    for (int i = 0; i < TRIES && read == 0; i++)
+        read = read_store(sync, check, err);
+    if (read == 0)
+        return err_set(err, -EAGAIN, "the ledger moved while it was read");
+    bool broke = read < 0;
+    uint64_t cursor = book_mark(report->book).cursor;
+    if (broke)
+        r = read;
+    else if (check->seq < cursor)
+        r = err_set(err, -EAGAIN, "the store is behind the reports");
+    else if (check->seq - cursor > AHEAD_MAX)
+        r = err_set(err, -EAGAIN, "the reports are %" PRIu64 " entries behind", check->seq - cursor);
+    else
+        r = compare(report, sync, check, &broke, err);
+    if (r < 0 && broke)
+        link_broke(report->link, err);
+    return r;
+}
+
+static void check_fini(struct check *check)
+{
+    store_accounts_clear(&check->accounts);
+    free(check->seen);
 }
 
 int check_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)
 {
     static const char *const names[] = {NULL};
     struct check check = {0};
-    struct store_sync *sync;
     struct err err = {0};
-    bool broke = false;
     if (params_only(ask->params, names, problem) < 0)
         return -EINVAL;
-    if (link_get(report->link, &sync, &err) < 0)
-        return unavailable(problem, err_text(&err));
-    int r = 0;
-    for (int i = 0; i < TRIES && r == 0; i++)
-        r = read_store(sync, &check, &err);
+    int r = check_run(report, &check, &err);
     if (r == 0)
-        return unavailable(problem, "the ledger moved while it was read");
-    broke = r < 0;
-    if (r == 1 && check.seq < book_mark(report->book).cursor)
-        r = err_set(&err, -EAGAIN, "the store is behind the reports");
-    if (r == 1 && check.seq - book_mark(report->book).cursor > AHEAD_MAX)
-        r = err_set(&err, -EAGAIN, "the reports are %" PRIu64 " entries behind",
-                    check.seq - book_mark(report->book).cursor);
-    if (r == 1)
-        r = compare(report, sync, &check, &broke, &err);
-    store_accounts_clear(&check.accounts);
-    free(check.seen);
-    if (r < 0 && broke)
-        link_broke(report->link, &err);
+        write_check(&check, ask->currency, &answer->body);
+    check_fini(&check);
+    if (r == 0)
+        return 0;
+    problem->retry_after_s = 1;
+    return problem_set(problem, 503, NULL, NULL, "no comparison now: %s", err_text(&err));
+}
+
+int check_books(struct report *report, const struct ask *ask, struct check_reply *ret, struct err *err)
+{
+    struct check check = {0};
+    struct check_reply reply = {0};
+    CLEANUP(buf_fini) struct buf text = {0};
+    int r = check_run(report, &check, err);
+    if (r == 0 && check.where[0] != '\0') {
+        buf_addf(&text, "%s: Redis has spent ", check.where);
+        money_text(&text, check.store_micros);
+        buf_add_str(&text, ", the reports have ");
+        money_text(&text, check.report_micros);
+    }
+    if (r == 0) {
+        reply = (struct check_reply){.seq = check.seq, .accounts = check.compared, .total_micros = check.total_micros};
+        r = str_set(&reply.currency, ask->currency);
+        if (r == 0 && text.len > 0)
+            r = str_set(&reply.difference, buf_text(&text));
+        if (r < 0)
+            err_set(err, r, "out of memory");
+    }
+    check_fini(&check);
     if (r < 0)
-        return unavailable(problem, err_text(&err));
-    write_check(&check, ask->currency, &answer->body);
-    return 0;
+        fields_clear(&check_reply_fields, &reply);
+    else
+        *ret = reply;
+    return r;
 }
