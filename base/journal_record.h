@@ -52,4 +52,15 @@ size_t journal_record_get(const uint8_t *at, size_t len, uint8_t chain[SHA256_BY
 /* Is there, at or behind the offset `from`, a whole record whose write began only after `seq` was safe? */
 bool journal_record_proves(const uint8_t *file, size_t len, size_t from, uint64_t seq);
 
+/* ---- for those who must say what is wrong with a file ---- */
+/* By its own length field: is there room for a record at `at`? Its size and the seq that it claims; 0 = it can't be
+ * one. Nothing is verified. */
+size_t journal_record_shape(const uint8_t *at, size_t len, uint64_t *ret_seq);
+/* The first whole record at or behind the offset `from` whose seq is at least `seq`, by the chain that stands before it
+ * in the file: its offset, and the record as journal_record_get() would give it. `len`: there is none. */
+size_t journal_record_next(const uint8_t *file, size_t len, size_t from, uint64_t seq, struct journal_record *ret);
+/* What the chain is behind a record of this shape, made from `chain`, whatever the file says. */
+void journal_record_chain(const uint8_t *at, size_t size, const uint8_t chain[SHA256_BYTES],
+                          uint8_t ret[SHA256_BYTES]);
+
 #endif
