@@ -113,32 +113,6 @@ START_TEST(a_running_job_outlives_the_scheduler)
 }
 END_TEST
 
-/* As often as it takes: what a client with a key does. false: refused. */
-static bool submit_again(const char *key)
-{
-    struct submit_call call = job_call("/bin/true", key);
-    bool acknowledged = false, refused = false;
-    while (!acknowledged && !refused) {
-        struct rpc_client *c = NULL;
-        struct submit_reply reply = {0};
-        struct refusal refusal = {0};
-        if (rpc_client_open(&c, client_socket, NULL) < 0) {
-            poll(NULL, 0, 2); /* nobody listens while it starts again */
-            continue;
-        }
-        int rc = rpc_client_call(c, &client_methods[CALL_SUBMIT], &call, 2000, &reply, &refusal, NULL);
-        acknowledged = rc == 0 && reply.job > 0;
-        refused = rc == 1 && strcmp(refusal.code, "unavailable") != 0;
-        if (rc == 1 && !refused)
-            poll(NULL, 0, 10);
-        fields_clear(&submit_reply_fields, &reply);
-        fields_clear(&refusal_fields, &refusal);
-        rpc_client_close(c);
-    }
-    fields_clear(&submit_call_fields, &call);
-    return acknowledged;
-}
-
 START_TEST(a_stopped_store_is_said_so_and_waited_for)
 {
     char code[64];
