@@ -12,7 +12,8 @@ enum { WORDS = 8 };
 void journal_head_put(struct buf *out, const struct journal_head *h)
 {
     char at[PARSE_TEXT_MAX];
-    buf_addf(out, "reeve-head v=1 cell=%s seq=%" PRIu64 " at=%s chain=", h->cell, h->seq, format_time(h->at_utc_us, at));
+    buf_addf(out, "reeve-head v=1 cell=%s seq=%" PRIu64 " at=%s chain=", h->cell, h->seq,
+             format_time(h->at_utc_us, at));
     hex_put(out, h->chain, sizeof h->chain);
     buf_add_str(out, " key=");
     hex_put(out, h->key, sizeof h->key);

@@ -239,7 +239,8 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
     policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
-    archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields, attempt_state_fields, hello_call_fields, hello_reply_fields,
+    archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
+    attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,
     forget_call_fields;
 

@@ -145,7 +145,7 @@ static void print_text(const struct cli *cli, const struct audit *a, const char 
     buf_addf(&out, " records of cell '%s'", a->cell);
     if (a->records > 0)
         buf_addf(&out, ", seq %" PRIu64 " to %" PRIu64, a->first, a->last);
-    buf_addf(&out, ", chain %s, head %.16s…\n", a->findings_total == 0 ? "intact" : "broken", chain);
+    buf_addf(&out, ", chain %s, head %.16s\n", a->findings_total == 0 ? "intact" : "broken", chain);
     put_heads(a, &out);
     if (a->torn_bytes > 0)
         buf_addf(&out, "%" PRIu64 " bytes behind the last record are none: being written, or what a crash left\n",

@@ -151,7 +151,8 @@ static size_t only_the_chain(struct audit *a, struct audit_at *at, const struct 
     return behind;
 }
 
-/* Behind which seq does the journal end? No later record says so: but what stands there may, as far as it was signed. */
+/* Behind which seq does the journal end? No later record says so: but what stands there may, as far as it was signed.
+ */
 static uint64_t end_of(const struct place *p, uint64_t newest)
 {
     uint64_t end = p->next + MAX(p->count, (size_t)1);

@@ -43,8 +43,8 @@ static int line_take(struct audit *a, const char *path, size_t number, const cha
     if (a->keys_count == 0)
         return 0;
     if (!is_trusted(a, h.head.key)) {
-        audit_find(a, AUDIT_FORGED, h.head.seq, h.head.seq, "%s, line %zu: signed with another key, %s…", path, number,
-                   short_hex(h.head.key, key));
+        audit_find(a, AUDIT_FORGED, h.head.seq, h.head.seq, "%s, line %zu: signed with another key, %s...", path,
+                   number, short_hex(h.head.key, key));
         return 0;
     }
     if (!sign_check(h.head.key, line, signed_len, h.head.sig)) {
@@ -112,9 +112,9 @@ static void differs(struct audit *a, struct audit_at *at, const struct audit_hea
         return;
     at->forked = true;
     audit_find(a, AUDIT_FORKED, at->signed_upto + 1, h->head.seq,
-               "the head signed at %s has %s… at seq %" PRIu64 ", the files have %s…: something between seq %" PRIu64
-               " and there was rewritten", format_time(h->head.at_utc_us, when), short_hex(h->head.chain, was),
-               h->head.seq, short_hex(at->chain, is), at->signed_upto + 1);
+               "the head signed at %s has %s... at seq %" PRIu64 ", the files have %s...: something between seq "
+               "%" PRIu64 " and there was rewritten", format_time(h->head.at_utc_us, when),
+               short_hex(h->head.chain, was), h->head.seq, short_hex(at->chain, is), at->signed_upto + 1);
 }
 
 void audit_heads_meet(struct audit *a, struct audit_at *at, uint64_t seq)

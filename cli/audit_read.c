@@ -98,8 +98,8 @@ static bool file_enter(struct audit *a, struct audit_at *at, const struct audit_
         return false;
     }
     if (h->first_seq != f->number)
-        audit_find(a, AUDIT_SWAPPED, h->first_seq, h->first_seq, "%s begins with seq %" PRIu64 ", whatever its name says",
-                   f->name, h->first_seq);
+        audit_find(a, AUDIT_SWAPPED, h->first_seq, h->first_seq, "%s begins with seq %" PRIu64
+                   ", whatever its name says", f->name, h->first_seq);
     if (!is_first && h->first_seq < at->next) {
         audit_find(a, AUDIT_FORKED, h->first_seq, at->next - 1, "%s begins with seq %" PRIu64
                    ", but the file before has seq up to %" PRIu64, f->name, h->first_seq, at->next - 1);
@@ -110,8 +110,8 @@ static bool file_enter(struct audit *a, struct audit_at *at, const struct audit_
         audit_find(a, AUDIT_DROPPED, at->next, h->first_seq - 1, "%s begins with seq %" PRIu64
                    "; no file has what is before it", f->name, h->first_seq);
     else if (follows && memcmp(h->chain, at->chain, SHA256_BYTES) != 0)
-        audit_find(a, AUDIT_FORKED, h->first_seq, h->first_seq, "%s continues another history than seq %" PRIu64 " is of",
-                   f->name, h->first_seq - 1);
+        audit_find(a, AUDIT_FORKED, h->first_seq, h->first_seq, "%s continues another history than seq %" PRIu64
+                   " is of", f->name, h->first_seq - 1);
     if (is_first)
         at->signed_upto = h->first_seq - 1;
     at->lost = false;

@@ -1,7 +1,7 @@
 /*
  * audit_read - the journal's files read by somebody who trusts nobody: every record of every segment, held against the
- * chain, against its neighbours, and against heads that were signed and, best, kept elsewhere. What is wrong is named by
- * seq, and the reading goes on behind it: one damage doesn't hide the next.
+ * chain, against its neighbours, and against heads that were signed and, best, kept elsewhere. What is wrong is named
+ * by seq, and the reading goes on behind it: one damage doesn't hide the next.
  *
  *   altered     a record (or a file's head) is not what it was: a bit flipped, content replaced
  *   dropped     records are missing between others

@@ -36,8 +36,8 @@ static void print_verify(const struct cli *cli, const struct ledger_report *r)
     buf_addf(&out, "journal   seq %" PRIu64 " to %" PRIu64 "%s, spent ", v->from_seq, v->seq,
              v->from_seq > 1 ? " (what is before them from a snapshot)" : "");
     format_cost(&out, v->total_micros, v->currency);
-    buf_addf(&out, "\nRedis     %" PRIu64 " accounts, %" PRIu64 " tenants, %" PRIu64 " holds%s\n", v->accounts, v->tenants,
-             v->holds, v->differences_total == 0 ? ": the same" : "");
+    buf_addf(&out, "\nRedis     %" PRIu64 " accounts, %" PRIu64 " tenants, %" PRIu64 " holds%s\n", v->accounts,
+             v->tenants, v->holds, v->differences_total == 0 ? ": the same" : "");
     buf_addf(&out, "reports   up to seq %" PRIu64 ", spent ", r->reports.seq);
     format_cost(&out, r->reports.total_micros, r->reports.currency);
     buf_addf(&out, "%s\n", r->reports.difference == NULL ? ": the same" : "");

@@ -40,7 +40,8 @@ static int tail_cut(int fd)
 
 static int file_open(struct heads *h, struct err *err)
 {
-    h->file = openat(journal_folder(h->journal), HEADS_FILE, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    h->file = openat(journal_folder(h->journal), HEADS_FILE, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+                     0600);
     int rc = h->file < 0 ? -errno : tail_cut(h->file);
     if (rc == 0 && fsync(journal_folder(h->journal)) != 0)
         rc = -errno;

@@ -121,8 +121,9 @@ int journal_archive_folder(const struct journal *j)
 
 static struct journal_walk walk_of(const struct journal *j, uint64_t from_seq, journal_fn fn, void *arg)
 {
-    return (struct journal_walk){.folder = j->folder, .archive = -1, .path = j->path, .cell = j->cell, .segments = j->segments,
-                                 .count = j->segment_count, .from_seq = from_seq, .fn = fn, .arg = arg};
+    return (struct journal_walk){.folder = j->folder, .archive = -1, .path = j->path, .cell = j->cell,
+                                 .segments = j->segments, .count = j->segment_count, .from_seq = from_seq, .fn = fn,
+                                 .arg = arg};
 }
 
 int journal_read(struct journal *j, const struct journal_point *from, journal_fn fn, void *arg, struct err *err)

@@ -94,7 +94,8 @@ static int key_read(int folder, const char *name, EVP_PKEY **ret, struct err *er
     if (fd < 0 || fstat(fd, &st) != 0)
         return err_set(err, -errno, "open '%s': %s", name, strerror(errno));
     if ((st.st_mode & 077) != 0)
-        return err_set(err, -EBADMSG, "'%s' may be read by others than its owner: chmod 600 it, or make a new one", name);
+        return err_set(err, -EBADMSG, "'%s' may be read by others than its owner: chmod 600 it, or make a new one",
+                       name);
     ssize_t len = fd_read_full(fd, text, sizeof text);
     CLEANUP(bio_p) BIO *pem = len > 0 ? BIO_new_mem_buf(text, (int)len) : NULL;
     EVP_PKEY *key = pem == NULL ? NULL : PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL);

@@ -19,7 +19,8 @@ struct sign_key;
 int sign_key_open(struct sign_key **ret, int folder, const char *name, struct err *err) MUST_USE;
 void sign_key_free(struct sign_key *k); /* NULL is fine */
 const uint8_t *sign_key_public(const struct sign_key *k); /* SIGN_KEY_BYTES */
-int sign_make(const struct sign_key *k, const void *bytes, size_t len, uint8_t ret[SIGN_BYTES], struct err *err) MUST_USE;
+int sign_make(const struct sign_key *k, const void *bytes, size_t len, uint8_t ret[SIGN_BYTES],
+              struct err *err) MUST_USE;
 
 /* The public key in a PEM file. -ENOENT, -EBADMSG. */
 int sign_public_read(const char *path, uint8_t ret[SIGN_KEY_BYTES], struct err *err) MUST_USE;

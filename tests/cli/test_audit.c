@@ -277,7 +277,7 @@ START_TEST(every_cut_end_is_named)
 }
 END_TEST
 
-/* From one record on the history is another one, soundly chained to its end, as somebody with the files could make it. */
+/* From one record on the history is another one, soundly chained to its end: whoever has the files can make it. */
 static void forge_from(uint64_t from)
 {
     uint8_t chain[SHA256_BYTES] = {0};
@@ -312,7 +312,7 @@ START_TEST(a_history_made_anew_is_named_by_the_heads)
                       first_text(&a));
         ck_assert_uint_eq(a.findings_total, 1);
         ck_assert_uint_eq(a.heads_matched, (from - 1) / PER_FILE);
-        ck_assert_uint_eq(blind.findings_total, 0); /* the chain alone says nothing: that is why heads are kept elsewhere */
+        ck_assert_uint_eq(blind.findings_total, 0); /* the chain alone says nothing: that is why there are heads */
         audit_fini(&a);
         audit_fini(&blind);
     }

@@ -317,7 +317,10 @@ END_TEST
 int main(void)
 {
     const char *wanted = getenv("REEVE_CRASH_POINTS");
-    points = wanted != NULL ? atoi(wanted) : POINTS;
+    uint64_t many = POINTS;
+    if (wanted != NULL && parse_u64(wanted, 1, 2000, &many, NULL) < 0)
+        return 2;
+    points = (int)many;
     Suite *suite = suite_create("crash");
     TCase *t = tcase_create("crash");
     tcase_add_checked_fixture(t, set_up, tear_down);
