@@ -20,7 +20,7 @@ struct files {
 };
 struct audit_options {
     struct files heads, keys;
-    const char *archive;
+    const char *archive, *against;
 };
 
 static int file_note(struct files *f, const char *value, struct err *err)
@@ -48,6 +48,8 @@ static const struct option_row rows[] = {
      .help = "a public key that is trusted; else the one beside the journal"},
     {.name = "archive", .kind = OPTION_PATH, .value = "FOLDER", .offset = offsetof(struct audit_options, archive),
      .help = "older segments; else 'archive' beside the journal"},
+    {.name = "against", .kind = OPTION_PATH, .value = "FOLDER", .offset = offsetof(struct audit_options, against),
+     .help = "a copy of the journal that was kept elsewhere: names the first record that differs"},
 };
 const struct option_set audit_options = OPTION_SET(rows);
 
@@ -128,7 +130,7 @@ static void put_heads(const struct audit *a, struct buf *out)
     buf_add_str(out, "\n");
 }
 
-static void print_text(const struct cli *cli, const struct audit *a, const char *chain)
+static void print_text(const struct cli *cli, const struct audit *a, const char *chain, uint64_t upto)
 {
     struct buf out = {0};
     const struct audit_finding *f = a->findings.v;
@@ -147,6 +149,8 @@ static void print_text(const struct cli *cli, const struct audit *a, const char 
         buf_addf(&out, ", seq %" PRIu64 " to %" PRIu64, a->first, a->last);
     buf_addf(&out, ", chain %s, head %.16s\n", a->findings_total == 0 ? "intact" : "broken", chain);
     put_heads(a, &out);
+    if (upto > 0)
+        buf_addf(&out, "compared with the copy up to seq %" PRIu64 "\n", upto);
     if (a->torn_bytes > 0)
         buf_addf(&out, "%" PRIu64 " bytes behind the last record are none: being written, or what a crash left\n",
                  a->torn_bytes);
@@ -196,6 +200,7 @@ static int verify(struct cli *cli, const struct audit_options *o, const char *fo
     char own[PATH_BYTES], archive[PATH_BYTES];
     struct audit a = {.folder = folder, .archive = o->archive};
     struct err err = {0};
+    uint64_t upto = 0;
     if (folder == NULL) {
         const char *dir = cli->dir != NULL ? cli->dir : getenv("REEVE_DIR");
         snprintf(own, sizeof own, "%s/scheduler/journal", dir != NULL ? dir : CLI_DIR_DEFAULT);
@@ -208,13 +213,15 @@ static int verify(struct cli *cli, const struct audit_options *o, const char *fo
         rc = heads_read(&a, o, &err);
     if (rc == 0)
         rc = audit_read(&a, &err);
+    if (rc == 0 && o->against != NULL)
+        rc = audit_against(&a, o->against, &upto, &err);
     if (rc == 0) {
         struct buf chain = {0};
         hex_put(&chain, a.chain, sizeof a.chain);
         if (cli->json)
             print_json(&a, buf_text(&chain));
         else
-            print_text(cli, &a, buf_text(&chain));
+            print_text(cli, &a, buf_text(&chain), upto);
         buf_fini(&chain);
     }
     int code = rc < 0 ? cli_unreachable(cli, &err) : a.findings_total == 0 ? CLI_DONE : CLI_REFUSED;

@@ -4,6 +4,7 @@
  *   audit_read.c     segments in order, records of a segment
  *   audit_damage.c   what is wrong where a record should be
  *   audit_heads.c    signed heads
+ *   audit_against.c  a copy beside it
  */
 #ifndef REEVE_CLI_AUDIT_INNER_H
 #define REEVE_CLI_AUDIT_INNER_H

@@ -79,6 +79,8 @@ static size_t record_take(struct audit *a, struct audit_at *at, const struct aud
     a->records++;
     memcpy(a->chain, at->chain, sizeof a->chain);
     audit_heads_meet(a, at, r.seq);
+    if (a->on_record != NULL)
+        a->on_record(a->arg, r.seq, at->chain);
     at->next = r.seq + 1;
     return size;
 }

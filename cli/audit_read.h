@@ -49,6 +49,8 @@ struct audit {
     uint8_t keys[AUDIT_KEYS_MAX][SIGN_KEY_BYTES];
     size_t keys_count;            /* 0 = signatures can't be checked: heads are not used */
     struct list heads;            /* struct audit_head; audit_heads_add() fills it */
+    void (*on_record)(void *arg, uint64_t seq, const uint8_t chain[SHA256_BYTES]); /* NULL: nobody asks */
+    void *arg;
     /* what was found */
     char cell[JOURNAL_CELL_MAX + 1];
     uint64_t first, last;         /* seqs; 0 = no record */
@@ -65,6 +67,11 @@ int audit_heads_add(struct audit *a, const char *path, bool elsewhere, struct er
 /* All of it. 0 also when findings were made. -ENOENT: there is no segment. */
 int audit_read(struct audit *a, struct err *err) MUST_USE;
 void audit_fini(struct audit *a);
+
+/* Holds this journal against a copy of it that was kept elsewhere, a folder with segments: the first record that is
+ * another one there is a finding, and so is what only the copy still has. What is wrong with the copy itself is not said
+ * (audit_read() it). Both are read once, and where they part a second time. *ret_upto: as far as both reach. */
+int audit_against(struct audit *a, const char *copy, uint64_t *ret_upto, struct err *err) MUST_USE;
 
 /* Notes a finding. */
 void audit_find(struct audit *a, enum audit_kind kind, uint64_t first, uint64_t last, const char *format, ...)

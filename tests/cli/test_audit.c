@@ -319,6 +319,40 @@ START_TEST(a_history_made_anew_is_named_by_the_heads)
 }
 END_TEST
 
+/* With a copy beside it, exactly the record is named from which on history is another. */
+START_TEST(a_copy_names_the_record_where_history_parts)
+{
+    char path[160];
+    struct err err = {0};
+    ck_assert_int_eq(dir_make(archive_dir, 0700, NULL), 0); /* serves as the copy here */
+    for (size_t i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "%s%s", archive_dir, strrchr(original[i].path, '/'));
+        put(path, original[i].bytes.data, original[i].bytes.len);
+    }
+    for (uint64_t from = 1; from <= LAST; from++) {
+        uint64_t upto = 0;
+        forge_from(from);
+        struct audit a = {.folder = journal_dir};
+        ck_assert_int_eq(audit_read(&a, NULL), 0);
+        ck_assert_uint_eq(a.findings_total, 0);
+        ck_assert_msg(audit_against(&a, archive_dir, &upto, &err) == 0, "%s", err_text(&err));
+        ck_assert_msg(named(&a, BIT(AUDIT_FORKED), from, 1), "from seq %zu: %s", (size_t)from, first_text(&a));
+        ck_assert_uint_eq(upto, LAST);
+        audit_fini(&a);
+    }
+    for (size_t i = 0; i < FILES; i++)
+        restore(i);
+    ck_assert_int_eq(unlink(original[2].path), 0);
+    struct audit a = {.folder = journal_dir};
+    uint64_t upto = 0;
+    ck_assert_int_eq(audit_read(&a, NULL), 0);
+    ck_assert_int_eq(audit_against(&a, archive_dir, &upto, &err), 0);
+    ck_assert_msg(named(&a, BIT(AUDIT_TRUNCATED), 13, PER_FILE), "%s", first_text(&a));
+    ck_assert_int_eq(audit_against(&a, scratch.dir, &upto, &err), -ENOENT);
+    audit_fini(&a);
+}
+END_TEST
+
 START_TEST(two_damages_are_two_findings)
 {
     struct original *o = &original[0];
@@ -465,6 +499,7 @@ int main(void)
     tcase_add_test(t, a_record_put_in_twice_is_named);
     tcase_add_loop_test(t, every_cut_end_is_named, 0, FILES);
     tcase_add_test(t, a_history_made_anew_is_named_by_the_heads);
+    tcase_add_test(t, a_copy_names_the_record_where_history_parts);
     tcase_add_test(t, two_damages_are_two_findings);
     tcase_add_test(t, missing_renamed_and_doubled_files_are_named);
     tcase_add_test(t, the_archive_is_a_part_of_it);
