@@ -68,9 +68,9 @@ int audit_heads_add(struct audit *a, const char *path, bool elsewhere, struct er
 int audit_read(struct audit *a, struct err *err) MUST_USE;
 void audit_fini(struct audit *a);
 
-/* Holds this journal against a copy of it that was kept elsewhere, a folder with segments: the first record that is
- * another one there is a finding, and so is what only the copy still has. What is wrong with the copy itself is not said
- * (audit_read() it). Both are read once, and where they part a second time. *ret_upto: as far as both reach. */
+/* Holds this journal, which was read, against a copy of it that was kept elsewhere, a folder with segments: the first
+ * record that is another one there is a finding, and so is what only the copy still has. What is wrong with the copy
+ * itself is not said (audit_read() it). *ret_upto: as far as both reach. */
 int audit_against(struct audit *a, const char *copy, uint64_t *ret_upto, struct err *err) MUST_USE;
 
 /* Notes a finding. */
