@@ -32,7 +32,7 @@ const struct command commands[] = {
      "admin diff tenants.yaml", &admin_options, cmd_admin},
     {"audit", "audit verify [OPTION]... [FOLDER] | audit head",
      "was the journal altered, by its chain and signed heads; a signed head to be kept elsewhere",
-     "audit verify --heads /mnt/elsewhere/heads", &audit_options, cmd_audit},
+     "audit verify --heads elsewhere", &audit_options, cmd_audit},
     {"ledger", "ledger verify", "recount everything from the journal: does it equal Redis and the reports",
      "ledger verify", &ledger_options, cmd_ledger},
     {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},
