@@ -329,6 +329,34 @@ static const struct field archived_rows[] = {
 };
 const struct fields archived_call_fields = FIELDS_TABLE("params", archived_call, archived_rows);
 
+static const struct field head_rows[] = {
+    FIELD_ROW(head_reply, 1, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(head_reply, 2, "line", FIELD_STR, line),
+};
+const struct fields head_reply_fields = FIELDS_TABLE("result", head_reply, head_rows);
+
+static const struct field verify_rows[] = {
+    FIELD_ROW(verify_reply, 1, "from_seq", FIELD_U64, from_seq, ALWAYS),
+    FIELD_ROW(verify_reply, 2, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(verify_reply, 3, "accounts", FIELD_U64, accounts, ALWAYS),
+    FIELD_ROW(verify_reply, 4, "tenants", FIELD_U64, tenants, ALWAYS),
+    FIELD_ROW(verify_reply, 5, "holds", FIELD_U64, holds, ALWAYS),
+    FIELD_ROW(verify_reply, 6, "total", FIELD_MONEY, total_micros, ALWAYS),
+    FIELD_ROW(verify_reply, 7, "currency", FIELD_STR, currency),
+    FIELD_ROW(verify_reply, 8, "differences", FIELD_STRS, differences, ALWAYS, .max = VERIFY_DIFFERENCES_MAX),
+    FIELD_ROW(verify_reply, 9, "differences_total", FIELD_U64, differences_total, ALWAYS),
+};
+const struct fields verify_reply_fields = FIELDS_TABLE("result", verify_reply, verify_rows);
+
+static const struct field check_rows[] = {
+    FIELD_ROW(check_reply, 1, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(check_reply, 2, "accounts", FIELD_U64, accounts, ALWAYS),
+    FIELD_ROW(check_reply, 3, "total", FIELD_MONEY, total_micros, ALWAYS),
+    FIELD_ROW(check_reply, 4, "currency", FIELD_STR, currency),
+    FIELD_ROW(check_reply, 5, "difference", FIELD_STR, difference),
+};
+const struct fields check_reply_fields = FIELDS_TABLE("result", check_reply, check_rows);
+
 static const struct field text_rows[] = {
     FIELD_ROW(text_reply, 1, "text", FIELD_STR, text, .flags = FIELD_ESCAPED, .max = 4 << 20),
 };
@@ -353,6 +381,8 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_ARCHIVED] = {"journal.archived", &archived_call_fields, NULL, "the reports have everything up to here", true},
     [CALL_NODE_LOG] = {"node.log", &node_log_call_fields, &log_reply_fields, "a log, by the node that keeps it", true},
     [CALL_MOVE] = {"admin.move", &move_call_fields, &apply_reply_fields, "move a tenant with all that is in it", true},
+    [CALL_HEAD] = {"journal.head", NULL, &head_reply_fields, "what the journal's file says, signed", true},
+    [CALL_VERIFY] = {"ledger.verify", NULL, &verify_reply_fields, "recount everything from the journal", true},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };
 
@@ -456,4 +486,5 @@ const struct method report_methods[REPORT_METHOD_COUNT] = {
     [REPORT_SHOW] = {"history.show", &job_call_fields, &job_view_fields, "one job with all its attempts", false},
     [REPORT_STATUS] = {"report.status", NULL, &text_reply_fields, "how far the reports are", false},
     [REPORT_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote that reeved forgot", false},
+    [REPORT_CHECK] = {"ledger.check", NULL, &check_reply_fields, "the rows of all charges beside Redis", true},
 };

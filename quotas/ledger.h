@@ -108,6 +108,9 @@ void ledger_each_tenant(const struct ledger *l, bool (*fn)(const struct tenant_r
 struct account_view { const char *name; int64_t limit_micros, spent_micros, held_micros; };
 bool ledger_account(const struct ledger *l, const char *name, struct account_view *ret);
 void ledger_each_account(const struct ledger *l, bool (*fn)(const struct account_view *view, void *arg), void *arg);
+struct hold_view { struct attempt_id id; int64_t spent_micros, held_micros; };
+bool ledger_hold_of(const struct ledger *l, struct attempt_id id, struct hold_view *ret);
+size_t ledger_holds_count(const struct ledger *l);
 /* Free money along the accounts: the smallest free, INT64_MAX when none has a limit. */
 int64_t ledger_free_along(const struct ledger *l, const struct strs *accounts);
 /* leaf, …, "/" into ret (caller owns). false: no such tenant. */

@@ -201,6 +201,7 @@ void api_metrics(const struct call *c)
                                .refusals_total = a->refusals_total, .calls_total = a->calls_total};
     turn_stats(a->turn, &in.turn);
     in.ready = in.turn.state == TURN_READY;
+    in.signed_seq = heads_seq(a->audit.heads);
     core_stats(a->core, &in.core);
     agents_stats(a->setup.agents, &in.agents);
     struct buf text = {0};
