@@ -69,6 +69,7 @@ void flight_begin(struct core *c, const struct fact *f)
     c->policy_in_flight += f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED;
     c->moves_in_flight += f->kind == FACT_TENANT_MOVED;
     c->facts_in_flight++;
+    c->period_in_flight |= f->kind == FACT_PERIOD_CLOSED;
     if (s.task != NULL)
         s.task->in_flight = true;
     if (s.job != NULL) {
@@ -92,6 +93,8 @@ void flight_end(struct core *c, const struct fact *f)
         c->moves_in_flight--;
     if (c->facts_in_flight > 0)
         c->facts_in_flight--;
+    if (f->kind == FACT_PERIOD_CLOSED)
+        c->period_in_flight = false;
     if (s.task != NULL)
         s.task->in_flight = false;
     if (s.job != NULL && s.job->in_flight > 0) {
