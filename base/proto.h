@@ -46,6 +46,7 @@ struct submit_reply {
     uint32_t tasks;
     int64_t quote_micros;         /* expected: up to the time limit, or one slice when there is none */
     int64_t quote_max_micros;     /* with every retry used; -1 = no upper bound (no limit, no budget) */
+    int64_t quote_until_utc_us;   /* until then no change of prices can make it dearer */
     char *currency;
     char *would_start;            /* "now", or the first blocker in one line */
 };
@@ -189,7 +190,12 @@ struct hello_call {
 };
 struct hello_reply { uint64_t term; uint32_t beat_ms; }; /* then reeved sends run/paid/stop/forget for each attempt */
 struct beat_call { uint64_t boot_us; struct list attempts; /* struct attempt_beat */ };
-struct attempt_beat { struct attempt_id id; struct usage usage; uint64_t run_us; };
+struct attempt_beat {
+    struct attempt_id id;
+    struct usage usage;
+    uint64_t run_us;
+    uint64_t used_at_us;          /* run time at which usage was read; 0 = now */
+};
 struct beat_reply { uint64_t term; };     /* its arrival renews the leases of all attempts, from the time of sending */
 
 enum agent_call { AGENT_HELLO, AGENT_BEAT, AGENT_STATE, AGENT_CALL_COUNT };

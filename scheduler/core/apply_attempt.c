@@ -62,6 +62,10 @@ void attempt_finish(struct core *c, struct task *t)
     t->job->live--;
     core_clear_strs(&t->accounts);
     charges_clear(&t->charges);
+    marks_clear(&t->marks);
+    t->use = (struct use_point){0};
+    t->uncounted_us = 0;
+    t->price_class = NULL;
     t->placed_utc_us = t->started_utc_us = 0;
     t->spent_micros = t->hold_micros = 0;
     t->settled_us = t->paid_us = 0;
@@ -144,6 +148,7 @@ static void placed_apply(struct core *c, const struct fact *f)
     t->hold_micros = p->hold_micros;
     t->paid_us = p->paid_us;
     t->price_version = p->price_version;
+    t->price_class = p->price_class != NULL ? core_intern(c, p->price_class) : NULL;
     core_copy_strs(&p->accounts, &t->accounts);
     attempt_begin(c, t, node_find(c, p->node));
     free(j->refused);
@@ -197,6 +202,7 @@ static void renewed_apply(struct core *c, const struct fact *f)
     core_clear_strs(&t->accounts);
     core_copy_strs(&r->accounts, &t->accounts);
     charges_join(&t->charges, &r->charges);
+    marks_set(&t->marks, &r->marks);
     free(t->refused);
     t->refused = NULL;
     t->job->change++;

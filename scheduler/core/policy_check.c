@@ -13,16 +13,6 @@ static const struct tenant_rule *rule_at(const struct list *l, size_t i)
     return &((const struct tenant_rule *)l->v)[i];
 }
 
-static bool counts_equal(const struct counts *a, const struct counts *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->v[i].name, b->v[i].name) != 0 || a->v[i].value != b->v[i].value)
-            return false;
-    return true;
-}
-
 static bool strs_equal(const struct strs *a, const struct strs *b)
 {
     if (a->count != b->count)
@@ -51,7 +41,9 @@ static bool money_was_spent(const struct core *c)
 
 static bool same_price(const struct price_version *a, const struct price_version *b)
 {
-    return a->from_utc_us == b->from_utc_us && counts_equal(&a->per_hour, &b->per_hour);
+    struct price_version as_b = *a; /* borrows */
+    as_b.version = b->version;
+    return fields_equal(&price_version_fields, &as_b, b);
 }
 
 static const struct price_version *same_price_in(const struct list *l, const struct price_version *v)
@@ -62,7 +54,8 @@ static const struct price_version *same_price_in(const struct list *l, const str
     return NULL;
 }
 
-/* Once something was charged, what the past costs is fixed: only versions that begin later can come and go. */
+/* Once something was charged, what the past costs is fixed, and for as long as a quote is valid what comes, too: only
+ * versions that begin later can come and go. */
 static bool past_stays(const struct list *from, const struct list *in, int64_t utc_us)
 {
     for (size_t i = 0; i < from->count; i++)
@@ -77,9 +70,11 @@ static bool change_prices(const struct core *c, const struct list *wanted, int64
     const struct list *now = price_book_versions(c->prices);
     if (past_stays(now, wanted, INT64_MAX) && past_stays(wanted, now, INT64_MAX))
         return true;
-    if (money_was_spent(c) && !(past_stays(now, wanted, utc_us) && past_stays(wanted, now, utc_us))) {
-        refusal_from(refusal, "state", "prices", "add a version with a later `from`",
-                     "prices that are in force already can't change once something was charged");
+    int64_t fixed_utc_us = utc_us + QUOTE_VALID_US;
+    if (money_was_spent(c) && !(past_stays(now, wanted, fixed_utc_us) && past_stays(wanted, now, fixed_utc_us))) {
+        refusal_from(refusal, "state", "prices", "add a version whose `from` is more than a minute away",
+                     "prices that are in force already, or within the minute that quotes are valid, can't change once "
+                     "something was charged");
         return false;
     }
     uint32_t highest = 0;

@@ -144,6 +144,8 @@ static void add_task(const struct task *t, struct list *to)
         .avoid = t->avoid != NULL ? core_text(t->avoid->name) : NULL,
     };
     core_copy_strs(&t->accounts, &s->accounts);
+    s->price_class = core_text(t->price_class);
+    marks_set(&s->marks, &t->marks);
 }
 
 static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void *arg)
@@ -261,6 +263,8 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);
     core_copy_strs(&s->accounts, &t->accounts);
+    t->price_class = s->price_class != NULL ? core_intern(c, s->price_class) : NULL;
+    marks_set(&t->marks, &s->marks);
     if (task_state_is_live(t->state)) {
         attempt_begin(c, t, node_find(c, s->node));
         attempt_plan_renewal(c, t);
