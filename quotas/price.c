@@ -115,7 +115,7 @@ static uint64_t amount_under(const struct price_version *version, const struct m
 {
     *ret_by = version && m->has_use ? price_by(version, m->name) : PRICE_BY_REQUEST;
     if (*ret_by == PRICE_BY_USE) {
-        return MIN(m->used, m->amount); /* a moment's burst costs no more than what was asked for */
+        return MIN(m->used, m->amount); /* a moment's burst beyond what was asked for comes with later lines */
     }
     return *ret_by == PRICE_BY_GREATER ? MAX(m->amount, m->used) : m->amount;
 }
@@ -298,15 +298,29 @@ int price_charges(const struct price_book *book, const struct meter *meter, cons
     return rc;
 }
 
-/* How much of the node's counter is charged once to_us is. Where that can't be told, what it stands at now is taken as
- * charged: that time was charged by request, and nothing of it comes twice. */
-static struct measure charged_at(const struct meter *meter, const struct use_point *use, const struct metered *m,
-                                 uint64_t to_us)
+/* How much of the node's counter is charged once to_us is: where it is charged by use, what the lines say, so that the
+ * rest comes with the next ones. Where it can't be told, what the counter stands at now is taken as charged: that time was
+ * charged by request, and nothing of it comes twice. */
+static struct measure charged_at(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                                 const struct metered *m, uint64_t to_us)
 {
+    if (to_us <= meter->settled_us) {
+        return charged_of(meter);
+    }
     if (!m->has_use) {
         return counter_of(use);
     }
-    return measure_of(measured(charged_of(meter)) + m->used * (to_us - meter->settled_us));
+    uint64_t charged = measured(charged_of(meter)); /* grows to no more than the counter */
+    struct segment s = segment_at(book, meter, meter->settled_us);
+    for (; s.from_us < to_us; s = segment_at(book, meter, s.to_us)) {
+        uint32_t by;
+        uint64_t amount = amount_under(s.version, m, &by);
+        charged += (by == PRICE_BY_USE ? amount : m->used) * (MIN(s.to_us, to_us) - s.from_us);
+        if (s.to_us >= to_us) {
+            break;
+        }
+    }
+    return measure_of(charged);
 }
 
 static int mark_add(const struct price_book *book, const struct meter *meter, const struct use_point *use,
@@ -326,7 +340,7 @@ static int mark_add(const struct price_book *book, const struct meter *meter, co
         mark->rest = (int64_t)(sum.parts % m->unit);
     }
     if (strcmp(m->name, "cpu") == 0) {
-        mark->used = charged_at(meter, use, m, to_us);
+        mark->used = charged_at(book, meter, use, m, to_us);
     }
     return str_set(&mark->resource, m->name);
 }
