@@ -258,6 +258,8 @@ static const struct field apply_call_rows[] = {
     FIELD_ROW(apply_call, 2, "dry_run", FIELD_BOOL, dry_run, .help = "only say what would change"),
     FIELD_ROW(apply_call, 3, "if_version", FIELD_U64, if_version,
               .help = "refuse unless the policy still has this version"),
+    FIELD_ROW(apply_call, 4, "past_prices", FIELD_BOOL, past_prices,
+              .help = "prices in force may change, too: what was charged stays until it is re-rated"),
 };
 const struct fields apply_call_fields = FIELDS_TABLE("params", apply_call, apply_call_rows);
 

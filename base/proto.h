@@ -139,7 +139,12 @@ struct tenant_row {
     struct resources borrowed;    /* of what it uses: beyond what it and those below it have of their own */
 };
 struct tenant_reply { struct list tenants; char *currency; };
-struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };
+struct apply_call {
+    struct policy_file policy;
+    bool dry_run;
+    uint64_t if_version;          /* 0 = any */
+    bool past_prices;             /* prices in force may change too: what was charged stays until it is re-rated */
+};
 struct apply_reply { uint64_t version; struct strs changes; /* "~ acme/etl  budget.limit  400.00 -> 500.00" */ };
 /* A tenant and all below it to another place; answered like admin.apply. */
 struct move_call { char *from, *to; bool dry_run; uint64_t if_version; };

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "quotas/money.h"
-
 #define US_PER_HOUR UINT64_C(3600000000)
 
 /* ---- stretches of run time --------------------------------------------------------------------------------- */
@@ -44,23 +42,30 @@ struct metered {
     uint64_t used;   /* on average */
 };
 
+static struct metered metered_of(const char *name, uint64_t amount)
+{
+    money_wide unit = US_PER_HOUR;
+    if (strcmp(name, "cpu") == 0) {
+        unit *= 1000;
+    } else if (strcmp(name, "memory") == 0 || strcmp(name, "scratch") == 0) {
+        unit *= 1 << 30;
+    }
+    return (struct metered){.name = name, .amount = amount, .unit = unit};
+}
+
 static bool metered_at(const struct resources *held, size_t index, struct metered *ret)
 {
-    const struct metered fixed[] = {
-        {.name = "cpu", .amount = held->cpu_milli, .unit = (money_wide)1000 * US_PER_HOUR},
-        {.name = "memory", .amount = held->mem_bytes, .unit = (money_wide)(1 << 30) * US_PER_HOUR},
-        {.name = "scratch", .amount = held->scratch_bytes, .unit = (money_wide)(1 << 30) * US_PER_HOUR},
-    };
-    if (index < COUNT_OF(fixed)) {
-        *ret = fixed[index];
-        return true;
+    switch (index) {
+    case 0: *ret = metered_of("cpu", held->cpu_milli); return true;
+    case 1: *ret = metered_of("memory", held->mem_bytes); return true;
+    case 2: *ret = metered_of("scratch", held->scratch_bytes); return true;
+    default: break;
     }
-    index -= COUNT_OF(fixed);
+    index -= 3;
     if (index >= held->generic.count) {
         return false;
     }
-    *ret = (struct metered){
-        .name = held->generic.v[index].name, .amount = held->generic.v[index].value, .unit = US_PER_HOUR};
+    *ret = metered_of(held->generic.v[index].name, held->generic.v[index].value);
     return true;
 }
 
@@ -122,19 +127,14 @@ static uint64_t amount_under(const struct price_version *version, const struct m
 
 /* ---- costs ------------------------------------------------------------------------------------------------- */
 
-/* A cumulative cost before rounding, in parts of a micro-unit. A product beyond 128 bits is worth at least 2^128 / 2^62
- * micro-units, far above MONEY_MICROS_MAX, where money_round() would have saturated too. */
-struct sum {
-    money_wide parts;
-    bool beyond;
-};
-
-static int64_t sum_round(const struct sum *sum, const struct metered *m)
+/* A product beyond 128 bits is worth at least 2^128 / 2^62 micro-units, far above MONEY_MICROS_MAX, where money_round()
+ * would have saturated too. */
+static int64_t sum_round(const struct price_sum *sum, const struct metered *m)
 {
     return sum->beyond ? MONEY_MICROS_MAX : money_round(sum->parts, m->unit);
 }
 
-static void sum_add(struct sum *sum, uint64_t amount, int64_t price, uint64_t us)
+static void sum_add(struct price_sum *sum, uint64_t amount, int64_t price, uint64_t us)
 {
     money_wide product = (money_wide)amount * (uint64_t)price;
     sum->beyond = sum->beyond || __builtin_mul_overflow(product, (money_wide)us, &product) ||
@@ -142,7 +142,7 @@ static void sum_add(struct sum *sum, uint64_t amount, int64_t price, uint64_t us
 }
 
 static void sum_stretch(const struct price_book *book, const struct meter *meter, const struct metered *m,
-                        uint64_t from_us, uint64_t to_us, struct sum *sum)
+                        uint64_t from_us, uint64_t to_us, struct price_sum *sum)
 {
     if (from_us >= to_us) {
         return;
@@ -159,9 +159,9 @@ static void sum_stretch(const struct price_book *book, const struct meter *meter
 }
 
 /* Where charging stands. */
-static struct sum sum_settled(const struct price_book *book, const struct meter *meter, const struct metered *m)
+static struct price_sum sum_settled(const struct price_book *book, const struct meter *meter, const struct metered *m)
 {
-    struct sum sum = {0};
+    struct price_sum sum = {0};
     struct metered by_request = {.name = m->name, .amount = m->amount, .unit = m->unit};
     const struct meter_mark *mark = mark_of(meter, m->name);
     if (!mark) {
@@ -182,7 +182,7 @@ int64_t price_cost(const struct price_book *book, struct meter meter, uint64_t r
     meter.marks = NULL;
     /* At most 3 + RESOURCE_GENERIC_MAX terms of at most 2^52: no overflow. */
     for (size_t i = 0; metered_at(meter.held, i, &m); i++) {
-        struct sum sum = {0};
+        struct price_sum sum = {0};
         if (m.amount > 0) {
             sum_stretch(book, &meter, &m, 0, run_us, &sum);
         }
@@ -198,7 +198,7 @@ int64_t price_due(const struct price_book *book, const struct meter *meter, cons
     for (size_t i = 0; metered_at(meter->held, i, &m); i++) {
         metered_use(meter, use, &m);
         if (m.amount > 0 || m.has_use) {
-            struct sum sum = sum_settled(book, meter, &m);
+            struct price_sum sum = sum_settled(book, meter, &m);
             int64_t before = sum_round(&sum, &m);
             sum_stretch(book, meter, &m, meter->settled_us, to_us, &sum);
             total += sum_round(&sum, &m) - before;
@@ -238,7 +238,7 @@ uint64_t price_time_for(const struct price_book *book, struct meter meter, int64
 /* ---- lines and marks --------------------------------------------------------------------------------------- */
 
 static int line_add(const struct meter *meter, const struct metered *m, const struct segment *s, uint64_t to_us,
-                    struct sum *sum, struct list *ret)
+                    struct price_sum *sum, struct list *ret)
 {
     uint32_t by;
     uint64_t amount = amount_under(s->version, m, &by);
@@ -269,7 +269,7 @@ static int line_add(const struct meter *meter, const struct metered *m, const st
 static int lines_add(const struct price_book *book, const struct meter *meter, const struct metered *m, uint64_t to_us,
                      struct list *ret)
 {
-    struct sum sum = sum_settled(book, meter, m);
+    struct price_sum sum = sum_settled(book, meter, m);
     struct segment s = segment_at(book, meter, meter->settled_us);
     int rc = 0;
     while (rc == 0 && s.from_us < to_us) {
@@ -330,7 +330,7 @@ static int mark_add(const struct price_book *book, const struct meter *meter, co
     if (!mark) {
         return -ENOMEM;
     }
-    struct sum sum = sum_settled(book, meter, m);
+    struct price_sum sum = sum_settled(book, meter, m);
     sum_stretch(book, meter, m, meter->settled_us, to_us, &sum);
     money_wide whole = sum.parts / m->unit;
     if (sum.beyond || whole >= (money_wide)MONEY_MICROS_MAX) {
@@ -364,4 +364,18 @@ int price_marks(const struct price_book *book, const struct meter *meter, const 
         fields_clear(&meter_mark_fields, &((struct meter_mark *)ret->v)[--ret->count]);
     }
     return rc;
+}
+
+/* ---- once more --------------------------------------------------------------------------------------------- */
+
+int64_t price_again(const struct price_book *book, struct buyer buyer, const struct charge *line, int64_t from_utc_us,
+                    struct price_sum *sum, uint32_t *ret_version)
+{
+    struct meter meter = {.started_utc_us = from_utc_us, .buyer = buyer};
+    struct metered m = metered_of(line->resource, line->amount);
+    int64_t before = sum_round(sum, &m);
+    sum_stretch(book, &meter, &m, 0, line->run_us, sum);
+    const struct price_version *last = price_book_at(book, utc_of(&meter, line->run_us > 0 ? line->run_us - 1 : 0));
+    *ret_version = last ? last->version : 0;
+    return sum_round(sum, &m) - before;
 }

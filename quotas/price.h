@@ -15,6 +15,7 @@
 #ifndef REEVE_QUOTAS_PRICE_H
 #define REEVE_QUOTAS_PRICE_H
 
+#include "quotas/money.h"
 #include "quotas/price_book.h"
 
 /* A meter runs from `started_utc_us` on; run time is elapsed (BOOTTIME) time since then. Everything is borrowed. */
@@ -51,5 +52,19 @@ int price_charges(const struct price_book *book, const struct meter *meter, cons
 /* The marks at to_us, into an empty `ret` (struct meter_mark, caller owns). -ENOMEM. */
 int price_marks(const struct price_book *book, const struct meter *meter, const struct use_point *use, uint64_t to_us,
                 struct list *ret) MUST_USE;
+
+/*
+ * Re-rating: what charge lines come to under the book as it is now. The lines of one resource of one attempt, in order,
+ * from its first on: each comes to the growth of the cumulative, once rounded cost. So under the book that they were
+ * charged by every line comes to what it says, and under another the differences add up to the difference of the whole.
+ * Amounts stay as they were measured.
+ */
+struct price_sum {     /* a cumulative cost before rounding; all zero at the start */
+    money_wide parts;  /* of a micro-unit */
+    bool beyond;       /* MONEY_MICROS_MAX or more */
+};
+/* The cost of the next line (resource, amount, run_us), which began at from_utc_us. *ret_version: in force at its end. */
+int64_t price_again(const struct price_book *book, struct buyer buyer, const struct charge *line, int64_t from_utc_us,
+                    struct price_sum *sum, uint32_t *ret_version);
 
 #endif

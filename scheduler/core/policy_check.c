@@ -64,15 +64,15 @@ static bool past_stays(const struct list *from, const struct list *in, int64_t u
     return true;
 }
 
-static bool change_prices(const struct core *c, const struct list *wanted, int64_t utc_us,
+static bool change_prices(const struct core *c, const struct list *wanted, int64_t fixed_utc_us,
                           struct policy_change *change, struct strs *lines, struct refusal *refusal)
 {
     const struct list *now = price_book_versions(c->prices);
     if (past_stays(now, wanted, INT64_MAX) && past_stays(wanted, now, INT64_MAX))
         return true;
-    int64_t fixed_utc_us = utc_us + QUOTE_VALID_US;
     if (money_was_spent(c) && !(past_stays(now, wanted, fixed_utc_us) && past_stays(wanted, now, fixed_utc_us))) {
-        refusal_from(refusal, "state", "prices", "add a version whose `from` is more than a minute away",
+        refusal_from(refusal, "state", "prices",
+                     "add a version whose `from` is more than a minute away, or apply with --past-prices and re-rate",
                      "prices that are in force already, or within the minute that quotes are valid, can't change once "
                      "something was charged");
         return false;
@@ -206,7 +206,8 @@ static bool is_empty(const struct policy_change *change)
            change->tenants.count == 0 && change->removed.count == 0;
 }
 
-static int difference(const struct core *c, struct policy_file *file, int64_t utc_us, struct fact *f,
+/* Prices up to fixed_utc_us stay. */
+static int difference(const struct core *c, struct policy_file *file, int64_t fixed_utc_us, struct fact *f,
                       struct strs *lines, struct refusal *refusal)
 {
     struct err err = {0};
@@ -222,7 +223,7 @@ static int difference(const struct core *c, struct policy_file *file, int64_t ut
         return CORE_REFUSED;
     }
     if (!change_people(c, file, &f->policy, lines, refusal) ||
-        !change_prices(c, &file->prices, utc_us, &f->policy, lines, refusal))
+        !change_prices(c, &file->prices, fixed_utc_us, &f->policy, lines, refusal))
         return CORE_REFUSED;
     change_tenants(c, &file->tenants, &f->policy, lines);
     return is_empty(&f->policy) || ledger_agrees(c, f, refusal) ? CORE_FACT : CORE_REFUSED;
@@ -246,7 +247,8 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
     BUG(rc < 0);
     struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = core_utc(c, now)};
     struct strs lines = {0};
-    int answer = difference(c, &file, f.at_utc_us, &f, &lines, refusal);
+    int64_t fixed_utc_us = call->past_prices ? INT64_MIN : f.at_utc_us + QUOTE_VALID_US;
+    int answer = difference(c, &file, fixed_utc_us, &f, &lines, refusal);
     fields_clear(&policy_file_fields, &file);
     if (answer == CORE_REFUSED) {
         core_clear_strs(&lines);

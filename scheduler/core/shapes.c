@@ -88,7 +88,7 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct shape *s = row[i];
-        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, &s->resources, &s->features});
+        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, &s->resources, &s->features});
         table_put(&c->shapes, s->hash, s);
     }
 }

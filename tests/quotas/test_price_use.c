@@ -253,6 +253,61 @@ START_TEST(what_uses_no_more_than_it_asked_for_never_costs_more_than_by_request)
 }
 END_TEST
 
+/* ---- once more --------------------------------------------------------------------------------------------- */
+
+static int64_t again(const struct world *w, const struct price_book *book, int r, bool check)
+{
+    struct price_sum sum = {0};
+    int64_t total = 0;
+    for (size_t i = 0; i < w->charges.count; i++) {
+        const struct charge *c = &((const struct charge *)w->charges.v)[i];
+        uint32_t version;
+        if (strcmp(c->resource, names[r]) == 0) {
+            int64_t from = w->meter.started_utc_us + (int64_t)c->from_run_us;
+            int64_t micros = price_again(book, w->meter.buyer, c, from, &sum, &version);
+            ck_assert(!check || micros == c->micros);
+            ck_assert(!check || version == c->price_version);
+            total += micros;
+        }
+    }
+    return total;
+}
+
+START_TEST(lines_re_rated_by_their_own_book_say_the_same_and_by_another_what_the_whole_costs)
+{
+    uint64_t seed = random_seed("price again");
+    for (int i = 0; i < 500; i++) {
+        struct world w;
+        struct use_point node = {0};
+        world_random(&w, &seed);
+        for (size_t beats = 1 + random_below(&seed, 20); beats > 0; beats--) {
+            beat_random(&w, &node, 1 + random_below(&seed, HOUR_US / 4), &seed);
+            settle(&w, &node, node.run_us);
+        }
+        struct world other; /* its book */
+        world_random(&other, &seed);
+        for (int r = 0; r < RESOURCES; r++) {
+            (void)again(&w, w.book, r, true);
+            wide sum = 0;
+            for (size_t k = 0; k < w.charges.count; k++) {
+                const struct charge *c = &((const struct charge *)w.charges.v)[k];
+                for (uint64_t at = 0; strcmp(c->resource, names[r]) == 0 && at < c->run_us;) {
+                    int64_t utc = w.meter.started_utc_us + (int64_t)(c->from_run_us + at);
+                    int64_t next = price_book_next(other.book, utc);
+                    uint64_t us = MIN(c->run_us - at, next == INT64_MAX ? UINT64_MAX : (uint64_t)(next - utc));
+                    struct rate rate = price_rate(price_book_at(other.book, utc), w.meter.buyer, names[r]);
+                    sum += (wide)c->amount * us * (uint64_t)rate.price;
+                    at += us;
+                }
+            }
+            ck_assert_int_eq(again(&w, other.book, r, false), (int64_t)half_even(sum, units[r]));
+        }
+        world_end(&w);
+        world_end(&other);
+    }
+}
+END_TEST
+
 /* ---- one job at one price ---------------------------------------------------------------------------------- */
 
 /* 3.60 per core-hour: one micro-unit per milli-core-second. */
@@ -380,6 +435,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, random_heartbeats_cost_what_the_oracle_says);
     tcase_add_test(t, what_uses_no_more_than_it_asked_for_never_costs_more_than_by_request);
+    tcase_add_test(t, lines_re_rated_by_their_own_book_say_the_same_and_by_another_what_the_whole_costs);
     tcase_add_loop_test(t, beats, 0, (int)COUNT_OF(rows));
     tcase_add_test(t, what_is_rounded_off_one_line_comes_with_the_next);
     tcase_add_test(t, amounts_beyond_all_bounds_saturate);

@@ -416,6 +416,40 @@ START_TEST(no_price_changes_while_a_quote_is_valid)
 }
 END_TEST
 
+/* A mistake in the book is put right: what runs on pays the right price from where it was settled, and no more than was
+ * held. */
+START_TEST(past_prices_change_only_when_that_is_asked_for)
+{
+    (void)begin(60000);
+    apply();
+    hello("n1", NULL, 64);
+    uint64_t job = start("acme", world_spec(1000, GIB));
+    for (uint64_t s = 1; s <= 50; s++)
+        second(job, s * SECOND, 0);
+    struct list before = lines_of(job);
+    uint64_t settled_us = ((const struct charge *)before.v)[0].run_us;
+    lines_clear(&before);
+    policy = (struct policy_file){0};
+    world_price(&policy, 0, PER_HOUR / 2, 0);
+    (void)world_rule(&policy, "acme");
+    (void)world_rule(&policy, "acme/etl");
+    struct apply_call call = {.policy = policy};
+    struct apply_reply reply = {0};
+    struct fact f;
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_REFUSED);
+    call.past_prices = true;
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_FACT);
+    ck_assert_uint_eq(((const struct price_version *)f.policy.prices.v)[0].version, 2); /* never the same number */
+    world_commit(&w, &f);
+    end(job, 60 * SECOND, 0);
+    ck_assert_int_eq(spent(), (int64_t)(settled_us / SECOND) * PER_SECOND +
+                                  (int64_t)(60 - settled_us / SECOND) * PER_SECOND / 2);
+    fields_clear(&apply_reply_fields, &reply);
+    fields_clear(&policy_file_fields, &policy);
+    finish();
+}
+END_TEST
+
 /* ---- the book as a policy --------------------------------------------------------------------------- */
 
 static const char *line_of(struct apply_reply *reply, size_t i)
@@ -516,6 +550,7 @@ int main(void)
     tcase_add_test(t, a_quote_names_the_likely_node_and_at_most_the_dearest);
     tcase_add_test(t, a_quote_is_honoured);
     tcase_add_test(t, no_price_changes_while_a_quote_is_valid);
+    tcase_add_test(t, past_prices_change_only_when_that_is_asked_for);
     tcase_add_test(t, a_change_of_prices_reads_as_one_line);
     tcase_add_loop_test(t, what_can_not_be_charged_is_refused_by_name, 0, (int)COUNT_OF(wrong));
     suite_add_tcase(s, t);
