@@ -73,8 +73,8 @@ struct time_hold {
 };
 extern const struct fields time_hold_fields;
 
-/* Where the charging of a resource stands that the price book may charge by use: the next line goes on from here, so that
- * slices add up to the whole whoever charges them. */
+/* Where the charging of a resource stands that the price book may charge by use: the next line goes on from here, so
+ * that slices add up to the whole whoever charges them. */
 struct meter_mark {
     char *resource;
     int64_t micros;         /* its cumulative cost before rounding: whole micro-units */

@@ -191,7 +191,8 @@ int64_t price_cost(const struct price_book *book, struct meter meter, uint64_t r
     return total;
 }
 
-int64_t price_due(const struct price_book *book, const struct meter *meter, const struct use_point *use, uint64_t to_us)
+int64_t price_due(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                  uint64_t to_us)
 {
     int64_t total = 0;
     struct metered m;
@@ -263,7 +264,8 @@ static int line_add(const struct meter *meter, const struct metered *m, const st
         .preemptible = meter->buyer.preemptible,
         .by = by,
     };
-    return str_set(&line->resource, m->name) < 0 || str_set(&line->price_class, meter->buyer.price_class) < 0 ? -ENOMEM : 0;
+    int rc = str_set(&line->resource, m->name);
+    return rc < 0 ? rc : str_set(&line->price_class, meter->buyer.price_class);
 }
 
 static int lines_add(const struct price_book *book, const struct meter *meter, const struct metered *m, uint64_t to_us,
@@ -299,8 +301,8 @@ int price_charges(const struct price_book *book, const struct meter *meter, cons
 }
 
 /* How much of the node's counter is charged once to_us is: where it is charged by use, what the lines say, so that the
- * rest comes with the next ones. Where it can't be told, what the counter stands at now is taken as charged: that time was
- * charged by request, and nothing of it comes twice. */
+ * rest comes with the next ones. Where it can't be told, what the counter stands at now is taken as charged: that time
+ * was charged by request, and nothing of it comes twice. */
 static struct measure charged_at(const struct price_book *book, const struct meter *meter, const struct use_point *use,
                                  const struct metered *m, uint64_t to_us)
 {

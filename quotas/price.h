@@ -36,11 +36,12 @@ int64_t price_cost(const struct price_book *book, struct meter meter, uint64_t r
 /* The longest run time <= max_us whose cumulative cost by request is <= micros. */
 uint64_t price_time_for(const struct price_book *book, struct meter meter, int64_t micros, uint64_t max_us);
 
-/* From where charging stands. `use` is what was used by then, use->run_us >= to_us; NULL: not known, all by request. What
- * can't be told from it (not counted, a counter that went back) is charged by request, and the line says so. */
+/* From where charging stands. `use` is what was used by then, use->run_us >= to_us; NULL: not known, all by request.
+ * What can't be told from it (not counted, a counter that went back) is charged by request, and the line says so. */
 
 /* What the time from settled_us to to_us costs. Non-decreasing in to_us. */
-int64_t price_due(const struct price_book *book, const struct meter *meter, const struct use_point *use, uint64_t to_us);
+int64_t price_due(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                  uint64_t to_us);
 /* The longest to_us, settled_us <= to_us <= max_us, that costs <= micros. */
 uint64_t price_due_time(const struct price_book *book, const struct meter *meter, const struct use_point *use,
                         int64_t micros, uint64_t max_us);
@@ -63,7 +64,8 @@ struct price_sum {     /* a cumulative cost before rounding; all zero at the sta
     money_wide parts;  /* of a micro-unit */
     bool beyond;       /* MONEY_MICROS_MAX or more */
 };
-/* The cost of the next line (resource, amount, run_us), which began at from_utc_us. *ret_version: in force at its end. */
+/* The cost of the next line (resource, amount, run_us), which began at from_utc_us. *ret_version: in force at its end.
+ * */
 int64_t price_again(const struct price_book *book, struct buyer buyer, const struct charge *line, int64_t from_utc_us,
                     struct price_sum *sum, uint32_t *ret_version);
 

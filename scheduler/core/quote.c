@@ -59,8 +59,8 @@ static void ask_start(const struct core *c, struct meter meter, int64_t start_ut
     *most = MAX(*most, price_cost(c->prices, meter, run_us));
 }
 
-/* The most that starting at any instant of the window can cost. Between the instants where the begin or the end of the run
- * meets a change of price the cost is a line, so it is the most at one of them. */
+/* The most that starting at any instant of the window can cost. Between the instants where the begin or the end of the
+ * run meets a change of price the cost is a line, so it is the most at one of them. */
 static int64_t dearest_start(const struct core *c, struct meter meter, int64_t until_utc_us, uint64_t run_us)
 {
     int64_t from_utc_us = meter.started_utc_us, most = 0;
@@ -87,7 +87,8 @@ static void raise_to(const struct price_version *v, struct buyer buyer, const ch
 }
 
 /* The dearest price that the book knows from now on, on nodes of any class. */
-static void raise_by_version(const struct price_version *v, struct buyer buyer, const char *resource, struct counts *most)
+static void raise_by_version(const struct price_version *v, struct buyer buyer, const char *resource,
+                             struct counts *most)
 {
     buyer.price_class = NULL;
     raise_to(v, buyer, resource, most);

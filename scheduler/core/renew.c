@@ -14,8 +14,8 @@ static uint64_t settled_by_now(const struct core *c, const struct task *t, uint6
     return MAX(MIN(sure, t->paid_us), t->settled_us);
 }
 
-/* What is charged by use is settled as far as its use is known: a lost beat delays it, and the hold, which is by request,
- * covers the rest. What its node doesn't count is charged by request. */
+/* What is charged by use is settled as far as its use is known: a lost beat delays it, and the hold, which is by
+ * request, covers the rest. What its node doesn't count is charged by request. */
 static uint64_t settled_as_known(const struct core *c, const struct task *t, uint64_t sure_us,
                                  const struct use_point **ret_use)
 {

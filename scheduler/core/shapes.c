@@ -23,8 +23,8 @@ static bool shape_is(const void *object, const void *key)
 {
     const struct shape *s = object;
     const struct shape_key *k = key;
-    return s->tenant == k->tenant && s->limit_us == k->limit_us && s->preemptible == k->preemptible && same_words(&s->features, k->features) &&
-           fields_equal(&resources_fields, &s->resources, k->resources);
+    return s->tenant == k->tenant && s->limit_us == k->limit_us && s->preemptible == k->preemptible &&
+           same_words(&s->features, k->features) && fields_equal(&resources_fields, &s->resources, k->resources);
 }
 
 static uint64_t hash_of(const struct shape_key *k)

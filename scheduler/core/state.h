@@ -370,8 +370,8 @@ struct meter task_meter(const struct task *t); /* from where its charging stands
 /* How long it has run, as far as is known: what its node said and the time since; else by the wall clock. */
 uint64_t task_run_us(const struct task *t, struct core_now now);
 uint64_t task_wall_us(const struct task *t, struct core_now now); /* by the wall clock alone */
-/* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed). `use`
- * as in quotas/price.h. */
+/* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed).
+ * `use` as in quotas/price.h. */
 void settle_until(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
                   uint64_t run_us, struct settlement *ret);
 /* Nothing beyond what was settled is charged: the platform's fault. */
@@ -400,11 +400,12 @@ void decide_nodes(struct core *c, struct plan *p);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 void decide_place(struct core *c, struct plan *p);
 void decide_place_undo(struct core *c, struct plan *p);
-/* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class has
- * no name. The caller clears it. */
+/* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class
+ * has no name. The caller clears it. */
 void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
                  struct fact *f);
-/* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere. */
+/* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
+ * */
 const struct node *likely_node(const struct core *c, const struct shape *s);
 /* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
@@ -424,8 +425,8 @@ bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answe
 /* Expected: every task runs up to its limit, or for one slice when it has none, from some instant within QUOTE_VALID_US
  * on, on the kind of node that it would go to now; by request. */
 int64_t quote_of(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
-/* At most: with its grace too, with every retry used, whenever and on whatever node, at the dearest prices that the book
- * knows from now on. -1: no bound. */
+/* At most: with its grace too, with every retry used, whenever and on whatever node, at the dearest prices that the
+ * book knows from now on. -1: no bound. */
 int64_t quote_max(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
 /* The least that so much run time from now on can cost, on nodes of any class. */
 int64_t quote_least(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,

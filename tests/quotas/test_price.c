@@ -118,7 +118,8 @@ START_TEST(each_instant_is_paid_at_the_price_of_that_instant)
     version_add(&versions, AT_NOVEMBER + (int64_t)HOUR_US, 60000, 0, 0);
     struct price_book *book = book_of(&versions);
     struct resources held = {.cpu_milli = 1000, .scratch_bytes = 1};
-    struct meter meter = meter_of(&held, AT_NOVEMBER - (int64_t)HOUR_US); /* the first hour lies before the first price */
+    /* the first hour lies before the first price */
+    struct meter meter = meter_of(&held, AT_NOVEMBER - (int64_t)HOUR_US);
     ck_assert_int_eq(price_cost(book, meter, HOUR_US), 0);
     ck_assert_int_eq(price_cost(book, meter, 2 * HOUR_US), 40000);
     ck_assert_int_eq(price_cost(book, meter, 3 * HOUR_US), 100000);

@@ -139,8 +139,8 @@ static wide oracle_price(const struct world *w, const struct price_version *v, i
 }
 
 /* Walks the versions from the newest to the oldest. */
-static void oracle_stretch(const struct world *w, struct oracle *o, int r, bool has_use, uint64_t used, uint64_t from_us,
-                           uint64_t to_us)
+static void oracle_stretch(const struct world *w, struct oracle *o, int r, bool has_use, uint64_t used,
+                           uint64_t from_us, uint64_t to_us)
 {
     bool counts = has_use && r == CPU;
     int64_t begin = w->meter.started_utc_us + (int64_t)from_us, end = w->meter.started_utc_us + (int64_t)to_us;

@@ -361,7 +361,8 @@ START_TEST(a_quote_names_the_likely_node_and_at_most_the_dearest)
 }
 END_TEST
 
-/* Random books, random starts while the quote is valid: no start costs more than was expected, none more than at most. */
+/* Random books, random starts while the quote is valid: no start costs more than was expected, none more than at most.
+ * */
 START_TEST(a_quote_is_honoured)
 {
     uint64_t seed = random_seed("price quote");
@@ -473,8 +474,9 @@ START_TEST(a_change_of_prices_reads_as_one_line)
     struct apply_reply reply = {0};
     struct fact f;
     ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_FACT);
-    ck_assert_str_eq(line_of(&reply, 0), "~ prices from 1970-01-01T00:00:00Z  cpu 3.60 -> cpu 3.60; class big: cpu 7.20; "
-                                         "discounts: acme 12.50%; preemptible 40%; cpu by use");
+    ck_assert_str_eq(line_of(&reply, 0),
+                     "~ prices from 1970-01-01T00:00:00Z  cpu 3.60 -> "
+                     "cpu 3.60; class big: cpu 7.20; discounts: acme 12.50%; preemptible 40%; cpu by use");
     fields_clear(&apply_reply_fields, &reply);
     fields_clear(&policy_file_fields, &policy);
     finish();
