@@ -2,7 +2,6 @@
 
 #define RETRY_MAX_US INT64_C(5000000) /* how often free money is looked for while the paid time runs out */
 #define RETRY_MIN_US INT64_C(200000)
-#define SETTLE_MARGIN_US UINT64_C(1000000)
 #define EARLY_US INT64_C(1000000) /* a renewal that comes so much too early can wait */
 
 /* Settle a little less than that: what was settled can't be taken back when the node's clock says it was
@@ -27,6 +26,17 @@ static uint64_t settled_as_known(const struct core *c, const struct task *t, uin
         return MIN(sure_us, t->use.run_us);
     }
     return t->uncounted_us > t->settled_us ? sure_us : t->settled_us;
+}
+
+/* Run time at which the period of its budgets ends: settled exactly there, each period pays for its own time (but for
+ * the margin, when a slice that short has to be renewed within it). UINT64_MAX: nothing is left of one. */
+static uint64_t period_end_us(const struct task *t)
+{
+    int64_t end_us;
+    if (t->accounts_end_utc_us == INT64_MAX ||
+        __builtin_sub_overflow(t->accounts_end_utc_us, t->started_utc_us, &end_us) || end_us <= (int64_t)t->settled_us)
+        return UINT64_MAX;
+    return (uint64_t)end_us;
 }
 
 static void look_again(struct core *c, struct task *t, uint64_t ran_us, int64_t utc_us)
@@ -86,7 +96,8 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
         return; /* it ends within its paid time or at its end */
     uint64_t ran_us = task_run_us(t, p->now);
     int64_t early_us = (int64_t)t->paid_us - (int64_t)ran_us - renewal_lead_us(c);
-    if (early_us > EARLY_US) { /* the wall clock went faster than the job */
+    bool period_ended = t->accounts_end_utc_us <= utc_us - (int64_t)SETTLE_MARGIN_US;
+    if (early_us > EARLY_US && !period_ended) { /* the wall clock went faster than the job */
         timer_set(c, &t->timer, utc_us + early_us);
         return;
     }
@@ -94,12 +105,15 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     if (t->in_flight)
         return;
     uint64_t until_us = MIN(ran_us + core_slice_us(c), core_longest_us(c, t->job->shape->limit_us));
-    if (until_us <= t->paid_us)
+    if (until_us < t->paid_us || (until_us == t->paid_us && !period_ended))
         return;
     struct meter meter = task_meter(t);
     struct settlement s;
     const struct use_point *use;
-    uint64_t settle_us = settled_as_known(c, t, settled_by_now(c, t, ran_us), &use);
+    uint64_t end_us = period_end_us(t);
+    uint64_t settle_us = settled_as_known(c, t, MIN(end_us, settled_by_now(c, t, ran_us)), &use);
+    if (period_ended && early_us > EARLY_US && end_us != UINT64_MAX && settle_us < end_us)
+        return; /* soon it will be known what ran, and what was used, by its end */
     settle_until(c, t, &meter, use, settle_us, &s);
     struct fact *f = plan_add(p, FACT_HOLD_RENEWED);
     f->renewed = (struct fact_renewed){

@@ -245,6 +245,18 @@ static int job_check(const struct core *c, const struct fact *f, struct err *err
     return rc;
 }
 
+/* Held before a period that has ended since: it is renewed at once. */
+static void note_periods(struct core *c, struct task *t)
+{
+    const struct strs *now = tenant_accounts(c, t->job->shape->tenant, c->last_utc_us);
+    bool same = t->accounts.count >= now->count;
+    for (size_t i = 0; i < now->count && same; i++)
+        same = strcmp(now->v[i], t->accounts.v[i]) == 0;
+    attempt_note_periods(c, t, c->last_utc_us);
+    if (!same)
+        t->accounts_end_utc_us = c->last_utc_us;
+}
+
 static void restore_task(struct core *c, struct job *j, const struct snapshot_task *s)
 {
     struct task *t = task_add(c, j, s->task, s->state);
@@ -267,6 +279,7 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     marks_set(&t->marks, &s->marks);
     if (task_state_is_live(t->state)) {
         attempt_begin(c, t, node_find(c, s->node));
+        note_periods(c, t);
         attempt_plan_renewal(c, t);
         if (t->stopping == END_NODE_LOST || t->state == TASK_UNREACHABLE)
             node_trouble(c, t->node);

@@ -31,6 +31,7 @@
 #define JOB_ACCOUNT_MAX 32   /* "job:812" */
 #define REFUSED_PAUSE_US INT64_C(1000000)
 #define NEVER_US INT64_MAX
+#define SETTLE_MARGIN_US UINT64_C(1000000) /* so much of what ran last is settled later */
 #define CLOCK_DRIFT_PARTS 1000 /* two clocks, 500 ppm each */
 
 struct job;
@@ -115,6 +116,7 @@ struct task {
     struct use_point use;          /* soft: the last it counted */
     uint64_t uncounted_us;         /* soft: run time of the last beat that counted nothing */
     struct strs accounts;
+    int64_t accounts_end_utc_us;   /* soft: when a period of theirs ends; INT64_MAX: none does */
     struct list charges;           /* soft: struct charge, joined per resource and version */
     uint32_t price_version;
     const char *price_class;       /* interned; of its node when it was placed */
@@ -318,6 +320,8 @@ void tenant_move(struct core *c, const struct fact_tenant_moved *move);
 void tenants_reshare(struct core *c);                /* the cell's total changed */
 /* Budget accounts of its line now, cached. Borrowed. */
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us);
+/* When the first period of these ends. INT64_MAX: none does. */
+int64_t tenant_accounts_end(const struct core *c, struct tenant *t, int64_t utc_us);
 void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t), void *arg);
 
 /* ---- nodes.c ----------------------------------------------------------------------------------------------- */
@@ -347,6 +351,8 @@ bool path_is_of(const struct strs *path, const struct tenant *t);
 void attempt_begin(struct core *c, struct task *t, struct node *n);
 void attempt_finish(struct core *c, struct task *t);
 void attempt_plan_renewal(struct core *c, struct task *t);
+/* Its hold is for the periods of that instant. */
+void attempt_note_periods(const struct core *c, struct task *t, int64_t utc_us);
 /* How long before the paid end the next slice is asked for. */
 int64_t renewal_lead_us(const struct core *c);
 void policy_set(struct core *c, const struct policy_change *change, int64_t at_utc_us);
