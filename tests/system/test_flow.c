@@ -271,44 +271,6 @@ START_TEST(a_tenants_budget_is_never_overspent)
 }
 END_TEST
 
-/* The book is put right in its past, and back again: nobody else's prices may change here. */
-static void charge_cpu_by(const char *how)
-{
-    struct policy_reply now = {0};
-    struct apply_reply reply = {0};
-    struct refusal refusal = {0};
-    ck_assert_int_eq(system_call(&client_methods[CALL_POLICY], NULL, &now, &refusal, 10000), 0);
-    struct apply_call call = {.policy = now.policy, .past_prices = true};
-    struct price_version *last = &((struct price_version *)call.policy.prices.v)[call.policy.prices.count - 1];
-    ck_assert_int_eq(pairs_set(&last->by, "cpu", how), 0);
-    for (size_t i = 0; i < call.policy.prices.count; i++)
-        ((struct price_version *)call.policy.prices.v)[i].version = 0;
-    ck_assert_msg(system_call(&client_methods[CALL_APPLY], &call, &reply, &refusal, 10000) == 0, "%s", refusal.message);
-    fields_clear(&apply_reply_fields, &reply);
-    fields_clear(&policy_reply_fields, &now);
-}
-
-START_TEST(what_was_used_is_what_is_paid)
-{
-    charge_cpu_by("use");
-    uint64_t job = accepted("acme", "{\"command\":\"i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 1\","
-                                    "\"resources\":{\"cpu\":2}}");
-    ends_as(job, "succeeded", 0);
-    struct job_view view = shown(job);
-    const struct attempt_view *a = view.attempts.v;
-    const struct charge *c = a->charges.v;
-    ck_assert_uint_eq(a->charges.count, 3);
-    ck_assert_str_eq(c->resource, "cpu");
-    ck_assert_uint_eq(c->by, PRICE_BY_USE);
-    ck_assert_uint_eq(c->amount, a->record.usage.cpu_us * 1000 / a->record.run_us);
-    ck_assert_uint_gt(c->amount, 0);
-    ck_assert_uint_lt(c->amount, 2000);
-    ck_assert_int_eq(c->price, 36000000);
-    fields_clear(&job_view_fields, &view);
-    charge_cpu_by("request");
-}
-END_TEST
-
 START_TEST(the_report_equals_the_ledger)
 {
     char text[2000];
@@ -719,7 +681,6 @@ int main(int argc, char **argv)
     tcase_add_test(t, a_silent_jobs_log_is_empty_after_its_agent);
     tcase_add_test(t, logs_of_a_job_that_only_the_history_knows);
     tcase_add_test(t, what_a_job_wrote_last_outlives_its_agent_and_its_keeper);
-    tcase_add_test(t, what_was_used_is_what_is_paid);
     tcase_add_test(t, the_report_equals_the_ledger);
     tcase_add_test(t, killing_at_random_loses_nothing_and_runs_nothing_twice);
     suite_add_tcase(s, t);
