@@ -10,6 +10,7 @@
 #define ACCOUNTS_MAX (PATH_MAX_LEVELS * (BUDGETS_MAX + 1) + 2)
 #define TIMES_MAX ACCOUNTS_MAX
 #define CHARGES_MAX 65536
+#define MARKS_MAX 16
 
 static const char *const next_names[] = {
     [NEXT_FINAL] = "final", [NEXT_QUEUED] = "queued", [NEXT_HELD] = "held"};
@@ -39,6 +40,14 @@ static const struct field time_rows[] = {
     FIELD_ROW(time_hold, 3, "hold", FIELD_MONEY, hold),
 };
 const struct fields time_hold_fields = FIELDS_TABLE("time hold", time_hold, time_rows);
+
+static const struct field mark_rows[] = {
+    FIELD_ROW(meter_mark, 1, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX),
+    FIELD_ROW(meter_mark, 2, "micros", FIELD_I64, micros),
+    FIELD_ROW(meter_mark, 3, "rest", FIELD_I64, rest),
+    FIELD_ROW(meter_mark, 4, "used", FIELD_MEASURE, used),
+};
+const struct fields meter_mark_fields = FIELDS_TABLE("meter mark", meter_mark, mark_rows);
 
 #define ID_ROW(type) FIELD_ROW(type, 1, "attempt", FIELD_STRUCT, id, .of = &attempt_id_fields)
 
@@ -94,6 +103,7 @@ static const struct field renewed_rows[] = {
     FIELD_ROW(fact_renewed, 9, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(fact_renewed, 10, "times_settled", FIELD_LIST, times_settled, .of = &time_hold_fields,
               .max = TIMES_MAX),
+    FIELD_ROW(fact_renewed, 11, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct field stopping_rows[] = {
     ID_ROW(fact_stopping),
@@ -226,6 +236,7 @@ static const struct field snap_task_rows[] = {
     FIELD_ROW(snapshot_task, 18, "avoid", FIELD_STR, avoid),
     FIELD_ROW(snapshot_task, 19, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(snapshot_task, 20, "price_class", FIELD_STR, price_class),
+    FIELD_ROW(snapshot_task, 21, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct fields snap_task_fields = FIELDS_TABLE("snapshot task", snapshot_task, snap_task_rows);
 static const struct field snap_job_rows[] = {

@@ -73,6 +73,16 @@ struct time_hold {
 };
 extern const struct fields time_hold_fields;
 
+/* Where the charging of a resource stands that the price book may charge by use: the next line goes on from here, so
+ * that slices add up to the whole whoever charges them. */
+struct meter_mark {
+    char *resource;
+    int64_t micros;         /* its cumulative cost before rounding: whole micro-units */
+    int64_t rest;           /* and the rest, in parts of amount * us that cost a micro-unit, as quotas/price.c counts */
+    struct measure used;    /* cpu: how much of its node's counter is charged, in milli-core-us; absent = not known */
+};
+extern const struct fields meter_mark_fields;
+
 struct fact_term { uint64_t term; char *writer; uint32_t schema; };
 struct fact_submitted {
     uint64_t job;
@@ -108,6 +118,7 @@ struct fact_renewed {
     bool final;                   /* no further slice can be held: it stops at paid_us */
     struct list times;            /* struct time_hold: of the new hold */
     struct list times_settled;    /* struct time_hold, hold 0: what the old ones came to */
+    struct list marks;            /* struct meter_mark, at settled_us */
 };
 struct fact_stopping { struct attempt_id id; uint32_t cause; char *who; };
 struct fact_attempt { struct attempt_id id; char *node; };
@@ -203,6 +214,7 @@ struct snapshot_task {
     char *avoid;                  /* node of the last node fault */
     struct list times;            /* struct time_hold */
     char *price_class;
+    struct list marks;            /* struct meter_mark */
 };
 struct fact_snapshot_job {
     struct fact_submitted submitted;

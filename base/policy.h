@@ -6,7 +6,8 @@
  *   admins: [root]
  *   prices:
  *     - {from: 2026-01-01, per_hour: {cpu: 0.04, memory: 0.005, scratch: 0.0001, gpu: 2.50}}
- *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}}
+ *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}, classes: {big: {per_hour: {cpu: 0.08}}},
+ *        discounts: {acme: 12.5}, preemptible_percent: 40, by: {cpu: use}}
  *   tenants:
  *     acme:      {quota: {cpu: 16, memory: 64Gi, max_running: 100, max_queued: 10000, generic: {gpu: 8}},
  *                 budget: {limit: 500.00, period: month}, users: [alice], network_host: false}
@@ -30,6 +31,7 @@
 #define PRICE_MICROS_MAX INT64_C(10000000000)          /* 10,000 per hour: keeps products inside 128 bits */
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
 #define PRICE_VERSIONS_MAX 1000
+#define PRICE_DISCOUNT_MAX UINT64_C(100000000)         /* all of it: millionths of a percent */
 
 enum period_kind {
     PERIOD_TOTAL,

@@ -49,6 +49,8 @@ static const struct field submitted_rows[] = {
               .flags = FIELD_ALWAYS | FIELD_UNBOUNDED, .help = "null = no upper bound"),
     FIELD_ROW(submit_reply, 7, "currency", FIELD_STR, currency),
     FIELD_ROW(submit_reply, 8, "would_start", FIELD_STR, would_start, TEXT),
+    FIELD_ROW(submit_reply, 9, "quote_until", FIELD_TIME, quote_until_utc_us,
+              .help = "until then no change of prices can make it dearer"),
 };
 const struct fields submit_reply_fields = FIELDS_TABLE("result", submit_reply, submitted_rows);
 
@@ -256,6 +258,8 @@ static const struct field apply_call_rows[] = {
     FIELD_ROW(apply_call, 2, "dry_run", FIELD_BOOL, dry_run, .help = "only say what would change"),
     FIELD_ROW(apply_call, 3, "if_version", FIELD_U64, if_version,
               .help = "refuse unless the policy still has this version"),
+    FIELD_ROW(apply_call, 4, "past_prices", FIELD_BOOL, past_prices,
+              .help = "prices in force may change, too: what was charged stays until it is re-rated"),
 };
 const struct fields apply_call_fields = FIELDS_TABLE("params", apply_call, apply_call_rows);
 
@@ -420,6 +424,7 @@ static const struct field attempt_beat_rows[] = {
     FIELD_ROW(attempt_beat, 1, "attempt", FIELD_STRUCT, id, .of = &attempt_id_fields),
     FIELD_ROW(attempt_beat, 2, "usage", FIELD_STRUCT, usage, .of = &usage_fields),
     FIELD_ROW(attempt_beat, 3, "run_us", FIELD_U64, run_us),
+    FIELD_ROW(attempt_beat, 4, "used_at_us", FIELD_U64, used_at_us),
 };
 static const struct fields attempt_beat_fields = FIELDS_TABLE("attempt beat", attempt_beat, attempt_beat_rows);
 

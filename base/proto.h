@@ -46,6 +46,7 @@ struct submit_reply {
     uint32_t tasks;
     int64_t quote_micros;         /* expected: up to the time limit, or one slice when there is none */
     int64_t quote_max_micros;     /* with every retry used; -1 = no upper bound (no limit, no budget) */
+    int64_t quote_until_utc_us;   /* until then no change of prices can make it dearer */
     char *currency;
     char *would_start;            /* "now", or the first blocker in one line */
 };
@@ -138,7 +139,12 @@ struct tenant_row {
     struct resources borrowed;    /* of what it uses: beyond what it and those below it have of their own */
 };
 struct tenant_reply { struct list tenants; char *currency; };
-struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };
+struct apply_call {
+    struct policy_file policy;
+    bool dry_run;
+    uint64_t if_version;          /* 0 = any */
+    bool past_prices;             /* prices in force may change too: what was charged stays until it is re-rated */
+};
 struct apply_reply { uint64_t version; struct strs changes; /* "~ acme/etl  budget.limit  400.00 -> 500.00" */ };
 /* A tenant and all below it to another place; answered like admin.apply. */
 struct move_call { char *from, *to; bool dry_run; uint64_t if_version; };
@@ -207,7 +213,12 @@ struct hello_call {
 };
 struct hello_reply { uint64_t term; uint32_t beat_ms; }; /* then reeved sends run/paid/stop/forget for each attempt */
 struct beat_call { uint64_t boot_us; struct list attempts; /* struct attempt_beat */ };
-struct attempt_beat { struct attempt_id id; struct usage usage; uint64_t run_us; };
+struct attempt_beat {
+    struct attempt_id id;
+    struct usage usage;
+    uint64_t run_us;
+    uint64_t used_at_us;          /* run time at which usage was read; 0 = now */
+};
 struct beat_reply { uint64_t term; };     /* its arrival renews the leases of all attempts, from the time of sending */
 
 enum agent_call { AGENT_HELLO, AGENT_BEAT, AGENT_STATE, AGENT_CALL_COUNT };

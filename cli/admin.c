@@ -10,13 +10,15 @@
 
 struct admin_options {
     uint64_t if_version;
-    bool dry_run;
+    bool dry_run, past_prices;
 };
 static const struct option_row rows[] = {
     {.name = "if-version", .kind = OPTION_U64, .value = "N", .offset = offsetof(struct admin_options, if_version),
      .help = "apply or move only while the policy still has this version"},
     {.name = "dry-run", .kind = OPTION_FLAG, .offset = offsetof(struct admin_options, dry_run),
      .help = "say what would move; nothing does"},
+    {.name = "past-prices", .kind = OPTION_FLAG, .offset = offsetof(struct admin_options, past_prices),
+     .help = "prices that are in force may change, too; see ledger rerate"},
 };
 const struct option_set admin_options = OPTION_SET(rows);
 
@@ -63,9 +65,9 @@ static void print_changes(struct cli *cli, const struct apply_reply *reply, bool
     buf_fini(&text);
 }
 
-static int apply(struct cli *cli, const char *path, bool dry_run, uint64_t if_version)
+static int apply(struct cli *cli, const char *path, bool dry_run, const struct admin_options *o)
 {
-    struct apply_call call = {.dry_run = dry_run, .if_version = if_version};
+    struct apply_call call = {.dry_run = dry_run, .if_version = o->if_version, .past_prices = o->past_prices};
     struct apply_reply reply = {0};
     int code = read_policy(cli, path, &call.policy);
     if (code == CLI_DONE)
@@ -133,9 +135,9 @@ int cmd_admin(struct cli *cli, int argc, char **argv)
     else if (strcmp(verb, "policy") == 0 && path == NULL)
         code = print_policy(cli);
     else if (strcmp(verb, "apply") == 0 && path != NULL)
-        code = apply(cli, path, false, o.if_version);
+        code = apply(cli, path, false, &o);
     else if (strcmp(verb, "diff") == 0 && path != NULL)
-        code = apply(cli, path, true, o.if_version);
+        code = apply(cli, path, true, &o);
     else
         code = cli_usage(cli, "'%s' is none of: diff FILE, apply FILE, move FROM TO, policy", verb);
     free(words.v);

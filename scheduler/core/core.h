@@ -76,6 +76,8 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
 void core_node_seen(struct core *c, const char *node, struct core_now now); /* a hello or beat arrived */
 /* How long an attempt has run by its keeper's clock, 0 = not known. Renewals go by it: the wall clock may be set. */
 void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, uint64_t run_us, struct core_now now);
+/* What its node has counted of it by a run time, for prices by use; zeros: it doesn't count. */
+void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used);
 
 /* ---- questions by clients and agents ---- */
 enum core_answer {

@@ -93,6 +93,9 @@ static uint64_t hash_task(const struct task *t, uint64_t hash)
         hash = hash_u64(hash, numbers[i]);
     hash = hash_text(hash, t->node != NULL ? t->node->name : NULL);
     hash = hash_text(hash, t->avoid != NULL ? t->avoid->name : NULL);
+    hash = hash_text(hash, t->price_class);
+    for (size_t i = 0; i < t->marks.count; i++)
+        hash = hash_fields(hash, &meter_mark_fields, &((const struct meter_mark *)t->marks.v)[i]);
     return hash_strs(hash, &t->accounts);
 }
 

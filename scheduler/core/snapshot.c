@@ -153,6 +153,8 @@ static void add_task(const struct task *t, struct list *to)
         .avoid = t->avoid != NULL ? core_text(t->avoid->name) : NULL,
     };
     core_copy_strs(&t->accounts, &s->accounts);
+    s->price_class = core_text(t->price_class);
+    marks_set(&s->marks, &t->marks);
 }
 
 static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void *arg)
@@ -256,6 +258,18 @@ static int job_check(const struct core *c, const struct fact *f, struct err *err
     return rc;
 }
 
+/* Held before a period that has ended since: it is renewed at once. */
+static void note_periods(struct core *c, struct task *t)
+{
+    const struct strs *now = tenant_accounts(c, t->job->shape->tenant, c->last_utc_us);
+    bool same = t->accounts.count >= now->count;
+    for (size_t i = 0; i < now->count && same; i++)
+        same = strcmp(now->v[i], t->accounts.v[i]) == 0;
+    attempt_note_periods(c, t, c->last_utc_us);
+    if (!same)
+        t->accounts_end_utc_us = c->last_utc_us;
+}
+
 static void restore_task(struct core *c, struct job *j, const struct snapshot_task *s)
 {
     struct task *t = task_add(c, j, s->task, s->state);
@@ -274,8 +288,11 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);
     core_copy_strs(&s->accounts, &t->accounts);
+    t->price_class = s->price_class != NULL ? core_intern(c, s->price_class) : NULL;
+    marks_set(&t->marks, &s->marks);
     if (task_state_is_live(t->state)) {
         attempt_begin(c, t, node_find(c, s->node));
+        note_periods(c, t);
         attempt_plan_renewal(c, t);
         if (t->stopping == END_NODE_LOST || t->state == TASK_UNREACHABLE)
             node_trouble(c, t->node);
