@@ -10,6 +10,7 @@
 #define ACCOUNTS_MAX (PATH_MAX_LEVELS * (BUDGETS_MAX + 1) + 2)
 #define TIMES_MAX ACCOUNTS_MAX
 #define CHARGES_MAX 65536
+#define MARKS_MAX 16
 
 static const char *const next_names[] = {
     [NEXT_FINAL] = "final", [NEXT_QUEUED] = "queued", [NEXT_HELD] = "held"};
@@ -39,6 +40,14 @@ static const struct field time_rows[] = {
     FIELD_ROW(time_hold, 3, "hold", FIELD_MONEY, hold),
 };
 const struct fields time_hold_fields = FIELDS_TABLE("time hold", time_hold, time_rows);
+
+static const struct field mark_rows[] = {
+    FIELD_ROW(meter_mark, 1, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX),
+    FIELD_ROW(meter_mark, 2, "micros", FIELD_I64, micros),
+    FIELD_ROW(meter_mark, 3, "rest", FIELD_I64, rest),
+    FIELD_ROW(meter_mark, 4, "used", FIELD_MEASURE, used),
+};
+const struct fields meter_mark_fields = FIELDS_TABLE("meter mark", meter_mark, mark_rows);
 
 #define ID_ROW(type) FIELD_ROW(type, 1, "attempt", FIELD_STRUCT, id, .of = &attempt_id_fields)
 
@@ -94,6 +103,7 @@ static const struct field renewed_rows[] = {
     FIELD_ROW(fact_renewed, 9, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(fact_renewed, 10, "times_settled", FIELD_LIST, times_settled, .of = &time_hold_fields,
               .max = TIMES_MAX),
+    FIELD_ROW(fact_renewed, 11, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct field stopping_rows[] = {
     ID_ROW(fact_stopping),
@@ -172,6 +182,8 @@ static const struct field dropped_rows[] = {
     FIELD_ROW(fact_policy_dropped, 2, "who", FIELD_STR, who),
     FIELD_ROW(fact_policy_dropped, 3, "reason", FIELD_STR, reason),
 };
+static const struct field moved_job_rows[] = {FIELD_ROW(moved_job, 1, "job", FIELD_U64, job)};
+static const struct fields moved_job_fields = FIELDS_TABLE("moved job", moved_job, moved_job_rows);
 static const struct field moved_rows[] = {
     FIELD_ROW(fact_tenant_moved, 1, "from", FIELD_STR, from),
     FIELD_ROW(fact_tenant_moved, 2, "to", FIELD_STR, to),
@@ -179,6 +191,10 @@ static const struct field moved_rows[] = {
     FIELD_ROW(fact_tenant_moved, 4, "to_path", FIELD_STRS, to_path, .max = PATH_MAX_LEVELS),
     FIELD_ROW(fact_tenant_moved, 5, "who", FIELD_STR, who),
     FIELD_ROW(fact_tenant_moved, 6, "version", FIELD_U64, version),
+    FIELD_ROW(fact_tenant_moved, 7, "tenants", FIELD_STRS, tenants, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 8, "accounts", FIELD_PAIRS, accounts, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 9, "attempts", FIELD_LIST, attempts, .of = &attempt_id_fields, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 10, "jobs", FIELD_LIST, jobs, .of = &moved_job_fields, .max = MOVED_MAX),
 };
 static const struct field node_rows[] = {
     FIELD_ROW(fact_node, 1, "node", FIELD_STR, node),
@@ -220,6 +236,7 @@ static const struct field snap_task_rows[] = {
     FIELD_ROW(snapshot_task, 18, "avoid", FIELD_STR, avoid),
     FIELD_ROW(snapshot_task, 19, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(snapshot_task, 20, "price_class", FIELD_STR, price_class),
+    FIELD_ROW(snapshot_task, 21, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct fields snap_task_fields = FIELDS_TABLE("snapshot task", snapshot_task, snap_task_rows);
 static const struct field snap_job_rows[] = {
@@ -261,6 +278,13 @@ static const struct field snap_adjusted_rows[] = {
 };
 static const struct fields snap_adjusted_fields =
     FIELDS_TABLE("snapshot adjusted", snapshot_adjusted, snap_adjusted_rows);
+static const struct field snap_rate_rows[] = {
+    FIELD_ROW(snapshot_rate, 1, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(snapshot_rate, 2, "starts", FIELD_BOOL, starts),
+    FIELD_ROW(snapshot_rate, 3, "parts", FIELD_I64, parts),
+    FIELD_ROW(snapshot_rate, 4, "at", FIELD_TIME, at_utc_us),
+};
+static const struct fields snap_rate_fields = FIELDS_TABLE("snapshot rate", snapshot_rate, snap_rate_rows);
 static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 1, "seq", FIELD_U64, seq),
     FIELD_ROW(fact_snapshot_cell, 2, "term", FIELD_U64, term),
@@ -268,8 +292,11 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 4, "nodes", FIELD_LIST, nodes, .of = &snap_node_fields, .max = 100000),
     FIELD_ROW(fact_snapshot_cell, 5, "accounts", FIELD_LIST, accounts, .of = &snap_account_fields,
               .max = 10000000),
-    FIELD_ROW(fact_snapshot_cell, 6, "budgets", FIELD_LIST, budgets, .of = &snap_budget_fields, .max = 10000000),
-    FIELD_ROW(fact_snapshot_cell, 7, "adjusted", FIELD_LIST, adjusted, .of = &snap_adjusted_fields,
+    FIELD_ROW(fact_snapshot_cell, 6, "rates", FIELD_LIST, rates, .of = &snap_rate_fields, .max = 2 * TENANTS_MAX),
+    FIELD_ROW(fact_snapshot_cell, 20, "billing_from_utc_us", FIELD_I64, billing_from_utc_us),
+    FIELD_ROW(fact_snapshot_cell, 21, "periods_closed", FIELD_U32, periods_closed),
+    FIELD_ROW(fact_snapshot_cell, 7, "budgets", FIELD_LIST, budgets, .of = &snap_budget_fields, .max = 10000000),
+    FIELD_ROW(fact_snapshot_cell, 8, "adjusted", FIELD_LIST, adjusted, .of = &snap_adjusted_fields,
               .max = 10000000),
 };
 

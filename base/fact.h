@@ -73,6 +73,16 @@ struct time_hold {
 };
 extern const struct fields time_hold_fields;
 
+/* Where the charging of a resource stands that the price book may charge by use: the next line goes on from here, so
+ * that slices add up to the whole whoever charges them. */
+struct meter_mark {
+    char *resource;
+    int64_t micros;         /* its cumulative cost before rounding: whole micro-units */
+    int64_t rest;           /* and the rest, in parts of amount * us that cost a micro-unit, as quotas/price.c counts */
+    struct measure used;    /* cpu: how much of its node's counter is charged, in milli-core-us; absent = not known */
+};
+extern const struct fields meter_mark_fields;
+
 struct fact_term { uint64_t term; char *writer; uint32_t schema; };
 struct fact_submitted {
     uint64_t job;
@@ -108,6 +118,7 @@ struct fact_renewed {
     bool final;                   /* no further slice can be held: it stops at paid_us */
     struct list times;            /* struct time_hold: of the new hold */
     struct list times_settled;    /* struct time_hold, hold 0: what the old ones came to */
+    struct list marks;            /* struct meter_mark, at settled_us */
 };
 struct fact_stopping { struct attempt_id id; uint32_t cause; char *who; };
 struct fact_attempt { struct attempt_id id; char *node; };
@@ -167,12 +178,19 @@ struct fact_period_closed {
 };
 struct fact_policy_proposed { uint64_t proposal; struct policy_change change; struct strs lines; };
 struct fact_policy_dropped { uint64_t proposal; char *who; char *reason; };
+/* All lists are complete: what else is below `from` contradicts the fact. Together they are at most MOVED_MAX long. */
 struct fact_tenant_moved {
     char *from, *to;              /* paths; `to` is not there yet, its parent is */
     struct strs from_path, to_path; /* leaf first, root last */
     char *who;
     uint64_t version;             /* the policy's after it */
+    struct strs tenants;          /* `from` and all below it, by their old paths, parents first */
+    struct pairs accounts;        /* of these, of all periods: old name -> new name */
+    struct list attempts;         /* struct attempt_id: that run there, or hold money on these accounts */
+    struct list jobs;             /* struct moved_job: unfinished ones */
 };
+struct moved_job { uint64_t job; };
+#define MOVED_MAX 10000
 struct fact_node {
     char *node, *boot_id, *version;
     struct resources capacity;
@@ -196,6 +214,7 @@ struct snapshot_task {
     char *avoid;                  /* node of the last node fault */
     struct list times;            /* struct time_hold */
     char *price_class;
+    struct list marks;            /* struct meter_mark */
 };
 struct fact_snapshot_job {
     struct fact_submitted submitted;
@@ -207,11 +226,15 @@ struct fact_snapshot_job {
 };
 struct fact_snapshot_cell {
     uint64_t seq, term, next_job;
+    int64_t billing_from_utc_us;  /* where the first billing period begins that isn't closed; 0 = no fact yet */
+    uint32_t periods_closed;
     struct list nodes;            /* struct snapshot_node */
     struct list accounts;         /* struct snapshot_account */
+    struct list rates;            /* struct snapshot_rate */
     struct list budgets;          /* struct snapshot_budget */
     struct list adjusted;         /* struct snapshot_adjusted */
 };
+struct snapshot_rate { char *tenant; bool starts; int64_t parts, at_utc_us; /* quotas/rate.h */ };
 struct snapshot_node { struct fact_node node; bool drained, lost; char *drain_reason; };
 struct snapshot_account {
     char *name;

@@ -1,6 +1,7 @@
 #include "base/policy.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,14 +76,17 @@ static const struct field named_rows[] = {
 };
 static const struct fields named_budget_fields = FIELDS_TABLE("budget", budget_rule, named_rows);
 
+static const struct field bound_cpu = {.name = "cpu", .id = 1, .kind = FIELD_CPU, .max = CPU_MILLI_MAX};
+static const struct field bound_size = {.name = "size", .id = 1, .kind = FIELD_SIZE, .max = MEM_BYTES_MAX};
 static const struct field bounds_rows[] = {
-    FIELD_ROW(resource_bounds, 1, "cpu", FIELD_MEASURE, cpu_milli, .flags = FIELD_HIDDEN),
-    FIELD_ROW(resource_bounds, 2, "memory", FIELD_MEASURE, mem_bytes, .flags = FIELD_HIDDEN),
-    FIELD_ROW(resource_bounds, 3, "scratch", FIELD_MEASURE, scratch_bytes, .flags = FIELD_HIDDEN),
-    FIELD_ROW(resource_bounds, 4, "generic", FIELD_COUNTS, generic, .flags = FIELD_HIDDEN,
-              .max = RESOURCE_GENERIC_MAX),
+    FIELD_ROW(resource_bounds, 1, "cpu", FIELD_MEASURE, cpu_milli, .of = &bound_cpu,
+              .help = "cores; 0 = none at all, absent = no limit"),
+    FIELD_ROW(resource_bounds, 2, "memory", FIELD_MEASURE, mem_bytes, .of = &bound_size),
+    FIELD_ROW(resource_bounds, 3, "scratch", FIELD_MEASURE, scratch_bytes, .of = &bound_size),
+    FIELD_ROW(resource_bounds, 4, "generic", FIELD_COUNTS, generic, .max = RESOURCE_GENERIC_MAX,
+              .help = "units: {gpu: 1}"),
 };
-static const struct fields resource_bounds_fields = FIELDS_TABLE("bounds", resource_bounds, bounds_rows);
+const struct fields resource_bounds_fields = FIELDS_TABLE("bounds", resource_bounds, bounds_rows);
 
 static const struct field quota_rows[] = {
     FIELD_ROW(quota_rule, 1, "cpu", FIELD_CPU, max.cpu_milli, .max = CPU_MILLI_MAX,
@@ -95,11 +99,16 @@ static const struct field quota_rows[] = {
               .help = "units in use at once: {gpu: 8}"),
     FIELD_ROW(quota_rule, 5, "max_running", FIELD_U64, max_running, .help = "tasks running at once"),
     FIELD_ROW(quota_rule, 6, "max_queued", FIELD_U64, max_queued, .help = "tasks waiting"),
-    FIELD_ROW(quota_rule, 7, "guaranteed", FIELD_STRUCT, guaranteed, .flags = FIELD_HIDDEN, .of = &resources_fields),
-    FIELD_ROW(quota_rule, 8, "borrow", FIELD_STRUCT, borrow, .flags = FIELD_HIDDEN, .of = &resource_bounds_fields),
-    FIELD_ROW(quota_rule, 9, "lend", FIELD_STRUCT, lend, .flags = FIELD_HIDDEN, .of = &resource_bounds_fields),
-    FIELD_ROW(quota_rule, 10, "submits_per_minute", FIELD_U32, submits_per_minute, .flags = FIELD_HIDDEN),
-    FIELD_ROW(quota_rule, 11, "starts_per_minute", FIELD_U32, starts_per_minute, .flags = FIELD_HIDDEN),
+    FIELD_ROW(quota_rule, 7, "guaranteed", FIELD_STRUCT, guaranteed, .of = &resources_fields,
+              .help = "its own, beside what those below it have; beyond it, it borrows"),
+    FIELD_ROW(quota_rule, 8, "borrow", FIELD_STRUCT, borrow, .of = &resource_bounds_fields,
+              .help = "the most it and all below it may borrow; absent = no limit"),
+    FIELD_ROW(quota_rule, 9, "lend", FIELD_STRUCT, lend, .of = &resource_bounds_fields,
+              .help = "the most it and all below it lend to others; absent = all that is free"),
+    FIELD_ROW(quota_rule, 10, "submits_per_minute", FIELD_U32, submits_per_minute, .max = RATE_MAX,
+              .help = "tasks submitted; a minute's worth may come at once"),
+    FIELD_ROW(quota_rule, 11, "starts_per_minute", FIELD_U32, starts_per_minute, .max = RATE_MAX,
+              .help = "tasks started; a minute's worth may start at once"),
 };
 const struct fields quota_rule_fields = FIELDS_TABLE("quota", quota_rule, quota_rows);
 
@@ -131,9 +140,10 @@ static const struct field tenant_rows[] = {
 const struct fields tenant_rule_fields = FIELDS_TABLE("tenant", tenant_rule, tenant_rows);
 
 static const struct field class_rows[] = {
-    FIELD_ROW(price_class, 1, "name", FIELD_STR, name, .flags = FIELD_REQUIRED, .max = 63),
+    FIELD_ROW(price_class, 1, "name", FIELD_STR, name, .flags = FIELD_REQUIRED, .max = 63,
+              .help = "value of the label class of nodes"),
     FIELD_ROW(price_class, 2, "per_hour", FIELD_MONEYS, per_hour, .flags = FIELD_ALWAYS,
-              .max = RESOURCE_GENERIC_MAX + 3),
+              .max = RESOURCE_GENERIC_MAX + 3, .help = "what costs something else there"),
 };
 static const struct fields price_class_fields = FIELDS_TABLE("price class", price_class, class_rows);
 
@@ -145,12 +155,14 @@ static const struct field price_rows[] = {
               .help = "{cpu: 0.04, memory: 0.005, gpu: 2.50}: per core, GiB or unit and hour"),
     FIELD_ROW(price_version, 3, "version", FIELD_U32, version, .flags = FIELD_OUTPUT,
               .help = "given by the scheduler"),
-    FIELD_ROW(price_version, 4, "classes", FIELD_LIST, classes, .of = &price_class_fields, .flags = FIELD_HIDDEN,
-              .max = 64),
-    FIELD_ROW(price_version, 5, "discounts", FIELD_MONEYS, discounts, .flags = FIELD_HIDDEN, .max = 4096),
-    FIELD_ROW(price_version, 6, "preemptible_percent", FIELD_U32, preemptible_percent, .flags = FIELD_HIDDEN,
-              .max = 100),
-    FIELD_ROW(price_version, 7, "by", FIELD_PAIRS, by, .flags = FIELD_HIDDEN, .max = RESOURCE_GENERIC_MAX + 3),
+    FIELD_ROW(price_version, 4, "classes", FIELD_LIST, classes, .of = &price_class_fields, .flags = FIELD_KEYED,
+              .max = 64, .help = "other prices on nodes whose label class says so: {big: {per_hour: {cpu: 0.08}}}"),
+    FIELD_ROW(price_version, 5, "discounts", FIELD_MONEYS, discounts, .max = 4096,
+              .help = "percent off for a tenant and all below it, the nearest holds: {acme: 12.5}"),
+    FIELD_ROW(price_version, 6, "preemptible_percent", FIELD_U32, preemptible_percent, .max = 100,
+              .help = "of the price, for jobs that may be preempted, 1 to 100; default 100"),
+    FIELD_ROW(price_version, 7, "by", FIELD_PAIRS, by, .max = 2,
+              .help = "{cpu: use, memory: greater}: what is charged; default request"),
 };
 const struct fields price_version_fields = FIELDS_TABLE("price version", price_version, price_rows);
 
@@ -159,6 +171,8 @@ static const struct field billing_rows[] = {
     FIELD_ROW(billing_rule, 2, "zone", FIELD_STR, zone, .max = 63, .help = "whose months; default UTC"),
     FIELD_ROW(billing_rule, 3, "grace", FIELD_DURATION, grace_ms, .max = UINT64_C(31) * 86400000,
               .help = "how long a month takes late usage before it is closed; default 24h"),
+    FIELD_ROW(billing_rule, 4, "issuer", FIELD_STR, issuer, .max = 255,
+              .help = "who sends the bill, as finance knows it; default: Reeve and the cell's name"),
 };
 const struct fields billing_rule_fields = FIELDS_TABLE("billing", billing_rule, billing_rows);
 
@@ -189,7 +203,8 @@ static const struct field file_rows[] = {
               .max = PRICE_VERSIONS_MAX, .help = "dated versions of the price book, dates rising"),
     FIELD_ROW(policy_file, 4, "tenants", FIELD_LIST, tenants, .of = &tenant_rule_fields, .flags = FIELD_KEYED,
               .max = TENANTS_MAX, .help = "by path; a parent must be there"),
-    FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields, .flags = FIELD_HIDDEN),
+    FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields,
+              .help = "the months that costs are closed by"),
     FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons, .flags = FIELD_HIDDEN),
 };
 const struct fields policy_file_fields = FIELDS_TABLE("policy", policy_file, file_rows);
@@ -384,6 +399,80 @@ int policy_zones(const struct policy_file *file, struct strs *ret)
     return rc;
 }
 
+/* ---- guarantees ---- */
+
+#define FIXED 3
+static const char *const fixed_names[FIXED] = {"cpu", "memory", "scratch"};
+
+static uint64_t fixed_of(const struct resources *r, size_t i)
+{
+    const uint64_t amounts[FIXED] = {r->cpu_milli, r->mem_bytes, r->scratch_bytes};
+    return amounts[i];
+}
+
+static int check_amounts(const struct counts *counts, const char *path, const char *where, struct err *err)
+{
+    char place[320];
+    snprintf(place, sizeof place, "tenants.%s.quota.%s.generic", path, where);
+    for (size_t i = 0; i < counts->count; i++)
+        if (counts->v[i].value > GENERIC_MAX)
+            return err_set(err, -EINVAL, "%s.%s: above %" PRIu64, place, counts->v[i].name, GENERIC_MAX);
+    return check_generic(counts, place, err);
+}
+
+/* Nobody can be guaranteed more than they may ever use. */
+static int check_below_max(const struct tenant_rule *rule, struct err *err)
+{
+    const struct quota_rule *q = &rule->quota;
+    for (size_t i = 0; i < FIXED; i++)
+        if (fixed_of(&q->max, i) != 0 && fixed_of(&q->guaranteed, i) > fixed_of(&q->max, i))
+            return err_set(err, -EINVAL, "tenants.%s.quota.guaranteed.%s: is above its quota.%s", rule->path,
+                           fixed_names[i], fixed_names[i]);
+    for (size_t i = 0; i < q->guaranteed.generic.count; i++) {
+        const struct count *c = &q->guaranteed.generic.v[i];
+        uint64_t max = counts_get(&q->max.generic, c->name);
+        if (max != 0 && c->value > max)
+            return err_set(err, -EINVAL, "tenants.%s.quota.guaranteed.generic.%s: is above its quota.generic.%s",
+                           rule->path, c->name, c->name);
+    }
+    return 0;
+}
+
+static bool bounds_are_empty(const struct resource_bounds *b)
+{
+    return !is_measured(b->cpu_milli) && !is_measured(b->mem_bytes) && !is_measured(b->scratch_bytes) &&
+           b->generic.count == 0;
+}
+
+static int check_guarantee(const struct tenant_rule *rule, struct err *err)
+{
+    const struct quota_rule *q = &rule->quota;
+    if (strcmp(rule->path, TENANT_ROOT) == 0 && !(bounds_are_empty(&q->borrow) && bounds_are_empty(&q->lend)))
+        return err_set(err, -EINVAL, "tenants./.quota.%s: there is nobody above the cell to %s",
+                       bounds_are_empty(&q->borrow) ? "lend" : "borrow",
+                       bounds_are_empty(&q->borrow) ? "lend to" : "borrow from");
+    int rc = check_amounts(&q->guaranteed.generic, rule->path, "guaranteed", err);
+    rc = rc < 0 ? rc : check_amounts(&q->borrow.generic, rule->path, "borrow", err);
+    rc = rc < 0 ? rc : check_amounts(&q->lend.generic, rule->path, "lend", err);
+    return rc < 0 ? rc : check_below_max(rule, err);
+}
+
+/* Sums of guarantees are counters of the ledger: exact where doubles are. */
+static int check_guaranteed_sum(const struct list *tenants, struct err *err)
+{
+    const struct tenant_rule *rules = tenants->v;
+    for (size_t i = 0; i < FIXED; i++) {
+        uint64_t sum = 0;
+        for (size_t t = 0; t < tenants->count; t++) {
+            sum += fixed_of(&rules[t].quota.guaranteed, i); /* below 2^50 each */
+            if (sum > GUARANTEED_SUM_MAX)
+                return err_set(err, -EINVAL, "tenants.%s.quota.guaranteed.%s: all of them together exceed 2^53",
+                               rules[t].path, fixed_names[i]);
+        }
+    }
+    return 0;
+}
+
 static int check_tenants(struct list *tenants, struct err *err)
 {
     struct tenant_rule *rules = tenants->v;
@@ -397,7 +486,7 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (strcmp(path, TENANT_ROOT) != 0 && parse_tenant_path(path, &inner) < 0)
             return err_set(err, -EINVAL, "tenants.%s: %s", path, err_text(&inner));
         if (check_generic(&rules[i].quota.max.generic, "tenants: quota.generic", err) < 0 ||
-            check_volumes(&rules[i], err) < 0)
+            check_volumes(&rules[i], err) < 0 || check_guarantee(&rules[i], err) < 0)
             return -EINVAL;
         if (check_seccomp(&rules[i], err) < 0 || check_budgets(&rules[i], err) < 0)
             return -EINVAL;
@@ -411,7 +500,72 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (!has_tenant(tenants, parent))
             return err_set(err, -EINVAL, "tenants.%s: its parent '%s' is not there; add it", path, parent);
     }
+    return check_guaranteed_sum(tenants, err);
+}
+
+static int check_per_hour(const struct counts *per_hour, size_t index, const char *in, struct err *err)
+{
+    if (check_generic(per_hour, "prices: per_hour", err) < 0)
+        return -EINVAL;
+    for (size_t k = 0; k < per_hour->count; k++)
+        if (per_hour->v[k].value > (uint64_t)PRICE_MICROS_MAX)
+            return err_set(err, -EINVAL, "prices[%zu].%sper_hour.%s: at most 10000 an hour", index, in,
+                           per_hour->v[k].name);
     return 0;
+}
+
+static int check_classes(const struct price_version *v, size_t index, struct err *err)
+{
+    const struct price_class *classes = v->classes.v;
+    for (size_t i = 0; i < v->classes.count; i++) {
+        char in[96];
+        snprintf(in, sizeof in, "classes.%s.", classes[i].name != NULL ? classes[i].name : "");
+        if (classes[i].name == NULL || classes[i].name[0] == '\0')
+            return err_set(err, -EINVAL, "prices[%zu].classes: a class without a name", index);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(classes[k].name, classes[i].name) == 0)
+                return err_set(err, -EINVAL, "prices[%zu].classes.%s: is there twice", index, classes[i].name);
+        int rc = check_per_hour(&classes[i].per_hour, index, in, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_discounts(const struct price_version *v, size_t index, struct err *err)
+{
+    for (size_t i = 0; i < v->discounts.count; i++) {
+        const struct count *d = &v->discounts.v[i];
+        struct err inner = {0};
+        if (strcmp(d->name, TENANT_ROOT) != 0 && parse_tenant_path(d->name, &inner) < 0)
+            return err_set(err, -EINVAL, "prices[%zu].discounts.%.80s: %s", index, d->name, err_text(&inner));
+        if (d->value > PRICE_DISCOUNT_MAX)
+            return err_set(err, -EINVAL, "prices[%zu].discounts.%s: at most 100 percent", index, d->name);
+    }
+    return 0;
+}
+
+/* Only what every node counts can be charged by use. */
+static int check_by(const struct price_version *v, size_t index, struct err *err)
+{
+    for (size_t i = 0; i < v->by.count; i++) {
+        const struct pair *p = &v->by.v[i];
+        if (strcmp(p->key, "cpu") != 0 && strcmp(p->key, "memory") != 0)
+            return err_set(err, -EINVAL, "prices[%zu].by.%.40s: only the use of cpu and memory is measured", index,
+                           p->key);
+        if (names_find(&price_by_names, p->value) < 0)
+            return err_set(err, -EINVAL, "prices[%zu].by.%s: '%.40s' is none of request, use, greater", index, p->key,
+                           p->value);
+    }
+    return 0;
+}
+
+static int check_version(const struct price_version *v, size_t index, struct err *err)
+{
+    int rc = check_per_hour(&v->per_hour, index, "", err);
+    rc = rc < 0 ? rc : check_classes(v, index, err);
+    rc = rc < 0 ? rc : check_discounts(v, index, err);
+    return rc < 0 ? rc : check_by(v, index, err);
 }
 
 static int check_prices(const struct list *prices, struct err *err)
@@ -420,12 +574,9 @@ static int check_prices(const struct list *prices, struct err *err)
     for (size_t i = 0; i < prices->count; i++) {
         if (i > 0 && versions[i].from_utc_us <= versions[i - 1].from_utc_us)
             return err_set(err, -EINVAL, "prices[%zu].from: is not after the version before it", i);
-        if (check_generic(&versions[i].per_hour, "prices: per_hour", err) < 0)
-            return -EINVAL;
-        for (size_t k = 0; k < versions[i].per_hour.count; k++)
-            if (versions[i].per_hour.v[k].value > (uint64_t)PRICE_MICROS_MAX)
-                return err_set(err, -EINVAL, "prices[%zu].per_hour.%s: at most 10000 an hour", i,
-                               versions[i].per_hour.v[k].name);
+        int rc = check_version(&versions[i], i, err);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }

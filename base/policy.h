@@ -6,7 +6,8 @@
  *   admins: [root]
  *   prices:
  *     - {from: 2026-01-01, per_hour: {cpu: 0.04, memory: 0.005, scratch: 0.0001, gpu: 2.50}}
- *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}}
+ *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}, classes: {big: {per_hour: {cpu: 0.08}}},
+ *        discounts: {acme: 12.5}, preemptible_percent: 40, by: {cpu: use}}
  *   tenants:
  *     acme:      {quota: {cpu: 16, memory: 64Gi, max_running: 100, max_queued: 10000, generic: {gpu: 8}},
  *                 budget: {limit: 500.00, period: month}, users: [alice], network_host: false}
@@ -26,10 +27,13 @@
 #define BUDGETS_MAX 16    /* of one tenant, beside its first */
 #define BUDGET_NAME_MAX 31
 #define THRESHOLDS_MAX 16 /* of one budget */
+#define RATE_MAX 10000000 /* tasks a minute */
+#define GUARANTEED_SUM_MAX ((UINT64_C(1) << 53) - 1)
 #define TENANT_ROOT "/" /* the cell itself; always there */
 #define PRICE_MICROS_MAX INT64_C(10000000000)          /* 10,000 per hour: keeps products inside 128 bits */
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
 #define PRICE_VERSIONS_MAX 1000
+#define PRICE_DISCOUNT_MAX UINT64_C(100000000)         /* all of it: millionths of a percent */
 
 enum period_kind {
     PERIOD_TOTAL,
@@ -81,7 +85,7 @@ struct quota_rule {
     struct resources max;    /* used at once; 0 = no limit of this resource (a generic one not named: no limit) */
     uint64_t max_running;    /* attempts at once; 0 = no limit */
     uint64_t max_queued;     /* tasks waiting; 0 = no limit */
-    struct resources guaranteed;   /* its own, whatever others do; beyond it, it borrows */
+    struct resources guaranteed;   /* its own, beside what those below it have; beyond it, it borrows */
     struct resource_bounds borrow; /* at most so much beyond its own; not named = no limit */
     struct resource_bounds lend;   /* at most so much of its own to others; not named = all of it */
     uint32_t submits_per_minute;   /* tasks; 0 = no limit. A minute's worth may come at once */
@@ -139,6 +143,7 @@ struct billing_rule {
     bool present;
     char *zone;              /* NULL = UTC */
     uint64_t grace_ms;       /* how long after its end a period takes late usage before it is closed; default a day */
+    char *issuer;            /* who sends the bill: a name for finance; NULL = "Reeve (<cell>)" */
 };
 #define BILLING_GRACE_DEFAULT_MS UINT64_C(86400000)
 
@@ -181,7 +186,7 @@ struct account_limit {
 };
 #define VOLUME_READ "ro"
 #define VOLUME_WRITE "rw"
-extern const struct fields tenant_rule_fields, quota_rule_fields, budget_rule_fields;
+extern const struct fields tenant_rule_fields, quota_rule_fields, budget_rule_fields, resource_bounds_fields;
 extern const struct fields threshold_rule_fields, billing_rule_fields, zone_table_fields, account_limit_fields;
 extern const struct fields price_version_fields, policy_file_fields, policy_change_fields;
 

@@ -255,7 +255,13 @@ static void placed_blockers(const struct ledger *l, const struct fact *fact, str
             return;
         }
     }
+    if (quota_borrow_blockers(path, f->path.count, &f->resources, sink)) {
+        return;
+    }
     money_blockers(l, &claims, (struct returned){0}, sink);
+    if (!(sink->first_only && sink->count > 0)) {
+        (void)quota_rate_blockers(path, f->path.count, true, 1, fact->at_utc_us, sink);
+    }
 }
 
 static enum ledger_verdict growth_check(int64_t before, int64_t held, int64_t after)
@@ -354,7 +360,8 @@ static void ended_blockers(const struct ledger *l, const struct fact_ended *f, s
 
 /* ---- jobs -------------------------------------------------------------------------------------------------- */
 
-static void submitted_blockers(const struct ledger *l, const struct fact_submitted *f, struct blocker_sink *sink)
+static void submitted_blockers(const struct ledger *l, const struct fact_submitted *f, int64_t at_utc_us,
+                               struct blocker_sink *sink)
 {
     struct node *path[LEDGER_PATH_MAX];
     const char *where = NULL;
@@ -378,6 +385,7 @@ static void submitted_blockers(const struct ledger *l, const struct fact_submitt
             return;
         }
     }
+    (void)quota_rate_blockers(path, f->path.count, false, tasks, at_utc_us, sink);
 }
 
 static void cancelled_blockers(const struct ledger *l, const struct fact_tasks *f, struct blocker_sink *sink)
@@ -421,7 +429,8 @@ static void blockers(const struct ledger *l, const struct fact *fact, struct blo
 {
     switch (fact->kind) {
     case FACT_POLICY_SET: ledger_policy_check(l, &fact->policy, sink); break;
-    case FACT_JOB_SUBMITTED: submitted_blockers(l, &fact->submitted, sink); break;
+    case FACT_TENANT_MOVED: ledger_move_check(l, &fact->tenant_moved, sink); break;
+    case FACT_JOB_SUBMITTED: submitted_blockers(l, &fact->submitted, fact->at_utc_us, sink); break;
     case FACT_TASKS_CANCELLED: cancelled_blockers(l, &fact->cancelled, sink); break;
     case FACT_ATTEMPT_PLACED: placed_blockers(l, fact, sink); break;
     case FACT_HOLD_RENEWED: renewed_blockers(l, fact, sink); break;

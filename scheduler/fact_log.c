@@ -161,6 +161,21 @@ static void log_adjusted(const struct line *l)
              log_quote(f->who), log_quote(f->reason));
 }
 
+static void log_moved(const struct line *l)
+{
+    const struct fact_tenant_moved *f = &l->fact->tenant_moved;
+    log_line(LOG_INFO, l->event, "from=%s to=%s tenants=%zu jobs=%zu running=%zu who=%s", log_quote(f->from),
+             log_quote(f->to), f->tenants.count, f->jobs.count, f->attempts.count, log_quote(f->who));
+}
+
+static void log_closed(const struct line *l)
+{
+    const struct fact_period_closed *f = &l->fact->period_closed;
+    char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "period=%s from=%s to=%s", log_quote(f->period), format_time(f->from_utc_us, from),
+             format_time(f->to_utc_us, to));
+}
+
 typedef void (*writer)(const struct line *l);
 static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TERM_TAKEN] = log_term,
@@ -177,11 +192,13 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_ATTEMPT_REACHED] = log_contact,
     [FACT_ATTEMPT_ENDED] = log_ended,
     [FACT_NODE_JOINED] = log_joined,
+    [FACT_PERIOD_CLOSED] = log_closed,
     [FACT_NODE_LOST] = log_lost,
     [FACT_NODE_DRAINED] = log_drained,
     [FACT_BUDGET_OPENED] = log_opened,
     [FACT_BUDGET_CROSSED] = log_crossed,
     [FACT_LEDGER_ADJUSTED] = log_adjusted,
+    [FACT_TENANT_MOVED] = log_moved,
 };
 
 void fact_log(const struct core *core, uint64_t seq, const struct fact *fact)

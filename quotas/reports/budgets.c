@@ -117,7 +117,7 @@ static const struct zone_table *zone_in(const struct list *zones, const char *na
 static int read_zones(sqlite3 *db, struct list *zones, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
-    int r = db_prepare(db, "SELECT zone FROM zones", &s, err);
+    int r = db_prepare(db, "SELECT shifts FROM zones", &s, err);
     while (r == 0 && (r = db_step(s, err)) == 1) {
         struct zone_table *z = list_add(zones, sizeof *z);
         r = z == NULL ? err_set(err, -ENOMEM, "no memory")

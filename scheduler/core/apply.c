@@ -38,8 +38,10 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_BUDGET_OPENED] = &rule_opened,
     [FACT_BUDGET_CROSSED] = &rule_crossed,
     [FACT_LEDGER_ADJUSTED] = &rule_adjusted,
+    [FACT_TENANT_MOVED] = &rule_moved,
     [FACT_SNAPSHOT_JOB] = &rule_snapshot_job,
     [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,
+    [FACT_PERIOD_CLOSED] = &rule_period_closed,
 };
 
 bool path_is_of(const struct strs *path, const struct tenant *t)
@@ -63,7 +65,7 @@ static int check(const struct core *c, const struct fact *fact, struct err *err)
 static bool is_contradiction(enum ledger_verdict verdict)
 {
     return verdict != LEDGER_FITS && verdict != LEDGER_QUOTA && verdict != LEDGER_BUDGET &&
-           verdict != LEDGER_QUEUE_FULL;
+           verdict != LEDGER_QUEUE_FULL && verdict != LEDGER_BORROW && verdict != LEDGER_RATE;
 }
 
 int core_apply_check(const struct core *c, const struct fact *fact, struct err *err)
@@ -83,6 +85,7 @@ int core_apply_check(const struct core *c, const struct fact *fact, struct err *
 void core_apply(struct core *c, uint64_t seq, const struct fact *fact)
 {
     flight_end(c, fact);
+    billing_begin(c, fact->at_utc_us);
     struct err err = {0};
     int rc = check(c, fact, &err);
     BUG(rc < 0); /* err.text says which invariant */

@@ -171,6 +171,8 @@ void core_free(struct core *c)
     price_book_free(c->prices);
     hours_fini(c);
     core_offer_zones(c, &(struct list){0});
+    fields_clear(&billing_rule_fields, &c->billing);
+    fields_clear(&zone_table_fields, &c->billing_zone);
     for (size_t i = 0; i < c->texts.size; i++)
         free(c->texts.slots[i].object);
     table_fini(&c->texts);

@@ -77,6 +77,8 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
 void core_node_seen(struct core *c, const char *node, struct core_now now); /* a hello or beat arrived */
 /* How long an attempt has run by its keeper's clock, 0 = not known. Renewals go by it: the wall clock may be set. */
 void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, uint64_t run_us, struct core_now now);
+/* What its node has counted of it by a run time, for prices by use; zeros: it doesn't count. */
+void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used);
 
 /* ---- questions by clients and agents ---- */
 enum core_answer {
@@ -105,6 +107,10 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
 int core_check_adjust(struct core *c, const struct adjust_call *call, const char *who, struct core_now now,
                       struct fact *ret, size_t max, size_t *ret_count, struct adjust_reply *reply,
                       struct refusal *refusal);
+/* A tenant and all below it, with what waits and runs there, to another place; the reply's line says how much it is.
+ * CORE_LATER while anything at all is in flight: the fact lists what goes along. */
+int core_check_move(struct core *c, const struct move_call *call, const char *who, struct core_now now,
+                    struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
 int core_check_drain(struct core *c, const struct drain_call *call, const char *who, struct core_now now,
                      struct fact *ret, struct refusal *refusal);
 /* A node says hello: counts as seen. Fact joined, or FACT_NONE when nothing is new. A new boot id makes decide() end

@@ -91,14 +91,26 @@ void decide_place_undo(struct core *c, struct plan *p)
 
 static void pay_until(const struct core *c, const struct job *j, struct fact *f, uint64_t paid_us)
 {
-    const struct resources *held = &j->shape->resources;
+    struct meter meter = shape_meter(j->shape, f->placed.price_class, f->at_utc_us);
     f->placed.paid_us = paid_us;
-    f->placed.hold_micros = price_cost(c->prices, (struct meter){held, f->at_utc_us}, paid_us);
-    times_hold(c, job_tenant(j), held, (struct stretch){f->at_utc_us, 0, paid_us}, &(struct list){0},
+    f->placed.hold_micros = price_cost(c->prices, meter, paid_us);
+    times_hold(c, job_tenant(j), &j->shape->resources, (struct stretch){f->at_utc_us, 0, paid_us}, &(struct list){0},
                &f->placed.times);
 }
 
-void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us,
+const struct node *likely_node(const struct core *c, const struct shape *s)
+{
+    struct capacity want;
+    if (!shape_need(c, s, &want))
+        return NULL;
+    struct place_item *found = place_find(&c->open, &want, NULL);
+    if (found != NULL)
+        return node_of(found);
+    found = place_find(&c->sizes, &want, NULL);
+    return found != NULL ? (struct node *)(void *)((char *)found - offsetof(struct node, size)) : NULL;
+}
+
+void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
                  struct fact *f)
 {
     struct tenant *t = job_tenant(j);
@@ -107,6 +119,8 @@ void placed_fact(const struct core *c, const struct job *j, struct attempt_id id
     *f = (struct fact){.kind = FACT_ATTEMPT_PLACED, .at_utc_us = utc_us};
     f->placed = (struct fact_placed){
         .id = id, .paid_us = shape_slice_us(c, s), .price_version = version != NULL ? version->version : 0};
+    f->placed.node = n != NULL ? core_text(n->name) : NULL;
+    f->placed.price_class = core_text(node_price_class(n));
     pay_until(c, j, f, f->placed.paid_us);
     core_copy_resources(&s->resources, &f->placed.resources);
     core_copy_strs(&t->line, &f->placed.path);
@@ -127,7 +141,7 @@ bool placed_within_job_budget(const struct core *c, const struct job *j, struct 
     int64_t free_micros = account.limit_micros - account.spent_micros - account.held_micros;
     if (free_micros >= f->placed.hold_micros)
         return true;
-    struct meter meter = {&j->shape->resources, f->at_utc_us};
+    struct meter meter = shape_meter(j->shape, f->placed.price_class, f->at_utc_us);
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, f->placed.paid_us);
     pay_until(c, j, f, price_time_for(c->prices, meter, MAX(free_micros, 0), f->placed.paid_us));
     return free_micros > 0 && f->placed.paid_us >= least_us;
@@ -188,7 +202,6 @@ static void give_up(struct core *c, struct plan *p, struct job *j)
 static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct node *n, struct fact *f)
 {
     struct job *j = e->job;
-    f->placed.node = core_text(n->name);
     node_use(c, n, &j->shape->need, true);
     tenant_use(c, j->shape->tenant, &j->shape->need, true);
     log_placement(p, (struct placement){p->count, j->shape, n});
@@ -198,6 +211,13 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
         j->plan_next = f->placed.id.task + 1;
     if (e->task != NULL || is_capped(j) || job_fresh_from(j, j->plan_next) > j->last)
         skip_entry(c, p, e);
+}
+
+/* Nothing else may happen until then. */
+static void wake_at(struct plan *p, int64_t utc_us)
+{
+    if (utc_us != INT64_MAX)
+        p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)MAX(utc_us - p->now.utc_us, 1));
 }
 
 /* Tries the best ready task of a shape. false: none of this shape can start now, or this one can't; whatever
@@ -217,16 +237,19 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         return false;
     }
     struct fact f;
-    placed_fact(c, e->job, id, p->now.utc_us, &f);
+    placed_fact(c, e->job, id, n, p->now.utc_us, &f);
     int64_t whole_micros = f.placed.hold_micros;
     bool affordable = placed_within_job_budget(c, e->job, &f);
     bool whole = f.placed.hold_micros == whole_micros;
     openings_add(c, &p->openings, &f);
-    bool fits = affordable && ledger_check(c->ledger, &f, NULL) == LEDGER_FITS;
+    struct ledger_blocker blocker = {0};
+    bool fits = affordable && ledger_check(c->ledger, &f, &blocker) == LEDGER_FITS;
     if (fits && openings_plan(c, p)) {
         keep_plan(c, p, e, n, &f);
         return true;
     }
+    if (blocker.verdict == LEDGER_RATE)
+        wake_at(p, blocker.when_utc_us);
     openings_undo(c, &p->openings);
     fact_clear(&f);
     if (fits)

@@ -67,7 +67,10 @@ void flight_begin(struct core *c, const struct fact *f)
 {
     struct subject s = subject_of(c, f);
     c->plans_in_flight += is_plan(f->kind);
-    c->policy_in_flight += f->kind == FACT_POLICY_SET;
+    c->policy_in_flight += f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED;
+    c->moves_in_flight += f->kind == FACT_TENANT_MOVED;
+    c->facts_in_flight++;
+    c->period_in_flight |= f->kind == FACT_PERIOD_CLOSED;
     if (f->kind == FACT_LEDGER_ADJUSTED)
         adjust_begin(c, &f->adjusted);
     if (s.task != NULL)
@@ -87,8 +90,14 @@ void flight_end(struct core *c, const struct fact *f)
     struct subject s = subject_of(c, f);
     if (is_plan(f->kind) && c->plans_in_flight > 0)
         c->plans_in_flight--;
-    if (f->kind == FACT_POLICY_SET && c->policy_in_flight > 0)
+    if ((f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED) && c->policy_in_flight > 0)
         c->policy_in_flight--;
+    if (f->kind == FACT_TENANT_MOVED && c->moves_in_flight > 0)
+        c->moves_in_flight--;
+    if (c->facts_in_flight > 0)
+        c->facts_in_flight--;
+    if (f->kind == FACT_PERIOD_CLOSED)
+        c->period_in_flight = false;
     if (f->kind == FACT_LEDGER_ADJUSTED)
         adjust_end(c, &f->adjusted);
     if (s.task != NULL)

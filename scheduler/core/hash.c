@@ -29,10 +29,19 @@ static bool add_account(const struct account_view *view, void *arg)
     return true;
 }
 
+struct tenant_hash {
+    const struct ledger *ledger;
+    uint64_t hash;
+};
+
 static bool add_tenant(const struct tenant_rule *rule, void *arg)
 {
-    uint64_t *hash = arg;
-    *hash = hash_fields(*hash, &tenant_rule_fields, rule);
+    struct tenant_hash *h = arg;
+    h->hash = hash_fields(h->hash, &tenant_rule_fields, rule);
+    for (int starts = 0; starts < 2; starts++) {
+        struct rate_view r = ledger_rate(h->ledger, rule->path, starts != 0);
+        h->hash = hash_u64(hash_u64(h->hash, (uint64_t)r.parts), (uint64_t)r.at_utc_us);
+    }
     return true;
 }
 
@@ -64,7 +73,12 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
     hash = hash_strs(hash_text(hash_u64(hash, c->policy_version), c->currency), &c->admins);
     for (size_t i = 0; i < prices->count; i++)
         hash = hash_fields(hash, &price_version_fields, &((const struct price_version *)prices->v)[i]);
-    ledger_each_tenant(c->ledger, add_tenant, &hash);
+    hash = hash_fields(hash, &billing_rule_fields, &c->billing);
+    hash = hash_fields(hash, &zone_table_fields, &c->billing_zone);
+    hash = hash_u64(hash_u64(hash, (uint64_t)c->billing_from_utc_us), c->periods_closed);
+    struct tenant_hash tenants = {c->ledger, hash};
+    ledger_each_tenant(c->ledger, add_tenant, &tenants);
+    hash = tenants.hash;
     ledger_each_account(c->ledger, add_account, &accounts);
     ledger_each_since(c->ledger, add_since, &hash);
     (void)ledger_each_zone(c->ledger, add_zone, &accounts);
@@ -109,6 +123,9 @@ static uint64_t hash_task(const struct task *t, uint64_t hash)
     const struct time_hold *time = t->times.v;
     for (size_t i = 0; i < t->times.count; i++)
         hash = hash_u64(hash_u64(hash_text(hash, time[i].account), (uint64_t)time[i].spent), (uint64_t)time[i].hold);
+    hash = hash_text(hash, t->price_class);
+    for (size_t i = 0; i < t->marks.count; i++)
+        hash = hash_fields(hash, &meter_mark_fields, &((const struct meter_mark *)t->marks.v)[i]);
     return hash_strs(hash, &t->accounts);
 }
 

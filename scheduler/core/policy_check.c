@@ -13,16 +13,6 @@ static const struct tenant_rule *rule_at(const struct list *l, size_t i)
     return &((const struct tenant_rule *)l->v)[i];
 }
 
-static bool counts_equal(const struct counts *a, const struct counts *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->v[i].name, b->v[i].name) != 0 || a->v[i].value != b->v[i].value)
-            return false;
-    return true;
-}
-
 static bool strs_equal(const struct strs *a, const struct strs *b)
 {
     if (a->count != b->count)
@@ -51,7 +41,9 @@ static bool money_was_spent(const struct core *c)
 
 static bool same_price(const struct price_version *a, const struct price_version *b)
 {
-    return a->from_utc_us == b->from_utc_us && counts_equal(&a->per_hour, &b->per_hour);
+    struct price_version as_b = *a; /* borrows */
+    as_b.version = b->version;
+    return fields_equal(&price_version_fields, &as_b, b);
 }
 
 static const struct price_version *same_price_in(const struct list *l, const struct price_version *v)
@@ -62,7 +54,8 @@ static const struct price_version *same_price_in(const struct list *l, const str
     return NULL;
 }
 
-/* Once something was charged, what the past costs is fixed: only versions that begin later can come and go. */
+/* Once something was charged, what the past costs is fixed, and for as long as a quote is valid what comes, too: only
+ * versions that begin later can come and go. */
 static bool past_stays(const struct list *from, const struct list *in, int64_t utc_us)
 {
     for (size_t i = 0; i < from->count; i++)
@@ -71,15 +64,17 @@ static bool past_stays(const struct list *from, const struct list *in, int64_t u
     return true;
 }
 
-static bool change_prices(const struct core *c, const struct list *wanted, int64_t utc_us,
+static bool change_prices(const struct core *c, const struct list *wanted, int64_t fixed_utc_us,
                           struct policy_change *change, struct strs *lines, struct refusal *refusal)
 {
     const struct list *now = price_book_versions(c->prices);
     if (past_stays(now, wanted, INT64_MAX) && past_stays(wanted, now, INT64_MAX))
         return true;
-    if (money_was_spent(c) && !(past_stays(now, wanted, utc_us) && past_stays(wanted, now, utc_us))) {
-        refusal_from(refusal, "state", "prices", "add a version with a later `from`",
-                     "prices that are in force already can't change once something was charged");
+    if (money_was_spent(c) && !(past_stays(now, wanted, fixed_utc_us) && past_stays(wanted, now, fixed_utc_us))) {
+        refusal_from(refusal, "state", "prices",
+                     "add a version whose `from` is more than a minute away, or apply with --past-prices and re-rate",
+                     "prices that are in force already, or within the minute that quotes are valid, can't change once "
+                     "something was charged");
         return false;
     }
     uint32_t highest = 0;
@@ -224,7 +219,8 @@ static bool change_zones(const struct core *c, const struct policy_file *file, s
         refusal_from(refusal, "bad_request", "zone", NULL, "at most %d time zones in one policy", ZONES_MAX);
     for (size_t i = 0; fine && i < names.count; i++) {
         const struct zone_table *known = ledger_zone(c->ledger, names.v[i]), *now = offered(c, names.v[i]);
-        fine = known != NULL || now != NULL;
+        bool is_billing = file->billing.zone != NULL && strcmp(file->billing.zone, names.v[i]) == 0;
+        fine = known != NULL || now != NULL || is_billing || strcmp(names.v[i], ZONE_UTC) == 0; /* told by itself */
         if (!fine)
             refusal_from(refusal, "bad_request", "zone", "see /usr/share/zoneinfo",
                          "the scheduler's machine knows no time zone '%s'", names.v[i]);
@@ -259,11 +255,12 @@ static bool change_people(const struct core *c, const struct policy_file *file, 
 
 static bool is_empty(const struct policy_change *change)
 {
-    return change->currency == NULL && !change->set_admins && !change->set_prices &&
+    return change->currency == NULL && !change->set_admins && !change->set_prices && !change->set_billing &&
            change->tenants.count == 0 && change->removed.count == 0 && change->zones.count == 0;
 }
 
-static int difference(const struct core *c, struct policy_file *file, int64_t utc_us, struct fact *f,
+/* Prices up to fixed_utc_us stay. */
+static int difference(const struct core *c, struct policy_file *file, int64_t fixed_utc_us, struct fact *f,
                       struct strs *lines, struct refusal *refusal)
 {
     struct err err = {0};
@@ -279,13 +276,14 @@ static int difference(const struct core *c, struct policy_file *file, int64_t ut
         return CORE_REFUSED;
     }
     if (!change_people(c, file, &f->policy, lines, refusal) ||
-        !change_prices(c, &file->prices, utc_us, &f->policy, lines, refusal) ||
-        !change_zones(c, file, &f->policy, refusal))
+        !change_zones(c, file, &f->policy, refusal) ||
+        !billing_change(c, &file->billing, money_was_spent(c), &f->policy, lines, refusal) ||
+        !change_prices(c, &file->prices, fixed_utc_us, &f->policy, lines, refusal))
         return CORE_REFUSED;
     for (size_t i = 0; i < f->policy.zones.count; i++)
         lines_text(lines, "zone", "", ((const struct zone_table *)f->policy.zones.v)[i].name);
     change_tenants(c, &file->tenants, &f->policy, lines);
-    const char *turned = ledger_new_limits(c->ledger, &f->policy, utc_us);
+    const char *turned = ledger_new_limits(c->ledger, &f->policy, f->at_utc_us);
     if (turned != NULL) {
         refusal_from(refusal, "state", "resource", "give it another name",
                      "%s has counted something else in this period", turned);
@@ -312,7 +310,8 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
     BUG(rc < 0);
     struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = core_utc(c, now)};
     struct strs lines = {0};
-    int answer = difference(c, &file, f.at_utc_us, &f, &lines, refusal);
+    int64_t fixed_utc_us = call->past_prices ? INT64_MIN : f.at_utc_us + QUOTE_VALID_US;
+    int answer = difference(c, &file, fixed_utc_us, &f, &lines, refusal);
     fields_clear(&policy_file_fields, &file);
     if (answer == CORE_REFUSED) {
         core_clear_strs(&lines);

@@ -69,6 +69,60 @@ static void write_queued(const struct tenant_rule *r, struct buf *out)
     write_number(r->quota.max_queued, out);
 }
 
+/* "cpu 4 memory 16Gi gpu 2" */
+static void write_amounts(struct resource_bounds b, struct buf *out)
+{
+    char text[PARSE_TEXT_MAX];
+    const char *between = "";
+    if (is_measured(b.cpu_milli)) {
+        buf_addf(out, "cpu %s", format_cpu(measured(b.cpu_milli), text));
+        between = " ";
+    }
+    if (is_measured(b.mem_bytes)) {
+        buf_addf(out, "%smemory %s", between, format_size(measured(b.mem_bytes), text));
+        between = " ";
+    }
+    if (is_measured(b.scratch_bytes)) {
+        buf_addf(out, "%sscratch %s", between, format_size(measured(b.scratch_bytes), text));
+        between = " ";
+    }
+    if (b.generic.count > 0)
+        buf_add_str(out, between);
+    add_counts(&b.generic, out);
+}
+
+static struct measure unless_0(uint64_t amount)
+{
+    return amount != 0 ? measure_of(amount) : (struct measure){0};
+}
+
+static void write_guaranteed(const struct tenant_rule *r, struct buf *out)
+{
+    const struct resources *g = &r->quota.guaranteed;
+    write_amounts((struct resource_bounds){unless_0(g->cpu_milli), unless_0(g->mem_bytes),
+                                           unless_0(g->scratch_bytes), g->generic}, out);
+}
+
+static void write_borrow(const struct tenant_rule *r, struct buf *out)
+{
+    write_amounts(r->quota.borrow, out);
+}
+
+static void write_lend(const struct tenant_rule *r, struct buf *out)
+{
+    write_amounts(r->quota.lend, out);
+}
+
+static void write_submits(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->quota.submits_per_minute, out);
+}
+
+static void write_starts(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->quota.starts_per_minute, out);
+}
+
 static void write_budget(const struct tenant_rule *r, struct buf *out)
 {
     char text[PARSE_TEXT_MAX];
@@ -200,6 +254,11 @@ static const struct aspect aspects[] = {
     {"quota.generic", write_generic},
     {"quota.max_running", write_running},
     {"quota.max_queued", write_queued},
+    {"quota.guaranteed", write_guaranteed},
+    {"quota.borrow", write_borrow},
+    {"quota.lend", write_lend},
+    {"quota.submits_per_minute", write_submits},
+    {"quota.starts_per_minute", write_starts},
     {"budget.limit", write_budget},
     {"budget.period", write_period},
     {"budget.window", write_window},
@@ -291,12 +350,33 @@ static const struct price_version *version_from(const struct list *l, int64_t fr
     return NULL;
 }
 
-static void price_text(const struct price_version *v, struct buf *out)
+static void moneys_text(const struct counts *moneys, const char *after, struct buf *out)
 {
     char money[PARSE_TEXT_MAX];
-    for (size_t i = 0; v != NULL && i < v->per_hour.count; i++)
-        buf_addf(out, "%s%s %s", i > 0 ? ", " : "", v->per_hour.v[i].name,
-                 format_money((int64_t)v->per_hour.v[i].value, money));
+    for (size_t i = 0; i < moneys->count; i++)
+        buf_addf(out, "%s%s %s%s", i > 0 ? ", " : "", moneys->v[i].name,
+                 format_money((int64_t)moneys->v[i].value, money), after);
+}
+
+/* "cpu 0.04, memory 0.005; class big: cpu 0.08; discounts: acme 12.50%; preemptible 40%; cpu by use" */
+static void price_text(const struct price_version *v, struct buf *out)
+{
+    if (v == NULL)
+        return;
+    moneys_text(&v->per_hour, "", out);
+    for (size_t i = 0; i < v->classes.count; i++) {
+        const struct price_class *class = &((const struct price_class *)v->classes.v)[i];
+        buf_addf(out, "; class %s: ", class->name);
+        moneys_text(&class->per_hour, "", out);
+    }
+    if (v->discounts.count > 0) {
+        buf_add_str(out, "; discounts: ");
+        moneys_text(&v->discounts, "%", out);
+    }
+    if (v->preemptible_percent != 0)
+        buf_addf(out, "; preemptible %" PRIu32 "%%", v->preemptible_percent);
+    for (size_t i = 0; i < v->by.count; i++)
+        buf_addf(out, "; %s by %s", v->by.v[i].key, v->by.v[i].value);
 }
 
 static void price_line(struct strs *lines, const struct price_version *old, const struct price_version *new)

@@ -2,7 +2,6 @@
 
 #define RETRY_MAX_US INT64_C(5000000) /* how often free money is looked for while the paid time runs out */
 #define RETRY_MIN_US INT64_C(200000)
-#define SETTLE_MARGIN_US UINT64_C(1000000)
 #define EARLY_US INT64_C(1000000) /* a renewal that comes so much too early can wait */
 
 /* Settle a little less than that: what was settled can't be taken back when the node's clock says it was
@@ -14,6 +13,32 @@ static uint64_t settled_by_now(const struct core *c, const struct task *t, uint6
     return MAX(MIN(sure, t->paid_us), t->settled_us);
 }
 
+/* What is charged by use is settled as far as its use is known: a lost beat delays it, and the hold, which is by
+ * request, covers the rest. What its node doesn't count is charged by request. */
+static uint64_t settled_as_known(const struct core *c, const struct task *t, uint64_t sure_us,
+                                 const struct use_point **ret_use)
+{
+    *ret_use = NULL;
+    if (!price_book_measures(c->prices) && t->marks.count == 0)
+        return sure_us;
+    if (t->use.run_us > t->settled_us) {
+        *ret_use = &t->use;
+        return MIN(sure_us, t->use.run_us);
+    }
+    return t->uncounted_us > t->settled_us ? sure_us : t->settled_us;
+}
+
+/* Run time at which the period of its budgets ends: settled exactly there, each period pays for its own time (but for
+ * the margin, when a slice that short has to be renewed within it). UINT64_MAX: nothing is left of one. */
+static uint64_t period_end_us(const struct task *t)
+{
+    int64_t end_us;
+    if (t->accounts_end_utc_us == INT64_MAX ||
+        __builtin_sub_overflow(t->accounts_end_utc_us, t->started_utc_us, &end_us) || end_us <= (int64_t)t->settled_us)
+        return UINT64_MAX;
+    return (uint64_t)end_us;
+}
+
 static void look_again(struct core *c, struct task *t, uint64_t ran_us, int64_t utc_us)
 {
     int64_t left_us = ((int64_t)t->paid_us - (int64_t)ran_us) / 2;
@@ -21,42 +46,42 @@ static void look_again(struct core *c, struct task *t, uint64_t ran_us, int64_t 
               utc_us + (left_us < 0 ? RETRY_MAX_US : MIN(MAX(left_us, RETRY_MIN_US), RETRY_MAX_US)));
 }
 
-static void fill_hold(const struct core *c, const struct task *t, struct meter meter, uint64_t until_us,
+static void fill_hold(const struct core *c, const struct task *t, const struct meter *meter, uint64_t until_us,
                       struct fact *f)
 {
     struct fact_renewed *r = &f->renewed;
     r->paid_us = until_us;
-    r->hold_micros = price_cost(c->prices, meter, until_us) - price_cost(c->prices, meter, r->settled_us);
-    times_hold(c, job_tenant(t->job), meter.held, (struct stretch){f->at_utc_us, r->settled_us, until_us},
+    r->hold_micros = price_due(c->prices, meter, NULL, until_us);
+    times_hold(c, job_tenant(t->job), meter->held, (struct stretch){f->at_utc_us, r->settled_us, until_us},
                &r->times_settled, &r->times);
 }
 
 /* How far one account that can't pay until then could. */
-static uint64_t pays_until(const struct core *c, struct meter meter, const struct ledger_blocker *b,
-                           uint64_t settled_us, uint64_t until_us)
+static uint64_t pays_until(const struct core *c, const struct meter *meter, const struct ledger_blocker *b,
+                           uint64_t until_us)
 {
     int64_t free_micros = MAX(b->limit - b->used - b->held, 0);
     if (b->verdict != LEDGER_BUDGET || b->closed)
         return 0;
     if (b->resource == NULL)
-        return price_time_for(c->prices, meter, price_cost(c->prices, meter, settled_us) + free_micros, until_us);
-    return time_lasts(c, b->resource, meter.held, time_of(c, b->resource, meter.held, settled_us) + free_micros,
-                      until_us);
+        return price_due_time(c->prices, meter, NULL, free_micros, until_us);
+    int64_t settled = time_of(c, b->resource, meter->held, meter->settled_us);
+    return time_lasts(c, b->resource, meter->held, settled + free_micros, until_us);
 }
 
 /* How far all accounts together can pay for what f holds; its paid_us when for all of it. */
-static uint64_t all_pay_until(const struct core *c, struct meter meter, const struct fact *f)
+static uint64_t all_pay_until(const struct core *c, const struct meter *meter, const struct fact *f)
 {
     struct ledger_blocker blockers[2 * LEDGER_ACCOUNTS_MAX];
     size_t count = MIN(ledger_blockers(c->ledger, f, blockers, COUNT_OF(blockers)), COUNT_OF(blockers));
     uint64_t until_us = f->renewed.paid_us;
     for (size_t i = 0; i < count; i++)
-        until_us = MIN(until_us, pays_until(c, meter, &blockers[i], f->renewed.settled_us, f->renewed.paid_us));
+        until_us = MIN(until_us, pays_until(c, meter, &blockers[i], f->renewed.paid_us));
     return until_us;
 }
 
 /* The next slice, or as much of it as can be held. false: it would gain less than slice_min. */
-static bool hold_slice(const struct core *c, const struct task *t, struct meter meter, uint64_t until_us,
+static bool hold_slice(const struct core *c, const struct task *t, const struct meter *meter, uint64_t until_us,
                        struct fact *f)
 {
     struct fact_renewed *r = &f->renewed;
@@ -89,7 +114,8 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
         return; /* it ends within its paid time or at its end */
     uint64_t ran_us = task_run_us(t, p->now);
     int64_t early_us = (int64_t)t->paid_us - (int64_t)ran_us - renewal_lead_us(c);
-    if (early_us > EARLY_US) { /* the wall clock went faster than the job */
+    bool period_ended = t->accounts_end_utc_us <= utc_us - (int64_t)SETTLE_MARGIN_US;
+    if (early_us > EARLY_US && !period_ended) { /* the wall clock went faster than the job */
         timer_set(c, &t->timer, utc_us + early_us);
         return;
     }
@@ -97,21 +123,30 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     if (t->in_flight)
         return;
     uint64_t until_us = MIN(ran_us + core_slice_us(c), core_longest_us(c, t->job->shape->limit_us));
-    if (until_us <= t->paid_us)
+    if (until_us < t->paid_us || (until_us == t->paid_us && !period_ended))
         return;
     struct meter meter = task_meter(t);
     struct settlement s;
-    settle_until(c, t, meter, settled_by_now(c, t, ran_us), &s);
+    const struct use_point *use;
+    uint64_t end_us = period_end_us(t);
+    uint64_t settle_us = settled_as_known(c, t, MIN(end_us, settled_by_now(c, t, ran_us)), &use);
+    if (period_ended && early_us > EARLY_US && end_us != UINT64_MAX && settle_us < end_us)
+        return; /* soon it will be known what ran, and what was used, by its end */
+    settle_until(c, t, &meter, use, settle_us, &s);
     struct fact f = {.kind = FACT_HOLD_RENEWED, .at_utc_us = utc_us};
     f.renewed = (struct fact_renewed){.id = task_id(t),
                                       .spent_micros = s.spent_micros,
                                       .settled_us = s.settled_us,
                                       .charges = s.charges,
                                       .times_settled = s.times};
+    int rc = price_marks(c->prices, &meter, use, s.settled_us, &f.renewed.marks);
+    BUG(rc < 0);
     fill_accounts(c, t->job, utc_us, &f.renewed.accounts);
-    fill_hold(c, t, meter, until_us, &f); /* names the accounts of time */
+    meter.settled_us = s.settled_us;
+    meter.marks = &f.renewed.marks;
+    fill_hold(c, t, &meter, until_us, &f); /* names the accounts of time */
     openings_add(c, &p->openings, &f);
-    if (!hold_slice(c, t, meter, until_us, &f))
+    if (!hold_slice(c, t, &meter, until_us, &f))
         openings_undo(c, &p->openings);
     else if (openings_plan(c, p)) {
         plan_hold(c, p, &f);

@@ -83,10 +83,13 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
                                       .who = core_text("snapshot"),
                                       .currency = core_text(c->currency),
                                       .set_prices = true,
+                                      .set_billing = true,
                                       .set_admins = true};
     core_copy_strs(&c->admins, &f.policy.admins);
     (void)ledger_each_zone(c->ledger, add_zone, &f.policy.zones);
     ledger_each_tenant(c->ledger, add_rule, &f.policy.tenants);
+    int copied = fields_copy(&billing_rule_fields, &c->billing, &f.policy.billing);
+    BUG(copied < 0);
     const struct list *prices = price_book_versions(c->prices);
     for (size_t i = 0; i < prices->count; i++) {
         struct price_version *copy = list_add(&f.policy.prices, sizeof *copy);
@@ -95,6 +98,29 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
         BUG(rc < 0);
     }
     return emit(&f, fn, arg);
+}
+
+static void add_rate(const struct ledger *l, const char *tenant, bool starts, struct list *to)
+{
+    struct rate_view r = ledger_rate(l, tenant, starts);
+    if (r.per_minute == 0)
+        return;
+    struct snapshot_rate *s = list_add(to, sizeof *s);
+    BUG(s == NULL);
+    *s = (struct snapshot_rate){core_text(tenant), starts, r.parts, r.at_utc_us};
+}
+
+struct rates {
+    const struct ledger *ledger;
+    struct list *to;
+};
+
+static bool add_rates(const struct tenant_rule *rule, void *arg)
+{
+    struct rates *r = arg;
+    add_rate(r->ledger, rule->path, false, r->to);
+    add_rate(r->ledger, rule->path, true, r->to);
+    return true;
 }
 
 static int by_name(const void *a, const void *b)
@@ -127,8 +153,12 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     f.snapshot_cell.seq = c->seq;
     f.snapshot_cell.term = c->term;
     f.snapshot_cell.next_job = c->next_job;
+    f.snapshot_cell.billing_from_utc_us = c->billing_from_utc_us;
+    f.snapshot_cell.periods_closed = c->periods_closed;
     for (size_t i = 0; i < c->nodes_count; i++)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
+    struct rates rates = {c->ledger, &f.snapshot_cell.rates};
+    ledger_each_tenant(c->ledger, add_rates, &rates);
     ledger_each_account(c->ledger, add_account, &f.snapshot_cell.accounts);
     if (f.snapshot_cell.accounts.count > 1)
         qsort(f.snapshot_cell.accounts.v, f.snapshot_cell.accounts.count, sizeof(struct snapshot_account),
@@ -166,6 +196,8 @@ static void add_task(const struct task *t, struct list *to)
     };
     core_copy_strs(&t->accounts, &s->accounts);
     times_copy(&t->times, &s->times);
+    s->price_class = core_text(t->price_class);
+    marks_set(&s->marks, &t->marks);
 }
 
 static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void *arg)
@@ -233,6 +265,10 @@ static void cell_apply(struct core *c, const struct fact *f)
             rule_lost.apply(c, &lost);
         }
     }
+    if (s->billing_from_utc_us != 0) { /* else of an older version: it began with the policy */
+        c->billing_from_utc_us = s->billing_from_utc_us;
+        c->periods_closed = s->periods_closed;
+    }
     c->seq = s->seq;
     c->term = s->term;
     c->next_job = MAX(c->next_job, s->next_job);
@@ -265,6 +301,18 @@ static int job_check(const struct core *c, const struct fact *f, struct err *err
     return rc;
 }
 
+/* Held before a period that has ended since: it is renewed at once. */
+static void note_periods(struct core *c, struct task *t)
+{
+    const struct strs *now = tenant_accounts(c, t->job->shape->tenant, c->last_utc_us);
+    bool same = t->accounts.count >= now->count;
+    for (size_t i = 0; i < now->count && same; i++)
+        same = strcmp(now->v[i], t->accounts.v[i]) == 0;
+    attempt_note_periods(c, t, c->last_utc_us);
+    if (!same)
+        t->accounts_end_utc_us = c->last_utc_us;
+}
+
 static void restore_task(struct core *c, struct job *j, const struct snapshot_task *s)
 {
     struct task *t = task_add(c, j, s->task, s->state);
@@ -284,8 +332,11 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->avoid = node_find(c, s->avoid);
     core_copy_strs(&s->accounts, &t->accounts);
     times_copy(&s->times, &t->times);
+    t->price_class = s->price_class != NULL ? core_intern(c, s->price_class) : NULL;
+    marks_set(&t->marks, &s->marks);
     if (task_state_is_live(t->state)) {
         attempt_begin(c, t, node_find(c, s->node));
+        note_periods(c, t);
         attempt_plan_renewal(c, t);
         if (t->stopping == END_NODE_LOST || t->state == TASK_UNREACHABLE)
             node_trouble(c, t->node);

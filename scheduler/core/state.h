@@ -2,13 +2,15 @@
  * state - what the core is made of. Internal to scheduler/core; everybody else sees core.h.
  *
  *   what                 files
- *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c, snapshot.c
+ *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c,
+ *                        move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), nodes.c, tenants.c (tree, shares), shapes.c (demands), history.c
  *   who waits            queue.c (ready tasks), timers.c
- *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c
- *   questions            submit.c, cancel.c, policy_check.c, reports.c (hello, running, ended), duty.c
+ *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, billing.c
+ *   questions            submit.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended), duty.c
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
- *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs)
+ *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs);
+ *                        of a submission: quote.c
  *   answers for people   explain.c, views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c
  *
@@ -31,6 +33,7 @@
 #define JOB_ACCOUNT_MAX 32   /* "job:812" */
 #define REFUSED_PAUSE_US INT64_C(1000000)
 #define NEVER_US INT64_MAX
+#define SETTLE_MARGIN_US UINT64_C(1000000) /* so much of what ran last is settled later */
 #define CLOCK_DRIFT_PARTS 1000 /* two clocks, 500 ppm each */
 
 struct job;
@@ -57,6 +60,7 @@ struct shape {
     struct resources resources;
     struct strs features;    /* that its limits need */
     uint64_t limit_us;       /* 0 = none */
+    bool preemptible;
     uint64_t hash;
     uint32_t refs;           /* unfinished jobs */
     struct heap ready;       /* struct entry, best first */
@@ -117,10 +121,15 @@ struct task {
     uint64_t settled_us, paid_us;
     uint64_t run_us, run_boot_us;  /* soft: what its node said last, and when by our clock; 0 = nothing yet */
     uint64_t first_run_us, first_boot_us; /* soft: the first it said */
+    struct use_point use;          /* soft: the last it counted */
+    uint64_t uncounted_us;         /* soft: run time of the last beat that counted nothing */
     struct strs accounts;
     struct list times;             /* struct time_hold */
+    int64_t accounts_end_utc_us;   /* soft: when a period of theirs ends; INT64_MAX: none does */
     struct list charges;           /* soft: struct charge, joined per resource and version */
     uint32_t price_version;
+    const char *price_class;       /* interned; of its node when it was placed */
+    struct list marks;             /* struct meter_mark: where charging by use stands */
     struct entry entry;
     struct timer timer;            /* queued: eligible; running: the next renewal */
     char *refused;                 /* soft: code of the last refusal */
@@ -201,6 +210,10 @@ struct core {
     char *currency;
     struct strs admins;
     uint64_t policy_version;
+    struct billing_rule billing;
+    struct zone_table billing_zone; /* of billing.zone, as it was known when the policy was set */
+    int64_t billing_from_utc_us;    /* where the first billing month begins that isn't closed; 0: no fact yet */
+    uint32_t periods_closed;
 
     struct table tenants, nodes_by_name, keys, shapes, texts;
     struct tenant *root;
@@ -223,7 +236,9 @@ struct core {
     uint64_t next_job_handed;
     uint64_t turn;
     bool began;             /* the first decide() has been */
-    uint32_t plans_in_flight, policy_in_flight;
+    uint32_t plans_in_flight, policy_in_flight, moves_in_flight;
+    uint64_t facts_in_flight;
+    bool period_in_flight;
     struct strs adjusting;  /* keys of adjustments in flight */
     uint64_t count[TASK_STATE_COUNT]; /* tasks by state; only live and held ones are kept */
     uint64_t submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total, decisions_total;
@@ -250,6 +265,7 @@ struct job *job_find(const struct core *c, uint64_t id);
 struct job *job_find_key(const struct core *c, const char *tenant, const char *key);
 struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_utc_us);
 const char *job_key(const struct job *j);
+void job_rename_tenant(struct core *c, struct job *j, const char *tenant); /* its key goes along */
 /* The spec as submitted; the caller clears it with job_spec_fields. */
 void job_spec_of(const struct job *j, struct job_spec *ret);
 uint32_t job_tasks(const struct job *j);
@@ -275,10 +291,15 @@ void history_each(const struct history *h, void (*fn)(void *arg, struct attempt_
 /* Joins lines of the same resource and price that follow each other. */
 void charges_join(struct list *to, const struct list *from);
 void charges_clear(struct list *l);
+void marks_clear(struct list *l);
+void marks_set(struct list *to, const struct list *from);
 
 /* ---- shapes.c, queue.c, timers.c --------------------------------------------------------------------------- */
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec); /* one reference more */
 void shape_put(struct core *c, struct shape *s);
+/* All shapes of a tenant and of those below it leave the table, and come back to it under their tenants' new names. */
+struct shape **shapes_take(struct core *c, const char *top, size_t *ret_count); /* the caller frees the row */
+void shapes_put_back(struct core *c, struct shape *const *row, size_t count);
 /* Up to date with the nodes' generic resources and features. */
 void shape_refresh(const struct core *c, struct shape *s);
 /* What it needs of a node. false: something that no node ever had. */
@@ -311,9 +332,13 @@ void tenant_wake(struct core *c, struct tenant *t);  /* it has ready tasks */
 void tenant_rest(struct core *c, struct tenant *t);  /* it has none */
 /* The tenant whose turn it is, NULL when nothing is ready. */
 struct tenant *tenant_next(const struct core *c);
+/* Below another parent, with all below it, under the names that the fact gives them. */
+void tenant_move(struct core *c, const struct fact_tenant_moved *move);
 void tenants_reshare(struct core *c);                /* the cell's total changed */
 /* The accounts on which its line holds money now, cached, and in t->times those of resource time. Borrowed. */
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us);
+/* When the first period of these ends. INT64_MAX: none does. */
+int64_t tenant_accounts_end(const struct core *c, struct tenant *t, int64_t utc_us);
 void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t), void *arg);
 
 /* ---- nodes.c ----------------------------------------------------------------------------------------------- */
@@ -337,22 +362,36 @@ struct fact_rule {
 extern const struct fact_rule rule_opened, rule_adjusted, rule_crossed, rule_policy, rule_submitted, rule_cancelled,
     rule_held, rule_released, rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
-    rule_drained, rule_snapshot_job, rule_snapshot_cell;
+    rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
 bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */
 void attempt_begin(struct core *c, struct task *t, struct node *n);
 void attempt_finish(struct core *c, struct task *t);
 void attempt_plan_renewal(struct core *c, struct task *t);
+/* Its hold is for the periods of that instant. */
+void attempt_note_periods(const struct core *c, struct task *t, int64_t utc_us);
 /* How long before the paid end the next slice is asked for. */
 int64_t renewal_lead_us(const struct core *c);
 void policy_set(struct core *c, const struct policy_change *change, int64_t at_utc_us);
+
+/* ---- billing.c --------------------------------------------------------------------------------------------- */
+void billing_begin(struct core *c, int64_t at_utc_us); /* each fact of a journal passes here first */
+int billing_policy_check(const struct core *c, const struct policy_change *change, struct err *err) MUST_USE;
+void billing_policy_apply(struct core *c, const struct policy_change *change, int64_t at_utc_us);
+/* Fills in what of the billing changes, and its lines. false: refused. spent: something was charged. */
+bool billing_change(const struct core *c, struct billing_rule *wanted, bool spent, struct policy_change *change,
+                    struct strs *lines, struct refusal *refusal);
 
 /* ---- flight.c ---------------------------------------------------------------------------------------------- */
 void flight_begin(struct core *c, const struct fact *f);
 void flight_end(struct core *c, const struct fact *f);
 
 /* ---- settle.c ---------------------------------------------------------------------------------------------- */
+/* What the price book calls a node; NULL = none. */
+const char *node_price_class(const struct node *n);
+/* For what is not placed yet. */
+struct meter shape_meter(const struct shape *s, const char *price_class, int64_t utc_us);
 struct settlement {
     int64_t spent_micros;       /* cumulative, after it */
     int64_t written_off_micros;
@@ -360,16 +399,17 @@ struct settlement {
     struct list charges;        /* struct charge, owned */
     struct list times;          /* struct time_hold, owned: what the holds of time came to */
 };
-struct meter task_meter(const struct task *t);
+struct meter task_meter(const struct task *t); /* from where its charging stands */
 /* How long it has run, as far as is known: what its node said and the time since; else by the wall clock. */
 uint64_t task_run_us(const struct task *t, struct core_now now);
 uint64_t task_wall_us(const struct task *t, struct core_now now); /* by the wall clock alone */
-/* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed). */
-void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
-                  struct settlement *ret);
+/* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed).
+ * `use` as in quotas/price.h. */
+void settle_until(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
+                  uint64_t run_us, struct settlement *ret);
 /* Nothing beyond what was settled is charged: the platform's fault. */
-void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
-                  struct settlement *ret);
+void settle_fault(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
+                  uint64_t run_us, struct settlement *ret);
 /* Fills f with the end of a live attempt; takes over record's detail. */
 void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f);
 
@@ -432,11 +472,17 @@ struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
 void plan_hold(struct core *c, struct plan *p, const struct fact *f);
 void decide_crossings(struct core *c, struct plan *p);
 void decide_nodes(struct core *c, struct plan *p);
+void decide_billing(struct core *c, struct plan *p);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 void decide_place(struct core *c, struct plan *p);
 void decide_place_undo(struct core *c, struct plan *p);
-/* The placement of a task as a fact, without a node yet, holding a slice. The caller clears it. */
-void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us, struct fact *f);
+/* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class
+ * has no name. The caller clears it. */
+void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
+                 struct fact *f);
+/* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
+ * */
+const struct node *likely_node(const struct core *c, const struct shape *s);
 /* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
 /* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
@@ -448,6 +494,22 @@ const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
 struct admit_answer;
 bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret);
 
+/* ---- quote.c ----------------------------------------------------------------------------------------------- */
+/* What a submission would cost. Prices can't be changed to begin earlier than QUOTE_VALID_US from now on once something
+ * was charged, so for so long a quote stays true. t NULL: its tenant is gone. */
+#define QUOTE_VALID_US INT64_C(60000000)
+/* Expected: every task runs up to its limit, or for one slice when it has none, from some instant within QUOTE_VALID_US
+ * on, on the kind of node that it would go to now; by request. */
+int64_t quote_of(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
+/* At most: with its grace too, with every retry used, whenever and on whatever node, at the dearest prices that the
+ * book knows from now on. -1: no bound. */
+int64_t quote_max(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
+/* The least that so much run time from now on can cost, on nodes of any class. */
+int64_t quote_least(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
+                    uint64_t run_us);
+void quote_fill(const struct core *c, const struct tenant *t, const char *path, const struct job_spec *spec,
+                int64_t utc_us, struct submit_reply *quote);
+
 /* ---- explain.c, views.c ------------------------------------------------------------------------------------ */
 /* The first thing that keeps the job's next task from starting, in one line; NULL: nothing. Caller frees. */
 char *explain_first(const struct core *c, const struct job *j, int64_t utc_us);
@@ -456,7 +518,6 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
 const char *job_state(const struct job *j); /* "pending", "running", "held", or a final state */
 void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format, ...)
     PRINTF_LIKE(5, 6);
-int64_t quote_of(const struct core *c, const struct job_spec *spec, int64_t utc_us, int64_t *ret_max);
 char *text_of(const char *format, ...) PRINTF_LIKE(1, 2); /* allocated; NULL on lack of memory */
 
 #endif

@@ -4,7 +4,6 @@
 
 #include "base/parse.h"
 #include "policies/admit.h"
-#include "quotas/money.h"
 #include "scheduler/core/state.h"
 
 #define SERVER_KEY_MARK '#' /* keys made here begin with it; a client's can't */
@@ -19,43 +18,6 @@ void refusal_from(struct refusal *r, const char *code, const char *where, const 
     va_end(args);
     *r = (struct refusal){0};
     refusal_set(r, code, where, message, hint);
-}
-
-/* ---- the quote -------------------------------------------------------------------------------------- */
-
-static int64_t times(int64_t micros, uint64_t count)
-{
-    money_wide product = (money_wide)(uint64_t)micros * count;
-    return product > (money_wide)MONEY_MICROS_MAX ? MONEY_MICROS_MAX : (int64_t)product;
-}
-
-/* Expected: every task runs up to its limit, or for one slice when it has none. At most: with its
- * grace too, and with every retry used. */
-int64_t quote_of(const struct core *c, const struct job_spec *spec, int64_t utc_us, int64_t *ret_max)
-{
-    struct meter meter = {&spec->resources, utc_us};
-    uint64_t run_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : core_slice_us(c);
-    int64_t each = price_cost(c->prices, meter, run_us);
-    int64_t expected = times(each, job_spec_tasks(spec));
-    int64_t most = -1;
-    if (spec->time_limit_ms != 0) {
-        int64_t longest = price_cost(c->prices, meter, core_longest_us(c, run_us));
-        most = times(times(longest, job_spec_tasks(spec)), (uint64_t)spec->retries + 1);
-    }
-    if (spec->budget_micros > 0) {
-        expected = MIN(expected, spec->budget_micros);
-        most = most < 0 ? spec->budget_micros : MIN(most, spec->budget_micros);
-    }
-    *ret_max = most;
-    return expected;
-}
-
-static void fill_quote(const struct core *c, const struct job_spec *spec, const char *tenant, int64_t utc_us,
-                       struct submit_reply *quote)
-{
-    *quote = (struct submit_reply){
-        .tenant = core_text(tenant), .tasks = job_spec_tasks(spec), .currency = core_text(c->currency)};
-    quote->quote_micros = quote_of(c, spec, utc_us, &quote->quote_max_micros);
 }
 
 /* ---- who, where ------------------------------------------------------------------------------------- */
@@ -127,12 +89,34 @@ static bool fits_nodes(const struct core *c, const struct job_spec *spec, struct
     return fits || refuse_never(refusal, &answer);
 }
 
+static bool fits_guarantees(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+                            struct refusal *refusal)
+{
+    struct ledger_blocker b = {0};
+    char need[48], most[48], hint[128];
+    if (ledger_ever_lends(c->ledger, &t->line, &spec->resources, &b))
+        return true;
+    bool generic = strcmp(b.resource, "cpu") != 0 && strcmp(b.resource, "memory") != 0 &&
+                   strcmp(b.resource, "scratch") != 0;
+    admit_amount(b.resource, (uint64_t)b.need, need);
+    admit_amount(b.resource, (uint64_t)MAX(b.limit, 0), most);
+    snprintf(hint, sizeof hint, "resources.%s%.40s <= %s", generic ? "generic." : "", b.resource, most);
+    if (strcmp(b.where, TENANT_ROOT) == 0)
+        refusal_from(refusal, "never_fits", b.where, hint, "needs %s %s, all guaranteed in the cell and lent is %s",
+                     need, b.resource, most);
+    else
+        refusal_from(refusal, "never_fits", b.where, hint,
+                     "needs %s %s, %s can use at most %s with what it may borrow", need, b.resource, b.where, most);
+    return false;
+}
+
 static bool fits_rules(const struct core *c, const struct tenant *t, const struct job_spec *spec,
                        int64_t utc_us, struct refusal *refusal)
 {
+    const struct tenant *leaf = t;
     uint64_t slice_us = core_slice_us(c);
     uint64_t hold_us = MIN(core_longest_us(c, spec->time_limit_ms * 1000), slice_us);
-    int64_t hold = price_cost(c->prices, (struct meter){&spec->resources, utc_us}, hold_us);
+    int64_t hold = quote_least(c, t, spec, utc_us, hold_us);
     if (spec->budget_micros > 0)
         hold = MIN(hold, spec->budget_micros);
     for (; t != NULL; t = t->parent) {
@@ -143,16 +127,15 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
         if (!admit_by_quota(&spec->resources, view.rule, &answer) || !admit_by_budget(hold, view.rule, &answer))
             return refuse_never(refusal, &answer);
     }
-    return true;
+    return fits_guarantees(c, leaf, spec, refusal);
 }
 
-static bool fits_own_budget(const struct core *c, const struct job_spec *spec, int64_t utc_us,
+static bool fits_own_budget(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
                             struct refusal *refusal)
 {
-    struct meter meter = {&spec->resources, utc_us};
     uint64_t limit_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : UINT64_MAX;
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, limit_us);
-    int64_t least = price_cost(c->prices, meter, least_us);
+    int64_t least = quote_least(c, t, spec, utc_us, least_us);
     if (spec->budget_micros == 0 || spec->budget_micros >= least)
         return true;
     char have[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], hint[PARSE_TEXT_MAX + 16], time[PARSE_TEXT_MAX];
@@ -260,6 +243,20 @@ static bool seccomp_allowed(const struct core *c, const struct tenant *t, const 
 
 /* ---- the queue's bound ------------------------------------------------------------------------------ */
 
+static void refuse_rate(const struct ledger_blocker *b, int64_t utc_us, struct refusal *refusal)
+{
+    char hint[80];
+    if (b->when_utc_us == INT64_MAX) {
+        snprintf(hint, sizeof hint, "at most %lld tasks in one job", (long long)b->limit);
+        refusal_from(refusal, "never_fits", b->where, hint, "%s may submit %lld tasks a minute, this job brings %lld",
+                     b->where, (long long)b->limit, (long long)b->need);
+        return;
+    }
+    refusal_from(refusal, "rate", b->where, NULL, "%s may submit %lld tasks a minute and has done so", b->where,
+                 (long long)b->limit);
+    refusal->retry_after_ms = (uint32_t)((b->when_utc_us - utc_us + 999) / 1000); /* within a minute */
+}
+
 static bool queue_has_room(const struct core *c, const struct fact *f, struct refusal *refusal)
 {
     if (c->unfinished >= c->limits.jobs_max) {
@@ -277,6 +274,10 @@ static bool queue_has_room(const struct core *c, const struct fact *f, struct re
                      "%s has %lld of %lld tasks waiting, this job brings %lld", b.where, (long long)b.used,
                      (long long)b.limit, (long long)b.need);
         refusal->retry_after_ms = 1000;
+        return false;
+    }
+    if (verdict == LEDGER_RATE) {
+        refuse_rate(&b, f->at_utc_us, refusal);
         return false;
     }
     refusal_from(refusal, names_get(&ledger_verdict_names, verdict), b.where, NULL,
@@ -310,7 +311,7 @@ static int same_key(const struct core *c, const struct job *j, const struct job_
 {
     if (!same_spec(j, spec, refusal))
         return CORE_REFUSED;
-    fill_quote(c, spec, j->tenant, utc_us, quote);
+    quote_fill(c, tenant_find(c, j->tenant), j->tenant, spec, utc_us, quote);
     quote->job = j->id;
     quote->existed = true;
     if (!j->finished)
@@ -377,11 +378,11 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     if (!network_allowed(c, t, spec, utc_us, refusal) || !devices_allowed(c, t, spec, utc_us, refusal) ||
         !volumes_allowed(c, t, spec, utc_us, refusal) ||
         !seccomp_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, spec, refusal) ||
-        !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, spec, utc_us, refusal))
+        !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, t, spec, utc_us, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us};
     struct submit_reply answer;
-    fill_quote(c, spec, path, utc_us, &answer);
+    quote_fill(c, t, path, spec, utc_us, &answer);
     answer.would_start = explain_new(c, t, spec, utc_us);
     submitted_fact(t, call, c->next_job_handed, uid, user, spec, &f);
     if (!queue_has_room(c, &f, refusal)) {
@@ -406,6 +407,8 @@ int core_check_submit(struct core *c, const struct submit_call *call, uint32_t u
 {
     *ret = (struct fact){0};
     *quote = (struct submit_reply){0};
+    if (c->moves_in_flight > 0)
+        return CORE_LATER; /* a path may be another one then */
     struct job_spec spec;
     int rc = fields_copy(&job_spec_fields, &call->spec, &spec);
     BUG(rc < 0);

@@ -65,13 +65,13 @@ static bool asks_for(const struct resources *r, const char *resource)
 
 int64_t time_of(const struct core *c, const char *resource, const struct resources *held, uint64_t run_us)
 {
-    return price_cost(hours_of(c, resource), (struct meter){held, 0}, run_us);
+    return price_cost(hours_of(c, resource), (struct meter){.held = held}, run_us);
 }
 
 uint64_t time_lasts(const struct core *c, const char *resource, const struct resources *held, int64_t micros,
                     uint64_t max_us)
 {
-    return price_time_for(hours_of(c, resource), (struct meter){held, 0}, micros, max_us);
+    return price_time_for(hours_of(c, resource), (struct meter){.held = held}, micros, max_us);
 }
 
 /* Of an account that something is held on: it is open. */

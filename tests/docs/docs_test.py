@@ -16,7 +16,7 @@ from shell import SECONDS, Shell, Stays
 MANUALS = ["reeve-tenants.5", "reeve-job.5", "reeve.1", "reeved.8", "reeve-reportd.8", "reeve-warden.8",
            "reeve-agent.8", "reeve-keeper.8", "reeve-seccomp.8", "reeve-sim.1"]
 # In the order in which they are read: each may count on what an earlier one has left.
-DOCUMENTS = ["README.md", "docs/protocol.md", "docs/reports.md"] + ["docs/man/" + page for page in MANUALS]
+DOCUMENTS = ["README.md", "docs/protocol.md", "docs/reports.md", "docs/focus.md"] + ["docs/man/" + page for page in MANUALS]
 # Files that others use by these names, and whose example they are.
 FILES = {"tenants.yaml": ("docs/man/reeve-tenants.5", "yaml"), "backfill.yaml": ("docs/man/reeve-job.5", "yaml"),
          "nightly.sh": ("docs/man/reeve.1", "script")}
@@ -190,8 +190,10 @@ def every_method_answers_as_documented(tally, theatre):
             "job.wait": {"job": 1, "timeout_ms": 1}, "log.read": {"job": 1}, "tenant.list": {}, "node.list": {},
             "system.status": {}, "system.metrics": {}, "admin.policy": {},
             "admin.apply": {"policy": present_policy(), "dry_run": True},
-            "node.drain": {"node": "node-07", "drain": False}, "journal.archived": {"seq": 1}},
-        "report/report.sock": {"history.list": {"limit": 1}, "history.show": {"job": 1}, "report.status": {}},
+            "node.drain": {"node": "node-07", "drain": False}, "journal.archived": {"seq": 1}, "journal.head": {},
+            "ledger.verify": {}},
+        "report/report.sock": {"history.list": {"limit": 1}, "history.show": {"job": 1}, "report.status": {},
+                               "ledger.check": {}},
         "agent/agent.sock": {"node.hello": hello, "node.beat": {"boot_us": 1, "attempts": []}, "attempt.state": ended},
     }
     text = (theatre.top / "docs/protocol.md").read_text()

@@ -102,6 +102,16 @@ static inline void add_accounts(const struct ledger *l, const struct strs *path,
     }
 }
 
+/* Opens what a hold needs; no-op for every other fact. */
+static inline void open_accounts(struct ledger *l, const struct fact *f)
+{
+    struct fact opening;
+    while ((f->kind == FACT_ATTEMPT_PLACED || f->kind == FACT_HOLD_RENEWED) && ledger_opening_for(l, f, &opening)) {
+        ledger_apply(l, &opening);
+        fact_clear(&opening);
+    }
+}
+
 /* On the accounts that the ledger names at `at`, and on the job's own when `budget`. */
 static inline struct fact fact_place(const struct ledger *l, int64_t at, struct attempt_id id, const char *tenant,
                                      bool budget, int64_t hold)
@@ -147,6 +157,24 @@ static inline struct fact fact_end(int64_t at, struct attempt_id id, int64_t spe
     f.ended.state = next == NEXT_FINAL ? TASK_SUCCEEDED : 0;
     f.ended.record.cause = END_EXIT;
     set_text(&f.ended.node, "n1");
+    return f;
+}
+
+static inline struct fact fact_move(const struct ledger *l, int64_t at, const char *from, const char *to)
+{
+    struct fact f = {.kind = FACT_TENANT_MOVED, .at_utc_us = at};
+    struct fact_tenant_moved *m = &f.tenant_moved;
+    char parent[256] = TENANT_ROOT;
+    const char *slash = strrchr(to, '/');
+    if (slash && slash > to) {
+        snprintf(parent, sizeof parent, "%.*s", (int)(slash - to), to);
+    }
+    set_text(&m->from, from);
+    set_text(&m->to, to);
+    (void)ledger_path(l, from, &m->from_path);
+    must(strs_add(&m->to_path, to));
+    (void)ledger_path(l, parent, &m->to_path);
+    must(ledger_fill_move(l, m));
     return f;
 }
 

@@ -8,17 +8,6 @@
 
 #include "tests/quotas/facts.h"
 
-/* Opens what a hold needs. */
-UNUSED static void open_for(struct ledger *l, const struct fact *f)
-{
-    struct fact opening;
-    while ((f->kind == FACT_ATTEMPT_PLACED || f->kind == FACT_HOLD_RENEWED) && ledger_opening_for(l, f, &opening)) {
-        ck_assert_int_eq(ledger_check(l, &opening, NULL), LEDGER_FITS);
-        ledger_apply(l, &opening);
-        fact_clear(&opening);
-    }
-}
-
 /* A change of policy says which open accounts get another limit. */
 UNUSED static struct fact with_limits(const struct ledger *l, struct fact f)
 {
@@ -31,7 +20,7 @@ UNUSED static void admit(struct ledger *l, struct fact f)
 {
     struct ledger_blocker b;
     struct err err = {0};
-    open_for(l, &f);
+    open_accounts(l, &f);
     enum ledger_verdict verdict = ledger_check(l, &f, &b);
     ck_assert_msg(verdict == LEDGER_FITS, "%s: %s", names_get(&ledger_verdict_names, verdict), b.where ? b.where : "-");
     ledger_apply(l, &f);
@@ -43,7 +32,7 @@ UNUSED static void admit(struct ledger *l, struct fact f)
 UNUSED static void refused(struct ledger *l, struct fact f, enum ledger_verdict want, const char *where)
 {
     struct ledger_blocker b;
-    open_for(l, &f);
+    open_accounts(l, &f);
     enum ledger_verdict verdict = ledger_check(l, &f, &b);
     ck_assert_str_eq(names_get(&ledger_verdict_names, verdict), names_get(&ledger_verdict_names, want));
     ck_assert_str_eq(b.where ? b.where : "", where);

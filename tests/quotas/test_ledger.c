@@ -131,7 +131,7 @@ START_TEST(quotas_count_every_resource_and_zero_is_no_limit)
     struct fact f = fact_place(l, AT_NOVEMBER, ID(1, 0), "acme/etl", false, 1);
     f.placed.resources.cpu_milli = 2001;
     struct ledger_blocker b[4];
-    open_for(l, &f);
+    open_accounts(l, &f);
     ck_assert_uint_eq(ledger_blockers(l, &f, b, 4), 1);
     ck_assert_str_eq(b[0].where, "acme/etl");
     ck_assert_str_eq(b[0].resource, "cpu");
@@ -366,7 +366,7 @@ START_TEST(random_operations_keep_every_invariant)
     ck_assert_int_eq(ledger_new(&l, NULL), 0);
     static struct ops_world w;
     w = (struct ops_world){.seed = random_seed("ledger"), .at = AT_NOVEMBER, .next_job = 1};
-    uint64_t admitted = 0, verdicts[LEDGER_VERDICT_COUNT] = {0};
+    uint64_t admitted = 0, moves = 0, verdicts[LEDGER_VERDICT_COUNT] = {0};
     for (int i = 0; i < 60000; i++) {
         struct fact f = ops_next(&w, l);
         if (ops_is_fair(&w, &f)) {
@@ -388,6 +388,7 @@ START_TEST(random_operations_keep_every_invariant)
                 ledger_apply(l, &f);
                 ops_admitted(&w, &f);
                 admitted++;
+                moves += f.kind == FACT_TENANT_MOVED && f.tenant_moved.attempts.count > 0;
             }
             ck_assert_msg(ledger_verify(l, &err) == 0, "%s", err_text(&err));
         }
@@ -400,6 +401,7 @@ START_TEST(random_operations_keep_every_invariant)
                       (unsigned long long)verdicts[v]);
     }
     ck_assert_uint_gt(admitted, 10000);
+    ck_assert_uint_gt(moves, 10); /* with what runs there */
     ledger_free(l);
 }
 END_TEST
