@@ -84,6 +84,7 @@ bool store_numbers_read(const char *bytes, size_t len, int64_t *numbers, size_t 
 /* An instant, or the nearest one that Lua can count in. */
 int64_t store_instant(int64_t utc_us);
 /* The lists of a hold. No time: no bytes. */
+size_t store_generics_used(const struct resources *need); /* how many amounts are not 0 */
 void store_pack_accounts(struct buf *out, const struct strs *accounts);
 void store_pack_times(struct buf *out, const struct list *times);
 void store_pack_use(struct buf *out, const struct strs *path, const struct resources *need);

@@ -175,6 +175,16 @@ static void rename_accounts(struct strs *accounts, const struct pairs *names)
     }
 }
 
+static void rename_times(struct list *times, const struct pairs *names)
+{
+    struct time_hold *v = times->v;
+    for (size_t i = 0; i < times->count; i++) {
+        const char *moved = pairs_get(names, v[i].account);
+        int rc = moved != NULL ? str_set(&v[i].account, moved) : 0;
+        BUG(rc < 0);
+    }
+}
+
 /* Also finished ones, as long as they are known: who may see the tenant may see them. */
 static void lead_job(struct core *c, struct job *j, const struct fact_tenant_moved *m)
 {
@@ -197,6 +207,7 @@ static void moved_apply(struct core *c, const struct fact *f)
         struct task *t = task_of(c, ids[i]);
         BUG(t == NULL);
         rename_accounts(&t->accounts, &m->accounts);
+        rename_times(&t->times, &m->accounts);
     }
     c->policy_version = m->version;
 }

@@ -308,6 +308,8 @@ static void note_periods(struct core *c, struct task *t)
     bool same = t->accounts.count >= now->count;
     for (size_t i = 0; i < now->count && same; i++)
         same = strcmp(now->v[i], t->accounts.v[i]) == 0;
+    for (size_t i = 0; i < t->times.count && same; i++)
+        same = tenant_has_time(t->job->shape->tenant, ((const struct time_hold *)t->times.v)[i].account);
     attempt_note_periods(c, t, c->last_utc_us);
     if (!same)
         t->accounts_end_utc_us = c->last_utc_us;

@@ -339,6 +339,8 @@ void tenants_reshare(struct core *c);                /* the cell's total changed
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us);
 /* When the first period of these ends. INT64_MAX: none does. */
 int64_t tenant_accounts_end(const struct core *c, struct tenant *t, int64_t utc_us);
+/* Is it among t->times, as tenant_accounts() left them? */
+bool tenant_has_time(const struct tenant *t, const char *account);
 void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t), void *arg);
 
 /* ---- nodes.c ----------------------------------------------------------------------------------------------- */

@@ -281,6 +281,15 @@ int64_t tenant_accounts_end(const struct core *c, struct tenant *t, int64_t utc_
     return t->accounts_end_utc_us;
 }
 
+bool tenant_has_time(const struct tenant *t, const char *account)
+{
+    const struct tenant_time *v = t->times.v;
+    for (size_t i = 0; i < t->times.count; i++)
+        if (strcmp(v[i].account, account) == 0)
+            return true;
+    return false;
+}
+
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us)
 {
     if (t->accounts_policy == c->policy_version && utc_us < t->accounts_end_utc_us)
