@@ -29,6 +29,7 @@ struct reportd {
     struct report_options options;
     char folder[PATH_BYTES], database[PATH_BYTES], rpc_socket[PATH_BYTES], http_socket[PATH_BYTES], reeved[PATH_BYTES];
     char token[PATH_BYTES], tokens[PATH_BYTES], port[PATH_BYTES], redis[PATH_BYTES];
+    char page_key[PATH_BYTES];
     struct loop *loop;
     struct link link;
     struct report report;
@@ -49,6 +50,7 @@ static int make_paths(struct reportd *d, struct err *err)
         {d->token, "", "/report/token"},
         {d->tokens, "", "/report/tokens"},
         {d->port, "", "/report/http.port"},
+        {d->page_key, "", "/report/page.key"},
         {d->reeved, "", "/reeve.sock"},
         {d->redis, "unix:", "/redis/redis.sock"},
     };
@@ -104,6 +106,8 @@ static int start(struct reportd *d, struct err *err)
     int r = become_user(d, err);
     if (r == 0)
         r = book_open(&d->report.book, d->database, d->options.cell, err);
+    if (r == 0)
+        r = page_key_load(d->page_key, d->report.page_key, err);
     if (r == 0)
         r = loop_new(&d->loop, err);
     if (r < 0)

@@ -10,6 +10,7 @@
 
 #include "quotas/reports/db.h"
 #include "quotas/reports/follow.h"
+#include "quotas/reports/page_token.h"
 #include "quotas/reports/params.h"
 #include "quotas/reports/tokens.h"
 
@@ -33,16 +34,19 @@ struct report {
     struct tell *tell;
     struct tokens tokens;
     struct budgets budgets;
+    uint8_t page_key[PAGE_KEY_BYTES];
     uint64_t requests_total, refused_total, streams;
 };
 
 struct ask {
     const struct viewer *viewer;
     const struct params *params;
+    const char *path;       /* of the request */
+    const char *path_tenant; /* a tenant's path in it, "" = none; unchecked */
     sqlite3 *db;            /* reader, in its snapshot */
     struct db_clock *clock; /* of that reader */
     uint64_t as_of;
-    int64_t as_of_utc_us;
+    int64_t as_of_utc_us;   /* 0 = not known: of an older state */
     char currency[8];
     int64_t now_utc_us;
 };
@@ -58,17 +62,24 @@ struct answer {
     const char *content_type; /* NULL = application/json */
     struct buf body;
     struct rows *rows;        /* or this; it has taken ask->db */
+    bool immutable;           /* the same question has this answer for ever */
+    char next_page[PAGE_TOKEN_MAX]; /* "" = there is none */
 };
 
 /* 0: answered. Negative: the problem says why. */
 typedef int report_fn(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem);
-report_fn cost_answer, budgets_answer, prices_answer, metrics_answer, page_answer, check_answer, health_answer;
+report_fn cost_answer, top_answer, waste_answer, units_answer;
+report_fn budgets_answer, prices_answer, metrics_answer, page_answer, check_answer, health_answer;
 
 /* Opens a reader for a question: snapshot, as_of, currency. ask_fini() also when it failed. */
 int ask_open(struct ask *ask, const struct report *report, struct problem *problem) MUST_USE;
 void ask_fini(struct ask *ask);
 /* 503 for a failure of SQLite. Returns -EINVAL. */
 int ask_failed(struct problem *problem, const struct err *why);
+/* Pins what is asked to an older state of the journal. 400 beyond what there is. */
+int ask_pin(struct ask *ask, uint64_t as_of, struct problem *problem) MUST_USE;
+/* "as_of":7,"as_of_time":"...","currency":"EUR", with a comma behind. */
+void ask_json(const struct ask *ask, struct buf *out);
 /* 404 unless the viewer sees this tenant and it exists: one answer for both, so nobody learns of others. */
 int ask_tenant(const struct ask *ask, const char *tenant, struct problem *problem) MUST_USE;
 

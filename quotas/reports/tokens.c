@@ -150,22 +150,13 @@ int tokens_refresh(struct tokens *t, struct err *err)
     return 0;
 }
 
-/* No early end: how long it takes says nothing about how much matched. */
-static bool same_hash(const uint8_t a[SHA256_BYTES], const uint8_t b[SHA256_BYTES])
-{
-    volatile uint8_t differs = 0;
-    for (size_t i = 0; i < SHA256_BYTES; i++)
-        differs |= a[i] ^ b[i];
-    return differs == 0;
-}
-
 int tokens_viewer(const struct tokens *t, const char *secret, int64_t now_utc_us, struct viewer *ret)
 {
     uint8_t hash[SHA256_BYTES];
     const struct token *found = NULL;
     sha256(&(struct sha256_part){secret, strlen(secret)}, 1, hash);
     for (size_t i = 0; i < t->count; i++)
-        if (same_hash(hash, t->v[i].hash) && now_utc_us < t->v[i].expires_utc_us)
+        if (sha256_same(hash, t->v[i].hash) && now_utc_us < t->v[i].expires_utc_us)
             found = &t->v[i];
     if (found == NULL)
         return -EACCES;
