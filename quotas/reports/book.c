@@ -12,7 +12,7 @@
 #include "quotas/reports/book_rows.h"
 #include "quotas/reports/schema.h"
 
-/* Facts that leave no row: they are about terms and nodes, not about jobs and money. */
+/* Facts that leave no row: they are about terms and drained nodes, not about jobs and money. */
 static int nothing(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
 {
     (void)b, (void)seq, (void)fact, (void)err;
@@ -33,8 +33,8 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_ATTEMPT_UNREACHABLE] = book_attempt_unreachable,
     [FACT_ATTEMPT_REACHED] = book_attempt_reached,
     [FACT_ATTEMPT_ENDED] = book_attempt_ended,
-    [FACT_NODE_JOINED] = nothing,
-    [FACT_NODE_LOST] = nothing,
+    [FACT_NODE_JOINED] = book_node_joined,
+    [FACT_NODE_LOST] = book_node_lost,
     [FACT_NODE_DRAINED] = nothing,
 };
 

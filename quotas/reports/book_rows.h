@@ -46,6 +46,9 @@ enum book_sql {
     SQL_PRICE_VERSION,
     SQL_PRICES_CLEAR,
     SQL_PRICE_ADD,
+    SQL_SPAN_OPEN,
+    SQL_SPAN_END,
+    SQL_SPAN_ADD,
     BOOK_SQL_COUNT
 };
 extern const char *const book_sql_text[BOOK_SQL_COUNT];
@@ -76,6 +79,8 @@ typedef int book_fn(struct book *b, uint64_t seq, const struct fact *fact, struc
 book_fn book_policy_set, book_job_submitted, book_tasks_cancelled, book_task_held, book_task_released;
 book_fn book_attempt_placed, book_attempt_running, book_hold_renewed, book_attempt_stopping, book_attempt_unreachable,
     book_attempt_reached, book_attempt_ended;
+
+book_fn book_node_joined, book_node_lost;
 
 /* Posts the growth to `spent_micros` as charge rows. */
 int book_charge(struct book *b, uint64_t seq, struct attempt_id id, const struct book_attempt *attempt,

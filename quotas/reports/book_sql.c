@@ -56,4 +56,8 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
                           " ON CONFLICT DO UPDATE SET from_utc_us = ?2, withdrawn = 0",
     [SQL_PRICES_CLEAR] = "DELETE FROM prices WHERE version = ?1",
     [SQL_PRICE_ADD] = "INSERT INTO prices VALUES(?1, ?2, ?3)",
+
+    [SQL_SPAN_OPEN] = "SELECT 1 FROM node_spans WHERE node = ?1 AND class = ?2 AND capacity = ?3 AND to_utc_us IS NULL",
+    [SQL_SPAN_END] = "UPDATE node_spans SET to_utc_us = ?2 WHERE node = ?1 AND to_utc_us IS NULL",
+    [SQL_SPAN_ADD] = "INSERT INTO node_spans(node, class, capacity, from_utc_us) VALUES(?1, ?2, ?3, ?4)",
 };

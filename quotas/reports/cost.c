@@ -6,13 +6,15 @@
 
 #define FORMS SPAN_NAMES, SHEET_NAMES, "tenant", "group_by"
 
+#define CHARGES .from = "charges c JOIN jobs j USING(job)", .when = "c.from_utc_us", .where = "", .charges = true
+const struct query_source cost_source = {CHARGES, .measures = "sum(c.micros) AS cost"};
+
 int cost_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)
 {
     static const char *const names[] = {FORMS, "granularity", "as_of", "page_size", "page_token", NULL};
     static const struct table_kind kind = {
         .schema = "reeve-cost/1", .parameters = names, .group_by = "tenant",
-        .source = {.from = "charges c JOIN jobs j USING(job)", .when = "c.from_utc_us", .where = "",
-                   .measures = "sum(c.micros) AS cost", .charges = true},
+        .source = {CHARGES, .measures = "sum(c.micros) AS cost"},
         .figures = {{"cost", CELL_MONEY}}, .count = 1};
     return table_answer(&kind, report, ask, answer, problem);
 }
@@ -23,10 +25,9 @@ int top_answer(struct report *report, struct ask *ask, struct answer *answer, st
     static const char *const names[] = {FORMS, "granularity", "as_of", "limit", NULL};
     static const struct table_kind kind = {
         .schema = "reeve-top/1", .parameters = names, .group_by = "tenant", .limit = 10,
-        .source = {.from = "charges c JOIN jobs j USING(job)", .when = "c.from_utc_us", .where = "",
-                   .measures = "count(DISTINCT c.job), sum(c.micros) AS cost,"
+        .source = {CHARGES, .measures = "count(DISTINCT c.job), sum(c.micros) AS cost,"
                                " share(1000000, sum(c.micros), sum(sum(c.micros)) OVER ())",
-                   .order = "cost DESC", .charges = true},
+                   .order = "cost DESC"},
         .figures = {{"jobs", CELL_NUMBER}, {"cost", CELL_MONEY}, {"share", CELL_DECIMAL}}, .count = 3, .total = 1};
     return table_answer(&kind, report, ask, answer, problem);
 }

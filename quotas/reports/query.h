@@ -54,6 +54,8 @@ struct query_source {
     bool charges;         /* there is a c: resource and as_of mean something */
 };
 
+extern const struct query_source cost_source; /* what was charged: one figure, "cost" */
+
 struct query {
     struct span span;
     struct sheet sheet;             /* its form and, by query_columns_add(), its groups */

@@ -40,6 +40,7 @@ static const char tables[] =
     " cpu_milli INTEGER NOT NULL, mem_bytes INTEGER NOT NULL,"
     " run_us INTEGER, cpu_us INTEGER, mem_peak_bytes INTEGER, record BLOB,"
     " UNIQUE(job, task, epoch));"
+    "CREATE INDEX attempts_ended ON attempts(ended_utc_us);"
 
     /* The accounts one charge was posted to, leaf first; few sets, many charges. */
     "CREATE TABLE account_sets(accounts INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);"
@@ -69,7 +70,13 @@ static const char tables[] =
     "CREATE TABLE price_versions(version INTEGER PRIMARY KEY, from_utc_us INTEGER NOT NULL, withdrawn INTEGER NOT "
     "NULL);"
     "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros_per_hour INTEGER NOT NULL,"
-    " PRIMARY KEY(version, resource)) WITHOUT ROWID;";
+    " PRIMARY KEY(version, resource)) WITHOUT ROWID;"
+
+    /* What a node offered, from when to when; the class of its price list. */
+    "CREATE TABLE node_spans("
+    " span INTEGER PRIMARY KEY, node TEXT NOT NULL, class TEXT NOT NULL, capacity BLOB NOT NULL,"
+    " from_utc_us INTEGER NOT NULL, to_utc_us INTEGER);" /* NULL: it still does */
+    "CREATE INDEX node_spans_node ON node_spans(node, from_utc_us);";
 
 static int create(sqlite3 *db, const char *cell, struct err *err)
 {

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define SCHEMA_APPLICATION 0x52656576 /* "Reev": `file reeve.sqlite` tells whose it is */
 
 /* -EPROTONOSUPPORT: another version. -EXDEV: another cell's. -EBADMSG: not our file. */

@@ -79,6 +79,17 @@ const char *span_tz(const struct span *s)
     return s->zone.name != NULL ? s->zone.name : ZONE_UTC;
 }
 
+int64_t span_period_end(const struct span *s, uint32_t kind, int64_t utc_us)
+{
+    int64_t end = period_end(kind, zone_day(&s->zone, utc_us) * DAY_US);
+    return end == INT64_MAX ? end : zone_day_begin(&s->zone, end / DAY_US);
+}
+
+const char *span_period_name(const struct span *s, uint32_t kind, int64_t utc_us, char out[PERIOD_NAME_MAX])
+{
+    return period_name(kind, zone_day(&s->zone, utc_us) * DAY_US, out);
+}
+
 static void write_time(struct buf *out, const char *name, bool present, int64_t utc_us)
 {
     char text[PARSE_TEXT_MAX];

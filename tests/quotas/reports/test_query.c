@@ -5,7 +5,7 @@
 
 #include "quotas/period.h"
 #include "quotas/reports/query.h"
-#include "tests/quotas/reports/journal.h"
+#include "tests/quotas/reports/asking.h"
 
 static const char *const names[] = {SPAN_NAMES, SHEET_NAMES, "tenant", "group_by", "granularity", NULL};
 static const struct query_source source = {
@@ -182,29 +182,10 @@ static void fixture_fini(struct fixture *f)
     book_close(f->book);
 }
 
-/* The whole answer as text; "<status> <parameter>" when it is refused. */
 static void ask_report(struct fixture *f, report_fn *report, const struct viewer *viewer, const char *query,
                        char next_page[PAGE_TOKEN_MAX], struct buf *out)
 {
-    struct params params = {0};
-    struct problem problem = {0};
-    struct answer answer = {0};
-    struct err err = {0};
-    struct ask ask = {.viewer = viewer, .params = &params};
-    ck_assert_int_eq(params_parse(query, &params, &problem), 0);
-    ck_assert_int_eq(ask_open(&ask, &f->report, &problem), 0);
-    if (report(&f->report, &ask, &answer, &problem) < 0)
-        buf_addf(out, "%d %s", problem.status, problem.parameter);
-    int r = answer.rows != NULL ? 1 : 0;
-    while (r == 1)
-        r = answer.rows->next(answer.rows, out, &err);
-    ck_assert_msg(r == 0, "%s", err_text(&err));
-    if (answer.rows != NULL)
-        answer.rows->free(answer.rows);
-    if (next_page != NULL)
-        snprintf(next_page, PAGE_TOKEN_MAX, "%s", answer.next_page);
-    ask_fini(&ask);
-    params_fini(&params);
+    asking(&f->report, report, viewer, query, next_page, out);
 }
 
 static void ask_cost(struct fixture *f, const struct viewer *viewer, const char *query, struct buf *out)
