@@ -52,7 +52,7 @@ $(BUILD)/reeve-warden: LIBS = -lcgroup
 $(BUILD)/reeve-seccomp: $(call objects,$(SECCOMP_SRC) isolation/seccomp_main.c)
 $(BUILD)/reeve-seccomp: LIBS = -lseccomp
 $(BUILD)/reeve-reportd: $(call objects,quotas/reports/main.c)
-$(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3
+$(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3 -lm
 $(BUILD)/reeve-sim: $(call objects,scheduler/sim/main.c)
 $(BUILD)/reeve: $(call objects,cli/main.c)
 $(BUILD)/reeve: LIBS = -lhiredis

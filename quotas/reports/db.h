@@ -57,6 +57,7 @@ void db_limit(sqlite3 *db, struct db_clock *clock, uint64_t ms);
 
 /* SQL functions for readers:
  *   period(kind, utc_us, zone)        "2026-W48"
+ *   day(utc_us, zone)                 the local day, counted from 1970-01-01
  *   visible(viewer, tenant)           0 or 1
  *   share(a, part, whole)             a * part / whole, half to even; 0 when whole is 0
  *   hours(amount, us, unit)           millionths of an hour of `unit`, half to even

@@ -53,6 +53,13 @@ static void sql_period(sqlite3_context *c, int count, sqlite3_value **values)
     sqlite3_result_text(c, name, -1, SQLITE_TRANSIENT);
 }
 
+static void sql_day(sqlite3_context *c, int count, sqlite3_value **values)
+{
+    (void)count;
+    sqlite3_result_int64(c, day_of(sqlite3_user_data(c), sqlite3_value_pointer(values[1], ZONE_POINTER),
+                                   sqlite3_value_int64(values[0])));
+}
+
 static void sql_visible(sqlite3_context *c, int count, sqlite3_value **values)
 {
     (void)count;
@@ -111,12 +118,13 @@ int db_functions(sqlite3 *db)
         const char *name;
         int arguments;
         void (*fn)(sqlite3_context *, int, sqlite3_value **);
-    } functions[] = {{"period", 3, sql_period}, {"visible", 2, sql_visible}, {"share", 3, sql_share},
-                     {"hours", 3, sql_hours}, {"unused", 3, sql_unused}};
+        bool keeps_day;
+    } functions[] = {{"period", 3, sql_period, true}, {"day", 2, sql_day, true}, {"visible", 2, sql_visible, false},
+                     {"share", 3, sql_share, false}, {"hours", 3, sql_hours, false}, {"unused", 3, sql_unused, false}};
     for (size_t i = 0; i < COUNT_OF(functions); i++) {
-        void *own = functions[i].fn == sql_period ? calloc(1, sizeof(struct last_day)) : NULL;
+        void *own = functions[i].keeps_day ? calloc(1, sizeof(struct last_day)) : NULL;
         /* A failure frees `own`, too. */
-        if ((functions[i].fn == sql_period && own == NULL) ||
+        if ((functions[i].keeps_day && own == NULL) ||
             sqlite3_create_function_v2(db, functions[i].name, functions[i].arguments,
                                        SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, own, functions[i].fn,
                                        NULL, NULL, own != NULL ? free : NULL) != SQLITE_OK)
