@@ -36,6 +36,8 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_NODE_JOINED] = book_node_joined,
     [FACT_NODE_LOST] = book_node_lost,
     [FACT_NODE_DRAINED] = nothing,
+    [FACT_BUDGET_CROSSED] = nothing, /* but an event */
+    [FACT_POLICY_PROPOSED] = nothing,
 };
 
 /* SQLite would let two writers take turns; their cursors would not. */
@@ -88,6 +90,7 @@ int book_open(struct book **ret, const char *path, const char *cell, struct err 
     if (b == NULL)
         return err_set(err, -ENOMEM, "no memory");
     b->lock = -1;
+    snprintf(b->cell, sizeof b->cell, "%s", cell);
     int r = take_lock(b, path, err);
     if (r == 0)
         r = open_tables(b, path, cell, err);
@@ -163,6 +166,8 @@ static int apply_fact(struct book *b, uint64_t seq, const void *bytes, size_t le
         r = err_set(err, -EPROTO, "%s has no place in a journal", names_get(&fact_names, fact.kind));
     else
         r = handlers[fact.kind](b, seq, &fact, err);
+    if (r >= 0)
+        r = book_event(b, seq, &fact, err);
     if (r < 0)
         err_wrap(err, r, "%s", names_get(&fact_names, fact.kind));
     b->mark.at_utc_us = fact.at_utc_us;

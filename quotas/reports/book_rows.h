@@ -49,12 +49,17 @@ enum book_sql {
     SQL_SPAN_OPEN,
     SQL_SPAN_END,
     SQL_SPAN_ADD,
+    SQL_EVENT_ADD,
+    SQL_EVENT_NEXT,
+    SQL_HOOK_LOAD,
+    SQL_HOOK_SAVE,
     BOOK_SQL_COUNT
 };
 extern const char *const book_sql_text[BOOK_SQL_COUNT];
 
 struct book {
     sqlite3 *db;
+    char cell[64];
     int lock;
     struct book_mark mark, committed;
     bool begun;
@@ -81,6 +86,8 @@ book_fn book_attempt_placed, book_attempt_running, book_hold_renewed, book_attem
     book_attempt_reached, book_attempt_ended;
 
 book_fn book_node_joined, book_node_lost;
+/* After the fact's own rows: what others are told of it. */
+book_fn book_event;
 
 /* Posts the growth to `spent_micros` as charge rows. */
 int book_charge(struct book *b, uint64_t seq, struct attempt_id id, const struct book_attempt *attempt,

@@ -22,6 +22,7 @@
 #include "quotas/reports/options.h"
 #include "quotas/reports/privileges.h"
 #include "quotas/reports/tell.h"
+#include "quotas/reports/webhooks.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, PATH_BYTES = 4096 };
 
@@ -29,7 +30,7 @@ struct reportd {
     struct report_options options;
     char folder[PATH_BYTES], database[PATH_BYTES], rpc_socket[PATH_BYTES], http_socket[PATH_BYTES], reeved[PATH_BYTES];
     char token[PATH_BYTES], tokens[PATH_BYTES], port[PATH_BYTES], redis[PATH_BYTES];
-    char page_key[PATH_BYTES];
+    char page_key[PATH_BYTES], webhooks[PATH_BYTES];
     struct loop *loop;
     struct link link;
     struct report report;
@@ -51,6 +52,7 @@ static int make_paths(struct reportd *d, struct err *err)
         {d->tokens, "", "/report/tokens"},
         {d->port, "", "/report/http.port"},
         {d->page_key, "", "/report/page.key"},
+        {d->webhooks, "", "/report/webhooks"},
         {d->reeved, "", "/reeve.sock"},
         {d->redis, "unix:", "/redis/redis.sock"},
     };
@@ -99,6 +101,7 @@ static void on_archived(void *arg, uint64_t seq)
 {
     struct reportd *d = arg;
     tell_archived(d->report.tell, seq);
+    webhooks_poke(d->report.webhooks);
 }
 
 static int start(struct reportd *d, struct err *err)
@@ -119,6 +122,9 @@ static int start(struct reportd *d, struct err *err)
     d->report.tokens.path = d->tokens;
     r = tell_new(&d->report.tell, d->loop, d->reeved, err);
     if (r == 0)
+        r = webhooks_new(&d->report.webhooks, d->loop, d->report.book,
+                         d->options.webhooks != NULL ? d->options.webhooks : d->webhooks, WEBHOOK_RETRY_MS, err);
+    if (r == 0)
         r = follow_new(&d->report.follow, d->loop, d->report.book, &d->link, on_archived, d, err);
     if (r == 0)
         r = http_new(&d->http, d->loop, &d->report, err);
@@ -135,6 +141,7 @@ static int start(struct reportd *d, struct err *err)
 static void stop(struct reportd *d)
 {
     http_free(d->http);
+    webhooks_free(d->report.webhooks);
     tell_free(d->report.tell); /* log reads under way are answered through the door */
     door_close(d->door);
     follow_free(d->report.follow);

@@ -32,6 +32,7 @@ struct report {
     struct link *link;
     struct follow *follow;
     struct tell *tell;
+    struct webhooks *webhooks; /* NULL = none */
     struct tokens tokens;
     struct budgets budgets;
     uint8_t page_key[PAGE_KEY_BYTES];

@@ -72,6 +72,11 @@ static const char tables[] =
     "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros_per_hour INTEGER NOT NULL,"
     " PRIMARY KEY(version, resource)) WITHOUT ROWID;"
 
+    /* What others are told of, and the last event each webhook has heard. type: 1 << enum event_type. */
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, at_utc_us INTEGER NOT NULL, type INTEGER NOT NULL,"
+    " tenant TEXT NOT NULL, body TEXT NOT NULL);"
+    "CREATE TABLE webhooks(name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
+
     /* What a node offered, from when to when; the class of its price list. */
     "CREATE TABLE node_spans("
     " span INTEGER PRIMARY KEY, node TEXT NOT NULL, class TEXT NOT NULL, capacity BLOB NOT NULL,"
