@@ -76,7 +76,7 @@ static int open_door(struct door *door, const struct sockaddr *address, socklen_
     evhttp_set_max_body_size(door->server, BODY_MAX);
     evhttp_set_timeout(door->server, HTTP_IDLE_S);
     evhttp_set_gencb(door->server, http_on_request, door);
-    return http_conns_new(&door->conns, door->http->loop, door->server, HTTP_CONNECTIONS_MAX, err);
+    return http_conns_new(&door->conns, door->http->loop, door->server, HTTP_CONNECTIONS_MAX, door->http->report, err);
 }
 
 int http_listen_unix(struct http *h, const char *path, struct err *err)

@@ -17,7 +17,8 @@ struct conn {
 struct http_conns {
     struct event *adopt;
     struct conn *oldest, *youngest;
-    uint64_t max, open, dropped_total;
+    uint64_t max, open;
+    struct report *report;
 };
 
 static void take_out(struct conn *c)
@@ -40,6 +41,7 @@ static void forget(struct conn *c)
 {
     take_out(c);
     c->all->open--;
+    c->all->report->connections--;
     free(c);
 }
 
@@ -71,7 +73,7 @@ static void drop_oldest(struct http_conns *all)
 {
     for (struct conn *c = all->oldest; c != NULL; c = c->younger)
         if (c->conn != NULL && c->fn == NULL) {
-            all->dropped_total++;
+            all->report->connections_dropped_total++;
             evhttp_connection_free(c->conn); /* calls on_close */
             return;
         }
@@ -106,11 +108,13 @@ static struct bufferevent *make_bufferevent(struct event_base *base, void *arg)
     bufferevent_incref(bev);
     put_youngest(c);
     all->open++;
+    all->report->connections++;
     event_active(all->adopt, EV_TIMEOUT, 0);
     return bev;
 }
 
-int http_conns_new(struct http_conns **ret, struct loop *loop, struct evhttp *server, uint64_t max, struct err *err)
+int http_conns_new(struct http_conns **ret, struct loop *loop, struct evhttp *server, uint64_t max,
+                   struct report *report, struct err *err)
 {
     struct http_conns *c = calloc(1, sizeof *c);
     if (c == NULL || (c->adopt = event_new(loop_base(loop), -1, 0, adopt, c)) == NULL) {
@@ -118,6 +122,7 @@ int http_conns_new(struct http_conns **ret, struct loop *loop, struct evhttp *se
         return err_set(err, -ENOMEM, "no memory");
     }
     c->max = max;
+    c->report = report;
     evhttp_set_bevcb(server, make_bufferevent, c);
     *ret = c;
     return 0;
@@ -159,14 +164,4 @@ void http_conns_hook(struct http_conns *all, struct evhttp_connection *conn,
     }
     c->fn = fn;
     c->arg = arg;
-}
-
-uint64_t http_conns_open(const struct http_conns *c)
-{
-    return c->open;
-}
-
-uint64_t http_conns_dropped_total(const struct http_conns *c)
-{
-    return c->dropped_total;
 }

@@ -15,19 +15,18 @@
 
 #include "base/err.h"
 #include "base/io/loop.h"
+#include "quotas/reports/report.h"
 
 struct http_conns;
 
-/* Hangs itself into the server: free the server first. */
+/* Hangs itself into the server: free the server first. Counts in report->connections. */
 int http_conns_new(struct http_conns **ret, struct loop *loop, struct evhttp *server, uint64_t max,
-                   struct err *err) MUST_USE;
+                   struct report *report, struct err *err) MUST_USE;
 void http_conns_free(struct http_conns *c); /* NULL is fine */
 /* A request came: it is the youngest now. */
 void http_conns_touch(struct http_conns *c, struct evhttp_connection *conn);
 /* fn when the connection closes, and until then it is busy; NULL: not any more. */
 void http_conns_hook(struct http_conns *c, struct evhttp_connection *conn,
                      void (*fn)(struct evhttp_connection *conn, void *arg), void *arg);
-uint64_t http_conns_open(const struct http_conns *c);
-uint64_t http_conns_dropped_total(const struct http_conns *c); /* closed for another */
 
 #endif

@@ -1,6 +1,7 @@
 /* The HTTP doors with a real server in a child: who gets in, what is streamed, what hostile peers can't do. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -101,18 +102,10 @@ static void make_tokens(struct served *s)
     buf_fini(&text);
 }
 
-static struct served serving(int jobs)
+/* Serves the same folder once more. */
+static struct served serving_again(struct served s)
 {
-    struct served s = {0};
     int ready[2];
-    snprintf(s.folder, sizeof s.folder, "%s/XXXXXX", journal_top);
-    ck_assert_ptr_nonnull(mkdtemp(s.folder));
-    snprintf(s.database, sizeof s.database, "%s/reeve.sqlite", s.folder);
-    snprintf(s.socket, sizeof s.socket, "%s/http.sock", s.folder);
-    snprintf(s.tokens, sizeof s.tokens, "%s/tokens", s.folder);
-    snprintf(s.token_file, sizeof s.token_file, "%s/token", s.folder);
-    fill(&s, jobs);
-    make_tokens(&s);
     ck_assert_int_eq(pipe(ready), 0);
     s.pid = fork();
     if (s.pid == 0)
@@ -121,6 +114,20 @@ static struct served serving(int jobs)
     ck_assert_int_eq(read(ready[0], &s.port, sizeof s.port), sizeof s.port);
     close(ready[0]);
     return s;
+}
+
+static struct served serving(int jobs)
+{
+    struct served s = {0};
+    snprintf(s.folder, sizeof s.folder, "%s/XXXXXX", journal_top);
+    ck_assert_ptr_nonnull(mkdtemp(s.folder));
+    snprintf(s.database, sizeof s.database, "%s/reeve.sqlite", s.folder);
+    snprintf(s.socket, sizeof s.socket, "%s/http.sock", s.folder);
+    snprintf(s.tokens, sizeof s.tokens, "%s/tokens", s.folder);
+    snprintf(s.token_file, sizeof s.token_file, "%s/token", s.folder);
+    fill(&s, jobs);
+    make_tokens(&s);
+    return serving_again(s);
 }
 
 /* It still lives, and ends well. */
@@ -292,6 +299,194 @@ START_TEST(every_metric_has_help_and_a_proper_name)
 }
 END_TEST
 
+/* Debian's own judge, where it is installed. */
+START_TEST(promtool_finds_nothing_wrong)
+{
+    struct served s = serving(4);
+    struct buf out = {0};
+    int ends[2], status;
+    if (access("/usr/bin/promtool", X_OK) < 0) {
+        printf("skipped: promtool (Debian package prometheus) is not installed\n");
+        served_end(&s);
+        return;
+    }
+    ck_assert_int_eq(get(connect_local(&s), "/metrics", "", &out), 200);
+    const char *body = strstr(buf_text(&out), "\r\n\r\n") + 4;
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[0], STDIN_FILENO);
+        execl("/usr/bin/promtool", "promtool", "check", "metrics", (char *)NULL);
+        _exit(127);
+    }
+    close(ends[0]);
+    ck_assert_int_eq(fd_write_all(ends[1], body, strlen(body)), 0);
+    close(ends[1]);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    buf_fini(&out);
+    served_end(&s);
+}
+END_TEST
+
+/* ---- roles x verbs x whose ------------------------------------------------------------------------------------------ */
+static const char *const verbs[] = {
+    "/", "/v1/reports/cost", "/v1/reports/top", "/v1/reports/waste", "/v1/reports/units", "/v1/reports/anomalies",
+    "/v1/reports/idle", "/v1/reports/allocation", "/v1/budgets", "/v1/prices", "/v1/ledger/check", "/metrics", "/healthz"};
+/* What each answers to whom: 2 = 200 or 503 for want of a store, 3 = 403, 1 = 401. In the order of `verbs`. */
+static const struct role {
+    const char *name, *line; /* of the tokens' file after the hash; NULL = no token at all */
+    const char *cells;
+} roles[] = {
+    {"nobody", NULL, "1111111111111"},
+    {"finance", "cost:read / 2099-01-01", "2222222222232"},
+    {"one tenant's finance", "cost:read acme 2099-01-01", "2222223322332"},
+    {"a monitor", "metrics:read / 2099-01-01", "3333333333322"},
+    {"one tenant's monitor", "metrics:read acme 2099-01-01", "3333333333322"},
+    {"all of it", "cost:read,metrics:read / 2099-01-01", "2222222222222"},
+    {"whose time is over", "cost:read,metrics:read / 2020-01-01", "1111111111111"},
+};
+
+START_TEST(every_role_and_every_verb)
+{
+    const struct role *role = &roles[_i];
+    struct served s = serving(4);
+    struct buf line = {0}, text = {0};
+    struct err err = {0};
+    uint8_t hash[SHA256_BYTES];
+    char hex[SHA256_HEX_MAX];
+    sha256(&(struct sha256_part){"the-token", 9}, 1, hash);
+    if (role->line != NULL)
+        buf_addf(&line, "%s %s\n", sha256_hex(hash, hex), role->line);
+    ck_assert_int_eq(file_write_durable(s.tokens, buf_text(&line), line.len, 0600, &err), 0);
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        buf_reset(&text);
+        int status = get(connect_tcp(&s), verbs[i], role->line != NULL ? "Authorization: Bearer the-token\r\n" : "", &text);
+        int want = role->cells[i] == '2' ? 200 : role->cells[i] == '3' ? 403 : 401;
+        ck_assert_msg(status == want || (want == 200 && status == 503), "%s of %s: %d, not %d", verbs[i], role->name,
+                      status, want);
+        /* Who may see one tenant never learns of another. */
+        bool limited = role->line != NULL && strstr(role->line, " acme ") != NULL;
+        ck_assert_msg(!limited || strstr(buf_text(&text), "beta") == NULL, "%s of %s:\n%s", verbs[i], role->name,
+                      buf_text(&text));
+    }
+    buf_fini(&line);
+    buf_fini(&text);
+    served_end(&s);
+}
+END_TEST
+
+/* Not one byte of what a tenant's token gets depends on another tenant. */
+START_TEST(a_tenants_answers_are_the_same_without_the_others)
+{
+    struct served both = serving(6), alone = serving(0);
+    struct buf a = {0}, b = {0};
+    static const char token[] = "Authorization: Bearer only-acme\r\n";
+    served_end(&alone);
+    struct book *book = journal_book(alone.database);
+    for (int i = 1; i <= 5; i += 2)
+        journal_job(book, (uint64_t)i, "acme", "alice", "<script>&", AT_NOVEMBER, 10, 3);
+    /* The same number of entries: as_of is the cell's. */
+    while (book_next(book) <= 19)
+        journal_take(book, fact_policy(AT_NOVEMBER));
+    book_close(book);
+    alone = serving_again(alone);
+    static const char *const asked[] = {"/v1/reports/cost?group_by=user,name,resource", "/v1/reports/top?format=csv",
+                                        "/v1/reports/units?format=csv&group_by=tenant",
+                                        "/v1/reports/anomalies?format=csv"};
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        buf_reset(&a);
+        buf_reset(&b);
+        ck_assert_int_eq(get(connect_tcp(&both), asked[i], token, &a), 200);
+        ck_assert_int_eq(get(connect_tcp(&alone), asked[i], token, &b), 200);
+        ck_assert_str_eq(strstr(buf_text(&a), "\r\n\r\n"), strstr(buf_text(&b), "\r\n\r\n"));
+    }
+    buf_fini(&a);
+    buf_fini(&b);
+    served_end(&both);
+    served_end(&alone);
+}
+END_TEST
+
+/* ---- pages and what can be kept ------------------------------------------------------------------------------------- */
+START_TEST(pages_are_linked_and_can_be_kept)
+{
+    struct served s = serving(30);
+    struct buf out = {0};
+    char path[400] = "/v1/reports/cost?group_by=job&format=csv&page_size=13", link[400] = "";
+    size_t pages = 0, rows = 0;
+    do {
+        buf_reset(&out);
+        ck_assert_int_eq(get(connect_local(&s), path, "", &out), 200);
+        const char *at = strstr(buf_text(&out), "\r\nLink: <"), *body = strstr(buf_text(&out), "\r\n\r\n");
+        bool kept = strstr(buf_text(&out), "Cache-Control: private, max-age=31536000, immutable") != NULL;
+        ck_assert_int_eq(kept, pages > 0); /* a later page names its state of the journal */
+        for (const char *row = body; (row = strstr(row, ",EUR\r\n")) != NULL; row++)
+            rows++;
+        link[0] = '\0';
+        if (at != NULL) {
+            snprintf(link, sizeof link, "%.*s", (int)strcspn(at + 9, ">"), at + 9);
+            ck_assert_ptr_nonnull(strstr(at, ">; rel=\"next\"\r\n"));
+        }
+        memcpy(path, link, sizeof path);
+        pages++;
+    } while (path[0] != '\0');
+    ck_assert_uint_eq(pages, 3);
+    ck_assert_uint_eq(rows, 30);
+    buf_fini(&out);
+    served_end(&s);
+}
+END_TEST
+
+/* ---- connections ---------------------------------------------------------------------------------------------------- */
+static uint64_t metric(const struct served *s, const char *name)
+{
+    struct buf out = {0};
+    char line[80];
+    ck_assert_int_eq(get(connect_local(s), "/metrics", "", &out), 200);
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(buf_text(&out), line);
+    ck_assert_ptr_nonnull(at);
+    uint64_t value = strtoull(at + strlen(line), NULL, 10);
+    buf_fini(&out);
+    return value;
+}
+
+/* Five times as many as there may be, most of them silent: the silent ones go, somebody who asks is answered. */
+START_TEST(there_is_a_bound_on_connections)
+{
+    enum { MANY = 5 * HTTP_CONNECTIONS_MAX };
+    struct served s = serving(4);
+    static int fds[MANY];
+    char byte;
+    int busy = connect_local(&s);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = i % 2 ? connect_local(&s) : connect_tcp(&s);
+        if (i % 2 && i % 3 == 0)
+            send_text(fds[i], "GET /v1/pri", 11); /* and half a question */
+        /* Whoever goes on asking stays. */
+        struct buf out = {0};
+        static const char ask[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        send_text(busy, ask, sizeof ask - 1);
+        for (char last[4] = ""; memcmp(last, "\"}\n", 3) != 0;) {
+            ck_assert_int_eq(read(busy, &byte, 1), 1);
+            memmove(last, last + 1, 2);
+            last[2] = byte;
+        }
+        buf_fini(&out);
+    }
+    ck_assert_uint_eq(metric(&s, "reeve_report_connections_dropped_total"), MANY - 2 * HTTP_CONNECTIONS_MAX + 2);
+    ck_assert_int_eq(read(fds[0], &byte, 1), 0); /* the first of the silent ones was closed */
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    close(busy);
+    uint64_t open = MANY;
+    while (open > 1) /* our own; the others' ends come in by and by */
+        open = metric(&s, "reeve_report_connections");
+    served_end(&s);
+}
+END_TEST
+
 /* ---- streaming --------------------------------------------------------------------------------------------------- */
 static long peak_kib(pid_t pid)
 {
@@ -418,6 +613,11 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, who_may_read_what, 0, (int)COUNT_OF(cells));
     tcase_add_test(tc, the_same_question_is_answered_once);
+    tcase_add_test(tc, promtool_finds_nothing_wrong);
+    tcase_add_loop_test(tc, every_role_and_every_verb, 0, (int)COUNT_OF(roles));
+    tcase_add_test(tc, a_tenants_answers_are_the_same_without_the_others);
+    tcase_add_test(tc, pages_are_linked_and_can_be_kept);
+    tcase_add_test(tc, there_is_a_bound_on_connections);
     tcase_add_test(tc, every_metric_has_help_and_a_proper_name);
     tcase_add_test(tc, a_long_report_is_streamed_and_complete);
     tcase_add_test(tc, peers_that_go_away_or_never_read_hold_up_nobody);
