@@ -39,22 +39,27 @@ int top_answer(struct report *report, struct ask *ask, struct answer *answer, st
 #define OF(resource) "(SELECT coalesce(sum(c.micros), 0) FROM charges c WHERE c.attempt = a.attempt AND c.resource = '" \
                      resource "')"
 #define MEASURED "cpu_us + mem_peak_bytes > 0"
+#define WASTE                                                                                                          \
+    .from = "(SELECT a.job, a.ended_utc_us, hours(cpu_milli, run_us, 1000) AS cpu_asked,"                              \
+            " iif(" MEASURED ", hours(1, cpu_us, 1), hours(cpu_milli, run_us, 1000)) AS cpu_used,"                     \
+            " hours(mem_bytes, run_us, 1073741824) AS mem_asked,"                                                      \
+            " hours(iif(" MEASURED ", mem_peak_bytes, mem_bytes), run_us, 1073741824) AS mem_used, "                   \
+            OF("cpu") " AS cpu_micros, " OF("memory") " AS mem_micros FROM attempts a"                                 \
+            " WHERE a.ended_utc_us >= ?2 AND a.ended_utc_us < ?3 AND a.run_us > 0) w JOIN jobs j USING(job)",          \
+    .when = "w.ended_utc_us", .where = "",                                                                             \
+    .measures = "count(*), sum(w.cpu_asked), sum(w.cpu_used), sum(w.mem_asked), sum(w.mem_used),"                      \
+                " sum(w.cpu_micros + w.mem_micros) AS cost,"                                                           \
+                " sum(unused(w.cpu_micros, w.cpu_used, w.cpu_asked) +"                                                 \
+                " unused(w.mem_micros, w.mem_used, w.mem_asked)) AS waste",                                            \
+    .order = "waste DESC"
+const struct query_source waste_source = {WASTE};
+
 int waste_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)
 {
     static const char *const names[] = {FORMS, "granularity", "limit", NULL};
     static const struct table_kind kind = {
         .schema = "reeve-waste/1", .parameters = names, .group_by = "tenant",
-        .source = {.from = "(SELECT a.job, a.ended_utc_us, hours(cpu_milli, run_us, 1000) AS cpu_asked,"
-                           " iif(" MEASURED ", hours(1, cpu_us, 1), hours(cpu_milli, run_us, 1000)) AS cpu_used, hours(mem_bytes, run_us, 1073741824) AS mem_asked,"
-                           " hours(iif(" MEASURED ", mem_peak_bytes, mem_bytes), run_us, 1073741824) AS mem_used, " OF("cpu") " AS cpu_micros, "
-                           OF("memory") " AS mem_micros FROM attempts a"
-                           " WHERE a.ended_utc_us >= ?2 AND a.ended_utc_us < ?3 AND a.run_us > 0) w JOIN jobs j USING(job)",
-                   .when = "w.ended_utc_us", .where = "",
-                   .measures = "count(*), sum(w.cpu_asked), sum(w.cpu_used), sum(w.mem_asked), sum(w.mem_used),"
-                               " sum(w.cpu_micros + w.mem_micros) AS cost,"
-                               " sum(unused(w.cpu_micros, w.cpu_used, w.cpu_asked) +"
-                               " unused(w.mem_micros, w.mem_used, w.mem_asked)) AS waste",
-                   .order = "waste DESC"},
+        .source = {WASTE},
         .figures = {{"attempts", CELL_NUMBER}, {"cpu_asked_core_hours", CELL_DECIMAL},
                     {"cpu_used_core_hours", CELL_DECIMAL}, {"memory_asked_gib_hours", CELL_DECIMAL},
                     {"memory_used_gib_hours", CELL_DECIMAL}, {"cost", CELL_MONEY}, {"waste", CELL_MONEY}},

@@ -30,6 +30,8 @@ static const struct route {
     {"/v1/reports/allocation", allocation_answer, SCOPE_COST, .tagged = true, .whole_cell = true},
     {"/v1/reports/anomalies", anomalies_answer, SCOPE_COST, .tagged = true},
     {"/v1/budgets", budgets_answer, SCOPE_COST, .tagged = false},
+    {"/v1/budgets/*/forecast", forecast_answer, SCOPE_COST, .tagged = false},
+    {"/v1/forecast", forecast_answer, SCOPE_COST, .tagged = false},
     {"/v1/prices", prices_answer, SCOPE_COST, .tagged = true, .anybody = true},
     {"/v1/ledger/check", check_answer, SCOPE_COST, .whole_cell = true},
     {"/metrics", metrics_answer, SCOPE_METRICS, .anybody = true},

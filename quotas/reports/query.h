@@ -54,7 +54,8 @@ struct query_source {
     bool charges;         /* there is a c: resource and as_of mean something */
 };
 
-extern const struct query_source cost_source; /* what was charged: one figure, "cost" */
+extern const struct query_source cost_source;  /* what was charged: one figure, "cost" */
+extern const struct query_source waste_source; /* what wasn't used: its last two figures are cost and waste */
 
 struct query {
     struct span span;

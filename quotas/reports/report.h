@@ -69,7 +69,8 @@ struct answer {
 
 /* 0: answered. Negative: the problem says why. */
 typedef int report_fn(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem);
-report_fn cost_answer, top_answer, waste_answer, units_answer, idle_answer, allocation_answer, anomalies_answer;
+report_fn cost_answer, top_answer, waste_answer, units_answer, idle_answer, allocation_answer, anomalies_answer,
+    forecast_answer;
 report_fn budgets_answer, prices_answer, metrics_answer, page_answer, check_answer, health_answer;
 
 /* Opens a reader for a question: snapshot, as_of, currency. ask_fini() also when it failed. */

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "quotas/reports/trend.h"
+#include "quotas/reports/forecast.h"
 #include "tests/quotas/reports/asking.h"
 
 static const struct {
@@ -127,6 +127,50 @@ START_TEST(odd_days)
 }
 END_TEST
 
+/* ---- budgets ------------------------------------------------------------------------------------------------------ */
+/* On the 20th day of the fixture, at noon (a Sunday): a month's budget with 11 days and a half to go. */
+START_TEST(a_budgets_way)
+{
+    struct fixture f;
+    struct params params = {0};
+    struct problem problem = {0};
+    struct viewer all = {.all = true};
+    struct ask ask = {.viewer = &all, .params = &params};
+    struct err err = {0};
+    struct list rows = {0}, found = {0};
+    char tenant[] = "acme", none[] = "nobody", account[] = "acme@2026-12", period[] = "2026-12";
+    fixture_make(&f);
+    struct fact policy = fact_policy(AT_NOVEMBER + 60 * DAY_US);
+    struct tenant_rule *rule = fact_tenant(&policy, "acme");
+    rule->budget = (struct budget_rule){.present = true, .limit_micros = 200000000, .period = PERIOD_MONTH};
+    journal_take(f.book, policy);
+    ck_assert_int_eq(ask_open(&ask, &f.report, &problem), 0);
+    ask.now_utc_us = AT_NOVEMBER + 20 * DAY_US + DAY_US / 2; /* 2026-12-13T12:00:00Z */
+    struct budget_row budgets[] = {
+        {.tenant = tenant, .account = account, .period = period, .current = true, .limit_micros = 200000000,
+         .spent_micros = 90000000},
+        {.tenant = none, .account = account, .period = period, .current = true, .limit_micros = 5, .spent_micros = 5},
+        {.tenant = tenant, .account = account, .period = period, .current = true, .limit_micros = -1}};
+    rows = (struct list){budgets, COUNT_OF(budgets)};
+    ck_assert_int_eq(forecast_rows(&ask, &rows, &found, &err), 0);
+    ck_assert_uint_eq(found.count, 3);
+    const struct forecast_row *v = found.v;
+    /* 20 days before today: 15 at 10.00 and 5 weekend days at 1.00. */
+    ck_assert_uint_eq(v[0].trend.days, 20);
+    ck_assert_double_eq_tol(v[0].trend.rate, 7750000, 1e-3);
+    ck_assert_int_eq(v[0].end_utc_us, AT_NOVEMBER + 39 * DAY_US);
+    ck_assert_double_eq_tol(v[0].at_end.middle, 90000000 + 18.5 * 7750000, 1);
+    ck_assert(v[0].at_end.known && v[0].at_end.low < v[0].at_end.middle && v[0].at_end.low >= 90000000);
+    ck_assert_double_eq_tol(v[0].runs_out.middle, 110.0 / 7.75, 1e-6);
+    ck_assert(v[0].runs_out.low < v[0].runs_out.middle && v[0].runs_out.high > v[0].runs_out.middle);
+    ck_assert(!v[1].has_trend && v[1].runs_out.middle == 0); /* it has run out, whatever comes */
+    ck_assert(v[2].runs_out.middle == HUGE_VAL && v[2].has_trend);
+    free(found.v);
+    ask_fini(&ask);
+    book_close(f.book);
+}
+END_TEST
+
 int main(void)
 {
     journal_top_make();
@@ -136,6 +180,7 @@ int main(void)
     tcase_add_loop_test(tc, what_is_usual, 0, (int)COUNT_OF(usuals));
     tcase_add_test(tc, where_it_leads);
     tcase_add_loop_test(tc, odd_days, 0, (int)COUNT_OF(asked));
+    tcase_add_test(tc, a_budgets_way);
     suite_add_tcase(suite, tc);
     return journal_run(suite);
 }
