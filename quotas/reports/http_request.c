@@ -12,6 +12,17 @@
 #include "quotas/reports/http_door.h"
 #include "quotas/reports/http_reply.h"
 
+#define FOR_EVER "private, max-age=31536000, immutable"
+
+/* Charges are only ever added: as of one entry, or on a later page, there is one answer for ever. */
+static bool names_its_entry(const struct ask *ask, uint64_t *ret_seq)
+{
+    if (params_get(ask->params, "as_of") == NULL && params_get(ask->params, "page_token") == NULL)
+        return false;
+    *ret_seq = 0; /* the question says it */
+    return true;
+}
+
 static const struct route {
     const char *path;
     report_fn *answer;
@@ -20,10 +31,11 @@ static const struct route {
     bool tagged;     /* the same journal seq, question and viewer give the same bytes */
     bool anybody;    /* also for somebody whom no tenant names */
     bool browser;    /* a person's browser may ask for the token as a password */
+    bool (*is_final)(const struct ask *ask, uint64_t *ret_seq); /* NULL: what is new may change every answer */
 } routes[] = {
     {"/", page_answer, SCOPE_COST, .browser = true},
-    {"/v1/reports/cost", cost_answer, SCOPE_COST, .tagged = true},
-    {"/v1/reports/top", top_answer, SCOPE_COST, .tagged = true},
+    {"/v1/reports/cost", cost_answer, SCOPE_COST, .tagged = true, .is_final = names_its_entry},
+    {"/v1/reports/top", top_answer, SCOPE_COST, .tagged = true, .is_final = names_its_entry},
     {"/v1/reports/waste", waste_answer, SCOPE_COST, .tagged = true},
     {"/v1/reports/units", units_answer, SCOPE_COST, .tagged = true},
     {"/v1/reports/idle", idle_answer, SCOPE_COST, .tagged = true, .whole_cell = true},
@@ -124,10 +136,9 @@ static int check_access(const struct route *route, const struct viewer *viewer, 
 }
 
 /* ---- one request ---------------------------------------------------------------------------------------------- */
-/* "<seq>-<hash of what was asked, by whom>". What names its state of the journal depends on no later one. */
-static void make_tag(const struct ask *ask, const char *uri, char *out, size_t size)
+/* "<seq>-<hash of what was asked, by whom>" */
+static void make_tag(const struct ask *ask, uint64_t seq, const char *uri, char *out, size_t size)
 {
-    bool pinned = params_get(ask->params, "as_of") != NULL || params_get(ask->params, "page_token") != NULL;
     struct buf viewer = {0};
     uint8_t hash[SHA256_BYTES];
     char hex[SHA256_HEX_MAX];
@@ -136,7 +147,7 @@ static void make_tag(const struct ask *ask, const char *uri, char *out, size_t s
                                         {REEVE_VERSION, sizeof REEVE_VERSION}};
     sha256(parts, COUNT_OF(parts), hash);
     buf_fini(&viewer);
-    snprintf(out, size, "\"%" PRIu64 "-%.16s\"", pinned ? 0 : ask->as_of, sha256_hex(hash, hex));
+    snprintf(out, size, "\"%" PRIu64 "-%.16s\"", seq, sha256_hex(hash, hex));
 }
 
 /* If-None-Match: a list of tags, or *. */
@@ -175,8 +186,6 @@ static void link_next(struct evhttp_request *req, const char *token)
 
 static int send_it(struct door *door, struct evhttp_request *req, struct answer *answer, struct problem *problem)
 {
-    if (answer->immutable)
-        http_header(req, "Cache-Control", "private, max-age=31536000, immutable");
     if (answer->next_page[0] != '\0')
         link_next(req, answer->next_page);
     if (answer->rows == NULL) {
@@ -193,10 +202,14 @@ static int send_answer(struct door *door, struct evhttp_request *req, const stru
     struct report *report = door->http->report;
     struct answer answer = {0};
     char tag[64] = "";
+    uint64_t seq = ask->as_of;
+    bool final = route->is_final != NULL && route->is_final(ask, &seq);
     if (route->tagged) {
-        make_tag(ask, evhttp_request_get_uri(req), tag, sizeof tag);
+        make_tag(ask, seq, evhttp_request_get_uri(req), tag, sizeof tag);
         if (has_tag(evhttp_find_header(evhttp_request_get_input_headers(req), "If-None-Match"), tag)) {
             http_header(req, "ETag", tag);
+            if (final)
+                http_header(req, "Cache-Control", FOR_EVER);
             http_reply_not_modified(req);
             return 0;
         }
@@ -208,6 +221,8 @@ static int send_answer(struct door *door, struct evhttp_request *req, const stru
     int r = route->answer(report, ask, &answer, problem);
     if (r == 0 && tag[0] != '\0')
         http_header(req, "ETag", tag);
+    if (r == 0 && final)
+        http_header(req, "Cache-Control", FOR_EVER);
     if (r == 0)
         r = send_it(door, req, &answer, problem);
     if (answer.rows != NULL)

@@ -63,7 +63,6 @@ struct answer {
     const char *content_type; /* NULL = application/json */
     struct buf body;
     struct rows *rows;        /* or this; it has taken ask->db */
-    bool immutable;           /* the same question has this answer for ever */
     char next_page[PAGE_TOKEN_MAX]; /* "" = there is none */
 };
 

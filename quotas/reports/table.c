@@ -191,7 +191,6 @@ int table_answer(const struct table_kind *kind, struct report *report, struct as
         r = ask_tenant(ask, query.tenant, problem);
     if (r == 0)
         r = find_page(ask, &query, report, question, &place, problem);
-    bool pinned = query.as_of != 0 && (query.page_token != NULL || params_get(ask->params, "as_of") != NULL);
     struct table *t = r == 0 ? make(kind, &query, ask) : NULL;
     query_fini(&query);
     if (t == NULL)
@@ -202,7 +201,6 @@ int table_answer(const struct table_kind *kind, struct report *report, struct as
         return ask_failed(problem, &err);
     }
     answer->content_type = sheet_type(&t->sheet);
-    answer->immutable = pinned;
     memcpy(answer->next_page, t->next_page, sizeof answer->next_page);
     answer->rows = &t->rows;
     return 0;
