@@ -15,7 +15,7 @@
 #include "quotas/reports/http_door.h"
 
 #define HEADERS_MAX 16384
-#define BODY_MAX 4096
+#define BODY_MAX 16384
 #define BACKLOG 64
 #define ACCEPT_PAUSE_MS 200
 

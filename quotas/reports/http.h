@@ -1,6 +1,6 @@
 /*
  * http - the HTTP doors: a UNIX socket, where the kernel says who asks, and on request a TCP port on 127.0.0.1, where
- * every request needs a token. GET and HEAD only; nothing here changes anything.
+ * every request needs a token. Nothing is changed here; what is POSTed goes on to reeved (http_relay.h).
  *
  * Bounds: 16 KiB of headers, HTTP_STREAMS_MAX reports being sent at once, HTTP_CONNECTIONS_MAX open
  *         connections of each door (one more, and the one silent for longest goes), HTTP_IDLE_S for a peer that neither

@@ -10,6 +10,7 @@
 #include "base/io/clock.h"
 #include "base/io/log.h"
 #include "quotas/reports/http_door.h"
+#include "quotas/reports/http_relay.h"
 #include "quotas/reports/http_reply.h"
 
 #define FOR_EVER "private, max-age=31536000, immutable"
@@ -31,6 +32,8 @@ static const struct route {
     bool tagged;     /* the same journal seq, question and viewer give the same bytes */
     bool anybody;    /* also for somebody whom no tenant names */
     bool browser;    /* a person's browser may ask for the token as a password */
+    const char *relay; /* a method of reeved's that answers it instead */
+    bool post;         /* then POST is how it is asked */
     bool (*is_final)(const struct ask *ask, uint64_t *ret_seq); /* NULL: what is new may change every answer */
 } routes[] = {
     {"/", page_answer, SCOPE_COST, .browser = true},
@@ -46,6 +49,8 @@ static const struct route {
     {"/v1/forecast", forecast_answer, SCOPE_COST, .tagged = false},
     {"/v1/prices", prices_answer, SCOPE_COST, .tagged = true, .anybody = true},
     {"/v1/ledger/check", check_answer, SCOPE_COST, .whole_cell = true},
+    {"/v1/ledger/adjustments", NULL, SCOPE_LEDGER_WRITE, .relay = "ledger.adjust", .post = true},
+    {"/metrics/scheduler", NULL, SCOPE_METRICS, .relay = "system.metrics", .whole_cell = true},
     {"/metrics", metrics_answer, SCOPE_METRICS, .anybody = true},
     {"/healthz", health_answer, SCOPE_COST | SCOPE_METRICS, .anybody = true},
 };
@@ -231,6 +236,15 @@ static int send_answer(struct door *door, struct evhttp_request *req, const stru
     return r;
 }
 
+static int check_verb(struct evhttp_request *req, const struct route *route, struct problem *problem)
+{
+    const char *allowed = route->post ? "POST" : "GET, HEAD";
+    if ((evhttp_request_get_command(req) == EVHTTP_REQ_POST) == route->post)
+        return 0;
+    http_header(req, "Allow", allowed);
+    return problem_set(problem, 405, NULL, allowed, "%s", route->post ? "this changes something" : "nothing is changed here");
+}
+
 static int answer_request(struct door *door, struct evhttp_request *req, struct problem *problem)
 {
     struct http *h = door->http;
@@ -251,11 +265,13 @@ static int answer_request(struct door *door, struct evhttp_request *req, struct 
         r = viewer_of_peer(req, ask.db, &viewer, problem);
     if (r == 0)
         r = check_access(route, &viewer, problem);
-    if (r == 0 && evhttp_request_get_command(req) == EVHTTP_REQ_POST)
-        r = problem_set(problem, 405, NULL, "GET, HEAD", "nothing is changed here");
+    if (r == 0)
+        r = check_verb(req, route, problem);
     if (r == 0)
         r = params_parse(evhttp_uri_get_query(uri), &params, problem);
-    if (r == 0)
+    if (r == 0 && route->relay != NULL)
+        r = http_relay(door, req, route->relay, &ask, problem);
+    else if (r == 0)
         r = send_answer(door, req, route, &ask, problem);
     ask_fini(&ask);
     params_fini(&params);
@@ -269,8 +285,6 @@ void http_on_request(struct evhttp_request *req, void *arg)
     struct problem problem = {0};
     http_conns_touch(door->conns, evhttp_request_get_connection(req));
     common_headers(req);
-    if (evhttp_request_get_command(req) == EVHTTP_REQ_POST)
-        http_header(req, "Allow", "GET, HEAD");
     door->http->report->requests_total++;
     if (answer_request(door, req, &problem) < 0) {
         door->http->report->refused_total++;

@@ -36,7 +36,7 @@ struct report {
     struct tokens tokens;
     struct budgets budgets;
     uint8_t page_key[PAGE_KEY_BYTES];
-    uint64_t requests_total, refused_total, streams, connections, connections_dropped_total;
+    uint64_t requests_total, refused_total, streams, relays, connections, connections_dropped_total;
 };
 
 struct ask {

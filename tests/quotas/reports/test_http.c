@@ -11,7 +11,9 @@
 
 #include "base/io/clock.h"
 #include "base/io/log.h"
+#include "base/io/rpc.h"
 #include "quotas/reports/http.h"
+#include "quotas/reports/tell.h"
 #include "tests/promtool.h"
 #include "tests/quotas/reports/journal.h"
 
@@ -19,7 +21,8 @@
 
 struct served {
     char folder[80], database[160], socket[104], tokens[160], token_file[160];
-    char token[80], limited[80];
+    char token[80], limited[80], reeved[104];
+    bool scheduled; /* with a scheduler */
     uint16_t port;
     pid_t pid;
     int rows;
@@ -31,6 +34,30 @@ static void archived(void *arg, uint64_t seq)
     (void)arg, (void)seq;
 }
 
+/* A scheduler that knows what we ask. */
+static struct rpc_server *scheduler;
+
+static void on_metrics(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                       const void *params)
+{
+    (void)arg, (void)conn, (void)params;
+    char text[] = "# HELP reeve_jobs Jobs.\nreeve_jobs 7\n";
+    rpc_answer(scheduler, ticket, m->result, &(struct text_reply){text});
+}
+
+static void scheduler_begin(struct served *s, struct loop *loop, struct report *report)
+{
+    static rpc_handler handlers[CLIENT_METHOD_COUNT] = {[CALL_METRICS] = on_metrics};
+    static const struct rpc_handlers table = {.methods = client_methods, .handlers = handlers,
+                                              .count = CLIENT_METHOD_COUNT};
+    struct err err = {0};
+    if (rpc_listen(&scheduler, loop, s->reeved, 0600, 8, &table, NULL, &err) < 0 ||
+        tell_new(&report->tell, loop, s->reeved, &err) < 0) {
+        fprintf(stderr, "serve: %s\n", err_text(&err));
+        _exit(97);
+    }
+}
+
 static _Noreturn void serve(struct served *s, int ready)
 {
     struct loop *loop = NULL;
@@ -40,8 +67,11 @@ static _Noreturn void serve(struct served *s, int ready)
     struct err err = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     log_init("test", LOG_ERROR);
-    if (book_open(&report.book, s->database, "test", &err) < 0 || loop_new(&loop, &err) < 0 ||
-        follow_new(&report.follow, loop, report.book, &link, archived, NULL, &err) < 0 ||
+    if (book_open(&report.book, s->database, "test", &err) < 0 || loop_new(&loop, &err) < 0)
+        _exit(96);
+    if (s->scheduled)
+        scheduler_begin(s, loop, &report);
+    if (follow_new(&report.follow, loop, report.book, &link, archived, NULL, &err) < 0 ||
         http_new(&http, loop, &report, &err) < 0 || http_listen_unix(http, s->socket, &err) < 0 ||
         http_listen_tcp(http, 0, &s->port, &err) < 0 || write(ready, &s->port, sizeof s->port) != sizeof s->port) {
         fprintf(stderr, "serve: %s\n", err_text(&err));
@@ -49,6 +79,8 @@ static _Noreturn void serve(struct served *s, int ready)
     }
     int r = loop_run(loop, &err);
     http_free(http);
+    tell_free(report.tell);
+    rpc_server_free(scheduler);
     follow_free(report.follow);
     book_close(report.book);
     tokens_fini(&report.tokens);
@@ -123,6 +155,7 @@ static struct served serving(int jobs)
     ck_assert_ptr_nonnull(mkdtemp(s.folder));
     snprintf(s.database, sizeof s.database, "%s/reeve.sqlite", s.folder);
     snprintf(s.socket, sizeof s.socket, "%s/http.sock", s.folder);
+    snprintf(s.reeved, sizeof s.reeved, "%s/reeve.sock", s.folder);
     snprintf(s.tokens, sizeof s.tokens, "%s/tokens", s.folder);
     snprintf(s.token_file, sizeof s.token_file, "%s/token", s.folder);
     fill(&s, jobs);
@@ -313,19 +346,20 @@ END_TEST
 /* ---- roles x verbs x whose ------------------------------------------------------------------------------------------ */
 static const char *const verbs[] = {
     "/", "/v1/reports/cost", "/v1/reports/top", "/v1/reports/waste", "/v1/reports/units", "/v1/reports/anomalies",
-    "/v1/reports/idle", "/v1/reports/allocation", "/v1/budgets", "/v1/prices", "/v1/ledger/check", "/metrics", "/healthz"};
+    "/v1/reports/idle", "/v1/reports/allocation", "/v1/budgets", "/v1/prices", "/v1/ledger/check", "/metrics", "/healthz",
+    "/metrics/scheduler"};
 /* What each answers to whom: 2 = 200 or 503 for want of a store, 3 = 403, 1 = 401. In the order of `verbs`. */
 static const struct role {
     const char *name, *line; /* of the tokens' file after the hash; NULL = no token at all */
     const char *cells;
 } roles[] = {
-    {"nobody", NULL, "1111111111111"},
-    {"finance", "cost:read / 2099-01-01", "2222222222232"},
-    {"one tenant's finance", "cost:read acme 2099-01-01", "2222223322332"},
-    {"a monitor", "metrics:read / 2099-01-01", "3333333333322"},
-    {"one tenant's monitor", "metrics:read acme 2099-01-01", "3333333333322"},
-    {"all of it", "cost:read,metrics:read / 2099-01-01", "2222222222222"},
-    {"whose time is over", "cost:read,metrics:read / 2020-01-01", "1111111111111"},
+    {"nobody", NULL, "11111111111111"},
+    {"finance", "cost:read / 2099-01-01", "22222222222323"},
+    {"one tenant's finance", "cost:read acme 2099-01-01", "22222233223323"},
+    {"a monitor", "metrics:read / 2099-01-01", "33333333333222"},
+    {"one tenant's monitor", "metrics:read acme 2099-01-01", "33333333333223"},
+    {"all of it", "cost:read,metrics:read / 2099-01-01", "22222222222222"},
+    {"whose time is over", "cost:read,metrics:read / 2020-01-01", "11111111111111"},
 };
 
 START_TEST(every_role_and_every_verb)
@@ -387,6 +421,36 @@ START_TEST(a_tenants_answers_are_the_same_without_the_others)
     buf_fini(&b);
     served_end(&both);
     served_end(&alone);
+}
+END_TEST
+
+/* ---- what the scheduler answers ------------------------------------------------------------------------------------- */
+static struct served serving_scheduled(void)
+{
+    struct served s = serving(4);
+    struct buf out = {0};
+    ck_assert_int_eq(get(connect_local(&s), "/v1/prices", "", &out), 200);
+    buf_fini(&out);
+    served_end(&s);
+    s.scheduled = true;
+    return serving_again(s);
+}
+
+START_TEST(the_schedulers_own_figures)
+{
+    struct served s = serving_scheduled();
+    struct buf out = {0};
+    int status = 503;
+    while (status == 503) { /* until the two have met */
+        buf_reset(&out);
+        status = get(connect_local(&s), "/metrics/scheduler", "", &out);
+    }
+    ck_assert_int_eq(status, 200);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "\r\n\r\n# HELP reeve_jobs Jobs.\nreeve_jobs 7\n"));
+    buf_reset(&out);
+    ck_assert_int_eq(get(connect_tcp(&s), "/metrics/scheduler", "Authorization: Bearer only-acme\r\n", &out), 403);
+    buf_fini(&out);
+    served_end(&s);
 }
 END_TEST
 
@@ -598,6 +662,7 @@ int main(void)
     tcase_add_test(tc, promtool_finds_nothing_wrong);
     tcase_add_loop_test(tc, every_role_and_every_verb, 0, (int)COUNT_OF(roles));
     tcase_add_test(tc, a_tenants_answers_are_the_same_without_the_others);
+    tcase_add_test(tc, the_schedulers_own_figures);
     tcase_add_test(tc, pages_are_linked_and_can_be_kept);
     tcase_add_test(tc, there_is_a_bound_on_connections);
     tcase_add_test(tc, every_metric_has_help_and_a_proper_name);
