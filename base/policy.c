@@ -141,6 +141,8 @@ static const struct field billing_rows[] = {
     FIELD_ROW(billing_rule, 2, "zone", FIELD_STR, zone, .max = 63, .help = "whose months; default UTC"),
     FIELD_ROW(billing_rule, 3, "grace", FIELD_DURATION, grace_ms, .max = UINT64_C(31) * 86400000,
               .help = "how long a month takes late usage before it is closed; default 24h"),
+    FIELD_ROW(billing_rule, 4, "issuer", FIELD_STR, issuer, .max = 255,
+              .help = "who sends the bill, as finance knows it; default: Reeve and the cell's name"),
 };
 const struct fields billing_rule_fields = FIELDS_TABLE("billing", billing_rule, billing_rows);
 

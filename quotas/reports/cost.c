@@ -165,16 +165,6 @@ static int cost_start(struct cost_rows *c, struct err *err)
     return MIN(r, 0);
 }
 
-static int copy_viewer(const struct viewer *from, struct viewer *to)
-{
-    *to = *from;
-    to->subtrees = (struct strs){0};
-    for (size_t i = 0; i < from->subtrees.count; i++)
-        if (strs_add(&to->subtrees, from->subtrees.v[i]) < 0)
-            return -ENOMEM;
-    return 0;
-}
-
 int cost_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)
 {
     (void)report;
@@ -191,7 +181,7 @@ int cost_answer(struct report *report, struct ask *ask, struct answer *answer, s
     *c = (struct cost_rows){.rows = {cost_next, cost_free}, .query = query, .ask = *ask};
     ask->db = NULL;
     ask->clock = NULL;
-    r = copy_viewer(ask->viewer, &c->viewer) < 0 ? err_set(&err, -ENOMEM, "no memory") : cost_start(c, &err);
+    r = viewer_copy(ask->viewer, &c->viewer) < 0 ? err_set(&err, -ENOMEM, "no memory") : cost_start(c, &err);
     if (r < 0) {
         cost_free(&c->rows);
         return ask_failed(problem, &err);

@@ -22,6 +22,7 @@
 #define BODY_MAX 4096
 #define BACKLOG 64
 #define ACCEPT_PAUSE_MS 200
+#define FOR_EVER "private, max-age=31536000, immutable"
 
 struct door {
     struct http *http;
@@ -46,10 +47,14 @@ static const struct route {
     bool tagged;     /* the same journal seq, question and viewer give the same bytes */
     bool anybody;    /* also for somebody whom no tenant names */
     bool browser;    /* a person's browser may ask for the token as a password */
+    bool (*is_final)(const struct ask *ask, uint64_t *ret_seq); /* NULL: what is new may change every answer */
 } routes[] = {
     {"/", page_answer, SCOPE_COST, .browser = true},
     {"/v1/reports/cost", cost_answer, SCOPE_COST, .tagged = true},
     {"/v1/budgets", budgets_answer, SCOPE_COST, .tagged = false},
+    {"/v1/reports/focus", focus_answer, SCOPE_COST, .tagged = true, .is_final = focus_is_final},
+    {"/v1/reports/focus/billing-periods", focus_periods_answer, SCOPE_COST, .anybody = true},
+    {"/v1/reports/focus/schema", focus_schema_answer, SCOPE_COST, .tagged = true, .anybody = true},
     {"/v1/prices", prices_answer, SCOPE_COST, .tagged = true, .anybody = true},
     {"/v1/ledger/check", check_answer, SCOPE_COST, .whole_cell = true},
     {"/metrics", metrics_answer, SCOPE_METRICS, .anybody = true},
@@ -107,8 +112,8 @@ static int check_access(const struct route *route, const struct viewer *viewer, 
 {
     if (route == NULL)
         return problem_set(problem, 404, NULL,
-                           "/, /v1/reports/cost, /v1/budgets, /v1/prices, /v1/ledger/check, /metrics, "
-                           "/healthz",
+                           "/, /v1/reports/cost, /v1/reports/focus, /v1/reports/focus/billing-periods, "
+                           "/v1/reports/focus/schema, /v1/budgets, /v1/prices, /v1/ledger/check, /metrics, /healthz",
                            "there is nothing here");
     if ((route->scope & viewer->scopes) == 0)
         return problem_set(problem, 403, NULL, NULL, "this token's scope doesn't cover it");
@@ -121,7 +126,7 @@ static int check_access(const struct route *route, const struct viewer *viewer, 
 
 /* ---- one request ---------------------------------------------------------------------------------------------- */
 /* "<seq>-<hash of what was asked, by whom>" */
-static void make_tag(const struct ask *ask, const char *uri, char *out, size_t size)
+static void make_tag(const struct ask *ask, uint64_t seq, const char *uri, char *out, size_t size)
 {
     struct buf viewer = {0};
     uint8_t hash[SHA256_BYTES];
@@ -131,7 +136,7 @@ static void make_tag(const struct ask *ask, const char *uri, char *out, size_t s
                                         {REEVE_VERSION, sizeof REEVE_VERSION}};
     sha256(parts, COUNT_OF(parts), hash);
     buf_fini(&viewer);
-    snprintf(out, size, "\"%" PRIu64 "-%.16s\"", ask->as_of, sha256_hex(hash, hex));
+    snprintf(out, size, "\"%" PRIu64 "-%.16s\"", seq, sha256_hex(hash, hex));
 }
 
 /* If-None-Match: a list of tags, or *. */
@@ -154,10 +159,14 @@ static int send_answer(struct http *h, struct evhttp_request *req, const struct 
 {
     struct answer answer = {0};
     char tag[64] = "";
+    uint64_t seq = ask->as_of;
+    bool final = route->is_final != NULL && route->is_final(ask, &seq);
     if (route->tagged) {
-        make_tag(ask, evhttp_request_get_uri(req), tag, sizeof tag);
+        make_tag(ask, seq, evhttp_request_get_uri(req), tag, sizeof tag);
         if (has_tag(evhttp_find_header(evhttp_request_get_input_headers(req), "If-None-Match"), tag)) {
             http_header(req, "ETag", tag);
+            if (final)
+                http_header(req, "Cache-Control", FOR_EVER);
             http_reply_not_modified(req);
             return 0;
         }
@@ -169,6 +178,8 @@ static int send_answer(struct http *h, struct evhttp_request *req, const struct 
     int r = route->answer(h->report, ask, &answer, problem);
     if (r == 0 && tag[0] != '\0')
         http_header(req, "ETag", tag);
+    if (r == 0 && final)
+        http_header(req, "Cache-Control", FOR_EVER);
     if (r == 0 && answer.rows != NULL) {
         r = http_reply_rows(req, h->loop, &answer, &h->report->streams);
         if (r < 0)

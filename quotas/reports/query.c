@@ -11,7 +11,7 @@ const struct query_column query_columns[QUERY_DIMENSION_COUNT] = {
     [BY_DAY] = {"day", "period('day', c.from_utc_us)", false},
     [BY_WEEK] = {"week", "period('week', c.from_utc_us)", false},
     [BY_MONTH] = {"month", "period('month', c.from_utc_us)", false},
-    [BY_TENANT] = {"tenant", "j.tenant", false},
+    [BY_TENANT] = {"tenant", "p.path", false},
     [BY_USER] = {"user", "j.user", false},
     [BY_RESOURCE] = {"resource", "c.resource", false},
     [BY_JOB] = {"job", "c.job", true},
@@ -176,9 +176,9 @@ void query_sql(const struct query *q, struct buf *out)
     for (size_t i = 0; i < q->labels_count; i++)
         buf_addf(out, "%s(SELECT value FROM json_each(j.labels) WHERE key = ?%zu)", columns++ > 0 ? ", " : "", i + 5);
     /* A subtree as a range of paths: '0' is the character after '/'. */
-    buf_add_str(out, ", sum(c.micros) FROM charges c JOIN jobs j USING(job)"
-                     " WHERE c.from_utc_us >= ?2 AND c.from_utc_us < ?3 AND visible(?1, j.tenant)"
-                     " AND (?4 = '/' OR j.tenant = ?4 OR (j.tenant > ?4 || '/' AND j.tenant < ?4 || '0')) GROUP BY ");
+    buf_add_str(out, ", sum(c.micros) FROM charges c JOIN paths p USING(tenant) LEFT JOIN jobs j USING(job)"
+                     " WHERE c.from_utc_us >= ?2 AND c.from_utc_us < ?3 AND visible(?1, p.path)"
+                     " AND (?4 = '/' OR p.path = ?4 OR (p.path > ?4 || '/' AND p.path < ?4 || '0')) GROUP BY ");
     for (size_t i = 1; i <= columns; i++)
         buf_addf(out, "%s%zu", i > 1 ? ", " : "", i);
     buf_add_str(out, " ORDER BY ");

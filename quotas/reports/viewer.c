@@ -83,6 +83,19 @@ void viewer_key(const struct viewer *v, struct buf *out)
         buf_addf(out, " %s", v->subtrees.v[i]);
 }
 
+int viewer_copy(const struct viewer *from, struct viewer *to)
+{
+    struct viewer copy = *from;
+    copy.subtrees = (struct strs){0};
+    for (size_t i = 0; i < from->subtrees.count; i++)
+        if (strs_add(&copy.subtrees, from->subtrees.v[i]) < 0) {
+            viewer_fini(&copy);
+            return -ENOMEM;
+        }
+    *to = copy;
+    return 0;
+}
+
 void viewer_fini(struct viewer *v)
 {
     for (size_t i = 0; i < v->subtrees.count; i++)

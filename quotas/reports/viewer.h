@@ -32,6 +32,7 @@ bool viewer_sees(const struct viewer *v, const char *tenant);
 int viewer_of_uid(struct viewer *ret, sqlite3 *db, uid_t uid, struct err *err) MUST_USE;
 /* One line that is the same for viewers who see the same: for ETag. */
 void viewer_key(const struct viewer *v, struct buf *out);
+int viewer_copy(const struct viewer *from, struct viewer *to) MUST_USE; /* -ENOMEM */
 void viewer_fini(struct viewer *v);
 
 #endif
