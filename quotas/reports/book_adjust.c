@@ -11,8 +11,6 @@
 #include "quotas/money.h"
 #include "quotas/reports/book_rows.h"
 
-#define CHARGES_MAX INT64_MAX
-
 /* The first charge row of an entry, found by halves: rows lie in the order of entries. 0 = none. */
 static int first_of(struct book *b, uint64_t seq, int64_t *ret, struct err *err)
 {
@@ -37,7 +35,7 @@ static int first_of(struct book *b, uint64_t seq, int64_t *ret, struct err *err)
 
 static struct book_line line_read(sqlite3_stmt *s)
 {
-    return (struct book_line){.kind = db_text(s, 17), .attempt = sqlite3_column_int64(s, 3), .resource = db_text(s, 4),
+    return (struct book_line){.price_version = (uint32_t)sqlite3_column_int64(s, 17), .attempt = sqlite3_column_int64(s, 3), .resource = db_text(s, 4),
                               .price_class = (const char *)sqlite3_column_text(s, 5),
                               .preemptible = sqlite3_column_int(s, 6) != 0, .by = (uint32_t)sqlite3_column_int(s, 7),
                               .list_price = sqlite3_column_int64(s, 8), .price = sqlite3_column_int64(s, 9),
@@ -111,8 +109,7 @@ static int take_pieces(struct rerating *a, struct list *pieces, struct err *err)
             break;
         }
         *piece = line_read(s);
-        piece->kind = NULL;
-        piece->resource = a->fact->resource;
+        piece->resource = a->fact->resource; /* the statement's texts end with its row */
         piece->price_class = piece->price_class != NULL ? strdup(piece->price_class) : NULL;
         a->micros += piece->micros;
         a->run_us += piece->run_us;

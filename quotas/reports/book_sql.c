@@ -49,7 +49,7 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
                        " VALUES(?1, ?2, ?3, nullif(?4, 0), nullif(?5, 0), ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
                        " ?15, ?16, CASE ?23 WHEN 1 THEN ?17 END, ?18, ?19, ?20, ?21, ?22, ?24)",
     [SQL_CHARGE_FROM] = "SELECT charge, seq, line, attempt, resource, price_class, preemptible, charged_by, list_price,"
-                        " price, amount, quantity, from_run_us, run_us, from_utc_us, to_utc_us, micros, kind"
+                        " price, amount, quantity, from_run_us, run_us, from_utc_us, to_utc_us, micros, price_version"
                         " FROM charges WHERE charge >= ?1 ORDER BY charge",
     [SQL_SPEND_ADD] = "INSERT INTO spend VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET micros = micros + ?3",
 
