@@ -171,7 +171,8 @@ static const struct field file_rows[] = {
               .max = PRICE_VERSIONS_MAX, .help = "dated versions of the price book, dates rising"),
     FIELD_ROW(policy_file, 4, "tenants", FIELD_LIST, tenants, .of = &tenant_rule_fields, .flags = FIELD_KEYED,
               .max = TENANTS_MAX, .help = "by path; a parent must be there"),
-    FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields, .flags = FIELD_HIDDEN),
+    FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields,
+              .help = "the months that costs are closed by"),
     FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons, .flags = FIELD_HIDDEN),
 };
 const struct fields policy_file_fields = FIELDS_TABLE("policy", policy_file, file_rows);
