@@ -157,6 +157,11 @@ bool billing_change(const struct core *c, struct billing_rule *wanted, bool spen
                      spent ? "something was charged by its months" : "months of it were closed");
         return false;
     }
+    if (moves && wanted->zone != NULL && zone_in(&change->zones, wanted->zone) == NULL) {
+        refusal_from(refusal, "bad_request", "billing.zone", "see /usr/share/zoneinfo",
+                     "the scheduler's machine knows no time zone '%s'", wanted->zone);
+        return false;
+    }
     if (moves)
         lines_text(lines, "billing.zone", or_none(c->billing.zone, ZONE_UTC), or_none(wanted->zone, ZONE_UTC));
     grace_line(c, wanted, lines);
