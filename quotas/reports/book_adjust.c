@@ -35,7 +35,8 @@ static int first_of(struct book *b, uint64_t seq, int64_t *ret, struct err *err)
 
 static struct book_line line_read(sqlite3_stmt *s)
 {
-    return (struct book_line){.price_version = (uint32_t)sqlite3_column_int64(s, 17), .attempt = sqlite3_column_int64(s, 3), .resource = db_text(s, 4),
+    return (struct book_line){.attempt = sqlite3_column_int64(s, 3),
+                              .price_version = (uint32_t)sqlite3_column_int64(s, 17),
                               .price_class = (const char *)sqlite3_column_text(s, 5),
                               .preemptible = sqlite3_column_int(s, 6) != 0, .by = (uint32_t)sqlite3_column_int(s, 7),
                               .list_price = sqlite3_column_int64(s, 8), .price = sqlite3_column_int64(s, 9),

@@ -7,8 +7,9 @@
 #include "quotas/reports/book_rows.h"
 
 #define US_PER_HOUR UINT64_C(3600000000)
-#define QUARTER_US (INT64_C(900) * 1000000) /* offsets of time zones are multiples of it: so every zone's days are exact */
-#define PIECES_MAX 40000                    /* quarters a line is cut into; a year has 35,136 */
+/* Offsets of time zones are multiples of a quarter of an hour: so the days of every zone are exact. */
+#define QUARTER_US (INT64_C(900) * 1000000)
+#define PIECES_MAX 40000 /* quarters a line is cut into; a year has 35,136 */
 #define NANOS 1000000000
 
 int book_accounts(struct book *b, const struct strs *names, int64_t *ret, struct err *err)

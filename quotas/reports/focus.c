@@ -188,7 +188,8 @@ static void write_definition(const struct focus_column *c, bool first, struct bu
     if (c->type == FOCUS_DECIMAL)
         buf_addf(out, ",\"NumericPrecision\":%d,\"NumberScale\":%" PRIu32, integer ? 20 : 38, c->scale);
     if (c->type == FOCUS_STRING || c->type == FOCUS_OBJECT)
-        buf_addf(out, ",\"StringMaxLength\":%d,\"StringEncoding\":\"UTF-8\"", c->type == FOCUS_STRING ? 1024 : 16777216);
+        buf_addf(out, ",\"StringMaxLength\":%d,\"StringEncoding\":\"UTF-8\"",
+                 c->type == FOCUS_STRING ? 1024 : 16777216);
     if (strcmp(c->name, "Tags") == 0)
         buf_add_str(out, ",\"ProviderTagPrefixes\":[]");
     buf_add_str(out, "}");
@@ -245,7 +246,7 @@ int focus_schema_answer(struct report *report, struct ask *ask, struct answer *a
         return problem_set(problem, 400, "dataset", "cost-and-usage, billing-period", "dataset: '%.100s' is none",
                            dataset);
     if (of_periods && version != FOCUS_1_4)
-        return problem_set(problem, 400, "focus_version", "1.4", "focus_version: 1.2 has no dataset of billing periods");
+        return problem_set(problem, 400, "focus_version", "1.4", "focus_version: 1.2 has no dataset of periods");
     write_schema(version, of_periods, &definitions, &answer->body);
     return 0;
 }

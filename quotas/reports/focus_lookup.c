@@ -178,7 +178,10 @@ int lookup_attempt(struct focus_lookup *l, int64_t row, const struct rendered **
 
 /* ---- what is sold ------------------------------------------------------------------------------------------------ */
 static const struct { const char *resource, *meter, *unit; } meters[] = {
-    {"cpu", "CPU Time", "Core-Hours"}, {"memory", "Memory Time", "GiB-Hours"}, {"scratch", "Scratch Time", "GiB-Hours"}};
+    {"cpu", "CPU Time", "Core-Hours"},
+    {"memory", "Memory Time", "GiB-Hours"},
+    {"scratch", "Scratch Time", "GiB-Hours"},
+};
 
 const char *focus_unit(const char *resource)
 {

@@ -131,8 +131,10 @@ static const enum focus_cell attempt_cells[] = {
     [ATTEMPT_TAGS] = CELL_TAGS,         [ATTEMPT_ID] = CELL_ATTEMPT,         [ATTEMPT_USER] = CELL_USER,
     [ATTEMPT_NODE] = CELL_NODE};
 static const enum focus_cell sku_cells[] = {
-    [SKU_ID] = CELL_SKU,     [SKU_METER] = CELL_METER,     [SKU_PRICE] = CELL_SKU_PRICE,   [SKU_DETAILS] = CELL_SKU_DETAILS,
-    [SKU_UNIT] = CELL_UNIT,  [SKU_PRICING] = CELL_PRICING, [SKU_CLASS] = CELL_PRICE_CLASS, [SKU_BY] = CELL_CHARGED_BY};
+    [SKU_ID] = CELL_SKU,          [SKU_METER] = CELL_METER,        [SKU_PRICE] = CELL_SKU_PRICE,
+    [SKU_DETAILS] = CELL_SKU_DETAILS, [SKU_UNIT] = CELL_UNIT,      [SKU_PRICING] = CELL_PRICING,
+    [SKU_CLASS] = CELL_PRICE_CLASS,   [SKU_BY] = CELL_CHARGED_BY,
+};
 
 /* The bytes are moved when the text grows: spans are made when the row is whole. */
 static void describe(struct export *x, const char *before, struct cell sku, struct cell attempt)

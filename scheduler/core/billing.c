@@ -126,7 +126,8 @@ void decide_billing(struct core *c, struct plan *p)
 static void grace_line(const struct core *c, const struct billing_rule *wanted, struct strs *lines)
 {
     char before[PARSE_TEXT_MAX], after[PARSE_TEXT_MAX];
-    uint64_t was = (uint64_t)(billing_closes_at(&c->billing, 0) / 1000), is = (uint64_t)(billing_closes_at(wanted, 0) / 1000);
+    uint64_t was = (uint64_t)(billing_closes_at(&c->billing, 0) / 1000);
+    uint64_t is = (uint64_t)(billing_closes_at(wanted, 0) / 1000);
     if (was != is)
         lines_text(lines, "billing.grace", format_duration(was, before), format_duration(is, after));
 }

@@ -5,6 +5,8 @@
 #ifndef REEVE_TESTS_QUOTAS_REPORTS_FOCUS_BOOKS_H
 #define REEVE_TESTS_QUOTAS_REPORTS_FOCUS_BOOKS_H
 
+#include <inttypes.h>
+
 #include "base/io/zone.h"
 #include "quotas/money.h"
 #include "quotas/reports/focus_rows.h"
@@ -75,7 +77,8 @@ static inline struct fact books_policy(const char *zone, const char *issuer)
 }
 
 /* A job and its attempt, running from `at` on; what it charges comes later. */
-static inline struct attempt_id books_job(struct book *b, uint64_t job, const char *tenant, const char *name, int64_t at)
+static inline struct attempt_id books_job(struct book *b, uint64_t job, const char *tenant, const char *name,
+                                          int64_t at)
 {
     struct attempt_id id = {job, 0, 1};
     struct fact f = fact_job(job, tenant, "alice", name, 1);
@@ -122,7 +125,7 @@ static inline struct fact fact_adjusted_of(int64_t at, const char *tenant, uint3
 
 static inline struct fact fact_closed(int64_t at, const char *period, int64_t from, int64_t to)
 {
-    struct fact f = {.kind = FACT_PERIOD_CLOSED, .at_utc_us = at, .period_closed = {.from_utc_us = from, .to_utc_us = to}};
+    struct fact f = {.kind = FACT_PERIOD_CLOSED, .at_utc_us = at, .period_closed = {NULL, from, to}};
     set_text(&f.period_closed.period, period);
     return f;
 }
@@ -173,6 +176,23 @@ static inline int books_ask(const char *path, report_fn *fn, const char *query, 
     return books_ask_as(path, &all, fn, query, out);
 }
 
+/* As many lines as wanted, of as many attempts as a busy month has at once. */
+static inline void books_multiply(struct book *b, int64_t rows)
+{
+    char sql[1200];
+    struct err err = {0};
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %" PRId64 ")"
+             " INSERT INTO charges(seq, line, kind, attempt, job, tenant, billing, correction, resource, price_version,"
+             " price_class, preemptible, charged_by, list_price, price, amount, quantity, from_run_us, run_us,"
+             " from_utc_us, to_utc_us, accounts, micros)"
+             " SELECT seq + i, line, kind, attempt, job, tenant, billing, correction, resource, price_version,"
+             " price_class, preemptible, charged_by, list_price, price, amount, quantity, from_run_us, run_us,"
+             " from_utc_us, to_utc_us, accounts, micros FROM n JOIN charges c ON c.charge = 1 + i %% 9;"
+             "UPDATE billing_periods SET last_charge = (SELECT max(charge) FROM charges)", rows);
+    ck_assert_msg(db_exec(book_db(b), sql, &err) == 0, "%s", err_text(&err));
+}
+
 /* Runs a script of this folder over `text`; its output belongs to the message when it isn't content. */
 static inline void books_check(const char *script, const struct buf *text, const char *arguments)
 {
@@ -183,7 +203,7 @@ static inline void books_check(const char *script, const struct buf *text, const
     ck_assert_int_eq(fd_write_all(fd, text->data, text->len), 0);
     close(fd);
     snprintf(command, sizeof command, "python3 tests/quotas/reports/%s %s %s 2>&1", script, file, arguments);
-    FILE *p = popen(command, "r");
+    FILE *p = popen(command, "r"); /* lint: allow our own words */
     ck_assert_ptr_nonnull(p);
     size_t n = fread(said, 1, sizeof said - 1, p);
     said[n] = '\0';

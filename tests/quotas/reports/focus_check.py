@@ -67,7 +67,7 @@ COST = {
     "SubAccountType": (BOTH, C, STRING, True),
     "Tags": (BOTH, C, JSON, True),
 }
-# What applies to us: unit prices are published and negotiated, usage is measured, there are resources, sub accounts, tags.
+# What applies to us: prices are published and negotiated, usage is measured, there are resources, sub accounts, tags.
 APPLIES = {"ConsumedQuantity", "ConsumedUnit", "ContractedUnitPrice", "ListUnitPrice", "PricingCategory", "ResourceId",
            "ResourceName", "ResourceType", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "SubAccountId",
            "SubAccountName", "Tags", "ChargeFrequency", "ServiceSubcategory"}
@@ -87,8 +87,8 @@ ALLOWED = {
     "BillingPeriodStatus": {"Open", "Closed"},
     "ServiceCategory": {
         "AI and Machine Learning", "Analytics", "Business Applications", "Compute", "Databases", "Developer Tools",
-        "Multicloud", "Identity", "Integration", "Internet of Things", "Management and Governance", "Media", "Migration",
-        "Mobile", "Networking", "Security", "Storage", "Web", "Other"},
+        "Multicloud", "Identity", "Integration", "Internet of Things", "Management and Governance", "Media",
+        "Migration", "Mobile", "Networking", "Security", "Storage", "Web", "Other"},
     # of Compute
     "ServiceSubcategory": {"Containers", "End User Computing", "Quantum Compute", "Serverless Compute",
                            "Virtual Machines", "Other (Compute)"},
@@ -99,11 +99,12 @@ SIZES = {p + u for p in ("", "K", "M", "G", "T", "P", "E") for u in ("b", "B")} 
 COUNTS = {"Count", "Unit", "Request", "Token", "Connection", "Certificate", "Domain", "Core"}
 TIMES = {"Year", "Month", "Day", "Hour", "Minute", "Second"}
 CURRENCIES = set("""
-AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP
-CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR
-ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN
-MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD
-SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG
+AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP
+CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR
+ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT
+MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD
+SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND
+VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG
 """.split())
 NUMBER = re.compile(r"-?\d+(\.\d+)?(E-?\d+)?")
 INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A checker that can't fail is none: focus_mutants.py FILE breaks a sound Cost and Usage CSV (1.4) in one place at a time;
-each must be found, by the rule named beside it."""
+"""A checker that can't fail is none: focus_mutants.py FILE breaks a sound Cost and Usage CSV (1.4) in one place at a
+time; each must be found, by the rule named beside it."""
 import json
 import os
 import sys
@@ -118,8 +118,8 @@ def main():
     # What only bytes can say.
     with open(path, encoding="utf-8", newline="") as f:
         data = f.read()
-    for what, text in (("lines end with LF", data.replace("\r\n", "\n")), ("a quote in the middle", data.replace(",", ',a"', 1)),
-                       ("a line is cut", data[:-9] + "\r\n")):
+    for what, text in (("lines end with LF", data.replace("\r\n", "\n")),
+                       ("a quote in the middle", data.replace(",", ',a"', 1)), ("a line is cut", data[:-9] + "\r\n")):
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", delete=False) as f:
             f.write(text)
         if not check(f.name, "1.4"):

@@ -4,7 +4,7 @@
 
 #include "tests/quotas/reports/focus_books.h"
 
-/* ---- calendar months in a zone ------------------------------------------------------------------------------------- */
+/* ---- calendar months in a zone ----------------------------------------------------------------------------------- */
 static const struct {
     const char *what, *zone;
     int64_t utc_us;
@@ -47,7 +47,8 @@ END_TEST
 
 START_TEST(months_of_a_century_have_no_gap)
 {
-    static const char *const zones[] = {NULL, "Europe/Berlin", "Pacific/Apia", "America/Sao_Paulo", "Africa/Casablanca"};
+    static const char *const zones[] = {NULL, "Europe/Berlin", "Pacific/Apia", "America/Sao_Paulo",
+                                        "Africa/Casablanca"};
     struct err err = {0};
     for (size_t i = 0; i < COUNT_OF(zones); i++) {
         struct zone_table z = {0};
@@ -65,7 +66,7 @@ START_TEST(months_of_a_century_have_no_gap)
 }
 END_TEST
 
-/* ---- where lines go ------------------------------------------------------------------------------------------------- */
+/* ---- where lines go ---------------------------------------------------------------------------------------------- */
 /* One line of an hour that begins then, settled at `at`. */
 static void charge_at(struct book *b, uint64_t job, const char *tenant, int64_t from, int64_t at)
 {
@@ -172,7 +173,7 @@ START_TEST(a_rolled_back_close_closes_nothing)
     book_rollback(b);
     charge_at(b, 1, "acme", NOVEMBER + 2 * DAY, DECEMBER + DAY);
     last_is(b, "2026-11", false);
-    ck_assert_int_eq(journal_number(book_db(b), "SELECT count(*) FROM billing_periods WHERE closed_seq IS NOT NULL"), 0);
+    ck_assert_int_eq(journal_number(book_db(b), "SELECT count(closed_seq) FROM billing_periods"), 0);
     book_close(b);
 }
 END_TEST
@@ -183,7 +184,8 @@ static struct fact close_backwards(void)
 }
 static struct fact close_nameless(void)
 {
-    return (struct fact){.kind = FACT_PERIOD_CLOSED, .at_utc_us = DECEMBER, .period_closed = {NULL, NOVEMBER, DECEMBER}};
+    struct fact f = {.kind = FACT_PERIOD_CLOSED, .at_utc_us = DECEMBER, .period_closed = {NULL, NOVEMBER, DECEMBER}};
+    return f;
 }
 static struct fact close_long_name(void)
 {
@@ -225,7 +227,7 @@ START_TEST(a_fact_that_makes_no_sense_is_refused)
 }
 END_TEST
 
-/* ---- closed is closed ----------------------------------------------------------------------------------------------- */
+/* ---- closed is closed -------------------------------------------------------------------------------------------- */
 static const char *const exports[] = {
     "billing_period=2026-11&format=csv", "billing_period=2026-11&format=json", "billing_period=2026-11&format=ndjson",
     "billing_period=2026-11&focus_version=1.2", "billing_period=2026-11&tenant=acme"};
@@ -349,7 +351,7 @@ START_TEST(a_month_closed_by_a_newer_version_is_not_guessed_at)
 }
 END_TEST
 
-/* ---- the same line twice at other prices ----------------------------------------------------------------------------- */
+/* ---- the same line twice at other prices ------------------------------------------------------------------------- */
 START_TEST(rerating_again_starts_from_the_last_price)
 {
     char path[160];

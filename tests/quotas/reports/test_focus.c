@@ -7,7 +7,7 @@
 #include "quotas/reports/focus_lookup.h"
 #include "tests/quotas/reports/focus_books.h"
 
-/* ---- a month of everything ---------------------------------------------------------------------------------------- */
+/* ---- a month of everything --------------------------------------------------------------------------------------- */
 static void renew_all(struct book *b)
 {
     struct list lines = {0};
@@ -99,7 +99,7 @@ static void everything_late(struct book *b)
     journal_take(b, fact_rerate(b, DECEMBER + 3 * DAY, FIRST_RENEWAL, "cpu", 60000));
 }
 
-/* ---- the specification -------------------------------------------------------------------------------------------- */
+/* ---- the specification ------------------------------------------------------------------------------------------- */
 static const struct {
     const char *what, *month, *version, *format;
 } forms[] = {
@@ -190,7 +190,7 @@ START_TEST(the_months_themselves_keep_every_rule)
 }
 END_TEST
 
-/* ---- figures ------------------------------------------------------------------------------------------------------ */
+/* ---- figures ----------------------------------------------------------------------------------------------------- */
 static const struct {
     focus_wide value;
     uint32_t scale;
@@ -208,8 +208,8 @@ START_TEST(decimals_are_exact)
 {
     char out[FOCUS_NUMBER_MAX];
     size_t len = focus_decimal(out, decimals[_i].value, decimals[_i].scale);
-    ck_assert_msg(len == strlen(decimals[_i].text) && memcmp(out, decimals[_i].text, len) == 0, "%.*s, not %s", (int)len,
-                  out, decimals[_i].text);
+    bool same = len == strlen(decimals[_i].text) && memcmp(out, decimals[_i].text, len) == 0;
+    ck_assert_msg(same, "%.*s, not %s", (int)len, out, decimals[_i].text);
 }
 END_TEST
 
@@ -251,9 +251,9 @@ START_TEST(pieces_add_up_to_the_whole)
         ck_assert_int_eq(journal_number(book_db(b), "SELECT sum(micros) FROM charges"), spent);
         ck_assert_int_eq(journal_number(book_db(b), "SELECT sum(quantity) FROM charges"),
                          exact_cost(resource, amount, at, 1000000000));
-        ck_assert_int_eq(journal_number(book_db(b), "SELECT count(*) FROM charges WHERE from_utc_us / 900000000 <>"
-                                                    " (to_utc_us - 1) / 900000000 OR to_utc_us - from_utc_us <> run_us"),
-                         0);
+        ck_assert_int_eq(journal_number(book_db(b), "SELECT count(*) FROM charges"
+                                                    " WHERE to_utc_us - from_utc_us <> run_us"
+                                                    " OR from_utc_us / 900000000 <> (to_utc_us - 1) / 900000000"), 0);
         book_close(b);
     }
 }
@@ -283,7 +283,7 @@ START_TEST(a_local_midnight_cuts_the_line)
 }
 END_TEST
 
-/* ---- who sees what, and bad questions ------------------------------------------------------------------------------- */
+/* ---- who sees what, and bad questions ---------------------------------------------------------------------------- */
 START_TEST(another_tenants_rows_never_change_a_byte)
 {
     char path[160], subtree[] = "acme", *subtrees[] = {subtree};
@@ -322,7 +322,7 @@ static const struct { const char *what; report_fn *fn; const char *query, *says;
     {"an unknown parameter", focus_answer, "billing_period=2026-11&month=1", "month: there is no such parameter"},
     {"a format of months", focus_periods_answer, "format=xml", "format: 'xml' is none"},
     {"an unknown dataset", focus_schema_answer, "dataset=invoice-detail", "dataset: 'invoice-detail' is none"},
-    {"a dataset that 1.2 hasn't", focus_schema_answer, "dataset=billing-period&focus_version=1.2", "1.2 has no dataset"},
+    {"a dataset that 1.2 hasn't", focus_schema_answer, "dataset=billing-period&focus_version=1.2", "1.2 has no"},
 };
 
 START_TEST(a_bad_question_is_refused_by_name)
@@ -350,9 +350,11 @@ START_TEST(the_schema_says_what_the_export_has)
         ck_assert_int_eq(books_ask(path, focus_answer, query, &rows), 200);
         size_t columns = 0, defined = 0;
         const char *at = buf_text(&schema);
-        for (char *name = strtok(rows.data, ",\r\n"); name != NULL; name = strtok(NULL, ",\r\n"), columns++) {
+        for (const char *name = buf_text(&rows); *name != '\0'; name += strspn(name, ",\r\n"), columns++) {
             char wanted[80];
-            snprintf(wanted, sizeof wanted, "\"ColumnName\":\"%s\"", name);
+            size_t len = strcspn(name, ",\r\n");
+            snprintf(wanted, sizeof wanted, "\"ColumnName\":\"%.*s\"", (int)len, name);
+            name += len;
             at = strstr(at, wanted); /* in the same order */
             ck_assert_msg(at != NULL, "%s", wanted);
         }
@@ -367,7 +369,7 @@ START_TEST(the_schema_says_what_the_export_has)
 }
 END_TEST
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 /* The peak of this process' memory since it was last reset. */
 static int64_t peak_kib(void)
 {
@@ -378,23 +380,6 @@ static int64_t peak_kib(void)
     int64_t kib = at != NULL ? strtoll(at + 6, NULL, 10) : 0;
     buf_fini(&text);
     return kib;
-}
-
-/* As many lines as wanted, of as many attempts as a busy month has at once. */
-static void multiply(struct book *b, int64_t rows)
-{
-    char sql[1200];
-    struct err err = {0};
-    snprintf(sql, sizeof sql,
-             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %" PRId64 ")"
-             " INSERT INTO charges(seq, line, kind, attempt, job, tenant, billing, correction, resource, price_version,"
-             " price_class, preemptible, charged_by, list_price, price, amount, quantity, from_run_us, run_us,"
-             " from_utc_us, to_utc_us, accounts, micros)"
-             " SELECT seq + i, line, kind, attempt, job, tenant, billing, correction, resource, price_version,"
-             " price_class, preemptible, charged_by, list_price, price, amount, quantity, from_run_us, run_us,"
-             " from_utc_us, to_utc_us, accounts, micros FROM n JOIN charges c ON c.charge = 1 + i %% 9;"
-             "UPDATE billing_periods SET last_charge = (SELECT max(charge) FROM charges)", rows);
-    ck_assert_msg(db_exec(book_db(b), sql, &err) == 0, "%s", err_text(&err));
 }
 
 static int64_t export_peak_kib(const char *path, int64_t *ret_rows)
@@ -431,9 +416,9 @@ START_TEST(memory_does_not_grow_with_the_rows)
     int64_t rows = is_long ? 10000000 : 300000, got;
     char path[160];
     struct book *b = everything(path, NULL);
-    multiply(b, 100000); /* SQLite's caches are full then */
+    books_multiply(b, 100000); /* SQLite's caches are full then */
     int64_t small = export_peak_kib(path, &got);
-    multiply(b, rows);
+    books_multiply(b, rows);
     int64_t large = export_peak_kib(path, &got);
     printf("export: %" PRId64 " rows, peak %" PRId64 " KiB (100000 rows: %" PRId64 ")\n", got, large, small);
     ck_assert_int_gt(got, rows);

@@ -189,7 +189,7 @@ START_TEST(a_zone_without_offsets_is_no_fact)
 }
 END_TEST
 
-/* ---- the policy ----------------------------------------------------------------------------------------------------- */
+/* ---- the policy -------------------------------------------------------------------------------------------------- */
 START_TEST(the_billing_section_changes_alone)
 {
     static const char *const expected[] = {"~ billing.grace  1d -> 2h", "~ billing.issuer  none -> ACME Platform"};
