@@ -10,6 +10,14 @@
 #define ROWS 1000000
 #define RUNS 3
 
+/* CPU time: one thread that waits for nothing, and neighbours that take the cores don't count. */
+static double cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
 static void must_do(bool done, const char *what)
 {
     if (!done) {
@@ -18,7 +26,22 @@ static void must_do(bool done, const char *what)
     }
 }
 
-/* Nine kinds of line, of as many attempts. */
+/* Three lines at a time of one attempt after the other, as renewals post them: more attempts than an export keeps. */
+static void spread(struct book *b)
+{
+    struct err err = {0};
+    must_do(db_exec(book_db(b),
+                    "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
+                    " INSERT INTO jobs SELECT i, tenant, uid, user, name, 'k' || i, labels, spec, submitted_utc_us,"
+                    " ended_utc_us, tasks, live, held, done, failed, exit_code, spent_micros FROM n JOIN jobs ON job = 1;"
+                    "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
+                    " INSERT INTO attempts(job, task, epoch, state, node, resources, accounts, placed_utc_us,"
+                    " hold_micros, paid_us, price_version, cpu_milli, mem_bytes) SELECT i, 0, 1, state, node, resources,"
+                    " accounts, placed_utc_us, 0, 0, 1, 0, 0 FROM n JOIN attempts ON attempt = 1;"
+                    "UPDATE charges SET attempt = 1 + charge / 3 % 30000", &err) == 0, err_text(&err));
+}
+
+/* Nine kinds of line. */
 static void fill(const char *path)
 {
     struct book *b = NULL;
@@ -32,6 +55,7 @@ static void fill(const char *path)
         books_renew(b, id, NOVEMBER + 2 * DAY + HOUR, 0, lines);
     }
     books_multiply(b, ROWS);
+    spread(b);
     book_close(b);
 }
 
@@ -46,7 +70,7 @@ static double export(const char *path, const char *query, double *ret_bytes)
     struct err err = {0};
     struct buf out = {0};
     struct ask ask = {.viewer = &all, .params = &params};
-    double begin = now_us();
+    double begin = cpu_us();
     must_do(params_parse(query, &params, &problem) == 0 && ask_open(&ask, &report, &problem) == 0 &&
                 focus_answer(&report, &ask, &answer, &problem) == 0, "ask");
     int r = 1;
@@ -61,7 +85,7 @@ static double export(const char *path, const char *query, double *ret_bytes)
     buf_fini(&out);
     params_fini(&params);
     ask_fini(&ask);
-    return now_us() - begin;
+    return cpu_us() - begin;
 }
 
 static double scan(const char *path)
@@ -69,7 +93,7 @@ static double scan(const char *path)
     sqlite3 *db;
     struct err err = {0};
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
-    double begin = now_us();
+    double begin = cpu_us();
     int64_t sum = 0;
     must_do(db_open(&db, path, DB_READER, &err) == 0 &&
                 db_prepare(db, "SELECT * FROM charges ORDER BY charge", &s, &err) == 0, "prepare");
@@ -80,7 +104,7 @@ static double scan(const char *path)
     sqlite3_finalize(s);
     s = NULL;
     db_close(db);
-    return now_us() - begin;
+    return cpu_us() - begin;
 }
 
 static double median(double *v)
@@ -104,9 +128,9 @@ START_TEST(bench)
             times[i][run] = export(path, query, &bytes[i]);
         }
     }
-    printf("focus.floor_scan %.0f rows/s\n", ROWS / median(floor_times) * 1e6);
+    printf("focus.floor_scan %.0f rows/s of CPU time\n", ROWS / median(floor_times) * 1e6);
     for (size_t i = 0; i < COUNT_OF(formats); i++)
-        printf("focus.%s %.0f rows/s, %.0f bytes a row\n", formats[i], ROWS / median(times[i]) * 1e6, bytes[i] / ROWS);
+        printf("focus.%s %.0f rows/s of CPU time, %.0f bytes a row\n", formats[i], ROWS / median(times[i]) * 1e6, bytes[i] / ROWS);
 }
 END_TEST
 
