@@ -154,6 +154,8 @@ static const struct field adjusted_rows[] = {
     FIELD_ROW(fact_adjusted, 12, "about_line", FIELD_U32, about_line),
     FIELD_ROW(fact_adjusted, 13, "resource", FIELD_STR, resource),
     FIELD_ROW(fact_adjusted, 14, "price_version", FIELD_U32, price_version),
+    FIELD_ROW(fact_adjusted, 20, "list_price", FIELD_I64, list_price),
+    FIELD_ROW(fact_adjusted, 21, "price", FIELD_I64, price),
 };
 static const struct field closed_rows[] = {
     FIELD_ROW(fact_period_closed, 1, "period", FIELD_STR, period),
@@ -254,6 +256,8 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 4, "nodes", FIELD_LIST, nodes, .of = &snap_node_fields, .max = 100000),
     FIELD_ROW(fact_snapshot_cell, 5, "accounts", FIELD_LIST, accounts, .of = &snap_account_fields,
               .max = 10000000),
+    FIELD_ROW(fact_snapshot_cell, 20, "billing_from_utc_us", FIELD_I64, billing_from_utc_us),
+    FIELD_ROW(fact_snapshot_cell, 21, "periods_closed", FIELD_U32, periods_closed),
 };
 
 static const struct fields tables[FACT_KIND_COUNT] = {

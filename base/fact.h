@@ -159,6 +159,7 @@ struct fact_adjusted {
     uint32_t about_line;          /* which charge of it, from 0 */
     char *resource;               /* ADJUST_RERATE */
     uint32_t price_version;       /* ADJUST_RERATE: the one that holds now */
+    int64_t list_price, price;    /* ADJUST_RERATE: as in struct charge, by that version */
 };
 struct fact_period_closed {
     char *period;                 /* "2026-11" */
@@ -206,6 +207,8 @@ struct fact_snapshot_job {
 };
 struct fact_snapshot_cell {
     uint64_t seq, term, next_job;
+    int64_t billing_from_utc_us;  /* where the first billing period begins that isn't closed; 0 = no fact yet */
+    uint32_t periods_closed;
     struct list nodes;            /* struct snapshot_node */
     struct list accounts;         /* struct snapshot_account */
 };

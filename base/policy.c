@@ -141,6 +141,8 @@ static const struct field billing_rows[] = {
     FIELD_ROW(billing_rule, 2, "zone", FIELD_STR, zone, .max = 63, .help = "whose months; default UTC"),
     FIELD_ROW(billing_rule, 3, "grace", FIELD_DURATION, grace_ms, .max = UINT64_C(31) * 86400000,
               .help = "how long a month takes late usage before it is closed; default 24h"),
+    FIELD_ROW(billing_rule, 4, "issuer", FIELD_STR, issuer, .max = 255,
+              .help = "who sends the bill, as finance knows it; default: Reeve and the cell's name"),
 };
 const struct fields billing_rule_fields = FIELDS_TABLE("billing", billing_rule, billing_rows);
 
@@ -169,7 +171,8 @@ static const struct field file_rows[] = {
               .max = PRICE_VERSIONS_MAX, .help = "dated versions of the price book, dates rising"),
     FIELD_ROW(policy_file, 4, "tenants", FIELD_LIST, tenants, .of = &tenant_rule_fields, .flags = FIELD_KEYED,
               .max = TENANTS_MAX, .help = "by path; a parent must be there"),
-    FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields, .flags = FIELD_HIDDEN),
+    FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields,
+              .help = "the months that costs are closed by"),
     FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons, .flags = FIELD_HIDDEN),
 };
 const struct fields policy_file_fields = FIELDS_TABLE("policy", policy_file, file_rows);

@@ -137,6 +137,7 @@ struct billing_rule {
     bool present;
     char *zone;              /* NULL = UTC */
     uint64_t grace_ms;       /* how long after its end a period takes late usage before it is closed; default a day */
+    char *issuer;            /* who sends the bill: a name for finance; NULL = "Reeve (<cell>)" */
 };
 #define BILLING_GRACE_DEFAULT_MS UINT64_C(86400000)
 

@@ -132,6 +132,14 @@ static void log_drained(const struct line *l)
              log_quote(f->reason), log_quote(f->who));
 }
 
+static void log_closed(const struct line *l)
+{
+    const struct fact_period_closed *f = &l->fact->period_closed;
+    char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "period=%s from=%s to=%s", log_quote(f->period), format_time(f->from_utc_us, from),
+             format_time(f->to_utc_us, to));
+}
+
 typedef void (*writer)(const struct line *l);
 static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TERM_TAKEN] = log_term,
@@ -148,6 +156,7 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_ATTEMPT_REACHED] = log_contact,
     [FACT_ATTEMPT_ENDED] = log_ended,
     [FACT_NODE_JOINED] = log_joined,
+    [FACT_PERIOD_CLOSED] = log_closed,
     [FACT_NODE_LOST] = log_lost,
     [FACT_NODE_DRAINED] = log_drained,
 };

@@ -38,6 +38,8 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_NODE_DRAINED] = nothing,
     [FACT_BUDGET_CROSSED] = nothing, /* but an event */
     [FACT_POLICY_PROPOSED] = nothing,
+    [FACT_LEDGER_ADJUSTED] = book_ledger_adjusted,
+    [FACT_PERIOD_CLOSED] = book_period_closed,
 };
 
 /* SQLite would let two writers take turns; their cursors would not. */
@@ -81,6 +83,8 @@ static int open_tables(struct book *b, const char *path, const char *cell, struc
         r = db_prepare(b->db, book_sql_text[i], &b->sql[i], err);
     if (r == 0)
         r = load_mark(b, err);
+    if (r == 0)
+        r = book_billing_load(b, err);
     return r < 0 ? err_wrap(err, r, "%s", path) : 0;
 }
 
@@ -111,6 +115,7 @@ void book_close(struct book *b)
     db_close(b->db);
     close_p(&b->lock);
     buf_fini(&b->scratch);
+    book_billing_fini(b);
     free(b);
 }
 
@@ -153,6 +158,12 @@ int book_begin(struct book *b, struct err *err)
     BUG(b->begun);
     int r = db_exec(b->db, "BEGIN IMMEDIATE", err);
     b->begun = r == 0;
+    if (r == 0 && b->stale)
+        r = book_billing_load(b, err);
+    if (r == 0)
+        b->stale = false;
+    else
+        book_rollback(b);
     return r;
 }
 
@@ -165,6 +176,8 @@ static int apply_fact(struct book *b, uint64_t seq, const void *bytes, size_t le
     if (handlers[fact.kind] == NULL)
         r = err_set(err, -EPROTO, "%s has no place in a journal", names_get(&fact_names, fact.kind));
     else
+        r = book_billing_begin(b, fact.at_utc_us, err);
+    if (r == 0)
         r = handlers[fact.kind](b, seq, &fact, err);
     if (r >= 0)
         r = book_event(b, seq, &fact, err);
@@ -196,7 +209,9 @@ int book_apply(struct book *b, uint64_t seq, const char *refusal, const void *by
 int book_commit(struct book *b, struct err *err)
 {
     BUG(!b->begun);
-    int r = book_run(b, SQL_META_SAVE, err, "ubi", b->mark.cursor, b->mark.digest, (size_t)SHA256_BYTES,
+    int r = book_billing_save(b, err);
+    if (r == 0)
+        r = book_run(b, SQL_META_SAVE, err, "ubi", b->mark.cursor, b->mark.digest, (size_t)SHA256_BYTES,
                      b->mark.at_utc_us);
     if (r >= 0)
         r = db_exec(b->db, "COMMIT", err);
@@ -216,6 +231,7 @@ void book_rollback(struct book *b)
         sqlite3_exec(b->db, "ROLLBACK", NULL, NULL, NULL);
     b->begun = false;
     b->mark = b->committed;
+    b->stale = true;
 }
 
 void book_digest(const char *refusal, const void *bytes, size_t len, uint8_t out[SHA256_BYTES])

@@ -1,12 +1,16 @@
 /* Money: charge lines into rows, exact to the micro-unit. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "quotas/money.h"
-#include "quotas/period.h"
 #include "quotas/reports/book_rows.h"
 
-#define PIECES_MAX 4000 /* days a line is cut into; the longest job runs 366 */
+#define US_PER_HOUR UINT64_C(3600000000)
+/* Offsets of time zones are multiples of a quarter of an hour: so the days of every zone are exact. */
+#define QUARTER_US (INT64_C(900) * 1000000)
+#define PIECES_MAX 40000 /* quarters a line is cut into; a year has 35,136 */
+#define NANOS 1000000000
 
 int book_accounts(struct book *b, const struct strs *names, int64_t *ret, struct err *err)
 {
@@ -38,68 +42,165 @@ int book_accounts(struct book *b, const struct strs *names, int64_t *ret, struct
     return 0;
 }
 
+int book_path(struct book *b, const char *path, int64_t *ret, struct err *err)
+{
+    sqlite3_stmt *find = b->sql[SQL_PATH_FIND];
+    int r = db_bind(find, "t", path);
+    if (r == 0)
+        r = db_step(find, err);
+    if (r == 1) {
+        *ret = sqlite3_column_int64(find, 0);
+        sqlite3_reset(find);
+        return 0;
+    }
+    if (r == 0)
+        r = book_run(b, SQL_PATH_ADD, err, "t", path);
+    if (r < 0)
+        return r;
+    *ret = sqlite3_last_insert_rowid(b->db);
+    return 0;
+}
+
+int book_line_add(struct book *b, const struct book_line *l, struct err *err)
+{
+    int64_t month;
+    bool correction;
+    int r = book_billing_of(b, l->from_utc_us, &month, &correction, err);
+    if (r == 0)
+        r = book_run(b, SQL_CHARGE_ADD, err, "uitiuiiititiiiiuiuuiiiii", l->seq, (int64_t)l->line, l->kind, l->attempt,
+                     l->job, l->tenant, month, (int64_t)correction, l->resource, (int64_t)l->price_version,
+                     l->price_class, (int64_t)l->preemptible, (int64_t)l->by, l->list_price, l->price, l->amount,
+                     l->quantity, l->from_run_us, l->run_us, l->from_utc_us, l->to_utc_us, l->accounts,
+                     (int64_t)l->measured, l->micros);
+    if (r >= 0)
+        book_billing_added(b, sqlite3_last_insert_rowid(b->db));
+    return MIN(r, 0);
+}
+
+int64_t book_part(int64_t total, uint64_t us, uint64_t whole)
+{
+    uint64_t size = total < 0 ? -(uint64_t)total : (uint64_t)total;
+    int64_t part = money_round((money_wide)size * us, whole);
+    return total < 0 ? -part : part;
+}
+
 struct posting {
     struct book *b;
     uint64_t seq, job;
     const struct book_attempt *attempt;
     const char *tenant;
+    int64_t path;
 };
 
-/* One row of what `c` says for the run time from..to (relative to its begin), worth `micros`. */
-static int add_row(const struct posting *p, const struct charge *c, int64_t begin_utc_us, uint64_t from, uint64_t to,
-                   int64_t micros, struct err *err)
+static struct book_line line_of(const struct posting *p, const struct charge *c, uint32_t number)
 {
-    return book_run(p->b, SQL_CHARGE_ADD, err, "uiutiuuuiiii", p->seq, p->attempt->row, p->job, c->resource,
-                    (int64_t)c->price_version, c->amount, c->from_run_us + from, to - from,
-                    begin_utc_us + (int64_t)from, begin_utc_us + (int64_t)to, p->attempt->accounts, micros);
+    return (struct book_line){.seq = p->seq, .line = number, .kind = "usage", .attempt = p->attempt->row, .job = p->job,
+                              .tenant = p->path, .accounts = p->attempt->accounts, .resource = c->resource,
+                              .price_class = c->price_class, .price_version = c->price_version, .by = c->by,
+                              .preemptible = c->preemptible, .list_price = c->list_price, .price = c->price,
+                              .amount = c->amount};
 }
 
-/* What the first `us` of a line's `whole` cost; rounded on the cumulative, so pieces never add up to more or less. */
-static int64_t part_of(int64_t micros, uint64_t us, uint64_t whole)
+/* Billionths of an hour of a core, GiB or unit in the first `us` of run time at `amount`; saturates. */
+static uint64_t quantity_until(const struct charge *c, uint64_t us)
 {
-    uint64_t size = micros < 0 ? -(uint64_t)micros : (uint64_t)micros;
-    int64_t part = money_round((money_wide)size * us, whole);
-    return micros < 0 ? -part : part;
+    money_wide unit = US_PER_HOUR;
+    if (strcmp(c->resource, "cpu") == 0)
+        unit *= 1000;
+    else if (strcmp(c->resource, "memory") == 0 || strcmp(c->resource, "scratch") == 0)
+        unit *= 1 << 30;
+    money_wide product;
+    if (__builtin_mul_overflow((money_wide)c->amount * us, (money_wide)NANOS, &product))
+        return UINT64_MAX;
+    money_wide whole = product / unit, rest = product % unit * 2;
+    whole += rest > unit || (rest == unit && whole % 2 == 1);
+    return whole > UINT64_MAX ? UINT64_MAX : (uint64_t)whole;
 }
 
-/* Cuts the line at every midnight UTC inside it. */
-static int add_pieces(const struct posting *p, const struct charge *c, int64_t begin_utc_us, struct err *err)
+/* Rounded on the cumulative run time, so that the pieces of an attempt add up to what it ran. */
+static int64_t quantity_between(const struct charge *c, uint64_t from_us, uint64_t to_us)
 {
+    return (int64_t)MIN(quantity_until(c, to_us) - quantity_until(c, from_us), (uint64_t)INT64_MAX);
+}
+
+/* The end of the quarter of an hour that an instant lies in. */
+static int64_t quarter_end(int64_t utc_us)
+{
+    int64_t quarter = utc_us / QUARTER_US - (utc_us % QUARTER_US < 0);
+    return (quarter + 1) * QUARTER_US;
+}
+
+/* Cuts the line at every quarter of an hour inside it. */
+static int add_pieces(const struct posting *p, const struct charge *c, struct book_line *line, int64_t begin_utc_us,
+                      struct err *err)
+{
+    bool cut = c->run_us / QUARTER_US < PIECES_MAX;
     uint64_t from = 0;
     int64_t posted = 0;
     int r = 0;
     do {
-        int64_t midnight = period_end(PERIOD_DAY, begin_utc_us + (int64_t)from);
-        uint64_t to = c->run_us;
-        if (midnight - begin_utc_us < (int64_t)to)
-            to = (uint64_t)(midnight - begin_utc_us);
-        int64_t upto = to == c->run_us ? c->micros : part_of(c->micros, to, c->run_us);
-        r = add_row(p, c, begin_utc_us, from, to, upto - posted, err);
+        uint64_t left = (uint64_t)(quarter_end(begin_utc_us + (int64_t)from) - begin_utc_us);
+        uint64_t to = cut ? MIN(left, c->run_us) : c->run_us;
+        int64_t upto = to == c->run_us ? c->micros : book_part(c->micros, to, c->run_us);
+        line->from_run_us = c->from_run_us + from;
+        line->run_us = to - from;
+        line->from_utc_us = begin_utc_us + (int64_t)from;
+        line->to_utc_us = begin_utc_us + (int64_t)to;
+        line->quantity = quantity_between(c, line->from_run_us, c->from_run_us + to);
+        line->micros = upto - posted;
+        r = book_line_add(p->b, line, err);
         posted = upto;
         from = to;
     } while (r >= 0 && from < c->run_us);
     return r;
 }
 
-static int add_line(const struct posting *p, const struct charge *c, struct err *err)
+/* Entries of older schedulers don't say the price: it is what their version of the book says. */
+static int find_price(const struct posting *p, struct book_line *line, struct err *err)
+{
+    if (line->list_price != 0 || line->price != 0 || line->price_class != NULL)
+        return 0;
+    sqlite3_stmt *s = p->b->sql[SQL_PRICE_FIND];
+    int r = db_bind(s, "it", (int64_t)line->price_version, line->resource);
+    if (r == 0)
+        r = db_step(s, err);
+    if (r == 1)
+        line->list_price = line->price = sqlite3_column_int64(s, 0);
+    sqlite3_reset(s);
+    return MIN(r, 0);
+}
+
+static int add_line(const struct posting *p, const struct charge *c, uint32_t number, struct err *err)
 {
     int64_t begin, end;
+    uint64_t last;
     if (c->resource == NULL || __builtin_add_overflow(p->attempt->started_utc_us, c->from_run_us, &begin) ||
-        __builtin_add_overflow(begin, c->run_us, &end) || c->micros > MONEY_MICROS_MAX || c->micros < -MONEY_MICROS_MAX)
+        __builtin_add_overflow(begin, c->run_us, &end) || __builtin_add_overflow(c->from_run_us, c->run_us, &last) ||
+        end > INT64_MAX - QUARTER_US || c->micros > MONEY_MICROS_MAX || c->micros < -MONEY_MICROS_MAX ||
+        c->list_price < 0 || c->list_price > PRICE_MICROS_MAX || c->price < 0 || c->price > PRICE_MICROS_MAX ||
+        c->by >= PRICE_BY_COUNT)
         return err_set(err, -EPROTO, "a charge beyond all bounds");
-    int r = c->run_us / (UINT64_C(86400) * 1000000) < PIECES_MAX ? add_pieces(p, c, begin, err)
-                                                               : add_row(p, c, begin, 0, c->run_us, c->micros, err);
+    struct book_line line = line_of(p, c, number);
+    line.measured = true;
+    int r = find_price(p, &line, err);
+    if (r == 0)
+        r = add_pieces(p, c, &line, begin, err);
     if (r >= 0)
         r = book_run(p->b, SQL_SPEND_ADD, err, "tti", p->tenant, c->resource, c->micros);
     return r;
 }
 
 /* What the lines don't explain, so that rows and ledger agree whatever the scheduler wrote. */
-static int add_adjustment(const struct posting *p, int64_t micros, int64_t at_utc_us, struct err *err)
+static int add_unexplained(const struct posting *p, uint32_t number, int64_t micros, int64_t at_utc_us,
+                           struct err *err)
 {
     char resource[] = "adjustment";
-    struct charge c = {.resource = resource, .micros = micros};
-    int r = add_row(p, &c, at_utc_us, 0, 0, micros, err);
+    struct charge c = {.resource = resource};
+    struct book_line line = line_of(p, &c, number);
+    line.kind = names_get(&adjust_kind_names, ADJUST_ADJUSTMENT);
+    line.from_utc_us = line.to_utc_us = at_utc_us;
+    line.micros = micros;
+    int r = book_line_add(p->b, &line, err);
     if (r >= 0)
         r = book_run(p->b, SQL_SPEND_ADD, err, "tti", p->tenant, resource, micros);
     if (r >= 0)
@@ -130,15 +231,17 @@ int book_charge(struct book *b, uint64_t seq, struct attempt_id id, const struct
     if (__builtin_sub_overflow(spent_micros, attempt->spent_micros, &growth))
         return err_set(err, -EPROTO, "spent is beyond all bounds");
     int r = find_tenant(b, id.job, tenant, sizeof tenant, err);
+    if (r == 0)
+        r = book_path(b, tenant, &p.path, err);
     for (size_t i = 0; i < charges->count && r >= 0; i++) {
-        r = add_line(&p, &lines[i], err);
+        r = add_line(&p, &lines[i], (uint32_t)i, err);
         if (r >= 0 && !money_add(explained, lines[i].micros, &explained))
             r = err_set(err, -EPROTO, "charges beyond all bounds");
     }
     if (r >= 0 && __builtin_sub_overflow(growth, explained, &rest))
         r = err_set(err, -EPROTO, "charges beyond all bounds");
     if (r >= 0 && rest != 0)
-        r = add_adjustment(&p, rest, at_utc_us, err);
+        r = add_unexplained(&p, (uint32_t)charges->count, rest, at_utc_us, err);
     if (r >= 0)
         r = book_known(book_run(b, SQL_JOB_SPENT, err, "ui", id.job, growth), err, "job", id.job);
     return r;

@@ -79,6 +79,8 @@ int book_policy_set(struct book *b, uint64_t seq, const struct fact *fact, struc
         r = set_prices(b, &c->prices, err);
     if (r >= 0 && c->set_admins)
         r = set_admins(b, &c->admins, err);
+    if (r >= 0)
+        r = book_billing_policy(b, c, err);
     if (r >= 0 && c->currency != NULL)
         r = book_run(b, SQL_META_CURRENCY, err, "t", c->currency);
     return r;

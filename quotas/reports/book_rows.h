@@ -6,6 +6,7 @@
 #define REEVE_QUOTAS_REPORTS_BOOK_ROWS_H
 
 #include "quotas/reports/book.h"
+#include "quotas/reports/book_billing.h"
 #include "quotas/reports/db.h"
 
 enum book_sql {
@@ -33,8 +34,24 @@ enum book_sql {
     SQL_SET_FIND,
     SQL_SET_ADD,
     SQL_SET_MEMBER,
+    SQL_PATH_FIND,
+    SQL_PATH_ADD,
+    SQL_PRICE_FIND,
     SQL_CHARGE_ADD,
+    SQL_CHARGE_FROM,
     SQL_SPEND_ADD,
+    SQL_ADJUSTED_ADD,
+    SQL_ADJUSTED_LAST,
+    SQL_BILLING_LOAD,
+    SQL_BILLING_RULE,
+    SQL_BILLING_UNTIL,
+    SQL_BILLING_FIND,
+    SQL_BILLING_ADD,
+    SQL_BILLING_STRETCH,
+    SQL_BILLING_CLOSE,
+    SQL_BILLING_CLEAR,
+    SQL_ZONE_FIND,
+    SQL_ZONE_SET,
     SQL_POLICY_ADD,
     SQL_TENANT_SET,
     SQL_TENANT_REMOVE,
@@ -63,7 +80,9 @@ struct book {
     int lock;
     struct book_mark mark, committed;
     bool begun;
+    bool stale; /* what is kept in memory is of a transaction that was rolled back */
     struct buf scratch;
+    struct book_billing billing;
     sqlite3_stmt *sql[BOOK_SQL_COUNT];
 };
 
@@ -83,7 +102,7 @@ int book_known(int changed, struct err *err, const char *what, uint64_t id) MUST
 typedef int book_fn(struct book *b, uint64_t seq, const struct fact *fact, struct err *err);
 book_fn book_policy_set, book_job_submitted, book_tasks_cancelled, book_task_held, book_task_released;
 book_fn book_attempt_placed, book_attempt_running, book_hold_renewed, book_attempt_stopping, book_attempt_unreachable,
-    book_attempt_reached, book_attempt_ended;
+    book_attempt_reached, book_attempt_ended, book_ledger_adjusted, book_period_closed;
 
 book_fn book_node_joined, book_node_lost;
 /* After the fact's own rows: what others are told of it. */
@@ -92,6 +111,29 @@ book_fn book_event;
 /* Posts the growth to `spent_micros` as charge rows. */
 int book_charge(struct book *b, uint64_t seq, struct attempt_id id, const struct book_attempt *attempt,
                 const struct list *charges, int64_t spent_micros, int64_t at_utc_us, struct err *err) MUST_USE;
+/* A row of charges. Texts are borrowed. */
+struct book_line {
+    uint64_t seq;
+    uint32_t line;             /* which charge of the entry */
+    const char *kind;          /* "usage", or of a person: adjust_kind_names */
+    int64_t attempt;           /* row; 0 = none */
+    uint64_t job;              /* 0 = none */
+    int64_t tenant, accounts;  /* rows */
+    const char *resource, *price_class; /* class: NULL = none */
+    uint32_t price_version, by;
+    bool preemptible, measured;
+    int64_t list_price, price;
+    uint64_t amount;
+    int64_t quantity;          /* billionths of an hour of a core, GiB or unit, when measured */
+    uint64_t from_run_us, run_us;
+    int64_t from_utc_us, to_utc_us, micros;
+};
+/* Posts it to the billing month where it belongs. */
+int book_line_add(struct book *b, const struct book_line *line, struct err *err) MUST_USE;
+/* The number of a tenant's path, made when new. */
+int book_path(struct book *b, const char *path, int64_t *ret, struct err *err) MUST_USE;
+/* What the first `us` of `whole` us of something are of its `total`; rounded on the cumulative. */
+int64_t book_part(int64_t total, uint64_t us, uint64_t whole);
 /* The number of a set of accounts, made when new. */
 int book_accounts(struct book *b, const struct strs *names, int64_t *ret, struct err *err) MUST_USE;
 

@@ -1,5 +1,6 @@
 /* Every statement the book writes with. */
 #include "quotas/reports/book_rows.h"
+#include "quotas/reports/schema.h"
 
 #define FIND_ATTEMPT " WHERE job = ?1 AND task = ?2 AND epoch = ?3"
 
@@ -39,10 +40,38 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
     [SQL_SET_FIND] = "SELECT accounts FROM account_sets WHERE names = ?1",
     [SQL_SET_ADD] = "INSERT INTO account_sets(names) VALUES(?1)",
     [SQL_SET_MEMBER] = "INSERT OR IGNORE INTO account_members VALUES(?1, ?2)",
-    [SQL_CHARGE_ADD] = "INSERT INTO charges(seq, attempt, job, resource, price_version, amount, from_run_us, run_us,"
-                       " from_utc_us, to_utc_us, accounts, micros)"
-                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [SQL_PATH_FIND] = "SELECT tenant FROM paths WHERE path = ?1",
+    [SQL_PATH_ADD] = "INSERT INTO paths(path) VALUES(?1)",
+    [SQL_PRICE_FIND] = "SELECT micros_per_hour FROM prices WHERE version = ?1 AND resource = ?2",
+    [SQL_CHARGE_ADD] = "INSERT INTO charges(seq, line, kind, attempt, job, tenant, billing, correction, resource,"
+                       " price_version, price_class, preemptible, charged_by, list_price, price, amount, quantity,"
+                       " from_run_us, run_us, from_utc_us, to_utc_us, accounts, micros)"
+                       " VALUES(?1, ?2, ?3, nullif(?4, 0), nullif(?5, 0), ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+                       " ?15, ?16, CASE ?23 WHEN 1 THEN ?17 END, ?18, ?19, ?20, ?21, ?22, ?24)",
+    [SQL_CHARGE_FROM] = "SELECT charge, seq, line, attempt, resource, price_class, preemptible, charged_by, list_price,"
+                        " price, amount, quantity, from_run_us, run_us, from_utc_us, to_utc_us, micros, price_version"
+                        " FROM charges WHERE charge >= ?1 ORDER BY charge",
     [SQL_SPEND_ADD] = "INSERT INTO spend VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET micros = micros + ?3",
+
+    [SQL_ADJUSTED_ADD] = "INSERT INTO adjustments VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    /* The newest re-rating of a line before an entry: what it costs now is what that one posted. */
+    [SQL_ADJUSTED_LAST] = "SELECT max(a.seq) FROM adjustments a WHERE a.about_seq = ?1 AND a.about_line = ?2"
+                          " AND a.seq < ?3 AND a.rerate = 1",
+    [SQL_BILLING_LOAD] = "SELECT billing, billed_until_utc_us FROM meta",
+    [SQL_BILLING_RULE] = "UPDATE meta SET billing = ?1",
+    [SQL_BILLING_UNTIL] = "UPDATE meta SET billed_until_utc_us = ?1",
+    [SQL_BILLING_FIND] = "SELECT billing, from_utc_us, to_utc_us, first_charge, last_charge FROM billing_periods"
+                         " WHERE name = ?1",
+    [SQL_BILLING_ADD] = "INSERT INTO billing_periods(name, from_utc_us, to_utc_us, created_utc_us) SELECT ?1, ?2, ?3,"
+                        " CASE count(*) WHEN 0 THEN max(?2, ?4) ELSE ?2 END FROM billing_periods",
+    [SQL_BILLING_STRETCH] = "UPDATE billing_periods SET first_charge = nullif(?2, 0), last_charge = nullif(?3, 0)"
+                            " WHERE billing = ?1",
+    [SQL_BILLING_CLOSE] = "UPDATE billing_periods SET from_utc_us = ?2, to_utc_us = ?3, closed_seq = ?4,"
+                          " closed_utc_us = ?5, issuer = coalesce(?6, (SELECT " ISSUER_DEFAULT " FROM meta)),"
+                          " layout = ?7 WHERE billing = ?1",
+    [SQL_BILLING_CLEAR] = "DELETE FROM billing_periods WHERE first_charge IS NULL AND closed_seq IS NULL",
+    [SQL_ZONE_FIND] = "SELECT shifts FROM zones WHERE name = ?1",
+    [SQL_ZONE_SET] = "INSERT INTO zones VALUES(?1, ?2) ON CONFLICT DO UPDATE SET shifts = ?2",
 
     [SQL_POLICY_ADD] = "INSERT INTO policies VALUES(?1, ?2, ?3, ?4, ?5)",
     [SQL_TENANT_SET] = "INSERT INTO tenants VALUES(?1, ?2, 0) ON CONFLICT DO UPDATE SET rule = ?2, removed = 0",

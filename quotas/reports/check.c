@@ -104,11 +104,16 @@ static int compare_sums(struct check *check, sqlite3 *db, struct err *err)
         const char *what, *sql;
     } sums[] = {{"sum over jobs", "SELECT coalesce(sum(spent_micros), 0) FROM jobs"},
                 {"sum over attempts", "SELECT coalesce(sum(spent_micros), 0) FROM attempts"},
-                {"sum for metrics", "SELECT coalesce(sum(micros), 0) FROM spend"}};
+                {"sum for metrics", "SELECT coalesce(sum(micros), 0) - (SELECT coalesce(sum(micros), 0) FROM charges"
+                                    " WHERE attempt IS NULL OR kind = 'rerate') FROM spend"}};
     int64_t rows, sum;
     int r = db_number(db, "SELECT coalesce(sum(micros), 0) FROM charges", &rows, err);
     if (r == 0)
         differs(check, "sum over charges", check->total_micros, rows);
+    /* What persons posted, and re-rating, is no attempt's. */
+    if (r == 0)
+        r = db_number(db, "SELECT coalesce(sum(micros), 0) FROM charges WHERE attempt IS NOT NULL AND kind <> 'rerate'",
+                      &rows, err);
     for (size_t i = 0; i < COUNT_OF(sums) && r == 0; i++) {
         r = db_number(db, sums[i].sql, &sum, err);
         if (r == 0)

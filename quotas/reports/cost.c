@@ -6,7 +6,10 @@
 
 #define FORMS SPAN_NAMES, SHEET_NAMES, "tenant", "group_by"
 
-#define CHARGES .from = "charges c JOIN jobs j USING(job)", .when = "c.from_utc_us", .where = "", .charges = true
+/* What persons posted may be about no job; charges keep the tenant they were made to, wherever it was moved later. */
+#define CHARGES                                                                                                        \
+    .from = "charges c JOIN paths p USING(tenant) LEFT JOIN jobs j USING(job)", .tenant = "p.path",                    \
+    .when = "c.from_utc_us", .where = "", .charges = true
 const struct query_source cost_source = {CHARGES, .measures = "sum(c.micros) AS cost"};
 
 int cost_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)
@@ -36,21 +39,23 @@ int top_answer(struct report *report, struct ask *ask, struct answer *answer, st
  * Of attempts that have ended. Memory counts as used at its peak for all of the time: less can't be asked for next time.
  * What was charged by use has no waste. An attempt that wasn't measured (its node died) counts as if all was used.
  */
-#define OF(resource) "(SELECT coalesce(sum(c.micros), 0) FROM charges c WHERE c.attempt = a.attempt AND c.resource = '" \
-                     resource "')"
+#define OF(resource, more) \
+    "(SELECT coalesce(sum(c.micros), 0) FROM charges c WHERE c.attempt = a.attempt AND c.resource = '" resource "'" more ")"
+#define NOT_BY_USE " AND c.charged_by <> 1" /* PRICE_BY_USE */
 #define MEASURED "cpu_us + mem_peak_bytes > 0"
 #define WASTE                                                                                                          \
     .from = "(SELECT a.job, a.ended_utc_us, hours(cpu_milli, run_us, 1000) AS cpu_asked,"                              \
             " iif(" MEASURED ", hours(1, cpu_us, 1), hours(cpu_milli, run_us, 1000)) AS cpu_used,"                     \
             " hours(mem_bytes, run_us, 1073741824) AS mem_asked,"                                                      \
             " hours(iif(" MEASURED ", mem_peak_bytes, mem_bytes), run_us, 1073741824) AS mem_used, "                   \
-            OF("cpu") " AS cpu_micros, " OF("memory") " AS mem_micros FROM attempts a"                                 \
+            OF("cpu", "") " AS cpu_micros, " OF("memory", "") " AS mem_micros, "                                       \
+            OF("cpu", NOT_BY_USE) " AS cpu_paid, " OF("memory", NOT_BY_USE) " AS mem_paid FROM attempts a"             \
             " WHERE a.ended_utc_us >= ?2 AND a.ended_utc_us < ?3 AND a.run_us > 0) w JOIN jobs j USING(job)",          \
     .when = "w.ended_utc_us", .where = "",                                                                             \
     .measures = "count(*), sum(w.cpu_asked), sum(w.cpu_used), sum(w.mem_asked), sum(w.mem_used),"                      \
                 " sum(w.cpu_micros + w.mem_micros) AS cost,"                                                           \
-                " sum(unused(w.cpu_micros, w.cpu_used, w.cpu_asked) +"                                                 \
-                " unused(w.mem_micros, w.mem_used, w.mem_asked)) AS waste",                                            \
+                " sum(unused(w.cpu_paid, w.cpu_used, w.cpu_asked) +"                                                   \
+                " unused(w.mem_paid, w.mem_used, w.mem_asked)) AS waste",                                              \
     .order = "waste DESC"
 const struct query_source waste_source = {WASTE};
 

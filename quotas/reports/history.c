@@ -143,7 +143,8 @@ static int add_charges(const struct ask *ask, int64_t attempt, struct list *ret,
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
     int r = db_prepare(ask->db, "SELECT resource, amount, price_version, min(from_run_us), sum(run_us), sum(micros)"
-                                " FROM charges WHERE attempt = ?1 GROUP BY 1, 2, 3 ORDER BY 4, 1, 3", &s, err);
+                                " FROM charges WHERE attempt = ?1 AND kind <> 'rerate' GROUP BY 1, 2, 3"
+                                " ORDER BY 4, 1, 3", &s, err);
     if (r == 0)
         r = db_bind(s, "i", attempt);
     for (; r == 0 && (r = db_step(s, err)) == 1; r = 0) {

@@ -5,18 +5,8 @@
 
 #include "base/parse.h"
 #include "quotas/reports/escape.h"
+#include "quotas/reports/focus_lookup.h"
 #include "quotas/reports/report.h"
-
-static const char *unit_of(const char *resource)
-{
-    static const struct {
-        const char *resource, *unit;
-    } units[] = {{"cpu", "Core-Hours"}, {"memory", "GiB-Hours"}, {"scratch", "GiB-Hours"}};
-    for (size_t i = 0; i < COUNT_OF(units); i++)
-        if (strcmp(units[i].resource, resource) == 0)
-            return units[i].unit;
-    return "Unit-Hours";
-}
 
 static void write_row(sqlite3_stmt *s, bool first, struct buf *out)
 {
@@ -28,7 +18,7 @@ static void write_row(sqlite3_stmt *s, bool first, struct buf *out)
     json_text(out, db_text(s, 3));
     buf_add_str(out, ",\"price\":\"");
     money_text(out, micros);
-    buf_addf(out, "\",\"price_micros\":%" PRId64 ",\"unit\":\"%s\"}", micros, unit_of(db_text(s, 3)));
+    buf_addf(out, "\",\"price_micros\":%" PRId64 ",\"unit\":\"%s\"}", micros, focus_unit(db_text(s, 3)));
 }
 
 int prices_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)

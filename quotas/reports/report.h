@@ -71,6 +71,9 @@ typedef int report_fn(struct report *report, struct ask *ask, struct answer *ans
 report_fn cost_answer, top_answer, waste_answer, units_answer, idle_answer, allocation_answer, anomalies_answer,
     forecast_answer;
 report_fn budgets_answer, prices_answer, metrics_answer, page_answer, check_answer, health_answer;
+report_fn focus_answer, focus_periods_answer, focus_schema_answer;
+/* Is what is asked for a closed month's, so that its answer never changes? Then since which entry. */
+bool focus_is_final(const struct ask *ask, uint64_t *ret_seq);
 
 /* Opens a reader for a question: snapshot, as_of, currency. ask_fini() also when it failed. */
 int ask_open(struct ask *ask, const struct report *report, struct problem *problem) MUST_USE;

@@ -8,13 +8,15 @@
 
 /* Instants are UTC microseconds, money is micro-units. What people ask for by SQL has a column; what only our own code
  * reads back is the encoded struct (base/fields.h), which newer versions can extend. docs/reports.md explains them. */
-static const char tables[] =
+static const char *const tables[] = {
     "CREATE TABLE meta("
     " one INTEGER PRIMARY KEY CHECK(one = 1), cell TEXT NOT NULL,"
     " cursor INTEGER NOT NULL," /* last journal entry that is in these tables */
     " digest BLOB NOT NULL,"    /* sha256 of that entry: the same journal is the one that goes on from here */
     " at_utc_us INTEGER NOT NULL, currency TEXT NOT NULL,"
-    " refused INTEGER NOT NULL, adjusted INTEGER NOT NULL);"
+    " refused INTEGER NOT NULL, adjusted INTEGER NOT NULL,"
+    " billing BLOB NOT NULL,"            /* the policy's struct billing_rule */
+    " billed_until_utc_us INTEGER);"     /* what begins before it belongs to a closed month; NULL: no fact yet */
 
     "CREATE TABLE jobs("
     " job INTEGER PRIMARY KEY, tenant TEXT NOT NULL, uid INTEGER NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,"
@@ -45,14 +47,37 @@ static const char tables[] =
     /* The accounts one charge was posted to, leaf first; few sets, many charges. */
     "CREATE TABLE account_sets(accounts INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);"
     "CREATE TABLE account_members(accounts INTEGER NOT NULL, account TEXT NOT NULL,"
-    " PRIMARY KEY(accounts, account)) WITHOUT ROWID;"
+    " PRIMARY KEY(accounts, account)) WITHOUT ROWID;",
+
+    /* Tenants as charges name them: where a job was at that time, wherever it was moved later. */
+    "CREATE TABLE paths(tenant INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);"
+    /* Months that costs are closed by. first_charge..last_charge: where the lines of a month are to be found. */
+    "CREATE TABLE billing_periods("
+    " billing INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, from_utc_us INTEGER NOT NULL, to_utc_us INTEGER NOT "
+    "NULL,"
+    " created_utc_us INTEGER NOT NULL, closed_seq INTEGER, closed_utc_us INTEGER,"
+    " issuer TEXT, layout INTEGER," /* as they stood when it was closed: its export never changes */
+    " first_charge INTEGER, last_charge INTEGER);"
+    "CREATE TABLE zones(name TEXT PRIMARY KEY, shifts BLOB NOT NULL) WITHOUT ROWID;"
 
     "CREATE TABLE charges("
-    " charge INTEGER PRIMARY KEY, seq INTEGER NOT NULL, attempt INTEGER NOT NULL REFERENCES attempts,"
-    " job INTEGER NOT NULL REFERENCES jobs, resource TEXT NOT NULL, price_version INTEGER NOT NULL,"
-    " amount INTEGER NOT NULL, from_run_us INTEGER NOT NULL, run_us INTEGER NOT NULL,"
+    " charge INTEGER PRIMARY KEY, seq INTEGER NOT NULL, line INTEGER NOT NULL," /* of the entry's charges, from 0 */
+    " kind TEXT NOT NULL,"                        /* usage, credit, adjustment, rerate */
+    " attempt INTEGER REFERENCES attempts, job INTEGER REFERENCES jobs," /* NULL: posted by a person, about none */
+    " tenant INTEGER NOT NULL REFERENCES paths, billing INTEGER NOT NULL REFERENCES billing_periods,"
+    " correction INTEGER NOT NULL,"               /* its own month was closed before */
+    " resource TEXT NOT NULL, price_version INTEGER NOT NULL,"
+    " price_class TEXT, preemptible INTEGER NOT NULL, charged_by INTEGER NOT NULL,"
+    " list_price INTEGER NOT NULL, price INTEGER NOT NULL," /* micro-units per hour of a core, GiB or unit */
+    " amount INTEGER NOT NULL, quantity INTEGER,"  /* quantity: billionths of such hours; NULL: not measured */
+    " from_run_us INTEGER NOT NULL, run_us INTEGER NOT NULL,"
     " from_utc_us INTEGER NOT NULL, to_utc_us INTEGER NOT NULL, accounts INTEGER NOT NULL REFERENCES account_sets,"
     " micros INTEGER NOT NULL);"
+    /* What persons posted, and re-rating: the words of those charges. */
+    "CREATE TABLE adjustments("
+    " seq INTEGER PRIMARY KEY, key TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,"
+    " about_seq INTEGER NOT NULL, about_line INTEGER NOT NULL, rerate INTEGER NOT NULL);"
+    "CREATE INDEX adjustments_about ON adjustments(about_seq, about_line) WHERE rerate = 1;"
     "CREATE INDEX charges_from ON charges(from_utc_us);"
     "CREATE INDEX charges_attempt ON charges(attempt);"
     /* Running sums for /metrics, which is asked every few seconds; /v1/ledger/check recounts them from the rows. */
@@ -70,7 +95,7 @@ static const char tables[] =
     "CREATE TABLE price_versions(version INTEGER PRIMARY KEY, from_utc_us INTEGER NOT NULL, withdrawn INTEGER NOT "
     "NULL);"
     "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros_per_hour INTEGER NOT NULL,"
-    " PRIMARY KEY(version, resource)) WITHOUT ROWID;"
+    " PRIMARY KEY(version, resource)) WITHOUT ROWID;",
 
     /* What others are told of, and the last event each webhook has heard. type: 1 << enum event_type. */
     "CREATE TABLE events(seq INTEGER PRIMARY KEY, at_utc_us INTEGER NOT NULL, type INTEGER NOT NULL,"
@@ -81,7 +106,7 @@ static const char tables[] =
     "CREATE TABLE node_spans("
     " span INTEGER PRIMARY KEY, node TEXT NOT NULL, class TEXT NOT NULL, capacity BLOB NOT NULL,"
     " from_utc_us INTEGER NOT NULL, to_utc_us INTEGER);" /* NULL: it still does */
-    "CREATE INDEX node_spans_node ON node_spans(node, from_utc_us);";
+    "CREATE INDEX node_spans_node ON node_spans(node, from_utc_us);"};
 
 static int create(sqlite3 *db, const char *cell, struct err *err)
 {
@@ -92,9 +117,10 @@ static int create(sqlite3 *db, const char *cell, struct err *err)
     int r = db_exec(db, "BEGIN IMMEDIATE", err);
     if (r < 0)
         return r;
-    r = db_exec(db, tables, err);
+    for (size_t i = 0; i < COUNT_OF(tables) && r == 0; i++)
+        r = db_exec(db, tables[i], err);
     if (r == 0)
-        r = db_prepare(db, "INSERT INTO meta VALUES(1, ?1, 0, x'', 0, '', 0, 0)", &s, err);
+        r = db_prepare(db, "INSERT INTO meta VALUES(1, ?1, 0, x'', 0, '', 0, 0, x'', NULL)", &s, err);
     if (r == 0)
         r = db_bind(s, "t", cell);
     if (r == 0)

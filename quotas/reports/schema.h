@@ -13,6 +13,9 @@
 #define SCHEMA_VERSION 2
 #define SCHEMA_APPLICATION 0x52656576 /* "Reev": `file reeve.sqlite` tells whose it is */
 
+/* SQL over meta: who sends the bill unless the policy says it. */
+#define ISSUER_DEFAULT "'Reeve (' || cell || ')'"
+
 /* -EPROTONOSUPPORT: another version. -EXDEV: another cell's. -EBADMSG: not our file. */
 int schema_prepare(sqlite3 *db, const char *cell, struct err *err) MUST_USE;
 

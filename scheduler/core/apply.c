@@ -37,6 +37,7 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_NODE_DRAINED] = &rule_drained,
     [FACT_SNAPSHOT_JOB] = &rule_snapshot_job,
     [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,
+    [FACT_PERIOD_CLOSED] = &rule_period_closed,
 };
 
 bool path_is_of(const struct strs *path, const struct tenant *t)
@@ -80,6 +81,7 @@ int core_apply_check(const struct core *c, const struct fact *fact, struct err *
 void core_apply(struct core *c, uint64_t seq, const struct fact *fact)
 {
     flight_end(c, fact);
+    billing_begin(c, fact->at_utc_us);
     struct err err = {0};
     int rc = check(c, fact, &err);
     BUG(rc < 0); /* err.text says which invariant */

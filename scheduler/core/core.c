@@ -166,6 +166,8 @@ void core_free(struct core *c)
     tenants_each(c, forget_tenant, NULL);
     ledger_free(c->ledger);
     price_book_free(c->prices);
+    fields_clear(&billing_rule_fields, &c->billing);
+    fields_clear(&zone_table_fields, &c->billing_zone);
     for (size_t i = 0; i < c->texts.size; i++)
         free(c->texts.slots[i].object);
     table_fini(&c->texts);

@@ -54,6 +54,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
         .now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};
     c->turn++;
     p.next_boot_us = nodes_look(c, now);
+    decide_billing(c, &p);
     decide_nodes(c, &p);
     decide_timers(c, &p);
     decide_place(c, &p);

@@ -67,6 +67,7 @@ void flight_begin(struct core *c, const struct fact *f)
     struct subject s = subject_of(c, f);
     c->plans_in_flight += is_plan(f->kind);
     c->policy_in_flight += f->kind == FACT_POLICY_SET;
+    c->period_in_flight |= f->kind == FACT_PERIOD_CLOSED;
     if (s.task != NULL)
         s.task->in_flight = true;
     if (s.job != NULL) {
@@ -86,6 +87,8 @@ void flight_end(struct core *c, const struct fact *f)
         c->plans_in_flight--;
     if (f->kind == FACT_POLICY_SET && c->policy_in_flight > 0)
         c->policy_in_flight--;
+    if (f->kind == FACT_PERIOD_CLOSED)
+        c->period_in_flight = false;
     if (s.task != NULL)
         s.task->in_flight = false;
     if (s.job != NULL && s.job->in_flight > 0) {

@@ -40,6 +40,9 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
     hash = hash_strs(hash_text(hash_u64(hash, c->policy_version), c->currency), &c->admins);
     for (size_t i = 0; i < prices->count; i++)
         hash = hash_fields(hash, &price_version_fields, &((const struct price_version *)prices->v)[i]);
+    hash = hash_fields(hash, &billing_rule_fields, &c->billing);
+    hash = hash_fields(hash, &zone_table_fields, &c->billing_zone);
+    hash = hash_u64(hash_u64(hash, (uint64_t)c->billing_from_utc_us), c->periods_closed);
     ledger_each_tenant(c->ledger, add_tenant, &hash);
     ledger_each_account(c->ledger, add_account, &accounts);
     return hash_u64(hash, accounts);

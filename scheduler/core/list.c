@@ -137,6 +137,8 @@ int core_policy(const struct core *c, struct policy_reply *ret)
 {
     *ret = (struct policy_reply){.version = c->policy_version};
     ret->policy.currency = core_text(c->currency);
+    if (fields_copy(&billing_rule_fields, &c->billing, &ret->policy.billing) < 0)
+        return -ENOMEM;
     core_copy_strs(&c->admins, &ret->policy.admins);
     ledger_each_tenant(c->ledger, add_rule, ret);
     const struct list *prices = price_book_versions(c->prices);

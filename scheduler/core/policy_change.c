@@ -13,8 +13,11 @@ static int policy_check(const struct core *c, const struct fact *f, struct err *
     if (f->policy.version <= c->policy_version)
         return err_set(err, -EPROTO, "policy.set: version %llu is not above %llu",
                        (unsigned long long)f->policy.version, (unsigned long long)c->policy_version);
+    int rc = billing_policy_check(c, &f->policy, err);
+    if (rc < 0)
+        return rc;
     struct price_book *book;
-    int rc = f->policy.set_prices ? price_book_new(&book, err) : 0;
+    rc = f->policy.set_prices ? price_book_new(&book, err) : 0;
     if (f->policy.set_prices && rc == 0) {
         rc = price_book_set(book, &f->policy.prices, err) < 0 ? -EPROTO : 0;
         price_book_free(book);
@@ -62,6 +65,7 @@ static void policy_apply(struct core *c, const struct fact *f)
         free(c->currency);
         c->currency = core_text(change->currency);
     }
+    billing_policy_apply(c, change, f->at_utc_us);
     c->policy_version = change->version;
 }
 const struct fact_rule rule_policy = {policy_check, policy_apply};

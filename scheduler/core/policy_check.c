@@ -207,7 +207,7 @@ static bool change_people(const struct core *c, const struct policy_file *file, 
 
 static bool is_empty(const struct policy_change *change)
 {
-    return change->currency == NULL && !change->set_admins && !change->set_prices &&
+    return change->currency == NULL && !change->set_admins && !change->set_prices && !change->set_billing &&
            change->tenants.count == 0 && change->removed.count == 0;
 }
 
@@ -227,6 +227,7 @@ static int difference(const struct core *c, struct policy_file *file, int64_t ut
         return CORE_REFUSED;
     }
     if (!change_people(c, file, &f->policy, lines, refusal) ||
+        !billing_change(c, &file->billing, money_was_spent(c), &f->policy, lines, refusal) ||
         !change_prices(c, &file->prices, utc_us, &f->policy, lines, refusal))
         return CORE_REFUSED;
     change_tenants(c, &file->tenants, &f->policy, lines);

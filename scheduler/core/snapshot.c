@@ -30,9 +30,16 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
                                       .who = core_text("snapshot"),
                                       .currency = core_text(c->currency),
                                       .set_prices = true,
+                                      .set_billing = true,
                                       .set_admins = true};
     core_copy_strs(&c->admins, &f.policy.admins);
     ledger_each_tenant(c->ledger, add_rule, &f.policy.tenants);
+    int copied = fields_copy(&billing_rule_fields, &c->billing, &f.policy.billing);
+    BUG(copied < 0);
+    if (c->billing_zone.name != NULL) {
+        struct zone_table *zone = list_add(&f.policy.zones, sizeof *zone);
+        BUG(zone == NULL || fields_copy(&zone_table_fields, &c->billing_zone, zone) < 0);
+    }
     const struct list *prices = price_book_versions(c->prices);
     for (size_t i = 0; i < prices->count; i++) {
         struct price_version *copy = list_add(&f.policy.prices, sizeof *copy);
@@ -86,6 +93,8 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     f.snapshot_cell.seq = c->seq;
     f.snapshot_cell.term = c->term;
     f.snapshot_cell.next_job = c->next_job;
+    f.snapshot_cell.billing_from_utc_us = c->billing_from_utc_us;
+    f.snapshot_cell.periods_closed = c->periods_closed;
     for (size_t i = 0; i < c->nodes_count; i++)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
     ledger_each_account(c->ledger, add_account, &f.snapshot_cell.accounts);
@@ -185,6 +194,10 @@ static void cell_apply(struct core *c, const struct fact *f)
             struct fact lost = {.kind = FACT_NODE_LOST, .lost = {.node = n->name}};
             rule_lost.apply(c, &lost);
         }
+    }
+    if (s->billing_from_utc_us != 0) { /* else of an older version: it began with the policy */
+        c->billing_from_utc_us = s->billing_from_utc_us;
+        c->periods_closed = s->periods_closed;
     }
     c->seq = s->seq;
     c->term = s->term;

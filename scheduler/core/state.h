@@ -5,7 +5,7 @@
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c, snapshot.c
  *   records              jobs.c (jobs, tasks), nodes.c, tenants.c (tree, shares), shapes.c (demands), history.c
  *   who waits            queue.c (ready tasks), timers.c
- *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c
+ *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, billing.c
  *   questions            submit.c, cancel.c, policy_check.c, reports.c (hello, running, ended), duty.c
  *   money of an attempt  settle.c
  *   answers for people   explain.c, views.c, list.c
@@ -191,6 +191,10 @@ struct core {
     char *currency;
     struct strs admins;
     uint64_t policy_version;
+    struct billing_rule billing;
+    struct zone_table billing_zone; /* of billing.zone, as it was known when the policy was set */
+    int64_t billing_from_utc_us;    /* where the first billing month begins that isn't closed; 0: no fact yet */
+    uint32_t periods_closed;
 
     struct table tenants, nodes_by_name, keys, shapes, texts;
     struct tenant *root;
@@ -214,6 +218,7 @@ struct core {
     uint64_t turn;
     bool began;             /* the first decide() has been */
     uint32_t plans_in_flight, policy_in_flight;
+    bool period_in_flight;
     uint64_t count[TASK_STATE_COUNT]; /* tasks by state; only live and held ones are kept */
     uint64_t submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total, decisions_total;
     int64_t written_off_micros;
@@ -325,7 +330,7 @@ struct fact_rule {
 };
 extern const struct fact_rule rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released, rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
-    rule_drained, rule_snapshot_job, rule_snapshot_cell;
+    rule_drained, rule_snapshot_job, rule_snapshot_cell, rule_period_closed;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
 bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */
@@ -335,6 +340,14 @@ void attempt_plan_renewal(struct core *c, struct task *t);
 /* How long before the paid end the next slice is asked for. */
 int64_t renewal_lead_us(const struct core *c);
 void policy_set(struct core *c, const struct policy_change *change, int64_t at_utc_us);
+
+/* ---- billing.c --------------------------------------------------------------------------------------------- */
+void billing_begin(struct core *c, int64_t at_utc_us); /* each fact of a journal passes here first */
+int billing_policy_check(const struct core *c, const struct policy_change *change, struct err *err) MUST_USE;
+void billing_policy_apply(struct core *c, const struct policy_change *change, int64_t at_utc_us);
+/* Fills in what of the billing changes, and its lines. false: refused. spent: something was charged. */
+bool billing_change(const struct core *c, struct billing_rule *wanted, bool spent, struct policy_change *change,
+                    struct strs *lines, struct refusal *refusal);
 
 /* ---- flight.c ---------------------------------------------------------------------------------------------- */
 void flight_begin(struct core *c, const struct fact *f);
@@ -377,6 +390,7 @@ struct plan {
 };
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
 void decide_nodes(struct core *c, struct plan *p);
+void decide_billing(struct core *c, struct plan *p);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 void decide_place(struct core *c, struct plan *p);
 void decide_place_undo(struct core *c, struct plan *p);

@@ -16,7 +16,7 @@ from shell import SECONDS, Shell, Stays
 MANUALS = ["reeve-tenants.5", "reeve-job.5", "reeve.1", "reeved.8", "reeve-reportd.8", "reeve-warden.8",
            "reeve-agent.8", "reeve-keeper.8", "reeve-seccomp.8"]
 # In the order in which they are read: each may count on what an earlier one has left.
-DOCUMENTS = ["README.md", "docs/protocol.md", "docs/reports.md"] + ["docs/man/" + page for page in MANUALS]
+DOCUMENTS = ["README.md", "docs/protocol.md", "docs/reports.md", "docs/focus.md"] + ["docs/man/" + page for page in MANUALS]
 # Files that others use by these names, and whose example they are.
 FILES = {"tenants.yaml": ("docs/man/reeve-tenants.5", "yaml"), "backfill.yaml": ("docs/man/reeve-job.5", "yaml"),
          "nightly.sh": ("docs/man/reeve.1", "script")}

@@ -162,9 +162,9 @@ static const struct {
      "acme,12.000000,12000000,14.500000,14500000,0.500000,500000,27.000000,27000000,EUR\r\n"
      "beta,6.000000,6000000,14.500000,14500000,0.500000,500000,21.000000,21000000,EUR\r\n"},
     {"shared, but left where it is", allocation_answer, "flat=1&idle=even&shared=platform&share=separate&to=2026-11-23T06:00:00Z",
-     "[\n{\"tenant\":\"acme\",\"own_cost\":\"12.000000\",\"own_cost_micros\":12000000,\"idle_cost\":\"0.000000\","
-     "\"idle_cost_micros\":0,\"shared_cost\":\"0.000000\",\"shared_cost_micros\":0,\"cost\":\"12.000000\","
-     "\"cost_micros\":12000000,\"currency\":\"EUR\"},\n"
+     "[\n{\"tenant\":\"acme\",\"own_cost\":\"6.000000\",\"own_cost_micros\":6000000,\"idle_cost\":\"0.000000\","
+     "\"idle_cost_micros\":0,\"shared_cost\":\"0.000000\",\"shared_cost_micros\":0,\"cost\":\"6.000000\","
+     "\"cost_micros\":6000000,\"currency\":\"EUR\"},\n"
      "{\"tenant\":\"beta\",\"own_cost\":\"6.000000\",\"own_cost_micros\":6000000,\"idle_cost\":\"0.000000\","
      "\"idle_cost_micros\":0,\"shared_cost\":\"0.000000\",\"shared_cost_micros\":0,\"cost\":\"6.000000\","
      "\"cost_micros\":6000000,\"currency\":\"EUR\"}]\n"},

@@ -134,17 +134,22 @@ static void make_tokens(struct served *s)
     buf_fini(&text);
 }
 
-/* Serves the same folder once more. */
-static struct served serving_again(struct served s)
+static void start(struct served *s)
 {
     int ready[2];
     ck_assert_int_eq(pipe(ready), 0);
-    s.pid = fork();
-    if (s.pid == 0)
-        serve(&s, ready[1]);
+    s->pid = fork();
+    if (s->pid == 0)
+        serve(s, ready[1]);
     close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &s.port, sizeof s.port), sizeof s.port);
+    ck_assert_int_eq(read(ready[0], &s->port, sizeof s->port), sizeof s->port);
     close(ready[0]);
+}
+
+/* Serves the same folder once more. */
+static struct served serving_again(struct served s)
+{
+    start(&s);
     return s;
 }
 
@@ -244,6 +249,8 @@ static const struct {
     {"also with a browser's password", BASIC, "/", 200, "Cost of test", NULL},
     {"a password opens nothing but the page", BASIC, "/v1/reports/cost", 401, NULL, "acme"},
     {"a tenant's token sees its own", LIMITED, "/v1/reports/cost", 200, "acme", "beta"},
+    {"also line by line", LIMITED, "/v1/reports/focus?billing_period=2026-11", 200, ",acme,acme,EUR,", "beta"},
+    {"months are everybody's", LIMITED, "/v1/reports/focus/billing-periods", 200, ",Open,Reeve (test),2026-11,", "beta"},
     {"on the page too", LIMITED, "/", 200, "acme", "beta"},
     {"not another's", LIMITED, "/v1/reports/cost?tenant=beta", 404, "no such tenant", "beta"},
     {"which looks like none", LIMITED, "/v1/reports/cost?tenant=nope", 404, "no such tenant", "nope"},
@@ -295,6 +302,57 @@ START_TEST(the_same_question_is_answered_once)
     buf_fini(&second);
     buf_fini(&other);
     served_end(&s);
+}
+END_TEST
+
+#define MONTH "/v1/reports/focus?billing_period=2026-11"
+
+/* The header's value into out; its length 0 when there is none. */
+static const char *header(const struct buf *answer, const char *name, char out[128])
+{
+    const char *at = strstr(buf_text(answer), name);
+    out[0] = '\0';
+    if (at != NULL)
+        snprintf(out, 128, "%.*s", (int)MIN(strcspn(at + strlen(name), "\r"), (size_t)127), at + strlen(name));
+    return out;
+}
+
+static void take_fact(const char *database, struct fact f)
+{
+    struct book *book = journal_book(database);
+    journal_take(book, f);
+    book_close(book);
+}
+
+/* A closed month may be kept for ever: its tag stays, whatever happens in the books, and an open month's doesn't. */
+START_TEST(a_closed_month_keeps_its_tag)
+{
+    struct served s = serving(4);
+    struct buf open_month = {0}, closed = {0}, later = {0};
+    char text[128], tag[128], again[300];
+    ck_assert_int_eq(get(connect_local(&s), MONTH, "", &open_month), 200);
+    ck_assert_str_eq(header(&open_month, "Cache-Control: ", text), "private, no-cache");
+    served_end(&s);
+    struct fact f = {.kind = FACT_PERIOD_CLOSED, .at_utc_us = AT_NOVEMBER + 9 * DAY_US};
+    f.period_closed = (struct fact_period_closed){NULL, AT_NOVEMBER - 22 * DAY_US, AT_NOVEMBER + 8 * DAY_US};
+    set_text(&f.period_closed.period, "2026-11");
+    take_fact(s.database, f);
+    start(&s);
+    ck_assert_int_eq(get(connect_local(&s), MONTH, "", &closed), 200);
+    ck_assert_str_eq(header(&closed, "Cache-Control: ", text), "private, max-age=31536000, immutable");
+    header(&closed, "ETag: ", tag);
+    ck_assert_str_ne(tag, header(&open_month, "ETag: ", text));
+    ck_assert_str_eq(strstr(buf_text(&closed), "\r\n\r\n"), strstr(buf_text(&open_month), "\r\n\r\n"));
+    served_end(&s);
+    take_fact(s.database, fact_job(99, "acme", "alice", "later", 1));
+    start(&s);
+    snprintf(again, sizeof again, "If-None-Match: %s\r\n", tag);
+    ck_assert_int_eq(get(connect_local(&s), MONTH, again, &later), 304);
+    ck_assert_str_eq(header(&later, "ETag: ", text), tag);
+    served_end(&s);
+    buf_fini(&open_month);
+    buf_fini(&closed);
+    buf_fini(&later);
 }
 END_TEST
 
@@ -665,6 +723,7 @@ int main(void)
     tcase_add_test(tc, the_schedulers_own_figures);
     tcase_add_test(tc, pages_are_linked_and_can_be_kept);
     tcase_add_test(tc, there_is_a_bound_on_connections);
+    tcase_add_test(tc, a_closed_month_keeps_its_tag);
     tcase_add_test(tc, every_metric_has_help_and_a_proper_name);
     tcase_add_test(tc, a_long_report_is_streamed_and_complete);
     tcase_add_test(tc, peers_that_go_away_or_never_read_hold_up_nobody);
