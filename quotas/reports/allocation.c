@@ -43,7 +43,7 @@ static uint32_t kind_of(const struct query *q)
     return q->by[BY_DAY] ? PERIOD_DAY : q->by[BY_WEEK] ? PERIOD_WEEK : q->by[BY_MONTH] ? PERIOD_MONTH : IDLE_NO_PERIOD;
 }
 
-/* ---- what is asked ------------------------------------------------------------------------------------------------ */
+/* ---- what is asked ---------------------------------------------------------------------------------------------- */
 static int read_spread(const struct params *params, const char *name, uint32_t *ret, struct problem *problem)
 {
     const char *text = params_get(params, name);
@@ -83,7 +83,7 @@ static int failed(struct problem *problem, const struct err *err)
     return ask_failed(problem, err);
 }
 
-/* ---- idle ----------------------------------------------------------------------------------------------------------- */
+/* ---- idle ------------------------------------------------------------------------------------------------------- */
 static void head(const char *schema, const struct query *q, const struct ask *ask, struct sheet *sheet, struct buf *out)
 {
     memcpy(sheet->currency, ask->currency, sizeof sheet->currency);
@@ -157,7 +157,7 @@ int idle_answer(struct report *report, struct ask *ask, struct answer *answer, s
     return r < 0 ? failed(problem, &err) : 0;
 }
 
-/* ---- allocation ------------------------------------------------------------------------------------------------------ */
+/* ---- allocation ------------------------------------------------------------------------------------------------- */
 static struct allocation_row *add_row(struct allocation *a, const char *period, const char *tenant)
 {
     struct allocation_row *row = list_add(&a->rows, sizeof *row);

@@ -9,7 +9,7 @@
 #include "quotas/reports/book_rows.h"
 #include "quotas/reports/escape.h"
 
-/* ---- an event's words ----------------------------------------------------------------------------------------------- */
+/* ---- an event's words ------------------------------------------------------------------------------------------- */
 static void amount(struct buf *out, const char *name, int64_t micros, bool present)
 {
     if (!present) {
@@ -92,7 +92,8 @@ static int add_event(struct book *b, uint64_t seq, uint32_t type, const struct f
     if (r < 0)
         return r;
     buf_addf(&body, "{\"id\":\"%s-%" PRIu64 "\",\"type\":\"%s\",\"time\":\"%s\",\"cell\":\"%s\"", b->cell, seq,
-             names_get(&event_type_names, type), format_time(fact->at_utc_us, time), b->cell); /* a cell's name is plain */
+             names_get(&event_type_names, type), format_time(fact->at_utc_us, time),
+             b->cell); /* a cell's name is plain */
     text_member(&body, "tenant", tenant);
     kinds[type].write(fact, &body);
     text_member(&body, "currency", currency);
@@ -112,7 +113,7 @@ int book_event(struct book *b, uint64_t seq, const struct fact *fact, struct err
     return 0;
 }
 
-/* ---- who has heard what ---------------------------------------------------------------------------------------------- */
+/* ---- who has heard what ----------------------------------------------------------------------------------------- */
 int book_event_next(struct book *b, const struct webhook *hook, uint64_t after, int64_t since_utc_us,
                     struct book_event *ret, struct err *err)
 {

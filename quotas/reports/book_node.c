@@ -1,4 +1,5 @@
-/* What nodes offer and when: the other half of idle cost. A drained node costs as much as any, and so counts as there. */
+/* What nodes offer and when: the other half of idle cost. A drained node costs as much as any, and so counts as there.
+ */
 #include <errno.h>
 #include <string.h>
 

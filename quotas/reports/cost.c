@@ -36,11 +36,13 @@ int top_answer(struct report *report, struct ask *ask, struct answer *answer, st
 }
 
 /*
- * Of attempts that have ended. Memory counts as used at its peak for all of the time: less can't be asked for next time.
- * What was charged by use has no waste. An attempt that wasn't measured (its node died) counts as if all was used.
+ * Of attempts that have ended. Memory counts as used at its peak for all of the time: less can't be asked for next
+ * time. What was charged by use has no waste. An attempt that wasn't measured (its node died) counts as if all was
+ * used.
  */
-#define OF(resource, more) \
-    "(SELECT coalesce(sum(c.micros), 0) FROM charges c WHERE c.attempt = a.attempt AND c.resource = '" resource "'" more ")"
+#define OF(resource, more)                                                                                             \
+    "(SELECT coalesce(sum(c.micros), 0) FROM charges c WHERE c.attempt = a.attempt AND c.resource = '" resource        \
+    "'" more ")"
 #define NOT_BY_USE " AND c.charged_by <> 1" /* PRICE_BY_USE */
 #define MEASURED "cpu_us + mem_peak_bytes > 0"
 #define WASTE                                                                                                          \

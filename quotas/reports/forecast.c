@@ -1,4 +1,5 @@
-/* GET /v1/forecast, /v1/budgets/<tenant>/forecast: what will have been spent at a period's end, and when a limit is reached. */
+/* GET /v1/forecast, /v1/budgets/<tenant>/forecast: what will have been spent at a period's end, and when a limit is
+ * reached. */
 #include "quotas/reports/forecast.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@ static void forecast_fini(struct forecast *f)
     free(v);
 }
 
-/* ---- what was charged ------------------------------------------------------------------------------------------------ */
+/* ---- what was charged ------------------------------------------------------------------------------------------- */
 static int take_row(struct daily *d, const char *tenant, int64_t day, int64_t micros)
 {
     struct tenant_days *last = d->of.count > 0 ? &((struct tenant_days *)d->of.v)[d->of.count - 1] : NULL;
@@ -114,7 +115,7 @@ static size_t sum_days(const struct daily *d, const char *tenant, int64_t out[FO
     return FORECAST_DAYS - first;
 }
 
-/* ---- a budget's period ------------------------------------------------------------------------------------------------ */
+/* ---- a budget's period ------------------------------------------------------------------------------------------ */
 static int read_rule(const struct ask *ask, const char *tenant, struct tenant_rule *ret, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
@@ -123,8 +124,9 @@ static int read_rule(const struct ask *ask, const char *tenant, struct tenant_ru
         r = db_bind(s, "t", tenant);
     if (r == 0)
         r = db_step(s, err);
-    return r == 1 ? fields_decode(&tenant_rule_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), ret,
-                                  err) : r;
+    return r == 1 ? fields_decode(&tenant_rule_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
+                                  ret, err)
+                  : r;
 }
 
 static int64_t period_end_of(const struct budget_rule *rule, const struct zone_table *zone, int64_t now)
@@ -192,7 +194,7 @@ int forecast_rows(const struct ask *ask, const struct list *rows, struct list *r
     return r;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
 static struct cell money_cell(bool known, double micros)
 {
     return (struct cell){.present = known, .number = (int64_t)MIN(MAX(micros, -9e18), 9e18)};
@@ -205,10 +207,12 @@ static struct cell time_cell(bool known, double days, int64_t now)
 }
 
 static const struct sheet_column columns[] = {
-    {"tenant", CELL_TEXT}, {"period", CELL_TEXT}, {"account", CELL_TEXT}, {"period_end", CELL_TIME},
-    {"limit", CELL_MONEY}, {"spent", CELL_MONEY}, {"held", CELL_MONEY}, {"history_days", CELL_NUMBER},
-    {"per_day", CELL_MONEY}, {"forecast", CELL_MONEY}, {"forecast_low", CELL_MONEY}, {"forecast_high", CELL_MONEY},
-    {"over_limit", CELL_FLAG}, {"runs_out", CELL_TIME}, {"runs_out_soonest", CELL_TIME}, {"runs_out_latest", CELL_TIME}};
+    {"tenant", CELL_TEXT},         {"period", CELL_TEXT},         {"account", CELL_TEXT},
+    {"period_end", CELL_TIME},     {"limit", CELL_MONEY},         {"spent", CELL_MONEY},
+    {"held", CELL_MONEY},          {"history_days", CELL_NUMBER}, {"per_day", CELL_MONEY},
+    {"forecast", CELL_MONEY},      {"forecast_low", CELL_MONEY},  {"forecast_high", CELL_MONEY},
+    {"over_limit", CELL_FLAG},     {"runs_out", CELL_TIME},       {"runs_out_soonest", CELL_TIME},
+    {"runs_out_latest", CELL_TIME}};
 
 static void write_row(struct sheet *sheet, const struct forecast_row *row, int64_t now, struct buf *out)
 {

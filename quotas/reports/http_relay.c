@@ -27,7 +27,7 @@ static const struct method *find_method(const char *name)
     return NULL;
 }
 
-/* ---- the answer ----------------------------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------------------------- */
 static void on_close(struct evhttp_connection *conn, void *arg)
 {
     struct relay *r = arg;
@@ -64,7 +64,8 @@ static int refused(const struct err *err, struct problem *problem)
     for (size_t i = 0; i < COUNT_OF(codes); i++)
         if (refusal.code != NULL && strcmp(codes[i].code, refusal.code) == 0)
             status = codes[i].status;
-    problem_set(problem, status, refusal.where, refusal.hint, "%s", refusal.message != NULL ? refusal.message : "refused");
+    problem_set(problem, status, refusal.where, refusal.hint, "%s",
+                refusal.message != NULL ? refusal.message : "refused");
     fields_clear(&refusal_fields, &refusal);
     return -EINVAL;
 }
@@ -100,7 +101,7 @@ static void on_reply(void *arg, const void *result, const struct err *err)
     free(r);
 }
 
-/* ---- what is asked -------------------------------------------------------------------------------------------------- */
+/* ---- what is asked ---------------------------------------------------------------------------------------------- */
 static char **text_field(const struct fields *f, void *object, const char *name)
 {
     for (size_t i = 0; i < f->count; i++)
@@ -120,7 +121,8 @@ static const char *find_key(struct evhttp_request *req)
     return key;
 }
 
-/* The body with the key in it: so one table checks all, and a body with a key of its own is refused as naming it twice. */
+/* The body with the key in it: so one table checks all, and a body with a key of its own is refused as naming it twice.
+ */
 static int read_body(struct evhttp_request *req, const struct fields *f, void *object, struct problem *problem)
 {
     struct evbuffer *body = evhttp_request_get_input_buffer(req);

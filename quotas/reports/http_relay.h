@@ -4,9 +4,9 @@
  *   POST /v1/ledger/adjustments   ledger.adjust; Idempotency-Key is its key: sent twice, posted once
  *   GET  /metrics/scheduler       system.metrics: reeved's own figures
  *
- * reeved hears it from our user, and for a change takes it only if the policy's admins name that user. Who may ask us is
- * decided here: by a token's scope and subtree, by uid for admins of the whole cell. The reason that is posted ends with
- * who it was: [uid:0] or [token 9f86d081], the beginning of its hash.
+ * reeved hears it from our user, and for a change takes it only if the policy's admins name that user. Who may ask us
+ * is decided here: by a token's scope and subtree, by uid for admins of the whole cell. The reason that is posted ends
+ * with who it was: [uid:0] or [token 9f86d081], the beginning of its hash.
  *
  * Bounds: RELAYS_MAX under way. When the peer goes away the answer is dropped; what was asked is done all the same, and
  *         asking again under the same key says so.

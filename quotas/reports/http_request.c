@@ -245,7 +245,8 @@ static int check_verb(struct evhttp_request *req, const struct route *route, str
     if ((evhttp_request_get_command(req) == EVHTTP_REQ_POST) == route->post)
         return 0;
     http_header(req, "Allow", allowed);
-    return problem_set(problem, 405, NULL, allowed, "%s", route->post ? "this changes something" : "nothing is changed here");
+    return problem_set(problem, 405, NULL, allowed, "%s",
+                       route->post ? "this changes something" : "nothing is changed here");
 }
 
 static int answer_request(struct door *door, struct evhttp_request *req, struct problem *problem)

@@ -43,15 +43,15 @@ struct idle {
     struct totals *totals;      /* [segment * KEYS_MAX + key] */
 };
 
-/* ---- the span's segments ------------------------------------------------------------------------------------------ */
+/* ---- the span's segments ---------------------------------------------------------------------------------------- */
 static int read_prices(struct idle *i, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
     int r = db_prepare(i->ask->db, "SELECT change FROM policies ORDER BY seq DESC", &s, err);
     while (r == 0 && (r = db_step(s, err)) == 1) {
         fields_clear(&policy_change_fields, &i->book);
-        r = fields_decode(&policy_change_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), &i->book,
-                          err);
+        r = fields_decode(&policy_change_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
+                          &i->book, err);
         if (r == 0 && i->book.set_prices)
             return 0;
     }
@@ -91,7 +91,7 @@ static int cut(struct idle *i, struct err *err)
     return i->totals != NULL ? 0 : err_set(err, -ENOMEM, "no memory");
 }
 
-/* ---- what was there ------------------------------------------------------------------------------------------------ */
+/* ---- what was there --------------------------------------------------------------------------------------------- */
 static int key_of(struct idle *i, const char *class, const char *resource, uint64_t unit)
 {
     for (size_t k = 0; k < i->keys_count; k++)
@@ -168,8 +168,9 @@ static int keep_span(struct idle *i, sqlite3_stmt *s, int64_t from, int64_t to)
 static int read_nodes(struct idle *i, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
-    int r = db_prepare(i->ask->db, "SELECT node, class, capacity, from_utc_us, to_utc_us FROM node_spans"
-                                   " WHERE from_utc_us < ?2 AND coalesce(to_utc_us, ?2) > ?1 ORDER BY node, from_utc_us",
+    int r = db_prepare(i->ask->db,
+                       "SELECT node, class, capacity, from_utc_us, to_utc_us FROM node_spans"
+                       " WHERE from_utc_us < ?2 AND coalesce(to_utc_us, ?2) > ?1 ORDER BY node, from_utc_us",
                        &s, err);
     if (r == 0)
         r = db_bind(s, "ii", i->from, i->to);
@@ -215,8 +216,10 @@ static int read_attempt(struct idle *i, sqlite3_stmt *s, struct err *err)
 static int read_attempts(struct idle *i, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
-    int r = db_prepare(i->ask->db, "SELECT node, resources, placed_utc_us, ended_utc_us FROM attempts"
-                                   " WHERE placed_utc_us < ?2 AND (ended_utc_us > ?1 OR ended_utc_us IS NULL)", &s, err);
+    int r = db_prepare(i->ask->db,
+                       "SELECT node, resources, placed_utc_us, ended_utc_us FROM attempts"
+                       " WHERE placed_utc_us < ?2 AND (ended_utc_us > ?1 OR ended_utc_us IS NULL)",
+                       &s, err);
     if (r == 0)
         r = db_bind(s, "ii", i->from, i->to);
     while (r == 0 && (r = db_step(s, err)) == 1)
@@ -224,7 +227,7 @@ static int read_attempts(struct idle *i, struct err *err)
     return r;
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
 static bool find_price(const struct counts *per_hour, const char *resource, uint64_t *ret)
 {
     for (size_t i = 0; i < per_hour->count; i++)
@@ -291,8 +294,8 @@ static int add_period(struct idle *i, size_t first, size_t end, struct list *ret
 
 static bool same_period(const struct idle *i, size_t a, size_t b)
 {
-    return i->kind == IDLE_NO_PERIOD ||
-           span_period_end(i->span, i->kind, i->segments[a].from) == span_period_end(i->span, i->kind, i->segments[b].from);
+    return i->kind == IDLE_NO_PERIOD || span_period_end(i->span, i->kind, i->segments[a].from) ==
+                                            span_period_end(i->span, i->kind, i->segments[b].from);
 }
 
 static int write_rows(struct idle *i, struct list *ret, struct err *err)

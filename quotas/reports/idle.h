@@ -24,6 +24,7 @@ struct idle_row {
 };
 
 /* By period, class, resource. `kind`: PERIOD_DAY, WEEK, MONTH, or IDLE_NO_PERIOD. -E2BIG: too many periods. */
-int idle_read(const struct ask *ask, const struct span *span, uint32_t kind, struct list *ret, struct err *err) MUST_USE;
+int idle_read(const struct ask *ask, const struct span *span, uint32_t kind, struct list *ret,
+              struct err *err) MUST_USE;
 
 #endif

@@ -24,7 +24,8 @@ static void one(struct buf *out, const char *name, const char *type, const char 
 static void webhooks(struct webhooks_view view, struct buf *out)
 {
     one(out, "reeve_webhooks", "gauge", "Webhooks that are told of events.", view.hooks);
-    one(out, "reeve_webhooks_failing", "gauge", "Webhooks that didn't take the last event they were sent.", view.failing);
+    one(out, "reeve_webhooks_failing", "gauge", "Webhooks that didn't take the last event they were sent.",
+        view.failing);
     one(out, "reeve_webhook_events_sent_total", "counter", "Events that a webhook took.", view.sent_total);
     one(out, "reeve_webhook_tries_failed_total", "counter", "Tries that a webhook didn't take.", view.failed_total);
     one(out, "reeve_webhook_events_dropped_total", "counter", "Events that a webhook didn't take for three days.",

@@ -212,9 +212,9 @@ int page_answer(struct report *report, struct ask *ask, struct answer *answer, s
         r = page_waste(ask, spending.first_day_us, out, &err);
     if (r == 0)
         r = write_jobs(ask, out, &err);
-    buf_add_str(
-        out, "<p style=\"margin-top:2rem\">Figures by machine: /v1/reports/cost, top, waste, units, anomalies, idle, allocation; /v1/budgets, /v1/forecast, /v1/prices, /metrics.</p>"
-             "</body></html>\n");
+    buf_add_str(out, "<p style=\"margin-top:2rem\">Figures by machine: /v1/reports/cost, top, waste, units, anomalies, "
+                     "idle, allocation; /v1/budgets, /v1/forecast, /v1/prices, /metrics.</p>"
+                     "</body></html>\n");
     answer->content_type = "text/html; charset=utf-8";
     return r < 0 ? ask_failed(problem, &err) : 0;
 }

@@ -94,10 +94,11 @@ static void heading(const struct report *report, struct buf *out)
         html_text(out, err_text(&report->budgets.why));
         buf_add_str(out, "</p>");
     }
-    buf_add_str(out, "<p>this period: spent, held for running work, free; the mark is where the last four weeks lead</p>"
-                     "<div class=\"wide\"><table><thead><tr><th>tenant</th><th>period</th><th></th>"
-                     "<th class=\"n\">spent</th><th class=\"n\">held</th><th class=\"n\">free</th>"
-                     "<th class=\"n\">limit</th><th class=\"n\">at its end</th><th>runs out</th></tr></thead><tbody>");
+    buf_add_str(out,
+                "<p>this period: spent, held for running work, free; the mark is where the last four weeks lead</p>"
+                "<div class=\"wide\"><table><thead><tr><th>tenant</th><th>period</th><th></th>"
+                "<th class=\"n\">spent</th><th class=\"n\">held</th><th class=\"n\">free</th>"
+                "<th class=\"n\">limit</th><th class=\"n\">at its end</th><th>runs out</th></tr></thead><tbody>");
 }
 
 int page_budgets(struct report *report, const struct ask *ask, struct buf *out, struct err *err)

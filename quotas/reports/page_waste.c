@@ -6,7 +6,16 @@
 #include "quotas/reports/query.h"
 
 #define SHOWN 10
-enum { TENANT, ATTEMPTS, CPU_ASKED, CPU_USED, MEM_ASKED, MEM_USED, COST, WASTE }; /* columns of waste_source by tenant */
+enum {
+    TENANT,
+    ATTEMPTS,
+    CPU_ASKED,
+    CPU_USED,
+    MEM_ASKED,
+    MEM_USED,
+    COST,
+    WASTE
+}; /* columns of waste_source by tenant */
 
 static void used_cell(sqlite3_stmt *s, int asked, int used, struct buf *out)
 {
@@ -42,10 +51,11 @@ int page_waste(const struct ask *ask, int64_t from_utc_us, struct buf *out, stru
         r = err_set(err, -ENOMEM, "no memory");
     if (r < 0)
         return r;
-    buf_add_str(out, "<h2>Waste</h2><p>asked for and paid, but not used; memory counts at its peak</p><div class=\"wide\">"
-                     "<table><thead><tr><th>tenant</th><th class=\"n\">attempts</th><th class=\"n\">cpu used</th>"
-                     "<th class=\"n\">memory used</th><th class=\"n\">cost of both</th><th class=\"n\">waste</th></tr>"
-                     "</thead><tbody>");
+    buf_add_str(out,
+                "<h2>Waste</h2><p>asked for and paid, but not used; memory counts at its peak</p><div class=\"wide\">"
+                "<table><thead><tr><th>tenant</th><th class=\"n\">attempts</th><th class=\"n\">cpu used</th>"
+                "<th class=\"n\">memory used</th><th class=\"n\">cost of both</th><th class=\"n\">waste</th></tr>"
+                "</thead><tbody>");
     for (; r == 0 && (r = db_step(s, err)) == 1; r = 0)
         write_row(s, out);
     buf_add_str(out, "</tbody></table></div>");

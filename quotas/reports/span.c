@@ -21,7 +21,8 @@ int span_time(const char *text, const struct zone_table *zone, int64_t *ret_utc_
     }
     int r = parse_time(text, &utc_us, NULL);
     if (r == 0)
-        *ret_utc_us = strchr(text, 'T') == NULL ? zone_day_begin(zone, utc_us / DAY_US - (utc_us % DAY_US < 0)) : utc_us;
+        *ret_utc_us =
+            strchr(text, 'T') == NULL ? zone_day_begin(zone, utc_us / DAY_US - (utc_us % DAY_US < 0)) : utc_us;
     return r;
 }
 

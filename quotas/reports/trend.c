@@ -47,7 +47,8 @@ struct trend trend_of(const int64_t *days, size_t count)
 struct range trend_in(const struct trend *t, double days)
 {
     double middle = t->rate * MAX(days, 0.0), half = FOUR_OF_FIVE * t->deviation * sqrt(MAX(days, 0.0));
-    return (struct range){.known = t->days > 1, .low = MAX(middle - half, 0.0), .middle = middle, .high = middle + half};
+    return (struct range){
+        .known = t->days > 1, .low = MAX(middle - half, 0.0), .middle = middle, .high = middle + half};
 }
 
 /* rate x^2 + sign half x = left, for the root of the days x. */

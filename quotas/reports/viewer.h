@@ -2,8 +2,8 @@
  * viewer - who is looking, and which tenants' figures they may see. Decided once per request, asked per row.
  *
  * Over a UNIX socket the kernel says who it is: root, reportd's own user and the policy's admins see everything;
- * others see the subtrees whose `users` name them. Who sees everything may also change what can be changed. Over TCP a token says it (tokens.h).
- * Ownership: viewer_fini(); {0} sees nothing.
+ * others see the subtrees whose `users` name them. Who sees everything may also change what can be changed. Over TCP a
+ * token says it (tokens.h). Ownership: viewer_fini(); {0} sees nothing.
  */
 #ifndef REEVE_QUOTAS_REPORTS_VIEWER_H
 #define REEVE_QUOTAS_REPORTS_VIEWER_H

@@ -64,7 +64,7 @@ static void collect(struct sender *s)
             finish(m->easy_handle, m->data.result);
 }
 
-/* ---- libcurl's sockets and its one timer, on our loop ------------------------------------------------------------- */
+/* ---- libcurl's sockets and its one timer, on our loop ----------------------------------------------------------- */
 struct spot {
     struct sender *sender;
     curl_socket_t fd;
@@ -156,7 +156,7 @@ void sender_free(struct sender *s)
     curl_global_cleanup();
 }
 
-/* ---- one POST ------------------------------------------------------------------------------------------------------- */
+/* ---- one POST --------------------------------------------------------------------------------------------------- */
 static size_t swallow(char *bytes, size_t size, size_t count, void *arg)
 {
     struct sending *p = arg;

@@ -7,7 +7,7 @@
 
 #define GIB ((uint64_t)1 << 30)
 
-/* ---- amounts cut into parts --------------------------------------------------------------------------------------- */
+/* ---- amounts cut into parts ------------------------------------------------------------------------------------- */
 static const struct {
     const char *what;
     int64_t amount;
@@ -57,7 +57,7 @@ START_TEST(random_parts_are_the_whole)
 }
 END_TEST
 
-/* ---- a cell with nodes ---------------------------------------------------------------------------------------------- */
+/* ---- a cell with nodes ------------------------------------------------------------------------------------------ */
 struct fixture {
     char path[160];
     struct book *book;
@@ -148,20 +148,25 @@ static const struct {
      "idle_cost_micros,currency\r\n"
      ",cpu,48.000000,19.000000,29.000000,0.395833,48.000000,48000000,29.000000,29000000,EUR\r\n"},
     {"idle stands by itself", allocation_answer, "format=csv",
-     "tenant,own_cost,own_cost_micros,idle_cost,idle_cost_micros,shared_cost,shared_cost_micros,cost,cost_micros,currency\r\n"
+     "tenant,own_cost,own_cost_micros,idle_cost,idle_cost_micros,shared_cost,shared_cost_micros,cost,cost_micros,"
+     "currency\r\n"
      ",0.000000,0,29.000000,29000000,0.000000,0,29.000000,29000000,EUR\r\n"
      "acme,12.000000,12000000,0.000000,0,0.000000,0,12.000000,12000000,EUR\r\n"
      "beta,6.000000,6000000,0.000000,0,0.000000,0,6.000000,6000000,EUR\r\n"
      "platform/dns,1.000000,1000000,0.000000,0,0.000000,0,1.000000,1000000,EUR\r\n"},
-    {"by usage, and what platform does goes to whom it serves", allocation_answer, "format=csv&idle=usage&shared=platform",
-     "tenant,own_cost,own_cost_micros,idle_cost,idle_cost_micros,shared_cost,shared_cost_micros,cost,cost_micros,currency\r\n"
+    {"by usage, and what platform does goes to whom it serves", allocation_answer,
+     "format=csv&idle=usage&shared=platform",
+     "tenant,own_cost,own_cost_micros,idle_cost,idle_cost_micros,shared_cost,shared_cost_micros,cost,cost_micros,"
+     "currency\r\n"
      "acme,12.000000,12000000,19.333333,19333333,0.666667,666667,32.000000,32000000,EUR\r\n"
      "beta,6.000000,6000000,9.666667,9666667,0.333333,333333,16.000000,16000000,EUR\r\n"},
     {"evenly", allocation_answer, "format=csv&idle=even&shared=platform&share=even",
-     "tenant,own_cost,own_cost_micros,idle_cost,idle_cost_micros,shared_cost,shared_cost_micros,cost,cost_micros,currency\r\n"
+     "tenant,own_cost,own_cost_micros,idle_cost,idle_cost_micros,shared_cost,shared_cost_micros,cost,cost_micros,"
+     "currency\r\n"
      "acme,12.000000,12000000,14.500000,14500000,0.500000,500000,27.000000,27000000,EUR\r\n"
      "beta,6.000000,6000000,14.500000,14500000,0.500000,500000,21.000000,21000000,EUR\r\n"},
-    {"shared, but left where it is", allocation_answer, "flat=1&idle=even&shared=platform&share=separate&to=2026-11-23T06:00:00Z",
+    {"shared, but left where it is", allocation_answer,
+     "flat=1&idle=even&shared=platform&share=separate&to=2026-11-23T06:00:00Z",
      "[\n{\"tenant\":\"acme\",\"own_cost\":\"6.000000\",\"own_cost_micros\":6000000,\"idle_cost\":\"0.000000\","
      "\"idle_cost_micros\":0,\"shared_cost\":\"0.000000\",\"shared_cost_micros\":0,\"cost\":\"6.000000\","
      "\"cost_micros\":6000000,\"currency\":\"EUR\"},\n"
@@ -204,11 +209,12 @@ START_TEST(capacity_follows_the_nodes)
     journal_take(f.book, fact_policy(day2 + DAY_US));
     asking(&f.report, idle_answer, &all, "format=csv&granularity=day&from=2026-11-24", NULL, &out);
     /* n1: 12 h x 2 at 1.00, 6 h x 2 and 6 h x 1 at 2.00; n2: 6 h and 4 h at 4.00, 5 of them held. */
-    ck_assert_str_eq(buf_text(&out),
-                     "day,class,resource,capacity_hours,allocated_hours,idle_hours,used_ratio,capacity_cost,"
-                     "capacity_cost_micros,idle_cost,idle_cost_micros,currency\r\n"
-                     "2026-11-24,,cpu,42.000000,0.000000,42.000000,0.000000,60.000000,60000000,60.000000,60000000,EUR\r\n"
-                     "2026-11-24,big,cpu,10.000000,5.000000,5.000000,0.500000,40.000000,40000000,20.000000,20000000,EUR\r\n");
+    ck_assert_str_eq(
+        buf_text(&out),
+        "day,class,resource,capacity_hours,allocated_hours,idle_hours,used_ratio,capacity_cost,"
+        "capacity_cost_micros,idle_cost,idle_cost_micros,currency\r\n"
+        "2026-11-24,,cpu,42.000000,0.000000,42.000000,0.000000,60.000000,60000000,60.000000,60000000,EUR\r\n"
+        "2026-11-24,big,cpu,10.000000,5.000000,5.000000,0.500000,40.000000,40000000,20.000000,20000000,EUR\r\n");
     buf_fini(&out);
     book_close(f.book);
 }
@@ -225,7 +231,8 @@ START_TEST(a_lost_node_leaves_nothing_behind)
     journal_take(f.book, fact_node_away(day2, "n1"));
     add_attempt(&f, 10, "acme", "n1", day2 - (int64_t)HOUR_US, 10 * HOUR_US, 2000, 1);
     asking(&f.report, idle_answer, &all, "format=csv&from=2026-11-23T23:00:00Z", NULL, &out);
-    ck_assert_msg(strstr(buf_text(&out), "\r\n,cpu,2.000000,2.000000,0.000000,1.000000,") != NULL, "%s", buf_text(&out));
+    ck_assert_msg(strstr(buf_text(&out), "\r\n,cpu,2.000000,2.000000,0.000000,1.000000,") != NULL, "%s",
+                  buf_text(&out));
     buf_fini(&out);
     book_close(f.book);
 }
@@ -245,8 +252,8 @@ START_TEST(every_spread_has_the_same_total)
             snprintf(query, sizeof query, "idle=%s&share=%s&shared=platform%s", ways[i / 3], ways[i % 3],
                      k == 0 ? "" : "&granularity=day&tz=America/New_York");
             asking(&f.report, allocation_answer, &all, query, NULL, &out);
-            ck_assert_msg(strstr(buf_text(&out), ",\"total\":\"48.000000\",\"total_micros\":48000000}\n") != NULL, "%s: %s",
-                          query, buf_text(&out));
+            ck_assert_msg(strstr(buf_text(&out), ",\"total\":\"48.000000\",\"total_micros\":48000000}\n") != NULL,
+                          "%s: %s", query, buf_text(&out));
             buf_fini(&out);
         }
     book_close(f.book);

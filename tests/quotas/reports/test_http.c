@@ -1,231 +1,6 @@
-/* The HTTP doors with a real server in a child: who gets in, what is streamed, what hostile peers can't do. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-
-#include "base/io/clock.h"
-#include "base/io/log.h"
-#include "base/io/rpc.h"
-#include "quotas/reports/http.h"
-#include "quotas/reports/tell.h"
+/* The HTTP doors: who gets in, what is streamed, what hostile peers can't do. */
 #include "tests/promtool.h"
-#include "tests/quotas/reports/journal.h"
-
-#define ANSWER_MAX ((size_t)256 << 20)
-
-struct served {
-    char folder[80], database[160], socket[104], tokens[160], token_file[160];
-    char token[80], limited[80], reeved[104];
-    bool scheduled; /* with a scheduler */
-    uint16_t port;
-    pid_t pid;
-    int rows;
-};
-
-/* ---- the server ------------------------------------------------------------------------------------------------- */
-static void archived(void *arg, uint64_t seq)
-{
-    (void)arg, (void)seq;
-}
-
-/* A scheduler that knows what we ask. */
-static struct rpc_server *scheduler;
-
-static void on_metrics(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
-                       const void *params)
-{
-    (void)arg, (void)conn, (void)params;
-    char text[] = "# HELP reeve_jobs Jobs.\nreeve_jobs 7\n";
-    rpc_answer(scheduler, ticket, m->result, &(struct text_reply){text});
-}
-
-static void scheduler_begin(struct served *s, struct loop *loop, struct report *report)
-{
-    static rpc_handler handlers[CLIENT_METHOD_COUNT] = {[CALL_METRICS] = on_metrics};
-    static const struct rpc_handlers table = {.methods = client_methods, .handlers = handlers,
-                                              .count = CLIENT_METHOD_COUNT};
-    struct err err = {0};
-    if (rpc_listen(&scheduler, loop, s->reeved, 0600, 8, &table, NULL, &err) < 0 ||
-        tell_new(&report->tell, loop, s->reeved, &err) < 0) {
-        fprintf(stderr, "serve: %s\n", err_text(&err));
-        _exit(97);
-    }
-}
-
-static _Noreturn void serve(struct served *s, int ready)
-{
-    struct loop *loop = NULL;
-    struct link link = {.url = "unix:/nonexistent/redis.sock", .cell = "test"};
-    struct report report = {.database = s->database, .cell = "test", .link = &link, .tokens.path = s->tokens};
-    struct http *http = NULL;
-    struct err err = {0};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    log_init("test", LOG_ERROR);
-    if (book_open(&report.book, s->database, "test", &err) < 0 || loop_new(&loop, &err) < 0)
-        _exit(96);
-    if (s->scheduled)
-        scheduler_begin(s, loop, &report);
-    if (follow_new(&report.follow, loop, report.book, &link, archived, NULL, &err) < 0 ||
-        http_new(&http, loop, &report, &err) < 0 || http_listen_unix(http, s->socket, &err) < 0 ||
-        http_listen_tcp(http, 0, &s->port, &err) < 0 || write(ready, &s->port, sizeof s->port) != sizeof s->port) {
-        fprintf(stderr, "serve: %s\n", err_text(&err));
-        _exit(99);
-    }
-    int r = loop_run(loop, &err);
-    http_free(http);
-    tell_free(report.tell);
-    rpc_server_free(scheduler);
-    follow_free(report.follow);
-    book_close(report.book);
-    tokens_fini(&report.tokens);
-    loop_free(loop);
-    exit(r < 0 ? 98 : 0); /* with sanitizers: also whether everything was freed */
-}
-
-static void fill(struct served *s, int jobs)
-{
-    struct book *book = journal_book(s->database);
-    struct err err = {0};
-    struct fact policy = fact_policy(AT_NOVEMBER);
-    set_text(&policy.policy.currency, "EUR");
-    fact_tenant(&policy, "acme");
-    fact_tenant(&policy, "beta");
-    ck_assert_int_eq(book_begin(book, &err), 0);
-    ck_assert_int_eq(journal_apply(book, 1, &policy, &err), 0);
-    fact_clear(&policy);
-    for (int i = 1; i <= jobs; i++) {
-        struct attempt_id id = {(uint64_t)i, 0, 1};
-        struct fact facts[] = {fact_job(id.job, i % 2 ? "acme" : "beta", "alice", "<script>&", 1),
-                               fact_placed_on(id, AT_NOVEMBER, (const char *const[]){"/@total", NULL}),
-                               fact_end(AT_NOVEMBER, id, 3, NEXT_FINAL, true)};
-        add_charge(&facts[2].ended.charges, "cpu", 0, 10, 3);
-        for (size_t k = 0; k < COUNT_OF(facts); k++) {
-            ck_assert_msg(journal_apply(book, book_next(book), &facts[k], &err) == 0, "%s", err_text(&err));
-            fact_clear(&facts[k]);
-        }
-    }
-    ck_assert_int_eq(book_commit(book, &err), 0);
-    book_close(book);
-    s->rows = jobs;
-}
-
-static void make_tokens(struct served *s)
-{
-    struct err err = {0};
-    struct buf text = {0};
-    char line[256], hex[SHA256_HEX_MAX];
-    uint8_t hash[SHA256_BYTES];
-    ck_assert_int_eq(tokens_create(s->tokens, s->token_file, clock_utc_us(), &err), 0);
-    ck_assert_int_eq(file_read(s->token_file, 4096, &text, &err), 0);
-    snprintf(s->token, sizeof s->token, "%.64s", buf_text(&text));
-    snprintf(s->limited, sizeof s->limited, "only-acme");
-    sha256(&(struct sha256_part){s->limited, strlen(s->limited)}, 1, hash);
-    snprintf(line, sizeof line, "%s cost:read acme 2099-01-01\n", sha256_hex(hash, hex));
-    buf_reset(&text);
-    ck_assert_int_eq(file_read(s->tokens, 4096, &text, &err), 0);
-    buf_add_str(&text, line);
-    ck_assert_int_eq(file_write_durable(s->tokens, buf_text(&text), text.len, 0600, &err), 0);
-    buf_fini(&text);
-}
-
-static void start(struct served *s)
-{
-    int ready[2];
-    ck_assert_int_eq(pipe(ready), 0);
-    s->pid = fork();
-    if (s->pid == 0)
-        serve(s, ready[1]);
-    close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &s->port, sizeof s->port), sizeof s->port);
-    close(ready[0]);
-}
-
-/* Serves the same folder once more. */
-static struct served serving_again(struct served s)
-{
-    start(&s);
-    return s;
-}
-
-static struct served serving(int jobs)
-{
-    struct served s = {0};
-    snprintf(s.folder, sizeof s.folder, "%s/XXXXXX", journal_top);
-    ck_assert_ptr_nonnull(mkdtemp(s.folder));
-    snprintf(s.database, sizeof s.database, "%s/reeve.sqlite", s.folder);
-    snprintf(s.socket, sizeof s.socket, "%s/http.sock", s.folder);
-    snprintf(s.reeved, sizeof s.reeved, "%s/reeve.sock", s.folder);
-    snprintf(s.tokens, sizeof s.tokens, "%s/tokens", s.folder);
-    snprintf(s.token_file, sizeof s.token_file, "%s/token", s.folder);
-    fill(&s, jobs);
-    make_tokens(&s);
-    return serving_again(s);
-}
-
-/* It still lives, and ends well. */
-static void served_end(struct served *s)
-{
-    int status = 0;
-    ck_assert_int_eq(kill(s->pid, SIGTERM), 0);
-    ck_assert_int_eq(waitpid(s->pid, &status, 0), s->pid);
-    ck_assert_msg(status == 0, "the server ended with %x", (unsigned)status);
-}
-
-/* ---- the client -------------------------------------------------------------------------------------------------- */
-static int connect_local(const struct served *s)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", s->socket);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static int connect_tcp(const struct served *s)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(s->port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static void send_text(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
-        if (n <= 0)
-            return;
-        text += n;
-        len -= (size_t)n;
-    }
-}
-
-/* Everything until the server closes. Returns the status. */
-static int receive(int fd, struct buf *out)
-{
-    static char bytes[65536];
-    out->max = ANSWER_MAX;
-    for (ssize_t n; (n = read(fd, bytes, sizeof bytes)) > 0;)
-        buf_add(out, bytes, (size_t)n);
-    close(fd);
-    return strncmp(buf_text(out), "HTTP/1.", 7) == 0 ? (int)strtol(buf_text(out) + 9, NULL, 10) : 0;
-}
-
-static int get(int fd, const char *path, const char *headers, struct buf *out)
-{
-    char text[2048];
-    int n = snprintf(text, sizeof text, "GET %s HTTP/1.%d\r\nHost: reeve\r\nConnection: close\r\n%s\r\n", path,
-                     strcmp(path, "/metrics") != 0, headers); /* 1.0: not in chunks */
-    send_text(fd, text, (size_t)n);
-    return receive(fd, out);
-}
+#include "tests/quotas/reports/served.h"
 
 /* ---- tokens over TCP --------------------------------------------------------------------------------------------- */
 enum who { NOBODY, WRONG, LIMITED, FINANCE, BASIC };
@@ -250,7 +25,8 @@ static const struct {
     {"a password opens nothing but the page", BASIC, "/v1/reports/cost", 401, NULL, "acme"},
     {"a tenant's token sees its own", LIMITED, "/v1/reports/cost", 200, "acme", "beta"},
     {"also line by line", LIMITED, "/v1/reports/focus?billing_period=2026-11", 200, ",acme,acme,EUR,", "beta"},
-    {"months are everybody's", LIMITED, "/v1/reports/focus/billing-periods", 200, ",Open,Reeve (test),2026-11,", "beta"},
+    {"months are everybody's", LIMITED, "/v1/reports/focus/billing-periods", 200, ",Open,Reeve (test),2026-11,",
+     "beta"},
     {"on the page too", LIMITED, "/", 200, "acme", "beta"},
     {"not another's", LIMITED, "/v1/reports/cost?tenant=beta", 404, "no such tenant", "beta"},
     {"which looks like none", LIMITED, "/v1/reports/cost?tenant=nope", 404, "no such tenant", "nope"},
@@ -401,118 +177,7 @@ START_TEST(promtool_finds_nothing_wrong)
 }
 END_TEST
 
-/* ---- roles x verbs x whose ------------------------------------------------------------------------------------------ */
-static const char *const verbs[] = {
-    "/", "/v1/reports/cost", "/v1/reports/top", "/v1/reports/waste", "/v1/reports/units", "/v1/reports/anomalies",
-    "/v1/reports/idle", "/v1/reports/allocation", "/v1/budgets", "/v1/prices", "/v1/ledger/check", "/metrics", "/healthz",
-    "/metrics/scheduler"};
-/* What each answers to whom: 2 = 200 or 503 for want of a store, 3 = 403, 1 = 401. In the order of `verbs`. */
-static const struct role {
-    const char *name, *line; /* of the tokens' file after the hash; NULL = no token at all */
-    const char *cells;
-} roles[] = {
-    {"nobody", NULL, "11111111111111"},
-    {"finance", "cost:read / 2099-01-01", "22222222222323"},
-    {"one tenant's finance", "cost:read acme 2099-01-01", "22222233223323"},
-    {"a monitor", "metrics:read / 2099-01-01", "33333333333222"},
-    {"one tenant's monitor", "metrics:read acme 2099-01-01", "33333333333223"},
-    {"all of it", "cost:read,metrics:read / 2099-01-01", "22222222222222"},
-    {"whose time is over", "cost:read,metrics:read / 2020-01-01", "11111111111111"},
-};
-
-START_TEST(every_role_and_every_verb)
-{
-    const struct role *role = &roles[_i];
-    struct served s = serving(4);
-    struct buf line = {0}, text = {0};
-    struct err err = {0};
-    uint8_t hash[SHA256_BYTES];
-    char hex[SHA256_HEX_MAX];
-    sha256(&(struct sha256_part){"the-token", 9}, 1, hash);
-    if (role->line != NULL)
-        buf_addf(&line, "%s %s\n", sha256_hex(hash, hex), role->line);
-    ck_assert_int_eq(file_write_durable(s.tokens, buf_text(&line), line.len, 0600, &err), 0);
-    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
-        buf_reset(&text);
-        int status = get(connect_tcp(&s), verbs[i], role->line != NULL ? "Authorization: Bearer the-token\r\n" : "", &text);
-        int want = role->cells[i] == '2' ? 200 : role->cells[i] == '3' ? 403 : 401;
-        ck_assert_msg(status == want || (want == 200 && status == 503), "%s of %s: %d, not %d", verbs[i], role->name,
-                      status, want);
-        /* Who may see one tenant never learns of another. */
-        bool limited = role->line != NULL && strstr(role->line, " acme ") != NULL;
-        ck_assert_msg(!limited || strstr(buf_text(&text), "beta") == NULL, "%s of %s:\n%s", verbs[i], role->name,
-                      buf_text(&text));
-    }
-    buf_fini(&line);
-    buf_fini(&text);
-    served_end(&s);
-}
-END_TEST
-
-/* Not one byte of what a tenant's token gets depends on another tenant. */
-START_TEST(a_tenants_answers_are_the_same_without_the_others)
-{
-    struct served both = serving(6), alone = serving(0);
-    struct buf a = {0}, b = {0};
-    static const char token[] = "Authorization: Bearer only-acme\r\n";
-    ck_assert_int_eq(get(connect_local(&alone), "/v1/prices", "", &a), 200); /* it is in its loop */
-    served_end(&alone);
-    struct book *book = journal_book(alone.database);
-    for (int i = 1; i <= 5; i += 2)
-        journal_job(book, (uint64_t)i, "acme", "alice", "<script>&", AT_NOVEMBER, 10, 3);
-    /* The same number of entries: as_of is the cell's. */
-    while (book_next(book) <= 19)
-        journal_take(book, fact_policy(AT_NOVEMBER));
-    book_close(book);
-    alone = serving_again(alone);
-    static const char *const asked[] = {"/v1/reports/cost?group_by=user,name,resource", "/v1/reports/top?format=csv",
-                                        "/v1/reports/units?format=csv&group_by=tenant",
-                                        "/v1/reports/anomalies?format=csv"};
-    for (size_t i = 0; i < COUNT_OF(asked); i++) {
-        buf_reset(&a);
-        buf_reset(&b);
-        ck_assert_int_eq(get(connect_tcp(&both), asked[i], token, &a), 200);
-        ck_assert_int_eq(get(connect_tcp(&alone), asked[i], token, &b), 200);
-        ck_assert_str_eq(strstr(buf_text(&a), "\r\n\r\n"), strstr(buf_text(&b), "\r\n\r\n"));
-    }
-    buf_fini(&a);
-    buf_fini(&b);
-    served_end(&both);
-    served_end(&alone);
-}
-END_TEST
-
-/* ---- what the scheduler answers ------------------------------------------------------------------------------------- */
-static struct served serving_scheduled(void)
-{
-    struct served s = serving(4);
-    struct buf out = {0};
-    ck_assert_int_eq(get(connect_local(&s), "/v1/prices", "", &out), 200);
-    buf_fini(&out);
-    served_end(&s);
-    s.scheduled = true;
-    return serving_again(s);
-}
-
-START_TEST(the_schedulers_own_figures)
-{
-    struct served s = serving_scheduled();
-    struct buf out = {0};
-    int status = 503;
-    while (status == 503) { /* until the two have met */
-        buf_reset(&out);
-        status = get(connect_local(&s), "/metrics/scheduler", "", &out);
-    }
-    ck_assert_int_eq(status, 200);
-    ck_assert_ptr_nonnull(strstr(buf_text(&out), "\r\n\r\n# HELP reeve_jobs Jobs.\nreeve_jobs 7\n"));
-    buf_reset(&out);
-    ck_assert_int_eq(get(connect_tcp(&s), "/metrics/scheduler", "Authorization: Bearer only-acme\r\n", &out), 403);
-    buf_fini(&out);
-    served_end(&s);
-}
-END_TEST
-
-/* ---- pages and what can be kept ------------------------------------------------------------------------------------- */
+/* ---- pages and what can be kept --------------------------------------------------------------------------------- */
 START_TEST(pages_are_linked_and_can_be_kept)
 {
     struct served s = serving(30);
@@ -542,7 +207,7 @@ START_TEST(pages_are_linked_and_can_be_kept)
 }
 END_TEST
 
-/* ---- connections ---------------------------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------------------------ */
 static uint64_t metric(const struct served *s, const char *name)
 {
     struct buf out = {0};
@@ -718,9 +383,6 @@ int main(void)
     tcase_add_loop_test(tc, who_may_read_what, 0, (int)COUNT_OF(cells));
     tcase_add_test(tc, the_same_question_is_answered_once);
     tcase_add_test(tc, promtool_finds_nothing_wrong);
-    tcase_add_loop_test(tc, every_role_and_every_verb, 0, (int)COUNT_OF(roles));
-    tcase_add_test(tc, a_tenants_answers_are_the_same_without_the_others);
-    tcase_add_test(tc, the_schedulers_own_figures);
     tcase_add_test(tc, pages_are_linked_and_can_be_kept);
     tcase_add_test(tc, there_is_a_bound_on_connections);
     tcase_add_test(tc, a_closed_month_keeps_its_tag);

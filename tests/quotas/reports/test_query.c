@@ -296,13 +296,15 @@ static const struct {
      "user,jobs,cost,cost_micros,share,currency\r\neve,5,3.654000,3654000,0.999912,EUR\r\n"},
     {"what was asked for and not used; who wasn't measured used all", waste_answer,
      "format=csv&tenant=beta&group_by=name",
-     "name,attempts,cpu_asked_core_hours,cpu_used_core_hours,memory_asked_gib_hours,memory_used_gib_hours,cost,cost_micros,"
+     "name,attempts,cpu_asked_core_hours,cpu_used_core_hours,memory_asked_gib_hours,memory_used_gib_hours,cost,cost_"
+     "micros,"
      "waste,waste_micros,currency\r\n"
      "used,2,4.000000,2.500000,4.000000,3.000000,3.000000,3000000,1.000000,1000000,EUR\r\n"
      "\"comma, \"\"quote\"\"\",1,0.000000,0.000000,0.000000,0.000000,0.050000,50000,0.000000,0,EUR\r\n"},
     {"no resource of an attempt by itself", waste_answer, "group_by=resource", "400 group_by"},
     {"what a job costs", units_answer, "format=csv&tenant=acme&group_by=name",
-     "name,jobs,tasks,failed_tasks,cost,cost_micros,cost_per_job,cost_per_job_micros,cost_per_task,cost_per_task_micros,"
+     "name,jobs,tasks,failed_tasks,cost,cost_micros,cost_per_job,cost_per_job_micros,cost_per_task,cost_per_task_"
+     "micros,"
      "cheapest,cheapest_micros,dearest,dearest_micros,currency\r\n"
      "b,2,2,0,0.000320,320,0.000160,160,0.000160,160,0.000020,20,0.000300,300,EUR\r\n"
      "a,1,1,0,0.000001,1,0.000001,1,0.000001,1,0.000001,1,0.000001,1,EUR\r\n"},
@@ -333,8 +335,8 @@ START_TEST(pages_fit_together)
     ask_cost(&f, &all, "format=ndjson&group_by=job", &whole);
     size_t count = 0;
     do {
-        snprintf(query, sizeof query, "format=ndjson&group_by=job&page_size=4%s%s", next[0] != '\0' ? "&page_token=" : "",
-                 next);
+        snprintf(query, sizeof query, "format=ndjson&group_by=job&page_size=4%s%s",
+                 next[0] != '\0' ? "&page_token=" : "", next);
         ask_report(&f, cost_answer, &all, query, next, &pages);
         journal_job(f.book, 100 + count, "acme", "alice", "between", AT_NOVEMBER, 1000, 7);
         journal_job(f.book, 50 - count, "acme", "alice", "between", AT_NOVEMBER, 1000, 7);
@@ -413,12 +415,13 @@ START_TEST(json_says_what_was_asked_and_the_total)
     struct viewer all = {.all = true};
     struct buf out = {0};
     ask_cost(&f, &all, "from=2026-12-01&group_by=job,name", &out);
-    ck_assert_str_eq(buf_text(&out),
-                     "{\"schema\":\"reeve-cost/1\",\"from\":\"2026-12-01T00:00:00Z\",\"to\":null,\"tz\":\"UTC\",\"as_of\":24,"
-                     "\"as_of_time\":\"2026-11-23T00:00:00Z\",\"currency\":\"EUR\",\"rows\":[\n"
-                     "{\"job\":4,\"name\":\"=1+1\",\"cost\":\"0.004000\",\"cost_micros\":4000},\n"
-                     "{\"job\":5,\"name\":\"comma, \\\"quote\\\"\",\"cost\":\"0.050000\",\"cost_micros\":50000}"
-                     "],\"total\":\"0.054000\",\"total_micros\":54000}\n");
+    ck_assert_str_eq(
+        buf_text(&out),
+        "{\"schema\":\"reeve-cost/1\",\"from\":\"2026-12-01T00:00:00Z\",\"to\":null,\"tz\":\"UTC\",\"as_of\":24,"
+        "\"as_of_time\":\"2026-11-23T00:00:00Z\",\"currency\":\"EUR\",\"rows\":[\n"
+        "{\"job\":4,\"name\":\"=1+1\",\"cost\":\"0.004000\",\"cost_micros\":4000},\n"
+        "{\"job\":5,\"name\":\"comma, \\\"quote\\\"\",\"cost\":\"0.050000\",\"cost_micros\":50000}"
+        "],\"total\":\"0.054000\",\"total_micros\":54000}\n");
     buf_fini(&out);
     fixture_fini(&f);
 }
@@ -455,7 +458,8 @@ static const struct {
     {"and so is one that isn't there", "acme", "format=csv&tenant=nobody", "404 tenant"},
     {"and a parent", "acme/etl", "format=csv&tenant=acme", "404 tenant"},
     {"a total counts only what is seen", "acme", "group_by=month&to=2026-11-24",
-     "{\"schema\":\"reeve-cost/1\",\"from\":null,\"to\":\"2026-11-24T00:00:00Z\",\"tz\":\"UTC\",\"as_of\":24,\"as_of_time\":"
+     "{\"schema\":\"reeve-cost/"
+     "1\",\"from\":null,\"to\":\"2026-11-24T00:00:00Z\",\"tz\":\"UTC\",\"as_of\":24,\"as_of_time\":"
      "\"2026-11-23T00:00:00Z\",\"currency\":\"EUR\",\"rows\":[\n{\"month\":\"2026-11\",\"cost\":\"0.000001\","
      "\"cost_micros\":1}],\"total\":\"0.000001\",\"total_micros\":1}\n"},
 };

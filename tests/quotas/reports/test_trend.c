@@ -92,7 +92,8 @@ static void fixture_make(struct fixture *f)
 static const struct {
     const char *what, *query, *lines;
 } asked[] = {
-    {"weekends are usual; thrice the cost is not, nor is a Sunday without any when it has one; the young need seven days",
+    {"weekends are usual; thrice the cost is not, nor is a Sunday without any when it has one; the young need seven "
+     "days",
      "format=csv&sensitivity=4&minimum=0.5",
      "2027-01-11,young,up,90.000000,90000000,5.000000,5000000,4.000000,4000000,6.000000,6000000,340.000000,EUR\r\n"
      "2027-01-12,acme,up,30.000000,30000000,10.000000,10000000,8.000000,8000000,12.000000,12000000,40.000000,EUR\r\n"
@@ -127,7 +128,7 @@ START_TEST(odd_days)
 }
 END_TEST
 
-/* ---- budgets ------------------------------------------------------------------------------------------------------ */
+/* ---- budgets ---------------------------------------------------------------------------------------------------- */
 /* On the 20th day of the fixture, at noon (a Sunday): a month's budget with 11 days and a half to go. */
 START_TEST(a_budgets_way)
 {

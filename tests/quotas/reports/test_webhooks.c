@@ -16,7 +16,7 @@
 #define SECRET "a-secret-of-some-length"
 #define REQUEST_MAX 8192
 
-/* ---- the file ------------------------------------------------------------------------------------------------------ */
+/* ---- the file --------------------------------------------------------------------------------------------------- */
 static const struct {
     const char *text, *wrong; /* NULL = fine */
     size_t count;
@@ -50,7 +50,7 @@ START_TEST(the_file)
 }
 END_TEST
 
-/* ---- a server that answers as it was told and says what it heard --------------------------------------------------- */
+/* ---- a server that answers as it was told and says what it heard ------------------------------------------------ */
 struct stranger {
     pid_t pid;
     int heard; /* lengths and requests */
@@ -81,7 +81,8 @@ static _Noreturn void answer_as_told(int listener, int out, const int *statuses,
         if (fd < 0 || write(out, &len, sizeof len) != sizeof len || write(out, text, len) != (ssize_t)len)
             _exit(9);
         if (status != 0)
-            dprintf(fd, "HTTP/1.1 %d So\r\nContent-Length: 0\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\n\r\n",
+            dprintf(fd,
+                    "HTTP/1.1 %d So\r\nContent-Length: 0\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\n\r\n",
                     status);
         close(fd); /* 0: without an answer */
     }
@@ -133,7 +134,7 @@ static uint64_t next_heard(const struct stranger *s, char *text)
     return strtoull(id + 20, NULL, 10);
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------------- */
+/* ---- events ----------------------------------------------------------------------------------------------------- */
 struct fixture {
     char path[160], file[200];
     struct book *book;
@@ -225,11 +226,12 @@ START_TEST(each_event_arrives_at_least_once_and_in_order)
         ck_assert_uint_eq(next_heard(&s, text), seq);
     const char *body = strstr(text, "\r\n\r\n") + 4;
     ck_assert_ptr_nonnull(strstr(body, "{\"id\":\"test-3\",\"type\":\"budget.crossed\",\"time\":\""));
-    ck_assert_ptr_nonnull(strstr(body, "\"cell\":\"test\",\"tenant\":\"acme\",\"account\":\"acme@2026-11\",\"percent\":80,"
-                                       "\"of\":\"spent\",\"direction\":\"up\",\"limit\":\"100.000000\","
-                                       "\"limit_micros\":100000000,\"spent\":\"80.000001\",\"spent_micros\":80000001,"
-                                       "\"held\":\"0.000000\",\"held_micros\":0,\"forecast\":null,"
-                                       "\"forecast_micros\":null,\"currency\":\"EUR\"}"));
+    ck_assert_ptr_nonnull(strstr(body,
+                                 "\"cell\":\"test\",\"tenant\":\"acme\",\"account\":\"acme@2026-11\",\"percent\":80,"
+                                 "\"of\":\"spent\",\"direction\":\"up\",\"limit\":\"100.000000\","
+                                 "\"limit_micros\":100000000,\"spent\":\"80.000001\",\"spent_micros\":80000001,"
+                                 "\"held\":\"0.000000\",\"held_micros\":0,\"forecast\":null,"
+                                 "\"forecast_micros\":null,\"currency\":\"EUR\"}"));
     ck_assert_uint_eq(webhooks_view(f.webhooks).failed_total, COUNT_OF(statuses));
     /* Another process goes on where this one was, with nothing twice when all was known to be taken. */
     stop_telling(&f);
