@@ -174,7 +174,7 @@ static int read_charges(struct allocation *a, const struct ask *ask, struct err 
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
     struct buf sql = {0};
     bool periods = a->kind != IDLE_NO_PERIOD;
-    query_sql(&a->query, &cost_source, &sql);
+    query_sql(&a->query, query_cost_source(&a->query), &sql);
     int r = sql.failed ? err_set(err, -ENOMEM, "no memory") : db_prepare(ask->db, buf_text(&sql), &s, err);
     if (r == 0)
         r = query_bind(&a->query, ask->viewer, s) < 0 ? err_set(err, -ENOMEM, "no memory") : 0;

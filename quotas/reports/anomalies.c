@@ -121,13 +121,14 @@ static int read_days(struct anomalies *a, const struct ask *ask, struct err *err
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
     struct buf sql = {0};
     struct query wide = a->query, *q = &wide; /* borrowed: with the history before */
-    const char *tenant = cost_source.tenant != NULL ? cost_source.tenant : "j.tenant";
+    const struct query_source *source = query_full_hours(&q->span.zone) ? &hours_source : &cost_source;
+    const char *tenant = source->tenant, *when = source->when;
     q->span.from_utc_us = zone_day_begin(&q->span.zone, a->first - HISTORY_DAYS);
     q->span.to_utc_us = zone_day_begin(&q->span.zone, a->end);
-    buf_addf(&sql, "SELECT %s, day(c.from_utc_us, ?5), sum(c.micros) FROM %s WHERE c.from_utc_us >= ?2"
-                   " AND c.from_utc_us < ?3 AND visible(?1, %s) AND (?4 = '/' OR %s = ?4 OR (%s > ?4 || '/' AND"
-                   " %s < ?4 || '0')) AND c.seq <= ?6 GROUP BY 1, 2 ORDER BY 1, 2",
-             tenant, cost_source.from, tenant, tenant, tenant, tenant);
+    buf_addf(&sql,
+             "SELECT %s, day(%s, ?5), sum(c.micros) FROM %s WHERE %s >= ?2 AND %s < ?3 AND visible(?1, %s)"
+             " AND (?4 = '/' OR %s = ?4 OR (%s > ?4 || '/' AND %s < ?4 || '0')) GROUP BY 1, 2 ORDER BY 1, 2",
+             tenant, when, source->from, when, when, tenant, tenant, tenant, tenant);
     int r = sql.failed ? err_set(err, -ENOMEM, "no memory") : db_prepare(ask->db, buf_text(&sql), &s, err);
     if (r == 0 && query_bind(q, ask->viewer, s) < 0)
         r = err_set(err, -ENOMEM, "no memory");

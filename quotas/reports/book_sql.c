@@ -51,6 +51,8 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
     [SQL_CHARGE_FROM] = "SELECT charge, seq, line, attempt, resource, price_class, preemptible, charged_by, list_price,"
                         " price, amount, quantity, from_run_us, run_us, from_utc_us, to_utc_us, micros, price_version"
                         " FROM charges WHERE charge >= ?1 ORDER BY charge",
+    [SQL_HOUR_ADD] = "INSERT INTO hours VALUES(?1, ?2, coalesce((SELECT user FROM jobs WHERE job = ?3), ''), ?4, ?5)"
+                     " ON CONFLICT DO UPDATE SET micros = micros + ?5",
     [SQL_SPEND_ADD] = "INSERT INTO spend VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET micros = micros + ?3",
 
     [SQL_ADJUSTED_ADD] = "INSERT INTO adjustments VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",

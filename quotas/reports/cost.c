@@ -11,13 +11,16 @@
     .from = "charges c JOIN paths p USING(tenant) LEFT JOIN jobs j USING(job)", .tenant = "p.path",                    \
     .when = "c.from_utc_us", .where = "", .charges = true
 const struct query_source cost_source = {CHARGES, .measures = "sum(c.micros) AS cost"};
+const struct query_source hours_source = {.from = "hours c JOIN paths p USING(tenant)", .tenant = "p.path",
+                                          .user = "nullif(c.user, '')", .when = "c.hour_utc_us", .where = "",
+                                          .measures = "sum(c.micros) AS cost"};
 
 int cost_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)
 {
     static const char *const names[] = {FORMS, "granularity", "as_of", "page_size", "page_token", NULL};
     static const struct table_kind kind = {
         .schema = "reeve-cost/1", .parameters = names, .group_by = "tenant",
-        .source = {CHARGES, .measures = "sum(c.micros) AS cost"},
+        .source = {CHARGES, .measures = "sum(c.micros) AS cost"}, .choose = query_cost_source,
         .figures = {{"cost", CELL_MONEY}}, .count = 1};
     return table_answer(&kind, report, ask, answer, problem);
 }

@@ -66,9 +66,9 @@ static int read_daily(struct daily *d, const struct ask *ask, const struct zone_
     struct buf sql = {0};
     int64_t today = zone_day(zone, ask->now_utc_us);
     d->first = today - FORECAST_DAYS;
-    buf_addf(&sql, "SELECT %s, day(c.from_utc_us, ?3), sum(c.micros) FROM %s WHERE c.from_utc_us >= ?1"
-                   " AND c.from_utc_us < ?2 GROUP BY 1, 2 ORDER BY 1, 2",
-             cost_source.tenant != NULL ? cost_source.tenant : "j.tenant", cost_source.from);
+    const struct query_source *source = query_full_hours(zone) ? &hours_source : &cost_source;
+    buf_addf(&sql, "SELECT %s, day(%s, ?3), sum(c.micros) FROM %s WHERE %s >= ?1 AND %s < ?2 GROUP BY 1, 2 ORDER BY 1, 2",
+             source->tenant, source->when, source->from, source->when, source->when);
     int r = sql.failed ? err_set(err, -ENOMEM, "no memory") : db_prepare(ask->db, buf_text(&sql), &s, err);
     if (r == 0)
         r = db_bind(s, "iiz", zone_day_begin(zone, d->first), zone_day_begin(zone, today), zone);

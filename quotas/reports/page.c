@@ -84,7 +84,7 @@ static int read_spending(const struct ask *ask, struct spending *s, struct err *
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *totals = NULL, *days = NULL;
     static const char from[] =
-        " FROM charges c JOIN paths p USING(tenant) WHERE c.from_utc_us >= ?2 AND visible(?1, p.path)";
+        " FROM hours c JOIN paths p USING(tenant) WHERE c.hour_utc_us >= ?2 AND visible(?1, p.path)";
     struct buf sql = {0};
     s->first_day_us = ask->now_utc_us / DAY_US * DAY_US - (DAYS - 1) * DAY_US;
     buf_addf(&sql, "SELECT p.path, sum(c.micros)%s GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %d", from, TENANTS_SHOWN);
@@ -95,7 +95,7 @@ static int read_spending(const struct ask *ask, struct spending *s, struct err *
         snprintf(s->top[s->count++].tenant, sizeof s->top[0].tenant, "%s", db_text(totals, 0));
     snprintf(s->top[TENANTS_SHOWN].tenant, sizeof s->top[0].tenant, "all others");
     buf_reset(&sql);
-    buf_addf(&sql, "SELECT p.path, (c.from_utc_us - ?2) / %" PRId64 ", sum(c.micros)%s GROUP BY 1, 2", DAY_US, from);
+    buf_addf(&sql, "SELECT p.path, (c.hour_utc_us - ?2) / %" PRId64 ", sum(c.micros)%s GROUP BY 1, 2", DAY_US, from);
     if (r == 0)
         r = db_prepare(ask->db, buf_text(&sql), &days, err);
     if (r == 0)

@@ -14,7 +14,7 @@ const struct query_column query_columns[QUERY_DIMENSION_COUNT] = {
     [BY_WEEK] = {"week", NULL, false},
     [BY_MONTH] = {"month", NULL, false},
     [BY_TENANT] = {"tenant", NULL, false},
-    [BY_USER] = {"user", "j.user", false},
+    [BY_USER] = {"user", NULL, false},
     [BY_RESOURCE] = {"resource", "c.resource", false},
     [BY_JOB] = {"job", "c.job", true},
     [BY_NAME] = {"name", "j.name", false},
@@ -175,6 +175,25 @@ void query_columns_add(const struct query *q, struct sheet *sheet)
         sheet_column_add(sheet, q->labels[i], CELL_TEXT);
 }
 
+#define HOUR_US INT64_C(3600000000)
+
+bool query_full_hours(const struct zone_table *zone)
+{
+    const struct zone_shift *v = zone->shifts.v;
+    for (size_t i = 0; i < zone->shifts.count; i++)
+        if (v[i].offset_s % 3600 != 0 || v[i].from_utc_us % HOUR_US != 0)
+            return false;
+    return true;
+}
+
+const struct query_source *query_cost_source(const struct query *q)
+{
+    bool hourly = !q->by[BY_JOB] && !q->by[BY_NAME] && q->labels_count == 0 && q->as_of == 0 && q->page_size == 0 &&
+                  (!q->span.has_from || q->span.from_utc_us % HOUR_US == 0) &&
+                  (!q->span.has_to || q->span.to_utc_us % HOUR_US == 0) && query_full_hours(&q->span.zone);
+    return hourly ? &hours_source : &cost_source;
+}
+
 static const char *tenant_of(const struct query_source *source)
 {
     return source->tenant != NULL ? source->tenant : "j.tenant";
@@ -191,6 +210,8 @@ static size_t write_groups(const struct query *q, const struct query_source *sou
             buf_add_str(out, query_columns[i].sql);
         else if (i == BY_TENANT)
             buf_add_str(out, tenant_of(source));
+        else if (i == BY_USER)
+            buf_add_str(out, source->user != NULL ? source->user : "j.user");
         else
             buf_addf(out, "period('%s', %s, ?5)", query_columns[i].name, source->when);
     }

@@ -47,6 +47,7 @@ extern const struct query_column query_columns[QUERY_DIMENSION_COUNT];
 struct query_source {
     const char *from;     /* tables; jobs is j, charges c */
     const char *tenant;   /* whose they are; NULL = j.tenant */
+    const char *user;     /* NULL = j.user */
     const char *when;     /* the column that from, to and periods look at */
     const char *where;    /* "" or " AND ..." */
     const char *measures; /* the figures, after the groups */
@@ -54,6 +55,7 @@ struct query_source {
     bool charges;         /* there is a c: resource and as_of mean something */
 };
 
+extern const struct query_source hours_source; /* the same by the hour, a hundredth of the rows */
 extern const struct query_source cost_source;  /* what was charged: one figure, "cost" */
 extern const struct query_source waste_source; /* what wasn't used: its last two figures are cost and waste */
 
@@ -73,6 +75,11 @@ struct query {
 int query_parse(const struct params *params, const char *const *names, const char *group_by, struct query *ret,
                 struct problem *problem) MUST_USE;
 void query_fini(struct query *q);
+/* hours_source where it gives the same rows as cost_source, else that: no jobs, names, labels; now, not as of then; all
+ * of one answer; and from, to and midnights there are at full hours of UTC. */
+const struct query_source *query_cost_source(const struct query *q);
+/* Are all midnights of this zone at full hours of UTC? */
+bool query_full_hours(const struct zone_table *zone);
 /* The columns of the groups, borrowed from q. */
 void query_columns_add(const struct query *q, struct sheet *sheet);
 /* SELECT <groups>, <measures> ... with ?1 viewer, ?2 from, ?3 to, ?4 tenant or "/", ?5 zone, ?6 as_of, ?7.. keys. */

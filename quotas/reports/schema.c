@@ -97,6 +97,11 @@ static const char *const tables[] = {
     "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros_per_hour INTEGER NOT NULL,"
     " PRIMARY KEY(version, resource)) WITHOUT ROWID;",
 
+    /* Running sums by the hour, for questions over months; they are asked instead of the rows where they say the same.
+     * user '': of no job. /v1/ledger/check recounts them. */
+    "CREATE TABLE hours(hour_utc_us INTEGER NOT NULL, tenant INTEGER NOT NULL REFERENCES paths, user TEXT NOT NULL,"
+    " resource TEXT NOT NULL, micros INTEGER NOT NULL, PRIMARY KEY(hour_utc_us, tenant, user, resource)) WITHOUT ROWID;"
+
     /* What others are told of, and the last event each webhook has heard. type: 1 << enum event_type. */
     "CREATE TABLE events(seq INTEGER PRIMARY KEY, at_utc_us INTEGER NOT NULL, type INTEGER NOT NULL,"
     " tenant TEXT NOT NULL, body TEXT NOT NULL);"

@@ -158,7 +158,7 @@ static struct table *make(const struct table_kind *kind, struct query *query, st
         sheet_column_add(&t->sheet, kind->figures[i].name, kind->figures[i].kind);
     if (t->query.limit == 0)
         t->query.limit = kind->limit;
-    query_sql(&t->query, &kind->source, &t->sql);
+    query_sql(&t->query, kind->choose != NULL ? kind->choose(&t->query) : &kind->source, &t->sql);
     return t;
 }
 

@@ -16,6 +16,7 @@ struct table_kind {
     const char *const *parameters;
     const char *group_by; /* when nothing is said */
     struct query_source source;
+    const struct query_source *(*choose)(const struct query *q); /* a quicker one that gives the same; NULL = none */
     struct sheet_column figures[10];
     size_t count;
     size_t total;         /* which of them the total is of */

@@ -427,6 +427,39 @@ START_TEST(json_says_what_was_asked_and_the_total)
 }
 END_TEST
 
+/* The hourly sums are asked where they say the same as the rows; naming the entry makes it the rows. */
+START_TEST(hours_say_the_same_as_rows)
+{
+    static const char *const asked[] = {"group_by=tenant", "group_by=user,resource,day&tz=America/New_York",
+                                        "group_by=week,tenant&from=2026-11-24&to=2026-12-02&tz=Asia/Kathmandu",
+                                        "group_by=month,user", "group_by=tenant,day&from=2026-11-23T05:00:00Z",
+                                        "group_by=tenant&from=2026-11-23T05:15:00Z&to=2026-11-30T23:45:00Z"};
+    struct fixture f = fixture_make();
+    struct viewer all = {.all = true};
+    uint64_t seed = random_seed("hours");
+    static const char *const tenants[] = {"acme", "acme/etl", "beta"}, *const users[] = {"alice", "bob", "eve"};
+    for (uint64_t job = 100; job < 200; job++)
+        journal_job(f.book, job, tenants[random_below(&seed, 3)], users[random_below(&seed, 3)], "x",
+                    AT_NOVEMBER + (int64_t)random_below(&seed, (uint64_t)(20 * DAY_US)),
+                    1 + random_below(&seed, 30 * HOUR_US), (int64_t)random_below(&seed, 1000000));
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        struct buf hours = {0}, rows = {0};
+        char query[300];
+        snprintf(query, sizeof query, "format=csv&%s", asked[i]);
+        ask_cost(&f, &all, query, &hours);
+        snprintf(query, sizeof query, "format=csv&%s&as_of=%llu", asked[i], (unsigned long long)book_next(f.book) - 1);
+        ask_cost(&f, &all, query, &rows);
+        ck_assert_str_eq(buf_text(&hours), buf_text(&rows));
+        ck_assert_uint_gt(hours.len, 100);
+        buf_fini(&hours);
+        buf_fini(&rows);
+    }
+    ck_assert_int_eq(journal_number(book_db(f.book), "SELECT sum(micros) FROM hours"),
+                     journal_number(book_db(f.book), "SELECT sum(micros) FROM charges"));
+    fixture_fini(&f);
+}
+END_TEST
+
 /* However it is grouped, the parts are the whole. */
 START_TEST(every_grouping_adds_up_to_the_same_total)
 {
@@ -547,6 +580,7 @@ int main(void)
     tcase_add_test(tc, pages_fit_together);
     tcase_add_loop_test(tc, days_of_25_and_23_hours, 0, 2);
     tcase_add_test(tc, json_says_what_was_asked_and_the_total);
+    tcase_add_test(tc, hours_say_the_same_as_rows);
     tcase_add_test(tc, every_grouping_adds_up_to_the_same_total);
     tcase_add_loop_test(tc, nobody_sees_more_than_their_tenants, 0, (int)COUNT_OF(views));
     tcase_add_test(tc, the_kernel_says_who_it_is);
