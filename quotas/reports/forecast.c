@@ -21,6 +21,7 @@
 /* What each tenant was charged on each of the last days, by one zone's midnights. */
 struct daily {
     char *zone;     /* NULL = UTC */
+    char *resource; /* whose hours, in millionths; NULL = money */
     int64_t first;  /* day[0] */
     struct list of; /* struct tenant_days, by tenant */
 };
@@ -39,6 +40,7 @@ static void forecast_fini(struct forecast *f)
     struct daily *v = f->zones.v;
     for (size_t i = 0; i < f->zones.count; i++) {
         free(v[i].zone);
+        free(v[i].resource);
         free(v[i].of.v);
     }
     free(v);
@@ -66,12 +68,15 @@ static int read_daily(struct daily *d, const struct ask *ask, const struct zone_
     struct buf sql = {0};
     int64_t today = zone_day(zone, ask->now_utc_us);
     d->first = today - FORECAST_DAYS;
-    const struct query_source *source = query_full_hours(zone) ? &hours_source : &cost_source;
-    buf_addf(&sql, "SELECT %s, day(%s, ?3), sum(c.micros) FROM %s WHERE %s >= ?1 AND %s < ?2 GROUP BY 1, 2 ORDER BY 1, 2",
-             source->tenant, source->when, source->from, source->when, source->when);
+    const struct query_source *source =
+        d->resource == NULL && query_full_hours(zone) ? &hours_source : &cost_source;
+    buf_addf(&sql, "SELECT %s, day(%s, ?3), %s FROM %s WHERE %s >= ?1 AND %s < ?2%s GROUP BY 1, 2 ORDER BY 1, 2",
+             source->tenant, source->when, d->resource != NULL ? "sum(c.quantity) / 1000" : "sum(c.micros)",
+             source->from, source->when, source->when, d->resource != NULL ? " AND c.resource = ?4" : "");
     int r = sql.failed ? err_set(err, -ENOMEM, "no memory") : db_prepare(ask->db, buf_text(&sql), &s, err);
     if (r == 0)
-        r = db_bind(s, "iiz", zone_day_begin(zone, d->first), zone_day_begin(zone, today), zone);
+        r = db_bind(s, d->resource != NULL ? "iizt" : "iiz", zone_day_begin(zone, d->first),
+                    zone_day_begin(zone, today), zone, d->resource);
     while (r == 0 && (r = db_step(s, err)) == 1)
         r = take_row(d, db_text(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2)) < 0
                 ? err_set(err, -ENOMEM, "no memory") : 0;
@@ -79,13 +84,18 @@ static int read_daily(struct daily *d, const struct ask *ask, const struct zone_
     return r;
 }
 
-/* One reading per zone that budgets name. */
-static int find_daily(struct forecast *f, const char *name, const struct zone_table *zone, const struct daily **ret,
-                      struct err *err)
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* One reading per zone and resource that budgets name. */
+static int find_daily(struct forecast *f, const struct budget_rule *rule, const struct zone_table *zone,
+                      const struct daily **ret, struct err *err)
 {
     const struct daily *v = f->zones.v;
     for (size_t i = 0; i < f->zones.count; i++)
-        if (strcmp(v[i].zone != NULL ? v[i].zone : ZONE_UTC, name != NULL ? name : ZONE_UTC) == 0) {
+        if (same_text(v[i].zone, rule->zone) && same_text(v[i].resource, rule->resource)) {
             *ret = &v[i];
             return 0;
         }
@@ -94,7 +104,9 @@ static int find_daily(struct forecast *f, const char *name, const struct zone_ta
         return err_set(err, -ENOMEM, "no memory");
     *d = (struct daily){0};
     *ret = d;
-    return str_set(&d->zone, name) < 0 ? err_set(err, -ENOMEM, "no memory") : read_daily(d, f->ask, zone, err);
+    if (str_set(&d->zone, rule->zone) < 0 || str_set(&d->resource, rule->resource) < 0)
+        return err_set(err, -ENOMEM, "no memory");
+    return read_daily(d, f->ask, zone, err);
 }
 
 /* The subtree's days, from its first one with a charge on; how many. */
@@ -129,11 +141,29 @@ static int read_rule(const struct ask *ask, const char *tenant, struct tenant_ru
                   : r;
 }
 
+/* "acme#gpu@2026-11" is of the further budget gpu, "acme@2026-11" of the first. Absent: an account outlives its rule.
+ */
+static const struct budget_rule *find_rule(const struct tenant_rule *rule, const char *account)
+{
+    const struct budget_rule *v = rule->budgets.v;
+    const char *name = strchr(account, '#');
+    size_t len = name != NULL ? strcspn(name + 1, "@") : 0;
+    for (size_t i = 0; name != NULL && i < rule->budgets.count; i++)
+        if (v[i].name != NULL && strlen(v[i].name) == len && strncmp(v[i].name, name + 1, len) == 0)
+            return &v[i];
+    return name == NULL && rule->budget.present ? &rule->budget : NULL;
+}
+
 static int64_t period_end_of(const struct budget_rule *rule, const struct zone_table *zone, int64_t now)
 {
-    if (!rule->present)
-        return INT64_MAX;
-    int64_t end = period_end(rule->period, zone_day(zone, now) * DAY_US);
+    int64_t today = zone_day(zone, now);
+    if (rule->period == PERIOD_FIXED)
+        return rule->to_utc_us;
+    if (rule->period == PERIOD_CUSTOM && rule->every_days > 0) {
+        int64_t first = zone_day(zone, rule->from_utc_us), since = MAX(today - first, INT64_C(0));
+        return zone_day_begin(zone, first + (since / rule->every_days + 1) * rule->every_days);
+    }
+    int64_t end = period_end(rule->period, today * DAY_US);
     return end == INT64_MAX ? end : zone_day_begin(zone, end / DAY_US);
 }
 
@@ -154,22 +184,26 @@ static void extrapolate(struct forecast_row *row, int64_t now)
 
 static int add_row(struct forecast *f, const struct budget_row *budget, struct list *ret, struct err *err)
 {
+    static const struct budget_rule none = {0};
     struct tenant_rule rule = {0};
     struct zone_table zone = {0};
     const struct daily *daily = NULL;
     int64_t days[FORECAST_DAYS];
     int r = read_rule(f->ask, budget->tenant, &rule, err);
-    if (r == 0 && rule.budget.zone != NULL)
-        r = zone_read(rule.budget.zone, &zone, err);
+    const struct budget_rule *of = r == 0 ? find_rule(&rule, budget->account) : NULL;
+    of = of != NULL ? of : &none;
+    if (r == 0 && of->zone != NULL)
+        r = zone_read(of->zone, &zone, err);
     if (r == 0)
-        r = find_daily(f, rule.budget.zone, &zone, &daily, err);
+        r = find_daily(f, of, &zone, &daily, err);
     struct forecast_row *row = r == 0 ? list_add(ret, sizeof *row) : NULL;
     if (r == 0 && row == NULL)
         r = err_set(err, -ENOMEM, "no memory");
     if (r == 0) {
         *row = (struct forecast_row){.budget = budget,
-                                     .end_utc_us = period_end_of(&rule.budget, &zone, f->ask->now_utc_us),
+                                     .end_utc_us = period_end_of(of, &zone, f->ask->now_utc_us),
                                      .trend = trend_of(days, sum_days(daily, budget->tenant, days))};
+        snprintf(row->resource, sizeof row->resource, "%s", of->resource != NULL ? of->resource : "");
         extrapolate(row, f->ask->now_utc_us);
     }
     fields_clear(&tenant_rule_fields, &rule);
@@ -208,6 +242,7 @@ static struct cell time_cell(bool known, double days, int64_t now)
 
 static const struct sheet_column columns[] = {
     {"tenant", CELL_TEXT},         {"period", CELL_TEXT},         {"account", CELL_TEXT},
+    {"resource", CELL_TEXT},
     {"period_end", CELL_TIME},     {"limit", CELL_MONEY},         {"spent", CELL_MONEY},
     {"held", CELL_MONEY},          {"history_days", CELL_NUMBER}, {"per_day", CELL_MONEY},
     {"forecast", CELL_MONEY},      {"forecast_low", CELL_MONEY},  {"forecast_high", CELL_MONEY},
@@ -223,6 +258,7 @@ static void write_row(struct sheet *sheet, const struct forecast_row *row, int64
         cell_text(b->tenant),
         cell_text(b->period),
         cell_text(b->account),
+        cell_text(row->resource[0] != '\0' ? row->resource : NULL),
         {.present = has_end, .number = row->end_utc_us},
         {.present = limited, .number = b->limit_micros},
         cell_number(b->spent_micros),

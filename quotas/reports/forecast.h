@@ -12,6 +12,7 @@
 
 struct forecast_row {
     const struct budget_row *budget; /* borrowed */
+    char resource[RESOURCE_NAME_MAX + 1]; /* "" = money; else all amounts are millionths of hours of it */
     int64_t end_utc_us;              /* of its period; INT64_MAX = none */
     struct trend trend;              /* micro-units a day */
     struct range at_end;             /* spent by then; not known when the period has no end or there is no history */

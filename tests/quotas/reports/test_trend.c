@@ -140,10 +140,19 @@ START_TEST(a_budgets_way)
     struct err err = {0};
     struct list rows = {0}, found = {0};
     char tenant[] = "acme", none[] = "nobody", account[] = "acme@2026-12", period[] = "2026-12";
+    char hours[] = "acme#cores@2026-W50", window[] = "acme#project@2026-12-13";
     fixture_make(&f);
     struct fact policy = fact_policy(AT_NOVEMBER + 60 * DAY_US);
     struct tenant_rule *rule = fact_tenant(&policy, "acme");
     rule->budget = (struct budget_rule){.present = true, .limit_micros = 200000000, .period = PERIOD_MONTH};
+    for (int i = 0; i < 2; i++)
+        ck_assert_ptr_nonnull(list_add(&rule->budgets, sizeof(struct budget_rule)));
+    struct budget_rule *further = rule->budgets.v;
+    further[0] = (struct budget_rule){.present = true, .limit_micros = 5, .period = PERIOD_WEEK};
+    further[1] = (struct budget_rule){.present = true, .limit_micros = 5, .period = PERIOD_DAY};
+    set_text(&further[0].name, "cores");
+    set_text(&further[0].resource, "cpu");
+    set_text(&further[1].name, "project");
     journal_take(f.book, policy);
     ck_assert_int_eq(ask_open(&ask, &f.report, &problem), 0);
     ask.now_utc_us = AT_NOVEMBER + 20 * DAY_US + DAY_US / 2; /* 2026-12-13T12:00:00Z */
@@ -151,10 +160,12 @@ START_TEST(a_budgets_way)
         {.tenant = tenant, .account = account, .period = period, .current = true, .limit_micros = 200000000,
          .spent_micros = 90000000},
         {.tenant = none, .account = account, .period = period, .current = true, .limit_micros = 5, .spent_micros = 5},
-        {.tenant = tenant, .account = account, .period = period, .current = true, .limit_micros = -1}};
+        {.tenant = tenant, .account = account, .period = period, .current = true, .limit_micros = -1},
+        {.tenant = tenant, .account = hours, .period = period, .current = true, .limit_micros = 5},
+        {.tenant = tenant, .account = window, .period = period, .current = true, .limit_micros = 5}};
     rows = (struct list){budgets, COUNT_OF(budgets)};
     ck_assert_int_eq(forecast_rows(&ask, &rows, &found, &err), 0);
-    ck_assert_uint_eq(found.count, 3);
+    ck_assert_uint_eq(found.count, 5);
     const struct forecast_row *v = found.v;
     /* 20 days before today: 15 at 10.00 and 5 weekend days at 1.00. */
     ck_assert_uint_eq(v[0].trend.days, 20);
@@ -166,6 +177,11 @@ START_TEST(a_budgets_way)
     ck_assert(v[0].runs_out.low < v[0].runs_out.middle && v[0].runs_out.high > v[0].runs_out.middle);
     ck_assert(!v[1].has_trend && v[1].runs_out.middle == 0); /* it has run out, whatever comes */
     ck_assert(v[2].runs_out.middle == HUGE_VAL && v[2].has_trend);
+    /* Further ones by their names: hours of cpu, by the week; money, by the day. */
+    ck_assert_str_eq(v[3].resource, "cpu");
+    ck_assert_int_eq(v[3].end_utc_us, AT_NOVEMBER + 21 * DAY_US);
+    ck_assert_int_eq(v[4].end_utc_us, AT_NOVEMBER + 21 * DAY_US);
+    ck_assert_double_eq_tol(v[4].trend.rate, v[0].trend.rate, 1e-9);
     free(found.v);
     ask_fini(&ask);
     book_close(f.book);
