@@ -133,7 +133,7 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 
 CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
-LIMITS := $(BUILD)/tests/system/test_limits
+LIMITS := $(BUILD)/tests/system/test_limits $(BUILD)/tests/system/test_frozen $(BUILD)/tests/system/test_machine
 HOSTILE := $(BUILD)/tests/system/test_hostile
 FAULTY := $(BUILD)/tests/system/test_faults
 TAKEN_OVER := $(BUILD)/tests/system/test_hostile_agent
@@ -151,6 +151,7 @@ test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
 $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS): $(BUILD)/tests/system/confine_rows.o
+$(LIMITS): $(BUILD)/tests/system/limits.o
 $(ROOTS): $(call objects,isolation/landlock.c isolation/idmap.c)
 $(HOSTILE): $(ATTACKS)
 $(FAULTY): $(BUILD)/tests/system/faults.o
@@ -164,9 +165,10 @@ $(BUILD)/%.so: %.c
 	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 KILL_SECONDS ?= 20
-test-flow: all $(BUILD)/tests/system/test_flow ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
+test-flow: all $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
+	@$(BUILD)/tests/system/test_node $(BUILD)
 	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
-$(BUILD)/tests/system/test_flow $(BUILD)/tests/bench/bench_system: $(BUILD)/tests/system/system.o
+$(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/bench/bench_system: $(BUILD)/tests/system/system.o
 
 test-docs: all ## README and manuals: their examples, as printed, against a real system (root)
 	@tests/docs/run $(BUILD)

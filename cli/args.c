@@ -15,19 +15,24 @@ static const struct option_row global_rows[] = {
 };
 const struct option_set args_global = OPTION_SET(global_rows);
 
-/* Also among the rows that this set shares with others. */
-static const struct option_row *find(const struct option_set *set, const char *name, size_t len)
+/* Also among the rows that this set shares with others; *into then moves to their object. */
+static const struct option_row *find(const struct option_set *set, const char *name, size_t len, char **into)
 {
-    const struct option_row *row = option_find(set->rows, set->count, name, len);
-    return row == NULL && set->also != NULL ? find(set->also, name, len) : row;
+    const struct option_row *row = NULL;
+    for (; set != NULL && (row = option_find(set->rows, set->count, name, len)) == NULL; set = set->also)
+        *into += set->also_at;
+    return row;
 }
 
-static const struct option_row *find_letter(const struct option_set *set, char letter)
+static const struct option_row *find_letter(const struct option_set *set, char letter, char **into)
 {
-    for (size_t i = 0; i < set->count; i++)
-        if (set->rows[i].letter == letter)
-            return &set->rows[i];
-    return set->also != NULL ? find_letter(set->also, letter) : NULL;
+    for (; set != NULL; set = set->also) {
+        for (size_t i = 0; i < set->count; i++)
+            if (set->rows[i].letter == letter)
+                return &set->rows[i];
+        *into += set->also_at;
+    }
+    return NULL;
 }
 
 struct parser {
@@ -44,13 +49,14 @@ static const struct option_row *look_up(const struct parser *p, const char *arg,
     bool is_long = arg[1] == '-';
     size_t len = is_long ? strcspn(arg + 2, "=") : 1;
     *ret_value = is_long ? (arg[2 + len] == '=' ? arg + 3 + len : NULL) : arg[2] != '\0' ? arg + 2 : NULL;
-    *ret_into = p->into;
+    char *into = p->into;
     const struct option_row *row =
-        is_long ? find(p->set, arg + 2, len) : find_letter(p->set, arg[1]);
+        is_long ? find(p->set, arg + 2, len, &into) : find_letter(p->set, arg[1], &into);
+    *ret_into = into;
     if (row != NULL || p->cli == NULL || !is_long)
         return row;
     *ret_into = p->cli;
-    return find(&args_global, arg + 2, len);
+    return option_find(args_global.rows, args_global.count, arg + 2, len);
 }
 
 static int one_option(struct parser *p, struct err *err)

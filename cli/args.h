@@ -14,6 +14,7 @@ struct option_set {
     const struct option_row *rows;
     size_t count;
     const struct option_set *also; /* further rows, shared with other commands; NULL */
+    size_t also_at; /* where their object lies in this set's */
     bool stop_at_word; /* the first word that is no option ends them: what follows is somebody else's command */
 };
 #define OPTION_SET(rows_) {.rows = (rows_), .count = COUNT_OF(rows_)}

@@ -37,10 +37,10 @@ const struct command commands[] = {
     {"doctor", "doctor [--dir DIR] [--redis unix:PATH | --redis HOST:PORT] [--only CHECK]",
      "try everything a node needs, and say how to fix what is missing", "doctor --dir /var/lib/reeve",
      &doctor_options, cmd_doctor},
-    {"up", "up --dir DIR [--cpus N] [--memory SIZE] [--detach]",
+    {"up", "up --dir DIR [OPTION]...",
      "start a complete single-node system in a folder (root)",
-     "up --dir ~/reeve", NULL, cmd_up},
-    {"down", "down --dir DIR", "stop it; nothing is left behind", "down --dir ~/reeve", NULL, cmd_down},
+     "up --dir ~/reeve", &up_options, cmd_up},
+    {"down", "down --dir DIR", "stop it; nothing is left behind", "down --dir ~/reeve", &down_options, cmd_down},
 };
 const size_t commands_count = COUNT_OF(commands);
 
@@ -94,7 +94,6 @@ void commands_help(const struct command *c, struct buf *out)
     }
     buf_addf(out, "usage: reeve %s\n\n%s\n", c->usage, c->help);
     put_options(out, "options", c->options);
-    if (c->options != NULL)
-        put_options(out, "for every command", &args_global);
+    put_options(out, "for every command", &args_global);
     buf_addf(out, "\nexample: reeve %s\n", c->example);
 }

@@ -3,7 +3,7 @@
  * manual page come from it (tests/cli/test_commands.c compares them).
  *
  * A command's function gets its own name as argv[0] and returns the program's exit code. Global options may stand
- * before the command, too; `--dir` there is also REEVE_DIR for a command that parses its options by itself.
+ * before the command, too.
  */
 #ifndef REEVE_CLI_COMMANDS_H
 #define REEVE_CLI_COMMANDS_H
@@ -14,7 +14,7 @@
 struct command {
     const char *name, *usage, *help; /* usage without "reeve "; help is one line */
     const char *example;             /* without "reeve " */
-    const struct option_set *options; /* NULL = it parses its own */
+    const struct option_set *options;
     int (*run)(struct cli *cli, int argc, char **argv);
 };
 
@@ -48,6 +48,6 @@ int cmd_down(struct cli *cli, int argc, char **argv);
 extern const struct option_set submit_options, run_options; /* job_request.c */
 extern const struct option_set ps_options, show_options, why_options, logs_options,
     wait_options, cancel_options, release_options, history_options, tenant_options, admin_options, nodes_options,
-    drain_options, undrain_options, status_options, confine_options, doctor_options;
+    drain_options, undrain_options, status_options, confine_options, doctor_options, up_options, down_options;
 
 #endif

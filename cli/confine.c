@@ -13,6 +13,7 @@
 
 #include "base/io/json.h"
 #include "cli/commands.h"
+#include "cli/confine_filter.h"
 #include "cli/format.h"
 #include "cli/job_text.h"
 #include "isolation/spec/step.h"
@@ -22,7 +23,14 @@
 /* ---- options ---------------------------------------------------------------------------------------------- */
 
 #define AT(member) offsetof(struct confine_request, member)
+static int set_node_volume(void *into, const char *value, struct err *err)
+{
+    return node_options_volume(&((struct confine_request *)into)->node, value, err);
+}
+
 static const struct option_row confine_rows[] = {
+    {.name = "file", .kind = OPTION_TEXT, .value = "FILE", .offset = AT(file),
+     .help = "a job file or script: its sandbox, and its command when none is given; options override it"},
     {.name = "pids", .kind = OPTION_U32, .value = "N", .offset = AT(pids), .max = SANDBOX_PIDS_MAX,
      .help = "processes and threads at once (default 4096)"},
     {.name = "hostname", .kind = OPTION_TEXT, .value = "NAME", .offset = AT(hostname),
@@ -33,27 +41,76 @@ static const struct option_row confine_rows[] = {
      .help = "before the command runs, say every step and limit that was set, as the system has it"},
     {.name = "stats", .kind = OPTION_FLAG, .offset = AT(stats),
      .help = "at the end, a line about what it used (with --json: one of JSON), on stderr"},
+    {.name = "profile", .kind = OPTION_TEXT, .value = "FILE", .offset = AT(profile),
+     .help = "with --seccomp trace: where the profile that would have let it run is written"},
+    {.name = "node-volume", .kind = OPTION_CALL, .value = "NAME=PATH[:ro][:noexec]", .set = set_node_volume,
+     .repeated = true, .help = "a folder that --volume may name; may be repeated"},
 };
-const struct option_set confine_options = {
-    .rows = confine_rows, .count = COUNT_OF(confine_rows), .also = &sandbox_options, .stop_at_word = true};
+/* What a node offers comes from its own options: here they stand beside those of the job that uses it. */
+static const struct option_set node_set = {.rows = node_option_rows, .count = NODE_OPTION_ROWS,
+                                           .also = &sandbox_options, .also_at = AT(job) - AT(node)};
+const struct option_set confine_options = {.rows = confine_rows, .count = COUNT_OF(confine_rows), .also = &node_set,
+                                           .also_at = AT(node), .stop_at_word = true};
+_Static_assert(AT(node) < AT(job), "the offset of the one from the other");
+
+/* Of the request only; the file's name is known when the options were read once. */
+static int take_file(struct cli *cli, struct confine_request *r, int argc, char **argv, struct words *words,
+                     struct err *err)
+{
+    const char *file = r->file;
+    job_request_fini(&r->job);
+    node_options_fini(&r->node);
+    *r = (struct confine_request){.grace_ms = GRACE_DEFAULT_MS};
+    free(words->v);
+    *words = (struct words){0};
+    int rc = job_request_read(&r->job, file, err);
+    return rc < 0 ? rc : args_parse(&confine_options, r, cli, argc, argv, words, err);
+}
+
+/* A command on the line replaces the file's. */
+static int take_command(struct confine_request *r, const struct words *words, struct err *err)
+{
+    struct job_spec *spec = &r->job.call.spec;
+    if (words->count == 0)
+        return r->file != NULL ? 0 : err_set(err, -EINVAL, "a command is missing");
+    for (size_t i = 0; i < spec->command.count; i++)
+        free(spec->command.v[i]);
+    free(spec->command.v);
+    spec->command = (struct strs){0};
+    free(TAKE_PTR(spec->script));
+    int rc = 0;
+    for (size_t i = 0; i < words->count && rc == 0; i++)
+        rc = strs_add(&spec->command, words->v[i]) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+    return rc;
+}
+
+static bool is_traced(const struct job_spec *spec)
+{
+    return spec->seccomp != NULL && strcmp(spec->seccomp, SECCOMP_TRACE) == 0;
+}
+
+static int complete(struct confine_request *r, struct err *err)
+{
+    struct job_spec *spec = &r->job.call.spec;
+    int rc = job_spec_complete(spec, err);
+    if (rc == 0 && is_traced(spec) != (r->profile != NULL))
+        rc = err_set(err, -EINVAL, "--seccomp trace and --profile FILE go together");
+    if (rc == 0 && r->explain && spec->script != NULL)
+        rc = err_set(err, -EINVAL, "--explain needs a command; this file has a script");
+    return rc == 0 && r->explain ? confine_explain_command(&spec->command) : rc;
+}
 
 static int read_request(struct cli *cli, struct confine_request *r, int argc, char **argv)
 {
     struct words words = {0};
     struct err err = {0};
     r->grace_ms = GRACE_DEFAULT_MS;
-    if (args_parse(&confine_options, r, cli, argc, argv, &words, &err) < 0) {
-        cli_usage(cli, "%s", err.text);
-        return CONFINE_FAILED;
-    }
-    struct job_spec *spec = &r->job.call.spec;
-    int rc = words.count == 0 ? err_set(&err, -EINVAL, "a command is missing") : 0;
-    for (size_t i = 0; i < words.count && rc == 0; i++)
-        rc = strs_add(&spec->command, words.v[i]);
+    int rc = args_parse(&confine_options, r, cli, argc, argv, &words, &err);
+    if (rc == 0 && r->file != NULL)
+        rc = take_file(cli, r, argc, argv, &words, &err);
+    rc = rc < 0 ? rc : take_command(r, &words, &err);
     free(words.v);
-    rc = rc < 0 ? rc : job_spec_complete(spec, &err);
-    if (rc == 0 && r->explain)
-        rc = confine_explain_command(&spec->command);
+    rc = rc < 0 ? rc : complete(r, &err);
     if (rc == 0)
         return 0;
     cli_usage(cli, "%s", err_text(&err));
@@ -135,7 +192,7 @@ static int explain(struct confine *c)
 {
     CLEANUP(buf_fini) struct buf text = {0};
     struct err err = {0};
-    int rc = confine_explain(&c->box, &c->launch, &text, &err);
+    int rc = confine_explain(&c->box, &c->launch, &c->spec.root, &text, &err);
     fputs(buf_text(&text), stderr);
     return rc < 0 ? complain("explain", err_text(&err)) : 0;
 }
@@ -304,9 +361,20 @@ static void say_stats(const struct confine *c)
     fprintf(stderr, "reeve: confine: %s", buf_text(&text));
 }
 
+static int write_profile(struct confine *c)
+{
+    CLEANUP(buf_fini) struct buf text = {0};
+    struct err err = {0};
+    int rc = confine_filter_from_trace(c->box.trace, &text, &err);
+    rc = rc < 0 ? rc : file_write_durable(c->request->profile, buf_text(&text), text.len, 0644, &err);
+    return rc < 0 ? complain("", err_text(&err)) : 0;
+}
+
 static int conclude(struct confine *c)
 {
     int code = finish(c);
+    if (code == 0 && c->request->profile != NULL)
+        code = write_profile(c);
     if (code != 0)
         return code;
     say_end(c);
@@ -319,13 +387,18 @@ static int conclude(struct confine *c)
 
 static int begin(struct confine *c, struct err *err)
 {
+    const struct job_spec *job = &c->request->job.call.spec;
     struct node_abilities able;
     CLEANUP(buf_fini) struct buf args = {0};
+    CLEANUP(close_p) int filter = -1;
     c->signals = catch_signals();
-    int rc = c->signals < 0 ? err_set(err, -errno, "signalfd: %s", strerror(errno)) : box_open(&c->box, err);
+    int rc = c->signals < 0 ? err_set(err, -errno, "signalfd: %s", strerror(errno)) : 0;
+    rc = rc < 0 ? rc : box_open(&c->box, &c->request->node.warden, err);
     rc = rc < 0 ? rc : box_able(&c->box, &able, err);
     rc = rc < 0 ? rc : confine_sandbox(c->request, &able, &c->spec, &args, err);
-    return rc < 0 ? rc : box_launch(&c->box, &c->spec, &args, err);
+    if (rc == 0 && c->spec.filter.kind == FILTER_GIVEN)
+        rc = filter = confine_filter_compile(job->seccomp, strlen(job->seccomp), err);
+    return rc < 0 ? rc : box_launch(&c->box, &c->spec, &args, filter, err);
 }
 
 static int run(struct confine *c)
@@ -348,11 +421,13 @@ int cmd_confine(struct cli *cli, int argc, char **argv)
     *c = (struct confine){.cli = cli, .request = &request, .signals = -1, .linked = true,
                           .out = {.from = -1, .next = -1, .to = STDOUT_FILENO},
                           .err = {.from = -1, .next = -1, .to = STDERR_FILENO},
-                          .box = {.sock = -1, .log = -1, .control = -1, .link = -1, .exit = -1, .out = -1, .err = -1}};
+                          .box = {.sock = -1, .log = -1, .control = -1, .link = -1, .exit = -1, .out = -1, .err = -1,
+                                  .trace = -1}};
     int code = read_request(cli, &request, argc, argv);
     if (code == 0 && geteuid() != 0)
         code = complain("", "needs root: it makes cgroups, namespaces and mounts for the command");
     code = code != 0 ? code : run(c);
     job_request_fini(&request.job);
+    node_options_fini(&request.node);
     return code;
 }

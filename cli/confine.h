@@ -15,15 +15,19 @@
 
 #include "base/io/fd.h"
 #include "cli/job_request.h"
+#include "cli/node_options.h"
 #include "isolation/spec/keeper.h"
 #include "isolation/spec/ops.h"
 
 #define CONFINE_FAILED 125 /* exit code of everything that kept the command from running, as env(1) and timeout(1) */
 #define CONFINE_GROUP_MAX 33
 
-/* What the command line says. Begins with a struct job_request: the rows of sandbox_options write there. */
+/* What the command line says: what the node would offer, what the job would ask for, and what only we have. */
 struct confine_request {
-    struct job_request job;
+    struct node_options node;
+    struct job_request job; /* the rows of sandbox_options write there */
+    const char *file;       /* a job file or script; NULL = none */
+    const char *profile;    /* where a traced run's profile is written; NULL = nowhere */
     uint32_t pids;        /* 0 = as a job's */
     const char *hostname; /* NULL = as a job's */
     uint64_t grace_ms;
@@ -47,15 +51,18 @@ struct box {
     int control;        /* listening; the keeper's from the launch on */
     int link;           /* to the keeper: connected before it is born */
     int exit, out, err; /* memfds: the record; what the keeper moves there when nobody takes it */
+    int trace;          /* memfd: the calls of a traced run */
     uint64_t tag;
 };
 
-/* Starts the warden and makes all that a launch needs. */
-int box_open(struct box *b, struct err *err) MUST_USE;
+/* Starts the warden, with further words on its command line, and makes all that a launch needs. */
+int box_open(struct box *b, const struct strs *options, struct err *err) MUST_USE;
 /* Waits until the warden is ready and says what it can enforce. */
 int box_able(struct box *b, struct node_abilities *ret, struct err *err) MUST_USE;
-/* Sends a request; answers are read with box_hear(). */
-int box_launch(struct box *b, const struct sandbox_spec *spec, const struct buf *args, struct err *err) MUST_USE;
+/* Sends a request; answers are read with box_hear(). `filter`: of a command that brings its profile, else -1; borrowed.
+ */
+int box_launch(struct box *b, const struct sandbox_spec *spec, const struct buf *args, int filter,
+               struct err *err) MUST_USE;
 int box_remove(struct box *b, struct attempt_id id, struct err *err) MUST_USE;
 /* One answer. -ECHILD when the warden is gone, with its own last words. */
 int box_hear(struct box *b, struct op_reply *ret, struct err *err) MUST_USE;
@@ -83,9 +90,10 @@ void stream_move(struct stream *s);
 void stream_close(struct stream *s);
 
 /* confine_explain.c: everything that was set, read back from the running system: each step, each value of the groups,
- * ids, namespaces, mounts, limits, the filter. The payload waits, stopped by itself, and is sent on its way afterwards.
- */
-int confine_explain(const struct box *b, const struct op_reply *launched, struct buf *out, struct err *err) MUST_USE;
+ * ids, namespaces, mounts, limits, the filters. `root` says where volumes are looked for. The payload waits, stopped by
+ * itself, and is sent on its way afterwards. */
+int confine_explain(const struct box *b, const struct op_reply *launched, const struct root_spec *root,
+                    struct buf *out, struct err *err) MUST_USE;
 /* Puts a shell before the command that stops until it is told to go on. Pure. */
 int confine_explain_command(struct strs *command) MUST_USE;
 

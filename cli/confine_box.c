@@ -98,16 +98,28 @@ static bool needs_scope(void)
            access("/run/systemd/system", F_OK) == 0;
 }
 
-static _Noreturn void become_warden(const struct box *b, int sock)
+/* The scope's words, the warden's own, then the node's. */
+static char **warden_words(const struct box *b, const struct strs *options)
 {
-    char socket_fd[8];
+    static char socket_fd[8];
     snprintf(socket_fd, sizeof socket_fd, "%d", WARDEN_SOCKET_FD);
     char *warden = (char *)(uintptr_t)b->warden_path, *keeper = (char *)(uintptr_t)b->keeper_path;
     char *group = (char *)(uintptr_t)b->group;
-    char *const all[] = {"systemd-run", "--scope", "--quiet", "--collect", "-p", "Delegate=yes", "--", warden, "--dir",
+    char *const own[] = {"systemd-run", "--scope", "--quiet", "--collect", "-p", "Delegate=yes", "--", warden, "--dir",
                          "/", "--cgroup", group, "--keeper", keeper, "--socket-fd", socket_fd, "--kill-on-exit",
-                         "--at-root", NULL}; /* without systemd our group is the shell's too */
-    char *const *argv = needs_scope() ? all : all + 7; /* from the warden's own name on */
+                         "--at-root"}; /* without systemd our group is the shell's too */
+    static char *all[COUNT_OF(own) + NODE_OPTION_WORDS_MAX + 1];
+    size_t count = COUNT_OF(own);
+    memcpy(all, own, sizeof own);
+    for (size_t i = 0; options != NULL && i < options->count; i++)
+        all[count++] = options->v[i];
+    all[count] = NULL;
+    return needs_scope() ? all : all + 7; /* from the warden's own name on */
+}
+
+static _Noreturn void become_warden(const struct box *b, const struct strs *options, int sock)
+{
+    char **argv = warden_words(b, options);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -122,7 +134,7 @@ static _Noreturn void become_warden(const struct box *b, int sock)
     _exit(127);
 }
 
-static int start_warden(struct box *b, struct err *err)
+static int start_warden(struct box *b, const struct strs *options, struct err *err)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -133,26 +145,27 @@ static int start_warden(struct box *b, struct err *err)
     if (pid < 0)
         return err_set(err, -errno, "fork: %s", strerror(errno));
     if (pid == 0)
-        become_warden(b, theirs);
+        become_warden(b, options, theirs);
     b->warden = pid;
     return 0;
 }
 
-int box_open(struct box *b, struct err *err)
+int box_open(struct box *b, const struct strs *options, struct err *err)
 {
-    *b = (struct box){.sock = -1, .log = -1, .control = -1, .link = -1, .exit = -1, .out = -1, .err = -1};
+    *b = (struct box){.sock = -1, .log = -1, .control = -1, .link = -1, .exit = -1, .out = -1, .err = -1,
+                      .trace = -1};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     int rc = find_programs(b, err);
     rc = rc < 0 ? rc : make_name(b, err);
-    static const char *const names[] = {"log", "exit", "out", "err"};
-    int *const files[] = {&b->log, &b->exit, &b->out, &b->err};
+    static const char *const names[] = {"log", "exit", "out", "err", "trace"};
+    int *const files[] = {&b->log, &b->exit, &b->out, &b->err, &b->trace};
     for (size_t i = 0; i < COUNT_OF(files) && rc >= 0; i++)
         rc = *files[i] = make_memfd(names[i], err);
     if (rc >= 0 && (rc = make_door(b)) < 0)
         (void)err_set(err, rc, "the keeper's socket: %s", strerror(-rc));
     if (rc >= 0 && (rc = fcntl(b->log, F_SETFL, O_APPEND)) < 0)
         (void)err_set(err, rc = -errno, "the warden's log: %s", strerror(errno));
-    return rc < 0 ? rc : start_warden(b, err);
+    return rc < 0 ? rc : start_warden(b, options, err);
 }
 
 /* Waits for its end: it has things to take down. */
@@ -174,7 +187,7 @@ static void wait_warden(struct box *b)
 /* It didn't come to its end, and what it made may still be there: the next of the same name takes that down. */
 static void clean_up_behind(struct box *b)
 {
-    if (start_warden(b, NULL) < 0)
+    if (start_warden(b, NULL, NULL) < 0)
         return;
     close_p(&b->sock);
     wait_warden(b);
@@ -191,7 +204,7 @@ void box_close(struct box *b)
         clean_up_behind(b);
     while (waitpid(-1, NULL, WNOHANG) > 0) /* what a warden left that was killed: it became ours */
         continue;
-    int *const files[] = {&b->log, &b->exit, &b->out, &b->err};
+    int *const files[] = {&b->log, &b->exit, &b->out, &b->err, &b->trace};
     for (size_t i = 0; i < COUNT_OF(files); i++)
         close_p(files[i]);
 }
@@ -208,22 +221,30 @@ static int ask(struct box *b, struct op_request *request, const int *fds, size_t
     return rc < 0 ? err_set(err, rc, "ask the warden: %s", strerror(-rc)) : 0;
 }
 
-int box_launch(struct box *b, const struct sandbox_spec *spec, const struct buf *args, struct err *err)
+/* What comes along for the filter: nothing, the filter, or where a trace goes. */
+static int along(const struct box *b, const struct filter_spec *filter, int given)
+{
+    return filter->kind == FILTER_TRACE ? write_only(b->trace) : fcntl(given, F_DUPFD_CLOEXEC, 0);
+}
+
+int box_launch(struct box *b, const struct sandbox_spec *spec, const struct buf *args, int filter, struct err *err)
 {
     struct op_request request;
     memset(&request, 0, sizeof request);
     request.kind = OP_LAUNCH;
     request.sandbox = *spec;
-    int fds[LAUNCH_FDS] = {[LAUNCH_FD_ARGS] = memfd_sealed("args", args->data, args->len),
-                           [LAUNCH_FD_EXIT] = write_only(b->exit),
-                           [LAUNCH_FD_CONTROL] = b->control,
-                           [LAUNCH_FD_OUT] = write_only(b->out),
-                           [LAUNCH_FD_ERR] = write_only(b->err)};
+    size_t count = LAUNCH_FDS + filter_fds(&spec->filter);
+    int fds[LAUNCH_FDS_MAX] = {[LAUNCH_FD_ARGS] = memfd_sealed("args", args->data, args->len),
+                               [LAUNCH_FD_EXIT] = write_only(b->exit),
+                               [LAUNCH_FD_CONTROL] = b->control,
+                               [LAUNCH_FD_OUT] = write_only(b->out),
+                               [LAUNCH_FD_ERR] = write_only(b->err),
+                               [LAUNCH_FD_SECCOMP] = count > LAUNCH_FDS ? along(b, &spec->filter, filter) : -1};
     b->control = -1; /* the keeper's alone: when it is gone, our connection ends */
     int rc = 0;
-    for (size_t i = 0; i < COUNT_OF(fds) && rc == 0; i++)
+    for (size_t i = 0; i < count && rc == 0; i++)
         rc = fds[i] < 0 ? err_set(err, fds[i], "what a launch needs: %s", strerror(-fds[i])) : 0;
-    rc = rc < 0 ? rc : ask(b, &request, fds, COUNT_OF(fds), err);
+    rc = rc < 0 ? rc : ask(b, &request, fds, count, err);
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         close_p(&fds[i]);
     return rc;

@@ -28,6 +28,7 @@
 struct subject {
     const struct box *box;
     const struct op_reply *launched;
+    const struct root_spec *root; /* where to look for volumes */
     pid_t zygote, keeper, payload;
     int groups, values; /* counted while they are listed */
     struct buf listed;  /* the groups' section: it comes behind the steps, which count it */
@@ -126,14 +127,14 @@ static void list_groups(struct subject *s)
 /* ---- mounts ----------------------------------------------------------------------------------------------- */
 
 struct mount {
-    char at[256], options[128], type[32], source[256], more[256];
+    char of[256], at[256], options[128], type[32], source[256], more[256]; /* of: the part of its file system */
 };
 
 /* One line of mountinfo(5). */
 static bool parse_mount(const char *line, struct mount *ret)
 {
     const char *tail = strstr(line, " - ");
-    return tail != NULL && sscanf(line, "%*s %*s %*s %*s %255s %127s", ret->at, ret->options) == 2 &&
+    return tail != NULL && sscanf(line, "%*s %*s %*s %255s %255s %127s", ret->of, ret->at, ret->options) == 3 &&
            sscanf(tail, " - %31s %255s %255s", ret->type, ret->source, ret->more) == 3;
 }
 
@@ -189,6 +190,16 @@ static void tell_mount(const struct subject *s, const char *at, struct buf *out)
     buf_addf(out, "%s %s %s", w.found.type, w.found.options, w.found.more);
 }
 
+static void tell_source(const struct subject *s, const char *at, struct buf *out)
+{
+    struct wanted w = {.at = at};
+    each_mount(s, want_mount, &w);
+    CLEANUP(buf_fini) struct buf text = {0};
+    buf_addf(&text, w.found.at[0] != '\0' ? "%s is %s of %s %s, %s" : "%s is no mount", at, w.found.of, w.found.type,
+             w.found.source, w.found.options);
+    format_safe(out, buf_text(&text));
+}
+
 /* ---- the steps -------------------------------------------------------------------------------------------- */
 
 static void tell_request(const struct subject *s, struct buf *out)
@@ -209,6 +220,23 @@ static void tell_slot(const struct subject *s, struct buf *out)
 static void tell_groups(const struct subject *s, struct buf *out)
 {
     buf_addf(out, "%d groups, %d values differ from the group above", s->groups, s->values);
+}
+
+static void tell_image(const struct subject *s, struct buf *out)
+{
+    if (s->root->image[0] != '\0')
+        tell_source(s, "/", out);
+}
+
+static void tell_volume(const struct subject *s, struct buf *out)
+{
+    for (uint32_t i = 0; i < s->root->volumes_count; i++) {
+        const struct root_volume *v = &s->root->volumes[i];
+        char at[ROOT_PATH_SIZE + ROOT_NAME_SIZE + 8];
+        snprintf(at, sizeof at, v->path[0] != '\0' ? "%s" : "/mnt/%s", v->path[0] != '\0' ? v->path : v->name);
+        buf_add_str(out, i > 0 ? "; " : "");
+        tell_source(s, at, out);
+    }
 }
 
 static void tell_clone(const struct subject *s, struct buf *out)
@@ -415,6 +443,7 @@ static const struct evidence_row {
     void (*tell)(const struct subject *s, struct buf *out);
 } evidence[] = {
     {STEP_REQUEST, tell_request}, {STEP_SLOT, tell_slot},         {STEP_CGROUP, tell_groups},
+    {STEP_IMAGE, tell_image},     {STEP_VOLUME, tell_volume},
     {STEP_CLONE, tell_clone},     {STEP_IDMAP, tell_idmap},       {STEP_ATTACH, tell_attach},
     {STEP_IDS, tell_ids},         {STEP_CGROUPNS, tell_cgroupns}, {STEP_HOSTNAME, tell_hostname},
     {STEP_NETWORK, tell_network}, {STEP_ROOT, tell_root},         {STEP_PROC, tell_proc},
@@ -503,9 +532,10 @@ static int find_subject(struct subject *s, struct err *err)
     return rc < 0 ? err_set(err, rc, "the command's process is not there to be looked at: %s", strerror(-rc)) : 0;
 }
 
-int confine_explain(const struct box *b, const struct op_reply *launched, struct buf *out, struct err *err)
+int confine_explain(const struct box *b, const struct op_reply *launched, const struct root_spec *root,
+                    struct buf *out, struct err *err)
 {
-    struct subject s = {.box = b, .launched = launched};
+    struct subject s = {.box = b, .launched = launched, .root = root};
     int rc = find_subject(&s, err);
     if (rc < 0)
         return rc;

@@ -266,6 +266,10 @@ static const struct option_row sandbox_option_rows[] = {
     CALL("env", 'e', "NAME[=VALUE]", set_env, "a variable of the job's environment; may be repeated"),
     CALL("cwd", 0, "PATH", set_cwd, "working directory inside the sandbox (default /tmp)"),
     CALL("network", 0, "none|host|private", set_network, "host and private only where policy allows it"),
+    CALL("image", 0, "NAME", set_image, "the image that is its root; default: the node's own programs"),
+    CALL("root", 0, "read_only|overlay", set_root, "overlay: everything in the image can be written, on the scratch"),
+    CALL("volume", 0, "NAME[=PATH][:rw]", set_volume, "a folder of the node, at /mnt/NAME or PATH; may be repeated"),
+    CALL("seccomp", 0, "NAME|FILE", set_seccomp, "system call profile: a name or a file, where policy allows it"),
 };
 const struct option_set sandbox_options = OPTION_SET(sandbox_option_rows);
 
@@ -280,10 +284,6 @@ static const struct option_row job_option_rows[] = {
     CALL("name", 'n', "NAME", set_name, "name of the job, for people"),
     CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),
     CALL("label", 'l', "NAME=VALUE", set_label, "for reports; may be repeated"),
-    CALL("image", 0, "NAME", set_image, "the image that is its root; default: the node's own programs"),
-    CALL("root", 0, "read_only|overlay", set_root, "overlay: everything in the image can be written, on the scratch"),
-    CALL("volume", 0, "NAME[=PATH][:rw]", set_volume, "a folder of the node, at /mnt/NAME or PATH; may be repeated"),
-    CALL("seccomp", 0, "NAME|FILE", set_seccomp, "system call profile: a name or a file, where policy allows it"),
     CALL("lease", 0, "patient|fast", set_lease, "fast: restarted elsewhere within seconds of a silent node"),
     CALL("on-node-loss", 0, "rerun|hold|fail", set_node_loss, "what happens when the node is lost"),
     CALL("log-max", 0, "SIZE", set_log_max, "bytes kept of stdout and of stderr (default 16Mi)"),

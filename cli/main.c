@@ -40,8 +40,6 @@ static int read_front(struct cli *cli, int argc, char **argv)
     }
     int index = argc - (int)words.count;
     free(words.v);
-    if (cli->dir != NULL)
-        setenv("REEVE_DIR", cli->dir, 1); /* for commands that parse their options by themselves */
     return index;
 }
 

@@ -19,7 +19,7 @@
 
 #include "base/err.h"
 
-#define SERVICE_ARGS_MAX 40
+#define SERVICE_ARGS_MAX 256 /* a node's options may be given many times */
 
 struct service {
     const char *name;

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -26,8 +25,8 @@
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/rpc.h"
-#include "base/parse.h"
 #include "cli/commands.h"
+#include "cli/node_options.h"
 #include "cli/services.h"
 
 /* Users of our daemons when the machine has none by these names: the last block of the range that job ids come from,
@@ -47,11 +46,9 @@ enum { REDIS, REEVED, WARDEN, REPORTD, SERVICES };
 struct system {
     char dir[4096];
     const char *redis_url; /* NULL = a private one */
-    uint64_t cpu_milli, mem_bytes;
-    const char *node, *generic;
-    char profiles[4096], images[4096]; /* "" = none */
-    uint64_t http_port;
-    bool http, detach;
+    struct node_options node;
+    uint32_t http_port; /* UINT32_MAX = none */
+    bool detach;
     int lock;
     int signals;
     struct service services[SERVICES];
@@ -198,12 +195,10 @@ static int describe_programs(struct service *s, struct err *err)
     return 0;
 }
 
-static void add_folder(struct service *s, const char *option, const char *folder)
+static void add_words(struct service *s, const struct strs *words)
 {
-    if (folder[0] == '\0')
-        return;
-    service_arg(s, "%s", option);
-    service_arg(s, "%s", folder);
+    for (size_t i = 0; i < words->count; i++)
+        service_arg(s, "%s", words->v[i]);
 }
 
 static int describe(struct system *up, struct err *err)
@@ -242,8 +237,7 @@ static int describe(struct system *up, struct err *err)
     service_arg(s, "%u", UID_AGENT);
     service_arg(s, "--kill-on-exit");
     service_arg(s, "--at-root"); /* started from a login: its group is the shell's too */
-    add_folder(s, "--profiles", up->profiles);
-    add_folder(s, "--images", up->images);
+    add_words(s, &up->node.warden);
     int r = describe_programs(s, err);
     if (r < 0)
         return r;
@@ -251,23 +245,7 @@ static int describe(struct system *up, struct err *err)
     service_arg(s, "reeve-agent"); /* its argv[0] */
     service_arg(s, "--dir");
     service_arg(s, ".");
-    if (up->node != NULL) {
-        service_arg(s, "--name");
-        service_arg(s, "%s", up->node);
-    }
-    char text[PARSE_TEXT_MAX];
-    if (up->cpu_milli != 0) {
-        service_arg(s, "--cpus");
-        service_arg(s, "%s", format_cpu(up->cpu_milli, text));
-    }
-    if (up->mem_bytes != 0) {
-        service_arg(s, "--memory");
-        service_arg(s, "%s", format_size(up->mem_bytes, text));
-    }
-    if (up->generic != NULL) {
-        service_arg(s, "--generic");
-        service_arg(s, "%s", up->generic);
-    }
+    add_words(s, &up->node.agent);
 
     s = &up->services[REPORTD];
     *s = (struct service){.name = "reportd", .program = "reeve-reportd", .cwd = ".", .patience_ms = 10000,
@@ -280,9 +258,9 @@ static int describe(struct system *up, struct err *err)
     service_arg(s, "%s", name);
     service_arg(s, "--user");
     service_arg(s, "%u:%u", UID_REPORT, UID_REPORT);
-    if (up->http) {
+    if (up->http_port != UINT32_MAX) {
         service_arg(s, "--http-port");
-        service_arg(s, "%" PRIu64, up->http_port);
+        service_arg(s, "%" PRIu32, up->http_port);
     }
     return 0;
 }
@@ -411,7 +389,7 @@ static void say_where(const struct system *up)
     printf("reeve is up in %s\n", up->dir);
     printf("  clients    %s/reeve.sock      REEVE_SOCKET=%s/reeve.sock or --dir %s\n", up->dir, up->dir, up->dir);
     printf("  reports    %s/report/http.sock\n", up->dir);
-    if (up->http) {
+    if (up->http_port != UINT32_MAX) {
         char port[16];
         read_line("report/http.port", port, sizeof port);
         printf("  page       http://127.0.0.1:%s/   (user: reeve, password: the text in %s/report/token)\n", port,
@@ -423,47 +401,31 @@ static void say_where(const struct system *up)
 }
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
-static int parse_options(struct system *up, int argc, char **argv, struct err *err)
+#define AT(member) offsetof(struct system, member)
+static const struct option_row up_rows[] = {
+    {.name = "http-port", .kind = OPTION_U32, .value = "N", .offset = AT(http_port), .max = 65535,
+     .help = "the reports and their page on 127.0.0.1, too; 0 lets the kernel choose"},
+    {.name = "redis", .kind = OPTION_TEXT, .value = "URL", .offset = AT(redis_url),
+     .help = "a store that runs already (default: a private one)"},
+    {.name = "detach", .kind = OPTION_FLAG, .offset = AT(detach),
+     .help = "return when everything answers, and leave it running"},
+};
+const struct option_set up_options = {
+    .rows = up_rows, .count = COUNT_OF(up_rows), .also = &node_options, .also_at = AT(node)};
+const struct option_set down_options = {0};
+
+/* -1: the person was told. */
+static int parse_options(struct system *up, struct cli *cli, const struct option_set *set, int argc, char **argv)
 {
-    enum { OPT_DIR = 1, OPT_CPUS, OPT_MEMORY, OPT_DETACH, OPT_REDIS, OPT_NAME, OPT_GENERIC,
-           OPT_HTTP, OPT_PROFILES, OPT_IMAGES };
-    static const struct option options[] = {
-        {"dir", required_argument, NULL, OPT_DIR},         {"cpus", required_argument, NULL, OPT_CPUS},
-        {"memory", required_argument, NULL, OPT_MEMORY},   {"detach", no_argument, NULL, OPT_DETACH},
-        {"redis", required_argument, NULL, OPT_REDIS},     {"name", required_argument, NULL, OPT_NAME},
-        {"generic", required_argument, NULL, OPT_GENERIC}, {"http-port", required_argument, NULL, OPT_HTTP},
-        {"profiles", required_argument, NULL, OPT_PROFILES},
-        {"images", required_argument, NULL, OPT_IMAGES},
-        {NULL, 0, NULL, 0},
-    };
-    const char *dir = getenv("REEVE_DIR");
-    int r = 0;
-    optind = 1;
-    opterr = 0;
-    for (int c; r == 0 && (c = getopt_long(argc, argv, "+", options, NULL)) != -1;)
-        switch (c) {
-        case OPT_DIR: dir = optarg; break;
-        case OPT_CPUS: r = parse_cpu(optarg, &up->cpu_milli, err); break;
-        case OPT_MEMORY: r = parse_size(optarg, &up->mem_bytes, err); break;
-        case OPT_DETACH: up->detach = true; break;
-        case OPT_REDIS: up->redis_url = optarg; break;
-        case OPT_NAME: up->node = optarg; break;
-        case OPT_GENERIC: up->generic = optarg; break;
-        case OPT_PROFILES: /* its full name: the warden looks from another folder */
-            r = realpath(optarg, up->profiles) != NULL ? 0 : err_set(err, -errno, "%s", strerror(errno));
-            break;
-        case OPT_IMAGES:
-            r = realpath(optarg, up->images) != NULL ? 0 : err_set(err, -errno, "%s", strerror(errno));
-            break;
-        case OPT_HTTP: up->http = true; r = parse_u64(optarg, 0, 65535, &up->http_port, err); break;
-        default: return err_set(err, -EINVAL, "'%s' is not an option here, or lacks its value", argv[optind - 1]);
-        }
-    if (r < 0)
-        return err_wrap(err, r, "%s", argv[optind - 1]);
-    if (optind < argc)
-        return err_set(err, -EINVAL, "'%s' is one word too many", argv[optind]);
-    if (dir == NULL)
-        return err_set(err, -EINVAL, "--dir DIR is needed: where the system keeps its files");
+    struct words words = {0};
+    if (cli_options(cli, set, up, argc, argv, &words, 0, 0) < 0)
+        return -1;
+    free(words.v);
+    const char *dir = cli->dir != NULL ? cli->dir : getenv("REEVE_DIR");
+    if (dir == NULL || dir[0] == '\0' || strlen(dir) >= sizeof up->dir) {
+        cli_usage(cli, "--dir DIR is needed: where the system keeps its files");
+        return -1;
+    }
     snprintf(up->dir, sizeof up->dir, "%s", dir);
     return 0;
 }
@@ -571,23 +533,17 @@ static int wait_for_word(pid_t child, int hear)
     return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
 }
 
-int cmd_up(struct cli *cli, int argc, char **argv)
+static int start(struct system *up)
 {
-    (void)cli;
-    struct system up = {.lock = -1, .signals = -1};
     struct err err = {0};
-    if (parse_options(&up, argc, argv, &err) < 0) {
-        fprintf(stderr, "reeve up: %s\n", err_text(&err));
-        return 2;
-    }
     if (geteuid() != 0) {
         fprintf(stderr, "reeve up: needs root, because it confines jobs with cgroups, namespaces and mounts\n");
         return 1;
     }
-    if (enter(&up, true, &err) < 0 || take_lock(&up, &err) < 0)
+    if (enter(up, true, &err) < 0 || take_lock(up, &err) < 0)
         goto failed;
     int tell = -1;
-    if (up.detach) {
+    if (up->detach) {
         int pipe_fds[2];
         if (pipe2(pipe_fds, O_CLOEXEC) < 0)
             goto failed;
@@ -600,22 +556,27 @@ int cmd_up(struct cli *cli, int argc, char **argv)
         close(pipe_fds[0]);
         tell = pipe_fds[1];
     }
-    if (run(&up, tell, &err) == 0)
+    if (run(up, tell, &err) == 0)
         return 0;
 failed:
     fprintf(stderr, "reeve up: %s\n", err_text(&err));
     return 1;
 }
 
+int cmd_up(struct cli *cli, int argc, char **argv)
+{
+    struct system up = {.lock = -1, .signals = -1, .http_port = UINT32_MAX};
+    int code = parse_options(&up, cli, &up_options, argc, argv) < 0 ? CLI_USAGE : start(&up);
+    node_options_fini(&up.node);
+    return code;
+}
+
 int cmd_down(struct cli *cli, int argc, char **argv)
 {
-    (void)cli;
     struct system up = {.lock = -1, .signals = -1};
     struct err err = {0};
-    if (parse_options(&up, argc, argv, &err) < 0) {
-        fprintf(stderr, "reeve down: %s\n", err_text(&err));
-        return 2;
-    }
+    if (parse_options(&up, cli, &down_options, argc, argv) < 0)
+        return CLI_USAGE;
     if (enter(&up, false, &err) < 0) {
         fprintf(stderr, "reeve down: %s\n", err_text(&err));
         return 1;

@@ -36,6 +36,7 @@ struct attempt {
     struct cg_cpus cpus;   /* pinned to; empty: it isn't */
     uint64_t guarantee;    /* bytes of memory.min */
     uint32_t image; /* for images_release(), 0 */
+    uint64_t thaw_boot_us; /* frozen until then; 0: it isn't */
     struct removal removal;
 };
 

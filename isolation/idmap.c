@@ -23,8 +23,7 @@ static pid_t new_namespace(int *ret_hold)
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    struct clone_args args = {.flags = CLONE_NEWUSER};
-    long pid = syscall(SYS_clone3, &args, sizeof args);
+    long pid = syscall(SYS_clone, CLONE_NEWUSER, 0, 0, 0, 0); /* the flags that own_filter.c lets through, no others */
     if (pid == 0) {
         char byte;
         close(ends[1]);

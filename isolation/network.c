@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -72,6 +73,14 @@ static int call(int netlink, const struct message *m)
     bool is_answer = n >= (ssize_t)(sizeof answer.head + sizeof answer.error.error) &&
                      answer.head.nlmsg_type == NLMSG_ERROR;
     return is_answer ? answer.error.error : -EPROTO;
+}
+
+/* Any socket answers this one. No call for another is left to a warden that runs (own_filter_warden.c). 0 and errno. */
+static unsigned index_of(int netlink, const char *name)
+{
+    struct ifreq link = {0};
+    memcpy(link.ifr_name, name, strnlen(name, sizeof link.ifr_name - 1));
+    return ioctl(netlink, SIOCGIFINDEX, &link) < 0 ? 0 : (unsigned)link.ifr_ifindex;
 }
 
 /* --- the node's -------------------------------------------------------------------------------------------------- */
@@ -190,7 +199,7 @@ int network_join(const struct network *n, uint32_t id, int namespace)
     if (rc < 0)
         return rc;
     name_of(id, name);
-    unsigned index = if_nametoindex(name);
+    unsigned index = index_of(n->netlink, name);
     rc = index == 0 ? -errno : isolate(n, index);
     return rc < 0 ? rc : raise_link(n, index);
 }

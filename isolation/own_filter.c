@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -66,6 +67,16 @@ static void put_clone(struct emitter *e)
     answer(e, SECCOMP_RET_ALLOW);
 }
 
+/* A process that an id-mapped mount takes its user namespace from: born with these flags, and it can't be another's. */
+static void put_user_namespace(struct emitter *e)
+{
+    jump_if(e, SYS_clone, 0, 4);
+    load(e, offsetof(struct seccomp_data, args[0]));
+    jump_if(e, CLONE_NEWUSER, 0, 1);
+    answer(e, SECCOMP_RET_ALLOW);
+    load(e, offsetof(struct seccomp_data, nr));
+}
+
 /* The limit of cores can be read, not set (zygote.c says why). setrlimit(what, new), prlimit64(pid, what, new, old). */
 static void put_core_limit(struct emitter *e)
 {
@@ -112,7 +123,9 @@ size_t own_filter_emit(const struct own_filter *filter, struct sock_filter insns
     answer(&e, SECCOMP_RET_KILL_PROCESS);
     if (filter->keeps_core_limit)
         put_core_limit(&e);
-    for (size_t i = 0; i < 2; i++)
+    if (filter->makes_user_namespaces)
+        put_user_namespace(&e);
+    for (size_t i = 0; i < OWN_FILTER_LISTS; i++)
         put_list(&e, &filter->lists[i], filter->refuses ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW);
     if (!filter->refuses) {
         when(&e, BPF_JGE, FIRST_NEW);

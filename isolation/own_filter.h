@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #define OWN_FILTER_INSNS_MAX 1024
+#define OWN_FILTER_LISTS 3
 
 struct own_filter_list {
     const short *calls;
@@ -27,12 +28,14 @@ struct own_filter_list {
 struct own_filter {
     bool refuses; /* the lists name what is refused (all else is let through), not what is let through */
     bool keeps_core_limit; /* RLIMIT_CORE may be read, not set */
-    struct own_filter_list lists[3];
+    bool makes_user_namespaces; /* clone(CLONE_NEWUSER) and no other flag */
+    struct own_filter_list lists[OWN_FILTER_LISTS];
 };
 
 extern const struct own_filter own_filter_keeper, own_filter_zygote;
 /* A warden that starts agents, and one that only hears an agent that is there already (--socket-fd); both, when the
- * node has images, volumes or private networks to give, with the mounts, namespaces and netlink that those take. */
+ * node has images, volumes or a private network to give, with what those take. An agent gets own_filter_warden in any
+ * case. */
 extern const struct own_filter own_filter_warden, own_filter_warden_alone;
 extern const struct own_filter own_filter_warden_roots, own_filter_warden_alone_roots;
 

@@ -3,9 +3,14 @@
  * /proc, and by messages. No mount, no namespace, no socket of its own, no change of ids.
  *
  * A node that was configured with images, volumes or a private network needs more, and only such a node has it: mounts
- * by descriptor, the user namespace that an id-mapped mount is mapped by, a netlink socket.
+ * by descriptor, and the process of a new user namespace that an id-mapped mount is mapped by. mount(2), clone3, whose
+ * flags no filter can see, and every other namespace stay closed. A helper that does the mounts and ends would have to
+ * be given the warden's privileges for each launch, by a process without this filter that lives as long as the warden;
+ * what it would take away is that a warden that was taken over can mount, while it still writes every group and every
+ * id map. So the mounts are here.
  *
- * One that starts agents has a second list. The agent inherits the filter; it has no privileges, but it is where the
+ * One that starts agents has a second list, and the agent a filter of the first two above the warden's. It has no
+ * privileges, but it is where the
  * network ends, so what it gets is what an ordinary daemon needs, and io_uring. The price is that such a warden could
  * make a socket; what can't be had by either of them stays closed: namespaces, mounts, tracing, other processes'
  * memory and fds, keys, modules, handles, clocks.
@@ -180,14 +185,19 @@ static const short agents[] = {
 #endif
 };
 
+/* Mounts by descriptor: a call names a mount or a folder that is open already, but for fsopen and fsconfig, by which a
+ * squashfs file is mounted, and which take any file system's name; a filter can't look behind a pointer. A private
+ * network is one netlink socket, opened before. */
 static const short roots[] = {
-    SYS_openat2,   SYS_fstatfs,   SYS_readlinkat, SYS_fsopen,     SYS_fsconfig,      SYS_fsmount, SYS_fspick,
-    SYS_open_tree, SYS_move_mount, SYS_mount_setattr, SYS_mount,  SYS_umount2,       SYS_clone3,  SYS_pipe2,
-    SYS_socket,    SYS_bind,      SYS_connect,    SYS_getsockname, SYS_sendto,       SYS_recvfrom,
+    SYS_openat2,   SYS_fsopen,     SYS_fsconfig,      SYS_fsmount, SYS_open_tree,
+    SYS_move_mount, SYS_mount_setattr, SYS_umount2, SYS_pipe2,
+    SYS_sendto,    SYS_recvfrom,
 };
 
 #define LIST(calls) {calls, COUNT_OF(calls)}
 const struct own_filter own_filter_warden = {.lists = {LIST(own), LIST(agents)}};
 const struct own_filter own_filter_warden_alone = {.lists = {LIST(own)}};
-const struct own_filter own_filter_warden_roots = {.lists = {LIST(own), LIST(agents), LIST(roots)}};
-const struct own_filter own_filter_warden_alone_roots = {.lists = {LIST(own), LIST(roots)}};
+const struct own_filter own_filter_warden_roots = {
+    .makes_user_namespaces = true, .lists = {LIST(own), LIST(agents), LIST(roots)}};
+const struct own_filter own_filter_warden_alone_roots = {.makes_user_namespaces = true,
+                                                         .lists = {LIST(own), LIST(roots)}};

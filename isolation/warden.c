@@ -28,11 +28,21 @@
 
 static struct warden warden;
 
-uint64_t warden_now_us(void)
+static uint64_t read_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t warden_now_us(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t warden_boot_us(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
 }
 
 /* --- start ------------------------------------------------------------------------------------------------------- */
@@ -141,6 +151,7 @@ static int start(struct warden *w, struct err *err)
     if (rc < 0)
         return rc;
     cg_list(&w->cg, adopt, w);
+    warden_thaw_all(w);
     rc = warden_cpus_share(w, err);
     rc = rc < 0 ? rc : warden_zygote_start(w, err);
     if (rc < 0)
@@ -201,9 +212,9 @@ static void on_signals(struct warden *w)
         on_agent_exit(w, status);
 }
 
-static uint64_t next_time(const struct warden *w, uint64_t removal_us)
+static uint64_t next_time(const struct warden *w, uint64_t due_us)
 {
-    uint64_t next = removal_us;
+    uint64_t next = due_us;
     for (int i = 0; i < LAUNCHES_MAX; i++) {
         if (w->launches[i].state != LAUNCH_FREE)
             next = MIN(next, w->launches[i].deadline_us);
@@ -215,7 +226,7 @@ static uint64_t next_time(const struct warden *w, uint64_t removal_us)
     return next;
 }
 
-static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], uint64_t removal_us)
+static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], uint64_t due_us)
 {
     at[ON_SIGNAL] = (struct pollfd){w->signals, POLLIN, 0};
     at[ON_ZYGOTE] = (struct pollfd){w->zygote, POLLIN, 0};
@@ -224,7 +235,7 @@ static void wait_events(struct warden *w, struct pollfd at[ON_COUNT], uint64_t r
     for (int i = 0; i < LAUNCHES_MAX; i++)
         at[ON_LAUNCHES + i] =
             (struct pollfd){w->launches[i].state != LAUNCH_FREE ? w->launches[i].sock : -1, POLLIN, 0};
-    uint64_t next = next_time(w, removal_us), now = warden_now_us(), wait = next > now ? next - now : 0;
+    uint64_t next = next_time(w, due_us), now = warden_now_us(), wait = next > now ? next - now : 0;
     int ms = next == UINT64_MAX ? -1 : (int)MIN((wait + 999) / 1000, 60000);
     if (poll(at, ON_COUNT, ms) < 0) {
         for (int i = 0; i < ON_COUNT; i++)
@@ -251,7 +262,8 @@ static void on_time(struct warden *w)
 static void turn(struct warden *w)
 {
     struct pollfd at[ON_COUNT];
-    wait_events(w, at, warden_removals_advance(w));
+    uint64_t removal_us = warden_removals_advance(w), thaw_us = warden_thaws_advance(w);
+    wait_events(w, at, MIN(removal_us, thaw_us));
     if (at[ON_SIGNAL].revents != 0)
         on_signals(w);
     for (int i = 0; i < LAUNCHES_MAX; i++) {
@@ -293,6 +305,8 @@ static void finish(struct warden *w)
     close_p(&w->agent.sock);
     if (w->options.kill_on_exit)
         kill_everything(w);
+    else
+        warden_thaw_all(w);
     close_p(&w->zygote);
     int status;
     while (waitpid(w->zygote_pid, &status, 0) < 0 && errno == EINTR)

@@ -77,6 +77,7 @@ struct warden {
 };
 
 uint64_t warden_now_us(void);
+uint64_t warden_boot_us(void); /* as keepers count: with the time that the machine was suspended */
 /* One sentence about the first thing this machine lacks, or 0. */
 int warden_preflight(struct err *err) MUST_USE;
 
@@ -109,5 +110,13 @@ void warden_remove(struct warden *w, struct attempt *attempt, const struct op_re
 void warden_removals_hear(struct warden *w); /* some groups changed: their removals are due */
 /* Moves on those that are due; when the next will be, UINT64_MAX: there is none. */
 uint64_t warden_removals_advance(struct warden *w);
+
+/* warden_freeze.c: FREEZE and THAW. OP_BUSY: told, not there yet; OP_FAILED with *ret_error. */
+enum op_status warden_freeze(struct warden *w, struct attempt *attempt, uint64_t until_boot_us, int *ret_error);
+enum op_status warden_thaw(struct warden *w, struct attempt *attempt, int *ret_error);
+/* Thaws those whose time has come; when the next will be, by warden_now_us(), UINT64_MAX: there is none. */
+uint64_t warden_thaws_advance(struct warden *w);
+/* All that were frozen, by us or by an earlier life. */
+void warden_thaw_all(struct warden *w);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/io/fd.h"
 #include "base/io/log.h"
+#include "isolation/own_filter.h"
 #include "isolation/warden.h"
 
 #define AGENT_SOCKET_FD 3
@@ -66,6 +67,11 @@ static _Noreturn void become_agent(const struct warden_options *o, int sock, int
         what = "its user";
         int rc = drop_to(o->agent_uid, o->agent_gid);
         errno = -rc;
+        if (rc == 0) {
+            what = "its filter"; /* without the mounts that a warden may have */
+            rc = own_filter_load(&own_filter_warden);
+            errno = -rc;
+        }
         if (rc == 0) {
             what = o->agent;
             execveat(high, "", o->agent_argv, envp, AT_EMPTY_PATH);

@@ -160,29 +160,16 @@ static void on_remove(struct warden *w, const struct op_request *request, int *f
     }
 }
 
-static void freeze(struct warden *w, const struct op_request *request, bool frozen)
-{
-    const struct attempt *attempt = attempts_find(&w->attempts, request->id);
-    if (attempt == NULL || attempt->launching || attempt->removal.active) {
-        answer(w, request, attempt == NULL ? OP_GONE : OP_BUSY);
-        return;
-    }
-    int rc = cg_freeze(&w->cg, attempt->group, frozen);
-    struct op_reply reply = reply_to(request, rc < 0 ? OP_FAILED : rc > 0 ? OP_DONE : OP_BUSY);
-    reply.error = rc < 0 ? -rc : 0;
-    warden_ops_send(w, w->agent.generation, &reply);
-}
-
 static void on_freeze(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
     (void)fds, (void)fds_count;
-    freeze(w, request, true);
-}
-
-static void on_thaw(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
-{
-    (void)fds, (void)fds_count;
-    freeze(w, request, false);
+    struct attempt *attempt = attempts_find(&w->attempts, request->id);
+    struct op_reply reply = reply_to(request, attempt == NULL ? OP_GONE : OP_BUSY);
+    if (attempt != NULL && !attempt->launching && !attempt->removal.active)
+        reply.status = request->kind == OP_FREEZE
+                           ? warden_freeze(w, attempt, request->until_boot_us, &reply.error)
+                           : warden_thaw(w, attempt, &reply.error);
+    warden_ops_send(w, w->agent.generation, &reply);
 }
 
 static void on_able(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
@@ -231,7 +218,7 @@ static const struct op_row {
     {OP_REMOVE, 0, 0, on_remove},
     {OP_LIST, 0, 0, on_list},
     {OP_FREEZE, 0, 0, on_freeze},
-    {OP_THAW, 0, 0, on_thaw},
+    {OP_THAW, 0, 0, on_freeze},
     {OP_ABLE, 0, 0, on_able},
 };
 

@@ -9,9 +9,16 @@
  *   READ    what its group used so far    -
  *   REMOVE  kill what is left, read usage, remove its groups. Idempotent: GONE when nothing is there.
  *   LIST    the attempts that have groups -
- *   FREEZE  nothing of it runs any more   OP_BUSY: it was told, ask again; idempotent. Its keeper stands still too:
- *   THAW    it runs on                    what became due meanwhile is done at the thaw. REMOVE works on the frozen.
+ *   FREEZE  nothing of it runs any more   OP_BUSY: it was told, ask again; idempotent, but for `until`. REMOVE works on
+ *   THAW    it runs on                    the frozen.
  *   ABLE    what this node can enforce    a struct node_abilities follows the reply in the same packet
+ *
+ * The keeper of a frozen attempt stands still too, and what ends an attempt (a time limit, the lease, what was paid, a
+ * STOP that waits in its socket) is done by the keeper. So a freeze has an end: at `until`, and FREEZE_MAX_US after it
+ * was asked for at the latest, the warden thaws the attempt, whether its agent lives or not, and the keeper acts at
+ * once. Who asks for a freeze says when the first end is due; who extends the lease of a frozen attempt, or wants it
+ * frozen for longer, asks again; who stops it sends STOP to the keeper, then THAW. A warden that ends, or starts and
+ * finds attempts, thaws them. Nothing of a frozen attempt runs past its lease: until a warden is there it stands still.
  *
  * A reply carries the tag of its request. LAUNCH is answered when the payload was exec'ed or a step failed.
  * Purity: pure.
@@ -26,10 +33,11 @@
 #include "isolation/spec/limits.h"
 #include "isolation/spec/root.h"
 
-#define OPS_VERSION 3
+#define OPS_VERSION 4
 #define OPS_LIST_MAX 256
 #define SANDBOX_MEM_MIN ((uint64_t)1 << 22) /* 4 MiB */
 #define SANDBOX_PIDS_MAX 32768
+#define FREEZE_MAX_US UINT64_C(1800000000)
 
 enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST, OP_FREEZE, OP_THAW, OP_ABLE };
 /* REMOVE: its usage was READ after its end; reading it again would cost as much as the rest. */
@@ -66,6 +74,7 @@ struct op_request {
     struct sandbox_spec sandbox; /* LAUNCH */
     struct attempt_id id;        /* READ, REMOVE, FREEZE, THAW */
     uint64_t flags;              /* enum op_flag */
+    uint64_t until_boot_us;      /* FREEZE: thawed then at the latest; CLOCK_BOOTTIME */
 };
 
 struct op_reply {

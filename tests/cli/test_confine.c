@@ -1,5 +1,6 @@
 /* What a command line of `reeve confine` means, and how an end looks to a shell. */
 #include <check.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,15 @@ static const struct refused_row {
     {"--hostname UPPER true", "hostname"},
     {"--hostname '' true", "hostname"},
     {"--network bridge true", "none of: none, host"},
+    {"--root overlay true", "an overlay needs an image"},
+    {"--image ../x true", "--image"},
+    {"--volume a=tmp true", "volumes"},
+    {"--seccomp other true", "no profile 'other'"},
+    {"--images /nowhere/at/all true", "--images"},
+    {"--node-volume x true", "NAME=PATH"},
+    {"--node-volume =/ true", "NAME=PATH"},
+    {"--node-volume x=:ro true", "NAME=PATH"},
+    {"--uid-base 5 true", "--uid-base"},
     {"--cwd tmp true", "cwd"},
     {"--env = true", "--env"},
     {"--env REEVE_FENCE=1.1 true", "REEVE_"},
@@ -95,6 +105,41 @@ START_TEST(what_is_wrong_is_said)
     int rc = read_line(line);
     ck_assert_msg(rc < 0 && strstr(err_text(&err), row->says) != NULL, "%s: %d %s", row->line, rc, err_text(&err));
     job_request_fini(&request.job);
+}
+END_TEST
+
+/* The warden's words are absolute; the job's rows lie behind the node's and reach the job all the same. */
+START_TEST(what_the_node_offers_goes_to_the_warden)
+{
+    char line[] = "--images /usr/../usr --node-volume a=/usr/.:ro:noexec --device d=/dev/./null -m 1Gi "
+                  "--private-net b=10.0.0.1/24:route --image i --volume a=/v true";
+    static const char *const want[] = {"--images", "/usr", "--volume", "a=/usr:ro:noexec", "--device", "d=/dev/null",
+                                       "--private-net", "b=10.0.0.1/24:route"};
+    ck_assert_msg(read_line(line) == 0, "%s", err_text(&err));
+    ck_assert_uint_eq(request.node.warden.count, COUNT_OF(want));
+    for (size_t i = 0; i < COUNT_OF(want); i++)
+        ck_assert_str_eq(request.node.warden.v[i], want[i]);
+    ck_assert_uint_eq(spec.mem_bytes, (uint64_t)1 << 30);
+    ck_assert_str_eq(spec.root.image, "i");
+    ck_assert_str_eq(spec.root.volumes[0].path, "/v");
+    job_request_fini(&request.job);
+    node_options_fini(&request.node);
+}
+END_TEST
+
+START_TEST(a_node_is_not_told_more_than_it_can_be)
+{
+    static char name[] = "--io-device", path[] = "/";
+    char *argv[2 * NODE_OPTION_WORDS_MAX + 2] = {name};
+    struct words words = {0};
+    request = (struct confine_request){0};
+    for (int i = 0; i < NODE_OPTION_WORDS_MAX; i++) {
+        argv[1 + 2 * i] = name;
+        argv[2 + 2 * i] = path;
+    }
+    int rc = args_parse(&confine_options, &request, NULL, 2 * NODE_OPTION_WORDS_MAX + 1, argv, &words, &err);
+    ck_assert_int_eq(rc, -E2BIG);
+    node_options_fini(&request.node);
 }
 END_TEST
 
@@ -140,6 +185,8 @@ int main(void)
     TCase *t = tcase_create("confine");
     tcase_add_loop_test(t, options_become_limits, 0, (int)COUNT_OF(value_rows));
     tcase_add_loop_test(t, what_is_wrong_is_said, 0, (int)COUNT_OF(refused_rows));
+    tcase_add_test(t, what_the_node_offers_goes_to_the_warden);
+    tcase_add_test(t, a_node_is_not_told_more_than_it_can_be);
     tcase_add_test(t, ends_look_as_to_a_shell);
     tcase_add_test(t, the_explained_command_comes_behind_a_shell_word_by_word);
     Suite *s = suite_create("cli/confine");

@@ -21,6 +21,11 @@ uint64_t warden_now_us(void)
     return 1;
 }
 
+uint64_t warden_boot_us(void)
+{
+    return 1;
+}
+
 static void check_values(const struct sandbox_spec *spec, bool v2)
 {
     struct cg cg = {.count = 1, .leaf = 0, .protect = true};

@@ -28,7 +28,7 @@ mount -t tmpfs tmpfs /run
 mknod /run/disk b 98 0 # ubd0
 ip link set lo up
 cd /mnt
-tests/system/uml_modules.py loop squashfs overlay veth bridge > '$work/out' 2>&1 || { echo 1 > '$work/status'; echo o > /proc/sysrq-trigger; sleep 60; }
+tests/system/uml_modules.py loop squashfs overlay veth bridge bfq > '$work/out' 2>&1 || { echo 1 > '$work/status'; echo o > /proc/sysrq-trigger; sleep 60; }
 set --
 while read -r word; do set -- "\$@" "\$word"; done < '$work/words'
 "\$@" > '$work/out' 2>&1

@@ -210,7 +210,13 @@ static struct op_reply get_reply(struct driver *d, uint64_t tag)
 
 struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_id id)
 {
-    struct op_request request = {.version = OPS_VERSION, .kind = kind, .tag = ++d->tag, .id = id};
+    return driver_ask_until(d, kind, id, UINT64_MAX);
+}
+
+struct op_reply driver_ask_until(struct driver *d, enum op_kind kind, struct attempt_id id, uint64_t until_boot_us)
+{
+    struct op_request request = {
+        .version = OPS_VERSION, .kind = kind, .tag = ++d->tag, .id = id, .until_boot_us = until_boot_us};
     NEED("send", fd_send_packet(d->sock, &request, sizeof request, NULL, 0) == 0);
     struct op_reply reply = get_reply(d, request.tag);
     for (uint32_t more = reply.count; kind == OP_LIST && more > 0; reply.count += more)

@@ -69,6 +69,7 @@ enum op_status driver_launch(struct driver *d, const struct run *run, struct tas
 void driver_launch_begin(struct driver *d, const struct run *run, struct task *task);
 void driver_launch_finish(struct driver *d, struct task *tasks, size_t count);
 struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_id id);
+struct op_reply driver_ask_until(struct driver *d, enum op_kind kind, struct attempt_id id, uint64_t until_boot_us);
 /* What the warden says it can enforce. */
 struct node_abilities driver_able(struct driver *d);
 /* Connects (again) to the keeper and takes its HELLO; false when nobody listens. */

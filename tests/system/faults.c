@@ -45,7 +45,9 @@ static _Noreturn void give_up(const char *what)
 }
 
 #if defined(__x86_64__)
-/* User-mode-linux has no PTRACE_GET_SYSCALL_INFO. */
+/* User-mode-linux has no PTRACE_GET_SYSCALL_INFO (its architecture gives the kernel no generic entry to ask), and to
+ * count stops instead goes wrong at the first call that a filter answers or a signal cuts off: the fault would hit
+ * another call than the one that the report names. On v2 it is tried in qemu. */
 bool faults_possible(void)
 {
     struct __ptrace_syscall_info info;

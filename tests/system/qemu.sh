@@ -12,9 +12,9 @@ done
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 case $1 in /*) build=build ;; *) build=${1%%/*} ;; esac
 cache=${REEVE_QEMU_CACHE:-$tree/$build/qemu}
-modules='9p 9pnet_virtio virtio_pci overlay loop squashfs bridge veth'
+modules='9p 9pnet_virtio virtio_pci virtio_blk overlay loop squashfs bridge veth crc32c_generic ext4 bfq'
 
-# The kernel that linux-image-amd64 stands for today. A cache that holds one already is used as it is.
+# The kernel that linux-image-amd64 stands for today. A cache that holds one with these modules is used as it is.
 fetch_kernel() {
     package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
     [ -n "$package" ] || { echo "qemu.sh: apt knows no linux-image-amd64 (try apt-get update)" >&2; exit 1; }
@@ -25,6 +25,7 @@ fetch_kernel() {
     version=$(ls "$part/root/lib/modules")
     mv "$part/root/boot/vmlinuz-$version" "$part/vmlinuz"
     make_initramfs "$part" "$version"
+    echo "$modules" > "$part/modules"
     rm -rf "$part/root" "$part/deb" "$cache"
     mv "$part" "$cache"
 }
@@ -59,10 +60,11 @@ INIT
     rm -rf "$initramfs"
 }
 
-[ -s "$cache/vmlinuz" ] && [ -s "$cache/initrd" ] || fetch_kernel
+[ "$(cat "$cache/modules" 2>/dev/null)" = "$modules" ] || fetch_kernel
 
 work=$(mktemp -d /var/tmp/reeve-qemu-XXXXXX)
 trap 'rm -rf "$work"' EXIT INT TERM
+truncate -s 8M "$work/disk" # a block device for io limits
 for word; do printf '%s\n' "$word"; done > "$work/words"
 cat > "$work/init" <<INIT
 #!/bin/sh
@@ -75,6 +77,7 @@ mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/shm && mount -t tmpfs tmpfs /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount --bind '$tree' /run/tree
+mknod /run/disk b \$(tr : ' ' < /sys/block/vda/dev)
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /var/tmp
 ip link set lo up
@@ -91,12 +94,13 @@ sleep 60
 INIT
 
 # Everything that could wait on a terminal, a network or a graphics card is left away.
-timeout "${QEMU_SECONDS:-1800}" qemu-system-x86_64 -accel tcg,thread=multi -M q35 -cpu "${QEMU_CPU:-max}" -smp 2 -m "${QEMU_MEM:-1536M}" \
+timeout "${QEMU_SECONDS:-1800}" qemu-system-x86_64 -accel tcg,thread=multi -M q35 -cpu "${QEMU_CPU:-max}" -smp 2 -m "${QEMU_MEM:-2560M}" \
     -nodefaults -no-user-config -no-reboot -nographic -serial "file:$work/console" -monitor none \
     -kernel "$cache/vmlinuz" -initrd "$cache/initrd" \
-    -append "console=ttyS0 quiet panic=-1 mitigations=off cgroup_no_v1=all" \
+    -append "console=ttyS0 quiet panic=-1 mitigations=off cgroup_no_v1=all hugepagesz=1G hugepages=1" \
     -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host \
     -fsdev local,id=work,path="$work",security_model=none -device virtio-9p-pci,fsdev=work,mount_tag=work \
+    -drive file="$work/disk",format=raw,if=none,id=disk -device virtio-blk-pci,drive=disk \
     < /dev/null > "$work/qemu" 2>&1 || true
 cat "$work/out" 2>/dev/null || { echo "qemu.sh: the kernel did not get to the test:" >&2; cat "$work/qemu" >&2; tail -20 "$work/console" >&2; exit 1; }
 cat "$work/boot" >&2

@@ -109,6 +109,10 @@ void system_start(const char *build_dir, const char *policy_yaml)
                     strdup("gpu=2"),
                     strdup("--name"),
                     strdup("n1"),
+                    strdup("--volume"),
+                    strdup("node-etc=/etc/.:ro"),
+                    strdup("--logs-keep"),
+                    strdup("512Mi"),
                     strdup("--detach"),
                     NULL};
     if (run(argv) != 0)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
+#include "cli/confine.h"
 #include "cli/confine_inspect.h"
 #include "isolation/spec/step.h"
 
@@ -162,9 +163,8 @@ static const struct exit_row {
     {"an empty command", {"--", ""}, 125, "", "name is empty"},
 };
 
-START_TEST(exit_codes_are_the_commands)
+static void run_row(const struct exit_row *row)
 {
-    const struct exit_row *row = &exit_rows[_i];
     setenv("HOME_OF_TEST", "here", 1);
     struct child c = start_as(0, row->words);
     pid_t pid = c.pid;
@@ -174,6 +174,11 @@ START_TEST(exit_codes_are_the_commands)
     ck_assert_msg(row->err == NULL ? got.err_len == 0 : strstr(got.err, row->err) != NULL, "%s: stderr '%s'",
                   row->sentence, got.err);
     ck_assert_msg(is_gone(pid), "%s: a cgroup is left", row->sentence);
+}
+
+START_TEST(exit_codes_are_the_commands)
+{
+    run_row(&exit_rows[_i]);
 }
 END_TEST
 
@@ -437,6 +442,155 @@ START_TEST(on_v2_a_scope_is_asked_of_systemd)
 }
 END_TEST
 
+/* ---- what a node offers ------------------------------------------------------------------------------------- */
+
+/* In a folder of our own: an image, folders for volumes, profiles. Paths are given as one would type them there. */
+static char home[64];
+
+static void host(const char *line)
+{
+    char command[2048];
+    snprintf(command, sizeof command, "cd %s && { %s; }", home, line);
+    ck_assert_msg(system(command) == 0, "failed: %s", line); /* lint: allow in tests */
+}
+
+static void make_home(void)
+{
+    char command[1024];
+    snprintf(home, sizeof home, "/tmp/reeve-command-%d", (int)getpid());
+    ck_assert_int_eq(mkdir(home, 0755), 0);
+    snprintf(command, sizeof command,
+             "%.*s/tests/system/make_image.sh images/plain && mkdir ref profiles bad && echo reference > ref/file && "
+             "echo '{' > half.json && echo '{\"defaultAction\":\"SCMP_ACT_ALLOW\"}' > all.json && "
+             "echo '{\"defaultAction\":\"SCMP_ACT_ERRNO\"}' > nothing.json && "
+             "echo '{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"mkdir\",\"mkdirat\"],"
+             "\"action\":\"SCMP_ACT_ERRNO\"}]}' > profiles/nodirs.json && "
+             "sed s/ERRNO/NOTIFY/ profiles/nodirs.json > notify.json && cp all.json bad && chmod 666 bad/all.json && "
+             "printf '#!/bin/sh\n#REEVE --env A=of-file\necho $0 $A' > script && "
+             "printf 'command: [sh, -c, ulimit -u; exit 3]\nlimits: {processes: 17}\nbudget: 1\n' > job.yaml",
+             (int)(strstr(program, "/build") - program), program);
+    host(command);
+    ck_assert_int_eq(chdir(home), 0);
+}
+
+static void remove_home(void)
+{
+    struct err err = {0};
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_msg(dir_remove(home, &err) == 0, "%s", err.text);
+}
+
+#define IMAGES "--images", "images", "--image"
+static const struct exit_row node_rows[] = {
+    {"an image is the root", {IMAGES, "plain", "--", "cat", "/etc/issue"}, 0, "of the image\n", NULL},
+    {"an absent image", {IMAGES, "none", "--", "true"}, 125, "", "image 'none': No such file"},
+    {"an image that leads away", {IMAGES, "../ref", "--", "true"}, 125, "", "image"},
+    {"an image where there are none", {"--image", "plain", "--", "true"}, 125, "", "this node has no images"},
+    {"a folder of images that is none", {"--images", "nowhere", "--", "true"}, 125, "", "--images: 'nowhere': No such"},
+    {"an overlay of nothing", {"--root", "overlay", "--", "true"}, 125, "", "an overlay needs an image"},
+    {"a volume lies where it is wanted",
+     {"--node-volume", "ref=ref:ro", "--volume", "ref=/tmp/deep/er", "--", "cat", "/tmp/deep/er/file"},
+     0, "reference\n", NULL},
+    {"else at its name", {"--node-volume", "ref=ref:ro", "--volume", "ref", "--", "cat", "/mnt/ref/file"}, 0,
+     "reference\n", NULL},
+    {"to read is not to write",
+     {"--node-volume", "ref=ref:ro", "--volume", "ref:rw", "--", "true"},
+     125, "", "only for reading"},
+    {"what is root's is for reading", {"--node-volume", "ref=ref", "--", "true"}, 125, "", "belongs to root"},
+    {"a volume nobody offers", {"--volume", "ref", "--", "true"}, 125, "", "this node has none of that name"},
+    {"a volume that isn't there", {"--node-volume", "ref=nowhere", "--", "true"}, 125, "", "'nowhere': No such file"},
+    {"a volume without a path", {"--node-volume", "ref", "--", "true"}, 125, "", "NAME=PATH"},
+    {"a profile of the node",
+     {"--profiles", "profiles", "--seccomp", "nodirs", "--", "mkdir", "/tmp/x"},
+     1, "", "Operation not permitted"},
+    {"a profile it lacks", {"--profiles", "profiles", "--seccomp", "other", "--", "true"}, 125, "",
+     "this node has no profile 'other'"},
+    {"a profile that others may write", {"--profiles", "bad", "--", "true"}, 125, "", "only root may write"},
+    {"a profile of our own", {"--seccomp", "profiles/nodirs.json", "--", "mkdir", "/tmp/x"}, 1, "", "not permitted"},
+    {"one that is no JSON", {"--seccomp", "half.json", "--", "true"}, 125, "", "seccomp: line 2, column 0: not JSON"},
+    {"one that isn't there", {"--seccomp", "absent.json", "--", "true"}, 125, "", "absent.json"},
+    {"one that nothing could run under", {"--seccomp", "nothing.json", "--", "true"}, 125, "",
+     "'execve' is not allowed"},
+    {"one that asks for a listener", {"--seccomp", "notify.json", "--", "true"}, 125, "", "SCMP_ACT_NOTIFY"},
+    {"one that allows all gets what the floor leaves", {"--seccomp", "all.json", "--", "unshare", "-U", "true"}, 1, "",
+     "unshare failed"},
+    {"a trace without a place to write", {"--seccomp", "trace", "--", "true"}, 125, "", "--profile FILE"},
+    {"a place to write without a trace", {"--profile", "x.json", "--", "true"}, 125, "", "--seccomp trace"},
+    {"a bridge that isn't there", {"--private-net", "nobridge9=10.0.0.1/24", "--", "true"}, 125, "", "'nobridge9'"},
+    {"a device that isn't there", {"--device", "x=/dev/none", "--", "true"}, 125, "", "--device"},
+    {"private without a bridge is a loopback", {"--network", "private", SH("grep -c : /proc/net/dev")}, 0, "1\n", NULL},
+    {"a script with its options", {"--file", "script"}, 0, "/tmp/.script of-file\n", NULL},
+    {"which others override", {"--env", "A=mine", "--file", "script"}, 0, "/tmp/.script mine\n", NULL},
+    {"a job file's command and limits", {"--file", "job.yaml"}, 3, "", ""},
+    {"another command in its sandbox", {"--file", "job.yaml", "--stats", "--", "true"}, 0, "", "memory peak"},
+    {"an absent job file", {"--file", "absent.yaml"}, 125, "", "absent.yaml"},
+    {"a script can't be explained", {"--explain", "--file", "script"}, 125, "", "--explain needs a command"},
+};
+
+START_TEST(what_a_node_offers_is_taken_by_name)
+{
+    run_row(&node_rows[_i]);
+}
+END_TEST
+
+START_TEST(an_overlay_is_written_where_ids_can_be_mapped)
+{
+    static const char *const words[] = {
+        IMAGES, "plain", "--root", "overlay", SH("echo x > /etc/issue; cat /etc/issue"), NULL};
+    run(words);
+    if (got.code == CONFINE_FAILED && strstr(got.err, "step 'image'") != NULL) {
+        printf("skipped: this file system can't map ids; refused by name\n");
+        return;
+    }
+    ck_assert_msg(got.code == 0, "%s", got.err);
+    ck_assert_str_eq(got.out, "x\n");
+}
+END_TEST
+
+START_TEST(a_traced_run_leaves_the_profile_that_lets_it_run)
+{
+    static const char *const trace[] = {"--seccomp", "trace", "--profile", "made.json", SH("keyctl show; true"), NULL};
+    static const char *const again[] = {"--seccomp", "made.json", SH("echo ran"), NULL};
+    run(trace);
+    ck_assert_msg(got.code == 0, "%s", got.err);
+    run(again);
+    ck_assert_msg(got.code == 0, "%s", got.err);
+    ck_assert_str_eq(got.out, "ran\n");
+}
+END_TEST
+
+START_TEST(a_private_network_is_the_nodes)
+{
+    ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+    host("ip link set lo up && ip link add jobs9 type bridge && ip addr add 10.214.0.1/24 dev jobs9 && "
+         "ip link set jobs9 up");
+    static const char *const words[] = {"--private-net", "jobs9=10.214.0.1/24", "--network", "private",
+                                        SH("grep -c : /proc/net/dev"), NULL};
+    run(words);
+    ck_assert_msg(got.code == 0, "%s", got.err);
+    ck_assert_str_eq(got.out, "2\n");
+    host("test $(ip -o link | grep -c ' rv') = 0");
+}
+END_TEST
+
+START_TEST(explain_tells_image_volume_and_profile)
+{
+    static const char *const words[] = {
+        IMAGES, "plain", "--node-volume", "ref=ref:ro", "--volume", "ref=/data", "--seccomp", "all.json", "--explain",
+        SH("exit 4"), NULL};
+    run(words);
+    ck_assert_msg(got.code == 4, "%s", got.err);
+    char want[2][128];
+    snprintf(want[0], sizeof want[0], "/ is %s/images/plain of ", strrchr(home, '/'));
+    snprintf(want[1], sizeof want[1], "/data is %s/ref of ", strrchr(home, '/'));
+    for (size_t i = 0; i < COUNT_OF(want); i++) {
+        const char *behind = strstr(want[i], " is ") + 4; /* /tmp may be a file system of its own, or not */
+        ck_assert_msg(strstr(got.err, behind) != NULL, "'%s' is missing in\n%s", behind, got.err);
+    }
+    ck_assert_ptr_nonnull(strstr(got.err, "filters 3"));
+}
+END_TEST
+
 int main(void)
 {
     if (geteuid() != 0) {
@@ -458,8 +612,17 @@ int main(void)
     tcase_add_test(t, explain_names_every_step_in_order_and_the_job_runs);
     tcase_add_test(t, two_at_once_are_two);
     tcase_add_test(t, on_v2_a_scope_is_asked_of_systemd);
+    TCase *n = tcase_create("node");
+    tcase_set_timeout(n, 300);
+    tcase_add_unchecked_fixture(n, make_home, remove_home);
+    tcase_add_loop_test(n, what_a_node_offers_is_taken_by_name, 0, (int)COUNT_OF(node_rows));
+    tcase_add_test(n, an_overlay_is_written_where_ids_can_be_mapped);
+    tcase_add_test(n, a_traced_run_leaves_the_profile_that_lets_it_run);
+    tcase_add_test(n, a_private_network_is_the_nodes);
+    tcase_add_test(n, explain_tells_image_volume_and_profile);
     Suite *s = suite_create("reeve confine");
     suite_add_tcase(s, t);
+    suite_add_tcase(s, n);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

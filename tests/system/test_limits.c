@@ -14,81 +14,7 @@
 
 #include "base/io/fd.h"
 #include "tests/system/confine_rows.h"
-#include "tests/system/driver.h"
-
-#define MIB ((uint64_t)1 << 20)
-#define DISK "/run/disk" /* under user-mode-linux: its only block device */
-#define DEVICE_TERMINAL 1u
-#define DEVICE_DISK 2u
-
-static struct driver d;
-static struct ended e;
-static struct node_abilities able;
-
-static bool has_disk(void)
-{
-    return access(DISK, F_OK) == 0;
-}
-
-static void setup(void)
-{
-    static const char *const plain[] = {"--device", "terminal=/dev/tty", NULL};
-    static const char *const with_disk[] = {"--device", "terminal=/dev/tty", "--device", "disk=" DISK,
-                                            "--io-device", DISK, NULL};
-    driver_init_with(&d, has_disk() ? with_disk : plain);
-    able = driver_able(&d);
-}
-
-static void teardown(void)
-{
-    driver_fini(&d);
-    ck_assert_msg(driver_groups_gone(&d), "a cgroup is left");
-}
-
-static bool can(enum node_feature f)
-{
-    return (able.features & FEATURE_BIT(f)) != 0;
-}
-
-/* What a file of an attempt's group (job 0: of the base) holds, wherever the file is; "" when there is none. */
-static const char *group_file(uint64_t job, const char *file)
-{
-    static char text[4096];
-    char command[512], group[32] = "";
-    if (job > 0)
-        snprintf(group, sizeof group, "/a%lu.0.1.s*", (unsigned long)job);
-    snprintf(command, sizeof command, "exec 2>/dev/null; cat $(find /sys/fs/cgroup -path '*reeve-%s%s/%s') /dev/null",
-             d.cgroup, group, file);
-    FILE *f = popen(command, "re"); /* lint: allow in tests */
-    ck_assert_ptr_nonnull(f);
-    size_t n = fread(text, 1, sizeof text - 1, f);
-    pclose(f);
-    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
-        n--;
-    text[n] = '\0';
-    return text;
-}
-
-static bool is_v2(void)
-{
-    return group_file(0, "memory.max")[0] != '\0';
-}
-
-/* One that says a byte when it runs, then sleeps. */
-static void start(struct run *r, struct task *t)
-{
-    char byte;
-    ck_assert_msg(driver_launch(&d, r, t) == OP_DONE, "launch: step %s: %s", t->launch.step,
-                  strerror(t->launch.error));
-    ck_assert(driver_link(t, NULL));
-    ck_assert_int_eq(read(t->out, &byte, 1), 1);
-}
-
-static void stop(struct task *t)
-{
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t->id).status, OP_DONE);
-    driver_drop(t);
-}
+#include "tests/system/limits.h"
 
 /* --- one row for each limit -------------------------------------------------------------------------------------- */
 
@@ -162,8 +88,10 @@ END_TEST
 
 START_TEST(test_the_base_guarantees_what_its_attempts_were_promised)
 {
-    if (!can(FEATURE_MEMORY_MIN))
+    if (!can(FEATURE_MEMORY_MIN)) {
+        printf("skipped: no memory can be guaranteed here\n");
         return;
+    }
     struct run r = driver_run(&d, shell("echo; sleep 60"));
     struct task a, b;
     r.spec.limits.mem_min_bytes = 8 * MIB;
@@ -200,8 +128,10 @@ START_TEST(test_pinned_jobs_have_cores_of_their_own)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct task t[2], more;
     char cpu[2][16];
-    if (!can(FEATURE_PIN_CPUS) || cores != 2)
+    if (!can(FEATURE_PIN_CPUS) || cores != 2) {
+        printf("skipped: pinning needs a cpuset controller and two cores, here are %ld\n", cores);
         return;
+    }
     start_pinned(&t[0], cpu[0]);
     driver_kill_warden(&d); /* what is pinned stays known */
     driver_start_warden(&d);
@@ -322,18 +252,6 @@ END_TEST
 
 /* --- what is counted, and what a rate does ----------------------------------------------------------------------- */
 
-/* Reads a mebibyte past the cache: here a program of the host's on its disk, there the disk itself. */
-static struct run reader(void)
-{
-    const char *program = has_disk() ? "dd if=/dev/disk of=/dev/null bs=64k count=16 iflag=direct 2>&1"
-                                     : "dd if=$(readlink -f /usr/bin/python3) of=/dev/null bs=64k count=16 "
-                                       "iflag=direct 2>&1";
-    struct run r = driver_run(&d, shell(program));
-    if (has_disk())
-        r.spec.limits.devices = DEVICE_DISK;
-    return r;
-}
-
 START_TEST(test_bytes_and_operations_of_devices_are_counted)
 {
     struct run r = reader();
@@ -400,44 +318,7 @@ START_TEST(test_a_removal_reads_usage_only_if_it_isnt_known)
 }
 END_TEST
 
-/* --- freezing, killing ------------------------------------------------------------------------------------------- */
-
-static void until_done(enum op_kind kind, struct attempt_id id)
-{
-    struct op_reply reply = {.status = OP_BUSY};
-    while (reply.status == OP_BUSY) /* on a machine this busy it may take its time; the test's own limit ends it */
-        reply = driver_ask(&d, kind, id);
-    ck_assert_uint_eq(reply.status, OP_DONE);
-}
-
-START_TEST(test_a_frozen_job_stands_still_and_goes_on)
-{
-    struct run r = driver_run(&d, python("import time\nfor i in range(5): print(i,flush=True); time.sleep(0.05)"));
-    struct task t;
-    start(&r, &t);
-    until_done(OP_FREEZE, t.id);
-    until_done(OP_FREEZE, t.id); /* again: nothing new */
-    const char *events = group_file(t.id.job, "cgroup.events"), *state = "";
-    if (events[0] != '\0')
-        ck_assert_ptr_nonnull(strstr(events, "frozen 1"));
-    else
-        ck_assert_str_eq(state = group_file(t.id.job, "freezer.state"), "FROZEN");
-    until_done(OP_THAW, t.id);
-    driver_end(&d, &t, &e);
-    ck_assert_str_eq(e.out, "\n1\n2\n3\n4\n");
-    ck_assert_uint_eq(driver_ask(&d, OP_FREEZE, t.id).status, OP_GONE);
-}
-END_TEST
-
-START_TEST(test_the_frozen_can_be_killed)
-{
-    struct run r = driver_run(&d, shell("echo; sleep 60"));
-    struct task t;
-    start(&r, &t);
-    until_done(OP_FREEZE, t.id);
-    stop(&t);
-}
-END_TEST
+/* --- killing ------------------------------------------------------------------------------------------------------ */
 
 /* More than a thousand processes that fork for as long as they live: DONE means within the second that a removal
  * has. */
@@ -511,14 +392,12 @@ int main(void)
         test_a_rate_holds_reads_back,
         test_times_of_use_add_up,
         test_a_removal_reads_usage_only_if_it_isnt_known,
-        test_a_frozen_job_stands_still_and_goes_on,
-        test_the_frozen_can_be_killed,
         test_a_fork_bomb_of_a_thousand_is_gone_within_the_kill,
         test_a_new_life_keeps_the_living_and_clears_halves,
     };
     Suite *s = suite_create("limits");
     TCase *t = tcase_create("limits");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, limits_setup, limits_teardown);
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, test_a_wrong_device_ends_the_start_and_leaves_nothing, 0, (int)COUNT_OF(starts));
     tcase_add_loop_test(t, test_limit_row, 0, (int)COUNT_OF(rows));

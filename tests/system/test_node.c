@@ -1,0 +1,106 @@
+/* What `reeve up` is told of its node reaches the node: a whole system, jobs that use it. Root. */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/io/fd.h"
+#include "tests/system/system.h"
+
+static const char policy[] = "currency: EUR\n"
+                             "admins: [root]\n"
+                             "tenants:\n"
+                             "  acme: {users: [root], volumes: {node-etc: ro}}\n";
+
+START_TEST(a_job_sees_the_volume_of_the_node)
+{
+    static const char spec[] = "{\"command\":\"ls -d /mnt/node-etc/passwd; echo x > /mnt/node-etc/x || echo no\","
+                               "\"volumes\":[{\"name\":\"node-etc\"}]}";
+    struct refusal refusal = {0};
+    struct wait_reply reply = {0};
+    uint64_t job = system_submit("acme", NULL, spec, &refusal);
+    ck_assert_msg(job != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
+    ck_assert_msg(system_wait(job, 20000, &reply), "job %" PRIu64 " did not end", job);
+    ck_assert_str_eq(reply.row.state, "succeeded");
+    char *out = system_log(job, 0, STREAM_OUT);
+    ck_assert_str_eq(out, "/mnt/node-etc/passwd\nno\n");
+    free(out);
+    fields_clear(&wait_reply_fields, &reply);
+}
+END_TEST
+
+static long filters_of(const char *name)
+{
+    char path[64];
+    struct buf text = {0};
+    snprintf(path, sizeof path, "/proc/%d/status", (int)system_pid(name));
+    ck_assert_int_eq(file_read(path, 65536, &text, NULL), 0);
+    const char *at = strstr(buf_text(&text), "Seccomp_filters:");
+    ck_assert_ptr_nonnull(at);
+    long count = strtol(at + strlen("Seccomp_filters:"), NULL, 10);
+    buf_fini(&text);
+    return count;
+}
+
+/* This node has a volume, so its warden may mount; its agent may not. */
+START_TEST(the_agent_has_a_filter_above_its_wardens)
+{
+    ck_assert_int_eq(filters_of("warden"), 1);
+    ck_assert_int_eq(filters_of("agent"), 2);
+}
+END_TEST
+
+static const struct wrong_row {
+    const char *options, *says;
+} wrong[] = {
+    {"--images /no/such/folder", "--images: '/no/such/folder': No such file or directory"},
+    {"--volume x", "--volume: 'x' is not of the form NAME=PATH"},
+    {"--volume x=/no/such/folder:ro", "--volume: '/no/such/folder': No such file or directory"},
+    {"--cpus many", "--cpus: 'many'"},
+    {"--logs-age soon", "--logs-age: 'soon'"},
+    {"--http-port 65536", "--http-port"},
+    {"--frobnicate", "'--frobnicate' is not an option"},
+    {"word", "'word' is one word too many"},
+    {"--dir ''", "--dir DIR is needed"},
+};
+
+START_TEST(what_is_wrong_is_said_and_nothing_starts)
+{
+    char command[4600], text[1024] = "";
+    snprintf(command, sizeof command, "%s up --dir %s/other %s 2>&1; echo $?; test ! -e %s/other || echo made",
+             system_program(), system_dir(), wrong[_i].options, system_dir());
+    FILE *f = popen(command, "re"); /* lint: allow in tests */
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    pclose(f);
+    ck_assert_msg(n > 3 && strcmp(text + n - 3, "\n2\n") == 0 && strstr(text, wrong[_i].says) != NULL, "%s: %s",
+                  wrong[_i].options, text);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: test_node BUILD\n");
+        return 2;
+    }
+    system_start(argv[1], policy);
+    TCase *t = tcase_create("node");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, a_job_sees_the_volume_of_the_node);
+    tcase_add_test(t, the_agent_has_a_filter_above_its_wardens);
+    tcase_add_loop_test(t, what_is_wrong_is_said_and_nothing_starts, 0, (int)COUNT_OF(wrong));
+    Suite *s = suite_create("node");
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    if (!system_stop()) {
+        fprintf(stderr, "the system left something behind\n");
+        failed++;
+    }
+    return failed != 0;
+}
