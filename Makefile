@@ -88,7 +88,7 @@ $(BUILD)/isolation/seccomp_builtin.o: $(BUILD)/isolation/seccomp_text.h
 TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests -name 'test_*.c' -not -path 'tests/system/*' 2>/dev/null | sort))
 TEST_LIBS := -lcheck -lm -lrt -lsubunit -lpthread -lhiredis -luring -lcgroup -lseccomp -lsqlite3 -lcurl $(LIBS_COMMON)
 # These drive the real scheduler.
-$(BUILD)/tests/scheduler/test_flow $(BUILD)/tests/scheduler/test_load: $(BUILD)/reeved
+$(BUILD)/tests/scheduler/test_flow $(BUILD)/tests/scheduler/test_load $(BUILD)/tests/scheduler/test_crash: $(BUILD)/reeved
 # The agent's tests link the agent itself; an archive would clash with reeved's, whose files have the same nouns.
 AGENT_PARTS := $(filter-out agent/main.c,$(wildcard agent/*.c))
 $(filter $(BUILD)/tests/agent/test_%,$(TESTS)): $(patsubst %.c,$(BUILD)/%.o,$(AGENT_PARTS))
@@ -170,6 +170,11 @@ test-flow: all $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node #
 	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
 $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/bench/bench_system: $(BUILD)/tests/system/system.o
 
+CRASH_POINTS ?= 200
+test-crash: all $(BUILD)/tests/scheduler/test_crash $(BUILD)/tests/scheduler/test_torn ## reeved, Redis or both killed at CRASH_POINTS points; both files cut at every byte of their tails (minutes)
+	@CK_DEFAULT_TIMEOUT=3600 REEVE_CRASH_POINTS=$(CRASH_POINTS) $(BUILD)/tests/scheduler/test_crash
+	@CK_DEFAULT_TIMEOUT=3600 REEVE_TORN_ALL=1 $(BUILD)/tests/scheduler/test_torn
+
 test-docs: all ## README and manuals: their examples, as printed, against a real system (root)
 	@tests/docs/run $(BUILD)
 
@@ -212,7 +217,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-qemu test-flow test-docs test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -172,6 +172,8 @@ static const struct field dropped_rows[] = {
     FIELD_ROW(fact_policy_dropped, 2, "who", FIELD_STR, who),
     FIELD_ROW(fact_policy_dropped, 3, "reason", FIELD_STR, reason),
 };
+static const struct field moved_job_rows[] = {FIELD_ROW(moved_job, 1, "job", FIELD_U64, job)};
+static const struct fields moved_job_fields = FIELDS_TABLE("moved job", moved_job, moved_job_rows);
 static const struct field moved_rows[] = {
     FIELD_ROW(fact_tenant_moved, 1, "from", FIELD_STR, from),
     FIELD_ROW(fact_tenant_moved, 2, "to", FIELD_STR, to),
@@ -179,6 +181,10 @@ static const struct field moved_rows[] = {
     FIELD_ROW(fact_tenant_moved, 4, "to_path", FIELD_STRS, to_path, .max = PATH_MAX_LEVELS),
     FIELD_ROW(fact_tenant_moved, 5, "who", FIELD_STR, who),
     FIELD_ROW(fact_tenant_moved, 6, "version", FIELD_U64, version),
+    FIELD_ROW(fact_tenant_moved, 7, "tenants", FIELD_STRS, tenants, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 8, "accounts", FIELD_PAIRS, accounts, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 9, "attempts", FIELD_LIST, attempts, .of = &attempt_id_fields, .max = MOVED_MAX),
+    FIELD_ROW(fact_tenant_moved, 10, "jobs", FIELD_LIST, jobs, .of = &moved_job_fields, .max = MOVED_MAX),
 };
 static const struct field node_rows[] = {
     FIELD_ROW(fact_node, 1, "node", FIELD_STR, node),
@@ -249,6 +255,13 @@ static const struct field snap_account_rows[] = {
 };
 static const struct fields snap_account_fields =
     FIELDS_TABLE("snapshot account", snapshot_account, snap_account_rows);
+static const struct field snap_rate_rows[] = {
+    FIELD_ROW(snapshot_rate, 1, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(snapshot_rate, 2, "starts", FIELD_BOOL, starts),
+    FIELD_ROW(snapshot_rate, 3, "parts", FIELD_I64, parts),
+    FIELD_ROW(snapshot_rate, 4, "at", FIELD_TIME, at_utc_us),
+};
+static const struct fields snap_rate_fields = FIELDS_TABLE("snapshot rate", snapshot_rate, snap_rate_rows);
 static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 1, "seq", FIELD_U64, seq),
     FIELD_ROW(fact_snapshot_cell, 2, "term", FIELD_U64, term),
@@ -256,6 +269,7 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 4, "nodes", FIELD_LIST, nodes, .of = &snap_node_fields, .max = 100000),
     FIELD_ROW(fact_snapshot_cell, 5, "accounts", FIELD_LIST, accounts, .of = &snap_account_fields,
               .max = 10000000),
+    FIELD_ROW(fact_snapshot_cell, 6, "rates", FIELD_LIST, rates, .of = &snap_rate_fields, .max = 2 * TENANTS_MAX),
     FIELD_ROW(fact_snapshot_cell, 20, "billing_from_utc_us", FIELD_I64, billing_from_utc_us),
     FIELD_ROW(fact_snapshot_cell, 21, "periods_closed", FIELD_U32, periods_closed),
 };

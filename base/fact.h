@@ -167,12 +167,19 @@ struct fact_period_closed {
 };
 struct fact_policy_proposed { uint64_t proposal; struct policy_change change; struct strs lines; };
 struct fact_policy_dropped { uint64_t proposal; char *who; char *reason; };
+/* All lists are complete: what else is below `from` contradicts the fact. Together they are at most MOVED_MAX long. */
 struct fact_tenant_moved {
     char *from, *to;              /* paths; `to` is not there yet, its parent is */
     struct strs from_path, to_path; /* leaf first, root last */
     char *who;
     uint64_t version;             /* the policy's after it */
+    struct strs tenants;          /* `from` and all below it, by their old paths, parents first */
+    struct pairs accounts;        /* of these, of all periods: old name -> new name */
+    struct list attempts;         /* struct attempt_id: that run there, or hold money on these accounts */
+    struct list jobs;             /* struct moved_job: unfinished ones */
 };
+struct moved_job { uint64_t job; };
+#define MOVED_MAX 10000
 struct fact_node {
     char *node, *boot_id, *version;
     struct resources capacity;
@@ -211,7 +218,9 @@ struct fact_snapshot_cell {
     uint32_t periods_closed;
     struct list nodes;            /* struct snapshot_node */
     struct list accounts;         /* struct snapshot_account */
+    struct list rates;            /* struct snapshot_rate */
 };
+struct snapshot_rate { char *tenant; bool starts; int64_t parts, at_utc_us; /* quotas/rate.h */ };
 struct snapshot_node { struct fact_node node; bool drained, lost; char *drain_reason; };
 struct snapshot_account {
     char *name;

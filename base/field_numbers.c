@@ -108,9 +108,12 @@ static const char *format_as_time(const struct field *row, const void *value, ch
     return format_time(field_get_i64(row, value), out);
 }
 
-static const char *format_measure(const struct field *row UNUSED, const void *value, char out[PARSE_TEXT_MAX])
+static const char *format_measure(const struct field *row, const void *value, char out[PARSE_TEXT_MAX])
 {
     const struct measure *m = value;
+    uint64_t number = measured(*m);
+    if (row->of != NULL && is_measured(*m))
+        return field_ops(row->of)->format(row->of, &number, out);
     snprintf(out, PARSE_TEXT_MAX, is_measured(*m) ? "%" PRIu64 : "null", measured(*m));
     return out;
 }

@@ -45,7 +45,8 @@ enum field_kind {
     FIELD_MONEYS,   /* struct counts: name -> micro-units >= 0; JSON in/out of each value as FIELD_MONEY */
     FIELD_STRUCT,   /* an inner struct, table in `of` (const struct fields *) */
     FIELD_LIST,     /* struct list of structs, table in `of` */
-    FIELD_MEASURE,  /* struct measure; JSON: integer, left out when it was not measured */
+    FIELD_MEASURE,  /* struct measure; JSON: integer, left out when it was not measured. `of` may be a row that says how
+                       the number itself is written and bounded (const struct field *): FIELD_CPU, FIELD_SIZE */
     FIELD_KIND_COUNT
 };
 

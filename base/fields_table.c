@@ -26,8 +26,8 @@ static const char *fault_of(const struct field *row)
 {
     bool inner = row->kind == FIELD_STRUCT || row->kind == FIELD_LIST;
     bool range = row->max != 0 && !field_ops(row)->is_signed;
-    if ((inner || row->kind == FIELD_ENUM) != (row->of != NULL))
-        return row->of != NULL ? "`of` is for structs, lists and enums" : "`of` is missing";
+    if (row->kind != FIELD_MEASURE && (inner || row->kind == FIELD_ENUM) != (row->of != NULL))
+        return row->of != NULL ? "`of` is for structs, lists, enums and measures" : "`of` is missing";
     if (range && row->min > row->max)
         return "min is above max";
     if (field_ops(row)->size != 0 && !field_ops(row)->is_signed && row->max > field_ops(row)->top)

@@ -1,6 +1,8 @@
 #include "base/policy.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/job_spec.h"
@@ -57,14 +59,17 @@ static const struct field budget_rows[] = {
 };
 const struct fields budget_rule_fields = FIELDS_TABLE("budget", budget_rule, budget_rows);
 
+static const struct field bound_cpu = {.name = "cpu", .id = 1, .kind = FIELD_CPU, .max = CPU_MILLI_MAX};
+static const struct field bound_size = {.name = "size", .id = 1, .kind = FIELD_SIZE, .max = MEM_BYTES_MAX};
 static const struct field bounds_rows[] = {
-    FIELD_ROW(resource_bounds, 1, "cpu", FIELD_MEASURE, cpu_milli, .flags = FIELD_HIDDEN),
-    FIELD_ROW(resource_bounds, 2, "memory", FIELD_MEASURE, mem_bytes, .flags = FIELD_HIDDEN),
-    FIELD_ROW(resource_bounds, 3, "scratch", FIELD_MEASURE, scratch_bytes, .flags = FIELD_HIDDEN),
-    FIELD_ROW(resource_bounds, 4, "generic", FIELD_COUNTS, generic, .flags = FIELD_HIDDEN,
-              .max = RESOURCE_GENERIC_MAX),
+    FIELD_ROW(resource_bounds, 1, "cpu", FIELD_MEASURE, cpu_milli, .of = &bound_cpu,
+              .help = "cores; 0 = none at all, absent = no limit"),
+    FIELD_ROW(resource_bounds, 2, "memory", FIELD_MEASURE, mem_bytes, .of = &bound_size),
+    FIELD_ROW(resource_bounds, 3, "scratch", FIELD_MEASURE, scratch_bytes, .of = &bound_size),
+    FIELD_ROW(resource_bounds, 4, "generic", FIELD_COUNTS, generic, .max = RESOURCE_GENERIC_MAX,
+              .help = "units: {gpu: 1}"),
 };
-static const struct fields resource_bounds_fields = FIELDS_TABLE("bounds", resource_bounds, bounds_rows);
+const struct fields resource_bounds_fields = FIELDS_TABLE("bounds", resource_bounds, bounds_rows);
 
 static const struct field quota_rows[] = {
     FIELD_ROW(quota_rule, 1, "cpu", FIELD_CPU, max.cpu_milli, .max = CPU_MILLI_MAX,
@@ -77,11 +82,16 @@ static const struct field quota_rows[] = {
               .help = "units in use at once: {gpu: 8}"),
     FIELD_ROW(quota_rule, 5, "max_running", FIELD_U64, max_running, .help = "tasks running at once"),
     FIELD_ROW(quota_rule, 6, "max_queued", FIELD_U64, max_queued, .help = "tasks waiting"),
-    FIELD_ROW(quota_rule, 7, "guaranteed", FIELD_STRUCT, guaranteed, .flags = FIELD_HIDDEN, .of = &resources_fields),
-    FIELD_ROW(quota_rule, 8, "borrow", FIELD_STRUCT, borrow, .flags = FIELD_HIDDEN, .of = &resource_bounds_fields),
-    FIELD_ROW(quota_rule, 9, "lend", FIELD_STRUCT, lend, .flags = FIELD_HIDDEN, .of = &resource_bounds_fields),
-    FIELD_ROW(quota_rule, 10, "submits_per_minute", FIELD_U32, submits_per_minute, .flags = FIELD_HIDDEN),
-    FIELD_ROW(quota_rule, 11, "starts_per_minute", FIELD_U32, starts_per_minute, .flags = FIELD_HIDDEN),
+    FIELD_ROW(quota_rule, 7, "guaranteed", FIELD_STRUCT, guaranteed, .of = &resources_fields,
+              .help = "its own, beside what those below it have; beyond it, it borrows"),
+    FIELD_ROW(quota_rule, 8, "borrow", FIELD_STRUCT, borrow, .of = &resource_bounds_fields,
+              .help = "the most it and all below it may borrow; absent = no limit"),
+    FIELD_ROW(quota_rule, 9, "lend", FIELD_STRUCT, lend, .of = &resource_bounds_fields,
+              .help = "the most it and all below it lend to others; absent = all that is free"),
+    FIELD_ROW(quota_rule, 10, "submits_per_minute", FIELD_U32, submits_per_minute, .max = RATE_MAX,
+              .help = "tasks submitted; a minute's worth may come at once"),
+    FIELD_ROW(quota_rule, 11, "starts_per_minute", FIELD_U32, starts_per_minute, .max = RATE_MAX,
+              .help = "tasks started; a minute's worth may start at once"),
 };
 const struct fields quota_rule_fields = FIELDS_TABLE("quota", quota_rule, quota_rows);
 
@@ -256,6 +266,80 @@ static int check_volumes(const struct tenant_rule *rule, struct err *err)
     return 0;
 }
 
+/* ---- guarantees ---- */
+
+#define FIXED 3
+static const char *const fixed_names[FIXED] = {"cpu", "memory", "scratch"};
+
+static uint64_t fixed_of(const struct resources *r, size_t i)
+{
+    const uint64_t amounts[FIXED] = {r->cpu_milli, r->mem_bytes, r->scratch_bytes};
+    return amounts[i];
+}
+
+static int check_amounts(const struct counts *counts, const char *path, const char *where, struct err *err)
+{
+    char place[320];
+    snprintf(place, sizeof place, "tenants.%s.quota.%s.generic", path, where);
+    for (size_t i = 0; i < counts->count; i++)
+        if (counts->v[i].value > GENERIC_MAX)
+            return err_set(err, -EINVAL, "%s.%s: above %" PRIu64, place, counts->v[i].name, GENERIC_MAX);
+    return check_generic(counts, place, err);
+}
+
+/* Nobody can be guaranteed more than they may ever use. */
+static int check_below_max(const struct tenant_rule *rule, struct err *err)
+{
+    const struct quota_rule *q = &rule->quota;
+    for (size_t i = 0; i < FIXED; i++)
+        if (fixed_of(&q->max, i) != 0 && fixed_of(&q->guaranteed, i) > fixed_of(&q->max, i))
+            return err_set(err, -EINVAL, "tenants.%s.quota.guaranteed.%s: is above its quota.%s", rule->path,
+                           fixed_names[i], fixed_names[i]);
+    for (size_t i = 0; i < q->guaranteed.generic.count; i++) {
+        const struct count *c = &q->guaranteed.generic.v[i];
+        uint64_t max = counts_get(&q->max.generic, c->name);
+        if (max != 0 && c->value > max)
+            return err_set(err, -EINVAL, "tenants.%s.quota.guaranteed.generic.%s: is above its quota.generic.%s",
+                           rule->path, c->name, c->name);
+    }
+    return 0;
+}
+
+static bool bounds_are_empty(const struct resource_bounds *b)
+{
+    return !is_measured(b->cpu_milli) && !is_measured(b->mem_bytes) && !is_measured(b->scratch_bytes) &&
+           b->generic.count == 0;
+}
+
+static int check_guarantee(const struct tenant_rule *rule, struct err *err)
+{
+    const struct quota_rule *q = &rule->quota;
+    if (strcmp(rule->path, TENANT_ROOT) == 0 && !(bounds_are_empty(&q->borrow) && bounds_are_empty(&q->lend)))
+        return err_set(err, -EINVAL, "tenants./.quota.%s: there is nobody above the cell to %s",
+                       bounds_are_empty(&q->borrow) ? "lend" : "borrow",
+                       bounds_are_empty(&q->borrow) ? "lend to" : "borrow from");
+    int rc = check_amounts(&q->guaranteed.generic, rule->path, "guaranteed", err);
+    rc = rc < 0 ? rc : check_amounts(&q->borrow.generic, rule->path, "borrow", err);
+    rc = rc < 0 ? rc : check_amounts(&q->lend.generic, rule->path, "lend", err);
+    return rc < 0 ? rc : check_below_max(rule, err);
+}
+
+/* Sums of guarantees are counters of the ledger: exact where doubles are. */
+static int check_guaranteed_sum(const struct list *tenants, struct err *err)
+{
+    const struct tenant_rule *rules = tenants->v;
+    for (size_t i = 0; i < FIXED; i++) {
+        uint64_t sum = 0;
+        for (size_t t = 0; t < tenants->count; t++) {
+            sum += fixed_of(&rules[t].quota.guaranteed, i); /* below 2^50 each */
+            if (sum > GUARANTEED_SUM_MAX)
+                return err_set(err, -EINVAL, "tenants.%s.quota.guaranteed.%s: all of them together exceed 2^53",
+                               rules[t].path, fixed_names[i]);
+        }
+    }
+    return 0;
+}
+
 static int check_tenants(struct list *tenants, struct err *err)
 {
     struct tenant_rule *rules = tenants->v;
@@ -269,7 +353,7 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (strcmp(path, TENANT_ROOT) != 0 && parse_tenant_path(path, &inner) < 0)
             return err_set(err, -EINVAL, "tenants.%s: %s", path, err_text(&inner));
         if (check_generic(&rules[i].quota.max.generic, "tenants: quota.generic", err) < 0 ||
-            check_volumes(&rules[i], err) < 0)
+            check_volumes(&rules[i], err) < 0 || check_guarantee(&rules[i], err) < 0)
             return -EINVAL;
         if (check_seccomp(&rules[i], err) < 0)
             return -EINVAL;
@@ -283,7 +367,7 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (!has_tenant(tenants, parent))
             return err_set(err, -EINVAL, "tenants.%s: its parent '%s' is not there; add it", path, parent);
     }
-    return 0;
+    return check_guaranteed_sum(tenants, err);
 }
 
 static int check_prices(const struct list *prices, struct err *err)

@@ -24,6 +24,8 @@
 #define TENANTS_MAX 65536
 #define TENANT_DEPTH_MAX 8
 #define BUDGETS_MAX 16    /* of one tenant, beside its first */
+#define RATE_MAX 10000000 /* tasks a minute */
+#define GUARANTEED_SUM_MAX ((UINT64_C(1) << 53) - 1)
 #define TENANT_ROOT "/" /* the cell itself; always there */
 #define PRICE_MICROS_MAX INT64_C(10000000000)          /* 10,000 per hour: keeps products inside 128 bits */
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
@@ -79,7 +81,7 @@ struct quota_rule {
     struct resources max;    /* used at once; 0 = no limit of this resource (a generic one not named: no limit) */
     uint64_t max_running;    /* attempts at once; 0 = no limit */
     uint64_t max_queued;     /* tasks waiting; 0 = no limit */
-    struct resources guaranteed;   /* its own, whatever others do; beyond it, it borrows */
+    struct resources guaranteed;   /* its own, beside what those below it have; beyond it, it borrows */
     struct resource_bounds borrow; /* at most so much beyond its own; not named = no limit */
     struct resource_bounds lend;   /* at most so much of its own to others; not named = all of it */
     uint32_t submits_per_minute;   /* tasks; 0 = no limit. A minute's worth may come at once */
@@ -177,7 +179,7 @@ struct account_limit {
 };
 #define VOLUME_READ "ro"
 #define VOLUME_WRITE "rw"
-extern const struct fields tenant_rule_fields, quota_rule_fields, budget_rule_fields;
+extern const struct fields tenant_rule_fields, quota_rule_fields, budget_rule_fields, resource_bounds_fields;
 extern const struct fields threshold_rule_fields, billing_rule_fields, zone_table_fields, account_limit_fields;
 extern const struct fields price_version_fields, policy_file_fields, policy_change_fields;
 

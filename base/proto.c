@@ -241,6 +241,7 @@ static const struct field tenant_row_rows[] = {
     FIELD_ROW(tenant_row, 9, "held", FIELD_MONEY, held_micros, ALWAYS),
     FIELD_ROW(tenant_row, 10, "free", FIELD_MONEY, free_micros),
     FIELD_ROW(tenant_row, 11, "period_end", FIELD_TIME, period_end_utc_us),
+    FIELD_ROW(tenant_row, 12, "borrowed", FIELD_STRUCT, borrowed, .of = &resources_fields),
 };
 const struct fields tenant_row_fields = FIELDS_TABLE("tenant", tenant_row, tenant_row_rows);
 
@@ -257,6 +258,15 @@ static const struct field apply_call_rows[] = {
               .help = "refuse unless the policy still has this version"),
 };
 const struct fields apply_call_fields = FIELDS_TABLE("params", apply_call, apply_call_rows);
+
+static const struct field move_call_rows[] = {
+    FIELD_ROW(move_call, 1, "from", FIELD_STR, from, .flags = FIELD_REQUIRED, .max = 255, .help = "a tenant's path"),
+    FIELD_ROW(move_call, 2, "to", FIELD_STR, to, .flags = FIELD_REQUIRED, .max = 255,
+              .help = "its new path, which is nobody's yet"),
+    FIELD_ROW(move_call, 3, "dry_run", FIELD_BOOL, dry_run, .help = "only say what would move"),
+    FIELD_ROW(move_call, 4, "if_version", FIELD_U64, if_version, .help = "refused when the policy has another version"),
+};
+const struct fields move_call_fields = FIELDS_TABLE("params", move_call, move_call_rows);
 
 static const struct field apply_reply_rows[] = {
     FIELD_ROW(apply_reply, 1, "version", FIELD_U64, version, ALWAYS),
@@ -319,6 +329,34 @@ static const struct field archived_rows[] = {
 };
 const struct fields archived_call_fields = FIELDS_TABLE("params", archived_call, archived_rows);
 
+static const struct field head_rows[] = {
+    FIELD_ROW(head_reply, 1, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(head_reply, 2, "line", FIELD_STR, line),
+};
+const struct fields head_reply_fields = FIELDS_TABLE("result", head_reply, head_rows);
+
+static const struct field verify_rows[] = {
+    FIELD_ROW(verify_reply, 1, "from_seq", FIELD_U64, from_seq, ALWAYS),
+    FIELD_ROW(verify_reply, 2, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(verify_reply, 3, "accounts", FIELD_U64, accounts, ALWAYS),
+    FIELD_ROW(verify_reply, 4, "tenants", FIELD_U64, tenants, ALWAYS),
+    FIELD_ROW(verify_reply, 5, "holds", FIELD_U64, holds, ALWAYS),
+    FIELD_ROW(verify_reply, 6, "total", FIELD_MONEY, total_micros, ALWAYS),
+    FIELD_ROW(verify_reply, 7, "currency", FIELD_STR, currency),
+    FIELD_ROW(verify_reply, 8, "differences", FIELD_STRS, differences, ALWAYS, .max = VERIFY_DIFFERENCES_MAX),
+    FIELD_ROW(verify_reply, 9, "differences_total", FIELD_U64, differences_total, ALWAYS),
+};
+const struct fields verify_reply_fields = FIELDS_TABLE("result", verify_reply, verify_rows);
+
+static const struct field check_rows[] = {
+    FIELD_ROW(check_reply, 1, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(check_reply, 2, "accounts", FIELD_U64, accounts, ALWAYS),
+    FIELD_ROW(check_reply, 3, "total", FIELD_MONEY, total_micros, ALWAYS),
+    FIELD_ROW(check_reply, 4, "currency", FIELD_STR, currency),
+    FIELD_ROW(check_reply, 5, "difference", FIELD_STR, difference),
+};
+const struct fields check_reply_fields = FIELDS_TABLE("result", check_reply, check_rows);
+
 static const struct field text_rows[] = {
     FIELD_ROW(text_reply, 1, "text", FIELD_STR, text, .flags = FIELD_ESCAPED, .max = 4 << 20),
 };
@@ -342,6 +380,9 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_STATUS] = {"system.status", NULL, &status_reply_fields, "how the scheduler is", false},
     [CALL_ARCHIVED] = {"journal.archived", &archived_call_fields, NULL, "the reports have everything up to here", true},
     [CALL_NODE_LOG] = {"node.log", &node_log_call_fields, &log_reply_fields, "a log, by the node that keeps it", true},
+    [CALL_MOVE] = {"admin.move", &move_call_fields, &apply_reply_fields, "move a tenant with all that is in it", true},
+    [CALL_HEAD] = {"journal.head", NULL, &head_reply_fields, "what the journal's file says, signed", true},
+    [CALL_VERIFY] = {"ledger.verify", NULL, &verify_reply_fields, "recount everything from the journal", true},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };
 
@@ -445,4 +486,5 @@ const struct method report_methods[REPORT_METHOD_COUNT] = {
     [REPORT_SHOW] = {"history.show", &job_call_fields, &job_view_fields, "one job with all its attempts", false},
     [REPORT_STATUS] = {"report.status", NULL, &text_reply_fields, "how far the reports are", false},
     [REPORT_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote that reeved forgot", false},
+    [REPORT_CHECK] = {"ledger.check", NULL, &check_reply_fields, "the rows of all charges beside Redis", true},
 };

@@ -135,10 +135,13 @@ struct tenant_row {
     char *account;                /* current period's account, NULL = no budget rule and nothing spent */
     int64_t limit_micros, spent_micros, held_micros, free_micros; /* limit -1 = none */
     int64_t period_end_utc_us;
+    struct resources borrowed;    /* of what it uses: beyond what it and those below it have of their own */
 };
 struct tenant_reply { struct list tenants; char *currency; };
 struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };
 struct apply_reply { uint64_t version; struct strs changes; /* "~ acme/etl  budget.limit  400.00 -> 500.00" */ };
+/* A tenant and all below it to another place; answered like admin.apply. */
+struct move_call { char *from, *to; bool dry_run; uint64_t if_version; };
 struct policy_reply { struct policy_file policy; uint64_t version; };
 struct node_row {
     char *node, *state;           /* up, drained, unreachable, lost */
@@ -156,17 +159,35 @@ struct status_reply {
     uint64_t uptime_ms;
 };
 struct archived_call { uint64_t seq; };   /* reportd: everything up to here is safe in SQLite */
+/* What the journal's file says on the disk, signed (base/journal_head.h). */
+struct head_reply { uint64_t seq; char *line; };
+/* Everything recounted from the journal, beside what Redis has. */
+struct verify_reply {
+    uint64_t from_seq, seq;       /* entries from_seq..seq were read; from_seq > 1: the rest is from a snapshot */
+    uint64_t accounts, tenants, holds; /* of Redis that were compared */
+    int64_t total_micros;         /* spent on "/@total" at seq */
+    char *currency;
+    struct strs differences;      /* none: all agree. At most VERIFY_DIFFERENCES_MAX are told */
+    uint64_t differences_total;
+};
+#define VERIFY_DIFFERENCES_MAX 20
+/* The same of the reports: the rows of all charges beside Redis. */
+struct check_reply {
+    uint64_t seq, accounts;
+    int64_t total_micros;
+    char *currency, *difference;  /* the first one; NULL = equal */
+};
 struct text_reply { char *text; };        /* metrics in Prometheus text format */
 
 enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
-    CALL_NODE_LOG,
+    CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
- * "node.log" */
+ * "node.log" "admin.move" "journal.head" "ledger.verify" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -210,9 +231,9 @@ enum node_call { NODE_RUN, NODE_PAID, NODE_STOP, NODE_FORGET, NODE_LOG, NODE_CAL
 extern const struct method node_calls[NODE_CALL_COUNT];
 
 /* ---- reportd ---------------------------------------------------------------------------------------------- */
-enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_METHOD_COUNT };
+enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_CHECK, REPORT_METHOD_COUNT };
 /* "history.list" (list_call -> list_reply), "history.show" (job_call -> job_view), "report.status" (-> text_reply),
- * "log.read" (log_call -> log_reply) */
+ * "log.read" (log_call -> log_reply), "ledger.check" (-> check_reply) */
 extern const struct method report_methods[REPORT_METHOD_COUNT];
 
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
@@ -220,8 +241,10 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields,
     cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
+    move_call_fields,
     policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
-    archived_call_fields, text_reply_fields, attempt_state_fields, hello_call_fields, hello_reply_fields,
+    archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
+    attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,
     forget_call_fields;
 

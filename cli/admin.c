@@ -10,10 +10,13 @@
 
 struct admin_options {
     uint64_t if_version;
+    bool dry_run;
 };
 static const struct option_row rows[] = {
     {.name = "if-version", .kind = OPTION_U64, .value = "N", .offset = offsetof(struct admin_options, if_version),
-     .help = "apply only while the policy still has this version"},
+     .help = "apply or move only while the policy still has this version"},
+    {.name = "dry-run", .kind = OPTION_FLAG, .offset = offsetof(struct admin_options, dry_run),
+     .help = "say what would move; nothing does"},
 };
 const struct option_set admin_options = OPTION_SET(rows);
 
@@ -76,6 +79,22 @@ static int apply(struct cli *cli, const char *path, bool dry_run, uint64_t if_ve
     return code;
 }
 
+static int move(struct cli *cli, const char *from, const char *to, const struct admin_options *o)
+{
+    struct move_call call = {.dry_run = o->dry_run, .if_version = o->if_version};
+    struct apply_reply reply = {0};
+    int code = str_set(&call.from, from) < 0 || str_set(&call.to, to) < 0 ? CLI_UNREACHABLE : CLI_DONE;
+    if (code == CLI_DONE)
+        code = cli_call(cli, CALL_MOVE, &call, &reply);
+    if (code == CLI_DONE && cli->json)
+        cli_json(&apply_reply_fields, &reply);
+    else if (code == CLI_DONE)
+        print_changes(cli, &reply, o->dry_run);
+    fields_clear(&move_call_fields, &call);
+    fields_clear(&apply_reply_fields, &reply);
+    return code;
+}
+
 /* As a file that `apply` reads back. */
 static int print_policy(struct cli *cli)
 {
@@ -101,18 +120,24 @@ int cmd_admin(struct cli *cli, int argc, char **argv)
 {
     struct admin_options o = {0};
     struct words words = {0};
-    if (cli_options(cli, &admin_options, &o, argc, argv, &words, 1, 2) < 0)
+    if (cli_options(cli, &admin_options, &o, argc, argv, &words, 1, 3) < 0)
         return CLI_USAGE;
-    const char *verb = words.v[0], *path = words.count > 1 ? words.v[1] : NULL;
+    const char *verb = words.v[0], *path = words.count == 2 ? words.v[1] : NULL;
     int code;
-    if (strcmp(verb, "policy") == 0 && path == NULL)
+    if (strcmp(verb, "move") == 0 && words.count == 3)
+        code = move(cli, words.v[1], words.v[2], &o);
+    else if (words.count > 2 || (o.dry_run && path == NULL))
+        code = cli_usage(cli, "'%s' is none of: diff FILE, apply FILE, move FROM TO, policy", verb);
+    else if (o.dry_run)
+        code = cli_usage(cli, "--dry-run is for move; use diff to see what a file would change");
+    else if (strcmp(verb, "policy") == 0 && path == NULL)
         code = print_policy(cli);
     else if (strcmp(verb, "apply") == 0 && path != NULL)
         code = apply(cli, path, false, o.if_version);
     else if (strcmp(verb, "diff") == 0 && path != NULL)
         code = apply(cli, path, true, o.if_version);
     else
-        code = cli_usage(cli, "'%s' is none of: diff FILE, apply FILE, policy", verb);
+        code = cli_usage(cli, "'%s' is none of: diff FILE, apply FILE, move FROM TO, policy", verb);
     free(words.v);
     return code;
 }

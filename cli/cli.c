@@ -24,6 +24,7 @@ static const bool repeatable[CLIENT_METHOD_COUNT] = {
     [CALL_SUBMIT] = true, [CALL_LIST] = true,    [CALL_SHOW] = true,   [CALL_WHY] = true,    [CALL_CANCEL] = true,
     [CALL_WAIT] = true,   [CALL_LOG] = true,     [CALL_TENANTS] = true, [CALL_POLICY] = true, [CALL_NODES] = true,
     [CALL_DRAIN] = true,  [CALL_STATUS] = true,  [CALL_METRICS] = true,
+    [CALL_HEAD] = true,   [CALL_VERIFY] = true,
 };
 
 /* ---- the terminal ----------------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX 18
 
 struct column {
     const char *head;

@@ -11,7 +11,7 @@
 
 const struct option_set tenant_options = {0};
 
-enum { COLUMNS_BEFORE = 3, COLUMNS_AFTER = 7 };
+enum { COLUMNS_BEFORE = 3, COLUMNS_AFTER = 9 };
 
 /* Names of generic resources that any of these tenants uses or is limited in. */
 static size_t generic_names(const struct tenant_reply *r, const char *names[GENERICS_MAX])
@@ -111,6 +111,10 @@ static void add_row(struct cli *cli, struct columns *t, const struct tenant_row 
     add_share(t, used->mem_bytes, max->mem_bytes, format_bytes);
     for (size_t i = 0; i < generics; i++)
         add_share(t, counts_get(&used->generic, names[i]), counts_get(&max->generic, names[i]), put_number);
+    format_resources(columns_cell(t), &row->rule.quota.guaranteed);
+    columns_next(t);
+    format_resources(columns_cell(t), &row->borrowed);
+    columns_next(t);
     add_share(t, row->running, row->rule.quota.max_running, put_number);
     add_share(t, row->queued, row->rule.quota.max_queued, put_number);
     add_money(cli, t, row, now);
@@ -121,7 +125,8 @@ static void print_tenants(struct cli *cli, const struct tenant_reply *r)
     static const struct column before[COLUMNS_BEFORE] = {
         {"TENANT", false, true}, {"CPU", true, false}, {"MEMORY", true, false}};
     static const struct column after[COLUMNS_AFTER] = {
-        {"RUNNING", true, false}, {"QUEUED", true, false}, {"SPENT", true, true},   {"HELD", true, false},
+        {"GUARANTEED", false, false}, {"BORROWED", false, false}, {"RUNNING", true, false},
+        {"QUEUED", true, false}, {"SPENT", true, true},   {"HELD", true, false},
         {"FREE", true, false},    {"BUDGET", true, false}, {"PERIOD", false, false}};
     const char *names[GENERICS_MAX];
     char heads[GENERICS_MAX][RESOURCE_NAME_MAX + 1];

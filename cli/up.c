@@ -223,6 +223,8 @@ static int describe(struct system *up, struct err *err)
     service_arg(s, "%u", UID_AGENT);
     service_arg(s, "--report-uid");
     service_arg(s, "%u", UID_REPORT);
+    service_arg(s, "--archive");
+    service_arg(s, "scheduler/archive");
 
     s = &up->services[WARDEN];
     *s = (struct service){.name = "warden", .program = "reeve-warden", .cwd = ".", .patience_ms = 20000,

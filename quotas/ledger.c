@@ -9,7 +9,7 @@ static const char *const verdict_names[LEDGER_VERDICT_COUNT] = {
     [LEDGER_FITS] = "fits",           [LEDGER_NO_TENANT] = "no_tenant", [LEDGER_QUOTA] = "quota",
     [LEDGER_QUEUE_FULL] = "queue_full", [LEDGER_BUDGET] = "budget",       [LEDGER_NO_HOLD] = "no_hold",
     [LEDGER_DUPLICATE] = "duplicate", [LEDGER_OVERRUN] = "overrun",     [LEDGER_BAD] = "bad",
-    [LEDGER_IN_USE] = "in_use",
+    [LEDGER_IN_USE] = "in_use",       [LEDGER_BORROW] = "borrow",       [LEDGER_RATE] = "rate",
 };
 const struct names ledger_verdict_names = {verdict_names, LEDGER_VERDICT_COUNT};
 
@@ -27,6 +27,7 @@ int ledger_new(struct ledger **ret, struct err *err)
         return err_set(err, -ENOMEM, "ledger: out of memory");
     }
     sorted[0] = root;
+    quota_init(root);
     l->root = root;
     l->sorted = sorted;
     l->sorted_size = 1;
@@ -40,6 +41,7 @@ void ledger_node_free(struct node *n)
     fields_clear(&tenant_rule_fields, &n->rule);
     fields_clear(&resources_fields, &n->used);
     fields_clear(&resources_fields, &n->recount);
+    quota_fini(n);
     free(n);
 }
 

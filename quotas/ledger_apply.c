@@ -23,7 +23,7 @@ static void generic_use_set(struct counts *generic, const char *name, uint64_t v
     }
 }
 
-static void use_add(struct resources *used, const struct resources *need)
+void ledger_use_add(struct resources *used, const struct resources *need)
 {
     used->cpu_milli += need->cpu_milli;
     used->mem_bytes += need->mem_bytes;
@@ -34,7 +34,7 @@ static void use_add(struct resources *used, const struct resources *need)
     }
 }
 
-static void use_take(struct resources *used, const struct resources *need)
+void ledger_use_take(struct resources *used, const struct resources *need)
 {
     BUG(used->cpu_milli < need->cpu_milli || used->mem_bytes < need->mem_bytes ||
         used->scratch_bytes < need->scratch_bytes);
@@ -117,8 +117,11 @@ static struct hold *hold_add(struct ledger *l, struct attempt_id id, const struc
         struct node *n = ledger_node(l, path->v[i]);
         BUG(!n);
         h->path[i] = n;
-        n->running++;
-        use_add(&n->used, need);
+    }
+    quota_use(h->path, h->path_count, need, true);
+    for (size_t i = 0; i < path->count; i++) {
+        h->path[i]->running++;
+        ledger_use_add(&h->path[i]->used, need);
     }
     map_put(&l->holds, &h->id, sizeof h->id, h);
     return h;
@@ -126,10 +129,11 @@ static struct hold *hold_add(struct ledger *l, struct attempt_id id, const struc
 
 static void hold_remove(struct ledger *l, struct hold *h)
 {
+    quota_use(h->path, h->path_count, &h->need, false);
     for (size_t i = 0; i < h->path_count; i++) {
         BUG(h->path[i]->running == 0);
         h->path[i]->running--;
-        use_take(&h->path[i]->used, &h->need);
+        ledger_use_take(&h->path[i]->used, &h->need);
     }
     map_remove(&l->holds, &h->id, sizeof h->id);
     fields_clear(&resources_fields, &h->need);
@@ -175,10 +179,11 @@ static void job_account_close(struct ledger *l, uint64_t job)
 
 /* ---- facts ------------------------------------------------------------------------------------------------- */
 
-static void placed_apply(struct ledger *l, const struct fact_placed *f)
+static void placed_apply(struct ledger *l, const struct fact_placed *f, int64_t at_utc_us)
 {
     queued_take(l, &f->path, 1);
     struct hold *h = hold_add(l, f->id, &f->path, &f->resources);
+    quota_rate_take(h->path, h->path_count, true, 1, at_utc_us);
     money_take(l, &h->now, &f->accounts, f->hold_micros);
 }
 
@@ -206,9 +211,15 @@ static void ended_apply(struct ledger *l, const struct fact_ended *f)
     }
 }
 
-static void submitted_apply(struct ledger *l, const struct fact_submitted *f)
+static void submitted_apply(struct ledger *l, const struct fact_submitted *f, int64_t at_utc_us)
 {
+    struct node *path[LEDGER_PATH_MAX];
+    BUG(f->path.count > LEDGER_PATH_MAX);
     queued_add(l, &f->path, job_spec_tasks(&f->spec));
+    for (size_t i = 0; i < f->path.count; i++) {
+        path[i] = ledger_node(l, f->path.v[i]);
+    }
+    quota_rate_take(path, f->path.count, false, job_spec_tasks(&f->spec), at_utc_us);
     job_account_open(l, f->job, f->spec.budget_micros, 0);
 }
 
@@ -261,13 +272,17 @@ void ledger_apply(struct ledger *l, const struct fact *fact)
 {
     switch (fact->kind) {
     case FACT_POLICY_SET: ledger_policy_apply(l, &fact->policy, fact->at_utc_us); break;
-    case FACT_JOB_SUBMITTED: submitted_apply(l, &fact->submitted); break;
+    case FACT_TENANT_MOVED: ledger_move_apply(l, &fact->tenant_moved); break;
+    case FACT_JOB_SUBMITTED: submitted_apply(l, &fact->submitted, fact->at_utc_us); break;
     case FACT_TASKS_CANCELLED: cancelled_apply(l, &fact->cancelled); break;
-    case FACT_ATTEMPT_PLACED: placed_apply(l, &fact->placed); break;
+    case FACT_ATTEMPT_PLACED: placed_apply(l, &fact->placed, fact->at_utc_us); break;
     case FACT_HOLD_RENEWED: renewed_apply(l, &fact->renewed); break;
     case FACT_ATTEMPT_ENDED: ended_apply(l, &fact->ended); break;
     case FACT_SNAPSHOT_JOB: snapshot_job_apply(l, &fact->snapshot_job); break;
     case FACT_SNAPSHOT_CELL:
+        for (size_t i = 0; i < fact->snapshot_cell.rates.count; i++) {
+            quota_rate_restore(l, &((const struct snapshot_rate *)fact->snapshot_cell.rates.v)[i]);
+        }
         for (size_t i = 0; i < fact->snapshot_cell.accounts.count; i++) {
             snapshot_account_apply(l, &((const struct snapshot_account *)fact->snapshot_cell.accounts.v)[i]);
         }
@@ -291,12 +306,25 @@ static void renewed_revert(struct ledger *l, struct hold *h)
     h->renewed = false;
 }
 
+static void submitted_revert(struct ledger *l, const struct fact_submitted *f)
+{
+    uint64_t tasks = job_spec_tasks(&f->spec);
+    queued_take(l, &f->path, tasks);
+    for (size_t i = 0; i < f->path.count; i++) {
+        rate_give_back(&ledger_node(l, f->path.v[i])->quota.submits, tasks);
+    }
+    job_account_close(l, f->job);
+}
+
 void ledger_revert(struct ledger *l, const struct fact *fact)
 {
-    if (fact->kind == FACT_ATTEMPT_PLACED) {
+    if (fact->kind == FACT_JOB_SUBMITTED) {
+        submitted_revert(l, &fact->submitted);
+    } else if (fact->kind == FACT_ATTEMPT_PLACED) {
         struct hold *h = ledger_hold(l, fact->placed.id);
         BUG(!h || h->renewed);
         money_untake(l, &h->now);
+        quota_rate_give_back(h->path, h->path_count);
         hold_remove(l, h);
         queued_add(l, &fact->placed.path, 1);
     } else if (fact->kind == FACT_HOLD_RENEWED) {

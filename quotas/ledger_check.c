@@ -129,7 +129,7 @@ static void money_blockers(const struct ledger *l, const struct strs *accounts, 
         }
         purse_return(&p, back);
         bool asks = micros > 0 || !back.from;
-        struct ledger_blocker blocker = {LEDGER_BUDGET, p.name, NULL, p.limit, p.spent, p.held, micros};
+        struct ledger_blocker blocker = {LEDGER_BUDGET, p.name, NULL, p.limit, p.spent, p.held, micros, 0};
         if (p.limit >= 0 && asks && p.limit - p.spent - p.held < micros && ledger_blocked(sink, blocker)) {
             return;
         }
@@ -158,7 +158,7 @@ static bool quota_blocked(const struct node *n, const char *resource, uint64_t l
         return false;
     }
     return ledger_blocked(sink, (struct ledger_blocker){LEDGER_QUOTA, n->rule.path, resource, (int64_t)limit,
-                                                        (int64_t)used, 0, (int64_t)need});
+                                                        (int64_t)used, 0, (int64_t)need, 0});
 }
 
 static bool quota_blockers(const struct node *n, const struct resources *need, struct blocker_sink *sink)
@@ -175,7 +175,8 @@ static bool quota_blockers(const struct node *n, const struct resources *need, s
     return quota_blocked(n, "running", quota->max_running, n->running, 1, sink);
 }
 
-static void placed_blockers(const struct ledger *l, const struct fact_placed *f, struct blocker_sink *sink)
+static void placed_blockers(const struct ledger *l, const struct fact_placed *f, int64_t at_utc_us,
+                            struct blocker_sink *sink)
 {
     struct node *path[LEDGER_PATH_MAX];
     const char *where = NULL;
@@ -201,7 +202,13 @@ static void placed_blockers(const struct ledger *l, const struct fact_placed *f,
             return;
         }
     }
+    if (quota_borrow_blockers(path, f->path.count, &f->resources, sink)) {
+        return;
+    }
     money_blockers(l, &f->accounts, f->hold_micros, (struct returned){0}, sink);
+    if (!(sink->first_only && sink->count > 0)) {
+        (void)quota_rate_blockers(path, f->path.count, true, 1, at_utc_us, sink);
+    }
 }
 
 /* The growth of an attempt's cumulative cost must be paid by its hold. */
@@ -264,7 +271,8 @@ static void ended_blockers(const struct ledger *l, const struct fact_ended *f, s
 
 /* ---- jobs -------------------------------------------------------------------------------------------------- */
 
-static void submitted_blockers(const struct ledger *l, const struct fact_submitted *f, struct blocker_sink *sink)
+static void submitted_blockers(const struct ledger *l, const struct fact_submitted *f, int64_t at_utc_us,
+                               struct blocker_sink *sink)
 {
     struct node *path[LEDGER_PATH_MAX];
     const char *where = NULL;
@@ -283,10 +291,11 @@ static void submitted_blockers(const struct ledger *l, const struct fact_submitt
         uint64_t limit = n->rule.quota.max_queued;
         if (limit != 0 && n->queued + tasks > limit &&
             ledger_blocked(sink, (struct ledger_blocker){LEDGER_QUEUE_FULL, n->rule.path, "queued", (int64_t)limit,
-                                                         (int64_t)n->queued, 0, (int64_t)tasks})) {
+                                                         (int64_t)n->queued, 0, (int64_t)tasks, 0})) {
             return;
         }
     }
+    (void)quota_rate_blockers(path, f->path.count, false, tasks, at_utc_us, sink);
 }
 
 static void cancelled_blockers(const struct ledger *l, const struct fact_tasks *f, struct blocker_sink *sink)
@@ -313,9 +322,10 @@ static void blockers(const struct ledger *l, const struct fact *fact, struct blo
 {
     switch (fact->kind) {
     case FACT_POLICY_SET: ledger_policy_check(l, &fact->policy, sink); break;
-    case FACT_JOB_SUBMITTED: submitted_blockers(l, &fact->submitted, sink); break;
+    case FACT_TENANT_MOVED: ledger_move_check(l, &fact->tenant_moved, sink); break;
+    case FACT_JOB_SUBMITTED: submitted_blockers(l, &fact->submitted, fact->at_utc_us, sink); break;
     case FACT_TASKS_CANCELLED: cancelled_blockers(l, &fact->cancelled, sink); break;
-    case FACT_ATTEMPT_PLACED: placed_blockers(l, &fact->placed, sink); break;
+    case FACT_ATTEMPT_PLACED: placed_blockers(l, &fact->placed, fact->at_utc_us, sink); break;
     case FACT_HOLD_RENEWED: renewed_blockers(l, &fact->renewed, sink); break;
     case FACT_ATTEMPT_ENDED: ended_blockers(l, &fact->ended, sink); break;
     default: break;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *ledger_job_account(uint64_t job, char out[LEDGER_JOB_ACCOUNT_MAX])
@@ -57,6 +58,30 @@ int ledger_path_compare(const char *a, const char *b)
     return left - right;
 }
 
+bool ledger_is_below(const char *path, const char *top)
+{
+    size_t len = strlen(top);
+    return strcmp(top, TENANT_ROOT) == 0 || (strncmp(path, top, len) == 0 && (path[len] == '\0' || path[len] == '/'));
+}
+
+bool ledger_account_is_below(const char *account, const char *top)
+{
+    size_t len = strlen(top);
+    return strncmp(account, top, len) == 0 && account[len] != '\0' && strchr("/@#", account[len]) != NULL;
+}
+
+char *ledger_moved_name(const char *name, const char *from, const char *to)
+{
+    const char *rest = name + strlen(from);
+    size_t len = strlen(to), more = strlen(rest) + 1;
+    char *moved = malloc(len + more);
+    if (moved) {
+        memcpy(moved, to, len);
+        memcpy(moved + len, rest, more);
+    }
+    return moved;
+}
+
 size_t ledger_path_depth(const char *path)
 {
     if (strcmp(path, TENANT_ROOT) == 0) {
@@ -95,4 +120,18 @@ uint64_t ledger_resource_get(const struct resources *r, size_t index, const char
 {
     const uint64_t fixed[LEDGER_FIXED_RESOURCES] = {r->cpu_milli, r->mem_bytes, r->scratch_bytes};
     return index < LEDGER_FIXED_RESOURCES ? fixed[index] : counts_get(&r->generic, name);
+}
+
+int64_t ledger_bound(const struct resource_bounds *b, size_t index, const char *name)
+{
+    const struct measure fixed[LEDGER_FIXED_RESOURCES] = {b->cpu_milli, b->mem_bytes, b->scratch_bytes};
+    if (index < LEDGER_FIXED_RESOURCES) {
+        return is_measured(fixed[index]) ? (int64_t)MIN(measured(fixed[index]), (uint64_t)LEDGER_COUNT_MAX) : -1;
+    }
+    for (size_t i = 0; i < b->generic.count; i++) {
+        if (strcmp(b->generic.v[i].name, name) == 0) {
+            return (int64_t)MIN(b->generic.v[i].value, (uint64_t)LEDGER_COUNT_MAX);
+        }
+    }
+    return -1;
 }

@@ -25,6 +25,11 @@ const char *ledger_tenant_account(const char *path, uint32_t period, int64_t utc
 const char *ledger_account_tenant(const char *name, char out[LEDGER_TENANT_MAX]);
 /* "acme/etl" -> "acme", "acme" -> "/"; NULL for the root. The text lies in `out` or is constant. */
 const char *ledger_parent_path(const char *path, char out[LEDGER_TENANT_MAX]);
+/* Is this tenant `top` itself or below it? So too for the account of a tenant there, whatever period or budget. */
+bool ledger_is_below(const char *path, const char *top);
+bool ledger_account_is_below(const char *account, const char *top);
+/* The name of a tenant or an account below `from`, once `from` is `to`. The caller frees; NULL on lack of memory. */
+char *ledger_moved_name(const char *name, const char *from, const char *to);
 /* Path order: '/' before every other character, so that a tenant is followed by everything below it. */
 int ledger_path_compare(const char *a, const char *b);
 /* "acme/etl" -> 2; the root is no level of its own: 0. */
@@ -36,5 +41,7 @@ bool ledger_budget_is_total(const struct budget_rule *budget);
 const char *ledger_resource(const struct resources *r, size_t index, uint64_t *ret_amount);
 /* The amount of the same resource (place and name) in another struct. */
 uint64_t ledger_resource_get(const struct resources *r, size_t index, const char *name);
+/* What a rule bounds of it; -1 = no limit. */
+int64_t ledger_bound(const struct resource_bounds *b, size_t index, const char *name);
 
 #endif

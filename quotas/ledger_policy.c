@@ -124,12 +124,15 @@ void ledger_policy_check(const struct ledger *l, const struct policy_change *cha
                    ledger_blocked(sink, (struct ledger_blocker){.verdict = verdict, .where = rule->path});
         }
     }
+    if (!stop && !quota_sum_is_exact(l, change)) {
+        (void)ledger_blocked(sink, (struct ledger_blocker){.verdict = LEDGER_BAD, .where = TENANT_ROOT});
+    }
     names_fini(&names);
 }
 
 /* ---- apply ------------------------------------------------------------------------------------------------- */
 
-static size_t sorted_place(const struct ledger *l, const char *path)
+size_t ledger_sorted_place(const struct ledger *l, const char *path)
 {
     size_t low = 0, high = l->nodes.count;
     while (low < high) {
@@ -150,6 +153,7 @@ static struct node *node_add(struct ledger *l, const char *path)
     if (!n || str_set(&n->rule.path, path) < 0) {
         abort();
     }
+    quota_init(n);
     n->parent = ledger_node(l, ledger_parent_path(path, buffer));
     BUG(!n->parent);
     n->parent->children++;
@@ -160,7 +164,7 @@ static struct node *node_add(struct ledger *l, const char *path)
             abort();
         }
     }
-    size_t place = sorted_place(l, path);
+    size_t place = ledger_sorted_place(l, path);
     memmove(&l->sorted[place + 1], &l->sorted[place], (l->nodes.count - place) * sizeof(struct node *));
     l->sorted[place] = n;
     map_put(&l->nodes, n->rule.path, strlen(n->rule.path), n);
@@ -172,10 +176,11 @@ static struct node *node_detach(struct ledger *l, const char *path)
 {
     struct node *n = ledger_node(l, path);
     BUG(!n || !n->parent || n->running || n->queued);
-    size_t place = sorted_place(l, path);
+    size_t place = ledger_sorted_place(l, path);
     memmove(&l->sorted[place], &l->sorted[place + 1], (l->nodes.count - place - 1) * sizeof(struct node *));
     map_remove(&l->nodes, n->rule.path, strlen(n->rule.path));
     n->parent->children--;
+    quota_set_rule(n, NULL, 0); /* a parent that has left before it carries on what it gives */
     return n;
 }
 
@@ -194,6 +199,7 @@ static void rule_apply(struct ledger *l, const struct tenant_rule *rule, int64_t
     if (!n) {
         n = node_add(l, rule->path);
     }
+    quota_set_rule(n, rule, at_utc_us);
     struct tenant_rule copy;
     if (fields_copy(&tenant_rule_fields, rule, &copy) < 0) {
         abort();

@@ -4,6 +4,8 @@
  *   ledger.c         birth, lookup, which accounts money is held on
  *   ledger_check.c   questions about attempts and jobs: what blocks
  *   ledger_policy.c  tenants: questions about and effects of a change of policy
+ *   ledger_quota.c   guarantees, borrowing, rates: questions, effects (ledger_quota_view.c: views, recount)
+ *   ledger_move.c    a tenant and all below it goes to another place
  *   ledger_apply.c   effects of all other facts, and their undo
  *   ledger_view.c    views and the recount
  *
@@ -17,6 +19,7 @@
 #include "quotas/ledger.h"
 #include "quotas/ledger_map.h"
 #include "quotas/ledger_names.h"
+#include "quotas/ledger_quota.h"
 
 struct node {
     struct tenant_rule rule; /* rule.path is the key */
@@ -24,9 +27,11 @@ struct node {
     uint32_t children;
     struct resources used;
     uint64_t running, queued;
+    struct node_quota quota;
     /* scratch of one call */
     struct resources recount;
     uint64_t recount_running, recount_queued;
+    int64_t recount_left, recount_idle;
 };
 
 struct account {
@@ -70,6 +75,17 @@ void ledger_node_free(struct node *n);
 
 /* ---- ledger_policy.c ---- */
 void ledger_policy_apply(struct ledger *l, const struct policy_change *change, int64_t at_utc_us);
+/* Where a path stands in path order, or would. */
+size_t ledger_sorted_place(const struct ledger *l, const char *path);
+
+/* ---- ledger_apply.c ---- */
+void ledger_use_add(struct resources *used, const struct resources *need);
+void ledger_use_take(struct resources *used, const struct resources *need);
+
+struct blocker_sink;
+/* ---- ledger_move.c ---- */
+void ledger_move_check(const struct ledger *l, const struct fact_tenant_moved *move, struct blocker_sink *sink);
+void ledger_move_apply(struct ledger *l, const struct fact_tenant_moved *move);
 
 /* ---- what blocks: filled by ledger_check.c and ledger_policy.c ---- */
 struct blocker_sink {

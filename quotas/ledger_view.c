@@ -86,6 +86,20 @@ void ledger_each_account(const struct ledger *l, bool (*fn)(const struct account
     free(sorted);
 }
 
+bool ledger_hold_of(const struct ledger *l, struct attempt_id id, struct hold_view *ret)
+{
+    const struct hold *h = ledger_hold(l, id);
+    if (h) {
+        *ret = (struct hold_view){h->id, h->now.spent, h->now.held};
+    }
+    return h != NULL;
+}
+
+size_t ledger_holds_count(const struct ledger *l)
+{
+    return l->holds.count;
+}
+
 int64_t ledger_free_along(const struct ledger *l, const struct strs *accounts)
 {
     int64_t least = INT64_MAX;
@@ -205,5 +219,5 @@ int ledger_verify(const struct ledger *l, struct err *err)
     for (size_t i = 0; rc == 0 && i < l->nodes.count; i++) {
         rc = verify_node(l->sorted[i], err);
     }
-    return rc;
+    return rc < 0 ? rc : quota_verify(l->sorted, l->nodes.count, err);
 }

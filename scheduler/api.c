@@ -161,6 +161,8 @@ static const struct api_method {
     [CALL_APPLY] = {api_apply, false},    [CALL_POLICY] = {api_policy, false}, [CALL_NODES] = {api_nodes, false},
     [CALL_DRAIN] = {api_drain, false},    [CALL_STATUS] = {api_status, false}, [CALL_ARCHIVED] = {api_archived, true},
     [CALL_METRICS] = {api_metrics, true}, [CALL_NODE_LOG] = {api_node_log, true},
+    [CALL_MOVE] = {api_move, false},
+    [CALL_HEAD] = {api_head, false},      [CALL_VERIFY] = {api_verify, false},
 };
 
 static struct caller caller_of(const struct api *a, const struct rpc_conn *conn)
@@ -222,12 +224,14 @@ void api_free(struct api *a)
 {
     if (a == NULL)
         return;
+    api_recounts_free(a);
     rpc_server_free(a->server);
     free(a);
 }
 
-void api_start(struct api *a, struct core *core, struct turn *turn)
+void api_start(struct api *a, struct core *core, struct turn *turn, const struct api_audit *audit)
 {
+    a->audit = *audit;
     a->core = core;
     a->turn = turn;
 }

@@ -57,25 +57,62 @@ static enum request_step apply_propose(struct request *r, struct core *core, str
 
 static const struct request_ops apply_ops = {false, apply_propose, wish_settled, wish_unavailable, wish_free};
 
-static void apply_dry(const struct call *c)
+static enum request_step move_propose(struct request *r, struct core *core, struct core_now now, struct fact *out,
+                                      size_t room, size_t *ret_count)
 {
-    struct core *core = c->api->core;
-    struct core_now now = call_now(c);
-    struct fact fact = {0};
-    struct apply_reply reply = {0};
+    (void)room;
+    struct wish *w = (struct wish *)r;
     struct refusal refusal = {0};
-    int answer = core_check_policy(core, c->params, c->caller.user, now, &fact, &reply, &refusal);
+    fields_clear(&apply_reply_fields, &w->reply.apply);
+    int answer = core_check_move(core, w->params, w->caller.user, now, out, &w->reply.apply, &refusal);
+    return wish_step(w, answer, out, &refusal, ret_count);
+}
+
+static const struct request_ops move_ops = {false, move_propose, wish_settled, wish_unavailable, wish_free};
+
+/* A mere question about a change. */
+struct dry {
+    struct fact fact;
+    struct apply_reply reply;
+    struct refusal refusal;
+};
+
+static void answer_dry(const struct call *c, int answer, struct dry *d)
+{
     if (answer == CORE_FACT)
-        call_answer(c, &apply_reply_fields, &reply);
+        call_answer(c, &apply_reply_fields, &d->reply);
     else if (answer == CORE_REFUSED)
-        rpc_refuse(c->api->server, c->ticket, &refusal);
+        rpc_refuse(c->api->server, c->ticket, &d->refusal);
     else
         rpc_unavailable(c->api->server, c->ticket, "busy: another change is being committed", 100);
-    if (answer == CORE_FACT && fact.kind != FACT_NONE)
-        core_refused(core, &fact, "dropped", "", now);
-    fact_clear(&fact);
-    fields_clear(&apply_reply_fields, &reply);
-    fields_clear(&refusal_fields, &refusal);
+    if (answer == CORE_FACT && d->fact.kind != FACT_NONE)
+        core_refused(c->api->core, &d->fact, "dropped", "", call_now(c));
+    fact_clear(&d->fact);
+    fields_clear(&apply_reply_fields, &d->reply);
+    fields_clear(&refusal_fields, &d->refusal);
+}
+
+static void apply_dry(const struct call *c)
+{
+    struct dry d = {0};
+    int answer = core_check_policy(c->api->core, c->params, c->caller.user, call_now(c), &d.fact, &d.reply, &d.refusal);
+    answer_dry(c, answer, &d);
+}
+
+static void move_dry(const struct call *c)
+{
+    struct dry d = {0};
+    int answer = core_check_move(c->api->core, c->params, c->caller.user, call_now(c), &d.fact, &d.reply, &d.refusal);
+    answer_dry(c, answer, &d);
+}
+
+void api_move(const struct call *c)
+{
+    const struct move_call *call = c->params;
+    if (call->dry_run)
+        move_dry(c);
+    else
+        wish_post(c, &move_ops, &move_call_fields, &apply_reply_fields);
 }
 
 void api_apply(const struct call *c)
@@ -164,6 +201,7 @@ void api_metrics(const struct call *c)
                                .refusals_total = a->refusals_total, .calls_total = a->calls_total};
     turn_stats(a->turn, &in.turn);
     in.ready = in.turn.state == TURN_READY;
+    in.signed_seq = heads_seq(a->audit.heads);
     core_stats(a->core, &in.core);
     agents_stats(a->setup.agents, &in.agents);
     struct buf text = {0};

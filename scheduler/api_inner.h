@@ -16,6 +16,8 @@ struct api {
     struct core *core;
     struct turn *turn;
     uint64_t started_boot_us;
+    struct api_audit audit;
+    struct recounts *recounts; /* NULL: none is wanted */
     uint64_t relays; /* log.read calls on their way to nodes */
     uint32_t waiting[USER_SLOTS]; /* wishes on their way, weighed, by user */
     uint64_t calls_total[CLIENT_METHOD_COUNT], refusals_total;
@@ -86,11 +88,16 @@ void api_node_log(const struct call *c);
 /* api_admin.c */
 void api_tenants(const struct call *c);
 void api_apply(const struct call *c);
+void api_move(const struct call *c);
 void api_policy(const struct call *c);
 void api_nodes(const struct call *c);
 void api_drain(const struct call *c);
 void api_status(const struct call *c);
 void api_archived(const struct call *c);
 void api_metrics(const struct call *c);
+/* api_audit.c */
+void api_head(const struct call *c);
+void api_verify(const struct call *c);
+void api_recounts_free(struct api *a);
 
 #endif

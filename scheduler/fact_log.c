@@ -132,6 +132,13 @@ static void log_drained(const struct line *l)
              log_quote(f->reason), log_quote(f->who));
 }
 
+static void log_moved(const struct line *l)
+{
+    const struct fact_tenant_moved *f = &l->fact->tenant_moved;
+    log_line(LOG_INFO, l->event, "from=%s to=%s tenants=%zu jobs=%zu running=%zu who=%s", log_quote(f->from),
+             log_quote(f->to), f->tenants.count, f->jobs.count, f->attempts.count, log_quote(f->who));
+}
+
 static void log_closed(const struct line *l)
 {
     const struct fact_period_closed *f = &l->fact->period_closed;
@@ -159,6 +166,7 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_PERIOD_CLOSED] = log_closed,
     [FACT_NODE_LOST] = log_lost,
     [FACT_NODE_DRAINED] = log_drained,
+    [FACT_TENANT_MOVED] = log_moved,
 };
 
 void fact_log(const struct core *core, uint64_t seq, const struct fact *fact)

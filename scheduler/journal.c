@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -12,7 +13,7 @@
 #include "base/io/log.h"
 #include "base/io/ring.h"
 #include "scheduler/journal_walk.h"
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 
 enum { RING_SLOTS = 8, WRITE_MAX = 1 << 30 };
 
@@ -31,17 +32,19 @@ struct group {
     int fd, close_fd;       /* close_fd: to be closed with the answer, -1 = none */
     struct buf bytes;
     size_t written;
-    uint64_t offset, last_seq;
+    uint64_t offset;
+    struct journal_point last; /* of its records */
 };
 
 struct journal {
     char *path, cell[JOURNAL_CELL_MAX + 1];
-    int folder, lock, fd;   /* fd: the current segment, -1 before journal_begin() */
+    int folder, lock, archive; /* archive: -1 = what is pruned is gone */
+    int fd;                 /* the current segment, -1 before journal_begin() */
     uint64_t offset;        /* where the next group goes */
     uint64_t *segments;     /* first seqs, rising; the last one is current */
     size_t segment_count;
-    struct journal_point head;
-    uint64_t durable, term, torn_bytes;
+    struct journal_point head, durable;
+    uint64_t term, torn_bytes;
     size_t good_bytes;      /* of the last segment, as read */
     bool read;              /* journal_read() has found the tail */
     struct buf filling;     /* records of the next write */
@@ -73,7 +76,7 @@ int journal_open(struct journal **ret, const char *folder, const char *cell, str
     struct journal *j = calloc(1, sizeof *j);
     if (j == NULL)
         return err_set(err, -ENOMEM, "out of memory");
-    j->folder = j->lock = j->fd = j->group.close_fd = -1;
+    j->folder = j->lock = j->archive = j->fd = j->group.close_fd = -1;
     memcpy(j->cell, cell, strlen(cell));
     j->path = strdup(folder);
     int rc = j->path == NULL ? err_set(err, -ENOMEM, "out of memory") : folder_lock(j, err);
@@ -97,6 +100,7 @@ void journal_close(struct journal *j)
     close_p(&j->group.close_fd);
     close_p(&j->fd);
     close_p(&j->lock);
+    close_p(&j->archive);
     close_p(&j->folder);
     buf_fini(&j->filling);
     buf_fini(&j->group.bytes);
@@ -110,10 +114,16 @@ int journal_folder(const struct journal *j)
     return j->folder;
 }
 
+int journal_archive_folder(const struct journal *j)
+{
+    return j->archive;
+}
+
 static struct journal_walk walk_of(const struct journal *j, uint64_t from_seq, journal_fn fn, void *arg)
 {
-    return (struct journal_walk){.folder = j->folder, .path = j->path, .cell = j->cell, .segments = j->segments,
-                                 .count = j->segment_count, .from_seq = from_seq, .fn = fn, .arg = arg};
+    return (struct journal_walk){.folder = j->folder, .archive = -1, .path = j->path, .cell = j->cell,
+                                 .segments = j->segments, .count = j->segment_count, .from_seq = from_seq, .fn = fn,
+                                 .arg = arg};
 }
 
 int journal_read(struct journal *j, const struct journal_point *from, journal_fn fn, void *arg, struct err *err)
@@ -124,8 +134,7 @@ int journal_read(struct journal *j, const struct journal_point *from, journal_fn
     int rc = journal_walk(&w, err);
     if (rc < 0)
         return rc;
-    j->head = w.tail;
-    j->durable = w.tail.seq;
+    j->head = j->durable = w.tail;
     j->term = w.term;
     j->good_bytes = w.good_bytes;
     j->torn_bytes = w.torn_bytes;
@@ -228,17 +237,17 @@ static void sync_failed(struct journal *j, int error)
         j->handlers->on_failed(j->arg, &err);
 }
 
-static void synced(struct journal *j, uint64_t seq, size_t bytes)
+static void synced(struct journal *j, struct journal_point upto, size_t bytes)
 {
     j->bytes_total += bytes;
     j->syncs_total++;
-    j->durable = seq;
+    j->durable = upto;
 }
 
 static void tell_synced(struct journal *j)
 {
     if (j->handlers != NULL && j->handlers->on_synced != NULL)
-        j->handlers->on_synced(j->arg, j->durable);
+        j->handlers->on_synced(j->arg, j->durable.seq);
 }
 
 /* ---- through the ring ---- */
@@ -263,7 +272,7 @@ static void group_end(struct journal *j)
     close_p(&g->close_fd);
     if (overtaken)
         return;
-    synced(j, g->last_seq, g->bytes.len);
+    synced(j, g->last, g->bytes.len);
     tell_synced(j);
 }
 
@@ -304,7 +313,7 @@ static void group_begin(struct journal *j)
     g->fd = j->fd;
     g->written = 0;
     g->offset = j->offset;
-    g->last_seq = j->head.seq;
+    g->last = j->head;
     j->offset += g->bytes.len;
     int rc = group_ask(j);
     if (rc < 0)
@@ -337,7 +346,7 @@ static int sync_in_place(struct journal *j)
         rc = -errno;
     if (rc < 0)
         return rc;
-    synced(j, j->head.seq, j->filling.len + (overtake ? g->bytes.len : 0));
+    synced(j, j->head, j->filling.len + (overtake ? g->bytes.len : 0));
     j->offset += j->filling.len;
     g->overtaken = g->overtaken || overtake;
     buf_reset(&j->filling);
@@ -360,7 +369,7 @@ void journal_flush(struct journal *j)
 
 int journal_drain(struct journal *j, struct err *err)
 {
-    if (j->durable == j->head.seq)
+    if (j->durable.seq == j->head.seq)
         return 0;
     int rc = sync_in_place(j);
     return rc < 0 ? err_set(err, rc, "write the journal in '%s': %s", j->path, strerror(-rc)) : 0;
@@ -372,6 +381,11 @@ uint64_t journal_seq(const struct journal *j)
 }
 
 uint64_t journal_durable(const struct journal *j)
+{
+    return j->durable.seq;
+}
+
+struct journal_point journal_durable_point(const struct journal *j)
 {
     return j->durable;
 }
@@ -409,14 +423,45 @@ int journal_rotate(struct journal *j, struct err *err)
     return segment_open(j, err);
 }
 
-void journal_prune(struct journal *j, uint64_t keep_seq)
+int journal_archive(struct journal *j, int folder, struct err *err)
 {
-    size_t drop = 0;
-    while (drop + 1 < j->segment_count && j->segments[drop + 1] <= keep_seq) {
-        char name[NUMBERED_NAME_MAX];
-        unlinkat(j->folder, numbered_name(JOURNAL_PREFIX, j->segments[drop], name), 0);
-        drop++;
+    struct stat ours, theirs;
+    if (fstat(j->folder, &ours) != 0 || fstat(folder, &theirs) != 0)
+        return err_set(err, -errno, "stat the archive: %s", strerror(errno));
+    if (ours.st_dev != theirs.st_dev)
+        return err_set(err, -EXDEV, "the archive must lie on the file system of '%s': segments are moved there, "
+                       "not copied", j->path);
+    if (ours.st_ino == theirs.st_ino)
+        return err_set(err, -EINVAL, "'%s' can't be its own archive", j->path);
+    j->archive = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+    return j->archive < 0 ? err_set(err, -errno, "keep the archive open: %s", strerror(errno)) : 0;
+}
+
+/* Out of the folder: forgotten, or moved where nothing lies yet under this name. One rename: whatever dies, it is in
+ * one of the two. */
+static int segment_leave(struct journal *j, uint64_t first)
+{
+    char name[NUMBERED_NAME_MAX];
+    numbered_name(JOURNAL_PREFIX, first, name);
+    if (j->archive < 0)
+        return unlinkat(j->folder, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+    int rc = renameat2(j->folder, name, j->archive, name, RENAME_NOREPLACE) == 0 ? 0 : -errno;
+    return rc == 0 && fsync(j->archive) != 0 ? -errno : rc;
+}
+
+int journal_prune(struct journal *j, uint64_t keep_seq, struct err *err)
+{
+    size_t gone = 0;
+    int rc = 0;
+    while (rc == 0 && gone + 1 < j->segment_count && j->segments[gone + 1] <= keep_seq) {
+        rc = segment_leave(j, j->segments[gone]);
+        if (rc < 0)
+            err_set(err, rc, "%s the segment of seq %" PRIu64 " from '%s': %s",
+                    j->archive < 0 ? "remove" : "archive", j->segments[gone], j->path, strerror(-rc));
+        else
+            gone++;
     }
-    memmove(j->segments, j->segments + drop, (j->segment_count - drop) * sizeof *j->segments);
-    j->segment_count -= drop;
+    memmove(j->segments, j->segments + gone, (j->segment_count - gone) * sizeof *j->segments);
+    j->segment_count -= gone;
+    return rc;
 }

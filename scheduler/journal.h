@@ -17,7 +17,7 @@
 #define REEVE_SCHEDULER_JOURNAL_H
 
 #include "base/io/loop.h"
-#include "scheduler/journal_record.h"
+#include "base/journal_record.h"
 
 struct journal;
 
@@ -37,6 +37,7 @@ typedef int (*journal_fn)(void *arg, const struct journal_record *r, struct err 
 int journal_open(struct journal **ret, const char *folder, const char *cell, struct err *err) MUST_USE;
 void journal_close(struct journal *j);
 int journal_folder(const struct journal *j); /* borrowed fd */
+int journal_archive_folder(const struct journal *j); /* the same; -1 = none */
 
 /* Every record beyond `from` in order, verified; from->chain must be the chain there (seq 0: zeroes). Finds the tail.
  * A point behind which no segment exists is an empty tail. -EBADMSG damaged. fn may be NULL. */
@@ -59,14 +60,19 @@ void journal_flush(struct journal *j);
 int journal_drain(struct journal *j, struct err *err) MUST_USE;
 uint64_t journal_seq(const struct journal *j);
 uint64_t journal_durable(const struct journal *j);
-/* The chain's head, with seq. */
+/* The chain's head, with seq; and where it is known to be on the disk. */
 struct journal_point journal_head(const struct journal *j);
+struct journal_point journal_durable_point(const struct journal *j);
 uint64_t journal_bytes_total(const struct journal *j);
 uint64_t journal_syncs_total(const struct journal *j);
 
 /* Drains, then goes on in a new segment. */
 int journal_rotate(struct journal *j, struct err *err) MUST_USE;
-/* Removes segments that hold nothing from `keep_seq` on; never the current one. */
-void journal_prune(struct journal *j, uint64_t keep_seq);
+/* From now on pruned segments are moved into this folder (borrowed for the call) instead of being removed, so that the
+ * whole history stays. -EXDEV: it lies on another file system. */
+int journal_archive(struct journal *j, int folder, struct err *err) MUST_USE;
+/* Takes out segments that hold nothing from `keep_seq` on; never the current one. On failure what couldn't leave stays,
+ * and so does all that follows it: no segment is lost, none leaves before an older one. */
+int journal_prune(struct journal *j, uint64_t keep_seq, struct err *err) MUST_USE;
 
 #endif

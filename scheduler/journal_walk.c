@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 
 struct mapped {
     char name[NUMBERED_NAME_MAX];
@@ -21,6 +21,8 @@ static int segment_map(const struct journal_walk *w, uint64_t first, struct mapp
 {
     numbered_name(JOURNAL_PREFIX, first, ret->name);
     CLEANUP(close_p) int fd = openat(w->folder, ret->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT && w->archive >= 0) /* it may have been moved a moment ago */
+        fd = openat(w->archive, ret->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0)
         return err_set(err, -errno, "open '%s/%s': %s", w->path, ret->name, strerror(errno));

@@ -9,7 +9,7 @@
 #define JOURNAL_PREFIX "journal"
 
 struct journal_walk {
-    int folder;
+    int folder, archive;                 /* archive: where a segment is that is not in the folder; -1 = nowhere */
     const char *path, *cell;
     const uint64_t *segments; /* first seqs, rising */
     size_t count;

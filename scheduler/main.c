@@ -7,6 +7,7 @@
  * the journal are equal, nothing is committed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "scheduler/api.h"
 #include "scheduler/effects.h"
 #include "scheduler/exit_codes.h"
+#include "scheduler/heads.h"
 #include "scheduler/reeved_options.h"
 #include "scheduler/own_user.h"
 #include "scheduler/recover.h"
@@ -28,10 +30,11 @@ enum { PATH_BYTES = 4096, SOCKET_PATH_MAX = 107 };
 
 struct reeved {
     struct reeved_options options;
-    char journal_dir[PATH_BYTES], client_socket[PATH_BYTES], agent_socket[PATH_BYTES];
+    char scheduler_dir[PATH_BYTES], journal_dir[PATH_BYTES], client_socket[PATH_BYTES], agent_socket[PATH_BYTES];
     char writer[64];
     struct loop *loop;
     struct journal *journal;
+    struct heads *heads;
     struct core *core;
     struct waiters *waiters;
     struct agents *agents;
@@ -56,6 +59,12 @@ static void on_ready(void *arg)
     agents_set_term(r->agents, stats.term);
     log_line(LOG_INFO, "reeved.ready", "cell=%s writer=%s term=%" PRIu64, log_quote(r->options.cell),
              log_quote(r->writer), stats.term);
+}
+
+static void on_rotated(void *arg)
+{
+    struct reeved *r = arg;
+    heads_note(r->heads);
 }
 
 static void on_fatal(void *arg, int exit_code, const char *why)
@@ -92,10 +101,10 @@ static int path_make(char out[PATH_BYTES], const char *dir, const char *tail, si
 static int folders_make(struct reeved *r, struct err *err)
 {
     const struct reeved_options *o = &r->options;
-    char scheduler_dir[PATH_BYTES], agent_dir[PATH_BYTES];
+    char agent_dir[PATH_BYTES];
     uid_t uid = o->user.given ? o->user.uid : (uid_t)-1;
     gid_t gid = o->user.given ? o->user.gid : (gid_t)-1;
-    int rc = path_make(scheduler_dir, o->dir, "/scheduler", PATH_BYTES - 1, err);
+    int rc = path_make(r->scheduler_dir, o->dir, "/scheduler", PATH_BYTES - 1, err);
     if (rc == 0)
         rc = path_make(agent_dir, o->dir, "/agent", PATH_BYTES - 1, err);
     if (rc == 0)
@@ -107,11 +116,13 @@ static int folders_make(struct reeved *r, struct err *err)
     if (rc == 0)
         rc = dir_make(o->dir, 0755, err);
     if (rc == 0)
-        rc = own_user_folder(scheduler_dir, 0750, uid, gid, err);
+        rc = own_user_folder(r->scheduler_dir, 0750, uid, gid, err);
     if (rc == 0)
         rc = own_user_folder(r->journal_dir, 0700, uid, gid, err);
     if (rc == 0)
         rc = own_user_folder(agent_dir, 0750, o->agent_uid, gid, err);
+    if (rc == 0 && o->archive != NULL)
+        rc = own_user_folder(o->archive, 0700, uid, gid, err);
     return rc;
 }
 
@@ -184,6 +195,7 @@ static int turn_start(struct reeved *r, const struct recovered_files *files, str
         .on_durable = on_durable,
         .on_ready = on_ready,
         .on_fatal = on_fatal,
+        .on_rotated = on_rotated,
         .arg = r,
     };
     int rc = turn_new(&r->turn, &setup, err);
@@ -192,10 +204,27 @@ static int turn_start(struct reeved *r, const struct recovered_files *files, str
     r->targets = (struct effect_targets){r->core, r->agents, r->waiters};
     waiters_start(r->waiters, r->core, api_server(r->api));
     agents_start(r->agents, r->core, r->turn);
-    api_start(r->api, r->core, r->turn);
+    struct api_audit audit = {r->heads, {journal_folder(r->journal), journal_archive_folder(r->journal),
+                                         r->options.redis, r->options.cell, 0}};
+    api_start(r->api, r->core, r->turn, &audit);
     loop_on_turn(r->loop, turn_run, r->turn);
     loop_on_stop(r->loop, on_stop, r);
     return 0;
+}
+
+/* As the user that the files will be read as. */
+static int history_keep(struct reeved *r, struct err *err)
+{
+    CLEANUP(close_p) int folder = open(r->scheduler_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return err_set(err, -errno, "open '%s': %s", r->scheduler_dir, strerror(errno));
+    int rc = heads_new(&r->heads, r->loop, r->journal, r->options.cell, folder, err);
+    if (rc < 0 || r->options.archive == NULL)
+        return rc;
+    CLEANUP(close_p) int archive = open(r->options.archive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (archive < 0)
+        return err_set(err, -errno, "open '%s': %s", r->options.archive, strerror(errno));
+    return journal_archive(r->journal, archive, err);
 }
 
 static void writer_name(char out[64])
@@ -223,6 +252,8 @@ static int start(struct reeved *r, struct err *err)
     if (rc == 0 && o->user.given)
         rc = own_user_for_ever(o->user.uid, o->user.gid, err);
     if (rc == 0)
+        rc = history_keep(r, err);
+    if (rc == 0)
         rc = state_read(r, &files, err);
     return rc == 0 ? turn_start(r, &files, err) : rc;
 }
@@ -233,10 +264,13 @@ static void stop(struct reeved *r)
     struct err err = {0};
     if (r->turn != NULL && turn_close(r->turn, &err) < 0)
         log_line(LOG_ERROR, "reeved.stop", "why=%s", log_quote(err_text(&err)));
+    if (r->turn != NULL)
+        heads_note(r->heads);
     turn_free(r->turn);
     agents_free(r->agents); /* log reads under way are answered through the clients' door */
     waiters_free(r->waiters);
     api_free(r->api);
+    heads_free(r->heads);
     journal_close(r->journal); /* its ring hangs in the loop */
     loop_free(r->loop);
     core_free(r->core);

@@ -37,6 +37,8 @@ static const struct metric metrics[] = {
     ROW("reeve_term", GAUGE, turn.term, NULL, "Term under which this scheduler writes."),
     ROW("reeve_journal_seq", GAUGE, turn.seq, NULL, "Newest journal entry."),
     ROW("reeve_journal_durable_seq", GAUGE, turn.durable, NULL, "Newest journal entry that is in both copies."),
+    ROW("reeve_journal_signed_seq", GAUGE, signed_seq, NULL,
+        "Newest journal entry with a signed head since the start."),
     ROW("reeve_journal_archived_seq", GAUGE, turn.archived, NULL, "Newest journal entry that the reports have."),
     ROW("reeve_journal_snapshot_seq", GAUGE, turn.snapshot_seq, NULL, "Entry up to which a snapshot exists."),
     ROW("reeve_snapshots_total", COUNTER, turn.snapshots_total, NULL, "Snapshots written by this process."),

@@ -11,7 +11,7 @@ struct metrics_input {
     struct core_stats core;
     struct turn_stats turn;
     struct agents_stats agents;
-    uint64_t waiters, relays, refusals_total, ready;
+    uint64_t waiters, relays, refusals_total, ready, signed_seq;
     const uint64_t *calls_total; /* by enum client_method */
 };
 void metrics_write(const struct metrics_input *in, struct buf *out);

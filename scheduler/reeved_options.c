@@ -1,6 +1,6 @@
 #include "scheduler/reeved_options.h"
 
-#include "scheduler/journal_record.h"
+#include "base/journal_record.h"
 
 #define PLACE(member) .offset = offsetof(struct reeved_options, member)
 #define UID_MAX ((uint64_t)UINT32_MAX - 1)
@@ -18,6 +18,8 @@ static const struct option_row rows[] = {
      .help = "the agents' user"},
     {.name = "report-uid", .value = "UID", .kind = OPTION_U32, PLACE(report_uid), .max = UID_MAX,
      .help = "the user of reeve-reportd"},
+    {.name = "archive", .value = "FOLDER", .kind = OPTION_PATH, PLACE(archive),
+     .help = "keep the whole journal: segments that are no longer needed are moved there, not removed"},
     {.name = "debug", .kind = OPTION_FLAG, PLACE(debug), .help = "log more"},
 };
 

@@ -7,7 +7,7 @@
 #include "base/io/options.h"
 
 struct reeved_options {
-    const char *dir, *redis, *cell;
+    const char *dir, *redis, *cell, *archive; /* archive NULL = what is pruned is gone */
     struct option_user user;
     uid_t agent_uid, report_uid; /* (uid_t)-1 = nobody else */
     bool debug;

@@ -15,7 +15,7 @@
 
 #include "base/io/clock.h"
 #include "base/io/fd.h"
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 
 enum { MAGIC_LEN = 8, SNAPSHOT_VERSION = 1, FLUSH_BYTES = 1 << 20 };
 #define SNAPSHOT_FACT_MAX ((size_t)64 << 20)

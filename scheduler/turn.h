@@ -42,6 +42,7 @@ struct turn_setup {
     void (*on_durable)(void *arg, uint64_t seq, const struct fact *fact);
     void (*on_ready)(void *arg);                             /* a term was taken; once per term */
     void (*on_fatal)(void *arg, int exit_code, const char *why);
+    void (*on_rotated)(void *arg);                           /* all before a new segment is durable; may be NULL */
     void *arg;
 };
 

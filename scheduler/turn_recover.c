@@ -154,6 +154,8 @@ void turn_snapshot_maybe(struct turn *t)
         turn_fatal(t, EXIT_FAILED, err_text(&err));
         return;
     }
+    if (t->setup.on_rotated != NULL)
+        t->setup.on_rotated(t->setup.arg);
     struct snapshot_head head = head_now(t);
     rc = snapshot_begin(&t->snapshot, t->setup.loop, journal_folder(t->setup.journal), &head, t->setup.core,
                         on_snapshot, t, &err);
@@ -165,9 +167,10 @@ void turn_snapshot_maybe(struct turn *t)
  * snapshot, and a Redis that was lost gets them from these entries. */
 static void files_prune(struct turn *t, uint64_t keep)
 {
+    struct err err = {0};
     uint64_t base = snapshot_prune(journal_folder(t->setup.journal), keep, STORE_KEY_TTL_S);
-    if (base > 0)
-        journal_prune(t->setup.journal, base + 1);
+    if (base > 0 && journal_prune(t->setup.journal, base + 1, &err) < 0)
+        log_line(LOG_ERROR, "journal.prune_failed", "why=%s", log_quote(err_text(&err)));
 }
 
 void turn_trim(struct turn *t)

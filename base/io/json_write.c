@@ -155,14 +155,7 @@ static void write_unsigned(struct writer *w, const struct field *row, const void
         put_text(w, field_ops(row)->format(row, value, text));
 }
 
-static void write_measure(struct writer *w, const struct field *row UNUSED, const void *value)
-{
-    const struct measure *m = value;
-    if (is_measured(*m))
-        put_u64(w, measured(*m));
-    else
-        put(w, "null", 4);
-}
+static void write_measure(struct writer *w, const struct field *row, const void *value);
 
 static void write_signed(struct writer *w, const struct field *row, const void *value)
 {
@@ -274,6 +267,19 @@ static const row_writer writers[FIELD_KIND_COUNT] = {
     [FIELD_COUNTS] = write_counts,     [FIELD_MONEYS] = write_counts,  [FIELD_STRUCT] = write_struct,
     [FIELD_LIST] = write_list,         [FIELD_MEASURE] = write_measure,
 };
+
+static void write_measure(struct writer *w, const struct field *row, const void *value)
+{
+    const struct measure *m = value;
+    const struct field *of = row->of;
+    uint64_t number = measured(*m);
+    if (!is_measured(*m))
+        put(w, "null", 4);
+    else if (of != NULL)
+        writers[of->kind](w, of, &number);
+    else
+        put_u64(w, number);
+}
 
 /* Every name of a table is plain snake_case: nothing to escape. */
 static void put_name(struct writer *w, const char *name)

@@ -128,14 +128,7 @@ static int read_unsigned(struct reading *rd, const struct field *row, const stru
 }
 
 static int read_measure(struct reading *rd, const struct field *row, const struct tree_node *n, void *value,
-                        const struct place *at)
-{
-    if (n->kind == TREE_NULL)
-        return 0; /* it was not measured */
-    if (n->kind != TREE_INT || n->integer < 0)
-        return mismatch(rd, n, at, field_ops(row)->noun);
-    return store_u64(rd, row, n, value, at, (uint64_t)n->integer + 1);
-}
+                        const struct place *at);
 
 static int read_signed(struct reading *rd, const struct field *row, const struct tree_node *n, void *value,
                        const struct place *at)
@@ -480,6 +473,22 @@ static const reader readers[FIELD_KIND_COUNT] = {
     [FIELD_COUNTS] = read_counts, [FIELD_MONEYS] = read_counts,     [FIELD_STRUCT] = read_struct,
     [FIELD_LIST] = read_list,     [FIELD_MEASURE] = read_measure,
 };
+
+static int read_measure(struct reading *rd, const struct field *row, const struct tree_node *n, void *value,
+                        const struct place *at)
+{
+    const struct field *of = row->of;
+    uint64_t number = 0;
+    if (n->kind == TREE_NULL)
+        return 0; /* it was not measured */
+    if (of != NULL) {
+        int rc = readers[of->kind](rd, of, n, &number, at);
+        return rc < 0 ? rc : store_u64(rd, row, n, value, at, number + 1);
+    }
+    if (n->kind != TREE_INT || n->integer < 0)
+        return mismatch(rd, n, at, field_ops(row)->noun);
+    return store_u64(rd, row, n, value, at, (uint64_t)n->integer + 1);
+}
 
 static bool is_input(const struct reading *rd, const struct field *row)
 {

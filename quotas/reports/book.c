@@ -22,6 +22,7 @@ static int nothing(struct book *b, uint64_t seq, const struct fact *fact, struct
 static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_TERM_TAKEN] = nothing,
     [FACT_POLICY_SET] = book_policy_set,
+    [FACT_TENANT_MOVED] = book_tenant_moved,
     [FACT_JOB_SUBMITTED] = book_job_submitted,
     [FACT_TASKS_CANCELLED] = book_tasks_cancelled,
     [FACT_TASK_HELD] = book_task_held,

@@ -1,6 +1,8 @@
 /* What an admin's change means for the tables: who may see what, the price book, the currency. */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "quotas/ledger_names.h"
 #include "quotas/reports/book_rows.h"
 
 static int save_change(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
@@ -83,5 +85,49 @@ int book_policy_set(struct book *b, uint64_t seq, const struct fact *fact, struc
         r = book_billing_policy(b, c, err);
     if (r >= 0 && c->currency != NULL)
         r = book_run(b, SQL_META_CURRENCY, err, "t", c->currency);
+    return r;
+}
+
+static int tenant_rule_of(struct book *b, const char *path, struct tenant_rule *ret, struct err *err)
+{
+    sqlite3_stmt *s = b->sql[SQL_TENANT_RULE];
+    int r = db_bind(s, "t", path);
+    r = r < 0 ? r : db_step(s, err);
+    if (r <= 0)
+        return r < 0 ? r : err_set(err, -EPROTO, "tenant %s is not known", path);
+    *ret = (struct tenant_rule){0};
+    r = fields_decode(&tenant_rule_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), ret, err);
+    sqlite3_reset(s);
+    return r;
+}
+
+static int move_tenant(struct book *b, const char *path, const struct fact_tenant_moved *m, struct err *err)
+{
+    struct tenant_rule rule;
+    int r = tenant_rule_of(b, path, &rule, err);
+    if (r < 0)
+        return r;
+    free(rule.path);
+    rule.path = ledger_moved_name(path, m->from, m->to);
+    r = rule.path == NULL ? err_set(err, -ENOMEM, "no memory") : remove_tenant(b, path, err);
+    r = r < 0 ? r : set_tenant(b, &rule, err);
+    fields_clear(&tenant_rule_fields, &rule);
+    return r;
+}
+
+/* The accounts have other names from now on, as in the store. A job stays the tenant's to whom it was submitted: what a
+ * period has charged to whom doesn't change afterwards. */
+int book_tenant_moved(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
+{
+    (void)seq;
+    const struct fact_tenant_moved *m = &fact->tenant_moved;
+    int r = 0;
+    for (size_t i = 0; i < m->tenants.count && r >= 0; i++)
+        r = move_tenant(b, m->tenants.v[i], m, err);
+    for (size_t i = 0; i < m->accounts.count && r >= 0; i++) {
+        const struct pair *p = &m->accounts.v[i];
+        r = book_run(b, SQL_SETS_MOVE, err, "tt", p->key, p->value);
+        r = r < 0 ? r : book_run(b, SQL_MEMBERS_MOVE, err, "tt", p->key, p->value);
+    }
     return r;
 }

@@ -78,6 +78,12 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
     [SQL_POLICY_ADD] = "INSERT INTO policies VALUES(?1, ?2, ?3, ?4, ?5)",
     [SQL_TENANT_SET] = "INSERT INTO tenants VALUES(?1, ?2, 0) ON CONFLICT DO UPDATE SET rule = ?2, removed = 0",
     [SQL_TENANT_REMOVE] = "UPDATE tenants SET removed = 1 WHERE path = ?1",
+    [SQL_TENANT_RULE] = "SELECT rule FROM tenants WHERE path = ?1 AND removed = 0",
+    /* One name in a list of lines. */
+    [SQL_SETS_MOVE] = "UPDATE account_sets SET names = trim(replace(char(10) || names || char(10),"
+                      " char(10) || ?1 || char(10), char(10) || ?2 || char(10)), char(10))"
+                      " WHERE accounts IN (SELECT accounts FROM account_members WHERE account = ?1)",
+    [SQL_MEMBERS_MOVE] = "UPDATE account_members SET account = ?2 WHERE account = ?1",
     [SQL_USERS_CLEAR] = "DELETE FROM tenant_users WHERE path = ?1",
     [SQL_USER_ADD] = "INSERT OR IGNORE INTO tenant_users VALUES(?1, ?2)",
     [SQL_ADMINS_CLEAR] = "DELETE FROM admins",

@@ -172,6 +172,27 @@ static void on_log(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ti
     end(&v);
 }
 
+static void on_check(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                     const void *params)
+{
+    struct visit v = {.door = arg, .ticket = ticket};
+    struct check_reply reply = {0};
+    struct err err = {0};
+    (void)params;
+    if (!begin(&v, conn)) {
+        end(&v);
+        return;
+    }
+    if (!v.viewer.all)
+        refuse(&v, "forbidden", NULL, "ledger.check is for admins");
+    else if (check_books(v.door->report, &v.ask, &reply, &err) < 0)
+        unavailable(&v, err_text(&err));
+    else
+        rpc_answer(v.door->server, ticket, m->result, &reply);
+    fields_clear(&check_reply_fields, &reply);
+    end(&v);
+}
+
 static void on_status(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
                       const void *params)
 {
@@ -191,7 +212,7 @@ static void on_status(void *arg, struct rpc_conn *conn, const struct rpc_ticket 
 
 static const rpc_handler handlers[REPORT_METHOD_COUNT] = {
     [REPORT_HISTORY] = on_history, [REPORT_SHOW] = on_show, [REPORT_STATUS] = on_status,
-    [REPORT_LOG] = on_log};
+    [REPORT_LOG] = on_log,         [REPORT_CHECK] = on_check};
 
 int door_open(struct door_rpc **ret, struct loop *loop, struct report *report, const char *path, struct err *err)
 {

@@ -8,6 +8,7 @@
 #ifndef REEVE_QUOTAS_REPORTS_REPORT_H
 #define REEVE_QUOTAS_REPORTS_REPORT_H
 
+#include "base/proto.h"
 #include "quotas/reports/db.h"
 #include "quotas/reports/follow.h"
 #include "quotas/reports/page_token.h"
@@ -74,6 +75,9 @@ report_fn budgets_answer, prices_answer, metrics_answer, page_answer, check_answ
 report_fn focus_answer, focus_periods_answer, focus_schema_answer;
 /* Is what is asked for a closed month's, so that its answer never changes? Then since which entry. */
 bool focus_is_final(const struct ask *ask, uint64_t *ret_seq);
+
+/* What check_answer says, for the other door. Negative: there is no comparison now. */
+int check_books(struct report *report, const struct ask *ask, struct check_reply *ret, struct err *err) MUST_USE;
 
 /* Opens a reader for a question: snapshot, as_of, currency. ask_fini() also when it failed. */
 int ask_open(struct ask *ask, const struct report *report, struct problem *problem) MUST_USE;

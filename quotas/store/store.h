@@ -110,4 +110,21 @@ void store_tenants_clear(struct list *tenants);
 /* Number of live holds and the sum of what they hold. */
 int store_holds(struct store_sync *s, uint64_t *ret_count, int64_t *ret_micros, struct err *err) MUST_USE;
 
+/* The same while a writer writes. Names are read at one instant, then the counters part by part, each at one instant of
+ * its own: whoever replays the journal compares each with the model as it was at that seq. Parts are in rising order.
+ */
+struct store_names { uint64_t seq; struct strs accounts, tenants, holds; };
+struct store_hold { struct attempt_id id; int64_t spent_micros, held_micros; };
+struct store_part {
+    uint64_t seq;
+    struct list accounts, tenants, holds; /* struct store_account, store_tenant, store_hold */
+    struct store_names gone;              /* named, but not there any more */
+};
+int store_names(struct store_sync *s, struct store_names *ret, struct err *err) MUST_USE;
+void store_names_clear(struct store_names *names);
+/* -EBADMSG: something there isn't what its name says. */
+int store_parts(struct store_sync *s, const struct store_names *names, struct list *ret_parts,
+                struct err *err) MUST_USE;
+void store_parts_clear(struct list *parts);
+
 #endif

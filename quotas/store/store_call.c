@@ -363,6 +363,7 @@ static int submit_words(struct store_call *c, const char *prefix, const struct f
     }
     store_call_argf(c, "%s", name);
     arg_fields(c, "t:", &f->path);
+    store_call_argf(c, "%" PRId64, fact->at_utc_us);
     return 0;
 }
 
@@ -425,6 +426,7 @@ static int place_words(struct store_call *c, const char *prefix, const struct fa
     arg_fields(c, "a:", &f->accounts);
     place_generics(c, &f->path, &f->resources.generic);
     arg_account_tenants(c, &f->accounts);
+    store_call_argf(c, "%" PRId64, fact->at_utc_us);
     return 0;
 }
 
@@ -472,11 +474,62 @@ void store_rule_numbers(const struct tenant_rule *rule, int64_t numbers[STORE_T_
     numbers[STORE_T_PERIOD] = (int64_t)rule->budget.period;
 }
 
+static void share_numbers(const struct quota_rule *q, size_t index, const char *name, int64_t numbers[3])
+{
+    numbers[0] = (int64_t)MIN(ledger_resource_get(&q->guaranteed, index, name), (uint64_t)LEDGER_COUNT_MAX);
+    numbers[1] = ledger_bound(&q->borrow, index, name);
+    numbers[2] = ledger_bound(&q->lend, index, name);
+}
+
+/* RULE of functions/reeve.lua. */
+static void arg_quota(struct store_call *c, const struct quota_rule *q)
+{
+    int64_t numbers[3 * LEDGER_FIXED_RESOURCES + 2];
+    for (size_t i = 0; i < LEDGER_FIXED_RESOURCES; i++) {
+        share_numbers(q, i, "", &numbers[3 * i]);
+    }
+    numbers[9] = MIN(q->submits_per_minute, (uint32_t)RATE_MAX);
+    numbers[10] = MIN(q->starts_per_minute, (uint32_t)RATE_MAX);
+    store_call_numbers(c, numbers, COUNT_OF(numbers), "");
+}
+
+/* Generic resources that a rule says anything about, each once. */
+static int rule_generics(const struct quota_rule *q, struct counts *ret)
+{
+    const struct counts *const from[] = {&q->max.generic, &q->guaranteed.generic, &q->borrow.generic, &q->lend.generic};
+    int rc = 0;
+    for (size_t i = 0; i < COUNT_OF(from); i++) {
+        for (size_t k = 0; rc == 0 && k < from[i]->count; k++) {
+            const char *name = from[i]->v[k].name;
+            rc = counts_set(ret, name, MIN(counts_get(&q->max.generic, name), (uint64_t)LEDGER_COUNT_MAX));
+        }
+    }
+    return rc;
+}
+
+static void arg_generics(struct store_call *c, const struct quota_rule *q, const struct counts *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        int64_t numbers[4] = {(int64_t)names->v[i].value};
+        share_numbers(q, LEDGER_FIXED_RESOURCES, names->v[i].name, &numbers[1]);
+        store_call_argf(c, "%s", names->v[i].name);
+        store_call_numbers(c, numbers, COUNT_OF(numbers), "");
+    }
+}
+
+static void counts_fini(struct counts *counts)
+{
+    for (size_t i = 0; i < counts->count; i++) {
+        free(counts->v[i].name);
+    }
+    free(counts->v);
+}
+
 static void set_words(struct store_call *c, const struct tenant_rule *rule, int64_t at_utc_us)
 {
     char parent[LEDGER_TENANT_MAX], name[LEDGER_ACCOUNT_MAX];
     int64_t numbers[STORE_T_COUNT];
-    const struct counts *generic = &rule->quota.max.generic;
+    CLEANUP(counts_fini) struct counts generic = {0};
     const char *above = ledger_parent_path(rule->path, parent);
     bool bare_total = !above && !ledger_budget_is_total(&rule->budget);
     bool budget = rule->budget.present &&
@@ -484,11 +537,13 @@ static void set_words(struct store_call *c, const struct tenant_rule *rule, int6
     store_call_arg(c, rule->path);
     store_call_argf(c, "%s", above ? above : rule->path);
     store_call_argf(c, "%d", bare_total + budget);
-    store_call_argf(c, "%zu", generic->count);
+    c->failed = c->failed || rule_generics(&rule->quota, &generic) < 0;
+    store_call_argf(c, "%zu", generic.count);
     store_rule_numbers(rule, numbers);
     for (size_t i = STORE_T_LIMIT_QUEUED; i <= STORE_T_PERIOD; i++) {
         store_call_argf(c, "%" PRId64, numbers[i]);
     }
+    arg_quota(c, &rule->quota);
     if (bare_total) {
         store_call_arg(c, LEDGER_ROOT_TOTAL);
         store_call_arg(c, "-1");
@@ -497,10 +552,7 @@ static void set_words(struct store_call *c, const struct tenant_rule *rule, int6
         store_call_argf(c, "%s", name);
         store_call_argf(c, "%" PRId64, rule->budget.limit_micros);
     }
-    for (size_t i = 0; i < generic->count; i++) {
-        store_call_arg(c, generic->v[i].name);
-        store_call_argf(c, "%" PRIu64, MIN(generic->v[i].value, (uint64_t)LEDGER_COUNT_MAX));
-    }
+    arg_generics(c, &rule->quota, &generic);
 }
 
 static int policy_words(struct store_call *c, const char *prefix, const struct fact *fact)
@@ -528,7 +580,40 @@ static int policy_words(struct store_call *c, const char *prefix, const struct f
             }
         }
     }
+    store_call_argf(c, "%" PRId64, fact->at_utc_us);
     return written == f->tenants.count ? 0 : -EINVAL;
+}
+
+/* ---- moving ------------------------------------------------------------------------------------------------ */
+
+static int move_words(struct store_call *c, const char *prefix, const struct fact *fact)
+{
+    const struct fact_tenant_moved *f = &fact->tenant_moved;
+    const struct attempt_id *attempts = f->attempts.v;
+    (void)prefix;
+    if (!f->from || !f->to || f->tenants.count + f->accounts.count + f->attempts.count + f->jobs.count > MOVED_MAX) {
+        return -EINVAL;
+    }
+    store_call_arg(c, f->from);
+    store_call_arg(c, f->to);
+    store_call_argf(c, "%zu", f->tenants.count);
+    store_call_argf(c, "%zu", f->accounts.count);
+    store_call_argf(c, "%zu", f->attempts.count);
+    store_call_argf(c, "%zu", f->jobs.count);
+    for (size_t i = 0; i < f->tenants.count; i++) {
+        store_call_arg(c, f->tenants.v[i]);
+    }
+    for (size_t i = 0; i < f->accounts.count; i++) {
+        store_call_arg(c, f->accounts.v[i].key);
+        store_call_arg(c, f->accounts.v[i].value);
+    }
+    for (size_t i = 0; i < f->attempts.count; i++) {
+        arg_attempt(c, attempts[i]);
+    }
+    for (size_t i = 0; i < f->jobs.count; i++) {
+        store_call_argf(c, "%" PRIu64, ((const struct moved_job *)f->jobs.v)[i].job);
+    }
+    return 0;
 }
 
 /* ---- the call ---------------------------------------------------------------------------------------------- */
@@ -542,6 +627,7 @@ static const struct operation operations[FACT_KIND_COUNT] = {
     [FACT_POLICY_SET] = {"policy", policy_words},      [FACT_JOB_SUBMITTED] = {"submit", submit_words},
     [FACT_TASKS_CANCELLED] = {"cancel", cancel_words}, [FACT_ATTEMPT_PLACED] = {"place", place_words},
     [FACT_HOLD_RENEWED] = {"renew", renew_words},      [FACT_ATTEMPT_ENDED] = {"finish", finish_words},
+    [FACT_TENANT_MOVED] = {"move", move_words},
 };
 
 int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry)

@@ -62,10 +62,20 @@ int store_call_end(struct store_call *c, const char *command, const char *functi
 enum store_tenant_number {
     STORE_T_QUEUED, STORE_T_RUNNING, STORE_T_CPU, STORE_T_MEMORY, STORE_T_SCRATCH,
     STORE_T_LIMIT_QUEUED, STORE_T_LIMIT_RUNNING, STORE_T_LIMIT_CPU, STORE_T_LIMIT_MEMORY, STORE_T_LIMIT_SCRATCH,
-    STORE_T_BUDGET, STORE_T_PERIOD, STORE_T_CHILDREN, STORE_T_COUNT
+    STORE_T_BUDGET, STORE_T_PERIOD, STORE_T_CHILDREN, STORE_T_EXTRA, STORE_T_COUNT
 };
 enum store_account_number { STORE_A_LIMIT, STORE_A_SPENT, STORE_A_HELD, STORE_A_COUNT };
-enum store_generic_number { STORE_G_USED, STORE_G_LIMIT, STORE_G_COUNT };
+/* A share, as quotas/ledger_quota.h has it. */
+enum store_share_number { STORE_S_NOMINAL, STORE_S_BORROW, STORE_S_LEND, STORE_S_HAVE, STORE_S_TOTAL, STORE_S_COUNT };
+enum store_generic_number { STORE_G_USED, STORE_G_LIMIT, STORE_G_SHARE, STORE_G_COUNT = STORE_G_SHARE + STORE_S_COUNT };
+/* "q:<path>": three shares, then submissions and starts. */
+enum store_rate_number { STORE_R_LIMIT, STORE_R_PARTS, STORE_R_AT, STORE_R_COUNT };
+enum store_quota_number {
+    STORE_Q_SHARES,
+    STORE_Q_SUBMITS = 3 * STORE_S_COUNT,
+    STORE_Q_STARTS = STORE_Q_SUBMITS + STORE_R_COUNT,
+    STORE_Q_COUNT = STORE_Q_STARTS + STORE_R_COUNT
+};
 /* The part of a tenant's numbers that its rule makes: limits and budget. */
 void store_rule_numbers(const struct tenant_rule *rule, int64_t numbers[STORE_T_COUNT]);
 /* Little-endian int64s: as one word, into a buffer, and back (false: not so many bytes). */

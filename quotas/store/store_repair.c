@@ -146,26 +146,78 @@ static struct store_call *seed_begin(struct seeding *seed)
     return c;
 }
 
-/* Generic resources: the union of what is used and what is limited. The names go into `names`, each with a space. */
+static void share_numbers(struct share_view s, int64_t numbers[STORE_S_COUNT])
+{
+    numbers[STORE_S_NOMINAL] = s.nominal;
+    numbers[STORE_S_BORROW] = s.borrow;
+    numbers[STORE_S_LEND] = s.lend;
+    numbers[STORE_S_HAVE] = s.have;
+    numbers[STORE_S_TOTAL] = s.total;
+}
+
+static void seed_generic(struct seeding *seed, const struct tenant_rule *rule, const struct counts *used,
+                         const char *name)
+{
+    struct store_call *c = seed_begin(seed);
+    int64_t numbers[STORE_G_COUNT] = {
+        [STORE_G_USED] = (int64_t)counts_get(used, name),
+        [STORE_G_LIMIT] = (int64_t)MIN(counts_get(&rule->quota.max.generic, name), (uint64_t)LEDGER_COUNT_MAX),
+    };
+    share_numbers(ledger_share(seed->ledger, rule->path, LEDGER_FIXED_RESOURCES, name), &numbers[STORE_G_SHARE]);
+    store_call_argf(c, "t:%s %s", rule->path, name);
+    store_call_numbers(c, numbers, STORE_G_COUNT, "");
+    queue(seed, "HSET");
+}
+
+/* Generic resources: the union of what is used, limited and shared. The names go into `names`, each with a space. */
 static void seed_generics(struct seeding *seed, const struct tenant_rule *rule, const struct counts *used,
                           struct buf *names)
 {
     const struct counts *limits = &rule->quota.max.generic;
-    for (size_t i = 0; i < used->count + limits->count && seed->rc == 0; i++) {
-        const char *name = i < used->count ? used->v[i].name : limits->v[i - used->count].name;
-        bool again = i >= used->count && counts_get(used, name) > 0;
-        const int64_t numbers[STORE_G_COUNT] = {
-            [STORE_G_USED] = (int64_t)counts_get(used, name),
-            [STORE_G_LIMIT] = (int64_t)MIN(counts_get(limits, name), (uint64_t)LEDGER_COUNT_MAX),
-        };
-        if (!again) {
-            struct store_call *c = seed_begin(seed);
-            store_call_argf(c, "t:%s %s", rule->path, name);
-            store_call_numbers(c, numbers, STORE_G_COUNT, "");
-            queue(seed, "HSET");
-            buf_addf(names, "%s ", name);
-        }
+    struct counts all = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < used->count; i++) {
+        rc = counts_set(&all, used->v[i].name, 1);
     }
+    for (size_t i = 0; rc == 0 && i < limits->count; i++) {
+        rc = counts_set(&all, limits->v[i].name, 1);
+    }
+    const char *name;
+    for (size_t i = 0; rc == 0 && (name = ledger_share_name(seed->ledger, rule->path, i)) != NULL; i++) {
+        rc = counts_set(&all, name, 1);
+    }
+    for (size_t i = 0; i < all.count; i++) {
+        if (rc == 0 && seed->rc == 0) {
+            seed_generic(seed, rule, used, all.v[i].name);
+            buf_addf(names, "%s ", all.v[i].name);
+        }
+        free(all.v[i].name);
+    }
+    free(all.v);
+    if (rc < 0 && seed->rc == 0) {
+        seed->rc = err_set(seed->err, rc, "seed: out of memory");
+    }
+}
+
+static void rate_numbers(struct rate_view r, int64_t numbers[STORE_R_COUNT])
+{
+    numbers[STORE_R_LIMIT] = r.per_minute;
+    numbers[STORE_R_PARTS] = r.parts;
+    numbers[STORE_R_AT] = r.at_utc_us;
+}
+
+static void seed_quota(struct seeding *seed, const char *path)
+{
+    int64_t numbers[STORE_Q_COUNT];
+    for (size_t i = 0; i < LEDGER_FIXED_RESOURCES; i++) {
+        share_numbers(ledger_share(seed->ledger, path, i, ""), &numbers[STORE_Q_SHARES + i * STORE_S_COUNT]);
+    }
+    rate_numbers(ledger_rate(seed->ledger, path, false), &numbers[STORE_Q_SUBMITS]);
+    rate_numbers(ledger_rate(seed->ledger, path, true), &numbers[STORE_Q_STARTS]);
+    struct store_call *c = seed_begin(seed);
+    store_call_argf(c, "q:%s", path);
+    store_call_numbers(c, numbers, STORE_Q_COUNT, "");
+    queue(seed, "HSET");
 }
 
 static bool seed_tenant(const struct tenant_rule *rule, void *arg)
@@ -182,9 +234,13 @@ static bool seed_tenant(const struct tenant_rule *rule, void *arg)
         [STORE_T_MEMORY] = (int64_t)view.used.mem_bytes,
         [STORE_T_SCRATCH] = (int64_t)view.used.scratch_bytes,
         [STORE_T_CHILDREN] = view.children,
+        [STORE_T_EXTRA] = ledger_has_extra(seed->ledger, rule->path),
     };
     store_rule_numbers(rule, numbers);
     seed_generics(seed, rule, &view.used.generic, &names);
+    if (numbers[STORE_T_EXTRA] != 0) {
+        seed_quota(seed, rule->path);
+    }
     struct store_call *c = seed_begin(seed);
     store_call_argf(c, "t:%s", rule->path);
     store_call_numbers(c, numbers, STORE_T_COUNT, buf_text(&names));

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/parse.h"
-#include "quotas/store/store_sync.h"
+#include "quotas/store/store_view.h"
 
 #define SCAN_CHUNK "1000"
 #define STORE_VIEW_CHUNK 500
@@ -21,13 +21,20 @@ static int by_text(const void *a, const void *b)
     return strcmp(*left, *right);
 }
 
-static void names_fini(struct strs *names)
+void store_texts_sort(struct strs *texts)
 {
-    for (size_t i = 0; i < names->count; i++) {
-        free(names->v[i]);
+    if (texts->count > 0) {
+        qsort(texts->v, texts->count, sizeof texts->v[0], by_text);
     }
-    free(names->v);
-    *names = (struct strs){0};
+}
+
+void store_texts_fini(struct strs *texts)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        free(texts->v[i]);
+    }
+    free(texts->v);
+    *texts = (struct strs){0};
 }
 
 static int read_names(struct store_sync *s, const char *set, struct strs *ret, struct err *err)
@@ -47,9 +54,7 @@ static int read_names(struct store_sync *s, const char *set, struct strs *ret, s
             return err_set(err, -EBADMSG, "SMEMBERS: a name that isn't one");
         }
     }
-    if (ret->count > 0) {
-        qsort(ret->v, ret->count, sizeof ret->v[0], by_text);
-    }
+    store_texts_sort(ret);
     return 0;
 }
 
@@ -90,8 +95,7 @@ void store_accounts_clear(struct list *accounts)
     *accounts = (struct list){0};
 }
 
-/* nil: the account closed since its name was read. */
-static int take_account(struct list *accounts, const char *name, const redisReply *r, struct err *err)
+int store_take_account(struct list *accounts, const char *name, const redisReply *r, struct err *err)
 {
     int64_t n[STORE_A_COUNT];
     if (r->type == REDIS_REPLY_NIL) {
@@ -126,14 +130,14 @@ static int read_accounts(struct store_sync *s, const struct strs *names, size_t 
         rc = store_reply_wrong(r, "HMGET", err);
     }
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = take_account(accounts, names->v[from + i], r->element[i], err);
+        rc = store_take_account(accounts, names->v[from + i], r->element[i], err);
     }
     return rc;
 }
 
 int store_accounts(struct store_sync *s, struct list *ret_accounts, struct err *err)
 {
-    CLEANUP(names_fini) struct strs names = {0};
+    CLEANUP(store_texts_fini) struct strs names = {0};
     struct list accounts = {0};
     int rc = read_names(s, "as", &names, err);
     for (size_t at = 0; rc == 0 && at < names.count; at += STORE_VIEW_CHUNK) {
@@ -169,36 +173,29 @@ void store_tenants_clear(struct list *tenants)
     *tenants = (struct list){0};
 }
 
-/* "t:<path>" or "t:<path> <generic>" with its numbers. */
-struct tenant_field {
-    char *path;    /* owned */
-    char *generic; /* inside path, behind its NUL; NULL = the tenant itself */
-    int64_t numbers[STORE_T_COUNT];
-};
-
 /* Each tenant before its generic resources. */
 static int by_path(const void *a, const void *b)
 {
-    const struct tenant_field *left = a, *right = b;
+    const struct store_tenant_field *left = a, *right = b;
     int order = strcmp(left->path, right->path);
     return order != 0 ? order : strcmp(left->generic ? left->generic : "", right->generic ? right->generic : "");
 }
 
-static void fields_fini(struct list *fields)
+void store_tenant_fields_fini(struct list *fields)
 {
     for (size_t i = 0; i < fields->count; i++) {
-        free(((struct tenant_field *)fields->v)[i].path);
+        free(((struct store_tenant_field *)fields->v)[i].path);
     }
     free(fields->v);
     *fields = (struct list){0};
 }
 
-static int take_field(struct list *fields, const redisReply *name, const redisReply *value, struct err *err)
+int store_take_field(struct list *fields, const redisReply *name, const redisReply *value, struct err *err)
 {
     if (name->type != REDIS_REPLY_STRING || strncmp(name->str, "t:", 2) != 0) {
         return err_set(err, -EBADMSG, "HSCAN gave a field that wasn't asked for");
     }
-    struct tenant_field *f = list_add(fields, sizeof *f);
+    struct store_tenant_field *f = list_add(fields, sizeof *f);
     if (!f || str_set(&f->path, name->str + 2) < 0) {
         return err_set(err, -ENOMEM, "tenants: out of memory");
     }
@@ -220,10 +217,12 @@ static int use_set(struct counts *used, const char *resource, int64_t value)
     return value == 0 ? 0 : counts_set(used, resource, (uint64_t)value);
 }
 
-/* Sorted fields into tenants. */
-static int tenants_of(const struct list *fields, struct list *tenants, struct err *err)
+int store_tenants_of(struct list *fields, struct list *tenants, struct err *err)
 {
-    const struct tenant_field *f = fields->v;
+    if (fields->count > 0) {
+        qsort(fields->v, fields->count, sizeof(struct store_tenant_field), by_path);
+    }
+    const struct store_tenant_field *f = fields->v;
     struct store_tenant *t = NULL;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < fields->count; i++) {
@@ -252,20 +251,17 @@ static int take_fields(void *arg, redisReply *const *v, size_t count, struct err
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i += 2) {
-        rc = take_field(arg, v[i], v[i + 1], err);
+        rc = store_take_field(arg, v[i], v[i + 1], err);
     }
     return rc;
 }
 
 int store_tenants(struct store_sync *s, struct list *ret_tenants, struct err *err)
 {
-    CLEANUP(fields_fini) struct list fields = {0};
+    CLEANUP(store_tenant_fields_fini) struct list fields = {0};
     struct list tenants = {0};
     int rc = scan(s, "c", "t:*", take_fields, &fields, err);
-    if (rc == 0 && fields.count > 0) {
-        qsort(fields.v, fields.count, sizeof(struct tenant_field), by_path);
-    }
-    rc = rc < 0 ? rc : tenants_of(&fields, &tenants, err);
+    rc = rc < 0 ? rc : store_tenants_of(&fields, &tenants, err);
     if (rc < 0) {
         store_tenants_clear(&tenants);
         return rc;
@@ -276,14 +272,9 @@ int store_tenants(struct store_sync *s, struct list *ret_tenants, struct err *er
 
 /* ---- holds ------------------------------------------------------------------------------------------------- */
 
-struct held {
-    struct attempt_id id;
-    uint64_t micros;
-};
-
 static int by_attempt(const void *a, const void *b)
 {
-    const struct held *left = a, *right = b;
+    const struct store_hold *left = a, *right = b;
     if (left->id.job != right->id.job) {
         return left->id.job < right->id.job ? -1 : 1;
     }
@@ -293,29 +284,36 @@ static int by_attempt(const void *a, const void *b)
     return left->id.epoch < right->id.epoch ? -1 : left->id.epoch > right->id.epoch;
 }
 
-/* "<spent> <held> <n>\n…" */
-static bool held_parse(const redisReply *id, const redisReply *value, struct held *ret)
+static bool number_parse(const char *from, const char *end, int64_t *ret)
 {
     char text[32];
-    if (id->type != REDIS_REPLY_STRING || attempt_id_parse(id->str, &ret->id) < 0 ||
-        value->type != REDIS_REPLY_STRING) {
+    uint64_t value = 0;
+    if (!end || (size_t)(end - from) >= sizeof text) {
         return false;
     }
-    const char *spent_end = memchr(value->str, ' ', value->len);
-    const char *held = spent_end ? spent_end + 1 : NULL;
-    const char *held_end = held ? memchr(held, ' ', value->len - (size_t)(held - value->str)) : NULL;
-    if (!held_end || (size_t)(held_end - held) >= sizeof text) {
+    snprintf(text, sizeof text, "%.*s", (int)(end - from), from);
+    bool good = parse_u64(text, 0, INT64_MAX, &value, NULL) == 0;
+    *ret = good ? (int64_t)value : 0;
+    return good;
+}
+
+/* "<spent> <held> <n>\n…" */
+bool store_hold_parse(const char *id, const redisReply *value, struct store_hold *ret)
+{
+    if (attempt_id_parse(id, &ret->id) < 0 || value->type != REDIS_REPLY_STRING) {
         return false;
     }
-    snprintf(text, sizeof text, "%.*s", (int)(held_end - held), held);
-    return parse_u64(text, 0, INT64_MAX, &ret->micros, NULL) == 0;
+    const char *end = value->str + value->len, *spent_end = memchr(value->str, ' ', value->len);
+    const char *held = spent_end ? spent_end + 1 : end;
+    return number_parse(value->str, spent_end, &ret->spent_micros) &&
+           number_parse(held, memchr(held, ' ', (size_t)(end - held)), &ret->held_micros);
 }
 
 static int take_holds(void *arg, redisReply *const *v, size_t count, struct err *err)
 {
     for (size_t i = 0; i < count; i += 2) {
-        struct held *h = list_add(arg, sizeof *h);
-        if (!h || !held_parse(v[i], v[i + 1], h)) {
+        struct store_hold *h = list_add(arg, sizeof *h);
+        if (!h || v[i]->type != REDIS_REPLY_STRING || !store_hold_parse(v[i]->str, v[i + 1], h)) {
             return err_set(err, -EBADMSG, "a hold in Redis isn't one");
         }
     }
@@ -327,14 +325,14 @@ int store_holds(struct store_sync *s, uint64_t *ret_count, int64_t *ret_micros, 
     struct list holds = {0};
     uint64_t count = 0, sum = 0;
     int rc = scan(s, "h", "*", take_holds, &holds, err);
-    const struct held *h = holds.v;
+    const struct store_hold *h = holds.v;
     if (rc == 0 && holds.count > 0) {
         qsort(holds.v, holds.count, sizeof *h, by_attempt);
     }
     for (size_t i = 0; i < holds.count; i++) {
         if (i == 0 || !attempt_id_equal(h[i].id, h[i - 1].id)) {
             count++;
-            sum += h[i].micros;
+            sum += (uint64_t)h[i].held_micros;
         }
     }
     free(holds.v);

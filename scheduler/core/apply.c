@@ -35,6 +35,7 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_NODE_JOINED] = &rule_joined,
     [FACT_NODE_LOST] = &rule_lost,
     [FACT_NODE_DRAINED] = &rule_drained,
+    [FACT_TENANT_MOVED] = &rule_moved,
     [FACT_SNAPSHOT_JOB] = &rule_snapshot_job,
     [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,
     [FACT_PERIOD_CLOSED] = &rule_period_closed,
@@ -61,7 +62,7 @@ static int check(const struct core *c, const struct fact *fact, struct err *err)
 static bool is_contradiction(enum ledger_verdict verdict)
 {
     return verdict != LEDGER_FITS && verdict != LEDGER_QUOTA && verdict != LEDGER_BUDGET &&
-           verdict != LEDGER_QUEUE_FULL;
+           verdict != LEDGER_QUEUE_FULL && verdict != LEDGER_BORROW && verdict != LEDGER_RATE;
 }
 
 int core_apply_check(const struct core *c, const struct fact *fact, struct err *err)

@@ -36,29 +36,29 @@ void billing_begin(struct core *c, int64_t at_utc_us)
         c->billing_from_utc_us = billing_month_at(&c->billing_zone, at_utc_us).from_utc_us;
 }
 
-static const struct zone_table *zone_in(const struct list *zones, const char *name)
+/* The offsets of a zone as they are after the change; NULL: nobody knows them. */
+static const struct zone_table *find_zone(const struct core *c, const struct policy_change *change, const char *name)
 {
-    const struct zone_table *v = zones->v;
-    for (size_t i = 0; name != NULL && i < zones->count; i++)
+    const struct zone_table *v = change->zones.v;
+    for (size_t i = 0; i < change->zones.count; i++)
         if (same_text(v[i].name, name))
             return &v[i];
-    return NULL;
+    return same_text(c->billing_zone.name, name) ? &c->billing_zone : NULL;
 }
 
 static void take_zone(struct core *c, const struct zone_table *zone)
 {
-    fields_clear(&zone_table_fields, &c->billing_zone);
-    c->billing_zone = (struct zone_table){0};
-    if (zone == NULL)
-        return;
-    int rc = fields_copy(&zone_table_fields, zone, &c->billing_zone);
+    struct zone_table taken = {0};
+    int rc = zone != NULL ? fields_copy(&zone_table_fields, zone, &taken) : 0;
     BUG(rc < 0);
+    fields_clear(&zone_table_fields, &c->billing_zone);
+    c->billing_zone = taken;
 }
 
 int billing_policy_check(const struct core *c, const struct policy_change *change, struct err *err)
 {
     const char *zone = change->set_billing ? change->billing.zone : NULL;
-    if (zone != NULL && !same_text(zone, c->billing_zone.name) && zone_in(&change->zones, zone) == NULL)
+    if (zone != NULL && find_zone(c, change, zone) == NULL)
         return err_set(err, -EPROTO, "policy.set: no offsets of time zone '%s'", zone);
     for (size_t i = 0; i < change->zones.count; i++) {
         const struct zone_table *z = &((const struct zone_table *)change->zones.v)[i];
@@ -76,9 +76,7 @@ void billing_policy_apply(struct core *c, const struct policy_change *change, in
         int rc = fields_copy(&billing_rule_fields, &change->billing, &c->billing);
         BUG(rc < 0);
     }
-    const struct zone_table *zone = zone_in(&change->zones, c->billing.zone);
-    if (zone != NULL || c->billing.zone == NULL)
-        take_zone(c, zone);
+    take_zone(c, c->billing.zone != NULL ? find_zone(c, change, c->billing.zone) : NULL);
     if (moved && c->periods_closed == 0) /* nothing was billed yet: it begins by the calendar of that place */
         c->billing_from_utc_us = billing_month_at(&c->billing_zone, at_utc_us).from_utc_us;
 }
@@ -158,7 +156,7 @@ bool billing_change(const struct core *c, struct billing_rule *wanted, bool spen
                      spent ? "something was charged by its months" : "months of it were closed");
         return false;
     }
-    if (moves && wanted->zone != NULL && zone_in(&change->zones, wanted->zone) == NULL) {
+    if (moves && wanted->zone != NULL && find_zone(c, change, wanted->zone) == NULL) {
         refusal_from(refusal, "bad_request", "billing.zone", "see /usr/share/zoneinfo",
                      "the scheduler's machine knows no time zone '%s'", wanted->zone);
         return false;

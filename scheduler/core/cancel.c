@@ -136,7 +136,7 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
     const struct job *j = job_of_call(c, call, refusal);
     if (j == NULL)
         return CORE_REFUSED;
-    if (j->in_flight > 0)
+    if (j->in_flight > 0 || c->moves_in_flight > 0)
         return CORE_LATER;
     struct cancelling k = {
         .job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply};
@@ -176,7 +176,7 @@ int core_check_release(struct core *c, const struct job_call *call, const char *
     const struct job *j = job_of_call(c, call, refusal);
     if (j == NULL)
         return CORE_REFUSED;
-    if (j->in_flight > 0)
+    if (j->in_flight > 0 || c->moves_in_flight > 0)
         return CORE_LATER;
     uint32_t first = 0, count = held_range(j, call, &first);
     if (count == 0) {

@@ -96,6 +96,10 @@ int core_check_release(struct core *c, const struct job_call *call, const char *
  * nothing would change. */
 int core_check_policy(struct core *c, const struct apply_call *call, const char *who, struct core_now now,
                       struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+/* A tenant and all below it, with what waits and runs there, to another place; the reply's line says how much it is.
+ * CORE_LATER while anything at all is in flight: the fact lists what goes along. */
+int core_check_move(struct core *c, const struct move_call *call, const char *who, struct core_now now,
+                    struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
 int core_check_drain(struct core *c, const struct drain_call *call, const char *who, struct core_now now,
                      struct fact *ret, struct refusal *refusal);
 /* A node says hello: counts as seen. Fact joined, or FACT_NONE when nothing is new. A new boot id makes decide() end

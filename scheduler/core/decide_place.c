@@ -193,6 +193,13 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
         skip_entry(c, p, e);
 }
 
+/* Nothing else may happen until then. */
+static void wake_at(struct plan *p, int64_t utc_us)
+{
+    if (utc_us != INT64_MAX)
+        p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)MAX(utc_us - p->now.utc_us, 1));
+}
+
 /* Tries the best ready task of a shape. false: none of this shape can start now, or this one can't; whatever
  * can't is out of the way for this turn. */
 static bool try_first(struct core *c, struct plan *p, struct shape *s)
@@ -214,10 +221,13 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     int64_t whole_micros = f->placed.hold_micros;
     bool affordable = placed_within_job_budget(c, e->job, f);
     bool whole = f->placed.hold_micros == whole_micros;
-    if (affordable && ledger_check(c->ledger, f, NULL) == LEDGER_FITS) {
+    struct ledger_blocker blocker = {0};
+    if (affordable && ledger_check(c->ledger, f, &blocker) == LEDGER_FITS) {
         keep_plan(c, p, e, n);
         return true;
     }
+    if (blocker.verdict == LEDGER_RATE)
+        wake_at(p, blocker.when_utc_us);
     fact_clear(f);
     if (!affordable)
         give_up(c, p, e->job);

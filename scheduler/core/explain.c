@@ -3,6 +3,7 @@
 
 #include "base/parse.h"
 #include "policies/admit.h"
+#include "quotas/ledger_names.h"
 #include "scheduler/core/state.h"
 
 /*
@@ -67,6 +68,16 @@ static void budget_blocker(struct question *q, const struct ledger_blocker *l)
     propose_change(q, text_of("budget %s grows by %s", where, lack));
 }
 
+static uint64_t resource_named(const struct resources *r, const char *name)
+{
+    uint64_t amount;
+    const char *at;
+    for (size_t i = 0; (at = ledger_resource(r, i, &amount)) != NULL; i++)
+        if (strcmp(at, name) == 0)
+            return amount;
+    return 0;
+}
+
 static void quota_blocker(struct question *q, const struct ledger_blocker *l)
 {
     char limit[48], used[48], need[48], lack[48];
@@ -84,6 +95,46 @@ static void quota_blocker(struct question *q, const struct ledger_blocker *l)
     propose_change(q, text_of("quota %s of %s grows by %s", l->resource, l->where, lack));
 }
 
+/* "acme has 4 cpu guaranteed" */
+static void borrow_blocker(struct question *q, const struct ledger_blocker *l)
+{
+    char limit[48], used[48], need[48], lack[48], own[48];
+    struct tenant_view v;
+    bool known = ledger_tenant(q->core->ledger, l->where, q->utc_us, &v);
+    bool root = strcmp(l->where, TENANT_ROOT) == 0;
+    uint64_t guaranteed = known ? resource_named(&v.rule->quota.guaranteed, l->resource) : 0;
+    struct blocker *b = add(q, "borrow", l->where, l->resource);
+    b->limit = l->limit;
+    b->used = l->used;
+    b->free = MAX(l->limit - l->used, 0);
+    b->need = l->need;
+    b->short_by = l->need - (l->limit - l->used);
+    admit_amount(l->resource, (uint64_t)MAX(l->limit, 0), limit);
+    admit_amount(l->resource, (uint64_t)l->used, used);
+    admit_amount(l->resource, (uint64_t)l->need, need);
+    admit_amount(l->resource, (uint64_t)b->short_by, lack);
+    if (root)
+        b->text = text_of("borrow: of %s %s guaranteed in the cell and lent %s are in use, needs %s, short %s", limit,
+                          l->resource, used, need, lack);
+    else
+        b->text = text_of("borrow: %s can use %s %s with what it may borrow (%s guaranteed), uses %s, needs %s, "
+                          "short %s",
+                          l->where, limit, l->resource, admit_amount(l->resource, guaranteed, own), used, need, lack);
+    propose_change(q, root ? text_of("%s guaranteed to %s grows by %s", l->resource, l->where, lack)
+                           : text_of("quota.borrow.%s of %s grows by %s", l->resource, l->where, lack));
+}
+
+static void rate_blocker(struct question *q, const struct ledger_blocker *l)
+{
+    char when[PARSE_TEXT_MAX];
+    struct blocker *b = add(q, "rate", l->where, l->resource);
+    b->limit = l->limit;
+    b->need = l->need;
+    b->text = text_of("rate: %s may start %lld tasks a minute; the next may start at %s", l->where,
+                      (long long)l->limit, format_time((l->when_utc_us / 1000000 + 1) * 1000000, when));
+    propose_change(q, text_of("quota.starts_per_minute of %s grows", l->where));
+}
+
 static void ask_ledger(struct question *q, const struct fact *f)
 {
     struct ledger_blocker found[BLOCKERS_MAX];
@@ -93,6 +144,10 @@ static void ask_ledger(struct question *q, const struct fact *f)
             budget_blocker(q, &found[i]);
         else if (found[i].verdict == LEDGER_QUOTA)
             quota_blocker(q, &found[i]);
+        else if (found[i].verdict == LEDGER_BORROW)
+            borrow_blocker(q, &found[i]);
+        else if (found[i].verdict == LEDGER_RATE)
+            rate_blocker(q, &found[i]);
     }
 }
 
@@ -254,7 +309,7 @@ static void blockers_clear(struct list *l)
 static int rank_of(const struct blocker *b)
 {
     static const char *const order[] = {"never", "held",  "dependency", "store",    "rate",
-                                        "cap",   "quota", "budget",     "placement"};
+                                        "cap",   "quota", "borrow",     "budget", "placement"};
     for (int i = 0; i < (int)COUNT_OF(order); i++)
         if (strcmp(order[i], b->kind) == 0)
             return i;
@@ -306,12 +361,11 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     if (spec->budget_micros > 0)
         f.placed.hold_micros = MIN(f.placed.hold_micros, spec->budget_micros);
     /* Only what is queued can be placed: it is, for the length of the question. */
-    struct fact as_if = {.kind = FACT_JOB_SUBMITTED, .submitted = {.job = UINT64_MAX, .path = t->line}};
+    struct fact as_if = {
+        .kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us, .submitted = {.job = UINT64_MAX, .path = t->line}};
     ledger_apply(c->ledger, &as_if);
     ask_ledger(&q, &f);
-    as_if = (struct fact){.kind = FACT_TASKS_CANCELLED,
-                          .cancelled = {.job = UINT64_MAX, .count = 1, .path = t->line}};
-    ledger_apply(c->ledger, &as_if);
+    ledger_revert(c->ledger, &as_if);
     int rc = job_spec_features(spec, &shape.features);
     BUG(rc < 0);
     ask_nodes(&q, &shape);
@@ -328,7 +382,7 @@ static void add_estimate(const struct core *c, const struct job *j, int64_t utc_
 {
     const struct blocker *first = ret->blockers.count > 0 ? ret->blockers.v : NULL;
     if (first == NULL || (strcmp(first->kind, "quota") != 0 && strcmp(first->kind, "placement") != 0 &&
-                          strcmp(first->kind, "cap") != 0))
+                          strcmp(first->kind, "cap") != 0 && strcmp(first->kind, "borrow") != 0))
         return;
     int64_t soonest = INT64_MAX;
     uint64_t job = 0;

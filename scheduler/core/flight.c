@@ -66,7 +66,9 @@ void flight_begin(struct core *c, const struct fact *f)
 {
     struct subject s = subject_of(c, f);
     c->plans_in_flight += is_plan(f->kind);
-    c->policy_in_flight += f->kind == FACT_POLICY_SET;
+    c->policy_in_flight += f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED;
+    c->moves_in_flight += f->kind == FACT_TENANT_MOVED;
+    c->facts_in_flight++;
     c->period_in_flight |= f->kind == FACT_PERIOD_CLOSED;
     if (s.task != NULL)
         s.task->in_flight = true;
@@ -85,8 +87,12 @@ void flight_end(struct core *c, const struct fact *f)
     struct subject s = subject_of(c, f);
     if (is_plan(f->kind) && c->plans_in_flight > 0)
         c->plans_in_flight--;
-    if (f->kind == FACT_POLICY_SET && c->policy_in_flight > 0)
+    if ((f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED) && c->policy_in_flight > 0)
         c->policy_in_flight--;
+    if (f->kind == FACT_TENANT_MOVED && c->moves_in_flight > 0)
+        c->moves_in_flight--;
+    if (c->facts_in_flight > 0)
+        c->facts_in_flight--;
     if (f->kind == FACT_PERIOD_CLOSED)
         c->period_in_flight = false;
     if (s.task != NULL)

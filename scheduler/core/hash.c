@@ -26,10 +26,19 @@ static bool add_account(const struct account_view *view, void *arg)
     return true;
 }
 
+struct tenant_hash {
+    const struct ledger *ledger;
+    uint64_t hash;
+};
+
 static bool add_tenant(const struct tenant_rule *rule, void *arg)
 {
-    uint64_t *hash = arg;
-    *hash = hash_fields(*hash, &tenant_rule_fields, rule);
+    struct tenant_hash *h = arg;
+    h->hash = hash_fields(h->hash, &tenant_rule_fields, rule);
+    for (int starts = 0; starts < 2; starts++) {
+        struct rate_view r = ledger_rate(h->ledger, rule->path, starts != 0);
+        h->hash = hash_u64(hash_u64(h->hash, (uint64_t)r.parts), (uint64_t)r.at_utc_us);
+    }
     return true;
 }
 
@@ -43,7 +52,9 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
     hash = hash_fields(hash, &billing_rule_fields, &c->billing);
     hash = hash_fields(hash, &zone_table_fields, &c->billing_zone);
     hash = hash_u64(hash_u64(hash, (uint64_t)c->billing_from_utc_us), c->periods_closed);
-    ledger_each_tenant(c->ledger, add_tenant, &hash);
+    struct tenant_hash tenants = {c->ledger, hash};
+    ledger_each_tenant(c->ledger, add_tenant, &tenants);
+    hash = tenants.hash;
     ledger_each_account(c->ledger, add_account, &accounts);
     return hash_u64(hash, accounts);
 }

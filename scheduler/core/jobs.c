@@ -232,6 +232,23 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     return j;
 }
 
+void job_rename_tenant(struct core *c, struct job *j, const char *tenant)
+{
+    struct job_key k = {j->tenant, job_key(j)};
+    uint64_t hash = hash_of_key(j->tenant, job_key(j));
+    bool owns = table_find(&c->keys, hash, &k) == j;
+    if (owns)
+        table_remove(&c->keys, hash, j);
+    j->tenant = core_intern(c, tenant);
+    j->change++;
+    if (!owns)
+        return;
+    struct job *other = job_find_key(c, j->tenant, job_key(j)); /* of a tenant that was called so before */
+    if (other != NULL)
+        table_remove(&c->keys, hash_of_key(other->tenant, job_key(other)), other);
+    table_put(&c->keys, hash_of_key(j->tenant, job_key(j)), j);
+}
+
 static void job_free(struct core *c, struct job *j)
 {
     while (j->tasks_count > 0)

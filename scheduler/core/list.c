@@ -106,6 +106,7 @@ static bool add_tenant(const struct tenant_rule *rule, void *arg)
     core_copy_resources(&v.used, &row->used);
     row->running = v.running;
     row->queued = v.queued;
+    ledger_borrowed(w->core->ledger, rule->path, &row->borrowed);
     fill_account(w, &v, row);
     return true;
 }

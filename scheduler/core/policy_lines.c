@@ -69,6 +69,60 @@ static void write_queued(const struct tenant_rule *r, struct buf *out)
     write_number(r->quota.max_queued, out);
 }
 
+/* "cpu 4 memory 16Gi gpu 2" */
+static void write_amounts(struct resource_bounds b, struct buf *out)
+{
+    char text[PARSE_TEXT_MAX];
+    const char *between = "";
+    if (is_measured(b.cpu_milli)) {
+        buf_addf(out, "cpu %s", format_cpu(measured(b.cpu_milli), text));
+        between = " ";
+    }
+    if (is_measured(b.mem_bytes)) {
+        buf_addf(out, "%smemory %s", between, format_size(measured(b.mem_bytes), text));
+        between = " ";
+    }
+    if (is_measured(b.scratch_bytes)) {
+        buf_addf(out, "%sscratch %s", between, format_size(measured(b.scratch_bytes), text));
+        between = " ";
+    }
+    if (b.generic.count > 0)
+        buf_add_str(out, between);
+    add_counts(&b.generic, out);
+}
+
+static struct measure unless_0(uint64_t amount)
+{
+    return amount != 0 ? measure_of(amount) : (struct measure){0};
+}
+
+static void write_guaranteed(const struct tenant_rule *r, struct buf *out)
+{
+    const struct resources *g = &r->quota.guaranteed;
+    write_amounts((struct resource_bounds){unless_0(g->cpu_milli), unless_0(g->mem_bytes),
+                                           unless_0(g->scratch_bytes), g->generic}, out);
+}
+
+static void write_borrow(const struct tenant_rule *r, struct buf *out)
+{
+    write_amounts(r->quota.borrow, out);
+}
+
+static void write_lend(const struct tenant_rule *r, struct buf *out)
+{
+    write_amounts(r->quota.lend, out);
+}
+
+static void write_submits(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->quota.submits_per_minute, out);
+}
+
+static void write_starts(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->quota.starts_per_minute, out);
+}
+
 static void write_budget(const struct tenant_rule *r, struct buf *out)
 {
     char text[PARSE_TEXT_MAX];
@@ -127,6 +181,11 @@ static const struct aspect aspects[] = {
     {"quota.generic", write_generic},
     {"quota.max_running", write_running},
     {"quota.max_queued", write_queued},
+    {"quota.guaranteed", write_guaranteed},
+    {"quota.borrow", write_borrow},
+    {"quota.lend", write_lend},
+    {"quota.submits_per_minute", write_submits},
+    {"quota.starts_per_minute", write_starts},
     {"budget.limit", write_budget},
     {"budget.period", write_period},
     {"users", write_users},

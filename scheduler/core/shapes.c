@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "quotas/ledger_names.h"
 #include "scheduler/core/state.h"
 
 struct shape_key {
@@ -63,6 +64,30 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
     s->refs++;
     shape_refresh(c, s);
     return s;
+}
+
+struct shape **shapes_take(struct core *c, const char *top, size_t *ret_count)
+{
+    struct shape **row = core_alloc((c->shapes.count + 1) * sizeof(struct shape *));
+    size_t count = 0;
+    for (size_t i = 0; i < c->shapes.size; i++) {
+        struct shape *s = c->shapes.slots[i].object;
+        if (s != NULL && ledger_is_below(s->tenant->path, top))
+            row[count++] = s;
+    }
+    for (size_t i = 0; i < count; i++)
+        table_remove(&c->shapes, row[i]->hash, row[i]);
+    *ret_count = count;
+    return row;
+}
+
+void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct shape *s = row[i];
+        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, &s->resources, &s->features});
+        table_put(&c->shapes, s->hash, s);
+    }
 }
 
 void shape_put(struct core *c, struct shape *s)

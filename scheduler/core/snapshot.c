@@ -63,6 +63,29 @@ static bool add_account(const struct account_view *view, void *arg)
     return true;
 }
 
+static void add_rate(const struct ledger *l, const char *tenant, bool starts, struct list *to)
+{
+    struct rate_view r = ledger_rate(l, tenant, starts);
+    if (r.per_minute == 0)
+        return;
+    struct snapshot_rate *s = list_add(to, sizeof *s);
+    BUG(s == NULL);
+    *s = (struct snapshot_rate){core_text(tenant), starts, r.parts, r.at_utc_us};
+}
+
+struct rates {
+    const struct ledger *ledger;
+    struct list *to;
+};
+
+static bool add_rates(const struct tenant_rule *rule, void *arg)
+{
+    struct rates *r = arg;
+    add_rate(r->ledger, rule->path, false, r->to);
+    add_rate(r->ledger, rule->path, true, r->to);
+    return true;
+}
+
 static int by_name(const void *a, const void *b)
 {
     const struct snapshot_account *x = a, *y = b;
@@ -97,6 +120,8 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     f.snapshot_cell.periods_closed = c->periods_closed;
     for (size_t i = 0; i < c->nodes_count; i++)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
+    struct rates rates = {c->ledger, &f.snapshot_cell.rates};
+    ledger_each_tenant(c->ledger, add_rates, &rates);
     ledger_each_account(c->ledger, add_account, &f.snapshot_cell.accounts);
     if (f.snapshot_cell.accounts.count > 1)
         qsort(f.snapshot_cell.accounts.v, f.snapshot_cell.accounts.count, sizeof(struct snapshot_account),

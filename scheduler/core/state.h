@@ -2,11 +2,12 @@
  * state - what the core is made of. Internal to scheduler/core; everybody else sees core.h.
  *
  *   what                 files
- *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c, snapshot.c
+ *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c,
+ *                        move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), nodes.c, tenants.c (tree, shares), shapes.c (demands), history.c
  *   who waits            queue.c (ready tasks), timers.c
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, billing.c
- *   questions            submit.c, cancel.c, policy_check.c, reports.c (hello, running, ended), duty.c
+ *   questions            submit.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended), duty.c
  *   money of an attempt  settle.c
  *   answers for people   explain.c, views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c
@@ -217,7 +218,8 @@ struct core {
     uint64_t next_job_handed;
     uint64_t turn;
     bool began;             /* the first decide() has been */
-    uint32_t plans_in_flight, policy_in_flight;
+    uint32_t plans_in_flight, policy_in_flight, moves_in_flight;
+    uint64_t facts_in_flight;
     bool period_in_flight;
     uint64_t count[TASK_STATE_COUNT]; /* tasks by state; only live and held ones are kept */
     uint64_t submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total, decisions_total;
@@ -244,6 +246,7 @@ struct job *job_find(const struct core *c, uint64_t id);
 struct job *job_find_key(const struct core *c, const char *tenant, const char *key);
 struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_utc_us);
 const char *job_key(const struct job *j);
+void job_rename_tenant(struct core *c, struct job *j, const char *tenant); /* its key goes along */
 /* The spec as submitted; the caller clears it with job_spec_fields. */
 void job_spec_of(const struct job *j, struct job_spec *ret);
 uint32_t job_tasks(const struct job *j);
@@ -273,6 +276,9 @@ void charges_clear(struct list *l);
 /* ---- shapes.c, queue.c, timers.c --------------------------------------------------------------------------- */
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec); /* one reference more */
 void shape_put(struct core *c, struct shape *s);
+/* All shapes of a tenant and of those below it leave the table, and come back to it under their tenants' new names. */
+struct shape **shapes_take(struct core *c, const char *top, size_t *ret_count); /* the caller frees the row */
+void shapes_put_back(struct core *c, struct shape *const *row, size_t count);
 /* Up to date with the nodes' generic resources and features. */
 void shape_refresh(const struct core *c, struct shape *s);
 /* What it needs of a node. false: something that no node ever had. */
@@ -305,6 +311,8 @@ void tenant_wake(struct core *c, struct tenant *t);  /* it has ready tasks */
 void tenant_rest(struct core *c, struct tenant *t);  /* it has none */
 /* The tenant whose turn it is, NULL when nothing is ready. */
 struct tenant *tenant_next(const struct core *c);
+/* Below another parent, with all below it, under the names that the fact gives them. */
+void tenant_move(struct core *c, const struct fact_tenant_moved *move);
 void tenants_reshare(struct core *c);                /* the cell's total changed */
 /* Budget accounts of its line now, cached. Borrowed. */
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us);
@@ -330,7 +338,7 @@ struct fact_rule {
 };
 extern const struct fact_rule rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released, rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
-    rule_drained, rule_snapshot_job, rule_snapshot_cell, rule_period_closed;
+    rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
 bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */

@@ -127,9 +127,31 @@ static bool fits_nodes(const struct core *c, const struct job_spec *spec, struct
     return fits || refuse_never(refusal, &answer);
 }
 
+static bool fits_guarantees(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+                            struct refusal *refusal)
+{
+    struct ledger_blocker b = {0};
+    char need[48], most[48], hint[128];
+    if (ledger_ever_lends(c->ledger, &t->line, &spec->resources, &b))
+        return true;
+    bool generic = strcmp(b.resource, "cpu") != 0 && strcmp(b.resource, "memory") != 0 &&
+                   strcmp(b.resource, "scratch") != 0;
+    admit_amount(b.resource, (uint64_t)b.need, need);
+    admit_amount(b.resource, (uint64_t)MAX(b.limit, 0), most);
+    snprintf(hint, sizeof hint, "resources.%s%.40s <= %s", generic ? "generic." : "", b.resource, most);
+    if (strcmp(b.where, TENANT_ROOT) == 0)
+        refusal_from(refusal, "never_fits", b.where, hint, "needs %s %s, all guaranteed in the cell and lent is %s",
+                     need, b.resource, most);
+    else
+        refusal_from(refusal, "never_fits", b.where, hint,
+                     "needs %s %s, %s can use at most %s with what it may borrow", need, b.resource, b.where, most);
+    return false;
+}
+
 static bool fits_rules(const struct core *c, const struct tenant *t, const struct job_spec *spec,
                        int64_t utc_us, struct refusal *refusal)
 {
+    const struct tenant *leaf = t;
     uint64_t slice_us = core_slice_us(c);
     uint64_t hold_us = MIN(core_longest_us(c, spec->time_limit_ms * 1000), slice_us);
     int64_t hold = price_cost(c->prices, (struct meter){&spec->resources, utc_us}, hold_us);
@@ -143,7 +165,7 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
         if (!admit_by_quota(&spec->resources, view.rule, &answer) || !admit_by_budget(hold, view.rule, &answer))
             return refuse_never(refusal, &answer);
     }
-    return true;
+    return fits_guarantees(c, leaf, spec, refusal);
 }
 
 static bool fits_own_budget(const struct core *c, const struct job_spec *spec, int64_t utc_us,
@@ -260,6 +282,20 @@ static bool seccomp_allowed(const struct core *c, const struct tenant *t, const 
 
 /* ---- the queue's bound ------------------------------------------------------------------------------ */
 
+static void refuse_rate(const struct ledger_blocker *b, int64_t utc_us, struct refusal *refusal)
+{
+    char hint[80];
+    if (b->when_utc_us == INT64_MAX) {
+        snprintf(hint, sizeof hint, "at most %lld tasks in one job", (long long)b->limit);
+        refusal_from(refusal, "never_fits", b->where, hint, "%s may submit %lld tasks a minute, this job brings %lld",
+                     b->where, (long long)b->limit, (long long)b->need);
+        return;
+    }
+    refusal_from(refusal, "rate", b->where, NULL, "%s may submit %lld tasks a minute and has done so", b->where,
+                 (long long)b->limit);
+    refusal->retry_after_ms = (uint32_t)((b->when_utc_us - utc_us + 999) / 1000); /* within a minute */
+}
+
 static bool queue_has_room(const struct core *c, const struct fact *f, struct refusal *refusal)
 {
     if (c->unfinished >= c->limits.jobs_max) {
@@ -277,6 +313,10 @@ static bool queue_has_room(const struct core *c, const struct fact *f, struct re
                      "%s has %lld of %lld tasks waiting, this job brings %lld", b.where, (long long)b.used,
                      (long long)b.limit, (long long)b.need);
         refusal->retry_after_ms = 1000;
+        return false;
+    }
+    if (verdict == LEDGER_RATE) {
+        refuse_rate(&b, f->at_utc_us, refusal);
         return false;
     }
     refusal_from(refusal, names_get(&ledger_verdict_names, verdict), b.where, NULL,
@@ -406,6 +446,8 @@ int core_check_submit(struct core *c, const struct submit_call *call, uint32_t u
 {
     *ret = (struct fact){0};
     *quote = (struct submit_reply){0};
+    if (c->moves_in_flight > 0)
+        return CORE_LATER; /* a path may be another one then */
     struct job_spec spec;
     int rc = fields_copy(&job_spec_fields, &call->spec, &spec);
     BUG(rc < 0);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "quotas/ledger_names.h"
 #include "quotas/period.h"
 #include "scheduler/core/state.h"
 
@@ -122,6 +123,72 @@ void tenant_rest(struct core *c, struct tenant *t)
     heap_remove(&t->claims, &claims, &t->own);
     for (; t->parent != NULL && t->claims.count == 0; t = t->parent)
         heap_remove(&t->parent->claims, &claims, &t->whole);
+}
+
+/* ---- moving ----------------------------------------------------------------------------------------- */
+
+static void use_above(struct tenant *t, void (*change)(struct capacity *, const struct capacity *),
+                      const struct core *c)
+{
+    for (struct tenant *up = t->parent; up != NULL; up = up->parent) {
+        change(&up->whole.used, &t->whole.used);
+        reshare(c, up);
+        moved(up);
+    }
+}
+
+/* As tenant_rest() and tenant_wake(), for the whole of it. */
+static bool leave_order(struct tenant *t)
+{
+    bool ready = t->whole.at != HEAP_NOWHERE;
+    for (; ready && t->parent != NULL; t = t->parent) {
+        heap_remove(&t->parent->claims, &claims, &t->whole);
+        if (t->parent->claims.count > 0)
+            break;
+    }
+    return ready;
+}
+
+static void enter_order(struct tenant *t)
+{
+    for (; t->parent != NULL && t->whole.at == HEAP_NOWHERE; t = t->parent)
+        heap_add(&t->parent->claims, &claims, &t->whole);
+}
+
+static void rename_one(struct core *c, struct tenant *t, char *path)
+{
+    table_remove(&c->tenants, hash_text(HASH_START, t->path), t);
+    free(t->path);
+    t->path = path;
+    table_put(&c->tenants, hash_text(HASH_START, t->path), t);
+    core_clear_strs(&t->line);
+    for (const struct tenant *up = t; up != NULL; up = up->parent) {
+        int rc = strs_add(&t->line, up->path);
+        BUG(rc < 0);
+    }
+    t->accounts_policy = UINT64_MAX;
+}
+
+void tenant_move(struct core *c, const struct fact_tenant_moved *move)
+{
+    struct tenant *t = tenant_find(c, move->from), *parent = parent_of(c, move->to);
+    size_t count;
+    BUG(t == NULL || t->parent == NULL || parent == NULL);
+    struct shape **shapes = shapes_take(c, move->from, &count);
+    bool ready = leave_order(t);
+    use_above(t, capacity_take, c);
+    t->parent = parent;
+    for (size_t i = 0; i < move->tenants.count; i++) { /* parents first: lines go up by the new names */
+        char *path = ledger_moved_name(move->tenants.v[i], move->from, move->to);
+        BUG(path == NULL);
+        rename_one(c, tenant_find(c, move->tenants.v[i]), path);
+    }
+    use_above(t, capacity_add, c);
+    reshare(c, t);
+    if (ready)
+        enter_order(t);
+    shapes_put_back(c, shapes, count);
+    free(shapes);
 }
 
 struct tenant *tenant_next(const struct core *c)

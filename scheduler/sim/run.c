@@ -304,6 +304,14 @@ static void decide(struct run *r)
         r->wake_boot_us = MIN(r->wake_boot_us, now_of(r).boot_us + (uint64_t)LOOK_AGAIN_US);
 }
 
+/* All jobs are over. What the core still has to do, like closing a month, is no part of the run. */
+static bool is_done(const struct run *r)
+{
+    struct core_stats stats;
+    core_stats(r->core, &stats);
+    return stats.jobs == 0;
+}
+
 /* The next instant at which something happens; INT64_MAX: never. */
 static int64_t next_event(const struct run *r)
 {
@@ -313,7 +321,7 @@ static int64_t next_event(const struct run *r)
         at = MIN(at, first->end_us);
     if (r->wake_boot_us != UINT64_MAX)
         at = MIN(at, MAX((int64_t)(r->wake_boot_us - MIN(r->wake_boot_us, BOOT_BEGIN_US)), r->now_us));
-    bool over = first == NULL && r->next == r->workload->count && at > r->latest_us;
+    bool over = first == NULL && r->next == r->workload->count && (at > r->latest_us || is_done(r));
     return over ? INT64_MAX : at;
 }
 

@@ -30,18 +30,16 @@ static void must_do(bool done, const char *what)
 static void spread(struct book *b)
 {
     struct err err = {0};
-    must_do(
-        db_exec(book_db(b),
-                "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
-                " INSERT INTO jobs SELECT i, tenant, uid, user, name, 'k' || i, labels, spec, submitted_utc_us,"
-                " ended_utc_us, tasks, live, held, done, failed, exit_code, spent_micros FROM n JOIN jobs ON job = 1;"
-                "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
-                " INSERT INTO attempts(job, task, epoch, state, node, resources, accounts, placed_utc_us,"
-                " hold_micros, paid_us, price_version, cpu_milli, mem_bytes) SELECT i, 0, 1, state, node, resources,"
-                " accounts, placed_utc_us, 0, 0, 1, 0, 0 FROM n JOIN attempts ON attempt = 1;"
-                "UPDATE charges SET attempt = 1 + charge / 3 % 30000",
-                &err) == 0,
-        err_text(&err));
+    must_do(db_exec(book_db(b),
+                    "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
+                    " INSERT INTO jobs SELECT i, tenant, uid, user, name, 'k' || i, labels, spec,"
+                    " submitted_utc_us, ended_utc_us, tasks, live, held, done, failed, exit_code, spent_micros"
+                    " FROM n JOIN jobs ON job = 1;"
+                    "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
+                    " INSERT INTO attempts(job, task, epoch, state, node, resources, accounts, placed_utc_us,"
+                    " hold_micros, paid_us, price_version, cpu_milli, mem_bytes) SELECT i, 0, 1, state, node,"
+                    " resources, accounts, placed_utc_us, 0, 0, 1, 0, 0 FROM n JOIN attempts ON attempt = 1;"
+                    "UPDATE charges SET attempt = 1 + charge / 3 % 30000", &err) == 0, err_text(&err));
 }
 
 /* Nine kinds of line. */

@@ -97,6 +97,28 @@ static double run(struct bench *b, const struct call_row *rows, size_t count, si
     return seconds() - begin;
 }
 
+/* The very words of the commits, given to a function that reads and writes the same fields and decides nothing. */
+static double run_same_keys(struct bench *b, const struct call_row *rows, size_t count, size_t window)
+{
+    static const char function[] = "bare_same";
+    struct err err = {0};
+    double begin = seconds();
+    size_t sent = 0;
+    for (size_t done = 0; done < count; done++) {
+        for (; sent < count && sent - done < window; sent++) {
+            struct store_entry e = {b->seq + 1, (const uint8_t *)rows[sent].bytes.data, rows[sent].bytes.len,
+                                    &rows[sent].fact};
+            struct store_head head = {b->s->prefix, "bench", 1, b->seq, ""};
+            check(store_call_build(&b->s->call, &head, &e), &err);
+            b->s->call.argv[1] = function;
+            b->s->call.lens[1] = sizeof function - 1;
+            check(store_sync_send(b->s, &err), &err);
+        }
+        check(store_sync_drain(b->s, b->s->due - 1, "bare", &err), &err);
+    }
+    return seconds() - begin;
+}
+
 static double run_bare(struct bench *b, const struct call_row *rows, size_t count, size_t window)
 {
     struct err err = {0};
@@ -172,6 +194,25 @@ static struct call_row *pairs(struct bench *b, size_t count)
     return rows;
 }
 
+/* `count` attempts, each placed; then each renewed once. The ends are left to the end of the bench. */
+static struct call_row *renewals(struct bench *b, size_t count)
+{
+    struct call_row *rows = calloc(count, sizeof *rows), *before = submissions(b, 1, (uint32_t)count);
+    (void)run(b, before, 1, 1);
+    uint64_t job = before[0].fact.submitted.job;
+    rows_clear(before, 1);
+    before = calloc(count, sizeof *before);
+    for (size_t i = 0; i < count; i++)
+        take(b, &before[i], fact_place(b->ledger, AT_NOVEMBER, (struct attempt_id){job, (uint32_t)i, 1}, "acme/etl",
+                                       false, 1000));
+    (void)run(b, before, count, 32);
+    rows_clear(before, count);
+    for (size_t i = 0; i < count; i++)
+        take(b, &rows[i], fact_renew(b->ledger, AT_NOVEMBER, (struct attempt_id){job, (uint32_t)i, 1}, "acme/etl",
+                                     false, 700, 1000));
+    return rows;
+}
+
 static double highest(const double *values)
 {
     double best = 0;
@@ -197,7 +238,8 @@ static void print_pair(const char *name, size_t window, const double *per_second
 
 static void bench_window(struct bench *b, size_t window, size_t count)
 {
-    double bare[RUNS], submit[RUNS], pair[RUNS], bare_cpu[RUNS], submit_cpu[RUNS], pair_cpu[RUNS];
+    double bare[RUNS], submit[RUNS], pair[RUNS], same[RUNS];
+    double bare_cpu[RUNS], submit_cpu[RUNS], pair_cpu[RUNS], same_cpu[RUNS];
     for (int i = 0; i < RUNS; i++) { /* interleaved: a noisy neighbour hits all alike */
         struct call_row *rows = submissions(b, count, 1);
         double n = (double)count, cpu = redis_cpu(b);
@@ -211,11 +253,31 @@ static void bench_window(struct bench *b, size_t window, size_t count)
         cpu = redis_cpu(b);
         pair[i] = n / run(b, rows, 2 * count, window);
         pair_cpu[i] = n / (redis_cpu(b) - cpu);
+        cpu = redis_cpu(b);
+        same[i] = n / run_same_keys(b, rows, 2 * count, window);
+        same_cpu[i] = n / (redis_cpu(b) - cpu);
         rows_clear(rows, 2 * count);
     }
     print_pair("store_bare_fcall", window, bare, bare_cpu);
     print_pair("store_submit", window, submit, submit_cpu);
     print_pair("store_place_end", window, pair, pair_cpu);
+    print_pair("store_place_end_same_keys", window, same, same_cpu);
+    printf("store_place_end_of_same_keys_%zu %.2f ratio\n", window, highest(pair) / highest(same));
+}
+
+/* 100 in flight: what a beat of a busy cell brings at once. */
+static void bench_renew(struct bench *b)
+{
+    enum { COUNT = 20000, WINDOW = 100 };
+    double renew[RUNS], renew_cpu[RUNS];
+    for (int i = 0; i < RUNS; i++) {
+        struct call_row *rows = renewals(b, COUNT);
+        double cpu = redis_cpu(b);
+        renew[i] = COUNT / run(b, rows, COUNT, WINDOW);
+        renew_cpu[i] = COUNT / (redis_cpu(b) - cpu);
+        rows_clear(rows, COUNT);
+    }
+    print_pair("store_renew", WINDOW, renew, renew_cpu);
 }
 
 /* What the scheduler's side alone costs: making the words, and the model. */
@@ -238,6 +300,23 @@ static void bench_words(struct bench *b)
     rows_clear(rows, 2 * COUNT);
 }
 
+/* bare: one stream entry. bare_same: every field that a commit would read and write is read and written, by as many
+ * calls, and its hold is made or removed; nothing is unpacked, asked or counted. */
+static const char bare_functions[] =
+    "#!lua name=bare\n"
+    "redis.register_function('bare', function(k, a) return redis.call('XADD', k[1], '*', 'd', a[1]) end)\n"
+    "redis.register_function('bare_same', function(k, a)\n"
+    "  local f = {}\n"
+    "  for i = 8, #a do local p = a[i]:sub(1, 2) if p == 'a:' or p == 't:' then f[#f + 1] = a[i] end end\n"
+    "  local hold = redis.call('HGET', k[3], a[8])\n"
+    "  local v = redis.call('HMGET', k[1], 'writer', 'term', 'seq', unpack(f))\n"
+    "  local w = {}\n"
+    "  for i = 1, #f do if v[i + 3] then w[#w + 1] = f[i] w[#w + 1] = v[i + 3] end end\n"
+    "  redis.call('XADD', 'bare:j', '*', 'd', a[7])\n"
+    "  redis.call('HSET', k[1], 'seq', v[3], 'durable', a[4], unpack(w))\n"
+    "  if hold then redis.call('HDEL', k[3], a[8]) else redis.call('HSET', k[3], a[8], a[16] or a[7]) end\n"
+    "end)\n";
+
 int main(void)
 {
     static struct bench b;
@@ -245,15 +324,13 @@ int main(void)
     test_top_make();
     start(&b);
     CLEANUP(store_reply_free) redisReply *r = NULL;
-    const char *const bare[] = {"FUNCTION", "LOAD",
-                                "#!lua name=bare\nredis.register_function('bare', function(k, a) "
-                                "return redis.call('XADD', k[1], '*', 'd', a[1]) end)",
-                                NULL};
+    const char *const bare[] = {"FUNCTION", "LOAD", bare_functions, NULL};
     check(store_sync_words(b.s, bare), &err);
     check(store_sync_call(b.s, &r, &err), &err);
     set_policy(&b);
     bench_window(&b, 1, 3000);
     bench_window(&b, 32, 20000);
+    bench_renew(&b);
     bench_words(&b);
     ledger_free(b.ledger);
     store_sync_close(b.s);

@@ -190,8 +190,10 @@ def every_method_answers_as_documented(tally, theatre):
             "job.wait": {"job": 1, "timeout_ms": 1}, "log.read": {"job": 1}, "tenant.list": {}, "node.list": {},
             "system.status": {}, "system.metrics": {}, "admin.policy": {},
             "admin.apply": {"policy": present_policy(), "dry_run": True},
-            "node.drain": {"node": "node-07", "drain": False}, "journal.archived": {"seq": 1}},
-        "report/report.sock": {"history.list": {"limit": 1}, "history.show": {"job": 1}, "report.status": {}},
+            "node.drain": {"node": "node-07", "drain": False}, "journal.archived": {"seq": 1}, "journal.head": {},
+            "ledger.verify": {}},
+        "report/report.sock": {"history.list": {"limit": 1}, "history.show": {"job": 1}, "report.status": {},
+                               "ledger.check": {}},
         "agent/agent.sock": {"node.hello": hello, "node.beat": {"boot_us": 1, "attempts": []}, "attempt.state": ended},
     }
     text = (theatre.top / "docs/protocol.md").read_text()

@@ -150,4 +150,22 @@ static inline struct fact fact_end(int64_t at, struct attempt_id id, int64_t spe
     return f;
 }
 
+static inline struct fact fact_move(const struct ledger *l, int64_t at, const char *from, const char *to)
+{
+    struct fact f = {.kind = FACT_TENANT_MOVED, .at_utc_us = at};
+    struct fact_tenant_moved *m = &f.tenant_moved;
+    char parent[256] = TENANT_ROOT;
+    const char *slash = strrchr(to, '/');
+    if (slash && slash > to) {
+        snprintf(parent, sizeof parent, "%.*s", (int)(slash - to), to);
+    }
+    set_text(&m->from, from);
+    set_text(&m->to, to);
+    (void)ledger_path(l, from, &m->from_path);
+    must(strs_add(&m->to_path, to));
+    (void)ledger_path(l, parent, &m->to_path);
+    must(ledger_fill_move(l, m));
+    return f;
+}
+
 #endif

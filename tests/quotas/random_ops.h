@@ -7,6 +7,7 @@
 #ifndef REEVE_TESTS_QUOTAS_RANDOM_OPS_H
 #define REEVE_TESTS_QUOTAS_RANDOM_OPS_H
 
+#include "quotas/ledger_names.h"
 #include "tests/quotas/facts.h"
 
 #define OPS_JOBS 64
@@ -31,11 +32,47 @@ struct ops_world {
     size_t live_count;
 };
 
-static const char *const ops_tenants[] = {"acme", "acme/etl", "acme/etl/night", "acme/ml", "beta", "beta/x"};
+static const char *const ops_tenants[] = {"acme", "acme/etl", "acme/etl/night", "acme/ml",
+                                          "beta", "beta/x", "beta/etl", "gamma"};
+
+static inline struct measure ops_bound(uint64_t *seed, uint64_t unit)
+{
+    return random_below(seed, 2) ? (struct measure){0} : measure_of(unit * random_below(seed, 6));
+}
+
+static inline void ops_guarantee(struct ops_world *w, struct tenant_rule *rule)
+{
+    uint64_t *seed = &w->seed;
+    struct quota_rule *q = &rule->quota;
+    bool root = strcmp(rule->path, TENANT_ROOT) == 0;
+    if (random_below(seed, 2) == 0) {
+        q->guaranteed.cpu_milli = 1000 * random_below(seed, root ? 60 : 12);
+        q->guaranteed.mem_bytes = random_below(seed, 3) ? 0 : random_below(seed, 20) << 26;
+    }
+    if (random_below(seed, 3) == 0) {
+        must(counts_set(&q->guaranteed.generic, "gpu", 1 + random_below(seed, 6)));
+    }
+    if (!root) {
+        q->borrow.cpu_milli = ops_bound(seed, 1000);
+        q->lend.cpu_milli = ops_bound(seed, 1000);
+        q->lend.mem_bytes = ops_bound(seed, UINT64_C(1) << 26);
+        if (random_below(seed, 3) == 0) {
+            must(counts_set(&q->lend.generic, "gpu", random_below(seed, 3)));
+        }
+        if (random_below(seed, 3) == 0) {
+            must(counts_set(&q->borrow.generic, "gpu", random_below(seed, 3)));
+        }
+    }
+    q->submits_per_minute = random_below(seed, 5) ? 0 : 2 + (uint32_t)random_below(seed, 9);
+    q->starts_per_minute = random_below(seed, 5) ? 0 : 1 + (uint32_t)random_below(seed, 5);
+}
 
 static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
 {
     uint64_t *seed = &w->seed;
+    if (random_below(seed, 3) == 0) {
+        ops_guarantee(w, rule);
+    }
     rule->quota.max.cpu_milli = random_below(seed, 2) ? 1000 * (1 + random_below(seed, 12)) : 0;
     rule->quota.max.mem_bytes = random_below(seed, 3) ? 0 : (uint64_t)(1 + random_below(seed, 20)) << 26;
     rule->quota.max_running = random_below(seed, 3) ? 0 : 1 + random_below(seed, 10);
@@ -50,7 +87,36 @@ static inline void ops_rule(struct ops_world *w, struct tenant_rule *rule)
     }
 }
 
-static inline struct fact ops_policy(struct ops_world *w)
+struct ops_pick {
+    uint64_t at;
+    char path[256];
+};
+
+static inline bool ops_pick_one(const struct tenant_rule *rule, void *arg)
+{
+    struct ops_pick *p = arg;
+    snprintf(p->path, sizeof p->path, "%s", rule->path);
+    return p->at-- > 0;
+}
+
+static inline bool ops_count_one(const struct tenant_rule *rule, void *arg)
+{
+    (void)rule;
+    ++*(uint64_t *)arg;
+    return true;
+}
+
+/* Some tenant that is there. */
+static inline struct ops_pick ops_some_tenant(struct ops_world *w, const struct ledger *l)
+{
+    uint64_t count = 0;
+    ledger_each_tenant(l, ops_count_one, &count);
+    struct ops_pick p = {.at = random_below(&w->seed, count)};
+    ledger_each_tenant(l, ops_pick_one, &p);
+    return p;
+}
+
+static inline struct fact ops_policy(struct ops_world *w, const struct ledger *l)
 {
     struct fact f = fact_policy(w->at);
     size_t tenants = COUNT_OF(ops_tenants);
@@ -64,6 +130,46 @@ static inline struct fact ops_policy(struct ops_world *w)
     }
     if (random_below(&w->seed, 8) == 0) {
         ops_rule(w, fact_tenant(&f, TENANT_ROOT));
+    }
+    if (random_below(&w->seed, 5) == 0 && f.policy.removed.count == 0) {
+        struct ops_pick leaving = ops_some_tenant(w, l);
+        f = (fact_clear(&f), fact_policy(w->at));
+        if (strcmp(leaving.path, TENANT_ROOT) != 0) {
+            must(strs_add(&f.policy.removed, leaving.path));
+        }
+    }
+    return f;
+}
+
+/* To a place where it may or may not go; now and then without all that goes along. */
+static inline struct fact ops_move(struct ops_world *w, const struct ledger *l)
+{
+    char from[256], to[300];
+    struct ops_pick parent = ops_some_tenant(w, l);
+    snprintf(from, sizeof from, "%s", ops_some_tenant(w, l).path);
+    if (random_below(&w->seed, 2) == 0 && w->live_count > 0) { /* where something runs */
+        const struct ops_attempt *a = &w->live[random_below(&w->seed, w->live_count)];
+        snprintf(from, sizeof from, "%s", w->jobs[a->job].tenant);
+    }
+    bool root = strcmp(parent.path, TENANT_ROOT) == 0;
+    snprintf(to, sizeof to, "%.40s%sm%llu", root ? "" : parent.path, root ? "" : "/",
+             (unsigned long long)random_below(&w->seed, 40));
+    if (random_below(&w->seed, 3) == 0) {
+        snprintf(to, sizeof to, "%s", ops_tenants[random_below(&w->seed, COUNT_OF(ops_tenants))]);
+    }
+    struct fact f = fact_move(l, w->at, from, to);
+    struct fact_tenant_moved *m = &f.tenant_moved;
+    for (size_t i = 0; i < OPS_JOBS; i++) {
+        if (w->jobs[i].job != 0 && ledger_is_below(w->jobs[i].tenant, from)) {
+            struct moved_job *job = list_add(&m->jobs, sizeof *job);
+            job->job = w->jobs[i].job;
+        }
+    }
+    if (random_below(&w->seed, 12) == 0 && m->attempts.count > 0) {
+        m->attempts.count--;
+    }
+    if (random_below(&w->seed, 12) == 0 && m->tenants.count > 1) {
+        free(m->tenants.v[--m->tenants.count]);
     }
     return f;
 }
@@ -152,10 +258,17 @@ static inline struct fact ops_cancel(struct ops_world *w, const struct ledger *l
 
 static inline struct fact ops_next(struct ops_world *w, const struct ledger *l)
 {
-    w->at += (int64_t)random_below(&w->seed, (uint64_t)DAY_US / 40);
+    /* Mostly in quick succession, so that rates bite; but periods end, too. */
+    w->at += (int64_t)random_below(&w->seed, random_below(&w->seed, 4) ? 3000000 : (uint64_t)DAY_US / 10);
     uint64_t what = random_below(&w->seed, 100);
+    if (w->live_count == 0 && what >= 50 && what < 92 && random_below(&w->seed, 8) > 0) {
+        what = 20 + random_below(&w->seed, 30); /* what holds nothing can't be renewed or ended: begin something */
+    }
     if (what < 3) {
-        return ops_policy(w);
+        return ops_policy(w, l);
+    }
+    if (what < 5 && random_below(&w->seed, 2) == 0) {
+        return ops_move(w, l);
     }
     if (what < 20) {
         return ops_submit(w, l);
@@ -245,6 +358,15 @@ static inline void ops_admitted(struct ops_world *w, const struct fact *f)
         job->queued += f->ended.next != NEXT_FINAL;
         ops_forget_if_done(job);
         *a = w->live[--w->live_count];
+    } else if (f->kind == FACT_TENANT_MOVED) {
+        const struct fact_tenant_moved *m = &f->tenant_moved;
+        for (size_t i = 0; i < OPS_JOBS; i++) {
+            if (w->jobs[i].job != 0 && ledger_is_below(w->jobs[i].tenant, m->from)) {
+                char *moved = ledger_moved_name(w->jobs[i].tenant, m->from, m->to);
+                snprintf(w->jobs[i].tenant, sizeof w->jobs[i].tenant, "%s", moved);
+                free(moved);
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 
 #include "base/io/clock.h"
 #include "quotas/store/store.h"
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 #include "scheduler/recover.h"
 #include "scheduler/snapshot.h"
 #include "scheduler/turn.h"

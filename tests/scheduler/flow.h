@@ -163,6 +163,32 @@ static inline uint64_t submit(const char *command, const char *key)
     return job;
 }
 
+/* As often as it takes: what a client with a key does. false: refused. */
+static inline bool submit_again(const char *key)
+{
+    struct submit_call call = job_call("/bin/true", key);
+    bool acknowledged = false, refused = false;
+    while (!acknowledged && !refused) {
+        struct rpc_client *c = NULL;
+        struct submit_reply reply = {0};
+        struct refusal refusal = {0};
+        if (rpc_client_open(&c, client_socket, NULL) < 0) {
+            poll(NULL, 0, 2); /* nobody listens while it starts again */
+            continue;
+        }
+        int rc = rpc_client_call(c, &client_methods[CALL_SUBMIT], &call, 2000, &reply, &refusal, NULL);
+        acknowledged = rc == 0 && reply.job > 0;
+        refused = rc == 1 && strcmp(refusal.code, "unavailable") != 0;
+        if (rc == 1 && !refused)
+            poll(NULL, 0, 10);
+        fields_clear(&submit_reply_fields, &reply);
+        fields_clear(&refusal_fields, &refusal);
+        rpc_client_close(c);
+    }
+    fields_clear(&submit_call_fields, &call);
+    return acknowledged;
+}
+
 /* Follows the job until `state`, or until it is final. */
 static inline void wait_for(uint64_t job, const char *state)
 {
@@ -246,6 +272,16 @@ static inline int64_t job_cost(uint64_t job)
     ck_assert_int_eq(charged, cost);
     fields_clear(&job_view_fields, &view);
     return cost;
+}
+
+/* Journal, ledger, counters and holds, as reeved recounts them while it lives. */
+static inline void recount_agrees(void)
+{
+    struct verify_reply reply = {0};
+    ask(CALL_VERIFY, NULL, &reply, NULL);
+    ck_assert_msg(reply.differences_total == 0, "%s", reply.differences.count > 0 ? reply.differences.v[0] : "?");
+    ck_assert_uint_gt(reply.accounts, 0);
+    fields_clear(&verify_reply_fields, &reply);
 }
 
 /* ---- bytes ---- */

@@ -21,28 +21,30 @@ struct redis_child {
     int out;
 };
 
-_Noreturn static inline void redis_exec(const struct redis_child *r, int out)
+/* `primary`: a port of this machine to follow; NULL = it follows nobody. */
+_Noreturn static inline void redis_exec(const struct redis_child *r, int out, const char *primary)
 {
+    const char *host = primary != NULL ? "127.0.0.1" : "no", *port = primary != NULL ? primary : "one";
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(out, 1);
     dup2(out, 2);
     execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", r->socket, "--dir", r->dir, "--save", "",
            "--appendonly", "yes", "--appendfsync", "no", "--loglevel", "notice", "--maxmemory-policy", "noeviction",
-           (char *)NULL);
+           "--replicaof", host, port, (char *)NULL);
     _exit(127);
 }
 
-static inline void redis_start(struct redis_child *r, const char *dir)
+static inline void redis_start_as(struct redis_child *r, const char *dir, const char *socket, const char *primary)
 {
     snprintf(r->dir, sizeof r->dir, "%s", dir);
-    snprintf(r->socket, sizeof r->socket, "%s/redis.sock", dir);
+    snprintf(r->socket, sizeof r->socket, "%s", socket);
     snprintf(r->url, sizeof r->url, "unix:%s", r->socket);
     int fds[2];
     ck_assert_int_eq(pipe(fds), 0);
     r->pid = fork();
     ck_assert_int_ge(r->pid, 0);
     if (r->pid == 0)
-        redis_exec(r, fds[1]);
+        redis_exec(r, fds[1], primary);
     close(fds[1]);
     char log[65536];
     size_t len = 0;
@@ -55,6 +57,13 @@ static inline void redis_start(struct redis_child *r, const char *dir)
         }
     }
     ck_abort_msg("redis-server did not start: %s", log);
+}
+
+static inline void redis_start(struct redis_child *r, const char *dir)
+{
+    char socket[240];
+    snprintf(socket, sizeof socket, "%s/redis.sock", dir);
+    redis_start_as(r, dir, socket, NULL);
 }
 
 static inline void redis_signal(struct redis_child *r, int signo)

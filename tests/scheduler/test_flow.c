@@ -3,6 +3,7 @@
  * the socket. Then the same while reeved and Redis are killed at any moment: nothing acknowledged is lost, nothing
  * runs twice, the money adds up.
  */
+#include "base/io/sign.h"
 #include "tests/scheduler/flow.h"
 
 /* ---- cases ---- */
@@ -96,6 +97,40 @@ START_TEST(a_cancelled_job_is_stopped)
 }
 END_TEST
 
+/* Through the real store, and through a journal that is read again. */
+START_TEST(a_tenant_moves_with_what_runs_there)
+{
+    uint64_t job = submit("stay", "k1");
+    wait_until_it_runs(job);
+    struct books before = books_of("acme");
+    struct move_call call = {0};
+    struct apply_reply reply = {0};
+    ck_assert_int_eq(str_set(&call.from, "acme"), 0);
+    ck_assert_int_eq(str_set(&call.to, "guild"), 0);
+    ask(CALL_MOVE, &call, &reply, NULL);
+    ck_assert_str_eq(reply.changes.v[0], "~ acme -> guild  tenants 1, jobs 1, running 1");
+    ck_assert_int_eq(books_of("guild").held, before.held);
+    ck_assert_int_eq(redis_books().held, 0); /* acme's: it has no account any more */
+    reeved_end(SIGKILL);
+    reeved_start(NULL);
+    wait_for(job, "running");
+    ck_assert_int_eq(books_of("guild").held, before.held);
+    struct submit_call again = job_call("stay", "k1");
+    struct submit_reply known = {0};
+    ck_assert_int_eq(str_set(&again.tenant, "guild"), 0);
+    ask(CALL_SUBMIT, &again, &known, NULL);
+    ck_assert_uint_eq(known.job, job); /* its key went along */
+    ask(CALL_CANCEL, &(struct job_call){.job = job}, &(struct cancel_reply){0}, NULL);
+    wait_for(job, "cancelled");
+    ck_assert_int_eq(books_of("guild").held, 0);
+    ck_assert_int_eq(books_of("guild").spent, job_cost(job));
+    fields_clear(&submit_call_fields, &again);
+    fields_clear(&submit_reply_fields, &known);
+    fields_clear(&move_call_fields, &call);
+    fields_clear(&apply_reply_fields, &reply);
+}
+END_TEST
+
 START_TEST(a_running_job_outlives_the_scheduler)
 {
     uint64_t job = submit("stay", "k1");
@@ -111,32 +146,6 @@ START_TEST(a_running_job_outlives_the_scheduler)
     ck_assert_uint_eq(seen->overlaps, 0);
 }
 END_TEST
-
-/* As often as it takes: what a client with a key does. false: refused. */
-static bool submit_again(const char *key)
-{
-    struct submit_call call = job_call("/bin/true", key);
-    bool acknowledged = false, refused = false;
-    while (!acknowledged && !refused) {
-        struct rpc_client *c = NULL;
-        struct submit_reply reply = {0};
-        struct refusal refusal = {0};
-        if (rpc_client_open(&c, client_socket, NULL) < 0) {
-            poll(NULL, 0, 2); /* nobody listens while it starts again */
-            continue;
-        }
-        int rc = rpc_client_call(c, &client_methods[CALL_SUBMIT], &call, 2000, &reply, &refusal, NULL);
-        acknowledged = rc == 0 && reply.job > 0;
-        refused = rc == 1 && strcmp(refusal.code, "unavailable") != 0;
-        if (rc == 1 && !refused)
-            poll(NULL, 0, 10);
-        fields_clear(&submit_reply_fields, &reply);
-        fields_clear(&refusal_fields, &refusal);
-        rpc_client_close(c);
-    }
-    fields_clear(&submit_call_fields, &call);
-    return acknowledged;
-}
 
 START_TEST(a_stopped_store_is_said_so_and_waited_for)
 {
@@ -196,6 +205,10 @@ START_TEST(strangers_see_and_change_nothing)
         struct node_log_call around = {.node = (char[]){"n1"}, .log = {.job = job, .epoch = 1}};
         ask(CALL_NODE_LOG, &around, &(struct log_reply){0}, code);
         ck_assert_str_eq(code, "forbidden");
+        ask(CALL_HEAD, NULL, &(struct head_reply){0}, code);
+        ck_assert_str_eq(code, "forbidden");
+        ask(CALL_VERIFY, NULL, &(struct verify_reply){0}, code);
+        ck_assert_str_eq(code, "forbidden");
         struct list_reply list = {0};
         ask(CALL_LIST, &(struct list_call){.all_users = true}, &list, NULL);
         ck_assert_uint_eq(list.jobs.count, 0);
@@ -207,6 +220,46 @@ START_TEST(strangers_see_and_change_nothing)
     int outcome = -1;
     ck_assert_int_eq(waitpid(stranger, &outcome, 0), stranger);
     ck_assert_int_eq(outcome, 0);
+}
+END_TEST
+
+/* The newest line says what is durable now; the same one again while nothing is written. */
+START_TEST(the_journals_head_is_signed_with_the_cells_key)
+{
+    struct head_reply first = {0}, again = {0};
+    struct journal_head head;
+    uint8_t key[SIGN_KEY_BYTES];
+    size_t signed_len = 0;
+    char path[200];
+    wait_for(submit("/bin/true", "k1"), "succeeded");
+    ask(CALL_HEAD, NULL, &first, NULL);
+    ask(CALL_HEAD, NULL, &again, NULL);
+    ck_assert_str_eq(first.line, again.line);
+    ck_assert_int_eq(journal_head_get(first.line, strlen(first.line), &head, &signed_len, NULL), 0);
+    ck_assert_uint_eq(head.seq, first.seq);
+    ck_assert_str_eq(head.cell, "flow");
+    snprintf(path, sizeof path, "%s/scheduler/journal.pub", dir);
+    ck_assert_int_eq(sign_public_read(path, key, NULL), 0);
+    ck_assert_mem_eq(key, head.key, sizeof key);
+    ck_assert(sign_check(key, first.line, signed_len, head.sig));
+    /* A line each for what was asked and for the stop; the crash in between tore one. */
+    struct buf lines = {0};
+    reeved_end(SIGKILL);
+    snprintf(path, sizeof path, "%s/scheduler/journal/heads", dir);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    ck_assert_int_eq(fd_write_all(fd, first.line, 100), 0);
+    close(fd);
+    reeved_start(NULL);
+    reeved_end(SIGTERM);
+    ck_assert_int_eq(file_read(path, 1 << 20, &lines, NULL), 0);
+    size_t count = 0;
+    for (const char *at = buf_text(&lines), *end; (end = strchr(at, '\n')) != NULL; at = end + 1, count++)
+        ck_assert_int_eq(journal_head_get(at, (size_t)(end - at), &head, &signed_len, NULL), 0);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_uint_gt(head.seq, first.seq);
+    buf_fini(&lines);
+    fields_clear(&head_reply_fields, &first);
+    fields_clear(&head_reply_fields, &again);
 }
 END_TEST
 
@@ -374,6 +427,7 @@ START_TEST(killed_at_any_moment)
         wait_for(jobs[i], "succeeded");
         costs += job_cost(jobs[i]);
     }
+    recount_agrees();
     struct books b = books_of("acme"), r = redis_books();
     ck_assert_int_eq(b.spent, costs);
     ck_assert_int_eq(b.held, 0);
@@ -396,9 +450,11 @@ int main(void)
     tcase_add_test(t, a_silent_log_is_empty_without_its_node);
     tcase_add_test(t, the_same_key_is_the_same_job);
     tcase_add_test(t, a_cancelled_job_is_stopped);
+    tcase_add_test(t, a_tenant_moves_with_what_runs_there);
     tcase_add_loop_test(t, a_running_job_outlives_the_scheduler, 0, 2);
     tcase_add_test(t, a_stopped_store_is_said_so_and_waited_for);
     tcase_add_test(t, strangers_see_and_change_nothing);
+    tcase_add_test(t, the_journals_head_is_signed_with_the_cells_key);
     tcase_add_test(t, a_second_reeved_leaves_the_first_alone);
     tcase_add_test(t, another_reeved_on_the_same_store_fences_the_first);
     tcase_add_test(t, root_is_given_up);

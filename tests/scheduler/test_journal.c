@@ -14,7 +14,7 @@
 
 #include "base/io/fd.h"
 #include "scheduler/journal.h"
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 
 #define CELL "test"
 static char dir[64];
@@ -157,6 +157,13 @@ START_TEST(what_was_synced_comes_back_and_goes_on)
     append_range(j, 26, 40, 3);
     ck_assert_uint_eq(journal_seq(j), 40);
     ck_assert_uint_eq(journal_durable(j), 40);
+    append(j, 41); /* not on the disk: the point that may be signed stays where it is */
+    ck_assert_uint_eq(journal_head(j).seq, 41);
+    ck_assert_uint_eq(journal_durable_point(j).seq, 40);
+    struct journal_point at_40 = journal_durable_point(j);
+    journal_close(j);
+    j = opened();
+    ck_assert_int_eq(journal_read(j, &at_40, NULL, NULL, NULL), 0);
     journal_close(j);
     ck_assert_int_eq(read_all(&last, NULL), 0);
     ck_assert_uint_eq(last, 40);
@@ -219,9 +226,9 @@ START_TEST(segments_follow_each_other_and_old_ones_go)
     ck_assert_int_eq(journal_read(j, &at_20, see, &s, NULL), 0);
     ck_assert_uint_eq(s.count, 10);
     ck_assert_int_eq(journal_begin(j, NULL, NULL, NULL, NULL), 0);
-    journal_prune(j, 15); /* 11..20 still has what is wanted */
+    ck_assert_int_eq(journal_prune(j, 15, NULL), 0); /* 11..20 still has what is wanted */
     ck_assert_uint_eq(journal_first_seq(j), 11);
-    journal_prune(j, 1000); /* never the current one */
+    ck_assert_int_eq(journal_prune(j, 1000, NULL), 0); /* never the current one */
     ck_assert_uint_eq(journal_first_seq(j), 21);
     journal_close(j);
     struct err err = {0};
@@ -229,7 +236,8 @@ START_TEST(segments_follow_each_other_and_old_ones_go)
 }
 END_TEST
 
-START_TEST(a_missing_segment_is_refused)
+/* Segments 1..5, 6..10, 11..15, and one that has nothing yet. */
+static struct journal *with_segments(void)
 {
     struct journal *j = opened();
     ck_assert_int_eq(journal_read(j, &(struct journal_point){0}, NULL, NULL, NULL), 0);
@@ -238,7 +246,69 @@ START_TEST(a_missing_segment_is_refused)
         append_range(j, 1 + 5 * i, 5 + 5 * i, 2);
         ck_assert_int_eq(journal_rotate(j, NULL), 0);
     }
+    return j;
+}
+
+static int archive_open(char path[96])
+{
+    snprintf(path, 96, "%s/archive", dir);
+    ck_assert_int_eq(dir_make(path, 0700, NULL), 0);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+static size_t segments_in(int folder, uint64_t *ret_first)
+{
+    uint64_t *list = NULL;
+    size_t count = 0;
+    ck_assert_int_eq(numbered_list(folder, "journal", &list, &count, NULL), 0);
+    *ret_first = count > 0 ? list[0] : 0;
+    free(list);
+    return count;
+}
+
+START_TEST(pruned_segments_are_moved_into_the_archive)
+{
+    char path[96], name[NUMBERED_NAME_MAX];
+    uint64_t first = 0;
+    struct err err = {0};
+    struct journal *j = with_segments();
+    CLEANUP(close_p) int archive = archive_open(path);
+    ck_assert_int_eq(journal_archive(j, archive, NULL), 0);
+    ck_assert_int_eq(journal_prune(j, 6, NULL), 0);
+    ck_assert_uint_eq(segments_in(archive, &first), 1);
+    ck_assert_uint_eq(first, 1);
+    ck_assert_uint_eq(journal_first_seq(j), 6);
+    /* What lies there already is not written over: the segment stays, and what follows it. */
+    int taken = openat(archive, numbered_name("journal", 6, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(taken, 0);
+    close(taken);
+    ck_assert_int_eq(journal_prune(j, 16, &err), -EEXIST);
+    ck_assert_ptr_nonnull(strstr(err_text(&err), "archive the segment of seq 6"));
+    ck_assert_uint_eq(journal_first_seq(j), 6);
+    ck_assert_int_eq(unlinkat(archive, name, 0), 0);
+    ck_assert_int_eq(journal_prune(j, 16, NULL), 0);
+    ck_assert_uint_eq(segments_in(archive, &first), 3);
+    ck_assert_uint_eq(journal_first_seq(j), 16);
     journal_close(j);
+}
+END_TEST
+
+START_TEST(an_archive_that_cant_take_segments_is_refused)
+{
+    struct journal *j = with_segments();
+    CLEANUP(close_p) int elsewhere = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(close_p) int own = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(journal_archive(j, elsewhere, NULL), -EXDEV);
+    ck_assert_int_eq(journal_archive(j, own, NULL), -EINVAL);
+    journal_close(j);
+}
+END_TEST
+
+START_TEST(a_missing_segment_is_refused)
+{
+    journal_close(with_segments());
     char path[128];
     uint64_t last;
     struct err err = {0};
@@ -427,6 +497,8 @@ int main(void)
     tcase_add_test(t, another_cells_files_are_refused);
     tcase_add_test(t, reading_from_a_point_checks_the_chain_there);
     tcase_add_test(t, segments_follow_each_other_and_old_ones_go);
+    tcase_add_test(t, pruned_segments_are_moved_into_the_archive);
+    tcase_add_test(t, an_archive_that_cant_take_segments_is_refused);
     tcase_add_test(t, a_missing_segment_is_refused);
     tcase_add_test(t, torn_at_every_byte);
     tcase_add_test(t, flipped_at_every_byte);

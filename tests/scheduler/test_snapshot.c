@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 #include "scheduler/snapshot.h"
 #include "tests/scratch.h"
 

@@ -22,7 +22,9 @@ Keys (in one hash tag; P = reeve1:{<cell>}:)
 Fields of P c
   schema library writer term seq durable      the fence, as text
   t:<path>            a tenant: TENANT, then the names of its generic resources, each with a space behind it
-  t:<path> <generic>  GENERIC: use and limit of a generic resource
+  t:<path> <generic>  GENERIC: use and limit of a generic resource, and its share
+  q:<path>            QUOTA: shares of cpu, memory and scratch, then the buckets of submissions and starts. Only of
+                      tenants that have, or had, something in it; t:<path> says whether.
   a:<account>         ACCOUNT
   k:<job>             "<tenant>:<key>" until the job is done
   about               a sentence; long enough to keep the hash from the encoding of small ones
@@ -37,13 +39,21 @@ local MONEY_MAX = 4503599627370496 -- 2^52
 local COUNT_MAX = 9007199254740991 -- 2^53 - 1
 
 -- Signed 64-bit integers, little endian. A limit of 0 is none; a budget of -1 is none, its period is the enum's number.
-local TENANT = '<i8i8i8i8i8i8i8i8i8i8i8i8i8'
+local TENANT = '<i8i8i8i8i8i8i8i8i8i8i8i8i8i8'
 local QUEUED, RUNNING, CPU, MEMORY, SCRATCH = 1, 2, 3, 4, 5
-local L_QUEUED, BUDGET, PERIOD, CHILDREN = 6, 11, 12, 13
+local L_QUEUED, BUDGET, PERIOD, CHILDREN, EXTRA = 6, 11, 12, 13, 14 -- EXTRA: 1 = there is a "q:<path>"
 local LIMITS = 5 -- the limit of a use lies so far behind it
-local TENANT_BYTES = 104
+local TENANT_BYTES = 112
+local DEPTH_MAX, NAME_MAX = 8, 255 -- levels and bytes of a tenant's path
 local ACCOUNT = '<i8i8i8' -- limit (-1 = none), spent, held
-local GENERIC = '<i8i8'   -- use, limit
+local GENERIC = '<i8i8i8i8i8i8i8' -- use, limit, share
+-- A share of one resource, see quotas/ledger_quota.h; borrow and lend: -1 = no limit; total: the root's alone.
+local NOMINAL, BORROW, LEND, HAVE, TOTAL = 1, 2, 3, 4, 5
+local QUOTA = '<' .. ('i8'):rep(21)
+local SUBMITS, STARTS = 16, 19 -- buckets: limit (0 = none), parts, at; see quotas/rate.h
+local TOKEN = 60000000
+local RULE = '<' .. ('i8'):rep(11) -- a rule's: nominal, borrow, lend of cpu, memory, scratch; submits, starts
+local GENERIC_RULE = '<i8i8i8i8' -- limit, nominal, borrow, lend
 
 -- k[1] is P c: what stands before "c" is the prefix of every key.
 local function prefix_of(k) return k[1]:sub(1, -2) end
@@ -97,7 +107,121 @@ local function tenant_unpack(text)
 end
 
 local function tenant_pack(t)
-    return struct.pack(TENANT, unpack(t, 1, CHILDREN)) .. t.generics
+    return struct.pack(TENANT, unpack(t, 1, EXTRA)) .. t.generics
+end
+
+local function tenant_new() return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, generics = ''} end
+
+local function generic_unpack(text)
+    return text and {struct.unpack(GENERIC, text)} or {0, 0, 0, -1, -1, 0, 0, fresh = true}
+end
+
+local function generic_pack(g) return struct.pack(GENERIC, unpack(g, 1, 7)) end
+
+-- ---- guarantees and rates --------------------------------------------------------------------------------------
+
+local function quota_unpack(text)
+    return text and {struct.unpack(QUOTA, text)} or
+        {0, -1, -1, 0, 0, 0, -1, -1, 0, 0, 0, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0}
+end
+
+-- Of the tenants ts, whose fields are fields[first ..]: their "q:", as far as there is one.
+local function quotas_read(k, ts, fields, first)
+    local ask, which = {}, {}
+    for i, t in ipairs(ts) do
+        if t[EXTRA] ~= 0 then
+            ask[#ask + 1] = 'q:' .. name_of(fields[first + i - 1])
+            which[#which + 1] = i
+        end
+    end
+    local qs = {}
+    if #ask > 0 then
+        for n, text in ipairs(redis.call('HMGET', k[1], unpack(ask))) do
+            qs[which[n]] = quota_unpack(text)
+        end
+    end
+    return qs
+end
+
+-- What a tenant leaves to its siblings; below zero: has borrowed of them.
+local function gives(lend, left) return lend >= 0 and left > lend and lend or left end
+
+--[[ u more of one resource is used in the first of n tenants, the last is the root. used[i]: before it, shares[i][base
++ …] the shares (nil: as at birth). Gives the first tenant that would have to borrow more than it can.
+What no lend limit cuts off changes no share. ]]
+local function use_along(n, used, shares, base, u, touched)
+    if not shares[n] or shares[n][base + TOTAL] == 0 then
+        return nil -- guaranteed to nobody
+    end
+    local before = (shares[1] and shares[1][base + HAVE] or 0) - used[1]
+    local after, blocked = before - u, nil
+    for i = 1, n do
+        local s = shares[i]
+        local borrow = i == n and 0 or s and s[base + BORROW] or -1
+        if not blocked and borrow >= 0 and after < -borrow then
+            blocked = i
+        end
+        if i < n then
+            local lend, above = s and s[base + LEND] or -1, shares[i + 1]
+            local g = gives(lend, after) - gives(lend, before)
+            before = (above and above[base + HAVE] or 0) - used[i + 1]
+            after = before + g
+            if g + u ~= 0 then
+                if not above then
+                    above = quota_unpack()
+                    shares[i + 1] = above
+                end
+                above[base + HAVE] = above[base + HAVE] + g + u
+                touched[i + 1] = true
+            end
+        end
+    end
+    return blocked
+end
+
+-- The same for cpu, memory and scratch, use[1..3]; ts before it. sign 1: more, -1: less.
+local function use_all(ts, qs, use, sign, touched)
+    local first
+    for r = 1, 3 do
+        if use[r] > 0 then
+            local used = {}
+            for i, t in ipairs(ts) do
+                used[i] = t[CPU + r - 1]
+            end
+            local at = use_along(#ts, used, qs, 5 * (r - 1), sign * use[r], touched)
+            first = at and (not first or at < first) and at or first
+        end
+    end
+    return first
+end
+
+-- Takes tokens of the buckets q[which ..]; gives the first tenant that hasn't so many.
+local function rates_take(n, qs, which, tokens, at, touched)
+    local first
+    for i = 1, n do
+        local q = qs[i]
+        local limit = q and q[which] or 0
+        if limit > 0 then
+            local passed = math.max(0, math.min(at - q[which + 2], TOKEN))
+            local parts = math.min(limit * TOKEN, q[which + 1] + passed * limit)
+            if not first and (tokens > limit or parts < tokens * TOKEN) then
+                first = i
+            end
+            q[which + 1], q[which + 2] = parts - tokens * TOKEN, math.max(at, q[which + 2])
+            touched[i] = true
+        end
+    end
+    return first
+end
+
+-- Whatever was touched, into w.
+local function quotas_put(w, ts, qs, touched, fields, first)
+    for i, t in ipairs(ts) do
+        if touched[i] then
+            t[EXTRA] = 1
+            put(w, 'q:' .. name_of(fields[first + i - 1]), struct.pack(QUOTA, unpack(qs[i], 1, 21)))
+        end
+    end
 end
 
 -- ---- accounts ------------------------------------------------------------------------------------------------
@@ -231,7 +355,8 @@ function ops.note(k, a)
     write(k, a, {})
 end
 
--- a: 8 job, 9 hash of the body, 10 tasks, 11 tenants, 12 budget or "", 13 "<tenant>:<key>", 14.. the tenants' fields.
+-- a: 8 job, 9 hash of the body, 10 tasks, 11 tenants, 12 budget or "", 13 "<tenant>:<key>", 14.. the tenants' fields;
+--    last: the time.
 function ops.submit(k, a, force)
     local tasks, depth = tonumber(a[10]), tonumber(a[11])
     local v = read(k, unpack(a, 14, 13 + depth)) -- v[i] is the value of a[i + 10]
@@ -246,7 +371,7 @@ function ops.submit(k, a, force)
         return refuse(same and 'key_exists' or 'key_conflict', known:sub(1, space - 1))
     end
     local full
-    local w, opened = {'k:' .. a[8], a[13]}, {}
+    local w, opened, ts = {'k:' .. a[8], a[13]}, {}, {}
     for i = 4, 3 + depth do
         if not v[i] then
             return refuse('no_tenant', name_of(a[i + 10]))
@@ -256,8 +381,12 @@ function ops.submit(k, a, force)
         if not full and t[L_QUEUED] > 0 and t[QUEUED] > t[L_QUEUED] then
             full = refuse('queue_full', name_of(a[i + 10]))
         end
+        ts[i - 3] = t
         put(w, a[i + 10], tenant_pack(t))
     end
+    local qs, touched = quotas_read(k, ts, a, 14), {}
+    local late = rates_take(depth, qs, SUBMITS, tasks, tonumber(a[#a]), touched)
+    quotas_put(w, ts, qs, touched, a, 14)
     if a[12] ~= '' then
         local budget = tonumber(a[12])
         if not is_amount(budget) then
@@ -266,8 +395,8 @@ function ops.submit(k, a, force)
         opened[1] = 'job:' .. a[8]
         put(w, 'a:job:' .. a[8], struct.pack(ACCOUNT, budget, 0, 0))
     end
-    if full and not force then
-        return full
+    if (full or late) and not force then
+        return full or refuse('rate', name_of(a[13 + late]))
     end
     write(k, a, w)
     list_accounts(k, opened)
@@ -315,57 +444,75 @@ local function use_more(t, use, amount)
     return amount > 0 and limit > 0 and after > limit, after > COUNT_MAX
 end
 
---[[ One more use of each generic resource by the tenant `field`: amounts[i] of names[i], whose values begin at v[at].
-A resource that the tenant hasn't used before is noted in t.generics. ]]
-local function generics_more(t, field, names, amounts, v, at, w)
-    local reached, wrong = false, false
-    for i, name in ipairs(names) do
-        local use, limit = 0, 0
-        if v[at + i - 1] then
-            use, limit = struct.unpack(GENERIC, v[at + i - 1])
-        else
-            t.generics = t.generics .. name .. ' '
+--[[ Generic resources of the tenants: gs[g][i], use as it was, and one more use of amounts[g]. Gives for each tenant
+whether a limit is reached, whether it leaves the exact numbers; then the first that would have to borrow too much. ]]
+local function generics_more(depth, v, at, amounts, touched)
+    local gs, reached, wrong, lent = {}, {}, {}, nil
+    for g, amount in ipairs(amounts) do
+        local used, rows = {}, {}
+        for i = 1, depth do
+            local row = generic_unpack(v[at + (i - 1) * #amounts + g - 1])
+            rows[i], used[i] = row, row[1]
+            row[1] = row[1] + amount
+            reached[i] = reached[i] or (row[2] > 0 and row[1] > row[2])
+            wrong[i] = wrong[i] or row[1] > COUNT_MAX
         end
-        use = use + amounts[i]
-        reached = reached or (limit > 0 and use > limit)
-        wrong = wrong or use > COUNT_MAX
-        put(w, field .. ' ' .. name, struct.pack(GENERIC, use, limit))
+        gs[g] = rows
+        local first = use_along(depth, used, rows, 2, amount, touched)
+        lent = first and (not lent or first < lent) and first or lent
     end
-    return reached, wrong
+    return gs, reached, wrong, lent
 end
 
+-- What of these two comes first along the path.
+local function sooner(one, two) return one and (not two or one < two) and one or two end
+
 --[[ One more attempt on the tenants, whose values are v[4 .. 3 + depth] and whose generic ones begin at v[generic].
-Gives: a refusal that nothing weighs against, the first quota that is reached. ]]
-local function look_at_tenants(a, v, depth, generic, names, amounts, w)
+Gives: a refusal that nothing weighs against, the first quota that is reached, the first tenant that starts too fast. ]]
+local function look_at_tenants(k, a, v, depth, generic, names, amounts, w)
     local bad, full
-    local cpu, memory, scratch = tonumber(a[13]), tonumber(a[14]), tonumber(a[15])
+    local use = {tonumber(a[13]), tonumber(a[14]), tonumber(a[15])}
+    local ts = {}
     for i = 4, 3 + depth do
         if not v[i] then
             return refuse('no_tenant', name_of(a[i + 14]))
         end
+        ts[i - 3] = tenant_unpack(v[i])
     end
-    for i = 4, 3 + depth do
-        local field, t = a[i + 14], tenant_unpack(v[i])
+    local qs, touched = quotas_read(k, ts, a, 18), {}
+    local lent = use_all(ts, qs, use, 1, touched)
+    local late = rates_take(depth, qs, STARTS, 1, tonumber(a[#a]), touched)
+    local gs, reached, wrong, lent_too = generics_more(depth, v, generic, amounts, {})
+    quotas_put(w, ts, qs, touched, a, 18)
+    lent = sooner(lent, lent_too)
+    for i, t in ipairs(ts) do
+        local field = a[i + 17]
         t[QUEUED] = t[QUEUED] - 1
         local r1, w1 = use_more(t, RUNNING, 1)
-        local r2, w2 = use_more(t, CPU, cpu)
-        local r3, w3 = use_more(t, MEMORY, memory)
-        local r4, w4 = use_more(t, SCRATCH, scratch)
-        local r5, w5 = generics_more(t, field, names, amounts, v, generic + (i - 4) * #names, w)
-        if not bad and (t[QUEUED] < 0 or w1 or w2 or w3 or w4 or w5) then
+        local r2, w2 = use_more(t, CPU, use[1])
+        local r3, w3 = use_more(t, MEMORY, use[2])
+        local r4, w4 = use_more(t, SCRATCH, use[3])
+        if not bad and (t[QUEUED] < 0 or w1 or w2 or w3 or w4 or wrong[i]) then
             bad = refuse('bad', name_of(field))
         end
-        if not full and (r1 or r2 or r3 or r4 or r5) then
+        if not full and (r1 or r2 or r3 or r4 or reached[i]) then
             full = refuse('quota', name_of(field))
+        end
+        for g, name in ipairs(names) do
+            if gs[g][i].fresh then
+                t.generics = t.generics .. name .. ' '
+            end
+            put(w, field .. ' ' .. name, generic_pack(gs[g][i]))
         end
         put(w, field, tenant_pack(t))
     end
-    return bad, full
+    full = full or lent and refuse('borrow', name_of(a[lent + 17]))
+    return bad, full, late and refuse('rate', name_of(a[late + 17]))
 end
 
 --[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts, 12 generic resources, 13 cpu, 14 memory, 15 scratch,
 16 packed accounts, 17 packed use, 18.. fields of the tenants, of the accounts, of each tenant's generic resources; then
-names and amounts of the generic resources, and the accounts' tenants. ]]
+names and amounts of the generic resources, and the accounts' tenants; last: the time. ]]
 function ops.place(k, a, force)
     local depth, accounts, generics = tonumber(a[10]), tonumber(a[11]), tonumber(a[12])
     local first = 18 + depth
@@ -383,13 +530,13 @@ function ops.place(k, a, force)
     for i = 1, generics do
         names[i], amounts[i] = a[after_fields + i - 1], tonumber(a[after_fields + generics + i - 1])
     end
-    local bad, full = look_at_tenants(a, v, depth, first - 14 + accounts, names, amounts, w)
+    local bad, full, late = look_at_tenants(k, a, v, depth, first - 14 + accounts, names, amounts, w)
     if bad or not is_amount(ask) then
         return bad or refuse('bad')
     end
     local wrong, short, after, opened = look_at_accounts(k, a, v, first, 14, accounts, after_fields + 2 * generics, ask)
-    if wrong or ((full or short) and not force) then
-        return wrong or full or short
+    if wrong or ((full or short or late) and not force) then
+        return wrong or full or short or late
     end
     for i = 1, accounts do
         put(w, a[first + i - 1], after[i])
@@ -453,15 +600,38 @@ local function finish_fields(hold, use, depth)
     return fields
 end
 
--- What a tenant has after one of its attempts is over.
-local function tenant_after(text, use, again)
-    local t = tenant_unpack(text)
-    t[RUNNING] = t[RUNNING] - 1
-    t[QUEUED] = t[QUEUED] + again
-    t[CPU] = t[CPU] - tonumber(use[2])
-    t[MEMORY] = t[MEMORY] - tonumber(use[3])
-    t[SCRATCH] = t[SCRATCH] - tonumber(use[4])
-    return tenant_pack(t)
+--[[ The tenants (v[4 ..]) and their generic resources (v[at ..]) after one of their attempts is over, into w. use: as
+the hold has it; fields: the tenants' first. ]]
+local function tenants_after(k, v, fields, depth, at, use, again, w)
+    local ts, touched = {}, {}
+    local less = {tonumber(use[2]), tonumber(use[3]), tonumber(use[4])}
+    for i = 1, depth do
+        ts[i] = tenant_unpack(v[i + 3])
+    end
+    local qs = quotas_read(k, ts, fields, 1)
+    use_all(ts, qs, less, -1, touched)
+    quotas_put(w, ts, qs, touched, fields, 1)
+    for i, t in ipairs(ts) do
+        t[RUNNING] = t[RUNNING] - 1
+        t[QUEUED] = t[QUEUED] + again
+        for r = 1, 3 do
+            t[CPU + r - 1] = t[CPU + r - 1] - less[r]
+        end
+        put(w, fields[i], tenant_pack(t))
+    end
+    local generics = (#use - 4 - depth) / 2
+    for g = 1, generics do
+        local used, rows, amount = {}, {}, tonumber(use[4 + depth + 2 * g])
+        for i = 1, depth do
+            rows[i] = generic_unpack(v[at + (i - 1) * generics + g - 1])
+            used[i] = rows[i][1]
+        end
+        use_along(depth, used, rows, 2, -amount, {})
+        for i = 1, depth do
+            rows[i][1] = rows[i][1] - amount
+            put(w, fields[i] .. ' ' .. use[3 + depth + 2 * g], generic_pack(rows[i]))
+        end
+    end
 end
 
 -- a: 8 attempt, 9 cumulative cost, 10 "1" = the task waits again, 11 "1" = job done, 12 job, 13 seconds.
@@ -492,17 +662,9 @@ function ops.finish(k, a, force)
         end
     end
     local w, again = {}, a[10] == '1' and 1 or 0
-    for i = 1, depth do
-        put(w, fields[i], tenant_after(v[i + 3], use, again))
-    end
+    tenants_after(k, v, fields, depth, 4 + depth + accounts, use, again, w)
     for i = depth + 1, depth + accounts do
         put(w, fields[i], settled(v[i + 3], delta, hold.held))
-    end
-    local generics = (#use - 4 - depth) / 2
-    for i = depth + accounts + 1, #fields do
-        local g = (i - depth - accounts - 1) % generics
-        local used, limit = struct.unpack(GENERIC, v[i + 3])
-        put(w, fields[i], struct.pack(GENERIC, used - tonumber(use[6 + depth + 2 * g]), limit))
     end
     write(k, a, w)
     redis.call('HDEL', k[3], a[8])
@@ -518,14 +680,158 @@ local function tenant_read(k, path)
     return text and tenant_unpack(text)
 end
 
-local function tenant_write(k, path, t)
-    redis.call('HSET', k[1], 't:' .. path, tenant_pack(t))
+--[[ A desk: tenants, shares and generic resources of one change, each read once and written once, at its end. What was
+only looked at and isn't there comes into being by no look. d.t[path]: false = isn't there. d.order: the generic ones. ]]
+local function desk_new(k) return {k = k, t = {}, q = {}, g = {}, order = {}, gone = {}} end
+
+local function desk_tenant(d, path)
+    if d.t[path] == nil then
+        d.t[path] = tenant_read(d.k, path) or false
+    end
+    return d.t[path]
 end
 
--- A set tenant: path, parent, accounts, generic limits, 7 numbers, then pairs (account, limit), pairs (generic, limit).
--- Where its accounts begin, where its generic limits do, where the next one does.
+local function desk_quota(d, path)
+    if not d.q[path] then
+        local t = desk_tenant(d, path)
+        d.q[path] = quota_unpack(t[EXTRA] ~= 0 and redis.call('HGET', d.k[1], 'q:' .. path))
+    end
+    return d.q[path]
+end
+
+local function desk_generic(d, path, name)
+    local field = path .. ' ' .. name
+    local g = d.g[field]
+    if not g then
+        desk_tenant(d, path) -- it names what comes into being
+        g = generic_unpack(redis.call('HGET', d.k[1], 't:' .. field))
+        g.path, g.name = path, name
+        d.g[field] = g
+        d.order[#d.order + 1] = field
+    end
+    return g
+end
+
+local function same_numbers(one, two, count)
+    for i = 1, count do
+        if one[i] ~= two[i] then
+            return false
+        end
+    end
+    return true
+end
+
+local function desk_clear(d)
+    for path in pairs(d.gone) do
+        local t = desk_tenant(d, path)
+        for name in t.generics:gmatch('%S+') do
+            redis.call('HDEL', d.k[1], 't:' .. path .. ' ' .. name)
+            d.g[path .. ' ' .. name] = nil
+        end
+        redis.call('HDEL', d.k[1], 't:' .. path, 'q:' .. path)
+        for field, g in pairs(d.g) do
+            d.g[field] = g.path ~= path and g or nil
+        end
+        d.t[path], d.q[path] = false, nil
+    end
+    for path, q in pairs(d.q) do
+        local t = d.t[path]
+        if t[EXTRA] ~= 0 or not same_numbers(q, quota_unpack(), 21) then
+            t[EXTRA] = 1
+            redis.call('HSET', d.k[1], 'q:' .. path, struct.pack(QUOTA, unpack(q, 1, 21)))
+        end
+    end
+    for _, field in ipairs(d.order) do
+        local g = d.g[field]
+        if g and not (g.fresh and same_numbers(g, generic_unpack(), 7)) then
+            if g.fresh then
+                d.t[g.path].generics = d.t[g.path].generics .. g.name .. ' '
+            end
+            redis.call('HSET', d.k[1], 't:' .. field, generic_pack(g))
+        end
+    end
+    for path, t in pairs(d.t) do
+        if t then
+            redis.call('HSET', d.k[1], 't:' .. path, tenant_pack(t))
+        end
+    end
+end
+
+-- "acme/etl" -> "acme", "acme" -> "/"; nil for the root.
+local function parent_of(path) return path ~= '/' and (path:match('^(.*)/') or '/') or nil end
+
+-- The share of a resource (1..3, or a name), where it begins, how much is used.
+local function desk_share(d, path, resource)
+    if type(resource) == 'number' then
+        return desk_quota(d, path), 5 * (resource - 1), desk_tenant(d, path)[CPU + resource - 1]
+    end
+    local g = desk_generic(d, path, resource)
+    return g, 2, g[1]
+end
+
+-- From `path` on upward what is left grows by g, and the use by w.
+local function carry_up(d, path, resource, g, w)
+    while path and (g ~= 0 or w ~= 0) do
+        local s, base, used = desk_share(d, path, resource)
+        local before, lend = s[base + HAVE] - used, s[base + LEND]
+        s[base + HAVE] = s[base + HAVE] + g + w
+        g = gives(lend, before + g) - gives(lend, before)
+        path = parent_of(path)
+    end
+end
+
+local function set_share(d, path, resource, nominal, borrow, lend)
+    local s, base, used = desk_share(d, path, resource)
+    local before, grows = s[base + HAVE] - used, nominal - s[base + NOMINAL]
+    local gave = gives(s[base + LEND], before)
+    s[base + NOMINAL], s[base + BORROW], s[base + LEND] = nominal, borrow, lend
+    s[base + HAVE] = s[base + HAVE] + grows
+    carry_up(d, parent_of(path), resource, gives(lend, before + grows) - gave, 0)
+    if grows ~= 0 then
+        local root, at = desk_share(d, '/', resource)
+        root[at + TOTAL] = root[at + TOTAL] + grows
+    end
+end
+
+-- A bucket that begins is full; one that goes on keeps what is in it.
+local function set_rate(q, which, limit, at)
+    local old, parts, since = q[which], q[which + 1], q[which + 2]
+    if limit == old then
+        return
+    end
+    q[which], q[which + 1], q[which + 2] = limit, limit * TOKEN, at
+    if limit == 0 then
+        q[which + 2] = 0
+    elseif old > 0 then
+        local passed = math.max(0, math.min(at - since, TOKEN))
+        q[which + 1] = math.min(limit * TOKEN, old * TOKEN, parts + passed * old)
+        q[which + 2] = math.max(at, since)
+    end
+end
+
+local NO_RULE = {0, -1, -1, 0, -1, -1, 0, -1, -1, 0, 0}
+
+-- A tenant that has no "q:" and gets none is left alone.
+local function set_quota(d, path, rule, at)
+    local plain = desk_tenant(d, path)[EXTRA] == 0
+    for i = 1, 11 do
+        plain = plain and rule[i] == NO_RULE[i]
+    end
+    if plain then
+        return
+    end
+    for r = 1, 3 do
+        set_share(d, path, r, rule[3 * r - 2], rule[3 * r - 1], rule[3 * r])
+    end
+    local q = desk_quota(d, path)
+    set_rate(q, SUBMITS, rule[10], at)
+    set_rate(q, STARTS, rule[11], at)
+end
+
+-- A set tenant: path, parent, accounts, generic limits, 7 numbers, RULE, then pairs (account, limit), pairs (generic,
+-- GENERIC_RULE). Where its accounts begin, where its generic limits do, where the next one does.
 local function set_parts(a, at)
-    local accounts = at + 11
+    local accounts = at + 12
     local generics = accounts + 2 * tonumber(a[at + 2])
     return accounts, generics, generics + 2 * tonumber(a[at + 3])
 end
@@ -534,7 +840,9 @@ local function policy_refusal(k, a, removed, set)
     local leaving, gone, coming = {}, {}, {}
     for i = 10, 8 + 2 * removed, 2 do
         gone[a[i]] = true
-        leaving[a[i + 1]] = (leaving[a[i + 1]] or 0) + 1
+        if tenant_read(k, a[i]) then
+            leaving[a[i + 1]] = (leaving[a[i + 1]] or 0) + 1
+        end
     end
     for i = 10, 8 + 2 * removed, 2 do
         local t = tenant_read(k, a[i])
@@ -557,67 +865,73 @@ local function policy_refusal(k, a, removed, set)
     end
 end
 
-local function adopt(k, parent, children)
-    local t = tenant_read(k, parent)
+local function adopt(d, parent, children)
+    local t = desk_tenant(d, parent)
     if t then
         t[CHILDREN] = t[CHILDREN] + children
-        tenant_write(k, parent, t)
     end
 end
 
-local function remove_tenant(k, path, parent)
-    local t = tenant_read(k, path)
+-- What it is guaranteed and lends leaves those above it. Before any of them leaves: each carries on upward.
+local function release_tenant(d, path)
+    local t = desk_tenant(d, path)
     if t then
+        set_quota(d, path, NO_RULE, 0)
         for name in t.generics:gmatch('%S+') do
-            redis.call('HDEL', k[1], 't:' .. path .. ' ' .. name)
+            set_share(d, path, name, 0, -1, -1)
         end
-        redis.call('HDEL', k[1], 't:' .. path)
-        adopt(k, parent, -1)
     end
 end
 
-local function generic_limit(k, t, path, name, limit)
-    local field = 't:' .. path .. ' ' .. name
-    local text = redis.call('HGET', k[1], field)
-    local use = 0
-    if text then
-        use = struct.unpack(GENERIC, text)
-    else
-        t.generics = t.generics .. name .. ' '
+local function remove_tenant(d, path, parent)
+    if desk_tenant(d, path) then
+        d.gone[path] = true
+        adopt(d, parent, -1)
     end
-    redis.call('HSET', k[1], field, struct.pack(GENERIC, use, limit))
 end
 
-local function set_tenant(k, a, at)
+local function set_generics(d, a, path, from, to)
+    local named = {}
+    for i = from, to, 2 do
+        local limit, nominal, borrow, lend = struct.unpack(GENERIC_RULE, a[i + 1])
+        named[a[i]] = true
+        desk_generic(d, path, a[i])[2] = limit
+        set_share(d, path, a[i], nominal, borrow, lend)
+    end
+    for name in desk_tenant(d, path).generics:gmatch('%S+') do
+        if not named[name] then -- what the new rule doesn't name has no limit
+            desk_generic(d, path, name)[2] = 0
+            set_share(d, path, name, 0, -1, -1)
+        end
+    end
+end
+
+local function set_tenant(d, a, at)
     local path, parent = a[at], a[at + 1]
     local accounts, generics, next_at = set_parts(a, at)
-    local t = tenant_read(k, path)
+    local t = desk_tenant(d, path)
     if not t then
-        t = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, generics = ''}
-        adopt(k, parent, 1)
+        t = tenant_new()
+        d.t[path] = t
+        adopt(d, parent, 1)
     end
     for i = 0, 6 do
         t[L_QUEUED + i] = tonumber(a[at + 4 + i])
     end
-    for name in t.generics:gmatch('%S+') do
-        generic_limit(k, t, path, name, 0) -- what the new rule doesn't name has no limit
-    end
-    for i = generics, next_at - 1, 2 do
-        generic_limit(k, t, path, a[i], tonumber(a[i + 1]))
-    end
-    tenant_write(k, path, t)
+    set_quota(d, path, {struct.unpack(RULE, a[at + 11])}, tonumber(a[#a]))
+    set_generics(d, a, path, generics, next_at - 2)
     for i = accounts, generics - 1, 2 do
-        local text = redis.call('HGET', k[1], 'a:' .. a[i])
+        local text = redis.call('HGET', d.k[1], 'a:' .. a[i])
         if text then
             local _, spent, held = struct.unpack(ACCOUNT, text)
-            redis.call('HSET', k[1], 'a:' .. a[i], struct.pack(ACCOUNT, tonumber(a[i + 1]), spent, held))
+            redis.call('HSET', d.k[1], 'a:' .. a[i], struct.pack(ACCOUNT, tonumber(a[i + 1]), spent, held))
         end
     end
     return next_at
 end
 
 -- a: 8 removed, 9 set, 10.. for each removed one: path, parent; then the set ones (set_parts), parents before children.
--- The root's parent is the root.
+-- The root's parent is the root. Last: the time.
 function ops.policy(k, a, force)
     local removed, set = tonumber(a[8]), tonumber(a[9])
     local stop = fence(a, read(k))
@@ -629,12 +943,324 @@ function ops.policy(k, a, force)
         return refusal
     end
     write(k, a, {})
+    local d = desk_new(k)
     for i = 10, 8 + 2 * removed, 2 do
-        remove_tenant(k, a[i], a[i + 1])
+        release_tenant(d, a[i])
+    end
+    for i = 10, 8 + 2 * removed, 2 do
+        remove_tenant(d, a[i], a[i + 1])
+    end
+    if removed > 0 then
+        desk_clear(d) -- some may come back at once
+        d = desk_new(k)
     end
     local at = 10 + 2 * removed
     for _ = 1, set do
-        at = set_tenant(k, a, at)
+        at = set_tenant(d, a, at)
+    end
+    desk_clear(d)
+end
+
+-- ---- moving --------------------------------------------------------------------------------------------------
+
+local function is_below(name, top, marks)
+    return name == top or (name:sub(1, #top) == top and marks:find(name:sub(#top + 1, #top + 1), 1, true) ~= nil)
+end
+
+-- The tenants of a move: all of `from`, each once? Else it contradicts the state.
+local function is_whole(d, a, from, tenants)
+    local seen, children = {}, 0
+    for i = 14, 13 + tenants do
+        local t = is_below(a[i], from, '/') and not seen[a[i]] and desk_tenant(d, a[i])
+        if not t then
+            return false
+        end
+        seen[a[i]] = true
+        children = children + t[CHILDREN]
+    end
+    return seen[from] and children == tenants - 1
+end
+
+local function runs_below(hold, from)
+    local use = cmsgpack.unpack(hold.use)
+    for i = 5, 4 + tonumber(use[1]) do
+        if use[i] == 't:' .. from then
+            return true
+        end
+    end
+    return false
+end
+
+local function is_every_attempt(k, a, first, count, from, t)
+    local seen, running = {}, 0
+    for i = first, first + count - 1 do
+        local hold = not seen[a[i]] and hold_read(k, a[i])
+        if not hold then
+            return false
+        end
+        seen[a[i]] = true
+        running = running + (runs_below(hold, from) and 1 or 0)
+    end
+    return running == t[RUNNING]
+end
+
+local function accounts_refused(k, a, first, count)
+    for i = first, first + 2 * count - 2, 2 do
+        if redis.call('HEXISTS', k[1], 'a:' .. a[i]) == 0 then
+            return refuse('bad', a[i])
+        end
+        if redis.call('HEXISTS', k[1], 'a:' .. a[i + 1]) == 1 then
+            return refuse('bad', a[i + 1])
+        end
+    end
+end
+
+local function depth_of(path) return select(2, path:gsub('/', '')) + 1 end
+
+-- Would any of the tenants lie deeper, or be called longer, than tenants may?
+local function too_deep(a, from, to, tenants)
+    for i = 14, 13 + tenants do
+        if depth_of(a[i]) - depth_of(from) + depth_of(to) > DEPTH_MAX or #a[i] - #from + #to > NAME_MAX then
+            return true
+        end
+    end
+    return false
+end
+
+-- "a/b" -> {"a/b", "a", "/"}
+local function path_up(path)
+    local up = {}
+    while path do
+        up[#up + 1] = path
+        path = parent_of(path)
+    end
+    return up
+end
+
+-- Resources of a tenant, as desk_share() takes them: 1, 2, 3, then the generic ones in the order of their names.
+local function resources_of(t)
+    local all, names = {1, 2, 3}, {}
+    for name in t.generics:gmatch('%S+') do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        all[#all + 1] = name
+    end
+    return all
+end
+
+local function used_of(d, path, resource)
+    local _, _, used = desk_share(d, path, resource)
+    return used
+end
+
+local function left_of(d, path, resource)
+    local s, base, used = desk_share(d, path, resource)
+    return s[base + HAVE] - used
+end
+
+-- The use of `path` is taken from all of `up`, or comes to them (sign); with it what it leaves to its siblings.
+local function graft(d, path, up, sign)
+    local t = desk_tenant(d, path)
+    for _, resource in ipairs(resources_of(t)) do
+        local s, base, used = desk_share(d, path, resource)
+        carry_up(d, up[1], resource, sign * gives(s[base + LEND], s[base + HAVE] - used), sign * used)
+        for _, above in ipairs(up) do
+            if type(resource) == 'number' then
+                local at, place = desk_tenant(d, above), CPU + resource - 1
+                at[place] = at[place] + sign * used
+            elseif used > 0 then
+                local g = desk_generic(d, above, resource)
+                g[1] = g[1] + sign * used
+            end
+        end
+    end
+    for _, above in ipairs(up) do
+        local at = desk_tenant(d, above)
+        at[QUEUED] = at[QUEUED] + sign * t[QUEUED]
+        at[RUNNING] = at[RUNNING] + sign * t[RUNNING]
+    end
+    adopt(d, up[1], sign)
+end
+
+-- Is a tenant, into whom the use of t has come, beyond one of its limits by it?
+local function beyond_limits(d, path, t)
+    local at, full = desk_tenant(d, path), false
+    for use = RUNNING, SCRATCH do
+        full = full or (t[use] > 0 and at[use + LIMITS] > 0 and at[use] > at[use + LIMITS])
+    end
+    for name in t.generics:gmatch('%S+') do
+        local theirs = desk_generic(d, path, name)
+        full = full or (theirs.moved and theirs[2] > 0 and theirs[1] > theirs[2])
+    end
+    if full then
+        return refuse('quota', path)
+    end
+    if t[QUEUED] > 0 and at[L_QUEUED] > 0 and at[QUEUED] > at[L_QUEUED] then
+        return refuse('queue_full', path)
+    end
+end
+
+--[[ `from` goes below up_new[1], on the desk alone; what stands against it. Those above the new place but not the old one
+must keep their limits, and nobody may be left short of what it can borrow. ]]
+local function move_on_desk(d, from, up_old, up_new)
+    local t, before, above = desk_tenant(d, from), {}, {}
+    local resources = resources_of(t)
+    for _, path in ipairs(up_old) do
+        above[path] = true
+    end
+    local touched = {unpack(up_old)}
+    for _, path in ipairs(up_new) do
+        if not above[path] then
+            touched[#touched + 1] = path
+        end
+    end
+    for _, r in ipairs(resources) do
+        before[r] = {}
+        for i, path in ipairs(touched) do
+            before[r][i] = left_of(d, path, r)
+        end
+    end
+    graft(d, from, up_old, -1)
+    graft(d, from, up_new, 1)
+    for i = #up_old + 1, #touched do
+        local moved = t.generics:gmatch('%S+')
+        for name in moved do
+            desk_generic(d, touched[i], name).moved = used_of(d, from, name) > 0
+        end
+        local refusal = beyond_limits(d, touched[i], t)
+        if refusal then
+            return refusal
+        end
+    end
+    for _, r in ipairs(resources) do
+        local root, base = desk_share(d, '/', r)
+        for i, path in ipairs(touched) do
+            local s, at = desk_share(d, path, r)
+            local left, borrow = left_of(d, path, r), path == '/' and 0 or s[at + BORROW]
+            if root[base + TOTAL] > 0 and left < before[r][i] and borrow >= 0 and left < -borrow then
+                return refuse('borrow', path)
+            end
+        end
+    end
+end
+
+local function rename_field(k, old, new)
+    local value = redis.call('HGET', k[1], old)
+    if value then
+        redis.call('HSET', k[1], new, value)
+        redis.call('HDEL', k[1], old)
+    end
+end
+
+local function rename_tenant(k, old, new)
+    local t = tenant_read(k, old)
+    for name in t.generics:gmatch('%S+') do
+        rename_field(k, 't:' .. old .. ' ' .. name, 't:' .. new .. ' ' .. name)
+    end
+    rename_field(k, 'q:' .. old, 'q:' .. new)
+    rename_field(k, 't:' .. old, 't:' .. new)
+end
+
+-- The hold of an attempt: if it runs there, its tenants lead up from the new place; its accounts have their new names.
+local function lead_hold(k, id, from, to, up_new, renamed)
+    local hold = hold_read(k, id)
+    local use, path = cmsgpack.unpack(hold.use), {}
+    for i = 5, 4 + tonumber(use[1]) do
+        local tenant = name_of(use[i])
+        if is_below(tenant, from, '/') then
+            path[#path + 1] = 't:' .. to .. tenant:sub(#from + 1)
+        end
+    end
+    if #path > 0 then
+        for _, above in ipairs(up_new) do
+            path[#path + 1] = 't:' .. above
+        end
+        local after = {tostring(#path), use[2], use[3], use[4]}
+        for _, field in ipairs(path) do
+            after[#after + 1] = field
+        end
+        for i = 5 + tonumber(use[1]), #use do
+            after[#after + 1] = use[i]
+        end
+        hold.use = cmsgpack.pack(after)
+    end
+    for i, field in ipairs(hold.accounts) do
+        hold.accounts[i] = renamed[field] or field
+    end
+    redis.call('HSET', k[3], id, hold_text(string.format('%.0f', hold.spent), string.format('%.0f', hold.held),
+                                           cmsgpack.pack(hold.accounts), hold.use))
+end
+
+-- The idempotency key of a job belongs to the tenant, wherever it is.
+local function lead_key(k, job, from, to)
+    local name = redis.call('HGET', k[1], 'k:' .. job)
+    local tenant, key = (name or ''):match('^([^:]*):(.*)$')
+    if tenant and is_below(tenant, from, '/') then
+        local moved = to .. tenant:sub(#from + 1) .. ':' .. key
+        redis.call('HSET', k[1], 'k:' .. job, moved)
+        if redis.call('EXISTS', prefix_of(k) .. 'i:' .. name) == 1 then
+            redis.call('RENAME', prefix_of(k) .. 'i:' .. name, prefix_of(k) .. 'i:' .. moved)
+        end
+    end
+end
+
+--[[ a: 8 from, 9 to, 10 tenants, 11 accounts, 12 attempts, 13 jobs, 14.. the tenants by their old paths, parents first;
+pairs (old account, new account); the attempts; the jobs. ]]
+function ops.move(k, a, force)
+    local stop = fence(a, read(k))
+    if stop then
+        return stop
+    end
+    local from, to = a[8], a[9]
+    local tenants, accounts, attempts, jobs = tonumber(a[10]), tonumber(a[11]), tonumber(a[12]), tonumber(a[13])
+    local first = 14 + tenants
+    local d, up_old, up_new = desk_new(k), path_up(parent_of(from)), path_up(parent_of(to))
+    local t = desk_tenant(d, from)
+    if not t then
+        return refuse('no_tenant', from)
+    end
+    if from == '/' then
+        return refuse('bad', from)
+    end
+    if desk_tenant(d, to) then
+        return refuse('bad', to)
+    end
+    if not desk_tenant(d, up_new[1]) then
+        return refuse('no_tenant', to)
+    end
+    if is_below(up_new[1], from, '/') then
+        return refuse('bad', to)
+    end
+    if not is_whole(d, a, from, tenants) or not is_every_attempt(k, a, first + 2 * accounts, attempts, from, t) then
+        return refuse('bad', from)
+    end
+    if too_deep(a, from, to, tenants) then
+        return refuse('bad', to)
+    end
+    local refusal = accounts_refused(k, a, first, accounts) or move_on_desk(d, from, up_old, up_new)
+    if refusal and (refusal[1] == 'bad' or not force) then
+        return refusal
+    end
+    write(k, a, {})
+    desk_clear(d)
+    for i = 14, first - 1 do
+        rename_tenant(k, a[i], to .. a[i]:sub(#from + 1))
+    end
+    local renamed = {}
+    for i = first, first + 2 * accounts - 2, 2 do
+        renamed['a:' .. a[i]] = 'a:' .. a[i + 1]
+        rename_field(k, 'a:' .. a[i], 'a:' .. a[i + 1])
+        redis.call('SREM', prefix_of(k) .. 'as', a[i])
+        redis.call('SADD', prefix_of(k) .. 'as', a[i + 1])
+    end
+    first = first + 2 * accounts
+    for i = first, first + attempts - 1 do
+        lead_hold(k, a[i], from, to, up_new, renamed)
+    end
+    for i = first + attempts, first + attempts + jobs - 1 do
+        lead_key(k, a[i], from, to)
     end
 end
 
@@ -674,7 +1300,7 @@ local function take_term(k, a)
     redis.call('HSETNX', k[1], 'seq', '0')
     redis.call('HSETNX', k[1], 'durable', '0')
     if not tenant_read(k, '/') then
-        tenant_write(k, '/', {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, generics = ''})
+        redis.call('HSET', k[1], 't:/', tenant_pack(tenant_new()))
     end
     return 'ok'
 end

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "quotas/billing.h"
 #include "tests/quotas/random_ops.h"
 #include "tests/quotas/reports/journal.h"
 
@@ -23,6 +24,7 @@ struct random_journal {
     struct ops_world world;
     struct entry *v; /* v[0] is seq 1 */
     size_t count;
+    struct billing_month open; /* the billing month that isn't closed yet */
 };
 
 /* What the fact spends, as lines: two resources, one of them now and then left out (the book must notice). */
@@ -46,10 +48,25 @@ static void add_entry(struct random_journal *j, const struct fact *f, bool refus
     e->refused = refused;
 }
 
+/* Closes the month soon after its end: what comes later about it is a correction. */
+static void maybe_close(struct random_journal *j)
+{
+    if (j->open.to_utc_us == 0)
+        j->open = billing_month_at(NULL, j->world.at);
+    if (j->world.at < j->open.to_utc_us)
+        return;
+    struct fact f = {.kind = FACT_PERIOD_CLOSED, .at_utc_us = j->world.at};
+    f.period_closed = (struct fact_period_closed){NULL, j->open.from_utc_us, j->open.to_utc_us};
+    set_text(&f.period_closed.period, j->open.name);
+    add_entry(j, &f, false);
+    fact_clear(&f);
+    j->open = billing_month_at(NULL, j->open.to_utc_us);
+}
+
 static void random_journal_make(struct random_journal *j, uint64_t seed, size_t operations)
 {
     *j = (struct random_journal){.world = {.seed = seed, .at = AT_NOVEMBER, .next_job = 1}};
-    j->v = calloc(2 * operations, sizeof *j->v);
+    j->v = calloc(3 * operations, sizeof *j->v);
     must(ledger_new(&j->ledger, NULL));
     for (size_t i = 0; i < operations; i++) {
         struct fact f = ops_next(&j->world, j->ledger);
@@ -67,6 +84,7 @@ static void random_journal_make(struct random_journal *j, uint64_t seed, size_t 
             struct fact running = fact_running_at(f.placed.id, j->world.at);
             add_entry(j, &running, false);
         }
+        maybe_close(j);
         fact_clear(&f);
     }
 }
@@ -142,6 +160,13 @@ START_TEST(rows_add_up_to_the_ledger_account_by_account)
         ck_assert_int_eq(journal_number(book_db(book), sums[i]), total.spent_micros);
     ck_assert_int_gt(journal_number(book_db(book), "SELECT adjusted FROM meta"), 0);
     ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM jobs WHERE live < 0 OR done > tasks"), 0);
+    /* No line was ever added to a closed month; what is late says so. */
+    ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM charges JOIN billing_periods p USING(billing)"
+                                                   " WHERE seq > closed_seq"), 0);
+    ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM charges c JOIN billing_periods p"
+                                                   " USING(billing) WHERE (c.from_utc_us < p.from_utc_us) <>"
+                                                   " correction"), 0);
+    ck_assert_int_gt(journal_number(book_db(book), "SELECT count(closed_seq) FROM billing_periods"), 0);
     book_close(book);
     random_journal_fini(&j);
 }

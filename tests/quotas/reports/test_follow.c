@@ -172,6 +172,33 @@ START_TEST(the_check_names_the_first_difference)
 }
 END_TEST
 
+/* Somebody writes all the time: each part is compared where it was read. */
+START_TEST(the_check_needs_no_stillness)
+{
+    struct world *w = world_make();
+    policy(w);
+    a_job(w, 1, 700);
+    pid_t writer = fork();
+    ck_assert_int_ge(writer, 0);
+    if (writer == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (store_sync_open(&w->s, w->redis.url, "test", NULL) < 0)
+            _exit(1);
+        for (uint64_t job = 2; job < 4000; job++) /* fewer entries than the check goes ahead of the follower */
+            a_job(w, job, 700 + (int64_t)job);
+        _exit(0);
+    }
+    int status = -1, checks = 0;
+    do
+        check_ledger(w, "\"equal\":true");
+    while (++checks > 0 && waitpid(writer, &status, WNOHANG) == 0);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_gt(checks, 1); /* it did write meanwhile */
+    check_ledger(w, "\"as_of\":11998,"); /* the policy, and three entries a job: all of them now */
+    world_end(w);
+}
+END_TEST
+
 START_TEST(a_gap_is_never_skipped)
 {
     struct world *w = world_make();
@@ -306,6 +333,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, what_is_durable_is_archived_and_the_ledger_agrees);
     tcase_add_test(tc, the_check_names_the_first_difference);
+    tcase_add_test(tc, the_check_needs_no_stillness);
     tcase_add_test(tc, a_gap_is_never_skipped);
     tcase_add_test(tc, trimmed_behind_the_cursor_is_fine);
     tcase_add_test(tc, a_store_that_is_behind_is_waited_for);

@@ -183,7 +183,7 @@ static inline void number_is(struct store_sync *s, const char *const *words, con
 static inline void counter_is(struct store_sync *s, const char *field, size_t index, int64_t want)
 {
     struct err err = {0};
-    int64_t numbers[STORE_T_COUNT];
+    int64_t numbers[STORE_Q_COUNT];
     CLEANUP(store_reply_free) redisReply *r = NULL;
     ck_assert_int_eq(store_sync_words(s, (const char *const[]){"HGET", "reeve1:{test}:c", field, NULL}), 0);
     ck_assert_msg(store_sync_call(s, &r, &err) == 0, "%s", err_text(&err));

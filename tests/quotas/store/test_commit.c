@@ -114,6 +114,61 @@ static bool count_tenant(const struct tenant_rule *rule, void *arg)
     return true;
 }
 
+/* A field of packed numbers, as it is in Redis; false: isn't there. */
+static bool numbers_of(struct bench *b, const char *field, int64_t *numbers, size_t count)
+{
+    CLEANUP(store_reply_free) redisReply *r = NULL;
+    struct err err = {0};
+    char key[STORE_KEY_MAX];
+    ck_assert_int_eq(store_sync_words(b->s, (const char *const[]){"HGET", store_sync_key(b->s, "c", "", key), field,
+                                                                   NULL}), 0);
+    ck_assert_msg(store_sync_call(b->s, &r, &err) == 0, "%s", err_text(&err));
+    return r->type == REDIS_REPLY_STRING && store_numbers_read(r->str, r->len, numbers, count);
+}
+
+static void same_share(const struct bench *b, const char *path, const char *what, const int64_t *got,
+                       struct share_view want)
+{
+    ck_assert_msg(got[STORE_S_NOMINAL] == want.nominal && got[STORE_S_BORROW] == want.borrow &&
+                      got[STORE_S_LEND] == want.lend && got[STORE_S_HAVE] == want.have &&
+                      got[STORE_S_TOTAL] == want.total,
+                  "seq %" PRIu64 ", %s %s: Redis %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+                  ", ledger %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, b->seq, path, what,
+                  got[STORE_S_NOMINAL], got[STORE_S_BORROW], got[STORE_S_LEND], got[STORE_S_HAVE], got[STORE_S_TOTAL],
+                  want.nominal, want.borrow, want.lend, want.have, want.total);
+}
+
+static void same_rate(const struct bench *b, const char *path, const int64_t *got, struct rate_view want)
+{
+    ck_assert_msg(got[STORE_R_LIMIT] == want.per_minute && got[STORE_R_PARTS] == want.parts &&
+                      got[STORE_R_AT] == want.at_utc_us,
+                  "seq %" PRIu64 ", %s: Redis' bucket %" PRId64 " %" PRId64 " %" PRId64 ", the ledger's %u %" PRId64
+                  " %" PRId64, b->seq, path, got[STORE_R_LIMIT], got[STORE_R_PARTS], got[STORE_R_AT], want.per_minute,
+                  want.parts, want.at_utc_us);
+}
+
+static void same_quota(struct bench *b, const char *path)
+{
+    static const char *const fixed[] = {"cpu", "memory", "scratch"};
+    int64_t q[STORE_Q_COUNT] = {0}, g[STORE_G_COUNT] = {0};
+    char field[300];
+    for (size_t i = 0; i < COUNT_OF(fixed); i++) {
+        q[i * STORE_S_COUNT + STORE_S_BORROW] = q[i * STORE_S_COUNT + STORE_S_LEND] = -1;
+    }
+    g[STORE_G_SHARE + STORE_S_BORROW] = g[STORE_G_SHARE + STORE_S_LEND] = -1;
+    snprintf(field, sizeof field, "q:%s", path);
+    bool there = numbers_of(b, field, q, STORE_Q_COUNT);
+    ck_assert_msg(there || !ledger_has_extra(b->model, path), "%s is missing", field);
+    for (size_t i = 0; i < COUNT_OF(fixed); i++) {
+        same_share(b, path, fixed[i], &q[i * STORE_S_COUNT], ledger_share(b->model, path, i, fixed[i]));
+    }
+    same_rate(b, path, &q[STORE_Q_SUBMITS], ledger_rate(b->model, path, false));
+    same_rate(b, path, &q[STORE_Q_STARTS], ledger_rate(b->model, path, true));
+    snprintf(field, sizeof field, "t:%s gpu", path);
+    (void)numbers_of(b, field, g, STORE_G_COUNT);
+    same_share(b, path, "gpu", &g[STORE_G_SHARE], ledger_share(b->model, path, COUNT_OF(fixed), "gpu"));
+}
+
 static void same_tenants(struct bench *b)
 {
     struct list got = {0};
@@ -131,6 +186,7 @@ static void same_tenants(struct bench *b)
         ck_assert_uint_eq(counts_get(&t->used, "memory"), v.used.mem_bytes);
         ck_assert_uint_eq(counts_get(&t->used, "scratch"), v.used.scratch_bytes);
         ck_assert_uint_eq(counts_get(&t->used, "gpu"), counts_get(&v.used.generic, "gpu"));
+        same_quota(b, t->path);
     }
     store_tenants_clear(&got);
 }
@@ -185,6 +241,48 @@ static void key_note(struct bench *b, const struct fact_submitted *f)
     ck_assert_int_eq(store_body_hash(&f->spec, b->keys[b->keys_count++].hash), 0);
 }
 
+static void key_forget(struct bench *b, const char *name)
+{
+    for (size_t i = 0; i < b->keys_count; i++) {
+        if (strcmp(b->keys[i].name, name) == 0) {
+            free(b->keys[i].name);
+            b->keys[i] = b->keys[--b->keys_count];
+            return;
+        }
+    }
+}
+
+static void key_rename(struct bench *b, uint64_t job, char *name)
+{
+    for (size_t i = 0; i < b->keys_count; i++) {
+        if (b->keys[i].job == job) {
+            free(b->keys[i].name);
+            b->keys[i].name = name;
+            return;
+        }
+    }
+    abort();
+}
+
+/* Keys of unfinished jobs go along with their tenant; an older job's of the same name is gone. */
+static void keys_move(struct bench *b, const struct fact_tenant_moved *m)
+{
+    for (size_t k = 0; k < m->jobs.count; k++) {
+        uint64_t job = ((const struct moved_job *)m->jobs.v)[k].job;
+        for (size_t i = 0; i < b->keys_count; i++) {
+            if (b->keys[i].job == job) {
+                char *old = b->keys[i].name;
+                b->keys[i].name = strdup("");
+                char *moved = ledger_moved_name(old, m->from, m->to);
+                free(old);
+                key_forget(b, moved);
+                key_rename(b, job, moved);
+                break;
+            }
+        }
+    }
+}
+
 /* ---- the walk ---------------------------------------------------------------------------------------------- */
 
 /* Calls that must change nothing, whatever they carry. */
@@ -234,6 +332,8 @@ static void one(struct bench *b, const struct fact *fact)
         ops_admitted(&b->w, fact);
         if (fact->kind == FACT_JOB_SUBMITTED) {
             key_note(b, &fact->submitted);
+        } else if (fact->kind == FACT_TENANT_MOVED) {
+            keys_move(b, &fact->tenant_moved);
         }
     }
 }

@@ -132,6 +132,40 @@ static bool snapshot_account(const struct account_view *v, void *arg)
     return true;
 }
 
+static void seeded_rules(struct fact *policy)
+{
+    struct tenant_rule *acme = fact_tenant(policy, "acme");
+    acme->budget = (struct budget_rule){.present = true, .limit_micros = 1000, .period = PERIOD_MONTH};
+    must(counts_set(&acme->quota.max.generic, "gpu", 4));
+    must(counts_set(&acme->quota.guaranteed.generic, "gpu", 3));
+    acme->quota.guaranteed.cpu_milli = 3000;
+    acme->quota.starts_per_minute = 5;
+    struct tenant_rule *ml = fact_tenant(policy, "acme/ml");
+    ml->quota.max.cpu_milli = 2000;
+    ml->quota.guaranteed.cpu_milli = 2000;
+    ml->quota.lend.cpu_milli = measure_of(500);
+}
+
+static void add_starts(const struct ledger *l, const char *tenant, struct list *rates)
+{
+    struct snapshot_rate *rate = list_add(rates, sizeof *rate);
+    struct rate_view bucket = ledger_rate(l, tenant, true);
+    *rate = (struct snapshot_rate){.starts = true, .parts = bucket.parts, .at_utc_us = bucket.at_utc_us};
+    set_text(&rate->tenant, tenant);
+}
+
+static void shares_are_seeded(struct store_sync *s)
+{
+    counter_is(s, "t:acme gpu", STORE_G_SHARE + STORE_S_NOMINAL, 3);
+    counter_is(s, "t:/ gpu", STORE_G_SHARE + STORE_S_TOTAL, 3);
+    counter_is(s, "q:acme/ml", STORE_S_LEND, 500);
+    counter_is(s, "q:acme/ml", STORE_S_HAVE, 2000);
+    counter_is(s, "q:acme", STORE_S_HAVE, 4500); /* of ml's other core one half is lent */
+    counter_is(s, "q:acme", STORE_Q_STARTS + STORE_R_PARTS, 4 * 60000000);
+    counter_is(s, "q:/", STORE_S_TOTAL, 5000);
+    counter_is(s, "t:acme", STORE_T_EXTRA, 1);
+}
+
 START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
 {
     struct redis_server r = redis_start(false);
@@ -142,10 +176,7 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     ck_assert_int_eq(ledger_new(&l, NULL), 0);
     /* The state as a journal of facts made it. */
     struct fact snapshot[4] = {fact_policy(AT_NOVEMBER)};
-    struct tenant_rule *acme = fact_tenant(&snapshot[0], "acme");
-    acme->budget = (struct budget_rule){.present = true, .limit_micros = 1000, .period = PERIOD_MONTH};
-    must(counts_set(&acme->quota.max.generic, "gpu", 4));
-    fact_tenant(&snapshot[0], "acme/ml")->quota.max.cpu_milli = 2000;
+    seeded_rules(&snapshot[0]);
     ledger_apply(l, &snapshot[0]);
     struct fact submitted = fact_submit(l, AT_NOVEMBER, 1, "acme/ml", "k", 3, 500);
     must(counts_set(&submitted.submitted.spec.resources.generic, "gpu", 2));
@@ -158,6 +189,7 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     /* The same as a snapshot. */
     snapshot[1].kind = FACT_SNAPSHOT_CELL;
     ledger_each_account(l, snapshot_account, &snapshot[1].snapshot_cell.accounts);
+    add_starts(l, "acme", &snapshot[1].snapshot_cell.rates);
     snapshot[2].kind = FACT_SNAPSHOT_JOB;
     snapshot[2].snapshot_job.submitted = submitted.submitted;
     struct snapshot_task *t = list_add(&snapshot[2].snapshot_job.tasks, sizeof *t);
@@ -177,6 +209,7 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     counter_is(s, "t:acme gpu", STORE_G_USED, 2);
     counter_is(s, "t:acme gpu", STORE_G_LIMIT, 4);
     counter_is(s, "t:/", STORE_T_QUEUED, 2);
+    shares_are_seeded(s);
     counter_is(s, "t:acme", STORE_T_CHILDREN, 1);
     counter_is(s, "t:acme", STORE_T_BUDGET, 1000);
     counter_is(s, "t:acme/ml", STORE_T_LIMIT_CPU, 2000);

@@ -55,7 +55,14 @@ static void set_policy(struct sim *s)
     rule->quota.max.cpu_milli = 4000 + draw(&s->r, 8) * 1000;
     rule->budget =
         (struct budget_rule){.present = true, .limit_micros = (int64_t)draw(&s->r, 400000), .period = PERIOD_DAY};
+    if (draw(&s->r, 2) == 0) {
+        rule->quota.guaranteed.cpu_milli = draw(&s->r, 5) * 1000;
+        rule->quota.lend.cpu_milli = measure_of(draw(&s->r, 4) * 1000);
+        rule->quota.starts_per_minute = (uint32_t)draw(&s->r, 30);
+    }
     rule = world_rule(&p, "acme/etl");
+    rule->quota.borrow.cpu_milli = draw(&s->r, 2) == 0 ? measure_of(draw(&s->r, 6) * 1000) : (struct measure){0};
+    rule->quota.submits_per_minute = (uint32_t)draw(&s->r, 2) * 60;
     rule->quota.max_running = 1 + draw(&s->r, 6);
     rule->quota.max_queued = 40;
     rule->weight = (uint32_t)draw(&s->r, 5);
@@ -66,6 +73,21 @@ static void set_policy(struct sim *s)
     int rc = world_apply(&s->w, &p);
     if (rc == CORE_REFUSED && strcmp(s->w.refusal.code, "state") != 0)
         broken(s, "policy", s->w.refusal.message);
+}
+
+/* There and back; a policy that is set in between has the old places again, and what is elsewhere stays in use. */
+static void move(struct sim *s)
+{
+    static const char *const places[][2] = {{"acme/etl", "globex/etl"}, {"acme/ml", "globex/a/ml"},
+                                            {"globex/a", "acme/a"},     {"acme", "globex/acme"}};
+    size_t i = (size_t)draw(&s->r, COUNT_OF(places)), back = (size_t)draw(&s->r, 2);
+    struct move_call call = {.from = (char *)(uintptr_t)places[i][back], .to = (char *)(uintptr_t)places[i][1 - back]};
+    struct apply_reply reply;
+    struct fact f;
+    fields_clear(&refusal_fields, &s->w.refusal);
+    if (core_check_move(s->w.core, &call, "root", s->w.now, &f, &reply, &s->w.refusal) == CORE_FACT)
+        world_commit(&s->w, &f);
+    fields_clear(&apply_reply_fields, &reply);
 }
 
 static void submit(struct sim *s)
@@ -254,7 +276,7 @@ static void step(struct sim *s)
     case 12: hello(s, (size_t)draw(&s->r, NODES)); break;
     case 13: s->silent[draw(&s->r, NODES)] = draw(&s->r, 4) == 0; break;
     case 14: draw(&s->r, 12) == 0 ? reboot(s, (size_t)draw(&s->r, NODES)) : drain(s); break;
-    default: draw(&s->r, 10) == 0 ? set_policy(s) : pass(s); break;
+    default: draw(&s->r, 10) == 0 ? set_policy(s) : draw(&s->r, 4) == 0 ? move(s) : pass(s); break;
     }
 }
 

@@ -2,8 +2,8 @@
  * numbered - files named "<prefix>-<20 digits>" in a folder: journal segments and snapshots.
  * Ownership: numbered_list() gives a malloc'd array, rising.
  */
-#ifndef REEVE_SCHEDULER_NUMBERED_H
-#define REEVE_SCHEDULER_NUMBERED_H
+#ifndef REEVE_BASE_IO_NUMBERED_H
+#define REEVE_BASE_IO_NUMBERED_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -13,8 +13,8 @@
  * A record can be believed without its history: the chain it was made from stands right before it in the file.
  * Purity: pure.
  */
-#ifndef REEVE_SCHEDULER_JOURNAL_RECORD_H
-#define REEVE_SCHEDULER_JOURNAL_RECORD_H
+#ifndef REEVE_BASE_JOURNAL_RECORD_H
+#define REEVE_BASE_JOURNAL_RECORD_H
 
 #include <stdbool.h>
 
@@ -51,5 +51,16 @@ void journal_record_put(struct buf *out, const struct journal_record *r, uint8_t
 size_t journal_record_get(const uint8_t *at, size_t len, uint8_t chain[SHA256_BYTES], struct journal_record *ret);
 /* Is there, at or behind the offset `from`, a whole record whose write began only after `seq` was safe? */
 bool journal_record_proves(const uint8_t *file, size_t len, size_t from, uint64_t seq);
+
+/* ---- for those who must say what is wrong with a file ---- */
+/* By its own length field: is there room for a record at `at`? Its size and the seq that it claims; 0 = it can't be
+ * one. Nothing is verified. */
+size_t journal_record_shape(const uint8_t *at, size_t len, uint64_t *ret_seq);
+/* The first whole record at or behind the offset `from` whose seq is at least `seq`, by the chain that stands before it
+ * in the file: its offset, and the record as journal_record_get() would give it. `len`: there is none. */
+size_t journal_record_next(const uint8_t *file, size_t len, size_t from, uint64_t seq, struct journal_record *ret);
+/* What the chain is behind a record of this shape, made from `chain`, whatever the file says. */
+void journal_record_chain(const uint8_t *at, size_t size, const uint8_t chain[SHA256_BYTES],
+                          uint8_t ret[SHA256_BYTES]);
 
 #endif

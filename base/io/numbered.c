@@ -1,4 +1,4 @@
-#include "scheduler/numbered.h"
+#include "base/io/numbered.h"
 
 #include <dirent.h>
 #include <errno.h>

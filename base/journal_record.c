@@ -1,4 +1,4 @@
-#include "scheduler/journal_record.h"
+#include "base/journal_record.h"
 
 #include <errno.h>
 #include <string.h>
@@ -92,8 +92,7 @@ void journal_record_put(struct buf *out, const struct journal_record *r, uint8_t
     buf_add(out, chain, SHA256_BYTES);
 }
 
-/* Does a whole record made from the chain at `from` begin at `at`? Its size, or 0; the fields are left alone. */
-static size_t record_size(const uint8_t *at, size_t len, const uint8_t *from, uint8_t ret_chain[SHA256_BYTES])
+size_t journal_record_shape(const uint8_t *at, size_t len, uint64_t *ret_seq)
 {
     if (len < LENGTH_LEN + BODY_MIN + SHA256_BYTES)
         return 0;
@@ -101,13 +100,27 @@ static size_t record_size(const uint8_t *at, size_t len, const uint8_t *from, ui
     if (body < BODY_MIN || body > BODY_MIN + JOURNAL_REFUSAL_MAX + JOURNAL_FACT_MAX ||
         len < LENGTH_LEN + body + SHA256_BYTES)
         return 0;
-    uint8_t refusal_len = at[LENGTH_LEN + BODY_MIN - 1];
-    if (refusal_len > JOURNAL_REFUSAL_MAX || (size_t)BODY_MIN + refusal_len > body)
-        return 0;
-    sha256((struct sha256_part[]){{from, SHA256_BYTES}, {at, LENGTH_LEN + body}}, 2, ret_chain);
-    if (memcmp(ret_chain, at + LENGTH_LEN + body, SHA256_BYTES) != 0)
-        return 0;
+    *ret_seq = get_u64(at + LENGTH_LEN);
     return LENGTH_LEN + body + SHA256_BYTES;
+}
+
+void journal_record_chain(const uint8_t *at, size_t size, const uint8_t chain[SHA256_BYTES], uint8_t ret[SHA256_BYTES])
+{
+    sha256((struct sha256_part[]){{chain, SHA256_BYTES}, {at, size - SHA256_BYTES}}, 2, ret);
+}
+
+/* Does a whole record made from the chain at `from` begin at `at`? Its size, or 0; the fields are left alone. */
+static size_t record_size(const uint8_t *at, size_t len, const uint8_t *from, uint8_t ret_chain[SHA256_BYTES])
+{
+    uint64_t seq;
+    size_t size = journal_record_shape(at, len, &seq);
+    if (size == 0)
+        return 0;
+    uint8_t refusal_len = at[LENGTH_LEN + BODY_MIN - 1];
+    if (refusal_len > JOURNAL_REFUSAL_MAX || LENGTH_LEN + (size_t)BODY_MIN + refusal_len + SHA256_BYTES > size)
+        return 0;
+    journal_record_chain(at, size, from, ret_chain);
+    return memcmp(ret_chain, at + size - SHA256_BYTES, SHA256_BYTES) == 0 ? size : 0;
 }
 
 static void record_read(const uint8_t *at, size_t size, struct journal_record *ret)
@@ -147,4 +160,21 @@ bool journal_record_proves(const uint8_t *file, size_t len, size_t from, uint64_
             return true;
     }
     return false;
+}
+
+size_t journal_record_next(const uint8_t *file, size_t len, size_t from, uint64_t seq, struct journal_record *ret)
+{
+    uint8_t chain[SHA256_BYTES];
+    for (size_t at = MAX(from, (size_t)SHA256_BYTES); at + LENGTH_LEN + BODY_MIN <= len; at++) {
+        const uint8_t *body = file + at + LENGTH_LEN;
+        uint64_t later = get_u64(body), group = get_u64(body + 16);
+        if (later < seq || later - seq > len || group > later) /* asked before hashing, as above */
+            continue;
+        size_t size = record_size(file + at, len - at, file + at - SHA256_BYTES, chain);
+        if (size == 0)
+            continue;
+        record_read(file + at, size, ret);
+        return at;
+    }
+    return len;
 }
