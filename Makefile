@@ -165,10 +165,12 @@ $(BUILD)/%.so: %.c
 	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 KILL_SECONDS ?= 20
-test-flow: all $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
+test-flow: all $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
 	@$(BUILD)/tests/system/test_node $(BUILD)
+	@$(BUILD)/tests/system/test_prices $(BUILD)
 	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
-$(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/bench/bench_system: $(BUILD)/tests/system/system.o
+$(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices $(BUILD)/tests/bench/bench_system: \
+    $(BUILD)/tests/system/system.o
 
 CRASH_POINTS ?= 200
 test-crash: all $(BUILD)/tests/scheduler/test_crash $(BUILD)/tests/scheduler/test_torn ## reeved, Redis or both killed at CRASH_POINTS points; both files cut at every byte of their tails (minutes)

@@ -37,6 +37,7 @@ struct attempt {
     logs_id logs[LOG_STREAM_COUNT];
     bool drained[LOG_STREAM_COUNT];
     struct usage usage;           /* the last known */
+    uint64_t used_at_us;          /* run time it was read at */
     bool reading;                 /* a READ for a beat is under way */
     struct exit_record record;
     bool verdict;                 /* record.cause is settled */

@@ -204,8 +204,10 @@ static void on_usage(void *owner, uint64_t token, const struct op_reply *reply, 
     if (t == NULL)
         return;
     t->reading = false;
-    if (reply->status == OP_DONE)
-        t->usage = reply->usage;
+    if (reply->status != OP_DONE)
+        return;
+    t->usage = reply->usage;
+    t->used_at_us = running_run_us(t);
 }
 
 static void ask_usage(struct attempt *t)
@@ -248,6 +250,7 @@ int attempts_beats(struct attempts *a, struct list *ret_beats)
         beat->id = t->id;
         beat->usage = t->usage;
         beat->run_us = running_run_us(t);
+        beat->used_at_us = t->used_at_us;
     }
     refresh_usage(a);
     return 0;

@@ -10,6 +10,7 @@
 #define ACCOUNTS_MAX (PATH_MAX_LEVELS * (BUDGETS_MAX + 1) + 2)
 #define TIMES_MAX ACCOUNTS_MAX
 #define CHARGES_MAX 65536
+#define MARKS_MAX 16
 
 static const char *const next_names[] = {
     [NEXT_FINAL] = "final", [NEXT_QUEUED] = "queued", [NEXT_HELD] = "held"};
@@ -39,6 +40,14 @@ static const struct field time_rows[] = {
     FIELD_ROW(time_hold, 3, "hold", FIELD_MONEY, hold),
 };
 const struct fields time_hold_fields = FIELDS_TABLE("time hold", time_hold, time_rows);
+
+static const struct field mark_rows[] = {
+    FIELD_ROW(meter_mark, 1, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX),
+    FIELD_ROW(meter_mark, 2, "micros", FIELD_I64, micros),
+    FIELD_ROW(meter_mark, 3, "rest", FIELD_I64, rest),
+    FIELD_ROW(meter_mark, 4, "used", FIELD_MEASURE, used),
+};
+const struct fields meter_mark_fields = FIELDS_TABLE("meter mark", meter_mark, mark_rows);
 
 #define ID_ROW(type) FIELD_ROW(type, 1, "attempt", FIELD_STRUCT, id, .of = &attempt_id_fields)
 
@@ -94,6 +103,7 @@ static const struct field renewed_rows[] = {
     FIELD_ROW(fact_renewed, 9, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(fact_renewed, 10, "times_settled", FIELD_LIST, times_settled, .of = &time_hold_fields,
               .max = TIMES_MAX),
+    FIELD_ROW(fact_renewed, 11, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct field stopping_rows[] = {
     ID_ROW(fact_stopping),
@@ -165,7 +175,11 @@ static const struct field closed_rows[] = {
 static const struct field proposed_rows[] = {
     FIELD_ROW(fact_policy_proposed, 1, "proposal", FIELD_U64, proposal),
     FIELD_ROW(fact_policy_proposed, 2, "change", FIELD_STRUCT, change, .of = &policy_change_fields),
-    FIELD_ROW(fact_policy_proposed, 3, "lines", FIELD_STRS, lines, .max = TENANTS_MAX),
+    FIELD_ROW(fact_policy_proposed, 3, "lines", FIELD_STRS, lines, .max = PROPOSAL_LINES_MAX),
+    FIELD_ROW(fact_policy_proposed, 4, "uid", FIELD_U32, uid),
+    FIELD_ROW(fact_policy_proposed, 5, "raises", FIELD_STRS, raises, .max = PROPOSAL_LINES_MAX),
+    FIELD_ROW(fact_policy_proposed, 6, "past_prices", FIELD_BOOL, past_prices),
+    FIELD_ROW(fact_policy_proposed, 7, "proposed", FIELD_TIME, proposed_utc_us),
 };
 static const struct field dropped_rows[] = {
     FIELD_ROW(fact_policy_dropped, 1, "proposal", FIELD_U64, proposal),
@@ -226,6 +240,7 @@ static const struct field snap_task_rows[] = {
     FIELD_ROW(snapshot_task, 18, "avoid", FIELD_STR, avoid),
     FIELD_ROW(snapshot_task, 19, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(snapshot_task, 20, "price_class", FIELD_STR, price_class),
+    FIELD_ROW(snapshot_task, 21, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct fields snap_task_fields = FIELDS_TABLE("snapshot task", snapshot_task, snap_task_rows);
 static const struct field snap_job_rows[] = {
@@ -272,6 +287,7 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 6, "rates", FIELD_LIST, rates, .of = &snap_rate_fields, .max = 2 * TENANTS_MAX),
     FIELD_ROW(fact_snapshot_cell, 20, "billing_from_utc_us", FIELD_I64, billing_from_utc_us),
     FIELD_ROW(fact_snapshot_cell, 21, "periods_closed", FIELD_U32, periods_closed),
+    FIELD_ROW(fact_snapshot_cell, 30, "next_proposal", FIELD_U64, next_proposal),
 };
 
 static const struct fields tables[FACT_KIND_COUNT] = {

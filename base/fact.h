@@ -73,6 +73,16 @@ struct time_hold {
 };
 extern const struct fields time_hold_fields;
 
+/* Where the charging of a resource stands that the price book may charge by use: the next line goes on from here, so
+ * that slices add up to the whole whoever charges them. */
+struct meter_mark {
+    char *resource;
+    int64_t micros;         /* its cumulative cost before rounding: whole micro-units */
+    int64_t rest;           /* and the rest, in parts of amount * us that cost a micro-unit, as quotas/price.c counts */
+    struct measure used;    /* cpu: how much of its node's counter is charged, in milli-core-us; absent = not known */
+};
+extern const struct fields meter_mark_fields;
+
 struct fact_term { uint64_t term; char *writer; uint32_t schema; };
 struct fact_submitted {
     uint64_t job;
@@ -108,6 +118,7 @@ struct fact_renewed {
     bool final;                   /* no further slice can be held: it stops at paid_us */
     struct list times;            /* struct time_hold: of the new hold */
     struct list times_settled;    /* struct time_hold, hold 0: what the old ones came to */
+    struct list marks;            /* struct meter_mark, at settled_us */
 };
 struct fact_stopping { struct attempt_id id; uint32_t cause; char *who; };
 struct fact_attempt { struct attempt_id id; char *node; };
@@ -165,7 +176,15 @@ struct fact_period_closed {
     char *period;                 /* "2026-11" */
     int64_t from_utc_us, to_utc_us;
 };
-struct fact_policy_proposed { uint64_t proposal; struct policy_change change; struct strs lines; };
+struct fact_policy_proposed {
+    uint64_t proposal;
+    struct policy_change change;  /* what it would set; of the version after the one it was made against */
+    struct strs lines;            /* the change for people */
+    uint32_t uid;                 /* of change.who: another has to approve */
+    struct strs raises;           /* what of it gives somebody more */
+    bool past_prices;             /* prices in force may change, too */
+    int64_t proposed_utc_us;
+};
 struct fact_policy_dropped { uint64_t proposal; char *who; char *reason; };
 /* All lists are complete: what else is below `from` contradicts the fact. Together they are at most MOVED_MAX long. */
 struct fact_tenant_moved {
@@ -203,6 +222,7 @@ struct snapshot_task {
     char *avoid;                  /* node of the last node fault */
     struct list times;            /* struct time_hold */
     char *price_class;
+    struct list marks;            /* struct meter_mark */
 };
 struct fact_snapshot_job {
     struct fact_submitted submitted;
@@ -216,6 +236,7 @@ struct fact_snapshot_cell {
     uint64_t seq, term, next_job;
     int64_t billing_from_utc_us;  /* where the first billing period begins that isn't closed; 0 = no fact yet */
     uint32_t periods_closed;
+    uint64_t next_proposal;
     struct list nodes;            /* struct snapshot_node */
     struct list accounts;         /* struct snapshot_account */
     struct list rates;            /* struct snapshot_rate */

@@ -90,6 +90,8 @@ static const struct field rows[] = {
               .help = "read_only, or overlay: everything in the image can be written, on the scratch"),
     FIELD_ROW(job_spec, 42, "volumes", FIELD_LIST, volumes, .of = &volume_fields, .max = JOB_VOLUMES_MAX,
               .help = "folders of the node: [{name: reference, path: /data, writable: false}]"),
+    FIELD_ROW(job_spec, 60, "preemptible", FIELD_BOOL, preemptible,
+              .help = "may be stopped when others need its place, and runs again; paid at the book's rate for that"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 

@@ -68,6 +68,7 @@ struct job_spec {
     char *image;            /* the root; NULL = the node's own */
     uint32_t root;          /* enum root_mode; overlay only with an image */
     struct list volumes;    /* struct job_volume; only what policy allows */
+    bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };
 
 extern const struct fields job_spec_fields;

@@ -123,9 +123,10 @@ static const struct field tenant_rows[] = {
 const struct fields tenant_rule_fields = FIELDS_TABLE("tenant", tenant_rule, tenant_rows);
 
 static const struct field class_rows[] = {
-    FIELD_ROW(price_class, 1, "name", FIELD_STR, name, .flags = FIELD_REQUIRED, .max = 63),
+    FIELD_ROW(price_class, 1, "name", FIELD_STR, name, .flags = FIELD_REQUIRED, .max = 63,
+              .help = "value of the label class of nodes"),
     FIELD_ROW(price_class, 2, "per_hour", FIELD_MONEYS, per_hour, .flags = FIELD_ALWAYS,
-              .max = RESOURCE_GENERIC_MAX + 3),
+              .max = RESOURCE_GENERIC_MAX + 3, .help = "what costs something else there"),
 };
 static const struct fields price_class_fields = FIELDS_TABLE("price class", price_class, class_rows);
 
@@ -137,12 +138,14 @@ static const struct field price_rows[] = {
               .help = "{cpu: 0.04, memory: 0.005, gpu: 2.50}: per core, GiB or unit and hour"),
     FIELD_ROW(price_version, 3, "version", FIELD_U32, version, .flags = FIELD_OUTPUT,
               .help = "given by the scheduler"),
-    FIELD_ROW(price_version, 4, "classes", FIELD_LIST, classes, .of = &price_class_fields, .flags = FIELD_HIDDEN,
-              .max = 64),
-    FIELD_ROW(price_version, 5, "discounts", FIELD_MONEYS, discounts, .flags = FIELD_HIDDEN, .max = 4096),
-    FIELD_ROW(price_version, 6, "preemptible_percent", FIELD_U32, preemptible_percent, .flags = FIELD_HIDDEN,
-              .max = 100),
-    FIELD_ROW(price_version, 7, "by", FIELD_PAIRS, by, .flags = FIELD_HIDDEN, .max = RESOURCE_GENERIC_MAX + 3),
+    FIELD_ROW(price_version, 4, "classes", FIELD_LIST, classes, .of = &price_class_fields, .flags = FIELD_KEYED,
+              .max = 64, .help = "other prices on nodes whose label class says so: {big: {per_hour: {cpu: 0.08}}}"),
+    FIELD_ROW(price_version, 5, "discounts", FIELD_MONEYS, discounts, .max = 4096,
+              .help = "percent off for a tenant and all below it, the nearest holds: {acme: 12.5}"),
+    FIELD_ROW(price_version, 6, "preemptible_percent", FIELD_U32, preemptible_percent, .max = 100,
+              .help = "of the price, for jobs that may be preempted, 1 to 100; default 100"),
+    FIELD_ROW(price_version, 7, "by", FIELD_PAIRS, by, .max = 2,
+              .help = "{cpu: use, memory: greater}: what is charged; default request"),
 };
 const struct fields price_version_fields = FIELDS_TABLE("price version", price_version, price_rows);
 
@@ -183,7 +186,8 @@ static const struct field file_rows[] = {
               .max = TENANTS_MAX, .help = "by path; a parent must be there"),
     FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields,
               .help = "the months that costs are closed by"),
-    FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons, .flags = FIELD_HIDDEN),
+    FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons,
+              .help = "what gives somebody more is in force only when a second admin has approved it"),
 };
 const struct fields policy_file_fields = FIELDS_TABLE("policy", policy_file, file_rows);
 
@@ -205,6 +209,7 @@ static const struct field change_rows[] = {
     FIELD_ROW(policy_change, 14, "zones", FIELD_LIST, zones, .of = &zone_table_fields, .max = ZONES_MAX),
     FIELD_ROW(policy_change, 15, "limits", FIELD_LIST, limits, .of = &account_limit_fields, .max = 10000000),
     FIELD_ROW(policy_change, 16, "approved_by", FIELD_STR, approved_by),
+    FIELD_ROW(policy_change, 17, "proposal", FIELD_U64, proposal),
 };
 const struct fields policy_change_fields = FIELDS_TABLE("policy change", policy_change, change_rows);
 
@@ -370,18 +375,80 @@ static int check_tenants(struct list *tenants, struct err *err)
     return check_guaranteed_sum(tenants, err);
 }
 
+static int check_per_hour(const struct counts *per_hour, size_t index, const char *in, struct err *err)
+{
+    if (check_generic(per_hour, "prices: per_hour", err) < 0)
+        return -EINVAL;
+    for (size_t k = 0; k < per_hour->count; k++)
+        if (per_hour->v[k].value > (uint64_t)PRICE_MICROS_MAX)
+            return err_set(err, -EINVAL, "prices[%zu].%sper_hour.%s: at most 10000 an hour", index, in,
+                           per_hour->v[k].name);
+    return 0;
+}
+
+static int check_classes(const struct price_version *v, size_t index, struct err *err)
+{
+    const struct price_class *classes = v->classes.v;
+    for (size_t i = 0; i < v->classes.count; i++) {
+        char in[96];
+        snprintf(in, sizeof in, "classes.%s.", classes[i].name != NULL ? classes[i].name : "");
+        if (classes[i].name == NULL || classes[i].name[0] == '\0')
+            return err_set(err, -EINVAL, "prices[%zu].classes: a class without a name", index);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(classes[k].name, classes[i].name) == 0)
+                return err_set(err, -EINVAL, "prices[%zu].classes.%s: is there twice", index, classes[i].name);
+        int rc = check_per_hour(&classes[i].per_hour, index, in, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_discounts(const struct price_version *v, size_t index, struct err *err)
+{
+    for (size_t i = 0; i < v->discounts.count; i++) {
+        const struct count *d = &v->discounts.v[i];
+        struct err inner = {0};
+        if (strcmp(d->name, TENANT_ROOT) != 0 && parse_tenant_path(d->name, &inner) < 0)
+            return err_set(err, -EINVAL, "prices[%zu].discounts.%.80s: %s", index, d->name, err_text(&inner));
+        if (d->value > PRICE_DISCOUNT_MAX)
+            return err_set(err, -EINVAL, "prices[%zu].discounts.%s: at most 100 percent", index, d->name);
+    }
+    return 0;
+}
+
+/* Only what every node counts can be charged by use. */
+static int check_by(const struct price_version *v, size_t index, struct err *err)
+{
+    for (size_t i = 0; i < v->by.count; i++) {
+        const struct pair *p = &v->by.v[i];
+        if (strcmp(p->key, "cpu") != 0 && strcmp(p->key, "memory") != 0)
+            return err_set(err, -EINVAL, "prices[%zu].by.%.40s: only the use of cpu and memory is measured", index,
+                           p->key);
+        if (names_find(&price_by_names, p->value) < 0)
+            return err_set(err, -EINVAL, "prices[%zu].by.%s: '%.40s' is none of request, use, greater", index, p->key,
+                           p->value);
+    }
+    return 0;
+}
+
+static int check_version(const struct price_version *v, size_t index, struct err *err)
+{
+    int rc = check_per_hour(&v->per_hour, index, "", err);
+    rc = rc < 0 ? rc : check_classes(v, index, err);
+    rc = rc < 0 ? rc : check_discounts(v, index, err);
+    return rc < 0 ? rc : check_by(v, index, err);
+}
+
 static int check_prices(const struct list *prices, struct err *err)
 {
     const struct price_version *versions = prices->v;
     for (size_t i = 0; i < prices->count; i++) {
         if (i > 0 && versions[i].from_utc_us <= versions[i - 1].from_utc_us)
             return err_set(err, -EINVAL, "prices[%zu].from: is not after the version before it", i);
-        if (check_generic(&versions[i].per_hour, "prices: per_hour", err) < 0)
-            return -EINVAL;
-        for (size_t k = 0; k < versions[i].per_hour.count; k++)
-            if (versions[i].per_hour.v[k].value > (uint64_t)PRICE_MICROS_MAX)
-                return err_set(err, -EINVAL, "prices[%zu].per_hour.%s: at most 10000 an hour", i,
-                               versions[i].per_hour.v[k].name);
+        int rc = check_version(&versions[i], i, err);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
@@ -394,8 +461,19 @@ static bool is_currency(const char *text)
     return text[3] == '\0';
 }
 
+/* Root is one person, whoever else may act as root. */
+static bool has_second_person(const struct strs *admins)
+{
+    for (size_t i = 0; i < admins->count; i++)
+        if (strcmp(admins->v[i], "root") != 0 && strcmp(admins->v[i], "uid:0") != 0)
+            return true;
+    return false;
+}
+
 int policy_file_check(struct policy_file *file, struct err *err)
 {
+    if (file->two_persons && !has_second_person(&file->admins))
+        return err_set(err, -EINVAL, "two_persons: nobody could approve; name an admin beside root");
     if (file->currency != NULL && !is_currency(file->currency))
         return err_set(err, -EINVAL, "currency: '%s' is not three capital letters, like EUR", file->currency);
     int r = check_prices(&file->prices, err);

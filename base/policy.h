@@ -6,7 +6,8 @@
  *   admins: [root]
  *   prices:
  *     - {from: 2026-01-01, per_hour: {cpu: 0.04, memory: 0.005, scratch: 0.0001, gpu: 2.50}}
- *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}}
+ *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}, classes: {big: {per_hour: {cpu: 0.08}}},
+ *        discounts: {acme: 12.5}, preemptible_percent: 40, by: {cpu: use}}
  *   tenants:
  *     acme:      {quota: {cpu: 16, memory: 64Gi, max_running: 100, max_queued: 10000, generic: {gpu: 8}},
  *                 budget: {limit: 500.00, period: month}, users: [alice], network_host: false}
@@ -26,10 +27,13 @@
 #define BUDGETS_MAX 16    /* of one tenant, beside its first */
 #define RATE_MAX 10000000 /* tasks a minute */
 #define GUARANTEED_SUM_MAX ((UINT64_C(1) << 53) - 1)
+#define PROPOSALS_MAX 32  /* that wait for a second admin */
+#define PROPOSAL_LINES_MAX (32 * TENANTS_MAX)
 #define TENANT_ROOT "/" /* the cell itself; always there */
 #define PRICE_MICROS_MAX INT64_C(10000000000)          /* 10,000 per hour: keeps products inside 128 bits */
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
 #define PRICE_VERSIONS_MAX 1000
+#define PRICE_DISCOUNT_MAX UINT64_C(100000000)         /* all of it: millionths of a percent */
 
 enum period_kind {
     PERIOD_TOTAL,
@@ -150,7 +154,7 @@ struct policy_file {
     struct list prices;            /* struct price_version, dates rising */
     struct list tenants;           /* struct tenant_rule, FIELD_KEYED by path, parents before children after sorting */
     struct billing_rule billing;
-    bool two_persons;              /* a raise takes effect when a second admin approves it */
+    bool two_persons;              /* a raise (core/policy_raise.h) takes effect when a second admin approves it */
 };
 /* What a table row can't say: dates rise, paths valid, no duplicate, every parent there, names of resources. */
 int policy_file_check(struct policy_file *file, struct err *err) MUST_USE;
@@ -172,6 +176,7 @@ struct policy_change {
     struct list zones;             /* struct zone_table: new ones, and those whose offsets have changed */
     struct list limits;            /* struct account_limit: accounts of running periods whose limit changes with it */
     char *approved_by;             /* the second person, NULL = none was needed */
+    uint64_t proposal;             /* the one it puts in force, 0 = none */
 };
 struct account_limit {
     char *account;

@@ -49,6 +49,8 @@ static const struct field submitted_rows[] = {
               .flags = FIELD_ALWAYS | FIELD_UNBOUNDED, .help = "null = no upper bound"),
     FIELD_ROW(submit_reply, 7, "currency", FIELD_STR, currency),
     FIELD_ROW(submit_reply, 8, "would_start", FIELD_STR, would_start, TEXT),
+    FIELD_ROW(submit_reply, 9, "quote_until", FIELD_TIME, quote_until_utc_us,
+              .help = "until then no change of prices can make it dearer"),
 };
 const struct fields submit_reply_fields = FIELDS_TABLE("result", submit_reply, submitted_rows);
 
@@ -256,6 +258,8 @@ static const struct field apply_call_rows[] = {
     FIELD_ROW(apply_call, 2, "dry_run", FIELD_BOOL, dry_run, .help = "only say what would change"),
     FIELD_ROW(apply_call, 3, "if_version", FIELD_U64, if_version,
               .help = "refuse unless the policy still has this version"),
+    FIELD_ROW(apply_call, 4, "past_prices", FIELD_BOOL, past_prices,
+              .help = "prices in force may change, too: what was charged stays until it is re-rated"),
 };
 const struct fields apply_call_fields = FIELDS_TABLE("params", apply_call, apply_call_rows);
 
@@ -271,8 +275,40 @@ const struct fields move_call_fields = FIELDS_TABLE("params", move_call, move_ca
 static const struct field apply_reply_rows[] = {
     FIELD_ROW(apply_reply, 1, "version", FIELD_U64, version, ALWAYS),
     FIELD_ROW(apply_reply, 2, "changes", FIELD_STRS, changes, ALWAYS, .max = TENANTS_MAX),
+    FIELD_ROW(apply_reply, 3, "proposal", FIELD_U64, proposal, .help = "waits for another admin's approval"),
+    FIELD_ROW(apply_reply, 4, "raises", FIELD_STRS, raises, .max = PROPOSAL_LINES_MAX,
+              .help = "what of it gives somebody more"),
 };
 const struct fields apply_reply_fields = FIELDS_TABLE("result", apply_reply, apply_reply_rows);
+
+static const struct field proposal_rows[] = {
+    FIELD_ROW(proposal_row, 1, "proposal", FIELD_U64, proposal, ALWAYS),
+    FIELD_ROW(proposal_row, 2, "who", FIELD_STR, who),
+    FIELD_ROW(proposal_row, 3, "proposed", FIELD_TIME, proposed_utc_us),
+    FIELD_ROW(proposal_row, 4, "version", FIELD_U64, version, ALWAYS, .help = "the policy's that it was made against"),
+    FIELD_ROW(proposal_row, 5, "stale", FIELD_BOOL, stale, ALWAYS, .help = "the policy has another version by now"),
+    FIELD_ROW(proposal_row, 6, "changes", FIELD_STRS, changes, ALWAYS, .max = PROPOSAL_LINES_MAX),
+    FIELD_ROW(proposal_row, 7, "raises", FIELD_STRS, raises, ALWAYS, .max = PROPOSAL_LINES_MAX),
+};
+const struct fields proposal_row_fields = FIELDS_TABLE("proposal", proposal_row, proposal_rows);
+
+static const struct field proposals_rows[] = {
+    FIELD_ROW(proposals_reply, 1, "proposals", FIELD_LIST, proposals, ALWAYS, .of = &proposal_row_fields,
+              .max = PROPOSALS_MAX),
+    FIELD_ROW(proposals_reply, 2, "version", FIELD_U64, version, ALWAYS),
+};
+const struct fields proposals_reply_fields = FIELDS_TABLE("result", proposals_reply, proposals_rows);
+
+static const struct field approve_rows[] = {
+    FIELD_ROW(approve_call, 1, "proposal", FIELD_U64, proposal, NEEDED),
+};
+const struct fields approve_call_fields = FIELDS_TABLE("params", approve_call, approve_rows);
+
+static const struct field drop_rows[] = {
+    FIELD_ROW(drop_call, 1, "proposal", FIELD_U64, proposal, NEEDED),
+    FIELD_ROW(drop_call, 2, "reason", FIELD_STR, reason),
+};
+const struct fields drop_call_fields = FIELDS_TABLE("params", drop_call, drop_rows);
 
 static const struct field policy_reply_rows[] = {
     FIELD_ROW(policy_reply, 1, "policy", FIELD_STRUCT, policy, .of = &policy_file_fields),
@@ -383,6 +419,10 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_MOVE] = {"admin.move", &move_call_fields, &apply_reply_fields, "move a tenant with all that is in it", true},
     [CALL_HEAD] = {"journal.head", NULL, &head_reply_fields, "what the journal's file says, signed", true},
     [CALL_VERIFY] = {"ledger.verify", NULL, &verify_reply_fields, "recount everything from the journal", true},
+    [CALL_PROPOSALS] = {"admin.proposals", NULL, &proposals_reply_fields, "raises that wait for a second admin", true},
+    [CALL_APPROVE] = {"admin.approve", &approve_call_fields, &apply_reply_fields, "put another's proposal in force",
+                      true},
+    [CALL_DROP] = {"admin.drop", &drop_call_fields, NULL, "a proposal that won't be", true},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };
 
@@ -420,6 +460,7 @@ static const struct field attempt_beat_rows[] = {
     FIELD_ROW(attempt_beat, 1, "attempt", FIELD_STRUCT, id, .of = &attempt_id_fields),
     FIELD_ROW(attempt_beat, 2, "usage", FIELD_STRUCT, usage, .of = &usage_fields),
     FIELD_ROW(attempt_beat, 3, "run_us", FIELD_U64, run_us),
+    FIELD_ROW(attempt_beat, 4, "used_at_us", FIELD_U64, used_at_us),
 };
 static const struct fields attempt_beat_fields = FIELDS_TABLE("attempt beat", attempt_beat, attempt_beat_rows);
 

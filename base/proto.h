@@ -46,6 +46,7 @@ struct submit_reply {
     uint32_t tasks;
     int64_t quote_micros;         /* expected: up to the time limit, or one slice when there is none */
     int64_t quote_max_micros;     /* with every retry used; -1 = no upper bound (no limit, no budget) */
+    int64_t quote_until_utc_us;   /* until then no change of prices can make it dearer */
     char *currency;
     char *would_start;            /* "now", or the first blocker in one line */
 };
@@ -138,10 +139,32 @@ struct tenant_row {
     struct resources borrowed;    /* of what it uses: beyond what it and those below it have of their own */
 };
 struct tenant_reply { struct list tenants; char *currency; };
-struct apply_call { struct policy_file policy; bool dry_run; uint64_t if_version; /* 0 = any */ };
-struct apply_reply { uint64_t version; struct strs changes; /* "~ acme/etl  budget.limit  400.00 -> 500.00" */ };
+struct apply_call {
+    struct policy_file policy;
+    bool dry_run;
+    uint64_t if_version;          /* 0 = any */
+    bool past_prices;             /* prices in force may change too: what was charged stays until it is re-rated */
+};
 /* A tenant and all below it to another place; answered like admin.apply. */
 struct move_call { char *from, *to; bool dry_run; uint64_t if_version; };
+struct apply_reply {
+    uint64_t version;
+    struct strs changes;          /* "~ acme/etl  budget.limit  400.00 -> 500.00" */
+    uint64_t proposal;            /* not in force: it waits for another admin's approval; 0 = none needed */
+    struct strs raises;           /* what of it gives somebody more, where two persons have to agree to that */
+};
+/* A raise that waits for its second person. */
+struct proposal_row {
+    uint64_t proposal;
+    char *who;
+    int64_t proposed_utc_us;
+    uint64_t version;             /* the policy's that it was made against */
+    bool stale;                   /* the policy has another one by now: it can only be dropped */
+    struct strs changes, raises;
+};
+struct proposals_reply { struct list proposals; /* struct proposal_row, oldest first */ uint64_t version; };
+struct approve_call { uint64_t proposal; }; /* answered like admin.apply */
+struct drop_call { uint64_t proposal; char *reason; };
 struct policy_reply { struct policy_file policy; uint64_t version; };
 struct node_row {
     char *node, *state;           /* up, drained, unreachable, lost */
@@ -182,12 +205,12 @@ struct text_reply { char *text; };        /* metrics in Prometheus text format *
 enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
-    CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY,
+    CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY, CALL_PROPOSALS, CALL_APPROVE, CALL_DROP,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
- * "node.log" "admin.move" "journal.head" "ledger.verify" */
+ * "node.log" "admin.move" "journal.head" "ledger.verify" "admin.proposals" "admin.approve" "admin.drop" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -207,7 +230,12 @@ struct hello_call {
 };
 struct hello_reply { uint64_t term; uint32_t beat_ms; }; /* then reeved sends run/paid/stop/forget for each attempt */
 struct beat_call { uint64_t boot_us; struct list attempts; /* struct attempt_beat */ };
-struct attempt_beat { struct attempt_id id; struct usage usage; uint64_t run_us; };
+struct attempt_beat {
+    struct attempt_id id;
+    struct usage usage;
+    uint64_t run_us;
+    uint64_t used_at_us;          /* run time at which usage was read; 0 = now */
+};
 struct beat_reply { uint64_t term; };     /* its arrival renews the leases of all attempts, from the time of sending */
 
 enum agent_call { AGENT_HELLO, AGENT_BEAT, AGENT_STATE, AGENT_CALL_COUNT };
@@ -242,6 +270,7 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
     move_call_fields,
+    proposal_row_fields, proposals_reply_fields, approve_call_fields, drop_call_fields,
     policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
     archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
     attempt_state_fields, hello_call_fields, hello_reply_fields,

@@ -195,6 +195,20 @@ static void put_amount(struct buf *out, const struct charge *c)
         buf_addf(out, "%" PRIu64, c->amount);
 }
 
+/* "v2 big preemptible by use": whatever made the price. */
+static void put_prices(struct buf *out, const struct charge *c)
+{
+    buf_addf(out, "v%u", c->price_version);
+    if (c->price_class != NULL) {
+        buf_add_str(out, " ");
+        format_safe(out, c->price_class);
+    }
+    if (c->preemptible)
+        buf_add_str(out, " preemptible");
+    if (c->by != PRICE_BY_REQUEST)
+        buf_addf(out, " by %s", names_get(&price_by_names, c->by));
+}
+
 static void put_charges(struct cli *cli, struct buf *out, const struct attempt_view *a, const char *currency)
 {
     static const struct column columns[] = {
@@ -226,7 +240,7 @@ static void put_charges(struct cli *cli, struct buf *out, const struct attempt_v
         columns_next(&t);
         format_cost(columns_cell(&t), rows[i].micros, NULL);
         columns_next(&t);
-        buf_addf(columns_cell(&t), "v%u", rows[i].price_version);
+        put_prices(columns_cell(&t), &rows[i]);
         columns_next(&t);
     }
     columns_write(&t, true, 6, 0, out);

@@ -4,11 +4,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "cli/commands.h"
 #include "cli/format.h"
 
-static void say_quote(struct buf *out, const struct submit_reply *r)
+static void say_quote(struct buf *out, const struct submit_call *call, const struct submit_reply *r)
 {
+    char until[PARSE_TEXT_MAX];
     buf_add_str(out, "quote ");
     format_cost(out, r->quote_micros, r->currency);
     if (r->quote_max_micros < 0) {
@@ -18,6 +20,8 @@ static void say_quote(struct buf *out, const struct submit_reply *r)
         format_cost(out, r->quote_max_micros, r->currency);
         buf_add_str(out, ")");
     }
+    if (call->dry_run && r->quote_until_utc_us != 0)
+        buf_addf(out, " until %s", format_time(r->quote_until_utc_us / 1000000 * 1000000, until));
 }
 
 void submit_say(struct cli *cli, const struct submit_call *call, const struct submit_reply *r, FILE *to)
@@ -35,7 +39,7 @@ void submit_say(struct cli *cli, const struct submit_call *call, const struct su
     if (call->spec.array.max_running > 0)
         buf_addf(&text, ", %u at a time", call->spec.array.max_running);
     buf_add_str(&text, "   ");
-    say_quote(&text, r);
+    say_quote(&text, call, r);
     if (r->would_start != NULL && r->would_start[0] != '\0') {
         buf_add_str(&text, "   would start: ");
         format_safe(&text, r->would_start);

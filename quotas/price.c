@@ -1,221 +1,226 @@
 #include "quotas/price.h"
 
 #include <errno.h>
-#include <inttypes.h>
-
-#include "quotas/money.h"
+#include <string.h>
 
 #define US_PER_HOUR UINT64_C(3600000000)
-#define NO_VERSION SIZE_MAX
 
-struct price_book {
-    struct list versions; /* struct price_version */
-};
-
-static const struct price_version *version_at(const struct price_book *book, size_t index)
-{
-    return &((const struct price_version *)book->versions.v)[index];
-}
-
-static void versions_clear(struct list *versions)
-{
-    for (size_t i = 0; i < versions->count; i++) {
-        fields_clear(&price_version_fields, &((struct price_version *)versions->v)[i]);
-    }
-    free(versions->v);
-    *versions = (struct list){0};
-}
-
-int price_book_new(struct price_book **ret, struct err *err)
-{
-    struct price_book *book = calloc(1, sizeof *book);
-    if (!book) {
-        return err_set(err, -ENOMEM, "price book: out of memory");
-    }
-    *ret = book;
-    return 0;
-}
-
-void price_book_free(struct price_book *book)
-{
-    if (book) {
-        versions_clear(&book->versions);
-        free(book);
-    }
-}
-
-static int versions_check(const struct list *versions, struct err *err)
-{
-    const struct price_version *v = versions->v;
-    if (versions->count > PRICE_VERSIONS_MAX) {
-        return err_set(err, -EINVAL, "prices: %zu versions, at most %d are kept", versions->count, PRICE_VERSIONS_MAX);
-    }
-    for (size_t i = 0; i < versions->count; i++) {
-        if (i > 0 && v[i].from_utc_us <= v[i - 1].from_utc_us) {
-            return err_set(err, -EINVAL, "prices[%zu].from: not later than the version before it", i);
-        }
-        for (size_t k = 0; k < v[i].per_hour.count; k++) {
-            if (v[i].per_hour.v[k].value > (uint64_t)PRICE_MICROS_MAX) {
-                return err_set(err, -EINVAL, "prices[%zu].per_hour.%s: more than 10000 per hour", i,
-                               v[i].per_hour.v[k].name);
-            }
-        }
-    }
-    return 0;
-}
-
-int price_book_set(struct price_book *book, const struct list *versions, struct err *err)
-{
-    int rc = versions_check(versions, err);
-    if (rc < 0) {
-        return rc;
-    }
-    struct list copy = {0};
-    for (size_t i = 0; i < versions->count; i++) {
-        struct price_version *to = list_add(&copy, sizeof *to);
-        if (!to || fields_copy(&price_version_fields, &((const struct price_version *)versions->v)[i], to) < 0) {
-            if (to) {
-                *to = (struct price_version){0};
-            }
-            versions_clear(&copy);
-            return err_set(err, -ENOMEM, "prices: out of memory");
-        }
-    }
-    versions_clear(&book->versions);
-    book->versions = copy;
-    return 0;
-}
-
-const struct list *price_book_versions(const struct price_book *book)
-{
-    return &book->versions;
-}
-
-/* Index of the version in force at an instant: the last one that begins at or before it. */
-static size_t index_at(const struct price_book *book, int64_t utc_us)
-{
-    size_t low = 0, high = book->versions.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (version_at(book, middle)->from_utc_us <= utc_us) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low == 0 ? NO_VERSION : low - 1;
-}
-
-const struct price_version *price_book_at(const struct price_book *book, int64_t utc_us)
-{
-    size_t index = index_at(book, utc_us);
-    return index == NO_VERSION ? NULL : version_at(book, index);
-}
+/* ---- stretches of run time --------------------------------------------------------------------------------- */
 
 /* A stretch of run time under one version. */
 struct segment {
     const struct price_version *version; /* NULL: before the first, free */
-    size_t index;
     uint64_t from_us, to_us;
 };
 
-static void segment_bound(const struct price_book *book, struct meter meter, struct segment *s)
+static int64_t utc_of(const struct meter *meter, uint64_t run_us)
 {
-    size_t next = s->index == NO_VERSION ? 0 : s->index + 1;
-    s->version = s->index == NO_VERSION ? NULL : version_at(book, s->index);
-    /* The next version begins after `started`, so the difference is positive and below 2^64. */
-    s->to_us = next >= book->versions.count
-                   ? UINT64_MAX
-                   : (uint64_t)version_at(book, next)->from_utc_us - (uint64_t)meter.started_utc_us;
+    int64_t utc_us;
+    return __builtin_add_overflow(meter->started_utc_us, run_us, &utc_us) ? INT64_MAX : utc_us;
 }
 
-static struct segment segment_first(const struct price_book *book, struct meter meter)
+/* The one that holds run time from_us, from there on. */
+static struct segment segment_at(const struct price_book *book, const struct meter *meter, uint64_t from_us)
 {
-    struct segment s = {.index = index_at(book, meter.started_utc_us)};
-    segment_bound(book, meter, &s);
-    return s;
+    int64_t utc_us = utc_of(meter, from_us), next = price_book_next(book, utc_us);
+    return (struct segment){
+        .version = price_book_at(book, utc_us),
+        .from_us = from_us,
+        /* It begins after `started`, so the difference is positive and below 2^64. */
+        .to_us = next == INT64_MAX ? UINT64_MAX : (uint64_t)next - (uint64_t)meter->started_utc_us,
+    };
 }
 
-static void segment_next(const struct price_book *book, struct meter meter, struct segment *s)
-{
-    s->from_us = s->to_us;
-    s->index = s->index == NO_VERSION ? 0 : s->index + 1;
-    segment_bound(book, meter, s);
-}
+/* ---- amounts ----------------------------------------------------------------------------------------------- */
 
 /* One resource as the meter sees it. */
 struct metered {
     const char *name;
     uint64_t amount;
     money_wide unit; /* amount * us that cost the hourly price */
+    bool has_use;    /* what was used since charging stopped is known: */
+    uint64_t used;   /* on average */
 };
+
+static struct metered metered_of(const char *name, uint64_t amount)
+{
+    money_wide unit = US_PER_HOUR;
+    if (strcmp(name, "cpu") == 0) {
+        unit *= 1000;
+    } else if (strcmp(name, "memory") == 0 || strcmp(name, "scratch") == 0) {
+        unit *= 1 << 30;
+    }
+    return (struct metered){.name = name, .amount = amount, .unit = unit};
+}
 
 static bool metered_at(const struct resources *held, size_t index, struct metered *ret)
 {
-    const struct metered fixed[] = {
-        {"cpu", held->cpu_milli, (money_wide)1000 * US_PER_HOUR},
-        {"memory", held->mem_bytes, (money_wide)(1 << 30) * US_PER_HOUR},
-        {"scratch", held->scratch_bytes, (money_wide)(1 << 30) * US_PER_HOUR},
-    };
-    if (index < COUNT_OF(fixed)) {
-        *ret = fixed[index];
-        return true;
+    switch (index) {
+    case 0: *ret = metered_of("cpu", held->cpu_milli); return true;
+    case 1: *ret = metered_of("memory", held->mem_bytes); return true;
+    case 2: *ret = metered_of("scratch", held->scratch_bytes); return true;
+    default: break;
     }
-    index -= COUNT_OF(fixed);
+    index -= 3;
     if (index >= held->generic.count) {
         return false;
     }
-    *ret = (struct metered){held->generic.v[index].name, held->generic.v[index].value, US_PER_HOUR};
+    *ret = metered_of(held->generic.v[index].name, held->generic.v[index].value);
     return true;
 }
 
-/* Cumulative cost of one resource. A product beyond 128 bits is worth at least 2^128 / 2^62 micro-units, far above
- * MONEY_MICROS_MAX, where money_round() would have saturated too. */
-static int64_t resource_cost(const struct price_book *book, struct meter meter, const struct metered *m,
-                             uint64_t run_us)
+static const struct meter_mark *mark_of(const struct meter *meter, const char *resource)
 {
-    money_wide sum = 0;
-    if (m->amount == 0) {
-        return 0;
-    }
-    struct segment s = segment_first(book, meter);
-    for (; s.from_us < run_us; segment_next(book, meter, &s)) {
-        uint64_t price = s.version ? counts_get(&s.version->per_hour, m->name) : 0;
-        money_wide product = (money_wide)m->amount * price;
-        if (__builtin_mul_overflow(product, (money_wide)(MIN(s.to_us, run_us) - s.from_us), &product) ||
-            __builtin_add_overflow(sum, product, &sum)) {
-            return MONEY_MICROS_MAX;
+    const struct meter_mark *marks = meter->marks ? meter->marks->v : NULL;
+    for (size_t i = 0; marks && i < meter->marks->count; i++) {
+        if (marks[i].resource && strcmp(marks[i].resource, resource) == 0) {
+            return &marks[i];
         }
-        if (s.to_us >= run_us) {
+    }
+    return NULL;
+}
+
+/* Of the node's counter, in milli-core-us. Absent: it counts nothing, or more than has room. */
+static struct measure counter_of(const struct use_point *use)
+{
+    bool counts = use && use->cpu_us > 0 && use->cpu_us < UINT64_MAX / 1000;
+    return counts ? measure_of(use->cpu_us * 1000) : (struct measure){0};
+}
+
+/* How much of that counter is charged; absent: not known. At the start it was 0. */
+static struct measure charged_of(const struct meter *meter)
+{
+    const struct meter_mark *mark = mark_of(meter, "cpu");
+    if (mark) {
+        return mark->used;
+    }
+    return meter->settled_us == 0 ? measure_of(0) : (struct measure){0};
+}
+
+static void metered_use(const struct meter *meter, const struct use_point *use, struct metered *m)
+{
+    if (!use || use->run_us <= meter->settled_us) {
+        return;
+    }
+    if (strcmp(m->name, "memory") == 0) {
+        m->has_use = use->mem_peak_bytes > 0;
+        m->used = MIN(use->mem_peak_bytes, MEM_BYTES_MAX);
+    } else if (strcmp(m->name, "cpu") == 0) {
+        struct measure counter = counter_of(use), charged = charged_of(meter);
+        m->has_use = is_measured(counter) && is_measured(charged) && measured(counter) >= measured(charged);
+        if (m->has_use) {
+            m->used = (measured(counter) - measured(charged)) / (use->run_us - meter->settled_us);
+            m->used = MIN(m->used, CPU_MILLI_MAX);
+        }
+    }
+}
+
+/* What is charged under a version, and how. */
+static uint64_t amount_under(const struct price_version *version, const struct metered *m, uint32_t *ret_by)
+{
+    *ret_by = version && m->has_use ? price_by(version, m->name) : PRICE_BY_REQUEST;
+    if (*ret_by == PRICE_BY_USE) {
+        return MIN(m->used, m->amount); /* a moment's burst beyond what was asked for comes with later lines */
+    }
+    return *ret_by == PRICE_BY_GREATER ? MAX(m->amount, m->used) : m->amount;
+}
+
+/* ---- costs ------------------------------------------------------------------------------------------------- */
+
+/* A product beyond 128 bits is worth at least 2^128 / 2^62 micro-units, far above MONEY_MICROS_MAX, where money_round()
+ * would have saturated too. */
+static int64_t sum_round(const struct price_sum *sum, const struct metered *m)
+{
+    return sum->beyond ? MONEY_MICROS_MAX : money_round(sum->parts, m->unit);
+}
+
+static void sum_add(struct price_sum *sum, uint64_t amount, int64_t price, uint64_t us)
+{
+    money_wide product = (money_wide)amount * (uint64_t)price;
+    sum->beyond = sum->beyond || __builtin_mul_overflow(product, (money_wide)us, &product) ||
+                  __builtin_add_overflow(sum->parts, product, &sum->parts);
+}
+
+static void sum_stretch(const struct price_book *book, const struct meter *meter, const struct metered *m,
+                        uint64_t from_us, uint64_t to_us, struct price_sum *sum)
+{
+    if (from_us >= to_us) {
+        return;
+    }
+    struct segment s = segment_at(book, meter, from_us);
+    for (; s.from_us < to_us; s = segment_at(book, meter, s.to_us)) {
+        uint32_t by;
+        uint64_t amount = amount_under(s.version, m, &by);
+        sum_add(sum, amount, price_rate(s.version, meter->buyer, m->name).price, MIN(s.to_us, to_us) - s.from_us);
+        if (s.to_us >= to_us) {
             break;
         }
     }
-    return money_round(sum, m->unit);
+}
+
+/* Where charging stands. */
+static struct price_sum sum_settled(const struct price_book *book, const struct meter *meter, const struct metered *m)
+{
+    struct price_sum sum = {0};
+    struct metered by_request = {.name = m->name, .amount = m->amount, .unit = m->unit};
+    const struct meter_mark *mark = mark_of(meter, m->name);
+    if (!mark) {
+        sum_stretch(book, meter, &by_request, 0, meter->settled_us, &sum);
+    } else if (mark->micros >= MONEY_MICROS_MAX) {
+        sum.beyond = true;
+    } else {
+        sum.parts = (money_wide)(uint64_t)mark->micros * m->unit + (uint64_t)mark->rest;
+    }
+    return sum;
 }
 
 int64_t price_cost(const struct price_book *book, struct meter meter, uint64_t run_us)
 {
     int64_t total = 0;
     struct metered m;
+    meter.settled_us = 0;
+    meter.marks = NULL;
     /* At most 3 + RESOURCE_GENERIC_MAX terms of at most 2^52: no overflow. */
     for (size_t i = 0; metered_at(meter.held, i, &m); i++) {
-        total += resource_cost(book, meter, &m, run_us);
+        struct price_sum sum = {0};
+        if (m.amount > 0) {
+            sum_stretch(book, &meter, &m, 0, run_us, &sum);
+        }
+        total += sum_round(&sum, &m);
     }
     return total;
 }
 
-uint64_t price_time_for(const struct price_book *book, struct meter meter, int64_t micros, uint64_t max_us)
+int64_t price_due(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                  uint64_t to_us)
 {
-    if (micros < 0) {
-        return 0;
+    int64_t total = 0;
+    struct metered m;
+    for (size_t i = 0; metered_at(meter->held, i, &m); i++) {
+        metered_use(meter, use, &m);
+        if (m.amount > 0 || m.has_use) {
+            struct price_sum sum = sum_settled(book, meter, &m);
+            int64_t before = sum_round(&sum, &m);
+            sum_stretch(book, meter, &m, meter->settled_us, to_us, &sum);
+            total += sum_round(&sum, &m) - before;
+        }
     }
-    if (price_cost(book, meter, max_us) <= micros) {
+    return total;
+}
+
+uint64_t price_due_time(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                        int64_t micros, uint64_t max_us)
+{
+    uint64_t fits = meter->settled_us, exceeds = max_us; /* cost is non-decreasing */
+    if (micros < 0 || max_us <= fits) {
+        return fits;
+    }
+    if (price_due(book, meter, use, max_us) <= micros) {
         return max_us;
     }
-    uint64_t fits = 0, exceeds = max_us; /* cost is non-decreasing */
     while (exceeds - fits > 1) {
         uint64_t middle = fits + (exceeds - fits) / 2;
-        if (price_cost(book, meter, middle) <= micros) {
+        if (price_due(book, meter, use, middle) <= micros) {
             fits = middle;
         } else {
             exceeds = middle;
@@ -224,43 +229,155 @@ uint64_t price_time_for(const struct price_book *book, struct meter meter, int64
     return fits;
 }
 
-static int charge_add(const struct price_book *book, struct meter meter, const struct metered *m,
-                      const struct segment *s, uint64_t from_us, uint64_t to_us, struct list *ret)
+uint64_t price_time_for(const struct price_book *book, struct meter meter, int64_t micros, uint64_t max_us)
 {
+    meter.settled_us = 0;
+    meter.marks = NULL;
+    return price_due_time(book, &meter, NULL, micros, max_us);
+}
+
+/* ---- lines and marks --------------------------------------------------------------------------------------- */
+
+static int line_add(const struct meter *meter, const struct metered *m, const struct segment *s, uint64_t to_us,
+                    struct price_sum *sum, struct list *ret)
+{
+    uint32_t by;
+    uint64_t amount = amount_under(s->version, m, &by);
+    struct rate rate = price_rate(s->version, meter->buyer, m->name);
+    int64_t before = sum_round(sum, m);
+    sum_add(sum, amount, rate.price, to_us - s->from_us);
+    if (amount == 0 && by == PRICE_BY_REQUEST) {
+        return 0;
+    }
     struct charge *line = list_add(ret, sizeof *line);
     if (!line) {
         return -ENOMEM;
     }
-    line->amount = m->amount;
-    line->run_us = to_us - from_us;
-    line->from_run_us = from_us;
-    line->micros = resource_cost(book, meter, m, to_us) - resource_cost(book, meter, m, from_us);
-    line->price_version = s->version ? s->version->version : 0;
-    return str_set(&line->resource, m->name);
+    *line = (struct charge){
+        .amount = amount,
+        .run_us = to_us - s->from_us,
+        .from_run_us = s->from_us,
+        .micros = sum_round(sum, m) - before,
+        .price_version = s->version ? s->version->version : 0,
+        .list_price = rate.list,
+        .price = rate.price,
+        .preemptible = meter->buyer.preemptible,
+        .by = by,
+    };
+    int rc = str_set(&line->resource, m->name);
+    return rc < 0 ? rc : str_set(&line->price_class, meter->buyer.price_class);
 }
 
-int price_charges(const struct price_book *book, struct meter meter, uint64_t from_us, uint64_t to_us, struct list *ret)
+static int lines_add(const struct price_book *book, const struct meter *meter, const struct metered *m, uint64_t to_us,
+                     struct list *ret)
 {
-    size_t before = ret->count;
-    struct metered m;
-    struct segment s = segment_first(book, meter);
-    while (s.from_us < to_us) {
-        uint64_t from = MAX(s.from_us, from_us), to = MIN(s.to_us, to_us);
-        for (size_t i = 0; from < to && metered_at(meter.held, i, &m); i++) {
-            if (m.amount > 0 && charge_add(book, meter, &m, &s, from, to, ret) < 0) {
-                goto no_memory;
-            }
-        }
+    struct price_sum sum = sum_settled(book, meter, m);
+    struct segment s = segment_at(book, meter, meter->settled_us);
+    int rc = 0;
+    while (rc == 0 && s.from_us < to_us) {
+        rc = line_add(meter, m, &s, MIN(s.to_us, to_us), &sum, ret);
         if (s.to_us >= to_us) {
             break;
         }
-        segment_next(book, meter, &s);
+        s = segment_at(book, meter, s.to_us);
     }
-    return 0;
+    return rc;
+}
 
-no_memory:
-    while (ret->count > before) {
+int price_charges(const struct price_book *book, const struct meter *meter, const struct use_point *use, uint64_t to_us,
+                  struct list *ret)
+{
+    size_t before = ret->count;
+    struct metered m;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && metered_at(meter->held, i, &m); i++) {
+        metered_use(meter, use, &m);
+        rc = lines_add(book, meter, &m, to_us, ret);
+    }
+    while (rc < 0 && ret->count > before) {
         fields_clear(&charge_fields, &((struct charge *)ret->v)[--ret->count]);
     }
-    return -ENOMEM;
+    return rc;
+}
+
+/* How much of the node's counter is charged once to_us is: where it is charged by use, what the lines say, so that the
+ * rest comes with the next ones. Where it can't be told, what the counter stands at now is taken as charged: that time
+ * was charged by request, and nothing of it comes twice. */
+static struct measure charged_at(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                                 const struct metered *m, uint64_t to_us)
+{
+    if (to_us <= meter->settled_us) {
+        return charged_of(meter);
+    }
+    if (!m->has_use) {
+        return counter_of(use);
+    }
+    uint64_t charged = measured(charged_of(meter)); /* grows to no more than the counter */
+    struct segment s = segment_at(book, meter, meter->settled_us);
+    for (; s.from_us < to_us; s = segment_at(book, meter, s.to_us)) {
+        uint32_t by;
+        uint64_t amount = amount_under(s.version, m, &by);
+        charged += (by == PRICE_BY_USE ? amount : m->used) * (MIN(s.to_us, to_us) - s.from_us);
+        if (s.to_us >= to_us) {
+            break;
+        }
+    }
+    return measure_of(charged);
+}
+
+static int mark_add(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                    const struct metered *m, uint64_t to_us, struct list *ret)
+{
+    struct meter_mark *mark = list_add(ret, sizeof *mark);
+    if (!mark) {
+        return -ENOMEM;
+    }
+    struct price_sum sum = sum_settled(book, meter, m);
+    sum_stretch(book, meter, m, meter->settled_us, to_us, &sum);
+    money_wide whole = sum.parts / m->unit;
+    if (sum.beyond || whole >= (money_wide)MONEY_MICROS_MAX) {
+        mark->micros = MONEY_MICROS_MAX;
+    } else {
+        mark->micros = (int64_t)whole;
+        mark->rest = (int64_t)(sum.parts % m->unit);
+    }
+    if (strcmp(m->name, "cpu") == 0) {
+        mark->used = charged_at(book, meter, use, m, to_us);
+    }
+    return str_set(&mark->resource, m->name);
+}
+
+int price_marks(const struct price_book *book, const struct meter *meter, const struct use_point *use, uint64_t to_us,
+                struct list *ret)
+{
+    struct metered m;
+    int rc = 0;
+    bool stands = meter->marks && meter->marks->count > 0;
+    if (!price_book_measures(book) && !stands) {
+        return 0;
+    }
+    for (size_t i = 0; rc == 0 && metered_at(meter->held, i, &m); i++) {
+        if (strcmp(m.name, "cpu") == 0 || strcmp(m.name, "memory") == 0) {
+            metered_use(meter, use, &m);
+            rc = mark_add(book, meter, use, &m, to_us, ret);
+        }
+    }
+    while (rc < 0 && ret->count > 0) {
+        fields_clear(&meter_mark_fields, &((struct meter_mark *)ret->v)[--ret->count]);
+    }
+    return rc;
+}
+
+/* ---- once more --------------------------------------------------------------------------------------------- */
+
+int64_t price_again(const struct price_book *book, struct buyer buyer, const struct charge *line, int64_t from_utc_us,
+                    struct price_sum *sum, uint32_t *ret_version)
+{
+    struct meter meter = {.started_utc_us = from_utc_us, .buyer = buyer};
+    struct metered m = metered_of(line->resource, line->amount);
+    int64_t before = sum_round(sum, &m);
+    sum_stretch(book, &meter, &m, 0, line->run_us, sum);
+    const struct price_version *last = price_book_at(book, utc_of(&meter, line->run_us > 0 ? line->run_us - 1 : 0));
+    *ret_version = last ? last->version : 0;
+    return sum_round(sum, &m) - before;
 }

@@ -456,6 +456,16 @@ static void on_hello(void *arg, struct rpc_conn *conn, const struct rpc_ticket *
     free(q);
 }
 
+/* A node that doesn't say when it counted did so now. */
+static void beat_taken(struct agents *a, const char *node, const struct attempt_beat *beat, struct core_now now)
+{
+    core_attempt_seen(a->core, node, beat->id, beat->run_us, now);
+    core_attempt_used(a->core, node, beat->id,
+                      (struct use_point){.run_us = beat->used_at_us != 0 ? beat->used_at_us : beat->run_us,
+                                         .cpu_us = beat->usage.cpu_us,
+                                         .mem_peak_bytes = beat->usage.mem_peak_bytes});
+}
+
 static void on_beat(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m,
                     const void *params)
 {
@@ -470,7 +480,7 @@ static void on_beat(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t
     struct core_now now = turn_now(a->turn);
     core_node_seen(a->core, l->node, now);
     for (size_t i = 0; i < call->attempts.count; i++)
-        core_attempt_seen(a->core, l->node, beats[i].id, beats[i].run_us, now);
+        beat_taken(a, l->node, &beats[i], now);
     rpc_answer(a->server, t, &beat_reply_fields, &(struct beat_reply){.term = a->term});
     turn_wake(a->turn);
 }

@@ -41,6 +41,8 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_POLICY_PROPOSED] = nothing,
     [FACT_LEDGER_ADJUSTED] = book_ledger_adjusted,
     [FACT_PERIOD_CLOSED] = book_period_closed,
+    [FACT_POLICY_PROPOSED] = nothing, /* not in force */
+    [FACT_POLICY_DROPPED] = nothing,
 };
 
 /* SQLite would let two writers take turns; their cursors would not. */

@@ -62,6 +62,10 @@ void attempt_finish(struct core *c, struct task *t)
     t->job->live--;
     core_clear_strs(&t->accounts);
     charges_clear(&t->charges);
+    marks_clear(&t->marks);
+    t->use = (struct use_point){0};
+    t->uncounted_us = 0;
+    t->price_class = NULL;
     t->placed_utc_us = t->started_utc_us = 0;
     t->spent_micros = t->hold_micros = 0;
     t->settled_us = t->paid_us = 0;
@@ -80,16 +84,33 @@ int64_t renewal_lead_us(const struct core *c)
     return (int64_t)MAX(slice_us / 2, MIN(warning_us, slice_us / 4 * 3));
 }
 
+void attempt_note_periods(const struct core *c, struct task *t, int64_t utc_us)
+{
+    t->accounts_end_utc_us = tenant_accounts_end(c, t->job->shape->tenant, utc_us);
+}
+
+/* What a period of its budgets still has to pay is settled soon after its end. */
+static int64_t period_due_utc_us(const struct task *t)
+{
+    int64_t due_utc_us;
+    bool beyond = __builtin_add_overflow(t->accounts_end_utc_us, (int64_t)SETTLE_MARGIN_US, &due_utc_us);
+    return beyond ? NEVER_US : due_utc_us;
+}
+
 void attempt_plan_renewal(struct core *c, struct task *t)
 {
     timer_stop(c, &t->timer);
-    if (t->state != TASK_RUNNING || t->started_utc_us == 0 ||
-        t->paid_us >= core_longest_us(c, t->job->shape->limit_us) || t->stopping == END_NODE_LOST)
+    if (t->state != TASK_RUNNING || t->started_utc_us == 0 || t->stopping == END_NODE_LOST)
         return;
-    int64_t due_utc_us = t->started_utc_us + (int64_t)t->paid_us - renewal_lead_us(c);
-    if (t->run_boot_us != 0) /* the wall clock may have been set since it started */
-        due_utc_us = MIN(due_utc_us, c->last_utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c));
-    timer_set(c, &t->timer, due_utc_us);
+    int64_t due_utc_us = period_due_utc_us(t);
+    if (t->paid_us < core_longest_us(c, t->job->shape->limit_us)) {
+        due_utc_us = MIN(due_utc_us, t->started_utc_us + (int64_t)t->paid_us - renewal_lead_us(c));
+        if (t->run_boot_us != 0) /* the wall clock may have been set since it started */
+            due_utc_us =
+                MIN(due_utc_us, c->last_utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c));
+    }
+    if (due_utc_us != NEVER_US)
+        timer_set(c, &t->timer, due_utc_us);
 }
 
 /* ---- attempt.placed --------------------------------------------------------------------------------- */
@@ -144,7 +165,9 @@ static void placed_apply(struct core *c, const struct fact *f)
     t->hold_micros = p->hold_micros;
     t->paid_us = p->paid_us;
     t->price_version = p->price_version;
+    t->price_class = p->price_class != NULL ? core_intern(c, p->price_class) : NULL;
     core_copy_strs(&p->accounts, &t->accounts);
+    attempt_note_periods(c, t, f->at_utc_us);
     attempt_begin(c, t, node_find(c, p->node));
     free(j->refused);
     j->refused = NULL;
@@ -196,7 +219,9 @@ static void renewed_apply(struct core *c, const struct fact *f)
     t->final = r->final;
     core_clear_strs(&t->accounts);
     core_copy_strs(&r->accounts, &t->accounts);
+    attempt_note_periods(c, t, f->at_utc_us);
     charges_join(&t->charges, &r->charges);
+    marks_set(&t->marks, &r->marks);
     free(t->refused);
     t->refused = NULL;
     t->job->change++;

@@ -76,6 +76,8 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
 void core_node_seen(struct core *c, const char *node, struct core_now now); /* a hello or beat arrived */
 /* How long an attempt has run by its keeper's clock, 0 = not known. Renewals go by it: the wall clock may be set. */
 void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, uint64_t run_us, struct core_now now);
+/* What its node has counted of it by a run time, for prices by use; zeros: it doesn't count. */
+void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used);
 
 /* ---- questions by clients and agents ---- */
 enum core_answer {
@@ -93,9 +95,15 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
 int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                        struct fact *ret, struct refusal *refusal);
 /* The whole policy as it shall be -> the difference as one fact, and its lines for people. ret->kind FACT_NONE when
- * nothing would change. */
-int core_check_policy(struct core *c, const struct apply_call *call, const char *who, struct core_now now,
-                      struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+ * nothing would change. Under two_persons a raise (policy_raise.h) becomes a proposal: the fact is FACT_POLICY_PROPOSED,
+ * or FACT_NONE when the same is proposed already; reply->proposal is its number. */
+int core_check_policy(struct core *c, const struct apply_call *call, const char *who, uint32_t uid,
+                      struct core_now now, struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+/* Another's proposal, put in force if all that core_check_policy() asks still holds: FACT_POLICY_SET. */
+int core_check_approve(struct core *c, const struct approve_call *call, const char *who, uint32_t uid,
+                       struct core_now now, struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+int core_check_drop(struct core *c, const struct drop_call *call, const char *who, struct core_now now,
+                    struct fact *ret, struct refusal *refusal);
 /* A tenant and all below it, with what waits and runs there, to another place; the reply's line says how much it is.
  * CORE_LATER while anything at all is in flight: the fact lists what goes along. */
 int core_check_move(struct core *c, const struct move_call *call, const char *who, struct core_now now,
@@ -140,6 +148,7 @@ bool core_job_owner(const struct core *c, uint64_t job, const char **ret_tenant,
 int core_tenants(const struct core *c, const char *top, struct core_now now, struct tenant_reply *ret) MUST_USE;
 int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret) MUST_USE;
 int core_policy(const struct core *c, struct policy_reply *ret) MUST_USE;
+int core_proposals(const struct core *c, struct proposals_reply *ret) MUST_USE;
 /* May this user submit to / see this tenant (itself or below one of theirs)? user is the login name, or "uid:N". */
 bool core_user_may(const struct core *c, const char *user, uint32_t uid, const char *tenant);
 bool core_user_is_admin(const struct core *c, const char *user, uint32_t uid);

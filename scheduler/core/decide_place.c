@@ -87,7 +87,19 @@ void decide_place_undo(struct core *c, struct plan *p)
 
 /* ---- one placement ---------------------------------------------------------------------------------- */
 
-void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us,
+const struct node *likely_node(const struct core *c, const struct shape *s)
+{
+    struct capacity want;
+    if (!shape_need(c, s, &want))
+        return NULL;
+    struct place_item *found = place_find(&c->open, &want, NULL);
+    if (found != NULL)
+        return node_of(found);
+    found = place_find(&c->sizes, &want, NULL);
+    return found != NULL ? (struct node *)(void *)((char *)found - offsetof(struct node, size)) : NULL;
+}
+
+void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
                  struct fact *f)
 {
     struct tenant *t = job_tenant(j);
@@ -96,7 +108,10 @@ void placed_fact(const struct core *c, const struct job *j, struct attempt_id id
     *f = (struct fact){.kind = FACT_ATTEMPT_PLACED, .at_utc_us = utc_us};
     f->placed = (struct fact_placed){
         .id = id, .paid_us = shape_slice_us(c, s), .price_version = version != NULL ? version->version : 0};
-    f->placed.hold_micros = price_cost(c->prices, (struct meter){&s->resources, utc_us}, f->placed.paid_us);
+    f->placed.node = n != NULL ? core_text(n->name) : NULL;
+    f->placed.price_class = core_text(node_price_class(n));
+    f->placed.hold_micros =
+        price_cost(c->prices, shape_meter(s, f->placed.price_class, utc_us), f->placed.paid_us);
     core_copy_resources(&s->resources, &f->placed.resources);
     core_copy_strs(&t->line, &f->placed.path);
     core_copy_strs(tenant_accounts(c, t, utc_us), &f->placed.accounts);
@@ -116,7 +131,7 @@ bool placed_within_job_budget(const struct core *c, const struct job *j, struct 
     int64_t free_micros = account.limit_micros - account.spent_micros - account.held_micros;
     if (free_micros >= f->placed.hold_micros)
         return true;
-    struct meter meter = {&j->shape->resources, f->at_utc_us};
+    struct meter meter = shape_meter(j->shape, f->placed.price_class, f->at_utc_us);
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, f->placed.paid_us);
     f->placed.paid_us = price_time_for(c->prices, meter, MAX(free_micros, 0), f->placed.paid_us);
     f->placed.hold_micros = price_cost(c->prices, meter, f->placed.paid_us);
@@ -179,7 +194,6 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
 {
     struct job *j = e->job;
     struct fact *f = &p->facts[p->count];
-    f->placed.node = core_text(n->name);
     flight_begin(c, f);
     ledger_apply(c->ledger, f);
     node_use(c, n, &j->shape->need, true);
@@ -217,7 +231,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         return false;
     }
     struct fact *f = &p->facts[p->count];
-    placed_fact(c, e->job, id, p->now.utc_us, f);
+    placed_fact(c, e->job, id, n, p->now.utc_us, f);
     int64_t whole_micros = f->placed.hold_micros;
     bool affordable = placed_within_job_budget(c, e->job, f);
     bool whole = f->placed.hold_micros == whole_micros;

@@ -289,7 +289,7 @@ static void ask(struct question *q)
         return;
     struct fact f;
     struct attempt_id id = {j->id, t != NULL ? t->index : (uint32_t)fresh, t != NULL ? t->epoch + 1 : 1};
-    placed_fact(q->core, j, id, q->utc_us, &f);
+    placed_fact(q->core, j, id, likely_node(q->core, j->shape), q->utc_us, &f);
     ask_job_budget(q, &f);
     ask_pauses(q, t);
     ask_cap(q);
@@ -352,12 +352,17 @@ char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
 /* A job that isn't there yet, as if it were the next: who is ahead of it is not counted. */
 char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us)
 {
-    struct shape shape = {.tenant = t, .resources = spec->resources, .limit_us = spec->time_limit_ms * 1000};
+    struct shape shape = {.tenant = t,
+                          .resources = spec->resources,
+                          .limit_us = spec->time_limit_ms * 1000,
+                          .preemptible = spec->preemptible};
     struct job job = {.shape = &shape, .first = 0, .last = 0, .fresh.at = HEAP_NOWHERE};
     struct list blockers = {0};
     struct question q = {.core = c, .job = &job, .utc_us = utc_us, .blockers = &blockers};
     struct fact f;
-    placed_fact(c, &job, (struct attempt_id){UINT64_MAX, 0, 1}, utc_us, &f);
+    int rc = job_spec_features(spec, &shape.features);
+    BUG(rc < 0);
+    placed_fact(c, &job, (struct attempt_id){UINT64_MAX, 0, 1}, likely_node(c, &shape), utc_us, &f);
     if (spec->budget_micros > 0)
         f.placed.hold_micros = MIN(f.placed.hold_micros, spec->budget_micros);
     /* Only what is queued can be placed: it is, for the length of the question. */
@@ -366,8 +371,6 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     ledger_apply(c->ledger, &as_if);
     ask_ledger(&q, &f);
     ledger_revert(c->ledger, &as_if);
-    int rc = job_spec_features(spec, &shape.features);
-    BUG(rc < 0);
     ask_nodes(&q, &shape);
     core_clear_strs(&shape.features);
     fact_clear(&f);

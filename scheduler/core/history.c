@@ -51,6 +51,25 @@ void charges_clear(struct list *l)
     *l = (struct list){0};
 }
 
+void marks_clear(struct list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        fields_clear(&meter_mark_fields, &((struct meter_mark *)l->v)[i]);
+    free(l->v);
+    *l = (struct list){0};
+}
+
+void marks_set(struct list *to, const struct list *from)
+{
+    marks_clear(to);
+    for (size_t i = 0; i < from->count; i++) {
+        struct meter_mark *mark = list_add(to, sizeof *mark);
+        BUG(mark == NULL);
+        int rc = fields_copy(&meter_mark_fields, &((const struct meter_mark *)from->v)[i], mark);
+        BUG(rc < 0);
+    }
+}
+
 static struct charge *line_before(struct list *to, const struct charge *next)
 {
     for (size_t i = to->count; i-- > 0;) {
@@ -58,6 +77,7 @@ static struct charge *line_before(struct list *to, const struct charge *next)
         if (strcmp(line->resource, next->resource) != 0)
             continue;
         bool joins = line->price_version == next->price_version && line->amount == next->amount &&
+                     line->price == next->price && line->by == next->by &&
                      line->from_run_us + line->run_us == next->from_run_us;
         return joins ? line : NULL;
     }

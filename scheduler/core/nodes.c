@@ -142,6 +142,18 @@ void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, u
         timer_set(c, &t->timer, due_utc_us);
 }
 
+void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used)
+{
+    struct task *t = task_of(c, id);
+    used.run_us = t != NULL ? MIN(used.run_us, t->run_us) : 0;
+    if (used.run_us == 0 || t->state != TASK_RUNNING || strcmp(t->node->name, node) != 0)
+        return;
+    if (used.cpu_us == 0 && used.mem_peak_bytes == 0)
+        t->uncounted_us = used.run_us;
+    else if (used.run_us >= t->use.run_us)
+        t->use = used;
+}
+
 uint64_t node_silent_us(const struct node *n, struct core_now now)
 {
     return now.boot_us > n->seen_boot_us ? now.boot_us - n->seen_boot_us : 0;

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scheduler/core/policy_lines.h"
+#include "scheduler/core/policy_raise.h"
 #include "scheduler/core/state.h"
 
 static const struct price_version *version_at(const struct list *l, size_t i)
@@ -11,16 +12,6 @@ static const struct price_version *version_at(const struct list *l, size_t i)
 static const struct tenant_rule *rule_at(const struct list *l, size_t i)
 {
     return &((const struct tenant_rule *)l->v)[i];
-}
-
-static bool counts_equal(const struct counts *a, const struct counts *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->v[i].name, b->v[i].name) != 0 || a->v[i].value != b->v[i].value)
-            return false;
-    return true;
 }
 
 static bool strs_equal(const struct strs *a, const struct strs *b)
@@ -51,7 +42,9 @@ static bool money_was_spent(const struct core *c)
 
 static bool same_price(const struct price_version *a, const struct price_version *b)
 {
-    return a->from_utc_us == b->from_utc_us && counts_equal(&a->per_hour, &b->per_hour);
+    struct price_version as_b = *a; /* borrows */
+    as_b.version = b->version;
+    return fields_equal(&price_version_fields, &as_b, b);
 }
 
 static const struct price_version *same_price_in(const struct list *l, const struct price_version *v)
@@ -62,7 +55,8 @@ static const struct price_version *same_price_in(const struct list *l, const str
     return NULL;
 }
 
-/* Once something was charged, what the past costs is fixed: only versions that begin later can come and go. */
+/* Once something was charged, what the past costs is fixed, and for as long as a quote is valid what comes, too: only
+ * versions that begin later can come and go. */
 static bool past_stays(const struct list *from, const struct list *in, int64_t utc_us)
 {
     for (size_t i = 0; i < from->count; i++)
@@ -71,15 +65,17 @@ static bool past_stays(const struct list *from, const struct list *in, int64_t u
     return true;
 }
 
-static bool change_prices(const struct core *c, const struct list *wanted, int64_t utc_us,
+static bool change_prices(const struct core *c, const struct list *wanted, int64_t fixed_utc_us,
                           struct policy_change *change, struct strs *lines, struct refusal *refusal)
 {
     const struct list *now = price_book_versions(c->prices);
     if (past_stays(now, wanted, INT64_MAX) && past_stays(wanted, now, INT64_MAX))
         return true;
-    if (money_was_spent(c) && !(past_stays(now, wanted, utc_us) && past_stays(wanted, now, utc_us))) {
-        refusal_from(refusal, "state", "prices", "add a version with a later `from`",
-                     "prices that are in force already can't change once something was charged");
+    if (money_was_spent(c) && !(past_stays(now, wanted, fixed_utc_us) && past_stays(wanted, now, fixed_utc_us))) {
+        refusal_from(refusal, "state", "prices",
+                     "add a version whose `from` is more than a minute away, or apply with --past-prices and re-rate",
+                     "prices that are in force already, or within the minute that quotes are valid, can't change once "
+                     "something was charged");
         return false;
     }
     uint32_t highest = 0;
@@ -202,18 +198,24 @@ static bool change_people(const struct core *c, const struct policy_file *file, 
         core_copy_strs(&file->admins, &change->admins);
         lines_list(lines, "admins", &c->admins, &file->admins);
     }
+    if (file->two_persons != c->two_persons) {
+        change->set_two_persons = true;
+        change->two_persons = file->two_persons;
+        lines_text(lines, "two_persons", c->two_persons ? "yes" : "no", file->two_persons ? "yes" : "no");
+    }
     return true;
 }
 
 static bool is_empty(const struct policy_change *change)
 {
     return change->currency == NULL && !change->set_admins && !change->set_prices && !change->set_billing &&
-           change->tenants.count == 0 && change->removed.count == 0;
+           !change->set_two_persons && change->tenants.count == 0 && change->removed.count == 0;
 }
 
-static int difference(const struct core *c, struct policy_file *file, int64_t utc_us, struct fact *f,
+int policy_difference(const struct core *c, struct policy_file *file, bool past_prices, struct fact *f,
                       struct strs *lines, struct refusal *refusal)
 {
+    int64_t fixed_utc_us = past_prices ? INT64_MIN : f->at_utc_us + QUOTE_VALID_US; /* prices up to then stay */
     struct err err = {0};
     if (file->currency == NULL)
         file->currency = core_text(c->currency); /* not named: stays */
@@ -228,14 +230,14 @@ static int difference(const struct core *c, struct policy_file *file, int64_t ut
     }
     if (!change_people(c, file, &f->policy, lines, refusal) ||
         !billing_change(c, &file->billing, money_was_spent(c), &f->policy, lines, refusal) ||
-        !change_prices(c, &file->prices, utc_us, &f->policy, lines, refusal))
+        !change_prices(c, &file->prices, fixed_utc_us, &f->policy, lines, refusal))
         return CORE_REFUSED;
     change_tenants(c, &file->tenants, &f->policy, lines);
     return is_empty(&f->policy) || ledger_agrees(c, f, refusal) ? CORE_FACT : CORE_REFUSED;
 }
 
-int core_check_policy(struct core *c, const struct apply_call *call, const char *who, struct core_now now,
-                      struct fact *ret, struct apply_reply *reply, struct refusal *refusal)
+int core_check_policy(struct core *c, const struct apply_call *call, const char *who, uint32_t uid,
+                      struct core_now now, struct fact *ret, struct apply_reply *reply, struct refusal *refusal)
 {
     *ret = (struct fact){0};
     *reply = (struct apply_reply){0};
@@ -252,7 +254,7 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
     BUG(rc < 0);
     struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = core_utc(c, now)};
     struct strs lines = {0};
-    int answer = difference(c, &file, f.at_utc_us, &f, &lines, refusal);
+    int answer = policy_difference(c, &file, call->past_prices, &f, &lines, refusal);
     fields_clear(&policy_file_fields, &file);
     if (answer == CORE_REFUSED) {
         core_clear_strs(&lines);
@@ -261,13 +263,22 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
     }
     bool changes = !is_empty(&f.policy);
     *reply = (struct apply_reply){.version = c->policy_version + changes, .changes = lines};
+    if (changes && c->two_persons)
+        policy_raises(c, &f.policy, &reply->raises);
     if (!changes || call->dry_run) {
         fact_clear(&f);
         return CORE_FACT;
     }
     f.policy.version = c->policy_version + 1;
     f.policy.who = core_text(who);
-    *ret = f;
-    flight_begin(c, ret);
-    return CORE_FACT;
+    if (reply->raises.count > 0) {
+        reply->version = c->policy_version;
+        answer = propose_policy(c, &f, reply, uid, call->past_prices, &reply->proposal, refusal);
+    }
+    if (answer == CORE_REFUSED)
+        fields_clear(&apply_reply_fields, reply);
+    else if (f.kind != FACT_NONE)
+        flight_begin(c, &f);
+    *ret = f.kind != FACT_NONE ? f : (struct fact){0};
+    return answer;
 }

@@ -271,12 +271,33 @@ static const struct price_version *version_from(const struct list *l, int64_t fr
     return NULL;
 }
 
-static void price_text(const struct price_version *v, struct buf *out)
+static void moneys_text(const struct counts *moneys, const char *after, struct buf *out)
 {
     char money[PARSE_TEXT_MAX];
-    for (size_t i = 0; v != NULL && i < v->per_hour.count; i++)
-        buf_addf(out, "%s%s %s", i > 0 ? ", " : "", v->per_hour.v[i].name,
-                 format_money((int64_t)v->per_hour.v[i].value, money));
+    for (size_t i = 0; i < moneys->count; i++)
+        buf_addf(out, "%s%s %s%s", i > 0 ? ", " : "", moneys->v[i].name,
+                 format_money((int64_t)moneys->v[i].value, money), after);
+}
+
+/* "cpu 0.04, memory 0.005; class big: cpu 0.08; discounts: acme 12.50%; preemptible 40%; cpu by use" */
+static void price_text(const struct price_version *v, struct buf *out)
+{
+    if (v == NULL)
+        return;
+    moneys_text(&v->per_hour, "", out);
+    for (size_t i = 0; i < v->classes.count; i++) {
+        const struct price_class *class = &((const struct price_class *)v->classes.v)[i];
+        buf_addf(out, "; class %s: ", class->name);
+        moneys_text(&class->per_hour, "", out);
+    }
+    if (v->discounts.count > 0) {
+        buf_add_str(out, "; discounts: ");
+        moneys_text(&v->discounts, "%", out);
+    }
+    if (v->preemptible_percent != 0)
+        buf_addf(out, "; preemptible %" PRIu32 "%%", v->preemptible_percent);
+    for (size_t i = 0; i < v->by.count; i++)
+        buf_addf(out, "; %s by %s", v->by.v[i].key, v->by.v[i].value);
 }
 
 static void price_line(struct strs *lines, const struct price_version *old, const struct price_version *new)

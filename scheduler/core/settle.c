@@ -5,9 +5,24 @@
 
 #define RUN_BEYOND_PAID_US UINT64_C(86400000000) /* nobody measures a kill that takes longer */
 
+const char *node_price_class(const struct node *n)
+{
+    return n != NULL ? pairs_get(&n->labels, PRICE_CLASS_LABEL) : NULL;
+}
+
+struct meter shape_meter(const struct shape *s, const char *price_class, int64_t utc_us)
+{
+    return (struct meter){.held = &s->resources,
+                          .started_utc_us = utc_us,
+                          .buyer = {s->tenant != NULL ? &s->tenant->line : NULL, price_class, s->preemptible}};
+}
+
 struct meter task_meter(const struct task *t)
 {
-    return (struct meter){&t->job->shape->resources, t->started_utc_us};
+    struct meter meter = shape_meter(t->job->shape, t->price_class, t->started_utc_us);
+    meter.settled_us = t->settled_us;
+    meter.marks = &t->marks;
+    return meter;
 }
 
 uint64_t task_wall_us(const struct task *t, struct core_now now)
@@ -23,43 +38,36 @@ uint64_t task_run_us(const struct task *t, struct core_now now)
     return t->run_us + (now.boot_us > t->run_boot_us ? now.boot_us - t->run_boot_us : 0);
 }
 
-static int64_t add_capped(int64_t a, int64_t b)
-{
-    return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
 /* How much of the run time up to run_us the hold pays for. */
-static uint64_t paid_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us)
+static uint64_t paid_until(const struct core *c, const struct task *t, const struct meter *meter,
+                           const struct use_point *use, uint64_t run_us)
 {
-    if (run_us <= t->settled_us)
-        return t->settled_us;
-    int64_t can_pay = add_capped(price_cost(c->prices, meter, t->settled_us), t->hold_micros);
-    if (price_cost(c->prices, meter, run_us) <= can_pay)
-        return run_us;
-    return MAX(price_time_for(c->prices, meter, can_pay, run_us), t->settled_us);
+    if (run_us <= t->settled_us || price_due(c->prices, meter, use, run_us) <= t->hold_micros)
+        return MAX(run_us, t->settled_us);
+    return price_due_time(c->prices, meter, use, t->hold_micros, run_us);
 }
 
-void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
-                  struct settlement *ret)
+void settle_until(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
+                  uint64_t run_us, struct settlement *ret)
 {
     run_us = MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US);
-    uint64_t until = paid_until(c, t, meter, run_us);
+    uint64_t until = paid_until(c, t, meter, use, run_us);
     *ret = (struct settlement){.spent_micros = t->spent_micros, .settled_us = until};
-    int rc = price_charges(c->prices, meter, t->settled_us, until, &ret->charges);
+    int rc = price_charges(c->prices, meter, use, until, &ret->charges);
     BUG(rc < 0);
     for (size_t i = 0; i < ret->charges.count; i++)
         ret->spent_micros += ((const struct charge *)ret->charges.v)[i].micros;
     if (run_us > until)
-        ret->written_off_micros = price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, until);
+        ret->written_off_micros =
+            price_due(c->prices, meter, use, run_us) - (ret->spent_micros - t->spent_micros);
 }
 
-void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
-                  struct settlement *ret)
+void settle_fault(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
+                  uint64_t run_us, struct settlement *ret)
 {
     run_us = MAX(MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US), t->settled_us);
     *ret = (struct settlement){.spent_micros = t->spent_micros, .settled_us = t->settled_us};
-    ret->written_off_micros =
-        price_cost(c->prices, meter, run_us) - price_cost(c->prices, meter, t->settled_us);
+    ret->written_off_micros = price_due(c->prices, meter, use, run_us);
 }
 
 void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us,
@@ -72,10 +80,11 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                                    ? MIN(MAX(record->started_utc_us, t->placed_utc_us), at_utc_us)
                                    : t->placed_utc_us;
     struct settlement s;
+    struct use_point use = {record->run_us, record->usage.cpu_us, record->usage.mem_peak_bytes};
     if (retry_is_node_fault(record->cause))
-        settle_fault(c, t, meter, record->run_us, &s);
+        settle_fault(c, t, &meter, &use, record->run_us, &s);
     else
-        settle_until(c, t, meter, record->run_us, &s);
+        settle_until(c, t, &meter, &use, record->run_us, &s);
     struct retry_case end = {.record = record,
                              .retries = j->retries,
                              .retries_used = t->retries_used,

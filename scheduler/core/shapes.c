@@ -6,6 +6,7 @@
 struct shape_key {
     const struct tenant *tenant;
     uint64_t limit_us;
+    bool preemptible;
     const struct resources *resources;
     const struct strs *features;
 };
@@ -22,14 +23,15 @@ static bool shape_is(const void *object, const void *key)
 {
     const struct shape *s = object;
     const struct shape_key *k = key;
-    return s->tenant == k->tenant && s->limit_us == k->limit_us && same_words(&s->features, k->features) &&
-           fields_equal(&resources_fields, &s->resources, k->resources);
+    return s->tenant == k->tenant && s->limit_us == k->limit_us && s->preemptible == k->preemptible &&
+           same_words(&s->features, k->features) && fields_equal(&resources_fields, &s->resources, k->resources);
 }
 
 static uint64_t hash_of(const struct shape_key *k)
 {
     uint64_t hash = hash_text(HASH_START, k->tenant->path);
-    hash = hash_u64(hash_u64(hash, k->limit_us), k->resources->cpu_milli);
+    hash = hash_u64(hash_u64(hash, k->limit_us), k->preemptible);
+    hash = hash_u64(hash, k->resources->cpu_milli);
     hash = hash_u64(hash_u64(hash, k->resources->mem_bytes), k->resources->scratch_bytes);
     for (size_t i = 0; i < k->resources->generic.count; i++)
         hash = hash_u64(hash_text(hash, k->resources->generic.v[i].name), k->resources->generic.v[i].value);
@@ -43,7 +45,7 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
     struct strs features = {0};
     int rc = job_spec_features(spec, &features);
     BUG(rc < 0);
-    struct shape_key key = {t, spec->time_limit_ms * 1000, &spec->resources, &features};
+    struct shape_key key = {t, spec->time_limit_ms * 1000, spec->preemptible, &spec->resources, &features};
     uint64_t hash = hash_of(&key);
     c->shapes.is = shape_is;
     struct shape *s = table_find(&c->shapes, hash, &key);
@@ -51,6 +53,7 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         s = core_alloc(sizeof *s);
         s->tenant = t;
         s->limit_us = key.limit_us;
+        s->preemptible = key.preemptible;
         s->hash = hash;
         s->at = HEAP_NOWHERE;
         s->names_seen = SIZE_MAX;
@@ -85,7 +88,7 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct shape *s = row[i];
-        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, &s->resources, &s->features});
+        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, &s->resources, &s->features});
         table_put(&c->shapes, s->hash, s);
     }
 }

@@ -31,6 +31,8 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
                                       .currency = core_text(c->currency),
                                       .set_prices = true,
                                       .set_billing = true,
+                                      .set_two_persons = true,
+                                      .two_persons = c->two_persons,
                                       .set_admins = true};
     core_copy_strs(&c->admins, &f.policy.admins);
     ledger_each_tenant(c->ledger, add_rule, &f.policy.tenants);
@@ -118,6 +120,7 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     f.snapshot_cell.next_job = c->next_job;
     f.snapshot_cell.billing_from_utc_us = c->billing_from_utc_us;
     f.snapshot_cell.periods_closed = c->periods_closed;
+    f.snapshot_cell.next_proposal = c->next_proposal;
     for (size_t i = 0; i < c->nodes_count; i++)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
     struct rates rates = {c->ledger, &f.snapshot_cell.rates};
@@ -153,6 +156,8 @@ static void add_task(const struct task *t, struct list *to)
         .avoid = t->avoid != NULL ? core_text(t->avoid->name) : NULL,
     };
     core_copy_strs(&t->accounts, &s->accounts);
+    s->price_class = core_text(t->price_class);
+    marks_set(&s->marks, &t->marks);
 }
 
 static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void *arg)
@@ -184,6 +189,8 @@ int core_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *
     int rc = emit_policy(c, fn, arg);
     if (rc == 0)
         rc = emit_cell(c, fn, arg);
+    if (rc == 0)
+        rc = proposals_snapshot(c, fn, arg);
     for (size_t i = 0; rc == 0 && i < c->jobs_count; i++)
         if (c->jobs[i].job != NULL && !c->jobs[i].job->finished)
             rc = emit_job(c, c->jobs[i].job, fn, arg);
@@ -227,6 +234,7 @@ static void cell_apply(struct core *c, const struct fact *f)
     c->seq = s->seq;
     c->term = s->term;
     c->next_job = MAX(c->next_job, s->next_job);
+    c->next_proposal = MAX(c->next_proposal, s->next_proposal);
     c->next_job_handed = MAX(c->next_job_handed, c->next_job);
 }
 const struct fact_rule rule_snapshot_cell = {cell_check, cell_apply};
@@ -256,6 +264,18 @@ static int job_check(const struct core *c, const struct fact *f, struct err *err
     return rc;
 }
 
+/* Held before a period that has ended since: it is renewed at once. */
+static void note_periods(struct core *c, struct task *t)
+{
+    const struct strs *now = tenant_accounts(c, t->job->shape->tenant, c->last_utc_us);
+    bool same = t->accounts.count >= now->count;
+    for (size_t i = 0; i < now->count && same; i++)
+        same = strcmp(now->v[i], t->accounts.v[i]) == 0;
+    attempt_note_periods(c, t, c->last_utc_us);
+    if (!same)
+        t->accounts_end_utc_us = c->last_utc_us;
+}
+
 static void restore_task(struct core *c, struct job *j, const struct snapshot_task *s)
 {
     struct task *t = task_add(c, j, s->task, s->state);
@@ -274,8 +294,11 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);
     core_copy_strs(&s->accounts, &t->accounts);
+    t->price_class = s->price_class != NULL ? core_intern(c, s->price_class) : NULL;
+    marks_set(&t->marks, &s->marks);
     if (task_state_is_live(t->state)) {
         attempt_begin(c, t, node_find(c, s->node));
+        note_periods(c, t);
         attempt_plan_renewal(c, t);
         if (t->stopping == END_NODE_LOST || t->state == TASK_UNREACHABLE)
             node_trouble(c, t->node);

@@ -7,8 +7,9 @@
  *   records              jobs.c (jobs, tasks), nodes.c, tenants.c (tree, shares), shapes.c (demands), history.c
  *   who waits            queue.c (ready tasks), timers.c
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, billing.c
+ *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended), duty.c
- *   money of an attempt  settle.c
+ *   money of an attempt  settle.c; of a submission: quote.c
  *   answers for people   explain.c, views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c
  *
@@ -31,6 +32,7 @@
 #define JOB_ACCOUNT_MAX 32   /* "job:812" */
 #define REFUSED_PAUSE_US INT64_C(1000000)
 #define NEVER_US INT64_MAX
+#define SETTLE_MARGIN_US UINT64_C(1000000) /* so much of what ran last is settled later */
 #define CLOCK_DRIFT_PARTS 1000 /* two clocks, 500 ppm each */
 
 struct job;
@@ -57,6 +59,7 @@ struct shape {
     struct resources resources;
     struct strs features;    /* that its limits need */
     uint64_t limit_us;       /* 0 = none */
+    bool preemptible;
     uint64_t hash;
     uint32_t refs;           /* unfinished jobs */
     struct heap ready;       /* struct entry, best first */
@@ -111,9 +114,14 @@ struct task {
     uint64_t settled_us, paid_us;
     uint64_t run_us, run_boot_us;  /* soft: what its node said last, and when by our clock; 0 = nothing yet */
     uint64_t first_run_us, first_boot_us; /* soft: the first it said */
+    struct use_point use;          /* soft: the last it counted */
+    uint64_t uncounted_us;         /* soft: run time of the last beat that counted nothing */
     struct strs accounts;
+    int64_t accounts_end_utc_us;   /* soft: when a period of theirs ends; INT64_MAX: none does */
     struct list charges;           /* soft: struct charge, joined per resource and version */
     uint32_t price_version;
+    const char *price_class;       /* interned; of its node when it was placed */
+    struct list marks;             /* struct meter_mark: where charging by use stands */
     struct entry entry;
     struct timer timer;            /* queued: eligible; running: the next renewal */
     char *refused;                 /* soft: code of the last refusal */
@@ -191,11 +199,14 @@ struct core {
     struct price_book *prices;
     char *currency;
     struct strs admins;
+    bool two_persons;
     uint64_t policy_version;
     struct billing_rule billing;
     struct zone_table billing_zone; /* of billing.zone, as it was known when the policy was set */
     int64_t billing_from_utc_us;    /* where the first billing month begins that isn't closed; 0: no fact yet */
     uint32_t periods_closed;
+    struct list proposals;  /* struct fact: FACT_POLICY_PROPOSED, oldest first */
+    uint64_t next_proposal;
 
     struct table tenants, nodes_by_name, keys, shapes, texts;
     struct tenant *root;
@@ -272,6 +283,8 @@ void history_each(const struct history *h, void (*fn)(void *arg, struct attempt_
 /* Joins lines of the same resource and price that follow each other. */
 void charges_join(struct list *to, const struct list *from);
 void charges_clear(struct list *l);
+void marks_clear(struct list *l);
+void marks_set(struct list *to, const struct list *from);
 
 /* ---- shapes.c, queue.c, timers.c --------------------------------------------------------------------------- */
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec); /* one reference more */
@@ -316,6 +329,8 @@ void tenant_move(struct core *c, const struct fact_tenant_moved *move);
 void tenants_reshare(struct core *c);                /* the cell's total changed */
 /* Budget accounts of its line now, cached. Borrowed. */
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us);
+/* When the first period of these ends. INT64_MAX: none does. */
+int64_t tenant_accounts_end(const struct core *c, struct tenant *t, int64_t utc_us);
 void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t), void *arg);
 
 /* ---- nodes.c ----------------------------------------------------------------------------------------------- */
@@ -338,13 +353,16 @@ struct fact_rule {
 };
 extern const struct fact_rule rule_policy, rule_submitted, rule_cancelled, rule_held, rule_released, rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
-    rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed;
+    rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed, rule_policy_proposed,
+    rule_policy_dropped;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
 bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */
 void attempt_begin(struct core *c, struct task *t, struct node *n);
 void attempt_finish(struct core *c, struct task *t);
 void attempt_plan_renewal(struct core *c, struct task *t);
+/* Its hold is for the periods of that instant. */
+void attempt_note_periods(const struct core *c, struct task *t, int64_t utc_us);
 /* How long before the paid end the next slice is asked for. */
 int64_t renewal_lead_us(const struct core *c);
 void policy_set(struct core *c, const struct policy_change *change, int64_t at_utc_us);
@@ -357,27 +375,46 @@ void billing_policy_apply(struct core *c, const struct policy_change *change, in
 bool billing_change(const struct core *c, struct billing_rule *wanted, bool spent, struct policy_change *change,
                     struct strs *lines, struct refusal *refusal);
 
+/* ---- policy_check.c, proposals.c --------------------------------------------------------------------------- */
+/* The whole policy as it shall be -> what changes, in the fact and in lines for people. */
+int policy_difference(const struct core *c, struct policy_file *file, bool past_prices, struct fact *f,
+                      struct strs *lines, struct refusal *refusal);
+/* Turns a change into the proposal of it: FACT_NONE when that waits already. */
+int propose_policy(struct core *c, struct fact *f, const struct apply_reply *reply, uint32_t uid, bool past_prices,
+                   uint64_t *ret_proposal, struct refusal *refusal);
+int proposals_policy_check(const struct core *c, const struct policy_change *change, struct err *err) MUST_USE;
+void proposals_policy_apply(struct core *c, const struct policy_change *change);
+int proposals_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *fact), void *arg) MUST_USE;
+uint64_t proposals_hash(const struct core *c, uint64_t hash);
+uint64_t hash_fields(uint64_t hash, const struct fields *f, const void *object); /* hash.c */
+void proposals_fini(struct core *c);
+
 /* ---- flight.c ---------------------------------------------------------------------------------------------- */
 void flight_begin(struct core *c, const struct fact *f);
 void flight_end(struct core *c, const struct fact *f);
 
 /* ---- settle.c ---------------------------------------------------------------------------------------------- */
+/* What the price book calls a node; NULL = none. */
+const char *node_price_class(const struct node *n);
+/* For what is not placed yet. */
+struct meter shape_meter(const struct shape *s, const char *price_class, int64_t utc_us);
 struct settlement {
     int64_t spent_micros;       /* cumulative, after it */
     int64_t written_off_micros;
     uint64_t settled_us;
     struct list charges;        /* struct charge, owned */
 };
-struct meter task_meter(const struct task *t);
+struct meter task_meter(const struct task *t); /* from where its charging stands */
 /* How long it has run, as far as is known: what its node said and the time since; else by the wall clock. */
 uint64_t task_run_us(const struct task *t, struct core_now now);
 uint64_t task_wall_us(const struct task *t, struct core_now now); /* by the wall clock alone */
-/* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed). */
-void settle_until(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
-                  struct settlement *ret);
+/* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed).
+ * `use` as in quotas/price.h. */
+void settle_until(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
+                  uint64_t run_us, struct settlement *ret);
 /* Nothing beyond what was settled is charged: the platform's fault. */
-void settle_fault(const struct core *c, const struct task *t, struct meter meter, uint64_t run_us,
-                  struct settlement *ret);
+void settle_fault(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
+                  uint64_t run_us, struct settlement *ret);
 /* Fills f with the end of a live attempt; takes over record's detail. */
 void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f);
 
@@ -402,8 +439,13 @@ void decide_billing(struct core *c, struct plan *p);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 void decide_place(struct core *c, struct plan *p);
 void decide_place_undo(struct core *c, struct plan *p);
-/* The placement of a task as a fact, without a node yet, holding a slice. The caller clears it. */
-void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, int64_t utc_us, struct fact *f);
+/* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class
+ * has no name. The caller clears it. */
+void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
+                 struct fact *f);
+/* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
+ * */
+const struct node *likely_node(const struct core *c, const struct shape *s);
 /* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
 /* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
@@ -415,6 +457,22 @@ const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
 struct admit_answer;
 bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret);
 
+/* ---- quote.c ----------------------------------------------------------------------------------------------- */
+/* What a submission would cost. Prices can't be changed to begin earlier than QUOTE_VALID_US from now on once something
+ * was charged, so for so long a quote stays true. t NULL: its tenant is gone. */
+#define QUOTE_VALID_US INT64_C(60000000)
+/* Expected: every task runs up to its limit, or for one slice when it has none, from some instant within QUOTE_VALID_US
+ * on, on the kind of node that it would go to now; by request. */
+int64_t quote_of(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
+/* At most: with its grace too, with every retry used, whenever and on whatever node, at the dearest prices that the
+ * book knows from now on. -1: no bound. */
+int64_t quote_max(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
+/* The least that so much run time from now on can cost, on nodes of any class. */
+int64_t quote_least(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
+                    uint64_t run_us);
+void quote_fill(const struct core *c, const struct tenant *t, const char *path, const struct job_spec *spec,
+                int64_t utc_us, struct submit_reply *quote);
+
 /* ---- explain.c, views.c ------------------------------------------------------------------------------------ */
 /* The first thing that keeps the job's next task from starting, in one line; NULL: nothing. Caller frees. */
 char *explain_first(const struct core *c, const struct job *j, int64_t utc_us);
@@ -423,7 +481,6 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
 const char *job_state(const struct job *j); /* "pending", "running", "held", or a final state */
 void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format, ...)
     PRINTF_LIKE(5, 6);
-int64_t quote_of(const struct core *c, const struct job_spec *spec, int64_t utc_us, int64_t *ret_max);
 char *text_of(const char *format, ...) PRINTF_LIKE(1, 2); /* allocated; NULL on lack of memory */
 
 #endif

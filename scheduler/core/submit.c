@@ -4,7 +4,6 @@
 
 #include "base/parse.h"
 #include "policies/admit.h"
-#include "quotas/money.h"
 #include "scheduler/core/state.h"
 
 #define SERVER_KEY_MARK '#' /* keys made here begin with it; a client's can't */
@@ -19,43 +18,6 @@ void refusal_from(struct refusal *r, const char *code, const char *where, const 
     va_end(args);
     *r = (struct refusal){0};
     refusal_set(r, code, where, message, hint);
-}
-
-/* ---- the quote -------------------------------------------------------------------------------------- */
-
-static int64_t times(int64_t micros, uint64_t count)
-{
-    money_wide product = (money_wide)(uint64_t)micros * count;
-    return product > (money_wide)MONEY_MICROS_MAX ? MONEY_MICROS_MAX : (int64_t)product;
-}
-
-/* Expected: every task runs up to its limit, or for one slice when it has none. At most: with its
- * grace too, and with every retry used. */
-int64_t quote_of(const struct core *c, const struct job_spec *spec, int64_t utc_us, int64_t *ret_max)
-{
-    struct meter meter = {&spec->resources, utc_us};
-    uint64_t run_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : core_slice_us(c);
-    int64_t each = price_cost(c->prices, meter, run_us);
-    int64_t expected = times(each, job_spec_tasks(spec));
-    int64_t most = -1;
-    if (spec->time_limit_ms != 0) {
-        int64_t longest = price_cost(c->prices, meter, core_longest_us(c, run_us));
-        most = times(times(longest, job_spec_tasks(spec)), (uint64_t)spec->retries + 1);
-    }
-    if (spec->budget_micros > 0) {
-        expected = MIN(expected, spec->budget_micros);
-        most = most < 0 ? spec->budget_micros : MIN(most, spec->budget_micros);
-    }
-    *ret_max = most;
-    return expected;
-}
-
-static void fill_quote(const struct core *c, const struct job_spec *spec, const char *tenant, int64_t utc_us,
-                       struct submit_reply *quote)
-{
-    *quote = (struct submit_reply){
-        .tenant = core_text(tenant), .tasks = job_spec_tasks(spec), .currency = core_text(c->currency)};
-    quote->quote_micros = quote_of(c, spec, utc_us, &quote->quote_max_micros);
 }
 
 /* ---- who, where ------------------------------------------------------------------------------------- */
@@ -154,7 +116,7 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
     const struct tenant *leaf = t;
     uint64_t slice_us = core_slice_us(c);
     uint64_t hold_us = MIN(core_longest_us(c, spec->time_limit_ms * 1000), slice_us);
-    int64_t hold = price_cost(c->prices, (struct meter){&spec->resources, utc_us}, hold_us);
+    int64_t hold = quote_least(c, t, spec, utc_us, hold_us);
     if (spec->budget_micros > 0)
         hold = MIN(hold, spec->budget_micros);
     for (; t != NULL; t = t->parent) {
@@ -168,13 +130,12 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
     return fits_guarantees(c, leaf, spec, refusal);
 }
 
-static bool fits_own_budget(const struct core *c, const struct job_spec *spec, int64_t utc_us,
+static bool fits_own_budget(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
                             struct refusal *refusal)
 {
-    struct meter meter = {&spec->resources, utc_us};
     uint64_t limit_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : UINT64_MAX;
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, limit_us);
-    int64_t least = price_cost(c->prices, meter, least_us);
+    int64_t least = quote_least(c, t, spec, utc_us, least_us);
     if (spec->budget_micros == 0 || spec->budget_micros >= least)
         return true;
     char have[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], hint[PARSE_TEXT_MAX + 16], time[PARSE_TEXT_MAX];
@@ -350,7 +311,7 @@ static int same_key(const struct core *c, const struct job *j, const struct job_
 {
     if (!same_spec(j, spec, refusal))
         return CORE_REFUSED;
-    fill_quote(c, spec, j->tenant, utc_us, quote);
+    quote_fill(c, tenant_find(c, j->tenant), j->tenant, spec, utc_us, quote);
     quote->job = j->id;
     quote->existed = true;
     if (!j->finished)
@@ -417,11 +378,11 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     if (!network_allowed(c, t, spec, utc_us, refusal) || !devices_allowed(c, t, spec, utc_us, refusal) ||
         !volumes_allowed(c, t, spec, utc_us, refusal) ||
         !seccomp_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, spec, refusal) ||
-        !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, spec, utc_us, refusal))
+        !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, t, spec, utc_us, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us};
     struct submit_reply answer;
-    fill_quote(c, spec, path, utc_us, &answer);
+    quote_fill(c, t, path, spec, utc_us, &answer);
     answer.would_start = explain_new(c, t, spec, utc_us);
     submitted_fact(t, call, c->next_job_handed, uid, user, spec, &f);
     if (!queue_has_room(c, &f, refusal)) {

@@ -241,6 +241,12 @@ void tenants_reshare(struct core *c)
     tenants_each(c, rebuild_one, NULL);
 }
 
+int64_t tenant_accounts_end(const struct core *c, struct tenant *t, int64_t utc_us)
+{
+    (void)tenant_accounts(c, t, utc_us);
+    return t->accounts_end_utc_us;
+}
+
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us)
 {
     if (t->accounts_policy == c->policy_version && utc_us < t->accounts_end_utc_us)

@@ -64,7 +64,6 @@ static char *nodes_of(const struct job *j)
 static void fill_row(const struct core *c, const struct job *j, const struct job_spec *spec, int64_t utc_us,
                      struct job_row *ret)
 {
-    int64_t most;
     *ret = (struct job_row){
         .job = j->id,
         .name = core_text(spec->name),
@@ -80,7 +79,7 @@ static void fill_row(const struct core *c, const struct job *j, const struct job
         .cpu_milli = j->live * spec->resources.cpu_milli,
         .mem_bytes = j->live * spec->resources.mem_bytes,
         .cost_micros = j->spent_micros,
-        .quote_micros = quote_of(c, spec, j->submitted_utc_us, &most),
+        .quote_micros = quote_of(c, tenant_find(c, j->tenant), spec, j->submitted_utc_us),
         .submitted_utc_us = j->submitted_utc_us,
         .ended_utc_us = j->ended_utc_us,
     };

@@ -10,6 +10,11 @@
 
 __extension__ typedef unsigned __int128 wide;
 
+static struct meter meter_of(const struct resources *held, int64_t started_utc_us)
+{
+    return (struct meter){.held = held, .started_utc_us = started_utc_us};
+}
+
 static struct price_version *version_add(struct list *versions, int64_t from, uint64_t cpu, uint64_t memory,
                                          uint64_t gpu)
 {
@@ -82,7 +87,7 @@ START_TEST(costs)
         must(counts_set(&held.generic, "gpu", rows[_i].gpus));
     }
     struct price_book *book = flat_book();
-    int64_t cost = price_cost(book, (struct meter){&held, AT_NOVEMBER}, rows[_i].run_us);
+    int64_t cost = price_cost(book, meter_of(&held, AT_NOVEMBER), rows[_i].run_us);
     ck_assert_msg(cost == rows[_i].want, "%s: %lld", rows[_i].what, (long long)cost);
     price_book_free(book);
     fields_clear(&resources_fields, &held);
@@ -95,7 +100,7 @@ START_TEST(telescoped_slices_charge_what_the_whole_costs)
     version_add(&versions, 0, 10000, 0, 0); /* 0.01 per core-hour: a slice of 10 s is 27.8 micro-units */
     struct price_book *book = book_of(&versions);
     struct resources held = {.cpu_milli = 1000};
-    struct meter meter = {&held, AT_NOVEMBER};
+    struct meter meter = meter_of(&held, AT_NOVEMBER);
     int64_t sum = 0;
     for (uint64_t t = 0; t < HOUR_US; t += 10000000) {
         sum += price_cost(book, meter, t + 10000000) - price_cost(book, meter, t);
@@ -113,24 +118,25 @@ START_TEST(each_instant_is_paid_at_the_price_of_that_instant)
     version_add(&versions, AT_NOVEMBER + (int64_t)HOUR_US, 60000, 0, 0);
     struct price_book *book = book_of(&versions);
     struct resources held = {.cpu_milli = 1000, .scratch_bytes = 1};
-    struct meter meter = {&held, AT_NOVEMBER - (int64_t)HOUR_US}; /* the first hour lies before the first price */
+    /* the first hour lies before the first price */
+    struct meter meter = meter_of(&held, AT_NOVEMBER - (int64_t)HOUR_US);
     ck_assert_int_eq(price_cost(book, meter, HOUR_US), 0);
     ck_assert_int_eq(price_cost(book, meter, 2 * HOUR_US), 40000);
     ck_assert_int_eq(price_cost(book, meter, 3 * HOUR_US), 100000);
     ck_assert_ptr_null(price_book_at(book, AT_NOVEMBER - 1));
     ck_assert_uint_eq(price_book_at(book, AT_NOVEMBER)->version, 1);
     ck_assert_uint_eq(price_book_at(book, AT_NOVEMBER + (int64_t)HOUR_US)->version, 2);
-    ck_assert_int_eq(price_charges(book, meter, 0, 3 * HOUR_US, &charges), 0);
+    ck_assert_int_eq(price_charges(book, &meter, NULL, 3 * HOUR_US, &charges), 0);
     ck_assert_uint_eq(charges.count, 6);
     const struct charge *c = charges.v;
     ck_assert_str_eq(c[0].resource, "cpu");
-    ck_assert_str_eq(c[1].resource, "scratch");
+    ck_assert_str_eq(c[3].resource, "scratch");
     ck_assert_uint_eq(c[0].price_version, 0);
-    ck_assert_uint_eq(c[2].price_version, 1);
-    ck_assert_uint_eq(c[4].price_version, 2);
-    ck_assert_uint_eq(c[4].from_run_us, 2 * HOUR_US);
-    ck_assert_uint_eq(c[4].run_us, HOUR_US);
-    ck_assert_int_eq(c[4].micros, 60000);
+    ck_assert_uint_eq(c[1].price_version, 1);
+    ck_assert_uint_eq(c[2].price_version, 2);
+    ck_assert_uint_eq(c[2].from_run_us, 2 * HOUR_US);
+    ck_assert_uint_eq(c[2].run_us, HOUR_US);
+    ck_assert_int_eq(c[2].micros, 60000);
     ck_assert_int_eq(c[5].micros, 0); /* held without a price: on record, for nothing */
     charges_clear(&charges);
     price_book_free(book);
@@ -183,7 +189,7 @@ static void world_make(struct world *w, uint64_t *seed)
     w->held.scratch_bytes = random_below(seed, 2);
     must(counts_set(&w->held.generic, "gpu", 1 + random_below(seed, 8)));
     must(counts_set(&w->held.generic, "licence", 1));
-    w->meter = (struct meter){&w->held, AT_NOVEMBER + (int64_t)random_below(seed, 40 * HOUR_US)};
+    w->meter = meter_of(&w->held, AT_NOVEMBER + (int64_t)random_below(seed, 40 * HOUR_US));
     w->span_us = 1 + random_below(seed, 60 * HOUR_US);
 }
 
@@ -246,12 +252,14 @@ START_TEST(random_slices_add_up_to_the_whole)
             next = MIN(next, w.span_us);
             size_t before = charges.count;
             int64_t slice = 0;
-            ck_assert_int_eq(price_charges(w.book, w.meter, at, next, &charges), 0);
+            w.meter.settled_us = at;
+            ck_assert_int_eq(price_charges(w.book, &w.meter, NULL, next, &charges), 0);
             for (size_t k = before; k < charges.count; k++) {
                 slice += ((const struct charge *)charges.v)[k].micros;
                 ck_assert_int_ge(((const struct charge *)charges.v)[k].micros, 0);
             }
             ck_assert_int_eq(slice, price_cost(w.book, w.meter, next) - price_cost(w.book, w.meter, at));
+            ck_assert_int_eq(slice, price_due(w.book, &w.meter, NULL, next));
             at = next;
         }
         int64_t sum = 0;
@@ -290,10 +298,10 @@ START_TEST(nothing_buys_only_what_is_free)
 {
     struct price_book *book = flat_book();
     struct resources cpu = {.cpu_milli = 1000}, nothing = {0};
-    ck_assert_uint_eq(price_time_for(book, (struct meter){&nothing, AT_NOVEMBER}, 0, UINT64_MAX), UINT64_MAX);
-    ck_assert_uint_eq(price_time_for(book, (struct meter){&cpu, AT_NOVEMBER}, -1, HOUR_US), 0);
+    ck_assert_uint_eq(price_time_for(book, meter_of(&nothing, AT_NOVEMBER), 0, UINT64_MAX), UINT64_MAX);
+    ck_assert_uint_eq(price_time_for(book, meter_of(&cpu, AT_NOVEMBER), -1, HOUR_US), 0);
     /* half a micro-unit rounds to even, to nothing: 45 ms of a core at 0.04 an hour */
-    ck_assert_uint_eq(price_time_for(book, (struct meter){&cpu, AT_NOVEMBER}, 0, HOUR_US), 45000);
+    ck_assert_uint_eq(price_time_for(book, meter_of(&cpu, AT_NOVEMBER), 0, HOUR_US), 45000);
     price_book_free(book);
 }
 END_TEST

@@ -432,7 +432,6 @@ static Suite *focus_suite(void)
 {
     Suite *s = suite_create("focus");
     TCase *t = tcase_create("focus");
-    tcase_set_timeout(t, getenv("REEVE_LONG") != NULL ? 900 : 60);
     tcase_add_loop_test(t, rows_keep_every_rule, 0, COUNT_OF(forms));
     tcase_add_test(t, the_checker_finds_every_rule_broken);
     tcase_add_test(t, months_add_up_to_the_ledger);
@@ -444,6 +443,9 @@ static Suite *focus_suite(void)
     tcase_add_test(t, another_tenants_rows_never_change_a_byte);
     tcase_add_loop_test(t, a_bad_question_is_refused_by_name, 0, COUNT_OF(refused));
     tcase_add_test(t, the_schema_says_what_the_export_has);
+    suite_add_tcase(s, t);
+    t = tcase_create("memory");
+    tcase_set_timeout(t, getenv("REEVE_LONG") != NULL ? 900 : 60);
     tcase_add_test(t, memory_does_not_grow_with_the_rows);
     suite_add_tcase(s, t);
     return s;

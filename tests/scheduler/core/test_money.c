@@ -230,12 +230,46 @@ START_TEST(a_new_period_pays_from_its_own_budget)
     live_for(120 * SECOND);
     struct account_view before = world_account(&w, DAY), after = world_account(&w, "acme@2026-11-25");
     ck_assert_int_eq(before.held_micros, 0);
-    ck_assert_int_gt(before.spent_micros, 0);
+    ck_assert_int_eq(before.spent_micros, 40 * PER_SECOND); /* to the instant */
     ck_assert_int_gt(after.held_micros, 0);
     ck_assert(world_end(&w, job, 0, END_EXIT, 0, 120 * SECOND));
     before = world_account(&w, DAY);
     after = world_account(&w, "acme@2026-11-25");
     ck_assert_int_eq(before.spent_micros + after.spent_micros, 120 * PER_SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+/* Also when all of its time was paid before, when the slices are long, and when the scheduler was started anew. */
+START_TEST(each_period_pays_for_its_own_time)
+{
+    static const struct {
+        uint64_t slice_ms, limit_ms;
+        bool again;
+    } ways[] = {{900000, 0, false}, {60000, 0, false}, {900000, 100000, false}, {900000, 0, true}};
+    struct core_limits limits = core_limits_default;
+    begin(1000 * PER_SECOND, ways[_i].slice_ms);
+    limits.slice_ms = ways[_i].slice_ms;
+    world_pass(&w, 24 * HOUR - 40 * SECOND - 300000); /* no turn falls on the end */
+    core_node_seen(w.core, "n1", w.now);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.time_limit_ms = ways[_i].limit_ms;
+    uint64_t job = start(spec);
+    live_for(30 * SECOND);
+    if (ways[_i].again) {
+        struct core *to = world_restored(&w, &limits);
+        core_free(w.core);
+        w.core = to;
+        core_node_seen(w.core, "n1", w.now);
+    }
+    live_for(50 * SECOND);
+    struct account_view before = world_account(&w, DAY), after = world_account(&w, "acme@2026-11-25");
+    ck_assert_int_eq(before.spent_micros, 40300);
+    ck_assert_int_eq(before.held_micros, 0);
+    ck_assert_int_gt(after.held_micros, 0);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, 80 * SECOND));
+    ck_assert_int_eq(world_account(&w, DAY).spent_micros, 40300);
+    ck_assert_int_eq(world_account(&w, "acme@2026-11-25").spent_micros, 39700);
     world_fini(&w);
 }
 END_TEST
@@ -365,6 +399,7 @@ int main(void)
     tcase_add_test(t, a_job_waits_until_its_tenant_has_a_whole_slice_free);
     tcase_add_test(t, new_money_reaches_a_job_whose_paid_time_runs_out);
     tcase_add_test(t, a_new_period_pays_from_its_own_budget);
+    tcase_add_loop_test(t, each_period_pays_for_its_own_time, 0, 4);
     tcase_add_test(t, a_price_change_counts_from_its_instant_on);
     tcase_add_test(t, a_nodes_fault_charges_nothing_beyond_what_was_settled);
     tcase_add_test(t, a_node_can_not_hurry_time);
