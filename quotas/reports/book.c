@@ -38,7 +38,6 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_NODE_LOST] = book_node_lost,
     [FACT_NODE_DRAINED] = nothing,
     [FACT_BUDGET_CROSSED] = nothing, /* but an event */
-    [FACT_POLICY_PROPOSED] = nothing,
     [FACT_LEDGER_ADJUSTED] = book_ledger_adjusted,
     [FACT_PERIOD_CLOSED] = book_period_closed,
     [FACT_POLICY_PROPOSED] = nothing, /* not in force */
