@@ -522,10 +522,49 @@ const struct method node_calls[NODE_CALL_COUNT] = {
 };
 
 /* ---- reportd ---- */
+static const struct field rerate_at_rows[] = {
+    FIELD_ROW(rerate_at, 1, "attempt", FIELD_U64, attempt),
+    FIELD_ROW(rerate_at, 2, "seq", FIELD_U64, seq),
+    FIELD_ROW(rerate_at, 3, "line", FIELD_U32, line),
+};
+static const struct fields rerate_at_fields = FIELDS_TABLE("place", rerate_at, rerate_at_rows);
+static const struct field rerate_call_rows[] = {
+    FIELD_ROW(rerate_call, 1, "from", FIELD_TIME, from_utc_us, NEEDED),
+    FIELD_ROW(rerate_call, 2, "to", FIELD_TIME, to_utc_us, NEEDED),
+    FIELD_ROW(rerate_call, 3, "after", FIELD_STRUCT, after, .of = &rerate_at_fields, .help = "the last answer's next"),
+};
+const struct fields rerate_call_fields = FIELDS_TABLE("params", rerate_call, rerate_call_rows);
+static const struct field rerate_line_rows[] = {
+    FIELD_ROW(rerate_line, 1, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(rerate_line, 2, "line", FIELD_U32, line, ALWAYS),
+    FIELD_ROW(rerate_line, 3, "job", FIELD_U64, job, ALWAYS),
+    FIELD_ROW(rerate_line, 4, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(rerate_line, 5, "resource", FIELD_STR, resource),
+    FIELD_ROW(rerate_line, 6, "from", FIELD_TIME, from_utc_us, ALWAYS),
+    FIELD_ROW(rerate_line, 7, "to", FIELD_TIME, to_utc_us, ALWAYS),
+    FIELD_ROW(rerate_line, 8, "charged", FIELD_MONEY, charged_micros, .flags = FIELD_ALWAYS,
+              .help = "with what was re-rated before"),
+    FIELD_ROW(rerate_line, 9, "cost", FIELD_MONEY, micros, .flags = FIELD_ALWAYS, .help = "by the book as it is now"),
+    FIELD_ROW(rerate_line, 10, "price_version", FIELD_U32, price_version, ALWAYS),
+    FIELD_ROW(rerate_line, 11, "list_price", FIELD_MONEY, list_price, ALWAYS),
+    FIELD_ROW(rerate_line, 12, "price", FIELD_MONEY, price, ALWAYS),
+};
+const struct fields rerate_line_fields = FIELDS_TABLE("line", rerate_line, rerate_line_rows);
+static const struct field rerate_reply_rows[] = {
+    FIELD_ROW(rerate_reply, 1, "lines", FIELD_LIST, lines, .flags = FIELD_ALWAYS, .of = &rerate_line_fields,
+              .max = RERATE_LINES_MAX),
+    FIELD_ROW(rerate_reply, 2, "currency", FIELD_STR, currency),
+    FIELD_ROW(rerate_reply, 3, "more", FIELD_BOOL, more, ALWAYS),
+    FIELD_ROW(rerate_reply, 4, "next", FIELD_STRUCT, next, .of = &rerate_at_fields),
+};
+const struct fields rerate_reply_fields = FIELDS_TABLE("result", rerate_reply, rerate_reply_rows);
+
 const struct method report_methods[REPORT_METHOD_COUNT] = {
     [REPORT_HISTORY] = {"history.list", &list_call_fields, &list_reply_fields, "finished jobs, newest first", false},
     [REPORT_SHOW] = {"history.show", &job_call_fields, &job_view_fields, "one job with all its attempts", false},
     [REPORT_STATUS] = {"report.status", NULL, &text_reply_fields, "how far the reports are", false},
+    [REPORT_RERATE] = {"ledger.rerate", &rerate_call_fields, &rerate_reply_fields,
+                       "lines that cost something else by the price book as it is now", true},
     [REPORT_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote that reeved forgot", false},
     [REPORT_CHECK] = {"ledger.check", NULL, &check_reply_fields, "the rows of all charges beside Redis", true},
 };

@@ -259,9 +259,27 @@ enum node_call { NODE_RUN, NODE_PAID, NODE_STOP, NODE_FORGET, NODE_LOG, NODE_CAL
 extern const struct method node_calls[NODE_CALL_COUNT];
 
 /* ---- reportd ---------------------------------------------------------------------------------------------- */
-enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_CHECK, REPORT_METHOD_COUNT };
+/* Which lines cost something else by the price book as it is now. Asked again with the answer's `next` while there is
+ * more: a line comes once, whatever is posted meanwhile. */
+struct rerate_at { uint64_t attempt, seq; uint32_t line; };
+struct rerate_call { int64_t from_utc_us, to_utc_us; struct rerate_at after; };
+struct rerate_line {
+    uint64_t seq;                 /* the entry, and which of its charges, from 0 */
+    uint32_t line;
+    uint64_t job;
+    char *tenant, *resource;
+    int64_t from_utc_us, to_utc_us;
+    int64_t charged_micros;       /* with what was re-rated before */
+    int64_t micros;               /* what it costs by the book as it is now */
+    uint32_t price_version;       /* in force at its end */
+    int64_t list_price, price;
+};
+#define RERATE_LINES_MAX 1000 /* in one answer */
+struct rerate_reply { struct list lines; char *currency; bool more; struct rerate_at next; };
+enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_CHECK, REPORT_RERATE,
+                     REPORT_METHOD_COUNT };
 /* "history.list" (list_call -> list_reply), "history.show" (job_call -> job_view), "report.status" (-> text_reply),
- * "log.read" (log_call -> log_reply), "ledger.check" (-> check_reply) */
+ * "log.read" (log_call -> log_reply), "ledger.check" (-> check_reply), "ledger.rerate" (rerate_call -> rerate_reply) */
 extern const struct method report_methods[REPORT_METHOD_COUNT];
 
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
@@ -275,6 +293,6 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
     attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,
-    forget_call_fields;
+    forget_call_fields, rerate_call_fields, rerate_line_fields, rerate_reply_fields;
 
 #endif
