@@ -239,8 +239,8 @@ int cmd_admin(struct cli *cli, int argc, char **argv)
     else if ((strcmp(verb, "approve") == 0 || strcmp(verb, "drop") == 0) && path != NULL)
         code = on_proposal(cli, verb, path, o.reason);
     else
-        code = cli_usage(cli, "'%s' is none of: diff FILE, apply FILE, move FROM TO, policy, proposals, approve N, drop N",
-                         verb);
+        code = cli_usage(cli, "'%s' is none of: diff FILE, apply FILE, move FROM TO, policy, proposals, approve N, "
+                              "drop N", verb);
     free(words.v);
     return code;
 }

@@ -29,7 +29,7 @@ const struct command commands[] = {
      &drain_options, cmd_drain},
     {"undrain", "undrain NODE", "use a node again", "undrain node-07", &undrain_options, cmd_undrain},
     {"admin", "admin diff FILE | apply FILE | move FROM TO | policy | proposals | approve N | drop N",
-     "what a policy file would change, change it, move a tenant, show the policy; what waits for a second admin",
+     "what a policy file would change; change it, move a tenant, show it; what waits for a second admin",
      "admin diff tenants.yaml", &admin_options, cmd_admin},
     {"audit", "audit verify [OPTION]... [FOLDER] | audit head",
      "was the journal altered, by its chain and signed heads; a signed head to be kept elsewhere",

@@ -95,8 +95,8 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
 int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                        struct fact *ret, struct refusal *refusal);
 /* The whole policy as it shall be -> the difference as one fact, and its lines for people. ret->kind FACT_NONE when
- * nothing would change. Under two_persons a raise (policy_raise.h) becomes a proposal: the fact is FACT_POLICY_PROPOSED,
- * or FACT_NONE when the same is proposed already; reply->proposal is its number. */
+ * nothing would change. Under two_persons a raise (policy_raise.h) becomes a proposal: the fact is
+ * FACT_POLICY_PROPOSED, or FACT_NONE when the same is proposed already; reply->proposal is its number. */
 int core_check_policy(struct core *c, const struct apply_call *call, const char *who, uint32_t uid,
                       struct core_now now, struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
 /* Another's proposal, put in force if all that core_check_policy() asks still holds: FACT_POLICY_SET. */

@@ -352,7 +352,8 @@ START_TEST(a_journal_that_approves_what_was_not_proposed_is_damaged)
     struct policy_file p = with_limit(500);
     ck_assert_int_eq(apply(ALICE, &p), 1);
     struct fact f = {.kind = FACT_POLICY_SET};
-    f.policy = (struct policy_change){.version = 2, .who = (char *)"alice", .proposal = 2, .approved_by = (char *)"bob"};
+    f.policy = (struct policy_change){
+        .version = 2, .who = (char *)"alice", .proposal = 2, .approved_by = (char *)"bob"};
     ck_assert_int_eq(core_apply_check(w.core, &f, &err), -EPROTO);
     f.policy.proposal = 1;
     ck_assert_int_eq(core_apply_check(w.core, &f, &err), 0);
