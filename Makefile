@@ -52,7 +52,7 @@ $(BUILD)/reeve-warden: LIBS = -lcgroup
 $(BUILD)/reeve-seccomp: $(call objects,$(SECCOMP_SRC) isolation/seccomp_main.c)
 $(BUILD)/reeve-seccomp: LIBS = -lseccomp
 $(BUILD)/reeve-reportd: $(call objects,quotas/reports/main.c)
-$(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3
+$(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3 -lcurl -lm
 $(BUILD)/reeve-sim: $(call objects,scheduler/sim/main.c)
 $(BUILD)/reeve: $(call objects,cli/main.c)
 $(BUILD)/reeve: LIBS = -lhiredis
@@ -86,7 +86,7 @@ $(BUILD)/isolation/seccomp_builtin.o: $(BUILD)/isolation/seccomp_text.h
 
 # --- tests: one program per tests/**/test_*.c; each prints Check's closing line ----------------------------------
 TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests -name 'test_*.c' -not -path 'tests/system/*' 2>/dev/null | sort))
-TEST_LIBS := -lcheck -lm -lrt -lsubunit -lpthread -lhiredis -luring -lcgroup -lseccomp -lsqlite3 $(LIBS_COMMON)
+TEST_LIBS := -lcheck -lm -lrt -lsubunit -lpthread -lhiredis -luring -lcgroup -lseccomp -lsqlite3 -lcurl $(LIBS_COMMON)
 # These drive the real scheduler.
 $(BUILD)/tests/scheduler/test_flow $(BUILD)/tests/scheduler/test_load $(BUILD)/tests/scheduler/test_crash: $(BUILD)/reeved
 # The agent's tests link the agent itself; an archive would clash with reeved's, whose files have the same nouns.

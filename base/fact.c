@@ -175,7 +175,11 @@ static const struct field closed_rows[] = {
 static const struct field proposed_rows[] = {
     FIELD_ROW(fact_policy_proposed, 1, "proposal", FIELD_U64, proposal),
     FIELD_ROW(fact_policy_proposed, 2, "change", FIELD_STRUCT, change, .of = &policy_change_fields),
-    FIELD_ROW(fact_policy_proposed, 3, "lines", FIELD_STRS, lines, .max = TENANTS_MAX),
+    FIELD_ROW(fact_policy_proposed, 3, "lines", FIELD_STRS, lines, .max = PROPOSAL_LINES_MAX),
+    FIELD_ROW(fact_policy_proposed, 4, "uid", FIELD_U32, uid),
+    FIELD_ROW(fact_policy_proposed, 5, "raises", FIELD_STRS, raises, .max = PROPOSAL_LINES_MAX),
+    FIELD_ROW(fact_policy_proposed, 6, "past_prices", FIELD_BOOL, past_prices),
+    FIELD_ROW(fact_policy_proposed, 7, "proposed", FIELD_TIME, proposed_utc_us),
 };
 static const struct field dropped_rows[] = {
     FIELD_ROW(fact_policy_dropped, 1, "proposal", FIELD_U64, proposal),
@@ -298,6 +302,7 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 7, "budgets", FIELD_LIST, budgets, .of = &snap_budget_fields, .max = 10000000),
     FIELD_ROW(fact_snapshot_cell, 8, "adjusted", FIELD_LIST, adjusted, .of = &snap_adjusted_fields,
               .max = 10000000),
+    FIELD_ROW(fact_snapshot_cell, 30, "next_proposal", FIELD_U64, next_proposal),
 };
 
 static const struct fields tables[FACT_KIND_COUNT] = {

@@ -176,7 +176,15 @@ struct fact_period_closed {
     char *period;                 /* "2026-11" */
     int64_t from_utc_us, to_utc_us;
 };
-struct fact_policy_proposed { uint64_t proposal; struct policy_change change; struct strs lines; };
+struct fact_policy_proposed {
+    uint64_t proposal;
+    struct policy_change change;  /* what it would set; of the version after the one it was made against */
+    struct strs lines;            /* the change for people */
+    uint32_t uid;                 /* of change.who: another has to approve */
+    struct strs raises;           /* what of it gives somebody more */
+    bool past_prices;             /* prices in force may change, too */
+    int64_t proposed_utc_us;
+};
 struct fact_policy_dropped { uint64_t proposal; char *who; char *reason; };
 /* All lists are complete: what else is below `from` contradicts the fact. Together they are at most MOVED_MAX long. */
 struct fact_tenant_moved {
@@ -228,6 +236,7 @@ struct fact_snapshot_cell {
     uint64_t seq, term, next_job;
     int64_t billing_from_utc_us;  /* where the first billing period begins that isn't closed; 0 = no fact yet */
     uint32_t periods_closed;
+    uint64_t next_proposal;
     struct list nodes;            /* struct snapshot_node */
     struct list accounts;         /* struct snapshot_account */
     struct list rates;            /* struct snapshot_rate */

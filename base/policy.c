@@ -205,7 +205,8 @@ static const struct field file_rows[] = {
               .max = TENANTS_MAX, .help = "by path; a parent must be there"),
     FIELD_ROW(policy_file, 5, "billing", FIELD_STRUCT, billing, .of = &billing_rule_fields,
               .help = "the months that costs are closed by"),
-    FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons, .flags = FIELD_HIDDEN),
+    FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons,
+              .help = "what gives somebody more is in force only when a second admin has approved it"),
 };
 const struct fields policy_file_fields = FIELDS_TABLE("policy", policy_file, file_rows);
 
@@ -227,6 +228,7 @@ static const struct field change_rows[] = {
     FIELD_ROW(policy_change, 14, "zones", FIELD_LIST, zones, .of = &zone_table_fields, .max = ZONES_MAX),
     FIELD_ROW(policy_change, 15, "limits", FIELD_LIST, limits, .of = &account_limit_fields, .max = 10000000),
     FIELD_ROW(policy_change, 16, "approved_by", FIELD_STR, approved_by),
+    FIELD_ROW(policy_change, 17, "proposal", FIELD_U64, proposal),
 };
 const struct fields policy_change_fields = FIELDS_TABLE("policy change", policy_change, change_rows);
 
@@ -589,8 +591,19 @@ static bool is_currency(const char *text)
     return text[3] == '\0';
 }
 
+/* Root is one person, whoever else may act as root. */
+static bool has_second_person(const struct strs *admins)
+{
+    for (size_t i = 0; i < admins->count; i++)
+        if (strcmp(admins->v[i], "root") != 0 && strcmp(admins->v[i], "uid:0") != 0)
+            return true;
+    return false;
+}
+
 int policy_file_check(struct policy_file *file, struct err *err)
 {
+    if (file->two_persons && !has_second_person(&file->admins))
+        return err_set(err, -EINVAL, "two_persons: nobody could approve; name an admin beside root");
     if (file->currency != NULL && !is_currency(file->currency))
         return err_set(err, -EINVAL, "currency: '%s' is not three capital letters, like EUR", file->currency);
     int r = check_prices(&file->prices, err);

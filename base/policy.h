@@ -29,6 +29,8 @@
 #define THRESHOLDS_MAX 16 /* of one budget */
 #define RATE_MAX 10000000 /* tasks a minute */
 #define GUARANTEED_SUM_MAX ((UINT64_C(1) << 53) - 1)
+#define PROPOSALS_MAX 32  /* that wait for a second admin */
+#define PROPOSAL_LINES_MAX (32 * TENANTS_MAX)
 #define TENANT_ROOT "/" /* the cell itself; always there */
 #define PRICE_MICROS_MAX INT64_C(10000000000)          /* 10,000 per hour: keeps products inside 128 bits */
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
@@ -154,7 +156,7 @@ struct policy_file {
     struct list prices;            /* struct price_version, dates rising */
     struct list tenants;           /* struct tenant_rule, FIELD_KEYED by path, parents before children after sorting */
     struct billing_rule billing;
-    bool two_persons;              /* a raise takes effect when a second admin approves it */
+    bool two_persons;              /* a raise (core/policy_raise.h) takes effect when a second admin approves it */
 };
 /* What a table row can't say: dates rise, paths valid, no duplicate, every parent there, names of resources. */
 int policy_file_check(struct policy_file *file, struct err *err) MUST_USE;
@@ -178,6 +180,7 @@ struct policy_change {
     struct list zones;             /* struct zone_table: new ones, and those whose offsets have changed */
     struct list limits;            /* struct account_limit: accounts of running periods whose limit changes with it */
     char *approved_by;             /* the second person, NULL = none was needed */
+    uint64_t proposal;             /* the one it puts in force, 0 = none */
 };
 struct account_limit {
     char *account;

@@ -319,8 +319,40 @@ const struct fields move_call_fields = FIELDS_TABLE("params", move_call, move_ca
 static const struct field apply_reply_rows[] = {
     FIELD_ROW(apply_reply, 1, "version", FIELD_U64, version, ALWAYS),
     FIELD_ROW(apply_reply, 2, "changes", FIELD_STRS, changes, ALWAYS, .max = TENANTS_MAX),
+    FIELD_ROW(apply_reply, 3, "proposal", FIELD_U64, proposal, .help = "waits for another admin's approval"),
+    FIELD_ROW(apply_reply, 4, "raises", FIELD_STRS, raises, .max = PROPOSAL_LINES_MAX,
+              .help = "what of it gives somebody more"),
 };
 const struct fields apply_reply_fields = FIELDS_TABLE("result", apply_reply, apply_reply_rows);
+
+static const struct field proposal_rows[] = {
+    FIELD_ROW(proposal_row, 1, "proposal", FIELD_U64, proposal, ALWAYS),
+    FIELD_ROW(proposal_row, 2, "who", FIELD_STR, who),
+    FIELD_ROW(proposal_row, 3, "proposed", FIELD_TIME, proposed_utc_us),
+    FIELD_ROW(proposal_row, 4, "version", FIELD_U64, version, ALWAYS, .help = "the policy's that it was made against"),
+    FIELD_ROW(proposal_row, 5, "stale", FIELD_BOOL, stale, ALWAYS, .help = "the policy has another version by now"),
+    FIELD_ROW(proposal_row, 6, "changes", FIELD_STRS, changes, ALWAYS, .max = PROPOSAL_LINES_MAX),
+    FIELD_ROW(proposal_row, 7, "raises", FIELD_STRS, raises, ALWAYS, .max = PROPOSAL_LINES_MAX),
+};
+const struct fields proposal_row_fields = FIELDS_TABLE("proposal", proposal_row, proposal_rows);
+
+static const struct field proposals_rows[] = {
+    FIELD_ROW(proposals_reply, 1, "proposals", FIELD_LIST, proposals, ALWAYS, .of = &proposal_row_fields,
+              .max = PROPOSALS_MAX),
+    FIELD_ROW(proposals_reply, 2, "version", FIELD_U64, version, ALWAYS),
+};
+const struct fields proposals_reply_fields = FIELDS_TABLE("result", proposals_reply, proposals_rows);
+
+static const struct field approve_rows[] = {
+    FIELD_ROW(approve_call, 1, "proposal", FIELD_U64, proposal, NEEDED),
+};
+const struct fields approve_call_fields = FIELDS_TABLE("params", approve_call, approve_rows);
+
+static const struct field drop_rows[] = {
+    FIELD_ROW(drop_call, 1, "proposal", FIELD_U64, proposal, NEEDED),
+    FIELD_ROW(drop_call, 2, "reason", FIELD_STR, reason),
+};
+const struct fields drop_call_fields = FIELDS_TABLE("params", drop_call, drop_rows);
 
 static const struct field policy_reply_rows[] = {
     FIELD_ROW(policy_reply, 1, "policy", FIELD_STRUCT, policy, .of = &policy_file_fields),
@@ -433,6 +465,10 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_MOVE] = {"admin.move", &move_call_fields, &apply_reply_fields, "move a tenant with all that is in it", true},
     [CALL_HEAD] = {"journal.head", NULL, &head_reply_fields, "what the journal's file says, signed", true},
     [CALL_VERIFY] = {"ledger.verify", NULL, &verify_reply_fields, "recount everything from the journal", true},
+    [CALL_PROPOSALS] = {"admin.proposals", NULL, &proposals_reply_fields, "raises that wait for a second admin", true},
+    [CALL_APPROVE] = {"admin.approve", &approve_call_fields, &apply_reply_fields, "put another's proposal in force",
+                      true},
+    [CALL_DROP] = {"admin.drop", &drop_call_fields, NULL, "a proposal that won't be", true},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };
 
@@ -532,10 +568,49 @@ const struct method node_calls[NODE_CALL_COUNT] = {
 };
 
 /* ---- reportd ---- */
+static const struct field rerate_at_rows[] = {
+    FIELD_ROW(rerate_at, 1, "attempt", FIELD_U64, attempt),
+    FIELD_ROW(rerate_at, 2, "seq", FIELD_U64, seq),
+    FIELD_ROW(rerate_at, 3, "line", FIELD_U32, line),
+};
+static const struct fields rerate_at_fields = FIELDS_TABLE("place", rerate_at, rerate_at_rows);
+static const struct field rerate_call_rows[] = {
+    FIELD_ROW(rerate_call, 1, "from", FIELD_TIME, from_utc_us, NEEDED),
+    FIELD_ROW(rerate_call, 2, "to", FIELD_TIME, to_utc_us, NEEDED),
+    FIELD_ROW(rerate_call, 3, "after", FIELD_STRUCT, after, .of = &rerate_at_fields, .help = "the last answer's next"),
+};
+const struct fields rerate_call_fields = FIELDS_TABLE("params", rerate_call, rerate_call_rows);
+static const struct field rerate_line_rows[] = {
+    FIELD_ROW(rerate_line, 1, "seq", FIELD_U64, seq, ALWAYS),
+    FIELD_ROW(rerate_line, 2, "line", FIELD_U32, line, ALWAYS),
+    FIELD_ROW(rerate_line, 3, "job", FIELD_U64, job, ALWAYS),
+    FIELD_ROW(rerate_line, 4, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(rerate_line, 5, "resource", FIELD_STR, resource),
+    FIELD_ROW(rerate_line, 6, "from", FIELD_TIME, from_utc_us, ALWAYS),
+    FIELD_ROW(rerate_line, 7, "to", FIELD_TIME, to_utc_us, ALWAYS),
+    FIELD_ROW(rerate_line, 8, "charged", FIELD_MONEY, charged_micros, .flags = FIELD_ALWAYS,
+              .help = "with what was re-rated before"),
+    FIELD_ROW(rerate_line, 9, "cost", FIELD_MONEY, micros, .flags = FIELD_ALWAYS, .help = "by the book as it is now"),
+    FIELD_ROW(rerate_line, 10, "price_version", FIELD_U32, price_version, ALWAYS),
+    FIELD_ROW(rerate_line, 11, "list_price", FIELD_MONEY, list_price, ALWAYS),
+    FIELD_ROW(rerate_line, 12, "price", FIELD_MONEY, price, ALWAYS),
+};
+const struct fields rerate_line_fields = FIELDS_TABLE("line", rerate_line, rerate_line_rows);
+static const struct field rerate_reply_rows[] = {
+    FIELD_ROW(rerate_reply, 1, "lines", FIELD_LIST, lines, .flags = FIELD_ALWAYS, .of = &rerate_line_fields,
+              .max = RERATE_LINES_MAX),
+    FIELD_ROW(rerate_reply, 2, "currency", FIELD_STR, currency),
+    FIELD_ROW(rerate_reply, 3, "more", FIELD_BOOL, more, ALWAYS),
+    FIELD_ROW(rerate_reply, 4, "next", FIELD_STRUCT, next, .of = &rerate_at_fields),
+};
+const struct fields rerate_reply_fields = FIELDS_TABLE("result", rerate_reply, rerate_reply_rows);
+
 const struct method report_methods[REPORT_METHOD_COUNT] = {
     [REPORT_HISTORY] = {"history.list", &list_call_fields, &list_reply_fields, "finished jobs, newest first", false},
     [REPORT_SHOW] = {"history.show", &job_call_fields, &job_view_fields, "one job with all its attempts", false},
     [REPORT_STATUS] = {"report.status", NULL, &text_reply_fields, "how far the reports are", false},
+    [REPORT_RERATE] = {"ledger.rerate", &rerate_call_fields, &rerate_reply_fields,
+                       "lines that cost something else by the price book as it is now", true},
     [REPORT_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote that reeved forgot", false},
     [REPORT_CHECK] = {"ledger.check", NULL, &check_reply_fields, "the rows of all charges beside Redis", true},
 };

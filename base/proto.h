@@ -172,9 +172,26 @@ struct apply_call {
     uint64_t if_version;          /* 0 = any */
     bool past_prices;             /* prices in force may change too: what was charged stays until it is re-rated */
 };
-struct apply_reply { uint64_t version; struct strs changes; /* "~ acme/etl  budget.limit  400.00 -> 500.00" */ };
 /* A tenant and all below it to another place; answered like admin.apply. */
 struct move_call { char *from, *to; bool dry_run; uint64_t if_version; };
+struct apply_reply {
+    uint64_t version;
+    struct strs changes;          /* "~ acme/etl  budget.limit  400.00 -> 500.00" */
+    uint64_t proposal;            /* not in force: it waits for another admin's approval; 0 = none needed */
+    struct strs raises;           /* what of it gives somebody more, where two persons have to agree to that */
+};
+/* A raise that waits for its second person. */
+struct proposal_row {
+    uint64_t proposal;
+    char *who;
+    int64_t proposed_utc_us;
+    uint64_t version;             /* the policy's that it was made against */
+    bool stale;                   /* the policy has another one by now: it can only be dropped */
+    struct strs changes, raises;
+};
+struct proposals_reply { struct list proposals; /* struct proposal_row, oldest first */ uint64_t version; };
+struct approve_call { uint64_t proposal; }; /* answered like admin.apply */
+struct drop_call { uint64_t proposal; char *reason; };
 struct policy_reply { struct policy_file policy; uint64_t version; };
 struct node_row {
     char *node, *state;           /* up, drained, unreachable, lost */
@@ -215,12 +232,13 @@ struct text_reply { char *text; };        /* metrics in Prometheus text format *
 enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
-    CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY, CALL_ADJUST,
+    CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY, CALL_PROPOSALS, CALL_APPROVE, CALL_DROP, CALL_ADJUST,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
- * "node.log" "admin.move" "journal.head" "ledger.verify" "ledger.adjust" */
+ * "node.log" "admin.move" "journal.head" "ledger.verify" "admin.proposals" "admin.approve" "admin.drop"
+ * "ledger.adjust" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -269,9 +287,27 @@ enum node_call { NODE_RUN, NODE_PAID, NODE_STOP, NODE_FORGET, NODE_LOG, NODE_CAL
 extern const struct method node_calls[NODE_CALL_COUNT];
 
 /* ---- reportd ---------------------------------------------------------------------------------------------- */
-enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_CHECK, REPORT_METHOD_COUNT };
+/* Which lines cost something else by the price book as it is now. Asked again with the answer's `next` while there is
+ * more: a line comes once, whatever is posted meanwhile. */
+struct rerate_at { uint64_t attempt, seq; uint32_t line; };
+struct rerate_call { int64_t from_utc_us, to_utc_us; struct rerate_at after; };
+struct rerate_line {
+    uint64_t seq;                 /* the entry, and which of its charges, from 0 */
+    uint32_t line;
+    uint64_t job;
+    char *tenant, *resource;
+    int64_t from_utc_us, to_utc_us;
+    int64_t charged_micros;       /* with what was re-rated before */
+    int64_t micros;               /* what it costs by the book as it is now */
+    uint32_t price_version;       /* in force at its end */
+    int64_t list_price, price;
+};
+#define RERATE_LINES_MAX 1000 /* in one answer */
+struct rerate_reply { struct list lines; char *currency; bool more; struct rerate_at next; };
+enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_CHECK, REPORT_RERATE,
+                     REPORT_METHOD_COUNT };
 /* "history.list" (list_call -> list_reply), "history.show" (job_call -> job_view), "report.status" (-> text_reply),
- * "log.read" (log_call -> log_reply), "ledger.check" (-> check_reply) */
+ * "log.read" (log_call -> log_reply), "ledger.check" (-> check_reply), "ledger.rerate" (rerate_call -> rerate_reply) */
 extern const struct method report_methods[REPORT_METHOD_COUNT];
 
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
@@ -281,10 +317,11 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
     adjust_call_fields, adjust_reply_fields,
     move_call_fields,
+    proposal_row_fields, proposals_reply_fields, approve_call_fields, drop_call_fields,
     policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
     archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
     attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,
-    forget_call_fields;
+    forget_call_fields, rerate_call_fields, rerate_line_fields, rerate_reply_fields;
 
 #endif

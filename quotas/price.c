@@ -243,7 +243,7 @@ static int line_add(const struct meter *meter, const struct metered *m, const st
 {
     uint32_t by;
     uint64_t amount = amount_under(s->version, m, &by);
-    struct rate rate = price_rate(s->version, meter->buyer, m->name);
+    struct hourly rate = price_rate(s->version, meter->buyer, m->name);
     int64_t before = sum_round(sum, m);
     sum_add(sum, amount, rate.price, to_us - s->from_us);
     if (amount == 0 && by == PRICE_BY_REQUEST) {

@@ -208,9 +208,9 @@ static uint64_t discount_of(const struct price_version *version, const struct st
     return 0;
 }
 
-struct rate price_rate(const struct price_version *version, struct buyer buyer, const char *resource)
+struct hourly price_rate(const struct price_version *version, struct buyer buyer, const char *resource)
 {
-    struct rate rate = {0};
+    struct hourly rate = {0};
     if (!version) {
         return rate;
     }

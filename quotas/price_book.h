@@ -32,11 +32,11 @@ struct buyer {
     const char *price_class;  /* of the node; NULL = none */
     bool preemptible;
 };
-struct rate {
+struct hourly {
     int64_t list, price;      /* micro-units per hour of a core, a GiB, a unit */
 };
 /* NULL: free. */
-struct rate price_rate(const struct price_version *version, struct buyer buyer, const char *resource);
+struct hourly price_rate(const struct price_version *version, struct buyer buyer, const char *resource);
 /* enum price_by */
 uint32_t price_by(const struct price_version *version, const char *resource);
 

@@ -162,7 +162,9 @@ static const struct api_method {
     [CALL_DRAIN] = {api_drain, false},    [CALL_STATUS] = {api_status, false}, [CALL_ARCHIVED] = {api_archived, true},
     [CALL_METRICS] = {api_metrics, true}, [CALL_NODE_LOG] = {api_node_log, true},
     [CALL_MOVE] = {api_move, false},
-    [CALL_HEAD] = {api_head, false},      [CALL_VERIFY] = {api_verify, false}, [CALL_ADJUST] = {api_adjust, false},
+    [CALL_HEAD] = {api_head, false},      [CALL_VERIFY] = {api_verify, false},
+    [CALL_PROPOSALS] = {api_proposals, false}, [CALL_APPROVE] = {api_approve, false}, [CALL_DROP] = {api_drop, false},
+    [CALL_ADJUST] = {api_adjust, false},
 };
 
 static struct caller caller_of(const struct api *a, const struct rpc_conn *conn)

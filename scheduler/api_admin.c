@@ -73,7 +73,8 @@ static enum request_step apply_propose(struct request *r, struct core *core, str
     struct refusal refusal = {0};
     fields_clear(&apply_reply_fields, &w->reply.apply);
     offer_zones(core, &((const struct apply_call *)w->params)->policy);
-    int answer = core_check_policy(core, w->params, w->caller.user, now, out, &w->reply.apply, &refusal);
+    int answer = core_check_policy(core, w->params, w->caller.user, w->caller.uid, now, out, &w->reply.apply,
+                                   &refusal);
     return wish_step(w, answer, out, &refusal, ret_count);
 }
 
@@ -117,7 +118,8 @@ static void answer_dry(const struct call *c, int answer, struct dry *d)
 static void apply_dry(const struct call *c)
 {
     struct dry d = {0};
-    int answer = core_check_policy(c->api->core, c->params, c->caller.user, call_now(c), &d.fact, &d.reply, &d.refusal);
+    int answer = core_check_policy(c->api->core, c->params, c->caller.user, c->caller.uid, call_now(c), &d.fact,
+                                   &d.reply, &d.refusal);
     answer_dry(c, answer, &d);
 }
 
@@ -154,6 +156,53 @@ void api_policy(const struct call *c)
     else
         rpc_unavailable(c->api->server, c->ticket, "out of memory", 1000);
     fields_clear(&policy_reply_fields, &reply);
+}
+
+/* ---- two persons ---- */
+void api_proposals(const struct call *c)
+{
+    struct proposals_reply reply = {0};
+    if (core_proposals(c->api->core, &reply) == 0)
+        call_answer(c, &proposals_reply_fields, &reply);
+    else
+        rpc_unavailable(c->api->server, c->ticket, "out of memory", 1000);
+    fields_clear(&proposals_reply_fields, &reply);
+}
+
+static enum request_step approve_propose(struct request *r, struct core *core, struct core_now now, struct fact *out,
+                                         size_t room, size_t *ret_count)
+{
+    (void)room;
+    struct wish *w = (struct wish *)r;
+    struct refusal refusal = {0};
+    fields_clear(&apply_reply_fields, &w->reply.apply);
+    int answer = core_check_approve(core, w->params, w->caller.user, w->caller.uid, now, out, &w->reply.apply,
+                                    &refusal);
+    return wish_step(w, answer, out, &refusal, ret_count);
+}
+
+static const struct request_ops approve_ops = {false, approve_propose, wish_settled, wish_unavailable, wish_free};
+
+void api_approve(const struct call *c)
+{
+    wish_post(c, &approve_ops, &approve_call_fields, &apply_reply_fields);
+}
+
+static enum request_step drop_propose(struct request *r, struct core *core, struct core_now now, struct fact *out,
+                                      size_t room, size_t *ret_count)
+{
+    (void)room;
+    struct wish *w = (struct wish *)r;
+    struct refusal refusal = {0};
+    int answer = core_check_drop(core, w->params, w->caller.user, now, out, &refusal);
+    return wish_step(w, answer, out, &refusal, ret_count);
+}
+
+static const struct request_ops drop_ops = {false, drop_propose, wish_settled, wish_unavailable, wish_free};
+
+void api_drop(const struct call *c)
+{
+    wish_post(c, &drop_ops, &drop_call_fields, NULL);
 }
 
 /* ---- nodes ---- */

@@ -36,8 +36,27 @@ static void log_term(const struct line *l)
 static void log_policy(const struct line *l)
 {
     const struct policy_change *f = &l->fact->policy;
-    log_line(LOG_INFO, l->event, "version=%" PRIu64 " who=%s tenants=%zu removed=%zu", f->version, log_quote(f->who),
-             f->tenants.count, f->removed.count);
+    if (f->proposal == 0)
+        log_line(LOG_INFO, l->event, "version=%" PRIu64 " who=%s tenants=%zu removed=%zu", f->version,
+                 log_quote(f->who), f->tenants.count, f->removed.count);
+    else
+        log_line(LOG_INFO, l->event,
+                 "version=%" PRIu64 " who=%s tenants=%zu removed=%zu proposal=%" PRIu64 " approved_by=%s", f->version,
+                 log_quote(f->who), f->tenants.count, f->removed.count, f->proposal, log_quote(f->approved_by));
+}
+
+static void log_proposed(const struct line *l)
+{
+    const struct fact_policy_proposed *f = &l->fact->policy_proposed;
+    log_line(LOG_INFO, l->event, "proposal=%" PRIu64 " version=%" PRIu64 " who=%s uid=%u raises=%zu", f->proposal,
+             f->change.version, log_quote(f->change.who), f->uid, f->raises.count);
+}
+
+static void log_dropped(const struct line *l)
+{
+    const struct fact_policy_dropped *f = &l->fact->policy_dropped;
+    log_line(LOG_INFO, l->event, "proposal=%" PRIu64 " who=%s reason=%s", f->proposal, log_quote(f->who),
+             log_quote(f->reason));
 }
 
 static void log_submitted(const struct line *l)
@@ -180,6 +199,8 @@ typedef void (*writer)(const struct line *l);
 static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TERM_TAKEN] = log_term,
     [FACT_POLICY_SET] = log_policy,
+    [FACT_POLICY_PROPOSED] = log_proposed,
+    [FACT_POLICY_DROPPED] = log_dropped,
     [FACT_JOB_SUBMITTED] = log_submitted,
     [FACT_TASKS_CANCELLED] = log_tasks,
     [FACT_TASK_HELD] = log_tasks,

@@ -1,10 +1,13 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/io/clock.h"
+#include "base/parse.h"
 #include "base/policy.h"
+#include "quotas/reports/escape.h"
 #include "quotas/reports/report.h"
 
 int ask_failed(struct problem *problem, const struct err *why)
@@ -45,6 +48,32 @@ int ask_open(struct ask *ask, const struct report *report, struct problem *probl
         return ask_failed(problem, &err);
     db_limit(ask->db, ask->clock, REPORT_QUERY_MS);
     return 0;
+}
+
+int ask_pin(struct ask *ask, uint64_t as_of, struct problem *problem)
+{
+    char allowed[48];
+    if (as_of == 0 || as_of == ask->as_of)
+        return 0;
+    snprintf(allowed, sizeof allowed, "1 to %" PRIu64, ask->as_of);
+    if (as_of > ask->as_of)
+        return problem_set(problem, 400, "as_of", allowed, "as_of: entry %" PRIu64 " is not in the reports", as_of);
+    ask->as_of = as_of;
+    ask->as_of_utc_us = 0;
+    return 0;
+}
+
+void ask_json(const struct ask *ask, struct buf *out)
+{
+    char time[PARSE_TEXT_MAX];
+    buf_addf(out, "\"as_of\":%" PRIu64 ",\"as_of_time\":", ask->as_of);
+    if (ask->as_of_utc_us != 0)
+        buf_addf(out, "\"%s\"", format_time(ask->as_of_utc_us, time));
+    else
+        buf_add_str(out, "null");
+    buf_add_str(out, ",\"currency\":");
+    json_text(out, ask->currency);
+    buf_add_str(out, ",");
 }
 
 void ask_fini(struct ask *ask)

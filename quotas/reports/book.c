@@ -12,7 +12,7 @@
 #include "quotas/reports/book_rows.h"
 #include "quotas/reports/schema.h"
 
-/* Facts that leave no row: they are about terms and nodes, not about jobs and money. */
+/* Facts that leave no row: they are about terms and drained nodes, not about jobs and money. */
 static int nothing(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
 {
     (void)b, (void)seq, (void)fact, (void)err;
@@ -34,13 +34,15 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_ATTEMPT_UNREACHABLE] = book_attempt_unreachable,
     [FACT_ATTEMPT_REACHED] = book_attempt_reached,
     [FACT_ATTEMPT_ENDED] = book_attempt_ended,
-    [FACT_NODE_JOINED] = nothing,
-    [FACT_NODE_LOST] = nothing,
+    [FACT_NODE_JOINED] = book_node_joined,
+    [FACT_NODE_LOST] = book_node_lost,
     [FACT_NODE_DRAINED] = nothing,
     [FACT_BUDGET_OPENED] = nothing,
-    [FACT_BUDGET_CROSSED] = nothing,
+    [FACT_BUDGET_CROSSED] = nothing, /* but an event */
     [FACT_LEDGER_ADJUSTED] = book_ledger_adjusted,
     [FACT_PERIOD_CLOSED] = book_period_closed,
+    [FACT_POLICY_PROPOSED] = nothing, /* not in force */
+    [FACT_POLICY_DROPPED] = nothing,
 };
 
 /* SQLite would let two writers take turns; their cursors would not. */
@@ -95,6 +97,7 @@ int book_open(struct book **ret, const char *path, const char *cell, struct err 
     if (b == NULL)
         return err_set(err, -ENOMEM, "no memory");
     b->lock = -1;
+    snprintf(b->cell, sizeof b->cell, "%s", cell);
     int r = take_lock(b, path, err);
     if (r == 0)
         r = open_tables(b, path, cell, err);
@@ -179,6 +182,8 @@ static int apply_fact(struct book *b, uint64_t seq, const void *bytes, size_t le
         r = book_billing_begin(b, fact.at_utc_us, err);
     if (r == 0)
         r = handlers[fact.kind](b, seq, &fact, err);
+    if (r >= 0)
+        r = book_event(b, seq, &fact, err);
     if (r < 0)
         err_wrap(err, r, "%s", names_get(&fact_names, fact.kind));
     b->mark.at_utc_us = fact.at_utc_us;

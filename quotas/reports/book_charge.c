@@ -61,6 +61,8 @@ int book_path(struct book *b, const char *path, int64_t *ret, struct err *err)
     return 0;
 }
 
+#define HOUR_US INT64_C(3600000000)
+
 int book_line_add(struct book *b, const struct book_line *l, struct err *err)
 {
     int64_t month;
@@ -72,9 +74,12 @@ int book_line_add(struct book *b, const struct book_line *l, struct err *err)
                      l->price_class, (int64_t)l->preemptible, (int64_t)l->by, l->list_price, l->price, l->amount,
                      l->quantity, l->from_run_us, l->run_us, l->from_utc_us, l->to_utc_us, l->accounts,
                      (int64_t)l->measured, l->micros);
-    if (r >= 0)
-        book_billing_added(b, sqlite3_last_insert_rowid(b->db));
-    return MIN(r, 0);
+    if (r < 0)
+        return r;
+    book_billing_added(b, sqlite3_last_insert_rowid(b->db));
+    int64_t into_hour = l->from_utc_us % HOUR_US + (l->from_utc_us % HOUR_US < 0 ? HOUR_US : 0);
+    return MIN(book_run(b, SQL_HOUR_ADD, err, "iiuti", l->from_utc_us - into_hour, l->tenant, l->job, l->resource,
+                        l->micros), 0);
 }
 
 int64_t book_part(int64_t total, uint64_t us, uint64_t whole)
@@ -83,6 +88,8 @@ int64_t book_part(int64_t total, uint64_t us, uint64_t whole)
     int64_t part = money_round((money_wide)size * us, whole);
     return total < 0 ? -part : part;
 }
+
+#define HOUR_US INT64_C(3600000000)
 
 struct posting {
     struct book *b;

@@ -40,6 +40,7 @@ enum book_sql {
     SQL_CHARGE_ADD,
     SQL_CHARGE_FROM,
     SQL_SPEND_ADD,
+    SQL_HOUR_ADD,
     SQL_ADJUSTED_ADD,
     SQL_ADJUSTED_LAST,
     SQL_BILLING_LOAD,
@@ -66,12 +67,20 @@ enum book_sql {
     SQL_PRICE_VERSION,
     SQL_PRICES_CLEAR,
     SQL_PRICE_ADD,
+    SQL_SPAN_OPEN,
+    SQL_SPAN_END,
+    SQL_SPAN_ADD,
+    SQL_EVENT_ADD,
+    SQL_EVENT_NEXT,
+    SQL_HOOK_LOAD,
+    SQL_HOOK_SAVE,
     BOOK_SQL_COUNT
 };
 extern const char *const book_sql_text[BOOK_SQL_COUNT];
 
 struct book {
     sqlite3 *db;
+    char cell[64];
     int lock;
     struct book_mark mark, committed;
     bool begun;
@@ -99,6 +108,10 @@ book_fn book_policy_set, book_tenant_moved, book_job_submitted, book_tasks_cance
     book_task_released;
 book_fn book_attempt_placed, book_attempt_running, book_hold_renewed, book_attempt_stopping, book_attempt_unreachable,
     book_attempt_reached, book_attempt_ended, book_ledger_adjusted, book_period_closed;
+
+book_fn book_node_joined, book_node_lost;
+/* After the fact's own rows: what others are told of it. */
+book_fn book_event;
 
 /* Posts the growth to `spent_micros` as charge rows. */
 int book_charge(struct book *b, uint64_t seq, struct attempt_id id, const struct book_attempt *attempt,

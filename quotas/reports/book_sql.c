@@ -51,6 +51,8 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
     [SQL_CHARGE_FROM] = "SELECT charge, seq, line, attempt, resource, price_class, preemptible, charged_by, list_price,"
                         " price, amount, quantity, from_run_us, run_us, from_utc_us, to_utc_us, micros, price_version"
                         " FROM charges WHERE charge >= ?1 ORDER BY charge",
+    [SQL_HOUR_ADD] = "INSERT INTO hours VALUES(?1, ?2, coalesce((SELECT user FROM jobs WHERE job = ?3), ''), ?4, ?5)"
+                     " ON CONFLICT DO UPDATE SET micros = micros + ?5",
     [SQL_SPEND_ADD] = "INSERT INTO spend VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET micros = micros + ?3",
 
     [SQL_ADJUSTED_ADD] = "INSERT INTO adjustments VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -91,4 +93,15 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
                           " ON CONFLICT DO UPDATE SET from_utc_us = ?2, withdrawn = 0",
     [SQL_PRICES_CLEAR] = "DELETE FROM prices WHERE version = ?1",
     [SQL_PRICE_ADD] = "INSERT INTO prices VALUES(?1, ?2, ?3)",
+
+    [SQL_EVENT_ADD] = "INSERT INTO events VALUES(?1, ?2, ?3, ?4, ?5)",
+    [SQL_EVENT_NEXT] = "SELECT seq, body FROM events WHERE seq > ?1 AND at_utc_us >= ?2 AND (type & ?3) <> 0"
+                       " AND (?4 = '/' OR tenant = ?4 OR (tenant > ?4 || '/' AND tenant < ?4 || '0'))"
+                       " ORDER BY seq LIMIT 1",
+    [SQL_HOOK_LOAD] = "SELECT seq FROM webhooks WHERE name = ?1",
+    [SQL_HOOK_SAVE] = "INSERT INTO webhooks VALUES(?1, ?2) ON CONFLICT DO UPDATE SET seq = ?2",
+
+    [SQL_SPAN_OPEN] = "SELECT 1 FROM node_spans WHERE node = ?1 AND class = ?2 AND capacity = ?3 AND to_utc_us IS NULL",
+    [SQL_SPAN_END] = "UPDATE node_spans SET to_utc_us = ?2 WHERE node = ?1 AND to_utc_us IS NULL",
+    [SQL_SPAN_ADD] = "INSERT INTO node_spans(node, class, capacity, from_utc_us) VALUES(?1, ?2, ?3, ?4)",
 };

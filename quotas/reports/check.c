@@ -120,6 +120,10 @@ static int compare_sums(struct check *check, sqlite3 *db, struct err *err)
     int r = db_number(db, "SELECT coalesce(sum(micros), 0) FROM charges", &rows, err);
     if (r == 0)
         differs(check, "sum over charges", check->total_micros, rows);
+    if (r == 0)
+        r = db_number(db, "SELECT coalesce(sum(micros), 0) FROM hours", &sum, err);
+    if (r == 0)
+        differs(check, "sum over hours", rows, sum);
     /* What persons posted, and re-rating, is no attempt's. */
     if (r == 0)
         r = db_number(db, "SELECT coalesce(sum(micros), 0) FROM charges WHERE attempt IS NOT NULL AND kind <> 'rerate'",

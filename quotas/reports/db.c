@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/io/clock.h"
+#include "base/zone.h"
 #include "quotas/reports/viewer.h"
 
 #define BUSY_MS 2000           /* only ever waits for a checkpoint or a second reportd that is about to be refused */
@@ -128,6 +129,9 @@ static int bind_one(sqlite3_stmt *s, int at, char kind, va_list *args)
         size_t len = va_arg(*args, size_t);
         return sqlite3_bind_blob64(s, at, bytes, len, SQLITE_STATIC);
     }
+    case 'z':
+        return sqlite3_bind_pointer(s, at, (void *)(uintptr_t)va_arg(*args, const struct zone_table *), ZONE_POINTER,
+                                    NULL);
     default:
         BUG(kind != 'v');
         return sqlite3_bind_pointer(s, at, (void *)(uintptr_t)va_arg(*args, const struct viewer *), VIEWER_POINTER,

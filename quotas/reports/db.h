@@ -21,6 +21,8 @@
 
 #include "base/err.h"
 
+#define ZONE_POINTER "reeve-zone" /* type tag of sqlite3_bind_pointer() */
+
 enum db_mode { DB_WRITER, DB_READER };
 
 /* A reader also gets the SQL functions below. */
@@ -33,7 +35,8 @@ int db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret, struct err *err
 void db_finalize_p(sqlite3_stmt **s); /* CLEANUP(db_finalize_p) */
 
 /* Resets the statement and binds from ?1 on. `shape`: i int64_t, u uint64_t (as int64), t const char * (NULL allowed),
- * b const void * and size_t, v const struct viewer * (readers: visible()). Texts and bytes are borrowed until the
+ * b const void * and size_t, v const struct viewer * (visible()), z const struct zone_table * (period();
+ * NULL = UTC). Texts and bytes are borrowed until the
  * next bind or finalize. */
 int db_bind(sqlite3_stmt *s, const char *shape, ...) MUST_USE;
 int db_bind_list(sqlite3_stmt *s, const char *shape, va_list args) MUST_USE;
@@ -52,7 +55,13 @@ struct db_clock {
 };
 void db_limit(sqlite3 *db, struct db_clock *clock, uint64_t ms);
 
-/* SQL functions for readers: period(kind, utc_us) -> "2026-W48"; visible(viewer, tenant) -> 0 or 1.
+/* SQL functions for readers:
+ *   period(kind, utc_us, zone)        "2026-W48"
+ *   day(utc_us, zone)                 the local day, counted from 1970-01-01
+ *   visible(viewer, tenant)           0 or 1
+ *   share(a, part, whole)             a * part / whole, half to even; 0 when whole is 0
+ *   hours(amount, us, unit)           millionths of an hour of `unit`, half to even
+ *   unused(micros, used, asked)       what of `micros` paid for what wasn't used
  */
 int db_functions(sqlite3 *db) MUST_USE;
 

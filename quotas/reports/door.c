@@ -7,6 +7,7 @@
 
 #include "base/io/rpc.h"
 #include "quotas/reports/history.h"
+#include "quotas/reports/rerate.h"
 #include "quotas/reports/tell.h"
 
 #define CONNECTIONS_MAX 256
@@ -210,7 +211,28 @@ static void on_status(void *arg, struct rpc_conn *conn, const struct rpc_ticket 
     fields_clear(&text_reply_fields, &reply);
 }
 
+static void on_rerate(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                      const void *params)
+{
+    struct visit v = {.door = arg, .ticket = ticket};
+    struct rerate_reply reply = {0};
+    struct err err = {0};
+    if (!begin(&v, conn)) {
+        end(&v);
+        return;
+    }
+    if (!v.viewer.all)
+        refuse(&v, "forbidden", "ledger.rerate", "only admins re-rate");
+    else if (rerate_lines(&v.ask, params, &reply, &err) < 0)
+        unavailable(&v, err_text(&err));
+    else
+        rpc_answer(v.door->server, ticket, m->result, &reply);
+    fields_clear(&rerate_reply_fields, &reply);
+    end(&v);
+}
+
 static const rpc_handler handlers[REPORT_METHOD_COUNT] = {
+    [REPORT_RERATE] = on_rerate,
     [REPORT_HISTORY] = on_history, [REPORT_SHOW] = on_show, [REPORT_STATUS] = on_status,
     [REPORT_LOG] = on_log,         [REPORT_CHECK] = on_check};
 

@@ -201,11 +201,22 @@ static bool round_once(struct follow *f)
     return false;
 }
 
+/* Not while the store is away: then nobody knows. */
+static void note_lag(struct follow *f)
+{
+    bool behind = f->view.durable > f->view.mark.cursor;
+    if (!behind)
+        f->view.behind_since_boot_us = 0;
+    else if (f->view.behind_since_boot_us == 0)
+        f->view.behind_since_boot_us = clock_boot_us();
+}
+
 static void on_timer(void *arg)
 {
     struct follow *f = arg;
     uint64_t before = f->view.mark.cursor;
     bool more = round_once(f);
+    note_lag(f);
     f->round_boot_us = clock_boot_us();
     f->pause_ms = f->view.mark.cursor != before ? PAUSE_MIN_MS : MIN(f->pause_ms * 2, PAUSE_MAX_MS);
     timer_set_ms(f->timer, more ? 0 : f->pause_ms);
@@ -216,6 +227,7 @@ void follow_now(struct follow *f)
     if (clock_boot_us() - f->round_boot_us < FRESH_US)
         return;
     bool more = round_once(f);
+    note_lag(f);
     f->round_boot_us = clock_boot_us();
     if (more)
         timer_set_ms(f->timer, 0);

@@ -37,6 +37,7 @@ struct follow_view {
     uint64_t durable, seq;    /* as the store last said */
     uint64_t entries_total, batches_total;
     uint64_t ok_boot_us;      /* when it was last fine */
+    uint64_t behind_since_boot_us; /* since when there has been something durable to archive; 0 = there is nothing */
 };
 
 struct follow;

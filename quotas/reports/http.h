@@ -1,9 +1,10 @@
 /*
  * http - the HTTP doors: a UNIX socket, where the kernel says who asks, and on request a TCP port on 127.0.0.1, where
- * every request needs a token. GET and HEAD only; nothing here changes anything.
+ * every request needs a token. Nothing is changed here; what is POSTed goes on to reeved (http_relay.h).
  *
- * Bounds: 16 KiB of headers, HTTP_STREAMS_MAX reports being sent at once, HTTP_IDLE_S for a peer that neither sends nor
- *         takes, HTTP_STREAM_MS for a whole report (it keeps a snapshot of the books alive).
+ * Bounds: 16 KiB of headers, HTTP_STREAMS_MAX reports being sent at once, HTTP_CONNECTIONS_MAX open
+ *         connections of each door (one more, and the one silent for longest goes), HTTP_IDLE_S for a peer that neither
+ *         sends nor takes, HTTP_STREAM_MS for a whole report (it keeps a snapshot of the books alive).
  */
 #ifndef REEVE_QUOTAS_REPORTS_HTTP_H
 #define REEVE_QUOTAS_REPORTS_HTTP_H
@@ -12,6 +13,7 @@
 #include "quotas/reports/report.h"
 
 #define HTTP_STREAMS_MAX 16
+#define HTTP_CONNECTIONS_MAX 128
 #define HTTP_IDLE_S 30
 #define HTTP_STREAM_MS 300000
 

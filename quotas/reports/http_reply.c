@@ -78,7 +78,7 @@ void http_reply_not_modified(struct evhttp_request *req)
 struct stream {
     struct evhttp_request *req;
     struct rows *rows;
-    uint64_t *streams;
+    struct door *door;
     struct timer *timer;
     bool cut;
     struct evbuffer *chunk;
@@ -93,7 +93,7 @@ static void stream_free(struct stream *s)
     if (s->chunk != NULL)
         evbuffer_free(s->chunk);
     buf_fini(&s->text);
-    --*s->streams;
+    s->door->http->report->streams--;
     free(s);
 }
 
@@ -126,7 +126,7 @@ static void finish(struct stream *s)
 {
     struct evhttp_connection *conn = evhttp_request_get_connection(s->req);
     if (conn != NULL)
-        evhttp_connection_set_closecb(conn, NULL, NULL);
+        http_conns_hook(s->door->conns, conn, NULL, NULL);
     evhttp_send_reply_end(s->req);
     stream_free(s);
 }
@@ -157,7 +157,7 @@ static void send_chunk(struct evhttp_connection *conn, void *arg)
     finish(s);
 }
 
-int http_reply_rows(struct evhttp_request *req, struct loop *loop, struct answer *answer, uint64_t *streams)
+int http_reply_rows(struct evhttp_request *req, struct door *door, struct answer *answer)
 {
     content_type(req, answer->content_type);
     if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD) {
@@ -168,7 +168,7 @@ int http_reply_rows(struct evhttp_request *req, struct loop *loop, struct answer
     }
     struct stream *s = calloc(1, sizeof *s);
     struct evbuffer *chunk = evbuffer_new();
-    if (s == NULL || chunk == NULL || timer_new(&s->timer, loop, on_timer, s) < 0) {
+    if (s == NULL || chunk == NULL || timer_new(&s->timer, door->http->loop, on_timer, s) < 0) {
         free(s);
         if (chunk != NULL)
             evbuffer_free(chunk);
@@ -177,10 +177,10 @@ int http_reply_rows(struct evhttp_request *req, struct loop *loop, struct answer
     s->req = req;
     s->chunk = chunk;
     s->rows = TAKE_PTR(answer->rows);
-    s->streams = streams;
-    ++*streams;
+    s->door = door;
+    door->http->report->streams++;
     timer_set_ms(s->timer, HTTP_STREAM_MS);
-    evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_close, s);
+    http_conns_hook(door->conns, evhttp_request_get_connection(req), on_close, s);
     evhttp_send_reply_start(req, 200, reason_of(200));
     send_chunk(NULL, s);
     return 0;

@@ -22,6 +22,7 @@
 #include "quotas/reports/options.h"
 #include "quotas/reports/privileges.h"
 #include "quotas/reports/tell.h"
+#include "quotas/reports/webhooks.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, PATH_BYTES = 4096 };
 
@@ -29,6 +30,7 @@ struct reportd {
     struct report_options options;
     char folder[PATH_BYTES], database[PATH_BYTES], rpc_socket[PATH_BYTES], http_socket[PATH_BYTES], reeved[PATH_BYTES];
     char token[PATH_BYTES], tokens[PATH_BYTES], port[PATH_BYTES], redis[PATH_BYTES];
+    char page_key[PATH_BYTES], webhooks[PATH_BYTES];
     struct loop *loop;
     struct link link;
     struct report report;
@@ -49,6 +51,8 @@ static int make_paths(struct reportd *d, struct err *err)
         {d->token, "", "/report/token"},
         {d->tokens, "", "/report/tokens"},
         {d->port, "", "/report/http.port"},
+        {d->page_key, "", "/report/page.key"},
+        {d->webhooks, "", "/report/webhooks"},
         {d->reeved, "", "/reeve.sock"},
         {d->redis, "unix:", "/redis/redis.sock"},
     };
@@ -97,6 +101,7 @@ static void on_archived(void *arg, uint64_t seq)
 {
     struct reportd *d = arg;
     tell_archived(d->report.tell, seq);
+    webhooks_poke(d->report.webhooks);
 }
 
 static int start(struct reportd *d, struct err *err)
@@ -104,6 +109,8 @@ static int start(struct reportd *d, struct err *err)
     int r = become_user(d, err);
     if (r == 0)
         r = book_open(&d->report.book, d->database, d->options.cell, err);
+    if (r == 0)
+        r = page_key_load(d->page_key, d->report.page_key, err);
     if (r == 0)
         r = loop_new(&d->loop, err);
     if (r < 0)
@@ -114,6 +121,9 @@ static int start(struct reportd *d, struct err *err)
     d->report.link = &d->link;
     d->report.tokens.path = d->tokens;
     r = tell_new(&d->report.tell, d->loop, d->reeved, err);
+    if (r == 0)
+        r = webhooks_new(&d->report.webhooks, d->loop, d->report.book,
+                         d->options.webhooks != NULL ? d->options.webhooks : d->webhooks, WEBHOOK_RETRY_MS, err);
     if (r == 0)
         r = follow_new(&d->report.follow, d->loop, d->report.book, &d->link, on_archived, d, err);
     if (r == 0)
@@ -131,6 +141,7 @@ static int start(struct reportd *d, struct err *err)
 static void stop(struct reportd *d)
 {
     http_free(d->http);
+    webhooks_free(d->report.webhooks);
     tell_free(d->report.tell); /* log reads under way are answered through the door */
     door_close(d->door);
     follow_free(d->report.follow);

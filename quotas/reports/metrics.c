@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/io/clock.h"
 #include "quotas/reports/escape.h"
 #include "quotas/reports/report.h"
+#include "quotas/reports/webhooks.h"
 
 #define BUDGETS_AGE_MS 1000
 
@@ -17,6 +19,17 @@ static void one(struct buf *out, const char *name, const char *type, const char 
 {
     head(out, name, type, help);
     buf_addf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void webhooks(struct webhooks_view view, struct buf *out)
+{
+    one(out, "reeve_webhooks", "gauge", "Webhooks that are told of events.", view.hooks);
+    one(out, "reeve_webhooks_failing", "gauge", "Webhooks that didn't take the last event they were sent.",
+        view.failing);
+    one(out, "reeve_webhook_events_sent_total", "counter", "Events that a webhook took.", view.sent_total);
+    one(out, "reeve_webhook_tries_failed_total", "counter", "Tries that a webhook didn't take.", view.failed_total);
+    one(out, "reeve_webhook_events_dropped_total", "counter", "Events that a webhook didn't take for three days.",
+        view.dropped_total);
 }
 
 static void follower(const struct report *report, struct buf *out)
@@ -36,6 +49,16 @@ static void follower(const struct report *report, struct buf *out)
     one(out, "reeve_report_requests_total", "counter", "HTTP requests since start.", report->requests_total);
     one(out, "reeve_report_refused_total", "counter", "HTTP requests that were refused.", report->refused_total);
     one(out, "reeve_report_streams", "gauge", "Reports being sent.", report->streams);
+    one(out, "reeve_report_connections", "gauge", "Open HTTP connections.", report->connections);
+    one(out, "reeve_report_connections_dropped_total", "counter",
+        "HTTP connections closed because there were too many and they were silent for longest.",
+        report->connections_dropped_total);
+    int64_t behind_us = view.behind_since_boot_us != 0 ? (int64_t)(clock_boot_us() - view.behind_since_boot_us) : 0;
+    head(out, "reeve_report_behind_seconds", "gauge", "For how long durable entries have been waiting to be archived.");
+    buf_add_str(out, "reeve_report_behind_seconds ");
+    money_text(out, behind_us);
+    buf_add_str(out, "\n");
+    webhooks(webhooks_view(report->webhooks), out);
 }
 
 static int costs(const struct ask *ask, struct buf *out, struct err *err)

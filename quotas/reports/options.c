@@ -12,6 +12,8 @@ static const struct option_row rows[] = {
      .help = "the cell's name"},
     {.name = "http-port", .value = "N", .kind = OPTION_U32, PLACE(http_port), .max = UINT16_MAX,
      .help = "also HTTP on 127.0.0.1, with tokens; 0 = choose a port (DIR/report/http.port)"},
+    {.name = "webhooks", .value = "FILE", .kind = OPTION_PATH, PLACE(webhooks),
+     .help = "who is told of events, with secrets; default: DIR/report/webhooks, if it is there"},
     {.name = "user", .value = "UID:GID", .kind = OPTION_USER, PLACE(user),
      .help = "become this user before anything is opened (only as root)"},
     {.name = "debug", .kind = OPTION_FLAG, PLACE(debug), .help = "log more"},

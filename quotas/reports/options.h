@@ -11,6 +11,7 @@
 struct report_options {
     const char *dir, *redis, *cell; /* redis NULL = DIR/redis/redis.sock */
     uint32_t http_port;             /* HTTP_PORT_NONE, or 0 = the kernel chooses */
+    const char *webhooks;           /* NULL = DIR/report/webhooks */
     struct option_user user;
     bool debug;
 };

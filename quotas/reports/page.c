@@ -10,13 +10,11 @@
 #include "base/parse.h"
 #include "quotas/period.h"
 #include "quotas/reports/escape.h"
-#include "quotas/reports/report.h"
+#include "quotas/reports/page_parts.h"
 
 #define DAYS 30
 #define TENANTS_SHOWN 12
 #define DAY_US (INT64_C(86400) * 1000000)
-#define BUDGETS_AGE_MS 1000
-#define BUDGETS_SHOWN 200
 
 static const char style[] =
     ":root{color-scheme:light "
@@ -32,7 +30,8 @@ static const char style[] =
     "border-bottom:1px solid var(--line);vertical-align:middle}"
     ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     "tbody tr:hover{background:var(--band)}.warn{color:var(--bad)}svg{display:block}"
-    ".b{fill:var(--bar)}.h{fill:var(--held)}.f{fill:var(--line)}.o{fill:var(--bad)}";
+    ".b{fill:var(--bar)}.h{fill:var(--held)}.f{fill:var(--line)}.o{fill:var(--bad)}"
+    ".m{stroke:var(--ink);stroke-width:2}";
 
 static void begin(const struct ask *ask, const struct report *report, struct buf *out)
 {
@@ -55,7 +54,7 @@ static void begin(const struct ask *ask, const struct report *report, struct buf
     }
 }
 
-static void money_cell(struct buf *out, int64_t micros)
+void page_money_cell(struct buf *out, int64_t micros)
 {
     buf_add_str(out, "<td class=\"n\">");
     money_text(out, micros);
@@ -85,10 +84,10 @@ static int read_spending(const struct ask *ask, struct spending *s, struct err *
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *totals = NULL, *days = NULL;
     static const char from[] =
-        " FROM charges c JOIN jobs j USING(job) WHERE c.from_utc_us >= ?2 AND visible(?1, j.tenant)";
+        " FROM hours c JOIN paths p USING(tenant) WHERE c.hour_utc_us >= ?2 AND visible(?1, p.path)";
     struct buf sql = {0};
     s->first_day_us = ask->now_utc_us / DAY_US * DAY_US - (DAYS - 1) * DAY_US;
-    buf_addf(&sql, "SELECT j.tenant, sum(c.micros)%s GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %d", from, TENANTS_SHOWN);
+    buf_addf(&sql, "SELECT p.path, sum(c.micros)%s GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %d", from, TENANTS_SHOWN);
     int r = db_prepare(ask->db, buf_text(&sql), &totals, err);
     if (r == 0)
         r = db_bind(totals, "vi", ask->viewer, s->first_day_us);
@@ -96,7 +95,7 @@ static int read_spending(const struct ask *ask, struct spending *s, struct err *
         snprintf(s->top[s->count++].tenant, sizeof s->top[0].tenant, "%s", db_text(totals, 0));
     snprintf(s->top[TENANTS_SHOWN].tenant, sizeof s->top[0].tenant, "all others");
     buf_reset(&sql);
-    buf_addf(&sql, "SELECT j.tenant, (c.from_utc_us - ?2) / %" PRId64 ", sum(c.micros)%s GROUP BY 1, 2", DAY_US, from);
+    buf_addf(&sql, "SELECT p.path, (c.hour_utc_us - ?2) / %" PRId64 ", sum(c.micros)%s GROUP BY 1, 2", DAY_US, from);
     if (r == 0)
         r = db_prepare(ask->db, buf_text(&sql), &days, err);
     if (r == 0)
@@ -146,85 +145,13 @@ static void write_spending(struct spending *s, struct buf *out)
         buf_add_str(out, "</td><td>");
         spend_bars(s, &s->top[i], out);
         buf_add_str(out, "</td>");
-        money_cell(out, s->top[i].total);
+        page_money_cell(out, s->top[i].total);
         buf_add_str(out, "</tr>");
         total += s->top[i].total;
     }
     buf_add_str(out, "</tbody><tfoot><tr><th>together</th><td></td>");
-    money_cell(out, total);
+    page_money_cell(out, total);
     buf_add_str(out, "</tr></tfoot></table></div>");
-}
-
-/* ---- budgets ----------------------------------------------------------------------------------------------------- */
-static void budget_bar(const struct budget_row *row, struct buf *out)
-{
-    double limit = (double)MAX(row->limit_micros, INT64_C(1));
-    double spent = MIN((double)row->spent_micros / limit, 1.0) * 160;
-    double held = MIN((double)row->held_micros / limit * 160, 160 - spent);
-    buf_addf(out, "<svg width=\"160\" height=\"12\" role=\"img\" aria-label=\"spent and held of the limit\">"
-                  "<rect class=\"f\" width=\"160\" height=\"12\"/><rect class=\"%s\" width=\"%.1f\" height=\"12\"/>"
-                  "<rect class=\"h\" x=\"%.1f\" width=\"%.1f\" height=\"12\"/></svg>",
-             row->spent_micros > row->limit_micros ? "o" : "b", spent, spent, held);
-}
-
-static void write_budget(const struct budget_row *row, struct buf *out)
-{
-    bool limited = row->limit_micros >= 0;
-    buf_add_str(out, "<tr><td>");
-    html_text(out, row->tenant);
-    buf_add_str(out, row->budget != NULL ? "#" : "");
-    html_text(out, row->budget != NULL ? row->budget : "");
-    buf_add_str(out, "</td><td>");
-    html_text(out, row->period);
-    if (row->resource != NULL) {
-        buf_add_str(out, ", hours of ");
-        html_text(out, row->resource);
-    }
-    buf_add_str(out, "</td><td>");
-    if (limited)
-        budget_bar(row, out);
-    buf_add_str(out, "</td>");
-    money_cell(out, row->spent_micros);
-    money_cell(out, row->held_micros);
-    if (!limited) {
-        buf_add_str(out, "<td class=\"n\">no limit</td><td></td></tr>");
-        return;
-    }
-    money_cell(out, row->limit_micros - row->spent_micros - row->held_micros);
-    money_cell(out, row->limit_micros);
-    buf_add_str(out, "</tr>");
-}
-
-static int write_budgets(struct report *report, const struct ask *ask, struct buf *out, struct err *err)
-{
-    struct list rows = {0};
-    char at[PARSE_TEXT_MAX];
-    budgets_refresh(report, BUDGETS_AGE_MS);
-    int r = budgets_rows(report, ask, &rows, err);
-    if (r < 0)
-        return r;
-    buf_add_str(out, "<h2>Budgets</h2>");
-    if (report->budgets.stale) {
-        buf_addf(out, "<p class=\"warn\">The store is away; as of %s. ",
-                 report->budgets.at_utc_us != 0 ? format_time(report->budgets.at_utc_us, at) : "never");
-        html_text(out, err_text(&report->budgets.why));
-        buf_add_str(out, "</p>");
-    }
-    buf_add_str(out, "<p>this period: spent, held for running work, free</p><div class=\"wide\"><table><thead><tr>"
-                     "<th>tenant</th><th>period</th><th></th><th class=\"n\">spent</th><th class=\"n\">held</th>"
-                     "<th class=\"n\">free</th><th class=\"n\">limit</th></tr></thead><tbody>");
-    const struct budget_row *v = rows.v;
-    size_t shown = 0;
-    for (size_t i = 0; i < rows.count && shown < BUDGETS_SHOWN; i++)
-        if (v[i].current) {
-            write_budget(&v[i], out);
-            shown++;
-        }
-    buf_add_str(out, "</tbody></table></div>");
-    if (shown == BUDGETS_SHOWN)
-        buf_addf(out, "<p>the first %d; all of them are in /v1/budgets</p>", BUDGETS_SHOWN);
-    budgets_rows_clear(&rows);
-    return 0;
 }
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
@@ -242,7 +169,7 @@ static void write_job(sqlite3_stmt *s, struct buf *out)
     if (asked >= 1e6) /* below a core-second the launch weighs more than the job */
         buf_addf(out, "%.0f %%", used / asked * 100);
     buf_add_str(out, "</td>");
-    money_cell(out, sqlite3_column_int64(s, 5));
+    page_money_cell(out, sqlite3_column_int64(s, 5));
     buf_add_str(out, "</tr>");
 }
 
@@ -279,13 +206,15 @@ int page_answer(struct report *report, struct ask *ask, struct answer *answer, s
     int r = read_spending(ask, &spending, &err);
     if (r == 0) {
         write_spending(&spending, out);
-        r = write_budgets(report, ask, out, &err);
+        r = page_budgets(report, ask, out, &err);
     }
     if (r == 0)
+        r = page_waste(ask, spending.first_day_us, out, &err);
+    if (r == 0)
         r = write_jobs(ask, out, &err);
-    buf_add_str(
-        out, "<p style=\"margin-top:2rem\">Figures by machine: /v1/reports/cost, /v1/budgets, /v1/prices, /metrics.</p>"
-             "</body></html>\n");
+    buf_add_str(out, "<p style=\"margin-top:2rem\">Figures by machine: /v1/reports/cost, top, waste, units, anomalies, "
+                     "idle, allocation; /v1/budgets, /v1/forecast, /v1/prices, /metrics.</p>"
+                     "</body></html>\n");
     answer->content_type = "text/html; charset=utf-8";
     return r < 0 ? ask_failed(problem, &err) : 0;
 }

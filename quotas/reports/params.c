@@ -28,7 +28,8 @@ const char *problem_title(int status)
         int status;
         const char *title;
     } titles[] = {{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
-                  {405, "Method Not Allowed"}, {503, "Service Unavailable"}};
+                  {405, "Method Not Allowed"}, {409, "Conflict"}, {415, "Unsupported Media Type"},
+                  {422, "Unprocessable Content"}, {501, "Not Implemented"}, {503, "Service Unavailable"}};
     for (size_t i = 0; i < COUNT_OF(titles); i++)
         if (titles[i].status == status)
             return titles[i].title;

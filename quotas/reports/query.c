@@ -6,49 +6,24 @@
 
 #include "base/parse.h"
 #include "base/policy.h"
+#include "quotas/reports/db.h"
+#include "quotas/reports/page_token.h"
 
 const struct query_column query_columns[QUERY_DIMENSION_COUNT] = {
-    [BY_DAY] = {"day", "period('day', c.from_utc_us)", false},
-    [BY_WEEK] = {"week", "period('week', c.from_utc_us)", false},
-    [BY_MONTH] = {"month", "period('month', c.from_utc_us)", false},
-    [BY_TENANT] = {"tenant", "p.path", false},
-    [BY_USER] = {"user", "j.user", false},
+    [BY_DAY] = {"day", NULL, false},
+    [BY_WEEK] = {"week", NULL, false},
+    [BY_MONTH] = {"month", NULL, false},
+    [BY_TENANT] = {"tenant", NULL, false},
+    [BY_USER] = {"user", NULL, false},
     [BY_RESOURCE] = {"resource", "c.resource", false},
     [BY_JOB] = {"job", "c.job", true},
     [BY_NAME] = {"name", "j.name", false},
 };
 
 #define LABEL_PREFIX "label."
+#define FIRST_LABEL 7 /* its parameter */
+#define QUERY_LIMIT_MAX 10000
 #define GROUPS "tenant, user, resource, job, name, day, week, month, label.<key>"
-#define TIMES "a date (2026-11-01), an RFC 3339 instant (2026-11-01T00:00:00Z), or milliseconds since 1970"
-
-int query_time(const char *text, int64_t *ret_utc_us)
-{
-    int64_t ms;
-    /* "2026" and "20261101" are dates that somebody wrote another way, not moments in 1970. */
-    bool looks_like_date = strlen(text) <= 8 && strcmp(text, "0") != 0;
-    if (!looks_like_date && parse_i64(text, -INT64_C(62135596800000), INT64_C(253402300799999), &ms, NULL) == 0) {
-        *ret_utc_us = ms * 1000;
-        return 0;
-    }
-    return parse_time(text, ret_utc_us, NULL);
-}
-
-static int read_times(const struct params *params, struct query *q, struct problem *problem)
-{
-    const char *from = params_get(params, "from"), *to = params_get(params, "to");
-    q->from_utc_us = INT64_MIN;
-    q->to_utc_us = INT64_MAX;
-    if (from != NULL && query_time(from, &q->from_utc_us) < 0)
-        return problem_set(problem, 400, "from", TIMES, "from: '%.100s' is not a time", from);
-    if (to != NULL && query_time(to, &q->to_utc_us) < 0)
-        return problem_set(problem, 400, "to", TIMES, "to: '%.100s' is not a time", to);
-    if (from != NULL && to != NULL && q->from_utc_us >= q->to_utc_us)
-        return problem_set(problem, 400, "to", "an instant after from", "to: is not after from");
-    q->has_from = from != NULL;
-    q->has_to = to != NULL;
-    return 0;
-}
 
 static int add_label(struct query *q, const char *name, struct problem *problem)
 {
@@ -86,13 +61,8 @@ static int add_group(struct query *q, const char *name, struct problem *problem)
     return 0;
 }
 
-static int read_groups(const struct params *params, struct query *q, struct problem *problem)
+static int read_groups(const char *at, struct query *q, struct problem *problem)
 {
-    const char *at = params_get(params, "group_by");
-    if (at == NULL) {
-        q->by[BY_TENANT] = true;
-        return 0;
-    }
     for (bool more = true; more;) {
         char name[512];
         size_t len = strcspn(at, ",");
@@ -123,12 +93,9 @@ static int read_granularity(const struct params *params, struct query *q, struct
     return 0;
 }
 
-static int read_rest(const struct params *params, struct query *q, struct problem *problem)
+static int read_tenant(const struct params *params, struct query *q, struct problem *problem)
 {
-    const char *format = params_get(params, "format"), *tenant = params_get(params, "tenant");
-    if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "csv") != 0)
-        return problem_set(problem, 400, "format", "json, csv", "format: '%.100s' is none", format);
-    q->csv = format != NULL && strcmp(format, "csv") == 0;
+    const char *tenant = params_get(params, "tenant");
     if (tenant == NULL)
         return 0;
     if (strcmp(tenant, TENANT_ROOT) != 0 && parse_tenant_path(tenant, NULL) < 0)
@@ -137,15 +104,47 @@ static int read_rest(const struct params *params, struct query *q, struct proble
     return str_set(&q->tenant, tenant) < 0 ? problem_set(problem, 503, NULL, NULL, "no memory") : 0;
 }
 
-int query_parse(const struct params *params, struct query *ret, struct problem *problem)
+static int read_number(const struct params *params, const char *name, uint64_t max, uint64_t *ret,
+                       struct problem *problem)
 {
-    static const char *const names[] = {"from", "to", "group_by", "granularity", "format", "tenant", NULL};
+    const char *text = params_get(params, name);
+    char allowed[64];
+    if (text == NULL || parse_u64(text, 1, max, ret, NULL) == 0)
+        return 0;
+    snprintf(allowed, sizeof allowed, "1 to %llu", (unsigned long long)max);
+    return problem_set(problem, 400, name, allowed, "%s: '%.100s' is no such number", name, text);
+}
+
+static int read_rest(const struct params *params, struct query *q, struct problem *problem)
+{
+    int r = read_tenant(params, q, problem);
+    if (r == 0)
+        r = sheet_parse(params, &q->sheet, problem);
+    if (r == 0)
+        r = read_number(params, "as_of", INT64_MAX, &q->as_of, problem);
+    if (r == 0)
+        r = read_number(params, "limit", QUERY_LIMIT_MAX, &q->limit, problem);
+    if (r == 0)
+        r = read_number(params, "page_size", PAGE_ROWS_MAX, &q->page_size, problem);
+    q->page_token = params_get(params, "page_token");
+    if (r == 0 && q->page_size == 0 && q->sheet.excel)
+        q->page_size = SHEET_EXCEL_ROWS;
+    if (r == 0 && q->page_token != NULL && q->page_size == 0)
+        r = problem_set(problem, 400, "page_token", "with the page_size of the first page",
+                        "page_token: without a page_size");
+    return r;
+}
+
+int query_parse(const struct params *params, const char *const *names, const char *group_by, struct query *ret,
+                struct problem *problem)
+{
     struct query q = {0};
+    const char *groups = params_get(params, "group_by");
     int r = params_only(params, names, problem);
     if (r == 0)
-        r = read_times(params, &q, problem);
+        r = span_parse(params, &q.span, problem);
     if (r == 0)
-        r = read_groups(params, &q, problem);
+        r = read_groups(groups != NULL ? groups : group_by, &q, problem);
     if (r == 0)
         r = read_granularity(params, &q, problem);
     if (r == 0)
@@ -163,25 +162,101 @@ void query_fini(struct query *q)
     for (size_t i = 0; i < q->labels_count; i++)
         free(q->labels[i]);
     free(q->tenant);
+    span_fini(&q->span);
     *q = (struct query){0};
 }
 
-void query_sql(const struct query *q, struct buf *out)
+void query_columns_add(const struct query *q, struct sheet *sheet)
 {
-    size_t columns = 0;
-    buf_add_str(out, "SELECT ");
     for (size_t i = 0; i < QUERY_DIMENSION_COUNT; i++)
         if (q->by[i])
-            buf_addf(out, "%s%s", columns++ > 0 ? ", " : "", query_columns[i].sql);
+            sheet_column_add(sheet, query_columns[i].name, query_columns[i].number ? CELL_NUMBER : CELL_TEXT);
     for (size_t i = 0; i < q->labels_count; i++)
-        buf_addf(out, "%s(SELECT value FROM json_each(j.labels) WHERE key = ?%zu)", columns++ > 0 ? ", " : "", i + 5);
+        sheet_column_add(sheet, q->labels[i], CELL_TEXT);
+}
+
+#define HOUR_US INT64_C(3600000000)
+
+bool query_full_hours(const struct zone_table *zone)
+{
+    const struct zone_shift *v = zone->shifts.v;
+    for (size_t i = 0; i < zone->shifts.count; i++)
+        if (v[i].offset_s % 3600 != 0 || v[i].from_utc_us % HOUR_US != 0)
+            return false;
+    return true;
+}
+
+const struct query_source *query_cost_source(const struct query *q)
+{
+    bool hourly = !q->by[BY_JOB] && !q->by[BY_NAME] && q->labels_count == 0 && q->as_of == 0 && q->page_size == 0 &&
+                  (!q->span.has_from || q->span.from_utc_us % HOUR_US == 0) &&
+                  (!q->span.has_to || q->span.to_utc_us % HOUR_US == 0) && query_full_hours(&q->span.zone);
+    return hourly ? &hours_source : &cost_source;
+}
+
+static const char *tenant_of(const struct query_source *source)
+{
+    return source->tenant != NULL ? source->tenant : "j.tenant";
+}
+
+static size_t write_groups(const struct query *q, const struct query_source *source, struct buf *out)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < QUERY_DIMENSION_COUNT; i++) {
+        if (!q->by[i])
+            continue;
+        buf_add_str(out, columns++ > 0 ? ", " : "");
+        if (query_columns[i].sql != NULL)
+            buf_add_str(out, query_columns[i].sql);
+        else if (i == BY_TENANT)
+            buf_add_str(out, tenant_of(source));
+        else if (i == BY_USER)
+            buf_add_str(out, source->user != NULL ? source->user : "j.user");
+        else
+            buf_addf(out, "period('%s', %s, ?5)", query_columns[i].name, source->when);
+    }
+    for (size_t i = 0; i < q->labels_count; i++)
+        buf_addf(out, "%s(SELECT value FROM json_each(j.labels) WHERE key = ?%zu)", columns++ > 0 ? ", " : "",
+                 i + FIRST_LABEL);
+    return columns;
+}
+
+static void write_numbers(size_t columns, struct buf *out)
+{
+    for (size_t i = 1; i <= columns; i++)
+        buf_addf(out, "%s%zu", i > 1 ? ", " : "", i);
+}
+
+void query_sql(const struct query *q, const struct query_source *source, struct buf *out)
+{
+    buf_add_str(out, "SELECT ");
+    size_t columns = write_groups(q, source, out);
     /* A subtree as a range of paths: '0' is the character after '/'. */
-    buf_add_str(out, ", sum(c.micros) FROM charges c JOIN paths p USING(tenant) LEFT JOIN jobs j USING(job)"
-                     " WHERE c.from_utc_us >= ?2 AND c.from_utc_us < ?3 AND visible(?1, p.path)"
-                     " AND (?4 = '/' OR p.path = ?4 OR (p.path > ?4 || '/' AND p.path < ?4 || '0')) GROUP BY ");
-    for (size_t i = 1; i <= columns; i++)
-        buf_addf(out, "%s%zu", i > 1 ? ", " : "", i);
-    buf_add_str(out, " ORDER BY ");
-    for (size_t i = 1; i <= columns; i++)
-        buf_addf(out, "%s%zu", i > 1 ? ", " : "", i);
+    const char *tenant = tenant_of(source);
+    buf_addf(out, ", %s FROM %s WHERE %s >= ?2 AND %s < ?3 AND visible(?1, %s)"
+                  " AND (?4 = '/' OR %s = ?4 OR (%s > ?4 || '/' AND %s < ?4 || '0'))%s%s GROUP BY ",
+             source->measures, source->from, source->when, source->when, tenant, tenant, tenant, tenant, source->where,
+             source->charges ? " AND c.seq <= ?6" : "");
+    write_numbers(columns, out);
+    buf_addf(out, " ORDER BY %s%s", source->order != NULL ? source->order : "", source->order != NULL ? ", " : "");
+    write_numbers(columns, out);
+    if (q->limit != 0)
+        buf_addf(out, " LIMIT %llu", (unsigned long long)q->limit);
+}
+
+int query_bind(const struct query *q, const struct viewer *viewer, sqlite3_stmt *s)
+{
+    /* SQLite counts a statement's parameters up to the highest it names: what this one doesn't name isn't bound. */
+    static const char all[] = "viitzi";
+    int count = sqlite3_bind_parameter_count(s);
+    char shape[sizeof all];
+    snprintf(shape, sizeof shape, "%.*s", count, all);
+    int r = db_bind(s, shape, viewer, q->span.from_utc_us, q->span.to_utc_us,
+                    q->tenant != NULL ? q->tenant : TENANT_ROOT, &q->span.zone,
+                    q->as_of != 0 ? (int64_t)q->as_of : INT64_MAX);
+    for (size_t i = 0; i < q->labels_count && r == 0; i++)
+        if (sqlite3_bind_text(s, (int)i + FIRST_LABEL, q->labels[i] + sizeof LABEL_PREFIX - 1, -1, SQLITE_STATIC) !=
+            SQLITE_OK)
+            r = -ENOMEM;
+    return r;
 }

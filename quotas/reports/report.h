@@ -11,6 +11,7 @@
 #include "base/proto.h"
 #include "quotas/reports/db.h"
 #include "quotas/reports/follow.h"
+#include "quotas/reports/page_token.h"
 #include "quotas/reports/params.h"
 #include "quotas/reports/tokens.h"
 
@@ -32,18 +33,22 @@ struct report {
     struct link *link;
     struct follow *follow;
     struct tell *tell;
+    struct webhooks *webhooks; /* NULL = none */
     struct tokens tokens;
     struct budgets budgets;
-    uint64_t requests_total, refused_total, streams;
+    uint8_t page_key[PAGE_KEY_BYTES];
+    uint64_t requests_total, refused_total, streams, relays, connections, connections_dropped_total;
 };
 
 struct ask {
     const struct viewer *viewer;
     const struct params *params;
+    const char *path;       /* of the request */
+    const char *path_tenant; /* a tenant's path in it, "" = none; unchecked */
     sqlite3 *db;            /* reader, in its snapshot */
     struct db_clock *clock; /* of that reader */
     uint64_t as_of;
-    int64_t as_of_utc_us;
+    int64_t as_of_utc_us;   /* 0 = not known: of an older state */
     char currency[8];
     int64_t now_utc_us;
 };
@@ -59,11 +64,14 @@ struct answer {
     const char *content_type; /* NULL = application/json */
     struct buf body;
     struct rows *rows;        /* or this; it has taken ask->db */
+    char next_page[PAGE_TOKEN_MAX]; /* "" = there is none */
 };
 
 /* 0: answered. Negative: the problem says why. */
 typedef int report_fn(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem);
-report_fn cost_answer, budgets_answer, prices_answer, metrics_answer, page_answer, check_answer, health_answer;
+report_fn cost_answer, top_answer, waste_answer, units_answer, idle_answer, allocation_answer, anomalies_answer,
+    forecast_answer;
+report_fn budgets_answer, prices_answer, metrics_answer, page_answer, check_answer, health_answer;
 report_fn focus_answer, focus_periods_answer, focus_schema_answer;
 /* Is what is asked for a closed month's, so that its answer never changes? Then since which entry. */
 bool focus_is_final(const struct ask *ask, uint64_t *ret_seq);
@@ -76,6 +84,10 @@ int ask_open(struct ask *ask, const struct report *report, struct problem *probl
 void ask_fini(struct ask *ask);
 /* 503 for a failure of SQLite. Returns -EINVAL. */
 int ask_failed(struct problem *problem, const struct err *why);
+/* Pins what is asked to an older state of the journal. 400 beyond what there is. */
+int ask_pin(struct ask *ask, uint64_t as_of, struct problem *problem) MUST_USE;
+/* "as_of":7,"as_of_time":"...","currency":"EUR", with a comma behind. */
+void ask_json(const struct ask *ask, struct buf *out);
 /* 404 unless the viewer sees this tenant and it exists: one answer for both, so nobody learns of others. */
 int ask_tenant(const struct ask *ask, const char *tenant, struct problem *problem) MUST_USE;
 

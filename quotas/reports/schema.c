@@ -42,6 +42,7 @@ static const char *const tables[] = {
     " cpu_milli INTEGER NOT NULL, mem_bytes INTEGER NOT NULL,"
     " run_us INTEGER, cpu_us INTEGER, mem_peak_bytes INTEGER, record BLOB,"
     " UNIQUE(job, task, epoch));"
+    "CREATE INDEX attempts_ended ON attempts(ended_utc_us);"
 
     /* The accounts one charge was posted to, leaf first; few sets, many charges. */
     "CREATE TABLE account_sets(accounts INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);"
@@ -94,7 +95,23 @@ static const char *const tables[] = {
     "CREATE TABLE price_versions(version INTEGER PRIMARY KEY, from_utc_us INTEGER NOT NULL, withdrawn INTEGER NOT "
     "NULL);"
     "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros_per_hour INTEGER NOT NULL,"
-    " PRIMARY KEY(version, resource)) WITHOUT ROWID;"};
+    " PRIMARY KEY(version, resource)) WITHOUT ROWID;",
+
+    /* Running sums by the hour, for questions over months; they are asked instead of the rows where they say the same.
+     * user '': of no job. /v1/ledger/check recounts them. */
+    "CREATE TABLE hours(hour_utc_us INTEGER NOT NULL, tenant INTEGER NOT NULL REFERENCES paths, user TEXT NOT NULL,"
+    " resource TEXT NOT NULL, micros INTEGER NOT NULL, PRIMARY KEY(hour_utc_us, tenant, user, resource)) WITHOUT ROWID;"
+
+    /* What others are told of, and the last event each webhook has heard. type: 1 << enum event_type. */
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, at_utc_us INTEGER NOT NULL, type INTEGER NOT NULL,"
+    " tenant TEXT NOT NULL, body TEXT NOT NULL);"
+    "CREATE TABLE webhooks(name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
+
+    /* What a node offered, from when to when; the class of its price list. */
+    "CREATE TABLE node_spans("
+    " span INTEGER PRIMARY KEY, node TEXT NOT NULL, class TEXT NOT NULL, capacity BLOB NOT NULL,"
+    " from_utc_us INTEGER NOT NULL, to_utc_us INTEGER);" /* NULL: it still does */
+    "CREATE INDEX node_spans_node ON node_spans(node, from_utc_us);"};
 
 static int create(sqlite3 *db, const char *cell, struct err *err)
 {

@@ -89,8 +89,14 @@ void tell_archived(struct tell *t, uint64_t seq)
     flush(t);
 }
 
+int tell_call(struct tell *t, const struct method *method, const void *params,
+              void (*on_reply)(void *arg, const void *result, const struct err *err), void *arg)
+{
+    return t->open ? rpc_call(t->conn, method, params, on_reply, arg) : -ENOTCONN;
+}
+
 int tell_read_log(struct tell *t, const struct node_log_call *call,
                   void (*on_reply)(void *arg, const void *result, const struct err *err), void *arg)
 {
-    return t->open ? rpc_call(t->conn, &client_methods[CALL_NODE_LOG], call, on_reply, arg) : -ENOTCONN;
+    return tell_call(t, &client_methods[CALL_NODE_LOG], call, on_reply, arg);
 }

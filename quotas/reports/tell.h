@@ -18,4 +18,8 @@ void tell_archived(struct tell *t, uint64_t seq);
 int tell_read_log(struct tell *t, const struct node_log_call *call,
                   void (*on_reply)(void *arg, const void *result, const struct err *err), void *arg) MUST_USE;
 
+/* Any call of a client, in the name of our own user; the same. */
+int tell_call(struct tell *t, const struct method *method, const void *params,
+              void (*on_reply)(void *arg, const void *result, const struct err *err), void *arg) MUST_USE;
+
 #endif

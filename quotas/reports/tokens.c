@@ -19,7 +19,7 @@
 static const struct {
     const char *name;
     uint32_t scope;
-} scopes[] = {{"cost:read", SCOPE_COST}, {"metrics:read", SCOPE_METRICS}};
+} scopes[] = {{"cost:read", SCOPE_COST}, {"metrics:read", SCOPE_METRICS}, {"ledger:write", SCOPE_LEDGER_WRITE}};
 
 static bool read_scopes(char *text, uint32_t *ret)
 {
@@ -64,7 +64,7 @@ static int read_line(char *line, size_t number, struct tokens *t, struct err *er
     else if (!read_hash(words[0], token.hash))
         wrong = "a hash of 64 lower-case hex digits";
     else if (!read_scopes(words[1], &token.scopes))
-        wrong = "scopes: cost:read, metrics:read";
+        wrong = "scopes: cost:read, metrics:read, ledger:write";
     else if (strcmp(words[2], TENANT_ROOT) != 0 && parse_tenant_path(words[2], NULL) < 0)
         wrong = "a tenant's path, or /";
     else if (parse_time(words[3], &token.expires_utc_us, NULL) < 0)
@@ -150,26 +150,19 @@ int tokens_refresh(struct tokens *t, struct err *err)
     return 0;
 }
 
-/* No early end: how long it takes says nothing about how much matched. */
-static bool same_hash(const uint8_t a[SHA256_BYTES], const uint8_t b[SHA256_BYTES])
-{
-    volatile uint8_t differs = 0;
-    for (size_t i = 0; i < SHA256_BYTES; i++)
-        differs |= a[i] ^ b[i];
-    return differs == 0;
-}
-
 int tokens_viewer(const struct tokens *t, const char *secret, int64_t now_utc_us, struct viewer *ret)
 {
     uint8_t hash[SHA256_BYTES];
     const struct token *found = NULL;
     sha256(&(struct sha256_part){secret, strlen(secret)}, 1, hash);
     for (size_t i = 0; i < t->count; i++)
-        if (same_hash(hash, t->v[i].hash) && now_utc_us < t->v[i].expires_utc_us)
+        if (sha256_same(hash, t->v[i].hash) && now_utc_us < t->v[i].expires_utc_us)
             found = &t->v[i];
     if (found == NULL)
         return -EACCES;
     struct viewer v = {.scopes = found->scopes, .all = strcmp(found->tenant, TENANT_ROOT) == 0};
+    char hex[SHA256_HEX_MAX];
+    snprintf(v.name, sizeof v.name, "token %.8s", sha256_hex(hash, hex));
     int r = strs_add(&v.subtrees, found->tenant);
     if (r < 0)
         return r;

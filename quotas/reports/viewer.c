@@ -64,9 +64,10 @@ int viewer_of_uid(struct viewer *ret, sqlite3 *db, uid_t uid, struct err *err)
     if (login[0] == '\0')
         snprintf(login, sizeof login, "%s", number);
     int r = uid == 0 || uid == geteuid() ? 1 : is_admin(db, login, number, err);
-    if (r == 1)
-        v.all = true;
-    else if (r == 0)
+    snprintf(v.name, sizeof v.name, "%s", number);
+    v.all = r == 1;
+    v.scopes |= v.all ? SCOPE_LEDGER_WRITE : 0;
+    if (r == 0)
         r = add_subtrees(&v, db, login, number, err);
     if (r < 0) {
         viewer_fini(&v);

@@ -2,8 +2,8 @@
  * viewer - who is looking, and which tenants' figures they may see. Decided once per request, asked per row.
  *
  * Over a UNIX socket the kernel says who it is: root, reportd's own user and the policy's admins see everything;
- * others see the subtrees whose `users` name them. Over TCP a token says it (tokens.h).
- * Ownership: viewer_fini(); {0} sees nothing.
+ * others see the subtrees whose `users` name them. Who sees everything may also change what can be changed. Over TCP a
+ * token says it (tokens.h). Ownership: viewer_fini(); {0} sees nothing.
  */
 #ifndef REEVE_QUOTAS_REPORTS_VIEWER_H
 #define REEVE_QUOTAS_REPORTS_VIEWER_H
@@ -15,7 +15,7 @@
 
 #define VIEWER_POINTER "reeve-viewer" /* type tag of sqlite3_bind_pointer() */
 
-enum viewer_scope { SCOPE_COST = 1, SCOPE_METRICS = 2 };
+enum viewer_scope { SCOPE_COST = 1, SCOPE_METRICS = 2, SCOPE_LEDGER_WRITE = 4 };
 
 struct viewer {
     bool all;             /* the whole cell */
@@ -23,6 +23,7 @@ struct viewer {
     uid_t uid;
     uint32_t scopes;      /* enum viewer_scope, or-ed */
     struct strs subtrees; /* tenant paths */
+    char name[32];        /* "uid:0", "token 9f86d081": whom a change is in the name of */
 };
 
 /* Is `tenant` the same as `top`, or below it? "/" is above everything. */

@@ -42,6 +42,8 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_SNAPSHOT_JOB] = &rule_snapshot_job,
     [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,
     [FACT_PERIOD_CLOSED] = &rule_period_closed,
+    [FACT_POLICY_PROPOSED] = &rule_policy_proposed,
+    [FACT_POLICY_DROPPED] = &rule_policy_dropped,
 };
 
 bool path_is_of(const struct strs *path, const struct tenant *t)

@@ -135,7 +135,7 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
         return err_set(err, -ENOMEM, "core: out of memory");
     c->limits = *limits;
     c->texts.is = text_is;
-    c->next_job = c->next_job_handed = 1;
+    c->next_job = c->next_job_handed = c->next_proposal = 1;
     int rc = ledger_new(&c->ledger, err);
     if (rc == 0)
         rc = price_book_new(&c->prices, err);
@@ -166,6 +166,7 @@ void core_free(struct core *c)
         return;
     jobs_fini(c);
     nodes_fini(c);
+    proposals_fini(c);
     tenants_each(c, forget_tenant, NULL);
     ledger_free(c->ledger);
     price_book_free(c->prices);

@@ -99,9 +99,15 @@ int core_check_release(struct core *c, const struct job_call *call, const char *
  * names a zone that is new, or whose offsets are others by now, and it becomes part of the change. Soft. */
 void core_offer_zones(struct core *c, const struct list *zones);
 /* The whole policy as it shall be -> the difference as one fact, and its lines for people. ret->kind FACT_NONE when
- * nothing would change. */
-int core_check_policy(struct core *c, const struct apply_call *call, const char *who, struct core_now now,
-                      struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+ * nothing would change. Under two_persons a raise (policy_raise.h) becomes a proposal: the fact is
+ * FACT_POLICY_PROPOSED, or FACT_NONE when the same is proposed already; reply->proposal is its number. */
+int core_check_policy(struct core *c, const struct apply_call *call, const char *who, uint32_t uid,
+                      struct core_now now, struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+/* Another's proposal, put in force if all that core_check_policy() asks still holds: FACT_POLICY_SET. */
+int core_check_approve(struct core *c, const struct approve_call *call, const char *who, uint32_t uid,
+                       struct core_now now, struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
+int core_check_drop(struct core *c, const struct drop_call *call, const char *who, struct core_now now,
+                    struct fact *ret, struct refusal *refusal);
 /* A credit or another adjustment: up to max facts, the accounts that have to be opened first among them, all or none.
  * None, and reply->existed, when the same was posted under its key before. */
 int core_check_adjust(struct core *c, const struct adjust_call *call, const char *who, struct core_now now,
@@ -151,6 +157,7 @@ bool core_job_owner(const struct core *c, uint64_t job, const char **ret_tenant,
 int core_tenants(const struct core *c, const char *top, struct core_now now, struct tenant_reply *ret) MUST_USE;
 int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret) MUST_USE;
 int core_policy(const struct core *c, struct policy_reply *ret) MUST_USE;
+int core_proposals(const struct core *c, struct proposals_reply *ret) MUST_USE;
 /* May this user submit to / see this tenant (itself or below one of theirs)? user is the login name, or "uid:N". */
 bool core_user_may(const struct core *c, const char *user, uint32_t uid, const char *tenant);
 bool core_user_is_admin(const struct core *c, const char *user, uint32_t uid);

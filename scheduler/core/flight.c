@@ -57,6 +57,12 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
     return s;
 }
 
+static bool is_about_policy(uint32_t kind)
+{
+    return kind == FACT_POLICY_SET || kind == FACT_POLICY_PROPOSED || kind == FACT_POLICY_DROPPED ||
+           kind == FACT_TENANT_MOVED;
+}
+
 static bool is_plan(uint32_t kind)
 {
     return kind == FACT_ATTEMPT_PLACED || kind == FACT_HOLD_RENEWED || kind == FACT_BUDGET_OPENED ||
@@ -67,7 +73,7 @@ void flight_begin(struct core *c, const struct fact *f)
 {
     struct subject s = subject_of(c, f);
     c->plans_in_flight += is_plan(f->kind);
-    c->policy_in_flight += f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED;
+    c->policy_in_flight += is_about_policy(f->kind);
     c->moves_in_flight += f->kind == FACT_TENANT_MOVED;
     c->facts_in_flight++;
     c->period_in_flight |= f->kind == FACT_PERIOD_CLOSED;
@@ -90,7 +96,7 @@ void flight_end(struct core *c, const struct fact *f)
     struct subject s = subject_of(c, f);
     if (is_plan(f->kind) && c->plans_in_flight > 0)
         c->plans_in_flight--;
-    if ((f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED) && c->policy_in_flight > 0)
+    if (is_about_policy(f->kind) && c->policy_in_flight > 0)
         c->policy_in_flight--;
     if (f->kind == FACT_TENANT_MOVED && c->moves_in_flight > 0)
         c->moves_in_flight--;

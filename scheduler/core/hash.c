@@ -2,7 +2,7 @@
 
 /* Every part is hashed by what it means, in an order that doesn't depend on how the state came about. */
 
-static uint64_t hash_fields(uint64_t hash, const struct fields *f, const void *object)
+uint64_t hash_fields(uint64_t hash, const struct fields *f, const void *object)
 {
     struct buf bytes = {0};
     fields_encode(f, object, &bytes);
@@ -76,7 +76,7 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
     hash = hash_fields(hash, &billing_rule_fields, &c->billing);
     hash = hash_fields(hash, &zone_table_fields, &c->billing_zone);
     hash = hash_u64(hash_u64(hash, (uint64_t)c->billing_from_utc_us), c->periods_closed);
-    struct tenant_hash tenants = {c->ledger, hash};
+    struct tenant_hash tenants = {c->ledger, proposals_hash(c, hash_u64(hash, c->two_persons))};
     ledger_each_tenant(c->ledger, add_tenant, &tenants);
     hash = tenants.hash;
     ledger_each_account(c->ledger, add_account, &accounts);

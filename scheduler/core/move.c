@@ -123,6 +123,11 @@ int core_check_move(struct core *c, const struct move_call *call, const char *wh
                      (unsigned long long)c->policy_version, (unsigned long long)call->if_version);
         return CORE_REFUSED;
     }
+    if (c->two_persons && !call->dry_run) { /* other limits, prices and users may lie above it there */
+        refusal_from(refusal, "two_persons", "from", "switch two_persons off, which takes two, and on again after it",
+                     "a move can give somebody more, and can't be proposed");
+        return CORE_REFUSED;
+    }
     if (!places_are_sound(c, call, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_TENANT_MOVED, .at_utc_us = core_utc(c, now)};

@@ -13,7 +13,8 @@ static int policy_check(const struct core *c, const struct fact *f, struct err *
     if (f->policy.version <= c->policy_version)
         return err_set(err, -EPROTO, "policy.set: version %llu is not above %llu",
                        (unsigned long long)f->policy.version, (unsigned long long)c->policy_version);
-    int rc = billing_policy_check(c, &f->policy, err);
+    int rc = proposals_policy_check(c, &f->policy, err);
+    rc = rc < 0 ? rc : billing_policy_check(c, &f->policy, err);
     if (rc < 0)
         return rc;
     struct price_book *book;
@@ -66,6 +67,9 @@ static void policy_apply(struct core *c, const struct fact *f)
         c->currency = core_text(change->currency);
     }
     billing_policy_apply(c, change, f->at_utc_us);
+    if (change->set_two_persons)
+        c->two_persons = change->two_persons;
+    proposals_policy_apply(c, change);
     c->policy_version = change->version;
 }
 const struct fact_rule rule_policy = {policy_check, policy_apply};

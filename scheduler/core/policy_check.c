@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scheduler/core/policy_lines.h"
+#include "scheduler/core/policy_raise.h"
 #include "scheduler/core/state.h"
 
 static const struct price_version *version_at(const struct list *l, size_t i)
@@ -250,19 +251,25 @@ static bool change_people(const struct core *c, const struct policy_file *file, 
         core_copy_strs(&file->admins, &change->admins);
         lines_list(lines, "admins", &c->admins, &file->admins);
     }
+    if (file->two_persons != c->two_persons) {
+        change->set_two_persons = true;
+        change->two_persons = file->two_persons;
+        lines_text(lines, "two_persons", c->two_persons ? "yes" : "no", file->two_persons ? "yes" : "no");
+    }
     return true;
 }
 
 static bool is_empty(const struct policy_change *change)
 {
     return change->currency == NULL && !change->set_admins && !change->set_prices && !change->set_billing &&
-           change->tenants.count == 0 && change->removed.count == 0 && change->zones.count == 0;
+           !change->set_two_persons && change->tenants.count == 0 && change->removed.count == 0 &&
+           change->zones.count == 0;
 }
 
-/* Prices up to fixed_utc_us stay. */
-static int difference(const struct core *c, struct policy_file *file, int64_t fixed_utc_us, struct fact *f,
+int policy_difference(const struct core *c, struct policy_file *file, bool past_prices, struct fact *f,
                       struct strs *lines, struct refusal *refusal)
 {
+    int64_t fixed_utc_us = past_prices ? INT64_MIN : f->at_utc_us + QUOTE_VALID_US; /* prices up to then stay */
     struct err err = {0};
     if (file->currency == NULL)
         file->currency = core_text(c->currency); /* not named: stays */
@@ -292,8 +299,8 @@ static int difference(const struct core *c, struct policy_file *file, int64_t fi
     return is_empty(&f->policy) || ledger_agrees(c, f, refusal) ? CORE_FACT : CORE_REFUSED;
 }
 
-int core_check_policy(struct core *c, const struct apply_call *call, const char *who, struct core_now now,
-                      struct fact *ret, struct apply_reply *reply, struct refusal *refusal)
+int core_check_policy(struct core *c, const struct apply_call *call, const char *who, uint32_t uid,
+                      struct core_now now, struct fact *ret, struct apply_reply *reply, struct refusal *refusal)
 {
     *ret = (struct fact){0};
     *reply = (struct apply_reply){0};
@@ -310,8 +317,7 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
     BUG(rc < 0);
     struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = core_utc(c, now)};
     struct strs lines = {0};
-    int64_t fixed_utc_us = call->past_prices ? INT64_MIN : f.at_utc_us + QUOTE_VALID_US;
-    int answer = difference(c, &file, fixed_utc_us, &f, &lines, refusal);
+    int answer = policy_difference(c, &file, call->past_prices, &f, &lines, refusal);
     fields_clear(&policy_file_fields, &file);
     if (answer == CORE_REFUSED) {
         core_clear_strs(&lines);
@@ -320,13 +326,22 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
     }
     bool changes = !is_empty(&f.policy);
     *reply = (struct apply_reply){.version = c->policy_version + changes, .changes = lines};
+    if (changes && c->two_persons)
+        policy_raises(c, &f.policy, &reply->raises);
     if (!changes || call->dry_run) {
         fact_clear(&f);
         return CORE_FACT;
     }
     f.policy.version = c->policy_version + 1;
     f.policy.who = core_text(who);
-    *ret = f;
-    flight_begin(c, ret);
-    return CORE_FACT;
+    if (reply->raises.count > 0) {
+        reply->version = c->policy_version;
+        answer = propose_policy(c, &f, reply, uid, call->past_prices, &reply->proposal, refusal);
+    }
+    if (answer == CORE_REFUSED)
+        fields_clear(&apply_reply_fields, reply);
+    else if (f.kind != FACT_NONE)
+        flight_begin(c, &f);
+    *ret = f.kind != FACT_NONE ? f : (struct fact){0};
+    return answer;
 }

@@ -84,6 +84,8 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
                                       .currency = core_text(c->currency),
                                       .set_prices = true,
                                       .set_billing = true,
+                                      .set_two_persons = true,
+                                      .two_persons = c->two_persons,
                                       .set_admins = true};
     core_copy_strs(&c->admins, &f.policy.admins);
     (void)ledger_each_zone(c->ledger, add_zone, &f.policy.zones);
@@ -155,6 +157,7 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     f.snapshot_cell.next_job = c->next_job;
     f.snapshot_cell.billing_from_utc_us = c->billing_from_utc_us;
     f.snapshot_cell.periods_closed = c->periods_closed;
+    f.snapshot_cell.next_proposal = c->next_proposal;
     for (size_t i = 0; i < c->nodes_count; i++)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
     struct rates rates = {c->ledger, &f.snapshot_cell.rates};
@@ -229,6 +232,8 @@ int core_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *
     int rc = emit_policy(c, fn, arg);
     if (rc == 0)
         rc = emit_cell(c, fn, arg);
+    if (rc == 0)
+        rc = proposals_snapshot(c, fn, arg);
     for (size_t i = 0; rc == 0 && i < c->jobs_count; i++)
         if (c->jobs[i].job != NULL && !c->jobs[i].job->finished)
             rc = emit_job(c, c->jobs[i].job, fn, arg);
@@ -272,6 +277,7 @@ static void cell_apply(struct core *c, const struct fact *f)
     c->seq = s->seq;
     c->term = s->term;
     c->next_job = MAX(c->next_job, s->next_job);
+    c->next_proposal = MAX(c->next_proposal, s->next_proposal);
     c->next_job_handed = MAX(c->next_job_handed, c->next_job);
 }
 const struct fact_rule rule_snapshot_cell = {cell_check, cell_apply};

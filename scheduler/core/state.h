@@ -7,6 +7,7 @@
  *   records              jobs.c (jobs, tasks), nodes.c, tenants.c (tree, shares), shapes.c (demands), history.c
  *   who waits            queue.c (ready tasks), timers.c
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, billing.c
+ *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended), duty.c
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
  *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs);
@@ -209,11 +210,14 @@ struct core {
     struct hours **hours;          /* soft: books made when first asked for */
     char *currency;
     struct strs admins;
+    bool two_persons;
     uint64_t policy_version;
     struct billing_rule billing;
     struct zone_table billing_zone; /* of billing.zone, as it was known when the policy was set */
     int64_t billing_from_utc_us;    /* where the first billing month begins that isn't closed; 0: no fact yet */
     uint32_t periods_closed;
+    struct list proposals;  /* struct fact: FACT_POLICY_PROPOSED, oldest first */
+    uint64_t next_proposal;
 
     struct table tenants, nodes_by_name, keys, shapes, texts;
     struct tenant *root;
@@ -364,7 +368,8 @@ struct fact_rule {
 extern const struct fact_rule rule_opened, rule_adjusted, rule_crossed, rule_policy, rule_submitted, rule_cancelled,
     rule_held, rule_released, rule_placed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
-    rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed;
+    rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed, rule_policy_proposed,
+    rule_policy_dropped;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
 bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */
@@ -384,6 +389,20 @@ void billing_policy_apply(struct core *c, const struct policy_change *change, in
 /* Fills in what of the billing changes, and its lines. false: refused. spent: something was charged. */
 bool billing_change(const struct core *c, struct billing_rule *wanted, bool spent, struct policy_change *change,
                     struct strs *lines, struct refusal *refusal);
+
+/* ---- policy_check.c, proposals.c --------------------------------------------------------------------------- */
+/* The whole policy as it shall be -> what changes, in the fact and in lines for people. */
+int policy_difference(const struct core *c, struct policy_file *file, bool past_prices, struct fact *f,
+                      struct strs *lines, struct refusal *refusal);
+/* Turns a change into the proposal of it: FACT_NONE when that waits already. */
+int propose_policy(struct core *c, struct fact *f, const struct apply_reply *reply, uint32_t uid, bool past_prices,
+                   uint64_t *ret_proposal, struct refusal *refusal);
+int proposals_policy_check(const struct core *c, const struct policy_change *change, struct err *err) MUST_USE;
+void proposals_policy_apply(struct core *c, const struct policy_change *change);
+int proposals_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *fact), void *arg) MUST_USE;
+uint64_t proposals_hash(const struct core *c, uint64_t hash);
+uint64_t hash_fields(uint64_t hash, const struct fields *f, const void *object); /* hash.c */
+void proposals_fini(struct core *c);
 
 /* ---- flight.c ---------------------------------------------------------------------------------------------- */
 void flight_begin(struct core *c, const struct fact *f);

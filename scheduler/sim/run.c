@@ -386,7 +386,7 @@ static int set_policy(struct run *r, struct policy_file *policy, struct err *err
     struct refusal refusal = {0};
     struct fact f = {0};
     *policy = (struct policy_file){0};
-    int answer = core_check_policy(r->core, &call, "root", now_of(r), &f, &reply, &refusal);
+    int answer = core_check_policy(r->core, &call, "root", 0, now_of(r), &f, &reply, &refusal);
     bool in = answer == CORE_FACT && (f.kind == FACT_NONE || commit(r, &f));
     if (!in)
         (void)err_set(err, -EINVAL, "policy: %s", refusal.message != NULL ? refusal.message : "refused");

@@ -193,7 +193,8 @@ def every_method_answers_as_documented(tally, theatre):
             "node.drain": {"node": "node-07", "drain": False}, "journal.archived": {"seq": 1}, "journal.head": {},
             "ledger.verify": {}},
         "report/report.sock": {"history.list": {"limit": 1}, "history.show": {"job": 1}, "report.status": {},
-                               "ledger.check": {}},
+                               "ledger.check": {},
+                               "ledger.rerate": {"from": "2026-01-01", "to": "2100-01-01"}},
         "agent/agent.sock": {"node.hello": hello, "node.beat": {"boot_us": 1, "attempts": []}, "attempt.state": ended},
     }
     text = (theatre.top / "docs/protocol.md").read_text()

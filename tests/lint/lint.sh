@@ -44,6 +44,10 @@ shell_scripts() { # they parse; the first line says which shell
     done | grep . && return 1
     return 0
 }
+json_files() { # they parse
+    git ls-files '*.json' | while read -r f; do jq empty "$f" || echo "$f"; done 2>&1 | grep . && return 1
+    return 0
+}
 # shellcheck disable=SC2086
 check layers awk -f tests/lint/layers.awk tests/lint/layers.txt $product
 check pure sh tests/lint/pure.sh "$build"
@@ -54,5 +58,6 @@ check privileged privileged_calls
 check manuals manuals
 check programs every_program_has_a_manual
 check scripts shell_scripts
-[ "$bad" -eq 0 ] && say "8 checks, $(printf '%s\n' "$files" | wc -l) files: clean"
+check json json_files
+[ "$bad" -eq 0 ] && say "9 checks, $(printf '%s\n' "$files" | wc -l) files: clean"
 exit "$bad"

@@ -295,7 +295,7 @@ START_TEST(lines_re_rated_by_their_own_book_say_the_same_and_by_another_what_the
                     int64_t utc = w.meter.started_utc_us + (int64_t)(c->from_run_us + at);
                     int64_t next = price_book_next(other.book, utc);
                     uint64_t us = MIN(c->run_us - at, next == INT64_MAX ? UINT64_MAX : (uint64_t)(next - utc));
-                    struct rate rate = price_rate(price_book_at(other.book, utc), w.meter.buyer, names[r]);
+                    struct hourly rate = price_rate(price_book_at(other.book, utc), w.meter.buyer, names[r]);
                     sum += (wide)c->amount * us * (uint64_t)rate.price;
                     at += us;
                 }

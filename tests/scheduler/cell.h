@@ -186,7 +186,7 @@ static inline int check_policy(struct wish *w, struct core *core, struct core_no
     ck_assert_int_eq(str_set(&t->path, "acme"), 0);
     t->budget =
         (struct budget_rule){.present = true, .limit_micros = 100000000 + (int64_t)w->n, .period = PERIOD_MONTH};
-    int answer = core_check_policy(core, &call, "root", now, out, &reply, &refusal);
+    int answer = core_check_policy(core, &call, "root", 0, now, out, &reply, &refusal);
     ck_assert_msg(answer != CORE_REFUSED, "%s: %s", refusal.where, refusal.message);
     fields_clear(&apply_call_fields, &call);
     fields_clear(&apply_reply_fields, &reply);

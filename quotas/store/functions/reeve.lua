@@ -184,6 +184,9 @@ end
 -- The same for cpu, memory and scratch, use[1..3]; ts before it. sign 1: more, -1: less.
 local function use_all(ts, qs, use, sign, touched)
     local first
+    if not qs[#ts] then
+        return nil -- the root has no share: nothing is guaranteed to anybody
+    end
     for r = 1, 3 do
         if use[r] > 0 then
             local used = {}

@@ -1,191 +1,6 @@
-/* The HTTP doors with a real server in a child: who gets in, what is streamed, what hostile peers can't do. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-
-#include "base/io/clock.h"
-#include "base/io/log.h"
-#include "quotas/reports/http.h"
-#include "tests/quotas/reports/journal.h"
-
-#define ANSWER_MAX ((size_t)256 << 20)
-
-struct served {
-    char folder[80], database[160], socket[104], tokens[160], token_file[160];
-    char token[80], limited[80];
-    uint16_t port;
-    pid_t pid;
-    int rows;
-};
-
-/* ---- the server ------------------------------------------------------------------------------------------------- */
-static void archived(void *arg, uint64_t seq)
-{
-    (void)arg, (void)seq;
-}
-
-static _Noreturn void serve(struct served *s, int ready)
-{
-    struct loop *loop = NULL;
-    struct link link = {.url = "unix:/nonexistent/redis.sock", .cell = "test"};
-    struct report report = {.database = s->database, .cell = "test", .link = &link, .tokens.path = s->tokens};
-    struct http *http = NULL;
-    struct err err = {0};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    log_init("test", LOG_ERROR);
-    if (book_open(&report.book, s->database, "test", &err) < 0 || loop_new(&loop, &err) < 0 ||
-        follow_new(&report.follow, loop, report.book, &link, archived, NULL, &err) < 0 ||
-        http_new(&http, loop, &report, &err) < 0 || http_listen_unix(http, s->socket, &err) < 0 ||
-        http_listen_tcp(http, 0, &s->port, &err) < 0 || write(ready, &s->port, sizeof s->port) != sizeof s->port) {
-        fprintf(stderr, "serve: %s\n", err_text(&err));
-        _exit(99);
-    }
-    int r = loop_run(loop, &err);
-    http_free(http);
-    follow_free(report.follow);
-    book_close(report.book);
-    tokens_fini(&report.tokens);
-    loop_free(loop);
-    exit(r < 0 ? 98 : 0); /* with sanitizers: also whether everything was freed */
-}
-
-static void fill(struct served *s, int jobs)
-{
-    struct book *book = journal_book(s->database);
-    struct err err = {0};
-    struct fact policy = fact_policy(AT_NOVEMBER);
-    set_text(&policy.policy.currency, "EUR");
-    fact_tenant(&policy, "acme");
-    fact_tenant(&policy, "beta");
-    ck_assert_int_eq(book_begin(book, &err), 0);
-    ck_assert_int_eq(journal_apply(book, 1, &policy, &err), 0);
-    fact_clear(&policy);
-    for (int i = 1; i <= jobs; i++) {
-        struct attempt_id id = {(uint64_t)i, 0, 1};
-        struct fact facts[] = {fact_job(id.job, i % 2 ? "acme" : "beta", "alice", "<script>&", 1),
-                               fact_placed_on(id, AT_NOVEMBER, (const char *const[]){"/@total", NULL}),
-                               fact_end(AT_NOVEMBER, id, 3, NEXT_FINAL, true)};
-        add_charge(&facts[2].ended.charges, "cpu", 0, 10, 3);
-        for (size_t k = 0; k < COUNT_OF(facts); k++) {
-            ck_assert_msg(journal_apply(book, book_next(book), &facts[k], &err) == 0, "%s", err_text(&err));
-            fact_clear(&facts[k]);
-        }
-    }
-    ck_assert_int_eq(book_commit(book, &err), 0);
-    book_close(book);
-    s->rows = jobs;
-}
-
-static void make_tokens(struct served *s)
-{
-    struct err err = {0};
-    struct buf text = {0};
-    char line[256], hex[SHA256_HEX_MAX];
-    uint8_t hash[SHA256_BYTES];
-    ck_assert_int_eq(tokens_create(s->tokens, s->token_file, clock_utc_us(), &err), 0);
-    ck_assert_int_eq(file_read(s->token_file, 4096, &text, &err), 0);
-    snprintf(s->token, sizeof s->token, "%.64s", buf_text(&text));
-    snprintf(s->limited, sizeof s->limited, "only-acme");
-    sha256(&(struct sha256_part){s->limited, strlen(s->limited)}, 1, hash);
-    snprintf(line, sizeof line, "%s cost:read acme 2099-01-01\n", sha256_hex(hash, hex));
-    buf_reset(&text);
-    ck_assert_int_eq(file_read(s->tokens, 4096, &text, &err), 0);
-    buf_add_str(&text, line);
-    ck_assert_int_eq(file_write_durable(s->tokens, buf_text(&text), text.len, 0600, &err), 0);
-    buf_fini(&text);
-}
-
-static void start(struct served *s)
-{
-    int ready[2];
-    ck_assert_int_eq(pipe(ready), 0);
-    s->pid = fork();
-    if (s->pid == 0)
-        serve(s, ready[1]);
-    close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &s->port, sizeof s->port), sizeof s->port);
-    close(ready[0]);
-}
-
-static struct served serving(int jobs)
-{
-    struct served s = {0};
-    snprintf(s.folder, sizeof s.folder, "%s/XXXXXX", journal_top);
-    ck_assert_ptr_nonnull(mkdtemp(s.folder));
-    snprintf(s.database, sizeof s.database, "%s/reeve.sqlite", s.folder);
-    snprintf(s.socket, sizeof s.socket, "%s/http.sock", s.folder);
-    snprintf(s.tokens, sizeof s.tokens, "%s/tokens", s.folder);
-    snprintf(s.token_file, sizeof s.token_file, "%s/token", s.folder);
-    fill(&s, jobs);
-    make_tokens(&s);
-    start(&s);
-    return s;
-}
-
-/* It still lives, and ends well. */
-static void served_end(struct served *s)
-{
-    int status = 0;
-    ck_assert_int_eq(kill(s->pid, SIGTERM), 0);
-    ck_assert_int_eq(waitpid(s->pid, &status, 0), s->pid);
-    ck_assert_msg(status == 0, "the server ended with %x", (unsigned)status);
-}
-
-/* ---- the client -------------------------------------------------------------------------------------------------- */
-static int connect_local(const struct served *s)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", s->socket);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static int connect_tcp(const struct served *s)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(s->port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static void send_text(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
-        if (n <= 0)
-            return;
-        text += n;
-        len -= (size_t)n;
-    }
-}
-
-/* Everything until the server closes. Returns the status. */
-static int receive(int fd, struct buf *out)
-{
-    static char bytes[65536];
-    out->max = ANSWER_MAX;
-    for (ssize_t n; (n = read(fd, bytes, sizeof bytes)) > 0;)
-        buf_add(out, bytes, (size_t)n);
-    close(fd);
-    return strncmp(buf_text(out), "HTTP/1.", 7) == 0 ? (int)strtol(buf_text(out) + 9, NULL, 10) : 0;
-}
-
-static int get(int fd, const char *path, const char *headers, struct buf *out)
-{
-    char text[2048];
-    int n = snprintf(text, sizeof text, "GET %s HTTP/1.%d\r\nHost: reeve\r\nConnection: close\r\n%s\r\n", path,
-                     strcmp(path, "/metrics") != 0, headers); /* 1.0: not in chunks */
-    send_text(fd, text, (size_t)n);
-    return receive(fd, out);
-}
+/* The HTTP doors: who gets in, what is streamed, what hostile peers can't do. */
+#include "tests/promtool.h"
+#include "tests/quotas/reports/served.h"
 
 /* ---- tokens over TCP --------------------------------------------------------------------------------------------- */
 enum who { NOBODY, WRONG, LIMITED, FINANCE, BASIC };
@@ -351,6 +166,96 @@ START_TEST(every_metric_has_help_and_a_proper_name)
 }
 END_TEST
 
+START_TEST(promtool_finds_nothing_wrong)
+{
+    struct served s = serving(4);
+    struct buf out = {0};
+    ck_assert_int_eq(get(connect_local(&s), "/metrics", "", &out), 200);
+    promtool_check(strstr(buf_text(&out), "\r\n\r\n") + 4);
+    buf_fini(&out);
+    served_end(&s);
+}
+END_TEST
+
+/* ---- pages and what can be kept --------------------------------------------------------------------------------- */
+START_TEST(pages_are_linked_and_can_be_kept)
+{
+    struct served s = serving(30);
+    struct buf out = {0};
+    char path[400] = "/v1/reports/cost?group_by=job&format=csv&page_size=13", link[400] = "";
+    size_t pages = 0, rows = 0;
+    do {
+        buf_reset(&out);
+        ck_assert_int_eq(get(connect_local(&s), path, "", &out), 200);
+        const char *at = strstr(buf_text(&out), "\r\nLink: <"), *body = strstr(buf_text(&out), "\r\n\r\n");
+        bool kept = strstr(buf_text(&out), "Cache-Control: private, max-age=31536000, immutable") != NULL;
+        ck_assert_int_eq(kept, pages > 0); /* a later page names its state of the journal */
+        for (const char *row = body; (row = strstr(row, ",EUR\r\n")) != NULL; row++)
+            rows++;
+        link[0] = '\0';
+        if (at != NULL) {
+            snprintf(link, sizeof link, "%.*s", (int)strcspn(at + 9, ">"), at + 9);
+            ck_assert_ptr_nonnull(strstr(at, ">; rel=\"next\"\r\n"));
+        }
+        memcpy(path, link, sizeof path);
+        pages++;
+    } while (path[0] != '\0');
+    ck_assert_uint_eq(pages, 3);
+    ck_assert_uint_eq(rows, 30);
+    buf_fini(&out);
+    served_end(&s);
+}
+END_TEST
+
+/* ---- connections ------------------------------------------------------------------------------------------------ */
+static uint64_t metric(const struct served *s, const char *name)
+{
+    struct buf out = {0};
+    char line[80];
+    ck_assert_int_eq(get(connect_local(s), "/metrics", "", &out), 200);
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(buf_text(&out), line);
+    ck_assert_ptr_nonnull(at);
+    uint64_t value = strtoull(at + strlen(line), NULL, 10);
+    buf_fini(&out);
+    return value;
+}
+
+/* Five times as many as there may be, most of them silent: the silent ones go, somebody who asks is answered. */
+START_TEST(there_is_a_bound_on_connections)
+{
+    enum { MANY = 5 * HTTP_CONNECTIONS_MAX };
+    struct served s = serving(4);
+    static int fds[MANY];
+    char byte;
+    int busy = connect_local(&s);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = i % 2 ? connect_local(&s) : connect_tcp(&s);
+        if (i % 2 && i % 3 == 0)
+            send_text(fds[i], "GET /v1/pri", 11); /* and half a question */
+        /* Whoever goes on asking stays. */
+        struct buf out = {0};
+        static const char ask[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        send_text(busy, ask, sizeof ask - 1);
+        for (char last[4] = ""; memcmp(last, "\"}\n", 3) != 0;) {
+            ck_assert_int_eq(read(busy, &byte, 1), 1);
+            memmove(last, last + 1, 2);
+            last[2] = byte;
+        }
+        buf_fini(&out);
+    }
+    ck_assert_uint_eq(metric(&s, "reeve_report_connections_dropped_total"), MANY - 2 * HTTP_CONNECTIONS_MAX + 2);
+    ck_assert_int_eq(read(fds[0], &byte, 1), 0); /* the first of the silent ones was closed */
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    close(busy);
+    uint64_t open = MANY;
+    while (open > 1) /* our own; the others' ends come in by and by */
+        open = metric(&s, "reeve_report_connections");
+    served_end(&s);
+}
+END_TEST
+
 /* ---- streaming --------------------------------------------------------------------------------------------------- */
 static long peak_kib(pid_t pid)
 {
@@ -477,6 +382,9 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, who_may_read_what, 0, (int)COUNT_OF(cells));
     tcase_add_test(tc, the_same_question_is_answered_once);
+    tcase_add_test(tc, promtool_finds_nothing_wrong);
+    tcase_add_test(tc, pages_are_linked_and_can_be_kept);
+    tcase_add_test(tc, there_is_a_bound_on_connections);
     tcase_add_test(tc, a_closed_month_keeps_its_tag);
     tcase_add_test(tc, every_metric_has_help_and_a_proper_name);
     tcase_add_test(tc, a_long_report_is_streamed_and_complete);

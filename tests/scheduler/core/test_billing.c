@@ -197,7 +197,7 @@ START_TEST(the_billing_section_changes_alone)
     struct apply_call call = {.policy = policy(7200000, "ACME Platform"), .dry_run = true};
     struct apply_reply reply = {0};
     struct fact f;
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &f, &reply, &w.refusal), CORE_FACT);
     ck_assert_uint_eq(reply.changes.count, COUNT_OF(expected));
     for (size_t i = 0; i < COUNT_OF(expected); i++)
         ck_assert_str_eq(reply.changes.v[i], expected[i]);

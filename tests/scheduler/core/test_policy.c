@@ -33,7 +33,7 @@ static const char *lines(struct policy_file *p)
     struct apply_reply reply = {0};
     struct fact f;
     text[0] = '\0';
-    ck_assert_msg(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal) == CORE_FACT, "%s",
+    ck_assert_msg(core_check_policy(w.core, &call, "root", 0, w.now, &f, &reply, &w.refusal) == CORE_FACT, "%s",
                   w.refusal.message);
     ck_assert_int_eq(f.kind, FACT_NONE);
     for (size_t i = 0; i < reply.changes.count; i++) {
@@ -157,7 +157,7 @@ START_TEST(a_version_seen_before_is_needed_when_one_is_named)
     struct apply_call call = {.policy = base(), .if_version = 7};
     struct apply_reply reply;
     struct fact f;
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_REFUSED);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &f, &reply, &w.refusal), CORE_REFUSED);
     ck_assert_str_eq(w.refusal.code, "stale_version");
     fields_clear(&policy_file_fields, &call.policy);
     world_fini(&w);
@@ -171,10 +171,10 @@ START_TEST(two_changes_are_not_in_flight_together)
     ((struct tenant_rule *)call.policy.tenants.v)[0].quota.max_running = 5;
     struct apply_reply reply, second;
     struct fact f, g;
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_FACT);
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &g, &second, &w.refusal), CORE_LATER);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &f, &reply, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &g, &second, &w.refusal), CORE_LATER);
     world_commit(&w, &f);
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &g, &second, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &g, &second, &w.refusal), CORE_FACT);
     ck_assert_int_eq(g.kind, FACT_NONE);
     fields_clear(&apply_reply_fields, &reply);
     fields_clear(&apply_reply_fields, &second);

@@ -437,9 +437,9 @@ START_TEST(past_prices_change_only_when_that_is_asked_for)
     struct apply_call call = {.policy = policy};
     struct apply_reply reply = {0};
     struct fact f;
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_REFUSED);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &f, &reply, &w.refusal), CORE_REFUSED);
     call.past_prices = true;
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &f, &reply, &w.refusal), CORE_FACT);
     ck_assert_uint_eq(((const struct price_version *)f.policy.prices.v)[0].version, 2); /* never the same number */
     world_commit(&w, &f);
     end(job, 60 * SECOND, 0);
@@ -473,7 +473,7 @@ START_TEST(a_change_of_prices_reads_as_one_line)
     struct apply_call call = {.policy = policy, .dry_run = true};
     struct apply_reply reply = {0};
     struct fact f;
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &f, &reply, &w.refusal), CORE_FACT);
     ck_assert_str_eq(line_of(&reply, 0),
                      "~ prices from 1970-01-01T00:00:00Z  cpu 3.60 -> "
                      "cpu 3.60; class big: cpu 7.20; discounts: acme 12.50%; preemptible 40%; cpu by use");

@@ -203,7 +203,7 @@ START_TEST(the_lines_of_a_change_name_every_aspect)
     (void)quota(&p, "acme/ml", 4);
     quota(&p, "labs", 4)->lend.cpu_milli = measure_of(1000);
     struct apply_call call = {.policy = p, .dry_run = true};
-    ck_assert_int_eq(core_check_policy(w.core, &call, "root", w.now, &f, &reply, &w.refusal), CORE_FACT);
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &f, &reply, &w.refusal), CORE_FACT);
     ck_assert_uint_eq(reply.changes.count, 3);
     ck_assert_str_eq(reply.changes.v[0], "~ acme  quota.guaranteed  cpu 1 -> cpu 2");
     ck_assert_str_eq(reply.changes.v[1], "~ acme/etl  quota.borrow  cpu 2 -> cpu 0 memory 1Gi");

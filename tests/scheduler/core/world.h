@@ -118,7 +118,7 @@ UNUSED static int world_apply(struct world *w, struct policy_file *p)
     struct apply_reply reply = {0};
     struct fact f;
     fields_clear(&refusal_fields, &w->refusal);
-    int rc = core_check_policy(w->core, &call, "root", w->now, &f, &reply, &w->refusal);
+    int rc = core_check_policy(w->core, &call, "root", 0, w->now, &f, &reply, &w->refusal);
     if (rc == CORE_FACT && f.kind != FACT_NONE)
         world_commit(w, &f);
     fields_clear(&apply_reply_fields, &reply);
