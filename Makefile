@@ -133,7 +133,7 @@ asan: ## the unit tests with address and undefined-behaviour sanitizers, in thei
 
 CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
-LIMITS := $(BUILD)/tests/system/test_limits $(BUILD)/tests/system/test_frozen $(BUILD)/tests/system/test_machine
+LIMITS := $(BUILD)/tests/system/test_limits $(BUILD)/tests/system/test_frozen $(BUILD)/tests/system/test_paused $(BUILD)/tests/system/test_machine
 HOSTILE := $(BUILD)/tests/system/test_hostile
 FAULTY := $(BUILD)/tests/system/test_faults
 TAKEN_OVER := $(BUILD)/tests/system/test_hostile_agent
@@ -165,11 +165,12 @@ $(BUILD)/%.so: %.c
 	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 KILL_SECONDS ?= 20
-test-flow: all $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
+test-flow: all $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices $(BUILD)/tests/system/test_paid_end ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
 	@$(BUILD)/tests/system/test_node $(BUILD)
 	@$(BUILD)/tests/system/test_prices $(BUILD)
+	@$(BUILD)/tests/system/test_paid_end $(BUILD)
 	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
-$(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices $(BUILD)/tests/bench/bench_system: \
+$(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices $(BUILD)/tests/system/test_paid_end $(BUILD)/tests/bench/bench_system: \
     $(BUILD)/tests/system/system.o
 
 CRASH_POINTS ?= 200

@@ -28,7 +28,11 @@ struct attempt {
     bool greeted;
     uint64_t hello_boot_us, hello_run_us;
     int64_t started_utc_us;
-    uint64_t paid_us, paid_said_us;
+    bool paused;                  /* its run time stands still, at hello_run_us */
+    uint64_t paid_us;
+    bool pauses;                  /* at the paid end */
+    uint64_t signal_us;           /* run time of its SIGUSR1; 0 = none */
+    bool paid_due;                /* the keeper hasn't heard these three */
     uint64_t lease_said_boot_us;
     uint32_t stop_cause, stop_grace_ms; /* END_NONE = nobody asked */
     bool stop_said;

@@ -23,6 +23,7 @@ void attempt_take_order(struct attempt *t, struct run_call *order)
     t->lease_us = lease_class_us(order->spec.lease);
     t->log_cap = log_cap(order->spec.log_max_bytes);
     t->paid_us = order->paid_us;
+    t->pauses = order->at_paid_end == PAID_END_PAUSE;
 }
 
 static struct run_call *copy_order(const struct run_call *order)
@@ -108,9 +109,13 @@ static struct attempt *find_live(struct attempts *a, struct attempt_id id)
 void attempts_paid(struct attempts *a, const struct paid_call *call)
 {
     struct attempt *t = find_live(a, call->id);
-    if (t == NULL || call->paid_us <= t->paid_us)
-        return;
+    if (t == NULL || call->paid_us < t->paid_us)
+        return; /* what it says about the paid end is old, too */
+    bool pauses = call->at_paid_end == PAID_END_PAUSE;
+    t->paid_due |= call->paid_us > t->paid_us || pauses != t->pauses || call->signal_us != t->signal_us;
     t->paid_us = call->paid_us;
+    t->pauses = pauses;
+    t->signal_us = call->signal_us;
     running_sync(t);
 }
 

@@ -44,6 +44,8 @@ static void on_readable(void *arg, int what)
             close_p(&fds[i]);
     if (good && m.op == KEEPER_ENDED)
         k->events->on_ended(k->owner, k->token, &m);
+    else if (good && (m.op == KEEPER_PAUSED || m.op == KEEPER_RESUMED))
+        k->events->on_paused(k->owner, k->token, &m);
     else
         on_gone(k, n == 0 ? "end of file" : n < 0 ? strerror((int)-n) : "it broke the protocol");
 }
@@ -83,9 +85,10 @@ static int tell(struct keeper_link *k, struct keeper_message m)
     return fd_send_packet(k->sock, &m, sizeof m, NULL, 0);
 }
 
-int keeper_link_paid(struct keeper_link *k, uint64_t paid_us)
+int keeper_link_paid(struct keeper_link *k, uint64_t paid_us, bool pauses, uint64_t signal_us)
 {
-    return tell(k, (struct keeper_message){.op = KEEPER_PAID, .paid_us = paid_us});
+    return tell(k, (struct keeper_message){
+                       .op = KEEPER_PAID, .paid_us = paid_us, .pauses = pauses, .signal_us = signal_us});
 }
 
 int keeper_link_lease(struct keeper_link *k, uint64_t lease_boot_us)

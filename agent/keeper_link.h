@@ -14,6 +14,7 @@ struct keeper_link;
 struct keeper_events {
     /* The callee owns both pipes. At most once per link. */
     void (*on_hello)(void *owner, uint64_t token, const struct keeper_message *m, int out, int err);
+    void (*on_paused)(void *owner, uint64_t token, const struct keeper_message *m); /* PAUSED, RESUMED */
     void (*on_ended)(void *owner, uint64_t token, const struct keeper_message *m);
     void (*on_gone)(void *owner, uint64_t token, const char *why);
 };
@@ -23,7 +24,7 @@ int keeper_link_open(struct keeper_link **ret, struct loop *l, int sock, struct 
                      const struct keeper_events *events, void *owner, uint64_t token) MUST_USE;
 void keeper_link_free(struct keeper_link *k); /* NULL is fine */
 
-int keeper_link_paid(struct keeper_link *k, uint64_t paid_us) MUST_USE;
+int keeper_link_paid(struct keeper_link *k, uint64_t paid_us, bool pauses, uint64_t signal_us) MUST_USE;
 int keeper_link_lease(struct keeper_link *k, uint64_t lease_boot_us) MUST_USE;
 int keeper_link_stop(struct keeper_link *k, uint32_t cause, uint32_t grace_ms) MUST_USE;
 int keeper_link_drained(struct keeper_link *k) MUST_USE;

@@ -155,6 +155,7 @@ static void launch_with(struct attempt *t, int filter)
     int fds[LAUNCH_FDS_MAX] = {-1, -1, -1, -1, -1, -1};
     struct err err = {0};
     t->order->paid_us = MAX(t->order->paid_us, t->paid_us);
+    t->order->at_paid_end = t->pauses ? PAID_END_PAUSE : PAID_END_STOP;
     int rc = launch_sandbox(t->order, left_us, a->with.able, &request.sandbox, &err);
     if (rc == 0)
         rc = open_parts(t, &request.sandbox.filter, filter, fds, &err);
@@ -164,7 +165,8 @@ static void launch_with(struct attempt *t, int filter)
         failed(t, "order", err_text(&err));
         return;
     }
-    t->paid_us = t->paid_said_us = request.sandbox.paid_us;
+    t->paid_us = request.sandbox.paid_us;
+    t->paid_due = t->signal_us != 0;
     t->lease_said_boot_us = a->contact_boot_us + t->lease_us;
     t->asked = true;
     a->launching++;

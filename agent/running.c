@@ -17,7 +17,8 @@
 
 uint64_t running_run_us(const struct attempt *t)
 {
-    return t->greeted ? t->hello_run_us + (clock_boot_us() - t->hello_boot_us) : 0;
+    uint64_t since_us = t->paused ? 0 : clock_boot_us() - t->hello_boot_us;
+    return t->greeted ? t->hello_run_us + since_us : 0;
 }
 
 void running_sync(struct attempt *t)
@@ -25,8 +26,8 @@ void running_sync(struct attempt *t)
     if (!t->greeted || t->keeper == NULL || t->life != LIFE_RUNNING)
         return;
     uint64_t lease = t->all->contact_boot_us + t->lease_us;
-    if (t->paid_us > t->paid_said_us && keeper_link_paid(t->keeper, t->paid_us) == 0)
-        t->paid_said_us = t->paid_us;
+    if (t->paid_due && keeper_link_paid(t->keeper, t->paid_us, t->pauses, t->signal_us) == 0)
+        t->paid_due = false;
     if (t->all->contact_boot_us != 0 && lease >= t->lease_said_boot_us + t->lease_us / LEASE_STEP &&
         keeper_link_lease(t->keeper, lease) == 0)
         t->lease_said_boot_us = lease;
@@ -73,6 +74,7 @@ static void on_hello(void *owner, uint64_t token, const struct keeper_message *m
     t->greeted = true;
     t->hello_boot_us = clock_boot_us();
     t->hello_run_us = m->run_us;
+    t->paused = m->pauses == 1;
     t->started_utc_us = m->started_utc_us;
     int pipes[LOG_STREAM_COUNT] = {[STREAM_OUT] = out, [STREAM_ERR] = err};
     int rc = open_logs(t, pipes);
@@ -83,6 +85,18 @@ static void on_hello(void *owner, uint64_t token, const struct keeper_message *m
         return;
     }
     attempt_feed(t, LIFE_EV_GREETED);
+}
+
+static void on_paused(void *owner, uint64_t token, const struct keeper_message *m)
+{
+    struct attempt *t = attempt_get(owner, token);
+    if (t == NULL)
+        return;
+    t->paused = m->op == KEEPER_PAUSED;
+    t->hello_boot_us = clock_boot_us();
+    t->hello_run_us = m->run_us;
+    log_line(LOG_INFO, t->paused ? "attempt.paused" : "attempt.resumed", "attempt=%s run_ms=%" PRIu64, t->name,
+             m->run_us / 1000);
 }
 
 static void on_ended(void *owner, uint64_t token, const struct keeper_message *m)
@@ -110,7 +124,8 @@ static void on_gone(void *owner, uint64_t token, const char *why)
     keeper_gone(t);
 }
 
-static const struct keeper_events events = {.on_hello = on_hello, .on_ended = on_ended, .on_gone = on_gone};
+static const struct keeper_events events = {
+    .on_hello = on_hello, .on_paused = on_paused, .on_ended = on_ended, .on_gone = on_gone};
 
 void running_connect(struct attempt *t)
 {

@@ -115,7 +115,9 @@ struct fact_renewed {
     uint64_t paid_us;             /* cumulative run time that is paid for from now on */
     struct strs accounts;         /* of the new hold: another period may have begun */
     struct list charges;          /* struct charge: adds up to the growth of spent_micros */
-    bool final;                   /* no further slice can be held: it stops at paid_us */
+    bool final;                   /* no further slice can be held: paid_us is the end */
+    bool paused;                  /* it stands still at paid_us, all of which is settled, and holds nothing */
+    uint64_t paused_us;           /* how long it has stood still before the time that this charges and pays for */
     struct list times;            /* struct time_hold: of the new hold */
     struct list times_settled;    /* struct time_hold, hold 0: what the old ones came to */
     struct list marks;            /* struct meter_mark, at settled_us */
@@ -133,6 +135,7 @@ struct fact_ended {
     int64_t spent_micros;         /* cumulative over the attempt: the real cost; the rest of the hold returns */
     int64_t written_off_micros;   /* cost beyond the hold, or of a node fault: the platform's */
     struct list charges;
+    uint64_t paused_us;           /* how long it has stood still before the time that this charges */
     bool job_done;                /* the last task of its job: its own account closes */
     struct list times_settled;    /* struct time_hold, hold 0 */
 };
@@ -220,6 +223,9 @@ struct snapshot_task {
     bool final;
     uint32_t price_version;
     char *avoid;                  /* node of the last node fault */
+    bool paused;
+    uint64_t paused_us;
+    int64_t paused_utc_us;        /* since when */
     struct list times;            /* struct time_hold */
     char *price_class;
     struct list marks;            /* struct meter_mark */

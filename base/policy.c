@@ -135,7 +135,8 @@ static const struct field tenant_rows[] = {
               .help = "may its jobs ask for network: private"),
     FIELD_ROW(tenant_rule, 50, "budgets", FIELD_LIST, budgets, .of = &named_budget_fields, .flags = FIELD_KEYED,
               .max = BUDGETS_MAX, .help = "further ones, of money or of a resource's time, by name"),
-    FIELD_ROW(tenant_rule, 51, "at_paid_end", FIELD_ENUM, paid_end, .of = &paid_end_names, .flags = FIELD_HIDDEN),
+    FIELD_ROW(tenant_rule, 51, "at_paid_end", FIELD_ENUM, paid_end, .of = &paid_end_names,
+              .help = "what becomes of its jobs when nothing more can be held: stop, pause or checkpoint"),
 };
 const struct fields tenant_rule_fields = FIELDS_TABLE("tenant", tenant_rule, tenant_rows);
 

@@ -276,9 +276,15 @@ struct run_call {
     uint64_t term;
     char *tenant;
     struct job_spec spec;
-    uint64_t paid_us;             /* run time that is paid; the keeper stops the job there */
+    uint64_t paid_us;             /* run time that is paid; the keeper stops or pauses the job there */
+    uint32_t at_paid_end;         /* enum paid_end: only whether it pauses matters to a node */
 };
-struct paid_call { struct attempt_id id; uint64_t term, paid_us; };
+struct paid_call {
+    struct attempt_id id;
+    uint64_t term, paid_us;
+    uint32_t at_paid_end;
+    uint64_t signal_us;           /* run time at which it gets SIGUSR1, as nothing more can be held; 0 = never */
+};
 struct stop_call { struct attempt_id id; uint64_t term; uint32_t cause; uint32_t grace_ms; };
 struct forget_call { struct attempt_id id; uint64_t term; };
 enum node_call { NODE_RUN, NODE_PAID, NODE_STOP, NODE_FORGET, NODE_LOG, NODE_CALL_COUNT };

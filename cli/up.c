@@ -48,6 +48,7 @@ struct system {
     const char *redis_url; /* NULL = a private one */
     struct node_options node;
     uint32_t http_port; /* UINT32_MAX = none */
+    const char *slice, *pause_max; /* reeved's; NULL = its own */
     bool detach;
     int lock;
     int signals;
@@ -225,6 +226,10 @@ static int describe(struct system *up, struct err *err)
     service_arg(s, "%u", UID_REPORT);
     service_arg(s, "--archive");
     service_arg(s, "scheduler/archive");
+    if (up->slice != NULL)
+        service_arg(s, "--slice=%s", up->slice);
+    if (up->pause_max != NULL)
+        service_arg(s, "--pause-max=%s", up->pause_max);
 
     s = &up->services[WARDEN];
     *s = (struct service){.name = "warden", .program = "reeve-warden", .cwd = ".", .patience_ms = 20000,
@@ -409,6 +414,10 @@ static const struct option_row up_rows[] = {
      .help = "the reports and their page on 127.0.0.1, too; 0 lets the kernel choose"},
     {.name = "redis", .kind = OPTION_TEXT, .value = "URL", .offset = AT(redis_url),
      .help = "a store that runs already (default: a private one)"},
+    {.name = "slice", .kind = OPTION_TEXT, .value = "DURATION", .offset = AT(slice),
+     .help = "hold money for so much run time at a time (default 15m)"},
+    {.name = "pause-max", .kind = OPTION_TEXT, .value = "DURATION", .offset = AT(pause_max),
+     .help = "stop what has been paused for want of money for longer (default 24h)"},
     {.name = "detach", .kind = OPTION_FLAG, .offset = AT(detach),
      .help = "return when everything answers, and leave it running"},
 };

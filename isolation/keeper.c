@@ -63,11 +63,23 @@ static void act_when_due(struct keeper *k)
 {
     if (k->killing)
         return;
-    enum keeper_act act = keeper_ends_due(&k->ends, boot_us());
-    if (act == KEEPER_TERM)
+    switch (keeper_ends_due(&k->ends, boot_us())) {
+    case KEEPER_TERM:
         kill(-1, SIGTERM);
-    else if (act == KEEPER_KILL)
+        break;
+    case KEEPER_KILL:
         kill_all(k);
+        break;
+    case KEEPER_PAUSE: /* nobody forks past it: the kernel lets a signal to all meet the child as well */
+        kill(-1, SIGSTOP);
+        keeper_link_say(k, KEEPER_PAUSED);
+        break;
+    case KEEPER_SIGNAL:
+        kill(k->box->payload, SIGUSR1);
+        break;
+    case KEEPER_WAIT:
+        break;
+    }
 }
 
 /* One of ours was killed for lack of memory: half a job is no job, the rest goes too, as memory.oom.group has it. */
@@ -155,7 +167,7 @@ static void finish(struct keeper *k)
     k->record.id = k->box->spec.id;
     k->record.term = k->box->spec.term;
     k->record.started_utc_us = k->box->start_utc_us;
-    k->record.run_us = boot_us() - k->box->start_boot_us;
+    k->record.run_us = keeper_ends_run_us(&k->ends, boot_us());
     keeper_record_write(k->box->exit, &k->record); /* a full disk: the agent finds no record and says so */
 }
 

@@ -43,5 +43,6 @@ void keeper_link_read(struct keeper *k);
 void keeper_trace_hear(struct keeper *k);
 void keeper_trace_write(struct keeper *k);
 int keeper_link_send(struct keeper *k, uint32_t op); /* HELLO carries the read ends of the pipes */
+void keeper_link_say(struct keeper *k, uint32_t op); /* if somebody is there; the next HELLO says it again */
 
 #endif

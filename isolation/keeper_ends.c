@@ -20,11 +20,19 @@ static struct end hard_end(uint32_t cause, uint64_t kill_us, uint64_t length_us,
     return (struct end){cause, warned ? kill_us - grace_us : KEEPER_NEVER, kill_us};
 }
 
+static bool will_pause(const struct keeper_ends *e)
+{
+    return e->pauses && e->cause == END_NONE;
+}
+
+static const struct end no_end = {END_NONE, KEEPER_NEVER, KEEPER_NEVER};
+
 static void list_ends(const struct keeper_ends *e, struct end ends[ENDS])
 {
+    bool stands_still = e->paused && will_pause(e);
     uint64_t limit_at = e->limit_us > 0 ? add(e->start_us, e->limit_us) : KEEPER_NEVER;
-    ends[0] = (struct end){END_TIME_LIMIT, limit_at, add(limit_at, e->grace_us)};
-    ends[1] = hard_end(END_BUDGET, add(e->start_us, e->paid_us), e->paid_us, e->grace_us);
+    ends[0] = stands_still ? no_end : (struct end){END_TIME_LIMIT, limit_at, add(limit_at, e->grace_us)};
+    ends[1] = will_pause(e) ? no_end : hard_end(END_BUDGET, add(e->start_us, e->paid_us), e->paid_us, e->grace_us);
     ends[2] = hard_end(END_LEASE, e->lease_at_us, e->lease_us, e->grace_us);
     ends[3] = (struct end){e->cause, KEEPER_NEVER, e->stop_kill_us};
 }
@@ -39,12 +47,32 @@ void keeper_ends_init(struct keeper_ends *e, const struct sandbox_spec *spec, ui
         .grace_us = spec->grace_us,
         .lease_at_us = spec->lease_us > 0 ? add(start_us, spec->lease_us) : KEEPER_NEVER,
         .stop_kill_us = KEEPER_NEVER,
+        .pauses = spec->pauses_at_paid_end != 0,
     };
 }
 
-void keeper_ends_paid(struct keeper_ends *e, uint64_t paid_us)
+bool keeper_ends_paid(struct keeper_ends *e, uint64_t paid_us, uint64_t now_us)
 {
+    bool goes_on = e->paused && paid_us > e->paid_us && e->cause == END_NONE;
     e->paid_us = MAX(e->paid_us, paid_us);
+    if (goes_on) {
+        e->start_us += MAX(now_us, e->paused_at_us) - e->paused_at_us;
+        e->paused = false;
+    }
+    return goes_on;
+}
+
+void keeper_ends_at_paid_end(struct keeper_ends *e, bool pauses, uint64_t signal_us)
+{
+    e->pauses = pauses;
+    if (signal_us != e->signal_us)
+        e->signalled = false;
+    e->signal_us = signal_us;
+}
+
+uint64_t keeper_ends_run_us(const struct keeper_ends *e, uint64_t now_us)
+{
+    return (e->paused ? e->paused_at_us : now_us) - e->start_us;
 }
 
 void keeper_ends_lease(struct keeper_ends *e, uint64_t lease_at_us)
@@ -56,10 +84,36 @@ void keeper_ends_lease(struct keeper_ends *e, uint64_t lease_at_us)
 bool keeper_ends_stop(struct keeper_ends *e, uint32_t cause, uint64_t now_us, uint64_t grace_us)
 {
     bool first = e->cause == END_NONE;
-    e->stop_kill_us = MIN(e->stop_kill_us, add(now_us, grace_us));
+    e->stop_kill_us = MIN(e->stop_kill_us, add(now_us, e->paused ? 0 : grace_us)); /* it has no time to do anything */
     if (first)
         e->cause = cause;
     return first;
+}
+
+static uint64_t pause_at(const struct keeper_ends *e)
+{
+    return e->paused || !will_pause(e) ? KEEPER_NEVER : add(e->start_us, e->paid_us);
+}
+
+static uint64_t signal_at(const struct keeper_ends *e)
+{
+    bool due = e->signal_us != 0 && !e->signalled && !e->paused && e->cause == END_NONE;
+    return due ? add(e->start_us, e->signal_us) : KEEPER_NEVER;
+}
+
+/* What lets it live. */
+static enum keeper_act milder(struct keeper_ends *e, uint64_t now_us)
+{
+    if (pause_at(e) <= now_us) {
+        e->paused_at_us = pause_at(e);
+        e->paused = true;
+        return KEEPER_PAUSE;
+    }
+    if (signal_at(e) <= now_us) {
+        e->signalled = true;
+        return KEEPER_SIGNAL;
+    }
+    return KEEPER_WAIT;
 }
 
 enum keeper_act keeper_ends_due(struct keeper_ends *e, uint64_t now_us)
@@ -81,7 +135,7 @@ enum keeper_act keeper_ends_due(struct keeper_ends *e, uint64_t now_us)
         e->stop_kill_us = MIN(e->stop_kill_us, term->kill_us);
         return KEEPER_TERM;
     }
-    return KEEPER_WAIT;
+    return milder(e, now_us);
 }
 
 uint64_t keeper_ends_next(const struct keeper_ends *e)
@@ -94,5 +148,6 @@ uint64_t keeper_ends_next(const struct keeper_ends *e)
         if (e->cause == END_NONE)
             next = MIN(next, ends[i].term_us);
     }
-    return next;
+    next = MIN(next, pause_at(e));
+    return MIN(next, signal_at(e));
 }

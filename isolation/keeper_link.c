@@ -9,7 +9,7 @@
 
 static uint64_t run_us(const struct keeper *k)
 {
-    return k->main_ended ? k->record.run_us : boot_us() - k->box->start_boot_us;
+    return k->main_ended ? k->record.run_us : keeper_ends_run_us(&k->ends, boot_us());
 }
 
 int keeper_link_send(struct keeper *k, uint32_t op)
@@ -22,12 +22,21 @@ int keeper_link_send(struct keeper *k, uint32_t op)
     m.term = k->box->spec.term;
     m.run_us = run_us(k);
     m.started_utc_us = k->box->start_utc_us;
-    m.cause = k->record.cause;
+    if (op == KEEPER_HELLO)
+        m.pauses = k->ends.paused && !k->main_ended;
+    else
+        m.cause = k->record.cause;
     const int pipes[] = {k->box->out_read, k->box->err_read};
     int rc = packet_send(k->link, &m, sizeof m, pipes, op == KEEPER_HELLO ? 2 : 0);
     if (rc < 0)
         close_fd(&k->link);
     return rc;
+}
+
+void keeper_link_say(struct keeper *k, uint32_t op)
+{
+    if (k->link >= 0)
+        keeper_link_send(k, op);
 }
 
 /* The newest connection is the agent's: an older one belongs to an agent that is gone or stuck. */
@@ -41,12 +50,23 @@ void keeper_link_accept(struct keeper *k)
     keeper_link_send(k, KEEPER_HELLO);
 }
 
+static void obey_paid(struct keeper *k, const struct keeper_message *m)
+{
+    if (m->paid_us < k->ends.paid_us)
+        return; /* an older one */
+    keeper_ends_at_paid_end(&k->ends, m->pauses == 1, m->signal_us);
+    if (keeper_ends_paid(&k->ends, m->paid_us, boot_us()) && !k->main_ended) {
+        kill(-1, SIGCONT);
+        keeper_link_say(k, KEEPER_RESUMED);
+    }
+}
+
 static void obey(struct keeper *k, const struct keeper_message *m)
 {
     if (m->version != KEEPER_VERSION || memcmp(&m->id, &k->box->spec.id, sizeof m->id) != 0)
         return;
     if (m->op == KEEPER_PAID)
-        keeper_ends_paid(&k->ends, m->paid_us);
+        obey_paid(k, m);
     else if (m->op == KEEPER_LEASE)
         keeper_ends_lease(&k->ends, m->lease_boot_us);
     else if (m->op == KEEPER_STOP && m->cause > END_NONE && m->cause < END_CAUSE_COUNT && !k->main_ended &&

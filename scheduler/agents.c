@@ -142,6 +142,7 @@ static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bo
     uint64_t paid_us = 0;
     uint32_t cause = END_NONE;
     bool kept = true;
+    struct paid_call paid;
     enum agent_duty duty = core_duty(a->core, id, has_it, &run, &paid_us, &cause);
     switch (duty) {
     case DUTY_RUN:
@@ -150,7 +151,9 @@ static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bo
         kept = link_send(a, l, NODE_RUN, &run);
         break;
     case DUTY_PAID:
-        kept = link_send(a, l, NODE_PAID, &(struct paid_call){.id = id, .term = a->term, .paid_us = paid_us});
+        paid = core_paid(a->core, id, paid_us, core_is_final(a->core, id));
+        paid.term = a->term;
+        kept = link_send(a, l, NODE_PAID, &paid);
         break;
     case DUTY_STOP:
         kept = link_send(a, l, NODE_STOP, &(struct stop_call){.id = id, .term = a->term, .cause = cause,
@@ -191,8 +194,11 @@ static void node_paid(struct agents *a, const struct fact_renewed *f)
     bool ended = true;
     const char *node = core_attempt_node(a->core, &id, &ended);
     struct link *l = node == NULL || ended || a->term == 0 ? NULL : link_find(a, node);
-    if (l != NULL)
-        (void)link_send(a, l, NODE_PAID, &(struct paid_call){.id = f->id, .term = a->term, .paid_us = f->paid_us});
+    if (l == NULL)
+        return;
+    struct paid_call paid = core_paid(a->core, f->id, f->paid_us, f->final);
+    paid.term = a->term;
+    (void)link_send(a, l, NODE_PAID, &paid);
 }
 
 static void node_duty(struct agents *a, const char *node, struct attempt_id id, bool has_it)

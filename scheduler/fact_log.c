@@ -97,9 +97,9 @@ static void log_renewed(const struct line *l)
 {
     const struct fact_renewed *f = &l->fact->renewed;
     char task[TASK_TEXT_MAX], spent[PARSE_TEXT_MAX], held[PARSE_TEXT_MAX];
-    log_line(LOG_INFO, l->event, "job=%s epoch=%u spent=%s held=%s paid_ms=%" PRIu64 " final=%d",
+    log_line(LOG_INFO, l->event, "job=%s epoch=%u spent=%s held=%s paid_ms=%" PRIu64 " final=%d%s",
              task_text(f->id, task), f->id.epoch, format_money(f->spent_micros, spent),
-             format_money(f->hold_micros, held), f->paid_us / 1000, f->final);
+             format_money(f->hold_micros, held), f->paid_us / 1000, f->final, f->paused ? " paused=1" : "");
 }
 
 static void log_stopping(const struct line *l)

@@ -167,7 +167,10 @@ static int sockets_open(struct reeved *r, struct err *err)
 static int state_read(struct reeved *r, struct recovered_files *files, struct err *err)
 {
     uint64_t begun_us = clock_boot_us();
-    int rc = recover_files(r->journal, r->options.cell, &core_limits_default, &r->core, files, err);
+    struct core_limits limits = core_limits_default;
+    limits.slice_ms = r->options.slice_ms;
+    limits.pause_max_ms = r->options.pause_max_ms;
+    int rc = recover_files(r->journal, r->options.cell, &limits, &r->core, files, err);
     if (rc < 0) {
         if (rc != -ENOMEM)
             r->exit_code = EXIT_HOLD;

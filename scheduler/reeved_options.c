@@ -20,6 +20,11 @@ static const struct option_row rows[] = {
      .help = "the user of reeve-reportd"},
     {.name = "archive", .value = "FOLDER", .kind = OPTION_PATH, PLACE(archive),
      .help = "keep the whole journal: segments that are no longer needed are moved there, not removed"},
+    {.name = "slice", .value = "DURATION", .kind = OPTION_DURATION, PLACE(slice_ms), .min = 2000, .max = 86400000,
+     .fallback = "15m", .help = "hold money for so much run time at a time"},
+    {.name = "pause-max", .value = "DURATION", .kind = OPTION_DURATION, PLACE(pause_max_ms), .min = 1000,
+     .max = UINT64_C(366) * 86400000, .fallback = "24h",
+     .help = "stop what has been paused for want of money for longer"},
     {.name = "debug", .kind = OPTION_FLAG, PLACE(debug), .help = "log more"},
 };
 

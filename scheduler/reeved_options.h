@@ -10,6 +10,7 @@ struct reeved_options {
     const char *dir, *redis, *cell, *archive; /* archive NULL = what is pruned is gone */
     struct option_user user;
     uid_t agent_uid, report_uid; /* (uid_t)-1 = nobody else */
+    uint64_t slice_ms, pause_max_ms;
     bool debug;
 };
 

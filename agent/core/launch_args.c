@@ -99,6 +99,7 @@ int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct
     spec.network = order->spec.network;
     spec.time_limit_us = order->spec.time_limit_ms * 1000;
     spec.paid_us = order->paid_us;
+    spec.pauses_at_paid_end = order->at_paid_end == PAID_END_PAUSE;
     spec.lease_us = lease_us;
     spec.grace_us = LAUNCH_GRACE_US;
     snprintf(spec.hostname, sizeof spec.hostname, "job-%" PRIu64, order->id.job);

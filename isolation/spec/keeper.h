@@ -8,6 +8,8 @@
  *
  *   on connect  keeper -> agent  KEEPER_HELLO with the read ends of stdout and stderr as fds
  *   any time    agent -> keeper  KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP
+ *   paid end    keeper -> agent  KEEPER_PAUSED, when it was asked to pause there: all of it got SIGSTOP and its run
+ *                                time stands still; KEEPER_RESUMED once more is paid: SIGCONT (docs/adr/0008)
  *   at the end  keeper -> agent  KEEPER_ENDED, after the record is on disk (again on every new connection)
  *   after that  agent -> keeper  KEEPER_DRAINED, when every byte of the pipes is in the files; then the keeper exits
  *
@@ -27,17 +29,26 @@
 #define KEEPER_VERSION 1
 #define KEEPER_LINGER_US UINT64_C(3600000000)
 
-enum keeper_op { KEEPER_HELLO = 1, KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP, KEEPER_ENDED, KEEPER_DRAINED };
+enum keeper_op {
+    KEEPER_HELLO = 1, KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP, KEEPER_ENDED, KEEPER_DRAINED, KEEPER_PAUSED,
+    KEEPER_RESUMED
+};
 
 struct keeper_message {
     uint32_t version, op;
     struct attempt_id id;
     uint64_t term;
-    uint64_t run_us;         /* HELLO, ENDED: run time so far */
+    uint64_t run_us;         /* HELLO, ENDED, PAUSED, RESUMED: run time so far */
     int64_t started_utc_us;  /* HELLO */
     uint64_t paid_us;        /* PAID: run time paid, cumulative */
-    uint64_t lease_boot_us;  /* LEASE: CLOCK_BOOTTIME instant */
-    uint32_t cause;          /* STOP, ENDED: enum end_cause */
+    union {                  /* the size is for ever: keepers outlive the agents of their version */
+        uint64_t lease_boot_us; /* LEASE: CLOCK_BOOTTIME instant */
+        uint64_t signal_us;     /* PAID: run time at which the payload gets SIGUSR1; 0 = never */
+    };
+    union {
+        uint32_t cause;      /* STOP, ENDED: enum end_cause */
+        uint32_t pauses;     /* PAID: 1 = pause at the paid end, 0 = stop there. HELLO: 1 = it is paused */
+    };
     uint32_t grace_ms;       /* STOP */
 };
 

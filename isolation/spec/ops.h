@@ -33,7 +33,7 @@
 #include "isolation/spec/limits.h"
 #include "isolation/spec/root.h"
 
-#define OPS_VERSION 4
+#define OPS_VERSION 5
 #define OPS_LIST_MAX 256
 #define SANDBOX_MEM_MIN ((uint64_t)1 << 22) /* 4 MiB */
 #define SANDBOX_PIDS_MAX 32768
@@ -59,13 +59,14 @@ struct sandbox_spec {
     uint32_t pids_max;           /* processes and threads */
     uint32_t network;            /* enum net_mode */
     uint64_t time_limit_us;      /* run time; 0 = none */
-    uint64_t paid_us;            /* run time; stopped there */
+    uint64_t paid_us;            /* run time; stopped there, or paused */
     uint64_t lease_us;           /* without a renewal for so long it is stopped; 0 = none */
     uint64_t grace_us;           /* SIGTERM to SIGKILL */
     char hostname[64];           /* inside; [a-z0-9-] */
     struct sandbox_limits limits;
     struct filter_spec filter;
     struct root_spec root;
+    uint32_t pauses_at_paid_end; /* 0 or 1 */
 };
 
 struct op_request {

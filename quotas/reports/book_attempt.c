@@ -72,6 +72,8 @@ int book_hold_renewed(struct book *b, uint64_t seq, const struct fact *fact, str
     int64_t accounts;
     int r = find_live(b, n->id, &attempt, &started, err);
     if (r == 0)
+        attempt.started_utc_us += (int64_t)n->paused_us; /* charges lie as if it had begun so much later */
+    if (r == 0)
         r = book_charge(b, seq, n->id, &attempt, &n->charges, n->spent_micros, fact->at_utc_us, err);
     if (r >= 0)
         r = book_accounts(b, &n->accounts, &accounts, err);
@@ -163,6 +165,7 @@ int book_attempt_ended(struct book *b, uint64_t seq, const struct fact *fact, st
         return r;
     if (!started && e->record.started_utc_us != 0)
         attempt.started_utc_us = e->record.started_utc_us;
+    attempt.started_utc_us += (int64_t)e->paused_us;
     r = book_charge(b, seq, e->id, &attempt, &e->charges, e->spent_micros, fact->at_utc_us, err);
     if (r >= 0)
         r = save_end(b, fact, &attempt, err);

@@ -72,7 +72,9 @@ void attempt_finish(struct core *c, struct task *t)
     t->settled_us = t->paid_us = 0;
     t->run_us = t->run_boot_us = t->first_run_us = t->first_boot_us = 0;
     t->stopping = END_NONE;
-    t->final = t->missing = false;
+    t->final = t->missing = t->resuming = false;
+    attempt_set_paused(t, false, 0);
+    t->paused_us = 0;
     t->price_version = 0;
 }
 
@@ -98,14 +100,25 @@ static int64_t period_due_utc_us(const struct task *t)
     return beyond ? NEVER_US : due_utc_us;
 }
 
+void attempt_set_paused(struct task *t, bool paused, int64_t since_utc_us)
+{
+    t->job->paused += (uint32_t)paused - (uint32_t)t->paused;
+    t->paused = paused;
+    t->paused_utc_us = since_utc_us;
+}
+
 void attempt_plan_renewal(struct core *c, struct task *t)
 {
     timer_stop(c, &t->timer);
     if (t->state != TASK_RUNNING || t->started_utc_us == 0 || t->stopping == END_NODE_LOST)
         return;
+    if (t->paused) {
+        timer_set(c, &t->timer, c->last_utc_us + PAUSED_LOOK_US);
+        return;
+    }
     int64_t due_utc_us = period_due_utc_us(t);
     if (t->paid_us < core_longest_us(c, t->job->shape->limit_us)) {
-        due_utc_us = MIN(due_utc_us, t->started_utc_us + (int64_t)t->paid_us - renewal_lead_us(c));
+        due_utc_us = MIN(due_utc_us, task_clock_utc_us(t) + (int64_t)t->paid_us - renewal_lead_us(c));
         if (t->run_boot_us != 0) /* the wall clock may have been set since it started */
             due_utc_us =
                 MIN(due_utc_us, c->last_utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c));
@@ -202,7 +215,8 @@ static int renewed_check(const struct core *c, const struct fact *f, struct err 
     if (t == NULL || !task_state_is_live(t->state))
         return no_attempt(r->id, "renewed", err);
     if (r->spent_micros < t->spent_micros || r->spent_micros - t->spent_micros > t->hold_micros ||
-        r->hold_micros < 0 || r->settled_us < t->settled_us || r->paid_us < t->paid_us)
+        r->hold_micros < 0 || r->settled_us < t->settled_us || r->paid_us < t->paid_us ||
+        r->paused_us < t->paused_us || (r->paused && (r->hold_micros != 0 || r->settled_us != r->paid_us)))
         return err_set(err, -EPROTO, "renewed: attempt %llu.%u spends what it doesn't hold, or loses paid time",
                        (unsigned long long)r->id.job, r->id.task);
     return 0;
@@ -219,6 +233,9 @@ static void renewed_apply(struct core *c, const struct fact *f)
     t->settled_us = r->settled_us;
     t->paid_us = r->paid_us;
     t->final = r->final;
+    t->resuming = !r->paused && (t->paused || t->resuming);
+    attempt_set_paused(t, r->paused, r->paused ? f->at_utc_us : 0);
+    t->paused_us = r->paused_us;
     core_clear_strs(&t->accounts);
     core_copy_strs(&r->accounts, &t->accounts);
     times_clear(&t->times);

@@ -18,6 +18,8 @@ const struct core_limits core_limits_default = {
     .kill_ms = 3000,
     .grace_ms = 5000,
     .adjusted_max = 1000000,
+    .checkpoint_ms = 60000,
+    .pause_max_ms = 86400000,
 };
 
 /* ---- memory and texts ------------------------------------------------------------------------------- */

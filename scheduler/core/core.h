@@ -41,6 +41,8 @@ struct core_limits {
     uint64_t kill_ms;         /* worst measured time to kill, added to a lease before a rerun; 3000 */
     uint64_t grace_ms;        /* between SIGTERM and SIGKILL; 5000 */
     uint64_t adjusted_max;    /* keys of credits and adjustments are remembered for ever, so many; 1000000 */
+    uint64_t checkpoint_ms;   /* SIGUSR1 so long before a paid end after which nothing is held; 60000 */
+    uint64_t pause_max_ms;    /* paused for longer, an attempt is stopped; a day */
 };
 extern const struct core_limits core_limits_default;
 
@@ -137,6 +139,9 @@ enum agent_duty { DUTY_RUN, DUTY_PAID, DUTY_STOP, DUTY_FORGET };
  * that is stopping: DUTY_STOP. started: the agent has it already. */
 enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent_has_it, struct run_call *run,
                           uint64_t *ret_paid_us, uint32_t *ret_stop_cause);
+/* What its node is told of a paid end: the term is the caller's to fill in. */
+struct paid_call core_paid(const struct core *c, struct attempt_id id, uint64_t paid_us, bool final);
+bool core_is_final(const struct core *c, struct attempt_id id);
 /* Live attempts on a node, for reconciling after hello. */
 void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *arg, struct attempt_id id), void *arg);
 /* Which node an attempt's logs are on (also of ended ones still known); epoch 0 = newest, filled in. NULL = unknown. */

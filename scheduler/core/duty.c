@@ -4,7 +4,25 @@ static void fill_run(const struct core *c, const struct task *t, struct run_call
 {
     *run = (struct run_call){
         .id = task_id(t), .term = c->term, .tenant = core_text(t->job->tenant), .paid_us = t->paid_us};
+    run->at_paid_end = task_paid_end(c, t);
     job_spec_of(t->job, &run->spec);
+}
+
+struct paid_call core_paid(const struct core *c, struct attempt_id id, uint64_t paid_us, bool final)
+{
+    const struct task *t = task_of(c, id);
+    uint64_t lead_us = c->limits.checkpoint_ms * 1000;
+    uint32_t end = t != NULL ? task_paid_end(c, t) : PAID_END_STOP;
+    struct paid_call call = {.id = id, .paid_us = paid_us, .at_paid_end = end};
+    if (final && call.at_paid_end == PAID_END_CHECKPOINT)
+        call.signal_us = paid_us > lead_us ? paid_us - lead_us : 1;
+    return call;
+}
+
+bool core_is_final(const struct core *c, struct attempt_id id)
+{
+    const struct task *t = task_of(c, id);
+    return t != NULL && t->final;
 }
 
 enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent_has_it, struct run_call *run,

@@ -362,6 +362,21 @@ static void sort(struct list *l)
         }
 }
 
+/* What one that is paused waits for; nothing when it goes on as soon as it is looked for. */
+static void ask_paused(struct question *q, const struct task *t)
+{
+    const struct job *j = q->job;
+    for (uint32_t i = 0; t == NULL && i < j->tasks_count; i++)
+        if (j->tasks[i]->paused)
+            t = j->tasks[i];
+    if (t == NULL || !t->paused)
+        return;
+    struct fact f;
+    resume_fact(q->core, t, q->utc_us, &f);
+    ask_ledger(q, &f);
+    fact_clear(&f);
+}
+
 static char *first_text(struct question *q)
 {
     sort(q->blockers);
@@ -380,6 +395,8 @@ char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
     if (j->held > 0 && first_waiting(j) == NULL && job_fresh_from(j, j->next) > j->last)
         return text_of("held: waits for a person; reeve release %llu", (unsigned long long)j->id);
     ask(&q);
+    if (blockers.count == 0)
+        ask_paused(&q, NULL);
     return first_text(&q);
 }
 
@@ -461,6 +478,14 @@ static int64_t waits_since(const struct job *j, const struct task *t)
     return t != NULL && t->eligible_utc_us != 0 ? t->eligible_utc_us : j->submitted_utc_us;
 }
 
+static int64_t paused_since(const struct job *j, const struct task *t)
+{
+    int64_t since = t != NULL ? t->paused_utc_us : INT64_MAX;
+    for (uint32_t i = 0; t == NULL && i < j->tasks_count; i++)
+        since = j->tasks[i]->paused ? MIN(since, j->tasks[i]->paused_utc_us) : since;
+    return since;
+}
+
 bool core_why(struct core *c, const struct job_call *call, struct core_now now, struct why_reply *ret)
 {
     const struct job *j = job_find(c, call->job);
@@ -471,20 +496,23 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     struct job_row row = {0};
     (void)core_job_row(c, j->id, now, &row);
     const struct task *t = asked_task(j, call);
-    ret->state = core_text(t != NULL ? names_get(&task_state_names, t->state) : row.state);
+    ret->state = core_text(t == NULL ? row.state : t->paused ? "paused" : names_get(&task_state_names, t->state));
     fields_clear(&job_row_fields, &row);
     bool pending = !j->finished && (t != NULL ? t->state == TASK_QUEUED || t->state == TASK_HELD
                                               : first_waiting(j) != NULL || j->held > 0 ||
                                                     job_fresh_from(j, j->next) <= j->last);
-    if (!pending)
+    bool paused = t != NULL ? t->paused : j->paused > 0;
+    if (!pending && !paused)
         return true;
     struct question q = {.core = c, .job = j, .task = t, .utc_us = utc_us, .blockers = &ret->blockers};
     if (t != NULL ? t->state == TASK_HELD : j->held > 0)
         held_blocker(&q);
     if (t == NULL || t->state == TASK_QUEUED)
         ask(&q);
+    if (paused && ret->blockers.count == 0)
+        ask_paused(&q, t);
     sort(&ret->blockers);
-    ret->pending_ms = (uint64_t)(MAX(utc_us - waits_since(j, t), 0) / 1000);
+    ret->pending_ms = (uint64_t)(MAX(utc_us - (pending ? waits_since(j, t) : paused_since(j, t)), 0) / 1000);
     ret->change = q.change;
     add_estimate(c, j, utc_us, ret);
     return true;

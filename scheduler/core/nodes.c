@@ -137,6 +137,9 @@ void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, u
         t->first_run_us = t->run_us;
         t->first_boot_us = now.boot_us;
     }
+    t->resuming &= t->run_us <= t->settled_us;
+    if (t->paused)
+        return;
     int64_t due_utc_us = now.utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c);
     if (t->timer.at != HEAP_NOWHERE && t->timer.due_utc_us > due_utc_us + LATE_US)
         timer_set(c, &t->timer, due_utc_us);

@@ -242,6 +242,12 @@ static void write_volumes(const struct tenant_rule *r, struct buf *out)
         buf_addf(out, "%s%s %s", i > 0 ? " " : "", r->volumes.v[i].key, r->volumes.v[i].value);
 }
 
+static void write_paid_end(const struct tenant_rule *r, struct buf *out)
+{
+    if (r->paid_end != PAID_END_STOP)
+        buf_add_str(out, names_get(&paid_end_names, r->paid_end));
+}
+
 static void write_weight(const struct tenant_rule *r, struct buf *out)
 {
     write_number(r->weight, out);
@@ -274,6 +280,7 @@ static const struct aspect aspects[] = {
     {"volumes", write_volumes},
     {"network_private", write_private},
     {"weight", write_weight},
+    {"at_paid_end", write_paid_end},
 };
 
 static void add_line(struct strs *lines, struct buf *line)

@@ -2,6 +2,7 @@
 
 #define RETRY_MAX_US INT64_C(5000000) /* how often free money is looked for while the paid time runs out */
 #define RETRY_MIN_US INT64_C(200000)
+#define STANDS_US INT64_C(5000000) /* what lives so long after its paid end is paused */
 #define EARLY_US INT64_C(1000000) /* a renewal that comes so much too early can wait */
 
 /* Settle a little less than that: what was settled can't be taken back when the node's clock says it was
@@ -10,6 +11,10 @@ static uint64_t settled_by_now(const struct core *c, const struct task *t, uint6
 {
     uint64_t margin = MIN(SETTLE_MARGIN_US, core_slice_us(c) / 8);
     uint64_t sure = ran_us > margin ? ran_us - margin : 0;
+    if (task_stands_still(c, t))
+        return t->paid_us;
+    if (t->resuming)
+        return t->settled_us; /* since when it goes on, its node knows */
     return MAX(MIN(sure, t->paid_us), t->settled_us);
 }
 
@@ -34,13 +39,18 @@ static uint64_t period_end_us(const struct task *t)
 {
     int64_t end_us;
     if (t->accounts_end_utc_us == INT64_MAX ||
-        __builtin_sub_overflow(t->accounts_end_utc_us, t->started_utc_us, &end_us) || end_us <= (int64_t)t->settled_us)
+        __builtin_sub_overflow(t->accounts_end_utc_us, task_clock_utc_us(t), &end_us) ||
+        end_us <= (int64_t)t->settled_us)
         return UINT64_MAX;
     return (uint64_t)end_us;
 }
 
 static void look_again(struct core *c, struct task *t, uint64_t ran_us, int64_t utc_us)
 {
+    if (t->paused || task_stands_still(c, t)) {
+        timer_set(c, &t->timer, utc_us + PAUSED_LOOK_US);
+        return;
+    }
     int64_t left_us = ((int64_t)t->paid_us - (int64_t)ran_us) / 2;
     timer_set(c, &t->timer,
               utc_us + (left_us < 0 ? RETRY_MAX_US : MIN(MAX(left_us, RETRY_MIN_US), RETRY_MAX_US)));
@@ -107,11 +117,63 @@ static void fill_accounts(const struct core *c, const struct job *j, int64_t utc
     BUG(rc < 0);
 }
 
+/* Nothing more can be held. What has run is settled all the same: it is told in time that paid_us is the end, or that
+ * it stands still there is a fact. false: nothing new. */
+static bool hold_nothing_more(const struct core *c, const struct task *t, const struct meter *meter, struct fact *f)
+{
+    struct fact_renewed *r = &f->renewed;
+    bool still = task_stands_still(c, t);
+    if (t->paused || (!still && (t->final || task_paid_end(c, t) == PAID_END_STOP)) ||
+        (still && r->settled_us < t->paid_us))
+        return false;
+    fill_hold(c, t, meter, t->paid_us, f);
+    r->final = true;
+    r->paused = still;
+    return all_pay_until(c, meter, f) >= r->paid_us;
+}
+
+/* It waits for money no longer: for too long already, or its jobs are stopped by now. The node may have paused what is
+ * to be stopped: the rule has changed since it was told. */
+static bool pause_is_over(struct core *c, struct plan *p, struct task *t)
+{
+    bool too_long = t->paused && p->now.utc_us - t->paused_utc_us >= (int64_t)c->limits.pause_max_ms * 1000;
+    bool stands = t->paused || (t->run_boot_us != 0 && t->run_us >= t->paid_us &&
+                                p->now.utc_us > task_clock_utc_us(t) + (int64_t)t->paid_us + STANDS_US);
+    if (!stands || t->in_flight || (!too_long && task_paid_end(c, t) == PAID_END_PAUSE))
+        return false;
+    struct fact *f = plan_add(p, FACT_ATTEMPT_STOPPING);
+    f->stopping = (struct fact_stopping){.id = task_id(t), .cause = END_BUDGET, .who = core_text("at_paid_end")};
+    flight_begin(c, f);
+    return true;
+}
+
+/* As of now: a pause that ends adds to it. */
+static uint64_t paused_by_now(const struct task *t, int64_t utc_us)
+{
+    int64_t still_us = utc_us - t->started_utc_us - (int64_t)t->paid_us;
+    return t->paused && still_us > (int64_t)t->paused_us ? (uint64_t)still_us : t->paused_us;
+}
+
+void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f)
+{
+    struct meter meter = task_meter(t);
+    uint64_t left_us = core_longest_us(c, t->job->shape->limit_us) - t->paid_us;
+    meter.started_utc_us = t->started_utc_us + (int64_t)paused_by_now(t, utc_us);
+    *f = (struct fact){.kind = FACT_HOLD_RENEWED, .at_utc_us = utc_us};
+    f->renewed = (struct fact_renewed){
+        .id = task_id(t), .spent_micros = t->spent_micros, .settled_us = t->settled_us};
+    times_settle(c, t, t->settled_us, &f->renewed.times_settled);
+    fill_accounts(c, t->job, utc_us, &f->renewed.accounts);
+    fill_hold(c, t, &meter, t->paid_us + MIN(c->limits.slice_min_ms * 1000, left_us), f);
+}
+
 void decide_renewal(struct core *c, struct plan *p, struct task *t)
 {
     int64_t utc_us = p->now.utc_us;
     if (t->stopping != END_NONE)
         return; /* it ends within its paid time or at its end */
+    if (pause_is_over(c, p, t))
+        return;
     uint64_t ran_us = task_run_us(t, p->now);
     int64_t early_us = (int64_t)t->paid_us - (int64_t)ran_us - renewal_lead_us(c);
     bool period_ended = t->accounts_end_utc_us <= utc_us - (int64_t)SETTLE_MARGIN_US;
@@ -126,6 +188,8 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     if (until_us < t->paid_us || (until_us == t->paid_us && !period_ended))
         return;
     struct meter meter = task_meter(t);
+    uint64_t paused_us = paused_by_now(t, utc_us);
+    meter.started_utc_us = t->started_utc_us + (int64_t)paused_us;
     struct settlement s;
     const struct use_point *use;
     uint64_t end_us = period_end_us(t);
@@ -138,6 +202,7 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
                                       .spent_micros = s.spent_micros,
                                       .settled_us = s.settled_us,
                                       .charges = s.charges,
+                                      .paused_us = paused_us,
                                       .times_settled = s.times};
     int rc = price_marks(c->prices, &meter, use, s.settled_us, &f.renewed.marks);
     BUG(rc < 0);
@@ -146,7 +211,8 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     meter.marks = &f.renewed.marks;
     fill_hold(c, t, &meter, until_us, &f); /* names the accounts of time */
     openings_add(c, &p->openings, &f);
-    if (!hold_slice(c, t, &meter, until_us, &f))
+    bool still = !t->paused && task_stands_still(c, t); /* first that is a fact, with all that ran until then */
+    if ((still || !hold_slice(c, t, &meter, until_us, &f)) && !hold_nothing_more(c, t, &meter, &f))
         openings_undo(c, &p->openings);
     else if (openings_plan(c, p)) {
         plan_hold(c, p, &f);

@@ -19,20 +19,59 @@ struct meter shape_meter(const struct shape *s, const char *price_class, int64_t
 
 struct meter task_meter(const struct task *t)
 {
-    struct meter meter = shape_meter(t->job->shape, t->price_class, t->started_utc_us);
+    struct meter meter = shape_meter(t->job->shape, t->price_class, task_clock_utc_us(t));
     meter.settled_us = t->settled_us;
     meter.marks = &t->marks;
     return meter;
 }
 
+int64_t task_clock_utc_us(const struct task *t)
+{
+    return t->started_utc_us == 0 ? 0 : t->started_utc_us + (int64_t)t->paused_us;
+}
+
+static uint32_t rule_of(const struct task *t)
+{
+    const struct tenant *tenant = job_tenant(t->job);
+    return tenant != NULL ? tenant->paid_end : PAID_END_STOP;
+}
+
+/* What its other tasks hold may come back. */
+static bool job_budget_is_used_up(const struct core *c, const struct task *t)
+{
+    const struct job *j = t->job;
+    struct meter meter = task_meter(t);
+    int64_t left_micros = j->budget_micros - j->spent_micros - t->hold_micros;
+    uint64_t next_us = t->paid_us + c->limits.slice_min_ms * 1000;
+    if (meter.started_utc_us == 0) /* it is on its way */
+        meter.started_utc_us = t->placed_utc_us;
+    return j->budget_micros != 0 && left_micros < price_due(c->prices, &meter, NULL, next_us) -
+                                                     price_due(c->prices, &meter, NULL, t->paid_us);
+}
+
+uint32_t task_paid_end(const struct core *c, const struct task *t)
+{
+    uint32_t rule = rule_of(t);
+    return rule == PAID_END_PAUSE && job_budget_is_used_up(c, t) ? PAID_END_STOP : rule;
+}
+
+bool task_stands_still(const struct core *c, const struct task *t)
+{
+    return t->state == TASK_RUNNING && t->run_boot_us != 0 && t->run_us >= t->paid_us &&
+           task_paid_end(c, t) == PAID_END_PAUSE;
+}
+
 uint64_t task_wall_us(const struct task *t, struct core_now now)
 {
-    bool runs = t->started_utc_us != 0 && now.utc_us > t->started_utc_us;
-    return runs ? (uint64_t)(now.utc_us - t->started_utc_us) : 0;
+    int64_t clock_utc_us = task_clock_utc_us(t);
+    bool runs = clock_utc_us != 0 && now.utc_us > clock_utc_us;
+    return runs ? (uint64_t)(now.utc_us - clock_utc_us) : 0;
 }
 
 uint64_t task_run_us(const struct task *t, struct core_now now)
 {
+    if (t->paused || (rule_of(t) == PAID_END_PAUSE && t->run_boot_us != 0 && t->run_us >= t->paid_us))
+        return t->paid_us;
     if (t->run_boot_us == 0)
         return task_wall_us(t, now);
     return t->run_us + (now.boot_us > t->run_boot_us ? now.boot_us - t->run_boot_us : 0);
@@ -112,6 +151,7 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
         .written_off_micros = s.written_off_micros,
         .charges = s.charges,
         .times_settled = s.times,
+        .paused_us = t->paused_us,
         .job_done = answer.next == NEXT_FINAL && j->ended_count + j->ending_in_flight + 1 == job_tasks(j),
     };
     record->detail = NULL; /* the fact has it now */

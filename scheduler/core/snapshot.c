@@ -194,6 +194,9 @@ static void add_task(const struct task *t, struct list *to)
         .paid_us = t->paid_us,
         .stopping = t->stopping,
         .final = t->final,
+        .paused = t->paused,
+        .paused_us = t->paused_us,
+        .paused_utc_us = t->paused_utc_us,
         .price_version = t->price_version,
         .avoid = t->avoid != NULL ? core_text(t->avoid->name) : NULL,
     };
@@ -336,6 +339,8 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->paid_us = s->paid_us;
     t->stopping = s->stopping;
     t->final = s->final;
+    attempt_set_paused(t, s->paused, s->paused_utc_us);
+    t->paused_us = s->paused_us;
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);
     core_copy_strs(&s->accounts, &t->accounts);

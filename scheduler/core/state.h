@@ -86,6 +86,7 @@ struct tenant {
     char *path;
     struct tenant *parent;
     uint32_t weight;
+    uint32_t paid_end;             /* enum paid_end */
     struct strs line;              /* path, …, "/" */
     struct strs accounts;          /* cached accounts of money: of one policy, until accounts_end_utc_us */
     struct list times;             /* struct tenant_time: the same for resource time */
@@ -112,6 +113,10 @@ struct task {
     uint32_t stopping;             /* enum end_cause; END_NODE_LOST: died with its node's boot, decide() ends it */
     uint32_t retries_used, node_faults;
     bool final;                    /* no further slice could be held */
+    bool paused;                   /* stands still at paid_us; holds nothing */
+    bool resuming;                 /* soft: it was paused, and its node hasn't said that it goes on */
+    uint64_t paused_us;            /* how long it stood still, before the present pause */
+    int64_t paused_utc_us;         /* since when it is paused */
     bool missing;                  /* soft: its node doesn't list it */
     bool in_flight;                /* soft */
     struct node *node;             /* of the live attempt */
@@ -155,7 +160,7 @@ struct job {
     int32_t priority, exit_code;
     uint32_t first, last, next;    /* from `next` on no task has started, but those with a record */
     uint32_t max_running, retries;
-    uint32_t live, held;
+    uint32_t live, held, paused;
     uint32_t ended[FINAL_STATES];
     uint32_t ended_count;
     struct task **tasks;           /* by index: started and not final, held, or cancelled ahead of next */
@@ -376,6 +381,8 @@ bool path_is_of(const struct strs *path, const struct tenant *t);
 void attempt_begin(struct core *c, struct task *t, struct node *n);
 void attempt_finish(struct core *c, struct task *t);
 void attempt_plan_renewal(struct core *c, struct task *t);
+void attempt_set_paused(struct task *t, bool paused, int64_t since_utc_us);
+#define PAUSED_LOOK_US INT64_C(1000000) /* how often money is looked for while one is paused */
 /* Its hold is for the periods of that instant. */
 void attempt_note_periods(const struct core *c, struct task *t, int64_t utc_us);
 /* How long before the paid end the next slice is asked for. */
@@ -421,6 +428,12 @@ struct settlement {
     struct list times;          /* struct time_hold, owned: what the holds of time came to */
 };
 struct meter task_meter(const struct task *t); /* from where its charging stands */
+/* The instant at which its run time would have begun, had it never stood still. */
+int64_t task_clock_utc_us(const struct task *t);
+/* Its node says that all that was paid is used, and it lives: it is paused, whether there is a fact of it or not. */
+bool task_stands_still(const struct core *c, const struct task *t);
+/* enum paid_end, as its tenant's rule says now. Who has used up the job's own budget waits for nothing: it stops. */
+uint32_t task_paid_end(const struct core *c, const struct task *t);
 /* How long it has run, as far as is known: what its node said and the time since; else by the wall clock. */
 uint64_t task_run_us(const struct task *t, struct core_now now);
 uint64_t task_wall_us(const struct task *t, struct core_now now); /* by the wall clock alone */
@@ -495,6 +508,8 @@ void decide_crossings(struct core *c, struct plan *p);
 void decide_nodes(struct core *c, struct plan *p);
 void decide_billing(struct core *c, struct plan *p);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
+/* The least that a paused attempt needs to go on, as a fact. The caller clears it. */
+void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f);
 void decide_place(struct core *c, struct plan *p);
 void decide_place_undo(struct core *c, struct plan *p);
 /* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class

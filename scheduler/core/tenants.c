@@ -104,6 +104,7 @@ void tenant_set_rule(struct core *c, struct tenant *t, const struct tenant_rule 
     core_clear_strs(&t->users);
     core_copy_strs(&rule->users, &t->users);
     t->weight = MAX(rule->weight, 1);
+    t->paid_end = rule->paid_end;
     reshare(c, t);
     moved(t);
 }

@@ -25,6 +25,8 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
         return wrong(j, "a live attempt without a node, or a node without one", err);
     if (task_state_is_final(t->state) && (t->state != TASK_CANCELLED || t->index < j->next))
         return wrong(j, "a final task that is still on record", err);
+    if (t->paused && (!live || t->hold_micros != 0 || t->settled_us != t->paid_us))
+        return wrong(j, "paused, but not all that was paid is settled", err);
     if (!live && (t->hold_micros != 0 || t->accounts.count != 0))
         return wrong(j, "money held for what doesn't run", err);
     bool should_be_ready = t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE &&
@@ -63,7 +65,7 @@ static int verify_counts(const struct job *j, uint64_t live, uint64_t held, uint
 
 static int verify_job(const struct core *c, const struct job *j, struct recount *r, struct err *err)
 {
-    uint64_t live = 0, held = 0, marks = 0;
+    uint64_t live = 0, held = 0, marks = 0, paused = 0;
     for (uint32_t i = 0; i < j->tasks_count; i++) {
         const struct task *t = j->tasks[i];
         if (i > 0 && j->tasks[i - 1]->index >= t->index)
@@ -73,8 +75,11 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
             return rc;
         live += task_state_is_live(t->state);
         held += t->state == TASK_HELD;
+        paused += t->paused;
         marks += task_state_is_final(t->state);
     }
+    if (paused != j->paused)
+        return wrong(j, "its count of paused attempts is wrong", err);
     bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
     bool ready = !j->finished && !waits && (j->max_running == 0 || j->live < j->max_running) &&
                  job_fresh_from(j, j->next) <= j->last;

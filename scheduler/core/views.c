@@ -25,7 +25,7 @@ const char *job_state(const struct job *j)
     if (j->finished)
         return final_state_of(j);
     if (j->live > 0)
-        return "running";
+        return j->paused == j->live ? "paused" : "running";
     return waiting_tasks(j) == 0 && j->held > 0 ? "held" : "pending";
 }
 
@@ -83,7 +83,7 @@ static void fill_row(const struct core *c, const struct job *j, const struct job
         .submitted_utc_us = j->submitted_utc_us,
         .ended_utc_us = j->ended_utc_us,
     };
-    if (waiting_tasks(j) > 0 || j->held > 0)
+    if (waiting_tasks(j) > 0 || j->held > 0 || j->paused > 0)
         ret->waiting_for = explain_first(c, j, utc_us);
 }
 
@@ -117,6 +117,13 @@ static void collect_past(void *arg, struct attempt_view *view)
     *view = (struct attempt_view){0}; /* taken over */
 }
 
+static const char *live_state(const struct task *t)
+{
+    if (t->stopping == END_CANCELLED)
+        return "stopping";
+    return t->paused ? "paused" : names_get(&task_state_names, t->state);
+}
+
 static void add_live(const struct task *t, struct list *to)
 {
     struct attempt_view *v = list_add(to, sizeof *v);
@@ -124,7 +131,7 @@ static void add_live(const struct task *t, struct list *to)
     *v = (struct attempt_view){
         .task = t->index,
         .epoch = t->epoch,
-        .state = core_text(t->stopping == END_CANCELLED ? "stopping" : names_get(&task_state_names, t->state)),
+        .state = core_text(live_state(t)),
         .node = core_text(t->node->name),
         .placed_utc_us = t->placed_utc_us,
         .started_utc_us = t->started_utc_us,

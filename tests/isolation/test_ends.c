@@ -70,10 +70,10 @@ START_TEST(test_renewals_move_forward_only)
     struct keeper_ends e = make(&row);
     keeper_ends_lease(&e, START + 5000);
     keeper_ends_lease(&e, START + 50);
-    keeper_ends_paid(&e, 2000);
-    keeper_ends_paid(&e, 1);
+    (void)keeper_ends_paid(&e, 2000, START);
+    (void)keeper_ends_paid(&e, 1, START);
     ck_assert_uint_eq(keeper_ends_next(&e), START + 2000);
-    keeper_ends_paid(&e, 9000);
+    (void)keeper_ends_paid(&e, 9000, START);
     ck_assert_uint_eq(keeper_ends_next(&e), START + 5000);
 }
 END_TEST
@@ -105,9 +105,96 @@ START_TEST(test_a_term_that_was_sent_is_not_taken_back)
     const struct due_row row = {.paid = 1000, .grace = 10};
     struct keeper_ends e = make(&row);
     ck_assert_int_eq(keeper_ends_due(&e, START + 990), KEEPER_TERM);
-    keeper_ends_paid(&e, 100000);
+    (void)keeper_ends_paid(&e, 100000, START);
     ck_assert_int_eq(keeper_ends_due(&e, START + 999), KEEPER_WAIT);
     ck_assert_int_eq(keeper_ends_due(&e, START + 1000), KEEPER_KILL);
+    ck_assert_uint_eq(e.cause, END_BUDGET);
+}
+END_TEST
+
+/* ---- at the paid end ---------------------------------------------------------------------------------- */
+
+static struct keeper_ends pausing(uint64_t limit, uint64_t lease)
+{
+    struct sandbox_spec spec = {
+        .time_limit_us = limit, .paid_us = 1000, .lease_us = lease, .grace_us = 10, .pauses_at_paid_end = 1};
+    struct keeper_ends e;
+    keeper_ends_init(&e, &spec, START);
+    return e;
+}
+
+START_TEST(test_a_pause_is_exact_and_its_time_does_not_run)
+{
+    struct keeper_ends e = pausing(1500, 0);
+    ck_assert_uint_eq(keeper_ends_next(&e), START + 1000); /* no warning */
+    ck_assert_int_eq(keeper_ends_due(&e, START + 999), KEEPER_WAIT);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 1007), KEEPER_PAUSE);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 1008), KEEPER_WAIT); /* once */
+    ck_assert_uint_eq(keeper_ends_run_us(&e, START + 5000), 1000);
+    ck_assert_uint_eq(keeper_ends_next(&e), KEEPER_NEVER); /* the time limit stands still, too */
+    ck_assert(!keeper_ends_paid(&e, 1000, START + 5000));  /* nothing new */
+    ck_assert(keeper_ends_paid(&e, 1200, START + 5000));
+    ck_assert(!keeper_ends_paid(&e, 1200, START + 5050));
+    ck_assert_uint_eq(keeper_ends_run_us(&e, START + 5050), 1050);
+    ck_assert_uint_eq(keeper_ends_next(&e), START + 4000 + 1200);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 4000 + 1200), KEEPER_PAUSE);
+    ck_assert(keeper_ends_paid(&e, 9000, START + 10000));
+    ck_assert_uint_eq(keeper_ends_next(&e), START + 10000 + 300); /* what the limit has left */
+    ck_assert_int_eq(keeper_ends_due(&e, START + 10300), KEEPER_TERM);
+    ck_assert_uint_eq(e.cause, END_TIME_LIMIT);
+}
+END_TEST
+
+START_TEST(test_a_pause_ends_by_lease_and_stop)
+{
+    struct keeper_ends e = pausing(0, 5000);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 1000), KEEPER_PAUSE);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 5000), KEEPER_KILL);
+    ck_assert_uint_eq(e.cause, END_LEASE);
+    e = pausing(0, 0);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 1000), KEEPER_PAUSE);
+    ck_assert(keeper_ends_stop(&e, END_CANCELLED, START + 2000, 500)); /* no grace: it can't do anything in it */
+    ck_assert_int_eq(keeper_ends_due(&e, START + 2000), KEEPER_KILL);
+    ck_assert_uint_eq(e.cause, END_CANCELLED);
+    ck_assert_uint_eq(keeper_ends_run_us(&e, START + 2001), 1000);
+    ck_assert(!keeper_ends_paid(&e, 9000, START + 2001)); /* too late */
+}
+END_TEST
+
+START_TEST(test_what_is_being_stopped_is_not_paused)
+{
+    struct keeper_ends e = pausing(0, 0);
+    ck_assert(keeper_ends_stop(&e, END_CANCELLED, START + 990, 500));
+    ck_assert_int_eq(keeper_ends_due(&e, START + 1000), KEEPER_KILL);
+    ck_assert_uint_eq(e.cause, END_CANCELLED);
+}
+END_TEST
+
+START_TEST(test_whether_it_pauses_is_what_was_said_last)
+{
+    struct keeper_ends e = pausing(0, 0);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 1000), KEEPER_PAUSE);
+    keeper_ends_at_paid_end(&e, false, 0);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 1000), KEEPER_KILL);
+    ck_assert_uint_eq(e.cause, END_BUDGET);
+}
+END_TEST
+
+START_TEST(test_a_signal_comes_once_for_each_time_it_is_asked_for)
+{
+    const struct due_row row = {.paid = 1000, .grace = 10};
+    struct keeper_ends e = make(&row);
+    keeper_ends_at_paid_end(&e, false, 800);
+    ck_assert_uint_eq(keeper_ends_next(&e), START + 800);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 800), KEEPER_SIGNAL);
+    keeper_ends_at_paid_end(&e, false, 800); /* said again */
+    ck_assert_uint_eq(keeper_ends_next(&e), START + 990);
+    keeper_ends_at_paid_end(&e, false, 0); /* there is money again */
+    ck_assert(!keeper_ends_paid(&e, 2000, START + 900));
+    ck_assert_uint_eq(keeper_ends_next(&e), START + 1990);
+    keeper_ends_at_paid_end(&e, false, 1); /* overdue: at once */
+    ck_assert_int_eq(keeper_ends_due(&e, START + 1000), KEEPER_SIGNAL);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 2000), KEEPER_KILL);
     ck_assert_uint_eq(e.cause, END_BUDGET);
 }
 END_TEST
@@ -122,6 +209,11 @@ int main(void)
     tcase_add_test(t, test_a_lease_that_was_not_given_cannot_be_renewed);
     tcase_add_test(t, test_stop);
     tcase_add_test(t, test_a_term_that_was_sent_is_not_taken_back);
+    tcase_add_test(t, test_a_pause_is_exact_and_its_time_does_not_run);
+    tcase_add_test(t, test_a_pause_ends_by_lease_and_stop);
+    tcase_add_test(t, test_what_is_being_stopped_is_not_paused);
+    tcase_add_test(t, test_whether_it_pauses_is_what_was_said_last);
+    tcase_add_test(t, test_a_signal_comes_once_for_each_time_it_is_asked_for);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

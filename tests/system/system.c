@@ -84,6 +84,11 @@ static void down_at_exit(void)
 
 void system_start(const char *build_dir, const char *policy_yaml)
 {
+    system_start_with(build_dir, policy_yaml, (const char *const[]){NULL});
+}
+
+void system_start_with(const char *build_dir, const char *policy_yaml, const char *const *options)
+{
     if (realpath(build_dir, build) == NULL) {
         fprintf(stderr, "no build folder '%s'\n", build_dir);
         exit(2);
@@ -114,7 +119,13 @@ void system_start(const char *build_dir, const char *policy_yaml)
                     strdup("--logs-keep"),
                     strdup("512Mi"),
                     strdup("--detach"),
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                     NULL};
+    for (size_t i = 0, at = 0; i < 8 && options[i] != NULL; i++) {
+        while (argv[at] != NULL)
+            at++;
+        argv[at] = strdup(options[i]);
+    }
     if (run(argv) != 0)
         exit(2);
     char policy[4200];

@@ -16,6 +16,8 @@ struct rpc_client;
 /* Starts BUILD/reeve up --detach in a new folder below `build`; the policy is applied. Exits with a message on failure.
  */
 void system_start(const char *build, const char *policy_yaml);
+/* With further options of `reeve up`, NULL-terminated, at most 8. */
+void system_start_with(const char *build, const char *policy_yaml, const char *const *options);
 /* Takes it down and removes the folder. Returns false when something was left: process, cgroup, mount. */
 bool system_stop(void);
 const char *system_dir(void);

@@ -26,6 +26,10 @@ static struct policy_file base(void)
     rule->quota.max_running = 10;
     ck_assert_int_eq(counts_set(&rule->quota.max.generic, "gpu", 4), 0);
     rule->budget = (struct budget_rule){.present = true, .limit_micros = 400 * EUR, .period = PERIOD_MONTH};
+    struct budget_rule *time = list_add(&rule->budgets, sizeof *time);
+    *time = (struct budget_rule){.present = true, .limit_micros = 1000 * EUR, .period = PERIOD_MONTH};
+    ck_assert_int_eq(str_set(&time->name, "cores"), 0);
+    ck_assert_int_eq(str_set(&time->resource, "cpu"), 0);
     ck_assert_int_eq(strs_add(&rule->users, "carol"), 0);
     ck_assert_int_eq(strs_add(&rule->users, "dave"), 0);
     ck_assert_int_eq(pairs_set(&rule->volumes, "data", "rw"), 0);
@@ -432,6 +436,14 @@ CHANGE(budget_less, acme(p)->budget.limit_micros--)
 CHANGE(budget_gone, acme(p)->budget = (struct budget_rule){0})
 CHANGE(budget_shorter, acme(p)->budget.period = PERIOD_DAY)
 CHANGE(budget_new, acme(p)[1].budget = (struct budget_rule){.present = true, .limit_micros = EUR})
+CHANGE(budget_soft, acme(p)->budget.soft = true)
+CHANGE(budget_carries, acme(p)->budget.carry = CARRY_ALL)
+CHANGE(budget_warns, struct threshold_rule *t = list_add(&acme(p)->budget.thresholds, sizeof *t); t->percent = 80)
+CHANGE(budget_named, struct budget_rule *b = list_add(&acme(p)[1].budgets, sizeof *b); b->present = true;
+       b->limit_micros = EUR; b->name = strdup("more"))
+CHANGE(time_more, ((struct budget_rule *)acme(p)->budgets.v)->limit_micros++)
+CHANGE(time_less, ((struct budget_rule *)acme(p)->budgets.v)->limit_micros--)
+CHANGE(time_gone, fields_clear(&budget_rule_fields, acme(p)->budgets.v); acme(p)->budgets.count = 0)
 CHANGE(user_more, MUST(strs_add(&acme(p)->users, "erin") == 0))
 CHANGE(user_less, free(acme(p)->users.v[--acme(p)->users.count]))
 CHANGE(user_other, free(acme(p)->users.v[0]); acme(p)->users.v[0] = strdup("erin"))
@@ -486,6 +498,13 @@ static const struct {
     {"no budget any more", budget_gone, "acme  budget"},
     {"the same for a shorter time", budget_shorter, "acme  budget.period"},
     {"a budget where there was none", budget_new, NULL},
+    {"a budget that only warns", budget_soft, "acme  budget.soft"},
+    {"a budget that carries over", budget_carries, "acme  budget.carry"},
+    {"a warning more", budget_warns, NULL},
+    {"one more budget", budget_named, NULL},
+    {"more of a resource's time", time_more, "acme  budgets.cores.limit"},
+    {"less of it", time_less, NULL},
+    {"as much of it as one likes", time_gone, "acme  budgets.cores"},
     {"a user more", user_more, "acme  users"},
     {"a user less", user_less, NULL},
     {"another user instead", user_other, "acme  users"},

@@ -1,0 +1,201 @@
+/* The paid end on the whole system, with slices of two seconds: paused, gone on with, told in time, given up. Root. */
+#include <check.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/system/system.h"
+
+/* A core costs 0.01 a second. */
+#define CENT INT64_C(10000)
+#define POLICY                                                                                                       \
+    "currency: EUR\n"                                                                                                \
+    "admins: [root]\n"                                                                                               \
+    "prices:\n"                                                                                                      \
+    "  - {from: 2026-01-01, per_hour: {cpu: 36.00}}\n"                                                              \
+    "tenants:\n"                                                                                                     \
+    "  lab: {budget: {limit: 0.03, period: total}, at_paid_end: pause}\n"                                            \
+    "  given: {budget: {limit: 0.03, period: total}, at_paid_end: pause}\n"                                          \
+    "  told: {budget: {limit: 0.03, period: total}, at_paid_end: checkpoint}\n"                                      \
+    "  hard: {budget: {limit: 0.03, period: total}}\n"
+
+static uint64_t submit(const char *tenant, const char *command, const char *more)
+{
+    char spec[600];
+    struct refusal refusal = {0};
+    snprintf(spec, sizeof spec, "{\"command\":\"%s\"%s}", command, more);
+    uint64_t job = system_submit(tenant, NULL, spec, &refusal);
+    ck_assert_msg(job != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
+    return job;
+}
+
+static struct job_view view_of(uint64_t job)
+{
+    struct job_call call = {.job = job};
+    struct job_view view = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_SHOW], &call, &view, &refusal, 20000), 0);
+    return view;
+}
+
+/* Follows the job until it is in that state. */
+static void wait_until(uint64_t job, const char *state)
+{
+    struct refusal refusal = {0};
+    struct wait_call call = {.job = job, .timeout_ms = 5000};
+    bool is = false, final = false;
+    while (!is && !final) {
+        struct wait_reply reply = {0};
+        ck_assert_int_eq(system_call(&client_methods[CALL_WAIT], &call, &reply, &refusal, 20000), 0);
+        is = strcmp(reply.row.state, state) == 0;
+        final = reply.final;
+        if (final && !is)
+            ck_abort_msg("job %" PRIu64 " is %s", job, reply.row.state);
+        call.seen = reply.change;
+        fields_clear(&wait_reply_fields, &reply);
+    }
+}
+
+/* All that was paid was used, and nothing else was charged: 100 us are a micro-unit. Less than the shortest slice, of a
+ * second, may be left of the limit. */
+static int64_t cost_of(uint64_t job, int64_t limit)
+{
+    struct job_view view = view_of(job);
+    const struct attempt_view *a = view.attempts.v;
+    int64_t cost = view.row.cost_micros, exact = ((int64_t)a->paid_us + 50) / 100;
+    ck_assert_int_le(cost, limit);
+    ck_assert_int_gt(cost, limit - CENT);
+    ck_assert_int_le(cost, exact);
+    ck_assert_int_ge(cost, exact - 1); /* a half is rounded to even */
+    fields_clear(&job_view_fields, &view);
+    return cost;
+}
+
+static void set_limit(const char *tenant, int64_t micros)
+{
+    struct policy_reply now = {0};
+    struct apply_reply reply = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_POLICY], NULL, &now, &refusal, 20000), 0);
+    struct apply_call call = {.policy = now.policy};
+    struct price_version *prices = call.policy.prices.v;
+    struct tenant_rule *rules = call.policy.tenants.v;
+    for (size_t i = 0; i < call.policy.prices.count; i++)
+        prices[i].version = 0;
+    for (size_t i = 0; i < call.policy.tenants.count; i++)
+        if (strcmp(rules[i].path, tenant) == 0)
+            rules[i].budget.limit_micros = micros;
+    ck_assert_msg(system_call(&client_methods[CALL_APPLY], &call, &reply, &refusal, 20000) == 0, "%s", refusal.message);
+    fields_clear(&apply_call_fields, &call);
+    fields_clear(&apply_reply_fields, &reply);
+}
+
+START_TEST(a_job_is_paused_to_the_cent_and_goes_on)
+{
+    uint64_t job = submit("lab", "i=0; while [ ! -e /tmp/never ]; do i=$((i+1)); done", "");
+    wait_until(job, "paused");
+    int64_t cost = cost_of(job, 3 * CENT);
+    struct job_view view = view_of(job);
+    const struct attempt_view *a = view.attempts.v;
+    ck_assert_str_eq(a->state, "paused");
+    ck_assert_uint_eq(a->paid_us, a->settled_us);
+    ck_assert_int_eq(a->hold_micros, 0);
+    fields_clear(&job_view_fields, &view);
+
+    kill(system_pid("reeved"), SIGKILL); /* nobody who is started again wakes it, or forgets it */
+    kill(system_pid("agent"), SIGKILL);
+    wait_until(job, "paused");
+    ck_assert_int_eq(cost_of(job, 3 * CENT), cost);
+
+    set_limit("lab", 5 * CENT);
+    wait_until(job, "running");
+    wait_until(job, "paused");
+    cost = cost_of(job, 5 * CENT);
+
+    struct cancel_reply cancelled = {0};
+    struct refusal refusal = {0};
+    struct wait_reply reply = {0};
+    struct job_call call = {.job = job};
+    ck_assert_int_eq(system_call(&client_methods[CALL_CANCEL], &call, &cancelled, &refusal, 20000), 0);
+    ck_assert(system_wait(job, 30000, &reply));
+    ck_assert_str_eq(reply.row.state, "cancelled");
+    ck_assert_int_eq(reply.row.cost_micros, cost); /* to the micro-unit: a stopped process runs no second */
+    fields_clear(&wait_reply_fields, &reply);
+}
+END_TEST
+
+START_TEST(what_is_paused_for_too_long_is_stopped)
+{
+    uint64_t job = submit("given", "while :; do :; done", "");
+    struct wait_reply reply = {0};
+    wait_until(job, "paused");
+    ck_assert(system_wait(job, 60000, &reply)); /* --pause-max */
+    ck_assert_str_eq(reply.row.state, "budget_stopped");
+    (void)cost_of(job, 3 * CENT);
+    fields_clear(&wait_reply_fields, &reply);
+}
+END_TEST
+
+START_TEST(a_job_is_told_in_time_to_save_what_it_has)
+{
+    uint64_t job = submit("told", "trap 'echo saved; exit 3' USR1; echo on; while :; do sleep 0.01; done", "");
+    struct wait_reply reply = {0};
+    ck_assert(system_wait(job, 60000, &reply));
+    ck_assert_str_eq(reply.row.state, "failed");
+    ck_assert_int_eq(reply.exit_code, 3);
+    ck_assert_int_le(reply.row.cost_micros, 3 * CENT);
+    char *log = system_log(job, 0, STREAM_OUT);
+    ck_assert_str_eq(log, "on\nsaved\n");
+    free(log);
+    fields_clear(&wait_reply_fields, &reply);
+}
+END_TEST
+
+/* As without any of this; and a job whose own budget is used up waits for nothing. */
+START_TEST(others_are_stopped_there)
+{
+    static const struct {
+        const char *tenant, *more;
+        int64_t cents;
+    } rows[] = {{"hard", "", 3}, {"lab", ",\"budget\":\"0.02\"", 2}};
+    set_limit("lab", 100 * CENT);
+    uint64_t job = submit(rows[_i].tenant, "while :; do :; done", rows[_i].more);
+    struct wait_reply reply = {0};
+    ck_assert(system_wait(job, 60000, &reply));
+    ck_assert_str_eq(reply.row.state, "budget_stopped");
+    (void)cost_of(job, rows[_i].cents * CENT);
+    fields_clear(&wait_reply_fields, &reply);
+}
+END_TEST
+
+START_TEST(the_report_equals_the_ledger)
+{
+    char text[2000];
+    ck_assert_msg(system_books_equal(20000, text, sizeof text), "%s", text);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s BUILD\n", argv[0]);
+        return 2;
+    }
+    system_start_with(argv[1], POLICY, (const char *const[]){"--slice", "2s", "--pause-max", "30s", NULL});
+    Suite *s = suite_create("paid end");
+    TCase *t = tcase_create("paid end");
+    tcase_set_timeout(t, 150);
+    tcase_add_test(t, a_job_is_paused_to_the_cent_and_goes_on);
+    tcase_add_test(t, what_is_paused_for_too_long_is_stopped);
+    tcase_add_test(t, a_job_is_told_in_time_to_save_what_it_has);
+    tcase_add_loop_test(t, others_are_stopped_there, 0, 2);
+    tcase_add_test(t, the_report_equals_the_ledger);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return system_stop() && failed == 0 ? 0 : 1;
+}
