@@ -165,12 +165,13 @@ $(BUILD)/%.so: %.c
 	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 KILL_SECONDS ?= 20
-test-flow: all $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices $(BUILD)/tests/system/test_paid_end ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
+test-flow: all $(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices $(BUILD)/tests/system/test_rerate $(BUILD)/tests/system/test_paid_end ## the whole system: jobs, money, bad input, kill -9, a stopped store (root)
 	@$(BUILD)/tests/system/test_node $(BUILD)
 	@$(BUILD)/tests/system/test_prices $(BUILD)
+	@$(BUILD)/tests/system/test_rerate $(BUILD)
 	@$(BUILD)/tests/system/test_paid_end $(BUILD)
 	@$(BUILD)/tests/system/test_flow $(BUILD) $(KILL_SECONDS)
-$(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices $(BUILD)/tests/system/test_paid_end $(BUILD)/tests/bench/bench_system: \
+$(BUILD)/tests/system/test_flow $(BUILD)/tests/system/test_node $(BUILD)/tests/system/test_prices $(BUILD)/tests/system/test_rerate $(BUILD)/tests/system/test_paid_end $(BUILD)/tests/bench/bench_system: \
     $(BUILD)/tests/system/system.o
 
 CRASH_POINTS ?= 200

@@ -34,7 +34,7 @@ const struct command commands[] = {
     {"audit", "audit verify [OPTION]... [FOLDER] | audit head",
      "was the journal altered, by its chain and signed heads; a signed head to be kept elsewhere",
      "audit verify --heads elsewhere", &audit_options, cmd_audit},
-    {"ledger", "ledger verify | credit TENANT AMOUNT | adjust TENANT AMOUNT",
+    {"ledger", "ledger verify | credit TENANT AMOUNT | adjust TENANT AMOUNT | rerate",
      "recount everything beside Redis and the reports; post a credit, or a charge that no job cost",
      "ledger credit --reason \"node-07 was slow\" acme/etl 12.50", &ledger_options, cmd_ledger},
     {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},

@@ -1,4 +1,5 @@
-/* ledger - the books: do they say the same everywhere; money beside what jobs cost: credits and adjustments. */
+/* ledger - the books: do they say the same everywhere; money beside what jobs cost: credits, adjustments,
+ * other prices. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "base/parse.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/ledger_rerate.h"
 
 /* ---- verify ---- */
 struct ledger_report { struct verify_reply journal; struct check_reply reports; };
@@ -65,6 +67,7 @@ static int verify(struct cli *cli)
 struct ledger_cli {
     const char *reason, *key, *from, *to;
     uint64_t job;
+    bool dry_run;
 };
 static const struct option_row rows[] = {
     {.name = "reason", .letter = 'r', .kind = OPTION_TEXT, .value = "TEXT",
@@ -72,11 +75,13 @@ static const struct option_row rows[] = {
     {.name = "key", .kind = OPTION_TEXT, .value = "KEY", .offset = offsetof(struct ledger_cli, key),
      .help = "post it once under this key, however often it is sent; default: a new one"},
     {.name = "from", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct ledger_cli, from),
-     .help = "when what it is about was incurred"},
+     .help = "when what it is about was incurred; rerate: lines that begin from here on"},
     {.name = "to", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct ledger_cli, to),
      .help = "and until when"},
     {.name = "job", .kind = OPTION_U64, .value = "JOB", .offset = offsetof(struct ledger_cli, job),
      .help = "the job that it is about"},
+    {.name = "dry-run", .kind = OPTION_FLAG, .offset = offsetof(struct ledger_cli, dry_run),
+     .help = "rerate: only say what would be posted"},
 };
 const struct option_set ledger_options = OPTION_SET(rows);
 
@@ -149,6 +154,19 @@ static int adjust(struct cli *cli, const struct ledger_cli *o, const struct word
     return code;
 }
 
+static int rerate(struct cli *cli, const struct ledger_cli *o)
+{
+    struct ledger_rerate what = {.dry_run = o->dry_run, .reason = o->reason};
+    struct err err = {0};
+    if (o->from == NULL || o->to == NULL)
+        return cli_usage(cli, "rerate: --from TIME and --to TIME are needed");
+    if (parse_time(o->from, &what.from_utc_us, &err) < 0)
+        return wrong(cli, "--from", &err);
+    if (parse_time(o->to, &what.to_utc_us, &err) < 0)
+        return wrong(cli, "--to", &err);
+    return ledger_rerate(cli, &what);
+}
+
 int cmd_ledger(struct cli *cli, int argc, char **argv)
 {
     struct ledger_cli o = {0};
@@ -160,8 +178,11 @@ int cmd_ledger(struct cli *cli, int argc, char **argv)
         code = verify(cli);
     else if (words.count == 3 && (strcmp(words.v[0], "credit") == 0 || strcmp(words.v[0], "adjust") == 0))
         code = adjust(cli, &o, &words);
+    else if (words.count == 1 && strcmp(words.v[0], "rerate") == 0)
+        code = rerate(cli, &o);
     else
-        code = cli_usage(cli, "'%s' is none of: verify, credit TENANT AMOUNT, adjust TENANT AMOUNT", words.v[0]);
+        code = cli_usage(cli, "'%s' is none of: verify, credit TENANT AMOUNT, adjust TENANT AMOUNT, rerate",
+                         words.v[0]);
     free(words.v);
     return code;
 }
