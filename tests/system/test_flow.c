@@ -170,6 +170,14 @@ START_TEST(a_key_tells_the_end_of_a_job_that_is_history)
     while (system_pid("reeved") <= 1 || system_pid("reeved") == before)
         system_pause_ms(10);
     rpc_client_close(system_client()); /* it listens again */
+    struct refusal refusal = {0};
+    for (bool up = false; !up; system_pause_ms(10)) { /* and has its store: until then it says so, and takes nothing */
+        struct status_reply status = {0};
+        int rc = system_call(&client_methods[CALL_STATUS], NULL, &status, &refusal, 20000);
+        ck_assert_int_eq(rc, 0);
+        up = strcmp(status.store, "up") == 0;
+        fields_clear(&status_reply_fields, &status);
+    }
     ck_assert_int_eq(WEXITSTATUS(system(command)), 7); /* lint: allow a person's shell is what is tested */
 }
 END_TEST
@@ -552,7 +560,7 @@ END_TEST
 /* An agent that is away, say between two versions, and a keeper that dies before the next one has come. */
 START_TEST(what_a_job_wrote_last_outlives_its_agent_and_its_keeper)
 {
-    uint64_t job = accepted("acme", "{\"command\":\"echo start; sleep 1; echo end; echo last >&2\"}");
+    uint64_t job = accepted("acme", "{\"command\":\"echo start; sleep 3; echo end; echo last >&2\"}");
     char path[4200];
     snprintf(path, sizeof path, "%s/node/attempts/%" PRIu64 ".0.1/exit", system_dir(), job);
     struct wait_reply reply = {0};
