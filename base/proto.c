@@ -116,6 +116,7 @@ static const struct field attempt_view_rows[] = {
     FIELD_ROW(attempt_view, 13, "written_off", FIELD_MONEY, written_off_micros),
     FIELD_ROW(attempt_view, 14, "paid_us", FIELD_U64, paid_us),
     FIELD_ROW(attempt_view, 15, "settled_us", FIELD_U64, settled_us),
+    FIELD_ROW(attempt_view, 17, "paused_us", FIELD_U64, paused_us),
     FIELD_ROW(attempt_view, 16, "charges", FIELD_LIST, charges, .of = &charge_fields, .max = 65536),
 };
 const struct fields attempt_view_fields = FIELDS_TABLE("attempt", attempt_view, attempt_view_rows);

@@ -73,6 +73,7 @@ struct attempt_view {
     struct exit_record record;    /* valid once ended */
     int64_t spent_micros, hold_micros, written_off_micros;
     uint64_t paid_us, settled_us;
+    uint64_t paused_us;           /* how long it has stood still for want of money; as long as reeved knows it */
     struct list charges;          /* struct charge */
 };
 struct job_view {

@@ -268,6 +268,10 @@ static void put_attempt(struct cli *cli, struct buf *out, const struct job_view 
     put_moment(out, "placed", a->placed_utc_us, &any);
     put_moment(out, "started", a->started_utc_us, &any);
     put_moment(out, "ended", a->ended_utc_us, &any);
+    if (a->paused_us > 0) {
+        buf_add_str(out, "   paused ");
+        format_span(out, a->paused_us);
+    }
     if (a->record.run_us > 0) {
         buf_add_str(out, "   ran ");
         format_span(out, a->record.run_us);

@@ -353,6 +353,7 @@ static void remember(struct core *c, struct task *t, const struct fact *f)
         .written_off_micros = e->written_off_micros,
         .paid_us = t->paid_us,
         .settled_us = t->settled_us,
+        .paused_us = task_paused_us(t, f->at_utc_us),
     };
     charges_join(&t->charges, &e->charges);
     view.charges = t->charges;

@@ -147,18 +147,11 @@ static bool pause_is_over(struct core *c, struct plan *p, struct task *t)
     return true;
 }
 
-/* As of now: a pause that ends adds to it. */
-static uint64_t paused_by_now(const struct task *t, int64_t utc_us)
-{
-    int64_t still_us = utc_us - t->started_utc_us - (int64_t)t->paid_us;
-    return t->paused && still_us > (int64_t)t->paused_us ? (uint64_t)still_us : t->paused_us;
-}
-
 void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f)
 {
     struct meter meter = task_meter(t);
     uint64_t left_us = core_longest_us(c, t->job->shape->limit_us) - t->paid_us;
-    meter.started_utc_us = t->started_utc_us + (int64_t)paused_by_now(t, utc_us);
+    meter.started_utc_us = t->started_utc_us + (int64_t)task_paused_us(t, utc_us);
     *f = (struct fact){.kind = FACT_HOLD_RENEWED, .at_utc_us = utc_us};
     f->renewed = (struct fact_renewed){
         .id = task_id(t), .spent_micros = t->spent_micros, .settled_us = t->settled_us};
@@ -188,7 +181,7 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     if (until_us < t->paid_us || (until_us == t->paid_us && !period_ended))
         return;
     struct meter meter = task_meter(t);
-    uint64_t paused_us = paused_by_now(t, utc_us);
+    uint64_t paused_us = task_paused_us(t, utc_us);
     meter.started_utc_us = t->started_utc_us + (int64_t)paused_us;
     struct settlement s;
     const struct use_point *use;

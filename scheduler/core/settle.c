@@ -30,6 +30,12 @@ int64_t task_clock_utc_us(const struct task *t)
     return t->started_utc_us == 0 ? 0 : t->started_utc_us + (int64_t)t->paused_us;
 }
 
+uint64_t task_paused_us(const struct task *t, int64_t utc_us)
+{
+    int64_t still_us = utc_us - t->started_utc_us - (int64_t)t->paid_us;
+    return t->paused && still_us > (int64_t)t->paused_us ? (uint64_t)still_us : t->paused_us;
+}
+
 static uint32_t rule_of(const struct task *t)
 {
     const struct tenant *tenant = job_tenant(t->job);

@@ -430,6 +430,8 @@ struct settlement {
 struct meter task_meter(const struct task *t); /* from where its charging stands */
 /* The instant at which its run time would have begun, had it never stood still. */
 int64_t task_clock_utc_us(const struct task *t);
+/* How long it has stood still, the present pause included. */
+uint64_t task_paused_us(const struct task *t, int64_t utc_us);
 /* Its node says that all that was paid is used, and it lives: it is paused, whether there is a fact of it or not. */
 bool task_stands_still(const struct core *c, const struct task *t);
 /* enum paid_end, as its tenant's rule says now. Who has used up the job's own budget waits for nothing: it stops. */

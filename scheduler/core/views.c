@@ -124,7 +124,7 @@ static const char *live_state(const struct task *t)
     return t->paused ? "paused" : names_get(&task_state_names, t->state);
 }
 
-static void add_live(const struct task *t, struct list *to)
+static void add_live(const struct task *t, int64_t utc_us, struct list *to)
 {
     struct attempt_view *v = list_add(to, sizeof *v);
     BUG(v == NULL);
@@ -139,6 +139,7 @@ static void add_live(const struct task *t, struct list *to)
         .hold_micros = t->hold_micros,
         .paid_us = t->paid_us,
         .settled_us = t->settled_us,
+        .paused_us = task_paused_us(t, utc_us),
     };
     charges_join(&v->charges, &t->charges);
 }
@@ -158,7 +159,7 @@ bool core_job_view(const struct core *c, const struct job_call *call, struct cor
     history_each(j->history, collect_past, &k);
     for (uint32_t i = 0; i < j->tasks_count && ret->attempts.count < FIELD_LIST_MAX_DEFAULT; i++)
         if (task_state_is_live(j->tasks[i]->state) && (!call->has_task || j->tasks[i]->index == call->task))
-            add_live(j->tasks[i], &ret->attempts);
+            add_live(j->tasks[i], core_utc(c, now), &ret->attempts);
     return true;
 }
 

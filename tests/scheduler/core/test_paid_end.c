@@ -109,6 +109,7 @@ START_TEST(a_job_that_is_paused_costs_nothing_and_goes_on_when_there_is_money)
     ck_assert_uint_eq(a.settled_us, 10 * SECOND);
     ck_assert_int_eq(a.spent_micros, 10 * PER_SECOND);
     ck_assert_int_eq(a.hold_micros, 0);
+    ck_assert_uint_eq(a.paused_us, 50 * SECOND);
     struct account_view day = world_account(&w, "acme@2026-11-24");
     ck_assert_int_eq(day.spent_micros, 10 * PER_SECOND);
     ck_assert_int_eq(day.held_micros, 0);
