@@ -308,6 +308,7 @@ static void joined_apply(struct core *c, const struct fact *f)
     n->labels = labels;
     n->lost = false;
     n->silent = false;
+    n->hello = MAX(n->hello, j->hello);
     n->heard |= c->began; /* while it runs, a node joins by saying hello; a replay says nothing about now */
     n->seen_boot_us = is_new ? 0 : n->seen_boot_us;
     free(n->lost_reason);

@@ -194,6 +194,7 @@ struct node {
     /* soft */
     bool heard;                    /* since this core began */
     bool silent;
+    uint64_t hello;                /* number of the newest one */
     uint64_t seen_boot_us;
     int64_t seen_utc_us;
     struct node *seen_prev, *seen_next; /* longest silence first */
