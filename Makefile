@@ -119,7 +119,8 @@ demo: ## install what is missing, build, show everything on this machine in unde
 
 test: ## install what is missing, build, run the whole test suite (root)
 	@packaging/need-root "make test" && packaging/install-deps test && $(MAKE) --no-print-directory -j2 all && \
-	    $(MAKE) --no-print-directory -j2 unit && $(MAKE) --no-print-directory test-system test-flow test-docs test-cgroup2
+	    $(MAKE) --no-print-directory -j2 unit && \
+	    $(MAKE) --no-print-directory test-system test-flow test-docs test-cgroup2
 
 up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
 	@packaging/need-root "make up" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
@@ -210,7 +211,7 @@ bench: all $(BENCHES) ## every benchmark: `name value unit`, floor and result in
 install: all ## honours DESTDIR and PREFIX
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
-	@install -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
+	@install -m 755 $(BUILD)/reeve $(BUILD)/reeve-sim $(DESTDIR)$(PREFIX)/bin/
 	@for p in reeved reeve-agent reeve-warden reeve-keeper reeve-seccomp reeve-reportd; do \
 	    install -m 755 $(BUILD)/$$p $(DESTDIR)$(PREFIX)/sbin/$$p; done
 	@for m in docs/man/*.[158]; do install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/; done
