@@ -112,6 +112,13 @@ $(BUILD)/tests/isolation/test_options: $(BUILD)/reeve-warden
 unit: $(TESTS) ## build and run the unit tests
 	@export CK_DEFAULT_TIMEOUT=60; fail=0; for t in $(TESTS); do $$t || fail=1; done; exit $$fail
 
+# A cell full of faults, in one thread, around the scheduler's own core.
+WORLD := $(call objects,$(wildcard tests/sim/fault_*.c))
+FAULT_SECONDS ?= 10
+test-faults: $(BUILD)/tests/sim/faults ## worlds full of faults for FAULT_SECONDS; a failing one: --seed N --trace
+	@$< --for $(FAULT_SECONDS)
+$(BUILD)/tests/sim/faults $(BUILD)/tests/fuzz/fuzz_faults: $(WORLD)
+
 # --- what people call --------------------------------------------------------------------------------------------
 demo: ## install what is missing, build, show everything on this machine in under a minute (root)
 	@packaging/need-root "make demo" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
@@ -120,7 +127,7 @@ demo: ## install what is missing, build, show everything on this machine in unde
 test: ## install what is missing, build, run the whole test suite (root)
 	@packaging/need-root "make test" && packaging/install-deps test && $(MAKE) --no-print-directory -j2 all && \
 	    $(MAKE) --no-print-directory -j2 unit && \
-	    $(MAKE) --no-print-directory test-system test-flow test-docs test-cgroup2
+	    $(MAKE) --no-print-directory test-faults test-system test-flow test-docs test-cgroup2
 
 up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
 	@packaging/need-root "make up" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
@@ -129,8 +136,9 @@ up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
 lint: all ## layers, purity, style, manuals, scripts
 	@tests/lint/lint.sh $(BUILD)
 
-asan: ## the unit tests with address and undefined-behaviour sanitizers, in their own tree
-	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
+asan: ## the unit tests and the fault worlds with address and undefined-behaviour sanitizers, in their own tree
+	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' \
+	    unit test-faults
 
 CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
@@ -222,7 +230,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-faults test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
