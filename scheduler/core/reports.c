@@ -108,6 +108,7 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
             pairs_equal(&n->labels, &call->labels) && strs_equal(&n->features, &call->features))
             return CORE_FACT;
     }
+    c->hello_boot_us = now.boot_us; /* a node that isn't there yet was seen now, not when this is committed */
     joined_fact(call, core_utc(c, now), ret);
     flight_begin(c, ret);
     return CORE_FACT;

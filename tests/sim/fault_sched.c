@@ -267,8 +267,6 @@ void sched_accept(struct world *w, struct sched *s, const char *refusal)
                    err_text(&err));
         if (p->fact.kind == FACT_ATTEMPT_ENDED)
             check_ended(w, &p->fact.ended);
-        if (p->fact.kind == FACT_NODE_JOINED) /* a new one counts from its fact on */
-            s->heard_us[node_number(w, p->fact.joined.node)] = w->now_us;
         w->placed += p->fact.kind == FACT_ATTEMPT_PLACED;
         core_apply(s->core, p->entry.seq, &p->fact);
     } else {

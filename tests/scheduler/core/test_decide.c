@@ -337,6 +337,19 @@ START_TEST(after_a_restart_a_node_gets_new_work_only_once_it_is_heard_of)
 }
 END_TEST
 
+START_TEST(a_node_that_joins_was_seen_at_its_hello_and_not_when_that_is_committed)
+{
+    begin();
+    world_hello(&w, "n1", "b", 4, 8 * GIB);
+    (void)submit("acme", 1000);
+    world_pass(&w, 11 * SECOND); /* the scheduler slept */
+    ck_assert_uint_eq(world_decide(&w), 0);
+    core_node_seen(w.core, "n1", w.now);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(a_reboot_ends_at_once_what_ran_before)
 {
     begin();
@@ -513,6 +526,7 @@ int main(void)
     tcase_add_test(t, a_lost_attempt_is_started_again_only_after_lease_drift_and_kill_time);
     tcase_add_test(t, after_a_restart_silence_is_counted_anew);
     tcase_add_test(t, after_a_restart_a_node_gets_new_work_only_once_it_is_heard_of);
+    tcase_add_test(t, a_node_that_joins_was_seen_at_its_hello_and_not_when_that_is_committed);
     tcase_add_test(t, a_reboot_ends_at_once_what_ran_before);
     tcase_add_test(t, a_hello_that_comes_late_says_nothing_about_now);
     tcase_add_test(t, what_died_with_a_boot_is_ended_even_when_the_scheduler_restarts_in_between);
