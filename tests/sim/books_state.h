@@ -18,7 +18,7 @@ struct book_tenant {
 };
 struct book_node {
     char name[8];
-    uint64_t cpu;
+    uint64_t cpu, mem;
     bool drained;
     int64_t drained_utc_us;
 };
@@ -33,10 +33,10 @@ struct book_task {
 };
 struct book_job {
     bool there;
-    uint64_t key, cpu_milli, limit_us;
+    uint64_t key, cpu_milli, mem_bytes, limit_us;
     int64_t budget;
     size_t tenant;
-    uint32_t retries, loss, count, ended;
+    uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
     struct book_task *tasks;
 };
 struct books {

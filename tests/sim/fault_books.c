@@ -276,11 +276,14 @@ static void submitted(struct books *b, const struct fact *f)
     while (b->jobs_size <= s->job)
         b->jobs = room(b->jobs, b->jobs_size, &b->jobs_size, sizeof b->jobs[0]);
     struct book_job *j = &b->jobs[s->job];
-    *j = (struct book_job){.there = true, .key = key, .retries = s->spec.retries, .loss = s->spec.on_node_loss,
-                           .cpu_milli = s->spec.resources.cpu_milli, .budget = s->spec.budget_micros, .count = 1,
-                           .limit_us = s->spec.time_limit_ms * 1000};
-    if (s->spec.array.present)
+    *j = (struct book_job){.there = true, .key = key, .cpu_milli = s->spec.resources.cpu_milli,
+                           .mem_bytes = s->spec.resources.mem_bytes, .limit_us = s->spec.time_limit_ms * 1000,
+                           .budget = s->spec.budget_micros, .retries = s->spec.retries, .loss = s->spec.on_node_loss,
+                           .count = 1};
+    if (s->spec.array.present) {
         j->count = s->spec.array.last - s->spec.array.first + 1;
+        j->cap = s->spec.array.max_running;
+    }
     j->tasks = calloc(j->count, sizeof j->tasks[0]);
     if (j->tasks == NULL)
         abort();
@@ -364,7 +367,11 @@ static void placed(struct books *b, const struct fact *f)
     REQUIRE(b, p->id, p->paid_us > 0 && p->paid_us <= most_us, "is paid for longer than a slice and its limit");
     struct book_node *n = node_of(b, p->node);
     n->cpu += j->cpu_milli;
-    REQUIRE(b, p->id, n->cpu <= b->rules.node_cpu_milli, "doesn't fit on its node");
+    n->mem += j->mem_bytes;
+    j->live++;
+    REQUIRE(b, p->id, n->cpu <= b->rules.node_cpu_milli && n->mem <= b->rules.node_mem_bytes,
+            "doesn't fit on its node");
+    REQUIRE(b, p->id, j->cap == 0 || j->live <= j->cap, "is one more than its array may run at once");
     REQUIRE(b, p->id, !n->drained || f->at_utc_us <= n->drained_utc_us, "is placed on a drained node");
     t->live = true;
     t->epoch = p->id.epoch;
@@ -390,7 +397,6 @@ static void renewed(struct books *b, const struct fact *f)
     REQUIRE(b, r->id, is_about(r->hold_micros, price(j, r->paid_us) - price(j, r->settled_us)),
             "isn't held the price of its next slice");
     REQUIRE(b, r->id, r->paid_us >= t->paid_us && r->settled_us >= t->settled_us, "loses time that was paid for");
-    REQUIRE(b, r->id, r->settled_us + b->rules.slice_us >= t->paid_us, "what ran isn't settled with its renewal");
     REQUIRE(b, r->id, j->limit_us == 0 || r->paid_us <= j->limit_us + b->rules.grace_us,
             "is paid for beyond its limit");
     t->paid_us = r->paid_us;
@@ -461,7 +467,7 @@ static void check_cost(struct books *b, const struct book_job *j, const struct b
         REQUIRE(b, e->id, e->spent_micros == t->spent, "the tenant pays for the platform's fault");
         return;
     }
-    int64_t cost = MAX(price(j, MIN(e->record.run_us, t->paid_us)), t->spent);
+    int64_t cost = price(j, MIN(e->record.run_us, t->paid_us));
     REQUIRE(b, e->id, is_about(e->spent_micros, cost), "costs something else than the time that it ran");
 }
 
@@ -481,6 +487,8 @@ static void ended(struct books *b, const struct fact *f)
     settle(b, e->id, t, e->spent_micros);
     use(b, e->id, j, false);
     b->nodes[t->node].cpu -= j->cpu_milli;
+    b->nodes[t->node].mem -= j->mem_bytes;
+    j->live--;
     t->live = false;
     if (e->next == NEXT_FINAL) {
         final(b, e->id.job, t, e->job_done);

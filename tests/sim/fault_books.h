@@ -20,7 +20,7 @@
 #define WORLD_PER_CPU_HOUR 3600000 /* micros */
 
 struct books_rules { /* of the world */
-    uint64_t node_cpu_milli, slice_us, grace_us;
+    uint64_t node_cpu_milli, node_mem_bytes, slice_us, grace_us;
 };
 struct books;
 struct books *books_new(const struct books_rules *rules);

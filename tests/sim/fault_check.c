@@ -22,6 +22,17 @@ static bool is_seen_by_node(uint32_t cause)
     return cause != END_NODE_LOST && cause != END_KEEPER_LOST;
 }
 
+/* By itself, by a person, or for want of money. */
+static bool is_calm_end(const struct world *w, const struct fact_ended *f)
+{
+    if (f->record.cause != END_BUDGET)
+        return f->record.cause == END_EXIT || f->record.cause == END_TIME_LIMIT || f->record.cause == END_CANCELLED;
+    for (size_t i = 0; i < w->jobs_count; i++)
+        if (w->jobs[i].job == f->id.job)
+            return w->jobs[i].tenant == WORLD_POOR || w->jobs[i].budget_micros > 0;
+    return true; /* its client doesn't know it yet */
+}
+
 void check_ended(struct world *w, const struct fact_ended *f)
 {
     const char *cause = end_causes[f->record.cause].name;
@@ -38,9 +49,19 @@ void check_ended(struct world *w, const struct fact_ended *f)
                 broken(w, "attempt %llu.%u.%u ended otherwise than %s", ID(f->id),
                        cause);
         }
+    if (w->calm && !is_calm_end(w, f))
+        broken(w, "attempt %llu.%u.%u ended (%s) where nothing fails", ID(f->id), cause);
     if (f->written_off_micros != 0 && !end_causes[f->record.cause].node_fault)
         broken(w, "attempt %llu.%u.%u (%s) cost %lld more than was held", ID(f->id), cause,
                (long long)f->written_off_micros);
+}
+
+/* With beats that come in, a renewal holds no more than a slice and what isn't settled yet. */
+void check_renewed(struct world *w, const struct fact_renewed *f)
+{
+    uint64_t most_us = w->limits.slice_ms * 1000 + 4 * (uint64_t)w->scene.beat_us;
+    if (w->calm && f->paid_us - f->settled_us > most_us)
+        broken(w, "attempt %llu.%u.%u: what ran isn't settled with its renewal", ID(f->id));
 }
 
 /* New work goes to nodes that were heard of just now, and never to a job that somebody was told is cancelled. */
@@ -58,15 +79,19 @@ void check_launch(struct world *w, size_t number, const struct attempt_here *it)
 {
     const struct node *here = &w->nodes[number];
     const uint64_t *alive = idset_find(&w->alive, (struct attempt_id){it->id.job, it->id.task, 1});
-    uint64_t cpu = it->cpu_milli;
+    uint64_t cpu = it->cpu_milli, mem = it->mem_bytes;
     if (idset_find(&w->intents, it->id) == NULL)
         broken(w, "attempt %llu.%u.%u is launched without a durable placement", ID(it->id));
     if (alive != NULL && *alive > 0)
         broken(w, "task %llu.%u runs twice: another attempt lives, epoch %u is launched on %s", ID(it->id), here->name);
-    for (size_t i = 0; i < here->count; i++)
-        cpu += &here->attempts[i] != it && here->attempts[i].proc == PROC_ALIVE ? here->attempts[i].cpu_milli : 0;
-    if (cpu > NODE_CORES * 1000)
-        broken(w, "%s runs more than it has: %llu milli-cores", here->name, (unsigned long long)cpu);
+    for (size_t i = 0; i < here->count; i++) {
+        bool counts = &here->attempts[i] != it && here->attempts[i].proc == PROC_ALIVE;
+        cpu += counts ? here->attempts[i].cpu_milli : 0;
+        mem += counts ? here->attempts[i].mem_bytes : 0;
+    }
+    if (cpu > NODE_CORES * 1000 || mem > NODE_CORES * GIB)
+        broken(w, "%s runs more than it has: %llu milli-cores, %llu bytes", here->name, (unsigned long long)cpu,
+               (unsigned long long)mem);
 }
 
 /* ---- now and then ---- */

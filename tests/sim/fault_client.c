@@ -33,11 +33,13 @@ static void think_of(struct world *w, size_t i)
     *j = (struct client_job){.there = true, .tenant = (uint32_t)choose(c, tenants)};
     snprintf(j->key, sizeof j->key, "key-%zu", i);
     j->cpu_milli = 500 * (1 + choose(c, 6));
+    j->mem_bytes = GIB / 2 * (1 + choose(c, 5));
     j->limit_us = choose(c, 2) * (uint64_t)SECOND * (5 + choose(c, 60));
     j->lease = (uint32_t)choose(c, 2) == 0 ? LEASE_PATIENT : LEASE_FAST;
     j->loss = (uint32_t)choose(c, NODE_LOSS_COUNT);
     j->retries = (uint32_t)choose(c, 3);
     j->tasks = choose(c, 4) == 3 ? 2 + (uint32_t)choose(c, 5) : 1;
+    j->cap = choose(c, 2) == 1 ? (uint32_t)choose(c, 3) : 0;
     j->priority = (int32_t)choose(c, 3);
     j->budget_micros = w->scene.quiet ? 0 : own_budget(c, j);
     w->jobs_count = MAX(w->jobs_count, i + 1);

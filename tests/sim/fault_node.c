@@ -99,7 +99,7 @@ static void kill_soon(struct world *w, size_t number, struct attempt_here *a, ui
 {
     if (a->proc != PROC_ALIVE || a->dies_us != NEVER)
         return;
-    a->dies_us = w->now_us + (int64_t)choose(w->choices, 16) * (int64_t)w->limits.kill_ms * 1000 / 16;
+    a->dies_us = w->now_us + (int64_t)choose(w->choices, 17) * (int64_t)w->limits.kill_ms * 1000 / 16;
     a->dies_of = cause;
     look(w, number, a->dies_us, a->id);
 }
@@ -266,6 +266,7 @@ static void ordered(struct world *w, size_t number, const struct message *m)
     a->paid_us = m->run.paid_us;
     a->limit_us = m->run.spec.time_limit_ms * 1000;
     a->cpu_milli = m->run.spec.resources.cpu_milli;
+    a->mem_bytes = m->run.spec.resources.mem_bytes;
     a->lease_us = (m->run.spec.lease == LEASE_FAST ? w->limits.lease_fast_ms : w->limits.lease_patient_ms) * 1000;
     a->lease_from_boot_us = n->contact_boot_us;
     a->needs_us = SECOND / 4 + choose(w->choices, 120) * (uint64_t)SECOND / 2;

@@ -86,7 +86,7 @@ void propose_policy(struct world *w, struct sched *s)
     struct fact f = {0};
     int answer = check_policy(w, s, 0, &f, &refusal);
     MUST_NOT(answer != CORE_FACT || f.kind != FACT_POLICY_SET);
-    batch_add(s, &f, NULL);
+    batch_add(w, s, &f, NULL);
 }
 
 /* ---- wishes ---- */
@@ -123,7 +123,7 @@ static int want_submit(struct proposing *p)
     world_tenant(p->w, j->tenant, tenant);
     snprintf(key, sizeof key, "%s", j->key);
     struct submit_call call = {.tenant = tenant, .key = key};
-    call.spec = (struct job_spec){.resources = {j->cpu_milli, GIB / 4, 1 << 20, {0}},
+    call.spec = (struct job_spec){.resources = {j->cpu_milli, j->mem_bytes, 0, {0}},
                                   .time_limit_ms = j->limit_us / 1000,
                                   .retries = j->retries,
                                   .lease = j->lease,
@@ -131,7 +131,7 @@ static int want_submit(struct proposing *p)
                                   .priority = j->priority,
                                   .budget_micros = j->budget_micros};
     if (j->tasks > 1)
-        call.spec.array = (struct job_array){true, 0, j->tasks - 1, 0};
+        call.spec.array = (struct job_array){true, 0, j->tasks - 1, j->cap};
     int rc = strs_add(&call.spec.command, "/bin/true");
     MUST_NOT(rc < 0);
     int answer = core_check_submit(p->s->core, &call, 0, "root", p->now, p->out, &quote, &p->refusal);
@@ -184,7 +184,7 @@ static bool propose(struct world *w, struct sched *s, struct wish *wish)
         snprintf(wish->refusal, sizeof wish->refusal, "%.40s", p.refusal.code);
     fields_clear(&refusal_fields, &p.refusal);
     for (size_t i = 0; i < p.count; i++)
-        batch_add(s, &facts[i], wish);
+        batch_add(w, s, &facts[i], wish);
     if (p.count == 0)
         wish->last_seq = s->file.count; /* as things stand: answered when that is safe */
     return answer != CORE_LATER;

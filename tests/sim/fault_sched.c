@@ -127,10 +127,12 @@ static int copy_fact(void *arg, const struct fact *fact)
 }
 
 /* The core goes on as its own snapshot, which must be the same core. */
-static void begin_from_snapshot(struct world *w, struct sched *s, uint64_t seq)
+static void begin_from_snapshot(struct world *w, struct sched *s)
 {
     struct err err = {0};
-    struct copying c = {.w = w, .seq = seq};
+    struct core_stats stats;
+    core_stats(s->core, &stats);
+    struct copying c = {.w = w, .seq = stats.seq};
     int rc = core_new(&c.to, &w->limits, &err);
     MUST_NOT(rc < 0);
     struct core *from = s->core;
@@ -138,7 +140,7 @@ static void begin_from_snapshot(struct world *w, struct sched *s, uint64_t seq)
     rc = core_snapshot(from, copy_fact, &c);
     MUST_NOT(rc < 0);
     if (core_hash(from) != core_hash(c.to))
-        broken(w, "a snapshot at seq %llu isn't the state that it was made of", (unsigned long long)seq);
+        broken(w, "a snapshot at seq %llu isn't the state that it was made of", (unsigned long long)c.seq);
     w->spare = NULL;
     s->core = c.to;
     core_free(from);
@@ -162,7 +164,7 @@ void sched_start(struct world *w, size_t number)
         const struct entry *e = &s->file.v[i];
         struct fact fact = {0};
         if (i == snapshot)
-            begin_from_snapshot(w, s, e->seq - 1);
+            begin_from_snapshot(w, s);
         if (fact_decode(e->bytes, e->len, &fact, &err) < 0)
             broken(w, "seq %llu can't be read: %s", (unsigned long long)e->seq, err_text(&err));
         if (e->refusal[0] == '\0')
@@ -267,6 +269,8 @@ void sched_accept(struct world *w, struct sched *s, const char *refusal)
                    err_text(&err));
         if (p->fact.kind == FACT_ATTEMPT_ENDED)
             check_ended(w, &p->fact.ended);
+        if (p->fact.kind == FACT_HOLD_RENEWED)
+            check_renewed(w, &p->fact.renewed);
         w->placed += p->fact.kind == FACT_ATTEMPT_PLACED;
         core_apply(s->core, p->entry.seq, &p->fact);
     } else {
@@ -286,9 +290,10 @@ void sched_accept(struct world *w, struct sched *s, const char *refusal)
     s->batch_count--;
 }
 
-void batch_add(struct sched *s, struct fact *f, struct wish *wish)
+void batch_add(const struct world *w, struct sched *s, struct fact *f, struct wish *wish)
 {
     struct buf bytes = {0};
+    sched_note_time(w, s, f->at_utc_us);
     fact_encode(f, &bytes);
     MUST_NOT(bytes.failed);
     s->batch = realloc(s->batch, (s->batch_count + 1) * sizeof s->batch[0]);
@@ -330,7 +335,7 @@ static void decide(struct world *w, struct sched *s, uint64_t *ret_next)
     for (size_t i = 0; i < count; i++) {
         if (facts[i].kind == FACT_ATTEMPT_PLACED)
             check_placement(w, s, &facts[i].placed);
-        batch_add(s, &facts[i], NULL);
+        batch_add(w, s, &facts[i], NULL);
     }
 }
 
@@ -340,7 +345,7 @@ static void begin_term(struct world *w, struct sched *s)
     f.term.term = s->term;
     int rc = str_set(&f.term.writer, "sim");
     MUST_NOT(rc < 0);
-    batch_add(s, &f, NULL);
+    batch_add(w, s, &f, NULL);
     if (s->file.count == 0)
         propose_policy(w, s);
 }

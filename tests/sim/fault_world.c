@@ -209,6 +209,7 @@ static void faults(struct world *w)
 
 static void draw_rates(struct world *w)
 {
+    w->calm = choose(w->choices, 8) == 7;
     for (size_t f = 0; f < FAULT_COUNT; f++) {
         bool there = choose(w->choices, 2) == 1 && !w->scene.quiet;
         bool often = f == FAULT_STORE_REQUEST_LOST || f == FAULT_STORE_REPLY_LOST || f == FAULT_SLOW_NETWORK ||
@@ -216,6 +217,9 @@ static void draw_rates(struct world *w)
         uint32_t most = often ? RATE_MESSAGE : RATE_RARE;
         w->rates[f] = there ? most >> choose(w->choices, 5) : 0;
     }
+    for (size_t f = 0; w->calm && f < FAULT_COUNT; f++)
+        if (f != FAULT_CANCEL && f != FAULT_CLIENT_LOSS && f != FAULT_DRAIN && f != FAULT_POLICY)
+            w->rates[f] = 0;
     if (w->rates[FAULT_STORE_ROLLBACK] > 0 || w->rates[FAULT_STORE_WIPE] > 0)
         w->rates[FAULT_SECOND_SCHED] = 0; /* a copy of the journal is needed somewhere */
     if (w->rates[FAULT_SECOND_SCHED] > 0)

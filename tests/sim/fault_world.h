@@ -32,6 +32,7 @@
             abort(); \
     } while (0)
 #define ID(id) (unsigned long long)(id).job, (id).task, (id).epoch /* for "%llu.%u.%u" */
+#define ID(id) (unsigned long long)(id).job, (id).task, (id).epoch /* for "%llu.%u.%u" */
 #define SECOND INT64_C(1000000)
 #define WORLD_UTC INT64_C(1795478400000000) /* 2026-11-24T00:00:00Z */
 #define NODE_CORES 4
@@ -109,6 +110,17 @@ enum wish_kind {
     WISH_POLICY,
     WISH_KIND_COUNT
 };
+enum wish_kind {
+    WISH_HELLO,
+    WISH_STATE,
+    WISH_SUBMIT,
+    WISH_CANCEL,
+    WISH_DRAIN,
+    WISH_UNDRAIN,
+    WISH_RELEASE,
+    WISH_POLICY,
+    WISH_KIND_COUNT
+};
 struct wish { /* what somebody wants of it */
     enum wish_kind kind;
     size_t node, client;
@@ -169,7 +181,7 @@ struct attempt_here {
     bool tell_under_way;
     enum proc_life proc;          /* the truth, whatever the agent knows */
     uint64_t paid_us, lease_us, limit_us, lease_from_boot_us;
-    uint64_t started_boot_us, needs_us, cpu_milli;
+    uint64_t started_boot_us, needs_us, cpu_milli, mem_bytes;
     int64_t dies_us;              /* true time at which a kill is over; INT64_MAX = nobody kills it */
     uint32_t dies_of;
     struct exit_record record;
@@ -202,8 +214,8 @@ struct client_job {
     uint64_t job;
     uint32_t tenant;
     char key[24];
-    uint64_t cpu_milli, run_us, limit_us;
-    uint32_t lease, loss, retries, tasks;
+    uint64_t cpu_milli, mem_bytes, limit_us;
+    uint32_t lease, loss, retries, tasks, cap;
     int32_t priority;
     int64_t budget_micros;
 };
@@ -233,6 +245,7 @@ struct world {
     struct client_job *jobs;
     size_t jobs_count, jobs_want;
     bool healing;
+    bool calm;                   /* nothing fails: then nothing may be lost */
     int64_t sched_utc_offset_us;
     uint64_t hash;
     uint64_t seen[FAULT_COUNT], placed, ended, recovered, launched;
@@ -266,8 +279,8 @@ struct core_now sched_now(const struct world *w, const struct sched *s);
 void sched_store_broke(struct world *w, size_t number);
 /* The first of the batch has an outcome: into the file, into the core. */
 void sched_accept(struct world *w, struct sched *s, const char *refusal);
-void sched_note_time(const struct world *w, struct sched *s, int64_t utc_us); /* of the newest fact */
-void batch_add(struct sched *s, struct fact *f, struct wish *wish);          /* takes the fact */
+void sched_note_time(const struct world *w, struct sched *s, int64_t utc_us); /* of a fact: later ones aren't earlier */
+void batch_add(const struct world *w, struct sched *s, struct fact *f, struct wish *wish);          /* takes the fact */
 /* fault_propose.c */
 void propose_wishes(struct world *w, struct sched *s);
 void propose_policy(struct world *w, struct sched *s);
@@ -303,6 +316,7 @@ void client_answer(struct world *w, struct wish *wish);
 void check_touched(struct world *w);
 void check_all(struct world *w);
 void check_ended(struct world *w, const struct fact_ended *f);
+void check_renewed(struct world *w, const struct fact_renewed *f);
 void check_placement(struct world *w, const struct sched *s, const struct fact_placed *f); /* proposed */
 /* Nothing of it may run anywhere, of any epoch; what the node runs must fit on it. */
 void check_launch(struct world *w, size_t number, const struct attempt_here *it);
