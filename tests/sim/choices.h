@@ -19,6 +19,7 @@ struct choices {
     uint64_t state; /* 0: read back only */
     uint8_t *bytes;
     size_t len, size, at;
+    bool unkept; /* no record: for long worlds */
 };
 
 static inline void choices_seed(struct choices *c, uint64_t seed)
@@ -45,22 +46,29 @@ static inline void choices_fini(struct choices *c)
     *c = (struct choices){0};
 }
 
+static inline uint8_t drawn(struct choices *c)
+{
+    c->state ^= c->state >> 12; /* xorshift64*: Vigna 2016 */
+    c->state ^= c->state << 25;
+    c->state ^= c->state >> 27;
+    return (uint8_t)((c->state * UINT64_C(2685821657736338717)) >> 56);
+}
+
 static inline uint8_t choices_byte(struct choices *c)
 {
     if (c->at < c->len)
         return c->bytes[c->at++];
     if (c->state == 0 || c->len >= CHOICES_MAX)
         return 0;
+    if (c->unkept)
+        return drawn(c);
     if (c->len == c->size) {
         c->size = c->size == 0 ? 4096 : c->size * 2;
         c->bytes = realloc(c->bytes, c->size);
         if (c->bytes == NULL)
             abort();
     }
-    c->state ^= c->state >> 12; /* xorshift64*: Vigna 2016 */
-    c->state ^= c->state << 25;
-    c->state ^= c->state >> 27;
-    c->bytes[c->len++] = (uint8_t)((c->state * UINT64_C(2685821657736338717)) >> 56);
+    c->bytes[c->len++] = drawn(c);
     return c->bytes[c->at++];
 }
 

@@ -483,6 +483,8 @@ static void ended(struct books *b, const struct fact *f)
     REQUIRE(b, e->id, e->next == follows.next && e->user_retry == follows.retry,
             "something else must follow from its end");
     REQUIRE(b, e->id, e->next != NEXT_FINAL || e->state == follows.state, "its end means another state");
+    REQUIRE(b, e->id, e->record.cause != END_KEEPER_LOST || e->record.started_utc_us != 0 || t->cancelled,
+            "is ended as lost and had never begun");
     check_cost(b, j, t, e);
     settle(b, e->id, t, e->spent_micros);
     use(b, e->id, j, false);

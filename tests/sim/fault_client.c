@@ -38,7 +38,7 @@ static void think_of(struct world *w, size_t i)
     j->lease = (uint32_t)choose(c, 2) == 0 ? LEASE_PATIENT : LEASE_FAST;
     j->loss = (uint32_t)choose(c, NODE_LOSS_COUNT);
     j->retries = (uint32_t)choose(c, 3);
-    j->tasks = choose(c, 4) == 3 ? 2 + (uint32_t)choose(c, 5) : 1;
+    j->tasks = !w->scene.quiet && choose(c, 4) == 3 ? 2 + (uint32_t)choose(c, 5) : 1;
     j->cap = choose(c, 2) == 1 ? (uint32_t)choose(c, 3) : 0;
     j->priority = (int32_t)choose(c, 3);
     j->budget_micros = w->scene.quiet ? 0 : own_budget(c, j);

@@ -10,10 +10,14 @@ void message_free(struct message *m)
 {
     if (m == NULL)
         return;
-    fields_clear(&hello_call_fields, &m->hello);
-    fields_clear(&attempt_state_fields, &m->state);
-    fields_clear(&run_call_fields, &m->run);
-    free(m->beats.v);
+    if (m->kind == MESSAGE_HELLO)
+        fields_clear(&hello_call_fields, &m->hello);
+    else if (m->kind == MESSAGE_STATE)
+        fields_clear(&attempt_state_fields, &m->state);
+    else if (m->kind == MESSAGE_RUN)
+        fields_clear(&run_call_fields, &m->run);
+    else if (m->kind == MESSAGE_BEAT)
+        free(m->beats.v);
     free(m);
 }
 
@@ -56,8 +60,7 @@ static void look(struct world *w, size_t number, int64_t at_us, struct attempt_i
 {
     struct event *e = event_at(w, at_us, EVENT_PROC);
     e->node = number;
-    e->message = calloc(1, sizeof *e->message);
-    MUST_NOT(e->message == NULL);
+    e->message = message_new(MESSAGE_PAID); /* nothing but an id */
     e->message->id = id;
     e->token = w->nodes[number].boot;
 }
@@ -275,7 +278,7 @@ static void ordered(struct world *w, size_t number, const struct message *m)
     struct event *e = event_at(w, w->now_us + 1000 + (int64_t)choose(w->choices, 8) * 20000, EVENT_LAUNCHED);
     e->node = number;
     e->token = n->boot;
-    e->message = message_new(MESSAGE_RUN);
+    e->message = message_new(MESSAGE_PAID); /* nothing but an id */
     e->message->id = m->id;
 }
 
@@ -382,6 +385,8 @@ static void launched(struct world *w, size_t number, struct event *e)
     struct attempt_here *a = here(n, e->message->id);
     if (e->token != n->boot || a == NULL || a->ended || a->over || a->proc != PROC_NONE)
         return;
+    if (n->agent_up && fault(w, FAULT_AGENT_CRASH)) /* between the order and the launch */
+        node_crash(w, number);
     struct attempt_here *older = older_alive(n, a->id);
     uint64_t used = a->cpu_milli;
     for (size_t i = 0; i < n->count; i++)
@@ -401,7 +406,7 @@ static void launched(struct world *w, size_t number, struct event *e)
         end(w, n, a, END_LEASE, 0);
         return;
     }
-    if (fault(w, FAULT_LAUNCH_FAILS)) {
+    if (w->now_us < n->black_hole_us || fault(w, FAULT_LAUNCH_FAILS)) {
         end(w, n, a, END_LAUNCH_FAILED, 0);
         return;
     }
@@ -426,7 +431,8 @@ void node_init(struct world *w, size_t number)
     snprintf(n->name, sizeof n->name, "n%zu", number + 1);
     n->boot = 1;
     n->drift_ppm = (int64_t)choose(w->choices, 9) * 100 - 400;
-    event_at(w, (int64_t)choose(w->choices, 20) * 100000, EVENT_NODE_START)->node = number;
+    int64_t late_us = w->scene.quiet || choose(w->choices, 4) < 3 ? 0 : (int64_t)choose(w->choices, 40) * SECOND;
+    event_at(w, late_us + (int64_t)choose(w->choices, 20) * 100000, EVENT_NODE_START)->node = number;
 }
 
 static void start_later(struct world *w, size_t number, int64_t us)
@@ -445,21 +451,56 @@ static void start_later(struct world *w, size_t number, int64_t us)
 
 void node_crash(struct world *w, size_t number)
 {
-    start_later(w, number, 100000 + (int64_t)choose(w->choices, 32) * 100000);
+    int64_t more_us = fault(w, FAULT_AGENT_LONG_AWAY) ? (int64_t)choose(w->choices, 40) * SECOND : 0;
+    start_later(w, number, more_us + 100000 + (int64_t)choose(w->choices, 32) * 100000);
+}
+
+static void end_all(struct world *w, struct node *n)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (!n->attempts[i].ended)
+            end(w, n, &n->attempts[i], END_NODE_LOST, 0);
+}
+
+
+void node_leave(struct world *w, size_t number)
+{
+    struct node *n = &w->nodes[number];
+    end_all(w, n);
+    n->count = 0;
+    n->gone = true;
+    n->agent_up = false;
+    n->conn = 0;
+    n->greeted = false;
+    n->life++;
+}
+
+static void boot(struct world *w, struct node *n)
+{
+    n->boot++;
+    n->boot_began_us = w->now_us;
+    n->contact_boot_us = 0;
+    end_all(w, n);
+}
+
+/* With another boot, or under the same. It takes a minute: what it said before has arrived by then. Its hellos begin at
+ * the seconds of the wall clock: far above. */
+void node_wipe(struct world *w, size_t number)
+{
+    struct node *n = &w->nodes[number];
+    end_all(w, n);
+    n->count = 0;
+    idset_fini(&n->over);
+    n->term_seen = 0;
+    n->hellos += 1000;
+    if (choose(w->choices, 2) == 0)
+        boot(w, n);
+    start_later(w, number, (50 + (int64_t)choose(w->choices, 16)) * SECOND);
 }
 
 void node_reboot(struct world *w, size_t number)
 {
-    struct node *n = &w->nodes[number];
-    n->boot++;
-    n->boot_began_us = w->now_us;
-    n->contact_boot_us = 0;
-    for (size_t i = 0; i < n->count; i++) {
-        struct attempt_here *a = &n->attempts[i];
-        if (!a->ended)
-            end(w, n, a, END_NODE_LOST, 0);
-        a->lease_from_boot_us = 0;
-    }
+    boot(w, &w->nodes[number]);
     start_later(w, number, 2 * SECOND + (int64_t)choose(w->choices, 64) * 200000);
 }
 

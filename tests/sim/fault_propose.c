@@ -206,6 +206,7 @@ static void propose_some(struct world *w, struct sched *s, bool of_nodes)
 
 void propose_wishes(struct world *w, struct sched *s)
 {
-    propose_some(w, s, true);
-    propose_some(w, s, false);
+    bool nodes_first = choose(w->choices, 2) == 0;
+    propose_some(w, s, nodes_first);
+    propose_some(w, s, !nodes_first);
 }

@@ -159,7 +159,9 @@ void sched_start(struct world *w, size_t number)
     MUST_NOT(s->conn == NULL || s->heard_us == NULL);
     for (size_t n = 0; n < w->nodes_count; n++)
         s->heard_us[n] = -1;
-    size_t snapshot = fault(w, FAULT_SNAPSHOT) ? choose(w->choices, s->file.count + 1) : SIZE_MAX;
+    size_t tail = choose(w->choices, 2) == 0 ? 16 : s->file.count; /* behind the snapshot, at most */
+    size_t snapshot =
+        fault(w, FAULT_SNAPSHOT) ? s->file.count - MIN(s->file.count, choose(w->choices, tail + 1)) : SIZE_MAX;
     for (size_t i = 0; i < s->file.count; i++) {
         const struct entry *e = &s->file.v[i];
         struct fact fact = {0};
@@ -430,7 +432,10 @@ static void beaten(struct world *w, struct sched *s, struct event *e)
     for (size_t i = 0; i < e->message->beats.count; i++)
         core_attempt_seen(s->core, name, beats[i].id, beats[i].run_us, now);
     turn_soon(w, e->sched, 0);
-    if (s->term == 0)
+    /* Taken for granted, and not yet so: reeved acknowledges beats, and so renews leases, until its next commit tells
+     * it that another has the cell. Who starts a second scheduler has to stop the first. */
+    bool fenced = w->store.term > s->term;
+    if (s->term == 0 || fenced)
         return;
     struct message *answer = message_new(MESSAGE_BEAT_ANSWER);
     answer->sent_boot_us = e->message->sent_boot_us;
@@ -443,9 +448,10 @@ static void arrived(struct world *w, struct event *e)
     struct message *m = e->message;
     if (!s->up || e->token != s->life)
         return;
+    struct attempt_id of = m->kind == MESSAGE_STATE ? m->state.id : (struct attempt_id){0};
     if (m->kind != MESSAGE_BEAT)
         trace(w, "%s -> sched: %s conn %llu %llu.%u.%u", w->nodes[e->node].name,
-              m->kind == MESSAGE_HELLO ? "hello" : "state", (unsigned long long)m->conn, ID(m->state.id));
+              m->kind == MESSAGE_HELLO ? "hello" : "state", (unsigned long long)m->conn, ID(of));
     if (m->kind == MESSAGE_HELLO && m->hello.term_seen > s->term) {
         s->term_floor = m->hello.term_seen; /* takes a higher one before it commits anything more */
         s->term = 0;

@@ -27,6 +27,12 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_DRAIN] = "drain or its end",
     [FAULT_POLICY] = "another policy",
     [FAULT_SNAPSHOT] = "begins from a snapshot",
+    [FAULT_POWER_CUT] = "power cut: scheduler and store",
+    [FAULT_PARTITION] = "partition",
+    [FAULT_NODE_WIPED] = "node set up anew",
+    [FAULT_NODE_GONE] = "node gone for good",
+    [FAULT_AGENT_LONG_AWAY] = "agent long away",
+    [FAULT_BLACK_HOLE] = "every launch fails on a node",
 };
 
 /* The faults that the world itself brings, asked twice a second. Of 65536; the others are asked at each message. */
@@ -169,6 +175,31 @@ static void begin_second(struct world *w)
     w->active = other;
 }
 
+/* One is left to do the work. */
+static bool may_leave(const struct world *w, size_t n)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < w->nodes_count; i++)
+        left += !w->nodes[i].gone && i != n;
+    return left > 0;
+}
+
+static void node_faults(struct world *w, size_t n)
+{
+    if (w->nodes[n].gone)
+        return;
+    if (fault(w, FAULT_AGENT_CRASH))
+        node_crash(w, n);
+    if (fault(w, FAULT_NODE_REBOOT))
+        node_reboot(w, n);
+    if (fault(w, FAULT_BLACK_HOLE))
+        w->nodes[n].black_hole_us = w->now_us + (int64_t)choose(w->choices, 128) * SECOND;
+    if (fault(w, FAULT_NODE_WIPED))
+        node_wipe(w, n);
+    if (may_leave(w, n) && fault(w, FAULT_NODE_GONE))
+        node_leave(w, n);
+}
+
 static void faults(struct world *w)
 {
     struct choices *c = w->choices;
@@ -180,16 +211,21 @@ static void faults(struct world *w)
         s->paused = true;
         event_at(w, w->now_us + (int64_t)choose(c, 64) * 250000, EVENT_SCHED_WAKE)->sched = w->active;
     }
-    if (fault(w, FAULT_AGENT_CRASH))
-        node_crash(w, n);
-    if (fault(w, FAULT_NODE_REBOOT))
-        node_reboot(w, n);
+    if (fault(w, FAULT_POWER_CUT)) {
+        sched_crash(w, w->active);
+        store_rollback(w, w->store.entries.count - MIN(w->store.entries.count, choose(c, 24)));
+    }
+    node_faults(w, n);
     if (w->nodes[n].conn != 0 && fault(w, FAULT_LINK_BREAK))
         break_link(w, n);
     if (fault(w, FAULT_STALL_UP))
         w->nodes[n].stalled_up_us = w->now_us + (int64_t)choose(c, 128) * 250000;
     if (fault(w, FAULT_STALL_DOWN))
         w->nodes[n].stalled_down_us = w->now_us + (int64_t)choose(c, 128) * 250000;
+    if (fault(w, FAULT_PARTITION)) {
+        w->nodes[n].stalled_up_us = w->now_us + (int64_t)choose(c, 128) * 250000;
+        w->nodes[n].stalled_down_us = w->now_us + (int64_t)choose(c, 32) * 250000;
+    }
     if (!w->store.away && fault(w, FAULT_STORE_AWAY))
         store_away(w, (int64_t)choose(c, 64) * 100000);
     if (fault(w, FAULT_STORE_ROLLBACK))
@@ -213,14 +249,17 @@ static void draw_rates(struct world *w)
     for (size_t f = 0; f < FAULT_COUNT; f++) {
         bool there = choose(w->choices, 2) == 1 && !w->scene.quiet;
         bool often = f == FAULT_STORE_REQUEST_LOST || f == FAULT_STORE_REPLY_LOST || f == FAULT_SLOW_NETWORK ||
-                     f == FAULT_SLOW_FSYNC || f == FAULT_CLIENT_LOSS || f == FAULT_LAUNCH_FAILS || f == FAULT_SNAPSHOT;
+                     f == FAULT_SLOW_FSYNC || f == FAULT_CLIENT_LOSS || f == FAULT_LAUNCH_FAILS || f == FAULT_CANCEL ||
+                     f == FAULT_AGENT_LONG_AWAY;
         uint32_t most = often ? RATE_MESSAGE : RATE_RARE;
         w->rates[f] = there ? most >> choose(w->choices, 5) : 0;
     }
+    w->rates[FAULT_SNAPSHOT] = MIN(w->rates[FAULT_SNAPSHOT] * 16, 65536u); /* asked at each start only */
+    w->rates[FAULT_NODE_GONE] /= 16;
     for (size_t f = 0; w->calm && f < FAULT_COUNT; f++)
         if (f != FAULT_CANCEL && f != FAULT_CLIENT_LOSS && f != FAULT_DRAIN && f != FAULT_POLICY)
             w->rates[f] = 0;
-    if (w->rates[FAULT_STORE_ROLLBACK] > 0 || w->rates[FAULT_STORE_WIPE] > 0)
+    if (w->rates[FAULT_STORE_ROLLBACK] > 0 || w->rates[FAULT_STORE_WIPE] > 0 || w->rates[FAULT_POWER_CUT] > 0)
         w->rates[FAULT_SECOND_SCHED] = 0; /* a copy of the journal is needed somewhere */
     if (w->rates[FAULT_SECOND_SCHED] > 0)
         w->rates[FAULT_SCHED_CRASH] = MIN(w->rates[FAULT_SCHED_CRASH], 256u);
@@ -270,7 +309,7 @@ static void heal(struct world *w)
     w->store.away = false;
     w->sched_utc_offset_us = MAX(w->sched_utc_offset_us, 0);
     for (size_t n = 0; n < w->nodes_count; n++)
-        w->nodes[n].stalled_up_us = w->nodes[n].stalled_down_us = 0;
+        w->nodes[n].stalled_up_us = w->nodes[n].stalled_down_us = w->nodes[n].black_hole_us = 0;
 }
 
 /* What an admin does when all is well again. */

@@ -32,7 +32,6 @@
             abort(); \
     } while (0)
 #define ID(id) (unsigned long long)(id).job, (id).task, (id).epoch /* for "%llu.%u.%u" */
-#define ID(id) (unsigned long long)(id).job, (id).task, (id).epoch /* for "%llu.%u.%u" */
 #define SECOND INT64_C(1000000)
 #define WORLD_UTC INT64_C(1795478400000000) /* 2026-11-24T00:00:00Z */
 #define NODE_CORES 4
@@ -45,7 +44,8 @@ enum fault {
     FAULT_STALL_DOWN, FAULT_STORE_AWAY, FAULT_STORE_REQUEST_LOST, FAULT_STORE_REPLY_LOST, FAULT_STORE_ROLLBACK,
     FAULT_STORE_WIPE, FAULT_CLOCK_JUMP, FAULT_SLOW_NETWORK, FAULT_SLOW_FSYNC, FAULT_CLIENT_LOSS, FAULT_CANCEL,
     FAULT_KEEPER_DIES, FAULT_LAUNCH_FAILS, FAULT_SECOND_SCHED, FAULT_DRAIN, FAULT_POLICY,
-    FAULT_SNAPSHOT, FAULT_COUNT
+    FAULT_SNAPSHOT, FAULT_POWER_CUT, FAULT_PARTITION, FAULT_NODE_WIPED, FAULT_NODE_GONE, FAULT_AGENT_LONG_AWAY,
+    FAULT_BLACK_HOLE, FAULT_COUNT
 };
 extern const char *const fault_names[FAULT_COUNT];
 
@@ -81,10 +81,12 @@ struct message {
     uint64_t conn, term, sent_boot_us, paid_us;
     struct attempt_id id;
     uint32_t cause;
-    struct hello_call hello;      /* MESSAGE_HELLO */
-    struct attempt_state state;   /* MESSAGE_STATE */
-    struct list beats;            /* struct attempt_beat: MESSAGE_BEAT */
-    struct run_call run;          /* MESSAGE_RUN */
+    union { /* by kind; the others have none */
+        struct hello_call hello;
+        struct attempt_state state;
+        struct list beats; /* struct attempt_beat */
+        struct run_call run;
+    };
 };
 struct event {
     int64_t at_us;
@@ -99,17 +101,6 @@ struct event {
 };
 
 /* ---- the scheduler ---- */
-enum wish_kind {
-    WISH_HELLO,
-    WISH_STATE,
-    WISH_SUBMIT,
-    WISH_CANCEL,
-    WISH_DRAIN,
-    WISH_UNDRAIN,
-    WISH_RELEASE,
-    WISH_POLICY,
-    WISH_KIND_COUNT
-};
 enum wish_kind {
     WISH_HELLO,
     WISH_STATE,
@@ -190,6 +181,7 @@ struct attempt_here {
 struct node {
     char name[8];
     bool agent_up;
+    bool gone;                    /* for good */
     uint64_t boot, life;
     int64_t boot_began_us;
     int64_t drift_ppm, utc_offset_us;
@@ -205,6 +197,7 @@ struct node {
     uint64_t contact_boot_us;     /* when what was answered last had been sent */
     int64_t answered_us;          /* true time of the last answer */
     int64_t stalled_up_us, stalled_down_us;
+    int64_t black_hole_us;        /* until then every launch fails, at once */
     int64_t last_up_us, last_down_us; /* a stream: nothing overtakes */
 };
 
@@ -306,6 +299,8 @@ void node_event(struct world *w, struct event *e);
 void node_init(struct world *w, size_t n);
 void node_crash(struct world *w, size_t n);
 void node_reboot(struct world *w, size_t n);
+void node_wipe(struct world *w, size_t n); /* nothing runs there any more, and it has forgotten everything */
+void node_leave(struct world *w, size_t n); /* for good */
 void to_node(struct world *w, size_t n, struct message *m);
 void message_free(struct message *m);
 /* fault_client.c */
