@@ -117,7 +117,16 @@ WORLD := $(call objects,$(wildcard tests/sim/fault_*.c))
 FAULT_SECONDS ?= 10
 test-faults: $(BUILD)/tests/sim/faults ## worlds full of faults for FAULT_SECONDS; a failing one: --seed N --trace
 	@$< --for $(FAULT_SECONDS)
-$(BUILD)/tests/sim/faults $(BUILD)/tests/fuzz/fuzz_faults: $(WORLD)
+$(BUILD)/tests/sim/faults $(BUILD)/tests/fuzz/fuzz_faults $(BUILD)/tests/bench/bench_faults: $(WORLD)
+HASHED := build build-clang build-O0 build-clang-O0
+test-hashes: ## the same worlds and load come to the same hash with gcc and clang, -O0 and -O2
+	@for b in $(HASHED); do case $$b in *clang*) cc=clang ;; *) cc=gcc ;; esac; case $$b in *O0) opt=-O0 ;; *) opt='-O2 -g' ;; esac; \
+	    $(MAKE) --no-print-directory -j2 BUILD=$$b CC=$$cc OPT="$$opt" $$b/reeve-sim $$b/tests/sim/faults || exit 1; done
+	@tests/sim/same_hash.sh $(HASHED)
+MUTANTS_FEW := wall-clock-lease epoch-not-checked refund-twice budget-not-asked told-before-it-is-safe key-not-asked
+test-mutants: $(BUILD)/tests/sim/faults ## every planted defect breaks a rule of the fault worlds (minutes); MUTANTS="NAME..."
+	@MUTANT_CC='$(subst ','\'',$(CC) $(filter-out -g,$(ALL_CFLAGS)))' MUTANT_LINK='$(CC) $(ALL_LDFLAGS)' \
+	    MUTANT_LIBS='$(LIBS_COMMON) -lhiredis -luring -lsqlite3' tests/sim/mutants.sh $(BUILD) $(MUTANTS)
 
 # --- what people call --------------------------------------------------------------------------------------------
 demo: ## install what is missing, build, show everything on this machine in under a minute (root)
@@ -127,7 +136,8 @@ demo: ## install what is missing, build, show everything on this machine in unde
 test: ## install what is missing, build, run the whole test suite (root)
 	@packaging/need-root "make test" && packaging/install-deps test && $(MAKE) --no-print-directory -j2 all && \
 	    $(MAKE) --no-print-directory -j2 unit && \
-	    $(MAKE) --no-print-directory test-faults test-system test-flow test-docs test-cgroup2
+	    $(MAKE) --no-print-directory test-faults && $(MAKE) --no-print-directory test-mutants MUTANTS="$(MUTANTS_FEW)" && \
+	    $(MAKE) --no-print-directory test-system test-flow test-docs test-cgroup2
 
 up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
 	@packaging/need-root "make up" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
@@ -230,7 +240,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-faults test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-faults test-hashes test-mutants test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
