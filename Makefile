@@ -112,6 +112,22 @@ $(BUILD)/tests/isolation/test_options: $(BUILD)/reeve-warden
 unit: $(TESTS) ## build and run the unit tests
 	@export CK_DEFAULT_TIMEOUT=60; fail=0; for t in $(TESTS); do $$t || fail=1; done; exit $$fail
 
+# A cell full of faults, in one thread, around the scheduler's own core.
+WORLD := $(call objects,$(wildcard tests/sim/fault_*.c))
+FAULT_SECONDS ?= 10
+test-faults: $(BUILD)/tests/sim/faults ## worlds full of faults for FAULT_SECONDS; a failing one: --seed N --trace
+	@$< --for $(FAULT_SECONDS)
+$(BUILD)/tests/sim/faults $(BUILD)/tests/fuzz/fuzz_faults $(BUILD)/tests/bench/bench_faults: $(WORLD)
+HASHED := build build-clang build-O0 build-clang-O0
+test-hashes: ## the same worlds and load come to the same hash with gcc and clang, -O0 and -O2
+	@for b in $(HASHED); do case $$b in *clang*) cc=clang ;; *) cc=gcc ;; esac; case $$b in *O0) opt=-O0 ;; *) opt='-O2 -g' ;; esac; \
+	    $(MAKE) --no-print-directory -j2 BUILD=$$b CC=$$cc OPT="$$opt" $$b/reeve-sim $$b/tests/sim/faults || exit 1; done
+	@tests/sim/same_hash.sh $(HASHED)
+MUTANTS_FEW := wall-clock-lease epoch-not-checked refund-twice budget-not-asked told-before-it-is-safe key-not-asked
+test-mutants: $(BUILD)/tests/sim/faults ## every planted defect breaks a rule of the fault worlds (minutes); MUTANTS="NAME..."
+	@MUTANT_CC='$(subst ','\'',$(CC) $(filter-out -g,$(ALL_CFLAGS)))' MUTANT_LINK='$(CC) $(ALL_LDFLAGS)' \
+	    MUTANT_LIBS='$(LIBS_COMMON) -lhiredis -luring -lsqlite3' tests/sim/mutants.sh $(BUILD) $(MUTANTS)
+
 # --- what people call --------------------------------------------------------------------------------------------
 demo: ## install what is missing, build, show everything on this machine in under a minute (root)
 	@packaging/need-root "make demo" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
@@ -119,7 +135,9 @@ demo: ## install what is missing, build, show everything on this machine in unde
 
 test: ## install what is missing, build, run the whole test suite (root)
 	@packaging/need-root "make test" && packaging/install-deps test && $(MAKE) --no-print-directory -j2 all && \
-	    $(MAKE) --no-print-directory -j2 unit && $(MAKE) --no-print-directory test-system test-flow test-docs test-cgroup2
+	    $(MAKE) --no-print-directory -j2 unit && \
+	    $(MAKE) --no-print-directory test-faults && $(MAKE) --no-print-directory test-mutants MUTANTS="$(MUTANTS_FEW)" && \
+	    $(MAKE) --no-print-directory test-system test-flow test-docs test-cgroup2
 
 up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
 	@packaging/need-root "make up" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
@@ -128,8 +146,9 @@ up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
 lint: all ## layers, purity, style, manuals, scripts
 	@tests/lint/lint.sh $(BUILD)
 
-asan: ## the unit tests with address and undefined-behaviour sanitizers, in their own tree
-	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' unit
+asan: ## the unit tests and the fault worlds with address and undefined-behaviour sanitizers, in their own tree
+	@CK_TIMEOUT_MULTIPLIER=4 $(MAKE) --no-print-directory BUILD=build-asan SAN=address,undefined OPT='-O1 -g' \
+	    unit test-faults
 
 CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
@@ -210,7 +229,7 @@ bench: all $(BENCHES) ## every benchmark: `name value unit`, floor and result in
 install: all ## honours DESTDIR and PREFIX
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
-	@install -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
+	@install -m 755 $(BUILD)/reeve $(BUILD)/reeve-sim $(DESTDIR)$(PREFIX)/bin/
 	@for p in reeved reeve-agent reeve-warden reeve-keeper reeve-seccomp reeve-reportd; do \
 	    install -m 755 $(BUILD)/$$p $(DESTDIR)$(PREFIX)/sbin/$$p; done
 	@for m in docs/man/*.[158]; do install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/; done
@@ -221,7 +240,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-faults test-hashes test-mutants test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

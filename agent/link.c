@@ -24,6 +24,7 @@ struct link {
     uint64_t quiet_boot_us; /* nothing is told before: the scheduler couldn't commit */
     bool said_down;         /* the log knows that it is down */
     char instance[33];
+    uint32_t hellos; /* of this instance */
 };
 
 /* ---- going down, coming back ---- */
@@ -145,7 +146,8 @@ static void say_hello(struct link *l)
     char *texts[] = {strdup(l->with.node), strdup(clock_boot_id()), strdup(l->instance), strdup(REEVE_VERSION)};
     struct hello_call call = {.node = texts[0], .boot_id = texts[1], .instance = texts[2], .version = texts[3],
                               .capacity = *l->with.capacity, .labels = *l->with.labels, .features = *l->with.features,
-                              .term_seen = l->with.fence->seen};
+                              .term_seen = l->with.fence->seen,
+                              .number = l->with.fence->starts << 32 | ++l->hellos};
     int rc = attempts_states(l->with.attempts, &call.attempts);
     l->sent_boot_us = clock_boot_us();
     l->state = LINK_GREETING;

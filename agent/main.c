@@ -154,7 +154,8 @@ static int enter_dir(struct agent *a, struct err *err)
     rc = rc < 0 ? rc : dir_make(FOLDER_ROOT, 0700, err);
     rc = rc < 0 ? rc : lock_node(a, err);
     rc = rc < 0 ? rc : logs_check_place(FOLDER_ROOT, err);
-    return rc < 0 ? rc : fence_load(&a->fence, err);
+    rc = rc < 0 ? rc : fence_load(&a->fence, err);
+    return rc < 0 ? rc : fence_count_start(&a->fence, err);
 }
 
 static bool is_same_boot(void)

@@ -210,6 +210,7 @@ static const struct field node_rows[] = {
     FIELD_ROW(fact_node, 4, "version", FIELD_STR, version),
     FIELD_ROW(fact_node, 5, "labels", FIELD_PAIRS, labels),
     FIELD_ROW(fact_node, 6, "features", FIELD_STRS, features, .max = NODE_FEATURES_MAX),
+    FIELD_ROW(fact_node, 7, "hello", FIELD_U64, hello),
 };
 static const struct fields node_fields = FIELDS_TABLE("node.joined", fact_node, node_rows);
 static const struct field lost_rows[] = {

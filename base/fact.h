@@ -207,6 +207,7 @@ struct fact_node {
     struct resources capacity;
     struct pairs labels;
     struct strs features;         /* what it can enforce, base/features.h */
+    uint64_t hello;               /* number of the hello that said so */
 };
 struct fact_node_lost { char *node; char *reason; };
 struct fact_drained { char *node; bool drained; char *reason; char *who; };

@@ -493,6 +493,8 @@ static const struct field hello_rows[] = {
     FIELD_ROW(hello_call, 9, "features", FIELD_STRS, features, .max = NODE_FEATURES_MAX,
               .help = "limits and devices that it can enforce"),
     FIELD_ROW(hello_call, 7, "term_seen", FIELD_U64, term_seen),
+    FIELD_ROW(hello_call, 10, "number", FIELD_U64, number,
+              .help = "rises with every hello of this node; one that comes late is refused"),
     FIELD_ROW(hello_call, 8, "attempts", FIELD_LIST, attempts, .of = &attempt_state_fields, .max = NODE_ATTEMPTS_MAX),
 };
 const struct fields hello_call_fields = FIELDS_TABLE("params", hello_call, hello_rows);

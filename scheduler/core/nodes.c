@@ -27,15 +27,16 @@ static void seen_unlink(struct core *c, struct node *n)
         c->seen_last = n->seen_prev;
 }
 
-static void seen_append(struct core *c, struct node *n)
+/* Last, but for those that were seen later: a node that has just joined said hello a commit ago. */
+static void seen_insert(struct core *c, struct node *n)
 {
-    n->seen_prev = c->seen_last;
-    n->seen_next = NULL;
-    if (c->seen_last != NULL)
-        c->seen_last->seen_next = n;
-    else
-        c->seen_first = n;
-    c->seen_last = n;
+    struct node *after = c->seen_last;
+    while (after != NULL && after->seen_boot_us > n->seen_boot_us)
+        after = after->seen_prev;
+    n->seen_prev = after;
+    n->seen_next = after != NULL ? after->seen_next : c->seen_first;
+    *(after != NULL ? &after->seen_next : &c->seen_first) = n;
+    *(n->seen_next != NULL ? &n->seen_next->seen_prev : &c->seen_last) = n;
 }
 
 struct node *node_add(struct core *c, const char *name)
@@ -55,7 +56,8 @@ struct node *node_add(struct core *c, const char *name)
     c->nodes_count++;
     c->nodes_by_name.is = node_is;
     table_put(&c->nodes_by_name, hash_text(HASH_START, name), n);
-    seen_append(c, n);
+    n->seen_boot_us = c->hello_boot_us;
+    seen_insert(c, n);
     return n;
 }
 
@@ -99,7 +101,7 @@ void node_seen(struct core *c, struct node *n, struct core_now now)
     n->seen_boot_us = now.boot_us;
     n->seen_utc_us = now.utc_us;
     seen_unlink(c, n);
-    seen_append(c, n);
+    seen_insert(c, n);
     if (n->silent && n->tasks != NULL)
         node_trouble(c, n);
     if (n->silent || !n->heard) {
@@ -166,7 +168,7 @@ static void count_from_now(struct core *c, struct node *n, struct core_now now)
 {
     n->seen_boot_us = now.boot_us;
     seen_unlink(c, n);
-    seen_append(c, n);
+    seen_insert(c, n);
 }
 
 uint64_t nodes_look(struct core *c, struct core_now now)
@@ -180,7 +182,7 @@ uint64_t nodes_look(struct core *c, struct core_now now)
     for (struct node *n = c->seen_first, *next; n != NULL; n = next) {
         next = n->seen_next;
         if (n->seen_boot_us == 0)
-            count_from_now(c, n, now); /* joined a moment ago */
+            count_from_now(c, n, now); /* its fact came, its hello didn't */
         if (node_silent_us(n, now) <= patience_us)
             return n->seen_boot_us + patience_us + 1;
         if (n->silent)
@@ -308,8 +310,8 @@ static void joined_apply(struct core *c, const struct fact *f)
     n->labels = labels;
     n->lost = false;
     n->silent = false;
+    n->hello = MAX(n->hello, j->hello);
     n->heard |= c->began; /* while it runs, a node joins by saying hello; a replay says nothing about now */
-    n->seen_boot_us = is_new ? 0 : n->seen_boot_us;
     free(n->lost_reason);
     n->lost_reason = NULL;
     n->size.free = n->total;

@@ -5,12 +5,11 @@
 #define STANDS_US INT64_C(5000000) /* what lives so long after its paid end is paused */
 #define EARLY_US INT64_C(1000000) /* a renewal that comes so much too early can wait */
 
-/* Settle a little less than that: what was settled can't be taken back when the node's clock says it was
- * shorter. */
-static uint64_t settled_by_now(const struct core *c, const struct task *t, uint64_t ran_us)
+/* What its node has said, and a little less: it may have ended since, and what was settled can't be taken back. */
+static uint64_t settled_by_now(const struct core *c, const struct task *t)
 {
     uint64_t margin = MIN(SETTLE_MARGIN_US, core_slice_us(c) / 8);
-    uint64_t sure = ran_us > margin ? ran_us - margin : 0;
+    uint64_t sure = t->run_boot_us != 0 && t->run_us > margin ? t->run_us - margin : 0;
     if (task_stands_still(c, t))
         return t->paid_us;
     if (t->resuming)
@@ -186,7 +185,7 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     struct settlement s;
     const struct use_point *use;
     uint64_t end_us = period_end_us(t);
-    uint64_t settle_us = settled_as_known(c, t, MIN(end_us, settled_by_now(c, t, ran_us)), &use);
+    uint64_t settle_us = settled_as_known(c, t, MIN(end_us, settled_by_now(c, t)), &use);
     if (period_ended && early_us > EARLY_US && end_us != UINT64_MAX && settle_us < end_us)
         return; /* soon it will be known what ran, and what was used, by its end */
     settle_until(c, t, &meter, use, settle_us, &s);

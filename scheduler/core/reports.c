@@ -67,7 +67,8 @@ static void joined_fact(const struct hello_call *call, int64_t utc_us, struct fa
     *f = (struct fact){.kind = FACT_NODE_JOINED, .at_utc_us = utc_us};
     f->joined = (struct fact_node){.node = core_text(call->node),
                                    .boot_id = core_text(call->boot_id),
-                                   .version = core_text(call->version)};
+                                   .version = core_text(call->version),
+                                   .hello = call->number};
     core_copy_resources(&call->capacity, &f->joined.capacity);
     core_copy_strs(&call->features, &f->joined.features);
     for (size_t i = 0; i < call->labels.count; i++) {
@@ -87,6 +88,11 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
     struct node *n = node_find(c, call->node);
     if (n != NULL && n->in_flight)
         return CORE_LATER;
+    if (n != NULL && call->number != 0 && call->number <= n->hello) {
+        /* It was under way while its node said hello again: what it lists is long over. */
+        refusal_from(refusal, "state", "number", NULL, "node %s has said hello since, this one comes late", call->node);
+        return CORE_REFUSED;
+    }
     const char *problem = capacity_problem(c, call);
     if (problem != NULL) {
         refusal_from(refusal, "bad_request", "capacity", NULL, "node %s: %s", call->node, problem);
@@ -94,6 +100,7 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
     }
     if (n != NULL) {
         node_seen(c, n, now);
+        n->hello = MAX(n->hello, call->number);
         if (strcmp(n->boot_id, call->boot_id) == 0)
             note_missing(c, n, call);
         if (!n->lost && strcmp(n->boot_id, call->boot_id) == 0 && text_equal(n->version, call->version) &&
@@ -101,6 +108,7 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
             pairs_equal(&n->labels, &call->labels) && strs_equal(&n->features, &call->features))
             return CORE_FACT;
     }
+    c->hello_boot_us = now.boot_us; /* a node that isn't there yet was seen now, not when this is committed */
     joined_fact(call, core_utc(c, now), ret);
     flight_begin(c, ret);
     return CORE_FACT;

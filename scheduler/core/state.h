@@ -194,6 +194,7 @@ struct node {
     /* soft */
     bool heard;                    /* since this core began */
     bool silent;
+    uint64_t hello;                /* number of the newest one */
     uint64_t seen_boot_us;
     int64_t seen_utc_us;
     struct node *seen_prev, *seen_next; /* longest silence first */
@@ -245,6 +246,7 @@ struct core {
     uint64_t next_job_handed;
     uint64_t turn;
     bool began;             /* the first decide() has been */
+    uint64_t hello_boot_us; /* when the newest hello came that makes a node join */
     uint32_t plans_in_flight, policy_in_flight, moves_in_flight;
     uint64_t facts_in_flight;
     bool period_in_flight;

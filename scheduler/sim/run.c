@@ -137,6 +137,11 @@ static void note_renewed(struct run *r, const struct fact_renewed *f)
     l->end_us = end_of(l);
     heap_moved(&r->ends, &by_end, l);
     r->totals.renewed++;
+    /* As a beat would say: the next renewal settles what has run by now. */
+    struct attempt_id id = l->id;
+    bool ended;
+    const char *node = core_attempt_node(r->core, &id, &ended);
+    core_attempt_seen(r->core, node, id, (uint64_t)(r->now_us - l->started_us), now_of(r));
 }
 
 static void note_ended(struct run *r, const struct fact_ended *f)

@@ -337,6 +337,19 @@ START_TEST(after_a_restart_a_node_gets_new_work_only_once_it_is_heard_of)
 }
 END_TEST
 
+START_TEST(a_node_that_joins_was_seen_at_its_hello_and_not_when_that_is_committed)
+{
+    begin();
+    world_hello(&w, "n1", "b", 4, 8 * GIB);
+    (void)submit("acme", 1000);
+    world_pass(&w, 11 * SECOND); /* the scheduler slept */
+    ck_assert_uint_eq(world_decide(&w), 0);
+    core_node_seen(w.core, "n1", w.now);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(a_reboot_ends_at_once_what_ran_before)
 {
     begin();
@@ -348,6 +361,39 @@ START_TEST(a_reboot_ends_at_once_what_ran_before)
     (void)world_decide(&w);
     ck_assert(!is_live(job, 0));
     ck_assert(world_is(&w, job, "pending"));
+    world_fini(&w);
+}
+END_TEST
+
+static int numbered_hello(const char *boot, uint64_t number)
+{
+    struct hello_call call = {.node = (char *)(uintptr_t)"n1", .boot_id = (char *)(uintptr_t)boot, .number = number,
+                              .capacity = {.cpu_milli = 4000, .mem_bytes = 8 * GIB}};
+    struct fact f;
+    fields_clear(&refusal_fields, &w.refusal);
+    int answer = core_check_hello(w.core, &call, w.now, &f, &w.refusal);
+    if (answer == CORE_FACT && f.kind != FACT_NONE)
+        world_commit(&w, &f);
+    return answer;
+}
+
+START_TEST(a_hello_that_comes_late_says_nothing_about_now)
+{
+    begin();
+    ck_assert_int_eq(numbered_hello("boot-1", 7), CORE_FACT);
+    ck_assert_int_eq(numbered_hello("boot-1", 6), CORE_REFUSED); /* also before any other that was late */
+    ck_assert_int_eq(numbered_hello("boot-1", 9), CORE_FACT);
+    core_node_seen(w.core, "n1", w.now);
+    uint64_t job = submit("acme", 1000);
+    (void)world_decide(&w);
+    ck_assert(world_run(&w, job, 0));
+    ck_assert_int_eq(numbered_hello("boot-1", 8), CORE_REFUSED);
+    ck_assert_int_eq(numbered_hello("boot-0", 9), CORE_REFUSED); /* of an earlier boot */
+    (void)world_decide(&w);
+    ck_assert(is_live(job, 0));
+    ck_assert_int_eq(numbered_hello("boot-1", 10), CORE_FACT); /* it is really not there any more */
+    (void)world_decide(&w);
+    ck_assert(!is_live(job, 0));
     world_fini(&w);
 }
 END_TEST
@@ -480,7 +526,9 @@ int main(void)
     tcase_add_test(t, a_lost_attempt_is_started_again_only_after_lease_drift_and_kill_time);
     tcase_add_test(t, after_a_restart_silence_is_counted_anew);
     tcase_add_test(t, after_a_restart_a_node_gets_new_work_only_once_it_is_heard_of);
+    tcase_add_test(t, a_node_that_joins_was_seen_at_its_hello_and_not_when_that_is_committed);
     tcase_add_test(t, a_reboot_ends_at_once_what_ran_before);
+    tcase_add_test(t, a_hello_that_comes_late_says_nothing_about_now);
     tcase_add_test(t, what_died_with_a_boot_is_ended_even_when_the_scheduler_restarts_in_between);
     tcase_add_test(t, a_running_attempt_that_its_node_does_not_list_is_ended_and_a_starting_one_is_sent_again);
     tcase_add_test(t, a_plan_that_is_dropped_leaves_no_trace_but_a_pause);

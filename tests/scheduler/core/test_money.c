@@ -22,14 +22,31 @@ static void begin(int64_t budget, uint64_t slice_ms)
     world_hello(&w, "n1", "b1", 64, 64 * GIB);
 }
 
-/* Time passes while the node lives, money is looked after. */
-static void live_for(int64_t us)
+static void say_how_long(void *arg, struct attempt_id id)
+{
+    struct job_view view = world_view(&w, id.job);
+    const struct attempt_view *a = &((struct attempt_view *)view.attempts.v)[view.attempts.count - 1];
+    (void)arg;
+    if (a->started_utc_us != 0)
+        core_attempt_seen(w.core, "n1", id, (uint64_t)(w.now.utc_us - a->started_utc_us), w.now);
+    fields_clear(&job_view_fields, &view);
+}
+
+static void live_with(int64_t us, bool beats)
 {
     for (int64_t gone = 0; gone < us; gone += SECOND) {
         world_pass(&w, SECOND);
         core_node_seen(w.core, "n1", w.now);
+        if (beats)
+            core_each_attempt(w.core, "n1", say_how_long, NULL);
         (void)world_decide(&w);
     }
+}
+
+/* Time passes while the node lives and says how long its attempts have run, money is looked after. */
+static void live_for(int64_t us)
+{
+    live_with(us, true);
 }
 
 static struct attempt_view attempt_of(uint64_t job)
@@ -94,6 +111,20 @@ START_TEST(no_slice_is_held_beyond_the_time_limit_and_its_grace_and_its_grace)
     struct attempt_view a = attempt_of(job);
     ck_assert_uint_eq(a.paid_us, 95 * SECOND);
     ck_assert_int_eq(a.spent_micros + a.hold_micros, 95 * PER_SECOND);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(what_a_node_has_not_said_is_not_settled)
+{
+    begin(1000 * EUR, 60000);
+    uint64_t job = start(world_spec(1000, GIB));
+    live_with(50 * SECOND, false); /* its agent is away, or this scheduler has just begun */
+    ck_assert_uint_gt(attempt_of(job).paid_us, 60 * SECOND);
+    ck_assert_int_eq(attempt_of(job).spent_micros, 0);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, 7 * SECOND));
+    ck_assert_int_eq(attempt_of(job).spent_micros, 7 * PER_SECOND);
+    ck_assert_int_eq(world_account(&w, DAY).held_micros, 0);
     world_fini(&w);
 }
 END_TEST
@@ -476,6 +507,7 @@ int main(void)
     tcase_add_test(t, a_start_holds_one_slice);
     tcase_add_test(t, a_time_limit_shorter_than_a_slice_and_its_grace_are_all_that_is_held);
     tcase_add_test(t, no_slice_is_held_beyond_the_time_limit_and_its_grace_and_its_grace);
+    tcase_add_test(t, what_a_node_has_not_said_is_not_settled);
     tcase_add_test(t, what_ran_is_charged_and_the_rest_returns);
     tcase_add_test(t, slices_add_up_to_the_whole);
     tcase_add_test(t, paid_time_never_ends_before_the_next_slice_while_there_is_money);

@@ -1,0 +1,54 @@
+/* What fault_books.c keeps. Its own counts, from facts alone. */
+#ifndef REEVE_TESTS_SIM_BOOKS_STATE_H
+#define REEVE_TESTS_SIM_BOOKS_STATE_H
+
+#include "base/task_state.h"
+#include "tests/sim/fault_books.h"
+
+struct book_account {
+    char name[48]; /* "": closed */
+    int64_t limit, spent, held;
+};
+struct book_tenant {
+    char path[32];
+    bool ruled;
+    uint64_t cpu_max, running_max, queued_max; /* 0 = none */
+    int64_t budget;                            /* -1 = none */
+    uint64_t cpu, running, queued;
+};
+struct book_node {
+    char name[8];
+    uint64_t cpu, mem;
+    bool drained;
+    int64_t drained_utc_us;
+};
+struct book_task {
+    uint32_t epoch, failures, faults;
+    bool live, final, held, cancelled;
+    int64_t not_before_utc_us;
+    size_t node;
+    int64_t spent, hold;
+    uint64_t paid_us, settled_us;
+    size_t accounts[8], accounts_count;
+};
+struct book_job {
+    bool there;
+    uint64_t key, cpu_milli, mem_bytes, limit_us;
+    int64_t budget;
+    size_t tenant;
+    uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
+    struct book_task *tasks;
+};
+struct books {
+    struct books_rules rules;
+    char wrong[256];
+    uint64_t term, last_job;
+    int64_t last_utc_us;
+    struct book_job *jobs; /* by id */
+    struct book_account *accounts;
+    struct book_tenant *tenants;
+    struct book_node *nodes;
+    size_t jobs_size, accounts_count, accounts_size, tenants_count, tenants_size, nodes_count, nodes_size;
+};
+
+#endif

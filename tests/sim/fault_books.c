@@ -1,0 +1,565 @@
+#include "tests/sim/fault_books.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/books_state.h"
+
+#define KEYS_COMPARED 1024 /* newest jobs */
+
+static void PRINTF_LIKE(3, 4) require(struct books *b, bool holds, const char *format, ...)
+{
+    va_list args;
+    if (holds || b->wrong[0] != '\0')
+        return;
+    va_start(args, format);
+    vsnprintf(b->wrong, sizeof b->wrong, format, args);
+    va_end(args);
+}
+
+#define REQUIRE(b, id, holds, what) \
+    require(b, holds, "attempt %llu.%u.%u: " what, (unsigned long long)(id).job, (id).task, (id).epoch)
+
+static void *room(void *old, size_t count, size_t *size, size_t each)
+{
+    if (count < *size)
+        return old;
+    size_t before = *size;
+    *size = MAX(*size * 2, 16);
+    uint8_t *grown = realloc(old, *size * each);
+    if (grown == NULL)
+        abort();
+    memset(grown + before * each, 0, (*size - before) * each);
+    return grown;
+}
+
+struct books *books_new(const struct books_rules *rules)
+{
+    struct books *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        abort();
+    b->rules = *rules;
+    return b;
+}
+
+void books_free(struct books *b)
+{
+    for (size_t i = 0; b != NULL && i < b->jobs_size; i++)
+        free(b->jobs[i].tasks);
+    if (b != NULL) {
+        free(b->jobs);
+        free(b->accounts);
+        free(b->tenants);
+        free(b->nodes);
+    }
+    free(b);
+}
+
+/* ---- records ---- */
+static struct book_job *job_of(const struct books *b, uint64_t id)
+{
+    return id < b->jobs_size && b->jobs[id].there ? &b->jobs[id] : NULL;
+}
+
+static struct book_task *task_of(const struct books *b, struct attempt_id id)
+{
+    struct book_job *j = job_of(b, id.job);
+    return j != NULL && id.task < j->count ? &j->tasks[id.task] : NULL;
+}
+
+static struct book_task *live_task(struct books *b, struct attempt_id id)
+{
+    struct book_task *t = task_of(b, id);
+    bool live = t != NULL && t->live && t->epoch == id.epoch;
+    REQUIRE(b, id, live, "something is said of it, and it isn't live");
+    return live ? t : NULL;
+}
+
+bool books_job_is_over(const struct books *b, uint64_t job)
+{
+    const struct book_job *j = job_of(b, job);
+    return j != NULL && j->ended == j->count;
+}
+
+static struct book_tenant *tenant_of(struct books *b, const char *path)
+{
+    for (size_t i = 0; i < b->tenants_count; i++)
+        if (strcmp(b->tenants[i].path, path) == 0)
+            return &b->tenants[i];
+    b->tenants = room(b->tenants, b->tenants_count, &b->tenants_size, sizeof b->tenants[0]);
+    struct book_tenant *t = &b->tenants[b->tenants_count++];
+    snprintf(t->path, sizeof t->path, "%s", path);
+    t->budget = -1;
+    return t;
+}
+
+/* Walks a path as text, "acme/etl" -> "acme/etl", "acme", "/"; false: that was the root. */
+static bool one_up(char path[32])
+{
+    char *slash = strrchr(path, '/');
+    if (strcmp(path, "/") == 0)
+        return false;
+    if (slash != NULL)
+        *slash = '\0';
+    else
+        memcpy(path, "/", 2);
+    return true;
+}
+
+static struct book_account *account_of(struct books *b, const char *name)
+{
+    for (size_t i = 0; i < b->accounts_count; i++)
+        if (strcmp(b->accounts[i].name, name) == 0)
+            return &b->accounts[i];
+    b->accounts = room(b->accounts, b->accounts_count, &b->accounts_size, sizeof b->accounts[0]);
+    struct book_account *a = &b->accounts[b->accounts_count++];
+    snprintf(a->name, sizeof a->name, "%s", name);
+    a->limit = -1;
+    return a;
+}
+
+static struct book_node *node_of(struct books *b, const char *name)
+{
+    for (size_t i = 0; i < b->nodes_count; i++)
+        if (strcmp(b->nodes[i].name, name) == 0)
+            return &b->nodes[i];
+    b->nodes = room(b->nodes, b->nodes_count, &b->nodes_size, sizeof b->nodes[0]);
+    struct book_node *n = &b->nodes[b->nodes_count++];
+    snprintf(n->name, sizeof n->name, "%s", name);
+    return n;
+}
+
+/* ---- money ---- */
+static int64_t price(const struct book_job *j, uint64_t us)
+{
+    return (int64_t)(((__uint128_t)j->cpu_milli * us + 500000) / 1000000);
+}
+
+static bool is_about(int64_t a, int64_t b)
+{
+    return a - b <= 2 && b - a <= 2; /* one rounding each */
+}
+
+static void limit_of(struct books *b, struct book_account *a)
+{
+    char path[32];
+    size_t len = strcspn(a->name, "@");
+    if (a->name[len] == '\0' || len >= sizeof path || strcmp(a->name, "/@total") == 0)
+        return;
+    snprintf(path, sizeof path, "%.*s", (int)len, a->name);
+    a->limit = tenant_of(b, path)->budget;
+}
+
+/* On every tenant of the line that has a budget, on everything, and on the job's own. */
+static void check_accounts(struct books *b, struct attempt_id id, const struct book_job *j, const struct strs *accounts)
+{
+    char path[32], name[48];
+    size_t want = 1;
+    bool all = accounts->count > 0;
+    snprintf(path, sizeof path, "%s", b->tenants[j->tenant].path);
+    do {
+        if (tenant_of(b, path)->budget < 0)
+            continue;
+        bool found = false;
+        want++;
+        for (size_t i = 0; i < accounts->count; i++)
+            found |= strncmp(accounts->v[i], path, strlen(path)) == 0 && accounts->v[i][strlen(path)] == '@';
+        all &= found;
+    } while (one_up(path));
+    snprintf(name, sizeof name, "job:%llu", (unsigned long long)id.job);
+    want += j->budget > 0;
+    all &= j->budget == 0 || (accounts->count > 0 && strcmp(accounts->v[accounts->count - 1], name) == 0);
+    REQUIRE(b, id, all && accounts->count == want, "its money is held on other accounts than its tenant's line has");
+}
+
+static void hold(struct books *b, struct attempt_id id, struct book_task *t, const struct strs *accounts,
+                 int64_t micros)
+{
+    const struct book_job *j = job_of(b, id.job);
+    check_accounts(b, id, j, accounts);
+    t->accounts_count = MIN(accounts->count, COUNT_OF(t->accounts));
+    for (size_t i = 0; i < t->accounts_count; i++) {
+        struct book_account *a = account_of(b, accounts->v[i]);
+        limit_of(b, a);
+        t->accounts[i] = (size_t)(a - b->accounts);
+        a->held += micros;
+        REQUIRE(b, id, a->limit < 0 || a->spent + a->held <= a->limit || micros == 0,
+                "more is held than its budget has");
+    }
+    t->hold = micros;
+}
+
+static void settle(struct books *b, struct attempt_id id, struct book_task *t, int64_t spent)
+{
+    REQUIRE(b, id, spent >= t->spent && spent - t->spent <= t->hold, "settles more than was held, or less than before");
+    for (size_t i = 0; i < t->accounts_count; i++) {
+        b->accounts[t->accounts[i]].spent += spent - t->spent;
+        b->accounts[t->accounts[i]].held -= t->hold;
+    }
+    t->spent = spent;
+    t->hold = 0;
+}
+
+/* ---- use ---- */
+static void use(struct books *b, struct attempt_id id, const struct book_job *j, bool more)
+{
+    char path[32];
+    snprintf(path, sizeof path, "%s", b->tenants[j->tenant].path);
+    do {
+        struct book_tenant *t = tenant_of(b, path);
+        t->cpu += more ? j->cpu_milli : -j->cpu_milli;
+        t->running += more ? 1 : (uint64_t)-1;
+        REQUIRE(b, id,
+                !more || ((t->cpu_max == 0 || t->cpu <= t->cpu_max) &&
+                          (t->running_max == 0 || t->running <= t->running_max)),
+                "is placed above its tenant's quota");
+    } while (one_up(path));
+}
+
+static void queue(struct books *b, const struct book_job *j, uint64_t tasks, bool more)
+{
+    char path[32];
+    snprintf(path, sizeof path, "%s", b->tenants[j->tenant].path);
+    do {
+        struct book_tenant *t = tenant_of(b, path);
+        t->queued += more ? tasks : -tasks;
+    } while (one_up(path));
+}
+
+/* ---- facts ---- */
+static void term_taken(struct books *b, const struct fact *f)
+{
+    require(b, f->term.term > b->term, "term %llu is taken after term %llu", (unsigned long long)f->term.term,
+            (unsigned long long)b->term);
+    b->term = f->term.term;
+}
+
+static void policy_set(struct books *b, const struct fact *f)
+{
+    const struct tenant_rule *rules = f->policy.tenants.v;
+    for (size_t i = 0; i < f->policy.tenants.count; i++) {
+        struct book_tenant *t = tenant_of(b, rules[i].path);
+        t->cpu_max = rules[i].quota.max.cpu_milli;
+        t->running_max = rules[i].quota.max_running;
+        t->queued_max = rules[i].quota.max_queued;
+        t->budget = rules[i].budget.present ? rules[i].budget.limit_micros : -1;
+        t->ruled = true;
+    }
+    for (size_t i = 0; i < b->accounts_count; i++)
+        limit_of(b, &b->accounts[i]);
+}
+
+static uint64_t key_hash(const struct fact_submitted *s)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (const char *texts[] = {s->tenant, s->key, NULL}, **t = texts; *t != NULL; t++)
+        for (const char *c = *t;; c++) {
+            hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+            if (*c == '\0')
+                break;
+        }
+    return hash;
+}
+
+static void submitted(struct books *b, const struct fact *f)
+{
+    const struct fact_submitted *s = &f->submitted;
+    uint64_t key = key_hash(s);
+    require(b, s->job > b->last_job, "job %llu is submitted after job %llu", (unsigned long long)s->job,
+            (unsigned long long)b->last_job);
+    for (uint64_t i = b->last_job; i > 0 && b->last_job - i < KEYS_COMPARED; i--)
+        require(b, b->jobs[i].key != key, "key %s of %s is two jobs", s->key, s->tenant);
+    require(b, tenant_of(b, s->tenant)->ruled, "job %llu is of tenant %s, which isn't there",
+            (unsigned long long)s->job, s->tenant);
+    b->last_job = MAX(b->last_job, s->job);
+    while (b->jobs_size <= s->job)
+        b->jobs = room(b->jobs, b->jobs_size, &b->jobs_size, sizeof b->jobs[0]);
+    struct book_job *j = &b->jobs[s->job];
+    *j = (struct book_job){.there = true, .key = key, .cpu_milli = s->spec.resources.cpu_milli,
+                           .mem_bytes = s->spec.resources.mem_bytes, .limit_us = s->spec.time_limit_ms * 1000,
+                           .budget = s->spec.budget_micros, .retries = s->spec.retries, .loss = s->spec.on_node_loss,
+                           .count = 1};
+    if (s->spec.array.present) {
+        j->count = s->spec.array.last - s->spec.array.first + 1;
+        j->cap = s->spec.array.max_running;
+    }
+    j->tasks = calloc(j->count, sizeof j->tasks[0]);
+    if (j->tasks == NULL)
+        abort();
+    j->tenant = (size_t)(tenant_of(b, s->tenant) - b->tenants);
+    queue(b, j, j->count, true);
+    if (j->budget > 0) {
+        char name[48];
+        snprintf(name, sizeof name, "job:%llu", (unsigned long long)s->job);
+        account_of(b, name)->limit = j->budget;
+    }
+    const struct book_tenant *t = &b->tenants[j->tenant];
+    require(b, t->queued_max == 0 || t->queued <= t->queued_max, "job %llu makes %s's queue longer than it may be",
+            (unsigned long long)s->job, t->path);
+}
+
+static void final(struct books *b, uint64_t job, struct book_task *t, bool job_done)
+{
+    struct book_job *j = job_of(b, job);
+    t->final = true;
+    j->ended++;
+    require(b, !job_done || j->ended == j->count, "job %llu is called done, and it isn't", (unsigned long long)job);
+}
+
+static void close_job(struct books *b, uint64_t job, bool done)
+{
+    struct book_job *j = job_of(b, job);
+    char name[48];
+    snprintf(name, sizeof name, "job:%llu", (unsigned long long)job);
+    require(b, done == (j->ended == j->count), "job %llu is done, and nobody says so", (unsigned long long)job);
+    if (!done || j->budget == 0)
+        return;
+    struct book_account *a = account_of(b, name);
+    require(b, a->held == 0, "%s is closed while money is held on it", name);
+    a->name[0] = '\0';
+}
+
+static void cancelled(struct books *b, const struct fact *f)
+{
+    const struct fact_tasks *r = &f->cancelled;
+    struct book_job *j = job_of(b, r->job);
+    require(b, j != NULL && r->count > 0 && r->first + r->count <= j->count, "tasks are cancelled that aren't there");
+    for (uint32_t i = r->first; b->wrong[0] == '\0' && i < r->first + r->count; i++) {
+        struct book_task *t = &j->tasks[i];
+        require(b, !t->live && !t->final, "task %llu.%u is cancelled as one that waits", (unsigned long long)r->job, i);
+        final(b, r->job, t, false);
+    }
+    if (b->wrong[0] != '\0')
+        return;
+    queue(b, j, r->count, false);
+    close_job(b, r->job, r->job_done);
+}
+
+static void released(struct books *b, const struct fact *f)
+{
+    for (uint32_t i = f->released.first; i < f->released.first + f->released.count; i++) {
+        struct book_task *t = task_of(b, (struct attempt_id){f->released.job, i, 0});
+        require(b, t != NULL && t->held, "task %llu.%u is released, and wasn't held",
+                (unsigned long long)f->released.job, i);
+        if (t == NULL)
+            return;
+        t->held = false;
+        t->faults = 0;
+        t->not_before_utc_us = 0;
+    }
+}
+
+static void placed(struct books *b, const struct fact *f)
+{
+    const struct fact_placed *p = &f->placed;
+    struct book_job *j = job_of(b, p->id.job);
+    struct book_task *t = task_of(b, p->id);
+    REQUIRE(b, p->id, t != NULL, "there is no such task");
+    if (t == NULL)
+        return;
+    REQUIRE(b, p->id, !t->live && !t->final && !t->held, "is placed while its task lives, is over or held");
+    REQUIRE(b, p->id, p->id.epoch == t->epoch + 1, "isn't the next epoch");
+    REQUIRE(b, p->id, f->at_utc_us >= t->not_before_utc_us, "is placed before its pause is over");
+    REQUIRE(b, p->id, p->resources.cpu_milli == j->cpu_milli, "gets something else than was asked for");
+    REQUIRE(b, p->id, is_about(p->hold_micros, price(j, p->paid_us)), "isn't held the price of what it is paid for");
+    uint64_t most_us = j->limit_us == 0 ? b->rules.slice_us : MIN(b->rules.slice_us, j->limit_us + b->rules.grace_us);
+    REQUIRE(b, p->id, p->paid_us > 0 && p->paid_us <= most_us, "is paid for longer than a slice and its limit");
+    struct book_node *n = node_of(b, p->node);
+    n->cpu += j->cpu_milli;
+    n->mem += j->mem_bytes;
+    j->live++;
+    REQUIRE(b, p->id, n->cpu <= b->rules.node_cpu_milli && n->mem <= b->rules.node_mem_bytes,
+            "doesn't fit on its node");
+    REQUIRE(b, p->id, j->cap == 0 || j->live <= j->cap, "is one more than its array may run at once");
+    REQUIRE(b, p->id, !n->drained || f->at_utc_us <= n->drained_utc_us, "is placed on a drained node");
+    t->live = true;
+    t->epoch = p->id.epoch;
+    t->node = (size_t)(n - b->nodes);
+    t->paid_us = p->paid_us;
+    t->spent = 0;
+    t->settled_us = 0;
+    t->cancelled = false;
+    queue(b, j, 1, false);
+    use(b, p->id, j, true);
+    hold(b, p->id, t, &p->accounts, p->hold_micros);
+}
+
+static void renewed(struct books *b, const struct fact *f)
+{
+    const struct fact_renewed *r = &f->renewed;
+    struct book_task *t = live_task(b, r->id);
+    if (t == NULL)
+        return;
+    const struct book_job *j = job_of(b, r->id.job);
+    settle(b, r->id, t, r->spent_micros);
+    REQUIRE(b, r->id, is_about(t->spent, price(j, r->settled_us)), "what is settled isn't the price of what ran");
+    REQUIRE(b, r->id, is_about(r->hold_micros, price(j, r->paid_us) - price(j, r->settled_us)),
+            "isn't held the price of its next slice");
+    REQUIRE(b, r->id, r->paid_us >= t->paid_us && r->settled_us >= t->settled_us, "loses time that was paid for");
+    REQUIRE(b, r->id, j->limit_us == 0 || r->paid_us <= j->limit_us + b->rules.grace_us,
+            "is paid for beyond its limit");
+    t->paid_us = r->paid_us;
+    t->settled_us = r->settled_us;
+    hold(b, r->id, t, &r->accounts, r->hold_micros);
+}
+
+static void stopping(struct books *b, const struct fact *f)
+{
+    struct book_task *t = live_task(b, f->stopping.id);
+    if (t != NULL)
+        t->cancelled |= f->stopping.cause == END_CANCELLED;
+}
+
+static bool is_node_fault(uint32_t cause)
+{
+    return cause == END_LEASE || cause == END_LAUNCH_FAILED || cause == END_KEEPER_LOST || cause == END_NODE_LOST;
+}
+
+/* What has to follow: policies/retry.h's table, once more. */
+struct follows {
+    uint32_t next, state, retry;
+};
+static struct follows what_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r)
+{
+    bool success = r->cause == END_EXIT && r->exit_code == 0;
+    if (t->cancelled || r->cause == END_CANCELLED)
+        return (struct follows){NEXT_FINAL, success ? TASK_SUCCEEDED : TASK_CANCELLED, 0};
+    if (is_node_fault(r->cause)) {
+        if (r->cause != END_LAUNCH_FAILED && j->loss == NODE_LOSS_FAIL)
+            return (struct follows){NEXT_FINAL, TASK_LOST, 0};
+        bool held = (r->cause != END_LAUNCH_FAILED && j->loss == NODE_LOSS_HOLD) || t->faults + 1 >= 20;
+        return (struct follows){held ? NEXT_HELD : NEXT_QUEUED, 0, 0};
+    }
+    switch ((enum end_cause)r->cause) {
+    case END_TIME_LIMIT: return (struct follows){NEXT_FINAL, TASK_TIMED_OUT, 0};
+    case END_BUDGET: return (struct follows){NEXT_FINAL, TASK_BUDGET_STOPPED, 0};
+    case END_EXIT:
+    case END_SIGNAL:
+    case END_OOM:
+    case END_NONE:
+    case END_CANCELLED:
+    case END_LEASE:
+    case END_LAUNCH_FAILED:
+    case END_KEEPER_LOST:
+    case END_NODE_LOST:
+    case END_CAUSE_COUNT:
+        break;
+    }
+    if (success)
+        return (struct follows){NEXT_FINAL, TASK_SUCCEEDED, 0};
+    if (t->failures < j->retries)
+        return (struct follows){NEXT_QUEUED, 0, 1};
+    return (struct follows){NEXT_FINAL, r->cause == END_OOM ? TASK_OOM_KILLED : TASK_FAILED, 0};
+}
+
+static int64_t pause_us(uint32_t times)
+{
+    int64_t us = 1000000;
+    while (--times > 0 && us < 60000000)
+        us *= 2;
+    return MIN(us, 60000000);
+}
+
+static void check_cost(struct books *b, const struct book_job *j, const struct book_task *t, const struct fact_ended *e)
+{
+    if (is_node_fault(e->record.cause)) {
+        REQUIRE(b, e->id, e->spent_micros == t->spent, "the tenant pays for the platform's fault");
+        return;
+    }
+    int64_t cost = price(j, MIN(e->record.run_us, t->paid_us));
+    REQUIRE(b, e->id, is_about(e->spent_micros, cost), "costs something else than the time that it ran");
+}
+
+static void ended(struct books *b, const struct fact *f)
+{
+    const struct fact_ended *e = &f->ended;
+    struct book_task *t = live_task(b, e->id);
+    if (t == NULL)
+        return;
+    struct book_job *j = job_of(b, e->id.job);
+    struct follows follows = what_follows(j, t, &e->record);
+    REQUIRE(b, e->id, strcmp(e->node, b->nodes[t->node].name) == 0, "ends on another node than where it is");
+    REQUIRE(b, e->id, e->next == follows.next && e->user_retry == follows.retry,
+            "something else must follow from its end");
+    REQUIRE(b, e->id, e->next != NEXT_FINAL || e->state == follows.state, "its end means another state");
+    REQUIRE(b, e->id, e->record.cause != END_KEEPER_LOST || e->record.started_utc_us != 0 || t->cancelled,
+            "is ended as lost and had never begun");
+    check_cost(b, j, t, e);
+    settle(b, e->id, t, e->spent_micros);
+    use(b, e->id, j, false);
+    b->nodes[t->node].cpu -= j->cpu_milli;
+    b->nodes[t->node].mem -= j->mem_bytes;
+    j->live--;
+    t->live = false;
+    if (e->next == NEXT_FINAL) {
+        final(b, e->id.job, t, e->job_done);
+        close_job(b, e->id.job, e->job_done);
+        return;
+    }
+    queue(b, j, 1, true);
+    t->failures += e->user_retry;
+    t->faults += is_node_fault(e->record.cause);
+    t->held = e->next == NEXT_HELD;
+    t->not_before_utc_us = f->at_utc_us + pause_us(is_node_fault(e->record.cause) ? t->faults : t->failures);
+}
+
+static void drained(struct books *b, const struct fact *f)
+{
+    struct book_node *n = node_of(b, f->drained.node);
+    n->drained = f->drained.drained;
+    n->drained_utc_us = f->at_utc_us;
+}
+
+static void lost(struct books *b, const struct fact *f)
+{
+    require(b, node_of(b, f->lost.node)->cpu == 0, "node %s is called lost while attempts are there", f->lost.node);
+}
+
+static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *f) = {
+    [FACT_TERM_TAKEN] = term_taken, [FACT_POLICY_SET] = policy_set,       [FACT_JOB_SUBMITTED] = submitted,
+    [FACT_TASKS_CANCELLED] = cancelled, [FACT_TASK_RELEASED] = released,  [FACT_ATTEMPT_PLACED] = placed,
+    [FACT_HOLD_RENEWED] = renewed,  [FACT_ATTEMPT_STOPPING] = stopping,   [FACT_ATTEMPT_ENDED] = ended,
+    [FACT_NODE_DRAINED] = drained,  [FACT_NODE_LOST] = lost,
+};
+
+const char *books_enter(struct books *b, const struct fact *f)
+{
+    require(b, f->at_utc_us >= b->last_utc_us, "time falls from one fact to the next");
+    b->last_utc_us = f->at_utc_us;
+    if (rules[f->kind] != NULL)
+        rules[f->kind](b, f);
+    return b->wrong;
+}
+
+/* ---- the same, as a ledger has it ---- */
+static bool same_account(const struct account_view *view, void *arg)
+{
+    struct books *b = arg;
+    const struct book_account *a = account_of(b, view->name);
+    require(b, a->limit == view->limit_micros && a->spent == view->spent_micros && a->held == view->held_micros,
+            "account %s: %lld spent, %lld held of %lld by the books, %lld, %lld of %lld by the ledger", view->name,
+            (long long)a->spent, (long long)a->held, (long long)a->limit, (long long)view->spent_micros,
+            (long long)view->held_micros, (long long)view->limit_micros);
+    return b->wrong[0] == '\0';
+}
+
+const char *books_compare(struct books *b, const struct ledger *l)
+{
+    ledger_each_account(l, same_account, b);
+    for (size_t i = 0; i < b->tenants_count; i++) {
+        struct tenant_view view;
+        const struct book_tenant *t = &b->tenants[i];
+        bool there = ledger_tenant(l, t->path, b->last_utc_us, &view);
+        require(b, there && view.used.cpu_milli == t->cpu && view.running == t->running && view.queued == t->queued,
+                "tenant %s: %llu milli-cores, %llu run, %llu wait by the books, and not by the ledger", t->path,
+                (unsigned long long)t->cpu, (unsigned long long)t->running, (unsigned long long)t->queued);
+    }
+    for (size_t i = 0; i < b->accounts_count; i++) {
+        struct account_view view;
+        const struct book_account *a = &b->accounts[i];
+        require(b, a->name[0] == '\0' || a->spent + a->held == 0 || ledger_account(l, a->name, &view),
+                "account %s isn't in the ledger", a->name);
+    }
+    return b->wrong;
+}
