@@ -1,7 +1,7 @@
 /*
  * How fast a world lives: cluster hours a second of one core, with the real core, ledger, facts in bytes and all rules
- * of the worlds, where nothing fails. 200 nodes, 64 tenants, 2 submissions a second, beats every 5 s, a full recount every
- * 65,536 events.
+ * of the worlds, where nothing fails. 200 nodes, 64 tenants, 2 submissions a second, beats every 5 s, a full recount
+ * every 65,536 events.
  */
 #include <stdio.h>
 #include <time.h>

@@ -250,6 +250,14 @@ static void policy_set(struct books *b, const struct fact *f)
         limit_of(b, &b->accounts[i]);
 }
 
+static void opened(struct books *b, const struct fact *f)
+{
+    struct book_account *a = account_of(b, f->budget_opened.account);
+    limit_of(b, a);
+    require(b, a->limit == f->budget_opened.limit_micros && a->spent + a->held == 0,
+            "account %s is opened with another limit than its tenant's, or twice", a->name);
+}
+
 static uint64_t key_hash(const struct fact_submitted *s)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
@@ -517,10 +525,10 @@ static void lost(struct books *b, const struct fact *f)
 }
 
 static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *f) = {
-    [FACT_TERM_TAKEN] = term_taken, [FACT_POLICY_SET] = policy_set,       [FACT_JOB_SUBMITTED] = submitted,
-    [FACT_TASKS_CANCELLED] = cancelled, [FACT_TASK_RELEASED] = released,  [FACT_ATTEMPT_PLACED] = placed,
-    [FACT_HOLD_RENEWED] = renewed,  [FACT_ATTEMPT_STOPPING] = stopping,   [FACT_ATTEMPT_ENDED] = ended,
-    [FACT_NODE_DRAINED] = drained,  [FACT_NODE_LOST] = lost,
+    [FACT_TERM_TAKEN] = term_taken,   [FACT_POLICY_SET] = policy_set,     [FACT_BUDGET_OPENED] = opened,
+    [FACT_JOB_SUBMITTED] = submitted, [FACT_TASKS_CANCELLED] = cancelled, [FACT_TASK_RELEASED] = released,
+    [FACT_ATTEMPT_PLACED] = placed,   [FACT_HOLD_RENEWED] = renewed,      [FACT_ATTEMPT_STOPPING] = stopping,
+    [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = drained,      [FACT_NODE_LOST] = lost,
 };
 
 const char *books_enter(struct books *b, const struct fact *f)

@@ -74,13 +74,13 @@ static int check_policy(struct world *w, struct sched *s, uint32_t variant, stru
     MUST_NOT(rc < 0);
     for (uint32_t i = 0; i < (w->scene.tenants > 0 ? w->scene.tenants : WORLD_TENANTS); i++)
         add_tenant(w, &call.policy, i, variant);
-    int answer = core_check_policy(s->core, &call, "root", sched_now(w, s), out, &reply, refusal);
+    int answer = core_check_policy(s->core, &call, "root", 0, sched_now(w, s), out, &reply, refusal);
     fields_clear(&apply_reply_fields, &reply);
     fields_clear(&apply_call_fields, &call);
     return answer;
 }
 
-void propose_policy(struct world *w, struct sched *s)
+void propose_first_policy(struct world *w, struct sched *s)
 {
     struct refusal refusal = {0};
     struct fact f = {0};

@@ -349,7 +349,7 @@ static void begin_term(struct world *w, struct sched *s)
     MUST_NOT(rc < 0);
     batch_add(w, s, &f, NULL);
     if (s->file.count == 0)
-        propose_policy(w, s);
+        propose_first_policy(w, s);
 }
 
 /* Both copies equal, the term its own. false: not now, or another one has the cell. */

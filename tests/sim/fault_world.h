@@ -276,7 +276,7 @@ void sched_note_time(const struct world *w, struct sched *s, int64_t utc_us); /*
 void batch_add(const struct world *w, struct sched *s, struct fact *f, struct wish *wish);          /* takes the fact */
 /* fault_propose.c */
 void propose_wishes(struct world *w, struct sched *s);
-void propose_policy(struct world *w, struct sched *s);
+void propose_first_policy(struct world *w, struct sched *s);
 void wish_free(struct wish *wish);
 void wish_put(struct wish ***v, size_t *count, size_t *size, struct wish *wish);
 #define WORLD_TENANTS 6
