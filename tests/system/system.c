@@ -218,6 +218,20 @@ int system_call(const struct method *m, const void *params, void *result, struct
     return r < 0 ? r : -ETIMEDOUT;
 }
 
+void system_wait_store(uint32_t within_ms)
+{
+    bool up = false;
+    for (uint64_t until = system_now_ms() + within_ms; !up; system_pause_ms(10)) {
+        struct status_reply status = {0};
+        struct refusal refusal = {0};
+        up = system_call(&client_methods[CALL_STATUS], NULL, &status, &refusal, within_ms) == 0 &&
+             strcmp(status.store, "up") == 0;
+        ck_assert_msg(up || system_now_ms() < until, "the store: %s", status.store != NULL ? status.store : "?");
+        fields_clear(&status_reply_fields, &status);
+        fields_clear(&refusal_fields, &refusal);
+    }
+}
+
 uint64_t system_submit(const char *tenant, const char *key, const char *spec_json, struct refusal *refusal)
 {
     struct submit_call call = {0};

@@ -28,6 +28,8 @@ const char *system_program(void);
 struct rpc_client *system_client(void);
 /* One call on a fresh connection, repeated on lost connections until `within_ms`; 0, 1 (refused) or -errno. */
 int system_call(const struct method *m, const void *params, void *result, struct refusal *refusal, uint32_t within_ms);
+/* Waits until the scheduler has its store; aborts the test when it hasn't within the time. */
+void system_wait_store(uint32_t within_ms);
 /* Submits a job given as JSON text; key NULL = a new one. The job's id; 0 = refused (*refusal says why). */
 uint64_t system_submit(const char *tenant, const char *key, const char *spec_json, struct refusal *refusal);
 /* Waits until the job is final; false when it isn't within the time. */

@@ -170,14 +170,7 @@ START_TEST(a_key_tells_the_end_of_a_job_that_is_history)
     while (system_pid("reeved") <= 1 || system_pid("reeved") == before)
         system_pause_ms(10);
     rpc_client_close(system_client()); /* it listens again */
-    struct refusal refusal = {0};
-    for (bool up = false; !up; system_pause_ms(10)) { /* and has its store: until then it says so, and takes nothing */
-        struct status_reply status = {0};
-        int rc = system_call(&client_methods[CALL_STATUS], NULL, &status, &refusal, 20000);
-        ck_assert_int_eq(rc, 0);
-        up = strcmp(status.store, "up") == 0;
-        fields_clear(&status_reply_fields, &status);
-    }
+    system_wait_store(20000); /* until it has its store it says so, and takes nothing */
     ck_assert_int_eq(WEXITSTATUS(system(command)), 7); /* lint: allow a person's shell is what is tested */
 }
 END_TEST

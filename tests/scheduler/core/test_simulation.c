@@ -128,18 +128,25 @@ static void submit(struct sim *s)
         s->last_job = job > s->last_job ? job : s->last_job;
 }
 
+static void refuse_one(struct sim *s, struct fact *f, bool *gap)
+{
+    world_refuse(&s->w, f, "budget");
+    *gap = true;
+}
+
 static void decide(struct sim *s)
 {
     struct fact facts[64];
     size_t max = 1 + draw(&s->r, COUNT_OF(facts));
     size_t count = core_decide(s->w.core, s->w.now, facts, max, &s->w.next_boot_us);
+    bool gap = false; /* proposals build on those before them: a prefix of them fits, what comes behind a gap may not */
     for (size_t i = 0; i < count; i++) {
         bool can_be_refused = facts[i].kind == FACT_ATTEMPT_PLACED || facts[i].kind == FACT_HOLD_RENEWED;
-        /* What opens its account may have been refused. */
-        if (ledger_check(core_ledger(s->w.core), &facts[i], NULL) == LEDGER_NO_ACCOUNT)
-            world_refuse(&s->w, &facts[i], "no_account");
+        enum ledger_verdict verdict = ledger_check(core_ledger(s->w.core), &facts[i], NULL);
+        if (gap && verdict != LEDGER_FITS)
+            world_refuse(&s->w, &facts[i], names_get(&ledger_verdict_names, verdict));
         else if (draw(&s->r, can_be_refused ? 6 : 20) == 0 && facts[i].kind != FACT_ATTEMPT_ENDED)
-            world_refuse(&s->w, &facts[i], "budget");
+            refuse_one(s, &facts[i], &gap);
         else
             world_commit(&s->w, &facts[i]);
     }
