@@ -255,7 +255,7 @@ struct hello_call {
     struct pairs labels;
     struct strs features;         /* limits and devices that this node can enforce, base/features.h */
     uint64_t term_seen;           /* highest term this node has obeyed */
-    uint64_t number;              /* rises with every hello of this node, whatever restarts; 0 = it doesn't count them */
+    uint64_t number;              /* rises with every hello of this node, whatever restarts; 0 = not counted */
     struct list attempts;         /* struct attempt_state: everything this node has and may still have to tell */
 };
 struct hello_reply { uint64_t term; uint32_t beat_ms; }; /* then reeved sends run/paid/stop/forget for each attempt */
