@@ -22,7 +22,7 @@
 #include "base/err.h"
 #include "base/sha256.h"
 
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 #define JOURNAL_CELL_MAX 63
 #define JOURNAL_REFUSAL_MAX 47
 #define JOURNAL_FACT_MAX ((size_t)16 << 20)

@@ -15,13 +15,13 @@
  *            connection every outcome of the batch is UNKNOWN: the caller reconnects, asks store_status() for the
  *            last seq, reads what was written with store_read(), and sends the rest again under the same seq.
  * Ownership: the store copies what it keeps. Callbacks come from the event loop, never from inside a call.
- * Keys:      reeve1:{<cell>}:c    hash   fence (schema, library, writer, term, seq, durable) and every counter, so
+ * Keys:      reeve2:{<cell>}:c    hash   fence (schema, library, writer, term, seq, durable) and every counter, so
  *                                   that a call reads with one HMGET and writes with one HSET: "t:<path>" use and
  *                                   limits of a tenant, "a:<account>" limit, spent, held, "k:<job>" its key
- *            reeve1:{<cell>}:j    stream id = <seq>-0, d = fact bytes, r = refusal code (absent = committed)
- *            reeve1:{<cell>}:h    hash   attempt id -> hold
- *            reeve1:{<cell>}:as   set    names of all accounts
- *            reeve1:{<cell>}:i:<tenant>:<key>  string job id + body hash; expires STORE_KEY_TTL_S after the job's end
+ *            reeve2:{<cell>}:j    stream id = <seq>-0, d = fact bytes, r = refusal code (absent = committed)
+ *            reeve2:{<cell>}:h    hash   attempt id -> hold
+ *            reeve2:{<cell>}:as   set    names of all accounts
+ *            reeve2:{<cell>}:i:<tenant>:<key>  string job id + body hash; expires STORE_KEY_TTL_S after the job's end
  *            All fields are described in functions/reeve.lua.
  */
 #ifndef REEVE_QUOTAS_STORE_H
@@ -32,7 +32,7 @@
 
 #define STORE_DEADLINE_MS 250
 #define STORE_KEY_TTL_S 86400
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 
 struct store;
 

@@ -34,7 +34,7 @@ struct store_call {
 };
 
 struct store_head {
-    const char *prefix; /* "reeve1:{cell}:" */
+    const char *prefix; /* "reeve2:{cell}:" */
     const char *writer;
     uint64_t term, durable;
     const char *mode;   /* "": ask and write. "!": write without asking. Else: the refusal to record */
@@ -44,7 +44,7 @@ struct store_head {
 int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry) MUST_USE;
 void store_call_fini(struct store_call *c);
 
-/* "reeve1:{cell}:" into out. -EINVAL when the cell is no name. */
+/* "reeve2:{cell}:" into out. -EINVAL when the cell is no name. */
 int store_prefix(const char *cell, char out[STORE_PREFIX_MAX], struct err *err) MUST_USE;
 /* What tells one job body from another: hex, derived from the encoded spec. */
 #define STORE_BODY_HASH_MAX 40

@@ -14,7 +14,7 @@ Numbers: amounts come as text. Lua counts in doubles, so everything is kept, and
 are exact; what would grow beyond is refused as "bad". quotas/ledger*.c is the same rules in C, the tests hold one
 against the other.
 
-Keys (in one hash tag; P = reeve1:{<cell>}:)
+Keys (in one hash tag; P = reeve2:{<cell>}:)
   k[1] P c   the cell's hash, see below     k[2] P j   stream: the journal     k[3] P h   hash: attempt -> hold
   k[4] P i:<tenant>:<key>   string "<job> <hash of the body>": the idempotency key (submit only; the facts that end a
        job don't name it again: it is built from P c, in the same slot by its tag)

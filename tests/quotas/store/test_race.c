@@ -72,7 +72,7 @@ static void numbers_of(struct store_sync *s, const char *field, int64_t *numbers
 {
     CLEANUP(store_reply_free) redisReply *r = NULL;
     struct err err = {0};
-    if (store_sync_words(s, (const char *const[]){"HGET", "reeve1:{test}:c", field, NULL}) < 0 ||
+    if (store_sync_words(s, (const char *const[]){"HGET", "reeve2:{test}:c", field, NULL}) < 0 ||
         store_sync_call(s, &r, &err) < 0) {
         abort();
     }

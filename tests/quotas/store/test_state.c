@@ -52,7 +52,7 @@ START_TEST(an_idempotency_key_outlives_its_job_for_a_day)
     struct fact again = fact_submit(l, AT_NOVEMBER, 2, "acme", "k", 1, 0);
     struct fact other = fact_submit(l, AT_NOVEMBER, 3, "acme", "k", 2, 0);
     both(s, l, 2, fact_submit(l, AT_NOVEMBER, 1, "acme", "k", 1, 0));
-    NUMBER_IS(s, "-1", "TTL", "reeve1:{test}:i:acme:k");
+    NUMBER_IS(s, "-1", "TTL", "reeve2:{test}:i:acme:k");
     /* found also when the queue is full by now */
     struct store_result result = write_fact(s, 3, &again);
     ck_assert_str_eq(result.refusal, "key_exists");
@@ -65,10 +65,10 @@ START_TEST(an_idempotency_key_outlives_its_job_for_a_day)
     open_for(s, l, &seq, &hold);
     both(s, l, seq++, hold);
     both(s, l, seq++, fact_end(AT_NOVEMBER, id, 5, NEXT_FINAL, true));
-    NUMBER_IS(s, "86400", "TTL", "reeve1:{test}:i:acme:k");
-    NUMBER_IS(s, "0", "HEXISTS", "reeve1:{test}:c", "k:1");
+    NUMBER_IS(s, "86400", "TTL", "reeve2:{test}:i:acme:k");
+    NUMBER_IS(s, "0", "HEXISTS", "reeve2:{test}:c", "k:1");
     ck_assert_str_eq(write_fact(s, seq++, &again).refusal, "key_exists");
-    COMMAND(s, "DEL", "reeve1:{test}:i:acme:k"); /* expired */
+    COMMAND(s, "DEL", "reeve2:{test}:i:acme:k"); /* expired */
     ck_assert_uint_eq(write_fact(s, seq++, &again).outcome, STORE_OK);
     fact_clear(&again);
     fact_clear(&other);
@@ -203,8 +203,8 @@ static void is_seeded(struct store_sync *s)
     counter_is(s, "t:acme/ml", STORE_T_LIMIT_CPU, 2000);
     counter_is(s, "a:job:1", STORE_A_HELD, 50);
     counter_is(s, "a:acme@2026-11", STORE_A_SPENT, 60);
-    NUMBER_IS(s, "-1", "TTL", "reeve1:{test}:i:acme/ml:k");
-    NUMBER_IS(s, "86400", "TTL", "reeve1:{test}:i:acme:done");
+    NUMBER_IS(s, "-1", "TTL", "reeve2:{test}:i:acme/ml:k");
+    NUMBER_IS(s, "86400", "TTL", "reeve2:{test}:i:acme:done");
 }
 
 static void seeded_rules(struct fact *policy)
