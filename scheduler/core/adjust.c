@@ -158,7 +158,7 @@ int core_check_adjust(struct core *c, const struct adjust_call *call, const char
     struct posting p = {c, f.at_utc_us, &f.adjusted.accounts, ret, max - 1, 0, false};
     int rc = ledger_each_budget(c->ledger, &tenant_find(c, call->tenant)->line, f.at_utc_us, add_account, &p);
     BUG(rc < 0);
-    if (p.full || (p.count > 0 && c->plans_in_flight > 0)) { /* somebody opens them just now */
+    if (p.full || (p.count > 0 && c->plans_in_flight + c->policy_in_flight > 0)) { /* somebody opens them just now */
         fact_clear(&f);
         return drop(ret, p.count, CORE_LATER);
     }

@@ -55,7 +55,8 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
                    uint64_t *ret_next_boot_us)
 {
     *ret_next_boot_us = UINT64_MAX;
-    if (c->plans_in_flight > 0 || c->moves_in_flight > 0 || max == 0)
+    /* An account that opens beside a policy would keep the limit of the one before. */
+    if (c->plans_in_flight > 0 || c->policy_in_flight > 0 || c->moves_in_flight > 0 || max == 0)
         return 0;
     struct plan p = {
         .now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};

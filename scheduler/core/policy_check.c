@@ -304,7 +304,7 @@ int core_check_policy(struct core *c, const struct apply_call *call, const char 
 {
     *ret = (struct fact){0};
     *reply = (struct apply_reply){0};
-    if (c->policy_in_flight > 0)
+    if (c->policy_in_flight > 0 || c->plans_in_flight > 0)
         return CORE_LATER;
     if (call->if_version != 0 && call->if_version != c->policy_version) {
         refusal_from(refusal, "stale_version", "if_version", "look at the difference again",

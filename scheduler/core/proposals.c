@@ -269,7 +269,7 @@ int core_check_approve(struct core *c, const struct approve_call *call, const ch
 {
     *ret = (struct fact){0};
     *reply = (struct apply_reply){0};
-    if (c->policy_in_flight > 0)
+    if (c->policy_in_flight > 0 || c->plans_in_flight > 0)
         return CORE_LATER;
     const struct fact_policy_proposed *p = known(c, call->proposal, refusal);
     if (p == NULL || !may_approve(c, p, who, uid, refusal))

@@ -252,6 +252,32 @@ START_TEST(new_money_reaches_a_job_whose_paid_time_runs_out)
 }
 END_TEST
 
+START_TEST(an_account_that_opens_beside_a_policy_has_the_limit_of_that_policy)
+{
+    begin(1000 * PER_SECOND, 60000);
+    (void)world_submit(&w, "acme", world_spec(1000, GIB));
+    struct apply_call call = {0};
+    struct apply_reply reply = {0};
+    struct fact policy, plan[8];
+    world_price(&call.policy, 0, PER_HOUR, 0);
+    world_rule(&call.policy, "acme")->budget =
+        (struct budget_rule){.present = true, .limit_micros = 100 * PER_SECOND, .period = PERIOD_DAY};
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &policy, &reply, &w.refusal), CORE_FACT);
+    fields_clear(&apply_reply_fields, &reply);
+    ck_assert_uint_eq(core_decide(w.core, w.now, plan, COUNT_OF(plan), &w.next_boot_us), 0); /* it is in flight */
+    world_commit(&w, &policy);
+    size_t count = core_decide(w.core, w.now, plan, COUNT_OF(plan), &w.next_boot_us);
+    ck_assert_uint_gt(count, 0);
+    call.if_version = 0; /* and a policy that comes beside a plan waits for it */
+    ck_assert_int_eq(core_check_policy(w.core, &call, "root", 0, w.now, &policy, &reply, &w.refusal), CORE_LATER);
+    for (size_t i = 0; i < count; i++)
+        world_commit(&w, &plan[i]);
+    ck_assert_int_eq(world_account(&w, DAY).limit_micros, 100 * PER_SECOND);
+    fields_clear(&apply_call_fields, &call);
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(a_new_period_pays_from_its_own_budget)
 {
     begin(100 * PER_SECOND, 60000);
@@ -516,6 +542,7 @@ int main(void)
     tcase_add_test(t, the_rest_of_an_array_is_cancelled_when_its_own_budget_is_spent);
     tcase_add_test(t, a_job_waits_until_its_tenant_has_a_whole_slice_free);
     tcase_add_test(t, new_money_reaches_a_job_whose_paid_time_runs_out);
+    tcase_add_test(t, an_account_that_opens_beside_a_policy_has_the_limit_of_that_policy);
     tcase_add_test(t, a_new_period_pays_from_its_own_budget);
     tcase_add_loop_test(t, each_period_pays_for_its_own_time, 0, 4);
     tcase_add_test(t, a_price_change_counts_from_its_instant_on);
