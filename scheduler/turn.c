@@ -255,6 +255,15 @@ static void on_decide_timer(void *arg)
     ((struct turn *)arg)->decide_due = true;
 }
 
+/* A commit hears of another scheduler at once. Who is idle asks: it acknowledges beats, and leases live by that. */
+static void on_fence_timer(void *arg)
+{
+    struct turn *t = arg;
+    if (t->state == TURN_READY && t->store != NULL && store_is_up(t->store) && t->term > 0)
+        store_note_durable(t->store, t->term, journal_durable(t->setup.journal));
+    timer_set_ms(t->fence_timer, TURN_FENCE_MS);
+}
+
 static void on_retry_timer(void *arg)
 {
     struct turn *t = arg;
@@ -314,11 +323,13 @@ static int turn_start(struct turn *t, struct err *err)
     if (timer_new(&t->decide_timer, s->loop, on_decide_timer, t) < 0 ||
         timer_new(&t->wake_timer, s->loop, on_decide_timer, t) < 0 ||
         timer_new(&t->retry_timer, s->loop, on_retry_timer, t) < 0 ||
-        timer_new(&t->unknown_timer, s->loop, turn_on_unknown_timer, t) < 0)
+        timer_new(&t->unknown_timer, s->loop, turn_on_unknown_timer, t) < 0 ||
+        timer_new(&t->fence_timer, s->loop, on_fence_timer, t) < 0)
         return err_set(err, -ENOMEM, "out of memory");
     int rc = journal_begin(s->journal, s->loop, &t->journal_handlers, t, err);
     if (rc == 0)
         rc = store_open(&t->store, s->loop, s->redis_url, s->cell, &t->store_handlers, t, err);
+    timer_set_ms(t->fence_timer, TURN_FENCE_MS);
     return rc;
 }
 
@@ -369,6 +380,7 @@ void turn_free(struct turn *t)
     timer_free(t->wake_timer);
     timer_free(t->retry_timer);
     timer_free(t->unknown_timer);
+    timer_free(t->fence_timer);
     buf_fini(&t->bytes);
     free(t);
 }

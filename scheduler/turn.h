@@ -26,6 +26,7 @@
 #define TURN_BATCH_BYTES ((size_t)1 << 20) /* then no further wish: the store's deadline is the whole batch's */
 #define TURN_UNSYNCED_MAX 8192
 #define TURN_SNAPSHOT_EVERY 50000
+#define TURN_FENCE_MS 1000 /* so often one that has nothing to commit asks whether its term still holds */
 #define TURN_UNKNOWN_MS 500 /* with the store's own deadline: everybody hears something within a second */
 
 struct turn;

@@ -36,7 +36,7 @@ struct turn {
     enum turn_state state;
     bool store_up, recover_due, decide_due, term_announced, stopping;
     char store_text[200];
-    struct timer *decide_timer, *wake_timer, *retry_timer, *unknown_timer;
+    struct timer *decide_timer, *wake_timer, *retry_timer, *unknown_timer, *fence_timer;
     int64_t utc_us; /* of the newest fact: time never falls behind it */
     int64_t utc_at_us; /* what time it was, as turn_now() has it, … */
     uint64_t utc_boot_us; /* … at this instant */

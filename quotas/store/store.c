@@ -381,7 +381,7 @@ static void on_noted(redisAsyncContext *c, void *reply, void *arg)
     if (is_answer(s, c, reply)) {
         s->note_out = false;
         if (!store_reply_is(reply, "ok")) {
-            lose(s, "the durable seq was not taken");
+            lose(s, "the term may be over");
         }
     }
 }

@@ -16,6 +16,7 @@ const struct core_limits core_limits_default = {
     .lease_patient_ms = 1800000,
     .lease_fast_ms = 10000,
     .kill_ms = 3000,
+    .fence_ms = 3000,
     .grace_ms = 5000,
     .adjusted_max = 1000000,
     .checkpoint_ms = 60000,

@@ -39,6 +39,7 @@ struct core_limits {
     uint64_t silent_ms;       /* a node silent for longer gets no new work and its attempts are unreachable; 10000 */
     uint64_t lease_patient_ms, lease_fast_ms; /* 1800000, 10000 */
     uint64_t kill_ms;         /* worst measured time to kill, added to a lease before a rerun; 3000 */
+    uint64_t fence_ms;        /* so long one whose term is over may still renew leases, added likewise; 3000 */
     uint64_t grace_ms;        /* between SIGTERM and SIGKILL; 5000 */
     uint64_t adjusted_max;    /* keys of credits and adjustments are remembered for ever, so many; 1000000 */
     uint64_t checkpoint_ms;   /* SIGUSR1 so long before a paid end after which nothing is held; 60000 */

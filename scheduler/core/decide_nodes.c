@@ -5,7 +5,7 @@
 static uint64_t dead_after_us(const struct core *c, uint32_t lease)
 {
     uint64_t lease_us = (lease == LEASE_FAST ? c->limits.lease_fast_ms : c->limits.lease_patient_ms) * 1000;
-    return lease_us + lease_us / CLOCK_DRIFT_PARTS + c->limits.kill_ms * 1000;
+    return lease_us + lease_us / CLOCK_DRIFT_PARTS + (c->limits.kill_ms + c->limits.fence_ms) * 1000;
 }
 
 static void end_attempt(struct core *c, struct plan *p, struct task *t, uint32_t cause)

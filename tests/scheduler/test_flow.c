@@ -347,6 +347,24 @@ START_TEST(another_reeved_on_the_same_store_fences_the_first)
 }
 END_TEST
 
+/* Nobody asks it anything, and still it may not go on acknowledging beats: leases live by that. */
+START_TEST(an_idle_reeved_hears_that_its_term_is_over)
+{
+    struct store_sync *store = NULL;
+    struct store_status status = {0};
+    int ended = 0;
+    ck_assert_int_eq(store_sync_open(&store, redis.url, "flow", NULL), 0);
+    ck_assert_int_eq(store_status(store, &status, NULL), 0);
+    ck_assert_int_eq(store_take_term(store, "other", status.term + 1, NULL), 0);
+    ck_assert_int_eq(waitpid(reeved, &ended, 0), reeved);
+    ck_assert(WIFEXITED(ended));
+    ck_assert_int_eq(WEXITSTATUS(ended), 4);
+    waitpid(drain, NULL, 0);
+    reeved = 0;
+    store_sync_close(store);
+}
+END_TEST
+
 static uint64_t status_number(pid_t pid, const char *name, int base)
 {
     char path[64], line[256];
@@ -491,6 +509,7 @@ int main(void)
     tcase_add_test(t, the_journals_head_is_signed_with_the_cells_key);
     tcase_add_test(t, a_second_reeved_leaves_the_first_alone);
     tcase_add_test(t, another_reeved_on_the_same_store_fences_the_first);
+    tcase_add_test(t, an_idle_reeved_hears_that_its_term_is_over);
     tcase_add_test(t, root_is_given_up);
     tcase_add_test(t, killed_at_any_moment);
     suite_add_tcase(suite, t);

@@ -1426,7 +1426,10 @@ end
 -- k: 1 P c.  a: term, durable.
 local function durable(k, a)
     local v = redis.call('HMGET', k[1], 'term', 'durable')
-    if v[1] == a[1] and tonumber(v[2]) < tonumber(a[2]) then
+    if v[1] ~= a[1] then
+        return 'fenced'
+    end
+    if tonumber(v[2]) < tonumber(a[2]) then
         redis.call('HSET', k[1], 'durable', a[2])
     end
     return 'ok'
