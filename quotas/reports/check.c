@@ -124,6 +124,12 @@ static int compare_sums(struct check *check, sqlite3 *db, struct err *err)
         r = db_number(db, "SELECT coalesce(sum(micros), 0) FROM hours", &sum, err);
     if (r == 0)
         differs(check, "sum over hours", rows, sum);
+    /* As the exports of all months together would have it. */
+    if (r == 0)
+        r = db_number(db, "SELECT coalesce(sum(micros), 0) FROM billing_periods JOIN charges USING (billing)", &sum,
+                      err);
+    if (r == 0)
+        differs(check, "BilledCost of all months", rows, sum);
     /* What persons posted, and re-rating, is no attempt's. */
     if (r == 0)
         r = db_number(db, "SELECT coalesce(sum(micros), 0) FROM charges WHERE attempt IS NOT NULL AND kind <> 'rerate'",

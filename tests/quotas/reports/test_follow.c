@@ -181,6 +181,10 @@ START_TEST(the_check_names_the_first_difference)
     ck_assert_int_eq(db_exec(book_db(w->report.book), "UPDATE charges SET micros = micros + 1", &err), 0);
     check_ledger(w, "\"equal\":false");
     check_ledger(w, "\"difference\":{\"account\":\"/@total\",\"store_micros\":700,\"report_micros\":701}");
+    /* A line that no month's export would show. */
+    ck_assert_int_eq(db_exec(book_db(w->report.book), "UPDATE charges SET micros = 700, billing = -1", &err), 0);
+    check_ledger(w, "\"difference\":{\"account\":\"BilledCost of all months\",\"store_micros\":700,"
+                    "\"report_micros\":0}");
     world_end(w);
 }
 END_TEST
