@@ -183,8 +183,26 @@ START_TEST(test_a_program_that_does_not_listen_dies_of_it)
 }
 END_TEST
 
+/* There a stop of the whole group was seen late or not at all in five runs of seven, of a loop that only sleeps, too;
+ * why isn't known. On the machine's own kernel none was. */
+static bool is_user_mode_linux(void)
+{
+    char line[256];
+    bool found = false;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f != NULL && !found && fgets(line, sizeof line, f) != NULL)
+        found = strstr(line, "User Mode Linux") != NULL;
+    if (f != NULL)
+        fclose(f);
+    return found;
+}
+
 int main(void)
 {
+    if (is_user_mode_linux()) {
+        printf("skipped: in user-mode-linux stopped processes don't always show as stopped\n");
+        return 0;
+    }
     if (geteuid() != 0) {
         fprintf(stderr, "test_paused: needs root\n");
         return 1;
