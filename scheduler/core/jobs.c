@@ -143,6 +143,8 @@ static void task_free(struct core *c, struct task *t)
 {
     timer_stop(c, &t->timer);
     core_clear_strs(&t->accounts);
+    times_clear(&t->times);
+    marks_clear(&t->marks);
     charges_clear(&t->charges);
     free(t->refused);
     free(t);
