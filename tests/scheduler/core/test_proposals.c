@@ -289,6 +289,7 @@ START_TEST(while_something_about_it_is_in_flight_who_asks_is_told_later)
     struct policy_file p = with_limit(500);
     struct apply_call call = {.policy = p};
     struct fact f, other;
+    fields_clear(&apply_reply_fields, &reply);
     ck_assert_int_eq(core_check_policy(w.core, &call, ALICE, w.now, &f, &reply, &w.refusal), CORE_FACT);
     ck_assert_int_eq(f.kind, FACT_POLICY_PROPOSED);
     struct apply_reply second;
