@@ -19,6 +19,7 @@
 #include "cli/confine.h"
 #include "cli/confine_inspect.h"
 #include "isolation/spec/step.h"
+#include "tests/system/suite.h"
 
 #define WAIT_MS 120000 /* reached only by a defect */
 #define OUTPUT_MAX (12u << 20)
@@ -623,9 +624,5 @@ int main(void)
     Suite *s = suite_create("reeve confine");
     suite_add_tcase(s, t);
     suite_add_tcase(s, n);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

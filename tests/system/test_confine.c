@@ -18,6 +18,7 @@
 #include "base/io/fd.h"
 #include "tests/system/confine_rows.h"
 #include "tests/system/driver.h"
+#include "tests/system/suite.h"
 
 static struct driver d;
 static struct ended e;
@@ -31,15 +32,6 @@ static void teardown(void)
 {
     driver_fini(&d);
     ck_assert_msg(driver_groups_gone(&d), "a cgroup is left");
-}
-
-static bool under_uml(void)
-{
-    char text[512] = "";
-    int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
-    (void)!read(fd, text, sizeof text - 1);
-    close(fd);
-    return strstr(text, "User Mode Linux") != NULL;
 }
 
 static void check_end(enum end_cause cause, int exit_code, int sig)
@@ -85,7 +77,7 @@ END_TEST
 /* mov eax,20 (getpid of i386); int 0x80; ret */
 START_TEST(test_int80_call_kills)
 {
-    if (under_uml()) {
+    if (suite_under_uml()) {
         printf("skipped: user-mode-linux has no second system call table\n");
         return;
     }
@@ -692,9 +684,5 @@ int main(void)
     tcase_set_timeout(t, 300);
     add_tests(t);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

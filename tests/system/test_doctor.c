@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
+#include "tests/system/suite.h"
 
 #define NEED(condition)                                                                                                \
     do {                                                                                                               \
@@ -358,9 +359,5 @@ int main(void)
     tcase_add_test(t, nothing_is_left);
     Suite *s = suite_create("reeve doctor");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

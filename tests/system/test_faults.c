@@ -21,6 +21,7 @@
 #include "base/io/fd.h"
 #include "tests/system/driver.h"
 #include "tests/system/faults.h"
+#include "tests/system/suite.h"
 
 #define STRIDE 4
 #define BASES_MAX 8
@@ -404,9 +405,5 @@ int main(void)
     tcase_add_loop_test(t, test_any_call_fails, 0, FAULT_ROLES);
     tcase_add_loop_test(t, test_any_process_is_killed, 0, FAULT_ROLES);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

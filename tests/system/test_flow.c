@@ -18,6 +18,7 @@
 #include "base/io/fd.h"
 #include "base/io/json.h"
 #include "base/io/rpc.h"
+#include "tests/system/suite.h"
 #include "tests/system/system.h"
 
 static unsigned kill_seconds = 20;
@@ -685,13 +686,5 @@ int main(int argc, char **argv)
     tcase_add_test(t, the_report_equals_the_ledger);
     tcase_add_test(t, killing_at_random_loses_nothing_and_runs_nothing_twice);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    if (!system_stop()) {
-        fprintf(stderr, "the system left something behind\n");
-        failed++;
-    }
-    return failed != 0;
+    return suite_run_on_system(s);
 }

@@ -10,6 +10,7 @@
 
 #include "tests/system/confine_rows.h"
 #include "tests/system/limits.h"
+#include "tests/system/suite.h"
 
 START_TEST(test_a_frozen_job_stands_still_and_goes_on)
 {
@@ -183,9 +184,5 @@ int main(void)
     for (size_t i = 0; i < COUNT_OF(tests); i++)
         tcase_add_test(t, tests[i]);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -30,6 +30,7 @@
 #include "base/io/fd.h"
 #include "tests/system/driver.h"
 #include "tests/system/hostile.h"
+#include "tests/system/suite.h"
 
 #define HOST_KEY 0x52455655
 #define FIRST_JOB 1000
@@ -167,14 +168,6 @@ START_TEST(test_nobody_gets_away_with_anything)
 }
 END_TEST
 
-static bool under_uml(void)
-{
-    char text[512] = "";
-    CLEANUP(close_p) int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
-    (void)!read(fd, text, sizeof text - 1);
-    return strstr(text, "User Mode Linux") != NULL;
-}
-
 /* In a mount namespace whose /tmp and /dev/shm are its own; a folder of the test's is still visible through both. */
 static void become_outsider(const char *name, int out)
 {
@@ -190,7 +183,7 @@ static void become_outsider(const char *name, int out)
 
 START_TEST(test_outside_the_same_program_succeeds)
 {
-    if (!all[_i]->works_outside || under_uml()) /* once is enough, and there it is slow */
+    if (!all[_i]->works_outside || suite_under_uml()) /* once is enough, and there it is slow */
         return;
     int ends[2], status;
     char text[256] = "";
@@ -421,9 +414,5 @@ int main(void)
 #endif
     tcase_add_test(t, test_no_core_reaches_a_program_of_the_host);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -22,6 +22,7 @@
 
 #include "base/io/fd.h"
 #include "tests/system/driver.h"
+#include "tests/system/suite.h"
 
 #define REQUESTS 6000
 #define ANSWER_MAX 65536 /* more than any answer of the warden's */
@@ -455,9 +456,5 @@ int main(void)
     tcase_add_test(t, test_more_launches_than_slots_are_refused_by_name);
     tcase_add_test(t, test_a_keeper_obeys_nothing_but_its_list);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

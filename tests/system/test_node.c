@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/io/fd.h"
+#include "tests/system/suite.h"
 #include "tests/system/system.h"
 
 static const char policy[] = "currency: EUR\n"
@@ -94,13 +95,5 @@ int main(int argc, char **argv)
     tcase_add_loop_test(t, what_is_wrong_is_said_and_nothing_starts, 0, (int)COUNT_OF(wrong));
     Suite *s = suite_create("node");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    if (!system_stop()) {
-        fprintf(stderr, "the system left something behind\n");
-        failed++;
-    }
-    return failed != 0;
+    return suite_run_on_system(s);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/system/suite.h"
 #include "tests/system/system.h"
 
 /* A core costs 0.01 a second. */
@@ -193,9 +194,5 @@ int main(int argc, char **argv)
     tcase_add_loop_test(t, others_are_stopped_there, 0, 2);
     tcase_add_test(t, the_report_equals_the_ledger);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return system_stop() && failed == 0 ? 0 : 1;
+    return suite_run_on_system(s);
 }

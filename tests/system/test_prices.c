@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/system/suite.h"
 #include "tests/system/system.h"
 
 static const char policy[] = "currency: EUR\n"
@@ -92,13 +93,5 @@ int main(int argc, char **argv)
     tcase_add_test(t, the_report_equals_the_ledger);
     Suite *s = suite_create("prices");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    if (!system_stop()) {
-        fprintf(stderr, "the system left something behind\n");
-        failed++;
-    }
-    return failed != 0;
+    return suite_run_on_system(s);
 }

@@ -18,6 +18,7 @@
 #include "isolation/spec/trace.h"
 #include "tests/system/confine_rows.h"
 #include "tests/system/driver.h"
+#include "tests/system/suite.h"
 
 static struct driver d;
 static struct ended e;
@@ -417,9 +418,5 @@ int main(void)
     for (size_t i = 0; i < COUNT_OF(tests); i++)
         tcase_add_test(t, tests[i]);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -23,6 +23,7 @@
 #include "isolation/landlock.h"
 #include "tests/system/confine_rows.h"
 #include "tests/system/driver.h"
+#include "tests/system/suite.h"
 
 #define OWNER 4321 /* of the writable volume, on disk */
 
@@ -662,10 +663,7 @@ int main(void)
     tcase_set_timeout(n, 300);
     tcase_add_test(n, test_jobs_reach_the_bridge_but_not_each_other);
     suite_add_tcase(s, n);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int code = suite_run(s);
     remove_home();
-    return failed == 0 ? 0 : 1;
+    return code;
 }
