@@ -253,25 +253,28 @@ void quota_join(struct node *n)
 
 /* ---- questions --------------------------------------------------------------------------------------------- */
 
+/* How what n gives its parent changes when T(n) changes by g. */
+static int64_t passes_on(const struct node *n, size_t index, const char *name, int64_t g)
+{
+    int64_t lend = quota_share(n, index, name).lend, before = quota_left(n, index, name);
+    return quota_gives(lend, before + g) - quota_gives(lend, before);
+}
+
 /* How T of path[at] changes when the leaf uses u more. */
 static int64_t falls_at(struct node *const *path, size_t at, size_t index, const char *name, int64_t u)
 {
     int64_t g = -u;
     for (size_t i = 0; i < at; i++) {
-        int64_t lend = quota_share(path[i], index, name).lend, before = quota_left(path[i], index, name);
-        g = quota_gives(lend, before + g) - quota_gives(lend, before);
+        g = passes_on(path[i], index, name, g);
     }
     return g;
 }
 
-static bool borrow_blocked(struct node *const *path, size_t at, size_t index, const char *name, int64_t u,
-                           struct blocker_sink *sink)
+/* Would T(n), changed by g, be less than -borrow? */
+static bool borrows_too_much(const struct node *n, size_t index, const char *name, int64_t g, struct blocker_sink *sink)
 {
-    const struct node *n = path[at];
     struct share_view s = quota_share(n, index, name);
-    int64_t borrow = n->parent ? s.borrow : 0;
-    int64_t g = falls_at(path, at, index, name, u);
-    int64_t used = quota_used(n, index, name);
+    int64_t borrow = n->parent ? s.borrow : 0, used = quota_used(n, index, name);
     if (borrow == NO_LIMIT || s.have - used + g >= -borrow) {
         return false;
     }
@@ -291,7 +294,7 @@ bool quota_borrow_blockers(struct node *const *path, size_t count, const struct 
         const char *name;
         for (size_t i = 0; (name = ledger_resource(need, i, &amount)) != NULL; i++) {
             if (amount > 0 && quota_share(path[count - 1], i, name).total > 0 &&
-                borrow_blocked(path, at, i, name, (int64_t)amount, sink)) {
+                borrows_too_much(path[at], i, name, falls_at(path, at, i, name, (int64_t)amount), sink)) {
                 return true;
             }
         }
@@ -352,27 +355,6 @@ static struct node *meeting(struct node *a, struct node *b)
     return NULL;
 }
 
-static bool falls_short(const struct node *n, size_t index, const char *name, int64_t g, struct blocker_sink *sink)
-{
-    struct share_view s = quota_share(n, index, name);
-    int64_t borrow = n->parent ? s.borrow : 0, used = quota_used(n, index, name);
-    if (g >= 0 || borrow == NO_LIMIT || s.have - used + g >= -borrow) {
-        return false;
-    }
-    return ledger_blocked(sink, (struct ledger_blocker){.verdict = LEDGER_BORROW,
-                                                        .where = n->rule.path,
-                                                        .resource = name,
-                                                        .limit = s.have + borrow,
-                                                        .used = used,
-                                                        .need = -g});
-}
-
-static int64_t passes_on(const struct node *n, size_t index, const char *name, int64_t g)
-{
-    int64_t lend = quota_share(n, index, name).lend, before = quota_left(n, index, name);
-    return quota_gives(lend, before + g) - quota_gives(lend, before);
-}
-
 static bool move_blocked(struct node *n, struct node *to, size_t index, const char *name, struct blocker_sink *sink)
 {
     struct node *root = n, *meet = meeting(n->parent, to);
@@ -388,14 +370,14 @@ static bool move_blocked(struct node *n, struct node *to, size_t index, const ch
     }
     for (struct node *up = n->parent; up; up = up->parent) {
         g += up == meet ? joins : 0;
-        if (falls_short(up, index, name, g, sink)) {
+        if (g < 0 && borrows_too_much(up, index, name, g, sink)) {
             return true;
         }
         g = passes_on(up, index, name, g);
     }
     g = gave;
     for (struct node *up = to; up != meet; up = up->parent) {
-        if (falls_short(up, index, name, g, sink)) {
+        if (g < 0 && borrows_too_much(up, index, name, g, sink)) {
             return true;
         }
         g = passes_on(up, index, name, g);
