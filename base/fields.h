@@ -182,6 +182,7 @@ void names_list(const struct names *n, struct buf *out);
 /* Small helpers on the owned kinds. All return -ENOMEM on lack of memory, and have then changed nothing.
  * str_set(NULL) makes the text absent; "" and absent are the same text to encode, equal and JSON. */
 int str_set(char **field, const char *text) MUST_USE;
+bool str_same(const char *a, const char *b); /* absent equals absent alone */
 int strs_add(struct strs *s, const char *text) MUST_USE;
 int pairs_set(struct pairs *p, const char *key, const char *value) MUST_USE;
 const char *pairs_get(const struct pairs *p, const char *key); /* NULL = absent */

@@ -29,6 +29,11 @@ void names_list(const struct names *n, struct buf *out)
     }
 }
 
+bool str_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 int str_set(char **field, const char *text)
 {
     char *copy = NULL;

@@ -150,15 +150,10 @@ static int set_zone(struct book *b, const struct zone_table *zone, struct err *e
     return MIN(book_run(b, SQL_ZONE_SET, err, "tb", zone->name, buf_text(&bytes), bytes.len), 0);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* Another zone is only set while nothing was billed: the first month begins anew, by its calendar. */
 static int set_rule(struct book *b, const struct billing_rule *rule, struct err *err)
 {
-    bool moved = !same_text(b->billing.rule.zone, rule->zone);
+    bool moved = !str_same(b->billing.rule.zone, rule->zone);
     int64_t now = b->billing.now_utc_us;
     CLEANUP(buf_fini) struct buf bytes = {0};
     fields_encode(&billing_rule_fields, rule, &bytes);

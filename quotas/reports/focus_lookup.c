@@ -227,15 +227,10 @@ static int render_sku(const struct focus_lookup *l, const struct focus_good *g, 
     return id.failed || details.failed ? err_set(err, -ENOMEM, "no memory") : check_memory(c, err);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static bool is_sku(const struct focus_sku *s, const struct focus_good *g)
 {
     return s->by == g->by && s->preemptible == g->preemptible && strcmp(s->resource, g->resource) == 0 &&
-           same_text(s->price_class, g->price_class);
+           str_same(s->price_class, g->price_class);
 }
 
 int lookup_sku(struct focus_lookup *l, const struct focus_good *good, const struct rendered **ret, struct err *err)

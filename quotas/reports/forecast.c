@@ -84,18 +84,13 @@ static int read_daily(struct daily *d, const struct ask *ask, const struct zone_
     return r;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* One reading per zone and resource that budgets name. */
 static int find_daily(struct forecast *f, const struct budget_rule *rule, const struct zone_table *zone,
                       const struct daily **ret, struct err *err)
 {
     const struct daily *v = f->zones.v;
     for (size_t i = 0; i < f->zones.count; i++)
-        if (same_text(v[i].zone, rule->zone) && same_text(v[i].resource, rule->resource)) {
+        if (str_same(v[i].zone, rule->zone) && str_same(v[i].resource, rule->resource)) {
             *ret = &v[i];
             return 0;
         }

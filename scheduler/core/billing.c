@@ -23,11 +23,6 @@ static bool has_begun(const struct core *c)
     return c->billing_from_utc_us != 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* ---- facts ------------------------------------------------------------------------------------------ */
 
 void billing_begin(struct core *c, int64_t at_utc_us)
@@ -41,9 +36,9 @@ static const struct zone_table *find_zone(const struct core *c, const struct pol
 {
     const struct zone_table *v = change->zones.v;
     for (size_t i = 0; i < change->zones.count; i++)
-        if (same_text(v[i].name, name))
+        if (str_same(v[i].name, name))
             return &v[i];
-    return same_text(c->billing_zone.name, name) ? &c->billing_zone : NULL;
+    return str_same(c->billing_zone.name, name) ? &c->billing_zone : NULL;
 }
 
 static void take_zone(struct core *c, const struct zone_table *zone)
@@ -70,7 +65,7 @@ int billing_policy_check(const struct core *c, const struct policy_change *chang
 
 void billing_policy_apply(struct core *c, const struct policy_change *change, int64_t at_utc_us)
 {
-    bool moved = change->set_billing && !same_text(change->billing.zone, c->billing.zone);
+    bool moved = change->set_billing && !str_same(change->billing.zone, c->billing.zone);
     if (change->set_billing) {
         fields_clear(&billing_rule_fields, &c->billing);
         int rc = fields_copy(&billing_rule_fields, &change->billing, &c->billing);
@@ -145,7 +140,7 @@ bool billing_change(const struct core *c, struct billing_rule *wanted, bool spen
     }
     if (fields_equal(&billing_rule_fields, &c->billing, wanted))
         return true;
-    bool moves = !same_text(c->billing.zone, wanted->zone);
+    bool moves = !str_same(c->billing.zone, wanted->zone);
     if (moves && wanted->zone != NULL && zone_name_check(wanted->zone, &err) < 0) {
         refusal_from(refusal, "bad_request", "billing.zone", NULL, "%s", err_text(&err));
         return false;
@@ -164,7 +159,7 @@ bool billing_change(const struct core *c, struct billing_rule *wanted, bool spen
     if (moves)
         lines_text(lines, "billing.zone", or_none(c->billing.zone, ZONE_UTC), or_none(wanted->zone, ZONE_UTC));
     grace_line(c, wanted, lines);
-    if (!same_text(c->billing.issuer, wanted->issuer))
+    if (!str_same(c->billing.issuer, wanted->issuer))
         lines_text(lines, "billing.issuer", or_none(c->billing.issuer, ""), or_none(wanted->issuer, ""));
     change->set_billing = true;
     int rc = fields_copy(&billing_rule_fields, wanted, &change->billing);
