@@ -6,11 +6,32 @@
 #include "quotas/money.h"
 #include "quotas/reports/book_rows.h"
 
-#define US_PER_HOUR UINT64_C(3600000000)
+#define HOUR_US INT64_C(3600000000)
 /* Offsets of time zones are multiples of a quarter of an hour: so the days of every zone are exact. */
 #define QUARTER_US (INT64_C(900) * 1000000)
 #define PIECES_MAX 40000 /* quarters a line is cut into; a year has 35,136 */
 #define NANOS 1000000000
+
+/* The number of the row with this text; 1 = it is new. */
+static int find_or_add(struct book *b, enum book_sql find_sql, enum book_sql add_sql, const char *text, int64_t *ret,
+                       struct err *err)
+{
+    sqlite3_stmt *find = b->sql[find_sql];
+    int r = db_bind(find, "t", text);
+    if (r == 0)
+        r = db_step(find, err);
+    if (r == 1) {
+        *ret = sqlite3_column_int64(find, 0);
+        sqlite3_reset(find);
+        return 0;
+    }
+    if (r == 0)
+        r = book_run(b, add_sql, err, "t", text);
+    if (r < 0)
+        return r;
+    *ret = sqlite3_last_insert_rowid(b->db);
+    return 1;
+}
 
 int book_accounts(struct book *b, const struct strs *names, int64_t *ret, struct err *err)
 {
@@ -20,48 +41,16 @@ int book_accounts(struct book *b, const struct strs *names, int64_t *ret, struct
         buf_addf(joined, "%s%s", i > 0 ? "\n" : "", names->v[i]);
     if (joined->failed)
         return err_set(err, -ENOMEM, "no memory");
-    sqlite3_stmt *find = b->sql[SQL_SET_FIND];
-    int r = db_bind(find, "t", buf_text(joined));
-    if (r == 0)
-        r = db_step(find, err);
-    if (r == 1) {
-        *ret = sqlite3_column_int64(find, 0);
-        sqlite3_reset(find);
-        return 0;
-    }
-    if (r == 0)
-        r = book_run(b, SQL_SET_ADD, err, "t", buf_text(joined));
-    if (r < 0)
-        return r;
-    int64_t set = sqlite3_last_insert_rowid(b->db);
-    for (size_t i = 0; i < names->count && r >= 0; i++)
-        r = book_run(b, SQL_SET_MEMBER, err, "it", set, names->v[i]);
-    if (r < 0)
-        return r;
-    *ret = set;
-    return 0;
+    int r = find_or_add(b, SQL_SET_FIND, SQL_SET_ADD, buf_text(joined), ret, err);
+    for (size_t i = 0, members = r == 1 ? names->count : 0; i < members && r >= 0; i++)
+        r = book_run(b, SQL_SET_MEMBER, err, "it", *ret, names->v[i]);
+    return MIN(r, 0);
 }
 
 int book_path(struct book *b, const char *path, int64_t *ret, struct err *err)
 {
-    sqlite3_stmt *find = b->sql[SQL_PATH_FIND];
-    int r = db_bind(find, "t", path);
-    if (r == 0)
-        r = db_step(find, err);
-    if (r == 1) {
-        *ret = sqlite3_column_int64(find, 0);
-        sqlite3_reset(find);
-        return 0;
-    }
-    if (r == 0)
-        r = book_run(b, SQL_PATH_ADD, err, "t", path);
-    if (r < 0)
-        return r;
-    *ret = sqlite3_last_insert_rowid(b->db);
-    return 0;
+    return MIN(find_or_add(b, SQL_PATH_FIND, SQL_PATH_ADD, path, ret, err), 0);
 }
-
-#define HOUR_US INT64_C(3600000000)
 
 int book_line_add(struct book *b, const struct book_line *l, struct err *err)
 {
@@ -89,8 +78,6 @@ int64_t book_part(int64_t total, uint64_t us, uint64_t whole)
     return total < 0 ? -part : part;
 }
 
-#define HOUR_US INT64_C(3600000000)
-
 struct posting {
     struct book *b;
     uint64_t seq, job;
@@ -111,7 +98,7 @@ static struct book_line line_of(const struct posting *p, const struct charge *c,
 /* Billionths of an hour of a core, GiB or unit in the first `us` of run time at `amount`; saturates. */
 static uint64_t quantity_until(const struct charge *c, uint64_t us)
 {
-    money_wide unit = US_PER_HOUR;
+    money_wide unit = HOUR_US;
     if (strcmp(c->resource, "cpu") == 0)
         unit *= 1000;
     else if (strcmp(c->resource, "memory") == 0 || strcmp(c->resource, "scratch") == 0)

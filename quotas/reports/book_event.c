@@ -10,17 +10,6 @@
 #include "quotas/reports/escape.h"
 
 /* ---- an event's words ------------------------------------------------------------------------------------------- */
-static void amount(struct buf *out, const char *name, int64_t micros, bool present)
-{
-    if (!present) {
-        buf_addf(out, ",\"%s\":null,\"%s_micros\":null", name, name);
-        return;
-    }
-    buf_addf(out, ",\"%s\":\"", name);
-    money_text(out, micros);
-    buf_addf(out, "\",\"%s_micros\":%" PRId64, name, micros);
-}
-
 static void text_member(struct buf *out, const char *name, const char *text)
 {
     buf_addf(out, ",\"%s\":", name);
@@ -34,10 +23,10 @@ static void crossed(const struct fact *fact, struct buf *out)
     buf_addf(out, ",\"percent\":%u", c->percent);
     text_member(out, "of", names_get(&threshold_of_names, c->of));
     text_member(out, "direction", c->up ? "up" : "down");
-    amount(out, "limit", c->limit_micros, c->limit_micros >= 0);
-    amount(out, "spent", c->spent_micros, true);
-    amount(out, "held", c->held_micros, true);
-    amount(out, "forecast", c->forecast_micros, c->of == THRESHOLD_FORECAST);
+    json_money(out, "limit", c->limit_micros >= 0, c->limit_micros);
+    json_money(out, "spent", true, c->spent_micros);
+    json_money(out, "held", true, c->held_micros);
+    json_money(out, "forecast", c->of == THRESHOLD_FORECAST, c->forecast_micros);
 }
 
 static void closed(const struct fact *fact, struct buf *out)

@@ -206,34 +206,15 @@ int budgets_rows(const struct report *report, const struct ask *ask, struct list
 }
 
 /* ---- as JSON and CSV ------------------------------------------------------------------------------------------ */
-static void json_money(struct buf *out, const char *name, bool present, int64_t micros)
-{
-    if (!present) {
-        buf_addf(out, ",\"%s\":null,\"%s_micros\":null", name, name);
-        return;
-    }
-    buf_addf(out, ",\"%s\":\"", name);
-    money_text(out, micros);
-    buf_addf(out, "\",\"%s_micros\":%" PRId64, name, micros);
-}
-
-static void json_text_or_null(struct buf *out, const char *text)
-{
-    if (text != NULL)
-        json_text(out, text);
-    else
-        buf_add_str(out, "null");
-}
-
 static void json_budget(struct buf *out, const struct budget_row *row, bool first)
 {
     bool limited = row->limit_micros >= 0;
     buf_add_str(out, first ? "\n{\"tenant\":" : ",\n{\"tenant\":");
     json_text(out, row->tenant);
     buf_add_str(out, ",\"budget\":");
-    json_text_or_null(out, row->budget);
+    json_text(out, row->budget);
     buf_add_str(out, ",\"resource\":");
-    json_text_or_null(out, row->resource);
+    json_text(out, row->resource);
     buf_addf(out, ",\"soft\":%s,\"period\":", row->soft ? "true" : "false");
     json_text(out, row->period);
     buf_add_str(out, ",\"account\":");

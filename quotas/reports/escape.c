@@ -99,3 +99,14 @@ void money_text(struct buf *out, int64_t micros)
     uint64_t size = micros < 0 ? -(uint64_t)micros : (uint64_t)micros;
     buf_addf(out, "%s%" PRIu64 ".%06" PRIu64, micros < 0 ? "-" : "", size / 1000000, size % 1000000);
 }
+
+void json_money(struct buf *out, const char *name, bool present, int64_t micros)
+{
+    if (!present) {
+        buf_addf(out, ",\"%s\":null,\"%s_micros\":null", name, name);
+        return;
+    }
+    buf_addf(out, ",\"%s\":\"", name);
+    money_text(out, micros);
+    buf_addf(out, "\",\"%s_micros\":%" PRId64, name, micros);
+}

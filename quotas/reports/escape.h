@@ -16,5 +16,7 @@ void html_text(struct buf *out, const char *text);      /* for text and for attr
 void label_text(struct buf *out, const char *text);     /* a Prometheus label value, with its quotes */
 /* Micro-units with all six decimals: columns of figures line up, and no reader has to guess. */
 void money_text(struct buf *out, int64_t micros);
+/* Two further members of an object, `,"NAME":"1.500000","NAME_micros":1500000`; both null when it isn't present. */
+void json_money(struct buf *out, const char *name, bool present, int64_t micros);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "quotas/money.h"
+#include "quotas/price_book.h"
 
 #define SEGMENTS_MAX (IDLE_PERIODS_MAX + PRICE_VERSIONS_MAX)
 #define KEYS_MAX 256
@@ -228,30 +229,6 @@ static int read_attempts(struct idle *i, struct err *err)
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
-static bool find_price(const struct counts *per_hour, const char *resource, uint64_t *ret)
-{
-    for (size_t i = 0; i < per_hour->count; i++)
-        if (strcmp(per_hour->v[i].name, resource) == 0) {
-            *ret = per_hour->v[i].value;
-            return true;
-        }
-    return false;
-}
-
-/* What a class doesn't name costs as elsewhere. */
-static int64_t list_price(const struct price_version *version, const struct key *key)
-{
-    uint64_t price = 0;
-    if (version == NULL)
-        return 0;
-    const struct price_class *classes = version->classes.v;
-    for (size_t i = 0; i < version->classes.count; i++)
-        if (strcmp(classes[i].name, key->class) == 0 && find_price(&classes[i].per_hour, key->resource, &price))
-            return (int64_t)price;
-    find_price(&version->per_hour, key->resource, &price);
-    return (int64_t)price;
-}
-
 /* Millionths of an hour; then money, which is what those hours cost. */
 static void add_segment(struct idle_row *row, const struct totals *t, const struct key *key, int64_t price)
 {
@@ -280,6 +257,7 @@ static int add_period(struct idle *i, size_t first, size_t end, struct list *ret
         struct idle_row *row = list_add(ret, sizeof *row);
         if (row == NULL)
             return -ENOMEM;
+        struct buyer buyer = {.price_class = i->keys[key].class};
         *row = (struct idle_row){0};
         if (i->kind != IDLE_NO_PERIOD)
             span_period_name(i->span, i->kind, i->segments[first].from, row->period);
@@ -287,7 +265,7 @@ static int add_period(struct idle *i, size_t first, size_t end, struct list *ret
         memcpy(row->resource, i->keys[key].resource, sizeof row->resource);
         for (size_t k = first; k < end; k++)
             add_segment(row, &i->totals[k * KEYS_MAX + key], &i->keys[key],
-                        list_price(i->segments[k].version, &i->keys[key]));
+                        price_rate(i->segments[k].version, buyer, i->keys[key].resource).list);
     }
     return 0;
 }

@@ -55,7 +55,7 @@ static void finish(CURL *curl, CURLcode code)
     on_done(arg, status, why);
 }
 
-/* on_done may begin or cancel others: one is taken off at a time. */
+/* on_done may begin others: one is taken off at a time. */
 static void collect(struct sender *s)
 {
     int left;
@@ -195,7 +195,7 @@ static bool set_headers(struct sending *p, const struct strs *headers)
 }
 
 int sender_post(struct sender *s, const char *url, const struct strs *headers, const char *body, sender_done *on_done,
-                void *arg, struct sending **ret, struct err *err)
+                void *arg, struct err *err)
 {
     struct sending *p = calloc(1, sizeof *p);
     if (p == NULL)
@@ -210,11 +210,5 @@ int sender_post(struct sender *s, const char *url, const struct strs *headers, c
         sending_free(p);
         return err_set(err, -ENOMEM, "no memory");
     }
-    *ret = p;
     return 0;
-}
-
-void sender_cancel(struct sending *p)
-{
-    sending_free(p);
 }

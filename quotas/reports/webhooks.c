@@ -17,11 +17,10 @@ struct line {
     struct webhooks *all;
     const struct webhook *hook; /* of all->hooks */
     struct timer *timer;
-    struct sending *sending;    /* NULL: idle or waiting */
     uint64_t heard;             /* the last event it has */
     uint64_t sent;              /* the one that is under way */
     uint64_t wait_ms;           /* 0: the last try was a success */
-    bool waiting;
+    bool sending, waiting;      /* neither: nothing to send */
 };
 
 struct webhooks {
@@ -95,7 +94,7 @@ static void on_done(void *arg, long status, const char *why)
 {
     struct line *l = arg;
     struct err err = {0};
-    l->sending = NULL;
+    l->sending = false;
     if (status < 200 || status > 299) {
         l->all->view.failed_total++;
         log_line(LOG_WARN, "webhook.failed", "webhook=%s event=%" PRIu64 " status=%ld why=%s", l->hook->name, l->sent,
@@ -121,9 +120,10 @@ static int begin(struct line *l, const struct book_event *event, struct err *err
         snprintf(text, sizeof text, "%.*s", (int)strcspn(id + 6, "\""), id + 6);
     int r = make_headers(l->hook, text, event->body, &headers) < 0 ? err_set(err, -ENOMEM, "no memory") : 0;
     if (r == 0)
-        r = sender_post(l->all->sender, l->hook->url, &headers, event->body, on_done, l, &l->sending, err);
+        r = sender_post(l->all->sender, l->hook->url, &headers, event->body, on_done, l, err);
     strs_clear(&headers);
     l->sent = event->seq;
+    l->sending = r == 0;
     return r;
 }
 
@@ -154,7 +154,7 @@ static void go_on(struct line *l)
     struct book_event event = {0};
     struct err err = {0};
     int r;
-    if (l->sending != NULL || l->waiting)
+    if (l->sending || l->waiting)
         return;
     do
         r = skip_old(l, since, &err);
