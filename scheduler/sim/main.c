@@ -18,22 +18,12 @@
 #define EVENTS_AT_ONCE 256
 #define HISTORIES_MAX 4
 
-static int find_name(const struct names *names, const char *text, uint32_t *ret)
-{
-    for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->name[i], text) == 0) {
-            *ret = (uint32_t)i;
-            return 0;
-        }
-    return -EINVAL;
-}
-
 static int read_workload(const struct sim_options *o, struct workload *ret, struct err *err)
 {
-    uint32_t by;
+    int by = names_find(&tenant_by_names, o->tenant_by);
     if (o->swf != NULL && o->events != NULL)
         return err_set(err, -EINVAL, "--swf and --events: one of them");
-    if (find_name(&tenant_by_names, o->tenant_by, &by) < 0)
+    if (by < 0)
         return err_set(err, -EINVAL, "--tenant-by: '%s' is none of user, group, queue", o->tenant_by);
     const char *path = o->swf != NULL ? o->swf : o->events;
     if (path == NULL) {

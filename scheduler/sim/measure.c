@@ -95,7 +95,7 @@ static int rising(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-static void series_sort(struct series *s)
+void series_sort(struct series *s)
 {
     if (s->count > 1)
         qsort(s->v, s->count, sizeof s->v[0], rising);

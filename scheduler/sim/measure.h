@@ -61,6 +61,7 @@ void measure_wait(struct tenant_measure *t, uint64_t wait_us, uint64_t run_us);
 void measure_end(struct measure_cell *m, int64_t now_us);
 
 void series_add(struct series *s, uint64_t value); /* lack of memory aborts */
+void series_sort(struct series *s);
 uint64_t series_mean(const struct series *s);
 uint64_t series_at(const struct series *s, uint32_t percent); /* of a sorted one; 0 when empty */
 /* Jain's index of n numbers, in millionths; 1,000,000 for none. */

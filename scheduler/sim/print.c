@@ -50,12 +50,6 @@ static void add_all(struct series *to, const struct series *from)
         series_add(to, from->v[i]);
 }
 
-static int rising(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
 static struct sums sums_of(const struct measure_cell *m)
 {
     struct sums s = {0};
@@ -72,10 +66,8 @@ static struct sums sums_of(const struct measure_cell *m)
         s.over_budget += t->over_budget;
         s.waiting += t->waiting;
     }
-    if (s.wait_us.count > 1) {
-        qsort(s.wait_us.v, s.wait_us.count, sizeof(uint64_t), rising);
-        qsort(s.slowdown.v, s.slowdown.count, sizeof(uint64_t), rising);
-    }
+    series_sort(&s.wait_us);
+    series_sort(&s.slowdown);
     return s;
 }
 
