@@ -105,6 +105,7 @@ $(filter $(BUILD)/tests/isolation/%,$(TESTS)): $(call objects,$(filter-out isola
 $(BUILD)/tests/scheduler/test_options: $(BUILD)/reeved
 $(BUILD)/tests/quotas/reports/test_options: $(BUILD)/reeve-reportd
 $(BUILD)/tests/agent/test_options: $(BUILD)/reeve-agent
+$(BUILD)/tests/scheduler/sim/test_options: $(BUILD)/reeve-sim
 # Profiles are compiled by the program that does it.
 $(BUILD)/tests/agent/test_profiles: $(BUILD)/reeve-seccomp
 $(BUILD)/tests/isolation/test_options: $(BUILD)/reeve-warden

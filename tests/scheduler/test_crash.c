@@ -309,7 +309,9 @@ START_TEST(nothing_is_lost_doubled_or_overspent)
     }
     every_key_is_one_job();
     recount_agrees();
-    ask(CALL_HEAD, NULL, &(struct head_reply){0}, NULL);
+    struct head_reply head = {0};
+    ask(CALL_HEAD, NULL, &head, NULL);
+    fields_clear(&head_reply_fields, &head);
     files_verify();
 }
 END_TEST

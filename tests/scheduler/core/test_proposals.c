@@ -115,6 +115,7 @@ static void begin(void)
     struct policy_file p = base();
     world_init(&w, NULL);
     ck_assert_int_eq(apply("root", 0, &p), 0); /* nothing was asked before this */
+    fields_clear(&apply_reply_fields, &reply);
 }
 
 static void end(void)
