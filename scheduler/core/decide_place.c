@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "scheduler/core/state.h"
 
 /*
@@ -15,11 +13,6 @@ struct placement {
     struct shape *shape;
     struct node *node;
 };
-
-static struct node *node_of(struct place_item *item)
-{
-    return (struct node *)(void *)((char *)item - offsetof(struct node, open));
-}
 
 /* ---- the plan's memory ------------------------------------------------------------------------------ */
 
@@ -98,18 +91,6 @@ static void pay_until(const struct core *c, const struct job *j, struct fact *f,
                &f->placed.times);
 }
 
-const struct node *likely_node(const struct core *c, const struct shape *s)
-{
-    struct capacity want;
-    if (!shape_need(c, s, &want))
-        return NULL;
-    struct place_item *found = place_find(&c->open, &want, NULL);
-    if (found != NULL)
-        return node_of(found);
-    found = place_find(&c->sizes, &want, NULL);
-    return found != NULL ? (struct node *)(void *)((char *)found - offsetof(struct node, size)) : NULL;
-}
-
 void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
                  struct fact *f)
 {
@@ -171,15 +152,6 @@ static bool next_attempt(const struct core *c, const struct entry *e, struct att
     uint64_t index = e->task != NULL ? e->task->index : job_fresh_from(j, j->plan_next);
     *ret = (struct attempt_id){j->id, (uint32_t)index, e->task != NULL ? e->task->epoch + 1 : 1};
     return index <= j->last;
-}
-
-static struct node *choose_node(const struct core *c, const struct entry *e, const struct shape *s)
-{
-    const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
-    struct place_item *found = place_find(&c->open, &s->need, avoid != NULL ? &avoid->open : NULL);
-    if (found == NULL && avoid != NULL)
-        found = place_find(&c->open, &s->need, NULL);
-    return found != NULL ? node_of(found) : NULL;
 }
 
 /* The job's own budget can't buy another second, and nothing of it is held that might come back: it is over. */

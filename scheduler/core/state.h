@@ -6,7 +6,8 @@
  *                        move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), nodes.c, tenants.c (tree, shares), shapes.c (demands), history.c
  *   who waits            queue.c (ready tasks), timers.c
- *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, billing.c
+ *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
+ *                        (where), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended), duty.c
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
@@ -520,14 +521,19 @@ void decide_place_undo(struct core *c, struct plan *p);
  * has no name. The caller clears it. */
 void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
                  struct fact *f);
-/* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
- * */
-const struct node *likely_node(const struct core *c, const struct shape *s);
 /* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
 /* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
 bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
 const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
+
+/* ---- choose.c ---------------------------------------------------------------------------------------------- */
+/* Where this entry's next task starts now: not where it failed by the node's fault, unless there is no other. NULL:
+ * nowhere. */
+struct node *choose_node(const struct core *c, const struct entry *e, const struct shape *s);
+/* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
+ * */
+const struct node *likely_node(const struct core *c, const struct shape *s);
 
 /* ---- submit.c ---------------------------------------------------------------------------------------------- */
 /* Could any node, when empty, take a task of this shape? Fills *ret when not. */

@@ -1,0 +1,27 @@
+#include "scheduler/core/state.h"
+
+static struct node *node_of(struct place_item *item)
+{
+    return (struct node *)(void *)((char *)item - offsetof(struct node, open));
+}
+
+struct node *choose_node(const struct core *c, const struct entry *e, const struct shape *s)
+{
+    const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
+    struct place_item *found = place_find(&c->open, &s->need, avoid != NULL ? &avoid->open : NULL);
+    if (found == NULL && avoid != NULL)
+        found = place_find(&c->open, &s->need, NULL);
+    return found != NULL ? node_of(found) : NULL;
+}
+
+const struct node *likely_node(const struct core *c, const struct shape *s)
+{
+    struct capacity want;
+    if (!shape_need(c, s, &want))
+        return NULL;
+    struct place_item *found = place_find(&c->open, &want, NULL);
+    if (found != NULL)
+        return node_of(found);
+    found = place_find(&c->sizes, &want, NULL);
+    return found != NULL ? (struct node *)(void *)((char *)found - offsetof(struct node, size)) : NULL;
+}
