@@ -56,6 +56,12 @@ static const struct field term_rows[] = {
     FIELD_ROW(fact_term, 2, "writer", FIELD_STR, writer),
     FIELD_ROW(fact_term, 3, "schema", FIELD_U32, schema),
 };
+static const struct field outcome_rows[] = {
+    FIELD_ROW(fact_outcome, 1, "first", FIELD_U32, first),
+    FIELD_ROW(fact_outcome, 2, "count", FIELD_U32, count),
+    FIELD_ROW(fact_outcome, 3, "failed", FIELD_BOOL, failed),
+};
+static const struct fields outcome_fields = FIELDS_TABLE("outcome", fact_outcome, outcome_rows);
 static const struct field submitted_rows[] = {
     FIELD_ROW(fact_submitted, 1, "job", FIELD_U64, job),
     FIELD_ROW(fact_submitted, 2, "tenant", FIELD_STR, tenant),
@@ -257,6 +263,7 @@ static const struct field snap_job_rows[] = {
     FIELD_ROW(fact_snapshot_job, 4, "ended", FIELD_COUNTS, ended),
     FIELD_ROW(fact_snapshot_job, 5, "spent", FIELD_MONEY, spent_micros),
     FIELD_ROW(fact_snapshot_job, 6, "tasks", FIELD_LIST, tasks, .of = &snap_task_fields, .max = JOB_TASKS_MAX),
+    FIELD_ROW(fact_snapshot_job, 7, "over", FIELD_LIST, over, .of = &outcome_fields, .max = JOB_TASKS_MAX),
 };
 static const struct field snap_node_rows[] = {
     FIELD_ROW(snapshot_node, 1, "node", FIELD_STRUCT, node, .of = &node_fields),

@@ -212,6 +212,9 @@ struct fact_node {
 struct fact_node_lost { char *node; char *reason; };
 struct fact_drained { char *node; bool drained; char *reason; char *who; };
 
+/* Tasks that are over, and whether they succeeded. */
+struct fact_outcome { uint32_t first, count; bool failed; };
+
 /* Snapshots: as much as core needs to go on. */
 struct snapshot_task {
     uint32_t task, epoch, state, retries_used, node_faults;
@@ -238,6 +241,7 @@ struct fact_snapshot_job {
     struct counts ended;          /* finished tasks by state name */
     int64_t spent_micros;         /* over all attempts */
     struct list tasks;            /* struct snapshot_task */
+    struct list over;             /* struct fact_outcome: which tasks are over */
 };
 struct fact_snapshot_cell {
     uint64_t seq, term, next_job;

@@ -147,21 +147,17 @@ static int placed_check(const struct core *c, const struct fact *f, struct err *
     const struct task *t = task_find(j, p->id.task);
     if (t != NULL && task_state_next(t->state, TASK_EV_PLACED, 0) < 0)
         return refused_state(t, "placed", err);
-    bool right_epoch = t != NULL ? p->id.epoch == t->epoch + 1 : p->id.task >= j->next && p->id.epoch == 1;
+    bool right_epoch =
+        t != NULL ? p->id.epoch == t->epoch + 1 : p->id.epoch == 1 && outcomes_at(&j->over, p->id.task) == NULL;
     if (!right_epoch || p->hold_micros < 0)
         return no_attempt(p->id, "placed: not the next epoch", err);
     return 0;
 }
 
-/* Tasks before it that should have started earlier (their placements were refused) get records and come first. */
 static struct task *first_attempt_of(struct core *c, struct job *j, uint32_t index)
 {
-    uint32_t from = j->next;
-    for (uint64_t i = job_fresh_from(j, from); i < index; i = job_fresh_from(j, i + 1))
-        queue_sync_task(c, task_add(c, j, (uint32_t)i, TASK_QUEUED));
     struct task *t = task_add(c, j, index, TASK_QUEUED);
-    j->next = index + 1;
-    job_advance(c, j, from);
+    job_advance(j);
     return t;
 }
 
@@ -390,7 +386,7 @@ static void ended_apply(struct core *c, const struct fact *f)
         int32_t code = exit_code_of(&e->record, e->state);
         j->exit_code = code != 0 ? code : j->exit_code;
         task_drop(c, t);
-        job_count_ended(c, j, e->state, 1);
+        job_count_ended(j, e->state, e->id.task, 1);
     } else {
         try_again(c, t, f);
     }

@@ -56,27 +56,24 @@ static uint32_t last_of(const struct fact_tasks *r)
     return r->first + r->count - 1;
 }
 
-/* Every task of the range must take the event; those without a record are queued when they never started, final
- * when they lie before job->next. */
+/* Every task of the range must take the event; those without a record never started. */
 static int range_check(const struct core *c, const struct fact_tasks *r, uint32_t event, struct err *err)
 {
     const char *what = names_get(&task_event_names, event);
     struct job *j = job_of_range(c, r, what, err);
     if (j == NULL)
         return -EPROTO;
-    uint64_t known = 0, started = 0;
+    uint64_t known = 0;
     for (uint32_t i = 0; i < j->tasks_count; i++) {
         const struct task *t = j->tasks[i];
         if (t->index < r->first || t->index > last_of(r))
             continue;
         known++;
-        started += t->index < j->next;
         if (task_state_next(t->state, event, 0) < 0)
             return err_set(err, -EPROTO, "%s: task %llu.%u is %s", what, (unsigned long long)r->job, t->index,
                            names_get(&task_state_names, t->state));
     }
-    uint32_t before_next = j->next > r->first ? MIN(j->next - r->first, r->count) : 0;
-    if (started != before_next)
+    if (outcomes_touch(&j->over, r->first, last_of(r)))
         return err_set(err, -EPROTO, "%s: job %llu: some of its tasks are final", what,
                        (unsigned long long)r->job);
     if (event == TASK_EV_RELEASED && known != r->count)
@@ -96,34 +93,16 @@ static int cancelled_check(const struct core *c, const struct fact *f, struct er
     return 0;
 }
 
-/* A record that `next` has passed, or is about to pass, is needed no longer. */
-static void cancel_record(struct core *c, struct task *t, bool passed)
-{
-    timer_stop(c, &t->timer);
-    queue_drop(c, &t->entry);
-    task_set_state(c, t, TASK_CANCELLED);
-    if (passed || t->index < t->job->next)
-        task_drop(c, t);
-}
-
 static void cancelled_apply(struct core *c, const struct fact *f)
 {
     const struct fact_tasks *r = &f->cancelled;
     struct job *j = job_find(c, r->job);
     ledger_apply(c->ledger, f);
-    uint32_t from = j->next;
-    bool reaches_next = r->first <= j->next && last_of(r) >= j->next;
     for (uint32_t at = j->tasks_count; at-- > 0;) /* from behind: records leave */
         if (j->tasks[at]->index >= r->first && j->tasks[at]->index <= last_of(r))
-            cancel_record(c, j->tasks[at], reaches_next);
-    for (uint64_t i = r->first; r->first > j->next && i <= last_of(r); i++) {
-        if (task_find(j, (uint32_t)i) == NULL)
-            task_set_state(c, task_add(c, j, (uint32_t)i, TASK_QUEUED), TASK_CANCELLED);
-    }
-    if (reaches_next)
-        j->next = last_of(r) + 1;
-    job_count_ended(c, j, TASK_CANCELLED, r->count);
-    job_advance(c, j, from);
+            task_drop(c, j->tasks[at]);
+    job_count_ended(j, TASK_CANCELLED, r->first, r->count);
+    job_advance(j);
     j->change++;
     queue_sync(c, j);
     job_finish_if_done(c, j, f->at_utc_us);
@@ -147,6 +126,7 @@ static void held_apply(struct core *c, const struct fact *f)
         queue_drop(c, &t->entry);
         task_set_state(c, t, TASK_HELD);
     }
+    job_advance(j);
     j->change++;
     queue_sync(c, j);
 }

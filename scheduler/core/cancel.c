@@ -7,14 +7,7 @@ static bool waits(uint32_t state)
     return state == TASK_QUEUED || state == TASK_HELD;
 }
 
-/* Is this task waiting? One without a record is when it never started. */
-static bool task_waits(const struct job *j, uint64_t index)
-{
-    const struct task *t = task_find(j, (uint32_t)index);
-    return t != NULL ? waits(t->state) : index >= j->next;
-}
-
-/* The next record from an index on; NULL when there is none. */
+/* The first record from an index on; NULL when there is none. */
 static const struct task *record_from(const struct job *j, uint64_t from)
 {
     uint32_t low = 0, high = j->tasks_count;
@@ -28,27 +21,33 @@ static const struct task *record_from(const struct job *j, uint64_t from)
     return low < j->tasks_count ? j->tasks[low] : NULL;
 }
 
+/* Is this task waiting? One without a record is, unless it is over. */
+static bool task_waits(const struct job *j, uint64_t index)
+{
+    const struct task *t = record_from(j, index);
+    return t != NULL && t->index == index ? waits(t->state) : outcomes_at(&j->over, index) == NULL;
+}
+
+/* The first that waits no more, from one on that does. */
+static uint64_t waiting_until(const struct job *j, uint64_t from)
+{
+    const struct outcome *over = outcomes_from(&j->over, from);
+    uint64_t end = over != NULL ? over->first : (uint64_t)j->last + 1;
+    for (const struct task *t; (t = record_from(j, from)) != NULL && t->index < end; from = (uint64_t)t->index + 1)
+        if (!waits(t->state))
+            return t->index;
+    return end;
+}
+
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count)
 {
-    uint64_t first = MAX(from, j->first);
-    while (first <= j->last && !task_waits(j, first)) {
-        const struct task *next = record_from(j, first + 1);
-        first = first < j->next && (next == NULL || next->index > j->next) ? j->next
-                : next != NULL && first < j->next                          ? next->index
-                                                                           : first + 1;
-    }
+    uint64_t first = outcomes_beyond(&j->over, MAX(from, j->first));
+    while (first <= j->last && !task_waits(j, first))
+        first = outcomes_beyond(&j->over, first + 1);
     if (j->finished || first > j->last)
         return false;
-    uint64_t end = first;
-    while (end <= j->last && task_waits(j, end)) {
-        const struct task *next = end >= j->next ? record_from(j, end) : NULL;
-        if (end < j->next || (next != NULL && next->index == end))
-            end++;
-        else
-            end = next != NULL ? next->index : (uint64_t)j->last + 1;
-    }
     *ret_first = (uint32_t)first;
-    *ret_count = (uint32_t)(end - first);
+    *ret_count = (uint32_t)(waiting_until(j, first) - first);
     return true;
 }
 

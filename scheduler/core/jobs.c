@@ -109,12 +109,22 @@ bool job_has_task(const struct job *j, uint32_t index)
     return index >= j->first && index <= j->last;
 }
 
-uint64_t job_fresh_from(const struct job *j, uint64_t from)
+/* The first from there on that has no record. */
+static uint64_t beyond_records(const struct job *j, uint64_t from)
 {
     if (from > j->last || j->tasks_count == 0 || j->tasks[j->tasks_count - 1]->index < from)
         return from;
     for (uint32_t at = task_slot(j, (uint32_t)from); at < j->tasks_count && j->tasks[at]->index == from; at++)
         from++;
+    return from;
+}
+
+uint64_t job_fresh_from(const struct job *j, uint64_t from)
+{
+    for (uint64_t before = from + 1; from <= j->last && from != before;) {
+        before = from;
+        from = beyond_records(j, outcomes_beyond(&j->over, from));
+    }
     return from;
 }
 
@@ -261,6 +271,7 @@ static void job_free(struct core *c, struct job *j)
     if (j->shape != NULL)
         shape_put(c, j->shape);
     history_free(j->history);
+    outcomes_fini(&j->over);
     free(j->wait);
     free(j->refused);
     free(j->tasks);
@@ -297,27 +308,16 @@ static void forget_oldest(struct core *c)
     compact(c);
 }
 
-void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t count)
+void job_count_ended(struct job *j, uint32_t state, uint32_t first, uint32_t count)
 {
-    (void)c;
+    outcomes_add(&j->over, first, first + count - 1, state != TASK_SUCCEEDED);
     j->ended[state - TASK_SUCCEEDED] += count;
     j->ended_count += count;
 }
 
-/* Marks of cancelled tasks that the never-started ones have reached are needed no longer. */
-void job_advance(struct core *c, struct job *j, uint32_t from)
+void job_advance(struct job *j)
 {
-    for (uint32_t at = task_slot(j, from); at < j->tasks_count;) {
-        struct task *t = j->tasks[at];
-        if (t->index > j->next)
-            break;
-        if (t->index == j->next)
-            j->next++;
-        if (task_state_is_final(t->state))
-            task_drop(c, t);
-        else
-            at++;
-    }
+    j->next = (uint32_t)job_fresh_from(j, j->next);
 }
 
 void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us)

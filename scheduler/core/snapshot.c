@@ -206,6 +206,15 @@ static void add_task(const struct task *t, struct list *to)
     marks_set(&s->marks, &t->marks);
 }
 
+static void add_outcomes(const struct outcomes *o, struct list *to)
+{
+    for (uint32_t i = 0; i < o->count; i++) {
+        struct fact_outcome *s = list_add(to, sizeof *s);
+        BUG(s == NULL);
+        *s = (struct fact_outcome){o->v[i].first, o->v[i].last - o->v[i].first + 1, o->v[i].failed};
+    }
+}
+
 static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void *arg)
 {
     struct fact f = {.kind = FACT_SNAPSHOT_JOB, .at_utc_us = c->last_utc_us};
@@ -225,6 +234,7 @@ static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void 
             int rc = counts_set(&s->ended, names_get(&task_state_names, TASK_SUCCEEDED + i), j->ended[i]);
             BUG(rc < 0);
         }
+    add_outcomes(&j->over, &s->over);
     for (uint32_t i = 0; i < j->tasks_count; i++)
         add_task(j->tasks[i], &s->tasks);
     return emit(&f, fn, arg);
@@ -295,6 +305,25 @@ static int task_check(const struct core *c, const struct fact_snapshot_job *s, c
     return 0;
 }
 
+/* In order, within the job, and no record among them. */
+static int outcomes_check(const struct fact_snapshot_job *s, struct err *err)
+{
+    const struct job_array *a = &s->submitted.spec.array;
+    uint64_t from = a->present ? a->first : 0, end = from + job_spec_tasks(&s->submitted.spec);
+    for (size_t i = 0, t = 0; i < s->over.count; i++) {
+        const struct fact_outcome *o = &((const struct fact_outcome *)s->over.v)[i];
+        const struct snapshot_task *tasks = s->tasks.v;
+        while (t < s->tasks.count && tasks[t].task < o->first)
+            t++;
+        if (o->count == 0 || o->first < from || (uint64_t)o->first + o->count > end ||
+            (t < s->tasks.count && tasks[t].task - o->first < o->count))
+            return err_set(err, -EPROTO, "snapshot.job: job %llu: its outcomes contradict its tasks",
+                           (unsigned long long)s->submitted.job);
+        from = (uint64_t)o->first + o->count;
+    }
+    return 0;
+}
+
 static int job_check(const struct core *c, const struct fact *f, struct err *err)
 {
     const struct fact_snapshot_job *s = &f->snapshot_job;
@@ -302,6 +331,8 @@ static int job_check(const struct core *c, const struct fact *f, struct err *err
     int rc = rule_submitted.check(c, &submitted, err);
     for (size_t i = 0; rc == 0 && i < s->tasks.count; i++)
         rc = task_check(c, s, &((const struct snapshot_task *)s->tasks.v)[i], err);
+    if (rc == 0)
+        rc = outcomes_check(s, err);
     for (size_t i = 0; rc == 0 && i < s->ended.count; i++) {
         int state = names_find(&task_state_names, s->ended.v[i].name);
         if (state < 0 || !task_state_is_final((uint32_t)state))
@@ -359,6 +390,23 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     queue_sync_task(c, t);
 }
 
+static void restore_outcomes(struct job *j, const struct list *over)
+{
+    for (size_t i = 0; i < over->count; i++) {
+        const struct fact_outcome *o = &((const struct fact_outcome *)over->v)[i];
+        outcomes_add(&j->over, o->first, o->first + o->count - 1, o->failed);
+    }
+}
+
+/* A snapshot of an older version doesn't say which tasks are over: those before `next` that have no record. */
+static void guess_outcomes(struct job *j)
+{
+    bool failed = j->ended[0] < j->ended_count;
+    for (uint64_t i = j->first; i < j->next; i++)
+        if (task_find(j, (uint32_t)i) == NULL && outcomes_at(&j->over, i) == NULL)
+            outcomes_add(&j->over, (uint32_t)i, (uint32_t)i, failed);
+}
+
 static void job_apply(struct core *c, const struct fact *f)
 {
     const struct fact_snapshot_job *s = &f->snapshot_job;
@@ -366,11 +414,20 @@ static void job_apply(struct core *c, const struct fact *f)
     struct job *j = job_add(c, &s->submitted, s->submitted_utc_us);
     j->next = s->next_task;
     j->spent_micros = s->spent_micros;
-    for (size_t i = 0; i < s->ended.count; i++)
-        job_count_ended(c, j, (uint32_t)names_find(&task_state_names, s->ended.v[i].name),
-                        (uint32_t)s->ended.v[i].value);
-    for (size_t i = 0; i < s->tasks.count; i++)
-        restore_task(c, j, &((const struct snapshot_task *)s->tasks.v)[i]);
+    for (size_t i = 0; i < s->ended.count; i++) {
+        j->ended[names_find(&task_state_names, s->ended.v[i].name) - TASK_SUCCEEDED] = (uint32_t)s->ended.v[i].value;
+        j->ended_count += (uint32_t)s->ended.v[i].value;
+    }
+    restore_outcomes(j, &s->over);
+    for (size_t i = 0; i < s->tasks.count; i++) {
+        const struct snapshot_task *t = &((const struct snapshot_task *)s->tasks.v)[i];
+        if (!task_state_is_final(t->state)) /* an older snapshot has those ahead of next_task */
+            restore_task(c, j, t);
+        else if (s->over.count == 0)
+            outcomes_add(&j->over, t->task, t->task, true);
+    }
+    if (s->over.count == 0)
+        guess_outcomes(j);
     queue_sync(c, j);
     job_finish_if_done(c, j, f->at_utc_us);
 }

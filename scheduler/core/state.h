@@ -4,7 +4,8 @@
  *   what                 files
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c,
  *                        move.c, snapshot.c
- *   records              jobs.c (jobs, tasks), nodes.c, tenants.c (tree, shares), shapes.c (demands), history.c
+ *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree, shares),
+ *                        shapes.c (demands), history.c
  *   who waits            queue.c (ready tasks), timers.c
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), billing.c
@@ -28,6 +29,7 @@
 #include "policies/place.h"
 #include "scheduler/core/core.h"
 #include "base/heap.h"
+#include "scheduler/core/outcomes.h"
 #include "scheduler/core/table.h"
 
 #define FINAL_STATES (TASK_STATE_COUNT - TASK_SUCCEEDED)
@@ -110,7 +112,7 @@ struct tenant_time {
 struct task {
     struct job *job;
     uint32_t index, epoch;
-    uint32_t state;                /* enum task_state; cancelled only while it lies ahead of job->next */
+    uint32_t state;                /* enum task_state, none that is final */
     uint32_t stopping;             /* enum end_cause; END_NODE_LOST: died with its node's boot, decide() ends it */
     uint32_t retries_used, node_faults;
     bool final;                    /* no further slice could be held */
@@ -159,12 +161,13 @@ struct job {
     int64_t submitted_utc_us, ended_utc_us;
     int64_t spent_micros, budget_micros;
     int32_t priority, exit_code;
-    uint32_t first, last, next;    /* from `next` on no task has started, but those with a record */
+    uint32_t first, last, next;    /* next: the first that has neither a record nor an outcome */
     uint32_t max_running, retries;
     uint32_t live, held, paused;
     uint32_t ended[FINAL_STATES];
     uint32_t ended_count;
-    struct task **tasks;           /* by index: started and not final, held, or cancelled ahead of next */
+    struct outcomes over;          /* of these, which */
+    struct task **tasks;           /* by index: started and not final, or held */
     uint32_t tasks_count, tasks_size;
     struct entry fresh;
     struct timer *wait;            /* soft: its fresh tasks were refused and wait */
@@ -281,7 +284,8 @@ void job_rename_tenant(struct core *c, struct job *j, const char *tenant); /* it
 /* The spec as submitted; the caller clears it with job_spec_fields. */
 void job_spec_of(const struct job *j, struct job_spec *ret);
 uint32_t job_tasks(const struct job *j);
-uint64_t job_fresh_from(const struct job *j, uint64_t from); /* first task without a record; > last: none */
+/* The first task from there on that never started and isn't held; > last: none. */
+uint64_t job_fresh_from(const struct job *j, uint64_t from);
 bool job_has_task(const struct job *j, uint32_t index);
 struct tenant *job_tenant(const struct job *j);              /* of an unfinished job */
 struct task *task_find(const struct job *j, uint32_t index);
@@ -290,9 +294,9 @@ struct task *task_add(struct core *c, struct job *j, uint32_t index, uint32_t st
 void task_drop(struct core *c, struct task *t);
 void task_set_state(struct core *c, struct task *t, uint32_t state);
 struct attempt_id task_id(const struct task *t);
-/* A task is over; `state` is final. Its record goes, or stays as a mark while it lies ahead of job->next. */
-void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t count);
-void job_advance(struct core *c, struct job *j, uint32_t from); /* job->next was `from` and may have moved */
+/* These tasks are over, their records are gone; `state` is final. */
+void job_count_ended(struct job *j, uint32_t state, uint32_t first, uint32_t count);
+void job_advance(struct job *j); /* a task has got a record or an outcome: job->next may move */
 void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us);
 void jobs_fini(struct core *c);
 

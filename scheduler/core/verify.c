@@ -23,7 +23,7 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
         return wrong(j, "a task outside of its range", err);
     if (live != (t->node != NULL) || (live && t->epoch == 0))
         return wrong(j, "a live attempt without a node, or a node without one", err);
-    if (task_state_is_final(t->state) && (t->state != TASK_CANCELLED || t->index < j->next))
+    if (task_state_is_final(t->state) || outcomes_at(&j->over, t->index) != NULL)
         return wrong(j, "a final task that is still on record", err);
     if (t->paused && (!live || t->hold_micros != 0 || t->settled_us != t->paid_us))
         return wrong(j, "paused, but not all that was paid is settled", err);
@@ -42,7 +42,24 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
     return 0;
 }
 
-static int verify_counts(const struct job *j, uint64_t live, uint64_t held, uint64_t marks, struct err *err)
+static int verify_outcomes(const struct job *j, struct err *err)
+{
+    uint64_t over = 0, failed = 0;
+    for (uint32_t i = 0; i < j->over.count; i++) {
+        const struct outcome *r = &j->over.v[i], *before = i > 0 ? r - 1 : NULL;
+        if (r->first < j->first || r->last > j->last || r->last < r->first ||
+            (before != NULL && before->last >= r->first) ||
+            (before != NULL && before->last + 1 == r->first && before->failed == r->failed))
+            return wrong(j, "its outcomes are out of order", err);
+        over += (uint64_t)r->last - r->first + 1;
+        failed += r->failed ? (uint64_t)r->last - r->first + 1 : 0;
+    }
+    if (over != j->ended_count || failed != j->ended_count - j->ended[0])
+        return wrong(j, "its outcomes are not those that were counted", err);
+    return 0;
+}
+
+static int verify_counts(const struct job *j, uint64_t live, uint64_t held, struct err *err)
 {
     uint64_t ended = 0;
     for (size_t i = 0; i < FINAL_STATES; i++)
@@ -51,21 +68,16 @@ static int verify_counts(const struct job *j, uint64_t live, uint64_t held, uint
         return wrong(j, "its counts of tasks are wrong", err);
     if (ended > job_tasks(j) || j->finished != (ended == job_tasks(j)))
         return wrong(j, "finished, or not, against its counts", err);
-    /* Every task is on record, final, or has never started. */
-    uint64_t fresh = j->finished ? 0 : (uint64_t)j->last + 1 - j->next;
-    uint64_t ahead = 0;
-    for (uint32_t i = 0; i < j->tasks_count; i++)
-        ahead += j->tasks[i]->index >= j->next;
-    if (!j->finished && fresh - ahead + j->tasks_count - marks + ended != job_tasks(j))
-        return wrong(j, "tasks are missing or counted twice", err);
+    if (!j->finished && job_fresh_from(j, j->first) != j->next)
+        return wrong(j, "its next task is another one", err);
     if (j->max_running != 0 && live > j->max_running)
         return wrong(j, "more tasks run than its cap allows", err);
-    return 0;
+    return verify_outcomes(j, err);
 }
 
 static int verify_job(const struct core *c, const struct job *j, struct recount *r, struct err *err)
 {
-    uint64_t live = 0, held = 0, marks = 0, paused = 0;
+    uint64_t live = 0, held = 0, paused = 0;
     for (uint32_t i = 0; i < j->tasks_count; i++) {
         const struct task *t = j->tasks[i];
         if (i > 0 && j->tasks[i - 1]->index >= t->index)
@@ -76,7 +88,6 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
         live += task_state_is_live(t->state);
         held += t->state == TASK_HELD;
         paused += t->paused;
-        marks += task_state_is_final(t->state);
     }
     if (paused != j->paused)
         return wrong(j, "its count of paused attempts is wrong", err);
@@ -90,7 +101,7 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
     r->unfinished += !j->finished;
     r->finished += j->finished;
     r->waiting += job_tasks(j) - j->ended_count - live;
-    return verify_counts(j, live, held, marks, err);
+    return verify_counts(j, live, held, err);
 }
 
 static int verify_node(struct core *c, const struct node *n, struct err *err)

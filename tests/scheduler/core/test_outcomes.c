@@ -1,0 +1,154 @@
+/* Ranges of tasks that are over, beside a row for each of them; and what an array costs by them. */
+#include <check.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "scheduler/core/outcomes.h"
+#include "tests/scheduler/core/world.h"
+
+#define TASKS 97
+
+static uint64_t seed;
+
+static uint32_t draw(uint32_t below)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (uint32_t)(seed % below);
+}
+
+static void compare(const struct outcomes *o, const char row[TASKS])
+{
+    for (uint32_t i = 0; i < TASKS; i++) {
+        const struct outcome *r = outcomes_at(o, i);
+        ck_assert_int_eq(r == NULL ? 0 : r->failed ? 'f' : 's', row[i]);
+        uint32_t beyond = i;
+        while (beyond < TASKS && row[beyond] != 0)
+            beyond++;
+        ck_assert_uint_eq(outcomes_beyond(o, i), beyond);
+        uint32_t last = i + draw(TASKS - i);
+        bool touched = false;
+        for (uint32_t k = i; k <= last; k++)
+            touched |= row[k] != 0;
+        ck_assert_int_eq(outcomes_touch(o, i, last), touched);
+    }
+    for (uint32_t i = 1; i < o->count; i++)
+        ck_assert(o->v[i - 1].last < o->v[i].first &&
+                  (o->v[i - 1].last + 1 < o->v[i].first || o->v[i - 1].failed != o->v[i].failed));
+}
+
+START_TEST(ranges_say_what_a_row_for_each_task_says)
+{
+    for (seed = 1; seed <= 300; seed++) {
+        struct outcomes o = {0};
+        char row[TASKS] = {0};
+        uint64_t start = seed;
+        for (int tries = 0; tries < 150; tries++) {
+            uint32_t first = draw(TASKS), more = draw(4), last = MIN(first + more, TASKS - 1);
+            bool failed = draw(3) == 0, free_row = true;
+            for (uint32_t i = first; i <= last; i++)
+                free_row &= row[i] == 0;
+            if (!free_row)
+                continue;
+            outcomes_add(&o, first, last, failed);
+            memset(&row[first], failed ? 'f' : 's', last - first + 1);
+        }
+        compare(&o, row);
+        outcomes_fini(&o);
+        seed = start;
+    }
+}
+END_TEST
+
+static struct world w;
+
+static uint64_t begin_with_a_million(void)
+{
+    struct policy_file p = {0};
+    world_init(&w, NULL);
+    world_price(&p, 0, EUR, 0);
+    (void)world_rule(&p, "acme");
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    world_hello(&w, "n1", "b", 4, 16 * GIB);
+    (void)world_submit(&w, "acme", world_spec(100, GIB)); /* tables have their first rows */
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.array = (struct job_array){true, 0, JOB_TASKS_MAX - 1, 0};
+    return world_submit(&w, "acme", spec);
+}
+
+static void cancel(uint64_t job, uint32_t task)
+{
+    struct job_call call = {.job = job, .has_task = true, .task = task};
+    struct cancel_reply reply;
+    struct fact f;
+    size_t count;
+    ck_assert_int_eq(core_check_cancel(w.core, &call, "root", w.now, &f, 1, &count, &reply, &w.refusal), CORE_FACT);
+    ck_assert_uint_eq(count, 1);
+    world_commit(&w, &f);
+}
+
+START_TEST(tasks_cancelled_ahead_of_the_next_cost_a_range)
+{
+    uint64_t job = begin_with_a_million();
+    for (uint32_t i = 1000; i < 2000; i++)
+        cancel(job, i);
+    struct mallinfo2 before = mallinfo2();
+    for (uint32_t i = 2000; i < 3000; i++)
+        cancel(job, i);
+    struct mallinfo2 after = mallinfo2();
+    size_t journal = 0; /* the world keeps what it commits */
+    for (size_t i = w.journal.count - 1000; i < w.journal.count; i++)
+        journal += malloc_usable_size(((struct bytes *)w.journal.v)[i].data) + 16;
+    ck_assert_msg(after.uordblks - before.uordblks < journal + 1000 * 16, "%zu bytes beside the journal's",
+                  after.uordblks - before.uordblks - journal);
+    struct err err = {0};
+    ck_assert_msg(core_verify(w.core, &err) == 0, "%s", err_text(&err));
+    struct core *restored = world_restored(&w, NULL), *replayed = world_replayed(&w, NULL);
+    ck_assert_uint_eq(core_hash(restored), core_hash(w.core));
+    ck_assert_uint_eq(core_hash(replayed), core_hash(w.core));
+    core_free(restored);
+    core_free(replayed);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_million_waiting_tasks_cost_what_one_costs)
+{
+    uint64_t job = begin_with_a_million();
+    struct job_view view = world_view(&w, job);
+    struct buf bytes = {0};
+    fields_encode(&job_spec_fields, &view.spec, &bytes);
+    size_t text = bytes.len;
+    buf_fini(&bytes);
+    fields_clear(&job_view_fields, &view);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.array = (struct job_array){true, 0, JOB_TASKS_MAX - 1, 0};
+    struct submit_call call = {.tenant = (char[]){"acme"}, .spec = spec};
+    struct fact f;
+    ck_assert_int_eq(core_check_submit(w.core, &call, 0, "root", w.now, &f, &w.quote, &w.refusal), CORE_FACT);
+    struct mallinfo2 before = mallinfo2();
+    core_apply(w.core, ++w.seq, &f);
+    size_t grown = mallinfo2().uordblks - before.uordblks;
+    printf("an array of a million tasks: %zu bytes, %zu of them its text\n", grown, text);
+    ck_assert_uint_le(grown, 400 + text); /* the job's record; nothing for its tasks */
+    fact_clear(&f);
+    fields_clear(&job_spec_fields, &spec);
+    world_fini(&w);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("core outcomes");
+    TCase *t = tcase_create("ranges");
+    tcase_add_test(t, ranges_say_what_a_row_for_each_task_says);
+    tcase_add_test(t, tasks_cancelled_ahead_of_the_next_cost_a_range);
+    tcase_add_test(t, a_million_waiting_tasks_cost_what_one_costs);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? 0 : 1;
+}
