@@ -14,9 +14,12 @@
 #include "quotas/reports/focus_rows.h"
 #include "quotas/reports/schema.h"
 
-#define LAYOUT_DATE "2026-11-26T00:00:00Z" /* of layout 1 */
+/* Of each layout. */
+static const char *const layout_dates[] = {[1] = "2026-11-26T00:00:00Z", [FOCUS_LAYOUT] = "2026-11-26T06:00:00Z"};
+
 #define VERSIONS "1.4, 1.2"
 #define FORMATS "csv, json, ndjson"
+#define IDLE "hide, separate, usage, even"
 
 /* ---- parameters ------------------------------------------------------------------------------------------------- */
 static int read_version(const struct params *params, uint32_t *ret, struct problem *problem)
@@ -64,11 +67,38 @@ static int read_tenant(const struct ask *ask, const char **ret, struct problem *
     return ask_tenant(ask, tenant, problem);
 }
 
+/* Idle capacity is the whole cell's, and of whom it is said only 1.4 has columns for. */
+static int read_idle(const struct ask *ask, struct focus_wish *wish, struct problem *problem)
+{
+    const char *text = params_get(ask->params, "idle");
+    int found = text != NULL ? names_find(&focus_spread_names, text) : FOCUS_IDLE_HIDDEN;
+    if (found < 0)
+        return problem_set(problem, 400, "idle", IDLE, "idle: '%.100s' is none", text);
+    wish->idle = (uint32_t)found;
+    if (wish->idle == FOCUS_IDLE_HIDDEN)
+        return 0;
+    if (!ask->viewer->all || wish->tenant != NULL)
+        return problem_set(problem, ask->viewer->all ? 400 : 403, "idle", "hide",
+                           "idle: it is the whole cell's, not that of some tenants");
+    if (wish->version != FOCUS_1_4 || wish->month.layout < 2)
+        return problem_set(problem, 400, "idle", "hide", "idle: %s has no columns for it",
+                           wish->version != FOCUS_1_4 ? "1.2" : wish->month.month.name);
+    return 0;
+}
+
+static int check_layout(const struct focus_month *m, struct problem *problem)
+{
+    if (m->layout <= FOCUS_LAYOUT)
+        return 0;
+    return problem_set(problem, 503, NULL, NULL, "%s was closed by a newer version, with columns that this one "
+                                                 "doesn't know", m->month.name);
+}
+
 /* ---- Cost and Usage --------------------------------------------------------------------------------------------- */
 int focus_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)
 {
     (void)report;
-    static const char *const names[] = {"billing_period", "focus_version", "format", "tenant", NULL};
+    static const char *const names[] = {"billing_period", "focus_version", "format", "tenant", "idle", NULL};
     struct focus_wish wish = {0};
     struct err err = {0};
     int r = params_only(ask->params, names, problem);
@@ -80,9 +110,10 @@ int focus_answer(struct report *report, struct ask *ask, struct answer *answer, 
         r = read_format(ask->params, &wish.format, problem);
     if (r == 0)
         r = read_tenant(ask, &wish.tenant, problem);
-    if (r == 0 && wish.month.layout != FOCUS_LAYOUT)
-        return problem_set(problem, 503, NULL, NULL, "%s was closed by a newer version, with columns that this one "
-                                                     "doesn't know", wish.month.month.name);
+    if (r == 0)
+        r = check_layout(&wish.month, problem);
+    if (r == 0)
+        r = read_idle(ask, &wish, problem);
     if (r == 0 && focus_rows_new(&answer->rows, ask, &wish, &err) < 0)
         return ask_failed(problem, &err);
     answer->content_type = focus_content_type(wish.format);
@@ -207,23 +238,23 @@ static void schema_id(const struct buf *definitions, uint32_t version, char out[
     snprintf(out, 40, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
-static void write_schema(uint32_t version, bool periods, struct buf *definitions, struct buf *out)
+static void write_schema(uint32_t version, uint32_t layout, bool periods, struct buf *definitions, struct buf *out)
 {
     const struct focus_column *columns = periods ? focus_period_columns : focus_columns;
     size_t count = periods ? focus_period_columns_count : focus_columns_count;
     char id[40];
     bool first = true;
     for (size_t i = 0; i < count; i++) {
-        if ((columns[i].versions & version) == 0)
+        if (!focus_column_is_of(&columns[i], version, layout))
             continue;
         write_definition(&columns[i], first, definitions);
         first = false;
     }
     schema_id(definitions, version, id);
     buf_addf(out, "{\"DataGenerator\":{\"DataGenerator\":\"Reeve\"},\"Dataset\":\"%s\",\"SchemaId\":\"%s\","
-                  "\"CreationDate\":\"" LAYOUT_DATE "\",\"FocusVersion\":\"%s\",\"DataGeneratorVersion\":\"%d\","
+                  "\"CreationDate\":\"%s\",\"FocusVersion\":\"%s\",\"DataGeneratorVersion\":\"%d\","
                   "\"ColumnDefinition\":[", periods ? "BillingPeriod" : "CostAndUsage", id,
-             focus_version_name(version), FOCUS_LAYOUT);
+             layout_dates[layout], focus_version_name(version), (int)layout);
     buf_add(out, definitions->data, definitions->len);
     buf_add_str(out, "]}\n");
 }
@@ -231,12 +262,17 @@ static void write_schema(uint32_t version, bool periods, struct buf *definitions
 int focus_schema_answer(struct report *report, struct ask *ask, struct answer *answer, struct problem *problem)
 {
     (void)report;
-    static const char *const names[] = {"focus_version", "dataset", NULL};
+    static const char *const names[] = {"billing_period", "focus_version", "dataset", NULL};
     static const char cost[] = "cost-and-usage", periods[] = "billing-period";
     const char *dataset = params_get(ask->params, "dataset");
     CLEANUP(buf_fini) struct buf definitions = {0};
+    struct focus_month month = {.layout = FOCUS_LAYOUT};
     uint32_t version = FOCUS_1_4;
     int r = params_only(ask->params, names, problem);
+    if (r == 0 && params_get(ask->params, "billing_period") != NULL)
+        r = read_month(ask, &month, problem);
+    if (r == 0)
+        r = check_layout(&month, problem);
     if (r == 0)
         r = read_version(ask->params, &version, problem);
     if (r < 0)
@@ -247,6 +283,6 @@ int focus_schema_answer(struct report *report, struct ask *ask, struct answer *a
                            dataset);
     if (of_periods && version != FOCUS_1_4)
         return problem_set(problem, 400, "focus_version", "1.4", "focus_version: 1.2 has no dataset of periods");
-    write_schema(version, of_periods, &definitions, &answer->body);
+    write_schema(version, month.layout, of_periods, &definitions, &answer->body);
     return 0;
 }

@@ -1,11 +1,18 @@
-/* The columns of layout 1, FOCUS' own first. Whoever changes them makes layout 2 beside it. */
+/* The columns, FOCUS' own first. Whoever adds one marks it as of the next layout, so that closed months keep theirs. */
 #include "quotas/reports/focus.h"
 
 #define BOTH (FOCUS_1_2 | FOCUS_1_4)
 #define NEW FOCUS_1_4
 #define OLD FOCUS_1_2
+#define BOTH_2 (BOTH | FOCUS_SINCE_2)
+#define NEW_2 (NEW | FOCUS_SINCE_2)
 
 const struct focus_column focus_columns[] = {
+    {"AllocatedMethodDetails", NEW_2, FOCUS_OBJECT, CELL_ALLOCATED_DETAILS, 0},
+    {"AllocatedMethodId", NEW_2, FOCUS_STRING, CELL_ALLOCATED_METHOD, 0},
+    {"AllocatedResourceId", NEW_2, FOCUS_STRING, CELL_ALLOCATED, 0},
+    {"AllocatedResourceName", NEW_2, FOCUS_STRING, CELL_ALLOCATED_NAME, 0},
+    {"AllocatedTags", NEW_2, FOCUS_OBJECT, CELL_NULL, 0},
     {"BilledCost", BOTH, FOCUS_DECIMAL, CELL_BILLED, 6},
     {"BillingAccountId", BOTH, FOCUS_STRING, CELL_ACCOUNT, 0},
     {"BillingAccountName", BOTH, FOCUS_STRING, CELL_ACCOUNT, 0},
@@ -22,8 +29,10 @@ const struct focus_column focus_columns[] = {
     {"ConsumedUnit", BOTH, FOCUS_STRING, CELL_UNIT, 0},
     {"ContractedCost", BOTH, FOCUS_DECIMAL, CELL_CONTRACTED, 15},
     {"ContractedUnitPrice", BOTH, FOCUS_DECIMAL, CELL_PRICE, 6},
-    {"EffectiveCost", BOTH, FOCUS_DECIMAL, CELL_BILLED, 6},
+    {"EffectiveCost", BOTH, FOCUS_DECIMAL, CELL_EFFECTIVE, 6},
     {"HostProviderName", NEW, FOCUS_STRING, CELL_ISSUER, 0},
+    {"InvoiceDetailId", NEW_2, FOCUS_STRING, CELL_INVOICE_DETAIL, 0},
+    {"InvoiceId", BOTH_2, FOCUS_STRING, CELL_INVOICE, 0},
     {"InvoiceIssuerName", BOTH, FOCUS_STRING, CELL_ISSUER, 0},
     {"ListCost", BOTH, FOCUS_DECIMAL, CELL_LIST, 15},
     {"ListUnitPrice", BOTH, FOCUS_DECIMAL, CELL_LIST_PRICE, 6},
@@ -57,6 +66,11 @@ const struct focus_column focus_columns[] = {
     {"x_User", BOTH, FOCUS_STRING, CELL_USER, 0},
 };
 const size_t focus_columns_count = COUNT_OF(focus_columns);
+
+bool focus_column_is_of(const struct focus_column *column, uint32_t version, uint32_t layout)
+{
+    return (column->versions & version) != 0 && ((column->versions & FOCUS_SINCE_2) == 0 || layout >= 2);
+}
 
 const struct focus_column focus_period_columns[] = {
     {"BillingPeriodCreated", NEW, FOCUS_TIME, CELL_NULL, 0},

@@ -91,7 +91,8 @@ static int find_row(sqlite3_stmt *s, int64_t row, const char *what, struct err *
 }
 
 /* ---- tenants ---------------------------------------------------------------------------------------------------- */
-/* Who pays is the tenant at the top: of acme/etl it is acme. The cell itself has no sub account. */
+/* Who pays is the tenant at the top: of acme/etl it is acme. The cell itself has no sub account. An invoice has a line
+ * for each tenant. */
 static int render_tenant(struct focus_lookup *l, struct focus_tenant *t, const char *path, struct err *err)
 {
     bool root = strcmp(path, TENANT_ROOT) == 0;
@@ -101,6 +102,12 @@ static int render_tenant(struct focus_lookup *l, struct focus_tenant *t, const c
     t->seen = viewer_sees(l->viewer, path) && (l->top == NULL || tenant_is_below(path, l->top));
     add_text(&t->cells, l->format, top);
     add_text(&t->cells, l->format, root ? NULL : path);
+    CLEANUP(buf_fini) struct buf invoice = {0};
+    buf_addf(&invoice, "%s%s", l->invoice != NULL ? l->invoice : "", top);
+    if (invoice.failed)
+        return err_set(err, -ENOMEM, "no memory");
+    add_text(&t->cells, l->format, l->invoice != NULL ? buf_text(&invoice) : NULL);
+    add_text(&t->cells, l->format, l->invoice != NULL ? path : NULL);
     return check_memory(&t->cells, err);
 }
 

@@ -32,7 +32,7 @@ void rendered_done(struct rendered *r); /* what was added to r->text since the l
 struct cell rendered_get(const struct rendered *r, size_t i);
 
 struct focus_tenant { bool seen; struct rendered cells; };
-enum { TENANT_ACCOUNT, TENANT_PATH };
+enum { TENANT_ACCOUNT, TENANT_PATH, TENANT_INVOICE, TENANT_DETAIL };
 struct focus_attempt { int64_t attempt; struct rendered cells; };
 enum { ATTEMPT_RESOURCE, ATTEMPT_NAME, ATTEMPT_TYPE, ATTEMPT_TAGS, ATTEMPT_ID, ATTEMPT_USER, ATTEMPT_NODE,
        ATTEMPT_WHAT /* "task 42.0", raw */ };
@@ -46,6 +46,7 @@ struct focus_lookup {
     sqlite3 *db;
     const struct viewer *viewer;
     const char *top;             /* only this subtree; NULL = all */
+    const char *invoice;         /* what ids of invoices begin with; NULL = there are none */
     sqlite3_stmt *find_tenant, *find_attempt;
     struct focus_tenant **tenants; /* by row */
     size_t tenants_size;
@@ -54,7 +55,7 @@ struct focus_lookup {
     size_t skus_count, sku_last;
 };
 
-int lookup_init(struct focus_lookup *l, struct err *err) MUST_USE; /* format, db, viewer and top are set */
+int lookup_init(struct focus_lookup *l, struct err *err) MUST_USE; /* all above is set */
 void lookup_fini(struct focus_lookup *l);
 /* NULL: not for this viewer, or not asked for. */
 int lookup_tenant(struct focus_lookup *l, int64_t row, const struct rendered **ret, struct err *err) MUST_USE;

@@ -1,9 +1,10 @@
-/* Billing months as a reader finds them in the books. */
+#include "quotas/reports/focus_month.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "quotas/reports/focus_rows.h"
+#include "quotas/reports/focus.h"
 #include "quotas/reports/schema.h"
 
 int focus_rule_read(sqlite3 *db, struct billing_rule *ret, struct err *err)
@@ -50,7 +51,8 @@ static int read_row(sqlite3 *db, struct focus_month *m, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
     int r = db_prepare(db, "SELECT billing, from_utc_us, to_utc_us, first_charge, last_charge, created_utc_us,"
-                           " closed_seq, closed_utc_us, layout, issuer FROM billing_periods WHERE name = ?1", &s, err);
+                           " closed_seq, closed_utc_us, layout, issuer, (SELECT cell FROM meta)"
+                           " FROM billing_periods WHERE name = ?1", &s, err);
     if (r == 0)
         r = db_bind(s, "t", m->month.name);
     if (r == 0)
@@ -68,6 +70,7 @@ static int read_row(sqlite3 *db, struct focus_month *m, struct err *err)
     if (m->closed_seq != 0) { /* as they stood then */
         m->layout = (uint32_t)sqlite3_column_int64(s, 8);
         snprintf(m->issuer, sizeof m->issuer, "%s", db_text(s, 9));
+        snprintf(m->invoice, sizeof m->invoice, "%s/%s/", db_text(s, 10), m->month.name);
     }
     return 1;
 }

@@ -29,6 +29,7 @@ struct export {
     struct focus_wish wish;
     struct focus_lookup lookup;
     sqlite3_stmt *s, *words;
+    struct focus_idle *idle;     /* NULL: none are asked for */
     const struct focus_column *columns[64];
     struct buf names[64];        /* what stands before a value: a separator, in JSON also the column's name */
     size_t columns_count;
@@ -37,9 +38,9 @@ struct export {
     char numbers[12][FOCUS_NUMBER_MAX];
     size_t numbers_used;
     struct buf text;             /* cells of the row at hand */
-    struct cell null, usage, credit, adjustment, correction, used, once;
+    struct cell null, usage, credit, adjustment, correction, used, once, idle_type, root;
     uint64_t written;
-    bool begun, over;
+    bool begun, lines_over;
 };
 
 static void export_free(struct rows *rows)
@@ -47,6 +48,7 @@ static void export_free(struct rows *rows)
     struct export *x = (struct export *)rows;
     sqlite3_finalize(x->s);
     sqlite3_finalize(x->words);
+    focus_idle_free(x->idle);
     lookup_fini(&x->lookup);
     ask_fini(&x->ask);
     viewer_fini(&x->viewer);
@@ -76,9 +78,8 @@ static struct cell instant(struct export *x, int64_t utc_us)
 }
 
 /* Whole seconds, as FOCUS writes them: neighbours meet, and nothing is shorter than one. */
-static void add_times(struct export *x, bool measured)
+static void add_times(struct export *x, int64_t from, int64_t to, bool measured)
 {
-    int64_t from = sqlite3_column_int64(x->s, C_FROM), to = sqlite3_column_int64(x->s, C_TO);
     if (from == to && !measured) { /* about no time in particular */
         x->cell[CELL_CHARGE_FROM] = x->cell[CELL_PERIOD_FROM];
         x->cell[CELL_CHARGE_TO] = x->cell[CELL_PERIOD_TO];
@@ -92,8 +93,7 @@ static void add_times(struct export *x, bool measured)
 
 static void add_figures(struct export *x, bool measured)
 {
-    int64_t micros = sqlite3_column_int64(x->s, C_MICROS);
-    x->cell[CELL_BILLED] = number(x, micros, 6);
+    x->cell[CELL_BILLED] = x->cell[CELL_EFFECTIVE] = number(x, sqlite3_column_int64(x->s, C_MICROS), 6);
     x->cell[CELL_SEQ] = number(x, sqlite3_column_int64(x->s, C_SEQ), 0);
     x->cell[CELL_LINE] = number(x, sqlite3_column_int64(x->s, C_LINE), 0);
     if (!measured) {
@@ -118,6 +118,8 @@ static void add_tenant(struct export *x, const struct rendered *t)
 {
     x->cell[CELL_ACCOUNT] = rendered_get(t, TENANT_ACCOUNT);
     x->cell[CELL_TENANT] = rendered_get(t, TENANT_PATH);
+    x->cell[CELL_INVOICE] = rendered_get(t, TENANT_INVOICE);
+    x->cell[CELL_INVOICE_DETAIL] = rendered_get(t, TENANT_DETAIL);
 }
 
 static void copy_cells(struct export *x, const struct rendered *from, const enum focus_cell *to, size_t count)
@@ -242,12 +244,85 @@ static int fill_row(struct export *x, struct err *err)
     buf_reset(&x->text);
     x->cell[CELL_CLASS] = sqlite3_column_int(x->s, C_CORRECTION) != 0 ? x->correction : x->null;
     x->cell[CELL_ABOUT] = x->null;
-    add_times(x, measured);
+    add_times(x, sqlite3_column_int64(x->s, C_FROM), sqlite3_column_int64(x->s, C_TO), measured);
     add_figures(x, measured);
     int r = measured ? fill_usage(x, kind == 'r', err) : fill_amount(x, kind == 'c', err);
     if (r == 0 && measured && kind == 'r')
         r = read_words(x, false, err);
     return r == 0 && x->text.failed ? err_set(err, -ENOMEM, "no memory") : r;
+}
+
+/* ---- idle capacity ---------------------------------------------------------------------------------------------- */
+/* Why the part is so large, as FOCUS wants it said. */
+static void idle_details(const struct export *x, const struct focus_idle_row *row, struct buf *json)
+{
+    char number[FOCUS_NUMBER_MAX];
+    size_t len = focus_decimal(number, row->ratio, 9);
+    buf_addf(json, "{\"Elements\":[{\"AllocatedRatio\":%.*s", (int)len, number);
+    if (row->tenant != NULL && x->wish.idle == FOCUS_IDLE_USAGE) {
+        len = focus_decimal(number, row->billed_micros, 6);
+        buf_addf(json, ",\"UsageUnit\":\"%s\",\"UsageQuantity\":%.*s", x->ask.currency, (int)len, number);
+    }
+    buf_add_str(json, "}]}");
+}
+
+/* The texts of the row at hand, one after the other; the spans are made when they are whole. */
+static int idle_texts(struct export *x, const struct focus_idle_row *row, struct err *err)
+{
+    static const enum focus_cell cells[] = {CELL_RESOURCE, CELL_DESCRIPTION, CELL_ALLOCATED, CELL_ALLOCATED_METHOD,
+                                            CELL_ALLOCATED_DETAILS};
+    bool split = x->wish.idle != FOCUS_IDLE_SEPARATE;
+    const char *at = row->class != NULL ? "@" : "", *class = row->class != NULL ? row->class : "";
+    CLEANUP(buf_fini) struct buf id = {0}, what = {0}, method = {0}, details = {0};
+    size_t end[COUNT_OF(cells)], n = 0;
+    buf_addf(&id, "idle:%s%s%s", row->resource, at, class);
+    buf_addf(&what, "Idle %s%s%s", row->resource, row->class != NULL ? " of nodes of class " : "", class);
+    buf_addf(&method, "idle-by-%s-1", names_get(&focus_spread_names, x->wish.idle));
+    idle_details(x, row, &details);
+    if (id.failed || what.failed || method.failed || details.failed)
+        return err_set(err, -ENOMEM, "no memory");
+    const char *const texts[] = {buf_text(&id), buf_text(&what), row->tenant, split ? buf_text(&method) : NULL};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        focus_text(&x->text, x->wish.format, texts[i]);
+        end[n++] = x->text.len;
+    }
+    focus_object(&x->text, x->wish.format, split ? buf_text(&details) : NULL);
+    end[n++] = x->text.len;
+    if (x->text.failed)
+        return err_set(err, -ENOMEM, "no memory");
+    for (size_t i = 0, begin = 0; i < n; begin = end[i++])
+        x->cell[cells[i]] = (struct cell){x->text.data + begin, end[i] - begin};
+    x->cell[CELL_ALLOCATED_NAME] = x->cell[CELL_ALLOCATED];
+    return 0;
+}
+
+/* Nobody's job, nobody's entry of the ledger, on nobody's invoice: the cell's own. */
+static int fill_idle(struct export *x, const struct focus_idle_row *row, struct err *err)
+{
+    static const enum focus_cell none[] = {CELL_CLASS, CELL_ABOUT, CELL_SEQ, CELL_LINE, CELL_VERSION, CELL_CHARGED_BY,
+                                           CELL_TENANT, CELL_INVOICE, CELL_INVOICE_DETAIL};
+    const struct focus_good good = {row->resource, row->class, false, PRICE_BY_REQUEST};
+    const struct rendered *sku;
+    int r = lookup_sku(&x->lookup, &good, &sku, err);
+    if (r < 0)
+        return r;
+    x->numbers_used = 0;
+    buf_reset(&x->text);
+    copy_cells(x, sku, sku_cells, COUNT_OF(sku_cells));
+    copy_cells(x, NULL, attempt_cells, COUNT_OF(attempt_cells));
+    for (size_t i = 0; i < COUNT_OF(none); i++)
+        x->cell[none[i]] = x->null;
+    x->cell[CELL_RESOURCE_TYPE] = x->idle_type;
+    x->cell[CELL_ACCOUNT] = x->root;
+    x->cell[CELL_CATEGORY] = x->usage;
+    x->cell[CELL_FREQUENCY] = x->used;
+    add_times(x, row->from_utc_us, row->to_utc_us, true);
+    x->cell[CELL_BILLED] = number(x, 0, 6);
+    x->cell[CELL_EFFECTIVE] = number(x, row->micros, 6);
+    x->cell[CELL_QUANTITY] = number(x, row->quantity, 9);
+    x->cell[CELL_PRICE] = x->cell[CELL_LIST_PRICE] = number(x, row->price, 6);
+    x->cell[CELL_CONTRACTED] = x->cell[CELL_LIST] = number(x, (focus_wide)row->quantity * row->price, 15);
+    return idle_texts(x, row, err);
 }
 
 static void write_row(const struct export *x, bool first, struct buf *out)
@@ -275,7 +350,7 @@ static void write_head(const struct export *x, struct buf *out)
 }
 
 /* The next line that the viewer may see. 1: it is filled in, 0: the end. */
-static int next_row(struct export *x, struct err *err)
+static int next_line(struct export *x, struct err *err)
 {
     const struct rendered *tenant = NULL;
     for (uint32_t i = 0; tenant == NULL; i++) {
@@ -290,6 +365,18 @@ static int next_row(struct export *x, struct err *err)
     }
     add_tenant(x, tenant);
     int r = fill_row(x, err);
+    return r < 0 ? r : 1;
+}
+
+/* All lines, then what is idle. */
+static int next_row(struct export *x, struct err *err)
+{
+    struct focus_idle_row row;
+    int r = x->lines_over ? 0 : next_line(x, err);
+    x->lines_over = x->lines_over || r == 0;
+    if (r != 0 || x->idle == NULL || !focus_idle_next(x->idle, &row))
+        return r;
+    r = fill_idle(x, &row, err);
     return r < 0 ? r : 1;
 }
 
@@ -313,9 +400,11 @@ static int add_constants(struct export *x, struct err *err)
 {
     static const enum focus_cell cells[] = {CELL_CURRENCY, CELL_ISSUER, CELL_SERVICE, CELL_SERVICE_CATEGORY,
                                             CELL_SERVICE_SUBCATEGORY, CELL_PERIOD_FROM, CELL_PERIOD_TO};
-    struct cell *const words[] = {&x->null, &x->usage, &x->credit, &x->adjustment, &x->correction, &x->used, &x->once};
+    struct cell *const words[] = {&x->null, &x->usage,     &x->credit, &x->adjustment, &x->correction,
+                                  &x->used, &x->once, &x->idle_type, &x->root};
     const char *const texts[] = {x->ask.currency, x->wish.month.issuer, "Batch Compute", "Compute", "Containers"};
-    const char *const word_texts[] = {NULL, "Usage", "Credit", "Adjustment", "Correction", "Usage-Based", "One-Time"};
+    const char *const word_texts[] = {NULL,          "Usage",    "Credit",        "Adjustment", "Correction",
+                                      "Usage-Based", "One-Time", "Idle Capacity", TENANT_ROOT};
     const struct billing_month *m = &x->wish.month.month;
     struct buf *text = &x->fixed;
     size_t end[COUNT_OF(cells) + COUNT_OF(words)], n = 0;
@@ -344,7 +433,7 @@ static int add_columns(struct export *x, struct err *err)
 {
     bool failed = false;
     for (size_t i = 0; i < focus_columns_count; i++) {
-        if ((focus_columns[i].versions & x->wish.version) == 0)
+        if (!focus_column_is_of(&focus_columns[i], x->wish.version, x->wish.month.layout))
             continue;
         BUG(x->columns_count == COUNT_OF(x->columns));
         size_t at = x->columns_count++;
@@ -357,19 +446,28 @@ static int add_columns(struct export *x, struct err *err)
     return failed ? err_set(err, -ENOMEM, "no memory") : 0;
 }
 
+/* Of rows of idle capacity alone; they come last. */
+static const enum focus_cell split_cells[] = {CELL_NULL, CELL_ALLOCATED, CELL_ALLOCATED_NAME, CELL_ALLOCATED_METHOD,
+                                              CELL_ALLOCATED_DETAILS};
+
 static int export_begin(struct export *x, const struct ask *ask, struct err *err)
 {
     const struct focus_month *m = &x->wish.month;
     int r = viewer_copy(ask->viewer, &x->viewer) < 0 ? err_set(err, -ENOMEM, "no memory") : 0;
     if (r == 0 && x->wish.tenant != NULL && str_set(&x->top, x->wish.tenant) < 0)
         r = err_set(err, -ENOMEM, "no memory");
-    x->lookup = (struct focus_lookup){.format = x->wish.format, .db = x->ask.db, .viewer = &x->viewer, .top = x->top};
+    x->lookup = (struct focus_lookup){.format = x->wish.format, .db = x->ask.db, .viewer = &x->viewer, .top = x->top,
+                                     .invoice = m->invoice[0] != '\0' ? x->wish.month.invoice : NULL};
     if (r == 0)
         r = lookup_init(&x->lookup, err);
     if (r == 0)
         r = add_columns(x, err);
     if (r == 0)
         r = add_constants(x, err);
+    for (size_t i = 0; i < COUNT_OF(split_cells); i++)
+        x->cell[split_cells[i]] = x->null;
+    if (r == 0 && x->wish.idle != FOCUS_IDLE_HIDDEN)
+        r = focus_idle_new(&x->idle, &x->ask, m, x->wish.idle, err);
     if (r == 0)
         r = db_prepare(x->ask.db, words_sql, &x->words, err);
     if (r == 0 && m->row != 0 && m->first_charge != 0)

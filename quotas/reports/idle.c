@@ -48,7 +48,9 @@ struct idle {
 static int read_prices(struct idle *i, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
-    int r = db_prepare(i->ask->db, "SELECT change FROM policies ORDER BY seq DESC", &s, err);
+    int r = db_prepare(i->ask->db, "SELECT change FROM policies WHERE seq <= ?1 ORDER BY seq DESC", &s, err);
+    if (r == 0)
+        r = db_bind(s, "u", i->ask->as_of);
     while (r == 0 && (r = db_step(s, err)) == 1) {
         fields_clear(&policy_change_fields, &i->book);
         r = fields_decode(&policy_change_fields, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
@@ -58,6 +60,11 @@ static int read_prices(struct idle *i, struct err *err)
     }
     fields_clear(&policy_change_fields, &i->book);
     return r;
+}
+
+static bool has_periods(const struct idle *i)
+{
+    return i->kind != IDLE_NO_PERIOD && i->kind != IDLE_BY_PRICE;
 }
 
 /* The version in force, and when the next one comes. */
@@ -84,7 +91,7 @@ static int cut(struct idle *i, struct err *err)
         if (i->segments_count == SEGMENTS_MAX)
             return err_set(err, -E2BIG, "more than %d periods", IDLE_PERIODS_MAX);
         const struct price_version *version = version_at(i, at, &until);
-        if (i->kind != IDLE_NO_PERIOD)
+        if (has_periods(i))
             until = MIN(until, span_period_end(i->span, i->kind, at));
         i->segments[i->segments_count] = (struct segment){at, MIN(until, i->to), version};
     }
@@ -248,7 +255,9 @@ static int by_place(const void *a, const void *b)
     int order = strcmp(x->period, y->period);
     if (order == 0)
         order = strcmp(x->class, y->class);
-    return order != 0 ? order : strcmp(x->resource, y->resource);
+    if (order == 0)
+        order = strcmp(x->resource, y->resource);
+    return order != 0 ? order : x->from_utc_us < y->from_utc_us ? -1 : x->from_utc_us > y->from_utc_us;
 }
 
 static int add_period(struct idle *i, size_t first, size_t end, struct list *ret)
@@ -258,20 +267,23 @@ static int add_period(struct idle *i, size_t first, size_t end, struct list *ret
         if (row == NULL)
             return -ENOMEM;
         struct buyer buyer = {.price_class = i->keys[key].class};
-        *row = (struct idle_row){0};
-        if (i->kind != IDLE_NO_PERIOD)
+        *row = (struct idle_row){.from_utc_us = i->segments[first].from, .to_utc_us = i->segments[end - 1].to};
+        if (has_periods(i))
             span_period_name(i->span, i->kind, i->segments[first].from, row->period);
         memcpy(row->class, i->keys[key].class, sizeof row->class);
         memcpy(row->resource, i->keys[key].resource, sizeof row->resource);
-        for (size_t k = first; k < end; k++)
-            add_segment(row, &i->totals[k * KEYS_MAX + key], &i->keys[key],
-                        price_rate(i->segments[k].version, buyer, i->keys[key].resource).list);
+        for (size_t k = first; k < end; k++) {
+            row->price = price_rate(i->segments[k].version, buyer, i->keys[key].resource).list;
+            add_segment(row, &i->totals[k * KEYS_MAX + key], &i->keys[key], row->price);
+        }
     }
     return 0;
 }
 
 static bool same_period(const struct idle *i, size_t a, size_t b)
 {
+    if (i->kind == IDLE_BY_PRICE)
+        return false;
     return i->kind == IDLE_NO_PERIOD || span_period_end(i->span, i->kind, i->segments[a].from) ==
                                             span_period_end(i->span, i->kind, i->segments[b].from);
 }

@@ -130,6 +130,17 @@ static inline struct fact fact_closed(int64_t at, const char *period, int64_t fr
     return f;
 }
 
+static inline struct fact fact_node_joined(int64_t at, const char *node, uint64_t cpu_milli, const char *class)
+{
+    struct fact f = {.kind = FACT_NODE_JOINED, .at_utc_us = at};
+    set_text(&f.joined.node, node);
+    f.joined.capacity.cpu_milli = cpu_milli;
+    f.joined.capacity.mem_bytes = UINT64_C(7) << 30;
+    if (class != NULL)
+        must(pairs_set(&f.joined.labels, PRICE_CLASS_LABEL, class));
+    return f;
+}
+
 /* The entry that a fact got, when it was the last one taken. */
 static inline uint64_t books_seq(const struct book *b)
 {

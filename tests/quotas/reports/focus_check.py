@@ -2,11 +2,14 @@
 """Holds a FOCUS file against the rules of the specification, in decimal.
 
 focus_check.py FILE --version 1.4|1.2 [--dataset cost|periods] [--format csv|json|ndjson] [--sum MICROS] [--rows N]
+    [--closed] [--idle MICROS] [--layout 1]
 
 Prints one line per violation, "row N: Column: rule: found", and ends with 1 when there was any. What is checked: every
 mandatory column there and no column of another version; order and names; types, formats and allowed values; what may be
-null, must be and must not be; units; products of price and quantity; what rows have to agree on among themselves; and
-what Reeve promises beyond it (BilledCost adds up, a correction lies in its own month).
+null, must be and must not be; units; products of price and quantity; what rows have to agree on among themselves (the
+parts of an allocated charge, an invoice and its account); and what Reeve promises beyond it (BilledCost adds up, a
+correction lies in its own month, invoices come with the closing: --closed, idle capacity is on none: its EffectiveCost
+adds up to --idle). --layout 1: a month that was closed before there were invoices.
 """
 import argparse
 import json
@@ -20,6 +23,11 @@ BOTH, NEW, OLD = ("1.2", "1.4"), ("1.4",), ("1.2",)
 
 # name: versions, level, type, may be null
 COST = {
+    "AllocatedMethodDetails": (NEW, R, JSON, True),
+    "AllocatedMethodId": (NEW, C, STRING, True),
+    "AllocatedResourceId": (NEW, C, STRING, True),
+    "AllocatedResourceName": (NEW, C, STRING, True),
+    "AllocatedTags": (NEW, C, JSON, True),
     "AvailabilityZone": (BOTH, R, STRING, True),
     "BilledCost": (BOTH, M, DECIMAL, False),
     "BillingAccountId": (BOTH, M, STRING, False),
@@ -40,6 +48,7 @@ COST = {
     "ContractedUnitPrice": (BOTH, C, DECIMAL, True),
     "EffectiveCost": (BOTH, M, DECIMAL, False),
     "HostProviderName": (NEW, M, STRING, False),
+    "InvoiceDetailId": (NEW, C, STRING, True),
     "InvoiceId": (BOTH, C, STRING, True),
     "InvoiceIssuerName": (BOTH, M, STRING, False),
     "ListCost": (BOTH, M, DECIMAL, False),
@@ -71,6 +80,12 @@ COST = {
 APPLIES = {"ConsumedQuantity", "ConsumedUnit", "ContractedUnitPrice", "ListUnitPrice", "PricingCategory", "ResourceId",
            "ResourceName", "ResourceType", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "SubAccountId",
            "SubAccountName", "Tags", "ChargeFrequency", "ServiceSubcategory"}
+# What came with layout 2: idle capacity is split over tenants, and a closed month has invoices.
+APPLIES_2 = {"AllocatedMethodDetails", "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName",
+             "AllocatedTags", "InvoiceDetailId", "InvoiceId"}
+# How FOCUS calls the parts of AllocatedMethodDetails.
+RATIO, UNIT, QUANTITY = "AllocatedRatio", "UsageUnit", "UsageQuantity"
+IDLE = "Idle Capacity"
 PERIODS = {
     "BillingPeriodCreated": (NEW, M, TIME, False),
     "BillingPeriodEnd": (NEW, M, TIME, False),
@@ -178,8 +193,10 @@ def read(path, form):
 
 
 class Check:
-    def __init__(self, version, dataset):
+    def __init__(self, version, dataset, closed=False, layout=2):
         self.version, self.table = version, COST if dataset == "cost" else PERIODS
+        self.closed, self.applies = closed, APPLIES | (APPLIES_2 if layout == 2 else set())
+        self.invoice, self.origin, self.ratio, self.idle = {}, {}, {}, Decimal(0)
         self.dataset, self.found = dataset, []
         self.sku, self.details, self.service = {}, {}, {}
         self.sum = Decimal(0)
@@ -200,7 +217,7 @@ class Check:
         if len(set(names)) != len(names):
             self.bad(0, "", "a column is there twice")
         for n, (versions, level, _, _) in self.table.items():
-            if self.version in versions and (level == M or n in APPLIES) and n not in names:
+            if self.version in versions and (level == M or n in self.applies) and n not in names:
                 self.bad(0, n, "is missing")
 
     def value(self, i, n, v, native):
@@ -242,10 +259,26 @@ class Check:
         except ValueError as why:
             self.bad(i, n, "not JSON", why)
             return
+        if n == "AllocatedMethodDetails":
+            self.elements(i, n, pairs)
+            return
         if not isinstance(pairs, dict) or any(isinstance(x, (dict, list)) for x in pairs.values()):
             self.bad(i, n, "not key and value", v)
         elif n == "SkuPriceDetails" and not all(k.startswith("x_") for k in pairs):
             self.bad(i, n, "own keys begin with x_", v)
+
+    def elements(self, i, n, found):
+        rows = found.get("Elements") if isinstance(found, dict) else None
+        if not isinstance(rows, list) or not rows or not all(isinstance(e, dict) for e in rows):
+            self.bad(i, n, "no Elements", found)
+            return
+        for e in rows:
+            if not isinstance(e.get(RATIO), Number) or not 0 <= Decimal(e[RATIO]) <= 1:
+                self.bad(i, n, "no ratio", e)
+            if any(k not in (RATIO, UNIT, QUANTITY) and not k.startswith("x_") for k in e):
+                self.bad(i, n, "own keys begin with x_", e)
+            if QUANTITY in e and (UNIT not in e or not isinstance(e[QUANTITY], Number)):
+                self.bad(i, n, "a quantity without its unit", e)
 
     def row(self, i, r, native):
         if "" in r:
@@ -293,26 +326,74 @@ class Check:
                       "PricingCategory", "ConsumedQuantity"):
                 if r[n] is None:
                     self.bad(i, n, "must not be null of usage")
-        self.products(i, r, d, usage)
+        idle = r["ResourceType"] == IDLE
+        self.products(i, r, d, usage, idle)
         self.times(i, r, correction)
+        if "InvoiceId" in r:
+            self.invoices(i, r, idle)
+        if "AllocatedMethodId" in r:
+            self.allocated(i, r, d, idle)
         self.consistent(i, self.sku, r["SkuPriceId"], r["SkuId"], "SkuPriceId", "two parents")
         self.consistent(i, self.details, r["SkuPriceId"], r["SkuPriceDetails"], "SkuPriceDetails", "two of one price")
         self.consistent(i, self.service, r["ServiceName"], r["ServiceCategory"], "ServiceName", "two categories")
 
-    def products(self, i, r, d, usage):
+    def invoices(self, i, r, idle):
+        """One of each billing account of a closed month; nothing that nobody pays is on it."""
+        if (r["InvoiceId"] is not None) != (self.closed and not idle):
+            self.bad(i, "InvoiceId", "not null exactly when a month is closed and somebody pays", r["InvoiceId"])
+        if "InvoiceDetailId" in r:
+            self.together(i, r, "InvoiceId", "InvoiceDetailId")
+            if r["InvoiceId"] is not None:
+                key, of = (r["InvoiceId"], r["InvoiceDetailId"]), r["SubAccountId"]
+                self.consistent(i, self.invoice, key, of, "InvoiceDetailId", "of two sub accounts")
+        whose = (r["BillingAccountId"], r["BillingPeriodStart"], r["InvoiceIssuerName"], r["BillingCurrency"])
+        self.consistent(i, self.invoice, r["InvoiceId"], whose, "InvoiceId", "of two accounts or months")
+        if not idle:
+            self.consistent(i, self.invoice, whose, r["InvoiceId"], "InvoiceId", "two of one account and month")
+
+    def allocated(self, i, r, d, idle):
+        """Parts have what their origin charge has, and their ratios are the whole of it."""
+        method, details = r["AllocatedMethodId"], r["AllocatedMethodDetails"]
+        self.together(i, r, "AllocatedMethodId", "AllocatedMethodDetails")
+        self.together(i, r, "AllocatedResourceId", "AllocatedResourceName")
+        for n in ("AllocatedResourceId", "AllocatedTags"):
+            if r[n] is not None and r["AllocatedMethodId" if n.endswith("Id") else "AllocatedResourceId"] is None:
+                self.bad(i, n, "null when nothing is allocated", r[n])
+        if method is not None and not idle:
+            self.bad(i, "AllocatedMethodId", "null of what isn't split", method)
+        if idle:
+            self.idle += d["EffectiveCost"]
+        if method is None or details is None:
+            return
+        key = (r["ResourceId"], r["ChargePeriodStart"], r["ListUnitPrice"])
+        same = tuple(r[n] for n in ("BillingAccountId", "SubAccountId", "ChargePeriodEnd", "SkuId", "SkuPriceId",
+                                    "PricingUnit", "ContractedUnitPrice", "AllocatedMethodId", "ChargeDescription"))
+        self.consistent(i, self.origin, key, same, "AllocatedMethodId", "parts of one charge differ")
+        parts = parse_json(details) if isinstance(details, str) else details
+        self.ratio[key] = self.ratio.get(key, Decimal(0)) + sum(Decimal(e[RATIO]) for e in parts["Elements"])
+
+    def end(self):
+        for key, ratio in self.ratio.items():
+            if ratio != 1:
+                self.bad(0, "AllocatedMethodDetails", "the ratios of a charge aren't 1", f"{key}: {ratio}")
+
+    def products(self, i, r, d, usage, idle):
         for cost, price in (("ListCost", "ListUnitPrice"), ("ContractedCost", "ContractedUnitPrice")):
             if d[price] is not None and d["PricingQuantity"] is not None:
                 if d[price] * d["PricingQuantity"] != d[cost]:
                     self.bad(i, cost, f"is not {price} x PricingQuantity", f"{d[cost]}")
             elif d[cost] != d["BilledCost"]:
                 self.bad(i, cost, "is not BilledCost, and there is no price", f"{d[cost]}")
-        if d["EffectiveCost"] != d["BilledCost"]:
+        if idle and d["BilledCost"] != 0:
+            self.bad(i, "BilledCost", "nobody is billed for what is idle", f"{d['BilledCost']}")
+        if not idle and d["EffectiveCost"] != d["BilledCost"]:
             self.bad(i, "EffectiveCost", "is not BilledCost, and there is no commitment", f"{d['EffectiveCost']}")
         # One rounding to a micro-unit for the line and one for its piece; half a billionth of an hour of quantity.
         if usage and d["ContractedUnitPrice"] is not None:
             bound = Decimal("0.0000021") + d["ContractedUnitPrice"] * Decimal("0.000000002")
-            if abs(d["ContractedCost"] - d["BilledCost"]) > bound:
-                self.bad(i, "BilledCost", "far from ContractedCost", f"{d['BilledCost']} {d['ContractedCost']}")
+            cost = "EffectiveCost" if idle else "BilledCost"
+            if abs(d["ContractedCost"] - d[cost]) > bound:
+                self.bad(i, cost, "far from ContractedCost", f"{d[cost]} {d['ContractedCost']}")
         if r["ChargeCategory"] == "Credit" and d["BilledCost"] > 0:
             self.bad(i, "BilledCost", "a credit that costs", r["BilledCost"])
 
@@ -328,8 +409,8 @@ class Check:
             self.bad(i, "ChargeClass", "a correction of the month itself")
 
 
-def check(path, version, dataset="cost", form="csv", total=None, count=None):
-    c = Check(version, dataset)
+def check(path, version, dataset="cost", form="csv", total=None, count=None, closed=False, idle=None, layout=2):
+    c = Check(version, dataset, closed, layout)
     with localcontext() as context:
         context.prec = 100
         try:
@@ -343,6 +424,9 @@ def check(path, version, dataset="cost", form="csv", total=None, count=None):
                 c.row(i, r, native)
                 if native and list(r) != names:
                     c.bad(i, "", "other columns than the first row")
+        c.end()
+        if idle is not None and not c.found and c.idle != Decimal(idle).scaleb(-6):
+            c.bad(0, "EffectiveCost", "what is idle does not add up", f"{c.idle}, not {Decimal(idle).scaleb(-6)}")
         if total is not None and not c.found and c.sum != Decimal(total).scaleb(-6):
             c.bad(0, "BilledCost", "does not add up", f"{c.sum}, the ledger has {Decimal(total).scaleb(-6)}")
         if count is not None and len(rows) != count:
@@ -358,8 +442,11 @@ def main():
     p.add_argument("--format", choices=("csv", "json", "ndjson"), default="csv")
     p.add_argument("--sum", type=int)
     p.add_argument("--rows", type=int)
+    p.add_argument("--closed", action="store_true")
+    p.add_argument("--idle", type=int)
+    p.add_argument("--layout", type=int, default=2)
     a = p.parse_args()
-    found = check(a.file, a.version, a.dataset, a.format, a.sum, a.rows)
+    found = check(a.file, a.version, a.dataset, a.format, a.sum, a.rows, a.closed, a.idle, a.layout)
     print("\n".join(found[:50]))
     sys.exit(1 if found else 0)
 

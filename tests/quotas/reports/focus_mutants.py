@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A checker that can't fail is none: focus_mutants.py FILE breaks a sound Cost and Usage CSV (1.4) in one place at a
-time; each must be found, by the rule named beside it."""
+time; each must be found, by the rule named beside it. The month is closed and its idle capacity is split by usage."""
 import json
 import os
 import sys
@@ -24,6 +24,15 @@ def write(rows):
 def put(column, value, where="Usage"):
     def mutate(names, rows):
         r = next(r for r in rows if r["ChargeCategory"] == where and r["ChargeClass"] is None)
+        r[column] = value(r[column]) if callable(value) else value
+        return names, rows
+    return mutate
+
+
+def put_idle(column, value):
+    """In the first part of an origin charge that has several."""
+    def mutate(names, rows):
+        r = next(r for r in rows if r["ResourceType"] == "Idle Capacity")
         r[column] = value(r[column]) if callable(value) else value
         return names, rows
     return mutate
@@ -96,6 +105,26 @@ MUTANTS = [
      "ChargePeriodEnd: not after its start"),
     ("a charge of another month", put("ChargePeriodStart", "2025-01-01T00:00:00Z"), "of another month"),
     ("a correction of its own month", put("ChargeClass", "Correction"), "a correction of the month itself"),
+    ("no invoice in a closed month", put("InvoiceId", None), "InvoiceId: not null exactly when"),
+    ("two invoices of one account", put("InvoiceId", lambda v: v + "x"), "InvoiceId: two of one account"),
+    ("an invoice of two accounts", put("BillingAccountId", "other"), "InvoiceId: of two accounts"),
+    ("an invoice without its line", put("InvoiceDetailId", None), "InvoiceDetailId: null exactly when"),
+    ("a line of two sub accounts", put("SubAccountId", "acme/other"), "of two sub accounts"),
+    ("the invoice columns are gone", drop("InvoiceId"), "InvoiceId: is missing"),
+    ("idle capacity on an invoice", put_idle("InvoiceId", "test/2026-11//"), "InvoiceId: not null exactly when"),
+    ("idle capacity that is billed", put_idle("BilledCost", "0.000001"), "nobody is billed"),
+    ("an idle cost that isn't that of its hours", put_idle("EffectiveCost", "9.000000"), "far from ContractedCost"),
+    ("a part without its method", put_idle("AllocatedMethodId", None), "AllocatedMethodDetails: null exactly when"),
+    ("a part without its ratio", put_idle("AllocatedMethodDetails", '{"Elements":[]}'), "no Elements"),
+    ("a ratio beyond all", put_idle("AllocatedMethodDetails", '{"Elements":[{"AllocatedRatio":2}]}'), "no ratio"),
+    ("ratios that aren't the whole", put_idle("AllocatedMethodDetails", '{"Elements":[{"AllocatedRatio":0.5}]}'),
+     "the ratios of a charge aren't 1"),
+    ("a quantity of nothing", put_idle("AllocatedMethodDetails", '{"Elements":[{"AllocatedRatio":1,"UsageQuantity":1}]}'),
+     "a quantity without its unit"),
+    ("a part of another charge", put_idle("ChargePeriodEnd", "2026-11-30T00:00:00Z"), "parts of one charge differ"),
+    ("a name of nobody", put_idle("AllocatedResourceId", None), "AllocatedResourceName: null exactly when"),
+    ("tags of nobody", put("AllocatedTags", '{"a":"b"}'), "AllocatedTags: null when nothing is allocated"),
+    ("a job that is split", put("AllocatedMethodId", "x"), "AllocatedMethodDetails: null exactly when"),
     ("a billed cost that doesn't add up", put("BilledCost", "0.000001", "Credit"), ""),
 ]
 
@@ -110,7 +139,7 @@ def main():
         text = write([new] + [[r[n] for n in new] for r in rows])
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", delete=False) as f:
             f.write(text)
-        found = check(f.name, "1.4")
+        found = check(f.name, "1.4", closed=True)
         os.unlink(f.name)
         if not any(expected in line for line in found):
             print(f"{what}: not found: {json.dumps(found[:3])}")
@@ -122,7 +151,7 @@ def main():
                        ("a quote in the middle", data.replace(",", ',a"', 1)), ("a line is cut", data[:-9] + "\r\n")):
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", delete=False) as f:
             f.write(text)
-        if not check(f.name, "1.4"):
+        if not check(f.name, "1.4", closed=True):
             print(f"{what}: not found")
             bad += 1
         os.unlink(f.name)

@@ -230,7 +230,8 @@ END_TEST
 /* ---- closed is closed -------------------------------------------------------------------------------------------- */
 static const char *const exports[] = {
     "billing_period=2026-11&format=csv", "billing_period=2026-11&format=json", "billing_period=2026-11&format=ndjson",
-    "billing_period=2026-11&focus_version=1.2", "billing_period=2026-11&tenant=acme"};
+    "billing_period=2026-11&focus_version=1.2", "billing_period=2026-11&tenant=acme",
+    "billing_period=2026-11&idle=usage", "billing_period=2026-11&idle=separate&format=json"};
 #define EXPORTS COUNT_OF(exports)
 
 static void export_all(const char *path, struct buf out[EXPORTS])
@@ -246,6 +247,7 @@ static void before_the_end(struct book *b)
     charge_at(b, 2, "beta", NOVEMBER + 3 * DAY, NOVEMBER + 3 * DAY);
     journal_take(b, fact_adjusted_of(NOVEMBER + 3 * DAY, "acme", ADJUST_CREDIT, -5000, "sorry"));
     charge_at(b, 2, "beta", DECEMBER + HOUR, DECEMBER + HOUR);
+    journal_take(b, fact_node_joined(DECEMBER - 2 * DAY - 1, "n9", 3000, NULL));
     journal_take(b, fact_closed(DECEMBER + DAY, "2026-11", NOVEMBER, DECEMBER));
 }
 
@@ -284,6 +286,8 @@ START_TEST(a_closed_months_export_never_changes)
     before_the_end(b);
     export_all(path, before);
     ck_assert_ptr_nonnull(strstr(buf_text(&before[0]), ",ACME Platform,"));
+    ck_assert_ptr_nonnull(strstr(buf_text(&before[0]), ",acme,test/2026-11/acme,"));
+    ck_assert_ptr_nonnull(strstr(buf_text(&before[5]), ",idle-by-usage-1,acme,acme,"));
     after_the_end(b);
     export_all(path, after);
     for (size_t i = 0; i < EXPORTS; i++)
@@ -295,7 +299,7 @@ START_TEST(a_closed_months_export_never_changes)
     int64_t sum = journal_number(book_db(b), "SELECT sum(micros) FROM charges c JOIN billing_periods p USING(billing)"
                                              " WHERE p.name = '2026-12'");
     char arguments[64];
-    snprintf(arguments, sizeof arguments, "--sum=%" PRId64, sum);
+    snprintf(arguments, sizeof arguments, "--closed --sum=%" PRId64, sum);
     books_check("focus_check.py", &after[0], arguments);
     ck_assert_ptr_nonnull(strstr(buf_text(&after[0]), ",Another Name,"));
     book_close(b);
@@ -343,9 +347,41 @@ START_TEST(a_month_closed_by_a_newer_version_is_not_guessed_at)
     char path[160];
     struct book *b = journal_book(journal_path(path));
     before_the_end(b);
-    ck_assert_int_eq(db_exec(book_db(b), "UPDATE billing_periods SET layout = 2 WHERE name = '2026-11'", &err), 0);
+    ck_assert_int_eq(db_exec(book_db(b), "UPDATE billing_periods SET layout = 3 WHERE name = '2026-11'", &err), 0);
     ck_assert_int_eq(books_ask(path, focus_answer, "billing_period=2026-11", &out), 503);
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "newer version"));
+    book_close(b);
+    buf_fini(&out);
+}
+END_TEST
+
+/* Before there were invoices; what was exported then is exported still. */
+START_TEST(a_month_of_the_first_layout_keeps_its_columns)
+{
+    static const char header[] =
+        "BilledCost,BillingAccountId,BillingAccountName,BillingCurrency,BillingPeriodEnd,BillingPeriodStart,"
+        "ChargeCategory,ChargeClass,ChargeDescription,ChargeFrequency,ChargePeriodEnd,ChargePeriodStart,"
+        "ConsumedQuantity,ConsumedUnit,ContractedCost,ContractedUnitPrice,EffectiveCost,HostProviderName,"
+        "InvoiceIssuerName,ListCost,ListUnitPrice,PricingCategory,PricingQuantity,PricingUnit,ResourceId,ResourceName,"
+        "ResourceType,ServiceCategory,ServiceName,ServiceProviderName,ServiceSubcategory,SkuId,SkuMeter,"
+        "SkuPriceDetails,SkuPriceId,SubAccountId,SubAccountName,Tags,x_Attempt,x_ChargedBy,x_Corrects,x_LedgerLine,"
+        "x_LedgerSeq,x_Node,x_PriceClass,x_PriceVersion,x_User\r\n"
+        "0.010000,acme,acme,EUR,2026-12-01T00:00:00Z,2026-11-01T00:00:00Z,Usage,,CPU Time of task 1.0,Usage-Based,";
+    struct buf out = {0};
+    struct err err = {0};
+    char path[160];
+    struct book *b = journal_book(journal_path(path));
+    before_the_end(b);
+    ck_assert_int_eq(db_exec(book_db(b), "UPDATE billing_periods SET layout = 1 WHERE name = '2026-11'", &err), 0);
+    ck_assert_int_eq(books_ask(path, focus_answer, "billing_period=2026-11", &out), 200);
+    ck_assert_msg(strncmp(buf_text(&out), header, sizeof header - 1) == 0, "%s", buf_text(&out));
+    books_check("focus_check.py", &out, "--closed --layout 1");
+    ck_assert_int_eq(books_ask(path, focus_answer, "billing_period=2026-11&idle=usage", &out), 400);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "2026-11 has no columns for it"));
+    ck_assert_int_eq(books_ask(path, focus_schema_answer, "billing_period=2026-11", &out), 200);
+    ck_assert_ptr_null(strstr(buf_text(&out), "InvoiceId"));
+    ck_assert_int_eq(books_ask(path, focus_schema_answer, "billing_period=2026-12", &out), 200);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "InvoiceId"));
     book_close(b);
     buf_fini(&out);
 }
@@ -418,6 +454,7 @@ static Suite *billing_suite(void)
     tcase_add_loop_test(t, a_fact_that_makes_no_sense_is_refused, 0, COUNT_OF(wrong));
     tcase_add_test(t, a_closed_months_export_never_changes);
     tcase_add_test(t, an_open_months_export_grows_at_its_end);
+    tcase_add_test(t, a_month_of_the_first_layout_keeps_its_columns);
     tcase_add_test(t, a_month_closed_by_a_newer_version_is_not_guessed_at);
     tcase_add_test(t, rerating_again_starts_from_the_last_price);
     tcase_add_test(t, a_rerating_of_nothing_is_an_adjustment);

@@ -131,9 +131,78 @@ START_TEST(rows_keep_every_rule)
     int64_t sum = journal_number(book_db(b), sql);
     snprintf(sql, sizeof sql, "SELECT count(*) FROM charges c JOIN billing_periods p USING(billing)"
                               " WHERE p.name = '%s'", forms[_i].month);
-    snprintf(arguments, sizeof arguments, "--version %s --format %s --sum=%" PRId64 " --rows %" PRId64,
-             forms[_i].version, forms[_i].format, sum, journal_number(book_db(b), sql));
+    snprintf(arguments, sizeof arguments, "%s--version %s --format %s --sum=%" PRId64 " --rows %" PRId64,
+             strcmp(forms[_i].month, "2026-11") == 0 ? "--closed " : "", forms[_i].version, forms[_i].format, sum,
+             journal_number(book_db(b), sql));
     books_check("focus_check.py", &out, arguments);
+    book_close(b);
+    buf_fini(&out);
+}
+END_TEST
+
+/* Two nodes, one of a class; other prices from the 20th on. */
+static struct book *everything_and_idle(char path[160])
+{
+    struct book *b = everything(path, NULL);
+    journal_take(b, fact_node_joined(NOVEMBER + 6 * DAY + 123456, "n7", 4001, NULL));
+    journal_take(b, fact_node_joined(NOVEMBER + 7 * DAY, "n8", 64000, "big"));
+    struct fact f = books_policy(NULL, NULL);
+    f.at_utc_us = NOVEMBER + 8 * DAY;
+    f.policy.version = 2;
+    struct price_version *v = list_add(&f.policy.prices, sizeof *v);
+    ck_assert_ptr_nonnull(v);
+    *v = (struct price_version){.version = 2, .from_utc_us = NOVEMBER + 19 * DAY + 1};
+    must(counts_set(&v->per_hour, "cpu", 33333));
+    journal_take(b, f);
+    return b;
+}
+
+static int64_t total_of(const struct buf *json)
+{
+    const char *at = strstr(buf_text(json), "\"total_micros\":");
+    ck_assert_ptr_nonnull(at);
+    return strtoll(at + strlen("\"total_micros\":"), NULL, 10);
+}
+
+static const struct {
+    const char *how, *format;
+    bool closed;
+} idles[] = {{"separate", "csv", false}, {"usage", "csv", true}, {"usage", "json", false}, {"even", "ndjson", true}};
+
+START_TEST(idle_capacity_keeps_every_rule)
+{
+    char path[160], query[160], arguments[200];
+    struct buf out = {0};
+    struct book *b = everything_and_idle(path);
+    int64_t sum = journal_number(book_db(b), "SELECT sum(micros) FROM charges");
+    journal_take(b, fact_credit(DECEMBER + HOUR, 0, 0)); /* the journal has gone beyond the month */
+    if (idles[_i].closed)
+        journal_take(b, fact_closed(DECEMBER + DAY, "2026-11", NOVEMBER, DECEMBER));
+    ck_assert_int_eq(books_ask(path, idle_answer, "from=2026-11-01&to=2026-12-01", &out), 200);
+    int64_t idle = total_of(&out);
+    ck_assert_int_gt(idle, 0);
+    snprintf(query, sizeof query, "billing_period=2026-11&idle=%s&format=%s", idles[_i].how, idles[_i].format);
+    ck_assert_int_eq(books_ask(path, focus_answer, query, &out), 200);
+    snprintf(arguments, sizeof arguments, "%s--format %s --sum=%" PRId64 " --idle=%" PRId64,
+             idles[_i].closed ? "--closed " : "", idles[_i].format, sum, idle);
+    books_check("focus_check.py", &out, arguments);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "Idle cpu of nodes of class big"));
+    book_close(b);
+    buf_fini(&out);
+}
+END_TEST
+
+/* Who is nobody can't be given anything: the rest says so. */
+START_TEST(idle_capacity_of_a_month_without_charges_is_nobodys)
+{
+    char path[160];
+    struct buf out = {0};
+    struct book *b = everything_and_idle(path);
+    journal_take(b, fact_node_joined(JANUARY + DAY, "n9", 1000, NULL));
+    ck_assert_int_eq(books_ask(path, focus_answer, "billing_period=2026-12&idle=usage", &out), 200);
+    const char *rest = "{\"\"Elements\"\":[{\"\"AllocatedRatio\"\":1.000000000}]}\",idle-by-usage-1,,,,";
+    ck_assert_msg(strstr(buf_text(&out), rest) != NULL, "%s", buf_text(&out));
+    books_check("focus_check.py", &out, "--sum 0");
     book_close(b);
     buf_fini(&out);
 }
@@ -143,8 +212,9 @@ START_TEST(the_checker_finds_every_rule_broken)
 {
     char path[160];
     struct buf out = {0};
-    struct book *b = everything(path, NULL);
-    ck_assert_int_eq(books_ask(path, focus_answer, "billing_period=2026-11", &out), 200);
+    struct book *b = everything_and_idle(path);
+    journal_take(b, fact_closed(DECEMBER + DAY, "2026-11", NOVEMBER, DECEMBER));
+    ck_assert_int_eq(books_ask(path, focus_answer, "billing_period=2026-11&idle=usage", &out), 200);
     books_check("focus_mutants.py", &out, "");
     book_close(b);
     buf_fini(&out);
@@ -301,6 +371,7 @@ START_TEST(another_tenants_rows_never_change_a_byte)
     ck_assert_int_eq(books_ask_as(path, &viewer, focus_answer, "billing_period=2026-11", &after), 200);
     ck_assert_str_eq(buf_text(&before), buf_text(&after));
     ck_assert_int_eq(books_ask_as(path, &viewer, focus_answer, "billing_period=2026-11&tenant=beta", &after), 404);
+    ck_assert_int_eq(books_ask_as(path, &viewer, focus_answer, "billing_period=2026-11&idle=even", &after), 403);
     ck_assert_int_eq(books_ask_as(path, &viewer, focus_answer, "billing_period=2026-11&tenant=acme/etl", &after), 200);
     ck_assert_ptr_null(strstr(buf_text(&after), ",=1+1,"));
     book_close(b);
@@ -321,6 +392,10 @@ static const struct { const char *what; report_fn *fn; const char *query, *says;
     {"what is no tenant", focus_answer, "billing_period=2026-11&tenant=..", "is not a tenant's path"},
     {"a tenant that isn't there", focus_answer, "billing_period=2026-11&tenant=gamma", "no such tenant"},
     {"an unknown parameter", focus_answer, "billing_period=2026-11&month=1", "month: there is no such parameter"},
+    {"what is done with idle capacity", focus_answer, "billing_period=2026-11&idle=share", "idle: 'share' is none"},
+    {"idle capacity of a tenant", focus_answer, "billing_period=2026-11&idle=usage&tenant=acme", "the whole cell's"},
+    {"idle capacity by 1.2", focus_answer, "billing_period=2026-11&idle=usage&focus_version=1.2", "1.2 has no columns"},
+    {"a schema of no month", focus_schema_answer, "billing_period=2026-13", "is no month"},
     {"a format of months", focus_periods_answer, "format=xml", "format: 'xml' is none"},
     {"an unknown dataset", focus_schema_answer, "dataset=invoice-detail", "dataset: 'invoice-detail' is none"},
     {"a dataset that 1.2 hasn't", focus_schema_answer, "dataset=billing-period&focus_version=1.2", "1.2 has no"},
@@ -436,6 +511,8 @@ static Suite *focus_suite(void)
     Suite *s = suite_create("focus");
     TCase *t = tcase_create("focus");
     tcase_add_loop_test(t, rows_keep_every_rule, 0, COUNT_OF(forms));
+    tcase_add_loop_test(t, idle_capacity_keeps_every_rule, 0, COUNT_OF(idles));
+    tcase_add_test(t, idle_capacity_of_a_month_without_charges_is_nobodys);
     tcase_add_test(t, the_checker_finds_every_rule_broken);
     tcase_add_test(t, months_add_up_to_the_ledger);
     tcase_add_test(t, the_months_themselves_keep_every_rule);
