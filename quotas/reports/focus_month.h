@@ -1,8 +1,8 @@
 /*
  * focus_month - a billing month as a reader finds it in the books.
  *
- * Invoices: one for each billing account of a closed month, "<cell>/<month>/<account>": made of names that never change,
- *           so the same for ever, and none before the month is closed.
+ * Invoices: one for each billing account of a closed month, "<cell>/<month>/<account>": made of names that never
+ *           change, so the same for ever, and none before the month is closed.
  */
 #ifndef REEVE_QUOTAS_REPORTS_FOCUS_MONTH_H
 #define REEVE_QUOTAS_REPORTS_FOCUS_MONTH_H
