@@ -47,7 +47,7 @@ void attempt_begin(struct core *c, struct task *t, struct node *n)
     t->refused = NULL;
     node_take_task(n, t);
     node_use(c, n, &s->need, true);
-    tenant_use(c, s->tenant, &s->need, true);
+    claims_use(c, s->tenant, &s->need, true);
     t->job->live++;
 }
 
@@ -58,7 +58,7 @@ void attempt_finish(struct core *c, struct task *t)
     timer_stop(c, &t->timer);
     node_leave_task(t);
     node_use(c, n, &s->need, false);
-    tenant_use(c, s->tenant, &s->need, false);
+    claims_use(c, s->tenant, &s->need, false);
     t->job->live--;
     core_clear_strs(&t->accounts);
     times_clear(&t->times);

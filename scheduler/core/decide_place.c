@@ -36,9 +36,9 @@ static void park_shape(struct core *c, struct plan *p, struct shape *s)
     p->parked[p->parked_count++] = s;
 }
 
-static void rest_tenant(struct core *c, struct plan *p, struct tenant *t)
+static void rest_tenant(struct plan *p, struct tenant *t)
 {
-    tenant_rest(c, t);
+    claims_rest(t);
     if (p->rested_count == p->rested_size) {
         p->rested_size = p->rested_size == 0 ? 64 : p->rested_size * 2;
         p->rested = core_grow(p->rested, p->rested_size * sizeof(struct tenant *));
@@ -60,7 +60,7 @@ void decide_place_undo(struct core *c, struct plan *p)
     while (p->log_count > 0) {
         struct placement *last = &p->log[--p->log_count];
         node_use(c, last->node, &last->shape->need, false);
-        tenant_use(c, last->shape->tenant, &last->shape->need, false);
+        claims_use(c, last->shape->tenant, &last->shape->need, false);
     }
     for (size_t i = p->count; i-- > 0;)
         if (p->facts[i].kind == FACT_ATTEMPT_PLACED || p->facts[i].kind == FACT_HOLD_RENEWED ||
@@ -72,7 +72,7 @@ void decide_place_undo(struct core *c, struct plan *p)
         if (p->parked[i]->at == HEAP_NOWHERE)
             queue_unpark(c, p->parked[i]);
     for (size_t i = 0; i < p->rested_count; i++)
-        tenant_wake(c, p->rested[i]);
+        claims_wake(p->rested[i]);
     openings_fini(&p->openings);
     free(p->rested);
     free(p->log);
@@ -175,7 +175,7 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
 {
     struct job *j = e->job;
     node_use(c, n, &j->shape->need, true);
-    tenant_use(c, j->shape->tenant, &j->shape->need, true);
+    claims_use(c, j->shape->tenant, &j->shape->need, true);
     log_placement(p, (struct placement){p->count, j->shape, n});
     plan_hold(c, p, f);
     j->plan_live++;
@@ -242,12 +242,12 @@ static void count_failure(struct core *c, struct plan *p, struct tenant *t)
     t->failed = t->failed_turn == c->turn ? t->failed + 1 : 1;
     t->failed_turn = c->turn;
     if (t->failed >= FAILED_MAX && t->own.at != HEAP_NOWHERE)
-        rest_tenant(c, p, t);
+        rest_tenant(p, t);
 }
 
 void decide_place(struct core *c, struct plan *p)
 {
-    for (struct tenant *t; p->count < p->max && (t = tenant_next(c)) != NULL;) {
+    for (struct tenant *t; p->count < p->max && (t = claims_next(c)) != NULL;) {
         c->decisions_total++;
         if (!try_first(c, p, t->shapes.v[0]))
             count_failure(c, p, t);

@@ -318,7 +318,7 @@ static void joined_apply(struct core *c, const struct fact *f)
     place_add(&c->sizes, &n->size);
     count_total(c, &n->total, true);
     node_refresh(c, n);
-    tenants_reshare(c);
+    claims_rebuild(c);
 }
 const struct fact_rule rule_joined = {joined_check, joined_apply};
 
@@ -347,7 +347,7 @@ static void lost_apply(struct core *c, const struct fact *f)
     n->lost_reason = core_text(f->lost.reason);
     place_remove(&c->sizes, &n->size);
     node_refresh(c, n);
-    tenants_reshare(c);
+    claims_rebuild(c);
 }
 const struct fact_rule rule_lost = {lost_check, lost_apply};
 

@@ -27,15 +27,17 @@ struct entry *queue_first(const struct shape *s)
 
 void queue_park(struct core *c, struct shape *s)
 {
+    (void)c;
     heap_remove(&s->tenant->shapes, &shapes, s);
     if (s->tenant->shapes.count == 0)
-        tenant_rest(c, s->tenant);
+        claims_rest(s->tenant);
 }
 
 void queue_unpark(struct core *c, struct shape *s)
 {
+    (void)c;
     heap_add(&s->tenant->shapes, &shapes, s);
-    tenant_wake(c, s->tenant);
+    claims_wake(s->tenant);
 }
 
 void queue_push(struct core *c, struct entry *e)

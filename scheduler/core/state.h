@@ -4,9 +4,9 @@
  *   what                 files
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c,
  *                        move.c, snapshot.c
- *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree, shares),
- *                        shapes.c (demands), history.c
- *   who waits            queue.c (ready tasks), timers.c
+ *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree), shapes.c
+ *                        (demands), history.c
+ *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
@@ -343,14 +343,8 @@ struct tenant *tenant_add(struct core *c, const char *path);
 void tenant_remove(struct core *c, struct tenant *t);
 void tenant_free(struct tenant *t);
 void tenant_set_rule(struct core *c, struct tenant *t, const struct tenant_rule *rule);
-void tenant_use(struct core *c, struct tenant *t, const struct capacity *need, bool more);
-void tenant_wake(struct core *c, struct tenant *t);  /* it has ready tasks */
-void tenant_rest(struct core *c, struct tenant *t);  /* it has none */
-/* The tenant whose turn it is, NULL when nothing is ready. */
-struct tenant *tenant_next(const struct core *c);
 /* Below another parent, with all below it, under the names that the fact gives them. */
 void tenant_move(struct core *c, const struct fact_tenant_moved *move);
-void tenants_reshare(struct core *c);                /* the cell's total changed */
 /* The accounts on which its line holds money now, cached, and in t->times those of resource time. Borrowed. */
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us);
 /* When the first period of these ends. INT64_MAX: none does. */
@@ -358,6 +352,18 @@ int64_t tenant_accounts_end(const struct core *c, struct tenant *t, int64_t utc_
 /* Is it among t->times, as tenant_accounts() left them? */
 bool tenant_has_time(const struct tenant *t, const char *account);
 void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t), void *arg);
+
+/* ---- claims.c ---------------------------------------------------------------------------------------------- */
+void claims_use(const struct core *c, struct tenant *t, const struct capacity *need, bool more);
+void claims_wake(struct tenant *t); /* it has ready tasks */
+void claims_rest(struct tenant *t); /* it has none */
+void claims_reweigh(const struct core *c, struct tenant *t); /* its weight changed */
+void claims_rebuild(struct core *c);                         /* the cell's total changed */
+/* Before t leaves its parent, and when t->parent is the new one. */
+void claims_leave(const struct core *c, struct tenant *t);
+void claims_enter(const struct core *c, struct tenant *t);
+/* The tenant whose turn it is, NULL when nothing is ready. */
+struct tenant *claims_next(const struct core *c);
 
 /* ---- nodes.c ----------------------------------------------------------------------------------------------- */
 struct node *node_find(const struct core *c, const char *name);

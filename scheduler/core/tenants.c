@@ -8,15 +8,6 @@ static bool tenant_is(const void *object, const void *key)
     return strcmp(((const struct tenant *)object)->path, key) == 0;
 }
 
-/* A tenant's own jobs compete with its children under its own name: a path that sorts before all of theirs. */
-static int compare(const void *a, const void *b)
-{
-    const struct claim *x = a, *y = b;
-    return order_compare_tenants(x->share, x->tenant->path, y->share, y->tenant->path);
-}
-
-static const struct heap_kind claims = {compare, offsetof(struct claim, at)};
-
 struct tenant *tenant_find(const struct core *c, const char *path)
 {
     return path != NULL ? table_find(&c->tenants, hash_text(HASH_START, path), path) : NULL;
@@ -85,87 +76,16 @@ void tenant_remove(struct core *c, struct tenant *t)
     tenant_free(t);
 }
 
-static void reshare(const struct core *c, struct tenant *t)
-{
-    t->whole.share = order_share(&t->whole.used, &c->total, t->weight);
-    t->own.share = order_share(&t->own.used, &c->total, 1);
-}
-
-static void moved(struct tenant *t)
-{
-    if (t->own.at != HEAP_NOWHERE)
-        heap_moved(&t->claims, &claims, &t->own);
-    if (t->whole.at != HEAP_NOWHERE)
-        heap_moved(&t->parent->claims, &claims, &t->whole);
-}
-
 void tenant_set_rule(struct core *c, struct tenant *t, const struct tenant_rule *rule)
 {
     core_clear_strs(&t->users);
     core_copy_strs(&rule->users, &t->users);
     t->weight = MAX(rule->weight, 1);
     t->paid_end = rule->paid_end;
-    reshare(c, t);
-    moved(t);
-}
-
-void tenant_use(struct core *c, struct tenant *t, const struct capacity *need, bool more)
-{
-    void (*change)(struct capacity *, const struct capacity *) = more ? capacity_add : capacity_take;
-    change(&t->own.used, need);
-    for (; t != NULL; t = t->parent) {
-        change(&t->whole.used, need);
-        reshare(c, t);
-        moved(t);
-    }
-}
-
-void tenant_wake(struct core *c, struct tenant *t)
-{
-    (void)c;
-    if (t->own.at == HEAP_NOWHERE)
-        heap_add(&t->claims, &claims, &t->own);
-    for (; t->parent != NULL && t->whole.at == HEAP_NOWHERE; t = t->parent)
-        heap_add(&t->parent->claims, &claims, &t->whole);
-}
-
-void tenant_rest(struct core *c, struct tenant *t)
-{
-    (void)c;
-    heap_remove(&t->claims, &claims, &t->own);
-    for (; t->parent != NULL && t->claims.count == 0; t = t->parent)
-        heap_remove(&t->parent->claims, &claims, &t->whole);
+    claims_reweigh(c, t);
 }
 
 /* ---- moving ----------------------------------------------------------------------------------------- */
-
-static void use_above(struct tenant *t, void (*change)(struct capacity *, const struct capacity *),
-                      const struct core *c)
-{
-    for (struct tenant *up = t->parent; up != NULL; up = up->parent) {
-        change(&up->whole.used, &t->whole.used);
-        reshare(c, up);
-        moved(up);
-    }
-}
-
-/* As tenant_rest() and tenant_wake(), for the whole of it. */
-static bool leave_order(struct tenant *t)
-{
-    bool ready = t->whole.at != HEAP_NOWHERE;
-    for (; ready && t->parent != NULL; t = t->parent) {
-        heap_remove(&t->parent->claims, &claims, &t->whole);
-        if (t->parent->claims.count > 0)
-            break;
-    }
-    return ready;
-}
-
-static void enter_order(struct tenant *t)
-{
-    for (; t->parent != NULL && t->whole.at == HEAP_NOWHERE; t = t->parent)
-        heap_add(&t->parent->claims, &claims, &t->whole);
-}
 
 static void rename_one(struct core *c, struct tenant *t, char *path)
 {
@@ -187,32 +107,16 @@ void tenant_move(struct core *c, const struct fact_tenant_moved *move)
     size_t count;
     BUG(t == NULL || t->parent == NULL || parent == NULL);
     struct shape **shapes = shapes_take(c, move->from, &count);
-    bool ready = leave_order(t);
-    use_above(t, capacity_take, c);
+    claims_leave(c, t);
     t->parent = parent;
     for (size_t i = 0; i < move->tenants.count; i++) { /* parents first: lines go up by the new names */
         char *path = ledger_moved_name(move->tenants.v[i], move->from, move->to);
         BUG(path == NULL);
         rename_one(c, tenant_find(c, move->tenants.v[i]), path);
     }
-    use_above(t, capacity_add, c);
-    reshare(c, t);
-    if (ready)
-        enter_order(t);
+    claims_enter(c, t);
     shapes_put_back(c, shapes, count);
     free(shapes);
-}
-
-struct tenant *tenant_next(const struct core *c)
-{
-    struct tenant *t = c->root;
-    while (t->claims.count > 0) {
-        const struct claim *first = t->claims.v[0];
-        if (first->own)
-            return t;
-        t = first->tenant;
-    }
-    return NULL;
 }
 
 struct walk {
@@ -234,23 +138,6 @@ void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t),
 {
     struct walk w = {c, fn, arg};
     ledger_each_tenant(c->ledger, step, &w);
-}
-
-static void reshare_one(void *arg, struct tenant *t)
-{
-    reshare(arg, t);
-}
-
-static void rebuild_one(void *arg, struct tenant *t)
-{
-    (void)arg;
-    heap_rebuild(&t->claims, &claims);
-}
-
-void tenants_reshare(struct core *c)
-{
-    tenants_each(c, reshare_one, c);
-    tenants_each(c, rebuild_one, NULL);
 }
 
 struct accounts_walk {
