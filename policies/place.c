@@ -134,3 +134,13 @@ struct place_item *place_find(const struct place_index *index, const struct capa
 {
     return find(index->root, need, avoid);
 }
+
+static bool from_most(const struct place_item *t, bool (*fn)(const struct place_item *item, void *arg), void *arg)
+{
+    return t != NULL && (from_most(t->right, fn, arg) || fn(t, arg) || from_most(t->left, fn, arg));
+}
+
+bool place_from_most(const struct place_index *index, bool (*fn)(const struct place_item *item, void *arg), void *arg)
+{
+    return from_most(index->root, fn, arg);
+}

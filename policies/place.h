@@ -32,5 +32,7 @@ void place_set(struct place_index *index, struct place_item *item, const struct 
 /* The node for a task that needs `need`, other than `avoid` (NULL = any). NULL: it fits nowhere. */
 struct place_item *place_find(const struct place_index *index, const struct capacity *need,
                               const struct place_item *avoid);
+/* The items from the most free cpu down, until fn says that it has seen enough (true). */
+bool place_from_most(const struct place_index *index, bool (*fn)(const struct place_item *item, void *arg), void *arg);
 
 #endif

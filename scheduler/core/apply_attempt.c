@@ -41,6 +41,7 @@ static void event(struct core *c, struct task *t, uint32_t what)
 void attempt_begin(struct core *c, struct task *t, struct node *n)
 {
     struct shape *s = t->job->shape;
+    shape_refresh(c, s);
     queue_drop(c, &t->entry);
     timer_stop(c, &t->timer);
     free(t->refused);
@@ -138,9 +139,9 @@ static int placed_check(const struct core *c, const struct fact *f, struct err *
     const struct node *n = node_find(c, p->node);
     if (n == NULL || n->lost)
         return err_set(err, -EPROTO, "placed: no node '%s'", p->node != NULL ? p->node : "");
-    struct shape *s = j->shape;
-    shape_refresh(c, s);
-    if (!s->placeable)
+    const struct shape *s = j->shape;
+    struct capacity need;
+    if (!s->placeable && !shape_need(c, s, &need))
         return err_set(err, -EPROTO, "placed: job %llu needs what no node has", (unsigned long long)j->id);
     if (!path_is_of(&p->path, s->tenant) || !fields_equal(&resources_fields, &p->resources, &s->resources))
         return err_set(err, -EPROTO, "placed: job %llu asked for something else", (unsigned long long)j->id);

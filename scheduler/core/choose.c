@@ -1,8 +1,8 @@
 #include "scheduler/core/state.h"
 
-static struct node *node_of(struct place_item *item)
+struct node *open_node(const struct place_item *open)
 {
-    return (struct node *)(void *)((char *)item - offsetof(struct node, open));
+    return (struct node *)(void *)((char *)(uintptr_t)open - offsetof(struct node, open));
 }
 
 struct node *choose_node(const struct core *c, const struct entry *e, const struct shape *s)
@@ -11,7 +11,7 @@ struct node *choose_node(const struct core *c, const struct entry *e, const stru
     struct place_item *found = place_find(&c->open, &s->need, avoid != NULL ? &avoid->open : NULL);
     if (found == NULL && avoid != NULL)
         found = place_find(&c->open, &s->need, NULL);
-    return found != NULL ? node_of(found) : NULL;
+    return found != NULL ? open_node(found) : NULL;
 }
 
 const struct node *likely_node(const struct core *c, const struct shape *s)
@@ -21,7 +21,7 @@ const struct node *likely_node(const struct core *c, const struct shape *s)
         return NULL;
     struct place_item *found = place_find(&c->open, &want, NULL);
     if (found != NULL)
-        return node_of(found);
+        return open_node(found);
     found = place_find(&c->sizes, &want, NULL);
     return found != NULL ? (struct node *)(void *)((char *)found - offsetof(struct node, size)) : NULL;
 }

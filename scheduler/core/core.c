@@ -138,7 +138,7 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
         return err_set(err, -ENOMEM, "core: out of memory");
     c->limits = *limits;
     c->texts.is = text_is;
-    c->next_job = c->next_job_handed = c->next_proposal = 1;
+    c->next_job = c->next_job_handed = c->next_proposal = c->room = 1;
     int rc = ledger_new(&c->ledger, err);
     if (rc == 0)
         rc = price_book_new(&c->prices, err);
@@ -184,6 +184,8 @@ void core_free(struct core *c)
     table_fini(&c->nodes_by_name);
     table_fini(&c->keys);
     table_fini(&c->shapes);
+    table_fini(&c->demands_by_need);
+    free(c->demands);
     heap_fini(&c->timers);
     core_clear_strs(&c->admins);
     core_clear_strs(&c->adjusting);

@@ -203,9 +203,11 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         skip_entry(c, p, e);
         return false;
     }
-    struct node *n = s->placeable ? choose_node(c, e, s) : NULL;
+    bool full = s->placeable && demand_is_full(c, s->demand);
+    struct node *n = s->placeable && !full ? choose_node(c, e, s) : NULL;
     if (n == NULL) {
         park_shape(c, p, s); /* one verdict for all of this shape */
+        p->full = s->placeable && !full && !demands_fit(c);
         return false;
     }
     struct fact f;
@@ -247,7 +249,8 @@ static void count_failure(struct core *c, struct plan *p, struct tenant *t)
 
 void decide_place(struct core *c, struct plan *p)
 {
-    for (struct tenant *t; p->count < p->max && (t = claims_next(c)) != NULL;) {
+    p->full = !demands_fit(c);
+    for (struct tenant *t; !p->full && p->count < p->max && (t = claims_next(c)) != NULL;) {
         c->decisions_total++;
         if (!try_first(c, p, t->shapes.v[0]))
             count_failure(c, p, t);

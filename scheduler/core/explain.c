@@ -204,17 +204,26 @@ static bool ever_fits(struct question *q, const struct shape *s)
     return fits;
 }
 
+struct search {
+    const struct capacity *need;
+    const struct node *found;
+};
+
+static bool could_hold(const struct place_item *item, void *arg)
+{
+    struct search *s = arg;
+    const struct node *n = open_node(item);
+    if (capacity_fits(s->need, &n->total))
+        s->found = n;
+    return s->found != NULL;
+}
+
 /* The node that comes nearest: the most free cpu among those that could hold it when empty. */
 static const struct node *nearest(const struct core *c, const struct capacity *need)
 {
-    const struct node *best = NULL;
-    for (size_t i = 0; i < c->nodes_count; i++) {
-        const struct node *n = c->nodes[i];
-        if (n->open.in_index && capacity_fits(need, &n->total) &&
-            (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]))
-            best = n;
-    }
-    return best;
+    struct search s = {need, NULL};
+    (void)place_from_most(&c->open, could_hold, &s);
+    return s.found;
 }
 
 static void full_blocker(struct question *q, const struct node *n, const struct capacity *need)

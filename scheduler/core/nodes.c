@@ -204,6 +204,7 @@ void node_refresh(struct core *c, struct node *n)
     n->open.free = free;
     if (n->heard && !n->silent && !n->drained && !n->lost)
         place_add(&c->open, &n->open);
+    c->room++;
 }
 
 void node_use(struct core *c, struct node *n, const struct capacity *need, bool more)
@@ -212,6 +213,7 @@ void node_use(struct core *c, struct node *n, const struct capacity *need, bool 
     struct capacity free = n->total;
     capacity_take(&free, &n->used);
     place_set(&c->open, &n->open, &free);
+    c->room += !more;
 }
 
 void node_take_task(struct node *n, struct task *t)

@@ -44,6 +44,8 @@ void queue_push(struct core *c, struct entry *e)
 {
     struct shape *s = e->job->shape;
     heap_add(&s->ready, &entries, e);
+    if (s->ready.count == 1 && s->demand != NULL)
+        s->demand->waiting++;
     if (s->at != HEAP_NOWHERE)
         heap_moved(&s->tenant->shapes, &shapes, s);
     else
@@ -59,6 +61,8 @@ void queue_drop(struct core *c, struct entry *e)
     if (s->ready.count == 1 && s->at != HEAP_NOWHERE)
         queue_park(c, s);
     heap_remove(&s->ready, &entries, e);
+    if (s->ready.count == 0 && s->demand != NULL)
+        s->demand->waiting--;
     if (s->at != HEAP_NOWHERE)
         heap_moved(&s->tenant->shapes, &shapes, s);
 }

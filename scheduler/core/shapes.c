@@ -100,6 +100,8 @@ void shape_put(struct core *c, struct shape *s)
     BUG(s->ready.count > 0);
     table_remove(&c->shapes, s->hash, s);
     s->tenant->refs--;
+    if (s->demand != NULL)
+        demand_put(c, s->demand);
     heap_fini(&s->ready);
     fields_clear(&resources_fields, &s->resources);
     core_clear_strs(&s->features);
@@ -111,13 +113,18 @@ bool shape_need(const struct core *c, const struct shape *s, struct capacity *re
     return capacity_of(&c->names, &s->resources, ret) && capacity_features(&c->names, &s->features, &ret->features);
 }
 
-void shape_refresh(const struct core *c, struct shape *s)
+void shape_refresh(struct core *c, struct shape *s)
 {
     size_t names = c->names.count + c->names.features_count; /* both only grow */
     if (s->names_seen == names)
         return;
     s->names_seen = names;
+    if (s->demand != NULL)
+        return; /* it named what has a place already, and keeps it */
     s->placeable = shape_need(c, s, &s->need);
+    s->demand = s->placeable ? demand_get(c, &s->need) : NULL;
+    if (s->demand != NULL && s->ready.count > 0)
+        s->demand->waiting++;
 }
 
 uint64_t shape_slice_us(const struct core *c, const struct shape *s)

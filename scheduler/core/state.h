@@ -4,8 +4,8 @@
  *   what                 files
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c,
  *                        move.c, snapshot.c
- *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree), shapes.c
- *                        (demands), history.c
+ *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree), shapes.c,
+ *                        demands.c (what is asked), history.c
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), billing.c
@@ -58,6 +58,15 @@ struct timer {
     uint32_t at;
 };
 
+/* What is asked of a node, once in the cell. Shapes of all tenants that ask alike share the verdict that no node has
+ * room, until some node has more free than before. */
+struct demand {
+    struct capacity need;
+    uint32_t shapes;         /* that ask for it */
+    uint32_t waiting;        /* of these, with ready tasks */
+    uint64_t full;           /* no node had room when c->room was this; 0 = not known */
+    size_t at;               /* in c->demands */
+};
 /* What decides alike: tasks of one tenant with one demand and one time limit. A verdict is worth one turn. */
 struct shape {
     struct tenant *tenant;
@@ -70,6 +79,7 @@ struct shape {
     struct heap ready;       /* struct entry, best first */
     uint32_t at;             /* in its tenant's heap of shapes, or HEAP_NOWHERE */
     struct capacity need;
+    struct demand *demand;   /* NULL: not placeable */
     bool placeable;          /* false: names a resource or a feature that no node has */
     size_t names_seen;       /* number of names when need was computed */
     uint32_t skipped;        /* entries skipped one by one in the turn skipped_turn */
@@ -229,7 +239,10 @@ struct core {
     struct list proposals;  /* struct fact: FACT_POLICY_PROPOSED, oldest first */
     uint64_t next_proposal;
 
-    struct table tenants, nodes_by_name, keys, shapes, texts;
+    struct table tenants, nodes_by_name, keys, shapes, demands_by_need, texts;
+    struct demand **demands;
+    size_t demands_count, demands_size;
+    uint64_t room;         /* soft: grows when some node has more free than before */
     struct tenant *root;
     struct node **nodes; /* by name */
     size_t nodes_count, nodes_size;
@@ -317,11 +330,19 @@ void shape_put(struct core *c, struct shape *s);
 struct shape **shapes_take(struct core *c, const char *top, size_t *ret_count); /* the caller frees the row */
 void shapes_put_back(struct core *c, struct shape *const *row, size_t count);
 /* Up to date with the nodes' generic resources and features. */
-void shape_refresh(const struct core *c, struct shape *s);
+void shape_refresh(struct core *c, struct shape *s);
 /* What it needs of a node. false: something that no node ever had. */
 bool shape_need(const struct core *c, const struct shape *s, struct capacity *ret);
 /* Run time that the first hold of a task of this shape pays for. */
 uint64_t shape_slice_us(const struct core *c, const struct shape *s);
+
+/* ---- demands.c --------------------------------------------------------------------------------------------- */
+struct demand *demand_get(struct core *c, const struct capacity *need); /* one shape more */
+void demand_put(struct core *c, struct demand *d);
+/* No node has room for it, as was seen before and still holds. */
+bool demand_is_full(const struct core *c, const struct demand *d);
+/* Has any node room for anything that waits? Finds out and keeps what it finds. */
+bool demands_fit(struct core *c);
 
 /* Puts every entry of the job where it belongs: into its shape's heap or out of it. */
 void queue_sync(struct core *c, struct job *j);
@@ -515,6 +536,7 @@ struct plan {
     struct tenant **rested;    /* tenants whose turn is over */
     size_t rested_count, rested_size;
     struct openings openings;  /* of the hold that is being thought about */
+    bool full;                 /* no node has room for anything that waits */
 };
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
 /* Takes a placement or a renewal; there is room. */
@@ -540,6 +562,7 @@ const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
 /* ---- choose.c ---------------------------------------------------------------------------------------------- */
 /* Where this entry's next task starts now: not where it failed by the node's fault, unless there is no other. NULL:
  * nowhere. */
+struct node *open_node(const struct place_item *open); /* whose item in c->open it is */
 struct node *choose_node(const struct core *c, const struct entry *e, const struct shape *s);
 /* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
  * */

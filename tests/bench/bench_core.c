@@ -1,48 +1,38 @@
 /*
- * The core alone, in memory: 1,000 nodes, 100,000 queued jobs of 200 tenants in three levels and 40 shapes.
- * What is measured is the whole way of a task: decide, bytes, apply, end, apply; and what a queued job costs in
- * memory.
+ * The core alone, in memory: 10,000 nodes, 1,000 tenants in three levels, 40 demands, and a queue of 1,000, 10,000,
+ * 100,000 and 1,000,000 jobs (BENCH_JOBS=N: that one alone). The cell is full; each round some attempts end, their
+ * places are decided anew and the queue is filled up again. A decision and a turn are what core_decide() takes; the
+ * floor of a decision is its fact written and read as bytes, which every decision must pay somewhere.
  */
 #include <malloc.h>
 #include <time.h>
 
 #include "tests/scheduler/core/world.h"
 
-#define NODES 1000
-#define JOBS 100000
-#define TENANTS 200
-#define ROUNDS 400
+#define NODES 10000
+#define TENANTS 1000
+#define ORGS 5
+#define TEAMS 40
 #define BATCH 512
+#define ROUNDS 400
+#define ENDS_MAX 128
 
 static double seconds(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static double heap_mib(void)
+static double heap_bytes(void)
 {
     struct mallinfo2 m = mallinfo2();
-    return (double)(m.uordblks + m.hblkhd) / (1024 * 1024);
-}
-
-static double pss_mib(void)
-{
-    char line[256];
-    unsigned long kib = 0;
-    FILE *f = fopen("/proc/self/smaps_rollup", "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "Pss: %lu", &kib) == 1)
-            break;
-    if (f != NULL)
-        fclose(f);
-    return (double)kib / 1024;
+    return (double)(m.uordblks + m.hblkhd);
 }
 
 static void tenant_path(unsigned i, char out[32])
 {
-    snprintf(out, 32, "org%u/team%u/t%u", i % 5, i % 40, i);
+    snprintf(out, 32, "org%u/team%u/t%u", i % ORGS, i % TEAMS, i);
 }
 
 static void set_policy(struct world *w)
@@ -50,13 +40,13 @@ static void set_policy(struct world *w)
     struct policy_file p = {.currency = strdup("EUR")};
     char path[32];
     world_price(&p, 0, 40000, 5000);
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < ORGS; i++) {
         snprintf(path, sizeof path, "org%u", i);
         world_rule(&p, path)->budget =
-            (struct budget_rule){.present = true, .limit_micros = INT64_C(1) << 45, .period = PERIOD_MONTH};
+            (struct budget_rule){.present = true, .limit_micros = INT64_C(1) << 50, .period = PERIOD_MONTH};
     }
-    for (unsigned i = 0; i < 40; i++) {
-        snprintf(path, sizeof path, "org%u/team%u", i % 5, i);
+    for (unsigned i = 0; i < TEAMS; i++) {
+        snprintf(path, sizeof path, "org%u/team%u", i % ORGS, i);
         (void)world_rule(&p, path);
     }
     for (unsigned i = 0; i < TENANTS; i++) {
@@ -78,7 +68,8 @@ static void submit(struct world *w, unsigned i)
     char path[32], key[40];
     tenant_path(i % TENANTS, path);
     snprintf(key, sizeof key, "1f8b6a52-7d0c-4c7e-9a40-%012u", i);
-    struct job_spec spec = world_spec(1000 + i % 4 * 1000, (1 + i % 10) * GIB);
+    unsigned kind = i / TENANTS;
+    struct job_spec spec = world_spec(1000 + kind % 4 * 1000, (1 + kind % 10) * GIB);
     spec.time_limit_ms = 3600000;
     MUST(strs_add(&spec.command, "--input") == 0 && strs_add(&spec.command, "/data/part-00017.parquet") == 0);
     MUST(pairs_set(&spec.labels, "pipeline", "nightly") == 0);
@@ -94,12 +85,12 @@ static void submit(struct world *w, unsigned i)
 static struct attempt_id live[NODES * 64];
 static size_t live_count;
 
-static size_t decide(struct world *w, double *spent)
+static size_t decide(struct world *w, double *ret_spent)
 {
     static struct fact facts[BATCH];
     double begin = seconds();
     size_t count = core_decide(w->core, w->now, facts, BATCH, &w->next_boot_us);
-    *spent += seconds() - begin;
+    *ret_spent = seconds() - begin;
     for (size_t i = 0; i < count; i++) {
         if (facts[i].kind == FACT_ATTEMPT_PLACED)
             live[live_count++] = facts[i].placed.id;
@@ -123,58 +114,149 @@ static void end_some(struct world *w, size_t count)
     }
 }
 
-int main(void)
+static void add_nodes(struct world *w)
+{
+    char name[16];
+    for (unsigned i = 0; i < NODES; i++) {
+        snprintf(name, sizeof name, "n%05u", i);
+        struct hello_call call = {
+            .node = name, .boot_id = "b", .capacity = {.cpu_milli = 64000, .mem_bytes = 256 * GIB}};
+        struct fact f;
+        MUST(core_check_hello(w->core, &call, w->now, &f, &w->refusal) == CORE_FACT);
+        commit(w, &f);
+        core_node_seen(w->core, name, w->now);
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What every decision has to pay: its fact as bytes and back. */
+static double floor_per_s(struct world *w)
+{
+    static struct fact facts[BATCH];
+    end_some(w, ENDS_MAX);
+    size_t count = core_decide(w->core, w->now, facts, BATCH, &w->next_boot_us), rounds = 20;
+    double begin = seconds();
+    for (size_t i = 0; i < rounds * count; i++) {
+        struct buf bytes = {0};
+        struct fact read = {0};
+        struct err err = {0};
+        fact_encode(&facts[i % count], &bytes);
+        MUST(fact_decode((const uint8_t *)bytes.data, bytes.len, &read, &err) == 0);
+        fact_clear(&read);
+        buf_fini(&bytes);
+    }
+    double spent = seconds() - begin;
+    for (size_t i = 0; i < count; i++) {
+        if (facts[i].kind == FACT_ATTEMPT_PLACED)
+            live[live_count++] = facts[i].placed.id;
+        commit(w, &facts[i]);
+    }
+    return (double)(rounds * count) / spent;
+}
+
+static int add_size(void *arg, const struct fact *f)
+{
+    struct list *to = arg;
+    struct buf bytes = {0};
+    fact_encode(f, &bytes);
+    struct bytes *entry = list_add(to, sizeof *entry);
+    size_t len = bytes.len;
+    *entry = (struct bytes){(uint8_t *)buf_take(&bytes), len};
+    return 0;
+}
+
+/* A snapshot's facts, read back into an empty core. */
+static void recover(struct world *w, unsigned jobs)
+{
+    struct list journal = {0};
+    struct err err = {0};
+    struct core *to;
+    MUST(core_new(&to, &core_limits_default, &err) == 0);
+    MUST(core_snapshot(w->core, add_size, &journal) == 0);
+    double begin = seconds();
+    for (size_t i = 0; i < journal.count; i++) {
+        struct bytes *b = &((struct bytes *)journal.v)[i];
+        struct fact f = {0};
+        MUST(fact_decode(b->data, b->len, &f, &err) == 0);
+        core_apply(to, 0, &f);
+        fact_clear(&f);
+        free(b->data);
+    }
+    printf("core_recover_%u %.2f s\n", jobs, seconds() - begin);
+    free(journal.v);
+    core_free(to);
+}
+
+static void bench(unsigned jobs)
 {
     struct world w;
     struct core_limits limits = core_limits_default;
     limits.finished_max = 1000;
+    limits.jobs_max = 4000000;
+    live_count = 0;
     world_init(&w, &limits);
     set_policy(&w);
-    char name[16];
-    for (unsigned i = 0; i < NODES; i++) {
-        snprintf(name, sizeof name, "n%04u", i);
-        struct hello_call call = {
-            .node = name, .boot_id = "b", .capacity = {.cpu_milli = 64000, .mem_bytes = 256 * GIB}};
-        struct fact f;
-        MUST(core_check_hello(w.core, &call, w.now, &f, &w.refusal) == CORE_FACT);
-        commit(&w, &f);
-        core_node_seen(w.core, name, w.now);
+    add_nodes(&w);
+    unsigned next = 0;
+    double spent;
+    for (size_t placed = BATCH; placed > 0;) { /* the cell fills up with what never ends */
+        while (next < live_count + BATCH)
+            submit(&w, next++);
+        placed = decide(&w, &spent);
     }
-    double before = heap_mib(), begin = seconds();
-    for (unsigned i = 0; i < JOBS; i++)
-        submit(&w, i);
-    printf("core_submit_per_s %.0f 1/s\n", JOBS / (seconds() - begin));
-    printf("core_queued_jobs_heap %.1f MiB\n", heap_mib() - before);
-    printf("core_queued_jobs_pss %.1f MiB\n", pss_mib());
-
-    double spent = 0;
-    unsigned next = JOBS;
-    size_t placed;
-    while ((placed = decide(&w, &spent)) == BATCH)
-        for (size_t i = 0; i < placed; i++)
-            submit(&w, next++); /* the queue stays as long as it is */
+    unsigned waiting = next - (unsigned)live_count;
+    double before = heap_bytes(), begin = seconds();
+    for (; waiting < jobs; waiting++)
+        submit(&w, next++);
+    if (jobs >= 10000) {
+        printf("core_submit_per_s_%u %.0f 1/s\n", jobs, (jobs - 1000) / (seconds() - begin));
+        printf("core_queued_job_%u %.0f bytes\n", jobs, (heap_bytes() - before) / (jobs - 1000));
+    }
+    static double turns[ROUNDS];
+    struct core_stats before_rounds, stats;
+    core_stats(w.core, &before_rounds);
     size_t decisions = 0;
-    double turns = 0;
-    spent = 0;
+    double all = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        end_some(&w, 500);
-        double at = seconds();
-        size_t n = decide(&w, &spent);
-        turns += seconds() - at;
+        end_some(&w, 1 + round % ENDS_MAX);
+        size_t n = decide(&w, &turns[round]);
+        all += turns[round];
         decisions += n;
         for (size_t i = 0; i < n; i++)
             submit(&w, next++);
     }
-    printf("core_decide_per_s %.0f 1/s\n", (double)decisions / spent);
-    printf("core_decide_apply_per_s %.0f 1/s\n", (double)decisions / turns);
+    qsort(turns, ROUNDS, sizeof turns[0], by_size);
+    printf("core_decide_per_s_%u %.0f 1/s\n", jobs, (double)decisions / all);
+    core_stats(w.core, &stats);
+    printf("core_tries_per_decision_%u %.2f\n", jobs,
+           (double)(stats.decisions_total - before_rounds.decisions_total) / (double)decisions);
+    printf("core_turn_p50_%u %.3f ms\n", jobs, turns[ROUNDS / 2] * 1e3);
+    printf("core_turn_p99_%u %.3f ms\n", jobs, turns[ROUNDS * 99 / 100] * 1e3);
     while (decide(&w, &spent) > 0) {
     }
-    spent = 0;
-    for (unsigned round = 0; round < 1000; round++)
+    begin = seconds();
+    for (unsigned round = 0; round < 100; round++)
         MUST(decide(&w, &spent) == 0);
-    printf("core_decide_nothing_fits %.1f us\n", spent * 1e6 / 1000);
+    printf("core_turn_nothing_fits_%u %.1f us\n", jobs, (seconds() - begin) * 1e4);
+    printf("core_decide_floor_%u %.0f 1/s\n", jobs, floor_per_s(&w));
+    recover(&w, jobs);
     struct err err = {0};
     MUST(core_verify(w.core, &err) == 0);
     world_fini(&w);
+}
+
+int main(void)
+{
+    const char *only = getenv("BENCH_JOBS");
+    static const unsigned sizes[] = {1000, 10000, 100000, 1000000};
+    for (size_t i = 0; only == NULL && i < COUNT_OF(sizes); i++)
+        bench(sizes[i]);
+    if (only != NULL)
+        bench((unsigned)strtoul(only, NULL, 10));
     return 0;
 }
