@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
+#include "base/io/moves_inner.h"
 
 #define SQ_ENTRIES_MAX 1024u
 #define NO_SLOT UINT32_MAX
@@ -36,7 +37,7 @@ struct ring {
 static const int needed_ops[] = {IORING_OP_POLL_ADD, IORING_OP_SPLICE, IORING_OP_READ,        IORING_OP_WRITE,
                                  IORING_OP_FSYNC,    IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL};
 
-static int explain(struct err *err, int code)
+int ring_explain(struct err *err, int code)
 {
     if (code == -ENOSYS)
         return err_set(err, code, "this kernel has no io_uring; Linux 5.10 or newer with CONFIG_IO_URING is needed");
@@ -70,12 +71,12 @@ static int open_queues(struct ring *r, struct err *err)
     struct io_uring_params params = {.flags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE, .cq_entries = 2 * r->depth};
     int rc = io_uring_queue_init_params(MIN(r->depth, SQ_ENTRIES_MAX), &r->uring, &params);
     if (rc < 0)
-        return explain(err, rc);
+        return ring_explain(err, rc);
     /* Without a bound a slow disk breeds hundreds of kernel threads (axboe/liburing#420, #1568). */
     unsigned workers[2] = {RING_WORKERS, RING_WORKERS};
     rc = check_ops(r, err);
     if (rc == 0 && (rc = io_uring_register_iowq_max_workers(&r->uring, workers)) < 0 && rc != -EINVAL)
-        rc = explain(err, rc);
+        rc = ring_explain(err, rc);
     else if (rc == -EINVAL)
         rc = 0; /* before Linux 5.15: the kernel's own bound */
     if (rc < 0)
