@@ -21,6 +21,13 @@ int64_t io_cost_of(const struct io_cost *c, enum io_dir dir, bool random, uint64
     return (random ? c->of[dir].random_ns : c->of[dir].sequential_ns) + (slope + PS_PER_NS - 1) / PS_PER_NS;
 }
 
+int64_t io_cost_of_many(const struct io_cost *c, enum io_dir dir, bool random, uint64_t ops, uint64_t bytes)
+{
+    fq_wide cost = (fq_wide)ops * (random ? c->of[dir].random_ns : c->of[dir].sequential_ns) +
+                   (fq_wide)bytes * c->of[dir].per_byte_ps / PS_PER_NS;
+    return cost > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)cost;
+}
+
 uint64_t io_cost_bytes_in(const struct io_cost *c, enum io_dir dir, int64_t ns)
 {
     int64_t room = ns - c->of[dir].sequential_ns, slope = c->of[dir].per_byte_ps;

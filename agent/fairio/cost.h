@@ -33,6 +33,8 @@ struct io_cost {
 bool io_cost_is_valid(const struct io_cost *c);
 /* bytes <= IO_BYTES_MAX; rounded up. */
 int64_t io_cost_of(const struct io_cost *c, enum io_dir dir, bool random, uint64_t bytes);
+/* Of so many operations that moved so many bytes together. */
+int64_t io_cost_of_many(const struct io_cost *c, enum io_dir dir, bool random, uint64_t ops, uint64_t bytes);
 /* How many bytes fit into `ns`; a multiple of 4096, at least that. */
 uint64_t io_cost_bytes_in(const struct io_cost *c, enum io_dir dir, int64_t ns);
 

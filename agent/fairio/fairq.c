@@ -137,7 +137,7 @@ int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret)
     struct slot slot = {t->slot.generation + 1, NONE};
     struct heap jobs = t->jobs;
     *t = (struct tenant){.slot = slot, .share = *share, .jobs = jobs, .start = q->virtual_now,
-                         .bytes_ns = INT64_MIN, .ops_ns = INT64_MIN, .time_ns = INT64_MIN, .reserve_ns = INT64_MIN};
+                         .bytes_ns = INT64_MIN, .ops_ns = INT64_MIN, .time_ns = INT64_MIN, .reserve_ns = q->served_ns};
     t->at = t->at_finish = t->at_reserved = HEAP_NOWHERE;
     *ret = id_of(&t->slot, i);
     return 0;
@@ -150,7 +150,7 @@ int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share
         return t == NULL ? -ENOENT : -EINVAL;
     place_leave(q, t);
     t->share = *share;
-    t->reserve_ns = MAX(t->reserve_ns, now_ns);
+    t->reserve_ns = MAX(t->reserve_ns, q->served_ns);
     place_enter(q, t, now_ns);
     return 0;
 }
@@ -227,11 +227,11 @@ static struct tenant *tenant_of_stream(struct fairq *q, const struct stream *s)
     return &q->tenants[q->jobs[s->job].tenant];
 }
 
-int fairq_stream_drop(struct fairq *q, fq_id stream)
+void fairq_stream_clear(struct fairq *q, fq_id stream)
 {
     struct stream *s = stream_of(q, stream);
-    if (s == NULL || s->out > 0)
-        return s == NULL ? -ENOENT : -EBUSY;
+    if (s == NULL)
+        return;
     struct tenant *t = tenant_of_stream(q, s);
     bool had = has_work(t);
     work_unlist(q, s);
@@ -242,9 +242,18 @@ int fairq_stream_drop(struct fairq *q, fq_id stream)
         s->first = next;
         t->pending--;
     }
+    s->last = NONE;
     if (!work_is_there(t))
         place_leave(q, t);
     q->working -= had && !has_work(t);
+}
+
+int fairq_stream_drop(struct fairq *q, fq_id stream)
+{
+    struct stream *s = stream_of(q, stream);
+    if (s == NULL || s->out > 0)
+        return s == NULL ? -ENOENT : -EBUSY;
+    fairq_stream_clear(q, stream);
     q->jobs[s->job].streams_count--;
     FREE(streams, s, free_stream);
     return 0;
@@ -269,7 +278,7 @@ int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, 
     s->last = i;
     struct tenant *t = tenant_of_stream(q, s);
     if (!has_work(t)) {
-        t->reserve_ns = MAX(t->reserve_ns, now_ns);
+        t->reserve_ns = MAX(t->reserve_ns, q->served_ns);
         q->working++;
     }
     t->pending++;
@@ -297,14 +306,15 @@ static void debit_limits(struct tenant *t, const struct work *w, int64_t now_ns)
         t->time_ns = pay(t->time_ns, now_ns, (fq_wide)w->cost_ns * PPM, (fq_wide)t->share.limit_ppm * NS_PER_S);
 }
 
-static void charge_start(struct fairq *q, struct tenant *t, int64_t cost_ns, bool reserved, int64_t now_ns)
+static void charge_start(struct fairq *q, struct tenant *t, int64_t cost_ns, bool reserved)
 {
     t->start += virtual_of(cost_ns, t->share.weight);
-    if (!reserved)
-        return;
-    t->start = MIN(t->start, q->virtual_now + RESERVED_LEAD * virtual_of(q->chunk_ns, t->share.weight));
-    fq_wide slice = (fq_wide)cost_ns * PPM * PPM / ((fq_wide)t->share.reserved_ppm * q->window.speed_ppm);
-    t->reserve_ns = MAX(t->reserve_ns, now_ns) + (int64_t)slice;
+    if (reserved) {
+        t->start = MIN(t->start, q->virtual_now + RESERVED_LEAD * virtual_of(q->chunk_ns, t->share.weight));
+        fq_wide slice = (fq_wide)cost_ns * PPM / (fq_wide)t->share.reserved_ppm;
+        t->reserve_ns = MAX(t->reserve_ns, q->served_ns) + (int64_t)slice;
+    }
+    q->served_ns += cost_ns;
 }
 
 static struct grant *new_grant(struct fairq *q, const struct work *w, int64_t now_ns)
@@ -331,13 +341,14 @@ static void serve(struct fairq *q, struct tenant *t, struct work *w, bool reserv
     struct grant *g = new_grant(q, w, now_ns);
     *ret = (struct fq_grant){.id = id_of(&g->slot, (size_t)(g - q->grants)),
                              .stream = id_of(&w->stream->slot, (size_t)(w->stream - q->streams)),
+                             .dir = w->request->what.dir,
                              .token = w->request->what.token,
                              .offset = w->request->granted,
                              .bytes = w->bytes,
                              .cost_ns = w->cost_ns,
                              .last = w->request->granted + w->bytes == w->request->what.bytes};
     place_leave(q, t);
-    charge_start(q, t, w->cost_ns, reserved, now_ns);
+    charge_start(q, t, w->cost_ns, reserved);
     debit_limits(t, w, now_ns);
     t->in_flight++;
     t->seen.in_flight_ns += w->cost_ns;
@@ -364,6 +375,12 @@ bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret)
     return true;
 }
 
+/* Empty between an answer and the next grant is not idle: then the device waits for us, and that is to be seen. */
+static bool is_used(const struct fairq *q)
+{
+    return q->in_flight_ns > 0 || q->waiting.count + q->eligible.count > 0;
+}
+
 /* What was asked for and not moved is given back, but never so much that its start falls behind V. */
 static void give_back(struct fairq *q, struct tenant *t, int64_t refund_ns)
 {
@@ -383,11 +400,11 @@ static void unlink_grant(struct fairq *q, struct grant *g)
     q->in_flight--;
 }
 
-void fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns)
+bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns)
 {
     struct grant *g = grant_of(q, grant);
     if (g == NULL)
-        return;
+        return false;
     struct stream *s = &q->streams[g->stream];
     struct tenant *t = tenant_of_stream(q, s);
     moved_bytes = MIN(moved_bytes, g->bytes);
@@ -403,10 +420,13 @@ void fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     unlink_grant(q, g);
     FREE(grants, g, free_grant);
     q->working -= !has_work(t);
-    if (q->in_flight_ns == 0)
-        window_idle(&q->window);
     work_list(q, s);
     place_enter(q, t, now_ns);
+    if (!is_used(q))
+        window_idle(&q->window);
+    else if (q->in_flight_ns == 0)
+        window_drained(&q->window);
+    return true;
 }
 
 void fairq_charge(struct fairq *q, fq_id tenant, int64_t cost_ns)
@@ -440,7 +460,7 @@ static void find_stuck(struct fairq *q, int64_t now_ns)
 void fairq_tick(struct fairq *q, int64_t now_ns)
 {
     find_stuck(q, now_ns);
-    window_tick(&q->window, now_ns, q->in_flight_ns > 0, work_is_contended(q, now_ns));
+    window_tick(&q->window, now_ns, is_used(q), work_is_contended(q, now_ns));
 }
 
 int64_t fairq_wake_ns(const struct fairq *q)
@@ -462,6 +482,11 @@ int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)
                     : t->pending > 0       ? FQ_FULL
                                            : FQ_IDLE;
     return 0;
+}
+
+bool fairq_is_busy(const struct fairq *q)
+{
+    return q->working > 0;
 }
 
 const struct window *fairq_window(const struct fairq *q)

@@ -12,6 +12,9 @@
  * weight. Who has a reservation and is behind it goes before all that. Whoever comes back from idleness starts at V:
  * nothing is saved up.
  *
+ * A reservation is a part of the device time that is granted at all, so that it holds at whatever speed the device has
+ * and however it stalls: its clock is what was granted, not the time of day, and no estimate of a speed is in it.
+ *
  *   Bound, for any two tenants with work, without reservations, over any interval:
  *     |D_f/w_f - D_m/w_m| <= C_f/w_f + C_m/w_m + 2q        (D: what they were charged, C: their largest chunk)
  *   With q = 0 this is start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996.
@@ -41,7 +44,12 @@
 #define FQ_STUCK_FACTOR 10
 
 struct fairq;
-typedef uint64_t fq_id; /* never 0 */
+/* Never 0. Things of one kind are numbered below their bound, so that who asks can keep tables of its own beside. */
+typedef uint64_t fq_id;
+static inline uint32_t fq_index(fq_id id)
+{
+    return (uint32_t)id - 1;
+}
 
 struct fairq_setup {
     struct io_cost cost;
@@ -52,7 +60,7 @@ struct fairq_setup {
 /* 0 = none, but for the weight. */
 struct fq_share {
     uint32_t weight;       /* 1..FQ_WEIGHT_MAX */
-    uint32_t reserved_ppm; /* of the device's time, at the speed it really has */
+    uint32_t reserved_ppm; /* of the device time granted to all; those of all tenants together: less than PPM */
     uint32_t limit_ppm;    /* of the device's time, at its nominal speed */
     uint64_t bytes_per_s, ops_per_s;
 };
@@ -66,6 +74,7 @@ struct fq_request {
 
 struct fq_grant {
     fq_id id, stream;
+    enum io_dir dir;
     uint64_t token, offset, bytes; /* offset within the request */
     int64_t cost_ns;
     bool last; /* the request's last chunk */
@@ -100,13 +109,14 @@ int fairq_job_add(struct fairq *q, fq_id tenant, fq_id *ret) MUST_USE;          
 int fairq_job_drop(struct fairq *q, fq_id job) MUST_USE;                                 /* -EBUSY: it has streams */
 /* At most `out_max` chunks of it are in flight: 1 where their order counts. */
 int fairq_stream_add(struct fairq *q, fq_id job, uint32_t out_max, fq_id *ret) MUST_USE; /* -ENOENT, -ENOSPC, -EINVAL */
+void fairq_stream_clear(struct fairq *q, fq_id stream);        /* forgets what waits */
 int fairq_stream_drop(struct fairq *q, fq_id stream) MUST_USE; /* forgets what waits; -EBUSY: something is in flight */
 
 int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, int64_t now_ns) MUST_USE;
 /* The next chunk, when there is one and the window has room for it. Call until false. */
 bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret);
-/* It is done: so many bytes moved (an error: 0). Late or unknown ids are nothing. */
-void fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns);
+/* It is done: so many bytes moved (an error: 0). False: no such grant, or not any more. */
+bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns);
 /* Device time that a tenant took by itself, past this queue: it waits its turn accordingly. */
 void fairq_charge(struct fairq *q, fq_id tenant, int64_t cost_ns);
 /* Window, speed, operations that don't come back. Each WINDOW_TICK_NS while anything is in flight or waits. */
@@ -115,6 +125,7 @@ void fairq_tick(struct fairq *q, int64_t now_ns);
 int64_t fairq_wake_ns(const struct fairq *q);
 
 int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret) MUST_USE; /* -ENOENT */
+bool fairq_is_busy(const struct fairq *q); /* something waits or is in flight */
 const struct window *fairq_window(const struct fairq *q);
 int64_t fairq_in_flight_ns(const struct fairq *q);
 int64_t fairq_slack(const struct fairq *q); /* q of the bound, in ns, at weight 1 */

@@ -95,7 +95,7 @@ void place_release(struct fairq *q, int64_t now_ns)
 {
     for (struct tenant *t; (t = heap_top(&q->limited)) != NULL && t->unlock_ns <= now_ns;) {
         place_leave(q, t);
-        t->reserve_ns = MAX(t->reserve_ns, now_ns);
+        t->reserve_ns = MAX(t->reserve_ns, q->served_ns);
         place_enter(q, t, now_ns);
     }
 }
@@ -108,7 +108,7 @@ struct tenant *place_pick(struct fairq *q, int64_t now_ns, bool *ret_reserved)
     int64_t m = least == NULL ? next->start : next == NULL ? least->start : MIN(least->start, next->start);
     q->virtual_now = MAX(q->virtual_now, m);
     struct tenant *behind = heap_top(&q->reserved);
-    *ret_reserved = behind != NULL && behind->reserve_ns <= now_ns;
+    *ret_reserved = behind != NULL && behind->reserve_ns <= q->served_ns;
     if (*ret_reserved)
         return behind;
     int64_t horizon = q->virtual_now + place_slack(q);

@@ -32,7 +32,7 @@ struct tenant {
     int64_t start;             /* S */
     int64_t finish;            /* S and what its next chunk takes, as of when it became eligible */
     int64_t unlock_ns;         /* LIMITED: until then */
-    int64_t reserve_ns;        /* when its reservation is behind */
+    int64_t reserve_ns;        /* its reservation is behind once served_ns is there */
     int64_t bytes_ns, ops_ns, time_ns; /* when each limit is paid off */
     struct heap jobs;          /* those with something to grant, by start tag */
     int64_t job_now;           /* the tag served last: a job that comes back starts there */
@@ -79,6 +79,7 @@ struct fairq {
     uint32_t free_tenant, free_job, free_stream, free_request, free_grant;
     struct heap waiting, eligible, finish, reserved, limited;
     int64_t virtual_now;       /* V */
+    int64_t served_ns;         /* device time granted to all: the clock of reservations */
     uint64_t weights;          /* of those waiting or eligible */
     int64_t chunk_ns;          /* C: one chunk of FQ_CHUNK_CONTENDED, the dearer direction */
     int64_t in_flight_ns;      /* in the window */

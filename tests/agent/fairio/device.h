@@ -32,6 +32,7 @@ struct device {
     unsigned channels;
     int64_t slow_percent;  /* 100 = as its cost says */
     int64_t latency_ns;
+    int64_t stall_every_ns, stall_ns, stalled_ns; /* it stands still so long, so often; 0 = never */
     struct device_op ops[DEVICE_OPS_MAX];
     unsigned count;
     int64_t busy_ns;       /* of channel 0 */
@@ -55,6 +56,10 @@ static inline unsigned device_fill(struct device *d)
         if (d->count == DEVICE_OPS_MAX)
             ck_abort_msg("more in flight than any window allows");
         int64_t starts = MAX(d->free_ns[c], d->now_ns), takes = g.cost_ns * d->slow_percent / 100;
+        if (d->stall_every_ns > 0 && starts >= d->stalled_ns + d->stall_every_ns) {
+            d->stalled_ns = starts;
+            starts += d->stall_ns;
+        }
         d->free_ns[c] = starts + takes;
         d->busy_ns += takes;
         d->ops[d->count++] = (struct device_op){g, starts, starts + takes + d->latency_ns};

@@ -26,7 +26,7 @@ struct model {
     struct model_tenant t[MODEL_TENANTS];
     unsigned count;
     struct window window;
-    int64_t v, in_flight;
+    int64_t v, in_flight, served;
     int seen, other;
     int64_t seen_ns, other_ns;
 };
@@ -99,7 +99,7 @@ static inline void model_post(struct model *m, unsigned i, const struct fq_reque
 {
     struct model_tenant *t = &m->t[i];
     if (t->pending == 0 && t->out == 0)
-        t->reserve = MAX(t->reserve, now);
+        t->reserve = MAX(t->reserve, m->served);
     t->requests[t->pending++] = *r;
     model_note(m, i, now);
     model_enter(m, t, now);
@@ -127,7 +127,7 @@ static inline int model_pick(struct model *m, int64_t now, bool *reserved)
         if (model_is_ready(&m->t[i]) && m->t[i].share.reserved_ppm > 0 &&
             (best < 0 || m->t[i].reserve < m->t[best].reserve))
             best = (int)i;
-    *reserved = best >= 0 && m->t[best].reserve <= now;
+    *reserved = best >= 0 && m->t[best].reserve <= m->served;
     if (*reserved)
         return best;
     int64_t horizon = m->v + (int64_t)((fq_wide)model_chunk_cost() * MODEL_V * ready / weights);
@@ -159,7 +159,7 @@ static inline bool model_next(struct model *m, int64_t now, struct model_grant *
         if (first < 0)
             break;
         m->t[first].place = M_NOWHERE;
-        m->t[first].reserve = MAX(m->t[first].reserve, now);
+        m->t[first].reserve = MAX(m->t[first].reserve, m->served);
         model_enter(m, &m->t[first], now);
     }
     bool reserved = false;
@@ -177,9 +177,9 @@ static inline bool model_next(struct model *m, int64_t now, struct model_grant *
     t->start += model_virtual(cost, t->share.weight);
     if (reserved) {
         t->start = MIN(t->start, m->v + 20 * model_virtual(model_chunk_cost(), t->share.weight));
-        t->reserve = MAX(t->reserve, now) + (int64_t)((fq_wide)cost * PPM * PPM /
-                                                      ((fq_wide)t->share.reserved_ppm * m->window.speed_ppm));
+        t->reserve = MAX(t->reserve, m->served) + (int64_t)((fq_wide)cost * PPM / (fq_wide)t->share.reserved_ppm);
     }
+    m->served += cost;
     if (t->share.bytes_per_s > 0)
         t->bytes_ns = model_pay(t->bytes_ns, now, (fq_wide)bytes, (fq_wide)t->share.bytes_per_s);
     if (t->share.ops_per_s > 0)
@@ -198,6 +198,14 @@ static inline bool model_next(struct model *m, int64_t now, struct model_grant *
     return true;
 }
 
+static inline bool model_is_used(const struct model *m)
+{
+    bool ready = false;
+    for (unsigned i = 0; i < m->count; i++)
+        ready |= model_is_ready(&m->t[i]);
+    return m->in_flight > 0 || ready;
+}
+
 static inline void model_done(struct model *m, const struct model_grant *g, uint64_t moved, int64_t now)
 {
     struct model_tenant *t = &m->t[g->tenant];
@@ -211,9 +219,11 @@ static inline void model_done(struct model *m, const struct model_grant *g, uint
         t->charged -= g->cost - cost;
     }
     t->out--;
-    if (m->in_flight == 0)
-        window_idle(&m->window);
     model_enter(m, t, now);
+    if (!model_is_used(m))
+        window_idle(&m->window);
+    else if (m->in_flight == 0)
+        window_drained(&m->window);
 }
 
 #endif

@@ -81,6 +81,47 @@ START_TEST(shares_of_device_time_are_as_configured)
 }
 END_TEST
 
+/* As a disk behind a token bucket does: full speed, then nothing for longer than an interval of the measurement. */
+START_TEST(a_reservation_holds_on_a_device_that_works_in_bursts)
+{
+    struct fairq *q = new_queue();
+    struct client clients[2] = {new_client(q, (struct fq_share){.weight = 1, .reserved_ppm = 500000}, 1 << 20, false),
+                                new_client(q, (struct fq_share){.weight = 9}, 1 << 20, false)};
+    struct device d;
+    int64_t got[CLIENTS_MAX];
+    device_init(&d, q, 1);
+    d.stall_every_ns = 200 * MS;
+    d.stall_ns = 100 * MS;
+    run_backlogged(&d, clients, 2, 2 * SECOND, got);
+    run_backlogged(&d, clients, 2, 22 * SECOND, got);
+    ck_assert_msg(got[0] > 470000 && got[0] < 560000, "%" PRId64 " ppm", got[0]);
+    fairq_free(q);
+}
+END_TEST
+
+/* All that was in flight comes back at once, and only then is the queue asked again: that is no idleness. */
+START_TEST(a_window_that_is_empty_between_two_turns_is_busy)
+{
+    struct fairq *q = new_queue();
+    struct client c = new_client(q, (struct fq_share){.weight = 1}, 64 << 10, false);
+    struct fq_grant g[64];
+    int64_t now = 0;
+    for (int turn = 0; turn < 100; turn++) {
+        unsigned count = 0;
+        for (int k = 0; k < 64; k++)
+            client_post(q, &c, now);
+        while (fairq_next(q, now, &g[count]))
+            count++;
+        now += 10 * MS; /* far longer than its cost */
+        for (unsigned i = 0; i < count; i++)
+            fairq_done(q, g[i].id, g[i].bytes, now);
+        fairq_tick(q, now);
+    }
+    ck_assert_int_lt(fairq_window(q)->speed_ppm, 300000); /* 2 ms of device time in each 10 ms */
+    fairq_free(q);
+}
+END_TEST
+
 START_TEST(a_lone_tenant_has_the_whole_device)
 {
     struct fairq *q = new_queue();
@@ -382,6 +423,8 @@ int main(void)
     Suite *s = suite_create("agent/fairio/fairq");
     TCase *t = tcase_create("fairq");
     tcase_add_loop_test(t, shares_of_device_time_are_as_configured, 0, (int)COUNT_OF(share_rows));
+    tcase_add_test(t, a_reservation_holds_on_a_device_that_works_in_bursts);
+    tcase_add_test(t, a_window_that_is_empty_between_two_turns_is_busy);
     tcase_add_test(t, a_lone_tenant_has_the_whole_device);
     tcase_add_loop_test(t, a_limit_is_kept_even_alone, 0, (int)COUNT_OF(limit_rows));
     tcase_add_test(t, nothing_is_saved_up_while_idle);

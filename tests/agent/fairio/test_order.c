@@ -87,7 +87,7 @@ static void against_the_model(uint64_t seed)
         } else {
             now += (int64_t)random_below(&r, 400000);
             fairq_tick(q, now);
-            window_tick(&m.window, now, m.in_flight > 0, model_contended(&m, now));
+            window_tick(&m.window, now, model_is_used(&m), model_contended(&m, now));
         }
         if (charged(q, tenants[i]) != m.t[i].charged || fairq_in_flight_ns(q) != m.in_flight)
             ck_abort_msg("REEVE_SEED=%" PRIu64 ": step %d: charged or in flight differ", seed, step);
@@ -230,6 +230,42 @@ START_TEST(nothing_completing_is_slow_never_healthy)
 }
 END_TEST
 
+static const struct widen_row {
+    const char *sentence;
+    bool drained;
+    int64_t completed_percent; /* of the interval before */
+    bool widens;
+} widen_rows[] = {
+    {"a device that ran dry and did less", true, 50, true},
+    {"one that is just slower", false, 50, false},
+    {"one that ran dry and lost nothing by it", true, 100, false},
+    {"one that does as ever", false, 100, false},
+};
+
+START_TEST(the_window_widens_only_when_the_device_runs_dry_for_it)
+{
+    const struct widen_row *r = &widen_rows[_i];
+    struct window w;
+    window_init(&w, 0, 0, 0);
+    for (int i = 1; i < 4; i++) {
+        window_done(&w, WINDOW_TICK_NS);
+        window_tick(&w, i * WINDOW_TICK_NS, true, true);
+    }
+    ck_assert_int_eq(w.limit_ns, WINDOW_CONTENDED_NS);
+    int64_t done = WINDOW_TICK_NS * r->completed_percent / 100;
+    window_done(&w, done);
+    for (int64_t n = 0; r->drained && n < done / WINDOW_CONTENDED_NS / 4; n++)
+        window_drained(&w);
+    window_tick(&w, 4 * WINDOW_TICK_NS, true, true);
+    ck_assert_msg((w.limit_ns > WINDOW_CONTENDED_NS) == r->widens, "%s: %" PRId64, r->sentence, w.limit_ns);
+    for (int i = 5; i < 40; i++) {
+        window_done(&w, WINDOW_TICK_NS);
+        window_tick(&w, i * WINDOW_TICK_NS, true, true);
+    }
+    ck_assert_int_lt(w.limit_ns, WINDOW_CONTENDED_NS * 101 / 100); /* and drifts back */
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("agent/fairio/order");
@@ -237,6 +273,7 @@ int main(void)
     tcase_add_test(t, heaps_and_a_linear_scan_agree);
     tcase_add_test(t, service_stays_within_the_bound_on_every_prefix);
     tcase_add_loop_test(t, a_cost_is_base_and_slope, 0, (int)COUNT_OF(cost_rows));
+    tcase_add_loop_test(t, the_window_widens_only_when_the_device_runs_dry_for_it, 0, (int)COUNT_OF(widen_rows));
     tcase_add_test(t, nothing_completing_is_slow_never_healthy);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

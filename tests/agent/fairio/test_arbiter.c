@@ -1,0 +1,234 @@
+/* The arbiter: names, lifetimes, meters; grants that are answered late, twice, or after their stream is closed. */
+#include <errno.h>
+
+#include "agent/fairio/arbiter.h"
+#include "tests/agent/fairio/device.h"
+
+#define GRANTS_MAX 256
+
+static struct arbiter *a;
+static struct fq_grant got[GRANTS_MAX];
+static uint64_t tokens[GRANTS_MAX];
+static unsigned count;
+static bool fails; /* the owner can't move anything: answers at once */
+
+static void go(void *owner, uint64_t token, const struct fq_grant *g)
+{
+    ck_assert_ptr_eq(owner, &count);
+    tokens[count] = token;
+    got[count++] = *g;
+    if (fails)
+        arbiter_done(a, g, 0, 0);
+}
+
+static void setup(void)
+{
+    struct fairq_setup with = {.cost = disk_cost, .tenants_max = 4, .jobs_max = 4, .streams_max = 6,
+                               .requests_max = 64, .grants_max = 64};
+    ck_assert_int_eq(arbiter_new(&a, &with, 0), 0);
+}
+
+static void teardown(void)
+{
+    arbiter_free(a);
+}
+
+static int try_open(const char *tenant, uint64_t job, uint64_t token, arbiter_id *ret)
+{
+    struct arbiter_stream s = {.tenant = tenant, .job = job, .out_max = 2, .go = go, .owner = &count, .token = token};
+    return arbiter_open(a, &s, ret);
+}
+
+static arbiter_id open_stream(const char *tenant, uint64_t job, uint64_t token)
+{
+    arbiter_id id = 0;
+    ck_assert_int_eq(try_open(tenant, job, token, &id), 0);
+    return id;
+}
+
+static void post(arbiter_id id, enum io_dir dir, uint64_t bytes)
+{
+    ck_assert_int_eq(arbiter_post(a, id, &(struct fq_request){.dir = dir, .bytes = bytes}, 0), 0);
+}
+
+static bool find(const char *tenant, struct arbiter_view *ret)
+{
+    for (uint32_t at = 0; arbiter_next_view(a, &at, ret);)
+        if (strcmp(ret->tenant, tenant) == 0)
+            return true;
+    return false;
+}
+
+START_TEST(a_tenant_is_there_as_long_as_a_stream_of_it)
+{
+    struct arbiter_view v;
+    ck_assert(!find("acme", &v));
+    arbiter_id one = open_stream("acme", 1, 1), two = open_stream("acme", 2, 2);
+    ck_assert(find("acme", &v));
+    ck_assert_uint_eq(v.share.weight, arbiter_share_default.weight);
+    arbiter_close(a, one);
+    ck_assert(find("acme", &v));
+    arbiter_close(a, two);
+    ck_assert(!find("acme", &v));
+    arbiter_close(a, two); /* again: nothing */
+    arbiter_close(a, 0);
+    ck_assert_int_eq(arbiter_post(a, two, &(struct fq_request){.bytes = 1}, 0), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_share_that_was_set_stays)
+{
+    struct arbiter_view v;
+    struct fq_share share = {.weight = 7, .bytes_per_s = 1 << 20};
+    ck_assert_int_eq(arbiter_share(a, "acme", &share, 0), 0);
+    arbiter_close(a, open_stream("acme", 1, 1));
+    ck_assert(find("acme", &v));
+    ck_assert_uint_eq(v.share.weight, 7);
+    ck_assert_int_eq(arbiter_share(a, "acme", &(struct fq_share){.weight = 0}, 0), -EINVAL);
+    ck_assert_int_eq(arbiter_share(a, "other", &(struct fq_share){.weight = 0}, 0), -EINVAL);
+    ck_assert(!find("other", &v)); /* nothing is left of it */
+    ck_assert(find("acme", &v));
+    ck_assert_uint_eq(v.share.weight, 7);
+}
+END_TEST
+
+START_TEST(grants_come_to_who_asked_and_are_metered_once)
+{
+    struct arbiter_view v;
+    struct io_meter m;
+    arbiter_id one = open_stream("acme", 1, 11), two = open_stream("acme", 2, 22);
+    post(one, IO_READ, 4096);
+    post(two, IO_WRITE, 8192);
+    ck_assert_uint_eq(arbiter_pump(a, 0), 2);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_uint_eq(got[i].stream, tokens[i] == 11 ? one : two);
+        arbiter_done(a, &got[i], got[i].bytes, 1);
+        arbiter_done(a, &got[i], got[i].bytes, 2); /* said twice */
+    }
+    ck_assert_int_eq(arbiter_job_meter(a, "acme", 1, &m), 0);
+    ck_assert(m.ops[IO_READ] == 1 && m.bytes[IO_READ] == 4096 && m.ops[IO_WRITE] == 0);
+    ck_assert_int_eq(arbiter_job_meter(a, "acme", 2, &m), 0);
+    ck_assert(m.ops[IO_WRITE] == 1 && m.bytes[IO_WRITE] == 8192);
+    ck_assert_int_eq(arbiter_job_meter(a, "acme", 3, &m), -ENOENT);
+    ck_assert_int_eq(arbiter_job_meter(a, "nobody", 1, &m), -ENOENT);
+    ck_assert(find("acme", &v));
+    ck_assert(v.moved.bytes[IO_READ] == 4096 && v.moved.bytes[IO_WRITE] == 8192);
+}
+END_TEST
+
+START_TEST(more_than_was_granted_is_never_metered)
+{
+    struct io_meter m;
+    arbiter_id one = open_stream("acme", 1, 1);
+    post(one, IO_READ, 4096);
+    arbiter_pump(a, 0);
+    arbiter_done(a, &got[0], UINT64_MAX, 1);
+    ck_assert_int_eq(arbiter_job_meter(a, "acme", 1, &m), 0);
+    ck_assert_uint_eq(m.bytes[IO_READ], 4096);
+}
+END_TEST
+
+START_TEST(a_stream_closed_in_flight_goes_with_its_last_answer)
+{
+    struct arbiter_view v;
+    arbiter_id one = open_stream("acme", 1, 1);
+    post(one, IO_READ, 1 << 20);
+    ck_assert_uint_eq(arbiter_pump(a, 0), 2); /* out_max */
+    arbiter_close(a, one);
+    ck_assert(find("acme", &v));
+    arbiter_done(a, &got[0], got[0].bytes, 1);
+    ck_assert_uint_eq(arbiter_pump(a, 1), 0); /* what waited is forgotten */
+    ck_assert(find("acme", &v));
+    ck_assert_uint_eq(v.moved.ops[IO_READ], 1);
+    arbiter_done(a, &got[1], got[1].bytes, 2);
+    ck_assert(!find("acme", &v));
+    arbiter_id other = open_stream("acme", 1, 1);
+    ck_assert_uint_ne(other, one);
+    arbiter_done(a, &got[1], got[1].bytes, 3); /* late, of a stream that is gone */
+    ck_assert(find("acme", &v));
+    ck_assert_uint_eq(v.moved.ops[IO_READ], 0);
+}
+END_TEST
+
+START_TEST(an_owner_that_fails_at_once_ends_its_request)
+{
+    fails = true;
+    struct arbiter_view v;
+    arbiter_id one = open_stream("acme", 1, 1);
+    post(one, IO_READ, 1 << 20);
+    ck_assert_uint_ge(arbiter_pump(a, 0), 1 << 20 >> 19);
+    ck_assert_uint_eq(arbiter_pump(a, 0), 0);
+    ck_assert(find("acme", &v));
+    ck_assert_uint_eq(v.moved.bytes[IO_READ], 0);
+    ck_assert(!fairq_is_busy(arbiter_queue(a)));
+    ck_assert_int_eq(arbiter_wake_ns(a), INT64_MAX);
+}
+END_TEST
+
+START_TEST(its_bounds_are_refusals)
+{
+    char name[ARBITER_NAME_MAX + 1];
+    arbiter_id id;
+    memset(name, 'n', ARBITER_NAME_MAX);
+    name[ARBITER_NAME_MAX] = '\0';
+    ck_assert_int_eq(try_open(name, 1, 1, &id), -ENAMETOOLONG);
+    for (uint64_t job = 0; job < 4; job++)
+        open_stream("acme", job, 1);
+    ck_assert_int_eq(try_open("acme", 9, 1, &id), -ENOSPC);
+    ck_assert_int_eq(try_open("new", 1, 1, &id), -ENOSPC); /* no job is left: and no tenant stays behind */
+    struct arbiter_view v;
+    ck_assert(!find("new", &v));
+    open_stream("acme", 0, 1);
+    open_stream("acme", 0, 1);
+    ck_assert_int_eq(try_open("acme", 0, 1, &id), -ENOSPC);
+}
+END_TEST
+
+START_TEST(direct_use_is_charged_and_metered_apart)
+{
+    struct arbiter_view v;
+    open_stream("acme", 1, 1);
+    arbiter_direct(a, "acme", IO_WRITE, 10, 1 << 20);
+    arbiter_direct(a, "nobody", IO_WRITE, 10, 1 << 20);
+    ck_assert(find("acme", &v));
+    ck_assert(v.direct.ops[IO_WRITE] == 10 && v.direct.bytes[IO_WRITE] == 1 << 20 && v.moved.bytes[IO_WRITE] == 0);
+    ck_assert_int_eq(v.queue.charged_ns, io_cost_of_many(&disk_cost, IO_WRITE, false, 10, 1 << 20));
+    arbiter_direct(a, "acme", IO_READ, UINT64_MAX, UINT64_MAX); /* a counter that makes no sense overflows nothing */
+    arbiter_direct(a, "acme", IO_READ, 1, 1);
+}
+END_TEST
+
+START_TEST(a_newcomer_narrows_the_window_at_once)
+{
+    arbiter_id one = open_stream("acme", 1, 1), two = open_stream("other", 1, 2);
+    post(one, IO_READ, 1 << 20);
+    arbiter_pump(a, MS);
+    ck_assert_int_eq(fairq_window(arbiter_queue(a))->limit_ns, WINDOW_ALONE_NS);
+    post(two, IO_READ, 4096);
+    arbiter_pump(a, 2 * MS);
+    ck_assert_int_eq(fairq_window(arbiter_queue(a))->limit_ns, WINDOW_CONTENDED_NS);
+    ck_assert_int_le(arbiter_wake_ns(a), 2 * MS + WINDOW_TICK_NS);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("agent/fairio/arbiter");
+    TCase *t = tcase_create("arbiter");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_tenant_is_there_as_long_as_a_stream_of_it);
+    tcase_add_test(t, a_share_that_was_set_stays);
+    tcase_add_test(t, grants_come_to_who_asked_and_are_metered_once);
+    tcase_add_test(t, more_than_was_granted_is_never_metered);
+    tcase_add_test(t, a_stream_closed_in_flight_goes_with_its_last_answer);
+    tcase_add_test(t, an_owner_that_fails_at_once_ends_its_request);
+    tcase_add_test(t, its_bounds_are_refusals);
+    tcase_add_test(t, direct_use_is_charged_and_metered_apart);
+    tcase_add_test(t, a_newcomer_narrows_the_window_at_once);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
