@@ -223,6 +223,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \
 	    -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(FUZZ_LIBS) $(LIBS_COMMON)
 
+$(BUILD)/tests/bench/bench_fairio: $(call objects,agent/calibrate.c)
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 bench: all $(BENCHES) ## every benchmark: `name value unit`, floor and result in the same run (root)
 	@packaging/install-deps bench && tests/bench/run $(BUILD)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/attempts.h"
+#include "agent/calibrate.h"
 #include "agent/folder.h"
 #include "agent/inventory.h"
 #include "agent/link.h"
@@ -239,6 +240,8 @@ static void tear_down(struct agent *a)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "calibrate") == 0)
+        return calibrate_command(argc - 1, argv + 1);
     struct agent a = {.lock = -1};
     struct err err = {0};
     int rc = options_read(&agent_options, &a.options, argc, argv);

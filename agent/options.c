@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/calibrate.h"
 #include "base/parse.h"
 
 #define NODE_NAME_MAX 63
@@ -69,9 +70,28 @@ static const struct option_row rows[] = {
 
 const struct option_table agent_options = {
     .program = "reeve-agent",
-    .about = "Runs a node's attempts. Started by reeve-warden, whose socket it finds as descriptor 3.",
+    .about = "Runs a node's attempts. Started by reeve-warden, whose socket it finds as descriptor 3.\n"
+             "`reeve-agent calibrate` measures the node's disk for the fair queue.",
     .rows = rows,
     .count = COUNT_OF(rows),
+};
+
+static const struct option_row calibrate_rows[] = {
+    {.name = "dir", .value = "DIR", .kind = OPTION_PATH, .offset = offsetof(struct calibrate_options, dir),
+     .required = true, .help = "the system's folder; what is found is written to DIR/node/io.json"},
+    {.name = "file", .value = "SIZE", .kind = OPTION_SIZE, .offset = offsetof(struct calibrate_options, file_bytes),
+     .min = CALIBRATE_FILE_MIN, .max = (uint64_t)1 << 40, .fallback = "1Gi",
+     .help = "size of the file that is read and written"},
+    {.name = "time", .value = "DURATION", .kind = OPTION_DURATION,
+     .offset = offsetof(struct calibrate_options, time_ms), .min = 100, .max = 3600000, .fallback = "20s",
+     .help = "how long it measures"},
+};
+
+const struct option_table calibrate_options = {
+    .program = "reeve-agent calibrate",
+    .about = "Measures the disk below DIR/node for the fair queue, best while nothing else uses it.",
+    .rows = calibrate_rows,
+    .count = COUNT_OF(calibrate_rows),
 };
 
 void agent_options_fini(struct agent_options *o)

@@ -16,7 +16,13 @@ struct agent_options {
     bool debug;
 };
 
-extern const struct option_table agent_options;
+/* reeve-agent calibrate */
+struct calibrate_options {
+    const char *dir;
+    uint64_t file_bytes, time_ms;
+};
+
+extern const struct option_table agent_options, calibrate_options;
 
 void agent_options_fini(struct agent_options *o);
 
