@@ -224,6 +224,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 	    -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(FUZZ_LIBS) $(LIBS_COMMON)
 
 $(BUILD)/tests/bench/bench_fairio: $(call objects,agent/calibrate.c)
+$(BUILD)/tests/bench/bench_logs: $(call objects,agent/logs.c agent/fair.c agent/folder.c)
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 bench: all $(BENCHES) ## every benchmark: `name value unit`, floor and result in the same run (root)
 	@packaging/install-deps bench && tests/bench/run $(BUILD)

@@ -20,6 +20,7 @@ struct attempt {
     uint32_t life, tell;          /* enum life_state, tell_state */
     struct run_call *order;       /* until it was launched */
     int dir;                      /* its folder; -1 = it could not be made */
+    char tenant[ARBITER_NAME_MAX]; /* of its order */
     uint64_t lease_us, log_cap;
     roster_id older;              /* another epoch of this task that must be gone first; 0 = none */
 

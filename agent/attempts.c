@@ -242,7 +242,8 @@ int attempts_new(struct attempts **ret, const struct attempts_setup *setup, stru
     shelf_init(&a->empty, (struct shelf_limits){.bytes = 0, .count = EMPTY_SHELF_MAX, .age_s = setup->keep.age_s});
     int rc = roster_new(&a->roster, ATTEMPTS_MAX + SHELF_MAX + EMPTY_SHELF_MAX + 2);
     if (rc == 0)
-        rc = logs_new(&a->logs, setup->loop, setup->ring, &log_events, a);
+        rc = logs_new(&a->logs, &(struct logs_setup){.loop = setup->loop, .ring = setup->ring, .fair = setup->fair,
+                                                     .events = &log_events, .owner = a});
     if (rc == 0)
         rc = timer_new(&a->pump, setup->loop, on_pump, a);
     if (rc == 0)

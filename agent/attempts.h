@@ -28,6 +28,7 @@ struct attempts;
 struct attempts_setup {
     struct loop *loop;
     struct ring *ring;
+    struct fair *fair;        /* whose bytes move next */
     struct warden_link *warden;
     const struct node_abilities *able; /* what the warden can enforce here; looked at when something is launched */
     int compiler;             /* the reeve-seccomp program */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 void attempt_take_order(struct attempt *t, struct run_call *order)
 {
     t->order = order;
+    snprintf(t->tenant, sizeof t->tenant, "%s", order->tenant != NULL ? order->tenant : "");
     t->lease_us = lease_class_us(order->spec.lease);
     t->log_cap = log_cap(order->spec.log_max_bytes);
     t->paid_us = order->paid_us;

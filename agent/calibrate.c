@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/io/clock.h"
@@ -45,13 +44,6 @@ static const struct measure_row {
     {IO_WRITE, false, LARGE, LARGE_DEPTH, offsetof(struct io_measured, large_sequential_ns)},
 };
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static uint64_t place(struct run *r, bool random, uint64_t bytes)
 {
     r->seed ^= r->seed << 13;
@@ -83,7 +75,7 @@ static int64_t keep_busy(struct run *r, const struct measure_row *row, int64_t u
         int n = moves_wait(r->moves, got, ANSWERS, -1);
         if (n < 0)
             return n;
-        bool more = rc == 0 && (count > 0 ? (uint64_t)done + row->depth < count : now_ns() < until_ns);
+        bool more = rc == 0 && (count > 0 ? (uint64_t)done + row->depth < count : clock_mono_ns() < until_ns);
         for (int i = 0; i < n; i++) {
             if (got[i].result != (int32_t)row->bytes)
                 rc = got[i].result < 0 ? got[i].result : -EIO;
@@ -98,12 +90,12 @@ static int64_t keep_busy(struct run *r, const struct measure_row *row, int64_t u
 /* ns for each operation. */
 static int64_t measure(struct run *r, const struct measure_row *row, int64_t for_ns)
 {
-    int64_t since = now_ns(), done = keep_busy(r, row, since + for_ns, 0);
+    int64_t since = clock_mono_ns(), done = keep_busy(r, row, since + for_ns, 0);
     if (done < 0)
         return done;
     if (row->dir == IO_WRITE && fdatasync(r->fd) < 0)
         return -errno;
-    return MAX((now_ns() - since) / MAX(done, 1), 1);
+    return MAX((clock_mono_ns() - since) / MAX(done, 1), 1);
 }
 
 /* Written once, so that what is measured finds blocks and not holes. */

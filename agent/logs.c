@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/folder.h"
+#include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/log.h"
 
@@ -28,16 +29,18 @@ struct stream {
     uint64_t punching; /* its end once the request in flight succeeds */
     uint64_t left;     /* after logs_finish(): bytes to take, UNKNOWN before they are counted */
     ring_id request;   /* in flight, 0 = none */
+    arbiter_id turn;   /* its stream in the fair queue */
+    bool asked;        /* waits for its turn */
+    struct fq_grant grant; /* of the splice in flight */
+    uint64_t rest_us, moved_boot_us; /* how long it rests after few bytes, since when */
+    bool few;          /* it moved few bytes then */
     struct timer *retry;
     uint64_t retry_ms; /* > 0: something fails, and was warned of */
     bool finishing, done, closed;
 };
 
 struct logs {
-    struct loop *loop;
-    struct ring *ring;
-    const struct logs_events *events;
-    void *owner;
+    struct logs_setup with;
     struct stream **streams;
     uint32_t *generations;
     uint32_t size;
@@ -46,12 +49,12 @@ struct logs {
 
 static void advance(struct stream *s);
 
-int logs_new(struct logs **ret, struct loop *l, struct ring *r, const struct logs_events *events, void *owner)
+int logs_new(struct logs **ret, const struct logs_setup *setup)
 {
     struct logs *logs = calloc(1, sizeof *logs);
     if (logs == NULL)
         return -ENOMEM;
-    *logs = (struct logs){.loop = l, .ring = r, .events = events, .owner = owner};
+    *logs = (struct logs){.with = *setup};
     *ret = logs;
     return 0;
 }
@@ -69,6 +72,7 @@ static void stream_free(struct stream *s)
     s->logs->streams[(s->id & UINT32_MAX) - 1] = NULL;
     s->logs->counts.streams--;
     s->logs->counts.waiting -= s->retry_ms > 0;
+    arbiter_close(fair_arbiter(s->logs->with.fair), s->turn);
     timer_free(s->retry);
     close_p(&s->pipe);
     close_p(&s->file);
@@ -145,7 +149,7 @@ static void become_done(struct stream *s)
     close_p(&s->pipe);
     close_p(&s->file);
     if (s->finishing)
-        s->logs->events->on_done(s->logs->owner, s->token, s->which); /* last: it may close the stream */
+        s->logs->with.events->on_done(s->logs->with.owner, s->token, s->which); /* last: it may close the stream */
 }
 
 static struct stream *answered(void *owner, uint64_t id)
@@ -199,7 +203,11 @@ static void on_punched(void *owner, uint64_t id, int32_t result)
 
 static void on_spliced(void *owner, uint64_t id, int32_t result)
 {
-    struct stream *s = answered(owner, id);
+    struct logs *logs = owner;
+    struct stream *s = stream_of(logs, id);
+    assert(s != NULL); /* a stream waits for its request before it goes */
+    fair_done(logs->with.fair, &s->grant, (uint64_t)MAX(result, 0));
+    s = answered(owner, id);
     if (s == NULL)
         return;
     if (result < 0 && !is_asked_again(result)) {
@@ -212,27 +220,65 @@ static void on_spliced(void *owner, uint64_t id, int32_t result)
     }
     if (result > 0) {
         note_success(s);
+        s->few = (uint32_t)result < LOGS_FEW;
+        s->moved_boot_us = clock_boot_us();
         s->size += (uint64_t)result;
         s->logs->counts.moved_bytes += (uint64_t)result;
         if (s->left != UNKNOWN)
             s->left -= MIN(s->left, (uint64_t)result);
-        if (s->logs->events->on_grew != NULL)
-            s->logs->events->on_grew(s->logs->owner, s->token, s->which);
+        if (s->logs->with.events->on_grew != NULL)
+            s->logs->with.events->on_grew(s->logs->with.owner, s->token, s->which);
     }
     advance(s);
 }
 
-static void splice_more(struct stream *s)
+/* Its turn has come. */
+static void on_granted(void *owner, uint64_t id, const struct fq_grant *grant)
+{
+    struct logs *logs = owner;
+    struct stream *s = stream_of(logs, id);
+    assert(s != NULL && s->asked && s->request == 0); /* what closes takes its stream out of the queue */
+    if (!grant->last) /* the rest is asked for when it is known again how much there is */
+        arbiter_forget(fair_arbiter(logs->with.fair), s->turn);
+    s->asked = false;
+    s->grant = *grant;
+    int rc = ring_splice_in(logs->with.ring, s->pipe, s->file, s->size, (uint32_t)grant->bytes,
+                            reply_to(s, on_spliced), &s->request);
+    if (rc == 0)
+        return;
+    fair_done(logs->with.fair, grant, 0);
+    wait_and_retry(s, "ring", rc);
+}
+
+/* What lies in the pipe now; something, even when it can't be said. */
+static uint32_t bytes_in(const struct stream *s)
+{
+    int count = 0;
+    if (ioctl(s->pipe, FIONREAD, &count) < 0 || count <= 0)
+        return 1;
+    return MIN((uint32_t)count, LOGS_CHUNK);
+}
+
+static void ask_for_turn(struct stream *s)
 {
     int rc = s->file >= 0 ? 0 : open_file(s, O_CREAT);
     if (rc < 0) {
         wait_and_retry(s, "open", rc);
         return;
     }
-    uint32_t len = s->left < LOGS_CHUNK ? (uint32_t)s->left : LOGS_CHUNK;
-    rc = ring_splice_in(s->logs->ring, s->pipe, s->file, s->size, len, reply_to(s, on_spliced), &s->request);
+    struct fq_request r = {.dir = IO_WRITE, .bytes = s->left < LOGS_CHUNK ? s->left : bytes_in(s)};
+    rc = fair_post(s->logs->with.fair, s->turn, &r);
+    s->asked = rc == 0;
     if (rc < 0)
-        wait_and_retry(s, "ring", rc);
+        wait_and_retry(s, "queue", rc);
+}
+
+/* After few bytes more of them are awaited, so that a write is worth it. */
+static bool must_rest(struct stream *s)
+{
+    bool rest = s->few && clock_boot_us() < s->moved_boot_us + s->rest_us;
+    s->few = false; /* once */
+    return rest;
 }
 
 static void on_polled(void *owner, uint64_t id, int32_t result)
@@ -244,8 +290,10 @@ static void on_polled(void *owner, uint64_t id, int32_t result)
         wait_and_retry(s, "poll", result);
     else if (s->finishing || result < 0)
         advance(s);
+    else if ((result & POLLIN) && must_rest(s))
+        timer_set_us(s->retry, s->rest_us);
     else if (result & POLLIN)
-        splice_more(s);
+        ask_for_turn(s);
     else
         become_done(s); /* no writer is left, nothing is in it */
 }
@@ -253,12 +301,12 @@ static void on_polled(void *owner, uint64_t id, int32_t result)
 /* Asks for the stream's next step; nothing is in flight. */
 static void advance(struct stream *s)
 {
-    assert(s->request == 0 && !s->done);
+    assert(s->request == 0 && !s->asked && !s->done);
     struct log_hole hole = log_hole(s->size, s->cap);
     if (hole.end > MAX(hole.start, s->punched) && s->file >= 0) {
         s->punching = hole.end;
         uint64_t from = MAX(hole.start, s->punched);
-        int rc = ring_fallocate(s->logs->ring, s->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
+        int rc = ring_fallocate(s->logs->with.ring, s->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
                                 hole.end - from, reply_to(s, on_punched), &s->request);
         if (rc < 0)
             wait_and_retry(s, "ring", rc);
@@ -271,9 +319,9 @@ static void advance(struct stream *s)
     if (s->finishing && s->left == 0) {
         become_done(s);
     } else if (s->finishing) {
-        splice_more(s);
+        ask_for_turn(s);
     } else {
-        int rc = ring_poll(s->logs->ring, s->pipe, POLLIN, reply_to(s, on_polled), &s->request);
+        int rc = ring_poll(s->logs->with.ring, s->pipe, POLLIN, reply_to(s, on_polled), &s->request);
         if (rc < 0)
             wait_and_retry(s, "ring", rc);
     }
@@ -302,35 +350,52 @@ static int free_slot(struct logs *logs, uint32_t *ret)
     return 0;
 }
 
-int logs_open(struct logs *logs, int dir, enum log_stream which, const char *name, int pipe, uint64_t cap,
-              uint64_t token, logs_id *ret)
+/* A larger pipe holds what comes while the stream rests; a user's share of such pages may be used up. */
+static uint64_t widen_pipe(int pipe)
+{
+    return fcntl(pipe, F_SETPIPE_SZ, LOGS_PIPE) >= LOGS_PIPE ? LOGS_REST_US : LOGS_REST_SMALL_US;
+}
+
+static int join_queue(struct stream *s, const struct logs_source *source)
+{
+    struct arbiter_stream turn = {.tenant = source->tenant, .job = source->job, .out_max = 1, .go = on_granted,
+                                  .owner = s->logs, .token = s->id};
+    return arbiter_open(fair_arbiter(s->logs->with.fair), &turn, &s->turn);
+}
+
+int logs_open(struct logs *logs, const struct logs_source *source, logs_id *ret)
 {
     uint32_t slot;
+    int pipe = source->pipe;
     struct stream *s = calloc(1, sizeof *s);
     int rc = s == NULL ? -ENOMEM : free_slot(logs, &slot);
-    if (rc == 0)
-        rc = timer_new(&s->retry, logs->loop, on_retry, s);
+    if (rc == 0) {
+        s->logs = logs;
+        s->id = (uint64_t)++logs->generations[slot] << 32 | (slot + 1);
+        rc = join_queue(s, source);
+    }
+    if (rc == 0 && (rc = timer_new(&s->retry, logs->with.loop, on_retry, s)) < 0)
+        arbiter_close(fair_arbiter(logs->with.fair), s->turn);
     if (rc < 0) {
         free(s);
         close_p(&pipe);
         return rc;
     }
-    s->logs = logs;
-    s->id = (uint64_t)++logs->generations[slot] << 32 | (slot + 1);
-    s->token = token;
-    s->which = which;
-    snprintf(s->name, sizeof s->name, "%s", name);
-    s->dir = dir;
+    s->token = source->token;
+    s->which = source->which;
+    snprintf(s->name, sizeof s->name, "%s", source->name);
+    s->dir = source->dir;
     s->pipe = pipe;
     s->file = -1;
-    s->cap = cap;
+    s->cap = source->cap;
     s->left = UNKNOWN;
+    s->rest_us = widen_pipe(pipe);
     logs->streams[slot] = s;
     logs->counts.streams++;
     *ret = s->id;
     rc = open_file(s, 0); /* of an agent before us; a quiet job has none */
     if (rc < 0 && rc != -ENOENT)
-        wait_and_retry(s, "open", rc); /* splice_more() opens it again before it uses the size */
+        wait_and_retry(s, "open", rc); /* ask_for_turn() opens it again before it uses the size */
     else
         advance(s);
     return 0;
@@ -343,8 +408,8 @@ bool logs_finish(struct logs *logs, logs_id id)
         return true;
     s->finishing = true;
     if (s->request != 0)
-        ring_cancel(logs->ring, s->request); /* a poll ends at once; a splice ends by itself */
-    else
+        ring_cancel(logs->with.ring, s->request); /* a poll ends at once; a splice ends by itself */
+    else if (!s->asked) /* its turn comes by itself, too */
         timer_set_us(s->retry, 0);
     return false;
 }
@@ -365,7 +430,7 @@ void logs_close(struct logs *logs, logs_id id)
         return;
     }
     s->closed = true;
-    ring_cancel(logs->ring, s->request);
+    ring_cancel(logs->with.ring, s->request);
 }
 
 struct logs_counts logs_counts(const struct logs *logs)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 
 #include "agent/attempts.h"
 #include "agent/calibrate.h"
+#include "agent/fair.h"
 #include "agent/folder.h"
 #include "agent/inventory.h"
 #include "agent/link.h"
@@ -37,6 +39,7 @@ struct agent {
     int lock;
     struct loop *loop;
     struct ring *ring;
+    struct fair *fair;
     struct warden_link *warden;
     struct attempts *attempts;
     struct fence fence;
@@ -176,16 +179,33 @@ static int adopt(struct agent *a, struct err *err)
     return file_write_durable(BOOT_PATH, clock_boot_id(), strlen(clock_boot_id()), 0600, err);
 }
 
+static int build_fair(struct agent *a, struct err *err)
+{
+    char device[32] = "?";
+    struct io_cost cost;
+    const char *why = NULL;
+    int rc = io_device_of("node", device);
+    rc = rc < 0 ? err_set(err, rc, "node: %s", strerror(-rc)) : io_model_load(device, &cost, &why, err);
+    if (rc < 0)
+        return rc;
+    log_line(why == NULL ? LOG_INFO : LOG_WARN, "disk.model", "device=%s read_ns=%" PRId64 " read_byte_ps=%" PRId64
+             " write_ns=%" PRId64 " write_byte_ps=%" PRId64 " note=%s", device, cost.of[IO_READ].random_ns,
+             cost.of[IO_READ].per_byte_ps, cost.of[IO_WRITE].random_ns, cost.of[IO_WRITE].per_byte_ps,
+             log_quote(why == NULL ? "as measured" : why));
+    return fair_new(&a->fair, a->loop, &cost, err);
+}
+
 static int build(struct agent *a, struct err *err)
 {
     int rc = loop_new(&a->loop, err);
     rc = rc < 0 ? rc : ring_new(&a->ring, a->loop, RING_DEPTH_MAX, err);
+    rc = rc < 0 ? rc : build_fair(a, err);
     rc = rc < 0 ? rc : warden_link_new(&a->warden, a->loop, WARDEN_FD, on_warden_gone, a, err);
     if (rc < 0)
         return rc;
     const struct shelf_limits keep = {.bytes = a->options.keep_bytes, .count = SHELF_MAX,
                                       .age_s = a->options.keep_ms / 1000};
-    struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .warden = a->warden, .keep = keep,
+    struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .fair = a->fair, .warden = a->warden, .keep = keep,
                                       .able = &a->able, .compiler = COMPILER_FD, .on_log = on_log, .arg = a};
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
@@ -229,6 +249,7 @@ static void tear_down(struct agent *a)
     ring_free(a->ring); /* nothing is in flight any more: buffers and files may go */
     log_reader_free(a->reader);
     attempts_free(a->attempts);
+    fair_free(a->fair);
     warden_link_free(a->warden);
     loop_free(a->loop);
     close_p(&a->lock);

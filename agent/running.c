@@ -53,7 +53,9 @@ static int open_logs(struct attempt *t, const int pipes[LOG_STREAM_COUNT])
 {
     int rc = 0;
     for (uint32_t i = 0; i < LOG_STREAM_COUNT; i++) {
-        int one = logs_open(t->all->logs, t->dir, i, t->name, pipes[i], t->log_cap, t->handle, &t->logs[i]);
+        struct logs_source source = {.dir = t->dir, .which = i, .name = t->name, .tenant = t->tenant,
+                                     .job = t->id.job, .pipe = pipes[i], .cap = t->log_cap, .token = t->handle};
+        int one = logs_open(t->all->logs, &source, &t->logs[i]);
         rc = one < 0 ? one : rc;
     }
     for (uint32_t i = 0; i < LOG_STREAM_COUNT && rc < 0; i++) {

@@ -223,6 +223,11 @@ void arbiter_close(struct arbiter *a, arbiter_id stream)
     leave_stream(a, s);
 }
 
+void arbiter_forget(struct arbiter *a, arbiter_id stream)
+{
+    fairq_stream_clear(a->queue, stream);
+}
+
 int arbiter_post(struct arbiter *a, arbiter_id stream, const struct fq_request *r, int64_t now_ns)
 {
     const struct stream *s = find_stream(a, stream);

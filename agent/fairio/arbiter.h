@@ -54,6 +54,7 @@ int arbiter_open(struct arbiter *a, const struct arbiter_stream *s, arbiter_id *
 /* What waits is forgotten. Grants in flight are still to be answered. Unknown ids are fine. */
 void arbiter_close(struct arbiter *a, arbiter_id stream);
 
+void arbiter_forget(struct arbiter *a, arbiter_id stream); /* what waits of it */
 int arbiter_post(struct arbiter *a, arbiter_id stream, const struct fq_request *r, int64_t now_ns) MUST_USE;
 /* Of a grant that isn't there any more: nothing. */
 void arbiter_done(struct arbiter *a, const struct fq_grant *grant, uint64_t moved_bytes, int64_t now_ns);

@@ -24,6 +24,14 @@ uint64_t clock_boot_us(void)
     return (uint64_t)read_us(CLOCK_BOOTTIME);
 }
 
+int64_t clock_mono_ns(void)
+{
+    struct timespec ts;
+    int rc = clock_gettime(CLOCK_MONOTONIC, &ts);
+    assert(rc == 0);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 const char *clock_boot_id(void)
 {
     static char id[64];

@@ -8,6 +8,7 @@
 
 int64_t clock_utc_us(void);       /* CLOCK_REALTIME */
 uint64_t clock_boot_us(void);     /* CLOCK_BOOTTIME */
+int64_t clock_mono_ns(void);      /* CLOCK_MONOTONIC: what disks are measured by */
 /* /proc/sys/kernel/random/boot_id; "unknown" when unreadable. Static storage. */
 const char *clock_boot_id(void);
 

@@ -21,6 +21,8 @@
 
 static struct loop *loop;
 static struct ring *ring;
+static struct fair *fair;
+static const char *tenant = "acme"; /* of what is opened next */
 static struct logs *logs;
 static struct scratch scratch;
 static int dir;
@@ -65,15 +67,26 @@ static void open_all(void)
     struct err err = {0};
     ck_assert_int_eq(loop_new(&loop, &err), 0);
     ck_assert_msg(ring_new(&ring, loop, 256, &err) == 0, "%s", err.text);
-    ck_assert_int_eq(logs_new(&logs, loop, ring, &events, NULL), 0);
+    ck_assert_msg(fair_new(&fair, loop, NULL, &err) == 0, "%s", err.text);
+    struct logs_setup with = {.loop = loop, .ring = ring, .fair = fair, .events = &events};
+    ck_assert_int_eq(logs_new(&logs, &with), 0);
     dir = open(scratch.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_ge(dir, 0);
+}
+
+static int open_stream(int where, enum log_stream which, const char *name, int pipe, uint64_t cap, uint64_t token,
+                       logs_id *ret)
+{
+    struct logs_source source = {.dir = where, .which = which, .name = name, .tenant = tenant, .job = token,
+                                 .pipe = pipe, .cap = cap, .token = token};
+    return logs_open(logs, &source, ret);
 }
 
 static void close_all(void)
 {
     ring_free(ring);
     logs_free(logs);
+    fair_free(fair);
     loop_free(loop);
     close(dir);
 }
@@ -176,8 +189,8 @@ START_TEST(every_byte_of_both_streams_arrives_in_order)
     pid_t a = start_writer(out[1], 0, 3000001), b = start_writer(err[1], 1, 1000003);
     close(out[1]), close(err[1]);
     open_all();
-    ck_assert_int_eq(logs_open(logs, dir, STREAM_OUT, "1.0.1", out[0], LOG_CAP_DEFAULT, 7, &ids[0]), 0);
-    ck_assert_int_eq(logs_open(logs, dir, STREAM_ERR, "1.0.1", err[0], LOG_CAP_DEFAULT, 7, &ids[1]), 0);
+    ck_assert_int_eq(open_stream(dir, STREAM_OUT, "1.0.1", out[0], LOG_CAP_DEFAULT, 7, &ids[0]), 0);
+    ck_assert_int_eq(open_stream(dir, STREAM_ERR, "1.0.1", err[0], LOG_CAP_DEFAULT, 7, &ids[1]), 0);
     run_until(ids[0], 3000001);
     run_until(ids[1], 1000003);
     reap(a), reap(b);
@@ -203,7 +216,7 @@ static pid_t start_capture(const int pipes[2], uint64_t cap, bool last)
     logs_id ids[2];
     open_all();
     for (int i = 0; i < 2; i++)
-        if (logs_open(logs, dir, (enum log_stream)i, "1.0.1", dup(pipes[i]), cap, 0, &ids[i]) < 0)
+        if (open_stream(dir, (enum log_stream)i, "1.0.1", dup(pipes[i]), cap, 0, &ids[i]) < 0)
             _exit(4);
     if (last) {
         unsigned left = 0;
@@ -268,7 +281,7 @@ START_TEST(a_finish_takes_what_is_in_the_pipe_and_waits_for_no_stranger)
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
     write_stream(ends[1], 0, 0, 5000);
     open_all();
-    ck_assert_int_eq(logs_open(logs, dir, STREAM_OUT, "1.0.1", ends[0], LOG_CAP_DEFAULT, 0, &id), 0);
+    ck_assert_int_eq(open_stream(dir, STREAM_OUT, "1.0.1", ends[0], LOG_CAP_DEFAULT, 0, &id), 0);
     wanted = 1;
     ck_assert(!logs_finish(logs, id)); /* ends[1] is still open: somebody got hold of it */
     ck_assert_int_eq(loop_run(loop, NULL), 0);
@@ -286,7 +299,7 @@ START_TEST(a_quiet_stream_makes_no_file)
     logs_id id;
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
     open_all();
-    ck_assert_int_eq(logs_open(logs, dir, STREAM_OUT, "1.0.1", ends[0], LOG_CAP_DEFAULT, 0, &id), 0);
+    ck_assert_int_eq(open_stream(dir, STREAM_OUT, "1.0.1", ends[0], LOG_CAP_DEFAULT, 0, &id), 0);
     close(ends[1]);
     wanted = 1;
     if (!logs_finish(logs, id))
@@ -315,8 +328,8 @@ START_TEST(a_stream_on_a_full_disk_waits_holds_nobody_and_loses_nothing)
     ck_assert(pipe2(a, O_CLOEXEC) == 0 && pipe2(b, O_CLOEXEC) == 0);
     pid_t writer_a = start_writer(a[1], 0, 150000), writer_b = start_writer(b[1], 1, 2000000);
     close(a[1]), close(b[1]);
-    ck_assert_int_eq(logs_open(logs, full_dir, STREAM_OUT, "1.0.1", a[0], LOG_CAP_DEFAULT, 0, &stuck), 0);
-    ck_assert_int_eq(logs_open(logs, dir, STREAM_OUT, "2.0.1", b[0], LOG_CAP_DEFAULT, 0, &free_one), 0);
+    ck_assert_int_eq(open_stream(full_dir, STREAM_OUT, "1.0.1", a[0], LOG_CAP_DEFAULT, 0, &stuck), 0);
+    ck_assert_int_eq(open_stream(dir, STREAM_OUT, "2.0.1", b[0], LOG_CAP_DEFAULT, 0, &free_one), 0);
     run_until(free_one, 2000000);
     reap(writer_b);
     run_until(stuck, 64 << 10);
@@ -348,7 +361,7 @@ START_TEST(a_stalled_stream_holds_no_other)
     ck_assert_int_eq(pipe2(silent, O_CLOEXEC), 0);
     ck_assert_int_eq(mkdir(scratch_path(&scratch, "quiet"), 0700), 0);
     int quiet_dir = open(scratch_path(&scratch, "quiet"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ck_assert_int_eq(logs_open(logs, quiet_dir, STREAM_OUT, "0.0.1", silent[0], LOG_CAP_DEFAULT, 0, &quiet), 0);
+    ck_assert_int_eq(open_stream(quiet_dir, STREAM_OUT, "0.0.1", silent[0], LOG_CAP_DEFAULT, 0, &quiet), 0);
     for (unsigned i = 0; i < STREAMS; i++) {
         snprintf(name, sizeof name, "%u", i);
         ck_assert_int_eq(mkdir(scratch_path(&scratch, name), 0700), 0);
@@ -356,7 +369,7 @@ START_TEST(a_stalled_stream_holds_no_other)
         ck_assert_int_eq(pipe2(ends[i], O_CLOEXEC), 0);
         writers[i] = start_writer(ends[i][1], i, 60000 + i);
         close(ends[i][1]);
-        ck_assert_int_eq(logs_open(logs, dirs[i], STREAM_OUT, name, ends[i][0], LOG_CAP_MIN, i, &ids[i]), 0);
+        ck_assert_int_eq(open_stream(dirs[i], STREAM_OUT, name, ends[i][0], LOG_CAP_MIN, i, &ids[i]), 0);
     }
     for (unsigned i = 0; i < STREAMS; i++) {
         run_until(ids[i], 60000 + i);
@@ -370,6 +383,56 @@ START_TEST(a_stalled_stream_holds_no_other)
         ck_assert_uint_gt(log_hole(60000 + i, LOG_CAP_MIN).end, log_hole(60000 + i, LOG_CAP_MIN).start);
     }
     close(silent[1]), close(quiet_dir);
+}
+END_TEST
+
+/* Stops the loop once a tenant waits for its limit. */
+static void on_limit_poller(void *arg)
+{
+    (void)arg;
+    struct arbiter_view v;
+    for (uint32_t at = 0; arbiter_next_view(fair_arbiter(fair), &at, &v);)
+        if (v.queue.standing == FQ_LIMITED) {
+            loop_stop(loop);
+            return;
+        }
+    timer_set_us(poller, 500);
+}
+
+START_TEST(a_tenant_at_its_limit_waits_alone_and_can_be_closed)
+{
+    seed();
+    enum { FAST = 500000 };
+    int slow[2], fast[2];
+    logs_id slow_id, fast_id;
+    open_all();
+    struct fq_share little = {.weight = 1, .bytes_per_s = 1};
+    ck_assert_int_eq(fair_share(fair, "little", &little), 0);
+    ck_assert_int_eq(mkdir(scratch_path(&scratch, "slow"), 0700), 0);
+    int slow_dir = open(scratch_path(&scratch, "slow"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(pipe2(slow, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(fast, O_CLOEXEC), 0);
+    ck_assert_int_eq(write(slow[1], "first", 5), 5); /* goes through: a limit may owe one */
+    tenant = "little";
+    ck_assert_int_eq(open_stream(slow_dir, STREAM_OUT, "1.0.1", slow[0], LOG_CAP_DEFAULT, 0, &slow_id), 0);
+    run_until(slow_id, 5);
+    ck_assert_int_eq(write(slow[1], "second", 6), 6);
+    tenant = "acme";
+    pid_t writer = start_writer(fast[1], 0, FAST);
+    close(fast[1]);
+    ck_assert_int_eq(open_stream(dir, STREAM_OUT, "2.0.1", fast[0], LOG_CAP_DEFAULT, 1, &fast_id), 0);
+    run_until(fast_id, FAST);
+    reap(writer);
+    ck_assert_int_eq(timer_new(&poller, loop, on_limit_poller, NULL), 0);
+    timer_set_us(poller, 0);
+    ck_assert_int_eq(loop_run(loop, NULL), 0);
+    timer_free(poller);
+    ck_assert_uint_eq(logs_size(logs, slow_id), 5);
+    logs_close(logs, slow_id); /* while it waits for its turn: gone at once */
+    ck_assert_uint_eq(logs_counts(logs).streams, 1);
+    close_all();
+    check_file("out", 0, FAST, LOG_CAP_DEFAULT);
+    close(slow_dir), close(slow[1]);
 }
 END_TEST
 
@@ -388,6 +451,7 @@ int main(void)
     else
         puts("skip: a full disk needs root, for a small tmpfs");
     tcase_add_test(c, a_stalled_stream_holds_no_other);
+    tcase_add_test(c, a_tenant_at_its_limit_waits_alone_and_can_be_closed);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,32 @@
+/*
+ * fair - the node's arbiter in the agent's loop: it is asked at the end of every turn, before the ring sends what the
+ * turn has gathered, and when a limit is paid off or its interval is over.
+ *
+ * One disk: that of the node's folder, with the model that `reeve-agent calibrate` left (agent/calibrate.h).
+ * Ownership: made after the ring, freed after it and after the logs, which close their streams.
+ */
+#ifndef REEVE_AGENT_FAIR_H
+#define REEVE_AGENT_FAIR_H
+
+#include "agent/fairio/arbiter.h"
+#include "base/err.h"
+#include "base/io/loop.h"
+
+#define FAIR_TENANTS_MAX 2048u
+#define FAIR_JOBS_MAX 8192u
+#define FAIR_STREAMS_MAX 20480u
+#define FAIR_REQUESTS_MAX 32768u
+#define FAIR_GRANTS_MAX 1024u
+
+struct fair;
+
+/* `cost` NULL: io_cost_default. */
+int fair_new(struct fair **ret, struct loop *l, const struct io_cost *cost, struct err *err) MUST_USE;
+void fair_free(struct fair *f); /* NULL is fine */
+/* For opening, closing and looking; the rest needs the time: */
+struct arbiter *fair_arbiter(struct fair *f);
+int fair_share(struct fair *f, const char *tenant, const struct fq_share *share) MUST_USE;
+int fair_post(struct fair *f, arbiter_id stream, const struct fq_request *r) MUST_USE;
+void fair_done(struct fair *f, const struct fq_grant *grant, uint64_t moved_bytes);
+
+#endif
