@@ -1,6 +1,6 @@
 /*
  * calibrate - measures a disk for the fair queue: a file of its own in `dir`, without the page cache, read and written
- * at two sizes, at random and in order, deep enough that the disk is never idle. Writes count with the sync behind them.
+ * at two sizes, at random and in order, deep enough that the disk is never idle. Writes count with their sync.
  * Rounds take turns, and the median of each counts: a disk's speed wanders.
  *
  * Whoever else uses the disk meanwhile is measured along: better done while the node is drained.

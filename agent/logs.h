@@ -11,8 +11,8 @@
  * that waits (for a full disk, a slow one, its job) holds nobody else. Beyond the cap the middle is punched out
  * (agent/core/log_hole.h): the size stays what the job wrote, the room on disk is bounded.
  *
- * Fairness: before each splice a stream asks for as many bytes as lie in its pipe, LOGS_CHUNK at most, as a write of its
- * job and tenant (agent/fairio/arbiter.h); what it then moved is what is charged.
+ * Fairness: before each splice a stream asks for as many bytes as lie in its pipe, LOGS_CHUNK at most, as a write of
+ * its job and tenant (agent/fairio/arbiter.h); what it then moved is what is charged.
  * Coalescing: a write for each line would cost more than the lines. A stream that moved less than LOGS_FEW bytes rests
  * LOGS_REST_US before it looks again, unless it was quiet that long anyway; its pipe is made large enough to hold what
  * comes meanwhile.

@@ -205,7 +205,8 @@ static int build(struct agent *a, struct err *err)
         return rc;
     const struct shelf_limits keep = {.bytes = a->options.keep_bytes, .count = SHELF_MAX,
                                       .age_s = a->options.keep_ms / 1000};
-    struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .fair = a->fair, .warden = a->warden, .keep = keep,
+    struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .fair = a->fair, .warden = a->warden,
+                                      .keep = keep,
                                       .able = &a->able, .compiler = COMPILER_FD, .on_log = on_log, .arg = a};
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,

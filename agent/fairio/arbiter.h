@@ -2,16 +2,16 @@
  * arbiter - who asks the fair queue, and what becomes of its answers: tenants by name, jobs and streams that come and
  * go, grants handed to whoever moves the bytes, meters of what was moved. One for each device.
  *
- *   open a stream --post(bytes)--> queue --pump--> go(grant) --> its owner moves the bytes --done(moved)--> queue, meters
- *                                    ^                                                                       |
- *                                    +----------- room in the window: the next grant (pump) <----------------+
+ *   open a stream --post(bytes)--> queue --pump--> go(grant) --> its owner moves them --done(moved)--> queue, meters
+ *                                    ^                                                                   |
+ *                                    +--------- room in the window: the next grant (pump) <--------------+
  *
  * Nothing is moved here, and no fd is known: owners are the agent's logs on its own ring, the links to movers
  * (isolation/spec/mover.h), the driver of a bench. Each answers a grant exactly once, with arbiter_done(); the bytes
  * said there are what is billed, and a grant that is answered twice, late or never bills nothing twice.
  *
- * Ownership: the arbiter owns all; ids are plain values and find nothing once what they named is gone. A tenant is there
- *            as long as a stream of it is, or a share was set for it.
+ * Ownership: the arbiter owns all; ids are plain values and find nothing once what they named is gone. A tenant is
+ *            there as long as a stream of it is, or a share was set for it.
  * Units:     as fairq.h. Purity: pure; time comes in.
  */
 #ifndef REEVE_AGENT_FAIRIO_ARBITER_H

@@ -1,5 +1,5 @@
 /*
- * model - what `reeve-agent calibrate` found out about a disk: a file of one JSON object, read by agents at their start.
+ * model - what `reeve-agent calibrate` found out about a disk: a file of one JSON object, which agents read first.
  * Purity: pure; text is base/io/json.h's, from the same table.
  */
 #ifndef REEVE_AGENT_FAIRIO_MODEL_H

@@ -1,11 +1,11 @@
 /*
- * moves - reads, writes and syncs of open files, for a thread that does nothing else: through an io_uring of its own, or
- * by plain calls where none is to be had. (In a program's loop it is ring.h.)
+ * moves - reads, writes and syncs of open files, for a thread that does nothing else: through an io_uring of its own,
+ * or by plain calls where none is to be had. (In a program's loop it is ring.h.)
  *
  * On a ring: one issuer; completions are worked off while we wait, not by interrupting us; buffers are known to the
  * kernel beforehand; what blocks has MOVES_WORKERS kernel threads. By plain calls: the same answers, one operation at a
- * time, in the order asked, made inside moves_wait(). Whoever decides who is next decides it for both, so the shares are
- * the same; only nothing overlaps.
+ * time, in the order asked, made inside moves_wait(). Whoever decides who is next decides it for both, so the shares
+ * are the same; only nothing overlaps.
  *
  * Every move is answered exactly once, by moves_wait(): `result` is what the system call would have returned.
  * Ownership: fds are the caller's and stay open until the answer has come; buffers belong to the moves, lent by number.
@@ -64,7 +64,7 @@ void *moves_buffer(const struct moves *m, uint32_t buffer);
 
 /* -ENOBUFS. It leaves with the next moves_wait(). */
 int moves_ask(struct moves *m, const struct move *move) MUST_USE;
-/* Lets go what was asked and takes up to `max` answers; waits for the first until `timeout_ns` is over (0: doesn't wait;
+/* Lets go what was asked and takes up to `max` answers; waits for the first until `timeout_ns` is over (0: not at all;
  * < 0: as long as it takes). Their number, or -errno. */
 int moves_wait(struct moves *m, struct moved *ret, unsigned max, int64_t timeout_ns) MUST_USE;
 unsigned moves_in_flight(const struct moves *m);

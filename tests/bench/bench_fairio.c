@@ -1,7 +1,8 @@
 /*
  * The fair queue on a real disk: who waits how long beside whom, who gets how much, and what deciding costs.
  * Reads without the page cache from one file; rounds take turns (none, fair, none, fair, ...), medians with least and
- * most. The dispatcher runs with SCHED_FIFO 1, but for hogs_ordinary_*. The victim arrives at times of its own (Poisson), and its latency counts from when it was meant to start.
+ * most. The dispatcher runs with SCHED_FIFO 1, but for hogs_ordinary_*. The victim arrives at times of its own
+ * (Poisson), and its latency counts from when it was meant to start.
  *
  *   raw_*          one tenant, nobody decides; fio the same, if it is installed
  *   none_*, fair_* a 4 KiB victim beside 1 MiB x 32 of a neighbour: nobody decides; the arbiter does
@@ -50,7 +51,8 @@ static int by_double(const void *a, const void *b)
 }
 
 struct figures {
-    double p50_us[ROUNDS], p99_us[ROUNDS], p999_us[ROUNDS], window_us[ROUNDS], victim_ops[ROUNDS], neighbour_mbs[ROUNDS], total_mbs[ROUNDS];
+    double p50_us[ROUNDS], p99_us[ROUNDS], p999_us[ROUNDS], window_us[ROUNDS], victim_ops[ROUNDS];
+    double neighbour_mbs[ROUNDS], total_mbs[ROUNDS];
 };
 
 static double print_one(const char *name, const char *what, double v[ROUNDS], const char *unit)

@@ -96,8 +96,8 @@ static void run_streams(const char *name, unsigned count, uint64_t bytes, size_t
     static pid_t pids[MANY];
     static int ends[MANY][2];
     struct err err = {0};
-    check(loop_new(&loop, &err) == 0 && ring_new(&ring, loop, 4096, &err) == 0 && fair_new(&fair, loop, NULL, &err) == 0,
-          err.text);
+    check(loop_new(&loop, &err) == 0 && ring_new(&ring, loop, 4096, &err) == 0, err.text);
+    check(fair_new(&fair, loop, NULL, &err) == 0, err.text);
     struct logs_setup with = {.loop = loop, .ring = ring, .fair = fair, .events = &events};
     check(logs_new(&logs, &with) == 0, "logs");
     for (unsigned i = 0; i < count; i++)
