@@ -116,17 +116,9 @@ static void tear_down(void)
     scratch_remove(&scratch);
 }
 
-static void put(const char *path, const void *bytes, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(fd_write_all(fd, bytes, len), 0);
-    close(fd);
-}
-
 static void restore(size_t file)
 {
-    put(original[file].path, original[file].bytes.data, original[file].bytes.len);
+    file_put(original[file].path, original[file].bytes.data, original[file].bytes.len);
 }
 
 static struct audit audited(bool with_heads)
@@ -179,7 +171,7 @@ START_TEST(every_flipped_bit_is_named)
     struct original *o = &original[_i / 8];
     for (size_t i = 0; i < o->bytes.len; i++) {
         o->bytes.data[i] ^= (char)(1 << _i % 8);
-        put(o->path, o->bytes.data, o->bytes.len);
+        file_put(o->path, o->bytes.data, o->bytes.len);
         o->bytes.data[i] ^= (char)(1 << _i % 8);
         size_t hit = 0;
         while (i >= o->at[0] && o->at[hit + 1] <= i)
@@ -204,7 +196,7 @@ static void write_order(const struct original *o, const int *order, size_t count
     for (size_t i = 0; i < count; i++)
         if (order[i] >= 0)
             buf_add(&out, o->bytes.data + o->at[order[i]], o->at[order[i] + 1] - o->at[order[i]]);
-    put(o->path, out.data, out.len);
+    file_put(o->path, out.data, out.len);
     buf_fini(&out);
 }
 
@@ -264,7 +256,7 @@ START_TEST(every_cut_end_is_named)
 {
     const struct original *o = &original[_i];
     for (size_t len = o->at[0]; len < o->bytes.len; len++) {
-        put(o->path, o->bytes.data, len);
+        file_put(o->path, o->bytes.data, len);
         size_t whole = 0;
         while (o->at[whole + 1] <= len)
             whole++;
@@ -298,7 +290,7 @@ static void forge_from(uint64_t from)
                 snprintf(r.refusal, sizeof r.refusal, "quota");
             journal_record_put(&out, &r, chain);
         }
-        put(o->path, out.data, out.len);
+        file_put(o->path, out.data, out.len);
         buf_fini(&out);
     }
 }
@@ -327,7 +319,7 @@ START_TEST(a_copy_names_the_record_where_history_parts)
     ck_assert_int_eq(dir_make(archive_dir, 0700, NULL), 0); /* serves as the copy here */
     for (size_t i = 0; i < FILES; i++) {
         snprintf(path, sizeof path, "%s%s", archive_dir, strrchr(original[i].path, '/'));
-        put(path, original[i].bytes.data, original[i].bytes.len);
+        file_put(path, original[i].bytes.data, original[i].bytes.len);
     }
     for (uint64_t from = 1; from <= LAST; from++) {
         uint64_t upto = 0;
@@ -358,7 +350,7 @@ START_TEST(two_damages_are_two_findings)
     struct original *o = &original[0];
     o->bytes.data[o->at[1] + 30] ^= 1;
     o->bytes.data[o->at[4] + 30] ^= 1;
-    put(o->path, o->bytes.data, o->bytes.len);
+    file_put(o->path, o->bytes.data, o->bytes.len);
     struct audit a = audited(true);
     ck_assert_uint_eq(a.findings_total, 2);
     ck_assert(named(&a, BIT(AUDIT_ALTERED), 2, 1));
@@ -377,8 +369,8 @@ START_TEST(missing_renamed_and_doubled_files_are_named)
                   first_text(&a));
     audit_fini(&a);
     /* Two files under each other's names. */
-    put(original[0].path, original[1].bytes.data, original[1].bytes.len);
-    put(original[1].path, original[0].bytes.data, original[0].bytes.len);
+    file_put(original[0].path, original[1].bytes.data, original[1].bytes.len);
+    file_put(original[1].path, original[0].bytes.data, original[0].bytes.len);
     a = audited(true);
     ck_assert_msg(named(&a, BIT(AUDIT_SWAPPED), 1, 1) && named(&a, BIT(AUDIT_SWAPPED), 7, 1), "%s", first_text(&a));
     ck_assert_uint_eq(a.records, LAST);
@@ -388,7 +380,7 @@ START_TEST(missing_renamed_and_doubled_files_are_named)
     /* A second one of the same name in the archive: whichever is true, it is said. */
     ck_assert_int_eq(dir_make(archive_dir, 0700, NULL), 0);
     snprintf(other, sizeof other, "%s%s", archive_dir, strrchr(original[1].path, '/'));
-    put(other, original[1].bytes.data, original[1].bytes.len);
+    file_put(other, original[1].bytes.data, original[1].bytes.len);
     a = audited(true);
     ck_assert_msg(named(&a, BIT(AUDIT_FORKED), 7, PER_FILE), "%s", first_text(&a));
     audit_fini(&a);
@@ -423,7 +415,7 @@ START_TEST(a_torn_tail_that_nothing_signed_is_no_finding)
 {
     const struct original *o = &original[2];
     for (size_t len = o->at[4] + 1; len < o->at[5]; len++) {
-        put(o->path, o->bytes.data, len);
+        file_put(o->path, o->bytes.data, len);
         struct audit a = audited(false);
         ck_assert_msg(a.findings_total == 0, "%s", first_text(&a));
         ck_assert_uint_eq(a.torn_bytes, len - o->at[4]);

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
-#include "scheduler/journal.h"
 #include "base/io/numbered.h"
+#include "scheduler/journal.h"
+#include "tests/scratch.h"
 
 #define CELL "test"
 static char dir[64];
@@ -118,14 +119,6 @@ static struct buf bytes_of(const char *path)
     struct buf b = {0};
     ck_assert_int_eq(file_read(path, 1 << 20, &b, NULL), 0);
     return b;
-}
-
-static void put_bytes(const char *path, const void *bytes, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(fd_write_all(fd, bytes, len), 0);
-    close(fd);
 }
 
 /* Offsets where each record begins; the last one is the end of the file. */
@@ -331,7 +324,7 @@ START_TEST(torn_at_every_byte)
     size_t n = offsets_of(&file, at, 30);
     ck_assert_uint_eq(n, 12);
     for (size_t len = at[0]; len < file.len; len++) {
-        put_bytes(path, file.data, len);
+        file_put(path, file.data, len);
         size_t whole = 0;
         while (at[whole + 1] <= len)
             whole++;
@@ -364,7 +357,7 @@ START_TEST(flipped_at_every_byte)
     offsets_of(&file, at, 30);
     for (size_t i = 0; i < file.len; i++) {
         file.data[i] ^= 0x10;
-        put_bytes(path, file.data, file.len);
+        file_put(path, file.data, file.len);
         file.data[i] ^= 0x10;
         uint64_t last = 0;
         struct err err = {0};
@@ -398,7 +391,7 @@ START_TEST(damage_in_an_older_segment_is_never_a_torn_tail)
     journal_close(j);
     path_of(1, path);
     struct buf file = bytes_of(path);
-    put_bytes(path, file.data, file.len - 1);
+    file_put(path, file.data, file.len - 1);
     buf_fini(&file);
     ck_assert_int_eq(read_all(&last, NULL), -EBADMSG);
 }

@@ -20,10 +20,7 @@ static struct file aof, journal;
 
 static void put(const struct file *f, size_t len)
 {
-    int fd = open(f->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(fd_write_all(fd, f->bytes.data, len), 0);
-    close(fd);
+    file_put(f->path, f->bytes.data, len);
 }
 
 static void keep(struct file *f)
