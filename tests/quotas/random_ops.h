@@ -33,7 +33,7 @@ struct ops_job {
 struct ops_world {
     uint64_t seed;
     int64_t at;
-    uint64_t next_job, keys;
+    uint64_t next_job, keys, adjust_keys;
     struct ops_job jobs[OPS_JOBS];
     struct ops_attempt live[4096];
     size_t live_count;
@@ -403,8 +403,12 @@ static inline struct fact ops_adjust(struct ops_world *w, const struct ledger *l
     struct fact f = {.kind = FACT_LEDGER_ADJUSTED, .at_utc_us = w->at};
     struct strs path = {0};
     char key[32];
-    const char *tenant = ops_tenants[random_below(&w->seed, COUNT_OF(ops_tenants))];
-    snprintf(key, sizeof key, "k%llu", (unsigned long long)random_below(&w->seed, 4000));
+    /* A key comes back now and then: mostly to its own tenant, where it is known, else to another, where it is new. */
+    bool again = random_below(&w->seed, 4) == 0 && w->adjust_keys > 0;
+    uint64_t number = again ? random_below(&w->seed, w->adjust_keys) : w->adjust_keys++;
+    uint64_t other = random_below(&w->seed, 4) == 0 ? random_below(&w->seed, COUNT_OF(ops_tenants)) : 0;
+    const char *tenant = ops_tenants[(number + other) % COUNT_OF(ops_tenants)];
+    snprintf(key, sizeof key, "k%llu", (unsigned long long)number);
     set_text(&f.adjusted.tenant, tenant);
     set_text(&f.adjusted.key, key);
     set_text(&f.adjusted.reason, "because");

@@ -195,7 +195,7 @@ START_TEST(zoned_periods_agree_with_the_c_library_and_leave_no_gap)
             expected_name(kind, &tm, want);
             period_of(&rule, &zone, at, &p);
             ck_assert_str_eq(p.name, want);
-            ck_assert(period_holds(&p, at));
+            ck_assert(period_holds(&p, at) && period_holds(&p, p.from_utc_us) && !period_holds(&p, p.to_utc_us));
             ck_assert(period_before(&rule, &zone, &p, &before));
             ck_assert_int_eq(before.to_utc_us, p.from_utc_us);
             period_of(&rule, &zone, before.to_utc_us, &again);

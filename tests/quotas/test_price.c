@@ -94,6 +94,24 @@ START_TEST(costs)
 }
 END_TEST
 
+/* 2^50 bytes at 2^33 an hour for 2^63 us: a product that would wrap to nothing. */
+START_TEST(a_product_beyond_128_bits_saturates)
+{
+    struct list versions = {0}, charges = {0};
+    version_add(&versions, 0, 0, UINT64_C(1) << 33, 0);
+    struct price_book *book = book_of(&versions);
+    struct resources held = {.mem_bytes = MEM_BYTES_MAX};
+    struct meter meter = meter_of(&held, AT_NOVEMBER);
+    ck_assert_int_eq(price_cost(book, meter, UINT64_C(1) << 63), MONEY_MICROS_MAX);
+    ck_assert_int_eq(price_charges(book, &meter, NULL, UINT64_C(1) << 63, &charges), 0);
+    ck_assert_uint_eq(charges.count, 1);
+    ck_assert_int_eq(((const struct charge *)charges.v)->micros, MONEY_MICROS_MAX);
+    charges_clear(&charges);
+    price_book_free(book);
+    versions_clear(&versions);
+}
+END_TEST
+
 START_TEST(telescoped_slices_charge_what_the_whole_costs)
 {
     struct list versions = {0};
@@ -312,6 +330,7 @@ int main(void)
     TCase *t = tcase_create("price");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, costs, 0, (int)COUNT_OF(rows));
+    tcase_add_test(t, a_product_beyond_128_bits_saturates);
     tcase_add_test(t, telescoped_slices_charge_what_the_whole_costs);
     tcase_add_test(t, each_instant_is_paid_at_the_price_of_that_instant);
     tcase_add_test(t, a_book_refuses_what_it_can_not_keep_exact);

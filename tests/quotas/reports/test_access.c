@@ -93,6 +93,31 @@ START_TEST(a_tenants_answers_are_the_same_without_the_others)
 }
 END_TEST
 
+/* Asked for by its name, another tenant's answer is to the byte that of a tenant which isn't there. */
+START_TEST(another_tenant_looks_like_none)
+{
+    static const char *const asked[] = {"/v1/reports/cost?", "/v1/reports/top?", "/v1/reports/waste?",
+                                        "/v1/reports/units?", "/v1/reports/anomalies?",
+                                        "/v1/reports/focus?billing_period=2026-11&", "/v1/budgets?"};
+    struct served s = serving(4);
+    struct buf theirs = {0}, nobodys = {0};
+    char path[128];
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        buf_reset(&theirs);
+        buf_reset(&nobodys);
+        snprintf(path, sizeof path, "%stenant=beta", asked[i]);
+        int status = get(connect_tcp(&s), path, "Authorization: Bearer only-acme\r\n", &theirs);
+        snprintf(path, sizeof path, "%stenant=nobody", asked[i]);
+        ck_assert_int_eq(get(connect_tcp(&s), path, "Authorization: Bearer only-acme\r\n", &nobodys), status);
+        ck_assert_int_eq(status, 404);
+        ck_assert_str_eq(strstr(buf_text(&theirs), "\r\n\r\n"), strstr(buf_text(&nobodys), "\r\n\r\n"));
+    }
+    buf_fini(&theirs);
+    buf_fini(&nobodys);
+    served_end(&s);
+}
+END_TEST
+
 /* ---- what the scheduler answers --------------------------------------------------------------------------------- */
 static struct served serving_scheduled(void)
 {
@@ -131,6 +156,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, every_role_and_every_verb, 0, (int)COUNT_OF(roles));
     tcase_add_test(tc, a_tenants_answers_are_the_same_without_the_others);
+    tcase_add_test(tc, another_tenant_looks_like_none);
     tcase_add_test(tc, the_schedulers_own_figures);
     suite_add_tcase(suite, tc);
     return journal_run(suite);

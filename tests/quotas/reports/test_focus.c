@@ -208,6 +208,44 @@ START_TEST(idle_capacity_of_a_month_without_charges_is_nobodys)
 }
 END_TEST
 
+static int64_t count_of(const char *text, const char *what)
+{
+    int64_t count = 0;
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at += strlen(what))
+        count++;
+    return count;
+}
+
+/* The rules allow other words, too: here they are the ledger's. */
+START_TEST(what_was_posted_is_called_what_it_is)
+{
+    static const struct { const char *cell, *rows; } words[] = {
+        {"\"ChargeCategory\":\"Usage\"", "quantity IS NOT NULL"},
+        {"\"ChargeCategory\":\"Credit\"", "kind = 'credit'"},
+        {"\"ChargeCategory\":\"Adjustment\"", "quantity IS NULL AND kind <> 'credit'"},
+        {"\"ChargeClass\":\"Correction\"", "correction = 1"},
+    };
+    static const char *const months[] = {"2026-11", "2026-12"};
+    char path[160], query[80], sql[240];
+    struct buf out = {0};
+    struct book *b = everything(path, NULL);
+    everything_late(b);
+    for (size_t m = 0; m < COUNT_OF(months); m++) {
+        snprintf(query, sizeof query, "format=ndjson&billing_period=%s", months[m]);
+        ck_assert_int_eq(books_ask(path, focus_answer, query, &out), 200);
+        for (size_t i = 0; i < COUNT_OF(words); i++) {
+            snprintf(sql, sizeof sql, "SELECT count(*) FROM charges c JOIN billing_periods p USING(billing)"
+                                      " WHERE p.name = '%s' AND %s", months[m], words[i].rows);
+            int64_t want = journal_number(book_db(b), sql);
+            ck_assert_msg(count_of(buf_text(&out), words[i].cell) == want, "%s: %" PRId64 " of %s", months[m], want,
+                          words[i].cell);
+        }
+    }
+    book_close(b);
+    buf_fini(&out);
+}
+END_TEST
+
 START_TEST(the_checker_finds_every_rule_broken)
 {
     char path[160];
@@ -513,6 +551,7 @@ static Suite *focus_suite(void)
     tcase_add_loop_test(t, rows_keep_every_rule, 0, COUNT_OF(forms));
     tcase_add_loop_test(t, idle_capacity_keeps_every_rule, 0, COUNT_OF(idles));
     tcase_add_test(t, idle_capacity_of_a_month_without_charges_is_nobodys);
+    tcase_add_test(t, what_was_posted_is_called_what_it_is);
     tcase_add_test(t, the_checker_finds_every_rule_broken);
     tcase_add_test(t, months_add_up_to_the_ledger);
     tcase_add_test(t, the_months_themselves_keep_every_rule);

@@ -71,6 +71,8 @@ static size_t read_request(int fd, char *text)
     return len;
 }
 
+#define NEVER (-1)
+
 /* One connection per answer; after the last one it says 200 for ever. */
 static _Noreturn void answer_as_told(int listener, int out, const int *statuses, size_t count)
 {
@@ -80,6 +82,8 @@ static _Noreturn void answer_as_told(int listener, int out, const int *statuses,
         size_t len = read_request(fd, text);
         if (fd < 0 || write(out, &len, sizeof len) != sizeof len || write(out, text, len) != (ssize_t)len)
             _exit(9);
+        if (status == NEVER)
+            continue;
         if (status != 0)
             dprintf(fd,
                     "HTTP/1.1 %d So\r\nContent-Length: 0\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\n\r\n",
@@ -264,6 +268,37 @@ START_TEST(what_is_not_known_to_be_taken_is_sent_again)
 }
 END_TEST
 
+static void on_heard(void *arg, int what)
+{
+    struct fixture *f = arg;
+    (void)what;
+    loop_stop(f->loop);
+}
+
+/* Ended while the answer is due: nobody knows whether it was taken. */
+START_TEST(who_ends_before_the_answer_sends_it_again)
+{
+    static const int statuses[] = {NEVER};
+    struct stranger s = stranger_begin(statuses, COUNT_OF(statuses));
+    struct fixture f = {0};
+    struct watch *watch = NULL;
+    static char text[REQUEST_MAX + 1];
+    fixture_make(&f, &s, SECRET " /");
+    introduce(&f);
+    journal_take(f.book, fact_crossed("acme", clock_utc_us(), true));
+    ck_assert_int_eq(watch_new(&watch, f.loop, s.heard, WATCH_READ, on_heard, &f), 0);
+    tell_all(&f, UINT64_MAX);
+    watch_free(watch);
+    ck_assert_uint_eq(webhooks_view(f.webhooks).sent_total, 0);
+    stop_telling(&f);
+    tell_all(&f, 1);
+    ck_assert_uint_eq(next_heard(&s, text), 1);
+    ck_assert_uint_eq(next_heard(&s, text), 1);
+    fixture_fini(&f);
+    stranger_end(&s);
+}
+END_TEST
+
 START_TEST(others_tenants_and_old_events_are_left_out)
 {
     struct stranger s = stranger_begin(NULL, 0);
@@ -315,6 +350,7 @@ int main(void)
     tcase_add_loop_test(tc, the_file, 0, (int)COUNT_OF(files));
     tcase_add_test(tc, each_event_arrives_at_least_once_and_in_order);
     tcase_add_test(tc, what_is_not_known_to_be_taken_is_sent_again);
+    tcase_add_test(tc, who_ends_before_the_answer_sends_it_again);
     tcase_add_test(tc, others_tenants_and_old_events_are_left_out);
     tcase_add_test(tc, a_new_webhook_hears_nothing_old_and_a_file_for_all_eyes_is_refused);
     suite_add_tcase(suite, tc);

@@ -417,6 +417,49 @@ static struct fact set_budget(const char *path, int64_t limit, uint32_t period)
     return f;
 }
 
+START_TEST(both_refuse_what_would_leave_the_exact_numbers)
+{
+    struct bench *b = &the;
+    bench_start(b, false);
+    b->w = (struct ops_world){.at = AT_NOVEMBER, .next_job = 1};
+    struct fact tenants = fact_policy(AT_NOVEMBER);
+    fact_tenant(&tenants, "acme");
+    step(b, tenants);
+    step(b, fact_submit(b->model, AT_NOVEMBER, 1, "acme", "k", 20, 0));
+    const int64_t holds[] = {-1, MONEY_MICROS_MAX + 1, INT64_MAX, MONEY_MICROS_MAX, MONEY_MICROS_MAX,
+                             MONEY_MICROS_MAX - 1, 1, 0};
+    const bool fits[] = {false, false, false, true, false, true, false, true};
+    for (uint32_t i = 0; i < COUNT_OF(holds); i++) {
+        uint64_t refusals = b->refusals;
+        step(b, fact_place(b->model, AT_NOVEMBER, (struct attempt_id){1, i, 1}, "acme", false, holds[i]));
+        ck_assert_msg((b->refusals == refusals) == fits[i], "%" PRId64, holds[i]);
+    }
+    const uint64_t bytes[] = {UINT64_MAX, UINT64_C(1) << 53, (UINT64_C(1) << 53) - 1};
+    for (uint32_t i = 0; i < COUNT_OF(bytes); i++) {
+        uint64_t refusals = b->refusals;
+        struct fact f = fact_place(b->model, AT_NOVEMBER, (struct attempt_id){1, 10 + i, 1}, "acme", false, 0);
+        f.placed.resources.mem_bytes = bytes[i];
+        step(b, f);
+        ck_assert_uint_eq(b->refusals, refusals + 1); /* others hold some */
+    }
+    const int64_t posted[] = {MONEY_MICROS_MAX + 1, INT64_MIN, INT64_MAX, 1, -MONEY_MICROS_MAX, -MONEY_MICROS_MAX, -1};
+    const bool posts[] = {false, false, false, false, true, false, true};
+    for (size_t i = 0; i < COUNT_OF(posted); i++) {
+        char key[16];
+        struct fact f = {.kind = FACT_LEDGER_ADJUSTED, .at_utc_us = AT_NOVEMBER};
+        snprintf(key, sizeof key, "k%zu", i);
+        set_text(&f.adjusted.tenant, "acme");
+        set_text(&f.adjusted.key, key);
+        must(strs_add(&f.adjusted.accounts, LEDGER_ROOT_TOTAL));
+        f.adjusted.micros = posted[i];
+        uint64_t refusals = b->refusals;
+        step(b, f);
+        ck_assert_msg((b->refusals == refusals) == posts[i], "%" PRId64, posted[i]);
+    }
+    bench_stop(b);
+}
+END_TEST
+
 static struct fact take_away(const char *path)
 {
     struct fact f = fact_policy(AT_NOVEMBER);
@@ -610,6 +653,7 @@ int main(void)
     TCase *t = tcase_create("commit");
     tcase_set_timeout(t, 240);
     tcase_add_test(t, redis_and_the_ledger_agree_on_everything);
+    tcase_add_test(t, both_refuse_what_would_leave_the_exact_numbers);
     tcase_add_test(t, the_total_has_a_limit_only_while_the_rule_says_total);
     tcase_add_test(t, a_parent_may_go_when_its_children_have_gone);
     tcase_add_test(t, a_replay_that_contradicts_the_counters_is_an_error);
