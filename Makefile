@@ -88,7 +88,8 @@ $(BUILD)/isolation/seccomp_builtin.o: $(BUILD)/isolation/seccomp_text.h
 TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests -name 'test_*.c' -not -path 'tests/system/*' 2>/dev/null | sort))
 TEST_LIBS := -lcheck -lm -lrt -lsubunit -lpthread -lhiredis -luring -lcgroup -lseccomp -lsqlite3 -lcurl $(LIBS_COMMON)
 # These drive the real scheduler.
-$(BUILD)/tests/scheduler/test_flow $(BUILD)/tests/scheduler/test_load $(BUILD)/tests/scheduler/test_crash: $(BUILD)/reeved
+$(BUILD)/tests/scheduler/test_flow $(BUILD)/tests/scheduler/test_load $(BUILD)/tests/scheduler/test_crash \
+$(BUILD)/tests/scheduler/test_admitted: $(BUILD)/reeved
 # The agent's tests link the agent itself; an archive would clash with reeved's, whose files have the same nouns.
 AGENT_PARTS := $(filter-out agent/main.c,$(wildcard agent/*.c))
 $(filter $(BUILD)/tests/agent/test_%,$(TESTS)): $(patsubst %.c,$(BUILD)/%.o,$(AGENT_PARTS))
@@ -129,6 +130,12 @@ test-mutants: $(BUILD)/tests/sim/faults ## every planted defect breaks a rule of
 	@MUTANT_CC='$(subst ','\'',$(CC) $(filter-out -g,$(ALL_CFLAGS)))' MUTANT_LINK='$(CC) $(ALL_LDFLAGS)' \
 	    MUTANT_LIBS='$(LIBS_COMMON) -lhiredis -luring -lsqlite3' tests/sim/mutants.sh $(BUILD) $(MUTANTS)
 
+PLANTED_FEW := budget-looked-at-before-the-ask file-not-filled-from-redis adjusted-as-often-as-sent torn-tail-stays \
+    half-up rest-of-a-beat-lost held-beyond-2-53 list-cost-at-the-discounted-price cut-end-unnoticed \
+    recount-passes-lost-accounts late-usage-in-a-closed-month threshold-said-for-ever export-of-everybody
+test-planted: all $(TESTS) ## every planted defect fails its test of quotas, money, journal, reports (minutes); MUTANTS="NAME..."
+	@MAKE='$(MAKE)' tests/mutants/planted.sh $(BUILD) $(MUTANTS)
+
 # --- what people call --------------------------------------------------------------------------------------------
 demo: ## install what is missing, build, show everything on this machine in under a minute (root)
 	@packaging/need-root "make demo" && packaging/install-deps && $(MAKE) --no-print-directory -j2 all && \
@@ -138,6 +145,7 @@ test: ## install what is missing, build, run the whole test suite (root)
 	@packaging/need-root "make test" && packaging/install-deps test && $(MAKE) --no-print-directory -j2 all && \
 	    $(MAKE) --no-print-directory -j2 unit && \
 	    $(MAKE) --no-print-directory test-faults && $(MAKE) --no-print-directory test-mutants MUTANTS="$(MUTANTS_FEW)" && \
+	    $(MAKE) --no-print-directory test-planted MUTANTS="$(PLANTED_FEW)" && \
 	    $(MAKE) --no-print-directory test-system test-flow test-docs test-cgroup2
 
 up: ## build, then run a single-node system in $(BUILD)/up until Ctrl-C (root)
@@ -243,7 +251,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit demo test up lint asan test-faults test-hashes test-mutants test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
+.PHONY: all unit demo test up lint asan test-faults test-hashes test-mutants test-planted test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
