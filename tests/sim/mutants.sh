@@ -8,32 +8,13 @@ shift
 rows=$(dirname "$0")/mutants.txt
 seconds=${MUTANT_SECONDS:-60}
 
-# The row's file with the one place changed, on standard output. \n in a row is an end of line.
-plant() {
-    python3 - "$rows" "$1" <<'PY'
-import sys
-for line in open(sys.argv[1]):
-    if line.startswith('#') or not line.strip():
-        continue
-    name, path, old, new = [f.replace('\\n', '\n') for f in line.rstrip('\n').split(' | ')]
-    if name == sys.argv[2]:
-        text = open(path).read()
-        if text.count(old) != 1:
-            sys.exit(f'{name}: {path} has it {text.count(old)} times: {old}')
-        sys.stdout.write(text.replace(old, new))
-        break
-else:
-    sys.exit(f'no mutant {sys.argv[2]}')
-PY
-}
-
 one() {
     name=$1
     file=$(awk -F ' [|] ' -v name="$name" '$1 == name { print $2 }' "$rows")
     dir=$build/mutants/$name
     mkdir -p "$dir"
-    plant "$name" >"$dir/changed.c" || exit 1
-    eval "$MUTANT_CC -w -c -o '$dir/changed.o' '$dir/changed.c'" || exit 1
+    python3 tests/mutants/plant.py "$rows" "$name" "$dir" || exit 1
+    eval "$MUTANT_CC -w -c -o '$dir/changed.o' '$dir/$file'" || exit 1
     objects=
     for o in "$build"/tests/sim/fault_*.o "$build/tests/sim/faults.o"; do
         [ "$o" = "$build/${file%.c}.o" ] || objects="$objects $o"
