@@ -322,6 +322,7 @@ static void ask_store(struct world *w, size_t number)
     e->token = w->numbers;
     e->writer = s->writer;
     e->term = s->term;
+    e->primary = w->store.primary;
     s->asked = true;
     struct event *timeout = event_at(w, w->now_us + TIMEOUT_US, EVENT_SCHED_TIMEOUT);
     timeout->sched = number;
@@ -507,6 +508,7 @@ static void come_later(struct world *w, struct event *e)
     later->sched = e->sched;
     later->token = e->token;
     later->writer = e->writer;
+    later->primary = e->primary;
     later->message = e->message;
     later->batch = e->batch;
     e->message = NULL;

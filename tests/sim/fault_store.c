@@ -98,7 +98,7 @@ static void commit(struct world *w, const struct entry *e, bool force, char outc
 void store_event(struct world *w, struct event *e)
 {
     struct store *s = &w->store;
-    if (s->away || fault(w, FAULT_STORE_REQUEST_LOST))
+    if (s->away || e->primary != s->primary || fault(w, FAULT_STORE_REQUEST_LOST))
         return;
     for (size_t i = 0; i < e->batch.count; i++) {
         struct entry *entry = &e->batch.v[i];
@@ -119,6 +119,7 @@ void store_event(struct world *w, struct event *e)
 void store_rollback(struct world *w, size_t keep)
 {
     struct store *s = &w->store;
+    s->primary++; /* what was under way to the old one doesn't reach it */
     entries_cut(&s->entries, keep);
     ledger_free(s->ledger);
     s->ledger = new_ledger();

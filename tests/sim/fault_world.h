@@ -98,6 +98,7 @@ struct event {
     struct message *message;
     struct entries batch;         /* with the store, or back: then refusal is the outcome */
     uint64_t writer, term;
+    uint64_t primary;             /* whom it was sent to */
 };
 
 /* ---- the scheduler ---- */
@@ -158,6 +159,7 @@ struct store {
     struct entries entries;
     struct ledger *ledger;
     uint64_t writer, term;
+    uint64_t primary;             /* another process, or machine, after each of its mishaps */
     struct store_key { char text[64]; uint64_t job; } *keys; /* open addressing */
     size_t keys_size;
     struct books *books;
