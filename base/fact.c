@@ -62,6 +62,16 @@ static const struct field outcome_rows[] = {
     FIELD_ROW(fact_outcome, 3, "failed", FIELD_BOOL, failed),
 };
 static const struct fields outcome_fields = FIELDS_TABLE("outcome", fact_outcome, outcome_rows);
+static const struct field fact_after_rows[] = {
+    FIELD_ROW(fact_after, 1, "job", FIELD_U64, job),
+    FIELD_ROW(fact_after, 2, "on", FIELD_ENUM, on, .of = &after_on_names),
+    FIELD_ROW(fact_after, 3, "tasks", FIELD_ENUM, tasks, .of = &after_tasks_names),
+    FIELD_ROW(fact_after, 4, "task", FIELD_MEASURE, task),
+    FIELD_ROW(fact_after, 5, "over", FIELD_BOOL, over),
+    FIELD_ROW(fact_after, 6, "outcomes", FIELD_LIST, outcomes, .of = &outcome_fields, .max = JOB_TASKS_MAX),
+    FIELD_ROW(fact_after, 7, "never", FIELD_BOOL, never),
+};
+static const struct fields fact_after_fields = FIELDS_TABLE("after", fact_after, fact_after_rows);
 static const struct field submitted_rows[] = {
     FIELD_ROW(fact_submitted, 1, "job", FIELD_U64, job),
     FIELD_ROW(fact_submitted, 2, "tenant", FIELD_STR, tenant),
@@ -70,6 +80,7 @@ static const struct field submitted_rows[] = {
     FIELD_ROW(fact_submitted, 5, "key", FIELD_STR, key),
     FIELD_ROW(fact_submitted, 6, "spec", FIELD_STRUCT, spec, .of = &job_spec_fields),
     FIELD_ROW(fact_submitted, 7, "path", FIELD_STRS, path, .max = PATH_MAX_LEVELS),
+    FIELD_ROW(fact_submitted, 8, "after", FIELD_LIST, after, .of = &fact_after_fields, .max = JOB_AFTER_MAX),
 };
 static const struct fields submitted_fields = FIELDS_TABLE("job.submitted", fact_submitted, submitted_rows);
 static const struct field tasks_rows[] = {

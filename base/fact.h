@@ -83,6 +83,20 @@ struct meter_mark {
 };
 extern const struct fields meter_mark_fields;
 
+/* Tasks that are over, and whether they succeeded. */
+struct fact_outcome { uint32_t first, count; bool failed; };
+/* What a job still waits for when it is submitted. Of a job that is over by then: how its tasks ended, of which some do
+ * and some don't let a task of the same index start. */
+struct fact_after {
+    uint64_t job;
+    uint32_t on;                  /* enum after_on */
+    uint32_t tasks;               /* enum after_tasks */
+    struct measure task;
+    bool over;
+    struct list outcomes;         /* struct fact_outcome */
+    bool never;                   /* snapshots: it can't be met any more */
+};
+
 struct fact_term { uint64_t term; char *writer; uint32_t schema; };
 struct fact_submitted {
     uint64_t job;
@@ -92,6 +106,7 @@ struct fact_submitted {
     char *key;              /* idempotency key; never NULL: made by the server when the client sent none */
     struct job_spec spec;
     struct strs path;       /* tenant and its ancestors, leaf first, root "/" last */
+    struct list after;      /* struct fact_after: of spec.after what isn't met already */
 };
 struct fact_tasks { uint64_t job; uint32_t first, count; char *who; char *reason; struct strs path; bool job_done; };
 struct fact_placed {
@@ -211,9 +226,6 @@ struct fact_node {
 };
 struct fact_node_lost { char *node; char *reason; };
 struct fact_drained { char *node; bool drained; char *reason; char *who; };
-
-/* Tasks that are over, and whether they succeeded. */
-struct fact_outcome { uint32_t first, count; bool failed; };
 
 /* Snapshots: as much as core needs to go on. */
 struct snapshot_task {

@@ -18,6 +18,16 @@ static const char *const loss_names[] = {
     [NODE_LOSS_RERUN] = "rerun", [NODE_LOSS_HOLD] = "hold", [NODE_LOSS_FAIL] = "fail"};
 static const char *const net_names[] = {[NET_NONE] = "none", [NET_HOST] = "host", [NET_PRIVATE] = "private"};
 static const char *const root_names[] = {[ROOT_READ_ONLY] = "read_only", [ROOT_OVERLAY] = "overlay"};
+/* Behind AFTER_ON_COUNT other words for the same, which job_spec_complete() replaces. */
+static const char *const on_names[] = {[AFTER_SUCCESS] = "success", [AFTER_END] = "end", [AFTER_FAILURE] = "failure",
+                                       "afterok", "afterany", "afternotok", "afterfail"};
+static const uint32_t on_meant[] = {AFTER_SUCCESS, AFTER_END, AFTER_FAILURE,
+                                    AFTER_SUCCESS, AFTER_END, AFTER_FAILURE, AFTER_FAILURE};
+static const char *const after_task_names[] = {[AFTER_ALL] = "all", [AFTER_SAME] = "same"};
+static const char *const unmet_names[] = {[UNMET_CANCEL] = "cancel", [UNMET_KEEP] = "keep"};
+_Static_assert(COUNT_OF(on_names) == COUNT_OF(on_meant), "a meaning for each word");
+_Static_assert(COUNT_OF(after_task_names) == AFTER_TASKS_COUNT, "a name for each way to wait for tasks");
+_Static_assert(COUNT_OF(unmet_names) == IF_UNMET_COUNT, "a name for each end of what can't start");
 _Static_assert(COUNT_OF(lease_names) == LEASE_CLASS_COUNT, "a name for each lease class");
 _Static_assert(COUNT_OF(loss_names) == NODE_LOSS_COUNT, "a name for each answer to a node's loss");
 _Static_assert(COUNT_OF(net_names) == NET_MODE_COUNT, "a name for each network mode");
@@ -26,6 +36,9 @@ const struct names lease_class_names = {lease_names, COUNT_OF(lease_names)};
 const struct names node_loss_names = {loss_names, COUNT_OF(loss_names)};
 const struct names net_mode_names = {net_names, COUNT_OF(net_names)};
 const struct names root_mode_names = {root_names, COUNT_OF(root_names)};
+const struct names after_on_names = {on_names, COUNT_OF(on_names)};
+const struct names after_tasks_names = {after_task_names, COUNT_OF(after_task_names)};
+const struct names if_unmet_names = {unmet_names, COUNT_OF(unmet_names)};
 
 static const struct field array_rows[] = {
     FIELD_ROW(job_array, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
@@ -46,6 +59,17 @@ static const struct field volume_rows[] = {
     FIELD_ROW(job_volume, 3, "writable", FIELD_BOOL, writable, .help = "default: read-only"),
 };
 static const struct fields volume_fields = FIELDS_TABLE("volume", job_volume, volume_rows);
+
+static const struct field after_rows[] = {
+    FIELD_ROW(job_after, 1, "job", FIELD_U64, job, .help = "its number"),
+    FIELD_ROW(job_after, 2, "key", FIELD_STR, key, .max = JOB_KEY_MAX, .help = "or its key, of the same tenant"),
+    FIELD_ROW(job_after, 3, "on", FIELD_ENUM, on, .of = &after_on_names,
+              .help = "success (default), end, or failure"),
+    FIELD_ROW(job_after, 4, "tasks", FIELD_ENUM, tasks, .of = &after_tasks_names,
+              .help = "all of its tasks (default), or same: each task waits for the one of its index"),
+    FIELD_ROW(job_after, 5, "task", FIELD_MEASURE, task, .help = "only this one of its tasks"),
+};
+static const struct fields after_fields = FIELDS_TABLE("after", job_after, after_rows);
 
 static const struct field rows[] = {
     FIELD_ROW(job_spec, 1, "name", FIELD_STR, name, .max = JOB_NAME_MAX,
@@ -92,6 +116,10 @@ static const struct field rows[] = {
               .help = "folders of the node: [{name: reference, path: /data, writable: false}]"),
     FIELD_ROW(job_spec, 60, "preemptible", FIELD_BOOL, preemptible,
               .help = "may be stopped when others need its place, and runs again; paid at the book's rate for that"),
+    FIELD_ROW(job_spec, 70, "after", FIELD_LIST, after, .of = &after_fields, .max = JOB_AFTER_MAX,
+              .help = "jobs that it starts after: [{job: 812, on: success}]"),
+    FIELD_ROW(job_spec, 71, "if_unmet", FIELD_ENUM, if_unmet, .of = &if_unmet_names,
+              .help = "what becomes of tasks whose after can't be met any more: cancel or keep"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -148,6 +176,23 @@ static int check_array(const struct job_array *array, struct err *err)
         return err_set(err, -EINVAL, "array.last: %u is before array.first %u", array->last, array->first);
     if (array->last - array->first >= JOB_TASKS_MAX)
         return err_set(err, -EINVAL, "array: at most %d tasks in one job", JOB_TASKS_MAX);
+    return 0;
+}
+
+static int complete_after(struct job_spec *spec, struct err *err)
+{
+    struct job_after *v = spec->after.v;
+    for (size_t i = 0; i < spec->after.count; i++) {
+        if ((v[i].job == 0) == (v[i].key == NULL))
+            return err_set(err, -EINVAL, "after[%zu]: name a job by its number or by its key", i);
+        if (v[i].tasks == AFTER_SAME && !spec->array.present)
+            return err_set(err, -EINVAL, "after[%zu].tasks: same is for arrays, this job is none", i);
+        if (v[i].tasks == AFTER_SAME && is_measured(v[i].task))
+            return err_set(err, -EINVAL, "after[%zu].task: one task or each the same, not both", i);
+        if (is_measured(v[i].task) && measured(v[i].task) >= UINT32_MAX)
+            return err_set(err, -EINVAL, "after[%zu].task: no task has that number", i);
+        v[i].on = on_meant[v[i].on];
+    }
     return 0;
 }
 
@@ -265,6 +310,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
         r0 = job_limits_check(&spec->limits, r, err);
     if (r0 == 0)
         r0 = check_array(&spec->array, err);
+    if (r0 == 0)
+        r0 = complete_after(spec, err);
     if (r0 == 0)
         r0 = check_env(spec, err);
     if (r0 == 0)

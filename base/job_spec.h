@@ -25,6 +25,7 @@
 #define SECCOMP_TRACE "trace"         /* the default, told instead of denied */
 #define SECCOMP_INLINE "inline"       /* in a policy: jobs may bring a profile */
 #define JOB_VOLUMES_MAX 6
+#define JOB_AFTER_MAX 64
 #define MONEY_MAX_OF_A_JOB (UINT64_C(1) << 52) /* micro-units; as MONEY_MICROS_MAX of base/policy.h */
 
 enum lease_class { LEASE_PATIENT, LEASE_FAST, LEASE_CLASS_COUNT };           /* 30 min, 10 s */
@@ -37,6 +38,19 @@ struct job_array {
     bool present;
     uint32_t first, last;
     uint32_t max_running; /* 0 = no cap */
+};
+
+/* What it waits for; the field's words for them are taken too: afterok, afterany, afternotok, afterfail. */
+enum after_on { AFTER_SUCCESS, AFTER_END, AFTER_FAILURE, AFTER_ON_COUNT };
+enum after_tasks { AFTER_ALL, AFTER_SAME, AFTER_TASKS_COUNT }; /* all of them; each task for the one of its index */
+enum if_unmet { UNMET_CANCEL, UNMET_KEEP, IF_UNMET_COUNT };
+/* Another job, by its number or by its key, that this one starts after. */
+struct job_after {
+    uint64_t job;
+    char *key;           /* of the same tenant, instead of a number */
+    uint32_t on;         /* enum after_on */
+    uint32_t tasks;      /* enum after_tasks */
+    struct measure task; /* just this one of its tasks */
 };
 
 /* A folder of the node, by the name that the node gives it. */
@@ -68,11 +82,14 @@ struct job_spec {
     char *image;            /* the root; NULL = the node's own */
     uint32_t root;          /* enum root_mode; overlay only with an image */
     struct list volumes;    /* struct job_volume; only what policy allows */
+    struct list after;      /* struct job_after */
+    uint32_t if_unmet;      /* enum if_unmet: of tasks that can't start any more, whatever happens */
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };
 
 extern const struct fields job_spec_fields;
-extern const struct names lease_class_names, node_loss_names, net_mode_names, root_mode_names;
+extern const struct names lease_class_names, node_loss_names, net_mode_names, root_mode_names, after_on_names,
+    after_tasks_names, if_unmet_names;
 
 /* Defaults for what was left out (name, resources, cwd), a shell for a command that is one text with shell characters
  * in it, then everything a table row can't say: command or script, array order, names of generic resources and

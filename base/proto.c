@@ -90,6 +90,7 @@ static const struct field row_rows[] = {
     FIELD_ROW(job_row, 16, "waiting_for", FIELD_STR, waiting_for, TEXT),
     FIELD_ROW(job_row, 17, "submitted", FIELD_TIME, submitted_utc_us),
     FIELD_ROW(job_row, 18, "ended", FIELD_TIME, ended_utc_us),
+    FIELD_ROW(job_row, 19, "reason", FIELD_STR, reason, TEXT),
 };
 const struct fields job_row_fields = FIELDS_TABLE("job", job_row, row_rows);
 

@@ -64,6 +64,7 @@ struct job_row {
     char *waiting_for;            /* first blocker in one line; NULL when nothing waits */
     int64_t submitted_utc_us;
     int64_t ended_utc_us;         /* 0 while unfinished */
+    char *reason;                 /* why tasks were ended that had not started: "cancelled", "dependency failed: ..." */
 };
 struct list_reply { struct list jobs; char *currency; bool more; };
 struct attempt_view {

@@ -193,6 +193,61 @@ static int set_enum(uint32_t *field, const struct names *names, const char *valu
     return -EINVAL;
 }
 
+/* "812", "812.17", or a job's key. */
+static int read_after(const char *text, struct job_after *a, struct err *err)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || (text[digits] != '\0' && text[digits] != '.')) {
+        if (text[0] == '\0' || strlen(text) > JOB_KEY_MAX)
+            return err_set(err, -EINVAL, "a job's number, or its key, comes first");
+        return replace_text(&a->key, text, err);
+    }
+    uint64_t task = 0;
+    int rc = text[digits] == '.' ? parse_u64(text + digits + 1, 0, UINT32_MAX - 1, &task, err) : 0;
+    if (rc == 0 && text[digits] == '.')
+        a->task = measure_of(task);
+    char job[24];
+    snprintf(job, sizeof job, "%.*s", (int)MIN(digits, sizeof job - 1), text);
+    return rc < 0 ? rc : parse_u64(job, 1, UINT64_MAX, &a->job, err);
+}
+
+/* "812", "812.17:failure", "812:end:same" */
+static int set_after(void *into, const char *value, struct err *err)
+{
+    struct list *to = &spec_of(into)->after;
+    char text[JOB_KEY_MAX + 32], *rest = text;
+    if (strlen(value) >= sizeof text)
+        return err_set(err, -EINVAL, "'%.40s...' is too long", value);
+    if (to->count >= JOB_AFTER_MAX)
+        return err_set(err, -EINVAL, "at most %d jobs to wait for", JOB_AFTER_MAX);
+    memcpy(text, value, strlen(value) + 1);
+    struct job_after a = {0};
+    const char *who = strsep(&rest, ":");
+    for (char *word; (word = strsep(&rest, ":")) != NULL;) {
+        int tasks = names_find(&after_tasks_names, word);
+        if (tasks >= 0)
+            a.tasks = (uint32_t)tasks;
+        else if (names_find(&after_on_names, word) >= 0)
+            a.on = (uint32_t)names_find(&after_on_names, word);
+        else
+            return err_set(err, -EINVAL, "'%s': after JOB come :success, :end or :failure, and :same", word);
+    }
+    int rc = read_after(who, &a, err);
+    struct job_after *added = rc == 0 ? list_add(to, sizeof *added) : NULL;
+    if (rc == 0 && added == NULL)
+        rc = err_set(err, -ENOMEM, "out of memory");
+    if (rc == 0)
+        *added = a;
+    else
+        free(a.key);
+    return rc;
+}
+
+static int set_unmet(void *into, const char *value, struct err *err)
+{
+    return set_enum(&spec_of(into)->if_unmet, &if_unmet_names, value, err);
+}
+
 static int set_network(void *into, const char *value, struct err *err)
 {
     return set_enum(&spec_of(into)->network, &net_mode_names, value, err);
@@ -276,6 +331,9 @@ static const struct option_row job_option_rows[] = {
     CALL("gpu", 0, "N", set_gpu, "the same as --generic gpu=N"),
     CALL("generic", 0, "NAME=N", set_generic, "another resource that nodes offer; may be repeated"),
     CALL("budget", 0, "MONEY", set_budget, "what the whole job may cost: 12.50"),
+    CALL("if-unmet", 0, "cancel|keep", set_unmet, "what becomes of tasks whose --after can't be met any more"),
+    CALL("after", 0, "JOB[.TASK][:ON]", set_after,
+         "start after another job (or its key): :success, :end, :failure; :same task by task; may be repeated"),
     CALL("array", 'a', "FIRST-LAST[%N]", set_array, "many tasks, at most N at a time; each sees REEVE_TASK"),
     {.name = "retries", .kind = OPTION_U32, .value = "N", .offset = offsetof(struct job_request, call.spec.retries),
      .max = JOB_RETRIES_MAX, .help = "further attempts after failures of the job's own making"},

@@ -67,6 +67,27 @@ static void put_limits(struct buf *out, const struct job_limits *limits)
     buf_fini(&text);
 }
 
+/* "812 (success), task 17 of 813 (end), the same task of nightly (success)" */
+static void put_after(struct buf *out, const struct job_spec *s)
+{
+    const struct job_after *v = s->after.v;
+    if (s->after.count > 0)
+        line(out, "after");
+    for (size_t i = 0; i < s->after.count; i++) {
+        buf_add_str(out, i > 0 ? ", " : "");
+        if (v[i].tasks == AFTER_SAME)
+            buf_add_str(out, "the same task of ");
+        else if (is_measured(v[i].task))
+            buf_addf(out, "task %" PRIu64 " of ", measured(v[i].task));
+        if (v[i].key != NULL)
+            format_safe(out, v[i].key);
+        else
+            buf_addf(out, "%" PRIu64, v[i].job);
+        buf_addf(out, " (%s)", names_get(&after_on_names, v[i].on));
+    }
+    buf_add_str(out, s->after.count > 0 ? "\n" : "");
+}
+
 static void put_root(struct buf *out, const struct job_spec *s)
 {
     const struct job_volume *v = s->volumes.v;
@@ -110,6 +131,7 @@ static void put_spec(struct buf *out, const struct job_spec *s)
     buf_add_str(out, "\n");
     put_limits(out, &s->limits);
     put_root(out, s);
+    put_after(out, s);
     if (s->labels.count == 0)
         return;
     line(out, "labels");
@@ -144,6 +166,11 @@ static void put_progress(struct buf *out, const struct job_view *v)
     if (row->waiting_for != NULL) {
         line(out, "waits for");
         format_safe(out, row->waiting_for);
+        buf_add_str(out, "\n");
+    }
+    if (row->reason != NULL) {
+        line(out, "not begun");
+        format_safe(out, row->reason);
         buf_add_str(out, "\n");
     }
     line(out, "cost");

@@ -387,7 +387,7 @@ static void ended_apply(struct core *c, const struct fact *f)
         int32_t code = exit_code_of(&e->record, e->state);
         j->exit_code = code != 0 ? code : j->exit_code;
         task_drop(c, t);
-        job_count_ended(j, e->state, e->id.task, 1);
+        job_count_ended(c, j, e->state, e->id.task, 1);
     } else {
         try_again(c, t, f);
     }

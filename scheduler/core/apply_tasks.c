@@ -17,7 +17,7 @@ static int submitted_check(const struct core *c, const struct fact *f, struct er
                        (unsigned long long)s->job);
     if (s->spec.array.present && s->spec.array.last < s->spec.array.first)
         return err_set(err, -EPROTO, "job.submitted: job %llu has no tasks", (unsigned long long)s->job);
-    return 0;
+    return depend_check(c, s, err);
 }
 
 static void submitted_apply(struct core *c, const struct fact *f)
@@ -101,8 +101,10 @@ static void cancelled_apply(struct core *c, const struct fact *f)
     for (uint32_t at = j->tasks_count; at-- > 0;) /* from behind: records leave */
         if (j->tasks[at]->index >= r->first && j->tasks[at]->index <= last_of(r))
             task_drop(c, j->tasks[at]);
-    job_count_ended(j, TASK_CANCELLED, r->first, r->count);
+    job_count_ended(c, j, TASK_CANCELLED, r->first, r->count);
     job_advance(j);
+    free(j->end_reason);
+    j->end_reason = core_text(r->reason);
     j->change++;
     queue_sync(c, j);
     job_finish_if_done(c, j, f->at_utc_us);

@@ -66,6 +66,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     decide_crossings(c, &p);
     decide_nodes(c, &p);
     decide_timers(c, &p);
+    decide_depend(c, &p);
     decide_place(c, &p);
     decide_place_undo(c, &p);
     *ret_next_boot_us = next_boot_us(c, &p);

@@ -149,7 +149,7 @@ static bool next_attempt(const struct core *c, const struct entry *e, struct att
     plan_reset(c, j);
     if (j->ranges_in_flight > 0 || is_capped(j) || (e->task != NULL && e->task->in_flight))
         return false;
-    uint64_t index = e->task != NULL ? e->task->index : job_fresh_from(j, j->plan_next);
+    uint64_t index = e->task != NULL ? e->task->index : job_ready_from(j, j->plan_next);
     *ret = (struct attempt_id){j->id, (uint32_t)index, e->task != NULL ? e->task->epoch + 1 : 1};
     return index <= j->last;
 }
@@ -181,7 +181,7 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
     j->plan_live++;
     if (e->task == NULL)
         j->plan_next = f->placed.id.task + 1;
-    if (e->task != NULL || is_capped(j) || job_fresh_from(j, j->plan_next) > j->last)
+    if (e->task != NULL || is_capped(j) || job_ready_from(j, j->plan_next) > j->last)
         skip_entry(c, p, e);
 }
 

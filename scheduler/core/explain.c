@@ -16,6 +16,8 @@ struct question {
     const struct core *core;
     const struct job *job;
     const struct task *task; /* NULL: the next of the job */
+    bool has_index;          /* that one, which never started */
+    uint32_t index;
     int64_t utc_us;
     struct list *blockers; /* struct blocker */
     char *change;
@@ -322,15 +324,46 @@ static void ask_job_budget(struct question *q, struct fact *f)
     f->placed.hold_micros = asked; /* the ledger's own words about the job's account follow */
 }
 
+static void ask_dependencies(struct question *q, uint32_t index)
+{
+    uint64_t id;
+    bool never;
+    uint32_t i = 0;
+    for (char *words; (words = depend_words_of(q->core, q->job, index, &i, &id, &never)) != NULL; free(words)) {
+        char where[40];
+        snprintf(where, sizeof where, "job %llu", (unsigned long long)id);
+        add(q, never ? "never" : "dependency", where, NULL)->text =
+            text_of("%s: %s", never ? "can never run" : "dependency", words);
+        if (!never)
+            propose_change(q, text_of("%s ends", where));
+    }
+}
+
+char *explain_waits(const struct core *c, const struct list *after)
+{
+    char *words = depend_words(c, after->v);
+    char *text = text_of("dependency: %s", words != NULL ? words : "");
+    free(words);
+    return text;
+}
+
+/* The next that never started: one that may, if there is one. */
+static uint64_t next_fresh(const struct job *j)
+{
+    uint64_t ready = job_ready_from(j, j->next);
+    return ready <= j->last ? ready : job_fresh_from(j, j->next);
+}
+
 /* Fills q->blockers; a task that nothing blocks starts with the next turn. */
 static void ask(struct question *q)
 {
     const struct job *j = q->job;
     const struct task *t = q->task != NULL ? q->task : first_waiting(j);
-    uint64_t fresh = job_fresh_from(j, j->next);
+    uint64_t fresh = q->has_index && t == NULL ? q->index : next_fresh(j);
     if (t == NULL && fresh > j->last)
         return;
     struct fact f;
+    ask_dependencies(q, t != NULL ? t->index : (uint32_t)fresh);
     struct attempt_id id = {j->id, t != NULL ? t->index : (uint32_t)fresh, t != NULL ? t->epoch + 1 : 1};
     placed_fact(q->core, j, id, likely_node(q->core, j->shape), q->utc_us, &f);
     ask_job_budget(q, &f);
@@ -351,8 +384,8 @@ static void blockers_clear(struct list *l)
 
 static int rank_of(const struct blocker *b)
 {
-    static const char *const order[] = {"never", "held",  "dependency", "store",    "rate",
-                                        "cap",   "quota", "borrow",     "budget", "placement"};
+    static const char *const order[] = {"never", "held",   "dependency", "store", "cap",
+                                        "quota", "borrow", "budget",     "rate",  "placement"};
     for (int i = 0; i < (int)COUNT_OF(order); i++)
         if (strcmp(order[i], b->kind) == 0)
             return i;
@@ -513,7 +546,13 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     bool paused = t != NULL ? t->paused : j->paused > 0;
     if (!pending && !paused)
         return true;
-    struct question q = {.core = c, .job = j, .task = t, .utc_us = utc_us, .blockers = &ret->blockers};
+    struct question q = {.core = c,
+                         .job = j,
+                         .task = t,
+                         .has_index = call->has_task && outcomes_at(&j->over, call->task) == NULL,
+                         .index = call->task,
+                         .utc_us = utc_us,
+                         .blockers = &ret->blockers};
     if (t != NULL ? t->state == TASK_HELD : j->held > 0)
         held_blocker(&q);
     if (t == NULL || t->state == TASK_QUEUED)

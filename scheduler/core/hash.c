@@ -140,6 +140,7 @@ static uint64_t hash_job(const struct job *j, uint64_t hash)
     hash = hash_u64(hash_u64(hash, j->next), (uint64_t)j->spent_micros);
     for (size_t i = 0; i < FINAL_STATES; i++)
         hash = hash_u64(hash, j->ended[i]);
+    hash = depend_hash(j, hash);
     for (uint32_t i = 0; i < j->over.count; i++)
         hash = hash_u64(hash_u64(hash_u64(hash, j->over.v[i].first), j->over.v[i].last), j->over.v[i].failed);
     for (uint32_t i = 0; i < j->tasks_count; i++)

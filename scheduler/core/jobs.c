@@ -238,6 +238,7 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     if (older != NULL) /* its key expired in the store: the new job owns it now */
         table_remove(&c->keys, hash_of_key(older->tenant, job_key(older)), older);
     table_put(&c->keys, hash_of_key(j->tenant, job_key(j)), j);
+    depend_begin(c, j, f);
     c->unfinished++;
     c->next_job = MAX(c->next_job, j->id + 1);
     c->next_job_handed = MAX(c->next_job_handed, c->next_job);
@@ -270,7 +271,9 @@ static void job_free(struct core *c, struct job *j)
         timer_stop(c, j->wait);
     if (j->shape != NULL)
         shape_put(c, j->shape);
+    depend_fini(c, j);
     history_free(j->history);
+    free(j->end_reason);
     outcomes_fini(&j->over);
     free(j->wait);
     free(j->refused);
@@ -308,11 +311,21 @@ static void forget_oldest(struct core *c)
     compact(c);
 }
 
-void job_count_ended(struct job *j, uint32_t state, uint32_t first, uint32_t count)
+void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t first, uint32_t count)
 {
     outcomes_add(&j->over, first, first + count - 1, state != TASK_SUCCEEDED);
     j->ended[state - TASK_SUCCEEDED] += count;
     j->ended_count += count;
+    depend_on_ended(c, j, first, count, state != TASK_SUCCEEDED);
+}
+
+uint64_t job_ready_from(const struct job *j, uint64_t from)
+{
+    for (uint64_t before = from + 1; from <= j->last && from != before;) {
+        before = from;
+        from = depend_next(j, job_fresh_from(j, from));
+    }
+    return from;
 }
 
 void job_advance(struct job *j)
@@ -332,6 +345,8 @@ void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us)
         timer_stop(c, j->wait);
     j->finished = true;
     j->ended_utc_us = at_utc_us;
+    depend_on_finished(c, j);
+    depend_fini(c, j);
     shape_put(c, j->shape);
     j->shape = NULL;
     free(j->tasks);

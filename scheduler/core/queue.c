@@ -82,7 +82,8 @@ static void put_where(struct core *c, struct entry *e, bool ready)
 
 void queue_sync_task(struct core *c, struct task *t)
 {
-    put_where(c, &t->entry, t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && !is_capped(t->job));
+    put_where(c, &t->entry, t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && !is_capped(t->job) &&
+                             depend_ready(t->job, t->index));
 }
 
 void queue_sync(struct core *c, struct job *j)
@@ -90,7 +91,7 @@ void queue_sync(struct core *c, struct job *j)
     if (j->finished)
         return;
     bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
-    put_where(c, &j->fresh, !waits && !is_capped(j) && job_fresh_from(j, j->next) <= j->last);
+    put_where(c, &j->fresh, !waits && !is_capped(j) && job_ready_from(j, j->next) <= j->last);
     for (uint32_t i = 0; j->max_running != 0 && i < j->tasks_count; i++)
         queue_sync_task(c, j->tasks[i]);
 }

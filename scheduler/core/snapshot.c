@@ -225,6 +225,7 @@ static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void 
                                            .user = core_text(j->user),
                                            .key = core_text(job_key(j))};
     job_spec_of(j, &s->submitted.spec);
+    depend_list(j, &s->submitted.after);
     core_copy_strs(&job_tenant(j)->line, &s->submitted.path);
     s->submitted_utc_us = j->submitted_utc_us;
     s->next_task = j->next;

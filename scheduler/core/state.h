@@ -6,11 +6,12 @@
  *                        move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree), shapes.c,
  *                        demands.c (what is asked), history.c
- *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c
+ *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
- *   questions            submit.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended), duty.c
+ *   questions            submit.c, depend_ask.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended),
+ *                        duty.c
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
  *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs);
  *                        of a submission: quote.c
@@ -29,6 +30,7 @@
 #include "policies/place.h"
 #include "scheduler/core/core.h"
 #include "base/heap.h"
+#include "scheduler/core/depend.h"
 #include "scheduler/core/outcomes.h"
 #include "scheduler/core/table.h"
 
@@ -183,6 +185,9 @@ struct job {
     struct timer *wait;            /* soft: its fresh tasks were refused and wait */
     char *refused;
     struct history *history;
+    struct depends *after;         /* what it waits for; NULL: nothing */
+    struct dependency *dependents; /* who waits for it */
+    char *end_reason;              /* soft: why tasks ended that had not started */
     struct job *finished_next;
     uint32_t change;               /* soft: counts what happened to it */
     uint32_t in_flight;            /* soft: facts about its tasks */
@@ -256,6 +261,7 @@ struct core {
     struct job *finished_first, *finished_last;
     uint64_t unfinished, finished;
     struct heap timers; /* struct timer, soonest first */
+    struct job *doomed; /* soft: what some of its tasks wait for can't come any more */
 
     uint64_t seq, term, next_job;
     int64_t last_utc_us;
@@ -299,6 +305,8 @@ void job_spec_of(const struct job *j, struct job_spec *ret);
 uint32_t job_tasks(const struct job *j);
 /* The first task from there on that never started and isn't held; > last: none. */
 uint64_t job_fresh_from(const struct job *j, uint64_t from);
+/* The first of these that waits for no other job. */
+uint64_t job_ready_from(const struct job *j, uint64_t from);
 bool job_has_task(const struct job *j, uint32_t index);
 struct tenant *job_tenant(const struct job *j);              /* of an unfinished job */
 struct task *task_find(const struct job *j, uint32_t index);
@@ -308,7 +316,7 @@ void task_drop(struct core *c, struct task *t);
 void task_set_state(struct core *c, struct task *t, uint32_t state);
 struct attempt_id task_id(const struct task *t);
 /* These tasks are over, their records are gone; `state` is final. */
-void job_count_ended(struct job *j, uint32_t state, uint32_t first, uint32_t count);
+void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t first, uint32_t count);
 void job_advance(struct job *j); /* a task has got a record or an outcome: job->next may move */
 void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us);
 void jobs_fini(struct core *c);
@@ -594,6 +602,8 @@ void quote_fill(const struct core *c, const struct tenant *t, const char *path, 
 char *explain_first(const struct core *c, const struct job *j, int64_t utc_us);
 /* The same for a job that is not there yet; "now" when nothing blocks. */
 char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us);
+/* The same for one that waits for other jobs: struct fact_after. */
+char *explain_waits(const struct core *c, const struct list *after);
 const char *job_state(const struct job *j); /* "pending", "running", "held", or a final state */
 void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format, ...)
     PRINTF_LIKE(5, 6);

@@ -345,8 +345,9 @@ static bool key_is_sound(const char *key, struct refusal *refusal)
     return false;
 }
 
+/* Takes the spec and what it waits for. */
 static void submitted_fact(const struct tenant *t, const struct submit_call *call, uint64_t id, uint32_t uid,
-                           const char *user, struct job_spec *spec, struct fact *f)
+                           const char *user, struct job_spec *spec, struct list *after, struct fact *f)
 {
     char made[32];
     snprintf(made, sizeof made, "%c%llu", SERVER_KEY_MARK, (unsigned long long)id);
@@ -357,8 +358,10 @@ static void submitted_fact(const struct tenant *t, const struct submit_call *cal
         .user = core_text(user),
         .key = core_text(call->key != NULL ? call->key : made),
         .spec = *spec,
+        .after = *after,
     };
     *spec = (struct job_spec){0};
+    *after = (struct list){0};
     core_copy_strs(&t->line, &f->submitted.path);
 }
 
@@ -381,10 +384,17 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
         !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, t, spec, utc_us, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us};
+    struct list after = {0};
+    int waits = depend_resolve(c, t, call, spec, uid, user, &after, refusal);
+    if (waits != CORE_FACT) {
+        f.submitted.after = after;
+        fact_clear(&f);
+        return waits;
+    }
     struct submit_reply answer;
     quote_fill(c, t, path, spec, utc_us, &answer);
-    answer.would_start = explain_new(c, t, spec, utc_us);
-    submitted_fact(t, call, c->next_job_handed, uid, user, spec, &f);
+    answer.would_start = after.count > 0 ? explain_waits(c, &after) : explain_new(c, t, spec, utc_us);
+    submitted_fact(t, call, c->next_job_handed, uid, user, spec, &after, &f);
     if (!queue_has_room(c, &f, refusal)) {
         fact_clear(&f);
         fields_clear(&submit_reply_fields, &answer);

@@ -30,7 +30,7 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
     if (!live && (t->hold_micros != 0 || t->accounts.count != 0))
         return wrong(j, "money held for what doesn't run", err);
     bool should_be_ready = t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE &&
-                           (j->max_running == 0 || j->live < j->max_running);
+                           (j->max_running == 0 || j->live < j->max_running) && depend_ready(j, t->index);
     if (should_be_ready != (t->entry.at != HEAP_NOWHERE))
         return wrong(j,
                      should_be_ready ? "a ready task that is not in the queue"
@@ -72,7 +72,8 @@ static int verify_counts(const struct job *j, uint64_t live, uint64_t held, stru
         return wrong(j, "its next task is another one", err);
     if (j->max_running != 0 && live > j->max_running)
         return wrong(j, "more tasks run than its cap allows", err);
-    return verify_outcomes(j, err);
+    int rc = verify_outcomes(j, err);
+    return rc < 0 ? rc : depend_verify(j, err);
 }
 
 static int verify_job(const struct core *c, const struct job *j, struct recount *r, struct err *err)
@@ -93,7 +94,7 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
         return wrong(j, "its count of paused attempts is wrong", err);
     bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
     bool ready = !j->finished && !waits && (j->max_running == 0 || j->live < j->max_running) &&
-                 job_fresh_from(j, j->next) <= j->last;
+                 job_ready_from(j, j->next) <= j->last;
     if (ready != (j->fresh.at != HEAP_NOWHERE))
         return wrong(j, "its fresh tasks are not where they belong", err);
     if (job_find_key(c, j->tenant, job_key(j)) == NULL)

@@ -82,6 +82,7 @@ static void fill_row(const struct core *c, const struct job *j, const struct job
         .quote_micros = quote_of(c, tenant_find(c, j->tenant), spec, j->submitted_utc_us),
         .submitted_utc_us = j->submitted_utc_us,
         .ended_utc_us = j->ended_utc_us,
+        .reason = core_text(j->end_reason),
     };
     if (waiting_tasks(j) > 0 || j->held > 0 || j->paused > 0)
         ret->waiting_for = explain_first(c, j, utc_us);

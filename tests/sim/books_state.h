@@ -24,7 +24,7 @@ struct book_node {
 };
 struct book_task {
     uint32_t epoch, failures, faults;
-    bool live, final, held, cancelled;
+    bool live, final, held, cancelled, succeeded;
     int64_t not_before_utc_us;
     size_t node;
     int64_t spent, hold;
@@ -37,6 +37,8 @@ struct book_job {
     int64_t budget;
     size_t tenant;
     uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
+    uint64_t after; /* 0 = none */
+    uint32_t after_on, after_tasks;
     struct book_task *tasks;
 };
 struct books {

@@ -292,6 +292,13 @@ static void submitted(struct books *b, const struct fact *f)
         j->count = s->spec.array.last - s->spec.array.first + 1;
         j->cap = s->spec.array.max_running;
     }
+    if (s->spec.after.count > 0) {
+        const struct job_after *a = s->spec.after.v;
+        j->after = a->job;
+        j->after_on = a->on;
+        j->after_tasks = a->tasks;
+        require(b, job_of(b, a->job) != NULL, "job %llu waits for one that isn't there", (unsigned long long)s->job);
+    }
     j->tasks = calloc(j->count, sizeof j->tasks[0]);
     if (j->tasks == NULL)
         abort();
@@ -305,6 +312,32 @@ static void submitted(struct books *b, const struct fact *f)
     const struct book_tenant *t = &b->tenants[j->tenant];
     require(b, t->queued_max == 0 || t->queued <= t->queued_max, "job %llu makes %s's queue longer than it may be",
             (unsigned long long)s->job, t->path);
+}
+
+/* Is this the end that a job waits for? */
+static bool is_wished(uint32_t on, bool succeeded)
+{
+    return on == AFTER_END || (on == AFTER_SUCCESS) == succeeded;
+}
+
+enum standing { OPEN, MET, LOST };
+
+/* How what a task waits for stands, counted anew. */
+static enum standing standing_of(const struct books *b, const struct book_job *j, uint32_t index)
+{
+    const struct book_job *of = j->after != 0 ? job_of(b, j->after) : NULL;
+    uint32_t good = 0;
+    if (of == NULL)
+        return MET;
+    if (j->after_tasks == AFTER_SAME) {
+        const struct book_task *t = &of->tasks[index];
+        return !t->final ? OPEN : is_wished(j->after_on, t->succeeded) ? MET : LOST;
+    }
+    for (uint32_t i = 0; i < of->count; i++)
+        good += of->tasks[i].final && of->tasks[i].succeeded;
+    if (j->after_on == AFTER_SUCCESS && good < of->ended)
+        return LOST;
+    return of->ended < of->count ? OPEN : is_wished(j->after_on, good == of->count) ? MET : LOST;
 }
 
 static void final(struct books *b, uint64_t job, struct book_task *t, bool job_done)
@@ -336,6 +369,9 @@ static void cancelled(struct books *b, const struct fact *f)
     for (uint32_t i = r->first; b->wrong[0] == '\0' && i < r->first + r->count; i++) {
         struct book_task *t = &j->tasks[i];
         require(b, !t->live && !t->final, "task %llu.%u is cancelled as one that waits", (unsigned long long)r->job, i);
+        require(b, strcmp(r->who, "dependency") != 0 || standing_of(b, j, i) == LOST,
+                "task %llu.%u is cancelled as one that can't start any more, and it can", (unsigned long long)r->job,
+                i);
         final(b, r->job, t, false);
     }
     if (b->wrong[0] != '\0')
@@ -369,6 +405,7 @@ static void placed(struct books *b, const struct fact *f)
     REQUIRE(b, p->id, !t->live && !t->final && !t->held, "is placed while its task lives, is over or held");
     REQUIRE(b, p->id, p->id.epoch == t->epoch + 1, "isn't the next epoch");
     REQUIRE(b, p->id, f->at_utc_us >= t->not_before_utc_us, "is placed before its pause is over");
+    REQUIRE(b, p->id, standing_of(b, j, p->id.task) == MET, "is placed before what it waits for");
     REQUIRE(b, p->id, p->resources.cpu_milli == j->cpu_milli, "gets something else than was asked for");
     REQUIRE(b, p->id, is_about(p->hold_micros, price(j, p->paid_us)), "isn't held the price of what it is paid for");
     uint64_t most_us = j->limit_us == 0 ? b->rules.slice_us : MIN(b->rules.slice_us, j->limit_us + b->rules.grace_us);
@@ -500,6 +537,7 @@ static void ended(struct books *b, const struct fact *f)
     b->nodes[t->node].mem -= j->mem_bytes;
     j->live--;
     t->live = false;
+    t->succeeded = e->next == NEXT_FINAL && e->state == TASK_SUCCEEDED;
     if (e->next == NEXT_FINAL) {
         final(b, e->id.job, t, e->job_done);
         close_job(b, e->id.job, e->job_done);

@@ -25,6 +25,22 @@ static int64_t own_budget(struct choices *c, const struct client_job *j)
     return (int64_t)(j->cpu_milli * j->tasks * (10 + choose(c, 40)));
 }
 
+/* One of the last that it knows: also of somebody else, or over, or not as long as itself. */
+static void wait_for(struct world *w, size_t i, struct client_job *j)
+{
+    struct choices *c = w->choices;
+    if (w->scene.quiet || w->scene.tenants > 0 || i == 0 || choose(c, 4) != 3)
+        return;
+    const struct client_job *of = &w->jobs[i - 1 - choose(c, MIN(i, (size_t)6))];
+    j->after = of->acked ? of->job : 0;
+    j->after_on = (uint32_t)choose(c, AFTER_ON_COUNT);
+    j->after_tasks = j->tasks > 1 ? (uint32_t)choose(c, AFTER_TASKS_COUNT) : AFTER_ALL;
+    if (choose(c, 4) != 0) /* else refused */
+        j->tenant = of->tenant;
+    if (j->after_tasks == AFTER_SAME && choose(c, 4) != 0)
+        j->tasks = MIN(j->tasks, of->tasks);
+}
+
 static void think_of(struct world *w, size_t i)
 {
     struct client_job *j = &w->jobs[i];
@@ -42,6 +58,7 @@ static void think_of(struct world *w, size_t i)
     j->cap = choose(c, 2) == 1 ? (uint32_t)choose(c, 3) : 0;
     j->priority = (int32_t)choose(c, 3);
     j->budget_micros = w->scene.quiet ? 0 : own_budget(c, j);
+    wait_for(w, i, j);
     w->jobs_count = MAX(w->jobs_count, i + 1);
     come(w, i + 1);
 }

@@ -134,6 +134,11 @@ static int want_submit(struct proposing *p)
         call.spec.array = (struct job_array){true, 0, j->tasks - 1, j->cap};
     int rc = strs_add(&call.spec.command, "/bin/true");
     MUST_NOT(rc < 0);
+    if (j->after != 0) {
+        struct job_after *a = list_add(&call.spec.after, sizeof *a);
+        MUST_NOT(a == NULL);
+        *a = (struct job_after){.job = j->after, .on = j->after_on, .tasks = j->after_tasks};
+    }
     int answer = core_check_submit(p->s->core, &call, 0, "root", p->now, p->out, &quote, &p->refusal);
     p->wish->answer_job = quote.job;
     fields_clear(&job_spec_fields, &call.spec);

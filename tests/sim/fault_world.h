@@ -213,6 +213,8 @@ struct client_job {
     uint32_t lease, loss, retries, tasks, cap;
     int32_t priority;
     int64_t budget_micros;
+    uint64_t after;               /* a job that it waits for; 0 = none */
+    uint32_t after_on, after_tasks;
 };
 
 /* What kind of world. 0 = as chance has it. */

@@ -120,6 +120,15 @@ static void submit(struct sim *s)
                                         (uint32_t)draw(&s->r, 4)};
     if (draw(&s->r, 4) == 0)
         spec.budget_micros = (int64_t)draw(&s->r, 30000);
+    for (uint64_t i = s->last_job > 0 && draw(&s->r, 3) == 0 ? 1 + draw(&s->r, 2) : 0; i > 0; i--) {
+        struct job_after *a = list_add(&spec.after, sizeof *a);
+        a->job = s->last_job - draw(&s->r, s->last_job < 12 ? s->last_job : 12);
+        a->on = (uint32_t)draw(&s->r, AFTER_ON_COUNT);
+        a->tasks = spec.array.present ? (uint32_t)draw(&s->r, AFTER_TASKS_COUNT) : AFTER_ALL;
+        if (a->tasks == AFTER_ALL && draw(&s->r, 4) == 0)
+            a->task = measure_of(draw(&s->r, 3));
+        spec.if_unmet = draw(&s->r, 8) == 0 ? UNMET_KEEP : UNMET_CANCEL;
+    }
     char key[32];
     snprintf(key, sizeof key, "k%" PRIu64, draw(&s->r, 200));
     uint64_t job;
