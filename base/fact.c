@@ -264,6 +264,7 @@ static const struct field snap_task_rows[] = {
     FIELD_ROW(snapshot_task, 42, "paused_utc_us", FIELD_I64, paused_utc_us),
     FIELD_ROW(snapshot_task, 19, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(snapshot_task, 20, "price_class", FIELD_STR, price_class),
+    FIELD_ROW(snapshot_task, 22, "ahead", FIELD_U64, ahead),
     FIELD_ROW(snapshot_task, 21, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct fields snap_task_fields = FIELDS_TABLE("snapshot task", snapshot_task, snap_task_rows);
@@ -314,6 +315,12 @@ static const struct field snap_rate_rows[] = {
     FIELD_ROW(snapshot_rate, 4, "at", FIELD_TIME, at_utc_us),
 };
 static const struct fields snap_rate_fields = FIELDS_TABLE("snapshot rate", snapshot_rate, snap_rate_rows);
+static const struct field snap_faded_rows[] = {
+    FIELD_ROW(snapshot_faded, 1, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(snapshot_faded, 2, "amount", FIELD_U64, amount),
+};
+static const struct fields snap_faded_fields = FIELDS_TABLE("snapshot faded use", snapshot_faded, snap_faded_rows);
+
 static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 1, "seq", FIELD_U64, seq),
     FIELD_ROW(fact_snapshot_cell, 2, "term", FIELD_U64, term),
@@ -327,6 +334,8 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 7, "budgets", FIELD_LIST, budgets, .of = &snap_budget_fields, .max = 10000000),
     FIELD_ROW(fact_snapshot_cell, 8, "adjusted", FIELD_LIST, adjusted, .of = &snap_adjusted_fields,
               .max = 10000000),
+    FIELD_ROW(fact_snapshot_cell, 40, "fade_epoch_utc_us", FIELD_I64, fade_epoch_utc_us),
+    FIELD_ROW(fact_snapshot_cell, 41, "faded", FIELD_LIST, faded, .of = &snap_faded_fields, .max = TENANTS_MAX),
     FIELD_ROW(fact_snapshot_cell, 30, "next_proposal", FIELD_U64, next_proposal),
 };
 

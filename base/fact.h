@@ -245,6 +245,7 @@ struct snapshot_task {
     struct list times;            /* struct time_hold */
     char *price_class;
     struct list marks;            /* struct meter_mark */
+    uint64_t ahead;               /* of its tenant's faded use: what is counted for the slice it has paid */
 };
 struct fact_snapshot_job {
     struct fact_submitted submitted;
@@ -265,7 +266,10 @@ struct fact_snapshot_cell {
     struct list rates;            /* struct snapshot_rate */
     struct list budgets;          /* struct snapshot_budget */
     struct list adjusted;         /* struct snapshot_adjusted */
+    int64_t fade_epoch_utc_us;    /* policies/fade.h */
+    struct list faded;            /* struct snapshot_faded: of those that have any */
 };
+struct snapshot_faded { char *tenant; uint64_t amount; };
 struct snapshot_rate { char *tenant; bool starts; int64_t parts, at_utc_us; /* quotas/rate.h */ };
 struct snapshot_node { struct fact_node node; bool drained, lost; char *drain_reason; };
 struct snapshot_account {

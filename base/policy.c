@@ -31,6 +31,9 @@ static const char *const by_names[] = {
     [PRICE_BY_REQUEST] = "request", [PRICE_BY_USE] = "use", [PRICE_BY_GREATER] = "greater"};
 const struct names price_by_names = {by_names, COUNT_OF(by_names)};
 
+static const char *const order_names[] = {[ORDER_BY_SHARE] = "share", [ORDER_BY_FAIR_TREE] = "fair_tree"};
+const struct names order_by_names = {order_names, COUNT_OF(order_names)};
+
 static const struct field threshold_rows[] = {
     FIELD_ROW(threshold_rule, 1, "percent", FIELD_U32, percent, .flags = FIELD_REQUIRED | FIELD_ALWAYS, .min = 1,
               .max = 1000, .help = "of the limit"),
@@ -123,8 +126,10 @@ static const struct field tenant_rows[] = {
               .help = "login names or uid:N that may submit here and below"),
     FIELD_ROW(tenant_rule, 5, "network_host", FIELD_BOOL, network_host,
               .help = "may its jobs ask for network: host"),
-    FIELD_ROW(tenant_rule, 6, "weight", FIELD_U32, weight, .max = 10000,
+    FIELD_ROW(tenant_rule, 6, "weight", FIELD_U32, weight, .max = WEIGHT_MAX,
               .help = "share among siblings, 1 to 10000; default 1"),
+    FIELD_ROW(tenant_rule, 7, "weights", FIELD_COUNTS, weights, .max = RESOURCE_GENERIC_MAX + 2,
+              .help = "of a resource, where it isn't the weight: {gpu: 3}; cpu, memory or a generic one"),
     FIELD_ROW(tenant_rule, 20, "devices", FIELD_STRS, devices, .max = 64,
               .help = "devices of nodes that its jobs may ask for: [fuse]"),
     FIELD_ROW(tenant_rule, 30, "seccomp", FIELD_STRS, seccomp, .max = 64,
@@ -177,6 +182,17 @@ static const struct field billing_rows[] = {
 };
 const struct fields billing_rule_fields = FIELDS_TABLE("billing", billing_rule, billing_rows);
 
+static const struct field order_rows[] = {
+    FIELD_ROW(order_rule, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
+    FIELD_ROW(order_rule, 2, "by", FIELD_ENUM, by, .of = &order_by_names,
+              .help = "share: the least of the cell now goes first; fair_tree: the least past use does"),
+    FIELD_ROW(order_rule, 3, "half_life", FIELD_DURATION, half_life_ms, .max = UINT64_C(366) * 86400000,
+              .help = "after which past use counts half; default 7d"),
+    FIELD_ROW(order_rule, 4, "age", FIELD_DURATION, age_ms, .max = UINT64_C(366) * 86400000,
+              .help = "so long a wait is worth a point of priority; default: none is"),
+};
+const struct fields order_rule_fields = FIELDS_TABLE("order", order_rule, order_rows);
+
 static const struct field shift_rows[] = {
     FIELD_ROW(zone_shift, 1, "from", FIELD_I64, from_utc_us),
     FIELD_ROW(zone_shift, 2, "offset_s", FIELD_I32, offset_s),
@@ -208,6 +224,8 @@ static const struct field file_rows[] = {
               .help = "the months that costs are closed by"),
     FIELD_ROW(policy_file, 6, "two_persons", FIELD_BOOL, two_persons,
               .help = "what gives somebody more is in force only when a second admin has approved it"),
+    FIELD_ROW(policy_file, 7, "order", FIELD_STRUCT, order, .of = &order_rule_fields,
+              .help = "which tenant, and which of its jobs, is next"),
 };
 const struct fields policy_file_fields = FIELDS_TABLE("policy", policy_file, file_rows);
 
@@ -230,6 +248,8 @@ static const struct field change_rows[] = {
     FIELD_ROW(policy_change, 15, "limits", FIELD_LIST, limits, .of = &account_limit_fields, .max = 10000000),
     FIELD_ROW(policy_change, 16, "approved_by", FIELD_STR, approved_by),
     FIELD_ROW(policy_change, 17, "proposal", FIELD_U64, proposal),
+    FIELD_ROW(policy_change, 18, "order", FIELD_STRUCT, order, .of = &order_rule_fields),
+    FIELD_ROW(policy_change, 19, "set_order", FIELD_BOOL, set_order),
 };
 const struct fields policy_change_fields = FIELDS_TABLE("policy change", policy_change, change_rows);
 
@@ -288,6 +308,30 @@ static int check_volumes(const struct tenant_rule *rule, struct err *err)
             return err_set(err, -EINVAL, "tenants.%s.volumes.%s: '%s' is neither " VOLUME_READ " nor " VOLUME_WRITE,
                            rule->path, p->key, p->value);
     }
+    return 0;
+}
+
+static int check_weights(const struct tenant_rule *rule, struct err *err)
+{
+    for (size_t i = 0; i < rule->weights.count; i++) {
+        const struct count *w = &rule->weights.v[i];
+        struct err inner = {0};
+        if (parse_name(w->name, RESOURCE_NAME_MAX, &inner) < 0)
+            return err_set(err, -EINVAL, "tenants.%s.weights: %s", rule->path, err_text(&inner));
+        if (strcmp(w->name, "scratch") == 0)
+            return err_set(err, -EINVAL, "tenants.%s.weights.scratch: scratch is memory; weigh memory", rule->path);
+        if (w->value < 1 || w->value > WEIGHT_MAX)
+            return err_set(err, -EINVAL, "tenants.%s.weights.%s: 1 to %d", rule->path, w->name, WEIGHT_MAX);
+    }
+    return 0;
+}
+
+static int check_order(const struct order_rule *o, struct err *err)
+{
+    if (o->half_life_ms != 0 && o->half_life_ms < 60000)
+        return err_set(err, -EINVAL, "order.half_life: at least 1m");
+    if (o->age_ms != 0 && o->age_ms < 1000)
+        return err_set(err, -EINVAL, "order.age: at least 1s");
     return 0;
 }
 
@@ -489,7 +533,7 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (strcmp(path, TENANT_ROOT) != 0 && parse_tenant_path(path, &inner) < 0)
             return err_set(err, -EINVAL, "tenants.%s: %s", path, err_text(&inner));
         if (check_generic(&rules[i].quota.max.generic, "tenants: quota.generic", err) < 0 ||
-            check_volumes(&rules[i], err) < 0 || check_guarantee(&rules[i], err) < 0)
+            check_volumes(&rules[i], err) < 0 || check_weights(&rules[i], err) < 0 || check_guarantee(&rules[i], err) < 0)
             return -EINVAL;
         if (check_seccomp(&rules[i], err) < 0 || check_budgets(&rules[i], err) < 0)
             return -EINVAL;
@@ -607,6 +651,7 @@ int policy_file_check(struct policy_file *file, struct err *err)
         return err_set(err, -EINVAL, "two_persons: nobody could approve; name an admin beside root");
     if (file->currency != NULL && !is_currency(file->currency))
         return err_set(err, -EINVAL, "currency: '%s' is not three capital letters, like EUR", file->currency);
-    int r = check_prices(&file->prices, err);
+    int r = check_order(&file->order, err);
+    r = r < 0 ? r : check_prices(&file->prices, err);
     return r < 0 ? r : check_tenants(&file->tenants, err);
 }

@@ -8,6 +8,7 @@
  *     - {from: 2026-01-01, per_hour: {cpu: 0.04, memory: 0.005, scratch: 0.0001, gpu: 2.50}}
  *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}, classes: {big: {per_hour: {cpu: 0.08}}},
  *        discounts: {acme: 12.5}, preemptible_percent: 40, by: {cpu: use}}
+ *   order: {by: share, half_life: 7d, age: 12h}
  *   tenants:
  *     acme:      {quota: {cpu: 16, memory: 64Gi, max_running: 100, max_queued: 10000, generic: {gpu: 8}},
  *                 budget: {limit: 500.00, period: month}, users: [alice], network_host: false}
@@ -96,6 +97,15 @@ struct quota_rule {
 /* At the end of the paid time, when no further slice can be held. */
 enum paid_end { PAID_END_STOP, PAID_END_PAUSE, PAID_END_CHECKPOINT, PAID_END_COUNT };
 extern const struct names paid_end_names; /* "stop", "pause", "checkpoint" */
+/* Which tenant is next, policies/order.h. */
+enum order_by { ORDER_BY_SHARE, ORDER_BY_FAIR_TREE, ORDER_BY_COUNT };
+extern const struct names order_by_names; /* "share", "fair_tree" */
+struct order_rule {
+    bool present;
+    uint32_t by;             /* enum order_by */
+    uint64_t half_life_ms;   /* of past use, policies/fade.h; 0 = default, a week */
+    uint64_t age_ms;         /* so long a wait is worth a point of priority; 0 = none is */
+};
 struct tenant_rule {
     char *path;              /* "acme/etl" or TENANT_ROOT */
     struct quota_rule quota;
@@ -109,7 +119,9 @@ struct tenant_rule {
     uint32_t weight;         /* fair share among siblings; 0 = default 1 */
     struct list budgets;     /* struct budget_rule: further ones, FIELD_KEYED by name */
     uint32_t paid_end;       /* enum paid_end; of the tenant itself, not of those below */
+    struct counts weights;   /* resource -> its own weight there, where it isn't `weight` */
 };
+#define WEIGHT_MAX 10000
 /* Another price list for nodes whose label "class" has this value. */
 struct price_class {
     char *name;
@@ -156,6 +168,7 @@ struct policy_file {
     struct list prices;            /* struct price_version, dates rising */
     struct list tenants;           /* struct tenant_rule, FIELD_KEYED by path, parents before children after sorting */
     struct billing_rule billing;
+    struct order_rule order;
     bool two_persons;              /* a raise (core/policy_raise.h) takes effect when a second admin approves it */
 };
 /* What a table row can't say: dates rise, paths valid, no duplicate, every parent there, names of resources. */
@@ -176,6 +189,8 @@ struct policy_change {
     bool set_admins;
     struct billing_rule billing;   /* when set_billing */
     bool set_billing;
+    struct order_rule order;       /* when set_order */
+    bool set_order;
     bool two_persons, set_two_persons;
     struct list zones;             /* struct zone_table: new ones, and those whose offsets have changed */
     struct list limits;            /* struct account_limit: accounts of running periods whose limit changes with it */
@@ -190,6 +205,7 @@ struct account_limit {
 #define VOLUME_READ "ro"
 #define VOLUME_WRITE "rw"
 extern const struct fields tenant_rule_fields, quota_rule_fields, budget_rule_fields, resource_bounds_fields;
+extern const struct fields order_rule_fields;
 extern const struct fields threshold_rule_fields, billing_rule_fields, zone_table_fields, account_limit_fields;
 extern const struct fields price_version_fields, policy_file_fields, policy_change_fields;
 

@@ -114,3 +114,10 @@ bool capacity_fits(const struct capacity *need, const struct capacity *have)
             return false;
     return (need->features & ~have->features) == 0;
 }
+
+const char *capacity_name(const struct capacity_names *names, size_t dim)
+{
+    if (dim == CAPACITY_CPU || dim == CAPACITY_MEM)
+        return dim == CAPACITY_CPU ? "cpu" : "memory";
+    return dim - CAPACITY_GENERIC < names->count ? names->generic[dim - CAPACITY_GENERIC] : NULL;
+}

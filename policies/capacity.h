@@ -36,6 +36,8 @@ bool capacity_names_add(struct capacity_names *names, const struct resources *r)
 /* The same for features. */
 bool capacity_features_fit(const struct capacity_names *names, const struct strs *features);
 bool capacity_features_add(struct capacity_names *names, const struct strs *features);
+/* Of a place: "cpu", "memory", or a generic one. NULL: nothing has it. */
+const char *capacity_name(const struct capacity_names *names, size_t dim);
 /* Their bits; false when one has no place: no node ever had it. */
 bool capacity_features(const struct capacity_names *names, const struct strs *features, uint64_t *ret);
 /* false when r names a resource without a place; *ret is then not filled. */

@@ -139,6 +139,8 @@ bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, str
 struct share_view { int64_t nominal, borrow, lend, have, total, idle; };
 /* index: as for ledger_resource(). A tenant or resource that isn't there: as at birth. */
 struct share_view ledger_share(const struct ledger *l, const char *path, size_t index, const char *resource);
+/* What it and all below it could still use of it without anybody's help; below zero: so much is borrowed. */
+int64_t ledger_left(const struct ledger *l, const char *path, size_t index, const char *resource);
 /* Names of generic resources that this tenant has a share of, NULL after the last. */
 const char *ledger_share_name(const struct ledger *l, const char *path, size_t at);
 /* Could the leaf of this path (leaf first) ever use so much at once, whoever else ends? Fills *ret when not: `limit`

@@ -13,6 +13,12 @@ struct share_view ledger_share(const struct ledger *l, const char *path, size_t 
     return n ? quota_share(n, index, resource) : quota_at_birth;
 }
 
+int64_t ledger_left(const struct ledger *l, const char *path, size_t index, const char *resource)
+{
+    const struct node *n = ledger_node(l, path);
+    return n ? quota_left(n, index, resource) : 0;
+}
+
 const char *ledger_share_name(const struct ledger *l, const char *path, size_t at)
 {
     const struct node *n = ledger_node(l, path);

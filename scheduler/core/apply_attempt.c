@@ -181,6 +181,7 @@ static void placed_apply(struct core *c, const struct fact *f)
     times_copy(&p->times, &t->times);
     attempt_note_periods(c, t, f->at_utc_us);
     attempt_begin(c, t, node_find(c, p->node));
+    past_use(c, t, 0, t->paid_us, f->at_utc_us);
     free(j->refused);
     j->refused = NULL;
     c->placed_total++;
@@ -225,6 +226,7 @@ static void renewed_apply(struct core *c, const struct fact *f)
     struct task *t = task_of(c, r->id);
     ledger_apply(c->ledger, f);
     t->job->spent_micros += r->spent_micros - t->spent_micros;
+    past_use(c, t, r->settled_us - t->settled_us, r->paid_us - r->settled_us, f->at_utc_us);
     t->spent_micros = r->spent_micros;
     t->hold_micros = r->hold_micros;
     t->settled_us = r->settled_us;
@@ -372,6 +374,13 @@ static void try_again(struct core *c, struct task *t, const struct fact *f)
         timer_set(c, &t->timer, t->eligible_utc_us);
 }
 
+/* Run time that wasn't settled before. */
+static uint64_t used_at_end(const struct task *t, const struct exit_record *r)
+{
+    uint64_t run_us = MIN(r->run_us, t->paid_us);
+    return retry_is_node_fault(r->cause) || run_us < t->settled_us ? 0 : run_us - t->settled_us;
+}
+
 static void ended_apply(struct core *c, const struct fact *f)
 {
     const struct fact_ended *e = &f->ended;
@@ -382,6 +391,7 @@ static void ended_apply(struct core *c, const struct fact *f)
     j->spent_micros += e->spent_micros - t->spent_micros;
     c->written_off_micros += e->written_off_micros;
     c->ended_total++;
+    past_use(c, t, used_at_end(t, &e->record), 0, f->at_utc_us);
     attempt_finish(c, t);
     if (e->next == NEXT_FINAL) {
         int32_t code = exit_code_of(&e->record, e->state);

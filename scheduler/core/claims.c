@@ -1,48 +1,149 @@
+#include "quotas/ledger_names.h"
 #include "scheduler/core/state.h"
 
 /*
  * Whose turn it is. At each level of the tree the claims that have ready tasks stand in a heap: those of the children,
  * and one of the tenant itself for its own jobs. Who is next is found by going down from the root, first claim by first
- * claim.
+ * claim. What the order looks at is kept in each claim's rank; whoever changes it (use, rules, what a claim's best task
+ * needs) has it written anew, from there up to the root.
  */
-
-/* A tenant's own jobs compete with its children under its own name: a path that sorts before all of theirs. */
 static int compare(const void *a, const void *b)
 {
-    const struct claim *x = a, *y = b;
-    return order_compare_tenants(x->share, x->tenant->path, y->share, y->tenant->path);
+    return order_compare_claims(&((const struct claim *)a)->rank, &((const struct claim *)b)->rank);
 }
 
 static const struct heap_kind claims = {compare, offsetof(struct claim, at)};
 
-static void reshare(const struct core *c, struct tenant *t)
+/* ---- rank ------------------------------------------------------------------------------------------- */
+
+/* The shape of the task that a claim would start next. NULL: it has none. */
+static const struct shape *head_of(const struct claim *k)
 {
-    t->whole.share = order_share(&t->whole.used, &c->total, t->weight);
-    t->own.share = order_share(&t->own.used, &c->total, 1);
+    const struct tenant *t = k->tenant;
+    for (const struct claim *first = k; first != NULL && !first->own; first = heap_top(&t->claims))
+        t = first->tenant;
+    return heap_top(&t->shapes);
 }
 
-void claims_reweigh(const struct core *c, struct tenant *t)
+/* A tenant's own jobs have what it is guaranteed beside its children. Scratch is memory on a node, and is counted so. */
+static int64_t own_left(const struct core *c, const struct claim *k, size_t resource, const char *name)
 {
-    reshare(c, t);
-    if (t->own.at != HEAP_NOWHERE)
-        heap_moved(&t->claims, &claims, &t->own);
-    if (t->whole.at != HEAP_NOWHERE)
-        heap_moved(&t->parent->claims, &claims, &t->whole);
+    int64_t nominal = ledger_share(c->ledger, k->tenant->path, resource, name).nominal;
+    size_t dim = 0;
+    while (dim < CAPACITY_DIMS && !str_same(capacity_name(&c->names, dim), name))
+        dim++;
+    return dim < CAPACITY_DIMS ? nominal - (int64_t)k->used.v[dim] : nominal;
 }
 
-static void change_from(const struct core *c, struct tenant *t, const struct capacity *what, bool more)
+/* Does the claim's best task stay within what it is guaranteed, of every resource that somebody is guaranteed? */
+static bool is_within(const struct core *c, const struct claim *k)
 {
-    for (; t != NULL; t = t->parent) {
-        (more ? capacity_add : capacity_take)(&t->whole.used, what);
-        claims_reweigh(c, t);
+    const struct shape *s = c->guarantees ? head_of(k) : NULL;
+    bool within = s != NULL, asked = false;
+    uint64_t need;
+    const char *name;
+    for (size_t i = 0; within && (name = ledger_resource(&s->resources, i, &need)) != NULL; i++) {
+        if (need == 0 || ledger_share(c->ledger, TENANT_ROOT, i, name).total == 0)
+            continue;
+        int64_t left = k->own ? own_left(c, k, i, name) : ledger_left(c->ledger, k->tenant->path, i, name);
+        within = left >= (int64_t)need;
+        asked = true;
     }
+    return within && asked;
+}
+
+static void rank(const struct core *c, struct claim *k)
+{
+    static const struct order_weights ones;
+    const struct tenant *t = k->tenant;
+    uint64_t share = order_share(&k->used, &c->total, k->own ? &ones : &t->weights,
+                                 !k->own && t->children > 0 ? c->spent : 0);
+    uint64_t past = k->own ? k->faded : k->faded / MAX(t->weight, 1);
+    bool by_past = c->order.by == ORDER_BY_FAIR_TREE;
+    k->rank = (struct order_claim){
+        .within = is_within(c, k), .first = by_past ? past : share, .second = by_past ? share : past, .path = t->path};
+}
+
+static void rerank(const struct core *c, struct claim *k, struct heap *heap)
+{
+    rank(c, k);
+    if (k->at != HEAP_NOWHERE)
+        heap_moved(heap, &claims, k);
+}
+
+void claims_refresh(const struct core *c, struct tenant *t)
+{
+    rerank(c, &t->own, &t->claims);
+    for (; t->parent != NULL; t = t->parent)
+        rerank(c, &t->whole, &t->parent->claims);
+}
+
+static void weigh(const struct core *c, struct tenant *t)
+{
+    struct tenant_view v;
+    bool known = ledger_tenant(c->ledger, t->path, c->last_utc_us, &v);
+    for (size_t i = 0; i < CAPACITY_DIMS; i++) {
+        const char *name = capacity_name(&c->names, i);
+        uint64_t special = known && name != NULL ? counts_get(&v.rule->weights, name) : 0;
+        t->weights.v[i] = special != 0 ? (uint32_t)special : t->weight;
+    }
+}
+
+/* Children first: what a claim's best task is depends on the order below it. */
+static void rebuild(const struct core *c, struct tenant *t)
+{
+    weigh(c, t);
+    rank(c, &t->own);
+    heap_rebuild(&t->claims, &claims);
+    rank(c, &t->whole);
+}
+
+struct row {
+    struct tenant **v;
+    size_t count;
+};
+
+static void add_to_row(void *arg, struct tenant *t)
+{
+    struct row *r = arg;
+    r->v[r->count++] = t;
+}
+
+void claims_rebuild(struct core *c)
+{
+    struct row r = {core_alloc((c->tenants.count + 1) * sizeof(struct tenant *)), 0};
+    tenants_each(c, add_to_row, &r); /* parents first */
+    while (r.count > 0)
+        rebuild(c, r.v[--r.count]);
+    free(r.v);
+}
+
+/* ---- use -------------------------------------------------------------------------------------------- */
+
+static void change_above(struct tenant *t, const struct capacity *what, bool more)
+{
+    for (; t != NULL; t = t->parent)
+        (more ? capacity_add : capacity_take)(&t->whole.used, what);
 }
 
 void claims_use(const struct core *c, struct tenant *t, const struct capacity *need, bool more)
 {
     (more ? capacity_add : capacity_take)(&t->own.used, need);
-    change_from(c, t, need, more);
+    change_above(t, need, more);
+    claims_refresh(c, t);
 }
+
+/* Those that count are ranked without resources that are spent; few of them change in a turn. */
+void claims_look(struct core *c)
+{
+    uint32_t spent = demands_spent(c);
+    if (spent == c->spent)
+        return;
+    c->spent = spent;
+    claims_rebuild(c);
+}
+
+/* ---- who takes part --------------------------------------------------------------------------------- */
 
 static void enter(struct tenant *t)
 {
@@ -59,59 +160,55 @@ static void leave(struct tenant *t)
     }
 }
 
-void claims_wake(struct tenant *t)
+void claims_wake(const struct core *c, struct tenant *t)
 {
     if (t->own.at == HEAP_NOWHERE)
         heap_add(&t->claims, &claims, &t->own);
     enter(t);
+    if (c->guarantees)
+        claims_refresh(c, t);
 }
 
-void claims_rest(struct tenant *t)
+void claims_rest(const struct core *c, struct tenant *t)
 {
     heap_remove(&t->claims, &claims, &t->own);
     if (t->claims.count == 0)
         leave(t);
+    if (c->guarantees)
+        claims_refresh(c, t);
+}
+
+void claims_end(struct tenant *t)
+{
+    past_use_count(t, t->own.faded, false);
+    t->parent->children--;
 }
 
 void claims_leave(const struct core *c, struct tenant *t)
 {
+    struct tenant *parent = t->parent;
     leave(t);
-    change_from(c, t->parent, &t->whole.used, false);
+    change_above(parent, &t->whole.used, false);
+    past_use_above(parent, t->whole.faded, false);
+    parent->children--;
+    claims_refresh(c, parent);
 }
 
 void claims_enter(const struct core *c, struct tenant *t)
 {
-    change_from(c, t->parent, &t->whole.used, true);
-    reshare(c, t);
+    t->parent->children++;
+    change_above(t->parent, &t->whole.used, true);
+    past_use_above(t->parent, t->whole.faded, true);
+    rank(c, &t->whole);
     if (t->claims.count > 0)
         enter(t);
+    claims_refresh(c, t);
 }
 
 struct tenant *claims_next(const struct core *c)
 {
-    struct tenant *t = c->root;
-    while (t->claims.count > 0) {
-        const struct claim *first = t->claims.v[0];
-        if (first->own)
-            return t;
-        t = first->tenant;
-    }
-    return NULL;
-}
-
-static void reshare_one(void *arg, struct tenant *t)
-{
-    reshare(arg, t);
-}
-
-static void rebuild_one(void *arg, struct tenant *t)
-{
-    (void)arg;
-    heap_rebuild(&t->claims, &claims);
-}
-
-void claims_rebuild(struct core *c)
-{
-    tenants_each(c, reshare_one, c);
-    tenants_each(c, rebuild_one, NULL);
+    const struct claim *first = heap_top(&c->root->claims);
+    while (first != NULL && !first->own)
+        first = heap_top(&first->tenant->claims);
+    return first != NULL ? first->tenant : NULL;
 }

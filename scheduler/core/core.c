@@ -152,6 +152,7 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
         free(c);
         return rc;
     }
+    c->fade.half_life_us = FADE_HALF_LIFE_DEFAULT_MS * 1000;
     tenant_add(c, TENANT_ROOT);
     *ret = c;
     return 0;

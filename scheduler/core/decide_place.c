@@ -12,6 +12,7 @@ struct placement {
     size_t fact;
     struct shape *shape;
     struct node *node;
+    uint64_t ahead; /* counted of its tenant's use that fades */
 };
 
 /* ---- the plan's memory ------------------------------------------------------------------------------ */
@@ -36,9 +37,9 @@ static void park_shape(struct core *c, struct plan *p, struct shape *s)
     p->parked[p->parked_count++] = s;
 }
 
-static void rest_tenant(struct plan *p, struct tenant *t)
+static void rest_tenant(const struct core *c, struct plan *p, struct tenant *t)
 {
-    claims_rest(t);
+    claims_rest(c, t);
     if (p->rested_count == p->rested_size) {
         p->rested_size = p->rested_size == 0 ? 64 : p->rested_size * 2;
         p->rested = core_grow(p->rested, p->rested_size * sizeof(struct tenant *));
@@ -57,22 +58,23 @@ static void log_placement(struct plan *p, struct placement what)
 
 void decide_place_undo(struct core *c, struct plan *p)
 {
-    while (p->log_count > 0) {
-        struct placement *last = &p->log[--p->log_count];
-        node_use(c, last->node, &last->shape->need, false);
-        claims_use(c, last->shape->tenant, &last->shape->need, false);
-    }
     for (size_t i = p->count; i-- > 0;)
         if (p->facts[i].kind == FACT_ATTEMPT_PLACED || p->facts[i].kind == FACT_HOLD_RENEWED ||
             p->facts[i].kind == FACT_BUDGET_OPENED)
             ledger_revert(c->ledger, &p->facts[i]);
+    while (p->log_count > 0) {
+        struct placement *last = &p->log[--p->log_count];
+        node_use(c, last->node, &last->shape->need, false);
+        past_use_count(last->shape->tenant, last->ahead, false);
+        claims_use(c, last->shape->tenant, &last->shape->need, false);
+    }
     for (size_t i = 0; i < p->skipped_count; i++)
         queue_push(c, p->skipped[i]);
     for (size_t i = 0; i < p->parked_count; i++)
         if (p->parked[i]->at == HEAP_NOWHERE)
             queue_unpark(c, p->parked[i]);
     for (size_t i = 0; i < p->rested_count; i++)
-        claims_wake(p->rested[i]);
+        claims_wake(c, p->rested[i]);
     openings_fini(&p->openings);
     free(p->rested);
     free(p->log);
@@ -174,10 +176,12 @@ static void give_up(struct core *c, struct plan *p, struct job *j)
 static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct node *n, struct fact *f)
 {
     struct job *j = e->job;
-    node_use(c, n, &j->shape->need, true);
-    claims_use(c, j->shape->tenant, &j->shape->need, true);
-    log_placement(p, (struct placement){p->count, j->shape, n});
+    uint64_t ahead = past_use_of(c, j->shape, f->placed.paid_us, p->now.utc_us);
+    log_placement(p, (struct placement){p->count, j->shape, n, ahead});
     plan_hold(c, p, f);
+    node_use(c, n, &j->shape->need, true);
+    past_use_count(j->shape->tenant, ahead, true);
+    claims_use(c, j->shape->tenant, &j->shape->need, true); /* asks the ledger */
     j->plan_live++;
     if (e->task == NULL)
         j->plan_next = f->placed.id.task + 1;
@@ -207,7 +211,10 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     struct node *n = s->placeable && !full ? choose_node(c, e, s) : NULL;
     if (n == NULL) {
         park_shape(c, p, s); /* one verdict for all of this shape */
-        p->full = s->placeable && !full && !demands_fit(c);
+        if (s->placeable && !full) {
+            p->full = !demands_fit(c);
+            claims_look(c);
+        }
         return false;
     }
     struct fact f;
@@ -244,12 +251,14 @@ static void count_failure(struct core *c, struct plan *p, struct tenant *t)
     t->failed = t->failed_turn == c->turn ? t->failed + 1 : 1;
     t->failed_turn = c->turn;
     if (t->failed >= FAILED_MAX && t->own.at != HEAP_NOWHERE)
-        rest_tenant(p, t);
+        rest_tenant(c, p, t);
 }
 
 void decide_place(struct core *c, struct plan *p)
 {
     p->full = !demands_fit(c);
+    if (!p->full)
+        claims_look(c);
     for (struct tenant *t; !p->full && p->count < p->max && (t = claims_next(c)) != NULL;) {
         c->decisions_total++;
         if (!try_first(c, p, t->shapes.v[0]))

@@ -65,3 +65,21 @@ bool demands_fit(struct core *c)
     }
     return some;
 }
+
+uint32_t demands_spent(const struct core *c)
+{
+    struct capacity least;
+    uint32_t spent = 0;
+    memset(&least, 0xff, sizeof least);
+    for (size_t i = 0; i < c->demands_count; i++) {
+        const struct demand *d = c->demands[i];
+        for (size_t k = 0; d->waiting > 0 && k < CAPACITY_DIMS; k++)
+            least.v[k] = d->need.v[k] > 0 ? MIN(least.v[k], d->need.v[k]) : least.v[k];
+    }
+    for (size_t k = 0; k < CAPACITY_DIMS; k++) {
+        uint64_t most = c->open.root != NULL ? c->open.root->most.v[k] : 0;
+        if (least.v[k] != UINT64_MAX && least.v[k] > most)
+            spent |= UINT32_C(1) << k;
+    }
+    return spent;
+}

@@ -30,7 +30,7 @@ static bool add_account(const struct account_view *view, void *arg)
 }
 
 struct tenant_hash {
-    const struct ledger *ledger;
+    const struct core *core;
     uint64_t hash;
 };
 
@@ -38,8 +38,9 @@ static bool add_tenant(const struct tenant_rule *rule, void *arg)
 {
     struct tenant_hash *h = arg;
     h->hash = hash_fields(h->hash, &tenant_rule_fields, rule);
+    h->hash = hash_u64(h->hash, tenant_find(h->core, rule->path)->own.faded);
     for (int starts = 0; starts < 2; starts++) {
-        struct rate_view r = ledger_rate(h->ledger, rule->path, starts != 0);
+        struct rate_view r = ledger_rate(h->core->ledger, rule->path, starts != 0);
         h->hash = hash_u64(hash_u64(h->hash, (uint64_t)r.parts), (uint64_t)r.at_utc_us);
     }
     return true;
@@ -74,9 +75,10 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
     for (size_t i = 0; i < prices->count; i++)
         hash = hash_fields(hash, &price_version_fields, &((const struct price_version *)prices->v)[i]);
     hash = hash_fields(hash, &billing_rule_fields, &c->billing);
+    hash = hash_u64(hash_fields(hash, &order_rule_fields, &c->order), (uint64_t)c->fade.epoch_utc_us);
     hash = hash_fields(hash, &zone_table_fields, &c->billing_zone);
     hash = hash_u64(hash_u64(hash, (uint64_t)c->billing_from_utc_us), c->periods_closed);
-    struct tenant_hash tenants = {c->ledger, proposals_hash(c, hash_u64(hash, c->two_persons))};
+    struct tenant_hash tenants = {c, proposals_hash(c, hash_u64(hash, c->two_persons))};
     ledger_each_tenant(c->ledger, add_tenant, &tenants);
     hash = tenants.hash;
     ledger_each_account(c->ledger, add_account, &accounts);
@@ -118,6 +120,7 @@ static uint64_t hash_task(const struct task *t, uint64_t hash)
         t->settled_us,
         t->paid_us,
         t->price_version,
+        t->ahead,
     };
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         hash = hash_u64(hash, numbers[i]);

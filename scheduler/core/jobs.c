@@ -224,6 +224,7 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->submitted_utc_us = at_utc_us;
     j->budget_micros = spec->budget_micros;
     j->priority = spec->priority;
+    j->urgency = order_urgency(j->priority, j->submitted_utc_us, c->order.age_ms * 1000);
     j->first = spec->array.present ? spec->array.first : 0;
     j->last = j->first + job_spec_tasks(spec) - 1;
     j->next = j->first;

@@ -44,15 +44,39 @@ static struct tenant *ensure(struct core *c, const char *path)
     return tenant_add(c, path);
 }
 
+static bool note_guarantee(const struct tenant_rule *rule, void *arg)
+{
+    bool *some = arg;
+    static const struct resources none;
+    *some |= !fields_equal(&resources_fields, &rule->quota.guaranteed, &none);
+    return !*some;
+}
+
+/* The order by tenants' rules and the cell's. */
+static void set_order(struct core *c, const struct policy_change *change, int64_t at_utc_us)
+{
+    uint64_t age_ms = c->order.age_ms;
+    if (change->set_order)
+        c->order = change->order;
+    past_use_rule(c, at_utc_us);
+    if (c->order.age_ms != age_ms)
+        queue_reorder(c);
+    c->guarantees = false;
+    ledger_each_tenant(c->ledger, note_guarantee, &c->guarantees);
+    claims_rebuild(c);
+}
+
 static void policy_apply(struct core *c, const struct fact *f)
 {
     const struct policy_change *change = &f->policy;
     ledger_apply(c->ledger, f);
     for (size_t i = 0; i < change->removed.count; i++)
+        claims_end(tenant_find(c, change->removed.v[i]));
+    for (size_t i = 0; i < change->removed.count; i++)
         tenant_remove(c, tenant_find(c, change->removed.v[i]));
     for (size_t i = 0; i < change->tenants.count; i++) {
         const struct tenant_rule *rule = &((const struct tenant_rule *)change->tenants.v)[i];
-        tenant_set_rule(c, ensure(c, rule->path), rule);
+        tenant_set_rule(ensure(c, rule->path), rule);
     }
     if (change->set_prices) {
         int rc = price_book_set(c->prices, &change->prices, NULL);
@@ -69,6 +93,7 @@ static void policy_apply(struct core *c, const struct fact *f)
     billing_policy_apply(c, change, f->at_utc_us);
     if (change->set_two_persons)
         c->two_persons = change->two_persons;
+    set_order(c, change, f->at_utc_us);
     proposals_policy_apply(c, change);
     c->policy_version = change->version;
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/parse.h"
 #include "scheduler/core/policy_lines.h"
 #include "scheduler/core/policy_raise.h"
 #include "scheduler/core/state.h"
@@ -259,10 +260,37 @@ static bool change_people(const struct core *c, const struct policy_file *file, 
     return true;
 }
 
+static void duration_line(struct strs *lines, const char *what, uint64_t before_ms, uint64_t after_ms)
+{
+    char before[PARSE_TEXT_MAX], after[PARSE_TEXT_MAX];
+    if (before_ms != after_ms)
+        lines_text(lines, what, before_ms != 0 ? format_duration(before_ms, before) : "",
+                   after_ms != 0 ? format_duration(after_ms, after) : "");
+}
+
+static uint64_t half_life_ms(const struct order_rule *o)
+{
+    return o->half_life_ms != 0 ? o->half_life_ms : FADE_HALF_LIFE_DEFAULT_MS;
+}
+
+static void change_order(const struct core *c, const struct policy_file *file, struct policy_change *change,
+                         struct strs *lines)
+{
+    const struct order_rule *old = &c->order, *new = &file->order;
+    if (fields_equal(&order_rule_fields, old, new))
+        return;
+    change->set_order = true;
+    change->order = *new;
+    if (old->by != new->by)
+        lines_text(lines, "order.by", names_get(&order_by_names, old->by), names_get(&order_by_names, new->by));
+    duration_line(lines, "order.half_life", half_life_ms(old), half_life_ms(new));
+    duration_line(lines, "order.age", old->age_ms, new->age_ms);
+}
+
 static bool is_empty(const struct policy_change *change)
 {
     return change->currency == NULL && !change->set_admins && !change->set_prices && !change->set_billing &&
-           !change->set_two_persons && change->tenants.count == 0 && change->removed.count == 0 &&
+           !change->set_order && !change->set_two_persons && change->tenants.count == 0 && change->removed.count == 0 &&
            change->zones.count == 0;
 }
 
@@ -289,6 +317,7 @@ int policy_difference(const struct core *c, struct policy_file *file, bool past_
         return CORE_REFUSED;
     for (size_t i = 0; i < f->policy.zones.count; i++)
         lines_text(lines, "zone", "", ((const struct zone_table *)f->policy.zones.v)[i].name);
+    change_order(c, file, &f->policy, lines);
     change_tenants(c, &file->tenants, &f->policy, lines);
     const char *turned = ledger_new_limits(c->ledger, &f->policy, f->at_utc_us);
     if (turned != NULL) {

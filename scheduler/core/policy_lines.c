@@ -253,6 +253,12 @@ static void write_weight(const struct tenant_rule *r, struct buf *out)
     write_number(r->weight, out);
 }
 
+static void write_weights(const struct tenant_rule *r, struct buf *out)
+{
+    for (size_t i = 0; i < r->weights.count; i++)
+        buf_addf(out, "%s%s %" PRIu64, i > 0 ? ", " : "", r->weights.v[i].name, r->weights.v[i].value);
+}
+
 static const struct aspect aspects[] = {
     {"quota.cpu", write_cpu},
     {"quota.memory", write_memory},
@@ -280,6 +286,7 @@ static const struct aspect aspects[] = {
     {"volumes", write_volumes},
     {"network_private", write_private},
     {"weight", write_weight},
+    {"weights", write_weights},
     {"at_paid_end", write_paid_end},
 };
 

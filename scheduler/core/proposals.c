@@ -260,6 +260,8 @@ static void policy_with(const struct core *c, const struct policy_change *change
         rc = fields_copy(&billing_rule_fields, &change->billing, &ret->billing);
         BUG(rc < 0);
     }
+    if (change->set_order)
+        ret->order = change->order;
     if (change->set_two_persons)
         ret->two_persons = change->two_persons;
 }

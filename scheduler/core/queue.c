@@ -3,7 +3,7 @@
 /* Of one job the tasks that were started before come first: they have waited longest. */
 static struct order_rank rank_of(const struct entry *e)
 {
-    return (struct order_rank){e->job->priority, e->job->id, e->task != NULL ? e->task->index : UINT32_MAX};
+    return (struct order_rank){e->job->urgency, e->job->id, e->task != NULL ? e->task->index : UINT32_MAX};
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -25,19 +25,32 @@ struct entry *queue_first(const struct shape *s)
     return s->ready.count > 0 ? s->ready.v[0] : NULL;
 }
 
+/* Another shape of its tenant may come first now, which may be within a guarantee or not. */
+static void new_head(const struct core *c, const struct shape *s)
+{
+    if (c->guarantees)
+        claims_refresh(c, s->tenant);
+}
+
 void queue_park(struct core *c, struct shape *s)
 {
-    (void)c;
     heap_remove(&s->tenant->shapes, &shapes, s);
     if (s->tenant->shapes.count == 0)
-        claims_rest(s->tenant);
+        claims_rest(c, s->tenant);
+    else
+        new_head(c, s);
 }
 
 void queue_unpark(struct core *c, struct shape *s)
 {
-    (void)c;
     heap_add(&s->tenant->shapes, &shapes, s);
-    claims_wake(s->tenant);
+    claims_wake(c, s->tenant);
+}
+
+static void shape_moved(const struct core *c, struct shape *s)
+{
+    heap_moved(&s->tenant->shapes, &shapes, s);
+    new_head(c, s);
 }
 
 void queue_push(struct core *c, struct entry *e)
@@ -47,7 +60,7 @@ void queue_push(struct core *c, struct entry *e)
     if (s->ready.count == 1 && s->demand != NULL)
         s->demand->waiting++;
     if (s->at != HEAP_NOWHERE)
-        heap_moved(&s->tenant->shapes, &shapes, s);
+        shape_moved(c, s);
     else
         queue_unpark(c, s);
 }
@@ -64,7 +77,7 @@ void queue_drop(struct core *c, struct entry *e)
     if (s->ready.count == 0 && s->demand != NULL)
         s->demand->waiting--;
     if (s->at != HEAP_NOWHERE)
-        heap_moved(&s->tenant->shapes, &shapes, s);
+        shape_moved(c, s);
 }
 
 static bool is_capped(const struct job *j)
@@ -94,4 +107,23 @@ void queue_sync(struct core *c, struct job *j)
     put_where(c, &j->fresh, !waits && !is_capped(j) && job_ready_from(j, j->next) <= j->last);
     for (uint32_t i = 0; j->max_running != 0 && i < j->tasks_count; i++)
         queue_sync_task(c, j->tasks[i]);
+}
+
+static void rebuild_shapes(void *arg, struct tenant *t)
+{
+    (void)arg;
+    heap_rebuild(&t->shapes, &shapes);
+}
+
+void queue_reorder(struct core *c)
+{
+    for (size_t i = 0; i < c->jobs_count; i++) {
+        struct job *j = c->jobs[i].job;
+        if (j != NULL)
+            j->urgency = order_urgency(j->priority, j->submitted_utc_us, c->order.age_ms * 1000);
+    }
+    for (size_t i = 0; i < c->shapes.size; i++)
+        if (c->shapes.slots[i].object != NULL)
+            heap_rebuild(&((struct shape *)c->shapes.slots[i].object)->ready, &entries);
+    tenants_each(c, rebuild_shapes, NULL);
 }

@@ -85,6 +85,8 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
                                       .set_prices = true,
                                       .set_billing = true,
                                       .set_two_persons = true,
+                                      .set_order = true,
+                                      .order = c->order,
                                       .two_persons = c->two_persons,
                                       .set_admins = true};
     core_copy_strs(&c->admins, &f.policy.admins);
@@ -149,6 +151,15 @@ static void add_node(const struct node *n, struct list *to)
     s->drain_reason = core_text(n->drain_reason);
 }
 
+static void add_faded(void *arg, struct tenant *t)
+{
+    if (t->own.faded == 0)
+        return;
+    struct snapshot_faded *s = list_add(arg, sizeof *s);
+    BUG(s == NULL);
+    *s = (struct snapshot_faded){core_text(t->path), t->own.faded};
+}
+
 static int emit_cell(const struct core *c, emit_fn fn, void *arg)
 {
     struct fact f = {.kind = FACT_SNAPSHOT_CELL, .at_utc_us = c->last_utc_us};
@@ -160,6 +171,8 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     f.snapshot_cell.next_proposal = c->next_proposal;
     for (size_t i = 0; i < c->nodes_count; i++)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
+    f.snapshot_cell.fade_epoch_utc_us = c->fade.epoch_utc_us;
+    tenants_each(c, add_faded, &f.snapshot_cell.faded);
     struct rates rates = {c->ledger, &f.snapshot_cell.rates};
     ledger_each_tenant(c->ledger, add_rates, &rates);
     ledger_each_account(c->ledger, add_account, &f.snapshot_cell.accounts);
@@ -199,6 +212,7 @@ static void add_task(const struct task *t, struct list *to)
         .paused_utc_us = t->paused_utc_us,
         .price_version = t->price_version,
         .avoid = t->avoid != NULL ? core_text(t->avoid->name) : NULL,
+        .ahead = t->ahead,
     };
     core_copy_strs(&t->accounts, &s->accounts);
     times_copy(&t->times, &s->times);
@@ -288,6 +302,15 @@ static void cell_apply(struct core *c, const struct fact *f)
         c->billing_from_utc_us = s->billing_from_utc_us;
         c->periods_closed = s->periods_closed;
     }
+    c->fade.epoch_utc_us = s->fade_epoch_utc_us;
+    for (size_t i = 0; i < s->faded.count; i++) {
+        const struct snapshot_faded *faded = &((const struct snapshot_faded *)s->faded.v)[i];
+        struct tenant *t = tenant_find(c, faded->tenant);
+        if (t != NULL)
+            t->own.faded = faded->amount;
+    }
+    past_use_recount(c);
+    claims_rebuild(c);
     c->seq = s->seq;
     c->term = s->term;
     c->next_job = MAX(c->next_job, s->next_job);
@@ -375,6 +398,7 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->paused_us = s->paused_us;
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);
+    t->ahead = s->ahead;
     core_copy_strs(&s->accounts, &t->accounts);
     times_copy(&s->times, &t->times);
     t->price_class = s->price_class != NULL ? core_intern(c, s->price_class) : NULL;

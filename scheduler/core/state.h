@@ -5,7 +5,7 @@
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c,
  *                        move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree), shapes.c,
- *                        demands.c (what is asked), history.c
+ *                        demands.c (what is asked), history.c, past_use.c (use that fades)
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), billing.c
@@ -26,6 +26,7 @@
 #define REEVE_SCHEDULER_CORE_STATE_H
 
 #include "base/task_state.h"
+#include "policies/fade.h"
 #include "policies/order.h"
 #include "policies/place.h"
 #include "scheduler/core/core.h"
@@ -93,7 +94,8 @@ struct shape {
 struct claim {
     struct tenant *tenant;
     struct capacity used;
-    uint64_t share;
+    uint64_t faded;                /* use that fades, what is paid ahead included */
+    struct order_claim rank;
     uint32_t at;
     bool own;
 };
@@ -101,6 +103,8 @@ struct tenant {
     char *path;
     struct tenant *parent;
     uint32_t weight;
+    struct order_weights weights;  /* by resource */
+    uint32_t children;
     uint32_t paid_end;             /* enum paid_end */
     struct strs line;              /* path, …, "/" */
     struct strs accounts;          /* cached accounts of money: of one policy, until accounts_end_utc_us */
@@ -111,6 +115,7 @@ struct tenant {
     struct claim whole, own;
     struct heap claims;            /* struct claim that has ready tasks, least share first */
     struct heap shapes;            /* struct shape that has ready tasks, best first */
+    uint64_t recount_faded, recount_ahead; /* scratch of one call */
     uint32_t refs;                 /* shapes */
     uint32_t failed;               /* tries that failed in the turn failed_turn */
     uint64_t failed_turn;
@@ -151,6 +156,7 @@ struct task {
     uint32_t price_version;
     const char *price_class;       /* interned; of its node when it was placed */
     struct list marks;             /* struct meter_mark: where charging by use stands */
+    uint64_t ahead;                /* of its tenant's faded use: what is counted for the slice it has paid */
     struct entry entry;
     struct timer timer;            /* queued: eligible; running: the next renewal */
     char *refused;                 /* soft: code of the last refusal */
@@ -173,6 +179,7 @@ struct job {
     int64_t submitted_utc_us, ended_utc_us;
     int64_t spent_micros, budget_micros;
     int32_t priority, exit_code;
+    int64_t urgency;               /* policies/order.h */
     uint32_t first, last, next;    /* next: the first that has neither a record nor an outcome */
     uint32_t max_running, retries;
     uint32_t live, held, paused;
@@ -237,6 +244,8 @@ struct core {
     struct strs admins;
     bool two_persons;
     uint64_t policy_version;
+    struct order_rule order;
+    struct fade fade;
     struct billing_rule billing;
     struct zone_table billing_zone; /* of billing.zone, as it was known when the policy was set */
     int64_t billing_from_utc_us;    /* where the first billing month begins that isn't closed; 0: no fact yet */
@@ -248,6 +257,8 @@ struct core {
     struct demand **demands;
     size_t demands_count, demands_size;
     uint64_t room;         /* soft: grows when some node has more free than before */
+    uint32_t spent;        /* soft: resources, a bit each, of which nobody who waits can get any more */
+    bool guarantees;       /* some tenant is guaranteed something */
     struct tenant *root;
     struct node **nodes; /* by name */
     size_t nodes_count, nodes_size;
@@ -351,6 +362,9 @@ void demand_put(struct core *c, struct demand *d);
 bool demand_is_full(const struct core *c, const struct demand *d);
 /* Has any node room for anything that waits? Finds out and keeps what it finds. */
 bool demands_fit(struct core *c);
+/* Resources, a bit each, of which nobody who waits can get any now: no node has so much free as the least of them
+ * needs. */
+uint32_t demands_spent(const struct core *c);
 
 /* Puts every entry of the job where it belongs: into its shape's heap or out of it. */
 void queue_sync(struct core *c, struct job *j);
@@ -362,6 +376,9 @@ struct entry *queue_first(const struct shape *s); /* NULL: empty */
 void queue_park(struct core *c, struct shape *s);
 void queue_unpark(struct core *c, struct shape *s);
 
+/* The order inside tenants has another rule. */
+void queue_reorder(struct core *c);
+
 void timer_set(struct core *c, struct timer *t, int64_t due_utc_us);
 void timer_stop(struct core *c, struct timer *t);
 struct timer *timer_first(const struct core *c);
@@ -371,7 +388,7 @@ struct tenant *tenant_find(const struct core *c, const char *path);
 struct tenant *tenant_add(struct core *c, const char *path);
 void tenant_remove(struct core *c, struct tenant *t);
 void tenant_free(struct tenant *t);
-void tenant_set_rule(struct core *c, struct tenant *t, const struct tenant_rule *rule);
+void tenant_set_rule(struct tenant *t, const struct tenant_rule *rule);
 /* Below another parent, with all below it, under the names that the fact gives them. */
 void tenant_move(struct core *c, const struct fact_tenant_moved *move);
 /* The accounts on which its line holds money now, cached, and in t->times those of resource time. Borrowed. */
@@ -384,15 +401,31 @@ void tenants_each(const struct core *c, void (*fn)(void *arg, struct tenant *t),
 
 /* ---- claims.c ---------------------------------------------------------------------------------------------- */
 void claims_use(const struct core *c, struct tenant *t, const struct capacity *need, bool more);
-void claims_wake(struct tenant *t); /* it has ready tasks */
-void claims_rest(struct tenant *t); /* it has none */
-void claims_reweigh(const struct core *c, struct tenant *t); /* its weight changed */
-void claims_rebuild(struct core *c);                         /* the cell's total changed */
+void claims_wake(const struct core *c, struct tenant *t); /* it has ready tasks */
+void claims_rest(const struct core *c, struct tenant *t); /* it has none */
+void claims_rebuild(struct core *c); /* the cell's total, its rule of order or tenants' rules changed */
+/* What its best task needs may have changed. */
+void claims_refresh(const struct core *c, struct tenant *t);
+/* Which resources are spent now. */
+void claims_look(struct core *c);
+/* It will be removed, with its parent perhaps, in any order; it has no ready tasks. */
+void claims_end(struct tenant *t);
 /* Before t leaves its parent, and when t->parent is the new one. */
 void claims_leave(const struct core *c, struct tenant *t);
 void claims_enter(const struct core *c, struct tenant *t);
 /* The tenant whose turn it is, NULL when nothing is ready. */
 struct tenant *claims_next(const struct core *c);
+
+/* ---- past_use.c -------------------------------------------------------------------------------------------- */
+/* The task's tenant used so much of what it holds (run time); what is counted ahead is for so much from now on. */
+void past_use(struct core *c, struct task *t, uint64_t used_us, uint64_t ahead_us, int64_t utc_us);
+/* What so much run time of this shape counts at an instant, and counting it; the tenant's claims are not refreshed. */
+uint64_t past_use_of(const struct core *c, const struct shape *s, uint64_t us, int64_t utc_us);
+void past_use_count(struct tenant *t, uint64_t amount, bool more);
+void past_use_rule(struct core *c, int64_t utc_us);   /* the half-life may have changed */
+int past_use_verify(const struct core *c, struct err *err) MUST_USE;
+void past_use_recount(struct core *c);                /* of all above from those who use */
+void past_use_above(struct tenant *t, uint64_t amount, bool more); /* of t and all above it */
 
 /* ---- nodes.c ----------------------------------------------------------------------------------------------- */
 struct node *node_find(const struct core *c, const char *name);

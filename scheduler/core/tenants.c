@@ -35,8 +35,11 @@ struct tenant *tenant_add(struct core *c, const char *path)
     t->whole = (struct claim){.tenant = t, .at = HEAP_NOWHERE};
     t->own = (struct claim){.tenant = t, .at = HEAP_NOWHERE, .own = true};
     t->accounts_policy = UINT64_MAX;
+    t->whole.rank.path = t->own.rank.path = t->path;
     if (t->parent == NULL)
         c->root = t;
+    else
+        t->parent->children++;
     for (const struct tenant *up = t; up != NULL; up = up->parent) {
         int rc = strs_add(&t->line, up->path);
         BUG(rc < 0);
@@ -76,13 +79,12 @@ void tenant_remove(struct core *c, struct tenant *t)
     tenant_free(t);
 }
 
-void tenant_set_rule(struct core *c, struct tenant *t, const struct tenant_rule *rule)
+void tenant_set_rule(struct tenant *t, const struct tenant_rule *rule)
 {
     core_clear_strs(&t->users);
     core_copy_strs(&rule->users, &t->users);
     t->weight = MAX(rule->weight, 1);
     t->paid_end = rule->paid_end;
-    claims_reweigh(c, t);
 }
 
 /* ---- moving ----------------------------------------------------------------------------------------- */
@@ -92,6 +94,7 @@ static void rename_one(struct core *c, struct tenant *t, char *path)
     table_remove(&c->tenants, hash_text(HASH_START, t->path), t);
     free(t->path);
     t->path = path;
+    t->whole.rank.path = t->own.rank.path = path;
     table_put(&c->tenants, hash_text(HASH_START, t->path), t);
     core_clear_strs(&t->line);
     for (const struct tenant *up = t; up != NULL; up = up->parent) {
@@ -117,6 +120,7 @@ void tenant_move(struct core *c, const struct fact_tenant_moved *move)
     claims_enter(c, t);
     shapes_put_back(c, shapes, count);
     free(shapes);
+    claims_rebuild(c);
 }
 
 struct walk {
