@@ -3,9 +3,9 @@
 #include "scheduler/core/state.h"
 
 /*
- * What tenants used, fading (policies/fade.h). The slice that an attempt holds counts at once, ahead of its use, so that
- * a burst can't win before it has used anything; it is taken back when the slice is settled, and what was used counts
- * in its place. What ended by the platform's fault wasn't used by anybody.
+ * What tenants used, fading (policies/fade.h). The slice that an attempt holds counts at once, ahead of its use, so
+ * that a burst can't win before it has used anything; it is taken back when the slice is settled, and what was used
+ * counts in its place. What ended by the platform's fault wasn't used by anybody.
  */
 /* In no order: sums don't care. NULL: an empty place. */
 static struct tenant *tenant_at(const struct core *c, size_t i)
