@@ -533,7 +533,8 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (strcmp(path, TENANT_ROOT) != 0 && parse_tenant_path(path, &inner) < 0)
             return err_set(err, -EINVAL, "tenants.%s: %s", path, err_text(&inner));
         if (check_generic(&rules[i].quota.max.generic, "tenants: quota.generic", err) < 0 ||
-            check_volumes(&rules[i], err) < 0 || check_weights(&rules[i], err) < 0 || check_guarantee(&rules[i], err) < 0)
+            check_volumes(&rules[i], err) < 0 || check_weights(&rules[i], err) < 0 ||
+            check_guarantee(&rules[i], err) < 0)
             return -EINVAL;
         if (check_seccomp(&rules[i], err) < 0 || check_budgets(&rules[i], err) < 0)
             return -EINVAL;

@@ -28,10 +28,10 @@ struct fade {
 
 /* At an instant, FADE_WEIGHT_ONE at the epoch and before it; 2^40 at most. */
 uint64_t fade_weight(const struct fade *f, int64_t utc_us);
-/* The weight is so large that all amounts should move to a new epoch: fade_to() each, then the epoch is utc_us. */
+/* The weight is so large that all amounts should move to a new epoch: fade_to() each; the epoch is utc_us then. */
 bool fade_is_due(const struct fade *f, int64_t utc_us);
 uint64_t fade_to(uint64_t amount, uint64_t weight);
-/* So much use, a share of the cell for some time, as it counts at an instant: where the epoch is long ago, at the weight
+/* So much use, a share of the cell for some time, as it counts at an instant: where the epoch is long ago, at a weight
  * of six half-lives, which is enough to be more than anything that was. Saturates. */
 uint64_t fade_amount(const struct fade *f, uint64_t share, uint64_t us, int64_t utc_us);
 

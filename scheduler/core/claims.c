@@ -25,7 +25,7 @@ static const struct shape *head_of(const struct claim *k)
     return heap_top(&t->shapes);
 }
 
-/* A tenant's own jobs have what it is guaranteed beside its children. Scratch is memory on a node, and is counted so. */
+/* A tenant's own jobs have what it is guaranteed beside its children. Scratch is memory on a node and counted so. */
 static int64_t own_left(const struct core *c, const struct claim *k, size_t resource, const char *name)
 {
     int64_t nominal = ledger_share(c->ledger, k->tenant->path, resource, name).nominal;
