@@ -186,6 +186,7 @@ static const struct field adjusted_rows[] = {
     FIELD_ROW(fact_adjusted, 14, "price_version", FIELD_U32, price_version),
     FIELD_ROW(fact_adjusted, 20, "list_price", FIELD_I64, list_price),
     FIELD_ROW(fact_adjusted, 21, "price", FIELD_I64, price),
+    FIELD_ROW(fact_adjusted, 22, "tenant_id", FIELD_U64, tenant_id),
 };
 static const struct field closed_rows[] = {
     FIELD_ROW(fact_period_closed, 1, "period", FIELD_STR, period),
@@ -305,6 +306,23 @@ static const struct fields snap_budget_fields = FIELDS_TABLE("snapshot budget", 
 static const struct field snap_adjusted_rows[] = {
     FIELD_ROW(snapshot_adjusted, 1, "key", FIELD_STR, key),
     FIELD_ROW(snapshot_adjusted, 2, "hash", FIELD_U64, hash),
+    FIELD_ROW(snapshot_adjusted, 3, "periods_closed", FIELD_U32, periods_closed),
+};
+static const struct field snap_tenant_id_rows[] = {
+    FIELD_ROW(snapshot_tenant_id, 1, "tenant", FIELD_STR, tenant),
+    FIELD_ROW(snapshot_tenant_id, 2, "id", FIELD_U64, id),
+};
+static const struct fields snap_tenant_id_fields =
+    FIELDS_TABLE("snapshot tenant id", snapshot_tenant_id, snap_tenant_id_rows);
+static const struct field closed_account_rows[] = {
+    FIELD_ROW(closed_account, 1, "account", FIELD_STR, account),
+    FIELD_ROW(closed_account, 2, "resource", FIELD_STR, resource),
+    FIELD_ROW(closed_account, 3, "spent", FIELD_I64, spent_micros),
+};
+static const struct fields closed_account_fields = FIELDS_TABLE("closed account", closed_account, closed_account_rows);
+static const struct field accounts_closed_rows[] = {
+    FIELD_ROW(fact_accounts_closed, 1, "accounts", FIELD_LIST, accounts, .of = &closed_account_fields,
+              .max = ACCOUNTS_CLOSED_MAX),
 };
 static const struct fields snap_adjusted_fields =
     FIELDS_TABLE("snapshot adjusted", snapshot_adjusted, snap_adjusted_rows);
@@ -337,6 +355,9 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 40, "fade_epoch_utc_us", FIELD_I64, fade_epoch_utc_us),
     FIELD_ROW(fact_snapshot_cell, 41, "faded", FIELD_LIST, faded, .of = &snap_faded_fields, .max = TENANTS_MAX),
     FIELD_ROW(fact_snapshot_cell, 30, "next_proposal", FIELD_U64, next_proposal),
+    FIELD_ROW(fact_snapshot_cell, 31, "tenant_ids", FIELD_LIST, tenant_ids, .of = &snap_tenant_id_fields,
+              .max = TENANTS_MAX),
+    FIELD_ROW(fact_snapshot_cell, 32, "next_tenant_id", FIELD_U64, next_tenant_id),
 };
 
 static const struct fields tables[FACT_KIND_COUNT] = {
@@ -364,6 +385,7 @@ static const struct fields tables[FACT_KIND_COUNT] = {
     [FACT_POLICY_PROPOSED] = FIELDS_TABLE("policy.proposed", fact_policy_proposed, proposed_rows),
     [FACT_POLICY_DROPPED] = FIELDS_TABLE("policy.dropped", fact_policy_dropped, dropped_rows),
     [FACT_TENANT_MOVED] = FIELDS_TABLE("tenant.moved", fact_tenant_moved, moved_rows),
+    [FACT_ACCOUNTS_CLOSED] = FIELDS_TABLE("accounts.closed", fact_accounts_closed, accounts_closed_rows),
 };
 
 static const char *const kind_names[] = {
@@ -392,6 +414,7 @@ static const char *const kind_names[] = {
     [FACT_POLICY_PROPOSED] = "policy.proposed",
     [FACT_POLICY_DROPPED] = "policy.dropped",
     [FACT_TENANT_MOVED] = "tenant.moved",
+    [FACT_ACCOUNTS_CLOSED] = "accounts.closed",
 };
 _Static_assert(COUNT_OF(kind_names) == FACT_KIND_COUNT, "a name for each kind of fact");
 const struct names fact_names = {kind_names, COUNT_OF(kind_names)};

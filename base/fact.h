@@ -43,6 +43,7 @@ enum fact_kind {
     FACT_POLICY_PROPOSED,  /* a raise waits for a second admin */
     FACT_POLICY_DROPPED,   /* a proposal that won't be */
     FACT_TENANT_MOVED,     /* a tenant and all below it, with what waits and runs there, to another place */
+    FACT_ACCOUNTS_CLOSED,  /* accounts of periods that are over: nothing can come to them any more */
     FACT_KIND_COUNT        /* numbers lie in journals: only ever append */
 };
 
@@ -176,8 +177,9 @@ enum adjust_kind {
 };
 extern const struct names adjust_kind_names; /* "credit", "adjustment", "rerate" */
 struct fact_adjusted {
-    char *key;                    /* idempotency: a key of this tenant is posted once */
+    char *key;                    /* idempotency: a key of this tenant is posted once, see quotas/ledger.h */
     char *tenant;
+    uint64_t tenant_id;           /* the same wherever it is moved; 0 in entries of an older version */
     struct strs accounts;         /* where it is posted, leaf first, "/@total" last; present ones only */
     int64_t micros;               /* signed; a credit is negative */
     uint32_t kind;                /* enum adjust_kind */
@@ -194,6 +196,12 @@ struct fact_period_closed {
     char *period;                 /* "2026-11" */
     int64_t from_utc_us, to_utc_us;
 };
+struct fact_accounts_closed { struct list accounts; /* struct closed_account */ };
+struct closed_account {
+    char *account, *resource;     /* resource: whose time; NULL = money */
+    int64_t spent_micros;         /* as it stood */
+};
+#define ACCOUNTS_CLOSED_MAX 200 /* in one entry */
 struct fact_policy_proposed {
     uint64_t proposal;
     struct policy_change change;  /* what it would set; of the version after the one it was made against */
@@ -268,6 +276,8 @@ struct fact_snapshot_cell {
     struct list adjusted;         /* struct snapshot_adjusted */
     int64_t fade_epoch_utc_us;    /* policies/fade.h */
     struct list faded;            /* struct snapshot_faded: of those that have any */
+    struct list tenant_ids;       /* struct snapshot_tenant_id */
+    uint64_t next_tenant_id;
 };
 struct snapshot_faded { char *tenant; uint64_t amount; };
 struct snapshot_rate { char *tenant; bool starts; int64_t parts, at_utc_us; /* quotas/rate.h */ };
@@ -281,8 +291,9 @@ struct snapshot_account {
 };
 /* Since when there has been a budget; what it had left before then isn't carried. */
 struct snapshot_budget { char *tenant, *budget; int64_t since_utc_us; };
-/* A key under which something was posted, and what. */
-struct snapshot_adjusted { char *key; uint64_t hash; };
+/* A key under which something was posted, and what; how many billing periods were closed by then. */
+struct snapshot_adjusted { char *key; uint64_t hash; uint32_t periods_closed; };
+struct snapshot_tenant_id { char *tenant; uint64_t id; };
 
 struct fact {
     uint32_t kind;      /* enum fact_kind */
@@ -310,6 +321,7 @@ struct fact {
         struct fact_policy_proposed policy_proposed;
         struct fact_policy_dropped policy_dropped;
         struct fact_tenant_moved tenant_moved;
+        struct fact_accounts_closed accounts_closed;
     };
 };
 

@@ -29,6 +29,7 @@ int ledger_new(struct ledger **ret, struct err *err)
     }
     sorted[0] = root;
     quota_init(root);
+    l->next_id = 1;
     l->root = root;
     l->sorted = sorted;
     l->sorted_size = 1;
@@ -121,7 +122,7 @@ struct account *ledger_account_add(struct ledger *l, const char *name, int64_t l
 
 void ledger_account_remove(struct ledger *l, struct account *a)
 {
-    BUG(a->held != 0);
+    BUG(a->held != 0 || a->holds != 0);
     ledger_untouch(l, a);
     map_remove(&l->accounts, a->name, strlen(a->name));
     free(a->name);

@@ -15,7 +15,11 @@
  *            A job's account lives from job.submitted (spec.budget > 0) to the fact that says job_done.
  * Holds:     one per live attempt: what was spent so far, what is held now, on which accounts. Renewing and settling
  *            post the growth of the cumulative cost to the accounts of the old hold.
- * Adjusted:  a credit or another adjustment posts to `spent` alone; under one key of a tenant only once.
+ *            A tenant's account whose period is over is closed by accounts.closed, once nothing can come to it any
+ *            more: see ledger_closing().
+ * Adjusted:  a credit or another adjustment posts to `spent` alone; under one key of a tenant only once. The tenant is
+ *            known by its id, so a key goes along wherever it is moved. A key is remembered until LEDGER_KEYS_PERIODS
+ *            billing periods were closed since it was used: at least two months.
  * Queued:    tasks that have no live attempt and are not final. Tasks held by a person count too (they can be
  *            cancelled from there, and keep their place), so task.held and task.released change nothing here.
  * Guarantees, rates: see quotas/ledger_quota.h.
@@ -74,8 +78,8 @@ enum ledger_verdict ledger_check(const struct ledger *l, const struct fact *fact
 /* All blockers, leaf to root, quota before money; returns how many there are (may exceed max). */
 size_t ledger_blockers(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret, size_t max);
 /* Applies the effect of a committed fact: policy.set, tenant.moved, job.submitted, tasks.cancelled, task.held/released,
- * attempt.placed, hold.renewed, attempt.ended, budget.*, ledger.adjusted, snapshot.*; all others are no-ops. Never
- * fails (a fact is final); lack of memory aborts. */
+ * attempt.placed, hold.renewed, attempt.ended, budget.*, accounts.closed, ledger.adjusted, period.closed, snapshot.*;
+ * all others are no-ops. Never fails (a fact is final); lack of memory aborts. */
 void ledger_apply(struct ledger *l, const struct fact *fact);
 /* Undo of a tentative job.submitted, attempt.placed or hold.renewed applied last for this job or attempt, or of a
  * budget.opened that nothing holds on, for decide()'s own planning; of tentative steps of another instant none is left.
@@ -108,16 +112,28 @@ bool ledger_each_zone(const struct ledger *l, bool (*fn)(const struct zone_table
  * can't turn from money into time in the middle of its period. */
 const char *ledger_new_limits(const struct ledger *l, struct policy_change *change, int64_t utc_us);
 
+/* Fills *ret with an accounts.closed that lists accounts which have no further effect; false: there is none now. A
+ * period is over for two days (whatever zone says where it ends), nothing is held on its account, and what is left of
+ * it is carried over no more: the period after it has its account, or is over too, or there is no such budget any more.
+ * Late usage is posted where it was held, and keeps that account open until then. *ret_again_utc_us: when to ask again,
+ * unless an account opens before; INT64_MAX = none waits. Looks at every account. */
+bool ledger_closing(const struct ledger *l, int64_t utc_us, struct fact *ret, int64_t *ret_again_utc_us);
+
 /* ---- adjustments ---- */
-/* "<tenant>:<key>", which is posted once; NULL: none, or too long. Returns out. */
+#define LEDGER_KEYS_PERIODS 3
+/* "#<id of the tenant>:<key>", which is posted once; NULL: none, or too long. Returns out. */
 const char *ledger_adjust_key(const struct fact_adjusted *f, char out[LEDGER_KEY_MAX]);
 /* What tells one adjustment under a key from another. */
 uint64_t ledger_adjust_hash(const struct fact_adjusted *f);
 /* Was something posted under its key? Then the hash of that. */
 bool ledger_adjusted(const struct ledger *l, const struct fact_adjusted *f, uint64_t *ret_hash);
 uint64_t ledger_adjusted_count(const struct ledger *l);
-/* In any order. */
-void ledger_each_adjusted(const struct ledger *l, bool (*fn)(const char *key, uint64_t hash, void *arg), void *arg);
+/* In any order; borrowed. */
+void ledger_each_adjusted(const struct ledger *l, bool (*fn)(const struct snapshot_adjusted *adjusted, void *arg),
+                          void *arg);
+/* How many billing periods were closed. */
+uint32_t ledger_periods_closed(const struct ledger *l);
+uint64_t ledger_next_tenant_id(const struct ledger *l);
 
 /* ---- thresholds ---- */
 /* What accounts that were touched have to say at this instant: budget.crossed facts, at most `max`; == max: perhaps
@@ -128,6 +144,7 @@ void ledger_crossings_again(struct ledger *l, const char *account);
 
 struct tenant_view {
     const struct tenant_rule *rule;
+    uint64_t id;                   /* the same for as long as there is this tenant, wherever it is moved */
     struct resources used;         /* borrowed */
     uint64_t running, queued;
     uint32_t children;             /* tenants directly below */

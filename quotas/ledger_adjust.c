@@ -1,4 +1,5 @@
 /* Credits and other adjustments: amounts of their own, posted once under a key of their tenant. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +7,12 @@
 
 const char *ledger_adjust_key(const struct fact_adjusted *f, char out[LEDGER_KEY_MAX])
 {
-    int len = f->tenant && f->key ? snprintf(out, LEDGER_KEY_MAX, "%s:%s", f->tenant, f->key) : -1;
+    int len = -1;
+    if (f->tenant && f->key && f->tenant_id != 0) { /* no tenant's path has a '#' */
+        len = snprintf(out, LEDGER_KEY_MAX, "#%" PRIu64 ":%s", f->tenant_id, f->key);
+    } else if (f->tenant && f->key) {
+        len = snprintf(out, LEDGER_KEY_MAX, "%s:%s", f->tenant, f->key);
+    }
     return len > 0 && len < LEDGER_KEY_MAX ? out : NULL;
 }
 
@@ -22,10 +28,11 @@ static uint64_t hash_bytes(const char *bytes, size_t len)
 
 uint64_t ledger_adjust_hash(const struct fact_adjusted *f)
 {
-    struct fact_adjusted body = *f; /* borrowed: without who asked, and where it went */
+    struct fact_adjusted body = *f; /* borrowed: without who asked, where it went, and where the tenant is */
     struct buf bytes = {0};
     body.who = NULL;
     body.accounts = (struct strs){0};
+    body.tenant = f->tenant_id != 0 ? NULL : f->tenant;
     fields_encode(fact_fields(FACT_LEDGER_ADJUSTED), &body, &bytes);
     if (bytes.failed) {
         abort();
@@ -45,7 +52,7 @@ bool ledger_adjusted(const struct ledger *l, const struct fact_adjusted *f, uint
     char key[LEDGER_KEY_MAX];
     const struct adjusted *a = adjusted_find(l, ledger_adjust_key(f, key));
     if (a) {
-        *ret_hash = a->hash;
+        *ret_hash = a->posted.hash;
     }
     return a != NULL;
 }
@@ -55,32 +62,61 @@ uint64_t ledger_adjusted_count(const struct ledger *l)
     return l->adjusted.count;
 }
 
-void ledger_each_adjusted(const struct ledger *l, bool (*fn)(const char *key, uint64_t hash, void *arg), void *arg)
+void ledger_each_adjusted(const struct ledger *l, bool (*fn)(const struct snapshot_adjusted *adjusted, void *arg),
+                          void *arg)
 {
     size_t at = 0;
     for (const struct adjusted *a; (a = map_each(&l->adjusted, &at)) != NULL;) {
-        if (!fn(a->key, a->hash, arg)) {
+        if (!fn(&a->posted, arg)) {
             return;
         }
     }
 }
 
-void ledger_adjusted_add(struct ledger *l, const char *key, uint64_t hash)
+uint32_t ledger_periods_closed(const struct ledger *l)
+{
+    return l->periods_closed;
+}
+
+void ledger_adjusted_add(struct ledger *l, const struct snapshot_adjusted *adjusted)
 {
     struct adjusted *a = calloc(1, sizeof *a);
-    if (!a || str_set(&a->key, key) < 0) {
+    if (!a || str_set(&a->posted.key, adjusted->key) < 0) {
         abort();
     }
-    a->hash = hash;
-    map_put(&l->adjusted, a->key, strlen(a->key), a);
+    a->posted.hash = adjusted->hash;
+    a->posted.periods_closed = adjusted->periods_closed;
+    map_put(&l->adjusted, a->posted.key, strlen(a->posted.key), a);
+}
+
+static void adjusted_free(struct adjusted *a)
+{
+    free(a->posted.key);
+    free(a);
+}
+
+/* Into a new map, as none may be changed while it is walked; once in a billing period. */
+void ledger_adjusted_age(struct ledger *l)
+{
+    struct map kept = {0};
+    size_t at = 0;
+    l->periods_closed++;
+    for (struct adjusted *a; (a = map_each(&l->adjusted, &at)) != NULL;) {
+        if (l->periods_closed - a->posted.periods_closed < LEDGER_KEYS_PERIODS) {
+            map_put(&kept, a->posted.key, strlen(a->posted.key), a);
+        } else {
+            adjusted_free(a);
+        }
+    }
+    map_fini(&l->adjusted);
+    l->adjusted = kept;
 }
 
 void ledger_adjusted_free(struct ledger *l)
 {
     size_t at = 0;
     for (struct adjusted *a; (a = map_each(&l->adjusted, &at)) != NULL;) {
-        free(a->key);
-        free(a);
+        adjusted_free(a);
     }
     map_fini(&l->adjusted);
 }
@@ -107,7 +143,7 @@ enum ledger_verdict ledger_adjust_verdict(const struct ledger *l, const struct f
 {
     char key[LEDGER_KEY_MAX];
     const struct adjusted *known = adjusted_find(l, ledger_adjust_key(f, key));
-    *ret_where = known ? known->key : NULL;
+    *ret_where = known ? known->posted.key : NULL;
     if (known) {
         return LEDGER_DUPLICATE;
     }
@@ -129,7 +165,8 @@ enum ledger_verdict ledger_adjust_verdict(const struct ledger *l, const struct f
 void ledger_adjust_apply(struct ledger *l, const struct fact_adjusted *f, int64_t at_utc_us)
 {
     char key[LEDGER_KEY_MAX];
-    ledger_adjusted_add(l, ledger_adjust_key(f, key), ledger_adjust_hash(f));
+    char *name = (char *)(uintptr_t)ledger_adjust_key(f, key); /* borrowed */
+    ledger_adjusted_add(l, &(struct snapshot_adjusted){name, ledger_adjust_hash(f), l->periods_closed});
     for (size_t i = 0; i < f->accounts.count; i++) {
         struct account *a = ledger_account_find(l, f->accounts.v[i]);
         BUG(!a);

@@ -75,6 +75,19 @@ static void post(struct ledger *l, struct account *a, int64_t spent, int64_t hel
     ledger_touch(l, a);
 }
 
+/* The hold names its accounts, or does no longer: each stays while anybody does. */
+static void money_name(const struct money_hold *m, bool named)
+{
+    for (size_t i = 0; i < m->accounts_count; i++) {
+        BUG(!named && m->accounts[i]->holds == 0);
+        m->accounts[i]->holds += named ? 1 : UINT32_MAX;
+    }
+    for (size_t i = 0; i < m->times_count; i++) {
+        BUG(!named && m->times[i].account->holds == 0);
+        m->times[i].account->holds += named ? 1 : UINT32_MAX;
+    }
+}
+
 /* `m` holds nothing yet; its `spent` stays. */
 static void money_take(struct ledger *l, struct money_hold *m, const struct strs *accounts, int64_t micros,
                        const struct list *times)
@@ -94,6 +107,7 @@ static void money_take(struct ledger *l, struct money_hold *m, const struct strs
         m->times[i] = (struct time_part){account_must(l, time[i].account), time[i].spent, time[i].hold};
         post(l, m->times[i].account, 0, time[i].hold);
     }
+    money_name(m, true);
 }
 
 /* The growth of the cumulative cost goes to spent, what was held comes back. */
@@ -147,6 +161,7 @@ static void hold_remove(struct ledger *l, struct hold *h)
         ledger_use_take(&h->path[i]->used, &h->need);
     }
     map_remove(&l->holds, &h->id, sizeof h->id);
+    money_name(&h->now, false);
     fields_clear(&resources_fields, &h->need);
     ledger_money_free(&h->now);
     ledger_money_free(&h->before);
@@ -208,6 +223,7 @@ static void renewed_apply(struct ledger *l, const struct fact_renewed *f)
     h->renewed = true;
     h->now = (struct money_hold){.spent = f->spent_micros};
     money_settle(l, &h->before, f->spent_micros, &f->times_settled);
+    money_name(&h->before, false);
     money_take(l, &h->now, &f->accounts, f->hold_micros, &f->times);
 }
 
@@ -301,9 +317,17 @@ static void snapshot_cell_apply(struct ledger *l, const struct fact_snapshot_cel
         ledger_since_restore(l, &((const struct snapshot_budget *)f->budgets.v)[i]);
     }
     for (size_t i = 0; i < f->adjusted.count; i++) {
-        const struct snapshot_adjusted *a = &((const struct snapshot_adjusted *)f->adjusted.v)[i];
-        ledger_adjusted_add(l, a->key, a->hash);
+        ledger_adjusted_add(l, &((const struct snapshot_adjusted *)f->adjusted.v)[i]);
     }
+    for (size_t i = 0; i < f->tenant_ids.count; i++) {
+        const struct snapshot_tenant_id *t = &((const struct snapshot_tenant_id *)f->tenant_ids.v)[i];
+        struct node *n = ledger_node(l, t->tenant);
+        if (n) {
+            n->id = t->id;
+        }
+    }
+    l->next_id = MAX(l->next_id, f->next_tenant_id);
+    l->periods_closed = f->periods_closed;
 }
 
 void ledger_apply(struct ledger *l, const struct fact *fact)
@@ -318,6 +342,8 @@ void ledger_apply(struct ledger *l, const struct fact *fact)
     case FACT_ATTEMPT_ENDED: ended_apply(l, &fact->ended); break;
     case FACT_SNAPSHOT_JOB: snapshot_job_apply(l, &fact->snapshot_job); break;
     case FACT_BUDGET_OPENED: ledger_opened_apply(l, &fact->budget_opened); break;
+    case FACT_ACCOUNTS_CLOSED: ledger_closed_apply(l, &fact->accounts_closed); break;
+    case FACT_PERIOD_CLOSED: ledger_adjusted_age(l); break;
     case FACT_BUDGET_CROSSED: ledger_crossed_apply(l, &fact->budget_crossed); break;
     case FACT_LEDGER_ADJUSTED: ledger_adjust_apply(l, &fact->adjusted, fact->at_utc_us); break;
     case FACT_SNAPSHOT_CELL: snapshot_cell_apply(l, &fact->snapshot_cell); break;
@@ -355,6 +381,8 @@ static void renewed_revert(struct ledger *l, struct hold *h, const struct fact_r
 {
     BUG(!h->renewed);
     money_untake(l, &h->now);
+    money_name(&h->now, false);
+    money_name(&h->before, true);
     money_unsettle(l, &h->before, f->spent_micros, &f->times_settled);
     ledger_money_free(&h->now);
     h->now = h->before;

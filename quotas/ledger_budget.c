@@ -61,9 +61,8 @@ static bool text_is(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* false: its account can't be named (a path that is too long). */
-static bool budget_fill(const struct ledger *l, const struct tenant_rule *tenant, const struct budget_rule *rule,
-                        int64_t utc_us, struct ledger_budget *ret)
+bool ledger_budget_at(const struct ledger *l, const struct tenant_rule *tenant, const struct budget_rule *rule,
+                      int64_t utc_us, struct ledger_budget *ret)
 {
     ret->tenant = tenant->path;
     ret->rule = rule;
@@ -95,7 +94,7 @@ int ledger_each_budget(const struct ledger *l, const struct strs *path, int64_t 
         }
         size_t at = 0;
         for (const struct budget_rule *rule; (rule = ledger_rule_budget(&n->rule, &at)) != NULL;) {
-            if (budget_fill(l, &n->rule, rule, utc_us, &b) && !fn(&b, arg)) {
+            if (ledger_budget_at(l, &n->rule, rule, utc_us, &b) && !fn(&b, arg)) {
                 return 0;
             }
         }
@@ -180,7 +179,7 @@ static const struct node *budget_of(const struct ledger *l, const char *account,
         return NULL;
     }
     for (const struct budget_rule *rule; (rule = ledger_rule_budget(&n->rule, &at)) != NULL;) {
-        if (budget_fill(l, &n->rule, rule, utc_us, ret) && strcmp(ret->account, account) == 0) {
+        if (ledger_budget_at(l, &n->rule, rule, utc_us, ret) && strcmp(ret->account, account) == 0) {
             return n;
         }
     }

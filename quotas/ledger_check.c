@@ -423,6 +423,16 @@ static void adjusted_blockers(const struct ledger *l, const struct fact_adjusted
     }
 }
 
+static void closed_blockers(const struct ledger *l, const struct fact_accounts_closed *f, int64_t at_utc_us,
+                            struct blocker_sink *sink)
+{
+    const char *where;
+    enum ledger_verdict verdict = ledger_closed_verdict(l, f, at_utc_us, &where);
+    if (verdict != LEDGER_FITS) {
+        refuse(sink, verdict, where);
+    }
+}
+
 /* ---- the question ------------------------------------------------------------------------------------------ */
 
 static void blockers(const struct ledger *l, const struct fact *fact, struct blocker_sink *sink)
@@ -435,6 +445,7 @@ static void blockers(const struct ledger *l, const struct fact *fact, struct blo
     case FACT_ATTEMPT_PLACED: placed_blockers(l, fact, sink); break;
     case FACT_HOLD_RENEWED: renewed_blockers(l, fact, sink); break;
     case FACT_BUDGET_OPENED: opened_blockers(l, &fact->budget_opened, sink); break;
+    case FACT_ACCOUNTS_CLOSED: closed_blockers(l, &fact->accounts_closed, fact->at_utc_us, sink); break;
     case FACT_ATTEMPT_ENDED: ended_blockers(l, &fact->ended, sink); break;
     case FACT_LEDGER_ADJUSTED: adjusted_blockers(l, &fact->adjusted, sink); break;
     default: break;

@@ -18,7 +18,7 @@
 #define LEDGER_BUDGET_MAX (BUDGET_NAME_MAX + 1)
 #define LEDGER_ACCOUNT_MAX (LEDGER_TENANT_MAX + LEDGER_BUDGET_MAX + 1 + PERIOD_NAME_MAX)
 #define LEDGER_JOB_ACCOUNT_MAX 32
-#define LEDGER_KEY_MAX (LEDGER_TENANT_MAX + 256)  /* "<tenant>:<key>" of an adjustment */
+#define LEDGER_KEY_MAX (LEDGER_TENANT_MAX + 256)  /* "#<id>:<key>" of an adjustment; "<tenant>:<key>" of old ones */
 #define LEDGER_ROOT_TOTAL "/@total"
 
 /* "job:812" */

@@ -167,6 +167,7 @@ static struct node *node_add(struct ledger *l, const char *path)
         abort();
     }
     quota_init(n);
+    n->id = l->next_id++;
     n->parent = ledger_node(l, ledger_parent_path(path, buffer));
     BUG(!n->parent);
     n->parent->children++;

@@ -3,7 +3,8 @@
  *
  *   ledger.c         birth, lookup
  *   ledger_budget.c  which accounts there are at an instant, how they open, what a change of policy makes of them
- *   ledger_adjust.c  credits and other adjustments
+ *   ledger_adjust.c  credits and other adjustments, and for how long their keys are known
+ *   ledger_closing.c accounts that have no further effect
  *   ledger_crossing.c  thresholds: what was passed, what fell back
  *   ledger_check.c   questions about attempts and jobs: what blocks
  *   ledger_policy.c  tenants: questions about and effects of a change of policy
@@ -27,6 +28,7 @@
 struct node {
     struct tenant_rule rule; /* rule.path is the key */
     struct node *parent;     /* NULL: the root */
+    uint64_t id;             /* given once; 0: the root */
     uint32_t children;
     struct resources used;
     uint64_t running, queued;
@@ -45,12 +47,13 @@ struct account {
     uint32_t crossed;               /* snapshot_account.crossed */
     struct account *touched_next, *touched_prev; /* while is_touched: its thresholds are to be looked at */
     bool is_touched;
+    uint32_t holds;                 /* that name it, also those that hold nothing on it */
     int64_t recount;                /* scratch of one call */
+    uint32_t recount_holds;
 };
 
 struct adjusted {
-    char *key;                      /* "<tenant>:<key>" */
-    uint64_t hash;
+    struct snapshot_adjusted posted; /* posted.key is the key */
 };
 
 /* The time of a resource on one account. */
@@ -80,6 +83,8 @@ struct ledger {
     struct node *root;
     struct node **sorted; /* path order, parents before children */
     size_t sorted_size;
+    uint64_t next_id;        /* of the next new tenant */
+    uint32_t periods_closed;
 };
 
 /* ---- ledger.c ---- */
@@ -99,13 +104,23 @@ void ledger_zones_apply(struct ledger *l, const struct list *zones);
 void ledger_since_apply(struct node *n, const struct tenant_rule *rule, int64_t at_utc_us);
 void ledger_since_restore(struct ledger *l, const struct snapshot_budget *s);
 void ledger_budgets_free(struct ledger *l);
+/* One budget of a tenant at an instant. false: its account can't be named (a path that is too long). */
+bool ledger_budget_at(const struct ledger *l, const struct tenant_rule *tenant, const struct budget_rule *rule,
+                      int64_t utc_us, struct ledger_budget *ret);
 
 /* ---- ledger_adjust.c ---- */
 enum ledger_verdict ledger_adjust_verdict(const struct ledger *l, const struct fact_adjusted *f,
                                           const char **ret_where);
 void ledger_adjust_apply(struct ledger *l, const struct fact_adjusted *f, int64_t at_utc_us);
-void ledger_adjusted_add(struct ledger *l, const char *key, uint64_t hash);
+void ledger_adjusted_add(struct ledger *l, const struct snapshot_adjusted *adjusted);
+/* A billing period was closed: keys that are old enough are forgotten. */
+void ledger_adjusted_age(struct ledger *l);
 void ledger_adjusted_free(struct ledger *l);
+
+/* ---- ledger_closing.c ---- */
+enum ledger_verdict ledger_closed_verdict(const struct ledger *l, const struct fact_accounts_closed *f,
+                                          int64_t at_utc_us, const char **ret_where);
+void ledger_closed_apply(struct ledger *l, const struct fact_accounts_closed *f);
 
 /* ---- ledger_crossing.c ---- */
 void ledger_touch(struct ledger *l, struct account *a);

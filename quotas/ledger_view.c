@@ -28,6 +28,7 @@ bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, str
     const struct account *a = current_account(l, n, utc_us);
     *ret = (struct tenant_view){
         .rule = &n->rule,
+        .id = n->id,
         .used = n->used,
         .running = n->running,
         .queued = n->queued,
@@ -38,6 +39,11 @@ bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, str
         .held_micros = a ? a->held : 0,
     };
     return true;
+}
+
+uint64_t ledger_next_tenant_id(const struct ledger *l)
+{
+    return l->next_id;
 }
 
 void ledger_each_tenant(const struct ledger *l, bool (*fn)(const struct tenant_rule *rule, void *arg), void *arg)
@@ -126,6 +132,7 @@ static void recount_begin(const struct ledger *l)
     size_t at = 0;
     for (struct account *a; (a = map_each(&l->accounts, &at)) != NULL;) {
         a->recount = 0;
+        a->recount_holds = 0;
     }
 }
 
@@ -155,6 +162,7 @@ static int recount_hold(const struct ledger *l, const struct hold *h, struct err
             return err_set(err, -EUCLEAN, "hold %s: its account is gone", attempt_id_format(h->id, id));
         }
         a->recount += h->now.held;
+        a->recount_holds++;
     }
     for (size_t i = 0; i < h->now.times_count; i++) {
         struct account *a = h->now.times[i].account;
@@ -162,6 +170,7 @@ static int recount_hold(const struct ledger *l, const struct hold *h, struct err
             return err_set(err, -EUCLEAN, "hold %s: its time is wrong", attempt_id_format(h->id, id));
         }
         a->recount += h->now.times[i].held;
+        a->recount_holds++;
     }
     for (size_t i = 0; i < h->path_count; i++) {
         struct node *n = h->path[i];
@@ -176,6 +185,10 @@ static int verify_account(const struct account *a, struct err *err)
     if (a->held < 0 || a->limit < -1) { /* spent falls below zero by credits */
         return err_set(err, -EUCLEAN, "account %s: limit %" PRId64 ", spent %" PRId64 ", held %" PRId64, a->name,
                        a->limit, a->spent, a->held);
+    }
+    if (a->holds != a->recount_holds) {
+        return err_set(err, -EUCLEAN, "account %s: %" PRIu32 " holds, but %" PRIu32 " name it", a->name, a->holds,
+                       a->recount_holds);
     }
     if (a->held != a->recount) {
         return err_set(err, -EUCLEAN, "account %s: held %" PRId64 ", but its holds sum to %" PRId64, a->name, a->held,

@@ -195,6 +195,16 @@ static void log_closed(const struct line *l)
              format_time(f->to_utc_us, to));
 }
 
+static void log_accounts(const struct line *l)
+{
+    const struct list *accounts = &l->fact->accounts_closed.accounts;
+    const struct closed_account *v = accounts->v;
+    char spent[PARSE_TEXT_MAX];
+    for (size_t i = 0; i < accounts->count; i++)
+        log_line(LOG_INFO, l->event, "account=%s spent=%s", log_quote(v[i].account),
+                 format_money(v[i].spent_micros, spent));
+}
+
 typedef void (*writer)(const struct line *l);
 static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TERM_TAKEN] = log_term,
@@ -220,6 +230,7 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_BUDGET_CROSSED] = log_crossed,
     [FACT_LEDGER_ADJUSTED] = log_adjusted,
     [FACT_TENANT_MOVED] = log_moved,
+    [FACT_ACCOUNTS_CLOSED] = log_accounts,
 };
 
 void fact_log(const struct core *core, uint64_t seq, const struct fact *fact)

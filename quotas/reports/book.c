@@ -41,6 +41,7 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_BUDGET_CROSSED] = nothing, /* but an event */
     [FACT_LEDGER_ADJUSTED] = book_ledger_adjusted,
     [FACT_PERIOD_CLOSED] = book_period_closed,
+    [FACT_ACCOUNTS_CLOSED] = book_accounts_closed,
     [FACT_POLICY_PROPOSED] = nothing, /* not in force */
     [FACT_POLICY_DROPPED] = nothing,
 };

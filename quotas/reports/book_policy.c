@@ -1,5 +1,7 @@
 /* What an admin's change means for the tables: who may see what, the price book, the currency. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "quotas/ledger_names.h"
@@ -117,6 +119,42 @@ static int move_tenant(struct book *b, const char *path, const struct fact_tenan
 
 /* The accounts have other names from now on, as in the store. A job stays the tenant's to whom it was submitted: what a
  * period has charged to whom doesn't change afterwards. */
+static int rename_account(struct book *b, const char *from, const char *to, struct err *err)
+{
+    int r = book_run(b, SQL_SETS_MOVE, err, "tt", from, to);
+    return r < 0 ? r : book_run(b, SQL_MEMBERS_MOVE, err, "tt", from, to);
+}
+
+/* An account that was closed makes room for one that comes to bear its name: it is called by its end from now on. */
+static int make_room(struct book *b, const char *account, struct err *err)
+{
+    char other[LEDGER_ACCOUNT_MAX + 24];
+    sqlite3_stmt *s = b->sql[SQL_CLOSED_FIND];
+    int r = db_bind(s, "t", account);
+    if (r == 0)
+        r = db_step(s, err);
+    int64_t seq = r == 1 ? sqlite3_column_int64(s, 0) : 0;
+    sqlite3_reset(s);
+    if (r < 0 || seq == 0)
+        return MIN(r, 0);
+    snprintf(other, sizeof other, "%s~%" PRId64, account, seq);
+    r = rename_account(b, account, other, err);
+    return r < 0 ? r : book_run(b, SQL_CLOSED_MOVE, err, "tt", account, other);
+}
+
+int book_accounts_closed(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
+{
+    const struct list *accounts = &fact->accounts_closed.accounts;
+    const struct closed_account *v = accounts->v;
+    int r = 0;
+    for (size_t i = 0; i < accounts->count && r >= 0; i++) {
+        if (v[i].account == NULL)
+            return err_set(err, -EPROTO, "an account without a name");
+        r = book_run(b, SQL_CLOSED_ADD, err, "tuti", v[i].account, seq, v[i].resource, v[i].spent_micros);
+    }
+    return MIN(r, 0);
+}
+
 int book_tenant_moved(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
 {
     (void)seq;
@@ -126,8 +164,8 @@ int book_tenant_moved(struct book *b, uint64_t seq, const struct fact *fact, str
         r = move_tenant(b, m->tenants.v[i], m, err);
     for (size_t i = 0; i < m->accounts.count && r >= 0; i++) {
         const struct pair *p = &m->accounts.v[i];
-        r = book_run(b, SQL_SETS_MOVE, err, "tt", p->key, p->value);
-        r = r < 0 ? r : book_run(b, SQL_MEMBERS_MOVE, err, "tt", p->key, p->value);
+        r = make_room(b, p->value, err);
+        r = r < 0 ? r : rename_account(b, p->key, p->value, err);
     }
     return r;
 }

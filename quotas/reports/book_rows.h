@@ -59,6 +59,9 @@ enum book_sql {
     SQL_TENANT_RULE,
     SQL_SETS_MOVE,
     SQL_MEMBERS_MOVE,
+    SQL_CLOSED_ADD,
+    SQL_CLOSED_FIND,
+    SQL_CLOSED_MOVE,
     SQL_USERS_CLEAR,
     SQL_USER_ADD,
     SQL_ADMINS_CLEAR,
@@ -104,8 +107,8 @@ int book_known(int changed, struct err *err, const char *what, uint64_t id) MUST
 
 /* One per kind of fact. */
 typedef int book_fn(struct book *b, uint64_t seq, const struct fact *fact, struct err *err);
-book_fn book_policy_set, book_tenant_moved, book_job_submitted, book_tasks_cancelled, book_task_held,
-    book_task_released;
+book_fn book_policy_set, book_tenant_moved, book_accounts_closed, book_job_submitted, book_tasks_cancelled,
+    book_task_held, book_task_released;
 book_fn book_attempt_placed, book_attempt_running, book_hold_renewed, book_attempt_stopping, book_attempt_unreachable,
     book_attempt_reached, book_attempt_ended, book_ledger_adjusted, book_period_closed;
 

@@ -84,6 +84,9 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
                       " char(10) || ?1 || char(10), char(10) || ?2 || char(10)), char(10))"
                       " WHERE accounts IN (SELECT accounts FROM account_members WHERE account = ?1)",
     [SQL_MEMBERS_MOVE] = "UPDATE account_members SET account = ?2 WHERE account = ?1",
+    [SQL_CLOSED_ADD] = "INSERT INTO closed_accounts VALUES(?1, ?2, ?3, ?4)",
+    [SQL_CLOSED_FIND] = "SELECT max(seq) FROM closed_accounts WHERE account = ?1",
+    [SQL_CLOSED_MOVE] = "UPDATE closed_accounts SET account = ?2 WHERE account = ?1",
     [SQL_USERS_CLEAR] = "DELETE FROM tenant_users WHERE path = ?1",
     [SQL_USER_ADD] = "INSERT OR IGNORE INTO tenant_users VALUES(?1, ?2)",
     [SQL_ADMINS_CLEAR] = "DELETE FROM admins",

@@ -65,13 +65,15 @@ static bool is_jobs(const char *account)
     return strncmp(account, "job:", 4) == 0;
 }
 
-/* What the charge rows say, account by account. */
+/* What the charge rows say, account by account, less what stood on accounts that were closed since. */
 static int each_account(sqlite3 *db, void (*fn)(struct check *check, void *arg, const char *name, int64_t micros),
                         struct check *check, void *arg, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
-    int r = db_prepare(db, "SELECT m.account, sum(t.micros) FROM (SELECT accounts, sum(micros) AS micros FROM charges"
-                           " GROUP BY accounts) t JOIN account_members m USING(accounts) GROUP BY m.account", &s, err);
+    int r = db_prepare(db, "SELECT account, sum(micros) FROM (SELECT m.account, t.micros FROM (SELECT accounts,"
+                           " sum(micros) AS micros FROM charges GROUP BY accounts) t JOIN account_members m"
+                           " USING(accounts) UNION ALL SELECT account, -spent_micros FROM closed_accounts"
+                           " WHERE resource IS NULL) GROUP BY account", &s, err);
     while (r == 0 && (r = db_step(s, err)) == 1) {
         CLEANUP(free_p) char *name = strdup(db_text(s, 0));
         r = name == NULL ? err_set(err, -ENOMEM, "no memory") : 0;

@@ -6,6 +6,13 @@
 
 #include "quotas/reports/db.h"
 
+#define SCHEMA_OLDEST 2 /* that can be brought up */
+
+/* Accounts of periods that are over, as they stood when the ledger closed them: Redis has them no more. */
+static const char closed_accounts[] =
+    "CREATE TABLE closed_accounts(account TEXT NOT NULL, seq INTEGER NOT NULL, resource TEXT,"
+    " spent_micros INTEGER NOT NULL, PRIMARY KEY(account, seq)) WITHOUT ROWID;";
+
 /* Instants are UTC microseconds, money is micro-units. What people ask for by SQL has a column; what only our own code
  * reads back is the encoded struct (base/fields.h), which newer versions can extend. docs/reports.md explains them. */
 static const char *const tables[] = {
@@ -111,7 +118,9 @@ static const char *const tables[] = {
     "CREATE TABLE node_spans("
     " span INTEGER PRIMARY KEY, node TEXT NOT NULL, class TEXT NOT NULL, capacity BLOB NOT NULL,"
     " from_utc_us INTEGER NOT NULL, to_utc_us INTEGER);" /* NULL: it still does */
-    "CREATE INDEX node_spans_node ON node_spans(node, from_utc_us);"};
+    "CREATE INDEX node_spans_node ON node_spans(node, from_utc_us);",
+
+    closed_accounts};
 
 static int create(sqlite3 *db, const char *cell, struct err *err)
 {
@@ -134,6 +143,22 @@ static int create(sqlite3 *db, const char *cell, struct err *err)
         r = db_exec(db, versions, err);
     if (r == 0)
         r = db_exec(db, "COMMIT", err);
+    if (r < 0)
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return r;
+}
+
+/* From version 2, all or nothing. */
+static int bring_up(sqlite3 *db, struct err *err)
+{
+    char version[64];
+    snprintf(version, sizeof version, "PRAGMA user_version=%d; COMMIT", SCHEMA_VERSION);
+    int r = db_exec(db, "BEGIN IMMEDIATE", err);
+    if (r < 0)
+        return r;
+    r = db_exec(db, closed_accounts, err);
+    if (r == 0)
+        r = db_exec(db, version, err);
     if (r < 0)
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return r;
@@ -168,8 +193,9 @@ int schema_prepare(sqlite3 *db, const char *cell, struct err *err)
         return create(db, cell, err);
     if (application != SCHEMA_APPLICATION)
         return err_set(err, -EBADMSG, "is an SQLite file, but not one of Reeve's");
-    if (version != SCHEMA_VERSION)
+    if (version < SCHEMA_OLDEST || version > SCHEMA_VERSION)
         return err_set(err, -EPROTONOSUPPORT, "has schema version %lld, this program knows %d", (long long)version,
                        SCHEMA_VERSION);
-    return check_cell(db, cell, err);
+    r = check_cell(db, cell, err);
+    return r == 0 && version < SCHEMA_VERSION ? bring_up(db, err) : r;
 }

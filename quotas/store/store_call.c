@@ -463,12 +463,40 @@ static int adjust_words(struct store_call *c, const char *prefix, const struct f
     if (!ledger_adjust_key(f, key) || f->accounts.count == 0 || f->accounts.count > LEDGER_ACCOUNTS_MAX) {
         return -EINVAL;
     }
-    store_call_key(c, prefix, "x", "");
+    (void)prefix;
     store_call_argf(c, "%" PRId64, f->micros);
     store_call_argf(c, "%zu", f->accounts.count);
     arg_joined(c, key, "", "");
     store_call_argf(c, "%" PRIu64, ledger_adjust_hash(f));
     arg_fields(c, "a:", &f->accounts);
+    return 0;
+}
+
+static int close_accounts_words(struct store_call *c, const char *prefix, const struct fact *fact)
+{
+    const struct list *accounts = &fact->accounts_closed.accounts;
+    const struct closed_account *v = accounts->v;
+    (void)prefix;
+    if (accounts->count == 0 || accounts->count > ACCOUNTS_CLOSED_MAX) {
+        return -EINVAL;
+    }
+    store_call_argf(c, "%zu", accounts->count);
+    store_call_argf(c, "%" PRId64, fact->at_utc_us);
+    for (size_t i = 0; i < accounts->count; i++) {
+        if (!v[i].account) {
+            return -EINVAL;
+        }
+        store_call_arg(c, v[i].account);
+        store_call_argf(c, "%" PRId64, v[i].spent_micros);
+    }
+    return 0;
+}
+
+static int close_period_words(struct store_call *c, const char *prefix, const struct fact *fact)
+{
+    (void)prefix;
+    (void)fact;
+    store_call_argf(c, "%d", LEDGER_KEYS_PERIODS);
     return 0;
 }
 
@@ -639,7 +667,8 @@ static const struct operation operations[FACT_KIND_COUNT] = {
     [FACT_TASKS_CANCELLED] = {"cancel", cancel_words}, [FACT_ATTEMPT_PLACED] = {"place", place_words},
     [FACT_HOLD_RENEWED] = {"renew", renew_words},      [FACT_ATTEMPT_ENDED] = {"finish", finish_words},
     [FACT_BUDGET_OPENED] = {"open", open_words},       [FACT_LEDGER_ADJUSTED] = {"adjust", adjust_words},
-    [FACT_TENANT_MOVED] = {"move", move_words},
+    [FACT_TENANT_MOVED] = {"move", move_words},        [FACT_PERIOD_CLOSED] = {"close_period", close_period_words},
+    [FACT_ACCOUNTS_CLOSED] = {"close_accounts", close_accounts_words},
 };
 
 int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry)

@@ -264,14 +264,16 @@ static bool seed_account(const struct account_view *view, void *arg)
     return seed->rc == 0;
 }
 
-static bool seed_adjusted(const char *key, uint64_t hash, void *arg)
+static bool seed_adjusted(const struct snapshot_adjusted *adjusted, void *arg)
 {
     struct seeding *seed = arg;
     struct store_call *c = &seed->s->call;
+    char period[16];
+    snprintf(period, sizeof period, "%" PRIu32, adjusted->periods_closed);
     store_call_begin(c);
-    store_call_key(c, seed->s->prefix, "x", "");
-    store_call_arg(c, key);
-    store_call_argf(c, "%" PRIu64, hash);
+    store_call_key(c, seed->s->prefix, "x:", period);
+    store_call_arg(c, adjusted->key);
+    store_call_argf(c, "%" PRIu64, adjusted->hash);
     queue(seed, "HSET");
     return seed->rc == 0;
 }
@@ -358,6 +360,7 @@ static void seed_fence(struct seeding *seed, const char *writer, uint64_t term, 
     struct store_call *c = &seed->s->call;
     const struct { const char *name; uint64_t value; } fields[] = {
         {"schema", STORE_SCHEMA}, {"library", STORE_LIBRARY}, {"term", term}, {"seq", seq}, {"durable", seq},
+        {"closed", ledger_periods_closed(seed->ledger)},
     };
     if (seed->rc == 0) {
         seed->rc = store_sync_drain(seed->s, 0, "seed", seed->err);

@@ -66,11 +66,20 @@ static bool call_is_sound(const struct core *c, const struct adjust_call *call, 
     return true;
 }
 
-static void adjusted_fact(const struct adjust_call *call, const char *who, struct fact *f)
+static uint64_t id_of(const struct core *c, const char *tenant)
+{
+    struct tenant_view view;
+    bool there = ledger_tenant(c->ledger, tenant, 0, &view);
+    BUG(!there);
+    return view.id;
+}
+
+static void adjusted_fact(const struct core *c, const struct adjust_call *call, const char *who, struct fact *f)
 {
     f->adjusted = (struct fact_adjusted){
         .key = core_text(call->key),
         .tenant = core_text(call->tenant),
+        .tenant_id = id_of(c, call->tenant),
         .micros = call->micros,
         .kind = call->kind,
         .reason = core_text(call->reason),
@@ -146,12 +155,13 @@ int core_check_adjust(struct core *c, const struct adjust_call *call, const char
     if (!call_is_sound(c, call, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_LEDGER_ADJUSTED, .at_utc_us = core_utc(c, now)};
-    adjusted_fact(call, who, &f);
+    adjusted_fact(c, call, who, &f);
     int answer = known(c, &f, reply, refusal);
     if (answer != CORE_LATER || max == 0 || key_in_flight(c, ledger_adjust_key(&f.adjusted, key)))
         return drop(&f, 1, answer);
     if (ledger_adjusted_count(c->ledger) + c->adjusting.count >= c->limits.adjusted_max) {
-        refusal_from(refusal, "full", "key", NULL, "the cell remembers %llu adjustments, and has that many",
+        refusal_from(refusal, "full", "key", NULL,
+                     "the cell remembers %llu adjustments of the last months, and has that many",
                      (unsigned long long)c->limits.adjusted_max);
         return drop(&f, 1, CORE_REFUSED);
     }

@@ -38,6 +38,7 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_BUDGET_OPENED] = &rule_opened,
     [FACT_BUDGET_CROSSED] = &rule_crossed,
     [FACT_LEDGER_ADJUSTED] = &rule_adjusted,
+    [FACT_ACCOUNTS_CLOSED] = &rule_accounts_closed,
     [FACT_TENANT_MOVED] = &rule_moved,
     [FACT_SNAPSHOT_JOB] = &rule_snapshot_job,
     [FACT_SNAPSHOT_CELL] = &rule_snapshot_cell,

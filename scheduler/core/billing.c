@@ -72,7 +72,8 @@ void billing_policy_apply(struct core *c, const struct policy_change *change, in
         BUG(rc < 0);
     }
     take_zone(c, c->billing.zone != NULL ? find_zone(c, change, c->billing.zone) : NULL);
-    if (moved && c->periods_closed == 0) /* nothing was billed yet: it begins by the calendar of that place */
+    /* Nothing was billed yet: it begins by the calendar of that place. */
+    if (moved && ledger_periods_closed(c->ledger) == 0)
         c->billing_from_utc_us = billing_month_at(&c->billing_zone, at_utc_us).from_utc_us;
 }
 
@@ -90,7 +91,7 @@ static int closed_check(const struct core *c, const struct fact *f, struct err *
 static void closed_apply(struct core *c, const struct fact *f)
 {
     c->billing_from_utc_us = f->period_closed.to_utc_us;
-    c->periods_closed++;
+    ledger_apply(c->ledger, f);
 }
 const struct fact_rule rule_period_closed = {closed_check, closed_apply};
 
@@ -145,7 +146,7 @@ bool billing_change(const struct core *c, struct billing_rule *wanted, bool spen
         refusal_from(refusal, "bad_request", "billing.zone", NULL, "%s", err_text(&err));
         return false;
     }
-    if (moves && (spent || c->periods_closed > 0)) {
+    if (moves && (spent || ledger_periods_closed(c->ledger) > 0)) {
         refusal_from(refusal, "state", "billing.zone", NULL,
                      "the billing zone is %s and stays so: %s", or_none(c->billing.zone, ZONE_UTC),
                      spent ? "something was charged by its months" : "months of it were closed");

@@ -41,7 +41,7 @@ struct core_limits {
     uint64_t kill_ms;         /* worst measured time to kill, added to a lease before a rerun; 3000 */
     uint64_t fence_ms;        /* so long one whose term is over may still renew leases, added likewise; 3000 */
     uint64_t grace_ms;        /* between SIGTERM and SIGKILL; 5000 */
-    uint64_t adjusted_max;    /* keys of credits and adjustments are remembered for ever, so many; 1000000 */
+    uint64_t adjusted_max;    /* keys of credits and adjustments that are remembered, see ledger.h; 1000000 */
     uint64_t checkpoint_ms;   /* SIGUSR1 so long before a paid end after which nothing is held; 60000 */
     uint64_t pause_max_ms;    /* paused for longer, an attempt is stopped; a day */
 };

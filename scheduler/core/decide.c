@@ -64,6 +64,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     p.next_boot_us = nodes_look(c, now);
     decide_billing(c, &p);
     decide_crossings(c, &p);
+    decide_closing(c, &p);
     decide_nodes(c, &p);
     decide_timers(c, &p);
     decide_depend(c, &p);

@@ -52,6 +52,7 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
     case FACT_POLICY_PROPOSED:
     case FACT_POLICY_DROPPED:
     case FACT_TENANT_MOVED:
+    case FACT_ACCOUNTS_CLOSED:
     case FACT_KIND_COUNT: break;
     }
     return s;
@@ -66,7 +67,7 @@ static bool is_about_policy(uint32_t kind)
 static bool is_plan(uint32_t kind)
 {
     return kind == FACT_ATTEMPT_PLACED || kind == FACT_HOLD_RENEWED || kind == FACT_BUDGET_OPENED ||
-           kind == FACT_BUDGET_CROSSED;
+           kind == FACT_BUDGET_CROSSED || kind == FACT_ACCOUNTS_CLOSED;
 }
 
 void flight_begin(struct core *c, const struct fact *f)
@@ -147,6 +148,8 @@ void core_refused(struct core *c, const struct fact *fact, const char *code, con
         node_trouble(c, s.task->node); /* what decide() wanted to say about it is still unsaid */
     if (s.task != NULL && s.task->timer.at == HEAP_NOWHERE)
         attempt_plan_renewal(c, s.task);
+    if (fact->kind == FACT_ACCOUNTS_CLOSED)
+        closing_expect(c, core_utc(c, now) + REFUSED_PAUSE_US);
     if (fact->kind == FACT_BUDGET_CROSSED)
         ledger_crossings_again(c->ledger, fact->budget_crossed.account);
     if (fact->kind == FACT_NODE_LOST && s.node != NULL)

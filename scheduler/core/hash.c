@@ -37,8 +37,11 @@ struct tenant_hash {
 static bool add_tenant(const struct tenant_rule *rule, void *arg)
 {
     struct tenant_hash *h = arg;
+    struct tenant_view view;
     h->hash = hash_fields(h->hash, &tenant_rule_fields, rule);
     h->hash = hash_u64(h->hash, tenant_find(h->core, rule->path)->own.faded);
+    if (ledger_tenant(h->core->ledger, rule->path, 0, &view))
+        h->hash = hash_u64(h->hash, view.id);
     for (int starts = 0; starts < 2; starts++) {
         struct rate_view r = ledger_rate(h->core->ledger, rule->path, starts != 0);
         h->hash = hash_u64(hash_u64(h->hash, (uint64_t)r.parts), (uint64_t)r.at_utc_us);
@@ -60,10 +63,10 @@ static bool add_zone(const struct zone_table *zone, void *arg)
     return true;
 }
 
-static bool add_adjusted(const char *key, uint64_t hash, void *arg)
+static bool add_adjusted(const struct snapshot_adjusted *a, void *arg)
 {
     uint64_t *sum = arg; /* in any order */
-    *sum += hash_u64(hash_text(HASH_START, key), hash);
+    *sum += hash_u64(hash_u64(hash_text(HASH_START, a->key), a->hash), a->periods_closed);
     return true;
 }
 
@@ -77,7 +80,7 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
     hash = hash_fields(hash, &billing_rule_fields, &c->billing);
     hash = hash_u64(hash_fields(hash, &order_rule_fields, &c->order), (uint64_t)c->fade.epoch_utc_us);
     hash = hash_fields(hash, &zone_table_fields, &c->billing_zone);
-    hash = hash_u64(hash_u64(hash, (uint64_t)c->billing_from_utc_us), c->periods_closed);
+    hash = hash_u64(hash_u64(hash, (uint64_t)c->billing_from_utc_us), ledger_periods_closed(c->ledger));
     struct tenant_hash tenants = {c, proposals_hash(c, hash_u64(hash, c->two_persons))};
     ledger_each_tenant(c->ledger, add_tenant, &tenants);
     hash = tenants.hash;
@@ -85,6 +88,7 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
     ledger_each_since(c->ledger, add_since, &hash);
     (void)ledger_each_zone(c->ledger, add_zone, &accounts);
     ledger_each_adjusted(c->ledger, add_adjusted, &accounts);
+    hash = hash_u64(hash, ledger_next_tenant_id(c->ledger));
     return hash_u64(hash, accounts);
 }
 

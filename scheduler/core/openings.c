@@ -68,5 +68,6 @@ static int opened_check(const struct core *c, const struct fact *f, struct err *
 static void opened_apply(struct core *c, const struct fact *f)
 {
     ledger_apply(c->ledger, f);
+    closing_expect(c, f->budget_opened.to_utc_us);
 }
 const struct fact_rule rule_opened = {opened_check, opened_apply};

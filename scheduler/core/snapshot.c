@@ -59,12 +59,12 @@ static bool add_since(const struct snapshot_budget *since, void *arg)
     return true;
 }
 
-static bool add_adjusted(const char *key, uint64_t hash, void *arg)
+static bool add_adjusted(const struct snapshot_adjusted *adjusted, void *arg)
 {
     struct list *to = arg;
     struct snapshot_adjusted *s = list_add(to, sizeof *s);
     BUG(s == NULL);
-    *s = (struct snapshot_adjusted){core_text(key), hash};
+    *s = (struct snapshot_adjusted){core_text(adjusted->key), adjusted->hash, adjusted->periods_closed};
     return true;
 }
 
@@ -114,14 +114,25 @@ static void add_rate(const struct ledger *l, const char *tenant, bool starts, st
     *s = (struct snapshot_rate){core_text(tenant), starts, r.parts, r.at_utc_us};
 }
 
-struct rates {
+struct of_tenants {
     const struct ledger *ledger;
     struct list *to;
 };
 
+static bool add_tenant_id(const struct tenant_rule *rule, void *arg)
+{
+    struct of_tenants *r = arg;
+    struct tenant_view view;
+    struct snapshot_tenant_id *t = list_add(r->to, sizeof *t);
+    bool there = ledger_tenant(r->ledger, rule->path, 0, &view);
+    BUG(t == NULL || !there);
+    *t = (struct snapshot_tenant_id){core_text(rule->path), view.id};
+    return true;
+}
+
 static bool add_rates(const struct tenant_rule *rule, void *arg)
 {
-    struct rates *r = arg;
+    struct of_tenants *r = arg;
     add_rate(r->ledger, rule->path, false, r->to);
     add_rate(r->ledger, rule->path, true, r->to);
     return true;
@@ -167,14 +178,17 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     f.snapshot_cell.term = c->term;
     f.snapshot_cell.next_job = c->next_job;
     f.snapshot_cell.billing_from_utc_us = c->billing_from_utc_us;
-    f.snapshot_cell.periods_closed = c->periods_closed;
+    f.snapshot_cell.periods_closed = ledger_periods_closed(c->ledger);
+    f.snapshot_cell.next_tenant_id = ledger_next_tenant_id(c->ledger);
     f.snapshot_cell.next_proposal = c->next_proposal;
     for (size_t i = 0; i < c->nodes_count; i++)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
     f.snapshot_cell.fade_epoch_utc_us = c->fade.epoch_utc_us;
     tenants_each(c, add_faded, &f.snapshot_cell.faded);
-    struct rates rates = {c->ledger, &f.snapshot_cell.rates};
+    struct of_tenants rates = {c->ledger, &f.snapshot_cell.rates};
     ledger_each_tenant(c->ledger, add_rates, &rates);
+    struct of_tenants ids = {c->ledger, &f.snapshot_cell.tenant_ids};
+    ledger_each_tenant(c->ledger, add_tenant_id, &ids);
     ledger_each_account(c->ledger, add_account, &f.snapshot_cell.accounts);
     if (f.snapshot_cell.accounts.count > 1)
         qsort(f.snapshot_cell.accounts.v, f.snapshot_cell.accounts.count, sizeof(struct snapshot_account),
@@ -298,10 +312,8 @@ static void cell_apply(struct core *c, const struct fact *f)
             rule_lost.apply(c, &lost);
         }
     }
-    if (s->billing_from_utc_us != 0) { /* else of an older version: it began with the policy */
+    if (s->billing_from_utc_us != 0) /* else of an older version: it began with the policy */
         c->billing_from_utc_us = s->billing_from_utc_us;
-        c->periods_closed = s->periods_closed;
-    }
     c->fade.epoch_utc_us = s->fade_epoch_utc_us;
     for (size_t i = 0; i < s->faded.count; i++) {
         const struct snapshot_faded *faded = &((const struct snapshot_faded *)s->faded.v)[i];

@@ -249,7 +249,7 @@ struct core {
     struct billing_rule billing;
     struct zone_table billing_zone; /* of billing.zone, as it was known when the policy was set */
     int64_t billing_from_utc_us;    /* where the first billing month begins that isn't closed; 0: no fact yet */
-    uint32_t periods_closed;
+    int64_t closing_utc_us;         /* when to look for accounts of periods that are over; 0: as soon as may be */
     struct list proposals;  /* struct fact: FACT_POLICY_PROPOSED, oldest first */
     uint64_t next_proposal;
 
@@ -446,7 +446,7 @@ struct fact_rule {
     void (*apply)(struct core *c, const struct fact *f);
 };
 extern const struct fact_rule rule_opened, rule_adjusted, rule_crossed, rule_policy, rule_submitted, rule_cancelled,
-    rule_held, rule_released, rule_placed,
+    rule_held, rule_released, rule_placed, rule_accounts_closed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
     rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed, rule_policy_proposed,
     rule_policy_dropped;
@@ -585,6 +585,9 @@ void plan_hold(struct core *c, struct plan *p, const struct fact *f);
 void decide_crossings(struct core *c, struct plan *p);
 void decide_nodes(struct core *c, struct plan *p);
 void decide_billing(struct core *c, struct plan *p);
+void decide_closing(struct core *c, struct plan *p);
+/* An account's period ends then; also: ask again at that time. */
+void closing_expect(struct core *c, int64_t to_utc_us);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 /* The least that a paused attempt needs to go on, as a fact. The caller clears it. */
 void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f);

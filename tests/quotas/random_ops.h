@@ -410,6 +410,8 @@ static inline struct fact ops_adjust(struct ops_world *w, const struct ledger *l
     const char *tenant = ops_tenants[(number + other) % COUNT_OF(ops_tenants)];
     snprintf(key, sizeof key, "k%llu", (unsigned long long)number);
     set_text(&f.adjusted.tenant, tenant);
+    struct tenant_view view;
+    f.adjusted.tenant_id = ledger_tenant(l, tenant, w->at, &view) ? view.id : 999;
     set_text(&f.adjusted.key, key);
     set_text(&f.adjusted.reason, "because");
     f.adjusted.micros = (int64_t)random_below(&w->seed, 3000) - 1500;
@@ -423,6 +425,56 @@ static inline struct fact ops_adjust(struct ops_world *w, const struct ledger *l
         must(strs_add(&f.adjusted.accounts, LEDGER_ROOT_TOTAL));
     }
     return f;
+}
+
+/* Any account's name, spent as it stands; `at` says which. */
+struct ops_pick_closed {
+    uint64_t at;
+    struct closed_account found;
+};
+
+static inline bool ops_pick_account(const struct account_view *view, void *arg)
+{
+    struct ops_pick_closed *p = arg;
+    set_text(&p->found.account, view->name);
+    p->found.spent_micros = view->spent_micros;
+    return p->at-- > 0;
+}
+
+/* What may be closed; now and then with another sum, twice, or some account that has no end yet. */
+static inline struct fact ops_close(struct ops_world *w, const struct ledger *l)
+{
+    int64_t again;
+    struct fact f = {.kind = FACT_ACCOUNTS_CLOSED, .at_utc_us = w->at};
+    if (random_below(&w->seed, 3) > 0 && ledger_closing(l, w->at, &f, &again)) {
+        struct closed_account *v = f.accounts_closed.accounts.v;
+        v[0].spent_micros += random_below(&w->seed, 4) == 0;
+        if (random_below(&w->seed, 6) == 0 && f.accounts_closed.accounts.count < ACCOUNTS_CLOSED_MAX) {
+            struct closed_account *twice = list_add(&f.accounts_closed.accounts, sizeof *twice);
+            v = f.accounts_closed.accounts.v;
+            set_text(&twice->account, v[0].account);
+            twice->spent_micros = v[0].spent_micros;
+        }
+        return f;
+    }
+    struct ops_pick_closed p = {.at = random_below(&w->seed, 12)};
+    ledger_each_account(l, ops_pick_account, &p);
+    struct account_view view;
+    struct closed_account *c = list_add(&f.accounts_closed.accounts, sizeof *c);
+    if (p.found.account == NULL || !ledger_account(l, p.found.account, &view) || random_below(&w->seed, 9) == 0) {
+        free(p.found.account);
+        p.found.account = NULL;
+        set_text(&p.found.account, "nobody@2026");
+    } else {
+        p.found.spent_micros += view.to_utc_us <= w->at; /* a hold that is nothing may name it: the store can't know */
+    }
+    *c = p.found;
+    return f;
+}
+
+static inline struct fact ops_close_period(struct ops_world *w)
+{
+    return (struct fact){.kind = FACT_PERIOD_CLOSED, .at_utc_us = w->at};
 }
 
 static inline struct fact ops_some(struct ops_world *w, const struct ledger *l)
@@ -459,6 +511,13 @@ static inline struct fact ops_some(struct ops_world *w, const struct ledger *l)
     }
     if (what < 99) {
         return ops_open(w, l);
+    }
+    uint64_t rare = random_below(&w->seed, 12);
+    if (rare < 5) {
+        return ops_close(w, l);
+    }
+    if (rare == 5 && !w->jobs_only) { /* its own journals close their months */
+        return ops_close_period(w);
     }
     struct fact note = {.kind = FACT_ATTEMPT_RUNNING, .at_utc_us = w->at, .running = {.id = {1, 0, 1}}};
     return note;

@@ -366,7 +366,7 @@ START_TEST(random_operations_keep_every_invariant)
     ck_assert_int_eq(ledger_new(&l, NULL), 0);
     static struct ops_world w;
     w = (struct ops_world){.seed = random_seed("ledger"), .at = AT_NOVEMBER, .next_job = 1};
-    uint64_t admitted = 0, moves = 0, verdicts[LEDGER_VERDICT_COUNT] = {0};
+    uint64_t admitted = 0, moves = 0, closings = 0, verdicts[LEDGER_VERDICT_COUNT] = {0};
     for (int i = 0; i < 60000; i++) {
         struct fact f = ops_next(&w, l);
         if (ops_is_fair(&w, &f)) {
@@ -389,6 +389,7 @@ START_TEST(random_operations_keep_every_invariant)
                 ops_admitted(&w, &f);
                 admitted++;
                 moves += f.kind == FACT_TENANT_MOVED && f.tenant_moved.attempts.count > 0;
+                closings += f.kind == FACT_ACCOUNTS_CLOSED;
             }
             ck_assert_msg(ledger_verify(l, &err) == 0, "%s", err_text(&err));
         }
@@ -402,6 +403,7 @@ START_TEST(random_operations_keep_every_invariant)
     }
     ck_assert_uint_gt(admitted, 10000);
     ck_assert_uint_gt(moves, 10); /* with what runs there */
+    ck_assert_uint_gt(closings, 10);
     ledger_free(l);
 }
 END_TEST

@@ -258,6 +258,33 @@ static void opened(struct books *b, const struct fact *f)
             "account %s is opened with another limit than its tenant's, or twice", a->name);
 }
 
+static bool is_named(const struct books *b, size_t account)
+{
+    for (uint64_t id = 1; id <= b->last_job; id++) {
+        const struct book_job *j = job_of(b, id);
+        for (uint32_t i = 0; j != NULL && j->live > 0 && i < j->count; i++)
+            for (size_t k = 0; j->tasks[i].live && k < j->tasks[i].accounts_count; k++)
+                if (j->tasks[i].accounts[k] == account)
+                    return true;
+    }
+    return false;
+}
+
+/* Nobody holds anything on it, nor names it; "/@total" and those of jobs end otherwise. */
+static void accounts_closed(struct books *b, const struct fact *f)
+{
+    const struct closed_account *v = f->accounts_closed.accounts.v;
+    for (size_t i = 0; i < f->accounts_closed.accounts.count; i++) {
+        struct book_account *a = account_of(b, v[i].account);
+        require(b, a->held == 0 && !is_named(b, (size_t)(a - b->accounts)), "%s is closed while it is held on",
+                v[i].account);
+        require(b, a->spent == v[i].spent_micros, "%s is closed with another sum than was spent", v[i].account);
+        require(b, strchr(v[i].account, '@') != NULL && strcmp(v[i].account, "/@total") != 0, "%s is no period's",
+                v[i].account);
+        a->name[0] = '\0';
+    }
+}
+
 static uint64_t key_hash(const struct fact_submitted *s)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
@@ -567,6 +594,7 @@ static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *
     [FACT_JOB_SUBMITTED] = submitted, [FACT_TASKS_CANCELLED] = cancelled, [FACT_TASK_RELEASED] = released,
     [FACT_ATTEMPT_PLACED] = placed,   [FACT_HOLD_RENEWED] = renewed,      [FACT_ATTEMPT_STOPPING] = stopping,
     [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = drained,      [FACT_NODE_LOST] = lost,
+    [FACT_ACCOUNTS_CLOSED] = accounts_closed,
 };
 
 const char *books_enter(struct books *b, const struct fact *f)

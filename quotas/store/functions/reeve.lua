@@ -19,9 +19,11 @@ Keys (in one hash tag; P = reeve2:{<cell>}:)
   k[4] P i:<tenant>:<key>   string "<job> <hash of the body>": the idempotency key (submit only; the facts that end a
        job don't name it again: it is built from P c, in the same slot by its tag)
   P as set of all accounts
-  P x  hash: "<tenant>:<key>" of each adjustment -> what tells it from another under that key
+  P x:<n>  hash: "#<tenant's id>:<key>" of each adjustment that was posted when n billing periods were closed -> what
+       tells it from another under that key
 Fields of P c
   schema library writer term seq durable      the fence, as text
+  closed              how many billing periods were closed, and KEYS: for so many of them keys of adjustments are known
   t:<path>            a tenant: TENANT, then the names of its generic resources, each with a space behind it
   t:<path> <generic>  GENERIC: use and limit of a generic resource, and its share
   q:<path>            QUOTA: shares of cpu, memory and scratch, then the buckets of submissions and starts. Only of
@@ -35,7 +37,7 @@ Hold: "<spent> <held> <n> <m>\n", n bytes: packed {"a:<account>", …} of money,
 Replies: "ok" | "dup" | "gap" | "fenced" | {refusal code, where}. An error reply means that nothing was written.
 ]]
 
-local LIBRARY = 2
+local LIBRARY = 3
 local MONEY_MAX = 4503599627370496 -- 2^52
 local COUNT_MAX = 9007199254740991 -- 2^53 - 1
 
@@ -46,6 +48,7 @@ local L_QUEUED, CHILDREN, EXTRA = 6, 11, 12 -- EXTRA: 1 = there is a "q:<path>"
 local LIMITS = 5 -- the limit of a use lies so far behind it
 local TENANT_BYTES = 96
 local DEPTH_MAX, NAME_MAX = 8, 255 -- levels and bytes of a tenant's path
+local KEYS = 3 -- billing periods that are closed before a key of an adjustment is forgotten
 local ACCOUNT = '<i8i8i8i8i8' -- limit (-1 = none), spent, held; its period's begin and end, in us
 local ACCOUNT_BYTES = 40
 local GENERIC = '<i8i8i8i8i8i8i8' -- use, limit, share
@@ -584,8 +587,17 @@ function ops.open(k, a, force)
     list_accounts(k, {a[8]})
 end
 
--- k[4] is P x: the keys of adjustments -> hash of what was posted.
--- a: 8 micro-units, 9 accounts, 10 "<tenant>:<key>", 11 hash, 12.. fields of the accounts.
+-- Was something posted under this key, since when keys are remembered? closed: so many periods are.
+local function is_posted(k, closed, key)
+    for n = math.max(0, closed - KEYS + 1), closed do
+        if redis.call('HEXISTS', prefix_of(k) .. 'x:' .. string.format('%.0f', n), key) == 1 then
+            return true
+        end
+    end
+    return false
+end
+
+-- a: 8 micro-units, 9 accounts, 10 "#<tenant's id>:<key>", 11 hash, 12.. fields of the accounts.
 function ops.adjust(k, a, force)
     local micros, count = tonumber(a[8]), tonumber(a[9])
     local v = read(k, unpack(a, 12, 11 + count)) -- v[i] is the value of a[i + 8]
@@ -593,7 +605,8 @@ function ops.adjust(k, a, force)
     if stop then
         return stop
     end
-    if not force and redis.call('HEXISTS', k[4], a[10]) == 1 then
+    local closed = tonumber(redis.call('HGET', k[1], 'closed') or 0)
+    if not force and is_posted(k, closed, a[10]) then
         return refuse('duplicate', a[10])
     end
     if not micros or micros == 0 or not is_amount(math.abs(micros)) then
@@ -612,7 +625,52 @@ function ops.adjust(k, a, force)
         put(w, a[i + 8], account_pack(limit, spent, held, from, to, resource))
     end
     write(k, a, w)
-    redis.call('HSET', k[4], a[10], a[11])
+    redis.call('HSET', prefix_of(k) .. 'x:' .. string.format('%.0f', closed), a[10], a[11])
+end
+
+-- A billing period takes no more lines; the oldest keys of adjustments are forgotten. a: 8 KEYS, as the caller has it.
+function ops.close_period(k, a)
+    local stop = fence(a, read(k))
+    if stop then
+        return stop
+    end
+    if tonumber(a[8]) ~= KEYS then
+        return refuse('bad')
+    end
+    write(k, a, {})
+    local closed = redis.call('HINCRBY', k[1], 'closed', 1)
+    redis.call('UNLINK', prefix_of(k) .. 'x:' .. string.format('%.0f', closed - KEYS), prefix_of(k) .. 'x') -- library 2's
+end
+
+--[[ Accounts that nothing can come to any more. That no hold names one without holding anything on it is what the
+writer knows; all that can be seen here is asked. a: 8 accounts, 9 at, 10.. account, what was spent, … ]]
+function ops.close_accounts(k, a)
+    local stop = fence(a, read(k))
+    if stop then
+        return stop
+    end
+    local names, fields, seen = {}, {}, {}
+    for i = 10, 8 + 2 * tonumber(a[8]), 2 do
+        local text = redis.call('HGET', k[1], 'a:' .. a[i])
+        if not text then
+            return refuse('no_account', a[i])
+        end
+        local _, spent, held, _, to = account_unpack(text)
+        if seen[a[i]] then
+            return refuse('bad', a[i])
+        end
+        if held ~= 0 then
+            return refuse('in_use', a[i])
+        end
+        if to > tonumber(a[9]) or spent ~= tonumber(a[i + 1]) then
+            return refuse('bad', a[i])
+        end
+        seen[a[i]] = true
+        names[#names + 1], fields[#fields + 1] = a[i], 'a:' .. a[i]
+    end
+    write(k, a, {})
+    redis.call('HDEL', k[1], unpack(fields))
+    redis.call('SREM', prefix_of(k) .. 'as', unpack(names))
 end
 
 --[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts of money, 12 of time, 13 generic resources, 14 cpu, 15 memory,

@@ -170,6 +170,86 @@ START_TEST(what_is_durable_is_archived_and_the_ledger_agrees)
 }
 END_TEST
 
+static struct fact budget_opened(const char *account)
+{
+    struct fact f = {.kind = FACT_BUDGET_OPENED, .at_utc_us = AT_NOVEMBER};
+    f.budget_opened = (struct fact_budget_opened){.limit_micros = 100000, .to_utc_us = AT_NOVEMBER};
+    set_text(&f.budget_opened.account, account);
+    set_text(&f.budget_opened.tenant, "acme");
+    return f;
+}
+
+static struct fact account_closed(const char *account, int64_t spent)
+{
+    struct fact f = {.kind = FACT_ACCOUNTS_CLOSED, .at_utc_us = AT_NOVEMBER};
+    struct closed_account *c = list_add(&f.accounts_closed.accounts, sizeof *c);
+    ck_assert_ptr_nonnull(c);
+    c->spent_micros = spent;
+    set_text(&c->account, account);
+    return f;
+}
+
+static struct fact credited(const char *tenant, const char *key, const char *account)
+{
+    struct fact f = {.kind = FACT_LEDGER_ADJUSTED, .at_utc_us = AT_NOVEMBER, .adjusted = {.micros = -500}};
+    set_text(&f.adjusted.tenant, tenant);
+    set_text(&f.adjusted.key, key);
+    must(strs_add(&f.adjusted.accounts, account));
+    must(strs_add(&f.adjusted.accounts, "/@total"));
+    return f;
+}
+
+static int64_t charged_to(struct world *w, const char *account)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT sum(micros) FROM charges JOIN account_members m USING(accounts)"
+                              " WHERE m.account = '%s'", account);
+    return journal_number(book_db(w->report.book), sql);
+}
+
+/* What was charged stays in the books, and the check knows what stood on an account when it was closed. */
+START_TEST(accounts_that_were_closed_are_history)
+{
+    struct world *w = world_make();
+    policy(w);
+    write_next(w, budget_opened("acme@2026-10"));
+    write_next(w, credited("acme", "k", "acme@2026-10"));
+    set_field(w, "durable", w->seq);
+    poll_now(w);
+    check_ledger(w, "\"equal\":true,\"as_of\":3,\"accounts\":2,");
+    write_next(w, account_closed("acme@2026-10", -500));
+    check_ledger(w, "\"equal\":true,\"as_of\":4,\"accounts\":1,");
+    set_field(w, "durable", w->seq);
+    poll_now(w);
+    check_ledger(w, "\"equal\":true,\"as_of\":4,\"accounts\":1,");
+    ck_assert_int_eq(charged_to(w, "acme@2026-10"), -500);
+    /* Another account comes to bear its name: each keeps what it had. */
+    struct fact more = fact_policy(AT_NOVEMBER);
+    fact_tenant(&more, "beta");
+    write_next(w, more);
+    write_next(w, budget_opened("beta@2026-10"));
+    write_next(w, credited("beta", "k", "beta@2026-10"));
+    struct fact gone = fact_policy(AT_NOVEMBER);
+    must(strs_add(&gone.policy.removed, "acme"));
+    write_next(w, gone);
+    struct fact moved = {.kind = FACT_TENANT_MOVED, .at_utc_us = AT_NOVEMBER};
+    set_text(&moved.tenant_moved.from, "beta");
+    set_text(&moved.tenant_moved.to, "acme");
+    set_text(&moved.tenant_moved.who, "root");
+    must(strs_add(&moved.tenant_moved.tenants, "beta"));
+    must(pairs_set(&moved.tenant_moved.accounts, "beta@2026-10", "acme@2026-10"));
+    write_next(w, moved);
+    set_field(w, "durable", w->seq);
+    ck_assert_uint_eq(poll_now(w).state, FOLLOW_OK);
+    check_ledger(w, "\"equal\":true,\"as_of\":9,\"accounts\":2,");
+    ck_assert_int_eq(charged_to(w, "acme@2026-10"), -500);
+    ck_assert_int_eq(charged_to(w, "acme@2026-10~4"), -500);
+    ck_assert_int_eq(db_exec(book_db(w->report.book), "UPDATE closed_accounts SET spent_micros = -499", NULL), 0);
+    check_ledger(w, "\"difference\":{\"account\":\"acme@2026-10~4\",\"store_micros\":0,\"report_micros\":-1}");
+    world_end(w);
+}
+END_TEST
+
 START_TEST(the_check_names_the_first_difference)
 {
     struct world *w = world_make();
@@ -349,6 +429,7 @@ int main(void)
     TCase *tc = tcase_create("follow");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, what_is_durable_is_archived_and_the_ledger_agrees);
+    tcase_add_test(tc, accounts_that_were_closed_are_history);
     tcase_add_test(tc, the_check_names_the_first_difference);
     tcase_add_test(tc, the_check_needs_no_stillness);
     tcase_add_test(tc, a_gap_is_never_skipped);

@@ -170,7 +170,20 @@ static void posted_once(struct store_sync *s)
     must(strs_add(&credit.adjusted.accounts, "/@total"));
     ck_assert_str_eq(write_fact(s, 45, &credit).refusal, "duplicate");
     set_text(&credit.adjusted.key, "another");
+    credit.adjusted.tenant_id = 3;
     ck_assert_uint_eq(write_fact(s, 46, &credit).outcome, STORE_OK);
+    /* The first was posted when seven billing periods were closed, the second at eight. */
+    struct fact month = {.kind = FACT_PERIOD_CLOSED, .at_utc_us = AT_NOVEMBER};
+    ck_assert_uint_eq(write_fact(s, 47, &month).outcome, STORE_OK);
+    ck_assert_str_eq(write_fact(s, 48, &credit).refusal, "duplicate");
+    NUMBER_IS(s, "1", "EXISTS", "reeve2:{test}:x:7");
+    ck_assert_uint_eq(write_fact(s, 49, &month).outcome, STORE_OK);
+    NUMBER_IS(s, "0", "EXISTS", "reeve2:{test}:x:7");
+    NUMBER_IS(s, "1", "HEXISTS", "reeve2:{test}:x:8", "#3:another");
+    ck_assert_uint_eq(write_fact(s, 50, &month).outcome, STORE_OK);
+    NUMBER_IS(s, "0", "EXISTS", "reeve2:{test}:x:8");
+    credit.adjusted.micros = 10;
+    ck_assert_uint_eq(write_fact(s, 51, &credit).outcome, STORE_OK);
     fact_clear(&credit);
 }
 
@@ -263,6 +276,8 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     struct snapshot_adjusted *adjusted = list_add(&snapshot[1].snapshot_cell.adjusted, sizeof *adjusted);
     set_text(&adjusted->key, "acme:credit");
     adjusted->hash = 7;
+    adjusted->periods_closed = 7;
+    snapshot[1].snapshot_cell.periods_closed = 8;
     add_starts(l, "acme", &snapshot[1].snapshot_cell.rates);
     snapshot[2].kind = FACT_SNAPSHOT_JOB;
     snapshot[2].snapshot_job.submitted = submitted.submitted;
@@ -298,7 +313,7 @@ START_TEST(a_seeded_redis_goes_on_where_the_ledger_stands)
     ck_assert_int_eq(store_holds(s, &holds, &micros, &err), 0);
     ck_assert_uint_eq(holds, 0);
     counter_is(s, "t:acme gpu", STORE_G_USED, 0);
-    counter_is(s, "a:/@total", STORE_A_SPENT, 100);
+    counter_is(s, "a:/@total", STORE_A_SPENT, 110); /* less ten, and ten again */
     fact_clear(&gone);
     fact_clear(&more);
     fact_clear(&placed);
