@@ -18,7 +18,8 @@ tree_make() { # DIR
 # Whatever was made since the mark is as it was before.
 tree_restore() { # DIR
     find "$1" -newer "$1.mark" -type f -printf '%P\n' | while read -r f; do
-        if [ -f "$f" ]; then cp -p "$f" "$1/$f"; else rm -f "$1/$f"; fi
+        rm -f "$1/$f" # it may still run
+        [ ! -f "$f" ] || cp -p "$f" "$1/$f"
     done
 }
 
@@ -29,7 +30,7 @@ survives() { # WHY
 
 one() {
     name=$1
-    dir=$build/mutants/planted.$SLOT
+    dir=$work/$SLOT
     file=$(awk -F ' [|] ' -v name="$name" '$1 == name { print $2 }' "$rows")
     program=$(awk -F ' [|] ' -v name="$name" '$1 == name { print $3 }' "$rows")
     case=${program#*:}
@@ -45,8 +46,8 @@ one() {
 }
 
 if [ "$1" = --one ]; then
-    build=$2
-    one "$3"
+    build=$2 work=$3
+    one "$4"
     exit
 fi
 build=$1
@@ -55,12 +56,12 @@ shift
 [ $# -gt 0 ] || set -- $(awk -F ' [|] ' '!/^[#+]/ && NF { print $1 }' "$rows")
 export CK_DEFAULT_TIMEOUT=60
 mkdir -p "$build/mutants"
-rm -rf "$build"/mutants/planted.*
+work=$(mktemp -d "$build/mutants/planted-XXXXXX")
+trap 'rm -rf "$work"' EXIT INT TERM
 for name; do echo "$name"; done |
-    xargs -P "${MUTANT_JOBS:-2}" -n 1 --process-slot-var=SLOT "$0" --one "$build" >"$build/mutants/out" 2>&1
+    xargs -P "${MUTANT_JOBS:-2}" -n 1 --process-slot-var=SLOT "$0" --one "$build" "$work" >"$work/out" 2>&1
 rc=$?
-rm -rf "$build"/mutants/planted.*
-sort "$build/mutants/out"
-survive=$(($# - $(grep -c '^caught ' "$build/mutants/out")))
+sort "$work/out"
+survive=$(($# - $(grep -c '^caught ' "$work/out")))
 printf '%d%%: Checks: %d mutants, Failures: %d\n' $((100 * ($# - survive) / $#)) $# "$survive"
 exit $((rc != 0))

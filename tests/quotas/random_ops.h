@@ -232,16 +232,24 @@ static inline struct ops_job *ops_some_job(struct ops_world *w)
     return &w->jobs[random_below(&w->seed, OPS_JOBS)];
 }
 
+/* A key and whose it is. One in `again` comes back: mostly to its own tenant, where it is known, else to another, where
+ * it is new. */
+static inline const char *ops_key(struct ops_world *w, uint64_t *keys, uint64_t again, const char *prefix, char out[32])
+{
+    bool is_old = random_below(&w->seed, again) == 0 && *keys > 0;
+    uint64_t number = is_old ? random_below(&w->seed, *keys) : (*keys)++;
+    uint64_t other = random_below(&w->seed, 4) == 0 ? random_below(&w->seed, COUNT_OF(ops_tenants)) : 0;
+    snprintf(out, 32, "%s%llu", prefix, (unsigned long long)number);
+    return ops_tenants[(number + other) % COUNT_OF(ops_tenants)];
+}
+
 static inline struct fact ops_submit(struct ops_world *w, const struct ledger *l)
 {
     char key[32];
-    /* Old keys come back now and then, with the same body or another. */
-    uint64_t key_number = random_below(&w->seed, 10) == 0 && w->keys > 0 ? random_below(&w->seed, w->keys) : w->keys++;
-    snprintf(key, sizeof key, "key-%llu", (unsigned long long)key_number);
+    const char *tenant = ops_key(w, &w->keys, 10, "key-", key); /* with the same body or another */
     int64_t budget = random_below(&w->seed, 3) ? 0 : 1 + (int64_t)random_below(&w->seed, 3000);
     uint32_t tasks = 1 + (uint32_t)random_below(&w->seed, 5);
-    return fact_submit(l, w->at, w->next_job++, ops_tenants[random_below(&w->seed, COUNT_OF(ops_tenants))], key, tasks,
-                       budget);
+    return fact_submit(l, w->at, w->next_job++, tenant, key, tasks, budget);
 }
 
 /* ---- the time of a resource ---- */
@@ -403,12 +411,7 @@ static inline struct fact ops_adjust(struct ops_world *w, const struct ledger *l
     struct fact f = {.kind = FACT_LEDGER_ADJUSTED, .at_utc_us = w->at};
     struct strs path = {0};
     char key[32];
-    /* A key comes back now and then: mostly to its own tenant, where it is known, else to another, where it is new. */
-    bool again = random_below(&w->seed, 4) == 0 && w->adjust_keys > 0;
-    uint64_t number = again ? random_below(&w->seed, w->adjust_keys) : w->adjust_keys++;
-    uint64_t other = random_below(&w->seed, 4) == 0 ? random_below(&w->seed, COUNT_OF(ops_tenants)) : 0;
-    const char *tenant = ops_tenants[(number + other) % COUNT_OF(ops_tenants)];
-    snprintf(key, sizeof key, "k%llu", (unsigned long long)number);
+    const char *tenant = ops_key(w, &w->adjust_keys, 4, "k", key);
     set_text(&f.adjusted.tenant, tenant);
     struct tenant_view view;
     f.adjusted.tenant_id = ledger_tenant(l, tenant, w->at, &view) ? view.id : 999;
