@@ -12,6 +12,7 @@
 #define MEM_MIN_BYTES ((uint64_t)4 << 20)
 #define SCRATCH_DEFAULT_BYTES ((uint64_t)64 << 20)
 #define CPU_MIN_MILLI 10
+#define DEADLINE_TEXT_MAX 40
 
 static const char *const lease_names[] = {[LEASE_PATIENT] = "patient", [LEASE_FAST] = "fast"};
 static const char *const loss_names[] = {
@@ -120,6 +121,10 @@ static const struct field rows[] = {
               .help = "jobs that it starts after: [{job: 812, on: success}]"),
     FIELD_ROW(job_spec, 71, "if_unmet", FIELD_ENUM, if_unmet, .of = &if_unmet_names,
               .help = "what becomes of tasks whose after can't be met any more: cancel or keep"),
+    FIELD_ROW(job_spec, 72, "start_by", FIELD_STR, start_by, .max = DEADLINE_TEXT_MAX,
+              .help = "tasks that have not started by then are cancelled: 2h, or 2026-11-24T06:00:00Z"),
+    FIELD_ROW(job_spec, 73, "finish_by", FIELD_STR, finish_by, .max = DEADLINE_TEXT_MAX,
+              .help = "no task starts that may not end by then, and what runs then is stopped"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -193,6 +198,32 @@ static int complete_after(struct job_spec *spec, struct err *err)
             return err_set(err, -EINVAL, "after[%zu].task: no task has that number", i);
         v[i].on = on_meant[v[i].on];
     }
+    return 0;
+}
+
+int job_spec_instant(const char *text, int64_t submitted_utc_us, int64_t *ret_utc_us, struct err *err)
+{
+    uint64_t ms;
+    int64_t utc_us;
+    if (text == NULL)
+        return 0;
+    if (parse_duration(text, &ms, NULL) == 0 && ms <= JOB_TIME_LIMIT_MAX_MS)
+        *ret_utc_us = submitted_utc_us + (int64_t)ms * 1000;
+    else if (parse_time(text, &utc_us, NULL) == 0)
+        *ret_utc_us = utc_us;
+    else
+        return err_set(err, -EINVAL, "'%s' is neither a duration up to a year, 2h30m, nor a time, 2026-11-24T06:00:00Z",
+                       text);
+    return 0;
+}
+
+static int check_deadlines(const struct job_spec *spec, struct err *err)
+{
+    int64_t instant;
+    if (job_spec_instant(spec->start_by, 0, &instant, err) < 0)
+        return err_wrap(err, -EINVAL, "start_by");
+    if (job_spec_instant(spec->finish_by, 0, &instant, err) < 0)
+        return err_wrap(err, -EINVAL, "finish_by");
     return 0;
 }
 
@@ -312,6 +343,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
         r0 = check_array(&spec->array, err);
     if (r0 == 0)
         r0 = complete_after(spec, err);
+    if (r0 == 0)
+        r0 = check_deadlines(spec, err);
     if (r0 == 0)
         r0 = check_env(spec, err);
     if (r0 == 0)

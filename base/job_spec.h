@@ -84,6 +84,8 @@ struct job_spec {
     struct list volumes;    /* struct job_volume; only what policy allows */
     struct list after;      /* struct job_after */
     uint32_t if_unmet;      /* enum if_unmet: of tasks that can't start any more, whatever happens */
+    char *start_by;         /* an instant, or a duration from submission on; NULL = none */
+    char *finish_by;
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };
 
@@ -95,6 +97,8 @@ extern const struct names lease_class_names, node_loss_names, net_mode_names, ro
  * in it, then everything a table row can't say: command or script, array order, names of generic resources and
  * variables. -EINVAL with the field's name first. Completing twice changes nothing. */
 int job_spec_complete(struct job_spec *spec, struct err *err) MUST_USE;
+/* What a start_by or finish_by means: an instant. NULL leaves *ret as it is. -EINVAL. */
+int job_spec_instant(const char *text, int64_t submitted_utc_us, int64_t *ret_utc_us, struct err *err) MUST_USE;
 /* The features a node must have (base/features.h): those of its limits, its image, its volumes, its profile.
  * The caller clears it. -ENOMEM. */
 int job_spec_features(const struct job_spec *spec, struct strs *ret) MUST_USE;

@@ -248,6 +248,23 @@ static int set_unmet(void *into, const char *value, struct err *err)
     return set_enum(&spec_of(into)->if_unmet, &if_unmet_names, value, err);
 }
 
+static int set_instant(char **field, const char *value, struct err *err)
+{
+    int64_t instant;
+    int rc = job_spec_instant(value, 0, &instant, err);
+    return rc < 0 ? rc : replace_text(field, value, err);
+}
+
+static int set_start_by(void *into, const char *value, struct err *err)
+{
+    return set_instant(&spec_of(into)->start_by, value, err);
+}
+
+static int set_finish_by(void *into, const char *value, struct err *err)
+{
+    return set_instant(&spec_of(into)->finish_by, value, err);
+}
+
 static int set_network(void *into, const char *value, struct err *err)
 {
     return set_enum(&spec_of(into)->network, &net_mode_names, value, err);
@@ -334,6 +351,8 @@ static const struct option_row job_option_rows[] = {
     CALL("if-unmet", 0, "cancel|keep", set_unmet, "what becomes of tasks whose --after can't be met any more"),
     CALL("after", 0, "JOB[.TASK][:ON]", set_after,
          "start after another job (or its key): :success, :end, :failure; :same task by task; may be repeated"),
+    CALL("start-by", 0, "TIME", set_start_by, "cancel what has not started by then: 2h, 2026-11-24T06:00:00Z"),
+    CALL("finish-by", 0, "TIME", set_finish_by, "start nothing that may not end by then, and stop what runs then"),
     CALL("array", 'a', "FIRST-LAST[%N]", set_array, "many tasks, at most N at a time; each sees REEVE_TASK"),
     {.name = "retries", .kind = OPTION_U32, .value = "N", .offset = offsetof(struct job_request, call.spec.retries),
      .max = JOB_RETRIES_MAX, .help = "further attempts after failures of the job's own making"},

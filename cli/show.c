@@ -88,6 +88,18 @@ static void put_after(struct buf *out, const struct job_spec *s)
     buf_add_str(out, s->after.count > 0 ? "\n" : "");
 }
 
+static void put_deadlines(struct buf *out, const struct job_spec *s)
+{
+    if (s->start_by == NULL && s->finish_by == NULL)
+        return;
+    line(out, "deadlines");
+    if (s->start_by != NULL)
+        buf_addf(out, "start by %s", s->start_by);
+    if (s->finish_by != NULL)
+        buf_addf(out, "%sfinish by %s", s->start_by != NULL ? "   " : "", s->finish_by);
+    buf_add_str(out, "\n");
+}
+
 static void put_root(struct buf *out, const struct job_spec *s)
 {
     const struct job_volume *v = s->volumes.v;
@@ -132,6 +144,7 @@ static void put_spec(struct buf *out, const struct job_spec *s)
     put_limits(out, &s->limits);
     put_root(out, s);
     put_after(out, s);
+    put_deadlines(out, s);
     if (s->labels.count == 0)
         return;
     line(out, "labels");

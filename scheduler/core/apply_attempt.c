@@ -372,6 +372,7 @@ static void try_again(struct core *c, struct task *t, const struct fact *f)
     t->eligible_utc_us = f->at_utc_us + retry_pause_us(e->record.cause, t->retries_used, t->node_faults);
     if (e->next == NEXT_QUEUED)
         timer_set(c, &t->timer, t->eligible_utc_us);
+    deadline_again(c, t->job);
 }
 
 /* Run time that wasn't settled before. */

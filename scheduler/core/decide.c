@@ -24,7 +24,9 @@ void plan_hold(struct core *c, struct plan *p, const struct fact *f)
 static void fire(struct core *c, struct plan *p, struct timer *t)
 {
     timer_stop(c, t);
-    if (t->task == NULL)
+    if (t->deadline)
+        decide_deadline(c, p, t->job);
+    else if (t->task == NULL)
         queue_sync(c, t->job);
     else if (t->task->state == TASK_QUEUED)
         queue_sync_task(c, t->task);

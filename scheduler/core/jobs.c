@@ -240,6 +240,7 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
         table_remove(&c->keys, hash_of_key(older->tenant, job_key(older)), older);
     table_put(&c->keys, hash_of_key(j->tenant, job_key(j)), j);
     depend_begin(c, j, f);
+    deadline_begin(c, j, spec);
     c->unfinished++;
     c->next_job = MAX(c->next_job, j->id + 1);
     c->next_job_handed = MAX(c->next_job_handed, c->next_job);
@@ -273,6 +274,7 @@ static void job_free(struct core *c, struct job *j)
     if (j->shape != NULL)
         shape_put(c, j->shape);
     depend_fini(c, j);
+    deadline_fini(c, j);
     history_free(j->history);
     free(j->end_reason);
     outcomes_fini(&j->over);
@@ -348,6 +350,7 @@ void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us)
     j->ended_utc_us = at_utc_us;
     depend_on_finished(c, j);
     depend_fini(c, j);
+    deadline_fini(c, j);
     shape_put(c, j->shape);
     j->shape = NULL;
     free(j->tasks);

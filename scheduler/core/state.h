@@ -6,7 +6,8 @@
  *                        move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree), shapes.c,
  *                        demands.c (what is asked), history.c, past_use.c (use that fades)
- *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs)
+ *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
+ *                        deadline.c (no longer)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
@@ -47,6 +48,8 @@ struct job;
 struct task;
 struct node;
 struct tenant;
+struct deadline;
+struct plan;
 
 /* Something ready to start: the tasks of a job that never started, or one task that waits for another attempt. */
 struct entry {
@@ -58,6 +61,7 @@ struct timer {
     int64_t due_utc_us;
     struct job *job;
     struct task *task; /* NULL: the job's fresh tasks wait */
+    bool deadline;     /* or one of its deadlines comes */
     uint32_t at;
 };
 
@@ -189,6 +193,7 @@ struct job {
     struct task **tasks;           /* by index: started and not final, or held */
     uint32_t tasks_count, tasks_size;
     struct entry fresh;
+    struct deadline *deadline;     /* NULL: none */
     struct timer *wait;            /* soft: its fresh tasks were refused and wait */
     char *refused;
     struct history *history;
@@ -439,6 +444,14 @@ void node_leave_task(struct task *t);
 void nodes_fini(struct core *c);
 uint64_t nodes_look(struct core *c, struct core_now now); /* who has become silent; when to look again (boot_us) */
 uint64_t node_silent_us(const struct node *n, struct core_now now);
+
+/* ---- deadline.c -------------------------------------------------------------------------------------------- */
+void deadline_begin(struct core *c, struct job *j, const struct job_spec *spec);
+void deadline_again(struct core *c, struct job *j); /* a task of it went back to the queue */
+void deadline_fini(struct core *c, struct job *j);
+void decide_deadline(struct core *c, struct plan *p, struct job *j); /* its timer is due */
+/* Can it be started, and ended, in time at all? Fills *refusal when not. */
+bool deadline_admits(const struct job_spec *spec, int64_t utc_us, struct refusal *refusal);
 
 /* ---- apply ------------------------------------------------------------------------------------------------- */
 struct fact_rule {

@@ -378,7 +378,8 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     const struct job *known = call->key != NULL ? job_find_key(c, path, call->key) : NULL;
     if (known != NULL)
         return same_key(c, known, spec, utc_us, quote, refusal);
-    if (!network_allowed(c, t, spec, utc_us, refusal) || !devices_allowed(c, t, spec, utc_us, refusal) ||
+    if (!deadline_admits(spec, utc_us, refusal) || !network_allowed(c, t, spec, utc_us, refusal) ||
+        !devices_allowed(c, t, spec, utc_us, refusal) ||
         !volumes_allowed(c, t, spec, utc_us, refusal) ||
         !seccomp_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, spec, refusal) ||
         !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, t, spec, utc_us, refusal))

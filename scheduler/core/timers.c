@@ -7,7 +7,8 @@ static int compare(const void *a, const void *b)
         return x->due_utc_us < y->due_utc_us ? -1 : 1;
     struct order_rank rx = {.job = x->job->id, .task = x->task != NULL ? x->task->index : UINT32_MAX};
     struct order_rank ry = {.job = y->job->id, .task = y->task != NULL ? y->task->index : UINT32_MAX};
-    return order_compare_tasks(rx, ry);
+    int order = order_compare_tasks(rx, ry);
+    return order != 0 ? order : (int)x->deadline - (int)y->deadline;
 }
 
 static const struct heap_kind kind = {compare, offsetof(struct timer, at)};

@@ -120,7 +120,7 @@ static void collect_past(void *arg, struct attempt_view *view)
 
 static const char *live_state(const struct task *t)
 {
-    if (t->stopping == END_CANCELLED)
+    if (t->stopping != END_NONE && t->stopping != END_NODE_LOST)
         return "stopping";
     return t->paused ? "paused" : names_get(&task_state_names, t->state);
 }

@@ -297,6 +297,12 @@ static uint64_t key_hash(const struct fact_submitted *s)
     return hash;
 }
 
+/* The worlds write seconds. */
+static int64_t instant_of(const char *text, int64_t submitted_utc_us)
+{
+    return text != NULL ? submitted_utc_us + strtoll(text, NULL, 10) * 1000000 : INT64_MAX;
+}
+
 static void submitted(struct books *b, const struct fact *f)
 {
     const struct fact_submitted *s = &f->submitted;
@@ -319,6 +325,8 @@ static void submitted(struct books *b, const struct fact *f)
         j->count = s->spec.array.last - s->spec.array.first + 1;
         j->cap = s->spec.array.max_running;
     }
+    j->start_by_utc_us = instant_of(s->spec.start_by, f->at_utc_us);
+    j->finish_by_utc_us = instant_of(s->spec.finish_by, f->at_utc_us);
     if (s->spec.after.count > 0) {
         const struct job_after *a = s->spec.after.v;
         j->after = a->job;
@@ -339,6 +347,15 @@ static void submitted(struct books *b, const struct fact *f)
     const struct book_tenant *t = &b->tenants[j->tenant];
     require(b, t->queued_max == 0 || t->queued <= t->queued_max, "job %llu makes %s's queue longer than it may be",
             (unsigned long long)s->job, t->path);
+}
+
+/* The last instant at which an attempt may be placed. */
+static int64_t start_until(const struct book_job *j, const struct book_task *t)
+{
+    int64_t until_utc_us = t->epoch == 0 ? j->start_by_utc_us : INT64_MAX;
+    if (j->finish_by_utc_us != INT64_MAX)
+        until_utc_us = MIN(until_utc_us, j->finish_by_utc_us - (int64_t)j->limit_us);
+    return until_utc_us;
 }
 
 /* Is this the end that a job waits for? */
@@ -396,6 +413,8 @@ static void cancelled(struct books *b, const struct fact *f)
     for (uint32_t i = r->first; b->wrong[0] == '\0' && i < r->first + r->count; i++) {
         struct book_task *t = &j->tasks[i];
         require(b, !t->live && !t->final, "task %llu.%u is cancelled as one that waits", (unsigned long long)r->job, i);
+        require(b, strcmp(r->who, "deadline") != 0 || f->at_utc_us >= start_until(j, t),
+                "task %llu.%u is cancelled for a deadline that lies ahead", (unsigned long long)r->job, i);
         require(b, strcmp(r->who, "dependency") != 0 || standing_of(b, j, i) == LOST,
                 "task %llu.%u is cancelled as one that can't start any more, and it can", (unsigned long long)r->job,
                 i);
@@ -432,6 +451,7 @@ static void placed(struct books *b, const struct fact *f)
     REQUIRE(b, p->id, !t->live && !t->final && !t->held, "is placed while its task lives, is over or held");
     REQUIRE(b, p->id, p->id.epoch == t->epoch + 1, "isn't the next epoch");
     REQUIRE(b, p->id, f->at_utc_us >= t->not_before_utc_us, "is placed before its pause is over");
+    REQUIRE(b, p->id, f->at_utc_us < start_until(j, t), "is placed behind a deadline of its");
     REQUIRE(b, p->id, standing_of(b, j, p->id.task) == MET, "is placed before what it waits for");
     REQUIRE(b, p->id, p->resources.cpu_milli == j->cpu_milli, "gets something else than was asked for");
     REQUIRE(b, p->id, is_about(p->hold_micros, price(j, p->paid_us)), "isn't held the price of what it is paid for");
@@ -451,7 +471,7 @@ static void placed(struct books *b, const struct fact *f)
     t->paid_us = p->paid_us;
     t->spent = 0;
     t->settled_us = 0;
-    t->cancelled = false;
+    t->cancelled = t->stopped = false;
     queue(b, j, 1, false);
     use(b, p->id, j, true);
     hold(b, p->id, t, &p->accounts, p->hold_micros);
@@ -479,8 +499,13 @@ static void renewed(struct books *b, const struct fact *f)
 static void stopping(struct books *b, const struct fact *f)
 {
     struct book_task *t = live_task(b, f->stopping.id);
-    if (t != NULL)
-        t->cancelled |= f->stopping.cause == END_CANCELLED;
+    const struct book_job *j = job_of(b, f->stopping.id.job);
+    bool may = f->stopping.cause != END_TIME_LIMIT || (j != NULL && f->at_utc_us >= j->finish_by_utc_us);
+    REQUIRE(b, f->stopping.id, may, "is stopped for a deadline that lies ahead");
+    if (t == NULL)
+        return;
+    t->cancelled |= f->stopping.cause == END_CANCELLED;
+    t->stopped = true;
 }
 
 static bool is_node_fault(uint32_t cause)
@@ -555,7 +580,7 @@ static void ended(struct books *b, const struct fact *f)
     REQUIRE(b, e->id, e->next == follows.next && e->user_retry == follows.retry,
             "something else must follow from its end");
     REQUIRE(b, e->id, e->next != NEXT_FINAL || e->state == follows.state, "its end means another state");
-    REQUIRE(b, e->id, e->record.cause != END_KEEPER_LOST || e->record.started_utc_us != 0 || t->cancelled,
+    REQUIRE(b, e->id, e->record.cause != END_KEEPER_LOST || e->record.started_utc_us != 0 || t->stopped,
             "is ended as lost and had never begun");
     check_cost(b, j, t, e);
     settle(b, e->id, t, e->spent_micros);

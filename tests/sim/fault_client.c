@@ -59,6 +59,10 @@ static void think_of(struct world *w, size_t i)
     j->priority = (int32_t)choose(c, 3);
     j->budget_micros = w->scene.quiet ? 0 : own_budget(c, j);
     wait_for(w, i, j);
+    if (!w->scene.quiet && w->scene.tenants == 0 && choose(c, 8) == 7) {
+        j->start_by_s = choose(c, 2) * (1 + choose(c, 60));
+        j->finish_by_s = choose(c, 2) * (1 + choose(c, 120));
+    }
     w->jobs_count = MAX(w->jobs_count, i + 1);
     come(w, i + 1);
 }

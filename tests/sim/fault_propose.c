@@ -1,4 +1,5 @@
 /* What somebody wants of the scheduler, as facts of its core: scheduler/api*.c and turn.c's inbox as a model. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "tests/sim/fault_world.h"
@@ -133,6 +134,13 @@ static int want_submit(struct proposing *p)
     if (j->tasks > 1)
         call.spec.array = (struct job_array){true, 0, j->tasks - 1, j->cap};
     int rc = strs_add(&call.spec.command, "/bin/true");
+    MUST_NOT(rc < 0);
+    char start_by[24], finish_by[24];
+    snprintf(start_by, sizeof start_by, "%" PRIu64 "s", j->start_by_s);
+    snprintf(finish_by, sizeof finish_by, "%" PRIu64 "s", j->finish_by_s);
+    rc = str_set(&call.spec.start_by, j->start_by_s != 0 ? start_by : NULL);
+    MUST_NOT(rc < 0);
+    rc = str_set(&call.spec.finish_by, j->finish_by_s != 0 ? finish_by : NULL);
     MUST_NOT(rc < 0);
     if (j->after != 0) {
         struct job_after *a = list_add(&call.spec.after, sizeof *a);

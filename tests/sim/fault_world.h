@@ -215,6 +215,7 @@ struct client_job {
     int64_t budget_micros;
     uint64_t after;               /* a job that it waits for; 0 = none */
     uint32_t after_on, after_tasks;
+    uint64_t start_by_s, finish_by_s; /* from its submission on; 0 = none */
 };
 
 /* What kind of world. 0 = as chance has it. */

@@ -120,6 +120,10 @@ static void submit(struct sim *s)
                                         (uint32_t)draw(&s->r, 4)};
     if (draw(&s->r, 4) == 0)
         spec.budget_micros = (int64_t)draw(&s->r, 30000);
+    static const char *const instants[] = {"1s", "90s", "20m", "1h", "2026-11-24T00:30:00Z"};
+    if (draw(&s->r, 8) == 0)
+        MUST(str_set(draw(&s->r, 2) == 0 ? &spec.start_by : &spec.finish_by,
+                     instants[draw(&s->r, COUNT_OF(instants))]) == 0);
     for (uint64_t i = s->last_job > 0 && draw(&s->r, 3) == 0 ? 1 + draw(&s->r, 2) : 0; i > 0; i--) {
         struct job_after *a = list_add(&spec.after, sizeof *a);
         a->job = s->last_job - draw(&s->r, s->last_job < 12 ? s->last_job : 12);
