@@ -71,7 +71,10 @@ static int open_door(struct door *door, const struct sockaddr *address, socklen_
     }
     door->listener = listener;
     evconnlistener_set_error_cb(listener, on_accept_error);
-    evhttp_set_allowed_methods(door->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST);
+    /* All but CONNECT, which libevent leaves unanswered: those that are none of ours are refused in our own words. */
+    evhttp_set_allowed_methods(door->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+                                                 EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+                                                 EVHTTP_REQ_PATCH);
     evhttp_set_max_headers_size(door->server, HEADERS_MAX);
     evhttp_set_max_body_size(door->server, BODY_MAX);
     evhttp_set_timeout(door->server, HTTP_IDLE_S);

@@ -242,7 +242,8 @@ static int send_answer(struct door *door, struct evhttp_request *req, const stru
 static int check_verb(struct evhttp_request *req, const struct route *route, struct problem *problem)
 {
     const char *allowed = route->post ? "POST" : "GET, HEAD";
-    if ((evhttp_request_get_command(req) == EVHTTP_REQ_POST) == route->post)
+    int fine = route->post ? EVHTTP_REQ_POST : EVHTTP_REQ_GET | EVHTTP_REQ_HEAD;
+    if (((int)evhttp_request_get_command(req) & fine) != 0)
         return 0;
     http_header(req, "Allow", allowed);
     return problem_set(problem, 405, NULL, allowed, "%s",

@@ -142,6 +142,30 @@ START_TEST(a_closed_month_keeps_its_tag)
 }
 END_TEST
 
+/* Whatever a client tries, it reads the same kind of answer; without a token it learns nothing. */
+START_TEST(a_method_that_is_none_of_ours_is_told_so)
+{
+    static const char *const methods[] = {"DELETE", "PUT", "PATCH", "OPTIONS", "TRACE"};
+    struct served s = serving(4);
+    struct buf out = {0};
+    char text[300], value[128];
+    for (int known = 0; known < 2; known++) {
+        int n = snprintf(text, sizeof text, "%s /v1/budgets HTTP/1.1\r\nHost: reeve\r\nConnection: close\r\n%s%s%s\r\n",
+                         methods[_i], known ? "Authorization: Bearer " : "", known ? s.token : "", known ? "\r\n" : "");
+        int fd = connect_tcp(&s);
+        send_text(fd, text, (size_t)n);
+        buf_reset(&out);
+        int status = receive(fd, &out);
+        ck_assert_msg(status == (known ? 405 : 401), "%s: %s", methods[_i], buf_text(&out));
+        ck_assert_str_eq(header(&out, "Content-Type: ", value), "application/problem+json");
+        if (status == 405)
+            ck_assert_str_eq(header(&out, "Allow: ", value), "GET, HEAD");
+    }
+    served_end(&s);
+    buf_fini(&out);
+}
+END_TEST
+
 /* The rules of `promtool check metrics`. */
 START_TEST(every_metric_has_help_and_a_proper_name)
 {
@@ -396,6 +420,7 @@ int main(void)
     tcase_add_test(tc, pages_are_linked_and_can_be_kept);
     tcase_add_test(tc, there_is_a_bound_on_connections);
     tcase_add_test(tc, a_closed_month_keeps_its_tag);
+    tcase_add_loop_test(tc, a_method_that_is_none_of_ours_is_told_so, 0, 5);
     tcase_add_test(tc, every_metric_has_help_and_a_proper_name);
     tcase_add_test(tc, a_long_report_is_streamed_and_complete);
     tcase_add_test(tc, peers_that_go_away_or_never_read_hold_up_nobody);
