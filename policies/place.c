@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static int compare(const struct place_item *a, const struct place_item *b)
+int place_compare(const struct place_item *a, const struct place_item *b)
 {
     if (a->free.v[CAPACITY_CPU] != b->free.v[CAPACITY_CPU])
         return a->free.v[CAPACITY_CPU] < b->free.v[CAPACITY_CPU] ? -1 : 1;
@@ -19,18 +19,22 @@ static uint32_t priority_of(const char *name)
     return hash * 2246822519u;
 }
 
-static void take_most(struct capacity *most, const struct place_item *below)
+static void take_most(struct place_item *item, const struct place_item *below)
 {
-    for (size_t i = 0; below != NULL && i < CAPACITY_DIMS; i++)
-        most->v[i] = MAX(most->v[i], below->most.v[i]);
-    most->features |= below != NULL ? below->most.features : 0;
+    if (below == NULL)
+        return;
+    for (size_t i = 0; i < CAPACITY_DIMS; i++)
+        item->most.v[i] = MAX(item->most.v[i], below->most.v[i]);
+    item->most.features |= below->most.features;
+    item->longest_us = MAX(item->longest_us, below->longest_us);
 }
 
 static struct place_item *refresh(struct place_item *item)
 {
     item->most = item->free;
-    take_most(&item->most, item->left);
-    take_most(&item->most, item->right);
+    item->longest_us = item->until_us;
+    take_most(item, item->left);
+    take_most(item, item->right);
     return item;
 }
 
@@ -40,7 +44,7 @@ static void split(struct place_item *t, const struct place_item *at, struct plac
 {
     if (t == NULL) {
         *ret_low = *ret_high = NULL;
-    } else if (compare(t, at) < 0) {
+    } else if (place_compare(t, at) < 0) {
         split(t->right, at, &t->right, ret_high);
         *ret_low = refresh(t);
     } else {
@@ -67,7 +71,7 @@ static struct place_item *insert(struct place_item *t, struct place_item *item)
         split(t, item, &item->left, &item->right);
         return refresh(item);
     }
-    if (compare(item, t) < 0)
+    if (place_compare(item, t) < 0)
         t->left = insert(t->left, item);
     else
         t->right = insert(t->right, item);
@@ -79,7 +83,7 @@ static struct place_item *drop(struct place_item *t, struct place_item *item)
     BUG(t == NULL);
     if (t == item)
         return merge(t->left, t->right);
-    if (compare(item, t) < 0)
+    if (place_compare(item, t) < 0)
         t->left = drop(t->left, item);
     else
         t->right = drop(t->right, item);
@@ -114,25 +118,36 @@ void place_set(struct place_index *index, struct place_item *item, const struct 
         place_add(index, item);
 }
 
-static struct place_item *find(struct place_item *t, const struct capacity *need,
-                               const struct place_item *avoid)
+struct search {
+    const struct capacity *need;
+    const struct place_item *avoid;
+    int64_t end_us;
+};
+
+static struct place_item *find(struct place_item *t, const struct search *s)
 {
-    if (t == NULL || !capacity_fits(need, &t->most))
+    if (t == NULL || s->end_us > t->longest_us || !capacity_fits(s->need, &t->most))
         return NULL;
-    if (t->free.v[CAPACITY_CPU] >= need->v[CAPACITY_CPU]) {
-        struct place_item *found = find(t->left, need, avoid);
+    if (t->free.v[CAPACITY_CPU] >= s->need->v[CAPACITY_CPU]) {
+        struct place_item *found = find(t->left, s);
         if (found != NULL)
             return found;
-        if (t != avoid && capacity_fits(need, &t->free))
+        if (t != s->avoid && s->end_us <= t->until_us && capacity_fits(s->need, &t->free))
             return t;
     }
-    return find(t->right, need, avoid);
+    return find(t->right, s);
+}
+
+struct place_item *place_find_until(const struct place_index *index, const struct capacity *need,
+                                    const struct place_item *avoid, int64_t end_us)
+{
+    return find(index->root, &(struct search){need, avoid, end_us});
 }
 
 struct place_item *place_find(const struct place_index *index, const struct capacity *need,
                               const struct place_item *avoid)
 {
-    return find(index->root, need, avoid);
+    return place_find_until(index, need, avoid, INT64_MIN);
 }
 
 static bool from_most(const struct place_item *t, bool (*fn)(const struct place_item *item, void *arg), void *arg)

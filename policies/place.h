@@ -2,8 +2,9 @@
  * place - which node takes a task: pack. Of the nodes it fits on, the one with the least free cpu; ties by name.
  *
  * The index keeps nodes ordered by (free cpu, name) in a tree whose branches know the most that any node below them has
- * free of each resource, so that a search passes over branches where nothing can fit: a decision costs the depth of the
- * tree, not the number of nodes. The tree's shape comes from the names alone and never shows in an answer.
+ * free of each resource, and how long it stays open, so that a search passes over branches where nothing can fit: a
+ * decision costs the depth of the tree, not the number of nodes. The tree's shape comes from the names alone and never
+ * shows in an answer.
  * Ownership: the caller owns the items; an item stays where it is while it is in an index, and is in one index at most.
  * Purity:    pure.
  */
@@ -15,16 +16,21 @@
 struct place_item {
     struct capacity free; /* change it only through place_set() while in_index */
     const char *name;
+    int64_t until_us;     /* what is put there must be over by then; changed like `free` */
     bool in_index;
     /* of the index */
     uint32_t priority;
     struct place_item *left, *right;
     struct capacity most;
+    int64_t longest_us;
 };
 struct place_index {
     struct place_item *root;
     size_t count;
 };
+
+/* The order of the index, < 0: a is tried first. */
+int place_compare(const struct place_item *a, const struct place_item *b);
 
 void place_add(struct place_index *index, struct place_item *item);
 void place_remove(struct place_index *index, struct place_item *item); /* no-op when it isn't in */
@@ -34,5 +40,8 @@ struct place_item *place_find(const struct place_index *index, const struct capa
                               const struct place_item *avoid);
 /* The items from the most free cpu down, until fn says that it has seen enough (true). */
 bool place_from_most(const struct place_index *index, bool (*fn)(const struct place_item *item, void *arg), void *arg);
+/* The same for a task that is over by `end_us`. */
+struct place_item *place_find_until(const struct place_index *index, const struct capacity *need,
+                                    const struct place_item *avoid, int64_t end_us);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 static int no_attempt(struct attempt_id id, const char *what, struct err *err)
@@ -58,6 +59,7 @@ void attempt_finish(struct core *c, struct task *t)
     struct node *n = t->node;
     timer_stop(c, &t->timer);
     node_leave_task(t);
+    reserve_node_changed(c, n);
     node_use(c, n, &s->need, false);
     claims_use(c, s->tenant, &s->need, false);
     t->job->live--;

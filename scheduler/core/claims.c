@@ -205,6 +205,30 @@ void claims_enter(const struct core *c, struct tenant *t)
     claims_refresh(c, t);
 }
 
+static size_t depth_of(const struct tenant *t)
+{
+    size_t depth = 0;
+    for (; t->parent != NULL; t = t->parent)
+        depth++;
+    return depth;
+}
+
+/* They meet where claims of one heap lead to them: a tenant as a whole, or its own jobs beside its children. */
+bool claims_before(const struct tenant *a, const struct tenant *b)
+{
+    const struct claim *x = &a->own, *y = &b->own;
+    size_t i = depth_of(a), k = depth_of(b);
+    for (; i > k; i--, a = a->parent)
+        x = &a->whole;
+    for (; k > i; k--, b = b->parent)
+        y = &b->whole;
+    for (; a != b; a = a->parent, b = b->parent) {
+        x = &a->whole;
+        y = &b->whole;
+    }
+    return compare(x, y) < 0;
+}
+
 struct tenant *claims_next(const struct core *c)
 {
     const struct claim *first = heap_top(&c->root->claims);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 const struct core_limits core_limits_default = {
@@ -21,6 +22,8 @@ const struct core_limits core_limits_default = {
     .adjusted_max = 1000000,
     .checkpoint_ms = 60000,
     .pause_max_ms = 86400000,
+    .horizon_ms = UINT64_C(7) * 86400000,
+    .reserve_max = 16,
 };
 
 /* ---- memory and texts ------------------------------------------------------------------------------- */
@@ -154,6 +157,7 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
     }
     c->fade.half_life_us = FADE_HALF_LIFE_DEFAULT_MS * 1000;
     tenant_add(c, TENANT_ROOT);
+    reserve_init(c);
     *ret = c;
     return 0;
 }
@@ -170,6 +174,7 @@ void core_free(struct core *c)
         return;
     jobs_fini(c);
     nodes_fini(c);
+    reserve_fini(c);
     proposals_fini(c);
     tenants_each(c, forget_tenant, NULL);
     ledger_free(c->ledger);

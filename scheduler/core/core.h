@@ -44,6 +44,9 @@ struct core_limits {
     uint64_t adjusted_max;    /* keys of credits and adjustments that are remembered, see ledger.h; 1000000 */
     uint64_t checkpoint_ms;   /* SIGUSR1 so long before a paid end after which nothing is held; 60000 */
     uint64_t pause_max_ms;    /* paused for longer, an attempt is stopped; a day */
+    uint64_t horizon_ms;      /* what has no time limit is expected to run for so long; a week */
+    uint32_t reserve_max;     /* tasks that a node is kept for; 0: none, whatever fits passes; 16 */
+    bool in_order;            /* nobody passes who can't start for want of room; false */
 };
 extern const struct core_limits core_limits_default;
 

@@ -1,19 +1,13 @@
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 /*
- * Greedy: the tenant with the least share, its best task, the fullest node it fits on; what doesn't fit steps aside for
- * this turn and the next one is tried. Nothing is reserved: a small task may pass a large one, and a large one may wait
- * for as long as small ones keep coming. (Reservations and backfill would go here, before try_first().)
+ * The tenant with the least share, its best task, the fullest node it fits on; what doesn't fit steps aside for this
+ * turn and the next one is tried. What only room keeps from starting is promised a node (reserve.c): a small task
+ * passes a large one only where it doesn't delay it.
  */
 #define SKIPPED_MAX 256 /* entries of one shape passed over one by one in a turn */
 #define FAILED_MAX 256  /* tries of one tenant that fail in a turn: its own shapes wait, nobody else's */
-
-struct placement {
-    size_t fact;
-    struct shape *shape;
-    struct node *node;
-    uint64_t ahead; /* counted of its tenant's use that fades */
-};
 
 /* ---- the plan's memory ------------------------------------------------------------------------------ */
 
@@ -156,6 +150,25 @@ static bool next_attempt(const struct core *c, const struct entry *e, struct att
     return index <= j->last;
 }
 
+/* Would it start, were there room? Then a node is kept for it. */
+static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struct attempt_id id)
+{
+    struct shape *s = e->job->shape;
+    struct ledger_blocker blocker = {0};
+    struct fact f;
+    if (!reserve_wanted(c, s))
+        return;
+    placed_fact(c, e->job, id, likely_node(c, s), p->now.utc_us, &f);
+    bool affordable = placed_within_job_budget(c, e->job, &f);
+    openings_add(c, &p->openings, &f);
+    if (affordable && ledger_check(c->ledger, &f, &blocker) == LEDGER_FITS)
+        reserve_blocked(c, p, s);
+    else
+        reserve_forget(c, s);
+    openings_undo(c, &p->openings);
+    fact_clear(&f);
+}
+
 /* The job's own budget can't buy another second, and nothing of it is held that might come back: it is over. */
 static void give_up(struct core *c, struct plan *p, struct job *j)
 {
@@ -182,6 +195,7 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
     node_use(c, n, &j->shape->need, true);
     past_use_count(j->shape->tenant, ahead, true);
     claims_use(c, j->shape->tenant, &j->shape->need, true); /* asks the ledger */
+    reserve_placed(c, p, j->shape, n);
     j->plan_live++;
     if (e->task == NULL)
         j->plan_next = f->placed.id.task + 1;
@@ -208,10 +222,14 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         return false;
     }
     bool full = s->placeable && demand_is_full(c, s->demand);
-    struct node *n = s->placeable && !full ? choose_node(c, e, s) : NULL;
+    const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
+    struct node *n = s->placeable && !full ? choose_node(c, p, s, avoid) : NULL;
     if (n == NULL) {
+        if (s->placeable)
+            wait_for_room(c, p, e, id);
+        p->stalled = c->limits.in_order;
         park_shape(c, p, s); /* one verdict for all of this shape */
-        if (s->placeable && !full) {
+        if (s->placeable && !full && !demand_has_room(c, s->demand)) {
             p->full = !demands_fit(c);
             claims_look(c);
         }
@@ -235,6 +253,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     fact_clear(&f);
     if (fits)
         return false; /* the turn is full */
+    reserve_forget(c, s);
     if (!affordable)
         give_up(c, p, e->job);
     s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
@@ -257,11 +276,14 @@ static void count_failure(struct core *c, struct plan *p, struct tenant *t)
 void decide_place(struct core *c, struct plan *p)
 {
     p->full = !demands_fit(c);
-    if (!p->full)
-        claims_look(c);
-    for (struct tenant *t; !p->full && p->count < p->max && (t = claims_next(c)) != NULL;) {
+    if (p->full)
+        return;
+    claims_look(c);
+    reserve_turn_begin(c, p);
+    for (struct tenant *t; !p->full && !p->stalled && p->count < p->max && (t = claims_next(c)) != NULL;) {
         c->decisions_total++;
         if (!try_first(c, p, t->shapes.v[0]))
             count_failure(c, p, t);
     }
+    reserve_turn_end(c);
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 static uint64_t hash_of(const struct capacity *need)
@@ -51,6 +52,11 @@ bool demand_is_full(const struct core *c, const struct demand *d)
     return d->full == c->room;
 }
 
+bool demand_has_room(const struct core *c, const struct demand *d)
+{
+    return place_find(&c->open, &d->need, NULL) != NULL || reserve_has_room(c, &d->need);
+}
+
 bool demands_fit(struct core *c)
 {
     bool some = false;
@@ -58,10 +64,10 @@ bool demands_fit(struct core *c)
         struct demand *d = c->demands[i];
         if (d->waiting == 0 || demand_is_full(c, d))
             continue;
-        if (place_find(&c->open, &d->need, NULL) == NULL)
-            d->full = c->room;
-        else
+        if (demand_has_room(c, d))
             some = true;
+        else
+            d->full = c->room;
     }
     return some;
 }
@@ -77,7 +83,7 @@ uint32_t demands_spent(const struct core *c)
             least.v[k] = d->need.v[k] > 0 ? MIN(least.v[k], d->need.v[k]) : least.v[k];
     }
     for (size_t k = 0; k < CAPACITY_DIMS; k++) {
-        uint64_t most = c->open.root != NULL ? c->open.root->most.v[k] : 0;
+        uint64_t most = MAX(c->open.root != NULL ? c->open.root->most.v[k] : 0, reserve_most(c, k));
         if (least.v[k] != UINT64_MAX && least.v[k] > most)
             spent |= UINT32_C(1) << k;
     }

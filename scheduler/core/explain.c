@@ -4,6 +4,7 @@
 #include "base/parse.h"
 #include "policies/admit.h"
 #include "quotas/ledger_names.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 /*
@@ -225,7 +226,11 @@ static const struct node *nearest(const struct core *c, const struct capacity *n
 {
     struct search s = {need, NULL};
     (void)place_from_most(&c->open, could_hold, &s);
-    return s.found;
+    const struct node *kept = reserve_freest(c, need);
+    if (s.found == NULL)
+        return kept;
+    bool freer = kept != NULL && kept->open.free.v[CAPACITY_CPU] > s.found->open.free.v[CAPACITY_CPU];
+    return freer ? kept : s.found;
 }
 
 static void full_blocker(struct question *q, const struct node *n, const struct capacity *need)
@@ -250,25 +255,38 @@ static void full_blocker(struct question *q, const struct node *n, const struct 
                       admit_amount(resource, need->v[dim], need_text));
 }
 
+/* It would fit there now, if what may run so long delayed nobody. */
+static void kept_blocker(struct question *q, const struct node *n)
+{
+    char where[300];
+    snprintf(where, sizeof where, "node %.255s", n->name);
+    add(q, "placement", where, NULL)->text = text_of(
+        "placement: %s has room now, but it is kept for jobs that go first, and this one may run beyond their start",
+        n->name);
+}
+
 static void ask_nodes(struct question *q, const struct shape *s)
 {
     const struct core *c = q->core;
-    struct capacity want;
+    struct shape known = *s; /* with what it needs, as nodes know it by now */
+    struct plan now = {.now = {q->utc_us, 0}};
     if (c->nodes_count == 0) {
         add(q, "placement", "cell", NULL)->text = text_of("placement: no node has joined yet");
         return;
     }
     if (!ever_fits(q, s))
         return;
-    if (!shape_need(c, s, &want)) {
+    if (!shape_need(c, s, &known.need)) {
         add(q, "placement", "cell", NULL)->text = text_of("placement: needs a resource or a limit that no node has");
         return;
     }
-    if (place_find(&c->open, &want, NULL) != NULL)
+    if (choose_node(c, &now, s->placeable ? s : &known, NULL) != NULL)
         return;
-    const struct node *n = nearest(c, &want);
-    if (n != NULL)
-        full_blocker(q, n, &want);
+    const struct node *n = nearest(c, &known.need);
+    if (n != NULL && capacity_fits(&known.need, &n->open.free))
+        kept_blocker(q, n);
+    else if (n != NULL)
+        full_blocker(q, n, &known.need);
     else
         add(q, "placement", "cell", NULL)->text =
             text_of("placement: every node that is large enough is drained or silent");

@@ -1,3 +1,4 @@
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ struct node *node_add(struct core *c, const char *name)
     struct node *n = core_alloc(sizeof *n);
     n->name = core_text(name);
     n->open.name = n->size.name = n->name;
+    n->open.until_us = n->size.until_us = INT64_MAX;
     if (c->nodes_count == c->nodes_size) {
         c->nodes_size = c->nodes_size == 0 ? 16 : c->nodes_size * 2;
         c->nodes = core_grow(c->nodes, c->nodes_size * sizeof(struct node *));
@@ -75,6 +77,7 @@ static void node_free(struct node *n)
     free(n->version);
     free(n->drain_reason);
     free(n->lost_reason);
+    backfill_fini(&n->profile);
     free(n);
 }
 
@@ -108,6 +111,7 @@ void node_seen(struct core *c, struct node *n, struct core_now now)
         n->silent = false;
         n->heard = true;
         node_refresh(c, n);
+        reserve_node_changed(c, n);
     }
 }
 
@@ -196,14 +200,24 @@ uint64_t nodes_look(struct core *c, struct core_now now)
 
 /* ---- capacity --------------------------------------------------------------------------------------- */
 
-void node_refresh(struct core *c, struct node *n)
+bool node_is_usable(const struct node *n)
+{
+    return n->heard && !n->silent && !n->drained && !n->lost;
+}
+
+void node_reindex(struct core *c, struct node *n)
 {
     struct capacity free = n->total;
     capacity_take(&free, &n->used);
     place_remove(&c->open, &n->open);
     n->open.free = free;
-    if (n->heard && !n->silent && !n->drained && !n->lost)
+    if (node_is_usable(n) && n->reserved == 0)
         place_add(&c->open, &n->open);
+}
+
+void node_refresh(struct core *c, struct node *n)
+{
+    node_reindex(c, n);
     c->room++;
 }
 
@@ -320,6 +334,7 @@ static void joined_apply(struct core *c, const struct fact *f)
     place_add(&c->sizes, &n->size);
     count_total(c, &n->total, true);
     node_refresh(c, n);
+    reserve_node_changed(c, n);
     claims_rebuild(c);
 }
 const struct fact_rule rule_joined = {joined_check, joined_apply};
@@ -365,5 +380,6 @@ static void drained_apply(struct core *c, const struct fact *f)
     free(n->drain_reason);
     n->drain_reason = n->drained ? core_text(f->drained.reason) : NULL;
     node_refresh(c, n);
+    reserve_node_changed(c, n);
 }
 const struct fact_rule rule_drained = {drained_check, drained_apply};

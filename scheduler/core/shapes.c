@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "quotas/ledger_names.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 struct shape_key {
@@ -98,6 +99,7 @@ void shape_put(struct core *c, struct shape *s)
     if (--s->refs > 0)
         return;
     BUG(s->ready.count > 0);
+    reserve_forget(c, s);
     table_remove(&c->shapes, s->hash, s);
     s->tenant->refs--;
     if (s->demand != NULL)

@@ -9,7 +9,7 @@
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
  *                        deadline.c (no longer)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
- *                        (where), billing.c
+ *                        (where), reserve.c (what is kept for whom), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, depend_ask.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended),
  *                        duty.c
@@ -27,6 +27,7 @@
 #define REEVE_SCHEDULER_CORE_STATE_H
 
 #include "base/task_state.h"
+#include "policies/backfill.h"
 #include "policies/fade.h"
 #include "policies/order.h"
 #include "policies/place.h"
@@ -91,6 +92,7 @@ struct shape {
     size_t names_seen;       /* number of names when need was computed */
     uint32_t skipped;        /* entries skipped one by one in the turn skipped_turn */
     uint64_t skipped_turn;
+    bool reserved;           /* soft: a node is kept for it (reserve.c) */
 };
 
 /* A claim competes with its siblings in the heap of its parent: a tenant as a whole, or a tenant's own jobs beside its
@@ -232,6 +234,10 @@ struct node {
     bool troubled;                 /* in core.troubled: decide() has to look at its attempts */
     struct node *troubled_next;
     bool in_flight;
+    uint32_t reserved;             /* reservations there: it isn't in core.open */
+    bool changed;                  /* what is reserved could start earlier there */
+    struct backfill profile;       /* of a reserved one, with what was confirmed in the turn profile_turn */
+    uint64_t profile_turn, planned_turn; /* planned: the plan's log names it */
 };
 
 struct job_slot {
@@ -284,6 +290,7 @@ struct core {
     /* soft */
     uint64_t next_job_handed;
     uint64_t turn;
+    struct reserves *reserves;
     bool began;             /* the first decide() has been */
     uint64_t hello_boot_us; /* when the newest hello came that makes a node join */
     uint32_t plans_in_flight, policy_in_flight, moves_in_flight;
@@ -365,6 +372,8 @@ struct demand *demand_get(struct core *c, const struct capacity *need); /* one s
 void demand_put(struct core *c, struct demand *d);
 /* No node has room for it, as was seen before and still holds. */
 bool demand_is_full(const struct core *c, const struct demand *d);
+/* Has a node so much free, be it kept for somebody? */
+bool demand_has_room(const struct core *c, const struct demand *d);
 /* Has any node room for anything that waits? Finds out and keeps what it finds. */
 bool demands_fit(struct core *c);
 /* Resources, a bit each, of which nobody who waits can get any now: no node has so much free as the least of them
@@ -420,6 +429,8 @@ void claims_leave(const struct core *c, struct tenant *t);
 void claims_enter(const struct core *c, struct tenant *t);
 /* The tenant whose turn it is, NULL when nothing is ready. */
 struct tenant *claims_next(const struct core *c);
+/* Would its own jobs be asked before those of the other, as things are? */
+bool claims_before(const struct tenant *a, const struct tenant *b);
 
 /* ---- past_use.c -------------------------------------------------------------------------------------------- */
 /* The task's tenant used so much of what it holds (run time); what is counted ahead is for so much from now on. */
@@ -436,7 +447,9 @@ void past_use_above(struct tenant *t, uint64_t amount, bool more); /* of t and a
 struct node *node_find(const struct core *c, const char *name);
 struct node *node_add(struct core *c, const char *name);
 void node_seen(struct core *c, struct node *n, struct core_now now);
+void node_reindex(struct core *c, struct node *n);   /* kept for somebody, or no longer */
 void node_refresh(struct core *c, struct node *n);   /* into or out of the placement index, with what it has free */
+bool node_is_usable(const struct node *n);           /* does it take new work? */
 void node_use(struct core *c, struct node *n, const struct capacity *need, bool more);
 void node_trouble(struct core *c, struct node *n);   /* decide() has to look at it */
 void node_take_task(struct node *n, struct task *t);
@@ -576,6 +589,12 @@ void adjust_begin(struct core *c, const struct fact_adjusted *f);
 void adjust_end(struct core *c, const struct fact_adjusted *f);
 
 /* ---- one turn of decide() ---------------------------------------------------------------------------------- */
+struct placement {
+    size_t fact;
+    struct shape *shape;
+    struct node *node;
+    uint64_t ahead; /* counted of its tenant's use that fades */
+};
 struct plan {
     struct core_now now;       /* utc_us never below the last fact's */
     struct fact *facts;
@@ -589,6 +608,7 @@ struct plan {
     size_t parked_count, parked_size;
     struct tenant **rested;    /* tenants whose turn is over */
     size_t rested_count, rested_size;
+    bool stalled;              /* who is first can't start, and nobody may pass (core_limits.in_order) */
     struct openings openings;  /* of the hold that is being thought about */
     bool full;                 /* no node has room for anything that waits */
 };
@@ -617,10 +637,10 @@ bool placed_within_job_budget(const struct core *c, const struct job *j, struct 
 const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
 
 /* ---- choose.c ---------------------------------------------------------------------------------------------- */
-/* Where this entry's next task starts now: not where it failed by the node's fault, unless there is no other. NULL:
- * nowhere. */
+/* Where a task of this shape starts now: where its room is kept, or where it delays nobody whose room is kept; not
+ * where it failed by the node's fault (`avoid`), unless there is no other. NULL: nowhere. */
+struct node *choose_node(const struct core *c, const struct plan *p, const struct shape *s, const struct node *avoid);
 struct node *open_node(const struct place_item *open); /* whose item in c->open it is */
-struct node *choose_node(const struct core *c, const struct entry *e, const struct shape *s);
 /* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
  * */
 const struct node *likely_node(const struct core *c, const struct shape *s);

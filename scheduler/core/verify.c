@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 /* One recount of the whole state. */
@@ -119,7 +120,7 @@ static int verify_node(struct core *c, const struct node *n, struct err *err)
     }
     if (live != n->live || memcmp(&used, &n->used, sizeof used) != 0)
         return err_set(err, -EUCLEAN, "node %s: its use is not the sum of its attempts", n->name);
-    bool open = n->heard && !n->silent && !n->drained && !n->lost;
+    bool open = node_is_usable(n) && n->reserved == 0;
     struct capacity free = n->total;
     capacity_take(&free, &n->used);
     if (open != n->open.in_index || memcmp(&free, &n->open.free, sizeof free) != 0)
@@ -157,6 +158,8 @@ int core_verify(const struct core *c, struct err *err)
             rc = verify_job(c, c->jobs[i].job, &r, err);
     for (size_t i = 0; rc == 0 && i < c->nodes_count; i++)
         rc = verify_node((struct core *)(uintptr_t)c, c->nodes[i], err); /* refreshes caches only */
+    if (rc == 0)
+        rc = reserve_verify(c, err);
     struct tenant_sum sum = {c, err, 0};
     if (rc == 0)
         tenants_each(c, verify_tenant, &sum);

@@ -105,19 +105,38 @@ static int read_policy(const struct workload *w, const char *path, struct policy
     return rc;
 }
 
+/* One of the histories: with which policy (NULL: all alike), in which order. */
+struct variant {
+    const char *policy;
+    enum sim_order order;
+};
+
+static const char *name_of(const struct sim_options *o, struct variant v, struct buf *out)
+{
+    const char *order = names_get(&sim_order_names, v.order);
+    if (v.policy == NULL || o->policies.count <= 1)
+        return o->orders.count > 0 ? order : v.policy != NULL ? v.policy : "all alike";
+    if (o->orders.count <= 1)
+        return v.policy;
+    buf_addf(out, "%s, %s", v.policy, order);
+    return buf_text(out);
+}
+
 static int simulate(const struct sim_options *o, const struct workload *w, const struct cluster *cluster,
-                    const char *path, struct run **ret, struct err *err)
+                    struct variant v, struct run **ret, struct err *err)
 {
     struct policy_file policy = {0};
+    struct run_setup setup = {w, cluster, &policy, v.order, core_limits_default};
     struct sim_progress progress = {.on = !o->quiet && isatty(STDERR_FILENO)};
-    int rc = read_policy(w, path, &policy, err);
+    int rc = read_policy(w, v.policy, &policy, err);
     if (rc == 0)
-        rc = run_new(ret, w, cluster, &policy, &core_limits_default, err);
+        rc = run_new(ret, &setup, err);
     fields_clear(&policy_file_fields, &policy);
     if (rc < 0)
         return rc;
     do
-        sim_progress_show(&progress, path != NULL ? path : "simulating", run_progress_ppm(*ret));
+        sim_progress_show(&progress, v.policy != NULL ? v.policy : names_get(&sim_order_names, v.order),
+                          run_progress_ppm(*ret));
     while (run_some(*ret, EVENTS_AT_ONCE));
     sim_progress_end(&progress);
     return 0;
@@ -144,19 +163,27 @@ static int simulate_all(const struct sim_options *o, const struct workload *w, c
 {
     struct run *runs[HISTORIES_MAX] = {NULL};
     struct history h[HISTORIES_MAX];
-    size_t count = MAX(o->policies.count, 1);
+    struct buf names[HISTORIES_MAX] = {{0}};
+    size_t policies = MAX(o->policies.count, 1), orders = MAX(o->orders.count, 1), count = policies * orders;
+    if (count > HISTORIES_MAX)
+        return err_set(err, -EINVAL, "at most %d histories stand beside each other: policies times orders",
+                       HISTORIES_MAX);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        const char *path = o->policies.count > 0 ? o->policies.v[i] : NULL;
-        rc = simulate(o, w, cluster, path, &runs[i], err);
+        struct variant v = {o->policies.count > 0 ? o->policies.v[i / orders] : NULL, SIM_ORDER_REEVE};
+        if (o->orders.count > 0)
+            v.order = (enum sim_order)names_find(&sim_order_names, o->orders.v[i % orders]);
+        rc = simulate(o, w, cluster, v, &runs[i], err);
         if (rc == 0)
-            h[i] = (struct history){path != NULL ? path : "all alike", run_measure(runs[i]), run_totals(runs[i]),
+            h[i] = (struct history){name_of(o, v, &names[i]), run_measure(runs[i]), run_totals(runs[i]),
                                     run_currency(runs[i]), w->left_out};
     }
     if (rc == 0)
         rc = print(o, h, count, err);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         run_free(runs[i]);
+        buf_fini(&names[i]);
+    }
     return rc;
 }
 

@@ -101,6 +101,24 @@ void series_sort(struct series *s)
         qsort(s->v, s->count, sizeof s->v[0], rising);
 }
 
+/* Mean of 1 / slowdown, in millionths. */
+static uint64_t speed_of(const struct series *slowdown)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < slowdown->count; i++)
+        sum += PPM * 1000 / slowdown->v[i];
+    return sum / MAX(slowdown->count, 1);
+}
+
+static uint64_t fair_over(const struct measure_cell *m, uint64_t (*of)(const struct series *slowdown), uint64_t *x)
+{
+    size_t n = 0;
+    for (size_t t = 0; t < m->tenants_count; t++)
+        if (m->tenants[t].slowdown.count > 0)
+            x[n++] = of(&m->tenants[t].slowdown);
+    return jain_ppm(x, n);
+}
+
 static void stretch_end(struct measure_cell *m, size_t i, int64_t length_us, uint64_t *x)
 {
     size_t n = 0;
@@ -118,21 +136,19 @@ static void stretch_end(struct measure_cell *m, size_t i, int64_t length_us, uin
 
 void measure_end(struct measure_cell *m, int64_t now_us)
 {
-    uint64_t *x = malloc(MAX(m->tenants_count, 1) * sizeof *x);
+    uint64_t *x = calloc(MAX(m->tenants_count, 1), sizeof *x);
     if (x == NULL)
         abort();
     uint64_t busy = 0, fair = 0;
-    size_t n = 0;
     for (size_t t = 0; t < m->tenants_count; t++) {
         struct tenant_measure *tenant = &m->tenants[t];
         measure_touch(m, tenant, now_us);
         series_sort(&tenant->wait_us);
         series_sort(&tenant->slowdown);
         m->core_us += tenant->core_us;
-        if (tenant->slowdown.count > 0)
-            x[n++] = series_mean(&tenant->slowdown);
     }
-    m->slowdown_fair_ppm = jain_ppm(x, n);
+    m->slowdown_fair_ppm = fair_over(m, series_mean, x);
+    m->speed_fair_ppm = fair_over(m, speed_of, x);
     m->stretches = (size_t)((now_us + m->stretch_us - 1) / m->stretch_us);
     for (size_t i = 0; i < m->stretches; i++) {
         stretch_end(m, i, MIN(m->stretch_us, now_us - (int64_t)i * m->stretch_us), x);

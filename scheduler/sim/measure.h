@@ -50,6 +50,7 @@ struct measure_cell {
     /* by measure_end() */
     uint64_t core_us;
     uint64_t used_ppm, fair_ppm, slowdown_fair_ppm; /* used; mean Jain of use; Jain of the tenants' mean slowdowns */
+    uint64_t speed_fair_ppm;       /* Jain of the tenants' mean speeds, 1 / slowdown: what they get */
     uint64_t stretch_fair_ppm[MEASURE_STRETCHES], stretch_used_ppm[MEASURE_STRETCHES];
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/macros.h"
+#include "scheduler/sim/orders.h"
 
 #define PLACE(member) .offset = offsetof(struct sim_options, member)
 
@@ -12,6 +13,16 @@ static int add_policy(void *object, const char *value, struct err *err)
     if (o->policies.count == 4)
         return err_set(err, -EINVAL, "at most 4 policies stand beside each other");
     return strs_add(&o->policies, value) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int add_order(void *object, const char *value, struct err *err)
+{
+    struct sim_options *o = object;
+    if (names_find(&sim_order_names, value) < 0)
+        return err_set(err, -EINVAL, "'%s' is none of reeve, easy, fcfs, greedy", value);
+    if (o->orders.count == 4)
+        return err_set(err, -EINVAL, "at most 4 orders stand beside each other");
+    return strs_add(&o->orders, value) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 static const struct option_row rows[] = {
@@ -39,6 +50,9 @@ static const struct option_row rows[] = {
      .help = "the cluster from a file: nodes: [{count, capacity: {cpu, memory, ...}}]"},
     {.name = "policy", .value = "FILE", .kind = OPTION_CALL, .set = add_policy, .repeated = true,
      .help = "tenants and prices, reeve-tenants(5); given again, the histories stand beside each other"},
+    {.name = "order", .value = "reeve|easy|fcfs|greedy", .kind = OPTION_CALL, .set = add_order, .repeated = true,
+     .help = "who goes first and who may pass: Reeve's own order (the default), EASY backfill, first come first "
+             "served, or Reeve's without promises; given again, the histories stand beside each other"},
     {.name = "json", .kind = OPTION_FLAG, PLACE(json), .help = "JSON instead of the table"},
     {.name = "html", .value = "FILE", .kind = OPTION_PATH, PLACE(html),
      .help = "also a page with plots that needs nothing else"},

@@ -13,7 +13,7 @@ struct sim_options {
     uint64_t seed, jobs, tenants, per_hour, mean_run_ms;
     uint32_t cores_max;
     const char *cluster, *nodes;   /* a file, or "120x2" */
-    struct strs policies;          /* files; each is one history */
+    struct strs policies, orders;  /* files, names of enum sim_order; each pair is one history */
     bool json;
     const char *html;              /* file */
     bool quiet;

@@ -80,8 +80,8 @@ static void sums_fini(struct sums *s)
 /* ---- the table ---- */
 enum figure {
     FIGURE_TASKS, FIGURE_REFUSED, FIGURE_LEFT, FIGURE_TIME, FIGURE_USED, FIGURE_WAIT, FIGURE_WAIT95, FIGURE_SLOW,
-    FIGURE_SLOW95, FIGURE_FAIR, FIGURE_SLOW_FAIR, FIGURE_COST, FIGURE_OVER_BUDGET, FIGURE_FACTS, FIGURE_SPEED,
-    FIGURE_HASH, FIGURE_COUNT
+    FIGURE_SLOW95, FIGURE_FAIR, FIGURE_SLOW_FAIR, FIGURE_SPEED_FAIR, FIGURE_COST, FIGURE_OVER_BUDGET,
+    FIGURE_FACTS, FIGURE_SPEED, FIGURE_HASH, FIGURE_COUNT
 };
 static const char *const figure_names[FIGURE_COUNT] = {
     [FIGURE_TASKS] = "tasks started",
@@ -95,6 +95,7 @@ static const char *const figure_names[FIGURE_COUNT] = {
     [FIGURE_SLOW95] = "bounded slowdown, 95 of 100 below",
     [FIGURE_FAIR] = "fairness of use (Jain)",
     [FIGURE_SLOW_FAIR] = "fairness of slowdown (Jain)",
+    [FIGURE_SPEED_FAIR] = "fairness of 1 / slowdown (Jain)",
     [FIGURE_COST] = "cost",
     [FIGURE_OVER_BUDGET] = "stopped: budget",
     [FIGURE_FACTS] = "facts",
@@ -118,6 +119,7 @@ static void figure(const struct history *h, const struct sums *s, enum figure wh
     case FIGURE_SLOW95: thousandths(series_at(&s->slowdown, 95), out); return;
     case FIGURE_FAIR: snprintf(out, 48, "%s", print_ppm(m->fair_ppm, text)); return;
     case FIGURE_SLOW_FAIR: snprintf(out, 48, "%s", print_ppm(m->slowdown_fair_ppm, text)); return;
+    case FIGURE_SPEED_FAIR: snprintf(out, 48, "%s", print_ppm(m->speed_fair_ppm, text)); return;
     case FIGURE_COST:
         money(h->totals.cost_micros, text);
         snprintf(out, 48, "%s %s", text, h->currency);
@@ -223,9 +225,10 @@ static void json_history(struct buf *out, const struct history *h)
         buf_addf(out, (*c == '"' || *c == '\\') ? "\\%c" : (unsigned char)*c < 0x20 ? "?" : "%c", *c);
     buf_addf(out, "\",\"currency\":\"%s\",\"simulated_us\":%" PRId64 ",\"left_out\":%zu,\"submitted\":%" PRIu64
              ",\"refused\":%" PRIu64 ",\"started\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"used_ppm\":%" PRIu64
-             ",\"fair_ppm\":%" PRIu64 ",\"slowdown_fair_ppm\":%" PRIu64 ",", h->currency, h->totals.simulated_us,
-             h->left_out, s.submitted, s.refused, s.started, s.waiting, m->used_ppm, m->fair_ppm,
-             m->slowdown_fair_ppm);
+             ",\"fair_ppm\":%" PRIu64 ",\"slowdown_fair_ppm\":%" PRIu64 ",\"speed_fair_ppm\":%" PRIu64 ",",
+             h->currency, h->totals.simulated_us, h->left_out, s.submitted, s.refused, s.started, s.waiting,
+             m->used_ppm, m->fair_ppm,
+             m->slowdown_fair_ppm, m->speed_fair_ppm);
     json_series(out, "wait_us", &s.wait_us);
     buf_add_str(out, ",");
     json_series(out, "slowdown_thousandths", &s.slowdown);

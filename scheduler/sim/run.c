@@ -25,6 +25,7 @@ struct live {
 };
 struct run {
     const struct workload *workload;
+    enum sim_order order;
     struct core *core;
     struct measure_cell measure;
     struct run_totals totals;
@@ -223,7 +224,9 @@ static void submit(struct run *r, const struct sim_job *job)
     char key[32];
     snprintf(key, sizeof key, "sim-%zu", r->next);
     static const char word[] = "/bin/true";
-    struct submit_call call = {.tenant = r->workload->tenants.v[job->tenant], .key = key};
+    char everybody[] = ORDERS_ONE_TENANT;
+    char *tenant = order_knows_tenants(r->order) ? r->workload->tenants.v[job->tenant] : everybody;
+    struct submit_call call = {.tenant = tenant, .key = key};
     call.spec = (struct job_spec){
         .resources = {.cpu_milli = job->cpu_milli, .mem_bytes = job->mem_bytes, .scratch_bytes = 1 << 20},
         .time_limit_ms = job->limit_us / 1000,
@@ -406,18 +409,21 @@ static int name_tenants(struct run *r, struct err *err)
     for (size_t i = 0; i < r->measure.tenants_count; i++) {
         const char *path = r->workload->tenants.v[i];
         struct tenant_view view;
+        r->measure.tenants[i].path = path;
+        r->measure.tenants[i].weight = 1;
+        if (!order_knows_tenants(r->order))
+            continue;
         if (!ledger_tenant(core_ledger(r->core), path, now_of(r).utc_us, &view))
             return err_set(err, -ENOENT, "the workload has a tenant '%s' that the policy doesn't have", path);
-        r->measure.tenants[i].path = path;
         r->measure.tenants[i].weight = MAX(view.rule->weight, 1);
     }
     return 0;
 }
 
-int run_new(struct run **ret, const struct workload *w, const struct cluster *cluster, struct policy_file *policy,
-            const struct core_limits *limits, struct err *err)
+int run_new(struct run **ret, const struct run_setup *setup, struct err *err)
 {
-    struct core_limits always = *limits;
+    const struct workload *w = setup->workload;
+    struct core_limits always = setup->limits;
     struct run *r = calloc(1, sizeof *r);
     if (r == NULL)
         return err_set(err, -ENOMEM, "out of memory");
@@ -425,6 +431,7 @@ int run_new(struct run **ret, const struct workload *w, const struct cluster *cl
     always.silent_ms = NEVER_SILENT_MS;
     always.jobs_max = MAX(always.jobs_max, w->count + 1);
     r->workload = w;
+    r->order = setup->order;
     r->latest_us = end_us + LATEST_US;
     r->totals.hash = UINT64_C(0xcbf29ce484222325);
     r->wake_boot_us = UINT64_MAX;
@@ -433,11 +440,13 @@ int run_new(struct run **ret, const struct workload *w, const struct cluster *cl
     r->jobs = calloc(w->count + 1, sizeof r->jobs[0]);
     int rc = r->buckets == NULL || r->jobs == NULL || measure_init(&r->measure, w->tenants.count, end_us) < 0
                  ? err_set(err, -ENOMEM, "out of memory")
-                 : core_new(&r->core, &always, err);
+                 : order_apply(r->order, &always, setup->policy, err);
     if (rc == 0)
-        rc = set_policy(r, policy, err);
+        rc = core_new(&r->core, &always, err);
     if (rc == 0)
-        rc = join_nodes(r, cluster, err);
+        rc = set_policy(r, setup->policy, err);
+    if (rc == 0)
+        rc = join_nodes(r, setup->cluster, err);
     if (rc == 0)
         rc = name_tenants(r, err);
     if (rc < 0) {

@@ -13,6 +13,7 @@
 #include "base/policy.h"
 #include "scheduler/core/core.h"
 #include "scheduler/sim/measure.h"
+#include "scheduler/sim/orders.h"
 #include "scheduler/sim/workload.h"
 
 /* 2026-01-01T00:00:00Z: when simulated histories begin, unless they say when they were. */
@@ -38,9 +39,15 @@ struct run_totals {
 };
 struct run;
 
-/* The policy is taken over; a tenant of the workload that it doesn't have is an error, by name. */
-int run_new(struct run **ret, const struct workload *w, const struct cluster *cluster, struct policy_file *policy,
-            const struct core_limits *limits, struct err *err) MUST_USE;
+struct run_setup {
+    const struct workload *workload; /* borrowed, as the cluster is */
+    const struct cluster *cluster;
+    struct policy_file *policy;      /* taken over */
+    enum sim_order order;
+    struct core_limits limits;
+};
+/* A tenant of the workload that the policy doesn't have is an error, by name, where the order knows tenants. */
+int run_new(struct run **ret, const struct run_setup *setup, struct err *err) MUST_USE;
 void run_free(struct run *r);
 /* Some events on; false when everything has happened. */
 bool run_some(struct run *r, size_t events);

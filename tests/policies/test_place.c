@@ -18,12 +18,12 @@ static uint64_t draw(uint64_t *state, uint64_t below)
 }
 
 /* What the index must answer, the slow way. */
-static const struct place_item *plain_find(const struct capacity *need, const struct place_item *avoid)
+static const struct place_item *plain_find(const struct capacity *need, const struct place_item *avoid, int64_t end_us)
 {
     const struct place_item *best = NULL;
     for (size_t i = 0; i < NODES; i++) {
         const struct place_item *n = &nodes[i];
-        if (!n->in_index || n == avoid || !capacity_fits(need, &n->free))
+        if (!n->in_index || n == avoid || end_us > n->until_us || !capacity_fits(need, &n->free))
             continue;
         if (best == NULL || n->free.v[0] < best->free.v[0] ||
             (n->free.v[0] == best->free.v[0] && strcmp(n->name, best->name) < 0))
@@ -47,7 +47,10 @@ START_TEST(the_index_finds_what_a_scan_finds)
         struct capacity free = {.v = {draw(&r, 9), draw(&r, 9), draw(&r, 3)}, .features = draw(&r, 8)},
                         need = {.v = {draw(&r, 9), draw(&r, 9), draw(&r, 3)}, .features = draw(&r, 4)};
         switch (draw(&r, 4)) {
-        case 0: place_remove(&index, n); break;
+        case 0:
+            place_remove(&index, n);
+            n->until_us = (int64_t)draw(&r, 5);
+            break;
         case 1:
             if (!n->in_index)
                 place_add(&index, n);
@@ -55,8 +58,11 @@ START_TEST(the_index_finds_what_a_scan_finds)
         default: place_set(&index, n, &free); break;
         }
         const struct place_item *avoid = draw(&r, 2) ? &nodes[draw(&r, NODES)] : NULL;
-        ck_assert_msg(place_find(&index, &need, avoid) == plain_find(&need, avoid), "seed %d, step %d", _i,
+        ck_assert_msg(place_find(&index, &need, avoid) == plain_find(&need, avoid, INT64_MIN), "seed %d, step %d", _i,
                       step);
+        int64_t end_us = (int64_t)draw(&r, 6);
+        ck_assert_msg(place_find_until(&index, &need, avoid, end_us) == plain_find(&need, avoid, end_us),
+                      "seed %d, step %d", _i, step);
     }
 }
 END_TEST

@@ -136,7 +136,10 @@ START_TEST(a_small_job_passes_a_large_one_that_does_not_fit)
     world_hello(&w, "n1", "b", 4, 64 * GIB);
     uint64_t first = submit("acme", 3000);
     ck_assert_uint_eq(world_decide(&w), 1);
-    uint64_t large = submit("acme", 4000), small = submit("acme", 1000);
+    uint64_t large = submit("acme", 4000);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.time_limit_ms = 60000; /* nobody counts on the first one's end before that */
+    uint64_t small = world_submit(&w, "acme", spec);
     ck_assert_uint_eq(world_decide(&w), 1);
     ck_assert(is_live(first, 0) && is_live(small, 0) && !is_live(large, 0));
     world_fini(&w);

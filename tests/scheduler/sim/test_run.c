@@ -1,15 +1,20 @@
 #include <check.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/io/fd.h"
 #include "scheduler/sim/print.h"
 
 #define SECOND INT64_C(1000000)
 #define GIB ((uint64_t)1 << 30)
+#define TRACE_JOBS 1500
 
 struct set {
     struct workload w;
     struct cluster cluster;
     struct policy_file policy;
+    enum sim_order order;
     struct run *run;
 };
 
@@ -44,7 +49,8 @@ static struct tenant_rule *set_rule(struct set *s, const char *path)
 static const struct measure_cell *set_run(struct set *s)
 {
     struct err err = {0};
-    int rc = run_new(&s->run, &s->w, &s->cluster, &s->policy, &core_limits_default, &err);
+    struct run_setup setup = {&s->w, &s->cluster, &s->policy, s->order, core_limits_default};
+    int rc = run_new(&s->run, &setup, &err);
     ck_assert_msg(rc == 0, "%s", err_text(&err));
     while (run_some(s->run, 100))
         ;
@@ -105,14 +111,15 @@ START_TEST(a_tenant_that_nobody_knows_is_named)
     set_begin(&s, 4);
     (void)set_rule(&s, "a");
     (void)set_job(&s, "b", 0, 1, 1);
-    ck_assert_int_lt(run_new(&s.run, &s.w, &s.cluster, &s.policy, &core_limits_default, &err), 0);
+    struct run_setup setup = {&s.w, &s.cluster, &s.policy, SIM_ORDER_REEVE, core_limits_default};
+    ck_assert_int_lt(run_new(&s.run, &setup, &err), 0);
     ck_assert_ptr_nonnull(strstr(err_text(&err), "'b'"));
     s.run = NULL;
     set_end(&s);
 }
 END_TEST
 
-static struct run *simulate(const struct workload *w, const struct cluster *cluster)
+static struct run *simulate(const struct workload *w, const struct cluster *cluster, enum sim_order order)
 {
     struct policy_file policy = {0};
     struct err err = {0};
@@ -123,7 +130,8 @@ static struct run *simulate(const struct workload *w, const struct cluster *clus
         rule->weight = 1 + (uint32_t)i % 3;
     }
     ck_assert_int_eq(policy_file_check(&policy, &err), 0);
-    ck_assert_msg(run_new(&r, w, cluster, &policy, &core_limits_default, &err) == 0, "%s", err_text(&err));
+    struct run_setup setup = {w, cluster, &policy, order, core_limits_default};
+    ck_assert_msg(run_new(&r, &setup, &err) == 0, "%s", err_text(&err));
     fields_clear(&policy_file_fields, &policy);
     while (run_some(r, 7))
         ;
@@ -137,7 +145,7 @@ START_TEST(the_same_history_twice)
     struct err err = {0};
     set_begin(&s, 64);
     ck_assert_int_eq(workload_load(&o, &s.w, &err), 0);
-    struct run *a = simulate(&s.w, &s.cluster), *b = simulate(&s.w, &s.cluster);
+    struct run *a = simulate(&s.w, &s.cluster, SIM_ORDER_REEVE), *b = simulate(&s.w, &s.cluster, SIM_ORDER_REEVE);
     struct run_totals x = run_totals(a), y = run_totals(b);
     ck_assert_uint_eq(x.hash, y.hash);
     ck_assert_uint_eq(x.placed, 1500);
@@ -153,6 +161,86 @@ START_TEST(the_same_history_twice)
     ck_assert_uint_eq(done, 1500);
     run_free(a);
     run_free(b);
+    set_end(&s);
+}
+END_TEST
+
+/* One node of four cores: 3 cores for 100 s, then 4 cores, then two small ones that end before or after. */
+static void passing(struct set *s, enum sim_order order, uint64_t waits_s[4])
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    set_begin(s, 4);
+    s->order = order;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        (void)set_rule(s, names[i]);
+    set_job(s, "a", 0, 100, 3)->limit_us = 100000000;
+    set_job(s, "b", 1, 50, 4)->limit_us = 50000000;
+    set_job(s, "c", 2, 20, 1)->limit_us = 20000000;
+    set_job(s, "d", 3, 200, 1)->limit_us = 200000000;
+    const struct measure_cell *m = set_run(s);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_uint_eq(m->tenants[i].started, 1);
+        waits_s[i] = m->tenants[i].wait_us.v[0] / 1000000;
+    }
+    set_end(s);
+}
+
+START_TEST(who_may_pass_whom)
+{
+    struct set s;
+    uint64_t waits_s[4];
+    passing(&s, SIM_ORDER_FCFS, waits_s);
+    ck_assert(waits_s[1] == 99 && waits_s[2] == 148 && waits_s[3] == 147);
+    passing(&s, SIM_ORDER_EASY, waits_s);
+    ck_assert(waits_s[1] == 99 && waits_s[2] == 0 && waits_s[3] == 147);
+    passing(&s, SIM_ORDER_REEVE, waits_s);
+    ck_assert(waits_s[1] == 99 && waits_s[2] == 0 && waits_s[3] == 147);
+    passing(&s, SIM_ORDER_GREEDY, waits_s);
+    ck_assert(waits_s[1] > 150 && waits_s[2] == 0 && waits_s[3] == 19);
+}
+END_TEST
+
+static bool read_trace(struct workload *ret)
+{
+    static const char *const paths[] = {"../shared/traces/hpc2n.swf", "../../shared/traces/hpc2n.swf"};
+    struct buf text = {.max = (size_t)16 << 20};
+    struct err err = {0};
+    int rc = -ENOENT;
+    for (size_t i = 0; rc < 0 && i < COUNT_OF(paths); i++)
+        rc = file_read(paths[i], text.max, &text, &err);
+    if (rc == 0)
+        ck_assert_msg(workload_swf(buf_text(&text), text.len, TENANT_BY_USER, ret, &err) == 0, "%s", err_text(&err));
+    buf_fini(&text);
+    return rc == 0;
+}
+
+static uint64_t mean_slowdown(const struct measure_cell *m)
+{
+    uint64_t sum = 0, count = 0;
+    for (size_t i = 0; i < m->tenants_count; i++) {
+        sum += series_mean(&m->tenants[i].slowdown) * m->tenants[i].slowdown.count;
+        count += m->tenants[i].slowdown.count;
+    }
+    return sum / MAX(count, 1);
+}
+
+/* The first third of the log: a processor is a core, and the cluster one node, for a task runs on one. */
+START_TEST(no_slower_than_easy_backfill_on_a_real_log_and_fairer)
+{
+    struct set s;
+    set_begin(&s, 240);
+    if (!read_trace(&s.w)) {
+        printf("skipped: no trace beside the checkout (shared/traces/hpc2n.swf)\n");
+        set_end(&s);
+        return;
+    }
+    s.w.count = MIN(s.w.count, (size_t)TRACE_JOBS);
+    struct run *reeve = simulate(&s.w, &s.cluster, SIM_ORDER_REEVE), *easy = simulate(&s.w, &s.cluster, SIM_ORDER_EASY);
+    const struct measure_cell *a = run_measure(reeve), *b = run_measure(easy);
+    ck_assert_uint_le(mean_slowdown(a), mean_slowdown(b));
+    ck_assert_uint_ge(a->speed_fair_ppm, b->speed_fair_ppm);
+    run_free(reeve);
+    run_free(easy);
     set_end(&s);
 }
 END_TEST
@@ -198,6 +286,8 @@ int main(void)
     tcase_add_test(t, limits_and_budgets_end_what_runs);
     tcase_add_test(t, a_tenant_that_nobody_knows_is_named);
     tcase_add_test(t, the_same_history_twice);
+    tcase_add_test(t, who_may_pass_whom);
+    tcase_add_test(t, no_slower_than_easy_backfill_on_a_real_log_and_fairer);
     tcase_add_test(t, a_page_stands_alone_and_believes_no_name);
     tcase_add_loop_test(t, jains_index, 0, COUNT_OF(jains));
     suite_add_tcase(s, t);

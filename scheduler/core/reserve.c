@@ -1,0 +1,453 @@
+#include <errno.h>
+
+#include "scheduler/core/reserve.h"
+
+#define RESERVE_MAX 64
+#define SEARCH_MAX 64             /* nodes that are asked in one search */
+#define SEARCHES_MAX 4            /* in one turn; the rest have what their own nodes say */
+#define CHANGED_MAX 16            /* of more nodes that changed nothing is asked */
+#define LATE_US INT64_C(60000000) /* what should have ended is expected to end so much later */
+
+struct reservation {
+    struct shape *shape;
+    struct node *node;
+    int64_t start_utc_us;    /* it can start by then */
+    int64_t firm_utc_us;     /* from then on nobody is ahead of it */
+    uint64_t confirmed_turn; /* in this turn it counts */
+};
+struct reserves {
+    struct reservation v[RESERVE_MAX]; /* oldest first */
+    size_t count, next_node;           /* next_node: where the next search begins */
+    struct node *changed[CHANGED_MAX];
+    size_t changed_count, searches;
+    struct backfill_end *ends;         /* scratch */
+    size_t ends_size;
+    struct backfill profile;           /* scratch */
+};
+
+void reserve_init(struct core *c)
+{
+    c->reserves = core_alloc(sizeof *c->reserves);
+}
+
+void reserve_fini(struct core *c)
+{
+    free(c->reserves->ends);
+    backfill_fini(&c->reserves->profile);
+    free(c->reserves);
+}
+
+static struct reservation *reservation_of(const struct core *c, const struct shape *s)
+{
+    struct reserves *all = c->reserves;
+    for (size_t i = 0; s->reserved && i < all->count; i++)
+        if (all->v[i].shape == s)
+            return &all->v[i];
+    return NULL;
+}
+
+/* ---- time ------------------------------------------------------------------------------------------- */
+
+static int64_t horizon_us(const struct core *c)
+{
+    return (int64_t)c->limits.horizon_ms * 1000;
+}
+
+/* SIGTERM comes at the limit, SIGKILL a grace later, and killing takes its time. */
+static int64_t longest_us(const struct core *c, uint64_t limit_us)
+{
+    return (int64_t)(core_longest_us(c, limit_us) + c->limits.kill_ms * 1000);
+}
+
+struct backfill_ask reserve_ask(const struct core *c, const struct shape *s)
+{
+    int64_t run_us = s->limit_us != 0 ? longest_us(c, s->limit_us) : INT64_MAX;
+    return (struct backfill_ask){s->need, run_us, s->limit_us != 0 ? run_us : horizon_us(c)};
+}
+
+int64_t reserve_clear_utc_us(const struct core *c, const struct shape *s, int64_t utc_us)
+{
+    return backfill_after(utc_us, reserve_ask(c, s).clear_us);
+}
+
+/* When a live attempt will have ended at the latest, as far as that can be known. */
+static int64_t expected_end(const struct core *c, const struct task *t, int64_t utc_us)
+{
+    uint64_t limit_us = t->job->shape->limit_us;
+    int64_t begin_utc_us = t->started_utc_us != 0 ? task_clock_utc_us(t) : t->placed_utc_us;
+    int64_t end_utc_us = begin_utc_us + (limit_us != 0 ? longest_us(c, limit_us) : horizon_us(c));
+    if (t->paused)
+        return utc_us + horizon_us(c);
+    if (t->final && task_paid_end(c, t) != PAID_END_PAUSE)
+        end_utc_us = MIN(end_utc_us, begin_utc_us + longest_us(c, t->paid_us));
+    if (end_utc_us > utc_us)
+        return end_utc_us;
+    return limit_us != 0 || t->final ? utc_us + LATE_US : utc_us + horizon_us(c);
+}
+
+/* ---- profiles --------------------------------------------------------------------------------------- */
+
+static struct backfill_end *room_for_ends(struct reserves *all, size_t count)
+{
+    if (count > all->ends_size) {
+        all->ends_size = MAX(count, all->ends_size * 2);
+        all->ends = core_grow(all->ends, all->ends_size * sizeof all->ends[0]);
+    }
+    return all->ends;
+}
+
+static size_t add_planned(const struct core *c, const struct plan *p, const struct node *n, struct backfill_end *ends)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->log_count; i++)
+        if (p->log[i].node == n) {
+            struct backfill_ask ask = reserve_ask(c, p->log[i].shape);
+            ends[count++] = (struct backfill_end){backfill_after(p->now.utc_us, ask.run_us), ask.need};
+        }
+    return count;
+}
+
+/* What lives on a node, and what this turn has planned there. */
+static void fill_live(const struct core *c, const struct plan *p, const struct node *n, struct backfill *b)
+{
+    struct reserves *all = c->reserves;
+    bool planned = p->log_count > 0 && n->planned_turn == c->turn;
+    struct backfill_end *ends = room_for_ends(all, n->live + (planned ? p->log_count : 0));
+    size_t count = 0;
+    for (const struct task *t = n->tasks; t != NULL; t = t->node_next)
+        ends[count++] = (struct backfill_end){expected_end(c, t, p->now.utc_us), t->job->shape->need};
+    if (planned)
+        count += add_planned(c, p, n, ends + count);
+    backfill_begin(b, p->now.utc_us, &n->total, &n->used, ends, count);
+}
+
+static void hold(const struct core *c, const struct reservation *r, struct backfill *b)
+{
+    struct backfill_ask ask = reserve_ask(c, r->shape);
+    backfill_hold(b, r->start_utc_us, backfill_after(r->start_utc_us, ask.run_us), &ask.need);
+}
+
+static bool is_firm(const struct reservation *r, int64_t utc_us)
+{
+    return r->firm_utc_us <= utc_us;
+}
+
+/* Does a promise stand in the way of this shape? In a turn when it was confirmed; outside of one when it would be. */
+static bool counts(const struct core *c, const struct plan *p, const struct reservation *r, const struct shape *s)
+{
+    if (p->facts != NULL)
+        return r->confirmed_turn == c->turn;
+    const struct tenant *t = r->shape->tenant;
+    return r->shape != s && (is_firm(r, p->now.utc_us) || t == s->tenant || claims_before(t, s->tenant));
+}
+
+/* What this shape finds on a node. That of a reserved node is made once a turn and kept up to date in it. */
+static const struct backfill *profile_for(const struct core *c, const struct plan *p, struct node *n,
+                                          const struct shape *s)
+{
+    struct reserves *all = c->reserves;
+    bool kept = p->facts != NULL && n->reserved > 0;
+    struct backfill *b = kept ? &n->profile : &all->profile;
+    if (kept && n->profile_turn == c->turn)
+        return b;
+    fill_live(c, p, n, b);
+    for (size_t i = 0; n->reserved > 0 && i < all->count; i++)
+        if (all->v[i].node == n && counts(c, p, &all->v[i], s))
+            hold(c, &all->v[i], b);
+    n->profile_turn = kept ? c->turn : 0;
+    return b;
+}
+
+static int64_t earliest_on(const struct core *c, const struct plan *p, struct node *n, const struct shape *s)
+{
+    if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total))
+        return INT64_MAX;
+    struct backfill_ask ask = reserve_ask(c, s);
+    return backfill_earliest(profile_for(c, p, n, s), &ask, p->now.utc_us);
+}
+
+/* ---- giving and taking ------------------------------------------------------------------------------ */
+
+static void count_on_node(struct core *c, struct node *n, bool more)
+{
+    n->reserved += more ? 1 : UINT32_MAX;
+    n->profile_turn = 0;
+    node_reindex(c, n);
+}
+
+static void drop(struct core *c, struct reservation *r)
+{
+    struct reserves *all = c->reserves;
+    struct node *n = r->node;
+    r->shape->reserved = false;
+    for (all->count--; r < &all->v[all->count]; r++)
+        r[0] = r[1];
+    count_on_node(c, n, false);
+}
+
+void reserve_forget(struct core *c, struct shape *s)
+{
+    struct reservation *r = reservation_of(c, s);
+    if (r != NULL)
+        drop(c, r);
+}
+
+/* A node and the first start there. */
+struct place {
+    struct node *node;
+    int64_t start_utc_us;
+};
+
+static void take_earlier(const struct core *c, const struct plan *p, const struct shape *s, struct node *n,
+                         struct place *best)
+{
+    int64_t start_utc_us = earliest_on(c, p, n, s);
+    if (start_utc_us < best->start_utc_us)
+        *best = (struct place){n, start_utc_us};
+}
+
+static void search(const struct core *c, const struct plan *p, const struct shape *s, struct place *best)
+{
+    struct reserves *all = c->reserves;
+    size_t from = c->nodes_count > SEARCH_MAX ? all->next_node % c->nodes_count : 0;
+    for (size_t i = 0; i < MIN(c->nodes_count, (size_t)SEARCH_MAX); i++)
+        take_earlier(c, p, s, c->nodes[(from + i) % c->nodes_count], best);
+    all->next_node = from + SEARCH_MAX;
+}
+
+/* Its own node as things are, and those that have changed; all of them when that is later than was promised. */
+static struct place place_of(const struct core *c, const struct plan *p, const struct reservation *r)
+{
+    struct reserves *all = c->reserves;
+    struct place best = {NULL, INT64_MAX};
+    take_earlier(c, p, r->shape, r->node, &best);
+    for (size_t i = 0; i < all->changed_count; i++)
+        take_earlier(c, p, r->shape, all->changed[i], &best);
+    if (best.start_utc_us > r->start_utc_us && all->searches < SEARCHES_MAX) {
+        all->searches++;
+        search(c, p, r->shape, &best);
+    }
+    return best;
+}
+
+/* It counts from now on in this turn. */
+static void confirm(struct core *c, struct reservation *r, struct place place)
+{
+    struct node *before = r->node;
+    r->start_utc_us = place.start_utc_us;
+    r->confirmed_turn = c->turn;
+    if (place.node != before) {
+        r->node = place.node;
+        count_on_node(c, before, false);
+        count_on_node(c, place.node, true);
+    } else if (before->profile_turn == c->turn) {
+        hold(c, r, &before->profile);
+    }
+}
+
+/* Is there a place among the promises? *ret_gives_way: that of one who wasn't asked yet, so is behind: of the same
+ * tenant, or of any when there is no other place. */
+static bool has_place(const struct core *c, const struct shape *s, struct reservation **ret_gives_way)
+{
+    struct reserves *all = c->reserves;
+    struct reservation *behind = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        struct reservation *r = &all->v[i];
+        bool asked = r->confirmed_turn == c->turn;
+        if (r->shape->tenant == s->tenant) {
+            *ret_gives_way = r;
+            return !asked;
+        }
+        behind = asked ? behind : r;
+    }
+    bool full = all->count >= MIN(RESERVE_MAX, c->limits.reserve_max);
+    *ret_gives_way = full ? behind : NULL;
+    return !full || behind != NULL;
+}
+
+bool reserve_wanted(const struct core *c, const struct shape *s)
+{
+    struct reservation *gives_way;
+    return s->reserved || (c->limits.reserve_max > 0 && c->reserves->searches < SEARCHES_MAX &&
+                           has_place(c, s, &gives_way));
+}
+
+static void promise(struct core *c, struct plan *p, struct shape *s)
+{
+    struct reserves *all = c->reserves;
+    struct reservation *gives_way;
+    struct place best = {NULL, INT64_MAX};
+    all->searches++;
+    search(c, p, s, &best);
+    if (best.node == NULL || !has_place(c, s, &gives_way))
+        return;
+    if (gives_way != NULL)
+        drop(c, gives_way);
+    int64_t firm_utc_us = backfill_after(best.start_utc_us, best.start_utc_us - p->now.utc_us);
+    all->v[all->count++] = (struct reservation){s, best.node, best.start_utc_us, firm_utc_us, c->turn};
+    s->reserved = true;
+    count_on_node(c, best.node, true);
+}
+
+void reserve_blocked(struct core *c, struct plan *p, struct shape *s)
+{
+    struct reservation *r = reservation_of(c, s);
+    if (r == NULL) {
+        promise(c, p, s);
+    } else if (r->confirmed_turn != c->turn) {
+        struct place place = place_of(c, p, r);
+        if (place.node != NULL)
+            confirm(c, r, place);
+        else
+            drop(c, r);
+    }
+}
+
+/* ---- where to ---------------------------------------------------------------------------------------- */
+
+static bool starts_now(const struct core *c, const struct plan *p, const struct shape *s, struct node *n)
+{
+    return capacity_fits(&s->need, &n->open.free) && earliest_on(c, p, n, s) == p->now.utc_us;
+}
+
+struct node *reserve_due(const struct core *c, const struct plan *p, const struct shape *s)
+{
+    const struct reservation *r = reservation_of(c, s);
+    if (r == NULL || !capacity_fits(&s->need, &r->node->open.free))
+        return NULL;
+    bool due = r->confirmed_turn == c->turn ? r->start_utc_us <= p->now.utc_us : starts_now(c, p, s, r->node);
+    return due ? r->node : NULL;
+}
+
+struct node *reserve_beside(const struct core *c, const struct plan *p, const struct shape *s,
+                            const struct node *avoid)
+{
+    const struct reserves *all = c->reserves;
+    struct node *best = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        struct node *n = all->v[i].node;
+        if (n != avoid && (best == NULL || place_compare(&n->open, &best->open) < 0) && starts_now(c, p, s, n))
+            best = n;
+    }
+    return best;
+}
+
+void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n)
+{
+    struct backfill_ask ask = reserve_ask(c, s);
+    n->planned_turn = c->turn;
+    if (n->profile_turn == c->turn)
+        backfill_hold(&n->profile, p->now.utc_us, backfill_after(p->now.utc_us, ask.run_us), &ask.need);
+    reserve_forget(c, s);
+}
+
+/* ---- a turn ------------------------------------------------------------------------------------------ */
+
+void reserve_node_changed(struct core *c, struct node *n)
+{
+    struct reserves *all = c->reserves;
+    if (n->changed || all->count == 0 || all->changed_count == CHANGED_MAX)
+        return;
+    n->changed = true;
+    all->changed[all->changed_count++] = n;
+}
+
+/* The firm ones are asked first. One that goes leaves its place to the next. */
+static void confirm_firm(struct core *c, struct plan *p)
+{
+    struct reserves *all = c->reserves;
+    for (size_t i = 0, count; i < all->count; i += all->count == count) {
+        count = all->count;
+        if (is_firm(&all->v[i], p->now.utc_us))
+            reserve_blocked(c, p, all->v[i].shape);
+    }
+}
+
+void reserve_turn_begin(struct core *c, struct plan *p)
+{
+    struct reserves *all = c->reserves;
+    all->searches = 0;
+    for (size_t i = all->count; i-- > 0;) {
+        struct reservation *r = &all->v[i];
+        shape_refresh(c, r->shape);
+        if (queue_first(r->shape) == NULL || !node_is_usable(r->node) ||
+            !capacity_fits(&r->shape->need, &r->node->total))
+            drop(c, r);
+    }
+    confirm_firm(c, p);
+}
+
+void reserve_turn_end(struct core *c)
+{
+    struct reserves *all = c->reserves;
+    for (size_t i = 0; i < all->changed_count; i++)
+        all->changed[i]->changed = false;
+    all->changed_count = 0;
+}
+
+/* ---- questions --------------------------------------------------------------------------------------- */
+
+bool reserve_promised(const struct core *c, const struct shape *s, int64_t *ret_start_utc_us,
+                      const struct node **ret_node)
+{
+    const struct reservation *r = reservation_of(c, s);
+    if (r == NULL)
+        return false;
+    *ret_start_utc_us = r->start_utc_us;
+    *ret_node = r->node;
+    return true;
+}
+
+bool reserve_has_room(const struct core *c, const struct capacity *need)
+{
+    const struct reserves *all = c->reserves;
+    for (size_t i = 0; i < all->count; i++)
+        if (node_is_usable(all->v[i].node) && capacity_fits(need, &all->v[i].node->open.free))
+            return true;
+    return false;
+}
+
+uint64_t reserve_most(const struct core *c, size_t dim)
+{
+    const struct reserves *all = c->reserves;
+    uint64_t most = 0;
+    for (size_t i = 0; i < all->count; i++)
+        if (node_is_usable(all->v[i].node))
+            most = MAX(most, all->v[i].node->open.free.v[dim]);
+    return most;
+}
+
+const struct node *reserve_freest(const struct core *c, const struct capacity *need)
+{
+    const struct reserves *all = c->reserves;
+    const struct node *best = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct node *n = all->v[i].node;
+        if (node_is_usable(n) && capacity_fits(need, &n->total) &&
+            (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]))
+            best = n;
+    }
+    return best;
+}
+
+static size_t count_of_node(const struct reserves *all, const struct node *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < all->count; i++)
+        count += all->v[i].node == n;
+    return count;
+}
+
+int reserve_verify(const struct core *c, struct err *err)
+{
+    const struct reserves *all = c->reserves;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct shape *s = all->v[i].shape;
+        if (!s->reserved || s->refs == 0 || reservation_of(c, s) != &all->v[i])
+            return err_set(err, -EUCLEAN, "tenant %s: a reservation that its shape doesn't know", s->tenant->path);
+    }
+    for (size_t i = 0; i < c->nodes_count; i++)
+        if (c->nodes[i]->reserved != count_of_node(all, c->nodes[i]))
+            return err_set(err, -EUCLEAN, "node %s: its count of reservations is wrong", c->nodes[i]->name);
+    return 0;
+}

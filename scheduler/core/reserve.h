@@ -1,0 +1,58 @@
+/*
+ * reserve - which node is kept for whom, from when on.
+ *
+ * What can't start for want of room alone (not of quota, money or rate) is promised the earliest start that the
+ * profiles of nodes know (policies/backfill.h). A turn asks in fair order: who is asked confirms the promise, and from
+ * then on in this turn nothing is placed that would run into it. So a promised start is moved later by those who are
+ * ahead in the fair order, by an attempt that runs on beyond its expected end, or by a node that goes; never by who is
+ * let past. Who has waited twice as long as was promised first is firm: asked before all others, the oldest first, so
+ * it starts within one longest limit from then on, whatever the order. It is soft state: a scheduler
+ * that recovers promises anew.
+ *
+ * Each tenant has one promise, for its first task that finds no room; there are core_limits.reserve_max in all, those
+ * of whom the turn asks first. Their nodes leave the ordinary index and are looked at one by one, so a decision costs
+ * the depth of the index and so many nodes. A search, for a new promise or one that is delayed, asks SEARCH_MAX nodes,
+ * each time the next ones; what makes a promise earlier is a change of some node, and only those are asked each turn.
+ * Purity: pure; internal to scheduler/core.
+ */
+#ifndef REEVE_SCHEDULER_CORE_RESERVE_H
+#define REEVE_SCHEDULER_CORE_RESERVE_H
+
+#include "scheduler/core/state.h"
+
+void reserve_init(struct core *c);
+void reserve_fini(struct core *c);
+/* A task of this shape for a profile: until its time limit, grace and kill time; without a limit for ever, but clear of
+ * maintenance for the horizon only. */
+struct backfill_ask reserve_ask(const struct core *c, const struct shape *s);
+/* Until when a node must be open for a task of this shape that starts then. */
+int64_t reserve_clear_utc_us(const struct core *c, const struct shape *s, int64_t utc_us);
+/* Before and after a turn places. */
+void reserve_turn_begin(struct core *c, struct plan *p);
+void reserve_turn_end(struct core *c);
+/* Would a promise to it be new or need to be confirmed? */
+bool reserve_wanted(const struct core *c, const struct shape *s);
+/* It is wanted, and nothing but room keeps the shape's first task from starting: it is promised a node and a start, or
+ * what was promised to it is confirmed. */
+void reserve_blocked(struct core *c, struct plan *p, struct shape *s);
+/* The node kept for this shape, when it can start there now; NULL: not yet, or none. */
+struct node *reserve_due(const struct core *c, const struct plan *p, const struct shape *s);
+/* A node that is reserved, where a task of this shape can start now and delays nobody. */
+struct node *reserve_beside(const struct core *c, const struct plan *p, const struct shape *s,
+                            const struct node *avoid);
+/* The plan, whose log has it already, places a task of this shape there: what was promised to it is kept. */
+void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n);
+void reserve_forget(struct core *c, struct shape *s);
+/* Has a node that is kept for somebody so much free now? */
+bool reserve_has_room(const struct core *c, const struct capacity *need);
+/* The most that any such node has free of a resource. */
+uint64_t reserve_most(const struct core *c, size_t dim);
+/* Of those that could hold it when empty, the one with the most free cpu. */
+const struct node *reserve_freest(const struct core *c, const struct capacity *need);
+void reserve_node_changed(struct core *c, struct node *n);
+/* What is promised to it; false: nothing. */
+bool reserve_promised(const struct core *c, const struct shape *s, int64_t *ret_start_utc_us,
+                      const struct node **ret_node);
+int reserve_verify(const struct core *c, struct err *err) MUST_USE;
+
+#endif
