@@ -30,9 +30,9 @@ $(foreach l,$(LAYERS),$(eval $(call ARCHIVE_RULE,$(l))))
 
 # --- programs --------------------------------------------------------------------------------------------------
 # The keeper is linked statically and small: it is pid 1 of every sandbox and its pages are multiplied by jobs.
-KEEPER_ONLY := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c) \
-               isolation/own_filter_keeper.c isolation/own_filter_zygote.c
-KEEPER_SRC  := $(KEEPER_ONLY) isolation/spec/keeper.c isolation/spec/network.c isolation/landlock.c isolation/own_filter.c
+KEEPER_ONLY := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c isolation/mover*.c) \
+               isolation/own_filter_keeper.c isolation/own_filter_zygote.c isolation/own_filter_mover.c
+KEEPER_SRC  := $(KEEPER_ONLY) isolation/spec/keeper.c isolation/spec/mover.c isolation/spec/network.c isolation/landlock.c isolation/own_filter.c
 SECCOMP_SRC := $(filter-out isolation/seccomp_main.c,$(wildcard isolation/seccomp*.c)) isolation/bpf.c
 WARDEN_SRC  := $(filter-out $(KEEPER_ONLY) $(SECCOMP_SRC) isolation/seccomp_main.c,$(wildcard isolation/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -41,7 +41,13 @@ LIBS_COMMON := -ljansson -lyaml -levent -lcrypto
 PROGRAMS := $(BUILD)/reeved $(BUILD)/reeve-agent $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(BUILD)/reeve-seccomp \
             $(BUILD)/reeve-reportd $(BUILD)/reeve-sim $(BUILD)/reeve
 
-all: $(PROGRAMS) ## build every program into $(BUILD)/
+# What programs of jobs link to have files copied: the C library is all that it needs.
+$(BUILD)/lib/libreeve-transfer.a: $(call objects,base/io/transfer_client.c)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) crsD $@ $^
+
+all: $(PROGRAMS) $(BUILD)/lib/libreeve-transfer.a ## build every program into $(BUILD)/
 
 $(BUILD)/reeved: $(call objects,scheduler/main.c)
 $(BUILD)/reeved: LIBS = -lhiredis -luring
@@ -100,7 +106,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ARCHIVES)
 # What the warden is made of, beside its main; and the keeper's pure part.
 $(filter $(BUILD)/tests/isolation/%,$(TESTS)): $(call objects,$(filter-out isolation/warden% isolation/launch.c,$(WARDEN_SRC)) \
     $(SECCOMP_SRC) isolation/warden_options.c isolation/keeper_ends.c isolation/own_filter_keeper.c \
-    isolation/own_filter_zygote.c)
+    isolation/own_filter_zygote.c isolation/own_filter_mover.c)
 
 # A daemon's command line is held against the program itself.
 $(BUILD)/tests/scheduler/test_options: $(BUILD)/reeved
@@ -175,7 +181,8 @@ ROOTS := $(BUILD)/tests/system/test_root
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
 ATTACKED := $(HOSTILE) $(FAULTY) $(TAKEN_OVER)
 ATTACKS := $(call objects,$(filter-out %/hostile_program.c,$(wildcard tests/system/hostile_*.c)))
-SYSTEM := $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(COMMANDS)
+MOVER := $(BUILD)/tests/system/test_mover
+SYSTEM := $(MOVER) $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(COMMANDS)
 FLOWS := $(patsubst %,$(BUILD)/tests/system/test_%,flow node prices rerate paid_end)
 tests: all $(TESTS) $(SYSTEM) $(FLOWS) $(BUILD)/tests/sim/faults $(BUILD)/tests/system/uml_xstate.so ## build every test
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
@@ -188,13 +195,16 @@ $(addsuffix .cgroup2,$(SYSTEM) $(GROUPS)): %.cgroup2: % $(BUILD)/tests/system/um
 	@tests/system/cgroup2.sh $<
 test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
-$(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
+$(MOVER) $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS): $(BUILD)/tests/system/confine_rows.o
 $(LIMITS): $(BUILD)/tests/system/limits.o
 $(ROOTS): $(call objects,isolation/landlock.c isolation/idmap.c)
 $(HOSTILE): $(ATTACKS)
 $(FAULTY): $(BUILD)/tests/system/faults.o
 $(HOSTILE) $(FAULTY): $(BUILD)/tests/system/hostile_program
+$(MOVER): $(BUILD)/tests/system/transfer_program $(call objects,isolation/spec/mover.c)
+$(BUILD)/tests/system/transfer_program: $(call objects,tests/system/transfer_program.c base/io/transfer_client.c)
+	@$(CC) $(ALL_LDFLAGS) -s -o $@ $^
 # Runs inside: small enough to be handed to a job as its script.
 $(BUILD)/tests/system/hostile_program: $(BUILD)/tests/system/hostile_program.o $(ATTACKS)
 	@$(CC) $(ALL_LDFLAGS) -s -o $@ $^ -lpthread -lrt
@@ -249,6 +259,10 @@ bench: all $(BENCHES) ## every benchmark: `name value unit`, floor and result in
 install: all ## honours DESTDIR and PREFIX
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	@install -d $(DESTDIR)$(PREFIX)/include/reeve $(DESTDIR)$(PREFIX)/lib
+	@install -m 644 base/transfer.h $(DESTDIR)$(PREFIX)/include/reeve/transfer.h
+	@sed 's|"base/transfer.h"|"reeve/transfer.h"|' base/io/transfer_client.h >$(DESTDIR)$(PREFIX)/include/reeve/transfer_client.h
+	@install -m 644 $(BUILD)/lib/libreeve-transfer.a $(DESTDIR)$(PREFIX)/lib/
 	@install -m 755 $(BUILD)/reeve $(BUILD)/reeve-sim $(DESTDIR)$(PREFIX)/bin/
 	@for p in reeved reeve-agent reeve-warden reeve-keeper reeve-seccomp reeve-reportd; do \
 	    install -m 755 $(BUILD)/$$p $(DESTDIR)$(PREFIX)/sbin/$$p; done

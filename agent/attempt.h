@@ -10,6 +10,7 @@
 #include "agent/core/life.h"
 #include "agent/core/roster.h"
 #include "agent/keeper_link.h"
+#include "agent/mover_link.h"
 #include "agent/profiles.h"
 
 struct attempt {
@@ -26,6 +27,7 @@ struct attempt {
 
     bool asked;                   /* the warden may know it */
     struct keeper_link *keeper;
+    struct mover_link *mover;     /* NULL: none, or not heard of yet */
     bool greeted;
     uint64_t hello_boot_us, hello_run_us;
     int64_t started_utc_us;

@@ -143,6 +143,7 @@ void attempt_free(struct attempt *t)
     roster_remove(a->roster, t->handle);
     a->live--;
     keeper_link_free(t->keeper);
+    mover_link_free(t->mover);
     if (t->order != NULL)
         fields_clear(&run_call_fields, t->order);
     free(t->order);

@@ -39,6 +39,10 @@ static void on_readable(void *arg, int what)
         k->events->on_hello(k->owner, k->token, &m, fds[0], fds[1]);
         return;
     }
+    if (good && m.op == KEEPER_MOVER && count == 1) {
+        k->events->on_mover(k->owner, k->token, fds[0]);
+        return;
+    }
     if (n > 0)
         for (size_t i = 0; i < count && i < COUNT_OF(fds); i++)
             close_p(&fds[i]);

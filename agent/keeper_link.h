@@ -14,6 +14,7 @@ struct keeper_link;
 struct keeper_events {
     /* The callee owns both pipes. At most once per link. */
     void (*on_hello)(void *owner, uint64_t token, const struct keeper_message *m, int out, int err);
+    void (*on_mover)(void *owner, uint64_t token, int sock); /* the callee owns it; not of every keeper */
     void (*on_paused)(void *owner, uint64_t token, const struct keeper_message *m); /* PAUSED, RESUMED */
     void (*on_ended)(void *owner, uint64_t token, const struct keeper_message *m);
     void (*on_gone)(void *owner, uint64_t token, const char *why);

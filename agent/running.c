@@ -89,6 +89,33 @@ static void on_hello(void *owner, uint64_t token, const struct keeper_message *m
     attempt_feed(t, LIFE_EV_GREETED);
 }
 
+/* Its job can't be copied for any more; it runs on. */
+static void on_mover_gone(void *owner, uint64_t token, const char *why)
+{
+    struct attempt *t = attempt_get(owner, token);
+    if (t == NULL)
+        return;
+    if (!t->verdict)
+        log_line(LOG_WARN, "mover.gone", "attempt=%s why=%s", t->name, log_quote(why));
+    mover_link_free(TAKE_PTR(t->mover));
+}
+
+static void on_mover(void *owner, uint64_t token, int sock)
+{
+    struct attempt *t = attempt_get(owner, token);
+    if (t == NULL) {
+        close_p(&sock);
+        return;
+    }
+    mover_link_free(TAKE_PTR(t->mover));
+    struct mover_link_setup setup = {.loop = t->all->with.loop, .fair = t->all->with.fair, .tenant = t->tenant,
+                                     .job = t->id.job, .sock = sock, .on_gone = on_mover_gone, .owner = t->all,
+                                     .token = t->handle};
+    int rc = mover_link_open(&t->mover, &setup);
+    if (rc < 0)
+        log_line(LOG_WARN, "mover.not_taken", "attempt=%s error=%s", t->name, log_quote(strerror(-rc)));
+}
+
 static void on_paused(void *owner, uint64_t token, const struct keeper_message *m)
 {
     struct attempt *t = attempt_get(owner, token);
@@ -127,7 +154,7 @@ static void on_gone(void *owner, uint64_t token, const char *why)
 }
 
 static const struct keeper_events events = {
-    .on_hello = on_hello, .on_paused = on_paused, .on_ended = on_ended, .on_gone = on_gone};
+    .on_hello = on_hello, .on_mover = on_mover, .on_paused = on_paused, .on_ended = on_ended, .on_gone = on_gone};
 
 void running_connect(struct attempt *t)
 {

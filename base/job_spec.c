@@ -115,6 +115,8 @@ static const struct field rows[] = {
               .help = "read_only, or overlay: everything in the image can be written, on the scratch"),
     FIELD_ROW(job_spec, 42, "volumes", FIELD_LIST, volumes, .of = &volume_fields, .max = JOB_VOLUMES_MAX,
               .help = "folders of the node: [{name: reference, path: /data, writable: false}]"),
+    FIELD_ROW(job_spec, 43, "transfer", FIELD_BOOL, transfer,
+              .help = "may have files copied for it at its tenant's share of the disk: `reeve cp` inside"),
     FIELD_ROW(job_spec, 60, "preemptible", FIELD_BOOL, preemptible,
               .help = "may be stopped when others need its place, and runs again; paid at the book's rate for that"),
     FIELD_ROW(job_spec, 70, "after", FIELD_LIST, after, .of = &after_fields, .max = JOB_AFTER_MAX,

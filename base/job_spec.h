@@ -75,6 +75,7 @@ struct job_spec {
     int64_t budget_micros;  /* of the job itself, all its tasks and attempts; 0 = none */
     uint32_t lease;         /* enum lease_class */
     uint32_t on_node_loss;  /* enum node_loss */
+    bool transfer;          /* with TRANSFER_SOCKET inside (base/transfer.h) */
     uint32_t network;       /* enum net_mode; host and private only where policy allows */
     uint64_t log_max_bytes; /* kept per stream; 0 = default (16Mi) */
     struct job_limits limits;

@@ -4,6 +4,7 @@
 #include <sys/sysmacros.h>
 
 #include "isolation/cgroup.h"
+#include "isolation/spec/mover.h"
 
 #define PAGE 4096u /* the kernel rounds limits to pages; so do we, or nothing would read back as written */
 #define PERIOD_US UINT64_C(100000)
@@ -98,7 +99,8 @@ static void put_memory_v2(struct values *l, uint64_t bytes, uint64_t scratch, co
 
 static void put_memory(struct values *l, const struct sandbox_spec *spec)
 {
-    uint64_t bytes = pages(spec->mem_bytes + spec->scratch_bytes), swap = pages(spec->limits.swap_bytes);
+    uint64_t own = spec->mover != 0 ? MOVER_MEM_BYTES : 0;
+    uint64_t bytes = pages(spec->mem_bytes + spec->scratch_bytes + own), swap = pages(spec->limits.swap_bytes);
     if (is_v2(l, CG_MEMORY)) {
         put_memory_v2(l, bytes, spec->scratch_bytes, &spec->limits);
         return;
@@ -173,7 +175,7 @@ int cg_values(const struct cg *cg, const struct sandbox_spec *spec, struct cg_va
     struct values l = {cg, out, 0};
     put_cpu(&l, spec->cpu_milli);
     put_memory(&l, spec);
-    put(&l, CG_PIDS, "pids.max", "%" PRIu32, spec->pids_max);
+    put(&l, CG_PIDS, "pids.max", "%" PRIu32, spec->pids_max + (spec->mover != 0 ? MOVER_PROCESSES : 0));
     put_io(&l, &spec->limits);
     put_huge(&l, &spec->limits);
     return l.count;

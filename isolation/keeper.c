@@ -109,6 +109,8 @@ static void reap(struct keeper *k)
         if (pid == k->box->payload) {
             k->main_ended = true;
             k->main_status = status;
+        } else if (pid == k->box->mover) {
+            close_fd(&k->box->mover_inbox); /* and with it an agent's end that it hadn't taken yet */
         }
     }
 }
@@ -122,7 +124,8 @@ static void sweep(struct keeper *k)
         pid_t pid = waitpid(-1, &status, 0);
         if (pid < 0 && errno == ECHILD)
             return;
-        if (pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) /* the others had ended by themselves */
+        bool killed = pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        if (killed && pid != k->box->mover) /* the others had ended by themselves, and that one is ours */
             k->record.stray_procs++;
     }
 }

@@ -6,13 +6,14 @@
 
 #include "isolation/keeper.h"
 #include "isolation/keeper_sys.h"
+#include "isolation/mover.h"
 
 static uint64_t run_us(const struct keeper *k)
 {
     return k->main_ended ? k->record.run_us : keeper_ends_run_us(&k->ends, boot_us());
 }
 
-int keeper_link_send(struct keeper *k, uint32_t op)
+static int send_with(struct keeper *k, uint32_t op, const int *fds, size_t fds_count)
 {
     struct keeper_message m;
     memset(&m, 0, sizeof m); /* padding too: nothing of ours leaves unmeant */
@@ -26,17 +27,38 @@ int keeper_link_send(struct keeper *k, uint32_t op)
         m.pauses = k->ends.paused && !k->main_ended;
     else
         m.cause = k->record.cause;
-    const int pipes[] = {k->box->out_read, k->box->err_read};
-    int rc = packet_send(k->link, &m, sizeof m, pipes, op == KEEPER_HELLO ? 2 : 0);
+    int rc = packet_send(k->link, &m, sizeof m, fds, fds_count);
     if (rc < 0)
         close_fd(&k->link);
     return rc;
+}
+
+int keeper_link_send(struct keeper *k, uint32_t op)
+{
+    const int pipes[] = {k->box->out_read, k->box->err_read};
+    return send_with(k, op, pipes, op == KEEPER_HELLO ? 2 : 0);
 }
 
 void keeper_link_say(struct keeper *k, uint32_t op)
 {
     if (k->link >= 0)
         keeper_link_send(k, op);
+}
+
+/* Each agent gets a connection of its own: what was under way with the one before is asked for anew. */
+static void offer_mover(struct keeper *k)
+{
+    int ends[2];
+    struct mover_word word = {.kind = MOVER_WORD_AGENT};
+    if (k->box->mover_inbox < 0 || k->main_ended ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+        return;
+    if (packet_send(k->box->mover_inbox, &word, sizeof word, &ends[0], 1) < 0)
+        close_fd(&k->box->mover_inbox); /* the job killed it: it has its own user */
+    else
+        send_with(k, KEEPER_MOVER, &ends[1], 1);
+    close_fd(&ends[0]);
+    close_fd(&ends[1]);
 }
 
 /* The newest connection is the agent's: an older one belongs to an agent that is gone or stuck. */
@@ -47,7 +69,8 @@ void keeper_link_accept(struct keeper *k)
         return;
     close_fd(&k->link);
     k->link = fd;
-    keeper_link_send(k, KEEPER_HELLO);
+    if (keeper_link_send(k, KEEPER_HELLO) == 0)
+        offer_mover(k);
 }
 
 static void obey_paid(struct keeper *k, const struct keeper_message *m)

@@ -14,6 +14,7 @@ static const short calls[] = {
     SYS_recvmsg,
     SYS_sendmsg,
     SYS_accept4, /* what it is told */
+    SYS_socketpair, /* between an agent and the mover */
     SYS_ppoll,
 #ifdef SYS_poll
     SYS_poll,

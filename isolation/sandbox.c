@@ -142,6 +142,7 @@ static const struct step_row {
     {STEP_LANDLOCK, sandbox_root_rules}, /* about file systems, not paths: their places come later */
     {STEP_CAPS, empty_bounding},
     {STEP_FORK, fork_payload},
+    {STEP_MOVER, sandbox_mover_fork},
     {STEP_FORK, say_ready},
     {STEP_HOSTNAME, set_hostname},
     {STEP_NETWORK, sandbox_network},
@@ -151,6 +152,7 @@ static const struct step_row {
     {STEP_SCRATCH, sandbox_root_scratch},
     {STEP_VOLUME, sandbox_root_volumes},
     {STEP_PIVOT, sandbox_root_pivot},
+    {STEP_MOVER, sandbox_mover_open},
     {STEP_NSLIMIT, sandbox_root_nslimit}, /* each mount made by fd counts as a namespace: after them */
     {STEP_CAPS, drop_keeper_caps},
     {STEP_KEEPER, keeper_prepare},
@@ -271,7 +273,7 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
     struct sandbox *s = &box;
     *s = (struct sandbox){.spec = request->spec, .end = request->end, .floor = floor, .oom_event = -1, .trace = -1,
                           .listener = -1, .root = -1, .proc = -1, .sysctl = -1, .scratch = -1, .shm = -1, .image = -1,
-                          .ruleset = -1, .gate = -1};
+                          .ruleset = -1, .gate = -1, .mover_inbox = -1};
     for (size_t i = 0; i < COUNT_OF(s->volumes); i++)
         s->volumes[i] = -1;
     int taken = take_fds(s, request, fds);

@@ -47,7 +47,8 @@ struct sandbox {
     int ruleset;                                     /* Landlock's, -1 */
     int out_read, out_write, err_read, err_write;
     int gate;      /* keeper's end of the socketpair to the payload, until it runs */
-    pid_t payload;
+    pid_t payload, mover;   /* mover 0: none */
+    int mover_inbox;        /* -1 */
     uint64_t start_boot_us;
     int64_t start_utc_us;
 };
@@ -76,6 +77,9 @@ int sandbox_root_masks(struct sandbox *s);
 int sandbox_root_scratch(struct sandbox *s);
 int sandbox_root_volumes(struct sandbox *s);
 int sandbox_root_pivot(struct sandbox *s);
+/* sandbox_mover.c: nothing where none was asked for. Forked before the keeper is kept from the out-of-memory killer. */
+int sandbox_mover_fork(struct sandbox *s);
+int sandbox_mover_open(struct sandbox *s); /* it is confined, and hears the job */
 
 /* In the payload's process: never returns. `gate` carries a struct launch_word up when a step fails. */
 noreturn void sandbox_payload(struct sandbox *s, int gate);

@@ -103,6 +103,7 @@ int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct
     spec.lease_us = lease_us;
     spec.grace_us = LAUNCH_GRACE_US;
     snprintf(spec.hostname, sizeof spec.hostname, "job-%" PRIu64, order->id.job);
+    spec.mover = order->spec.transfer;
     fill_root(&order->spec, &spec.root);
     int rc = fill_limits(&order->spec, able, &spec.limits, err);
     rc = rc < 0 ? rc : fill_filter(&order->spec, able, &spec.filter, err);

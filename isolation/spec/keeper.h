@@ -7,6 +7,7 @@
  * moves a deadline forward, never back: repeats and reordering are harmless.
  *
  *   on connect  keeper -> agent  KEEPER_HELLO with the read ends of stdout and stderr as fds
+ *   after that  keeper -> agent  KEEPER_MOVER, where there is one, with a connection to it (mover.h)
  *   any time    agent -> keeper  KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP
  *   paid end    keeper -> agent  KEEPER_PAUSED, when it was asked to pause there: all of it got SIGSTOP and its run
  *                                time stands still; KEEPER_RESUMED once more is paid: SIGCONT (docs/adr/0008)
@@ -31,7 +32,7 @@
 
 enum keeper_op {
     KEEPER_HELLO = 1, KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP, KEEPER_ENDED, KEEPER_DRAINED, KEEPER_PAUSED,
-    KEEPER_RESUMED
+    KEEPER_RESUMED, KEEPER_MOVER
 };
 
 struct keeper_message {

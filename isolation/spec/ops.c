@@ -59,6 +59,7 @@ int sandbox_spec_check(const struct sandbox_spec *spec, struct err *err)
         {"lease_us", spec->lease_us, 0, TIME_US_MAX},
         {"grace_us", spec->grace_us, 0, TIME_US_MAX},
         {"pauses_at_paid_end", spec->pauses_at_paid_end, 0, 1},
+        {"mover", spec->mover, 0, 1},
     };
     int rc = check_numbers(rows, COUNT_OF(rows), err);
     rc = rc < 0 ? rc : sandbox_limits_check(&spec->limits, spec->mem_bytes, spec->cpu_milli, err);

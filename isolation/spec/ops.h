@@ -33,7 +33,7 @@
 #include "isolation/spec/limits.h"
 #include "isolation/spec/root.h"
 
-#define OPS_VERSION 5
+#define OPS_VERSION 6
 #define OPS_LIST_MAX 256
 #define SANDBOX_MEM_MIN ((uint64_t)1 << 22) /* 4 MiB */
 #define SANDBOX_PIDS_MAX 32768
@@ -67,6 +67,7 @@ struct sandbox_spec {
     struct filter_spec filter;
     struct root_spec root;
     uint32_t pauses_at_paid_end; /* 0 or 1 */
+    uint32_t mover;              /* 0 or 1: with one (mover.h), and with what it needs beside the job */
 };
 
 struct op_request {

@@ -30,6 +30,7 @@ enum launch_step {
     STEP_NSLIMIT,  /* no further namespaces inside */
     STEP_PIPES,
     STEP_FORK,
+    STEP_MOVER,    /* who copies for it, if it asked for that */
     STEP_OOM,      /* oom_score_adj of the keeper */
     STEP_ARGS,
     STEP_RLIMITS,

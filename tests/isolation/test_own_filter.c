@@ -67,6 +67,13 @@ static const struct filter_row {
     {"a keeper starts nothing", &own_filter_keeper, SYS_clone, SIGCHLD, 0, 0, DENIED},
     {"a keeper executes nothing", &own_filter_keeper, SYS_execve, 0, 0, 0, DENIED},
     {"a keeper loads no other filter", &own_filter_keeper, SYS_seccomp, 0, 0, 0, DENIED},
+    {"a mover opens again what it was handed", &own_filter_mover, SYS_openat, 0, 0, 0, SECCOMP_RET_ALLOW},
+    {"a mover starts nothing", &own_filter_mover, SYS_clone, SIGCHLD, 0, 0, DENIED},
+    {"nor kills", &own_filter_mover, SYS_kill, 0, 0, 0, DENIED},
+    {"nor maps", &own_filter_mover, SYS_mmap, 0, 0, 0, DENIED},
+    {"nor makes a socket", &own_filter_mover, SYS_socket, 1, 0, 0, DENIED},
+    {"nor removes, renames or makes what has a name", &own_filter_mover, SYS_unlinkat, 0, 0, 0, DENIED},
+    {"a mover has no io_uring", &own_filter_mover, SYS_io_uring_setup, 0, 0, 0, ABSENT},
     {"a zygote clones into namespaces", &own_filter_zygote, SYS_clone3, 0, 0, 0, SECCOMP_RET_ALLOW},
     {"a sandbox mounts while it is built", &own_filter_zygote, SYS_mount, 0, 0, 0, SECCOMP_RET_ALLOW},
     {"no sandbox loads a module, whatever its profile says", &own_filter_zygote, SYS_finit_module, 0, 0, 0, DENIED},
@@ -95,7 +102,8 @@ END_TEST
 
 static const struct own_filter *const all[] = {&own_filter_warden,       &own_filter_warden_alone,
                                                &own_filter_warden_roots, &own_filter_warden_alone_roots,
-                                               &own_filter_zygote,       &own_filter_keeper};
+                                               &own_filter_zygote,       &own_filter_keeper,
+                                               &own_filter_mover};
 
 START_TEST(test_other_tables_of_calls_kill)
 {

@@ -32,6 +32,33 @@ START_TEST(a_job_sees_the_volume_of_the_node)
 }
 END_TEST
 
+/* By hand, as base/transfer.h says it: any language will do. */
+START_TEST(a_job_has_files_copied_by_its_mover)
+{
+    static const char spec[] =
+        "{\"transfer\":true,\"resources\":{\"memory\":\"64Mi\"},\"script\":\"#!/usr/bin/python3\\n"
+        "import os, socket, struct\\n"
+        "open('/tmp/a', 'wb').write(os.urandom(3000000))\\n"
+        "a, b = os.open('/tmp/a', os.O_RDONLY), os.open('/tmp/b', os.O_WRONLY | os.O_CREAT)\\n"
+        "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\\n"
+        "s.connect('/tmp/.reeve-transfer')\\n"
+        "socket.send_fds(s, [struct.pack('IIQQQ', 1, 0, 0, 0, 2 ** 64 - 1)], [a, b])\\n"
+        "status = 1\\n"
+        "while status == 1: _, status, error, _, moved, text = struct.unpack('IIiIQ104s', s.recv(128))\\n"
+        "print(status, error, moved, open('/tmp/a', 'rb').read() == open('/tmp/b', 'rb').read())\\n\"}";
+    struct refusal refusal = {0};
+    struct wait_reply reply = {0};
+    uint64_t job = system_submit("acme", NULL, spec, &refusal);
+    ck_assert_msg(job != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
+    ck_assert_msg(system_wait(job, 60000, &reply), "job %" PRIu64 " did not end", job);
+    char *out = system_log(job, 0, STREAM_OUT);
+    ck_assert_str_eq(out, "2 0 3000000 True\n");
+    ck_assert_str_eq(reply.row.state, "succeeded");
+    free(out);
+    fields_clear(&wait_reply_fields, &reply);
+}
+END_TEST
+
 static long filters_of(const char *name)
 {
     char path[64];
@@ -91,6 +118,7 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("node");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_job_sees_the_volume_of_the_node);
+    tcase_add_test(t, a_job_has_files_copied_by_its_mover);
     tcase_add_test(t, the_agent_has_a_filter_above_its_wardens);
     tcase_add_loop_test(t, what_is_wrong_is_said_and_nothing_starts, 0, (int)COUNT_OF(wrong));
     Suite *s = suite_create("node");

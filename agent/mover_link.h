@@ -1,0 +1,36 @@
+/*
+ * mover_link - the agent's connection to the mover of one attempt (isolation/spec/mover.h): what it wants becomes
+ * requests of its tenant and job in the fair queue, what is granted goes down, what was done comes back.
+ *
+ * Nothing of the mover is taken on trust: a number out of its bounds, a want while one is out, a grant that nobody has,
+ * and the connection is closed; every grant that was out is then given back as one that moved nothing.
+ * The callback is the last thing that touches the link: it may free it.
+ */
+#ifndef REEVE_AGENT_MOVER_LINK_H
+#define REEVE_AGENT_MOVER_LINK_H
+
+#include "agent/fair.h"
+#include "isolation/spec/mover.h"
+
+#define MOVER_GRANTS_MAX 16u
+
+struct mover_link;
+
+struct mover_link_setup {
+    struct loop *loop;
+    struct fair *fair;
+    const char *tenant;
+    uint64_t job;
+    int sock;
+    void (*on_gone)(void *owner, uint64_t token, const char *why);
+    void *owner;
+    uint64_t token;
+};
+
+/* Takes the socket over, also on failure. */
+int mover_link_open(struct mover_link **ret, const struct mover_link_setup *setup) MUST_USE;
+void mover_link_free(struct mover_link *m); /* NULL is fine */
+/* What it moved since it was born, by its own count. */
+struct mover_totals mover_link_totals(const struct mover_link *m);
+
+#endif

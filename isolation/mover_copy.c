@@ -1,0 +1,259 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "isolation/keeper_sys.h"
+#include "isolation/mover.h"
+
+#define BLOCK UINT64_C(4096)
+#define TELL_BYTES ((uint64_t)16 << 20)
+#define OWN_PATH_MAX 64
+
+/* ---- files ---- */
+
+/* The descriptor is the program's, its flags and its place are seen by it: holes are looked for, and the page cache is
+ * passed by, through one of our own. With the job's rights; -1 when they don't reach. */
+static int open_again(int fd, int flags)
+{
+    char path[OWN_PATH_MAX] = "/proc/self/fd/", number[NUMBER_TEXT_MAX];
+    strcat(path, number_text((uint64_t)fd, number)); /* lint: allow 14 and at most 20 characters */
+    int own = open(path, flags | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return own >= 0 ? own : open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
+static bool is_aligned(uint64_t offset, uint64_t bytes)
+{
+    return offset % BLOCK == 0 && bytes % BLOCK == 0;
+}
+
+static ssize_t call(bool writes, int fd, unsigned char *bytes, uint64_t count, uint64_t offset)
+{
+    ssize_t n;
+    do
+        n = writes ? pwrite(fd, bytes, count, (off_t)offset) : pread(fd, bytes, count, (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t transfer(const struct copy *c, bool writes, unsigned char *bytes, uint64_t count, uint64_t offset)
+{
+    int own = writes ? c->to_own : c->from_own;
+    ssize_t n = own >= 0 && is_aligned(offset, count) ? call(writes, own, bytes, count, offset) : -EINVAL;
+    return n == -EINVAL ? call(writes, writes ? c->to : c->from, bytes, count, offset) : n;
+}
+
+/* ---- lanes ---- */
+
+static unsigned lane_number(const struct mover *m, const struct copy *c, const struct lane *l)
+{
+    return (unsigned)(c - m->copies) * 2 + (unsigned)(l - c->lanes);
+}
+
+static void want(struct mover *m, const struct copy *c, const struct lane *l)
+{
+    struct mover_message say = {.op = MOVER_WANT, .want = lane_number(m, c, l), .bytes = l->bytes,
+                                .dir = l->state == LANE_READS ? MOVER_READ : MOVER_WRITE};
+    mover_say(m, &say);
+}
+
+static void want_phase(struct mover *m, struct copy *c, struct lane *l, enum lane_state state, uint64_t skip,
+                       uint64_t length)
+{
+    l->state = state;
+    l->length = l->upto = length;
+    l->skip = skip;
+    l->bytes = length - skip;
+    l->granted = 0;
+    want(m, c, l);
+}
+
+/* ---- pieces ---- */
+
+/* A hole of the source is one of the target: past its end it is already, before it is made. */
+static bool pass_hole(struct copy *c, uint64_t length)
+{
+    struct stat st;
+    if (fstat(c->to, &st) < 0)
+        return false;
+    if ((uint64_t)st.st_size > c->to_at &&
+        fallocate(c->to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)c->to_at, (off_t)length) < 0)
+        return false;
+    uint64_t end = c->to_at + length;
+    if (length == c->left && (uint64_t)st.st_size < end && ftruncate(c->to, (off_t)end) < 0)
+        return false;
+    c->from_at += length;
+    c->to_at += length;
+    c->left -= length;
+    c->moved += length;
+    return true;
+}
+
+/* How much of the source from here on is data, at most `most`; 0: nothing is left. Passes over holes. */
+static uint64_t next_data(struct copy *c, uint64_t most)
+{
+    while (c->sparse && c->left > 0) {
+        off_t data = lseek(c->from_own, (off_t)c->from_at, SEEK_DATA);
+        if (data < 0 && errno != ENXIO)
+            break;
+        uint64_t hole = data < 0 ? c->left : (uint64_t)data - c->from_at;
+        if (hole == 0) {
+            off_t end = lseek(c->from_own, (off_t)c->from_at, SEEK_HOLE);
+            uint64_t run = end < 0 ? c->left : (uint64_t)end - c->from_at;
+            return MIN(MIN(run, most), c->left);
+        }
+        c->sparse = pass_hole(c, MIN(hole, c->left));
+    }
+    return MIN(most, c->left);
+}
+
+static bool is_idle(const struct copy *c)
+{
+    return c->lanes[0].state == LANE_IDLE && c->lanes[1].state == LANE_IDLE;
+}
+
+/* Ends at a multiple of a want, so that what follows is aligned. */
+static void begin_piece(struct mover *m, struct copy *c, struct lane *l)
+{
+    uint64_t length = next_data(c, MOVER_WANT_BYTES - c->from_at % BLOCK);
+    if (length == 0)
+        return;
+    l->from = c->from_at;
+    l->to = c->to_at;
+    c->from_at += length;
+    c->to_at += length;
+    c->left -= length;
+    want_phase(m, c, l, LANE_READS, 0, length);
+}
+
+/* Gives idle lanes their next piece; answers when all is done. */
+static void go_on(struct mover *m, struct copy *c)
+{
+    for (unsigned i = 0; i < 2 && c->error == 0; i++)
+        if (c->lanes[i].state == LANE_IDLE)
+            begin_piece(m, c, &c->lanes[i]);
+    if (!is_idle(c))
+        return;
+    if (c->error != 0)
+        mover_answer(c, TRANSFER_FAILED, c->error, strerrordesc_np(c->error));
+    else
+        mover_answer(c, TRANSFER_DONE, 0, "");
+    copy_end(m, c);
+}
+
+static void close_files(struct copy *c)
+{
+    close_fd(&c->from);
+    close_fd(&c->to);
+    close_fd(&c->from_own);
+    close_fd(&c->to_own);
+}
+
+void copy_begin(struct mover *m, struct copy *c, const struct transfer_request *r, int from, int to)
+{
+    struct stat st = {0};
+    c->state = COPY_GOES;
+    c->from = from;
+    c->to = to;
+    c->from_own = open_again(from, O_RDONLY);
+    c->to_own = open_again(to, O_WRONLY);
+    (void)fstat(from, &st); /* it was looked at a moment ago */
+    c->from_at = r->from_offset;
+    c->to_at = r->to_offset;
+    uint64_t there = (uint64_t)st.st_size > c->from_at ? (uint64_t)st.st_size - c->from_at : 0;
+    c->left = MIN(r->bytes, there);
+    c->moved = c->told = 0;
+    c->error = 0;
+    c->sparse = c->from_own >= 0 && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
+    if (!c->sparse && c->left > 0) /* room first: then it can't end half way, and lies together on the disk */
+        c->error = fallocate(to, FALLOC_FL_KEEP_SIZE, (off_t)c->to_at, (off_t)c->left) < 0 && errno == ENOSPC ? ENOSPC
+                                                                                                           : 0;
+    go_on(m, c);
+}
+
+/* Lanes whose wants are still out are counted down by their grants; the copy is free again once none is. */
+void copy_end(struct mover *m, struct copy *c)
+{
+    (void)m;
+    close_fd(&c->client);
+    close_files(c);
+    c->left = 0;
+    if (is_idle(c))
+        c->state = COPY_FREE;
+    else if (c->error == 0)
+        c->error = ECANCELED;
+}
+
+/* A want is worked off: what comes after it? */
+static void end_want(struct mover *m, struct copy *c, struct lane *l)
+{
+    bool read = l->state == LANE_READS;
+    l->state = LANE_IDLE;
+    if (c->error == 0 && read && l->upto < l->length)
+        c->left = 0; /* the source ended earlier than it said */
+    if (c->error == 0 && read && l->upto > 0)
+        want_phase(m, c, l, LANE_WRITES, 0, l->upto);
+    else if (c->error == 0 && !read && l->upto < l->length)
+        want_phase(m, c, l, LANE_WRITES, l->upto, l->length);
+    else if (c->error == 0 && !read)
+        c->moved += l->length;
+    if (c->client < 0 && is_idle(c)) {
+        c->state = COPY_FREE;
+        return;
+    }
+    if (c->moved >= c->told + TELL_BYTES && c->client >= 0) {
+        c->told = c->moved;
+        mover_answer(c, TRANSFER_GOES, 0, "");
+    }
+    if (c->client >= 0)
+        go_on(m, c);
+}
+
+static uint64_t do_grant(struct mover *m, struct copy *c, struct lane *l, const struct mover_message *g)
+{
+    bool writes = l->state == LANE_WRITES;
+    uint64_t at = l->skip + g->offset;
+    if (c->error != 0 || l->upto < at) /* a gap before it: what follows is asked for again, or not at all */
+        return 0;
+    unsigned char *bytes = m->buffers + (size_t)g->want * MOVER_WANT_BYTES + at;
+    ssize_t n = transfer(c, writes, bytes, g->bytes, (writes ? l->to : l->from) + at);
+    if (n < 0 || (writes && n == 0))
+        c->error = n < 0 ? (int)-n : EIO;
+    if (n < (ssize_t)g->bytes)
+        l->upto = MIN(l->upto, at + (uint64_t)MAX(n, 0));
+    enum mover_dir dir = writes ? MOVER_WRITE : MOVER_READ;
+    m->totals.ops[dir]++;
+    m->totals.bytes[dir] += (uint64_t)MAX(n, 0);
+    return (uint64_t)MAX(n, 0);
+}
+
+bool copy_granted(struct mover *m, const struct mover_message *grant)
+{
+    struct copy *c = &m->copies[grant->want / 2];
+    struct lane *l = &c->lanes[grant->want % 2];
+    if (l->state == LANE_IDLE || grant->offset != l->granted || grant->bytes > l->bytes - l->granted)
+        return false;
+    struct mover_message done = {.op = MOVER_DONE, .grant = grant->grant};
+    done.bytes = do_grant(m, c, l, grant);
+    done.totals = m->totals;
+    l->granted += grant->bytes;
+    mover_say(m, &done);
+    if (l->granted == l->bytes)
+        end_want(m, c, l);
+    return true;
+}
+
+void copy_want_again(struct mover *m)
+{
+    for (unsigned i = 0; i < MOVER_WANTS; i++) {
+        struct copy *c = &m->copies[i / 2];
+        struct lane *l = &c->lanes[i % 2];
+        if (l->state == LANE_IDLE)
+            continue;
+        l->skip += l->granted;
+        l->bytes -= l->granted;
+        l->granted = 0;
+        want(m, c, l);
+    }
+}

@@ -1,0 +1,224 @@
+/* The agent's side of a mover, with this program as the mover: wants become grants, lies end the connection, and
+ * nothing is left in the queue whatever ends it. */
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/mover_link.h"
+#include "base/io/fd.h"
+
+static struct loop *loop;
+static struct fair *fair;
+static struct mover_link *link_;
+static int mover = -1;
+static const char *gone;
+
+static void on_gone(void *owner, uint64_t token, const char *why)
+{
+    ck_assert_ptr_eq(owner, &gone);
+    ck_assert_uint_eq(token, 7);
+    gone = why;
+}
+
+static void connect_to(const char *tenant)
+{
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    struct mover_link_setup with = {.loop = loop, .fair = fair, .tenant = tenant, .job = 1, .sock = ends[0],
+                                    .on_gone = on_gone, .owner = &gone, .token = 7};
+    ck_assert_int_eq(mover_link_open(&link_, &with), 0);
+    mover = ends[1];
+    gone = NULL;
+}
+
+static void setup(void)
+{
+    struct err err = {0};
+    ck_assert_int_eq(loop_new(&loop, &err), 0);
+    ck_assert_int_eq(fair_new(&fair, loop, NULL, &err), 0);
+    connect_to("acme");
+}
+
+static void teardown(void)
+{
+    mover_link_free(link_);
+    close_p(&mover);
+    fair_free(fair);
+    loop_free(loop);
+}
+
+/* A turn of the loop, in which the link hears what was said. */
+static void turn(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct timer *t;
+        ck_assert_int_eq(timer_new(&t, loop, (void (*)(void *))loop_stop, loop), 0);
+        timer_set_us(t, 0);
+        ck_assert_int_eq(loop_run(loop, NULL), 0);
+        timer_free(t);
+    }
+}
+
+static void say(struct mover_message m)
+{
+    m.version = MOVER_VERSION;
+    ck_assert_int_eq(fd_send_packet(mover, &m, sizeof m, NULL, 0), 0);
+}
+
+static void want(uint32_t number, enum mover_dir dir, uint64_t bytes)
+{
+    say((struct mover_message){.op = MOVER_WANT, .want = number, .dir = dir, .bytes = bytes});
+}
+
+static bool hear(struct mover_message *ret)
+{
+    ssize_t n = fd_recv_packet(mover, ret, sizeof *ret, NULL, NULL);
+    ck_assert(n == -EAGAIN || n == (ssize_t)sizeof *ret);
+    return n > 0;
+}
+
+static struct arbiter_view view(const char *tenant)
+{
+    struct arbiter_view v = {0};
+    for (uint32_t at = 0; arbiter_next_view(fair_arbiter(fair), &at, &v);)
+        if (strcmp(v.tenant, tenant) == 0)
+            return v;
+    return (struct arbiter_view){0};
+}
+
+START_TEST(what_is_wanted_is_granted_whole_and_in_order)
+{
+    struct mover_message m;
+    uint64_t at = 0;
+    want(3, MOVER_WRITE, MOVER_WANT_BYTES);
+    while (at < MOVER_WANT_BYTES) {
+        turn();
+        while (hear(&m)) {
+            ck_assert(mover_message_is_sound(&m, true));
+            ck_assert_uint_eq(m.want, 3);
+            ck_assert_uint_eq(m.offset, at);
+            at += m.bytes;
+            say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = m.bytes,
+                                       .totals = {.bytes = {0, at}, .ops = {0, 1}}});
+        }
+    }
+    turn();
+    ck_assert_ptr_null(gone);
+    ck_assert_uint_eq(view("acme").moved.bytes[IO_WRITE], MOVER_WANT_BYTES);
+    ck_assert_uint_eq(mover_link_totals(link_).bytes[MOVER_WRITE], MOVER_WANT_BYTES);
+    want(3, MOVER_READ, 4096); /* the number may be used again */
+    turn();
+    ck_assert(hear(&m));
+    ck_assert_uint_eq(m.bytes, 4096);
+}
+END_TEST
+
+/* Each after a want (number 0, 4096 bytes) whose grant is out. */
+static const struct lie_row {
+    const char *sentence;
+    struct mover_message m;
+    size_t size; /* 0: a whole message */
+    bool own;    /* `grant` is added to the one that is out */
+} lies[] = {
+    {"a want that can't be", {.version = MOVER_VERSION, .op = MOVER_WANT, .want = MOVER_WANTS, .bytes = 1}, 0, false},
+    {"more than a want may be", {.version = MOVER_VERSION, .op = MOVER_WANT, .bytes = MOVER_WANT_BYTES + 1}, 0, false},
+    {"nothing", {.version = MOVER_VERSION, .op = MOVER_WANT, .want = 1}, 0, false},
+    {"a direction that isn't", {.version = MOVER_VERSION, .op = MOVER_WANT, .want = 1, .bytes = 1, .dir = 2}, 0, false},
+    {"another version", {.version = MOVER_VERSION + 1, .op = MOVER_WANT, .want = 1, .bytes = 1}, 0, false},
+    {"what agents say", {.version = MOVER_VERSION, .op = MOVER_GRANT, .want = 1, .bytes = 1}, 0, false},
+    {"a grant that nobody has", {.version = MOVER_VERSION, .op = MOVER_DONE, .grant = UINT64_MAX}, 0, false},
+    {"an older one of that place",
+     {.version = MOVER_VERSION, .op = MOVER_DONE, .grant = UINT64_C(0) - (UINT64_C(1) << 32)}, 0, true},
+    {"half a message", {.version = MOVER_VERSION, .op = MOVER_WANT, .want = 1, .bytes = 1}, 12, false},
+};
+
+START_TEST(a_lie_ends_the_connection_and_nothing_else)
+{
+    const struct lie_row *row = &lies[_i];
+    struct mover_message m, lie = row->m;
+    want(0, MOVER_READ, 4096);
+    turn();
+    ck_assert(hear(&m));
+    lie.grant += row->own ? m.grant : 0;
+    ck_assert_int_eq(fd_send_packet(mover, &lie, row->size > 0 ? row->size : sizeof lie, NULL, 0), 0);
+    turn();
+    ck_assert_msg(gone != NULL, "%s", row->sentence);
+    ck_assert(!fairq_is_busy(arbiter_queue(fair_arbiter(fair)))); /* its grant was given back */
+    ck_assert_int_eq(fairq_in_flight_ns(arbiter_queue(fair_arbiter(fair))), 0);
+    mover_link_free(link_);
+    close_p(&mover);
+    connect_to("acme"); /* the next one is not its heir */
+    want(0, MOVER_READ, 4096);
+    turn();
+    ck_assert(hear(&m));
+    ck_assert_ptr_null(gone);
+}
+END_TEST
+
+START_TEST(a_want_while_one_is_out_is_a_lie)
+{
+    struct fq_share little = {.weight = 1, .bytes_per_s = 1};
+    struct mover_message m;
+    ck_assert_int_eq(fair_share(fair, "acme", &little), 0);
+    want(0, MOVER_READ, 4096);
+    want(1, MOVER_READ, 4096);
+    turn();
+    ck_assert(hear(&m)); /* one goes through, the limit holds the other */
+    ck_assert(!hear(&m));
+    want(1, MOVER_READ, 4096);
+    turn();
+    ck_assert_ptr_nonnull(gone);
+}
+END_TEST
+
+START_TEST(more_than_was_granted_is_not_believed)
+{
+    struct mover_message m;
+    want(0, MOVER_READ, 4096);
+    turn();
+    ck_assert(hear(&m));
+    say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = MOVER_WANT_BYTES});
+    turn();
+    ck_assert_uint_eq(view("acme").moved.bytes[IO_READ], 4096);
+}
+END_TEST
+
+START_TEST(its_end_gives_back_what_was_out)
+{
+    struct mover_message m;
+    for (uint32_t i = 0; i < MOVER_WANTS; i++)
+        want(i, MOVER_READ, MOVER_WANT_BYTES);
+    turn();
+    ck_assert(hear(&m));
+    if (_i == 0) {
+        close_p(&mover);
+        turn();
+        ck_assert_ptr_nonnull(gone);
+    } else {
+        mover_link_free(link_);
+        link_ = NULL;
+    }
+    ck_assert(!fairq_is_busy(arbiter_queue(fair_arbiter(fair))));
+    ck_assert_ptr_null(view("acme").tenant);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("agent/mover_link");
+    TCase *t = tcase_create("mover_link");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, what_is_wanted_is_granted_whole_and_in_order);
+    tcase_add_loop_test(t, a_lie_ends_the_connection_and_nothing_else, 0, (int)COUNT_OF(lies));
+    tcase_add_test(t, a_want_while_one_is_out_is_a_lie);
+    tcase_add_test(t, more_than_was_granted_is_not_believed);
+    tcase_add_loop_test(t, its_end_gives_back_what_was_out, 0, 2);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

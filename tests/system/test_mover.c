@@ -1,0 +1,334 @@
+/*
+ * The mover of a sandbox, with this program as its agent: what it copies, what it refuses, and what becomes of a copy
+ * when agents die, lie, or say nothing. Root.
+ */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "isolation/spec/mover.h"
+#include "tests/system/driver.h"
+#include "tests/system/suite.h"
+
+#define WAIT_MS 30000
+#define CHUNK ((uint64_t)64 << 10)
+#define PROGRAM_MAX (1 << 20)
+
+static struct driver d;
+static struct ended e;
+static struct task task;
+static char program[PROGRAM_MAX];
+static size_t program_len;
+
+/* What this agent was told. */
+static int mover = -1;
+static struct mover_totals totals;
+static uint64_t moved;
+static unsigned grants, dones;
+
+static void load_program(void)
+{
+    char path[512];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
+    ck_assert_int_gt(n, 0);
+    path[n] = '\0';
+    snprintf(strrchr(path, '/'), 32, "/transfer_program");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd_read_full(fd, program, sizeof program);
+    ck_assert_int_gt(n, 0);
+    program_len = (size_t)n;
+    close(fd);
+}
+
+static void setup(void)
+{
+    driver_init(&d);
+    load_program();
+}
+
+static void teardown(void)
+{
+    driver_fini(&d);
+    ck_assert_msg(driver_groups_gone(&d), "a cgroup is left");
+}
+
+static void launch(const char *mode, bool with_mover)
+{
+    const char *const argv[] = {"transfer_program", mode, NULL};
+    struct run r = driver_run(&d, argv);
+    r.script = program;
+    r.script_len = program_len;
+    r.spec.mover = with_mover;
+    r.spec.scratch_bytes = (uint64_t)256 << 20;
+    r.spec.mem_bytes = (uint64_t)128 << 20;
+    ck_assert_msg(driver_launch(&d, &r, &task) == OP_DONE, "%s", task.launch.step);
+}
+
+/* Takes what an agent is given; false: there is no mover. */
+static bool become_agent(void)
+{
+    struct keeper_message m;
+    size_t count = 1;
+    ck_assert(driver_link(&task, NULL));
+    struct pollfd at = {.fd = task.link, .events = POLLIN};
+    mover = -1;
+    ck_assert_int_eq(poll(&at, 1, WAIT_MS), 1);
+    ssize_t n = recv(task.link, &m, sizeof m, MSG_PEEK | MSG_DONTWAIT);
+    if (n != (ssize_t)sizeof m || m.op != KEEPER_MOVER)
+        return false;
+    ck_assert_int_eq(fd_recv_packet(task.link, &m, sizeof m, &mover, &count), (ssize_t)sizeof m);
+    ck_assert_uint_eq(count, 1);
+    return true;
+}
+
+/* The next word of the mover; false: it is gone. */
+static bool hear(struct mover_message *ret)
+{
+    struct pollfd at = {.fd = mover, .events = POLLIN};
+    ck_assert_int_eq(poll(&at, 1, WAIT_MS), 1);
+    ssize_t n = fd_recv_packet(mover, ret, sizeof *ret, NULL, NULL);
+    ck_assert(n <= 0 || (n == (ssize_t)sizeof *ret && mover_message_is_sound(ret, false)));
+    return n > 0;
+}
+
+static void grant(uint32_t want, uint64_t offset, uint64_t bytes)
+{
+    struct mover_message g = {.version = MOVER_VERSION, .op = MOVER_GRANT, .want = want, .grant = ++grants,
+                              .offset = offset, .bytes = bytes};
+    int rc = fd_send_packet(mover, &g, sizeof g, NULL, 0);
+    ck_assert(rc == 0 || rc == -EPIPE || rc == -ECONNRESET); /* a job that has ended took it along */
+}
+
+static void take_done(const struct mover_message *m)
+{
+    dones++;
+    moved += m->bytes;
+    ck_assert_uint_ge(m->totals.bytes[0] + m->totals.bytes[1], totals.bytes[0] + totals.bytes[1] + m->bytes);
+    totals = m->totals;
+}
+
+/* Grants whatever is wanted, in chunks; until the mover is gone or so many grants were given. */
+static void serve(unsigned grants_max)
+{
+    struct mover_message m;
+    unsigned until = grants + grants_max;
+    while (grants < until && hear(&m)) {
+        if (m.op == MOVER_DONE)
+            take_done(&m);
+        for (uint64_t at = 0; m.op == MOVER_WANT && at < m.bytes && grants < until; at += CHUNK)
+            grant(m.want, at, MIN(CHUNK, m.bytes - at));
+    }
+}
+
+static void finish(const char *out)
+{
+    close_p(&mover);
+    driver_end(&d, &task, &e);
+    ck_assert_msg(strcmp(e.out, out) == 0, "printed\n%s\nnot\n%s\nstderr: %s", e.out, out, e.err);
+    ck_assert_msg(e.record.cause == END_EXIT && e.record.exit_code == 0, "cause %u exit %d signal %d: %s",
+                  e.record.cause, e.record.exit_code, e.record.signal, e.err);
+    ck_assert_uint_eq(e.record.stray_procs, 0); /* the mover is none of the job's */
+}
+
+static const char copied[] = "plain 0 5000000 \nsame 1\nsparse 0 16777216 \nsame 1 thin 1\nover 0 16777216 \nsame 1\n"
+                             "empty 0 0 \n";
+
+START_TEST(files_are_copied_and_holes_stay_holes)
+{
+    launch("copy", true);
+    ck_assert(become_agent());
+    serve(UINT32_MAX / 2);
+    ck_assert_uint_eq(grants, dones);
+    ck_assert_uint_eq(moved, totals.bytes[MOVER_READ] + totals.bytes[MOVER_WRITE]);
+    ck_assert_uint_ge(totals.bytes[MOVER_READ], 5000000 + 2 * 4096);
+    ck_assert_uint_lt(totals.bytes[MOVER_READ], 5000000 + (1 << 20)); /* not the holes */
+    finish(copied);
+}
+END_TEST
+
+START_TEST(what_is_no_plain_file_is_refused_with_a_sentence)
+{
+    launch("refuse", true);
+    ck_assert(become_agent());
+    serve(UINT32_MAX / 2);
+    finish("proc -95 0 its file system is none of ext4, xfs, btrfs, tmpfs and overlay\n"
+           "folder -22 0 only regular files are copied: no pipes, sockets, folders or devices\n"
+           "fifo -22 0 only regular files are copied: no pipes, sockets, folders or devices\n"
+           "device -22 0 only regular files are copied: no pipes, sockets, folders or devices\n"
+           "append -22 0 the second file is open for appending: there is no place to write to\n"
+           "readonly -9 0 the second file is not open for writing\n"
+           "path -9 0 the first file is not open for reading\n"
+           "itself -22 0 both are the same file, and the places overlap\n"
+           "junk 3 this is not a request that the mover knows\n"
+           "offset -22\n"
+           "unlink 1\n"
+           "after 0 100000 \n");
+}
+END_TEST
+
+START_TEST(many_at_once_wait_and_the_vanished_hold_nobody)
+{
+    launch("many", true);
+    ck_assert(become_agent());
+    serve(UINT32_MAX / 2);
+    finish("done 8\n");
+}
+END_TEST
+
+/* Killed after any number of grants, answered or not: the next goes on, nothing is lost and nothing told twice. */
+START_TEST(an_agent_that_dies_costs_a_copy_nothing)
+{
+    launch("copy", true);
+    for (unsigned life = 0; life < 6; life++) {
+        ck_assert(become_agent());
+        serve(life + 1);
+        close_p(&mover);
+    }
+    ck_assert(become_agent());
+    serve(UINT32_MAX / 2);
+    ck_assert_uint_ge(totals.bytes[MOVER_READ], 5000000 + 2 * 4096);
+    ck_assert_uint_le(moved, totals.bytes[MOVER_READ] + totals.bytes[MOVER_WRITE]); /* the untold are in the totals */
+    finish(copied);
+}
+END_TEST
+
+static const struct lie_row {
+    const char *sentence;
+    struct mover_message m; /* beside what a grant of the first want would be */
+    size_t size;            /* 0: as it should be */
+} lies[] = {
+    {"a grant of what nobody wants", {.want = MOVER_WANTS - 1, .bytes = 4096}, 0},
+    {"a want that can't be", {.want = MOVER_WANTS, .bytes = 4096}, 0},
+    {"more than was wanted", {.bytes = MOVER_WANT_BYTES + 1}, 0},
+    {"nothing", {.bytes = 0}, 0},
+    {"behind what is next", {.offset = 4096, .bytes = 4096}, 0},
+    {"an offset that overflows", {.offset = UINT64_MAX, .bytes = 4096}, 0},
+    {"half a message", {.bytes = 4096}, 8},
+    {"a message too long", {.bytes = 4096}, sizeof(struct mover_message) + 8},
+};
+
+START_TEST(an_agent_that_lies_is_left_and_the_next_one_goes_on)
+{
+    const struct lie_row *row = &lies[_i];
+    struct {
+        struct mover_message m;
+        char more[16];
+    } say = {.m = row->m};
+    struct mover_message m;
+    launch("copy", true);
+    ck_assert(become_agent());
+    ck_assert(hear(&m));
+    ck_assert_uint_eq(m.op, MOVER_WANT);
+    say.m.version = MOVER_VERSION;
+    say.m.op = MOVER_GRANT;
+    ck_assert_int_eq(fd_send_packet(mover, &say, row->size > 0 ? row->size : sizeof say.m, NULL, 0), 0);
+    while (hear(&m)) /* its other wants; then the end */
+        ck_assert_msg(m.op == MOVER_WANT, "%s", row->sentence);
+    close_p(&mover);
+    ck_assert(become_agent());
+    serve(UINT32_MAX / 2);
+    finish(copied);
+}
+END_TEST
+
+START_TEST(a_job_can_neither_see_it_nor_take_it_over)
+{
+    launch("look", true);
+    ck_assert(become_agent());
+    serve(UINT32_MAX / 2);
+    finish("seen 0 taken 0\ncopies or is gone 1\n");
+}
+END_TEST
+
+/* Of the attempt that was launched last: this test's group has one. */
+static pid_t find_mover(char status[4096])
+{
+    char path[300], text[4096];
+    DIR *proc = opendir("/proc");
+    pid_t found = 0;
+    for (struct dirent *entry; found == 0 && (entry = readdir(proc)) != NULL;) {
+        CLEANUP(buf_fini) struct buf groups = {0}, what = {0};
+        snprintf(path, sizeof path, "/proc/%.20s/cgroup", entry->d_name);
+        if (file_read(path, sizeof text, &groups, NULL) < 0 || strstr(buf_text(&groups), d.cgroup) == NULL)
+            continue;
+        snprintf(path, sizeof path, "/proc/%.20s/status", entry->d_name);
+        if (file_read(path, sizeof text, &what, NULL) < 0 || strncmp(buf_text(&what), "Name:\treeve-mover\n", 18) != 0)
+            continue;
+        found = (pid_t)atoi(entry->d_name); /* lint: allow a number of the kernel's */
+        snprintf(status, 4096, "%s", buf_text(&what));
+    }
+    closedir(proc);
+    return found;
+}
+
+START_TEST(it_has_no_privilege_and_its_death_is_the_copys)
+{
+    static const char *const has[] = {"CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
+                                      "CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n"};
+    struct mover_message m;
+    char status[4096] = "";
+    launch("lose", true);
+    ck_assert(become_agent());
+    ck_assert(hear(&m));
+    ck_assert_uint_eq(m.op, MOVER_WANT);
+    pid_t pid = find_mover(status);
+    ck_assert_int_gt(pid, 0);
+    for (size_t i = 0; i < COUNT_OF(has); i++)
+        ck_assert_msg(strstr(status, has[i]) != NULL, "%s is not in\n%s", has[i], status);
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    while (hear(&m))
+        continue;
+    close_p(&mover);
+    ck_assert(!become_agent() || !hear(&m)); /* the keeper may not have heard of it yet */
+    finish("gone 1 the mover is gone\nconnect -111\n");
+}
+END_TEST
+
+START_TEST(a_job_that_did_not_ask_has_none)
+{
+    launch("none", false);
+    driver_end(&d, &task, &e);
+    ck_assert_str_eq(e.out, "connect -2\n");
+}
+END_TEST
+
+START_TEST(a_request_for_two_is_refused)
+{
+    const char *const argv[] = {"/bin/true", NULL};
+    struct run r = driver_run(&d, argv);
+    r.spec.mover = 2;
+    ck_assert_int_eq(driver_launch(&d, &r, &task), OP_BAD_REQUEST);
+    driver_drop(&task);
+}
+END_TEST
+
+int main(void)
+{
+    if (geteuid() != 0) {
+        puts("skip: needs root");
+        return 0;
+    }
+    Suite *s = suite_create("mover");
+    TCase *t = tcase_create("mover");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, files_are_copied_and_holes_stay_holes);
+    tcase_add_test(t, what_is_no_plain_file_is_refused_with_a_sentence);
+    tcase_add_test(t, many_at_once_wait_and_the_vanished_hold_nobody);
+    tcase_add_test(t, an_agent_that_dies_costs_a_copy_nothing);
+    tcase_add_loop_test(t, an_agent_that_lies_is_left_and_the_next_one_goes_on, 0, (int)COUNT_OF(lies));
+    tcase_add_test(t, a_job_can_neither_see_it_nor_take_it_over);
+    tcase_add_test(t, it_has_no_privilege_and_its_death_is_the_copys);
+    tcase_add_test(t, a_job_that_did_not_ask_has_none);
+    tcase_add_test(t, a_request_for_two_is_refused);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
