@@ -54,7 +54,8 @@ struct store {
     struct store_call call;
     bool batch_out, note_out;
     struct store_result *results;
-    size_t results_size, count, answered;
+    uint16_t *runs; /* how many entries each call of the batch has */
+    size_t results_size, count, answered, calls_answered;
 
     bool in_handler, closing;
 };
@@ -324,23 +325,28 @@ static void on_result(redisAsyncContext *c, void *reply, void *arg)
         return;
     }
     BUG(!s->batch_out || s->answered >= s->count);
-    if (store_reply_result(reply, &s->results[s->answered], &err) < 0) {
+    size_t run = s->runs[s->calls_answered++];
+    if (store_reply_results(reply, &s->results[s->answered], run, &err) < 0) {
         lose(s, err_text(&err));
-    } else if (++s->answered == s->count) {
+    } else if ((s->answered += run) == s->count) {
         batch_finish(s);
     }
 }
 
 static int results_reserve(struct store *s, size_t count)
 {
-    if (count > s->results_size || !s->results) {
-        struct store_result *results = realloc(s->results, MAX(count, (size_t)64) * sizeof *results);
-        if (!results) {
-            return -ENOMEM;
-        }
-        s->results = results;
-        s->results_size = MAX(count, (size_t)64);
+    size_t size = MAX(count, (size_t)64);
+    if (count <= s->results_size && s->results) {
+        return 0;
     }
+    struct store_result *results = realloc(s->results, size * sizeof *results);
+    s->results = results ? results : s->results;
+    uint16_t *runs = realloc(s->runs, size * sizeof *runs);
+    s->runs = runs ? runs : s->runs;
+    if (!results || !runs) {
+        return -ENOMEM;
+    }
+    s->results_size = size;
     return 0;
 }
 
@@ -355,9 +361,10 @@ int store_commit(struct store *s, const char *writer, uint64_t term, uint64_t du
         return -EBUSY;
     }
     int rc = results_reserve(s, count);
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = store_call_build(&s->call, &head, &entries[i]);
+    for (size_t i = 0, calls = 0, n = 0; rc == 0 && i < count; i += n) {
+        rc = store_call_build(&s->call, &head, &entries[i], count - i, &n);
         rc = rc < 0 ? rc : send_words(s, on_result, s->call.argc, s->call.argv, s->call.lens);
+        s->runs[calls++] = (uint16_t)n;
     }
     if (rc < 0) {
         /* Nothing has left yet: the loop writes. The connection goes with what was queued on it. */
@@ -366,7 +373,7 @@ int store_commit(struct store *s, const char *writer, uint64_t term, uint64_t du
     }
     s->batch_out = true;
     s->count = count;
-    s->answered = 0;
+    s->answered = s->calls_answered = 0;
     if (count == 0) {
         batch_finish(s);
     } else {
@@ -436,6 +443,7 @@ static void store_free(struct store *s)
     timer_free(s->post);
     store_call_fini(&s->call);
     free(s->results);
+    free(s->runs);
     free(s->password);
     free(s);
 }

@@ -1,11 +1,12 @@
 /*
  * store - the cell's state in Redis: one connection, one Functions library, one writer.
  *
- * The only code that knows hiredis. A commit sends the entries of one turn as one pipelined batch of calls; each
- * call checks the fence (writer, term, seq), then everything the fact needs (limits, budget, idempotency), then
- * writes counters, holds and the journal entry: or records the refusal under the same seq.
+ * The only code that knows hiredis. A commit sends the entries of one turn as one pipelined batch of calls: runs of
+ * placements, renewals, ends and notes, the others alone (docs/adr/0009). For each entry a call checks the fence
+ * (writer, term, seq), then everything the fact needs (limits, budget, idempotency), then writes counters, holds and
+ * the journal entry: or records the refusal under the same seq. What a call writes Redis has whole or not at all.
  *
- *   reply of a call   ok | refused(code) | dup (seq was written before) | gap | fenced
+ *   result of an entry   ok | refused(code) | dup (seq was written before) | gap | fenced
  *
  * A call's arguments are derived from the fact alone (store_call.c), so replaying the journal's file with `force`
  * rebuilds Redis bit for bit. Amounts travel as text; Lua keeps and compares them below 2^53, where its
@@ -15,13 +16,13 @@
  *            connection every outcome of the batch is UNKNOWN: the caller reconnects, asks store_status() for the
  *            last seq, reads what was written with store_read(), and sends the rest again under the same seq.
  * Ownership: the store copies what it keeps. Callbacks come from the event loop, never from inside a call.
- * Keys:      reeve2:{<cell>}:c    hash   fence (schema, library, writer, term, seq, durable) and every counter, so
+ * Keys:      reeve3:{<cell>}:c    hash   fence (schema, library, writer, term, seq, durable) and every counter, so
  *                                   that a call reads with one HMGET and writes with one HSET: "t:<path>" use and
  *                                   limits of a tenant, "a:<account>" limit, spent, held, "k:<job>" its key
- *            reeve2:{<cell>}:j    stream id = <seq>-0, d = fact bytes, r = refusal code (absent = committed)
- *            reeve2:{<cell>}:h    hash   attempt id -> hold
- *            reeve2:{<cell>}:as   set    names of all accounts
- *            reeve2:{<cell>}:i:<tenant>:<key>  string job id + body hash; expires STORE_KEY_TTL_S after the job's end
+ *            reeve3:{<cell>}:j    stream id = <seq>-0, d = fact bytes, r = refusal code (absent = committed)
+ *            reeve3:{<cell>}:h    hash   attempt id -> hold
+ *            reeve3:{<cell>}:as   set    names of all accounts
+ *            reeve3:{<cell>}:i:<tenant>:<key>  string job id + body hash; expires STORE_KEY_TTL_S after the job's end
  *            All fields are described in functions/reeve.lua.
  */
 #ifndef REEVE_QUOTAS_STORE_H
@@ -32,7 +33,7 @@
 
 #define STORE_DEADLINE_MS 250
 #define STORE_KEY_TTL_S 86400
-#define STORE_SCHEMA 2
+#define STORE_SCHEMA 3
 
 struct store;
 

@@ -157,21 +157,6 @@ void store_call_numbers(struct store_call *c, const int64_t *numbers, size_t cou
     w->len = c->arena.len - w->offset;
 }
 
-bool store_numbers_read(const char *bytes, size_t len, int64_t *numbers, size_t count)
-{
-    if (len < 8 * count) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        uint64_t value = 0;
-        for (size_t k = 8; k-- > 0;) {
-            value = value << 8 | (uint8_t)bytes[8 * i + k];
-        }
-        numbers[i] = (int64_t)value;
-    }
-    return true;
-}
-
 /* ---- names ------------------------------------------------------------------------------------------------- */
 
 int store_prefix(const char *cell, char out[STORE_PREFIX_MAX], struct err *err)
@@ -220,30 +205,6 @@ static void arg_fields(struct store_call *c, const char *kind, const struct strs
     }
 }
 
-static void arg_time_fields(struct store_call *c, const struct list *times)
-{
-    for (size_t i = 0; i < times->count; i++) {
-        arg_joined(c, "a:", ((const struct time_hold *)times->v)[i].account, "");
-    }
-}
-
-static void arg_time_holds(struct store_call *c, const struct list *times)
-{
-    for (size_t i = 0; i < times->count; i++) {
-        store_call_argf(c, "%" PRId64, ((const struct time_hold *)times->v)[i].hold);
-    }
-}
-
-/* Field and spent of each. */
-static void arg_settled(struct store_call *c, const struct list *times)
-{
-    const struct time_hold *t = times->v;
-    for (size_t i = 0; i < times->count; i++) {
-        arg_joined(c, "a:", t[i].account, "");
-        store_call_argf(c, "%" PRId64, t[i].spent);
-    }
-}
-
 static bool times_are_named(const struct list *times)
 {
     const struct time_hold *t = times->v;
@@ -255,34 +216,33 @@ static bool times_are_named(const struct list *times)
     return times->count <= LEDGER_ACCOUNTS_MAX;
 }
 
-static void arg_times_packed(struct store_call *c, const struct list *times)
+/* A word that is packed straight into the arena: begin, pack, end. */
+static struct buf *packed_begin(struct store_call *c)
 {
     struct store_word *w = word_add(c, &c->args);
     if (w) {
         w->offset = c->arena.len;
-        store_pack_times(&c->arena, times);
+    }
+    return &c->arena;
+}
+
+static void packed_end(struct store_call *c)
+{
+    if (!c->failed) {
+        struct store_word *w = &c->args.v[c->args.count - 1];
         w->len = c->arena.len - w->offset;
     }
 }
 
-/* A list packed straight into the arena. */
-static void arg_accounts_packed(struct store_call *c, const struct strs *accounts)
+/* Spent of each account of time that is settled, and which they are; nothing for none. */
+static void pack_settled(struct buf *out, const struct list *times)
 {
-    struct store_word *w = word_add(c, &c->args);
-    if (w) {
-        w->offset = c->arena.len;
-        store_pack_accounts(&c->arena, accounts);
-        w->len = c->arena.len - w->offset;
+    const struct time_hold *t = times->v;
+    for (size_t i = 0; i < times->count; i++) {
+        store_pack_i64(out, t[i].spent);
     }
-}
-
-static void arg_use_packed(struct store_call *c, const struct strs *path, const struct resources *need)
-{
-    struct store_word *w = word_add(c, &c->args);
-    if (w) {
-        w->offset = c->arena.len;
-        store_pack_use(&c->arena, path, need);
-        w->len = c->arena.len - w->offset;
+    if (times->count > 0) {
+        store_pack_accounts(out, &(const struct strs){0}, times);
     }
 }
 
@@ -339,96 +299,100 @@ static int cancel_words(struct store_call *c, const char *prefix, const struct f
     return f->path.count == 0 ? -EINVAL : 0;
 }
 
-/* For each tenant the field of each generic resource, then their names, then their amounts. */
-static void place_generics(struct store_call *c, const struct strs *path, const struct counts *generic)
+/* Entries of a run: what it is and its numbers, the bytes of the fact, then what else. */
+enum { RUN_NOTE = 1, RUN_PLACE, RUN_RENEW, RUN_FINISH, RUN_RENEW_ALIKE };
+
+static struct buf *run_begin(struct store_call *c, uint8_t kind)
 {
-    char name[RESOURCE_NAME_MAX + 2];
-    for (size_t t = 0; t < path->count; t++) {
-        for (size_t i = 0; i < generic->count; i++) {
-            if (generic->v[i].value > 0) {
-                snprintf(name, sizeof name, " %s", generic->v[i].name);
-                arg_joined(c, "t:", path->v[t], name);
-            }
-        }
-    }
-    for (size_t i = 0; i < generic->count; i++) {
-        if (generic->v[i].value > 0) {
-            store_call_arg(c, generic->v[i].name);
-        }
-    }
-    for (size_t i = 0; i < generic->count; i++) {
-        if (generic->v[i].value > 0) {
-            store_call_argf(c, "%" PRIu64, generic->v[i].value);
-        }
-    }
+    struct buf *out = packed_begin(c);
+    store_pack_u8(out, kind);
+    return out;
 }
 
-static int place_words(struct store_call *c, const char *prefix, const struct fact *fact)
+static void run_numbers_end(struct store_call *c, const struct store_entry *entry)
 {
-    const struct fact_placed *f = &fact->placed;
-    (void)prefix;
-    if (f->path.count == 0 || f->path.count > LEDGER_PATH_MAX || f->accounts.count > LEDGER_ACCOUNTS_MAX ||
-        f->resources.generic.count > RESOURCE_GENERIC_MAX || !times_are_named(&f->times)) {
-        return -EINVAL;
-    }
-    arg_attempt(c, f->id);
-    store_call_argf(c, "%" PRId64, f->hold_micros);
-    store_call_argf(c, "%zu", f->path.count);
-    store_call_argf(c, "%zu", f->accounts.count);
-    store_call_argf(c, "%zu", f->times.count);
-    store_call_argf(c, "%zu", store_generics_used(&f->resources));
-    store_call_argf(c, "%" PRIu64, f->resources.cpu_milli);
-    store_call_argf(c, "%" PRIu64, f->resources.mem_bytes);
-    store_call_argf(c, "%" PRIu64, f->resources.scratch_bytes);
-    arg_accounts_packed(c, &f->accounts);
-    arg_times_packed(c, &f->times);
-    arg_use_packed(c, &f->path, &f->resources);
-    store_call_argf(c, "%" PRId64, fact->at_utc_us);
-    arg_fields(c, "t:", &f->path);
-    arg_fields(c, "a:", &f->accounts);
-    arg_time_fields(c, &f->times);
-    place_generics(c, &f->path, &f->resources.generic);
-    arg_time_holds(c, &f->times);
+    packed_end(c);
+    store_call_argn(c, entry->bytes, entry->len);
+}
+
+static int note_run(struct store_call *c, const struct store_entry *entry)
+{
+    (void)run_begin(c, RUN_NOTE);
+    run_numbers_end(c, entry);
     return 0;
 }
 
-static int renew_words(struct store_call *c, const char *prefix, const struct fact *fact)
+static int place_run(struct store_call *c, const struct store_entry *entry)
 {
-    const struct fact_renewed *f = &fact->renewed;
-    (void)prefix;
+    const struct fact_placed *f = &entry->fact->placed;
+    const struct store_hold_parts hold = {0, f->hold_micros, &f->accounts, &f->times, &f->path, &f->resources};
+    if (!times_are_named(&f->times)) {
+        return -EINVAL;
+    }
+    store_pack_i64(run_begin(c, RUN_PLACE), entry->fact->at_utc_us);
+    run_numbers_end(c, entry);
+    arg_attempt(c, f->id);
+    bool packed = store_pack_hold(packed_begin(c), &hold);
+    packed_end(c);
+    return packed ? 0 : -EINVAL;
+}
+
+static bool same_accounts(const struct fact_renewed *a, const struct fact_renewed *b)
+{
+    const struct time_hold *x = a->times.v, *y = b->times.v;
+    bool same = a->accounts.count == b->accounts.count && a->times.count == b->times.count;
+    for (size_t i = 0; same && i < a->accounts.count; i++) {
+        same = strcmp(a->accounts.v[i], b->accounts.v[i]) == 0;
+    }
+    for (size_t i = 0; same && i < a->times.count; i++) {
+        same = strcmp(x[i].account, y[i].account) == 0;
+    }
+    return same;
+}
+
+/* before: the renewal before it in the run, or NULL. */
+static int renew_run(struct store_call *c, const struct store_entry *entry, const struct fact_renewed *before)
+{
+    const struct fact_renewed *f = &entry->fact->renewed;
     if (f->accounts.count > LEDGER_ACCOUNTS_MAX || !times_are_named(&f->times) ||
         !times_are_named(&f->times_settled)) {
         return -EINVAL;
     }
+    bool alike = before && same_accounts(f, before);
+    struct buf *out = run_begin(c, alike ? RUN_RENEW_ALIKE : RUN_RENEW);
+    store_pack_i64(out, f->spent_micros);
+    store_pack_i64(out, f->hold_micros);
+    store_pack_i64(out, entry->fact->at_utc_us);
+    store_pack_u8(out, f->accounts.count);
+    store_pack_u8(out, f->times.count);
+    store_pack_u8(out, f->times_settled.count);
+    store_pack_times(out, &f->times);
+    pack_settled(out, &f->times_settled);
+    run_numbers_end(c, entry);
     arg_attempt(c, f->id);
-    store_call_argf(c, "%" PRId64, f->spent_micros);
-    store_call_argf(c, "%" PRId64, f->hold_micros);
-    store_call_argf(c, "%zu", f->accounts.count);
-    store_call_argf(c, "%zu", f->times.count);
-    store_call_argf(c, "%zu", f->times_settled.count);
-    arg_accounts_packed(c, &f->accounts);
-    arg_times_packed(c, &f->times);
-    store_call_argf(c, "%" PRId64, fact->at_utc_us);
-    arg_fields(c, "a:", &f->accounts);
-    arg_time_fields(c, &f->times);
-    arg_time_holds(c, &f->times);
-    arg_settled(c, &f->times_settled);
+    if (!alike) {
+        store_pack_accounts(packed_begin(c), &f->accounts, &f->times);
+        packed_end(c);
+    }
     return 0;
 }
 
-static int finish_words(struct store_call *c, const char *prefix, const struct fact *fact)
+static int finish_run(struct store_call *c, const struct store_entry *entry)
 {
-    const struct fact_ended *f = &fact->ended;
-    (void)prefix;
+    const struct fact_ended *f = &entry->fact->ended;
+    if (!times_are_named(&f->times_settled)) {
+        return -EINVAL;
+    }
+    struct buf *out = run_begin(c, RUN_FINISH);
+    store_pack_i64(out, f->spent_micros);
+    store_pack_i64(out, STORE_KEY_TTL_S);
+    store_pack_u8(out, f->next != NEXT_FINAL);
+    store_pack_u8(out, f->job_done);
+    store_pack_u8(out, f->times_settled.count);
+    pack_settled(out, &f->times_settled);
+    run_numbers_end(c, entry);
     arg_attempt(c, f->id);
-    store_call_argf(c, "%" PRId64, f->spent_micros);
-    arg_flag(c, f->next != NEXT_FINAL);
-    arg_flag(c, f->job_done);
-    store_call_argf(c, "%" PRIu64, f->id.job);
-    store_call_argf(c, "%d", STORE_KEY_TTL_S);
-    store_call_argf(c, "%zu", f->times_settled.count);
-    arg_settled(c, &f->times_settled);
-    return times_are_named(&f->times_settled) ? 0 : -EINVAL;
+    return 0;
 }
 
 /* ---- budgets ----------------------------------------------------------------------------------------------- */
@@ -657,39 +621,76 @@ static int move_words(struct store_call *c, const char *prefix, const struct fac
 
 /* ---- the call ---------------------------------------------------------------------------------------------- */
 
-struct operation {
+struct operation { /* alone: its name, the bytes of the fact, the words */
     const char *name;
     int (*words)(struct store_call *c, const char *prefix, const struct fact *fact);
 };
 
 static const struct operation operations[FACT_KIND_COUNT] = {
     [FACT_POLICY_SET] = {"policy", policy_words},      [FACT_JOB_SUBMITTED] = {"submit", submit_words},
-    [FACT_TASKS_CANCELLED] = {"cancel", cancel_words}, [FACT_ATTEMPT_PLACED] = {"place", place_words},
-    [FACT_HOLD_RENEWED] = {"renew", renew_words},      [FACT_ATTEMPT_ENDED] = {"finish", finish_words},
-    [FACT_BUDGET_OPENED] = {"open", open_words},       [FACT_LEDGER_ADJUSTED] = {"adjust", adjust_words},
-    [FACT_TENANT_MOVED] = {"move", move_words},        [FACT_PERIOD_CLOSED] = {"close_period", close_period_words},
+    [FACT_TASKS_CANCELLED] = {"cancel", cancel_words}, [FACT_BUDGET_OPENED] = {"open", open_words},
+    [FACT_LEDGER_ADJUSTED] = {"adjust", adjust_words}, [FACT_TENANT_MOVED] = {"move", move_words},
+    [FACT_PERIOD_CLOSED] = {"close_period", close_period_words},
     [FACT_ACCOUNTS_CLOSED] = {"close_accounts", close_accounts_words},
 };
 
-int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry)
+/* NULL: it goes in a run. */
+static const struct operation *operation_of(const struct fact *fact)
 {
-    /* A refusal that is only recorded needs no more than the note does. */
-    bool recorded = head->mode[0] != '\0' && strcmp(head->mode, "!") != 0;
-    const struct operation *op = &(const struct operation){"note", NULL};
-    if (!recorded && entry->fact->kind < FACT_KIND_COUNT && operations[entry->fact->kind].words) {
-        op = &operations[entry->fact->kind];
+    return fact->kind < FACT_KIND_COUNT && operations[fact->kind].words ? &operations[fact->kind] : NULL;
+}
+
+/* How many of the entries go in one call. A refusal that is only recorded goes alone, whatever was refused. */
+static size_t run_length(const struct store_entry *entries, size_t count, bool recorded)
+{
+    size_t n = 1;
+    while (!recorded && n < MIN(count, (size_t)STORE_RUN_MAX) && !operation_of(entries[0].fact) &&
+           !operation_of(entries[n].fact) && entries[n].seq == entries[0].seq + n) {
+        n++;
     }
+    return n;
+}
+
+static int entry_words(struct store_call *c, const char *prefix, const struct store_entry *entry,
+                       const struct fact_renewed *before)
+{
+    const struct operation *op = operation_of(entry->fact);
+    if (op) {
+        store_call_arg(c, op->name);
+        store_call_argn(c, entry->bytes, entry->len);
+        return op->words(c, prefix, entry->fact);
+    }
+    switch (entry->fact->kind) {
+    case FACT_ATTEMPT_PLACED: return place_run(c, entry);
+    case FACT_HOLD_RENEWED: return renew_run(c, entry, before);
+    case FACT_ATTEMPT_ENDED: return finish_run(c, entry);
+    default: return note_run(c, entry);
+    }
+}
+
+int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entries,
+                     size_t count, size_t *ret_count)
+{
+    bool recorded = head->mode[0] != '\0' && strcmp(head->mode, "!") != 0;
+    size_t n = run_length(entries, count, recorded);
+    const struct fact_renewed *renewal = NULL;
+    int rc = 0;
     store_call_begin(c);
     store_call_key(c, head->prefix, "c", "");
     store_call_key(c, head->prefix, "j", "");
     store_call_key(c, head->prefix, "h", "");
     store_call_arg(c, head->writer);
     store_call_argf(c, "%" PRIu64, head->term);
-    store_call_argf(c, "%" PRIu64, entry->seq);
+    store_call_argf(c, "%" PRIu64, entries[0].seq);
     store_call_argf(c, "%" PRIu64, head->durable);
     store_call_arg(c, head->mode);
-    store_call_arg(c, op->name);
-    store_call_argn(c, entry->bytes, entry->len);
-    int rc = op->words ? op->words(c, head->prefix, entry->fact) : 0;
-    return rc < 0 ? rc : store_call_end(c, "FCALL", "reeve_commit", true);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = recorded ? note_run(c, &entries[i]) : entry_words(c, head->prefix, &entries[i], renewal);
+        renewal = entries[i].fact->kind == FACT_HOLD_RENEWED ? &entries[i].fact->renewed : renewal;
+    }
+    rc = rc < 0 ? rc : store_call_end(c, "FCALL", "reeve_commit", true);
+    if (rc == 0) {
+        *ret_count = n;
+    }
+    return rc;
 }

@@ -1,6 +1,7 @@
 /*
- * store_call - a journal entry as the words of one FCALL: derived from the fact alone, so that replaying the journal
- * rebuilds Redis bit for bit. The layout of keys and arguments is written at each operation in functions/reeve.lua.
+ * store_call - journal entries as the words of one FCALL: derived from the facts alone, so that replaying the journal
+ * rebuilds Redis bit for bit. What is committed most often goes in runs, one call for many; the rest alone. The layout
+ * of keys and arguments is written at each operation in functions/reeve.lua.
  * Purity:    pure (allocates). Knows no hiredis.
  * Ownership: the holder of the struct; {0} is ready; built again and again it keeps its memory. The words point into
  *            it and into the entry: valid until the next build or the end of the entry.
@@ -34,17 +35,21 @@ struct store_call {
 };
 
 struct store_head {
-    const char *prefix; /* "reeve2:{cell}:" */
+    const char *prefix; /* "reeve3:{cell}:" */
     const char *writer;
     uint64_t term, durable;
     const char *mode;   /* "": ask and write. "!": write without asking. Else: the refusal to record */
 };
 
-/* -ENOMEM; -EINVAL when the fact can't be a call (too many accounts, a tenant without a path). */
-int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entry) MUST_USE;
+#define STORE_RUN_MAX 100 /* entries of one call: well below a millisecond of Redis */
+/* One call of the first of `count` entries, whose seqs follow each other: a run of as many as one call takes, at most
+ * STORE_RUN_MAX, or the first alone. *ret_count: how many it has. The reply has a result for each
+ * (store_reply_results). -ENOMEM; -EINVAL when a fact can't be a call (too many accounts, a tenant without a path). */
+int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entries,
+                     size_t count, size_t *ret_count) MUST_USE;
 void store_call_fini(struct store_call *c);
 
-/* "reeve2:{cell}:" into out. -EINVAL when the cell is no name. */
+/* "reeve3:{cell}:" into out. -EINVAL when the cell is no name. */
 int store_prefix(const char *cell, char out[STORE_PREFIX_MAX], struct err *err) MUST_USE;
 /* What tells one job body from another: hex, derived from the encoded spec. */
 #define STORE_BODY_HASH_MAX 40
@@ -76,6 +81,7 @@ enum store_quota_number {
     STORE_Q_STARTS = STORE_Q_SUBMITS + STORE_R_COUNT,
     STORE_Q_COUNT = STORE_Q_STARTS + STORE_R_COUNT
 };
+enum store_hold_number { STORE_H_SPENT, STORE_H_HELD, STORE_H_COUNT };
 /* The part of a tenant's numbers that its rule makes: limits. */
 void store_rule_numbers(const struct tenant_rule *rule, int64_t numbers[STORE_T_COUNT]);
 /* Little-endian int64s: as one word, into a buffer, and back (false: not so many bytes). */
@@ -83,10 +89,18 @@ void store_call_numbers(struct store_call *c, const int64_t *numbers, size_t cou
 bool store_numbers_read(const char *bytes, size_t len, int64_t *numbers, size_t count);
 /* An instant, or the nearest one that Lua can count in. */
 int64_t store_instant(int64_t utc_us);
-/* The lists of a hold. No time: no bytes. */
-size_t store_generics_used(const struct resources *need); /* how many amounts are not 0 */
-void store_pack_accounts(struct buf *out, const struct strs *accounts);
+/* A hold, and the parts of it that a renewal brings anew. */
+struct store_hold_parts {
+    int64_t spent_micros, held_micros;
+    const struct strs *accounts; /* of money */
+    const struct list *times;    /* struct time_hold */
+    const struct strs *path;
+    const struct resources *need;
+};
+bool store_pack_hold(struct buf *out, const struct store_hold_parts *h) MUST_USE; /* false: no hold has so many parts */
+void store_pack_accounts(struct buf *out, const struct strs *accounts, const struct list *times);
 void store_pack_times(struct buf *out, const struct list *times);
-void store_pack_use(struct buf *out, const struct strs *path, const struct resources *need);
+void store_pack_i64(struct buf *out, int64_t value);
+void store_pack_u8(struct buf *out, size_t value);
 
 #endif

@@ -137,7 +137,7 @@ static bool copy_text(const redisReply *r, char *out, size_t size)
     return true;
 }
 
-int store_reply_result(const redisReply *r, struct store_result *ret, struct err *err)
+static int reply_result(const redisReply *r, struct store_result *ret, struct err *err)
 {
     static const struct { const char *text; uint32_t outcome; } words[] = {
         {"ok", STORE_OK}, {"dup", STORE_DUP}, {"gap", STORE_GAP}, {"fenced", STORE_FENCED},
@@ -159,6 +159,15 @@ int store_reply_result(const redisReply *r, struct store_result *ret, struct err
         return 0;
     }
     return store_reply_wrong(r, "commit", err);
+}
+
+int store_reply_results(const redisReply *r, struct store_result *ret, size_t count, struct err *err)
+{
+    int rc = r && r->type == REDIS_REPLY_ARRAY && r->elements == count ? 0 : store_reply_wrong(r, "commit", err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = reply_result(r->element[i], &ret[i], err);
+    }
+    return rc;
 }
 
 /* One library as FUNCTION LIST gives it: name, value, name, value. NULL when the name isn't there. */

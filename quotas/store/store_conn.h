@@ -10,7 +10,7 @@
 
 #include "quotas/store/store.h"
 
-#define STORE_LIBRARY 3 /* LIBRARY in functions/reeve.lua */
+#define STORE_LIBRARY 4 /* LIBRARY in functions/reeve.lua */
 #define STORE_LIBRARY_NAME "reeve"
 /* A field of the cell's hash. Longer than 64 bytes: so Redis never keeps the hash in its encoding of small ones, which
  * is searched from end to end. */
@@ -37,8 +37,8 @@ enum store_library_state { STORE_LIBRARY_ABSENT, STORE_LIBRARY_SAME, STORE_LIBRA
 int store_reply_library(const redisReply *r, enum store_library_state *ret, struct err *err) MUST_USE;
 /* From the reply to FCALL_RO reeve_library 0, asked when another text is loaded: 0 when ours may replace it. */
 int store_reply_version(const redisReply *r, struct err *err) MUST_USE;
-/* From the reply to reeve_commit. -EBADMSG: *ret untouched. */
-int store_reply_result(const redisReply *r, struct store_result *ret, struct err *err) MUST_USE;
+/* From the reply to reeve_commit: one for each of the `count` entries of the call. -EBADMSG: believe none of them. */
+int store_reply_results(const redisReply *r, struct store_result *ret, size_t count, struct err *err) MUST_USE;
 /* Sets err from an error reply or a wrong type; gives -EBADMSG, or -EAGAIN while Redis loads its data. */
 int store_reply_wrong(const redisReply *r, const char *what, struct err *err);
 bool store_reply_is(const redisReply *r, const char *text); /* a string or status with this text */

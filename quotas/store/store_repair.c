@@ -16,53 +16,79 @@
 
 /* ---- replay ------------------------------------------------------------------------------------------------ */
 
-static int replay_reply(struct store_sync *s, uint64_t seq, struct err *err)
+static int replay_result(const struct store_result *result, uint64_t seq, struct err *err)
 {
-    CLEANUP(store_reply_free) redisReply *r = NULL;
-    struct store_result result;
-    int rc = store_sync_reply(s, &r, err);
-    rc = rc < 0 ? rc : store_reply_result(r, &result, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (result.outcome == STORE_OK || result.outcome == STORE_DUP) {
+    if (result->outcome == STORE_OK || result->outcome == STORE_DUP) {
         return 0;
     }
-    if (result.outcome == STORE_FENCED) {
+    if (result->outcome == STORE_FENCED) {
         return err_set(err, -ESTALE, "replay of seq %" PRIu64 ": another writer has taken over", seq);
     }
-    if (result.outcome == STORE_REFUSED) {
+    if (result->outcome == STORE_REFUSED) {
         return err_set(err, -EUCLEAN, "replay of seq %" PRIu64 ": Redis contradicts the journal (%s %s); rebuild it",
-                       seq, result.refusal, result.detail);
+                       seq, result->refusal, result->detail);
     }
     return err_set(err, -EPROTO, "replay of seq %" PRIu64 ": entries before it are missing in Redis", seq);
+}
+
+/* The answer to a call of `count` entries from `seq` on. */
+static int replay_reply(struct store_sync *s, uint64_t seq, size_t count, struct err *err)
+{
+    CLEANUP(store_reply_free) redisReply *r = NULL;
+    struct store_result results[STORE_RUN_MAX];
+    int rc = store_sync_reply(s, &r, err);
+    rc = rc < 0 ? rc : store_reply_results(r, results, count, err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = replay_result(&results[i], seq + i, err);
+    }
+    return rc;
+}
+
+/* Entries [from, …) that are replayed alike: all without refusal, or one that was refused. */
+static size_t replay_alike(const char *const *refusals, size_t from, size_t count)
+{
+    size_t n = 1;
+    while (from + n < count && (!refusals || (!refusals[from] && !refusals[from + n]))) {
+        n++;
+    }
+    return n;
+}
+
+static int replay_send(struct store_sync *s, const char *writer, uint64_t term, const struct store_entry *entries,
+                       const char *refusal, size_t count, size_t *ret_sent, struct err *err)
+{
+    /* What comes from the file and arrives here is in both copies. */
+    struct store_head head = {s->prefix, writer, term, entries[count - 1].seq, refusal ? refusal : "!"};
+    int rc = store_call_build(&s->call, &head, entries, count, ret_sent);
+    return rc < 0 ? err_set(err, rc, "replay from seq %" PRIu64 " on: no call can be made of it", entries[0].seq)
+                  : store_sync_send(s, err);
 }
 
 int store_replay(struct store_sync *s, const char *writer, uint64_t term, const struct store_entry *entries,
                  const char *const *refusals, size_t count, struct err *err)
 {
-    size_t sent = 0, answered = 0;
-    while (answered < count) {
-        for (; sent < count && sent - answered < STORE_PIPELINE; sent++) {
-            const char *refusal = refusals ? refusals[sent] : NULL;
-            /* What comes from the file and arrives here is in both copies. */
-            struct store_head head = {s->prefix, writer, term, entries[sent].seq, refusal ? refusal : "!"};
-            int rc = store_call_build(&s->call, &head, &entries[sent]);
-            rc = rc < 0 ? err_set(err, rc, "replay of seq %" PRIu64 ": no call can be made of it", entries[sent].seq)
-                        : store_sync_send(s, err);
-            if (rc < 0) {
-                store_sync_drop(s); /* replies are due that nobody will read */
-                return rc;
+    size_t runs[STORE_PIPELINE], sent = 0, answered = 0, calls_sent = 0, calls_answered = 0;
+    int rc = 0;
+    while (rc == 0 && answered < count) {
+        while (rc == 0 && sent < count && calls_sent - calls_answered < STORE_PIPELINE) {
+            size_t *run = &runs[calls_sent % STORE_PIPELINE];
+            rc = replay_send(s, writer, term, &entries[sent], refusals ? refusals[sent] : NULL,
+                             replay_alike(refusals, sent, count), run, err);
+            if (rc == 0) {
+                sent += *run;
+                calls_sent++;
             }
         }
-        int rc = replay_reply(s, entries[answered].seq, err);
-        if (rc < 0) {
-            store_sync_drop(s);
-            return rc;
+        if (rc == 0) {
+            size_t run = runs[calls_answered++ % STORE_PIPELINE];
+            rc = replay_reply(s, entries[answered].seq, run, err);
+            answered += run;
         }
-        answered++;
     }
-    return 0;
+    if (rc < 0) {
+        store_sync_drop(s); /* replies are due that nobody will read */
+    }
+    return rc;
 }
 
 /* ---- wipe -------------------------------------------------------------------------------------------------- */
@@ -281,16 +307,11 @@ static bool seed_adjusted(const struct snapshot_adjusted *adjusted, void *arg)
 static void seed_hold(struct seeding *seed, const struct fact_submitted *job, const struct snapshot_task *t)
 {
     struct store_call *c = &seed->s->call;
-    CLEANUP(buf_fini) struct buf text = {0}, accounts = {0};
-    store_pack_accounts(&accounts, &t->accounts);
-    size_t money_len = accounts.len;
-    store_pack_times(&accounts, &t->times);
-    buf_addf(&text, "%" PRId64 " %" PRId64 " %zu %zu\n", t->spent_micros, t->hold_micros, money_len,
-             accounts.len - money_len);
-    buf_add(&text, accounts.data, accounts.len);
-    store_pack_use(&text, &job->path, &job->spec.resources);
-    if (text.failed || accounts.failed) {
-        seed->rc = err_set(seed->err, -ENOMEM, "seed: out of memory");
+    CLEANUP(buf_fini) struct buf text = {0};
+    const struct store_hold_parts hold = {t->spent_micros, t->hold_micros, &t->accounts, &t->times, &job->path,
+                                          &job->spec.resources};
+    if (!store_pack_hold(&text, &hold) || text.failed) {
+        seed->rc = err_set(seed->err, -EINVAL, "seed: the hold of job %" PRIu64 " isn't one", job->job);
         return;
     }
     store_call_begin(c);

@@ -287,29 +287,18 @@ static int by_attempt(const void *a, const void *b)
     return left->id.epoch < right->id.epoch ? -1 : left->id.epoch > right->id.epoch;
 }
 
-static bool number_parse(const char *from, const char *end, int64_t *ret)
-{
-    char text[32];
-    uint64_t value = 0;
-    if (!end || (size_t)(end - from) >= sizeof text) {
-        return false;
-    }
-    snprintf(text, sizeof text, "%.*s", (int)(end - from), from);
-    bool good = parse_u64(text, 0, INT64_MAX, &value, NULL) == 0;
-    *ret = good ? (int64_t)value : 0;
-    return good;
-}
-
-/* "<spent> <held> <n>\n…" */
+/* HOLD of functions/reeve.lua: begins with spent and held. */
 bool store_hold_parse(const char *id, const redisReply *value, struct store_hold *ret)
 {
-    if (attempt_id_parse(id, &ret->id) < 0 || value->type != REDIS_REPLY_STRING) {
+    int64_t numbers[STORE_H_COUNT];
+    if (attempt_id_parse(id, &ret->id) < 0 || value->type != REDIS_REPLY_STRING ||
+        !store_numbers_read(value->str, value->len, numbers, STORE_H_COUNT) || numbers[STORE_H_SPENT] < 0 ||
+        numbers[STORE_H_HELD] < 0) {
         return false;
     }
-    const char *end = value->str + value->len, *spent_end = memchr(value->str, ' ', value->len);
-    const char *held = spent_end ? spent_end + 1 : end;
-    return number_parse(value->str, spent_end, &ret->spent_micros) &&
-           number_parse(held, memchr(held, ' ', (size_t)(end - held)), &ret->held_micros);
+    ret->spent_micros = numbers[STORE_H_SPENT];
+    ret->held_micros = numbers[STORE_H_HELD];
+    return true;
 }
 
 static int take_holds(void *arg, redisReply *const *v, size_t count, struct err *err)

@@ -58,22 +58,36 @@ static redisReply *redis_do(struct store_sync *s, const char *const *words)
 }
 #define REDIS(s, ...) freeReplyObject(redis_do(s, (const char *const[]){__VA_ARGS__, NULL}))
 
+static void redis_set(struct store_sync *s, const char *key, const char *field, const char *bytes, size_t len)
+{
+    redisReply *done = NULL;
+    store_call_begin(&s->call);
+    store_call_arg(&s->call, key);
+    store_call_arg(&s->call, field);
+    store_call_argn(&s->call, bytes, len);
+    ck_assert_int_eq(store_call_end(&s->call, "HSET", NULL, false), 0);
+    ck_assert_int_eq(store_sync_call(s, &done, NULL), 0);
+    freeReplyObject(done);
+}
+
 /* One of the packed numbers of a field, and one more. */
 static void number_grow(struct store_sync *s, const char *field, size_t index)
 {
-    redisReply *r = redis_do(s, (const char *const[]){"HGET", "reeve2:{test}:c", field, NULL});
+    redisReply *r = redis_do(s, (const char *const[]){"HGET", "reeve3:{test}:c", field, NULL});
     ck_assert_int_eq(r->type, REDIS_REPLY_STRING);
     ck_assert_uint_gt(r->len, 8 * index);
     r->str[8 * index]++;
-    store_call_begin(&s->call);
-    store_call_arg(&s->call, "reeve2:{test}:c");
-    store_call_arg(&s->call, field);
-    store_call_argn(&s->call, r->str, r->len);
-    ck_assert_int_eq(store_call_end(&s->call, "HSET", NULL, false), 0);
-    redisReply *done = NULL;
-    ck_assert_int_eq(store_sync_call(s, &done, NULL), 0);
-    freeReplyObject(done);
+    redis_set(s, "reeve3:{test}:c", field, r->str, r->len);
     freeReplyObject(r);
+}
+
+/* A hold that has spent nothing and holds so much. */
+static void hold_set(struct store_sync *s, const char *id, int64_t held)
+{
+    CLEANUP(buf_fini) struct buf text = {0};
+    store_pack_i64(&text, 0);
+    store_pack_i64(&text, held);
+    redis_set(s, "reeve3:{test}:h", id, text.data, text.len);
 }
 
 START_TEST(a_cell_that_was_left_alone_agrees)
@@ -142,21 +156,21 @@ END_TEST
 START_TEST(what_redis_lost_or_made_up_is_named)
 {
     struct store_sync *s = redis_open();
-    redisReply *holds = redis_do(s, (const char *const[]){"HKEYS", "reeve2:{test}:h", NULL});
+    redisReply *holds = redis_do(s, (const char *const[]){"HKEYS", "reeve3:{test}:h", NULL});
     ck_assert_uint_gt(holds->elements, 0);
     char said[100];
-    REDIS(s, "HSET", "reeve2:{test}:h", holds->element[0]->str, "0 1 0\n");
+    hold_set(s, holds->element[0]->str, 1);
     snprintf(said, sizeof said, "hold %s: Redis has spent 0 held 1", holds->element[0]->str);
     differs_in(said);
-    REDIS(s, "HDEL", "reeve2:{test}:h", holds->element[0]->str);
+    REDIS(s, "HDEL", "reeve3:{test}:h", holds->element[0]->str);
     differs_in("holds, Redis has");
-    REDIS(s, "HSET", "reeve2:{test}:h", "777777.0.1", "0 5 0\n");
+    hold_set(s, "777777.0.1", 5);
     differs_in("hold 777777.0.1: Redis has it, the journal has not");
-    REDIS(s, "SREM", "reeve2:{test}:as", "/@total");
+    REDIS(s, "SREM", "reeve3:{test}:as", "/@total");
     differs_in("account /@total: the journal has limit none");
-    REDIS(s, "SADD", "reeve2:{test}:as", "nobody@2026-11");
+    REDIS(s, "SADD", "reeve3:{test}:as", "nobody@2026-11");
     differs_in("account nobody@2026-11: Redis has it, the journal has not");
-    REDIS(s, "HDEL", "reeve2:{test}:c", "t:acme");
+    REDIS(s, "HDEL", "reeve3:{test}:c", "t:acme");
     differs_in("tenant acme: the journal has it, Redis has not");
     freeReplyObject(holds);
     store_sync_close(s);
@@ -187,7 +201,7 @@ START_TEST(redis_that_is_ahead_of_the_file_for_good_is_told)
     struct verify_reply reply = {0};
     struct err err = {0};
     struct store_sync *s = redis_open();
-    REDIS(s, "HSET", "reeve2:{test}:c", "seq", "100000");
+    REDIS(s, "HSET", "reeve3:{test}:c", "seq", "100000");
     struct recount_call call = {journal_folder(cell.journal), -1, cell.redis.url, CELL, 100};
     ck_assert_int_eq(recount_run(&call, &reply, &err), -ETIMEDOUT);
     ck_assert_ptr_nonnull(strstr(err_text(&err), "Redis has entry 100000"));

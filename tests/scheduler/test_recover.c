@@ -223,8 +223,8 @@ START_TEST(books_that_differ_are_rebuilt)
     };
     char command[800];
     snprintf(command, sizeof command,
-             "redis-cli -s %s --raw hkeys 'reeve2:{test}:c' | grep '^a:acme' | while read f; do "
-             "redis-cli -s %s %s 'reeve2:{test}:c' \"$f\"; done >/dev/null",
+             "redis-cli -s %s --raw hkeys 'reeve3:{test}:c' | grep '^a:acme' | while read f; do "
+             "redis-cli -s %s %s 'reeve3:{test}:c' \"$f\"; done >/dev/null",
              cell.redis.socket, cell.redis.socket, changes[_i]);
     shell(command);
     ck_assert_msg(cell_up(&cell) == 0, "%s", cell.why);

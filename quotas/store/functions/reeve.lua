@@ -1,20 +1,22 @@
 #!lua name=reeve
 --[[
-reeve - the commit: what makes quotas and budgets true. One call is one journal entry.
+reeve - the commit: what makes quotas and budgets true. One call is one journal entry, or a run of them.
 
-Order of a call: fence, then every check, then the entry, then the counters. Redis doesn't roll back, so no error path
-is left after the first write; the entry comes first, because XADD is the only write that Redis could still refuse.
-Without the flag allow-oom Redis asks about memory before the function starts, never in the middle of it.
+Order of a call: fence, then every check, then the entries, then the counters. Redis doesn't roll back, so no error path
+is left after the first write; the first entry comes first, because its XADD is the only write that Redis could still
+refuse. Without the flag allow-oom Redis asks about memory before the function starts, never in the middle of it.
 
 Speed: what costs is the number of redis.call()s (about 1.5 us each) and of texts that pass between Redis and Lua (about
 1 us each, more when they are numbers). So all counters of a cell are fields of one hash, a tenant or an account is one
-field of packed integers, and a call reads with one HMGET (the fence too) and writes with one HSET.
+field of packed integers, and a call reads with one HMGET (the fence too) and writes with one HSET. What is committed
+most often (placements, renewals, ends, notes) comes in runs: each entry is decided on its own, on what those before it
+left, but what several of them read and write is read and written once (docs/adr/0009).
 
 Numbers: amounts come as text. Lua counts in doubles, so everything is kept, and compared, below 2^53, where doubles
 are exact; what would grow beyond is refused as "bad". quotas/ledger*.c is the same rules in C, the tests hold one
 against the other.
 
-Keys (in one hash tag; P = reeve2:{<cell>}:)
+Keys (in one hash tag; P = reeve3:{<cell>}:)
   k[1] P c   the cell's hash, see below     k[2] P j   stream: the journal     k[3] P h   hash: attempt -> hold
   k[4] P i:<tenant>:<key>   string "<job> <hash of the body>": the idempotency key (submit only; the facts that end a
        job don't name it again: it is built from P c, in the same slot by its tag)
@@ -31,13 +33,15 @@ Fields of P c
   a:<account>         ACCOUNT, then the resource whose time it is; nothing for money
   k:<job>             "<tenant>:<key>" until the job is done
   about               a sentence; long enough to keep the hash from the encoding of small ones
-Hold: "<spent> <held> <n> <m>\n", n bytes: packed {"a:<account>", …} of money, m bytes: packed {"a:<account>", spent,
-  held, …} of time (m = 0: none), then packed {tenants, cpu, memory, scratch, "t:<path>", …, generic, amount, …}.
+Hold: HOLD, spent and held of each account of time; then its shape: SHAPE, an amount of each generic resource, packed
+  {"a:<account>", …}, those of money, then those of time; packed {"t:<path>", …, "t:<path> <generic>", …}: all generic
+  ones of a tenant together.
 
-Replies: "ok" | "dup" | "gap" | "fenced" | {refusal code, where}. An error reply means that nothing was written.
+Replies: one for each entry of the call: "ok" | "dup" | "gap" | "fenced" | {refusal code, where}. An error reply means
+that nothing was written.
 ]]
 
-local LIBRARY = 3
+local LIBRARY = 4
 local MONEY_MAX = 4503599627370496 -- 2^52
 local COUNT_MAX = 9007199254740991 -- 2^53 - 1
 
@@ -57,6 +61,14 @@ local NOMINAL, BORROW, LEND, HAVE, TOTAL = 1, 2, 3, 4, 5
 local QUOTA = '<' .. ('i8'):rep(21)
 local SUBMITS, STARTS = 16, 19 -- buckets: limit (0 = none), parts, at; see quotas/rate.h
 local TOKEN = 60000000
+local HOLD = '<i8i8I1' -- spent, held; accounts of time
+local HOLD_PLAIN = HOLD .. 'c0' -- without any: its shape follows
+-- What of it stays: cpu, memory, scratch; how many tenants, accounts of money, generic resources; bytes of its accounts.
+local SHAPE = '<i8i8i8I1I1I1I2'
+-- Entries of a run begin with a byte that says what they are (runs), and numbers.
+local PLACEMENT = '<I1i8' -- time
+local RENEWAL = '<I1i8i8i8I1I1I1' -- cumulative cost, new hold, time; accounts of money, of time, of time that is settled
+local END = '<I1i8i8I1I1I1' -- cumulative cost, seconds; 1 = waits again, 1 = job done; accounts of time that is settled
 local RULE = '<' .. ('i8'):rep(11) -- a rule's: nominal, borrow, lend of cpu, memory, scratch; submits, starts
 local GENERIC_RULE = '<i8i8i8i8' -- limit, nominal, borrow, lend
 
@@ -71,7 +83,7 @@ local function refuse(code, where) return {code, where or ''} end
 -- Every amount of money that a fact names.
 local function is_amount(number) return number and number >= 0 and number <= MONEY_MAX end
 
--- The first three fields of every read.
+-- The first three fields of every read: is this entry the next one?
 local function fence(a, v)
     if v[1] ~= a[1] or v[2] ~= a[2] then
         return 'fenced'
@@ -105,11 +117,7 @@ local function put(w, field, value)
     w[#w + 1] = value
 end
 
-local function tenant_unpack(text)
-    local t = {struct.unpack(TENANT, text)}
-    t.generics = text:sub(TENANT_BYTES + 1)
-    return t
-end
+local function tenant_unpack(text) return {generics = text:sub(TENANT_BYTES + 1), struct.unpack(TENANT, text)} end
 
 local function tenant_pack(t)
     return struct.pack(TENANT, unpack(t, 1, EXTRA)) .. t.generics
@@ -244,131 +252,10 @@ local function account_pack(limit, spent, held, from, to, resource)
     return struct.pack(ACCOUNT, limit, spent, held, from, to) .. resource
 end
 
---[[ The accounts that a hold names: their fields are a[c.first ..], values v[i + c.shift], c.count of them. The first
-c.money of them are money, each for c.ask, the others time, for a[c.asks ..]. c.at is the fact's time.
-c.back (renewals): what the old hold returns before this one is taken: field -> {delta, held}.
-Gives: a refusal that nothing weighs against; the first budget that is short; each account with the hold taken. ]]
-local function look_at_accounts(a, v, c)
-    local short, after, back, at = nil, {}, c.back, c.at
-    for i = 1, c.count do
-        local field, text, ask = a[c.first + i - 1], v[i + c.shift], c.ask
-        if i > c.money then
-            ask = tonumber(a[c.asks + i - c.money - 1])
-        end
-        if not text then
-            return refuse('no_account', name_of(field))
-        end
-        local limit, spent, held, from, to, resource = account_unpack(text)
-        local old = back and back[field]
-        if old then
-            spent, held = spent + old[1], held - old[2]
-        end
-        if spent + held + ask > COUNT_MAX or (i <= c.money) ~= (resource == '') then
-            return refuse('bad', name_of(field))
-        end
-        local asks = limit >= 0 and (ask > 0 or not back)
-        if asks and not short and (limit - spent - held < ask or at < from or at >= to) then
-            short = refuse('budget', name_of(field))
-        end
-        after[i] = account_pack(limit, spent, held + ask, from, to, resource)
-    end
-    return nil, short, after
-end
-
--- Is each amount that a hold asks for one?
-local function claims_are_amounts(a, c)
-    for i = c.asks, c.asks + c.count - c.money - 1 do
-        if not is_amount(tonumber(a[i])) then
-            return false
-        end
-    end
-    return is_amount(c.ask)
-end
-
 local function list_accounts(k, opened)
     if #opened > 0 then
         redis.call('SADD', prefix_of(k) .. 'as', unpack(opened))
     end
-end
-
--- ---- holds ---------------------------------------------------------------------------------------------------
-
-local function hold_text(spent, held, accounts, times, use)
-    return spent .. ' ' .. held .. ' ' .. #accounts .. ' ' .. #times .. '\n' .. accounts .. times .. use
-end
-
-local function hold_read(k, id)
-    local text = redis.call('HGET', k[3], id)
-    if not text then
-        return nil
-    end
-    local spent, held, len, len_times, from = text:match('^(%d+) (%d+) (%d+) (%d+)\n()')
-    len, len_times = tonumber(len), tonumber(len_times)
-    local hold = {spent = tonumber(spent), held = tonumber(held), times = {}}
-    hold.accounts = cmsgpack.unpack(text:sub(from, from + len - 1))
-    if len_times > 0 then
-        hold.times = cmsgpack.unpack(text:sub(from + len, from + len + len_times - 1))
-    end
-    hold.use = text:sub(from + len + len_times)
-    return hold
-end
-
--- May what was spent, covered by what is held, grow to `spent`? Then by how much.
-local function growth_check(before, held, spent)
-    if not spent or spent < before or spent > COUNT_MAX then
-        return refuse('bad'), 0
-    end
-    local delta = spent - before
-    if delta > held then
-        return refuse('overrun'), delta
-    end
-    return nil, delta
-end
-
---[[ May the cumulative cost grow to `spent`, and the time on each account to what a[first ..] says (field, spent, …,
-`count` pairs)? Gives a refusal, or field -> {delta, returned} for all accounts of the hold. ]]
-local function settle_check(hold, spent, a, first, count)
-    local refusal, delta = growth_check(hold.spent, hold.held, spent)
-    if refusal then
-        return refusal
-    end
-    local back = {}
-    for _, field in ipairs(hold.accounts) do
-        back[field] = {delta, hold.held}
-    end
-    if count * 3 ~= #hold.times then
-        return refuse('bad')
-    end
-    for i = 0, count - 1 do
-        local field, before, held = hold.times[3 * i + 1], hold.times[3 * i + 2], tonumber(hold.times[3 * i + 3])
-        if a[first + 2 * i] ~= field then
-            return refuse('bad')
-        end
-        refusal, delta = growth_check(tonumber(before), held, tonumber(a[first + 2 * i + 1]))
-        if refusal then
-            return refusal
-        end
-        back[field] = {delta, held}
-    end
-    return nil, back
-end
-
--- All accounts of a hold, money first.
-local function hold_fields(hold)
-    if #hold.times == 0 then
-        return hold.accounts
-    end
-    local fields = {unpack(hold.accounts)}
-    for i = 1, #hold.times, 3 do
-        fields[#fields + 1] = hold.times[i]
-    end
-    return fields
-end
-
--- An account with back[1] more spent and back[2] no longer held.
-local function settled(text, back)
-    local limit, spent, held, from, to, resource = account_unpack(text)
-    return account_pack(limit, spent + back[1], held - back[2], from, to, resource)
 end
 
 -- ---- jobs ----------------------------------------------------------------------------------------------------
@@ -395,20 +282,11 @@ local function job_done(k, job, ttl_s)
     end
 end
 
--- ---- operations ----------------------------------------------------------------------------------------------
+-- ---- operations that come alone ------------------------------------------------------------------------------
 -- Fence, checks, writes. A word of the fence or a refusal when one of them said no, nothing when all is written.
 -- Arguments a[1..7]: writer, term, seq, durable, mode, operation, bytes of the fact. `force`: don't ask, write.
 
 local ops = {}
-
--- A fact that touches no counters.
-function ops.note(k, a)
-    local stop = fence(a, read(k))
-    if stop then
-        return stop
-    end
-    write(k, a, {})
-end
 
 -- a: 8 job, 9 hash of the body, 10 tasks, 11 tenants, 12 budget or "", 13 "<tenant>:<key>", 14.. the tenants' fields;
 --    last: the time.
@@ -489,80 +367,6 @@ function ops.cancel(k, a, force)
     if a[11] == '1' then
         job_done(k, a[8], a[12])
     end
-end
-
--- One more use of `amount` in t[use]: is the limit reached, would it leave the exact numbers.
-local function use_more(t, use, amount)
-    local after = t[use] + amount
-    local limit = t[use + LIMITS]
-    t[use] = after
-    return amount > 0 and limit > 0 and after > limit, after > COUNT_MAX
-end
-
---[[ Generic resources of the tenants: gs[g][i], use as it was, and one more use of amounts[g]. Gives for each tenant
-whether a limit is reached, whether it leaves the exact numbers; then the first that would have to borrow too much. ]]
-local function generics_more(depth, v, at, amounts, touched)
-    local gs, reached, wrong, lent = {}, {}, {}, nil
-    for g, amount in ipairs(amounts) do
-        local used, rows = {}, {}
-        for i = 1, depth do
-            local row = generic_unpack(v[at + (i - 1) * #amounts + g - 1])
-            rows[i], used[i] = row, row[1]
-            row[1] = row[1] + amount
-            reached[i] = reached[i] or (row[2] > 0 and row[1] > row[2])
-            wrong[i] = wrong[i] or row[1] > COUNT_MAX
-        end
-        gs[g] = rows
-        local first = use_along(depth, used, rows, 2, amount, touched)
-        lent = first and (not lent or first < lent) and first or lent
-    end
-    return gs, reached, wrong, lent
-end
-
--- What of these two comes first along the path.
-local function sooner(one, two) return one and (not two or one < two) and one or two end
-
---[[ One more attempt on the tenants, whose values are v[4 .. 3 + depth] and whose generic ones begin at v[generic].
-Gives: a refusal that nothing weighs against, the first quota that is reached, the first tenant that starts too fast. ]]
-local function look_at_tenants(k, a, v, depth, generic, names, amounts, w)
-    local bad, full
-    local use = {tonumber(a[14]), tonumber(a[15]), tonumber(a[16])}
-    local ts = {}
-    for i = 4, 3 + depth do
-        if not v[i] then
-            return refuse('no_tenant', name_of(a[i + 17]))
-        end
-        ts[i - 3] = tenant_unpack(v[i])
-    end
-    local qs, touched = quotas_read(k, ts, a, 21), {}
-    local lent = use_all(ts, qs, use, 1, touched)
-    local late = rates_take(depth, qs, STARTS, 1, tonumber(a[20]), touched)
-    local gs, reached, wrong, lent_too = generics_more(depth, v, generic, amounts, {})
-    quotas_put(w, ts, qs, touched, a, 21)
-    lent = sooner(lent, lent_too)
-    for i, t in ipairs(ts) do
-        local field = a[i + 20]
-        t[QUEUED] = t[QUEUED] - 1
-        local r1, w1 = use_more(t, RUNNING, 1)
-        local r2, w2 = use_more(t, CPU, use[1])
-        local r3, w3 = use_more(t, MEMORY, use[2])
-        local r4, w4 = use_more(t, SCRATCH, use[3])
-        if not bad and (t[QUEUED] < 0 or w1 or w2 or w3 or w4 or wrong[i]) then
-            bad = refuse('bad', name_of(field))
-        end
-        if not full and (r1 or r2 or r3 or r4 or reached[i]) then
-            full = refuse('quota', name_of(field))
-        end
-        for g, name in ipairs(names) do
-            if gs[g][i].fresh then
-                t.generics = t.generics .. name .. ' '
-            end
-            put(w, field .. ' ' .. name, generic_pack(gs[g][i]))
-        end
-        put(w, field, tenant_pack(t))
-    end
-    full = full or lent and refuse('borrow', name_of(a[lent + 20]))
-    return bad, full, late and refuse('rate', name_of(a[late + 20]))
 end
 
 -- a: 8 account, 9 its tenant's field, 10 limit, 11 begin, 12 end, 13 resource or "".
@@ -673,171 +477,765 @@ function ops.close_accounts(k, a)
     redis.call('SREM', prefix_of(k) .. 'as', unpack(names))
 end
 
---[[ a: 8 attempt, 9 hold, 10 tenants, 11 accounts of money, 12 of time, 13 generic resources, 14 cpu, 15 memory,
-16 scratch, 17 packed accounts, 18 packed times, 19 packed use, 20 at, 21.. fields of the tenants, of the accounts, of
-each tenant's generic resources; then names and amounts of the generic resources, and what is held of each time. ]]
-function ops.place(k, a, force)
-    local depth, money, times, generics = tonumber(a[10]), tonumber(a[11]), tonumber(a[12]), tonumber(a[13])
-    local first = 21 + depth
-    local after_fields = first + money + times + depth * generics
-    local v = read(k, unpack(a, 21, after_fields - 1)) -- v[i] is the value of a[i + 17]
-    local stop = fence(a, v)
-    if stop then
-        return stop
-    end
-    if not force and redis.call('HEXISTS', k[3], a[8]) == 1 then
-        return refuse('duplicate')
-    end
-    local w, names, amounts = {}, {}, {}
-    for i = 1, generics do
-        names[i], amounts[i] = a[after_fields + i - 1], tonumber(a[after_fields + generics + i - 1])
-    end
-    local bad, full, late = look_at_tenants(k, a, v, depth, first - 17 + money + times, names, amounts, w)
-    local c = {
-        first = first, shift = 3 + depth, count = money + times, money = money, ask = tonumber(a[9]),
-        asks = after_fields + 2 * generics, at = tonumber(a[20]),
-    }
-    if bad or not claims_are_amounts(a, c) then
-        return bad or refuse('bad')
-    end
-    local wrong, short, after = look_at_accounts(a, v, c)
-    if wrong or ((full or short or late) and not force) then
-        return wrong or full or short or late
-    end
-    for i = 1, c.count do
-        put(w, a[first + i - 1], after[i])
-    end
-    write(k, a, w)
-    redis.call('HSET', k[3], a[8], hold_text('0', a[9], a[17], a[18], a[19]))
+-- ---- holds ---------------------------------------------------------------------------------------------------
+
+local NONE = {} -- stays empty
+
+local function numbers_unpack(text, at, count)
+    return count > 0 and {struct.unpack('<' .. ('i8'):rep(count), text, at)} or NONE
 end
 
---[[ a: 8 attempt, 9 cumulative cost, 10 new hold, 11 accounts of money, 12 of time, 13 of time that is settled,
-14 packed accounts, 15 packed times, 16 at, 17.. fields of the accounts; then what is held of each time; then field and
-spent of each that is settled. ]]
-function ops.renew(k, a, force)
-    local money, times, done = tonumber(a[11]), tonumber(a[12]), tonumber(a[13])
-    local asks = 17 + money + times
-    local v = read(k, unpack(a, 17, asks - 1)) -- v[i] is the value of a[i + 13]
-    local stop = fence(a, v)
-    if stop then
-        return stop
+local function numbers_pack(numbers, count)
+    return count > 0 and struct.pack('<' .. ('i8'):rep(count), unpack(numbers, 1, count)) or ''
+end
+
+-- What is unpacked of texts that come again and again and mean the same for ever: to be read only. It is forgotten when
+-- it has become too much.
+local MEMO_MAX = 1000
+local function memo_new(unpacked)
+    local known, count = {}, 0
+    return function(text)
+        local value = known[text]
+        if not value then
+            if count >= MEMO_MAX then
+                known, count = {}, 0
+            end
+            value = unpacked(text)
+            known[text], count = value, count + 1
+        end
+        return value
     end
-    local hold = hold_read(k, a[8])
-    if not hold then
-        return refuse('no_hold')
-    end
-    local refusal, back = settle_check(hold, tonumber(a[9]), a, asks + times, done)
-    local c = {
-        first = 17, shift = 3, count = money + times, money = money, ask = tonumber(a[10]), asks = asks,
-        at = tonumber(a[16]), back = back,
+end
+
+local fields_of = memo_new(function(packed) return cmsgpack.unpack(packed) end)
+
+local shape_of = memo_new(function(text)
+    local cpu, memory, scratch, depth, money, generics, size, at = struct.unpack(SHAPE, text)
+    local accounts = at + 8 * generics
+    return {
+        text = text, cpu = cpu, memory = memory, scratch = scratch, depth = depth, money = money, generics = generics,
+        amounts = numbers_unpack(text, at, generics), accounts = text:sub(accounts, accounts + size - 1),
+        use = text:sub(accounts + size),
     }
-    if refusal or not claims_are_amounts(a, c) then
+end)
+
+local function shape_pack(shape, depth, money, accounts, use)
+    return struct.pack(SHAPE, shape.cpu, shape.memory, shape.scratch, depth, money, shape.generics, #accounts) ..
+               numbers_pack(shape.amounts, shape.generics) .. accounts .. use
+end
+
+-- numbers: spent and held of each account of time.
+local H_SPENT, H_HELD, H_TIMES, H_NUMBERS, H_SHAPE = 1, 2, 3, 4, 5
+
+local function hold_unpack(text)
+    local spent, held, times, at = struct.unpack(HOLD, text)
+    if times == 0 then
+        return {spent, held, 0, NONE, shape_of(text:sub(at))}
+    end
+    return {spent, held, times, numbers_unpack(text, at, 2 * times), shape_of(text:sub(at + 16 * times))}
+end
+
+local function hold_pack(h)
+    if h[H_TIMES] == 0 then
+        return struct.pack(HOLD_PLAIN, h[H_SPENT], h[H_HELD], 0, h[H_SHAPE].text)
+    end
+    return struct.pack(HOLD, h[H_SPENT], h[H_HELD], h[H_TIMES]) .. numbers_pack(h[H_NUMBERS], 2 * h[H_TIMES]) ..
+               h[H_SHAPE].text
+end
+
+-- ---- runs ----------------------------------------------------------------------------------------------------
+--[[ A run: entries of the kinds below, one seq behind the other. Each is decided on its own and changes nothing when it
+is refused; the next one sees what it left. All happens in the tables of `run`, and is written behind the last entry:
+  object   field -> what Redis has there: its text, or its numbers once somebody asked; false: isn't there
+  group    packed list of a hold -> its tenants or accounts, false for who isn't there; these know when they changed
+  changed  field -> text of what else changed (nil: nothing)
+  hold     attempt -> its hold, its text at first; false: has none    held: the attempts whose holds changed
+  done     job -> seconds, of jobs that are done (nil: none)
+  crowd    of renewals that are counted together (nil: none)
+  [i]      of the entry at a[i]: the hold of a placement, the packed accounts of a renewal; packed: of the last renewal ]]
+
+local function run_new(k) return {k = k, object = {}, group = {}, hold = {}, held = {}} end
+
+local CHUNK = 2000 -- texts that one redis.call() takes at a time: far below what fits on Lua's stack
+
+-- HMGET of `ask`, each into `known`; gives the first three.
+local function fetch(key, ask, known)
+    local one, two, three
+    for first = 1, #ask, CHUNK do
+        local texts = redis.call('HMGET', key, unpack(ask, first, math.min(first + CHUNK - 1, #ask)))
+        for i = 1, #texts do
+            known[ask[first + i - 1]] = texts[i]
+        end
+        if first == 1 then
+            one, two, three = texts[1], texts[2], texts[3]
+        end
+    end
+    return one, two, three
+end
+
+local function set_all(key, w)
+    for first = 1, #w, CHUNK do
+        redis.call('HSET', key, unpack(w, first, math.min(first + CHUNK - 1, #w)))
+    end
+end
+
+-- What of a packed list isn't known yet, to what is asked for.
+local function want(run, packed, ask)
+    if run.group[packed] ~= nil then
+        return
+    end
+    local object, n = run.object, #ask
+    for _, field in ipairs(fields_of(packed)) do
+        if object[field] == nil then
+            object[field], n = false, n + 1
+            ask[n] = field
+        end
+    end
+    run.group[packed] = false
+end
+
+-- The object under a field, or false. `unpacked` makes its numbers of a text.
+local function object_of(run, field, unpacked)
+    local o = run.object[field]
+    if o == nil then
+        o = redis.call('HGET', run.k[1], field)
+    end
+    if type(o) == 'string' then
+        o = unpacked(o)
+    end
+    run.object[field] = o
+    return o
+end
+
+local LIMIT, SPENT, HELD, FROM, TO, RESOURCE, ACCOUNT_CHANGED = 1, 2, 3, 4, 5, 6, 7
+local TENANT_CHANGED = 13 -- struct.unpack() leaves a place there
+local function account_numbers(text)
+    local limit, spent, held, from, to, resource = account_unpack(text)
+    return {limit, spent, held, from, to, resource, false}
+end
+
+local function accounts_of(run, packed)
+    local group = run.group[packed]
+    if not group then
+        group = {}
+        for i, field in ipairs(fields_of(packed)) do
+            group[i] = object_of(run, field, account_numbers)
+        end
+        run.group[packed] = group
+    end
+    return group
+end
+
+local function tenants_of(run, shape)
+    local group = run.group[shape.use]
+    if not group then
+        local fields = fields_of(shape.use)
+        group = {}
+        for i = 1, shape.depth do
+            group[i] = object_of(run, fields[i], tenant_unpack)
+        end
+        run.group[shape.use] = group
+    end
+    return group
+end
+
+local function hold_of(run, id)
+    local h = run.hold[id]
+    if h == nil then
+        h = redis.call('HGET', run.k[3], id)
+    end
+    if type(h) == 'string' then
+        h = hold_unpack(h)
+    end
+    run.hold[id] = h
+    return h
+end
+
+-- ---- tenants of a run
+
+-- `sign` attempts more (1, -1), and as many as `queued` more that wait.
+local function tenants_add(group, shape, sign, queued)
+    local cpu, memory, scratch = sign * shape.cpu, sign * shape.memory, sign * shape.scratch
+    for i = 1, shape.depth do
+        local t = group[i]
+        t[QUEUED], t[RUNNING] = t[QUEUED] + queued, t[RUNNING] + sign
+        t[CPU], t[MEMORY], t[SCRATCH] = t[CPU] + cpu, t[MEMORY] + memory, t[SCRATCH] + scratch
+        t[TENANT_CHANGED] = true
+    end
+end
+
+local function change(run, field, object, text)
+    run.changed = run.changed or {}
+    run.object[field], run.changed[field] = object, text
+end
+
+local function hold_change(run, id, h)
+    run.hold[id], run.held[#run.held + 1] = h, id
+end
+
+-- Shares and buckets of the tenants that have any, as copies; nil: none has.
+local function quotas_of(run, group, fields, depth)
+    local qs
+    for i = 1, depth do
+        if group[i][EXTRA] ~= 0 then
+            qs = qs or {}
+            qs[i] = {unpack(object_of(run, 'q:' .. name_of(fields[i]), quota_unpack) or quota_unpack(), 1, 21)}
+        end
+    end
+    return qs
+end
+
+local function quotas_keep(run, group, fields, qs, touched)
+    for i in pairs(touched) do
+        group[i][EXTRA], group[i][TENANT_CHANGED] = 1, true
+        change(run, 'q:' .. name_of(fields[i]), qs[i], struct.pack(QUOTA, unpack(qs[i], 1, 21)))
+    end
+end
+
+--[[ Generic resources of the tenants of a hold: one more use of them all, or one less (sign). Gives them as they are then,
+in the order of their fields; for each tenant whether a limit is reached, whether it leaves the exact numbers; then the
+first that would have to borrow too much. ]]
+local function generics_moved(run, shape, sign)
+    local fields, depth, generics = fields_of(shape.use), shape.depth, shape.generics
+    local moved, reached, wrong, lent = {}, {}, {}, nil
+    for g = 1, generics do
+        local used, rows, amount = {}, {}, sign * shape.amounts[g]
+        for i = 1, depth do
+            local at = depth + (i - 1) * generics + g
+            local old = object_of(run, fields[at], generic_unpack) or generic_unpack()
+            local row = {unpack(old, 1, 7)}
+            row.fresh, rows[i], used[i], moved[at - depth] = old.fresh, row, row[1], row
+            row[1] = row[1] + amount
+            reached[i] = reached[i] or (row[2] > 0 and row[1] > row[2])
+            wrong[i] = wrong[i] or row[1] > COUNT_MAX
+        end
+        local first = use_along(depth, used, rows, 2, amount, {})
+        lent = first and (not lent or first < lent) and first or lent
+    end
+    return moved, reached, wrong, lent
+end
+
+local function generics_keep(run, group, fields, shape, moved)
+    local depth, generics = shape.depth, shape.generics
+    for n, row in ipairs(moved) do
+        local tenant = group[1 + math.floor((n - 1) / generics)]
+        local of = fields[1 + math.floor((n - 1) / generics)]
+        if row.fresh then
+            tenant.generics = tenant.generics .. fields[depth + n]:sub(#of + 2) .. ' '
+            row.fresh = nil
+        end
+        change(run, fields[depth + n], row, generic_pack(row))
+    end
+end
+
+-- What of these two comes first along the path.
+local function sooner(one, two) return one and (not two or one < two) and one or two end
+
+--[[ One more attempt on its tenants. Gives: a refusal that nothing weighs against; the first quota that is reached; the
+first tenant that starts too fast; what tenants_more() is to keep. ]]
+local function tenants_check(run, shape, group, at)
+    local fields, depth, bad, full = fields_of(shape.use), shape.depth, nil, nil
+    for i = 1, depth do
+        if not group[i] then
+            return refuse('no_tenant', name_of(fields[i]))
+        end
+    end
+    local qs, touched, lent, late = quotas_of(run, group, fields, depth), {}, nil, nil
+    local moved, reached, wrong = NONE, NONE, NONE
+    if qs then
+        lent = use_all({unpack(group, 1, depth)}, qs, {shape.cpu, shape.memory, shape.scratch}, 1, touched)
+        late = rates_take(depth, qs, STARTS, 1, at, touched)
+    end
+    if shape.generics > 0 then
+        local lent_too
+        moved, reached, wrong, lent_too = generics_moved(run, shape, 1)
+        lent = sooner(lent, lent_too)
+    end
+    local more_cpu, more_memory, more_scratch = shape.cpu, shape.memory, shape.scratch
+    for i = 1, depth do
+        local t = group[i]
+        local running, cpu = t[RUNNING] + 1, t[CPU] + more_cpu
+        local memory, scratch = t[MEMORY] + more_memory, t[SCRATCH] + more_scratch
+        if not bad and (t[QUEUED] < 1 or running > COUNT_MAX or cpu > COUNT_MAX or memory > COUNT_MAX or
+            scratch > COUNT_MAX or wrong[i]) then
+            bad = refuse('bad', name_of(fields[i]))
+        end
+        if not full and (t[RUNNING + LIMITS] > 0 and running > t[RUNNING + LIMITS] or
+            more_cpu > 0 and t[CPU + LIMITS] > 0 and cpu > t[CPU + LIMITS] or
+            more_memory > 0 and t[MEMORY + LIMITS] > 0 and memory > t[MEMORY + LIMITS] or
+            more_scratch > 0 and t[SCRATCH + LIMITS] > 0 and scratch > t[SCRATCH + LIMITS] or reached[i]) then
+            full = refuse('quota', name_of(fields[i]))
+        end
+    end
+    full = full or lent and refuse('borrow', name_of(fields[lent]))
+    return bad, full, late and refuse('rate', name_of(fields[late])), qs, touched, moved
+end
+
+local function tenants_more(run, shape, group, qs, touched, moved)
+    local fields = fields_of(shape.use)
+    tenants_add(group, shape, 1, -1)
+    if qs then
+        quotas_keep(run, group, fields, qs, touched)
+    end
+    generics_keep(run, group, fields, shape, moved)
+end
+
+-- One of their attempts is over; `again` of it wait anew.
+local function tenants_less(run, shape, group, again)
+    local fields = fields_of(shape.use)
+    local qs, touched = quotas_of(run, group, fields, shape.depth), {}
+    if qs then
+        use_all({unpack(group, 1, shape.depth)}, qs, {shape.cpu, shape.memory, shape.scratch}, -1, touched)
+        quotas_keep(run, group, fields, qs, touched)
+    end
+    tenants_add(group, shape, -1, again)
+    if shape.generics > 0 then
+        generics_keep(run, group, fields, shape, (generics_moved(run, shape, -1)))
+    end
+end
+
+-- ---- accounts of a run
+
+-- May what was spent, covered by what is held, grow to `spent`? Then by how much.
+local function growth_check(before, held, spent)
+    if spent < before or spent > COUNT_MAX then
+        return refuse('bad')
+    end
+    if spent - before > held then
+        return refuse('overrun')
+    end
+    return nil, spent - before
+end
+
+--[[ May the cumulative cost of a hold grow to `spent`, and the time on each of its accounts to what numbers[first ..]
+says, `count` of them, on the packed accounts `settled`? Gives a refusal, or what it grows by and each time does. ]]
+local function settle_check(h, spent, settled, numbers, first, count)
+    local refusal, delta = growth_check(h[H_SPENT], h[H_HELD], spent)
+    if refusal or count ~= h[H_TIMES] then
         return refusal or refuse('bad')
     end
-    local wrong, short, after = look_at_accounts(a, v, c)
-    if wrong or (short and not force) then
-        return wrong or short
+    if count == 0 then
+        return nil, delta
     end
-    local w, old = {}, hold_fields(hold)
-    for i = 1, c.count do
-        put(w, a[16 + i], after[i])
-        back[a[16 + i]] = nil
-    end
-    for _, field in ipairs(old) do
-        if back[field] then -- another period has begun: settled on the account of the old one
-            put(w, field, settled(redis.call('HGET', k[1], field), back[field]))
+    local fields, named, deltas = fields_of(h[H_SHAPE].accounts), fields_of(settled), {}
+    for i = 1, count do
+        if named[i] ~= fields[h[H_SHAPE].money + i] then
+            return refuse('bad')
+        end
+        refusal, deltas[i] = growth_check(h[H_NUMBERS][2 * i - 1], h[H_NUMBERS][2 * i], numbers[first + i - 1])
+        if refusal then
+            return refusal
         end
     end
-    write(k, a, w)
-    redis.call('HSET', k[3], a[8], hold_text(a[9], a[10], a[14], a[15], hold.use))
+    return nil, delta, deltas
 end
 
--- The fields that the end of an attempt changes: tenants, accounts, generic resources of each tenant.
-local function finish_fields(hold, use, depth)
-    local fields = {unpack(use, 5, 4 + depth)}
-    for _, field in ipairs(hold_fields(hold)) do
-        fields[#fields + 1] = field
-    end
-    for i = 1, depth do
-        for g = 5 + depth, #use, 2 do
-            fields[#fields + 1] = use[4 + i] .. ' ' .. use[g]
+-- What a hold returns is settled; sign -1: is taken back.
+local function settle(h, group, delta, deltas, sign)
+    local money, more, less = h[H_SHAPE].money, sign * delta, sign * h[H_HELD]
+    for i = 1, money + h[H_TIMES] do
+        local account = group[i]
+        if i > money then
+            more, less = sign * deltas[i - money], sign * h[H_NUMBERS][2 * (i - money)]
         end
-    end
-    return fields
-end
-
---[[ The tenants (v[4 ..]) and their generic resources (v[at ..]) after one of their attempts is over, into w. use: as
-the hold has it; fields: the tenants' first. ]]
-local function tenants_after(k, v, fields, depth, at, use, again, w)
-    local ts, touched = {}, {}
-    local less = {tonumber(use[2]), tonumber(use[3]), tonumber(use[4])}
-    for i = 1, depth do
-        ts[i] = tenant_unpack(v[i + 3])
-    end
-    local qs = quotas_read(k, ts, fields, 1)
-    use_all(ts, qs, less, -1, touched)
-    quotas_put(w, ts, qs, touched, fields, 1)
-    for i, t in ipairs(ts) do
-        t[RUNNING] = t[RUNNING] - 1
-        t[QUEUED] = t[QUEUED] + again
-        for r = 1, 3 do
-            t[CPU + r - 1] = t[CPU + r - 1] - less[r]
-        end
-        put(w, fields[i], tenant_pack(t))
-    end
-    local generics = (#use - 4 - depth) / 2
-    for g = 1, generics do
-        local used, rows, amount = {}, {}, tonumber(use[4 + depth + 2 * g])
-        for i = 1, depth do
-            rows[i] = generic_unpack(v[at + (i - 1) * generics + g - 1])
-            used[i] = rows[i][1]
-        end
-        use_along(depth, used, rows, 2, -amount, {})
-        for i = 1, depth do
-            rows[i][1] = rows[i][1] - amount
-            put(w, fields[i] .. ' ' .. use[3 + depth + 2 * g], generic_pack(rows[i]))
-        end
+        account[SPENT], account[HELD] = account[SPENT] + more, account[HELD] - less
+        account[ACCOUNT_CHANGED] = true
     end
 end
 
--- a: 8 attempt, 9 cumulative cost, 10 "1" = the task waits again, 11 "1" = job done, 12 job, 13 seconds, 14 accounts of
--- time, 15.. field and spent of each.
-function ops.finish(k, a, force)
-    local hold = hold_read(k, a[8])
-    if not hold then
-        return fence(a, read(k)) or refuse('no_hold')
-    end
-    local use = cmsgpack.unpack(hold.use)
-    local depth, accounts = tonumber(use[1]), #hold.accounts + #hold.times / 3
-    local fields = finish_fields(hold, use, depth)
-    local v = read(k, unpack(fields)) -- v[i + 3] is the value of fields[i]
-    local stop = fence(a, v)
-    if stop then
-        return stop
-    end
-    local refusal, back = settle_check(hold, tonumber(a[9]), a, 15, tonumber(a[14]))
-    if refusal then
-        return refusal
-    end
-    if a[11] == '1' and not force then
-        local own, held = 'a:job:' .. a[12], 0
-        for _, field in ipairs(hold.accounts) do
-            held = field == own and hold.held or held
-        end
-        if job_account_busy(k, a[12], held) then
+--[[ What a hold asks of its accounts: `money` of them, each for `ask`, then `times` of time, for numbers[2], [4], … Gives a
+refusal that nothing weighs against; the first budget that is short. Who renews and asks for nothing is never short. ]]
+local function claims_check(packed, group, money, ask, times, numbers, at, renews)
+    local short
+    for i = 1, times do
+        if not is_amount(numbers[2 * i]) then
             return refuse('bad')
         end
     end
-    local w, again = {}, a[10] == '1' and 1 or 0
-    tenants_after(k, v, fields, depth, 4 + depth + accounts, use, again, w)
-    for i = depth + 1, depth + accounts do
-        put(w, fields[i], settled(v[i + 3], back[fields[i]]))
+    if not is_amount(ask) then
+        return refuse('bad')
     end
-    write(k, a, w)
-    redis.call('HDEL', k[3], a[8])
-    if a[11] == '1' then
-        job_done(k, a[12], a[13])
+    for i = 1, money + times do
+        local account = group[i]
+        if not account then
+            return refuse('no_account', name_of(fields_of(packed)[i]))
+        end
+        if i > money then
+            ask = numbers[2 * (i - money)]
+        end
+        local used, limit = account[SPENT] + account[HELD] + ask, account[LIMIT]
+        if used > COUNT_MAX or (i <= money) ~= (account[RESOURCE] == '') then
+            return refuse('bad', name_of(fields_of(packed)[i]))
+        end
+        if limit >= 0 and not short and (ask > 0 or not renews) and
+            (used > limit or at < account[FROM] or at >= account[TO]) then
+            short = refuse('budget', name_of(fields_of(packed)[i]))
+        end
     end
+    return nil, short
+end
+
+local function claim(group, money, ask, times, numbers)
+    for i = 1, money + times do
+        local account = group[i]
+        account[HELD] = account[HELD] + (i <= money and ask or numbers[2 * (i - money)])
+        account[ACCOUNT_CHANGED] = true
+    end
+end
+
+--[[ Renewals come in crowds on the very same accounts of money. What all of these can still take is worked out once, what
+they took is one sum for them all; each renewal is held against it on its own. Whoever else asks for accounts comes
+behind crowd_end(). ]]
+local function crowd_begin(run, packed, money)
+    local group, room, top, from, to = accounts_of(run, packed), COUNT_MAX, 0, -COUNT_MAX, COUNT_MAX
+    for i = 1, #group do
+        local account = group[i]
+        if not account or account[RESOURCE] ~= '' or #group ~= money then
+            return nil
+        end
+        local used, limit = account[SPENT] + account[HELD], account[LIMIT]
+        top = math.max(top, used)
+        if limit >= 0 then
+            room, from, to = math.min(room, limit - used), math.max(from, account[FROM]), math.min(to, account[TO])
+        end
+    end
+    local crowd = {
+        group = group, packed = packed, money = money, room = math.min(room, COUNT_MAX - top), from = from, to = to,
+        spent = 0, held = 0,
+    }
+    run.crowd = crowd
+    return crowd
+end
+
+local function crowd_end(run)
+    local crowd = run.crowd
+    for i = 1, crowd and #crowd.group or 0 do
+        local account = crowd.group[i]
+        account[SPENT], account[HELD] = account[SPENT] + crowd.spent, account[HELD] + crowd.held
+        account[ACCOUNT_CHANGED] = true
+    end
+    run.crowd = nil
+end
+
+-- Has the crowd room for a hold of `ask` where `held` is returned, of which delta was spent? Then it has it.
+local function crowd_renew(run, packed, money, held, delta, ask, at)
+    local crowd = run.crowd
+    if not crowd or crowd.packed ~= packed then
+        crowd_end(run)
+        crowd = crowd_begin(run, packed, money)
+    end
+    local more = delta - held + ask
+    if not crowd or crowd.money ~= money or ask <= 0 or ask > MONEY_MAX or more > crowd.room or at < crowd.from or
+        at >= crowd.to then
+        return false
+    end
+    crowd.room, crowd.spent, crowd.held = crowd.room - more, crowd.spent + delta, crowd.held + ask - held
+    return true
+end
+
+-- ---- entries of a run: a[i] what it is and its numbers, a[i + 1] bytes of the fact, then `words` - 2 more. wants() asks
+-- for what the entry will look at, does() gives a refusal or has done it.
+
+local runs = {}
+
+runs[1] = {words = 2, does = function() end} -- a note: a fact that touches no counters
+
+local function want_shape(run, shape, ask)
+    want(run, shape.accounts, ask)
+    want(run, shape.use, ask)
+end
+
+-- a[i]: PLACEMENT, then: attempt, hold.
+runs[2] = {
+    words = 4,
+    wants = function(run, a, i, ask)
+        run[i] = hold_unpack(a[i + 3])
+        want_shape(run, run[i][H_SHAPE], ask)
+    end,
+    does = function(run, a, i, force)
+        local id, h, _, at = a[i + 2], run[i], struct.unpack(PLACEMENT, a[i])
+        if not force and hold_of(run, id) then
+            return refuse('duplicate')
+        end
+        crowd_end(run)
+        local shape, times, numbers = h[H_SHAPE], h[H_TIMES], h[H_NUMBERS]
+        local tenants, accounts = tenants_of(run, shape), accounts_of(run, shape.accounts)
+        local bad, full, late, qs, touched, moved = tenants_check(run, shape, tenants, at)
+        if bad then
+            return bad
+        end
+        local wrong, short = claims_check(shape.accounts, accounts, shape.money, h[H_HELD], times, numbers, at)
+        if wrong or ((full or short or late) and not force) then
+            return wrong or full or short or late
+        end
+        tenants_more(run, shape, tenants, qs, touched, moved)
+        claim(accounts, shape.money, h[H_HELD], times, numbers)
+        hold_change(run, id, h)
+    end,
+}
+
+-- A hold is renewed: the old one is returned first, the new one may ask for what that frees. Gives what stands against it.
+local function accounts_renew(run, h, packed, money, ask, times, numbers, at, delta, deltas, force)
+    local old, accounts = accounts_of(run, h[H_SHAPE].accounts), accounts_of(run, packed)
+    settle(h, old, delta, deltas, 1)
+    local wrong, short = claims_check(packed, accounts, money, ask, times, numbers, at, true)
+    if wrong or (short and not force) then
+        settle(h, old, delta, deltas, -1)
+        return wrong or short
+    end
+    claim(accounts, money, ask, times, numbers)
+end
+
+local function want_renewal(run, a, i, ask, packed)
+    local h = run.hold[a[i + 2]] and hold_of(run, a[i + 2])
+    if h and h[H_SHAPE].accounts ~= packed then
+        want(run, h[H_SHAPE].accounts, ask)
+    end
+    want(run, packed, ask)
+    run[i], run.packed = packed, packed
+end
+
+-- a[i]: RENEWAL, spent and held of each account of time, spent of each that is settled, their packed list. Then: attempt,
+-- packed accounts.
+runs[3] = {
+    words = 4,
+    wants = function(run, a, i, ask) want_renewal(run, a, i, ask, a[i + 3]) end,
+    does = function(run, a, i, force)
+        local id, packed, h = a[i + 2], run[i], hold_of(run, a[i + 2])
+        if not h then
+            return refuse('no_hold')
+        end
+        local _, spent, ask, at, money, times, done, from = struct.unpack(RENEWAL, a[i])
+        local count, shape = 2 * times + done, h[H_SHAPE]
+        local numbers, refusal, delta, deltas = NONE, nil, nil, nil
+        if count + h[H_TIMES] == 0 then
+            refusal, delta = growth_check(h[H_SPENT], h[H_HELD], spent)
+        else
+            local named = done > 0 and a[i]:sub(from + 8 * count)
+            numbers = numbers_unpack(a[i], from, count)
+            refusal, delta, deltas = settle_check(h, spent, named, numbers, 2 * times + 1, done)
+        end
+        if refusal then
+            return refusal
+        end
+        local same = shape.accounts == packed and shape.money == money
+        if not (same and count == 0 and crowd_renew(run, packed, money, h[H_HELD], delta, ask, at)) then
+            crowd_end(run)
+            refusal = accounts_renew(run, h, packed, money, ask, times, numbers, at, delta, deltas, force)
+            if refusal then
+                return refusal
+            end
+        end
+        if not same then
+            h[H_SHAPE] = shape_of(shape_pack(shape, shape.depth, money, packed, shape.use))
+        end
+        h[H_SPENT], h[H_HELD], h[H_TIMES], h[H_NUMBERS] = spent, ask, times, numbers
+        hold_change(run, id, h)
+    end,
+}
+
+-- The same, on the accounts of the renewal before it in the run.
+runs[5] = {
+    words = 3,
+    wants = function(run, a, i, ask) want_renewal(run, a, i, ask, run.packed) end,
+    does = runs[3].does,
+}
+
+-- A job's account closes with its last task: is anything but this hold held on it?
+local function job_is_held_elsewhere(run, job, h, accounts)
+    local own, held = object_of(run, 'a:job:' .. job, account_numbers), 0
+    for i = 1, h[H_SHAPE].money do
+        held = accounts[i] == own and h[H_HELD] or held
+    end
+    return own and own[HELD] ~= held
+end
+
+-- From here on its account isn't there.
+local function job_close(run, job, seconds)
+    local field = 'a:job:' .. job
+    local own = object_of(run, field, account_numbers)
+    run.done = run.done or {}
+    run.object[field], run.done[job] = false, seconds
+    for _, group in pairs(own and run.group or NONE) do
+        for i = 1, group and #group or 0 do
+            group[i] = group[i] ~= own and group[i]
+        end
+    end
+end
+
+-- a[i]: END, spent of each account of time, their packed list. Then: attempt.
+runs[4] = {
+    words = 3,
+    wants = function(run, a, i, ask)
+        local h = run.hold[a[i + 2]] and hold_of(run, a[i + 2])
+        if h then
+            want_shape(run, h[H_SHAPE], ask)
+        end
+    end,
+    does = function(run, a, i, force)
+        local id, h = a[i + 2], hold_of(run, a[i + 2])
+        if not h then
+            return refuse('no_hold')
+        end
+        crowd_end(run)
+        local _, spent, seconds, again, job_ends, done, from = struct.unpack(END, a[i])
+        local numbers, named = numbers_unpack(a[i], from, done), done > 0 and a[i]:sub(from + 8 * done)
+        local refusal, delta, deltas = settle_check(h, spent, named, numbers, 1, done)
+        if refusal then
+            return refusal
+        end
+        local shape, job = h[H_SHAPE], job_ends == 1 and id:match('^%d+')
+        local accounts = accounts_of(run, shape.accounts)
+        if job and not force and job_is_held_elsewhere(run, job, h, accounts) then
+            return refuse('bad')
+        end
+        tenants_less(run, shape, tenants_of(run, shape), again)
+        settle(h, accounts, delta, deltas, 1)
+        hold_change(run, id, false)
+        if job then
+            job_close(run, job, seconds)
+        end
+    end,
+}
+
+-- ---- a run from end to end
+
+-- Where each entry begins, and what it is.
+local function run_entries(a)
+    local places, kinds, i, n, byte = {}, {}, 6, 0, string.byte
+    while a[i] do
+        n = n + 1
+        places[n], kinds[n] = i, runs[byte(a[i])]
+        i = i + kinds[n].words
+    end
+    return places, kinds
+end
+
+-- Reads what the entries will look at; gives the writer, the term and the seq that Redis has.
+local function run_read(run, a, places, kinds)
+    local ids, ask, count = {}, {'writer', 'term', 'seq'}, 0
+    for n = 1, #places do
+        if kinds[n].wants then
+            count = count + 1
+            ids[count] = a[places[n] + 2]
+        end
+    end
+    fetch(run.k[3], ids, run.hold)
+    for n = 1, #places do
+        if kinds[n].wants then
+            kinds[n].wants(run, a, places[n], ask)
+        end
+    end
+    return fetch(run.k[1], ask, run.object)
+end
+
+-- The tenants and accounts that changed, each once, whatever lists it is in.
+local function groups_put(run, w)
+    local n = #w
+    for packed, group in pairs(run.group) do
+        local fields = fields_of(packed)
+        for i = 1, group and #group or 0 do
+            local o, text = group[i], nil
+            if o and o.generics then
+                text = o[TENANT_CHANGED] == true and tenant_pack(o)
+                o[TENANT_CHANGED] = false
+            elseif o then
+                text = o[ACCOUNT_CHANGED] and account_pack(o[1], o[2], o[3], o[4], o[5], o[6])
+                o[ACCOUNT_CHANGED] = false
+            end
+            if text then
+                w[n + 1], w[n + 2], n = fields[i], text, n + 2
+            end
+        end
+    end
+end
+
+local function holds_write(run)
+    local w, gone, n = {}, {}, 0
+    for _, id in ipairs(run.held) do
+        local h = run.hold[id]
+        if h then
+            w[n + 1], w[n + 2], n = id, hold_pack(h), n + 2
+        else
+            gone[#gone + 1] = id
+        end
+    end
+    set_all(run.k[3], w)
+    if #gone > 0 then
+        redis.call('HDEL', run.k[3], unpack(gone))
+    end
+end
+
+local function run_write(run, durable, last)
+    local seq = string.format('%.0f', last)
+    local w = {'seq', seq, 'durable', tonumber(durable) > last and seq or durable}
+    crowd_end(run)
+    groups_put(run, w)
+    for field, text in pairs(run.changed or NONE) do
+        put(w, field, text)
+    end
+    set_all(run.k[1], w)
+    holds_write(run)
+    for job, seconds in pairs(run.done or NONE) do
+        job_done(run.k, job, seconds)
+    end
+end
+
+-- "<seq>-0". A number is costly to write out: a hundred of them are alike but for the end.
+local ENDS, alike, alike_text = {}, nil, nil
+for i = 0, 99 do
+    ENDS[i] = (i < 10 and '0' or '') .. i .. '-0'
+end
+
+local function entry_id(seq)
+    local high = (seq - seq % 100) / 100
+    if high == 0 then
+        return seq .. '-0'
+    end
+    if high ~= alike then
+        alike, alike_text = high, string.format('%.0f', high)
+    end
+    return alike_text .. ENDS[seq % 100]
+end
+
+-- The journal entries of what was decided. An answer of the fence leaves none, nor does a refusal of a replay.
+local function run_record(k, a, places, answers, first, force)
+    local call, journal = redis.call, k[2]
+    for n = 1, #answers do
+        local answer = answers[n]
+        if answer == 'ok' then
+            call('XADD', journal, entry_id(first + n - 1), 'd', a[places[n] + 1])
+        elseif type(answer) == 'table' and not force then
+            call('XADD', journal, entry_id(first + n - 1), 'd', a[places[n] + 1], 'r', answer[1])
+        end
+    end
+end
+
+-- The answers to the entries of a run, all of which are done.
+local function run_commit(k, a)
+    local run, answers, force = run_new(k), {}, a[5] == '!'
+    local places, kinds = run_entries(a)
+    local writer, term, seq = run_read(run, a, places, kinds)
+    local fenced, first, before = writer ~= a[1] or term ~= a[2], tonumber(a[3]), tonumber(seq)
+    local last = before
+    for n = 1, #places do
+        local at, answer = first + n - 1, 'ok'
+        if fenced then
+            answer = 'fenced'
+        elseif at ~= last + 1 then
+            answer = at <= last and 'dup' or 'gap'
+        else
+            local refusal = kinds[n].does(run, a, places[n], force)
+            last = refusal and force and last or at
+            answer = refusal or answer
+        end
+        answers[n] = answer
+    end
+    if last ~= before then
+        run_record(k, a, places, answers, first, force)
+        run_write(run, a[4], last)
+    end
+    return answers
 end
 
 -- ---- policy --------------------------------------------------------------------------------------------------
@@ -1153,10 +1551,10 @@ local function is_whole(d, a, from, tenants)
     return seen[from] and children == tenants - 1
 end
 
-local function runs_below(hold, from)
-    local use = cmsgpack.unpack(hold.use)
-    for i = 5, 4 + tonumber(use[1]) do
-        if use[i] == 't:' .. from then
+local function runs_below(shape, from)
+    local fields = fields_of(shape.use)
+    for i = 1, shape.depth do
+        if fields[i] == 't:' .. from then
             return true
         end
     end
@@ -1166,12 +1564,12 @@ end
 local function is_every_attempt(k, a, first, count, from, t)
     local seen, running = {}, 0
     for i = first, first + count - 1 do
-        local hold = not seen[a[i]] and hold_read(k, a[i])
-        if not hold then
+        local text = not seen[a[i]] and redis.call('HGET', k[3], a[i])
+        if not text then
             return false
         end
         seen[a[i]] = true
-        running = running + (runs_below(hold, from) and 1 or 0)
+        running = running + (runs_below(hold_unpack(text)[H_SHAPE], from) and 1 or 0)
     end
     return running == t[RUNNING]
 end
@@ -1335,38 +1733,41 @@ local function rename_tenant(k, old, new)
     rename_field(k, 't:' .. old, 't:' .. new)
 end
 
--- The hold of an attempt: if it runs there, its tenants lead up from the new place; its accounts have their new names.
-local function lead_hold(k, id, from, to, up_new, renamed)
-    local hold = hold_read(k, id)
-    local use, path = cmsgpack.unpack(hold.use), {}
-    for i = 5, 4 + tonumber(use[1]) do
+-- The fields of a hold's tenants and of their generic resources, led up from the new place, and how many tenants; as they
+-- are, if it runs elsewhere.
+local function lead_use(shape, from, to, up_new)
+    local use, path = fields_of(shape.use), {}
+    for i = 1, shape.depth do
         local tenant = name_of(use[i])
         if is_below(tenant, from, '/') then
             path[#path + 1] = 't:' .. to .. tenant:sub(#from + 1)
         end
     end
-    if #path > 0 then
-        for _, above in ipairs(up_new) do
-            path[#path + 1] = 't:' .. above
-        end
-        local after = {tostring(#path), use[2], use[3], use[4]}
-        for _, field in ipairs(path) do
-            after[#after + 1] = field
-        end
-        for i = 5 + tonumber(use[1]), #use do
-            after[#after + 1] = use[i]
-        end
-        hold.use = cmsgpack.pack(after)
+    if #path == 0 then
+        return shape.use, shape.depth
     end
-    for i, field in ipairs(hold.accounts) do
-        hold.accounts[i] = renamed[field] or field
+    for _, above in ipairs(up_new) do
+        path[#path + 1] = 't:' .. above
     end
-    for i = 1, #hold.times, 3 do
-        hold.times[i] = renamed[hold.times[i]] or hold.times[i]
+    local depth = #path
+    for i = 1, depth do
+        for g = 1, shape.generics do
+            path[#path + 1] = path[i] .. use[shape.depth + g]:sub(#use[1] + 1)
+        end
     end
-    local times = #hold.times > 0 and cmsgpack.pack(hold.times) or ''
-    redis.call('HSET', k[3], id, hold_text(string.format('%.0f', hold.spent), string.format('%.0f', hold.held),
-                                           cmsgpack.pack(hold.accounts), times, hold.use))
+    return cmsgpack.pack(path), depth
+end
+
+-- The hold of an attempt: if it runs there, its tenants lead up from the new place; its accounts have their new names.
+local function lead_hold(k, id, from, to, up_new, renamed)
+    local h, accounts = hold_unpack(redis.call('HGET', k[3], id)), {}
+    local shape = h[H_SHAPE]
+    local use, depth = lead_use(shape, from, to, up_new)
+    for i, field in ipairs(fields_of(shape.accounts)) do
+        accounts[i] = renamed[field] or field
+    end
+    h[H_SHAPE] = shape_of(shape_pack(shape, depth, shape.money, cmsgpack.pack(accounts), use))
+    redis.call('HSET', k[3], id, hold_pack(h))
 end
 
 -- The idempotency key of a job belongs to the tenant, wherever it is.
@@ -1442,21 +1843,25 @@ end
 
 -- ---- functions -----------------------------------------------------------------------------------------------
 
---[[ Mode "" asks and writes; "!" writes without asking about limits (replay); anything else is the refusal to record
-(replay). A replay that contradicts the state is refused: the caller sees an answer that isn't "ok". ]]
+--[[ a: writer, term, seq of the first entry, durable, mode, then one operation (its name, bytes of the
+fact, arguments) or the entries of a run. Mode "" asks and writes; "!" writes without asking about limits (replay); anything else is the refusal to record
+(replay), of a note. A replay that contradicts the state is refused: the caller sees an answer that isn't "ok". ]]
 local function commit(k, a)
     if a[5] ~= '' and a[5] ~= '!' then
         local stop = fence(a, read(k))
         if not stop then
             write_refused(k, a, a[5])
         end
-        return stop or 'ok'
+        return {stop or 'ok'}
+    end
+    if runs[a[6]:byte()] then
+        return run_commit(k, a)
     end
     local answer = ops[a[6]](k, a, a[5] == '!')
     if type(answer) == 'table' and a[5] == '' then
         write_refused(k, a, answer[1])
     end
-    return answer or 'ok'
+    return {answer or 'ok'}
 end
 
 -- k: 1 P c.  a: writer, term, schema, about. The fence itself: only a higher term takes it. Counters without a fence

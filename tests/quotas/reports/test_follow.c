@@ -43,7 +43,7 @@ static void open_total(struct world *w)
     char command[512];
     snprintf(command, sizeof command,
              "redis-cli -s %s EVAL \"redis.call('HSET', KEYS[1], 'a:/@total', struct.pack('<i8i8i8i8i8', -1, 0, 0, 0,"
-             " 9007199254740991)) redis.call('SADD', KEYS[2], '/@total')\" 2 'reeve2:{test}:c' 'reeve2:{test}:as'"
+             " 9007199254740991)) redis.call('SADD', KEYS[2], '/@total')\" 2 'reeve3:{test}:c' 'reeve3:{test}:as'"
              " > /dev/null",
              w->redis.socket);
     ck_assert_int_eq(system(command), 0); /* lint: allow no hiredis here */
@@ -100,7 +100,7 @@ static void write_next(struct world *w, struct fact fact)
 static void set_field(struct world *w, const char *field, uint64_t value)
 {
     char command[512];
-    snprintf(command, sizeof command, "redis-cli -s %s HSET 'reeve2:{test}:c' %s %" PRIu64 " > /dev/null",
+    snprintf(command, sizeof command, "redis-cli -s %s HSET 'reeve3:{test}:c' %s %" PRIu64 " > /dev/null",
              w->redis.socket, field, value);
     ck_assert_int_eq(system(command), 0); /* lint: allow no hiredis here */
 }

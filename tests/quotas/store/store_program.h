@@ -185,7 +185,7 @@ static inline void counter_is(struct store_sync *s, const char *field, size_t in
     struct err err = {0};
     int64_t numbers[STORE_Q_COUNT];
     CLEANUP(store_reply_free) redisReply *r = NULL;
-    ck_assert_int_eq(store_sync_words(s, (const char *const[]){"HGET", "reeve2:{test}:c", field, NULL}), 0);
+    ck_assert_int_eq(store_sync_words(s, (const char *const[]){"HGET", "reeve3:{test}:c", field, NULL}), 0);
     ck_assert_msg(store_sync_call(s, &r, &err) == 0, "%s", err_text(&err));
     ck_assert_msg(r->type == REDIS_REPLY_STRING && store_numbers_read(r->str, r->len, numbers, index + 1), "%s", field);
     ck_assert_msg(numbers[index] == want, "%s: %" PRId64, field, numbers[index]);

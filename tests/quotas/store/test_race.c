@@ -60,8 +60,9 @@ static struct store_result call(struct store_sync *s, uint64_t seq, const struct
     fact_encode(fact, &bytes);
     struct store_entry e = {seq, (const uint8_t *)bytes.data, bytes.len, fact};
     struct store_head head = {s->prefix, "w", 1, 0, mode};
-    if (store_call_build(&s->call, &head, &e) < 0 || store_sync_call(s, &r, &err) < 0 ||
-        store_reply_result(r, &result, &err) < 0) {
+    size_t n;
+    if (store_call_build(&s->call, &head, &e, 1, &n) < 0 || store_sync_call(s, &r, &err) < 0 ||
+        store_reply_results(r, &result, 1, &err) < 0) {
         fprintf(stderr, "%s\n", err_text(&err));
         abort();
     }
@@ -72,7 +73,7 @@ static void numbers_of(struct store_sync *s, const char *field, int64_t *numbers
 {
     CLEANUP(store_reply_free) redisReply *r = NULL;
     struct err err = {0};
-    if (store_sync_words(s, (const char *const[]){"HGET", "reeve2:{test}:c", field, NULL}) < 0 ||
+    if (store_sync_words(s, (const char *const[]){"HGET", "reeve3:{test}:c", field, NULL}) < 0 ||
         store_sync_call(s, &r, &err) < 0) {
         abort();
     }

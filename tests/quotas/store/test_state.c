@@ -12,9 +12,10 @@ static struct store_result write_fact(struct store_sync *s, uint64_t seq, const 
     fact_encode(fact, &bytes);
     struct store_entry e = {seq, (const uint8_t *)bytes.data, bytes.len, fact};
     struct store_head head = {s->prefix, "w", 1, 0, ""};
-    ck_assert_int_eq(store_call_build(&s->call, &head, &e), 0);
+    size_t n;
+    ck_assert_int_eq(store_call_build(&s->call, &head, &e, 1, &n), 0);
     ck_assert_msg(store_sync_call(s, &r, &err) == 0, "%s", err_text(&err));
-    ck_assert_msg(store_reply_result(r, &result, &err) == 0, "%s", err_text(&err));
+    ck_assert_msg(store_reply_results(r, &result, 1, &err) == 0, "%s", err_text(&err));
     return result;
 }
 
@@ -52,7 +53,7 @@ START_TEST(an_idempotency_key_outlives_its_job_for_a_day)
     struct fact again = fact_submit(l, AT_NOVEMBER, 2, "acme", "k", 1, 0);
     struct fact other = fact_submit(l, AT_NOVEMBER, 3, "acme", "k", 2, 0);
     both(s, l, 2, fact_submit(l, AT_NOVEMBER, 1, "acme", "k", 1, 0));
-    NUMBER_IS(s, "-1", "TTL", "reeve2:{test}:i:acme:k");
+    NUMBER_IS(s, "-1", "TTL", "reeve3:{test}:i:acme:k");
     /* found also when the queue is full by now */
     struct store_result result = write_fact(s, 3, &again);
     ck_assert_str_eq(result.refusal, "key_exists");
@@ -65,10 +66,10 @@ START_TEST(an_idempotency_key_outlives_its_job_for_a_day)
     open_for(s, l, &seq, &hold);
     both(s, l, seq++, hold);
     both(s, l, seq++, fact_end(AT_NOVEMBER, id, 5, NEXT_FINAL, true));
-    NUMBER_IS(s, "86400", "TTL", "reeve2:{test}:i:acme:k");
-    NUMBER_IS(s, "0", "HEXISTS", "reeve2:{test}:c", "k:1");
+    NUMBER_IS(s, "86400", "TTL", "reeve3:{test}:i:acme:k");
+    NUMBER_IS(s, "0", "HEXISTS", "reeve3:{test}:c", "k:1");
     ck_assert_str_eq(write_fact(s, seq++, &again).refusal, "key_exists");
-    COMMAND(s, "DEL", "reeve2:{test}:i:acme:k"); /* expired */
+    COMMAND(s, "DEL", "reeve3:{test}:i:acme:k"); /* expired */
     ck_assert_uint_eq(write_fact(s, seq++, &again).outcome, STORE_OK);
     fact_clear(&again);
     fact_clear(&other);
@@ -176,12 +177,12 @@ static void posted_once(struct store_sync *s)
     struct fact month = {.kind = FACT_PERIOD_CLOSED, .at_utc_us = AT_NOVEMBER};
     ck_assert_uint_eq(write_fact(s, 47, &month).outcome, STORE_OK);
     ck_assert_str_eq(write_fact(s, 48, &credit).refusal, "duplicate");
-    NUMBER_IS(s, "1", "EXISTS", "reeve2:{test}:x:7");
+    NUMBER_IS(s, "1", "EXISTS", "reeve3:{test}:x:7");
     ck_assert_uint_eq(write_fact(s, 49, &month).outcome, STORE_OK);
-    NUMBER_IS(s, "0", "EXISTS", "reeve2:{test}:x:7");
-    NUMBER_IS(s, "1", "HEXISTS", "reeve2:{test}:x:8", "#3:another");
+    NUMBER_IS(s, "0", "EXISTS", "reeve3:{test}:x:7");
+    NUMBER_IS(s, "1", "HEXISTS", "reeve3:{test}:x:8", "#3:another");
     ck_assert_uint_eq(write_fact(s, 50, &month).outcome, STORE_OK);
-    NUMBER_IS(s, "0", "EXISTS", "reeve2:{test}:x:8");
+    NUMBER_IS(s, "0", "EXISTS", "reeve3:{test}:x:8");
     credit.adjusted.micros = 10;
     ck_assert_uint_eq(write_fact(s, 51, &credit).outcome, STORE_OK);
     fact_clear(&credit);
@@ -216,8 +217,8 @@ static void is_seeded(struct store_sync *s)
     counter_is(s, "t:acme/ml", STORE_T_LIMIT_CPU, 2000);
     counter_is(s, "a:job:1", STORE_A_HELD, 50);
     counter_is(s, "a:acme@2026-11", STORE_A_SPENT, 60);
-    NUMBER_IS(s, "-1", "TTL", "reeve2:{test}:i:acme/ml:k");
-    NUMBER_IS(s, "86400", "TTL", "reeve2:{test}:i:acme:done");
+    NUMBER_IS(s, "-1", "TTL", "reeve3:{test}:i:acme/ml:k");
+    NUMBER_IS(s, "86400", "TTL", "reeve3:{test}:i:acme:done");
 }
 
 static void seeded_rules(struct fact *policy)

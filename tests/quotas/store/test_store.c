@@ -216,14 +216,14 @@ START_TEST(another_schema_is_refused_by_name)
     struct program p = {0};
     struct store_status status;
     struct err err = {0};
-    COMMAND(s, "HSET", "reeve2:{test}:c", "schema", "9");
+    COMMAND(s, "HSET", "reeve3:{test}:c", "schema", "9");
     ck_assert_int_eq(store_status(s, &status, &err), -EPROTONOSUPPORT);
     ck_assert_int_eq(store_take_term(s, "w", 5, &err), -EPROTONOSUPPORT);
     program_start(&p, r.url);
     ck_assert(program_run(&p, 5000));
     ck_assert_msg(strstr(p.why, "schema") != NULL, "%s", p.why);
     ck_assert(!store_is_up(p.store));
-    COMMAND(s, "HSET", "reeve2:{test}:c", "schema", "2", "seq", "12x");
+    COMMAND(s, "HSET", "reeve3:{test}:c", "schema", "3", "seq", "12x");
     ck_assert_int_eq(store_status(s, &status, &err), -EBADMSG);
     program_stop(&p);
     store_sync_close(s);
@@ -280,7 +280,7 @@ START_TEST(a_cell_is_a_name)
 {
     char prefix[STORE_PREFIX_MAX];
     ck_assert_int_eq(store_prefix("main", prefix, NULL), 0);
-    ck_assert_str_eq(prefix, "reeve2:{main}:");
+    ck_assert_str_eq(prefix, "reeve3:{main}:");
     ck_assert_int_lt(store_prefix("a}b", prefix, NULL), 0);
     ck_assert_int_lt(store_prefix("*", prefix, NULL), 0);
     ck_assert_int_lt(store_prefix("", prefix, NULL), 0);
@@ -429,7 +429,8 @@ START_TEST(replies_are_read_strictly)
         r = (redisReply){.type = REDIS_REPLY_ARRAY, .elements = 2, .element = elements};
     }
     struct store_result result = {.outcome = STORE_UNKNOWN};
-    int rc = store_reply_result(&r, &result, NULL);
+    redisReply *element = &r, run = {.type = REDIS_REPLY_ARRAY, .elements = 1, .element = &element};
+    int rc = store_reply_results(&run, &result, 1, NULL);
     ck_assert_msg((rc == 0) == (replies[_i].outcome != STORE_UNKNOWN), "%s", replies[_i].what);
     ck_assert_msg(result.outcome == replies[_i].outcome, "%s", replies[_i].what);
 }
