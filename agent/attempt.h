@@ -9,6 +9,7 @@
 #include "agent/attempts.h"
 #include "agent/core/life.h"
 #include "agent/core/roster.h"
+#include "agent/fairio/direct.h"
 #include "agent/keeper_link.h"
 #include "agent/mover_link.h"
 #include "agent/profiles.h"
@@ -45,6 +46,7 @@ struct attempt {
     bool drained[LOG_STREAM_COUNT];
     struct usage usage;           /* the last known */
     uint64_t used_at_us;          /* run time it was read at */
+    struct io_direct direct;      /* what of it was charged to its tenant as taken past the queue */
     bool reading;                 /* a READ for a beat is under way */
     struct exit_record record;
     bool verdict;                 /* record.cause is settled */
@@ -97,6 +99,7 @@ void running_connect(struct attempt *t);
 void running_capture(struct attempt *t);
 void running_sync(struct attempt *t);         /* what the keeper hasn't heard yet */
 uint64_t running_run_us(const struct attempt *t);
+void running_charge_direct(struct attempt *t); /* its usage was read */
 
 /* finish.c */
 void finish_drain(struct attempt *t);

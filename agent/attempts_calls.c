@@ -215,6 +215,7 @@ static void on_usage(void *owner, uint64_t token, const struct op_reply *reply, 
         return;
     t->usage = reply->usage;
     t->used_at_us = running_run_us(t);
+    running_charge_direct(t);
 }
 
 static void ask_usage(struct attempt *t)

@@ -20,6 +20,7 @@
 #include "agent/fair.h"
 #include "agent/folder.h"
 #include "agent/inventory.h"
+#include "agent/io_report.h"
 #include "agent/link.h"
 #include "agent/log_read.h"
 #include "agent/options.h"
@@ -40,6 +41,7 @@ struct agent {
     struct loop *loop;
     struct ring *ring;
     struct fair *fair;
+    struct io_report *io_report;
     struct warden_link *warden;
     struct attempts *attempts;
     struct fence fence;
@@ -192,7 +194,8 @@ static int build_fair(struct agent *a, struct err *err)
              " write_ns=%" PRId64 " write_byte_ps=%" PRId64 " note=%s", device, cost.of[IO_READ].random_ns,
              cost.of[IO_READ].per_byte_ps, cost.of[IO_WRITE].random_ns, cost.of[IO_WRITE].per_byte_ps,
              log_quote(why == NULL ? "as measured" : why));
-    return fair_new(&a->fair, a->loop, &cost, err);
+    rc = fair_new(&a->fair, a->loop, &cost, err);
+    return rc < 0 ? rc : io_report_new(&a->io_report, a->loop, a->fair, device, why == NULL ? "as measured" : why, err);
 }
 
 static int build(struct agent *a, struct err *err)
@@ -250,6 +253,7 @@ static void tear_down(struct agent *a)
     ring_free(a->ring); /* nothing is in flight any more: buffers and files may go */
     log_reader_free(a->reader);
     attempts_free(a->attempts);
+    io_report_free(a->io_report);
     fair_free(a->fair);
     warden_link_free(a->warden);
     loop_free(a->loop);

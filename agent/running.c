@@ -35,6 +35,32 @@ void running_sync(struct attempt *t)
         t->stop_said = true;
 }
 
+static struct io_meter meter_of(struct measure read_ops, struct measure write_ops, struct measure read_bytes,
+                                struct measure written_bytes)
+{
+    return (struct io_meter){.ops = {[IO_READ] = measured(read_ops), [IO_WRITE] = measured(write_ops)},
+                             .bytes = {[IO_READ] = measured(read_bytes), [IO_WRITE] = measured(written_bytes)}};
+}
+
+/* One arbiter decides: who used the disk by itself waits its turn for what is moved by grants. Without the io (blkio)
+ * controller nothing is known. */
+void running_charge_direct(struct attempt *t)
+{
+    const struct usage *u = &t->usage;
+    if (!is_measured(u->read_bytes) || !is_measured(u->written_bytes))
+        return;
+    struct io_meter kernel = meter_of(u->read_ops, u->write_ops, u->read_bytes, u->written_bytes), moved = {0};
+    struct mover_totals m = t->mover != NULL ? mover_link_totals(t->mover) : (struct mover_totals){0};
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
+        moved.ops[dir] = m.ops[dir];
+        moved.bytes[dir] = m.bytes[dir];
+    }
+    struct io_meter direct = direct_since(&t->direct, &kernel, &moved);
+    for (enum io_dir dir = 0; dir < IO_DIR_COUNT; dir++)
+        if (direct.ops[dir] + direct.bytes[dir] > 0)
+            arbiter_direct(fair_arbiter(t->all->with.fair), t->tenant, dir, direct.ops[dir], direct.bytes[dir]);
+}
+
 /* Its connection is gone: the record, if it is whole, is its last word. */
 static void keeper_gone(struct attempt *t)
 {

@@ -37,6 +37,8 @@ const struct command commands[] = {
     {"ledger", "ledger verify | credit TENANT AMOUNT | adjust TENANT AMOUNT | rerate",
      "recount everything beside Redis and the reports; post a credit, or a charge that no job cost",
      "ledger credit --reason \"node-07 was slow\" acme/etl 12.50", &ledger_options, cmd_ledger},
+    {"top", "top --io [--once]", "how this node's disk is shared: weights, shares, who waits and why",
+     "top --io --once", &top_options, cmd_top},
     {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},
     {"confine", "confine [OPTION]... [--] COMMAND [ARG]...",
      "run a command here in a job's sandbox, without a scheduler (root); exit as it exits",

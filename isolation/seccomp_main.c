@@ -83,6 +83,7 @@ static int confine(struct err *err)
         if (setrlimit((__rlimit_resource_t)limits[i].what, &both) < 0)
             return err_set(err, -errno, "rlimit: %s", strerror(errno));
     }
+    (void)setpriority(PRIO_PROCESS, 0, 0); /* an agent comes before others, what jobs have it compile doesn't */
     int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
     rc = rc < 0 ? rc : confine_calls();
     return rc < 0 ? err_set(err, rc, "cannot confine myself: %s", strerror(-rc)) : 0;

@@ -1,9 +1,11 @@
 /* What `reeve up` is told of its node reaches the node: a whole system, jobs that use it. Root. */
 #include <check.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/io/fd.h"
@@ -80,6 +82,29 @@ START_TEST(the_agent_has_a_filter_above_its_wardens)
 }
 END_TEST
 
+/* A report is written while jobs move something, and looked at by the same program that people have. */
+START_TEST(how_the_disk_is_shared_can_be_looked_at)
+{
+    char command[4600], text[4096] = "";
+    snprintf(command, sizeof command, "%s --dir %s top --io --once 2>&1; %s --dir %s top --io --json", system_program(),
+             system_dir(), system_program(), system_dir());
+    FILE *f = popen(command, "re"); /* lint: allow in tests */
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    ck_assert_int_eq(pclose(f), 0);
+    text[n] = '\0';
+    ck_assert_msg(strncmp(text, "device ", 7) == 0 && strstr(text, "\"window_us\":") != NULL, "%s", text);
+}
+END_TEST
+
+START_TEST(the_agent_comes_before_what_only_computes)
+{
+    errno = 0;
+    ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)system_pid("agent")), -15);
+    ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)system_pid("zygote")), 0);
+}
+END_TEST
+
 static const struct wrong_row {
     const char *options, *says;
 } wrong[] = {
@@ -120,6 +145,8 @@ int main(int argc, char **argv)
     tcase_add_test(t, a_job_sees_the_volume_of_the_node);
     tcase_add_test(t, a_job_has_files_copied_by_its_mover);
     tcase_add_test(t, the_agent_has_a_filter_above_its_wardens);
+    tcase_add_test(t, how_the_disk_is_shared_can_be_looked_at);
+    tcase_add_test(t, the_agent_comes_before_what_only_computes);
     tcase_add_loop_test(t, what_is_wrong_is_said_and_nothing_starts, 0, (int)COUNT_OF(wrong));
     Suite *s = suite_create("node");
     suite_add_tcase(s, t);

@@ -1,0 +1,41 @@
+#include "agent/core/io_status.h"
+
+#include "base/macros.h"
+
+#define TENANTS_MAX 2048
+#define NAME_BYTES 255
+#define TEXT_BYTES 255
+
+static const char *const standings[] = {"idle", "ready", "full", "limited", "stuck"};
+const struct names io_standing_names = {standings, COUNT_OF(standings)};
+
+static const struct field tenant_rows[] = {
+    FIELD_ROW(io_tenant, 1, "tenant", FIELD_STR, tenant, .max = NAME_BYTES, .help = "its path"),
+    FIELD_ROW(io_tenant, 2, "weight", FIELD_U32, weight, .help = "among those that want the disk"),
+    FIELD_ROW(io_tenant, 3, "reserved_ppm", FIELD_U32, reserved_ppm, .help = "of the device's time"),
+    FIELD_ROW(io_tenant, 4, "limit_ppm", FIELD_U32, limit_ppm, .help = "of the device's time"),
+    FIELD_ROW(io_tenant, 5, "bytes_per_s", FIELD_U64, bytes_per_s, .help = "limit"),
+    FIELD_ROW(io_tenant, 6, "ops_per_s", FIELD_U64, ops_per_s, .help = "limit"),
+    FIELD_ROW(io_tenant, 7, "standing", FIELD_ENUM, standing, .of = &io_standing_names, .flags = FIELD_ALWAYS,
+              .help = "idle; ready: waits for its turn; full: all it wants is in flight; limited; stuck"),
+    FIELD_ROW(io_tenant, 8, "limited_us", FIELD_U64, limited_us, .help = "held by its own limit for so long yet"),
+    FIELD_ROW(io_tenant, 9, "charged_us", FIELD_U64, charged_us, .flags = FIELD_ALWAYS, .help = "device time"),
+    FIELD_ROW(io_tenant, 10, "read_bytes", FIELD_U64, read_bytes, .flags = FIELD_ALWAYS, .help = "granted"),
+    FIELD_ROW(io_tenant, 11, "written_bytes", FIELD_U64, written_bytes, .flags = FIELD_ALWAYS, .help = "granted"),
+    FIELD_ROW(io_tenant, 12, "direct_read_bytes", FIELD_U64, direct_read_bytes, .help = "past the queue"),
+    FIELD_ROW(io_tenant, 13, "direct_written_bytes", FIELD_U64, direct_written_bytes, .help = "past the queue"),
+};
+static const struct fields tenant_fields = FIELDS_TABLE("tenant", io_tenant, tenant_rows);
+
+static const struct field rows[] = {
+    FIELD_ROW(io_status, 1, "at", FIELD_TIME, utc_us, .help = "when this was so"),
+    FIELD_ROW(io_status, 2, "interval_us", FIELD_U64, interval_us, .help = "of what was moved and charged"),
+    FIELD_ROW(io_status, 3, "device", FIELD_STR, device, .max = TEXT_BYTES, .help = "major:minor"),
+    FIELD_ROW(io_status, 4, "model", FIELD_STR, model, .max = TEXT_BYTES, .help = "where its costs come from"),
+    FIELD_ROW(io_status, 5, "window_us", FIELD_U64, window_us, .help = "device time that may be in flight"),
+    FIELD_ROW(io_status, 6, "in_flight_us", FIELD_U64, in_flight_us, .flags = FIELD_ALWAYS, .help = "and is"),
+    FIELD_ROW(io_status, 7, "speed_ppm", FIELD_U32, speed_ppm, .help = "of what the model says"),
+    FIELD_ROW(io_status, 8, "tenants", FIELD_LIST, tenants, .of = &tenant_fields, .max = TENANTS_MAX,
+              .flags = FIELD_ALWAYS, .help = "who moved or waits, most charged first"),
+};
+const struct fields io_status_fields = FIELDS_TABLE("io status", io_status, rows);

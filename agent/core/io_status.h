@@ -1,0 +1,38 @@
+/*
+ * io_status - how a node's disk is shared: a file that the agent writes and `reeve top --io` reads. Not durable, only
+ * renamed into place: a reader sees one of them whole.
+ * Units:  as the names say; what was moved and charged is of the last interval.
+ * Purity: pure.
+ */
+#ifndef REEVE_AGENT_CORE_IO_STATUS_H
+#define REEVE_AGENT_CORE_IO_STATUS_H
+
+#include "base/fields.h"
+
+#define IO_STATUS_PATH "node/io.now" /* below the system's folder */
+
+/* As enum fq_standing (agent/fairio/fairq.h) has them. */
+extern const struct names io_standing_names;
+
+struct io_tenant {
+    char *tenant;
+    uint32_t weight, reserved_ppm, limit_ppm;
+    uint64_t bytes_per_s, ops_per_s;
+    uint32_t standing;
+    uint64_t limited_us;         /* by its own limit for so long yet */
+    uint64_t charged_us;         /* device time */
+    uint64_t read_bytes, written_bytes;               /* by grants */
+    uint64_t direct_read_bytes, direct_written_bytes; /* past the queue */
+};
+
+struct io_status {
+    int64_t utc_us;
+    uint64_t interval_us;
+    char *device, *model;        /* "254:0"; "as measured", or why it is not */
+    uint64_t window_us, in_flight_us;
+    uint32_t speed_ppm;          /* of what its model says */
+    struct list tenants;         /* struct io_tenant, those who moved or wait, most charged first */
+};
+extern const struct fields io_status_fields;
+
+#endif

@@ -1,0 +1,187 @@
+#include "agent/io_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/core/io_status.h"
+#include "base/io/clock.h"
+#include "base/io/fd.h"
+#include "base/io/json.h"
+
+#define NEW_PATH IO_STATUS_PATH ".new"
+
+/* What was known of a tenant at the last report. */
+struct seen {
+    char *tenant;
+    int64_t charged_ns;
+    struct io_meter moved, direct;
+};
+
+struct io_report {
+    struct fair *fair;
+    struct timer *timer;
+    char device[32], model[256];
+    int64_t at_ns;
+    struct seen *seen;
+    size_t seen_count;
+    bool quiet; /* the last one said that nobody moves or waits */
+};
+
+static void on_timer(void *arg)
+{
+    struct io_report *r = arg;
+    io_report_write(r);
+    timer_set_ms(r->timer, IO_REPORT_MS);
+}
+
+int io_report_new(struct io_report **ret, struct loop *l, struct fair *fair, const char *device, const char *model,
+                  struct err *err)
+{
+    struct io_report *r = calloc(1, sizeof *r);
+    int rc = r == NULL ? -ENOMEM : timer_new(&r->timer, l, on_timer, r);
+    if (rc < 0) {
+        free(r);
+        return err_set(err, rc, "out of memory");
+    }
+    r->fair = fair;
+    snprintf(r->device, sizeof r->device, "%s", device);
+    snprintf(r->model, sizeof r->model, "%s", model);
+    r->at_ns = clock_mono_ns();
+    timer_set_ms(r->timer, 0); /* an older agent's is not true any more */
+    *ret = r;
+    return 0;
+}
+
+static void forget_seen(struct seen *seen, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(seen[i].tenant);
+    free(seen);
+}
+
+void io_report_free(struct io_report *r)
+{
+    if (r == NULL)
+        return;
+    forget_seen(r->seen, r->seen_count);
+    timer_free(r->timer);
+    free(r);
+}
+
+/* Tenants are few, and this is once a second. */
+static struct seen seen_of(const struct io_report *r, const char *tenant)
+{
+    for (size_t i = 0; i < r->seen_count; i++)
+        if (strcmp(r->seen[i].tenant, tenant) == 0)
+            return r->seen[i];
+    return (struct seen){0};
+}
+
+/* One that left and came again counts from nothing. */
+static uint64_t rise(uint64_t before, uint64_t now)
+{
+    return now >= before ? now - before : now;
+}
+
+static int add_tenant(struct io_status *s, const struct arbiter_view *v, const struct seen *before, int64_t now_ns)
+{
+    struct io_tenant t = {.weight = v->share.weight,
+                          .reserved_ppm = v->share.reserved_ppm,
+                          .limit_ppm = v->share.limit_ppm,
+                          .bytes_per_s = v->share.bytes_per_s,
+                          .ops_per_s = v->share.ops_per_s,
+                          .standing = v->queue.standing};
+    t.charged_us = rise((uint64_t)before->charged_ns, (uint64_t)v->queue.charged_ns) / 1000;
+    t.read_bytes = rise(before->moved.bytes[IO_READ], v->moved.bytes[IO_READ]);
+    t.written_bytes = rise(before->moved.bytes[IO_WRITE], v->moved.bytes[IO_WRITE]);
+    t.direct_read_bytes = rise(before->direct.bytes[IO_READ], v->direct.bytes[IO_READ]);
+    t.direct_written_bytes = rise(before->direct.bytes[IO_WRITE], v->direct.bytes[IO_WRITE]);
+    if (v->queue.standing == FQ_LIMITED && v->queue.until_ns > now_ns)
+        t.limited_us = (uint64_t)(v->queue.until_ns - now_ns) / 1000;
+    if (t.charged_us == 0 && v->queue.standing == FQ_IDLE)
+        return 0;
+    struct io_tenant *at = list_add(&s->tenants, sizeof t);
+    if (at == NULL || str_set(&t.tenant, v->tenant) < 0)
+        return -ENOMEM;
+    *at = t;
+    return 0;
+}
+
+static int by_charge(const void *a, const void *b)
+{
+    const struct io_tenant *x = a, *y = b;
+    if (x->charged_us != y->charged_us)
+        return x->charged_us > y->charged_us ? -1 : 1;
+    return strcmp(x->tenant, y->tenant);
+}
+
+static int remember(struct seen **seen, size_t *count, const struct arbiter_view *v)
+{
+    struct seen *more = realloc(*seen, (*count + 1) * sizeof **seen);
+    if (more == NULL)
+        return -ENOMEM;
+    *seen = more;
+    char *tenant = strdup(v->tenant);
+    if (tenant == NULL)
+        return -ENOMEM;
+    more[(*count)++] = (struct seen){tenant, v->queue.charged_ns, v->moved, v->direct};
+    return 0;
+}
+
+static int gather(struct io_report *r, struct io_status *s)
+{
+    struct arbiter *a = fair_arbiter(r->fair);
+    const struct window *w = fairq_window(arbiter_queue(a));
+    struct arbiter_view v;
+    struct seen *seen = NULL;
+    size_t count = 0;
+    int64_t now = clock_mono_ns();
+    int rc = 0;
+    for (uint32_t at = 0; rc == 0 && arbiter_next_view(a, &at, &v);) {
+        struct seen before = seen_of(r, v.tenant);
+        rc = add_tenant(s, &v, &before, now);
+        rc = rc < 0 ? rc : remember(&seen, &count, &v);
+    }
+    forget_seen(r->seen, r->seen_count);
+    r->seen = seen;
+    r->seen_count = count;
+    s->utc_us = clock_utc_us();
+    s->interval_us = (uint64_t)(now - r->at_ns) / 1000;
+    s->window_us = (uint64_t)w->limit_ns / 1000;
+    s->speed_ppm = (uint32_t)w->speed_ppm;
+    s->in_flight_us = (uint64_t)fairq_in_flight_ns(arbiter_queue(a)) / 1000;
+    r->at_ns = now;
+    rc = rc < 0 ? rc : str_set(&s->device, r->device);
+    rc = rc < 0 ? rc : str_set(&s->model, r->model);
+    if (s->tenants.count > 1)
+        qsort(s->tenants.v, s->tenants.count, sizeof(struct io_tenant), by_charge);
+    return rc;
+}
+
+static void write_file(const struct io_status *s)
+{
+    CLEANUP(buf_fini) struct buf text = {0};
+    if (json_write(&io_status_fields, s, &text) < 0)
+        return;
+    buf_add_str(&text, "\n");
+    CLEANUP(close_p) int fd = open(NEW_PATH, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && fd_write_all(fd, text.data, text.len) == 0 && rename(NEW_PATH, IO_STATUS_PATH) == 0)
+        return;
+    unlink(NEW_PATH);
+}
+
+bool io_report_write(struct io_report *r)
+{
+    struct io_status s = {0};
+    int rc = gather(r, &s);
+    bool nothing = s.tenants.count == 0, write = rc == 0 && !(nothing && r->quiet);
+    r->quiet = nothing;
+    if (write)
+        write_file(&s);
+    fields_clear(&io_status_fields, &s);
+    return write;
+}

@@ -1,0 +1,174 @@
+/* The report of how the disk is shared: what it says of who moved, waits or is held; when nothing is to be said; where
+ * it can't be written. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/core/io_status.h"
+#include "agent/io_report.h"
+#include "base/io/fd.h"
+#include "base/io/json.h"
+#include "tests/scratch.h"
+
+static struct scratch scratch;
+static struct loop *loop;
+static struct fair *fair;
+static struct io_report *report;
+static struct io_status status;
+
+static void go(void *owner, uint64_t token, const struct fq_grant *grant)
+{
+    (void)owner, (void)token;
+    fair_done(fair, grant, grant->bytes);
+}
+
+static void setup(void)
+{
+    struct err err = {0};
+    scratch = scratch_new();
+    ck_assert_int_eq(chdir(scratch.dir), 0);
+    ck_assert_int_eq(mkdir("node", 0700), 0);
+    ck_assert_int_eq(loop_new(&loop, &err), 0);
+    ck_assert_int_eq(fair_new(&fair, loop, NULL, &err), 0);
+    ck_assert_int_eq(io_report_new(&report, loop, fair, "8:1", "as measured", &err), 0);
+}
+
+static void teardown(void)
+{
+    fields_clear(&io_status_fields, &status);
+    io_report_free(report);
+    fair_free(fair);
+    loop_free(loop);
+    ck_assert_int_eq(chdir("/"), 0);
+    scratch_remove(&scratch);
+}
+
+static arbiter_id open_stream(const char *tenant)
+{
+    arbiter_id id;
+    struct arbiter_stream s = {.tenant = tenant, .job = 1, .out_max = 8, .go = go};
+    ck_assert_int_eq(arbiter_open(fair_arbiter(fair), &s, &id), 0);
+    return id;
+}
+
+static void move(arbiter_id id, enum io_dir dir, uint64_t bytes)
+{
+    ck_assert_int_eq(fair_post(fair, id, &(struct fq_request){.dir = dir, .bytes = bytes}), 0);
+    struct timer *t;
+    ck_assert_int_eq(timer_new(&t, loop, (void (*)(void *))loop_stop, loop), 0);
+    timer_set_us(t, 0);
+    ck_assert_int_eq(loop_run(loop, NULL), 0);
+    timer_free(t);
+}
+
+static void read_report(void)
+{
+    struct buf text = {0};
+    struct err err = {0};
+    fields_clear(&io_status_fields, &status);
+    ck_assert_msg(file_read(IO_STATUS_PATH, 1 << 20, &text, &err) == 0, "%s", err.text);
+    ck_assert_msg(json_read(&io_status_fields, buf_text(&text), text.len, JSON_LENIENT, &status, &err) == 0, "%s",
+                  err.text);
+    buf_fini(&text);
+}
+
+static const struct io_tenant *tenant(size_t i)
+{
+    ck_assert_uint_lt(i, status.tenants.count);
+    return &((const struct io_tenant *)status.tenants.v)[i];
+}
+
+START_TEST(it_says_who_moved_and_who_is_held)
+{
+    arbiter_id much = open_stream("much"), little = open_stream("little"), held = open_stream("held");
+    open_stream("idle");
+    struct fq_share slow = {.weight = 7, .bytes_per_s = 1};
+    ck_assert_int_eq(fair_share(fair, "held", &slow), 0);
+    move(much, IO_READ, 1 << 20);
+    move(little, IO_WRITE, 4096);
+    move(held, IO_WRITE, 1);
+    move(held, IO_WRITE, 1000);
+    arbiter_direct(fair_arbiter(fair), "little", IO_READ, 1, 8192);
+    ck_assert(io_report_write(report));
+    read_report();
+    ck_assert_str_eq(status.device, "8:1");
+    ck_assert_str_eq(status.model, "as measured");
+    ck_assert_uint_gt(status.window_us, 0);
+    ck_assert_uint_eq(status.tenants.count, 3);
+    ck_assert_str_eq(tenant(0)->tenant, "much");
+    ck_assert_uint_eq(tenant(0)->read_bytes, 1 << 20);
+    ck_assert_uint_eq(tenant(0)->weight, arbiter_share_default.weight);
+    ck_assert_str_eq(tenant(1)->tenant, "little");
+    ck_assert_uint_eq(tenant(1)->written_bytes, 4096);
+    ck_assert_uint_eq(tenant(1)->direct_read_bytes, 8192);
+    ck_assert_str_eq(tenant(2)->tenant, "held");
+    ck_assert_uint_eq(tenant(2)->weight, 7);
+    ck_assert_uint_eq(tenant(2)->bytes_per_s, 1);
+    ck_assert_uint_eq(tenant(2)->standing, FQ_LIMITED);
+    ck_assert_uint_gt(tenant(2)->limited_us, 0);
+}
+END_TEST
+
+START_TEST(each_is_of_its_own_interval_and_quiet_is_said_once)
+{
+    arbiter_id one = open_stream("one");
+    move(one, IO_READ, 8192);
+    ck_assert(io_report_write(report));
+    move(one, IO_READ, 4096);
+    ck_assert(io_report_write(report));
+    read_report();
+    ck_assert_uint_eq(tenant(0)->read_bytes, 4096);
+    ck_assert(io_report_write(report));
+    read_report();
+    ck_assert_uint_eq(status.tenants.count, 0);
+    ck_assert(!io_report_write(report));
+    move(one, IO_READ, 4096);
+    ck_assert(io_report_write(report));
+}
+END_TEST
+
+START_TEST(where_it_cant_be_written_nothing_else_is_lost)
+{
+    arbiter_id one = open_stream("one");
+    ck_assert_int_eq(symlink("elsewhere", IO_STATUS_PATH ".new"), 0); /* it follows nobody's link */
+    move(one, IO_READ, 8192);
+    ck_assert(io_report_write(report));
+    ck_assert_int_eq(access("node/elsewhere", F_OK), -1);
+    move(one, IO_READ, 8192);
+    ck_assert(io_report_write(report));
+    read_report(); /* the link was taken away */
+}
+END_TEST
+
+START_TEST(its_table_is_sound_and_names_are_the_queues)
+{
+    struct err err = {0};
+    ck_assert_msg(fields_check_table(&io_status_fields, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(io_standing_names.count, FQ_STUCK + 1);
+    ck_assert_str_eq(names_get(&io_standing_names, FQ_IDLE), "idle");
+    ck_assert_str_eq(names_get(&io_standing_names, FQ_READY), "ready");
+    ck_assert_str_eq(names_get(&io_standing_names, FQ_FULL), "full");
+    ck_assert_str_eq(names_get(&io_standing_names, FQ_LIMITED), "limited");
+    ck_assert_str_eq(names_get(&io_standing_names, FQ_STUCK), "stuck");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("agent/io_report");
+    TCase *t = tcase_create("io_report");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, it_says_who_moved_and_who_is_held);
+    tcase_add_test(t, each_is_of_its_own_interval_and_quiet_is_said_once);
+    tcase_add_test(t, where_it_cant_be_written_nothing_else_is_lost);
+    tcase_add_test(t, its_table_is_sound_and_names_are_the_queues);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
