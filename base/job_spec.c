@@ -127,6 +127,8 @@ static const struct field rows[] = {
               .help = "tasks that have not started by then are cancelled: 2h, or 2026-11-24T06:00:00Z"),
     FIELD_ROW(job_spec, 73, "finish_by", FIELD_STR, finish_by, .max = DEADLINE_TEXT_MAX,
               .help = "no task starts that may not end by then, and what runs then is stopped"),
+    FIELD_ROW(job_spec, 80, "where", FIELD_STR, where, .flags = FIELD_ESCAPED, .max = WHERE_TEXT_MAX,
+              .help = "which nodes will do, by their labels: zone == eu && disk in (ssd, nvme) && mem_gen >= 4"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -173,6 +175,27 @@ static int check_seccomp(const struct job_spec *spec, struct err *err)
     if (strcmp(name, SECCOMP_INLINE) == 0 || strcmp(name, "floor") == 0)
         return err_set(err, -EINVAL, "seccomp: '%s' is no profile that a job can have", name);
     return 0;
+}
+
+/* As everybody writes it, so that equal conditions are one text. */
+static int complete_where(struct job_spec *spec, struct err *err)
+{
+    struct where parsed;
+    if (spec->where != NULL && spec->where[0] == '\0')
+        return str_set(&spec->where, NULL);
+    if (spec->where == NULL)
+        return 0;
+    int rc = where_parse(spec->where, &parsed, err);
+    if (rc < 0)
+        return err_wrap(err, rc, "where");
+    struct buf text = {.max = WHERE_TEXT_MAX};
+    where_format(&parsed, &text);
+    if (text.failed)
+        rc = err_set(err, -EINVAL, "where: longer than %d characters, with a space around each sign", WHERE_TEXT_MAX);
+    else if (str_set(&spec->where, buf_text(&text)) < 0)
+        rc = err_set(err, -ENOMEM, "where: out of memory");
+    buf_fini(&text);
+    return rc;
 }
 
 static int check_array(const struct job_array *array, struct err *err)
@@ -353,6 +376,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
         r0 = check_seccomp(spec, err);
     if (r0 == 0)
         r0 = complete_root(spec, err);
+    if (r0 == 0)
+        r0 = complete_where(spec, err);
     if (r0 == 0)
         r0 = complete_command(spec, err);
     if (r0 == 0)

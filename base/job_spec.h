@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/mount_name.h"
+#include "base/where.h"
 
 #define JOB_NAME_MAX 63
 #define JOB_ARGS_MAX 1024            /* words in a command */
@@ -87,6 +88,7 @@ struct job_spec {
     uint32_t if_unmet;      /* enum if_unmet: of tasks that can't start any more, whatever happens */
     char *start_by;         /* an instant, or a duration from submission on; NULL = none */
     char *finish_by;
+    char *where;            /* which nodes will do, as where_format() writes it; NULL: any */
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };
 

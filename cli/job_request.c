@@ -78,6 +78,11 @@ static int set_budget(void *into, const char *value, struct err *err)
     return parse_money(value, &spec_of(into)->budget_micros, err);
 }
 
+static int set_where(void *into, const char *value, struct err *err)
+{
+    return str_set(&spec_of(into)->where, value) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
 static int set_priority(void *into, const char *value, struct err *err)
 {
     int64_t priority = 0;
@@ -359,6 +364,7 @@ static const struct option_row job_option_rows[] = {
     CALL("priority", 'p', "N", set_priority, "among the tenant's own jobs, -1000 to 1000"),
     CALL("name", 'n', "NAME", set_name, "name of the job, for people"),
     CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),
+    CALL("where", 'w', "CONDITION", set_where, "nodes by their labels: 'zone == eu && mem_gen >= 4'"),
     CALL("label", 'l', "NAME=VALUE", set_label, "for reports; may be repeated"),
     CALL("lease", 0, "patient|fast", set_lease, "fast: restarted elsewhere within seconds of a silent node"),
     CALL("on-node-loss", 0, "rerun|hold|fail", set_node_loss, "what happens when the node is lost"),

@@ -141,6 +141,11 @@ static void put_spec(struct buf *out, const struct job_spec *s)
     if (job_spec_seccomp(s) != NULL)
         buf_addf(out, "   seccomp %s", job_spec_seccomp(s));
     buf_add_str(out, "\n");
+    if (s->where != NULL) {
+        line(out, "where");
+        format_safe(out, s->where);
+        buf_add_str(out, "\n");
+    }
     put_limits(out, &s->limits);
     put_root(out, s);
     put_after(out, s);

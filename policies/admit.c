@@ -1,6 +1,7 @@
 #include "policies/admit.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -187,6 +188,37 @@ bool admit_by_features(const struct strs *need, const struct admit_node *nodes, 
         append(ret->message, "; ", "and others");
     snprintf(ret->hint, sizeof ret->hint, "without %.200s", ret->where);
     return false;
+}
+
+bool admit_by_where(const struct where *w, struct admit_node *nodes, size_t *count, struct admit_answer *ret)
+{
+    size_t kept = 0, nearest = 0;
+    unsigned fewest = UINT_MAX;
+    struct buf lacks = {.max = WHERE_TEXT_MAX};
+    if (w == NULL || *count == 0)
+        return true;
+    for (size_t i = 0; i < *count; i++) {
+        struct buf text = {.max = WHERE_TEXT_MAX};
+        unsigned here = where_lacks(w, nodes[i].name, nodes[i].labels, &text);
+        if (here == 0)
+            nodes[kept++] = nodes[i];
+        if (here < fewest) {
+            struct buf swap = lacks;
+            lacks = text;
+            text = swap;
+            fewest = here;
+            nearest = i;
+        }
+        buf_fini(&text);
+    }
+    *ret = (struct admit_answer){.where = "where"};
+    snprintf(ret->message, sizeof ret->message,
+             "no node matches where; %.63s comes nearest, where this doesn't hold: %s", nodes[nearest].name,
+             buf_text(&lacks));
+    snprintf(ret->hint, sizeof ret->hint, "where without %.200s", buf_text(&lacks));
+    buf_fini(&lacks);
+    *count = kept;
+    return kept > 0;
 }
 
 static bool quota_has(const char *resource, uint64_t need, uint64_t max, const char *path,

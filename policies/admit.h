@@ -8,6 +8,7 @@
 #define REEVE_POLICIES_ADMIT_H
 
 #include "base/policy.h"
+#include "base/where.h"
 #include "policies/capacity.h"
 
 #define ADMIT_TEXT_MAX 256
@@ -16,6 +17,7 @@ struct admit_node {
     const char *name;
     const struct resources *capacity;
     const struct strs *features;
+    const struct pairs *labels;
 };
 struct admit_answer {
     char where[ADMIT_TEXT_MAX];   /* "resources.cpu", "acme/etl" */
@@ -24,6 +26,9 @@ struct admit_answer {
 };
 
 /* Each returns true when the job could run, else fills *ret. */
+/* Keeps of the nodes those that match (w NULL: all). "no node matches where; n7 comes nearest, where this doesn't hold:
+ * disk != hdd" */
+bool admit_by_where(const struct where *w, struct admit_node *nodes, size_t *count, struct admit_answer *ret);
 bool admit_by_nodes(const struct resources *need, const struct admit_node *nodes, size_t count,
                     struct admit_answer *ret);
 /* `need`: names of features. "no node can enforce io.write_bps; n1 lacks: io.write_bps" */

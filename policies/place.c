@@ -100,6 +100,51 @@ void place_add(struct place_index *index, struct place_item *item)
     index->count++;
 }
 
+/* The spine is the way from the root to the last item. What leaves its end is complete, and its `most` can be known;
+ * until then `right` leads back towards the root. */
+static struct place_item *leave_spine(struct place_item **top, struct place_item *below)
+{
+    struct place_item *item = *top;
+    *top = item->right;
+    item->right = below;
+    return refresh(item);
+}
+
+void place_fill(struct place_index *index, struct place_item *const *items, size_t count)
+{
+    BUG(index->root != NULL);
+    struct place_item *top = NULL, *below;
+    for (size_t i = 0; i < count; i++) {
+        struct place_item *item = items[i];
+        BUG(item->in_index || (i > 0 && place_compare(items[i - 1], item) >= 0));
+        item->priority = priority_of(item->name);
+        item->in_index = true;
+        for (below = NULL; top != NULL && item->priority > top->priority;)
+            below = leave_spine(&top, below);
+        item->left = below;
+        item->right = top;
+        top = item;
+    }
+    for (below = NULL; top != NULL;)
+        below = leave_spine(&top, below);
+    index->root = below;
+    index->count = count;
+}
+
+static void each(struct place_item *t, void (*fn)(void *arg, struct place_item *item), void *arg)
+{
+    if (t == NULL)
+        return;
+    each(t->left, fn, arg);
+    fn(arg, t);
+    each(t->right, fn, arg);
+}
+
+void place_each(const struct place_index *index, void (*fn)(void *arg, struct place_item *item), void *arg)
+{
+    each(index->root, fn, arg);
+}
+
 void place_remove(struct place_index *index, struct place_item *item)
 {
     if (!item->in_index)
@@ -118,30 +163,55 @@ void place_set(struct place_index *index, struct place_item *item, const struct 
         place_add(index, item);
 }
 
-struct search {
-    const struct capacity *need;
-    const struct place_item *avoid;
-    int64_t end_us;
-};
-
-static struct place_item *find(struct place_item *t, const struct search *s)
+static bool passes(const struct place_query *q, const struct place_item *item)
 {
-    if (t == NULL || s->end_us > t->longest_us || !capacity_fits(s->need, &t->most))
+    return q->end_us <= item->until_us && capacity_fits(q->need, &item->free) &&
+           (q->passes == NULL || q->passes(q->arg, item));
+}
+
+static struct place_item *find_fullest(struct place_item *t, const struct place_query *q)
+{
+    if (t == NULL || q->end_us > t->longest_us || !capacity_fits(q->need, &t->most))
         return NULL;
-    if (t->free.v[CAPACITY_CPU] >= s->need->v[CAPACITY_CPU]) {
-        struct place_item *found = find(t->left, s);
+    if (t->free.v[CAPACITY_CPU] >= q->need->v[CAPACITY_CPU]) {
+        struct place_item *found = find_fullest(t->left, q);
         if (found != NULL)
             return found;
-        if (t != s->avoid && s->end_us <= t->until_us && capacity_fits(s->need, &t->free))
+        if (passes(q, t))
             return t;
     }
-    return find(t->right, s);
+    return find_fullest(t->right, q);
+}
+
+static struct place_item *find_emptiest(struct place_item *t, const struct place_query *q)
+{
+    if (t == NULL || q->end_us > t->longest_us || !capacity_fits(q->need, &t->most))
+        return NULL;
+    struct place_item *found = find_emptiest(t->right, q);
+    if (found != NULL)
+        return found;
+    if (passes(q, t))
+        return t;
+    return find_emptiest(t->left, q);
+}
+
+struct place_item *place_search(const struct place_index *index, const struct place_query *q)
+{
+    return (q->spread ? find_emptiest : find_fullest)(index->root, q);
+}
+
+static bool is_another(void *avoid, const struct place_item *item)
+{
+    return item != avoid;
 }
 
 struct place_item *place_find_until(const struct place_index *index, const struct capacity *need,
                                     const struct place_item *avoid, int64_t end_us)
 {
-    return find(index->root, &(struct search){need, avoid, end_us});
+    return place_search(index, &(struct place_query){.need = need,
+                                                     .end_us = end_us,
+                                                     .passes = avoid != NULL ? is_another : NULL,
+                                                     .arg = (void *)(uintptr_t)avoid});
 }
 
 struct place_item *place_find(const struct place_index *index, const struct capacity *need,

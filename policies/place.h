@@ -1,5 +1,6 @@
 /*
- * place - which node takes a task: pack. Of the nodes it fits on, the one with the least free cpu; ties by name.
+ * place - which node takes a task: of the nodes it fits on the one with the least free cpu (pack), or the one with the
+ * most (spread); ties by name.
  *
  * The index keeps nodes ordered by (free cpu, name) in a tree whose branches know the most that any node below them has
  * free of each resource, and how long it stays open, so that a search passes over branches where nothing can fit: a
@@ -33,9 +34,24 @@ struct place_index {
 int place_compare(const struct place_item *a, const struct place_item *b);
 
 void place_add(struct place_index *index, struct place_item *item);
+/* All at once, into an empty index: as many steps as items. They come in the order that pack takes them in: by free cpu
+ * and name. */
+void place_fill(struct place_index *index, struct place_item *const *items, size_t count);
+/* Every item, in that order. */
+void place_each(const struct place_index *index, void (*fn)(void *arg, struct place_item *item), void *arg);
 void place_remove(struct place_index *index, struct place_item *item); /* no-op when it isn't in */
 void place_set(struct place_index *index, struct place_item *item, const struct capacity *free);
-/* The node for a task that needs `need`, other than `avoid` (NULL = any). NULL: it fits nowhere. */
+
+struct place_query {
+    const struct capacity *need;
+    int64_t end_us;                 /* it is over by then */
+    bool spread;                    /* the emptiest node instead: the most free cpu, ties by name, last first */
+    bool (*passes)(void *arg, const struct place_item *item); /* NULL: all do. Asked of nodes with room, best first */
+    void *arg;
+};
+/* NULL: it fits nowhere. What is passed over costs a step each. */
+struct place_item *place_search(const struct place_index *index, const struct place_query *q);
+/* The fullest node with room, other than `avoid` (NULL = any). */
 struct place_item *place_find(const struct place_index *index, const struct capacity *need,
                               const struct place_item *avoid);
 /* The items from the most free cpu down, until fn says that it has seen enough (true). */

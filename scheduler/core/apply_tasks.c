@@ -17,6 +17,9 @@ static int submitted_check(const struct core *c, const struct fact *f, struct er
                        (unsigned long long)s->job);
     if (s->spec.array.present && s->spec.array.last < s->spec.array.first)
         return err_set(err, -EPROTO, "job.submitted: job %llu has no tasks", (unsigned long long)s->job);
+    struct where where;
+    if (s->spec.where != NULL && where_parse(s->spec.where, &where, err) < 0)
+        return err_wrap(err, -EPROTO, "job.submitted: job %llu: where", (unsigned long long)s->job);
     return depend_check(c, s, err);
 }
 

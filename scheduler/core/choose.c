@@ -1,16 +1,41 @@
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/state.h"
 
 struct node *open_node(const struct place_item *open)
 {
     return (struct node *)(void *)((char *)(uintptr_t)open - offsetof(struct node, open));
 }
 
+/* Of nodes one by one: for a shape whose `where` no queued job has. */
+static struct node *walk(const struct core *c, const struct shape *s, const struct capacity *want, int64_t end_us)
+{
+    struct node *best = NULL;
+    for (size_t i = 0; i < c->nodes_count; i++) {
+        struct node *n = c->nodes[i];
+        if (n->open.in_index && end_us <= n->open.until_us && capacity_fits(want, &n->open.free) &&
+            (best == NULL || place_compare(&n->open, &best->open) < 0) && shape_suits(s, n))
+            best = n;
+    }
+    return best;
+}
+
+/* Of nodes that are kept for nobody. */
+static struct node *find(const struct core *c, const struct shape *s, const struct capacity *want,
+                         const struct node *avoid, int64_t end_us)
+{
+    if (s->pool != NULL)
+        return pool_find_until(s->pool, want, avoid, end_us);
+    if (s->where != NULL)
+        return walk(c, s, want, end_us);
+    struct place_item *found = place_find_until(&c->open, want, avoid != NULL ? &avoid->open : NULL, end_us);
+    return found != NULL ? open_node(found) : NULL;
+}
+
 static struct node *choose_but(const struct core *c, const struct plan *p, const struct shape *s,
                                const struct node *avoid)
 {
-    struct place_item *found = place_find_until(&c->open, &s->need, avoid != NULL ? &avoid->open : NULL,
-                                                reserve_clear_utc_us(c, s, p->now.utc_us));
-    return found != NULL ? open_node(found) : reserve_beside(c, p, s, avoid);
+    struct node *found = find(c, s, &s->need, avoid, reserve_clear_utc_us(c, s, p->now.utc_us));
+    return found != NULL ? found : reserve_beside(c, p, s, avoid);
 }
 
 struct node *choose_node(const struct core *c, const struct plan *p, const struct shape *s, const struct node *avoid)
@@ -21,14 +46,30 @@ struct node *choose_node(const struct core *c, const struct plan *p, const struc
     return n == NULL && avoid != NULL ? choose_but(c, p, s, NULL) : n;
 }
 
+const struct node *sufficient_node(const struct core *c, const struct shape *s)
+{
+    struct capacity want;
+    const struct node *best = NULL;
+    if (!shape_need(c, s, &want))
+        return NULL;
+    if (s->where == NULL) {
+        struct place_item *found = place_find(&c->sizes, &want, NULL);
+        return found != NULL ? (struct node *)(void *)((char *)found - offsetof(struct node, size)) : NULL;
+    }
+    for (size_t i = 0; i < c->nodes_count; i++) {
+        const struct node *n = c->nodes[i];
+        if (n->size.in_index && capacity_fits(&want, &n->total) &&
+            (best == NULL || place_compare(&n->size, &best->size) < 0) && shape_suits(s, n))
+            best = n;
+    }
+    return best;
+}
+
 const struct node *likely_node(const struct core *c, const struct shape *s)
 {
     struct capacity want;
     if (!shape_need(c, s, &want))
         return NULL;
-    struct place_item *found = place_find(&c->open, &want, NULL);
-    if (found != NULL)
-        return open_node(found);
-    found = place_find(&c->sizes, &want, NULL);
-    return found != NULL ? (struct node *)(void *)((char *)found - offsetof(struct node, size)) : NULL;
+    const struct node *n = find(c, s, &want, NULL, INT64_MIN);
+    return n != NULL ? n : sufficient_node(c, s);
 }

@@ -173,6 +173,7 @@ void core_free(struct core *c)
     if (c == NULL)
         return;
     jobs_fini(c);
+    pools_fini(c);
     nodes_fini(c);
     reserve_fini(c);
     proposals_fini(c);

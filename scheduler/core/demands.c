@@ -3,9 +3,10 @@
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
-static uint64_t hash_of(const struct capacity *need)
+static uint64_t hash_of(const struct demand *d)
 {
-    uint64_t hash = hash_u64(HASH_START, need->features);
+    const struct capacity *need = &d->need;
+    uint64_t hash = hash_u64(d->pool != NULL ? d->pool->hash : HASH_START, need->features);
     for (size_t i = 0; i < CAPACITY_DIMS; i++)
         hash = hash_u64(hash, need->v[i]);
     return hash;
@@ -13,17 +14,19 @@ static uint64_t hash_of(const struct capacity *need)
 
 static bool demand_is(const void *object, const void *key)
 {
-    return memcmp(&((const struct demand *)object)->need, key, sizeof(struct capacity)) == 0;
+    const struct demand *a = object, *b = key;
+    return a->pool == b->pool && memcmp(&a->need, &b->need, sizeof a->need) == 0;
 }
 
-struct demand *demand_get(struct core *c, const struct capacity *need)
+struct demand *demand_get(struct core *c, const struct capacity *need, struct pool *pool)
 {
+    const struct demand key = {.need = *need, .pool = pool};
     c->demands_by_need.is = demand_is;
-    struct demand *d = table_find(&c->demands_by_need, hash_of(need), need);
+    struct demand *d = table_find(&c->demands_by_need, hash_of(&key), &key);
     if (d == NULL) {
         d = core_alloc(sizeof *d);
-        d->need = *need;
-        table_put(&c->demands_by_need, hash_of(need), d);
+        *d = key;
+        table_put(&c->demands_by_need, hash_of(d), d);
         if (c->demands_count == c->demands_size) {
             c->demands_size = c->demands_size == 0 ? 64 : c->demands_size * 2;
             c->demands = core_grow(c->demands, c->demands_size * sizeof(struct demand *));
@@ -40,7 +43,7 @@ void demand_put(struct core *c, struct demand *d)
     if (--d->shapes > 0)
         return;
     BUG(d->waiting > 0);
-    table_remove(&c->demands_by_need, hash_of(&d->need), &d->need);
+    table_remove(&c->demands_by_need, hash_of(d), d);
     struct demand *last = c->demands[--c->demands_count];
     last->at = d->at;
     c->demands[d->at] = last;
@@ -54,7 +57,9 @@ bool demand_is_full(const struct core *c, const struct demand *d)
 
 bool demand_has_room(const struct core *c, const struct demand *d)
 {
-    return place_find(&c->open, &d->need, NULL) != NULL || reserve_has_room(c, &d->need);
+    bool open = d->pool != NULL ? pool_find_until(d->pool, &d->need, NULL, INT64_MIN) != NULL
+                                : place_find(&c->open, &d->need, NULL) != NULL;
+    return open || reserve_has_room(c, &d->need, d->pool);
 }
 
 bool demands_fit(struct core *c)

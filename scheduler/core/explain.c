@@ -208,6 +208,7 @@ static bool ever_fits(struct question *q, const struct shape *s)
 }
 
 struct search {
+    const struct shape *shape;
     const struct capacity *need;
     const struct node *found;
 };
@@ -216,24 +217,24 @@ static bool could_hold(const struct place_item *item, void *arg)
 {
     struct search *s = arg;
     const struct node *n = open_node(item);
-    if (capacity_fits(s->need, &n->total))
+    if (capacity_fits(s->need, &n->total) && shape_suits(s->shape, n))
         s->found = n;
     return s->found != NULL;
 }
 
 /* The node that comes nearest: the most free cpu among those that could hold it when empty. */
-static const struct node *nearest(const struct core *c, const struct capacity *need)
+static const struct node *nearest(const struct core *c, const struct shape *s, const struct capacity *need)
 {
-    struct search s = {need, NULL};
-    (void)place_from_most(&c->open, could_hold, &s);
-    const struct node *kept = reserve_freest(c, need);
-    if (s.found == NULL)
+    struct search best = {s, need, NULL};
+    (void)place_from_most(&c->open, could_hold, &best);
+    const struct node *kept = reserve_freest(c, s, need);
+    if (best.found == NULL)
         return kept;
-    bool freer = kept != NULL && kept->open.free.v[CAPACITY_CPU] > s.found->open.free.v[CAPACITY_CPU];
-    return freer ? kept : s.found;
+    bool freer = kept != NULL && kept->open.free.v[CAPACITY_CPU] > best.found->open.free.v[CAPACITY_CPU];
+    return freer ? kept : best.found;
 }
 
-static void full_blocker(struct question *q, const struct node *n, const struct capacity *need)
+static void full_blocker(struct question *q, const struct shape *s, const struct node *n, const struct capacity *need)
 {
     const struct capacity *have = &n->open.free;
     size_t dim = CAPACITY_CPU;
@@ -250,7 +251,8 @@ static void full_blocker(struct question *q, const struct node *n, const struct 
     b->free = (int64_t)have->v[dim];
     b->need = (int64_t)need->v[dim];
     b->short_by = b->need - b->free;
-    b->text = text_of("placement: no node has room now; nearest is %s with %s %s free, needs %s", n->name,
+    b->text = text_of("placement: no node%s has room now; nearest is %s with %s %s free, needs %s",
+                      s->where != NULL ? " of those that match `where`" : "", n->name,
                       admit_amount(resource, have->v[dim], have_text), resource,
                       admit_amount(resource, need->v[dim], need_text));
 }
@@ -282,14 +284,15 @@ static void ask_nodes(struct question *q, const struct shape *s)
     }
     if (choose_node(c, &now, s->placeable ? s : &known, NULL) != NULL)
         return;
-    const struct node *n = nearest(c, &known.need);
+    const struct node *n = nearest(c, s, &known.need);
     if (n != NULL && capacity_fits(&known.need, &n->open.free))
         kept_blocker(q, n);
     else if (n != NULL)
-        full_blocker(q, n, &known.need);
+        full_blocker(q, s, n, &known.need);
     else
         add(q, "placement", "cell", NULL)->text =
-            text_of("placement: every node that is large enough is drained or silent");
+            text_of("placement: every node that is large enough%s is drained or silent",
+                    s->where != NULL ? " and matches `where`" : "");
 }
 
 /* ---- the job itself --------------------------------------------------------------------------------- */
@@ -463,16 +466,11 @@ char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
 /* A job that isn't there yet, as if it were the next: who is ahead of it is not counted. */
 char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us)
 {
-    struct shape shape = {.tenant = t,
-                          .resources = spec->resources,
-                          .limit_us = spec->time_limit_ms * 1000,
-                          .preemptible = spec->preemptible};
+    struct shape shape = shape_as_if(c, t, spec);
     struct job job = {.shape = &shape, .first = 0, .last = 0, .fresh.at = HEAP_NOWHERE};
     struct list blockers = {0};
     struct question q = {.core = c, .job = &job, .utc_us = utc_us, .blockers = &blockers};
     struct fact f;
-    int rc = job_spec_features(spec, &shape.features);
-    BUG(rc < 0);
     placed_fact(c, &job, (struct attempt_id){UINT64_MAX, 0, 1}, likely_node(c, &shape), utc_us, &f);
     if (spec->budget_micros > 0)
         f.placed.hold_micros = MIN(f.placed.hold_micros, spec->budget_micros);
@@ -483,7 +481,7 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     ask_ledger(&q, &f);
     ledger_revert(c->ledger, &as_if);
     ask_nodes(&q, &shape);
-    core_clear_strs(&shape.features);
+    shape_as_if_clear(&shape);
     fact_clear(&f);
     char *text = first_text(&q);
     return text != NULL ? text : core_text("now");

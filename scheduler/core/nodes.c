@@ -63,14 +63,19 @@ struct node *node_add(struct core *c, const char *name)
     return n;
 }
 
-static void node_free(struct node *n)
+static void clear_labels(struct node *n)
 {
-    fields_clear(&resources_fields, &n->capacity);
     for (size_t i = 0; i < n->labels.count; i++) {
         free(n->labels.v[i].key);
         free(n->labels.v[i].value);
     }
     free(n->labels.v);
+}
+
+static void node_free(struct node *n)
+{
+    fields_clear(&resources_fields, &n->capacity);
+    clear_labels(n);
     core_clear_strs(&n->features);
     free(n->name);
     free(n->boot_id);
@@ -213,6 +218,7 @@ void node_reindex(struct core *c, struct node *n)
     n->open.free = free;
     if (node_is_usable(n) && n->reserved == 0)
         place_add(&c->open, &n->open);
+    pools_touch(n);
 }
 
 void node_refresh(struct core *c, struct node *n)
@@ -228,6 +234,7 @@ void node_use(struct core *c, struct node *n, const struct capacity *need, bool 
     capacity_take(&free, &n->used);
     place_set(&c->open, &n->open, &free);
     c->room += !more;
+    pools_touch(n);
 }
 
 void node_take_task(struct node *n, struct task *t)
@@ -318,12 +325,10 @@ static void joined_apply(struct core *c, const struct fact *f)
         int rc = pairs_set(&labels, j->labels.v[i].key, j->labels.v[i].value);
         BUG(rc < 0);
     }
-    for (size_t i = 0; i < n->labels.count; i++) {
-        free(n->labels.v[i].key);
-        free(n->labels.v[i].value);
-    }
-    free(n->labels.v);
+    pools_leave(c, n);
+    clear_labels(n);
     n->labels = labels;
+    pools_enter(c, n);
     n->lost = false;
     n->silent = false;
     n->hello = MAX(n->hello, j->hello);

@@ -30,7 +30,7 @@ static bool has_classes(const struct core *c)
     return false;
 }
 
-/* As if the spec had a shape. features: the caller clears them. */
+/* What of the spec is priced. */
 static struct shape shape_of(const struct tenant *t, const struct job_spec *spec)
 {
     return (struct shape){.tenant = (struct tenant *)(uintptr_t)t,
@@ -40,14 +40,13 @@ static struct shape shape_of(const struct tenant *t, const struct job_spec *spec
 }
 
 /* The class of the node that it would go to; NULL without one. */
-static const char *likely_class(const struct core *c, struct shape *s, const struct job_spec *spec)
+static const char *likely_class(const struct core *c, const struct tenant *t, const struct job_spec *spec)
 {
     if (!has_classes(c))
         return NULL;
-    int rc = job_spec_features(spec, &s->features);
-    BUG(rc < 0);
-    const char *name = node_price_class(likely_node(c, s));
-    core_clear_strs(&s->features);
+    struct shape s = shape_as_if(c, t, spec);
+    const char *name = node_price_class(likely_node(c, &s));
+    shape_as_if_clear(&s);
     return name;
 }
 
@@ -150,7 +149,7 @@ int64_t quote_of(const struct core *c, const struct tenant *t, const struct job_
 {
     struct shape s = shape_of(t, spec);
     uint64_t run_us = s.limit_us != 0 ? s.limit_us : core_slice_us(c);
-    struct meter meter = shape_meter(&s, likely_class(c, &s, spec), utc_us);
+    struct meter meter = shape_meter(&s, likely_class(c, t, spec), utc_us);
     int64_t each = dearest_start(c, meter, utc_us + QUOTE_VALID_US, run_us);
     int64_t expected = times(each, job_spec_tasks(spec));
     return spec->budget_micros > 0 ? MIN(expected, spec->budget_micros) : expected;

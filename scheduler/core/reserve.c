@@ -160,7 +160,7 @@ static const struct backfill *profile_for(const struct core *c, const struct pla
 
 static int64_t earliest_on(const struct core *c, const struct plan *p, struct node *n, const struct shape *s)
 {
-    if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total))
+    if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total) || !shape_suits(s, n))
         return INT64_MAX;
     struct backfill_ask ask = reserve_ask(c, s);
     return backfill_earliest(profile_for(c, p, n, s), &ask, p->now.utc_us);
@@ -209,9 +209,11 @@ static void take_earlier(const struct core *c, const struct plan *p, const struc
 static void search(const struct core *c, const struct plan *p, const struct shape *s, struct place *best)
 {
     struct reserves *all = c->reserves;
-    size_t from = c->nodes_count > SEARCH_MAX ? all->next_node % c->nodes_count : 0;
-    for (size_t i = 0; i < MIN(c->nodes_count, (size_t)SEARCH_MAX); i++)
-        take_earlier(c, p, s, c->nodes[(from + i) % c->nodes_count], best);
+    struct node *const *nodes = s->pool != NULL ? s->pool->nodes : c->nodes;
+    size_t count = s->pool != NULL ? s->pool->count : c->nodes_count;
+    size_t from = count > SEARCH_MAX ? all->next_node % count : 0;
+    for (size_t i = 0; i < MIN(count, (size_t)SEARCH_MAX); i++)
+        take_earlier(c, p, s, nodes[(from + i) % count], best);
     all->next_node = from + SEARCH_MAX;
 }
 
@@ -371,7 +373,7 @@ void reserve_turn_begin(struct core *c, struct plan *p)
         struct reservation *r = &all->v[i];
         shape_refresh(c, r->shape);
         if (queue_first(r->shape) == NULL || !node_is_usable(r->node) ||
-            !capacity_fits(&r->shape->need, &r->node->total))
+            !capacity_fits(&r->shape->need, &r->node->total) || !shape_suits(r->shape, r->node))
             drop(c, r);
     }
     confirm_firm(c, p);
@@ -398,11 +400,12 @@ bool reserve_promised(const struct core *c, const struct shape *s, int64_t *ret_
     return true;
 }
 
-bool reserve_has_room(const struct core *c, const struct capacity *need)
+bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool)
 {
     const struct reserves *all = c->reserves;
     for (size_t i = 0; i < all->count; i++)
-        if (node_is_usable(all->v[i].node) && capacity_fits(need, &all->v[i].node->open.free))
+        if (node_is_usable(all->v[i].node) && capacity_fits(need, &all->v[i].node->open.free) &&
+            (pool == NULL || pool_has(pool, all->v[i].node)))
             return true;
     return false;
 }
@@ -417,14 +420,14 @@ uint64_t reserve_most(const struct core *c, size_t dim)
     return most;
 }
 
-const struct node *reserve_freest(const struct core *c, const struct capacity *need)
+const struct node *reserve_freest(const struct core *c, const struct shape *s, const struct capacity *need)
 {
     const struct reserves *all = c->reserves;
     const struct node *best = NULL;
     for (size_t i = 0; i < all->count; i++) {
         const struct node *n = all->v[i].node;
         if (node_is_usable(n) && capacity_fits(need, &n->total) &&
-            (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]))
+            (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]) && shape_suits(s, n))
             best = n;
     }
     return best;

@@ -43,12 +43,12 @@ struct node *reserve_beside(const struct core *c, const struct plan *p, const st
 /* The plan, whose log has it already, places a task of this shape there: what was promised to it is kept. */
 void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n);
 void reserve_forget(struct core *c, struct shape *s);
-/* Has a node that is kept for somebody so much free now? */
-bool reserve_has_room(const struct core *c, const struct capacity *need);
+/* Has a node that is kept for somebody, one of the pool (NULL: any), so much free now? */
+bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool);
 /* The most that any such node has free of a resource. */
 uint64_t reserve_most(const struct core *c, size_t dim);
-/* Of those that could hold it when empty, the one with the most free cpu. */
-const struct node *reserve_freest(const struct core *c, const struct capacity *need);
+/* Of those that suit it and could hold it when empty, the one with the most free cpu. */
+const struct node *reserve_freest(const struct core *c, const struct shape *s, const struct capacity *need);
 void reserve_node_changed(struct core *c, struct node *n);
 /* What is promised to it; false: nothing. */
 bool reserve_promised(const struct core *c, const struct shape *s, int64_t *ret_start_utc_us,

@@ -10,6 +10,7 @@ struct shape_key {
     bool preemptible;
     const struct resources *resources;
     const struct strs *features;
+    const char *where;
 };
 
 static bool same_words(const struct strs *a, const struct strs *b)
@@ -25,7 +26,8 @@ static bool shape_is(const void *object, const void *key)
     const struct shape *s = object;
     const struct shape_key *k = key;
     return s->tenant == k->tenant && s->limit_us == k->limit_us && s->preemptible == k->preemptible &&
-           same_words(&s->features, k->features) && fields_equal(&resources_fields, &s->resources, k->resources);
+           str_same(s->where, k->where) && same_words(&s->features, k->features) &&
+           fields_equal(&resources_fields, &s->resources, k->resources);
 }
 
 static uint64_t hash_of(const struct shape_key *k)
@@ -38,7 +40,7 @@ static uint64_t hash_of(const struct shape_key *k)
         hash = hash_u64(hash_text(hash, k->resources->generic.v[i].name), k->resources->generic.v[i].value);
     for (size_t i = 0; i < k->features->count; i++)
         hash = hash_text(hash, k->features->v[i]);
-    return hash;
+    return hash_text(hash, k->where);
 }
 
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec)
@@ -46,7 +48,7 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
     struct strs features = {0};
     int rc = job_spec_features(spec, &features);
     BUG(rc < 0);
-    struct shape_key key = {t, spec->time_limit_ms * 1000, spec->preemptible, &spec->resources, &features};
+    struct shape_key key = {t, spec->time_limit_ms * 1000, spec->preemptible, &spec->resources, &features, spec->where};
     uint64_t hash = hash_of(&key);
     c->shapes.is = shape_is;
     struct shape *s = table_find(&c->shapes, hash, &key);
@@ -61,6 +63,9 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         core_copy_resources(&spec->resources, &s->resources);
         s->features = features;
         features = (struct strs){0};
+        s->where = core_text(spec->where);
+        s->pool = s->where != NULL ? pool_get(c, s->where) : NULL;
+        s->parsed = s->pool != NULL ? &s->pool->parsed : NULL;
         table_put(&c->shapes, hash, s);
         t->refs++;
     }
@@ -89,7 +94,8 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct shape *s = row[i];
-        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, &s->resources, &s->features});
+        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, &s->resources, &s->features,
+                                            s->where});
         table_put(&c->shapes, s->hash, s);
     }
 }
@@ -107,7 +113,46 @@ void shape_put(struct core *c, struct shape *s)
     heap_fini(&s->ready);
     fields_clear(&resources_fields, &s->resources);
     core_clear_strs(&s->features);
+    if (s->pool != NULL)
+        pool_put(c, s->pool);
+    free(s->where);
     free(s);
+}
+
+struct shape shape_as_if(const struct core *c, const struct tenant *t, const struct job_spec *spec)
+{
+    struct shape s = {.tenant = (struct tenant *)(uintptr_t)t,
+                      .resources = spec->resources,
+                      .limit_us = spec->time_limit_ms * 1000,
+                      .preemptible = spec->preemptible};
+    int rc = job_spec_features(spec, &s.features);
+    BUG(rc < 0);
+    s.where = spec->where;
+    if (s.where == NULL)
+        return s;
+    s.pool = pool_find(c, s.where);
+    if (s.pool != NULL) {
+        s.parsed = &s.pool->parsed;
+        return s;
+    }
+    struct where *parsed = core_alloc(sizeof *parsed);
+    struct err err = {0};
+    rc = where_parse(s.where, parsed, &err);
+    BUG(rc < 0);
+    s.parsed = parsed;
+    return s;
+}
+
+void shape_as_if_clear(struct shape *s)
+{
+    core_clear_strs(&s->features);
+    if (s->pool == NULL)
+        free((void *)(uintptr_t)s->parsed);
+}
+
+bool shape_suits(const struct shape *s, const struct node *n)
+{
+    return s->parsed == NULL || where_matches(s->parsed, n->name, &n->labels);
 }
 
 bool shape_need(const struct core *c, const struct shape *s, struct capacity *ret)
@@ -124,7 +169,7 @@ void shape_refresh(struct core *c, struct shape *s)
     if (s->demand != NULL)
         return; /* it named what has a place already, and keeps it */
     s->placeable = shape_need(c, s, &s->need);
-    s->demand = s->placeable ? demand_get(c, &s->need) : NULL;
+    s->demand = s->placeable ? demand_get(c, &s->need, s->pool) : NULL;
     if (s->demand != NULL && s->ready.count > 0)
         s->demand->waiting++;
 }

@@ -4,8 +4,9 @@
  *   what                 files
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c,
  *                        move.c, snapshot.c
- *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, tenants.c (tree), shapes.c,
- *                        demands.c (what is asked), history.c, past_use.c (use that fades)
+ *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, pool.h (nodes by
+ *                        what jobs want), tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
+ *                        past_use.c (use that fades)
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
  *                        deadline.c (no longer)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
@@ -36,6 +37,7 @@
 #include "scheduler/core/depend.h"
 #include "scheduler/core/outcomes.h"
 #include "scheduler/core/table.h"
+#include "scheduler/core/pool.h"
 
 #define FINAL_STATES (TASK_STATE_COUNT - TASK_SUCCEEDED)
 #define HISTORY_MAX 16       /* ended attempts kept of a job */
@@ -66,10 +68,11 @@ struct timer {
     uint32_t at;
 };
 
-/* What is asked of a node, once in the cell. Shapes of all tenants that ask alike share the verdict that no node has
- * room, until some node has more free than before. */
+/* What is asked of a node, once in the cell and each pool. Shapes of all tenants that ask alike share the verdict that
+ * no node has room, until some node has more free than before. */
 struct demand {
     struct capacity need;
+    struct pool *pool;       /* NULL: any node will do */
     uint32_t shapes;         /* that ask for it */
     uint32_t waiting;        /* of these, with ready tasks */
     uint64_t full;           /* no node had room when c->room was this; 0 = not known */
@@ -82,6 +85,9 @@ struct shape {
     struct strs features;    /* that its limits need */
     uint64_t limit_us;       /* 0 = none */
     bool preemptible;
+    char *where;             /* NULL: any node */
+    struct pool *pool;       /* of where; NULL too in one that is only as if */
+    const struct where *parsed;
     uint64_t hash;
     uint32_t refs;           /* unfinished jobs */
     struct heap ready;       /* struct entry, best first */
@@ -221,6 +227,7 @@ struct node {
     struct capacity total, used;
     struct place_item open;        /* in core.open while it takes new work */
     struct place_item size;        /* in core.sizes unless lost: what it could take when empty */
+    struct pool_node *pools;       /* that it is in */
     bool drained, lost;
     uint32_t live;
     struct task *tasks;            /* live attempts */
@@ -277,6 +284,7 @@ struct core {
     struct capacity_names names;
     struct capacity total; /* of all nodes that aren't lost */
     struct place_index open, sizes;
+    struct pools pools;
 
     struct job_slot *jobs; /* by id */
     size_t jobs_count, jobs_size, jobs_dropped;
@@ -364,11 +372,16 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count);
 void shape_refresh(struct core *c, struct shape *s);
 /* What it needs of a node. false: something that no node ever had. */
 bool shape_need(const struct core *c, const struct shape *s, struct capacity *ret);
+/* One that no job has, for a question: shares t's memory and spec's; the caller clears it. */
+struct shape shape_as_if(const struct core *c, const struct tenant *t, const struct job_spec *spec);
+void shape_as_if_clear(struct shape *s);
+/* Do this node's labels suit it? */
+bool shape_suits(const struct shape *s, const struct node *n);
 /* Run time that the first hold of a task of this shape pays for. */
 uint64_t shape_slice_us(const struct core *c, const struct shape *s);
 
 /* ---- demands.c --------------------------------------------------------------------------------------------- */
-struct demand *demand_get(struct core *c, const struct capacity *need); /* one shape more */
+struct demand *demand_get(struct core *c, const struct capacity *need, struct pool *pool); /* one shape more */
 void demand_put(struct core *c, struct demand *d);
 /* No node has room for it, as was seen before and still holds. */
 bool demand_is_full(const struct core *c, const struct demand *d);
@@ -641,6 +654,8 @@ const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
  * where it failed by the node's fault (`avoid`), unless there is no other. NULL: nowhere. */
 struct node *choose_node(const struct core *c, const struct plan *p, const struct shape *s, const struct node *avoid);
 struct node *open_node(const struct place_item *open); /* whose item in c->open it is */
+/* Where it would if that node were empty. NULL: nowhere. */
+const struct node *sufficient_node(const struct core *c, const struct shape *s);
 /* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
  * */
 const struct node *likely_node(const struct core *c, const struct shape *s);

@@ -63,29 +63,30 @@ static size_t able_nodes(const struct core *c, const struct strs *features, stru
 
 bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret)
 {
-    struct capacity want;
-    if (c->sizes.count == 0 || (shape_need(c, s, &want) && place_find(&c->sizes, &want, NULL) != NULL))
+    if (c->sizes.count == 0 || sufficient_node(c, s) != NULL)
         return true;
     struct admit_node *nodes = core_alloc(c->nodes_count * sizeof nodes[0]);
     size_t count = 0;
     for (size_t i = 0; i < c->nodes_count; i++)
         if (!c->nodes[i]->lost)
-            nodes[count++] =
-                (struct admit_node){c->nodes[i]->name, &c->nodes[i]->capacity, &c->nodes[i]->features};
-    bool fits = admit_by_features(&s->features, nodes, count, ret) &&
+            nodes[count++] = (struct admit_node){c->nodes[i]->name, &c->nodes[i]->capacity, &c->nodes[i]->features,
+                                                 &c->nodes[i]->labels};
+    bool fits = admit_by_where(s->parsed, nodes, &count, ret) && admit_by_features(&s->features, nodes, count, ret) &&
                 admit_by_nodes(&s->resources, nodes, able_nodes(c, &s->features, nodes, count), ret);
     free(nodes);
+    size_t len = strlen(ret->message);
+    if (!fits && s->where != NULL && strcmp(ret->where, "where") != 0)
+        snprintf(ret->message + len, sizeof ret->message - len, ", of %zu that match where", count);
     return fits;
 }
 
-static bool fits_nodes(const struct core *c, const struct job_spec *spec, struct refusal *refusal)
+static bool fits_nodes(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+                       struct refusal *refusal)
 {
-    struct shape as_if = {.resources = spec->resources};
+    struct shape as_if = shape_as_if(c, t, spec);
     struct admit_answer answer;
-    int rc = job_spec_features(spec, &as_if.features);
-    BUG(rc < 0);
     bool fits = nodes_admit(c, &as_if, &answer);
-    core_clear_strs(&as_if.features);
+    shape_as_if_clear(&as_if);
     return fits || refuse_never(refusal, &answer);
 }
 
@@ -259,6 +260,13 @@ static void refuse_rate(const struct ledger_blocker *b, int64_t utc_us, struct r
 
 static bool queue_has_room(const struct core *c, const struct fact *f, struct refusal *refusal)
 {
+    if (f->submitted.spec.where != NULL && !pool_fits(c, f->submitted.spec.where)) {
+        refusal_from(refusal, "queue_full", "where", "a condition that other jobs have, or none",
+                     "the cell keeps at most %d different conditions of unfinished jobs, that %zu nodes match together",
+                     POOLS_MAX, POOL_NODES_MAX);
+        refusal->retry_after_ms = 1000;
+        return false;
+    }
     if (c->unfinished >= c->limits.jobs_max) {
         refusal_from(refusal, "queue_full", "cell", NULL, "the cell keeps at most %llu unfinished jobs",
                      (unsigned long long)c->limits.jobs_max);
@@ -381,7 +389,7 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     if (!deadline_admits(spec, utc_us, refusal) || !network_allowed(c, t, spec, utc_us, refusal) ||
         !devices_allowed(c, t, spec, utc_us, refusal) ||
         !volumes_allowed(c, t, spec, utc_us, refusal) ||
-        !seccomp_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, spec, refusal) ||
+        !seccomp_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, t, spec, refusal) ||
         !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, t, spec, utc_us, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us};

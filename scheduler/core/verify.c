@@ -162,6 +162,8 @@ int core_verify(const struct core *c, struct err *err)
         rc = reserve_verify(c, err);
     struct tenant_sum sum = {c, err, 0};
     if (rc == 0)
+        rc = pools_verify(c, err);
+    if (rc == 0)
         tenants_each(c, verify_tenant, &sum);
     rc = rc < 0 ? rc : sum.rc;
     rc = rc < 0 ? rc : past_use_verify(c, err);

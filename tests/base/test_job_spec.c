@@ -43,6 +43,9 @@ static const struct {
     {"generic of zero", "{\"command\":[\"true\"],\"resources\":{\"generic\":{\"gpu\":0}}}", "resources.generic.gpu"},
     {"unknown lease", "{\"command\":[\"true\"],\"lease\":\"quick\"}", "lease"},
     {"empty program", "{\"command\":[\"\"]}", "command"},
+    {"nodes by their labels", "{\"command\":[\"true\"],\"where\":\"zone==eu &&\\n!exists spot\"}", NULL},
+    {"an empty condition is none", "{\"command\":[\"true\"],\"where\":\"\"}", NULL},
+    {"a condition that is none", "{\"command\":[\"true\"],\"where\":\"zone\"}", "where: it ends where ==,"},
     {"limits of every kind",
      "{\"command\":[\"true\"],\"limits\":{\"swap\":\"1Gi\",\"memory_high\":\"100Mi\",\"memory_min\":\"1Mi\","
      "\"huge_pages_2m\":\"4Mi\",\"pin_cpus\":true,\"processes\":100,\"devices\":[\"fuse\"],"

@@ -10,9 +10,11 @@ static const struct resources small = {8000, 32 * GIB, 0, {0}}, large = {64000, 
                               lean = {96000, 16 * GIB, 0, {0}};
 static char *some[] = {"swap", "io.read_bps"}, *others[] = {"swap", "io.weight"},
             *both[] = {"io.read_bps", "io.weight"};
+static const struct pairs unlabelled;
 static const struct strs few = {some, 2}, more = {others, 2}, none;
-static const struct admit_node nodes[] = {{"node-01", &small, &few}, {"node-07", &large, &more}};
-static const struct admit_node odd[] = {{"wide", &lean, &none}, {"deep", &large, &none}};
+static const struct admit_node nodes[] = {{"node-01", &small, &few, &unlabelled},
+                                          {"node-07", &large, &more, &unlabelled}};
+static const struct admit_node odd[] = {{"wide", &lean, &none, &unlabelled}, {"deep", &large, &none, &unlabelled}};
 
 struct row {
     struct resources need;

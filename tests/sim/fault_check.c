@@ -73,6 +73,9 @@ void check_placement(struct world *w, const struct sched *s, const struct fact_p
     for (size_t i = 0; !w->scene.quiet && i < w->jobs_count; i++)
         if (w->jobs[i].cancelled && w->jobs[i].job == f->id.job)
             broken(w, "job %llu was cancelled and starts again", (unsigned long long)f->id.job);
+    for (size_t i = 0; i < w->jobs_count; i++) /* how often it has booted may have changed under way */
+        if (w->jobs[i].job == f->id.job && w->jobs[i].where <= 2 && !world_suits(w, w->jobs[i].where, n))
+            broken(w, "attempt %llu.%u.%u is placed on %s, which its job didn't ask for", ID(f->id), f->node);
 }
 
 void check_launch(struct world *w, size_t number, const struct attempt_here *it)
@@ -115,6 +118,14 @@ static bool nothing_held(const struct account_view *view, void *arg)
     return true;
 }
 
+static bool has_node(const struct world *w, const struct client_job *j)
+{
+    for (size_t n = 0; n < w->nodes_count; n++)
+        if (!w->nodes[n].gone && world_suits(w, j->where, n))
+            return true;
+    return false;
+}
+
 static void check_job(struct world *w, const struct sched *s, const struct client_job *j)
 {
     struct job_view view;
@@ -132,7 +143,7 @@ static void check_job(struct world *w, const struct sched *s, const struct clien
     fields_clear(&job_view_fields, &view);
     if (!same)
         broken(w, "job %llu is another than was submitted with %s", (unsigned long long)j->job, j->key);
-    if (open > 0 && !waits_for_money)
+    if (open > 0 && !waits_for_money && has_node(w, j))
         broken(w, "job %llu (%s) is not over after everything was healed: %u open, %s", (unsigned long long)j->job,
                j->key, open, why);
 }

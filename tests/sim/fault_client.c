@@ -5,6 +5,20 @@
 
 #define AGAIN_US 2000000
 
+const char *const world_wheres[WORLD_WHERES] = {NULL, "zone==a", "zone in (b, c) && exists boot",
+                                                "!(boot >= 2) || zone == a"};
+
+bool world_suits(const struct world *w, uint32_t where, size_t node)
+{
+    bool is_a = node % 2 == 0;
+    switch (where) {
+    case 1: return is_a;
+    case 2: return !is_a;
+    case 3: return is_a || w->nodes[node].boot < 2;
+    default: return true;
+    }
+}
+
 static void come(struct world *w, size_t i)
 {
     int64_t gap_us = w->scene.gap_us > 0 ? w->scene.gap_us : 1900000;
@@ -37,6 +51,7 @@ static void wait_for(struct world *w, size_t i, struct client_job *j)
     j->after_tasks = j->tasks > 1 ? (uint32_t)choose(c, AFTER_TASKS_COUNT) : AFTER_ALL;
     if (choose(c, 4) != 0) /* else refused */
         j->tenant = of->tenant;
+    j->where = of->where; /* what no node suits any more neither of them waits for */
     if (j->after_tasks == AFTER_SAME && choose(c, 4) != 0)
         j->tasks = MIN(j->tasks, of->tasks);
 }
@@ -58,6 +73,7 @@ static void think_of(struct world *w, size_t i)
     j->cap = choose(c, 2) == 1 ? (uint32_t)choose(c, 3) : 0;
     j->priority = (int32_t)choose(c, 3);
     j->budget_micros = w->scene.quiet ? 0 : own_budget(c, j);
+    j->where = !w->scene.quiet && choose(c, 3) == 2 ? 1 + (uint32_t)choose(c, WORLD_WHERES - 1) : 0;
     wait_for(w, i, j);
     if (!w->scene.quiet && w->scene.tenants == 0 && choose(c, 8) == 7) {
         j->start_by_s = choose(c, 2) * (1 + choose(c, 60));

@@ -171,6 +171,9 @@ static void say_hello(struct world *w, size_t number)
     int rc = str_set(&m->hello.node, n->name) | str_set(&m->hello.boot_id, boot);
     MUST_NOT(rc < 0);
     m->hello.capacity = (struct resources){.cpu_milli = NODE_CORES * 1000, .mem_bytes = NODE_CORES * GIB};
+    rc = pairs_set(&m->hello.labels, "zone", number % 2 == 0 ? "a" : "b") |
+         pairs_set(&m->hello.labels, "boot", strrchr(boot, '-') + 1);
+    MUST_NOT(rc < 0);
     m->hello.term_seen = n->term_seen;
     m->hello.number = ++n->hellos; /* on its disk */
     for (size_t i = 0; i < n->count; i++)

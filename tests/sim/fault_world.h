@@ -216,7 +216,12 @@ struct client_job {
     uint64_t after;               /* a job that it waits for; 0 = none */
     uint32_t after_on, after_tasks;
     uint64_t start_by_s, finish_by_s; /* from its submission on; 0 = none */
+    uint32_t where;               /* of world_wheres */
 };
+
+/* What nodes some jobs ask for. A node's label `zone` is a where its number is even, else b; `boot` counts. */
+#define WORLD_WHERES 4
+extern const char *const world_wheres[WORLD_WHERES];
 
 /* What kind of world. 0 = as chance has it. */
 struct scene {
@@ -260,6 +265,7 @@ bool world_live(struct world *w, struct choices *choices, const struct scene *sc
 void world_free(struct world *w);
 
 /* ---- between the files ---- */
+bool world_suits(const struct world *w, uint32_t where, size_t node); /* as it is now */
 void broken(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
 bool fault(struct world *w, enum fault f);
 extern bool trace_on;
