@@ -147,7 +147,7 @@ void claims_look(struct core *c)
 
 static void enter(struct tenant *t)
 {
-    for (; t->parent != NULL && t->whole.at == HEAP_NOWHERE; t = t->parent)
+    for (; t->parent != NULL && t->whole.at == HEAP_NOWHERE && !t->stopped; t = t->parent)
         heap_add(&t->parent->claims, &claims, &t->whole);
 }
 
@@ -174,6 +174,25 @@ void claims_rest(const struct core *c, struct tenant *t)
     heap_remove(&t->claims, &claims, &t->own);
     if (t->claims.count == 0)
         leave(t);
+    if (c->guarantees)
+        claims_refresh(c, t);
+}
+
+void claims_stop(const struct core *c, struct tenant *t)
+{
+    leave(t);
+    t->stopped = true;
+    if (c->guarantees && t->parent != NULL)
+        claims_refresh(c, t->parent);
+}
+
+void claims_go_on(const struct core *c, struct tenant *t)
+{
+    if (!t->stopped)
+        return;
+    t->stopped = false;
+    if (t->claims.count > 0)
+        enter(t);
     if (c->guarantees)
         claims_refresh(c, t);
 }
@@ -231,7 +250,7 @@ bool claims_before(const struct tenant *a, const struct tenant *b)
 
 struct tenant *claims_next(const struct core *c)
 {
-    const struct claim *first = heap_top(&c->root->claims);
+    const struct claim *first = c->root->stopped ? NULL : heap_top(&c->root->claims);
     while (first != NULL && !first->own)
         first = heap_top(&first->tenant->claims);
     return first != NULL ? first->tenant : NULL;

@@ -142,6 +142,7 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
     c->limits = *limits;
     c->texts.is = text_is;
     c->next_job = c->next_job_handed = c->next_proposal = c->room = 1;
+    c->blocked_until_utc_us = INT64_MAX;
     int rc = ledger_new(&c->ledger, err);
     if (rc == 0)
         rc = price_book_new(&c->prices, err);

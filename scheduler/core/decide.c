@@ -14,6 +14,12 @@ struct fact *plan_add(struct plan *p, uint32_t kind)
     return f;
 }
 
+void plan_wake_at(struct plan *p, int64_t utc_us)
+{
+    if (utc_us != INT64_MAX)
+        p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)MAX(utc_us - p->now.utc_us, 1));
+}
+
 void plan_hold(struct core *c, struct plan *p, const struct fact *f)
 {
     p->facts[p->count++] = *f;
@@ -70,6 +76,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     decide_nodes(c, &p);
     decide_timers(c, &p);
     decide_depend(c, &p);
+    blocked_look(c, &p);
     decide_place(c, &p);
     decide_place_undo(c, &p);
     *ret_next_boot_us = next_boot_us(c, &p);

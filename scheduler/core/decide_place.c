@@ -203,13 +203,6 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
         skip_entry(c, p, e);
 }
 
-/* Nothing else may happen until then. */
-static void wake_at(struct plan *p, int64_t utc_us)
-{
-    if (utc_us != INT64_MAX)
-        p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)MAX(utc_us - p->now.utc_us, 1));
-}
-
 /* Tries the best ready task of a shape. false: none of this shape can start now, or this one can't; whatever
  * can't is out of the way for this turn. */
 static bool try_first(struct core *c, struct plan *p, struct shape *s)
@@ -248,7 +241,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         return true;
     }
     if (blocker.verdict == LEDGER_RATE)
-        wake_at(p, blocker.when_utc_us);
+        plan_wake_at(p, blocker.when_utc_us);
     openings_undo(c, &p->openings);
     fact_clear(&f);
     if (fits)
@@ -256,6 +249,8 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     reserve_forget(c, s);
     if (!affordable)
         give_up(c, p, e->job);
+    if (affordable && whole && blocked_by(c, s, &blocker, p->now.utc_us))
+        return false;
     s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
     s->skipped_turn = c->turn;
     if (whole || s->skipped > SKIPPED_MAX)

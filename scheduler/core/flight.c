@@ -154,6 +154,8 @@ void core_refused(struct core *c, const struct fact *fact, const char *code, con
         ledger_crossings_again(c->ledger, fact->budget_crossed.account);
     if (fact->kind == FACT_NODE_LOST && s.node != NULL)
         node_trouble(c, s.node);
+    if (is_plan(fact->kind) && s.job != NULL && s.job->shape != NULL)
+        blocked_free(c, s.job->shape->tenant); /* what it would have used is free for others */
     if (is_plan(fact->kind) && s.job != NULL && !s.job->finished)
         pause_task(c, s.job, s.task, code, core_utc(c, now) + REFUSED_PAUSE_US);
 }

@@ -44,6 +44,14 @@ static struct tenant *ensure(struct core *c, const char *path)
     return tenant_add(c, path);
 }
 
+static bool has_classes(const struct list *prices)
+{
+    bool has = false;
+    for (size_t i = 0; i < prices->count; i++)
+        has |= ((const struct price_version *)prices->v)[i].classes.count > 0;
+    return has;
+}
+
 static bool note_guarantee(const struct tenant_rule *rule, void *arg)
 {
     bool *some = arg;
@@ -81,6 +89,7 @@ static void policy_apply(struct core *c, const struct fact *f)
     if (change->set_prices) {
         int rc = price_book_set(c->prices, &change->prices, NULL);
         BUG(rc < 0);
+        c->price_classes = has_classes(&change->prices);
     }
     if (change->set_admins) {
         core_clear_strs(&c->admins);

@@ -43,6 +43,7 @@ void queue_park(struct core *c, struct shape *s)
 
 void queue_unpark(struct core *c, struct shape *s)
 {
+    blocked_forget(s);
     heap_add(&s->tenant->shapes, &shapes, s);
     claims_wake(c, s->tenant);
 }
@@ -76,6 +77,8 @@ void queue_drop(struct core *c, struct entry *e)
     heap_remove(&s->ready, &entries, e);
     if (s->ready.count == 0 && s->demand != NULL)
         s->demand->waiting--;
+    if (s->ready.count == 0)
+        blocked_forget(s);
     if (s->at != HEAP_NOWHERE)
         shape_moved(c, s);
 }

@@ -8,7 +8,7 @@
  *                        what jobs want), tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
  *                        past_use.c (use that fades)
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
- *                        deadline.c (no longer)
+ *                        blocked.c (for limits), deadline.c (no longer)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), reserve.c (what is kept for whom), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
@@ -99,6 +99,8 @@ struct shape {
     uint32_t skipped;        /* entries skipped one by one in the turn skipped_turn */
     uint64_t skipped_turn;
     bool reserved;           /* soft: a node is kept for it (reserve.c) */
+    struct tenant *blocked_at; /* soft: whose limit it waits for, out of its tenant's heap; NULL: nobody's */
+    struct shape *blocked_prev, *blocked_next;
 };
 
 /* A claim competes with its siblings in the heap of its parent: a tenant as a whole, or a tenant's own jobs beside its
@@ -127,6 +129,8 @@ struct tenant {
     struct claim whole, own;
     struct heap claims;            /* struct claim that has ready tasks, least share first */
     struct heap shapes;            /* struct shape that has ready tasks, best first */
+    struct shape *blocked_shapes;  /* soft: that wait for its limits */
+    bool stopped;                  /* soft: it has as many attempts as it may; nothing below it takes part */
     uint64_t recount_faded, recount_ahead; /* scratch of one call */
     uint32_t refs;                 /* shapes */
     uint32_t failed;               /* tries that failed in the turn failed_turn */
@@ -275,6 +279,8 @@ struct core {
     struct demand **demands;
     size_t demands_count, demands_size;
     uint64_t room;         /* soft: grows when some node has more free than before */
+    int64_t blocked_until_utc_us; /* soft: when a period or a price of what waits for money ends */
+    bool price_classes;           /* some price depends on the node */
     uint32_t spent;        /* soft: resources, a bit each, of which nobody who waits can get any more */
     bool guarantees;       /* some tenant is guaranteed something */
     struct tenant *root;
@@ -393,6 +399,19 @@ bool demands_fit(struct core *c);
  * needs. */
 uint32_t demands_spent(const struct core *c);
 
+/* ---- blocked.c --------------------------------------------------------------------------------------------- */
+/* The ledger's answer to the best task of this shape: it waits until something is given back. false: not a limit that
+ * says when; it has to be asked again. */
+bool blocked_by(struct core *c, struct shape *s, const struct ledger_blocker *b, int64_t utc_us);
+void blocked_forget(struct shape *s);
+/* Something was given back in t; everything may be another. */
+void blocked_free(struct core *c, struct tenant *t);
+void blocked_free_all(struct core *c);
+/* The fact is about to take effect. */
+void blocked_before(struct core *c, const struct fact *f);
+struct plan;
+void blocked_look(struct core *c, struct plan *p);
+
 /* Puts every entry of the job where it belongs: into its shape's heap or out of it. */
 void queue_sync(struct core *c, struct job *j);
 void queue_sync_task(struct core *c, struct task *t);
@@ -435,6 +454,9 @@ void claims_rebuild(struct core *c); /* the cell's total, its rule of order or t
 void claims_refresh(const struct core *c, struct tenant *t);
 /* Which resources are spent now. */
 void claims_look(struct core *c);
+/* Nothing below t takes part until it goes on. */
+void claims_stop(const struct core *c, struct tenant *t);
+void claims_go_on(const struct core *c, struct tenant *t);
 /* It will be removed, with its parent perhaps, in any order; it has no ready tasks. */
 void claims_end(struct tenant *t);
 /* Before t leaves its parent, and when t->parent is the new one. */
@@ -626,6 +648,7 @@ struct plan {
     bool full;                 /* no node has room for anything that waits */
 };
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
+void plan_wake_at(struct plan *p, int64_t utc_us);    /* the next turn is no later; INT64_MAX: whenever */
 /* Takes a placement or a renewal; there is room. */
 void plan_hold(struct core *c, struct plan *p, const struct fact *f);
 void decide_crossings(struct core *c, struct plan *p);

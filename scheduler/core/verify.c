@@ -145,7 +145,7 @@ static void verify_tenant(void *arg, struct tenant *t)
         v.used.mem_bytes + v.used.scratch_bytes != t->whole.used.v[CAPACITY_MEM])
         s->rc = err_set(s->err, -EUCLEAN, "tenant %s: its use differs from the ledger's", t->path);
     else if ((t->shapes.count > 0) != (t->own.at != HEAP_NOWHERE) ||
-             (t->parent != NULL && (t->claims.count > 0) != (t->whole.at != HEAP_NOWHERE)))
+             (t->parent != NULL && (t->claims.count > 0 && !t->stopped) != (t->whole.at != HEAP_NOWHERE)))
         s->rc = err_set(s->err, -EUCLEAN, "tenant %s: ready tasks and its place in the order differ", t->path);
 }
 

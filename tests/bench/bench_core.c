@@ -35,7 +35,8 @@ static void tenant_path(unsigned i, char out[32])
     snprintf(out, 32, "org%u/team%u/t%u", i % ORGS, i % TEAMS, i);
 }
 
-static void set_policy(struct world *w)
+/* max_running of each tenant; 0 = no limit. */
+static void set_policy(struct world *w, unsigned max_running)
 {
     struct policy_file p = {.currency = strdup("EUR")};
     char path[32];
@@ -51,7 +52,9 @@ static void set_policy(struct world *w)
     }
     for (unsigned i = 0; i < TENANTS; i++) {
         tenant_path(i, path);
-        world_rule(&p, path)->weight = 1 + i % 3;
+        struct tenant_rule *rule = world_rule(&p, path);
+        rule->weight = 1 + i % 3;
+        rule->quota.max_running = max_running;
     }
     MUST(world_apply(w, &p) == CORE_FACT);
 }
@@ -200,7 +203,7 @@ static void bench(unsigned jobs)
     limits.jobs_max = 4000000;
     live_count = 0;
     world_init(&w, &limits);
-    set_policy(&w);
+    set_policy(&w, 0);
     add_nodes(&w);
     unsigned next = 0;
     double spent;
@@ -250,12 +253,43 @@ static void bench(unsigned jobs)
     world_fini(&w);
 }
 
+/* Room for all, but every tenant at its quota with much waiting: what a turn costs in which one of them may go on. */
+static void bench_quota(void)
+{
+    struct world w;
+    world_init(&w, NULL);
+    live_count = 0;
+    set_policy(&w, 20);
+    add_nodes(&w);
+    double spent, all = 0;
+    unsigned next = 0;
+    size_t decisions = 0;
+    for (; next < 60 * TENANTS; next++)
+        submit(&w, next);
+    while (decide(&w, &spent) > 0) {
+    }
+    static double turns[ROUNDS];
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        end_some(&w, 1 + round % ENDS_MAX);
+        decisions += decide(&w, &turns[round]);
+        all += turns[round];
+    }
+    qsort(turns, ROUNDS, sizeof turns[0], by_size);
+    printf("core_quota_decide_per_s %.0f 1/s\n", (double)decisions / all);
+    printf("core_quota_turn_p99 %.3f ms\n", turns[ROUNDS * 99 / 100] * 1e3);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const char *only = getenv("BENCH_JOBS");
     static const unsigned sizes[] = {1000, 10000, 100000, 1000000};
     for (size_t i = 0; only == NULL && i < COUNT_OF(sizes); i++)
         bench(sizes[i]);
+    if (only == NULL || strcmp(only, "quota") == 0) {
+        bench_quota();
+        return 0;
+    }
     if (only != NULL)
         bench((unsigned)strtoul(only, NULL, 10));
     return 0;

@@ -1,0 +1,118 @@
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+/*
+ * What waits for a limit, and where: a shape that somebody's quota or budget keeps from starting stands in the list of
+ * that tenant and is asked again when something below it was given back; a tenant that has as many attempts as it may
+ * is passed over with all below it. So a turn costs what has changed since the last one, not all that waits.
+ *
+ * Given back is whatever may make the ledger's answer another: an end, a renewal, a hold that was refused by the store,
+ * a credit, an account that opens. A change of policy and the end of a period or of a price free everybody.
+ * What no event announces (rates of a minute, a job's own budget) is asked again each turn.
+ */
+void blocked_forget(struct shape *s)
+{
+    if (s->blocked_at == NULL)
+        return;
+    if (s->blocked_prev != NULL)
+        s->blocked_prev->blocked_next = s->blocked_next;
+    else
+        s->blocked_at->blocked_shapes = s->blocked_next;
+    if (s->blocked_next != NULL)
+        s->blocked_next->blocked_prev = s->blocked_prev;
+    s->blocked_at = NULL;
+    s->blocked_prev = s->blocked_next = NULL;
+}
+
+static void block_shape(struct core *c, struct shape *s, struct tenant *where)
+{
+    queue_park(c, s);
+    s->blocked_at = where;
+    s->blocked_next = where->blocked_shapes;
+    if (where->blocked_shapes != NULL)
+        where->blocked_shapes->blocked_prev = s;
+    where->blocked_shapes = s;
+}
+
+/* "acme/etl@2026-11", "acme/etl#gpu@2026-11": acme/etl. NULL: no tenant's. */
+static struct tenant *tenant_of_account(const struct core *c, const char *account)
+{
+    char path[256];
+    size_t len = strcspn(account, "@#");
+    if (len >= sizeof path || account[len] == '\0')
+        return NULL;
+    memcpy(path, account, len);
+    path[len] = '\0';
+    return tenant_find(c, path);
+}
+
+static int64_t next_price_utc_us(const struct core *c, int64_t utc_us)
+{
+    const struct list *versions = price_book_versions(c->prices);
+    for (size_t i = 0; i < versions->count; i++) {
+        const struct price_version *v = &((const struct price_version *)versions->v)[i];
+        if (v->from_utc_us > utc_us)
+            return v->from_utc_us;
+    }
+    return INT64_MAX;
+}
+
+bool blocked_by(struct core *c, struct shape *s, const struct ledger_blocker *b, int64_t utc_us)
+{
+    bool quota = b->verdict == LEDGER_QUOTA || b->verdict == LEDGER_BORROW;
+    bool money = b->verdict == LEDGER_BUDGET && !c->price_classes; /* else it depends on the node */
+    struct tenant *where = quota ? tenant_find(c, b->where) : money ? tenant_of_account(c, b->where) : NULL;
+    if (where == NULL)
+        return false;
+    if (b->verdict == LEDGER_QUOTA && strcmp(b->resource, "running") == 0) {
+        claims_stop(c, where);
+        return true;
+    }
+    if (money) {
+        int64_t until = MIN(tenant_accounts_end(c, s->tenant, utc_us), next_price_utc_us(c, utc_us));
+        c->blocked_until_utc_us = MIN(c->blocked_until_utc_us, until);
+    }
+    block_shape(c, s, where);
+    return true;
+}
+
+static void free_at(struct core *c, struct tenant *t)
+{
+    claims_go_on(c, t);
+    while (t->blocked_shapes != NULL)
+        queue_unpark(c, t->blocked_shapes);
+}
+
+void blocked_free(struct core *c, struct tenant *t)
+{
+    for (; t != NULL; t = t->parent)
+        free_at(c, t);
+}
+
+void blocked_free_all(struct core *c)
+{
+    for (size_t i = 0; i < c->tenants.size; i++)
+        if (c->tenants.slots[i].object != NULL)
+            free_at(c, c->tenants.slots[i].object);
+    c->blocked_until_utc_us = INT64_MAX;
+}
+
+void blocked_before(struct core *c, const struct fact *f)
+{
+    const struct task *t = f->kind == FACT_ATTEMPT_ENDED   ? task_of(c, f->ended.id)
+                           : f->kind == FACT_HOLD_RENEWED ? task_of(c, f->renewed.id)
+                                                          : NULL;
+    if (t != NULL)
+        blocked_free(c, t->job->shape->tenant);
+    if (f->kind == FACT_LEDGER_ADJUSTED || f->kind == FACT_BUDGET_OPENED || f->kind == FACT_ACCOUNTS_CLOSED ||
+        f->kind == FACT_POLICY_SET || f->kind == FACT_TENANT_MOVED)
+        blocked_free_all(c);
+}
+
+void blocked_look(struct core *c, struct plan *p)
+{
+    if (c->blocked_until_utc_us <= p->now.utc_us)
+        blocked_free_all(c);
+    plan_wake_at(p, c->blocked_until_utc_us);
+}
