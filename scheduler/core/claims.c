@@ -1,4 +1,5 @@
 #include "quotas/ledger_names.h"
+#include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
 
 /*

@@ -1,3 +1,4 @@
+#include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
 
 /*

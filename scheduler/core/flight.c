@@ -1,3 +1,4 @@
+#include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
 
 /* What a fact in flight is about, and how many of its job's tasks it makes final. */

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
 
 static int policy_check(const struct core *c, const struct fact *f, struct err *err)

@@ -1,3 +1,4 @@
+#include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
 
 /* Of one job the tasks that were started before come first: they have waited longest. */

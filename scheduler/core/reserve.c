@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "scheduler/core/claims.h"
 #include "scheduler/core/reserve.h"
 
 #define RESERVE_MAX 64

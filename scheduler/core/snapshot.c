@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
 
 typedef int (*emit_fn)(void *arg, const struct fact *fact);

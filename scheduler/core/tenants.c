@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "quotas/ledger_names.h"
+#include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
 
 static bool tenant_is(const void *object, const void *key)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
 
 /* One recount of the whole state. */
