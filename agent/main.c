@@ -24,6 +24,7 @@
 #include "agent/link.h"
 #include "agent/log_read.h"
 #include "agent/options.h"
+#include "agent/shares.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/log.h"
@@ -195,6 +196,7 @@ static int build_fair(struct agent *a, struct err *err)
              cost.of[IO_READ].per_byte_ps, cost.of[IO_WRITE].random_ns, cost.of[IO_WRITE].per_byte_ps,
              log_quote(why == NULL ? "as measured" : why));
     rc = fair_new(&a->fair, a->loop, &cost, err);
+    rc = rc < 0 ? rc : shares_load(a->fair, err);
     return rc < 0 ? rc : io_report_new(&a->io_report, a->loop, a->fair, device, why == NULL ? "as measured" : why, err);
 }
 

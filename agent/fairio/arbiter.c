@@ -153,13 +153,23 @@ static void leave_job(struct arbiter *a, struct job *j)
     *j = (struct job){0};
 }
 
+static uint64_t reserved_by_others(const struct arbiter *a, const struct tenant *t)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < a->with.tenants_max; i++)
+        if (a->tenants[i].name != NULL && &a->tenants[i] != t)
+            sum += a->tenants[i].share.reserved_ppm;
+    return sum;
+}
+
 int arbiter_share(struct arbiter *a, const char *tenant, const struct fq_share *share, int64_t now_ns)
 {
     struct tenant *t;
     int rc = take_tenant(a, tenant, &t);
     if (rc < 0)
         return rc;
-    rc = fairq_tenant_set(a->queue, t->id, share, now_ns);
+    bool fits = share->reserved_ppm + reserved_by_others(a, t) <= ARBITER_RESERVED_MAX_PPM;
+    rc = fits ? fairq_tenant_set(a->queue, t->id, share, now_ns) : -ERANGE;
     if (rc < 0) {
         leave_tenant(a, t);
         return rc;

@@ -20,6 +20,7 @@
 #include "agent/fairio/fairq.h"
 
 #define ARBITER_NAME_MAX 256 /* of a tenant */
+#define ARBITER_RESERVED_MAX_PPM 800000u /* by all tenants together: the rest is for those who have nothing reserved */
 
 struct arbiter;
 typedef uint64_t arbiter_id; /* a stream; never 0 */
@@ -47,7 +48,7 @@ extern const struct fq_share arbiter_share_default;
 int arbiter_new(struct arbiter **ret, const struct fairq_setup *setup, int64_t now_ns) MUST_USE; /* as fairq_new() */
 void arbiter_free(struct arbiter *a); /* NULL is fine */
 
-/* From now on, whether it is there or not. -EINVAL, -ENOSPC, -ENAMETOOLONG. */
+/* From now on, whether it is there or not. -EINVAL, -ENOSPC, -ENAMETOOLONG; -ERANGE: too much would be reserved. */
 int arbiter_share(struct arbiter *a, const char *tenant, const struct fq_share *share, int64_t now_ns) MUST_USE;
 /* -EINVAL, -ENOSPC, -ENOMEM, -ENAMETOOLONG. */
 int arbiter_open(struct arbiter *a, const struct arbiter_stream *s, arbiter_id *ret) MUST_USE;

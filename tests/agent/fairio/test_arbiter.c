@@ -92,6 +92,20 @@ START_TEST(a_share_that_was_set_stays)
 }
 END_TEST
 
+START_TEST(no_more_is_reserved_than_leaves_something_for_the_others)
+{
+    struct arbiter_view v;
+    struct fq_share half = {.weight = 1, .reserved_ppm = 500000}, rest = {.weight = 1, .reserved_ppm = 300000};
+    ck_assert_int_eq(arbiter_share(a, "one", &half, 0), 0);
+    ck_assert_int_eq(arbiter_share(a, "two", &half, 0), -ERANGE);
+    ck_assert(!find("two", &v));
+    ck_assert_int_eq(arbiter_share(a, "two", &rest, 0), 0);
+    ck_assert_int_eq(arbiter_share(a, "one", &half, 0), 0); /* its own doesn't count twice */
+    ck_assert_int_eq(arbiter_share(a, "one", &(struct fq_share){.weight = 1}, 0), 0);
+    ck_assert_int_eq(arbiter_share(a, "three", &half, 0), 0);
+}
+END_TEST
+
 START_TEST(grants_come_to_who_asked_and_are_metered_once)
 {
     struct arbiter_view v;
@@ -218,6 +232,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_tenant_is_there_as_long_as_a_stream_of_it);
     tcase_add_test(t, a_share_that_was_set_stays);
+    tcase_add_test(t, no_more_is_reserved_than_leaves_something_for_the_others);
     tcase_add_test(t, grants_come_to_who_asked_and_are_metered_once);
     tcase_add_test(t, more_than_was_granted_is_never_metered);
     tcase_add_test(t, a_stream_closed_in_flight_goes_with_its_last_answer);
