@@ -148,8 +148,9 @@ int cmd_top(struct cli *cli, int argc, char **argv)
     free(words.v);
     if (!o.io)
         return cli_usage(cli, "say --io: the disk of this node is what there is to look at");
-    const char *dir = cli->dir != NULL ? cli->dir : CLI_DIR_DEFAULT;
-    int n = snprintf(path, sizeof path, "%s/" IO_STATUS_PATH, dir);
+    const char *slash = strrchr(cli->scheduler_path, '/'); /* the system's folder: where its socket would be */
+    int n = snprintf(path, sizeof path, "%.*s/" IO_STATUS_PATH, slash != NULL ? (int)(slash - cli->scheduler_path) : 1,
+                     slash != NULL ? cli->scheduler_path : ".");
     if (n < 0 || n >= (int)sizeof path)
         return cli_usage(cli, "--dir is too long");
     snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
