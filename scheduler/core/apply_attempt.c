@@ -395,6 +395,7 @@ static void ended_apply(struct core *c, const struct fact *f)
     j->spent_micros += e->spent_micros - t->spent_micros;
     c->written_off_micros += e->written_off_micros;
     c->ended_total++;
+    reserve_note_end(c, j->shape, e->record.run_us);
     past_use(c, t, used_at_end(t, &e->record), 0, f->at_utc_us);
     attempt_finish(c, t);
     if (e->next == NEXT_FINAL) {

@@ -4,6 +4,7 @@
 #include "base/parse.h"
 #include "policies/admit.h"
 #include "quotas/ledger_names.h"
+#include "scheduler/core/estimate.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
@@ -463,6 +464,13 @@ char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
     return first_text(&q);
 }
 
+/* For nothing but that: what blocks first comes first. */
+static bool waits_for_room(struct list *blockers)
+{
+    sort(blockers);
+    return blockers->count > 0 && strcmp(((const struct blocker *)blockers->v)[0].kind, "placement") == 0;
+}
+
 /* A job that isn't there yet, as if it were the next: who is ahead of it is not counted. */
 char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us)
 {
@@ -481,40 +489,33 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     ask_ledger(&q, &f);
     ledger_revert(c->ledger, &as_if);
     ask_nodes(&q, &shape);
+    bool known = false;
+    char *when = waits_for_room(&blockers) ? estimate_room(c, &shape, utc_us, &known) : NULL;
     shape_as_if_clear(&shape);
     fact_clear(&f);
     char *text = first_text(&q);
+    if (known) {
+        char *why = text;
+        text = text_of("%s (%s)", when, why);
+        free(why);
+    }
+    free(when);
     return text != NULL ? text : core_text("now");
 }
 
 /* ---- why -------------------------------------------------------------------------------------------- */
 
-/* When a blocker of quota or placement could go: the first end that is known, among attempts of the same place. */
+/* One that waits for money or a rate waits for somebody else first. */
 static void add_estimate(const struct core *c, const struct job *j, int64_t utc_us, struct why_reply *ret)
 {
-    const struct blocker *first = ret->blockers.count > 0 ? ret->blockers.v : NULL;
-    if (first == NULL || (strcmp(first->kind, "quota") != 0 && strcmp(first->kind, "placement") != 0 &&
-                          strcmp(first->kind, "cap") != 0 && strcmp(first->kind, "borrow") != 0))
-        return;
-    int64_t soonest = INT64_MAX;
-    uint64_t job = 0;
-    for (size_t i = 0; i < c->nodes_count; i++)
-        for (const struct task *t = c->nodes[i]->tasks; t != NULL; t = t->node_next) {
-            uint64_t limit_us = t->job->shape->limit_us;
-            bool counts = strcmp(first->kind, "cap") != 0 || t->job == j;
-            if (!counts || t->started_utc_us == 0 || limit_us == 0)
-                continue;
-            int64_t end = t->started_utc_us + (int64_t)limit_us;
-            if (end < soonest || (end == soonest && t->job->id < job)) {
-                soonest = end;
-                job = t->job->id;
-            }
-        }
-    if (soonest == INT64_MAX)
-        return;
-    char when[PARSE_TEXT_MAX];
-    ret->estimate = text_of("not before job %llu ends, at %s at the latest", (unsigned long long)job,
-                            format_time(MAX(soonest, utc_us) / 1000000 * 1000000, when));
+    const char *first = ret->blockers.count > 0 ? ((const struct blocker *)ret->blockers.v)[0].kind : "";
+    bool known;
+    if (waits_for_room(&ret->blockers))
+        ret->estimate = estimate_room(c, j->shape, utc_us, &known);
+    else if (strcmp(first, "quota") == 0 || strcmp(first, "borrow") == 0)
+        ret->estimate = estimate_first_end(c, NULL, utc_us);
+    else if (strcmp(first, "cap") == 0)
+        ret->estimate = estimate_first_end(c, j, utc_us);
 }
 
 static const struct task *asked_task(const struct job *j, const struct job_call *call)

@@ -21,6 +21,8 @@ struct reserves {
     size_t count, next_node;           /* next_node: where the next search begins */
     struct node *changed[CHANGED_MAX];
     size_t changed_count, searches;
+    uint32_t ran_permille;             /* of their limits, what has ended ran so much, the latest counting most */
+    uint32_t ends_permille;            /* what runs is expected to run so much of its limit: all of it */
     struct backfill_end *ends;         /* scratch */
     size_t ends_size;
     struct backfill profile;           /* scratch */
@@ -29,6 +31,7 @@ struct reserves {
 void reserve_init(struct core *c)
 {
     c->reserves = core_alloc(sizeof *c->reserves);
+    c->reserves->ends_permille = 1000;
 }
 
 void reserve_fini(struct core *c)
@@ -76,13 +79,15 @@ static int64_t expected_end(const struct core *c, const struct task *t, int64_t 
 {
     uint64_t limit_us = t->job->shape->limit_us;
     int64_t begin_utc_us = t->started_utc_us != 0 ? task_clock_utc_us(t) : t->placed_utc_us;
-    int64_t end_utc_us = begin_utc_us + (limit_us != 0 ? longest_us(c, limit_us) : horizon_us(c));
+    int64_t run_us = limit_us != 0 ? longest_us(c, limit_us) : horizon_us(c);
+    bool sooner = c->reserves->ends_permille < 1000;
+    int64_t end_utc_us = begin_utc_us + run_us / 1000 * c->reserves->ends_permille;
     if (t->paused)
         return utc_us + horizon_us(c);
     if (t->final && task_paid_end(c, t) != PAID_END_PAUSE)
         end_utc_us = MIN(end_utc_us, begin_utc_us + longest_us(c, t->paid_us));
-    if (end_utc_us > utc_us)
-        return end_utc_us;
+    if (end_utc_us > utc_us || sooner)
+        return MAX(end_utc_us, utc_us);
     return limit_us != 0 || t->final ? utc_us + LATE_US : utc_us + horizon_us(c);
 }
 
@@ -215,7 +220,8 @@ static void search(const struct core *c, const struct plan *p, const struct shap
     size_t from = count > SEARCH_MAX ? all->next_node % count : 0;
     for (size_t i = 0; i < MIN(count, (size_t)SEARCH_MAX); i++)
         take_earlier(c, p, s, nodes[(from + i) % count], best);
-    all->next_node = from + SEARCH_MAX;
+    if (p->facts != NULL) /* who asks doesn't change what is decided */
+        all->next_node = from + SEARCH_MAX;
 }
 
 /* Its own node as things are, and those that have changed; all of them when that is later than was promised. */
@@ -389,6 +395,38 @@ void reserve_turn_end(struct core *c)
 }
 
 /* ---- questions --------------------------------------------------------------------------------------- */
+
+int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t utc_us, bool sooner,
+                         const struct node **ret_node, bool *ret_kept)
+{
+    struct reserves *all = c->reserves;
+    const struct reservation *r = reservation_of(c, s);
+    struct plan asked = {.now = {utc_us, 0}};
+    struct place best = {NULL, INT64_MAX};
+    struct shape known = *s; /* with what it needs, as nodes know it by now */
+    if (!s->placeable && !shape_need(c, s, &known.need))
+        r = NULL;
+    else {
+        const struct shape *one = s->placeable ? s : &known;
+        all->ends_permille = sooner ? all->ran_permille : 1000;
+        if (r != NULL)
+            take_earlier(c, &asked, one, r->node, &best);
+        search(c, &asked, one, &best);
+        all->ends_permille = 1000;
+    }
+    *ret_node = best.node;
+    *ret_kept = r != NULL && best.node == r->node;
+    return best.start_utc_us;
+}
+
+void reserve_note_end(struct core *c, const struct shape *s, uint64_t run_us)
+{
+    struct reserves *all = c->reserves;
+    if (s->limit_us == 0)
+        return;
+    uint32_t permille = (uint32_t)(MIN(run_us, s->limit_us) / MAX(s->limit_us / 1000, 1));
+    all->ran_permille = (all->ran_permille * 15 + MIN(permille, 999)) / 16;
+}
 
 bool reserve_promised(const struct core *c, const struct shape *s, int64_t *ret_start_utc_us,
                       const struct node **ret_node)

@@ -43,6 +43,12 @@ struct node *reserve_beside(const struct core *c, const struct plan *p, const st
 /* The plan, whose log has it already, places a task of this shape there: what was promised to it is kept. */
 void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n);
 void reserve_forget(struct core *c, struct shape *s);
+/* When it could start, of the nodes that a search asks, and whether that one is kept for it; sooner: what runs ends as
+ * early as others did. INT64_MAX and NULL: never, as far as is known. */
+int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t utc_us, bool sooner,
+                         const struct node **ret_node, bool *ret_kept);
+/* An attempt of this shape ended after so much run time. */
+void reserve_note_end(struct core *c, const struct shape *s, uint64_t run_us);
 /* Has a node that is kept for somebody, one of the pool (NULL: any), so much free now? */
 bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool);
 /* The most that any such node has free of a resource. */

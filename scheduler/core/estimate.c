@@ -1,0 +1,54 @@
+#include "scheduler/core/estimate.h"
+
+#include "base/parse.h"
+#include "scheduler/core/reserve.h"
+
+#define SECOND_US INT64_C(1000000)
+
+/* Full seconds, not sooner than that. */
+static const char *at_words(int64_t utc_us, char out[PARSE_TEXT_MAX])
+{
+    return format_time((utc_us + SECOND_US - 1) / SECOND_US * SECOND_US, out);
+}
+
+char *estimate_room(const struct core *c, const struct shape *s, int64_t utc_us, bool *ret_known)
+{
+    char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
+    const struct node *early, *late;
+    bool kept;
+    int64_t from_utc_us = reserve_earliest(c, s, utc_us, true, &early, &kept);
+    int64_t to_utc_us = reserve_earliest(c, s, utc_us, false, &late, &kept);
+    const char *whose = kept ? "which is kept for it" : "if nobody goes first";
+    bool far = to_utc_us - utc_us >= (int64_t)c->limits.horizon_ms * 1000 / 2;
+    *ret_known = late != NULL && !far;
+    if (late == NULL)
+        return text_of("not known: nothing that runs where it fits has an end that can be counted on");
+    if (far)
+        return text_of("not known: what runs where it fits may run on for days, or has no time limit");
+    if (to_utc_us - from_utc_us < SECOND_US)
+        return text_of("at %s, on %s, %s", at_words(to_utc_us, to), late->name, whose);
+    return text_of("between %s and %s, on %s, %s", at_words(from_utc_us, from), at_words(to_utc_us, to), late->name,
+                   whose);
+}
+
+char *estimate_first_end(const struct core *c, const struct job *j, int64_t utc_us)
+{
+    int64_t soonest = INT64_MAX;
+    uint64_t job = 0;
+    for (size_t i = 0; i < c->nodes_count; i++)
+        for (const struct task *t = c->nodes[i]->tasks; t != NULL; t = t->node_next) {
+            uint64_t limit_us = t->job->shape->limit_us;
+            if ((j != NULL && t->job != j) || t->started_utc_us == 0 || limit_us == 0)
+                continue;
+            int64_t end = t->started_utc_us + (int64_t)limit_us;
+            if (end < soonest || (end == soonest && t->job->id < job)) {
+                soonest = end;
+                job = t->job->id;
+            }
+        }
+    if (soonest == INT64_MAX)
+        return NULL;
+    char when[PARSE_TEXT_MAX];
+    return text_of("not before job %llu ends, at %s at the latest", (unsigned long long)job,
+                   format_time(MAX(soonest, utc_us) / SECOND_US * SECOND_US, when));
+}
