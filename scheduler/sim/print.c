@@ -78,6 +78,14 @@ static void sums_fini(struct sums *s)
 }
 
 /* ---- the table ---- */
+/* The line ends, without the blanks before its end. */
+static void end_line(struct buf *out)
+{
+    while (out->len > 0 && out->data[out->len - 1] == ' ')
+        out->len--;
+    buf_add_str(out, "\n");
+}
+
 enum figure {
     FIGURE_TASKS, FIGURE_REFUSED, FIGURE_LEFT, FIGURE_TIME, FIGURE_USED, FIGURE_WAIT, FIGURE_WAIT95, FIGURE_SLOW,
     FIGURE_SLOW95, FIGURE_FAIR, FIGURE_SLOW_FAIR, FIGURE_SPEED_FAIR, FIGURE_COST, FIGURE_OVER_BUDGET,
@@ -135,20 +143,62 @@ static void figure(const struct history *h, const struct sums *s, enum figure wh
     out[0] = '\0';
 }
 
+/* What a figure is compared by; 0: it isn't. */
+static uint64_t value_of(const struct history *h, const struct sums *s, enum figure which)
+{
+    const struct measure_cell *m = h->measure;
+    switch (which) {
+    case FIGURE_USED: return m->used_ppm;
+    case FIGURE_WAIT: return series_mean(&s->wait_us);
+    case FIGURE_WAIT95: return series_at(&s->wait_us, 95);
+    case FIGURE_SLOW: return series_mean(&s->slowdown);
+    case FIGURE_SLOW95: return series_at(&s->slowdown, 95);
+    case FIGURE_FAIR: return m->fair_ppm;
+    case FIGURE_SLOW_FAIR: return m->slowdown_fair_ppm;
+    case FIGURE_SPEED_FAIR: return m->speed_fair_ppm;
+    case FIGURE_COST: return (uint64_t)MAX(h->totals.cost_micros, 0);
+    case FIGURE_TASKS:
+    case FIGURE_REFUSED:
+    case FIGURE_LEFT:
+    case FIGURE_TIME:
+    case FIGURE_OVER_BUDGET:
+    case FIGURE_FACTS:
+    case FIGURE_SPEED:
+    case FIGURE_HASH:
+    case FIGURE_COUNT: break;
+    }
+    return 0;
+}
+
+/* " +37.5 %" against the first history; empty when they are alike or one has none of it. */
+static const char *difference(uint64_t first, uint64_t other, char out[32])
+{
+    out[0] = '\0';
+    if (first == 0 || other == 0 || first == other)
+        return out;
+    uint64_t more = other > first ? other - first : first - other;
+    uint64_t tenths = more > UINT64_MAX / 1000 ? more / first * 1000 : more * 1000 / first;
+    snprintf(out, 32, "%c%" PRIu64 ".%" PRIu64 " %%", other > first ? '+' : '-', tenths / 10, tenths % 10);
+    return out;
+}
+
 static void print_figures(const struct history *h, const struct sums *s, size_t count, struct buf *out)
 {
-    char text[48];
+    char text[48], change[32];
     buf_addf(out, "%-36s", "");
     for (size_t i = 0; i < count; i++)
-        buf_addf(out, " %20.20s", h[i].name);
-    buf_add_str(out, "\n");
+        buf_addf(out, i == 0 ? " %20.20s" : " %20.20s %10s", h[i].name, "");
+    end_line(out);
     for (size_t f = 0; f < FIGURE_COUNT; f++) {
         buf_addf(out, "%-36s", figure_names[f]);
         for (size_t i = 0; i < count; i++) {
             figure(&h[i], &s[i], (enum figure)f, text);
             buf_addf(out, " %20s", text);
+            if (i > 0)
+                buf_addf(out, " %10s", difference(value_of(&h[0], &s[0], (enum figure)f),
+                                                  value_of(&h[i], &s[i], (enum figure)f), change));
         }
-        buf_add_str(out, "\n");
+        end_line(out);
     }
 }
 
@@ -171,6 +221,28 @@ static void print_tenants(const struct history *h, struct buf *out)
         buf_addf(out, "... and %zu more (--json has all)\n", m->tenants_count - TENANTS_SHOWN);
 }
 
+/* Who wins and who loses: each tenant's mean wait in all histories. */
+static void print_beside(const struct history *h, size_t count, struct buf *out)
+{
+    const struct measure_cell *first = h[0].measure;
+    char text[32], change[32];
+    buf_addf(out, "\n%-36s", "mean wait of a tenant");
+    for (size_t i = 0; i < count; i++)
+        buf_addf(out, i == 0 ? " %20.20s" : " %20.20s %10s", h[i].name, "");
+    end_line(out);
+    for (size_t t = 0; t < MIN(first->tenants_count, (size_t)TENANTS_SHOWN); t++) {
+        uint64_t base = series_mean(&first->tenants[t].wait_us);
+        buf_addf(out, "%-36.36s", first->tenants[t].path);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t mean = series_mean(&h[i].measure->tenants[t].wait_us);
+            buf_addf(out, " %20s", print_time(mean, text));
+            if (i > 0)
+                buf_addf(out, " %10s", difference(base, mean, change));
+        }
+        end_line(out);
+    }
+}
+
 void print_table(const struct history *h, size_t count, struct buf *out)
 {
     struct sums *s = calloc(count, sizeof *s);
@@ -179,6 +251,8 @@ void print_table(const struct history *h, size_t count, struct buf *out)
     for (size_t i = 0; i < count; i++)
         s[i] = sums_of(h[i].measure);
     print_figures(h, s, count, out);
+    if (count > 1)
+        print_beside(h, count, out);
     for (size_t i = 0; i < count; i++) {
         print_tenants(&h[i], out);
         sums_fini(&s[i]);
