@@ -3,6 +3,7 @@
  */
 #include <check.h>
 
+#include "scheduler/core/claims.h"
 #include "scheduler/core/reserve.h"
 #include "tests/random.h"
 #include "tests/scheduler/core/world.h"
