@@ -12,6 +12,20 @@
 
 /* ---- slots and ids ---- */
 
+/* Those never taken follow one another behind the list: a large table costs memory only as it is used. */
+static uint32_t pool_look(const struct pool *p, uint32_t bound)
+{
+    return p->first != NONE ? p->first : p->fresh < bound ? p->fresh : NONE;
+}
+
+static void pool_take(struct pool *p, uint32_t next_free)
+{
+    if (p->first != NONE)
+        p->first = next_free;
+    else
+        p->fresh++;
+}
+
 static fq_id id_of(const struct slot *s, size_t index)
 {
     return (uint64_t)s->generation << 32 | (uint32_t)(index + 1);
@@ -50,10 +64,6 @@ static bool setup_is_valid(const struct fairq_setup *s)
     return io_cost_is_valid(&s->cost) && s->contended_ns >= 0 && s->alone_ns >= s->contended_ns;
 }
 
-#define CHAIN(table, bound, next) /* every slot is free, in order */                               \
-    for (uint32_t i = 0; i < q->with.bound; i++)                                                   \
-        q->table[i].next = i + 1 < q->with.bound ? i + 1 : NONE
-
 static int allocate(struct fairq *q)
 {
     const struct fairq_setup *s = &q->with;
@@ -68,11 +78,10 @@ static int allocate(struct fairq *q)
     for (size_t i = 0; i < COUNT_OF(heaps); i++)
         if (heap_reserve(heaps[i], s->tenants_max) < 0)
             return -ENOMEM;
-    CHAIN(tenants, tenants_max, slot.next_free);
-    CHAIN(jobs, jobs_max, slot.next_free);
-    CHAIN(streams, streams_max, slot.next_free);
-    CHAIN(requests, requests_max, next);
-    CHAIN(grants, grants_max, slot.next_free);
+    struct pool *const pools[] = {&q->free_tenants, &q->free_jobs, &q->free_streams, &q->free_requests,
+                                  &q->free_grants};
+    for (size_t i = 0; i < COUNT_OF(pools); i++)
+        pools[i]->first = NONE;
     return 0;
 }
 
@@ -127,13 +136,13 @@ static bool share_is_valid(const struct fq_share *s)
 
 int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret)
 {
-    uint32_t i = q->free_tenant;
+    uint32_t i = pool_look(&q->free_tenants, q->with.tenants_max);
     if (!share_is_valid(share))
         return -EINVAL;
     if (i == NONE)
         return -ENOSPC;
     struct tenant *t = &q->tenants[i];
-    q->free_tenant = t->slot.next_free;
+    pool_take(&q->free_tenants, t->slot.next_free);
     struct slot slot = {t->slot.generation + 1, NONE};
     struct heap jobs = t->jobs;
     *t = (struct tenant){.slot = slot, .share = *share, .jobs = jobs, .start = q->virtual_now,
@@ -158,8 +167,8 @@ int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share
 #define FREE(table, object, list)                                                                  \
     do {                                                                                           \
         (object)->slot.generation++;                                                               \
-        (object)->slot.next_free = q->list;                                                        \
-        q->list = (uint32_t)((object)-q->table);                                                   \
+        (object)->slot.next_free = q->list.first;                                                  \
+        q->list.first = (uint32_t)((object)-q->table);                                             \
     } while (0)
 
 int fairq_tenant_drop(struct fairq *q, fq_id tenant)
@@ -167,21 +176,21 @@ int fairq_tenant_drop(struct fairq *q, fq_id tenant)
     struct tenant *t = tenant_of(q, tenant);
     if (t == NULL || t->jobs_count > 0)
         return t == NULL ? -ENOENT : -EBUSY;
-    FREE(tenants, t, free_tenant);
+    FREE(tenants, t, free_tenants);
     return 0;
 }
 
 int fairq_job_add(struct fairq *q, fq_id tenant, fq_id *ret)
 {
     struct tenant *t = tenant_of(q, tenant);
-    uint32_t i = q->free_job;
+    uint32_t i = pool_look(&q->free_jobs, q->with.jobs_max);
     if (t == NULL || i == NONE)
         return t == NULL ? -ENOENT : -ENOSPC;
     uint32_t room = MAX(t->jobs.size, 4u);
     if (heap_reserve(&t->jobs, t->jobs_count < room ? room : room * 2) < 0)
         return -ENOMEM;
     struct job *j = &q->jobs[i];
-    q->free_job = j->slot.next_free;
+    pool_take(&q->free_jobs, j->slot.next_free);
     *j = (struct job){.slot = {j->slot.generation + 1, NONE}, .tenant = (uint32_t)(t - q->tenants), .first = NONE,
                       .tag = t->job_now};
     j->at = HEAP_NOWHERE;
@@ -196,20 +205,20 @@ int fairq_job_drop(struct fairq *q, fq_id job)
     if (j == NULL || j->streams_count > 0)
         return j == NULL ? -ENOENT : -EBUSY;
     q->tenants[j->tenant].jobs_count--;
-    FREE(jobs, j, free_job);
+    FREE(jobs, j, free_jobs);
     return 0;
 }
 
 int fairq_stream_add(struct fairq *q, fq_id job, uint32_t out_max, fq_id *ret)
 {
     struct job *j = job_of(q, job);
-    uint32_t i = q->free_stream;
+    uint32_t i = pool_look(&q->free_streams, q->with.streams_max);
     if (out_max == 0)
         return -EINVAL;
     if (j == NULL || i == NONE)
         return j == NULL ? -ENOENT : -ENOSPC;
     struct stream *s = &q->streams[i];
-    q->free_stream = s->slot.next_free;
+    pool_take(&q->free_streams, s->slot.next_free);
     *s = (struct stream){.slot = {s->slot.generation + 1, NONE}, .job = (uint32_t)(j - q->jobs), .out_max = out_max,
                          .first = NONE, .last = NONE, .before = NONE, .after = NONE};
     j->streams_count++;
@@ -237,8 +246,8 @@ void fairq_stream_clear(struct fairq *q, fq_id stream)
     work_unlist(q, s);
     while (s->first != NONE) {
         uint32_t next = q->requests[s->first].next;
-        q->requests[s->first].next = q->free_request;
-        q->free_request = s->first;
+        q->requests[s->first].next = q->free_requests.first;
+        q->free_requests.first = s->first;
         s->first = next;
         t->pending--;
     }
@@ -255,7 +264,7 @@ int fairq_stream_drop(struct fairq *q, fq_id stream)
         return s == NULL ? -ENOENT : -EBUSY;
     fairq_stream_clear(q, stream);
     q->jobs[s->job].streams_count--;
-    FREE(streams, s, free_stream);
+    FREE(streams, s, free_streams);
     return 0;
 }
 
@@ -264,12 +273,12 @@ int fairq_stream_drop(struct fairq *q, fq_id stream)
 int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, int64_t now_ns)
 {
     struct stream *s = stream_of(q, stream);
-    uint32_t i = q->free_request;
+    uint32_t i = pool_look(&q->free_requests, q->with.requests_max);
     if (request->bytes > IO_BYTES_MAX || request->dir >= IO_DIR_COUNT)
         return -EINVAL;
     if (s == NULL || i == NONE)
         return s == NULL ? -ENOENT : -ENOSPC;
-    q->free_request = q->requests[i].next;
+    pool_take(&q->free_requests, q->requests[i].next);
     q->requests[i] = (struct request){.next = NONE, .what = *request};
     if (s->first == NONE)
         s->first = i;
@@ -319,9 +328,9 @@ static void charge_start(struct fairq *q, struct tenant *t, int64_t cost_ns, boo
 
 static struct grant *new_grant(struct fairq *q, const struct work *w, int64_t now_ns)
 {
-    uint32_t i = q->free_grant;
+    uint32_t i = pool_look(&q->free_grants, q->with.grants_max);
     struct grant *g = &q->grants[i];
-    q->free_grant = g->slot.next_free;
+    pool_take(&q->free_grants, g->slot.next_free);
     *g = (struct grant){.slot = {g->slot.generation + 1, NONE}, .stream = (uint32_t)(w->stream - q->streams),
                         .older = q->newest, .newer = NONE, .cost_ns = w->cost_ns, .since_ns = now_ns,
                         .bytes = w->bytes, .dir = w->request->what.dir, .random = w->request->what.random};
@@ -362,7 +371,7 @@ static void serve(struct fairq *q, struct tenant *t, struct work *w, bool reserv
 bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret)
 {
     place_release(q, now_ns);
-    if (q->free_grant == NONE)
+    if (pool_look(&q->free_grants, q->with.grants_max) == NONE)
         return false;
     bool reserved = false;
     struct tenant *t = place_pick(q, now_ns, &reserved);
@@ -418,7 +427,7 @@ bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     t->in_flight--;
     s->out--;
     unlink_grant(q, g);
-    FREE(grants, g, free_grant);
+    FREE(grants, g, free_grants);
     q->working -= !has_work(t);
     work_list(q, s);
     place_enter(q, t, now_ns);

@@ -97,8 +97,8 @@ static void drop_first(struct fairq *q, struct tenant *t, struct stream *s)
     uint32_t done = s->first;
     s->first = q->requests[done].next;
     s->last = s->first == NONE ? NONE : s->last;
-    q->requests[done].next = q->free_request;
-    q->free_request = done;
+    q->requests[done].next = q->free_requests.first;
+    q->free_requests.first = done;
     t->pending--;
 }
 

@@ -21,6 +21,10 @@
 struct slot {
     uint32_t generation, next_free;
 };
+/* What is free of a table: a list of what was given back, NONE; behind it those from `fresh` on. */
+struct pool {
+    uint32_t first, fresh;
+};
 
 enum place { NOWHERE, WAITING, ELIGIBLE, LIMITED };
 
@@ -76,7 +80,7 @@ struct fairq {
     struct stream *streams;
     struct request *requests;
     struct grant *grants;
-    uint32_t free_tenant, free_job, free_stream, free_request, free_grant;
+    struct pool free_tenants, free_jobs, free_streams, free_requests, free_grants;
     struct heap waiting, eligible, finish, reserved, limited;
     int64_t virtual_now;       /* V */
     int64_t served_ns;         /* device time granted to all: the clock of reservations */
