@@ -5,12 +5,18 @@
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io/fd.h"
@@ -292,6 +298,145 @@ START_TEST(it_has_no_privilege_and_its_death_is_the_copys)
 }
 END_TEST
 
+/* ---- a file system that hangs ---- */
+
+static char frozen_dir[64], frozen_volume[128], loop_device[64];
+static int guard = -1;
+static pid_t guard_pid;
+
+static bool run_program(const char *const argv[], char *out, size_t size)
+{
+    int ends[2], status = -1;
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], 1);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    close(ends[1]);
+    ssize_t n = fd_read_full(ends[0], out, size - 1);
+    out[MAX(n, 0)] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    close(ends[0]);
+    waitpid(pid, &status, 0);
+    return status == 0;
+}
+
+static void thaw(void)
+{
+    CLEANUP(close_p) int fd = open(frozen_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)!ioctl(fd, FITHAW, 0);
+}
+
+/* Whatever becomes of the test: the file system is thawed and taken down once the pipe ends. */
+static void start_guard(void)
+{
+    int ends[2];
+    char byte, text[64];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    guard_pid = fork();
+    if (guard_pid != 0) {
+        close(ends[0]);
+        guard = ends[1];
+        return;
+    }
+    close(ends[1]);
+    setpgid(0, 0); /* Check kills a group that runs late */
+    while (read(ends[0], &byte, 1) > 0)
+        continue;
+    thaw();
+    umount2(frozen_dir, MNT_DETACH);
+    const char *const detach[] = {"losetup", "--detach", loop_device, NULL};
+    run_program(detach, text, sizeof text);
+    _exit(rmdir(frozen_dir) < 0);
+}
+
+static void setup_frozen(void)
+{
+    static const char *options[] = {"--volume", frozen_volume, NULL};
+    char file[80], text[256];
+    strcpy(frozen_dir, "/var/tmp/reeve-frozen-XXXXXX"); /* lint: allow it fits */
+    ck_assert_ptr_nonnull(mkdtemp(frozen_dir));
+    snprintf(file, sizeof file, "%s.disk", frozen_dir);
+    snprintf(frozen_volume, sizeof frozen_volume, "slow=%s", frozen_dir);
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert(fd >= 0 && ftruncate(fd, 64 << 20) == 0);
+    close(fd);
+    const char *const attach[] = {"losetup", "--find", "--show", file, NULL};
+    const char *const make[] = {"mkfs.ext4", "-q", loop_device, NULL};
+    bool attached = run_program(attach, loop_device, sizeof loop_device);
+    unlink(file); /* the loop device holds it */
+    ck_assert(attached);
+    start_guard();
+    ck_assert(run_program(make, text, sizeof text));
+    ck_assert_int_eq(mount(loop_device, frozen_dir, "ext4", 0, NULL), 0);
+    ck_assert_int_eq(chown(frozen_dir, 4321, 4321), 0);
+    driver_init_with(&d, options);
+    load_program();
+}
+
+static void teardown_frozen(void)
+{
+    int status;
+    thaw();
+    driver_fini(&d);
+    close_p(&guard);
+    ck_assert_int_eq(waitpid(guard_pid, &status, 0), guard_pid);
+    ck_assert_msg(status == 0, "%s is left", frozen_dir);
+}
+
+static char state_of(pid_t pid)
+{
+    char path[64];
+    CLEANUP(buf_fini) struct buf text = {0};
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    const char *at = file_read(path, 4096, &text, NULL) < 0 ? NULL : strrchr(buf_text(&text), ')');
+    return at == NULL ? '?' : at[2];
+}
+
+START_TEST(a_file_system_that_hangs_costs_its_own_job_alone)
+{
+    struct mover_message m;
+    char status[4096];
+    const char *const argv[] = {"transfer_program", "slow", NULL};
+    struct run r = driver_run(&d, argv);
+    r.script = program;
+    r.script_len = program_len;
+    r.spec.mover = 1;
+    r.spec.root.volumes_count = 1;
+    r.spec.root.volumes[0] = (struct root_volume){.name = "slow", .path = "/mnt/slow", .writable = 1};
+    ck_assert_msg(driver_launch(&d, &r, &task) == OP_DONE, "%s", task.launch.step);
+    ck_assert(become_agent());
+    while (hear(&m) && !(m.op == MOVER_WANT && m.dir == MOVER_WRITE))
+        if (m.op == MOVER_WANT)
+            grant(m.want, 0, m.bytes);
+    pid_t hung = find_mover(status);
+    int fd = open(frozen_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(ioctl(fd, FIFREEZE, 0), 0);
+    close(fd);
+    grant(m.want, 0, m.bytes);
+    while (state_of(hung) != 'D') /* there is no other way to hear of it */
+        sched_yield();
+
+    struct task first = task;
+    int first_mover = mover;
+    launch("copy", true); /* beside it another copies as ever */
+    ck_assert(become_agent());
+    totals = (struct mover_totals){{0}, {0}};
+    serve(UINT32_MAX / 2);
+    finish(copied);
+    ck_assert_int_eq(state_of(hung), 'D');
+
+    thaw();
+    task = first;
+    mover = first_mover;
+    totals = (struct mover_totals){{0}, {0}};
+    serve(UINT32_MAX / 2);
+    finish("slow 0 100000 \nsame 1\n");
+}
+END_TEST
+
 START_TEST(a_job_that_did_not_ask_has_none)
 {
     launch("none", false);
@@ -330,5 +475,13 @@ int main(void)
     tcase_add_test(t, a_job_that_did_not_ask_has_none);
     tcase_add_test(t, a_request_for_two_is_refused);
     suite_add_tcase(s, t);
+    TCase *hangs = tcase_create("hangs");
+    tcase_set_timeout(hangs, 120);
+    tcase_add_checked_fixture(hangs, setup_frozen, teardown_frozen);
+    if (suite_under_uml())
+        puts("skip: user-mode-linux has no loop device that freezes");
+    else
+        tcase_add_test(hangs, a_file_system_that_hangs_costs_its_own_job_alone);
+    suite_add_tcase(s, hangs);
     return suite_run(s);
 }

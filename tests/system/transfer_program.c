@@ -1,7 +1,7 @@
 /*
  * transfer_program - what a job does with its mover, by hand: a line for each thing it tried. Run inside, as a script.
  *
- *   transfer_program MODE: copy | refuse | many | look | lose | none
+ *   transfer_program MODE: copy | refuse | many | look | lose | slow | none
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -189,6 +189,16 @@ static void lose(void)
     printf("gone %d %s\nconnect %d\n", rc == -EPIPE || rc == -ECONNRESET, how.text, transfer_connect());
 }
 
+/* Onto a volume whose file system stands still meanwhile. */
+static void slow(void)
+{
+    struct transfer_reply how;
+    fill("/tmp/from", 100000, 0);
+    int rc = copy("/tmp/from", O_RDONLY, "/mnt/slow/to", O_WRONLY | O_CREAT, &how);
+    say("slow", rc, &how);
+    printf("same %d\n", same("/tmp/from", "/mnt/slow/to"));
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
@@ -202,6 +212,8 @@ int main(int argc, char **argv)
         look();
     else if (strcmp(mode, "lose") == 0)
         lose();
+    else if (strcmp(mode, "slow") == 0)
+        slow();
     else if (strcmp(mode, "none") == 0)
         printf("connect %d\n", transfer_connect());
     return 0;
