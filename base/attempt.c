@@ -63,6 +63,7 @@ const struct end_cause_row end_causes[END_CAUSE_COUNT] = {
     [END_LAUNCH_FAILED] = {"launch_failed", true, "could not be started on its node; nothing of it ran"},
     [END_KEEPER_LOST] = {"keeper_lost", true, "its supervisor on the node died, and with it the task"},
     [END_NODE_LOST] = {"node_lost", true, "its node was rebooted or lost"},
+    [END_REQUEUED] = {"requeued", false, "stopped to be run again"},
 };
 
 static const char *const cause_names[] = {
@@ -77,6 +78,7 @@ static const char *const cause_names[] = {
     [END_LAUNCH_FAILED] = "launch_failed",
     [END_KEEPER_LOST] = "keeper_lost",
     [END_NODE_LOST] = "node_lost",
+    [END_REQUEUED] = "requeued",
 };
 _Static_assert(COUNT_OF(cause_names) == END_CAUSE_COUNT, "a name for each cause");
 const struct names end_cause_names = {cause_names, COUNT_OF(cause_names)};

@@ -37,6 +37,7 @@ enum end_cause {
     END_LAUNCH_FAILED, /* a step of the launch failed; nothing of the job ran */
     END_KEEPER_LOST,   /* its keeper died; the kernel killed the rest */
     END_NODE_LOST,     /* node rebooted or declared lost */
+    END_REQUEUED,      /* a person wants another attempt instead */
     END_CAUSE_COUNT
 };
 

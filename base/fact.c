@@ -92,6 +92,15 @@ static const struct field tasks_rows[] = {
     FIELD_ROW(fact_tasks, 6, "path", FIELD_STRS, path, .max = PATH_MAX_LEVELS),
     FIELD_ROW(fact_tasks, 7, "job_done", FIELD_BOOL, job_done),
 };
+static const struct field changed_rows[] = {
+    FIELD_ROW(fact_job_changed, 1, "job", FIELD_U64, job),
+    FIELD_ROW(fact_job_changed, 2, "who", FIELD_STR, who),
+    FIELD_ROW(fact_job_changed, 3, "set_hold", FIELD_BOOL, set_hold),
+    FIELD_ROW(fact_job_changed, 4, "hold", FIELD_BOOL, hold),
+    FIELD_ROW(fact_job_changed, 5, "set_priority", FIELD_BOOL, set_priority),
+    FIELD_ROW(fact_job_changed, 6, "priority", FIELD_I32, priority),
+};
+static const struct fields changed_fields = FIELDS_TABLE("job.changed", fact_job_changed, changed_rows);
 static const struct field placed_rows[] = {
     ID_ROW(fact_placed),
     FIELD_ROW(fact_placed, 2, "node", FIELD_STR, node),
@@ -277,6 +286,7 @@ static const struct field snap_job_rows[] = {
     FIELD_ROW(fact_snapshot_job, 5, "spent", FIELD_MONEY, spent_micros),
     FIELD_ROW(fact_snapshot_job, 6, "tasks", FIELD_LIST, tasks, .of = &snap_task_fields, .max = JOB_TASKS_MAX),
     FIELD_ROW(fact_snapshot_job, 7, "over", FIELD_LIST, over, .of = &outcome_fields, .max = JOB_TASKS_MAX),
+    FIELD_ROW(fact_snapshot_job, 8, "changed", FIELD_STRUCT, changed, .of = &changed_fields),
 };
 static const struct field snap_node_rows[] = {
     FIELD_ROW(snapshot_node, 1, "node", FIELD_STRUCT, node, .of = &node_fields),
@@ -385,6 +395,7 @@ static const struct fields tables[FACT_KIND_COUNT] = {
     [FACT_POLICY_PROPOSED] = FIELDS_TABLE("policy.proposed", fact_policy_proposed, proposed_rows),
     [FACT_POLICY_DROPPED] = FIELDS_TABLE("policy.dropped", fact_policy_dropped, dropped_rows),
     [FACT_TENANT_MOVED] = FIELDS_TABLE("tenant.moved", fact_tenant_moved, moved_rows),
+    [FACT_JOB_CHANGED] = FIELDS_TABLE("job.changed", fact_job_changed, changed_rows),
     [FACT_ACCOUNTS_CLOSED] = FIELDS_TABLE("accounts.closed", fact_accounts_closed, accounts_closed_rows),
 };
 
@@ -414,6 +425,7 @@ static const char *const kind_names[] = {
     [FACT_POLICY_PROPOSED] = "policy.proposed",
     [FACT_POLICY_DROPPED] = "policy.dropped",
     [FACT_TENANT_MOVED] = "tenant.moved",
+    [FACT_JOB_CHANGED] = "job.changed",
     [FACT_ACCOUNTS_CLOSED] = "accounts.closed",
 };
 _Static_assert(COUNT_OF(kind_names) == FACT_KIND_COUNT, "a name for each kind of fact");

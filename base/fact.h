@@ -44,6 +44,7 @@ enum fact_kind {
     FACT_POLICY_DROPPED,   /* a proposal that won't be */
     FACT_TENANT_MOVED,     /* a tenant and all below it, with what waits and runs there, to another place */
     FACT_ACCOUNTS_CLOSED,  /* accounts of periods that are over: nothing can come to them any more */
+    FACT_JOB_CHANGED,      /* another priority; held as a whole, or no longer */
     FACT_KIND_COUNT        /* numbers lie in journals: only ever append */
 };
 
@@ -110,6 +111,13 @@ struct fact_submitted {
     struct list after;      /* struct fact_after: of spec.after what isn't met already */
 };
 struct fact_tasks { uint64_t job; uint32_t first, count; char *who; char *reason; struct strs path; bool job_done; };
+struct fact_job_changed {
+    uint64_t job;
+    char *who;
+    bool set_hold, hold;
+    bool set_priority;
+    int32_t priority;
+};
 struct fact_placed {
     struct attempt_id id;
     char *node;
@@ -263,6 +271,7 @@ struct fact_snapshot_job {
     int64_t spent_micros;         /* over all attempts */
     struct list tasks;            /* struct snapshot_task */
     struct list over;             /* struct fact_outcome: which tasks are over */
+    struct fact_job_changed changed; /* since it was submitted */
 };
 struct fact_snapshot_cell {
     uint64_t seq, term, next_job;
@@ -321,6 +330,7 @@ struct fact {
         struct fact_policy_proposed policy_proposed;
         struct fact_policy_dropped policy_dropped;
         struct fact_tenant_moved tenant_moved;
+        struct fact_job_changed job_changed;
         struct fact_accounts_closed accounts_closed;
     };
 };

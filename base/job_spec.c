@@ -127,6 +127,7 @@ static const struct field rows[] = {
               .help = "tasks that have not started by then are cancelled: 2h, or 2026-11-24T06:00:00Z"),
     FIELD_ROW(job_spec, 73, "finish_by", FIELD_STR, finish_by, .max = DEADLINE_TEXT_MAX,
               .help = "no task starts that may not end by then, and what runs then is stopped"),
+    FIELD_ROW(job_spec, 74, "hold", FIELD_BOOL, hold, .help = "nothing of it starts until somebody releases it"),
     FIELD_ROW(job_spec, 80, "where", FIELD_STR, where, .flags = FIELD_ESCAPED, .max = WHERE_TEXT_MAX,
               .help = "which nodes will do, by their labels: zone == eu && disk in (ssd, nvme) && mem_gen >= 4"),
 };
@@ -357,7 +358,7 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
         return err_set(err, -ENOMEM, "cwd: out of memory");
     if (spec->cwd[0] != '/')
         return err_set(err, -EINVAL, "cwd: '%s' is not an absolute path", spec->cwd);
-    if (spec->priority < -1000 || spec->priority > 1000)
+    if (spec->priority < -JOB_PRIORITY_MAX || spec->priority > JOB_PRIORITY_MAX)
         return err_set(err, -EINVAL, "priority: %d is outside -1000 to 1000", spec->priority);
     if (spec->budget_micros < 0)
         return err_set(err, -EINVAL, "budget: a budget is not negative");

@@ -27,6 +27,7 @@
 #define SECCOMP_INLINE "inline"       /* in a policy: jobs may bring a profile */
 #define JOB_VOLUMES_MAX 6
 #define JOB_AFTER_MAX 64
+#define JOB_PRIORITY_MAX 1000
 #define MONEY_MAX_OF_A_JOB (UINT64_C(1) << 52) /* micro-units; as MONEY_MICROS_MAX of base/policy.h */
 
 enum lease_class { LEASE_PATIENT, LEASE_FAST, LEASE_CLASS_COUNT };           /* 30 min, 10 s */
@@ -88,6 +89,7 @@ struct job_spec {
     uint32_t if_unmet;      /* enum if_unmet: of tasks that can't start any more, whatever happens */
     char *start_by;         /* an instant, or a duration from submission on; NULL = none */
     char *finish_by;
+    bool hold;              /* nothing of it starts until somebody releases it */
     char *where;            /* which nodes will do, as where_format() writes it; NULL: any */
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };

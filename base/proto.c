@@ -162,6 +162,12 @@ static const struct field cancel_rows[] = {
 };
 const struct fields cancel_reply_fields = FIELDS_TABLE("result", cancel_reply, cancel_rows);
 
+static const struct field priority_rows[] = {
+    FIELD_ROW(priority_call, 1, "job", FIELD_U64, job, NEEDED),
+    FIELD_ROW(priority_call, 2, "priority", FIELD_I32, priority, NEEDED, .max = JOB_PRIORITY_MAX),
+};
+const struct fields priority_call_fields = FIELDS_TABLE("params", priority_call, priority_rows);
+
 static const struct field wait_call_rows[] = {
     FIELD_ROW(wait_call, 1, "job", FIELD_U64, job, NEEDED),
     FIELD_ROW(wait_call, 2, "seen", FIELD_U64, seen, .help = "change counter of the last answer; 0 = answer at once"),
@@ -471,6 +477,10 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_APPROVE] = {"admin.approve", &approve_call_fields, &apply_reply_fields, "put another's proposal in force",
                       true},
     [CALL_DROP] = {"admin.drop", &drop_call_fields, NULL, "a proposal that won't be", true},
+    [CALL_HOLD] = {"job.hold", &job_call_fields, NULL, "start nothing of a job until it is released", false},
+    [CALL_PRIORITY] = {"job.priority", &priority_call_fields, NULL, "another priority among the tenant's jobs", false},
+    [CALL_REQUEUE] = {"job.requeue", &job_call_fields, &cancel_reply_fields, "another attempt instead of the present",
+                      false},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };
 

@@ -101,6 +101,7 @@ struct why_reply {
     char *estimate;               /* when it would start, as far as can be known; NULL = unknown */
 };
 struct cancel_reply { uint32_t cancelled, stopping; };
+struct priority_call { uint64_t job; int32_t priority; };
 /* Answered when the job's change counter is not `seen`, or after the time. */
 struct wait_call { uint64_t job; uint64_t seen; uint32_t timeout_ms; };
 struct wait_reply { struct job_row row; uint64_t change; int32_t exit_code; bool final; };
@@ -235,12 +236,13 @@ enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
     CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY, CALL_PROPOSALS, CALL_APPROVE, CALL_DROP, CALL_ADJUST,
+    CALL_HOLD, CALL_PRIORITY, CALL_REQUEUE,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
  * "node.log" "admin.move" "journal.head" "ledger.verify" "admin.proposals" "admin.approve" "admin.drop"
- * "ledger.adjust" */
+ * "ledger.adjust" "job.hold" "job.priority" "job.requeue" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -322,7 +324,8 @@ extern const struct method report_methods[REPORT_METHOD_COUNT];
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
 extern const struct fields submit_call_fields, submit_reply_fields, job_call_fields, list_call_fields,
     list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields,
-    cancel_reply_fields, wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
+    cancel_reply_fields, priority_call_fields,
+    wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
     adjust_call_fields, adjust_reply_fields,
     move_call_fields,

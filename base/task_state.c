@@ -93,6 +93,7 @@ uint32_t task_state_of_end(const struct exit_record *record)
     case END_BUDGET:
         return TASK_BUDGET_STOPPED;
     case END_CANCELLED:
+    case END_REQUEUED:
         return TASK_CANCELLED;
     case END_LEASE:
     case END_KEEPER_LOST:

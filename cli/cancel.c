@@ -1,10 +1,16 @@
-/* cancel, release - what a person decides about jobs that are there. */
+/* cancel, hold, release, requeue, priority - what a person decides about jobs that are there. */
+#include <errno.h>
 #include <inttypes.h>
+
+#include "base/parse.h"
 
 #include "cli/commands.h"
 
 const struct option_set cancel_options = {0};
 const struct option_set release_options = {0};
+const struct option_set hold_options = {0};
+const struct option_set requeue_options = {0};
+const struct option_set priority_options = {0};
 
 static int cancel_one(struct cli *cli, const char *text, const struct job_call *call)
 {
@@ -30,6 +36,29 @@ static int release_one(struct cli *cli, const char *text, const struct job_call 
         puts("{}");
     else if (code == CLI_DONE)
         printf("job %s: released\n", text);
+    return code;
+}
+
+static int hold_one(struct cli *cli, const char *text, const struct job_call *call)
+{
+    int code = cli_call(cli, CALL_HOLD, call, NULL);
+    if (code == CLI_DONE && cli->json)
+        puts("{}");
+    else if (code == CLI_DONE)
+        printf("job %s: held; what runs goes on\n", text);
+    return code;
+}
+
+static int requeue_one(struct cli *cli, const char *text, const struct job_call *call)
+{
+    struct cancel_reply reply = {0};
+    int code = cli_call(cli, CALL_REQUEUE, call, &reply);
+    if (code == CLI_DONE && cli->json)
+        return cli_json(&cancel_reply_fields, &reply);
+    if (code == CLI_DONE && reply.stopping == 1)
+        printf("job %s: stopping, to be run again\n", text);
+    else if (code == CLI_DONE)
+        printf("job %s: %u tasks stopping, to be run again\n", text, reply.stopping);
     return code;
 }
 
@@ -60,6 +89,41 @@ static int each_job(struct cli *cli, const struct option_set *set, int argc, cha
 int cmd_cancel(struct cli *cli, int argc, char **argv)
 {
     return each_job(cli, &cancel_options, argc, argv, cancel_one);
+}
+
+int cmd_hold(struct cli *cli, int argc, char **argv)
+{
+    return each_job(cli, &hold_options, argc, argv, hold_one);
+}
+
+int cmd_requeue(struct cli *cli, int argc, char **argv)
+{
+    return each_job(cli, &requeue_options, argc, argv, requeue_one);
+}
+
+int cmd_priority(struct cli *cli, int argc, char **argv)
+{
+    struct words words = {0};
+    struct err err = {0};
+    struct job_ref ref;
+    int64_t priority = 0;
+    if (cli_options(cli, &priority_options, NULL, argc, argv, &words, 2, 2) < 0)
+        return CLI_USAGE;
+    int rc = job_ref_parse(words.v[0], &ref, &err);
+    if (rc == 0 && ref.has_task)
+        rc = err_set(&err, -EINVAL, "a priority is of a whole job");
+    if (rc == 0)
+        rc = parse_i64(words.v[1], -JOB_PRIORITY_MAX, JOB_PRIORITY_MAX, &priority, &err);
+    free(words.v);
+    if (rc < 0)
+        return cli_usage(cli, "%s", err.text);
+    const struct priority_call call = {.job = ref.job, .priority = (int32_t)priority};
+    int code = cli_call(cli, CALL_PRIORITY, &call, NULL);
+    if (code == CLI_DONE && cli->json)
+        puts("{}");
+    else if (code == CLI_DONE)
+        printf("job %" PRIu64 ": priority %d\n", ref.job, (int)priority);
+    return code;
 }
 
 int cmd_release(struct cli *cli, int argc, char **argv)

@@ -33,6 +33,9 @@ int cmd_logs(struct cli *cli, int argc, char **argv);
 int cmd_wait(struct cli *cli, int argc, char **argv);
 int cmd_cancel(struct cli *cli, int argc, char **argv);
 int cmd_release(struct cli *cli, int argc, char **argv);
+int cmd_hold(struct cli *cli, int argc, char **argv);
+int cmd_requeue(struct cli *cli, int argc, char **argv);
+int cmd_priority(struct cli *cli, int argc, char **argv);
 int cmd_history(struct cli *cli, int argc, char **argv);
 int cmd_tenant(struct cli *cli, int argc, char **argv);
 int cmd_admin(struct cli *cli, int argc, char **argv);
@@ -51,8 +54,8 @@ int cmd_down(struct cli *cli, int argc, char **argv);
 
 extern const struct option_set submit_options, run_options; /* job_request.c */
 extern const struct option_set ps_options, show_options, why_options, logs_options,
-    wait_options, cancel_options, release_options, history_options, tenant_options, admin_options, nodes_options,
-    audit_options, ledger_options, drain_options, undrain_options, status_options, confine_options, cp_options,
-    doctor_options, top_options, up_options, down_options;
+    wait_options, cancel_options, hold_options, release_options, requeue_options, priority_options, history_options,
+    tenant_options, admin_options, nodes_options, audit_options, ledger_options, drain_options, undrain_options,
+    status_options, confine_options, cp_options, doctor_options, top_options, up_options, down_options;
 
 #endif

@@ -356,6 +356,8 @@ static const struct option_row job_option_rows[] = {
     CALL("if-unmet", 0, "cancel|keep", set_unmet, "what becomes of tasks whose --after can't be met any more"),
     CALL("after", 0, "JOB[.TASK][:ON]", set_after,
          "start after another job (or its key): :success, :end, :failure; :same task by task; may be repeated"),
+    {.name = "hold", .kind = OPTION_FLAG, .offset = offsetof(struct job_request, call.spec.hold),
+     .help = "start nothing of it until it is released"},
     CALL("start-by", 0, "TIME", set_start_by, "cancel what has not started by then: 2h, 2026-11-24T06:00:00Z"),
     CALL("finish-by", 0, "TIME", set_finish_by, "start nothing that may not end by then, and stop what runs then"),
     CALL("array", 'a', "FIRST-LAST[%N]", set_array, "many tasks, at most N at a time; each sees REEVE_TASK"),

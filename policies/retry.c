@@ -42,6 +42,9 @@ struct retry_answer retry_after(const struct retry_case *c)
 {
     if (c->cancelled || c->record->cause == END_CANCELLED)
         return final(state_when_cancelled(c->record));
+    bool succeeded = c->record->cause == END_EXIT && c->record->exit_code == 0;
+    if ((c->requeued && !succeeded) || c->record->cause == END_REQUEUED)
+        return (struct retry_answer){.next = NEXT_QUEUED};
     if (retry_is_node_fault(c->record->cause))
         return after_node_fault(c);
     if (is_users_failure(c->record) && c->retries_used < c->retries)

@@ -6,6 +6,7 @@
  *   exit > 0, signal, oom          queued while retries are left           yes
  *   time limit, budget             final (another try would end alike)
  *   cancelled                      final
+ *   requeued by a person           queued                                  no
  *   launch failed                  queued                                  no
  *   lease, keeper, node lost       queued | held | final: on_node_loss     no
  *
@@ -30,6 +31,7 @@ struct retry_case {
     uint32_t node_faults;  /* before this end */
     uint32_t on_node_loss; /* enum node_loss */
     bool cancelled;        /* a person asked it to stop */
+    bool requeued;         /* a person asked for another attempt */
 };
 struct retry_answer {
     uint32_t next;       /* enum task_next */

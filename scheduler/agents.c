@@ -232,6 +232,7 @@ void agents_on_fact(struct agents *a, const struct fact *f)
             node_duty(a, f->ended.node, f->ended.id, true);
         break;
     case FACT_NONE: case FACT_TERM_TAKEN: case FACT_POLICY_SET: case FACT_JOB_SUBMITTED: case FACT_TASKS_CANCELLED:
+    case FACT_JOB_CHANGED:
     case FACT_TASK_HELD: case FACT_TASK_RELEASED: case FACT_ATTEMPT_RUNNING: case FACT_ATTEMPT_UNREACHABLE:
     case FACT_NODE_JOINED: case FACT_NODE_LOST: case FACT_NODE_DRAINED: case FACT_SNAPSHOT_JOB: case FACT_SNAPSHOT_CELL:
     case FACT_BUDGET_OPENED: case FACT_BUDGET_CROSSED: case FACT_LEDGER_ADJUSTED: case FACT_PERIOD_CLOSED:

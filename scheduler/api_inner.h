@@ -82,6 +82,10 @@ void api_show(const struct call *c);
 void api_why(const struct call *c);
 void api_cancel(const struct call *c);
 void api_release(const struct call *c);
+/* api_change.c */
+void api_hold(const struct call *c);
+void api_priority(const struct call *c);
+void api_requeue(const struct call *c);
 /* api_watch.c */
 void api_wait(const struct call *c);
 void api_log(const struct call *c);

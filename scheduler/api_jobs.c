@@ -218,10 +218,22 @@ static enum request_step release_propose(struct request *r, struct core *core, s
     struct wish *w = (struct wish *)r;
     struct refusal refusal = {0};
     int answer = core_check_release(core, w->params, w->caller.user, now, out, &refusal);
+    if (answer == CORE_REFUSED && w->more) { /* an earlier round has released it all */
+        fields_clear(&refusal_fields, &refusal);
+        w->more = false;
+        *ret_count = 0;
+        return REQUEST_FACTS;
+    }
+    w->more |= answer == CORE_FACT;
     return wish_step(w, answer, out, &refusal, ret_count);
 }
 
-static const struct request_ops release_ops = {false, release_propose, wish_settled, wish_unavailable, wish_free};
+static bool release_settled(struct request *r)
+{
+    return r->refusal[0] == '\0' && ((struct wish *)r)->more ? true : wish_settled(r);
+}
+
+static const struct request_ops release_ops = {false, release_propose, release_settled, wish_unavailable, wish_free};
 
 void api_release(const struct call *c)
 {

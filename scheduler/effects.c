@@ -13,6 +13,8 @@ uint64_t fact_job(const struct fact *f)
         return f->held.job;
     case FACT_TASK_RELEASED:
         return f->released.job;
+    case FACT_JOB_CHANGED:
+        return f->job_changed.job;
     case FACT_ATTEMPT_PLACED:
         return f->placed.id.job;
     case FACT_ATTEMPT_RUNNING:

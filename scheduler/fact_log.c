@@ -73,6 +73,16 @@ static void log_tasks(const struct line *l)
              log_quote(job_tenant(l, f->job)), f->first, f->count, log_quote(f->who), log_quote(f->reason));
 }
 
+static void log_changed(const struct line *l)
+{
+    const struct fact_job_changed *f = &l->fact->job_changed;
+    if (f->set_hold)
+        log_line(LOG_INFO, l->event, "job=%" PRIu64 " hold=%s who=%s", f->job, f->hold ? "yes" : "no",
+                 log_quote(f->who));
+    if (f->set_priority)
+        log_line(LOG_INFO, l->event, "job=%" PRIu64 " priority=%d who=%s", f->job, f->priority, log_quote(f->who));
+}
+
 static void log_placed(const struct line *l)
 {
     const struct fact_placed *f = &l->fact->placed;
@@ -230,6 +240,7 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_BUDGET_CROSSED] = log_crossed,
     [FACT_LEDGER_ADJUSTED] = log_adjusted,
     [FACT_TENANT_MOVED] = log_moved,
+    [FACT_JOB_CHANGED] = log_changed,
     [FACT_ACCOUNTS_CLOSED] = log_accounts,
 };
 

@@ -44,6 +44,7 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_ACCOUNTS_CLOSED] = book_accounts_closed,
     [FACT_POLICY_PROPOSED] = nothing, /* not in force */
     [FACT_POLICY_DROPPED] = nothing,
+    [FACT_JOB_CHANGED] = nothing, /* it has run, or not */
 };
 
 /* SQLite would let two writers take turns; their cursors would not. */

@@ -46,6 +46,7 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_PERIOD_CLOSED] = &rule_period_closed,
     [FACT_POLICY_PROPOSED] = &rule_policy_proposed,
     [FACT_POLICY_DROPPED] = &rule_policy_dropped,
+    [FACT_JOB_CHANGED] = &rule_changed,
 };
 
 bool path_is_of(const struct strs *path, const struct tenant *t)

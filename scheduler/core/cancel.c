@@ -73,8 +73,7 @@ static bool stop_live(const struct task *t, const char *who, int64_t utc_us, str
     return true;
 }
 
-/* The job of a call, or a refusal. */
-static struct job *job_of_call(const struct core *c, const struct job_call *call, struct refusal *refusal)
+struct job *job_of_call(const struct core *c, const struct job_call *call, struct refusal *refusal)
 {
     struct job *j = job_find(c, call->job);
     if (j == NULL)
@@ -151,7 +150,7 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
     return CORE_FACT;
 }
 
-/* The first run of held tasks in what was asked for; the rest of a job with gaps takes another call. */
+/* The first run of held tasks in what was asked for; the rest takes another question. */
 static uint32_t held_range(const struct job *j, const struct job_call *call, uint32_t *ret_first)
 {
     uint32_t count = 0;
@@ -177,6 +176,12 @@ int core_check_release(struct core *c, const struct job_call *call, const char *
         return CORE_REFUSED;
     if (j->in_flight > 0 || c->moves_in_flight > 0)
         return CORE_LATER;
+    if (j->on_hold && !j->finished && !call->has_task) {
+        *ret = (struct fact){.kind = FACT_JOB_CHANGED, .at_utc_us = core_utc(c, now)};
+        ret->job_changed = (struct fact_job_changed){.job = j->id, .who = core_text(who), .set_hold = true};
+        flight_begin(c, ret);
+        return CORE_FACT;
+    }
     uint32_t first = 0, count = held_range(j, call, &first);
     if (count == 0) {
         refusal_from(refusal, "state", "job", NULL, "nothing of job %llu is held", (unsigned long long)j->id);

@@ -99,6 +99,16 @@ int core_check_submit(struct core *c, const struct submit_call *call, uint32_t u
 int core_check_cancel(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                       struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply,
                       struct refusal *refusal);
+/* Nothing of a job, or of a task that waits, starts until it is released. */
+int core_check_hold(struct core *c, const struct job_call *call, const char *who, struct core_now now,
+                    struct fact *ret, struct refusal *refusal);
+int core_check_priority(struct core *c, const struct priority_call *call, const char *who, struct core_now now,
+                        struct fact *ret, struct refusal *refusal);
+/* What runs of it is stopped and queued again: facts as core_check_cancel() gives them. */
+int core_check_requeue(struct core *c, const struct job_call *call, const char *who, struct core_now now,
+                       struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply,
+                       struct refusal *refusal);
+/* One fact at a time: when it is applied there may be more to release. */
 int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                        struct fact *ret, struct refusal *refusal);
 /* Time zones as this machine knows them (struct zone_table, copied), for policies that are asked about from now on: one

@@ -72,6 +72,13 @@ void deadline_fini(struct core *c, struct job *j)
     j->deadline = NULL;
 }
 
+bool deadline_is_over(const struct job *j, const struct task *t, int64_t utc_us)
+{
+    const struct deadline *d = j->deadline;
+    return d != NULL && (utc_us >= d->start_to_finish_utc_us ||
+                         (utc_us >= d->start_by_utc_us && (t == NULL || t->epoch == 0)));
+}
+
 /* ---- what is late ----------------------------------------------------------------------------------- */
 
 /* Of a range of waiting tasks the first part that never started. */

@@ -140,11 +140,12 @@ static bool is_capped(const struct job *j)
 }
 
 /* The attempt that would start next. false: not now. */
-static bool next_attempt(const struct core *c, const struct entry *e, struct attempt_id *ret)
+static bool next_attempt(const struct core *c, const struct plan *p, const struct entry *e, struct attempt_id *ret)
 {
     struct job *j = e->job;
     plan_reset(c, j);
-    if (j->ranges_in_flight > 0 || is_capped(j) || (e->task != NULL && e->task->in_flight))
+    if (j->ranges_in_flight > 0 || is_capped(j) || (e->task != NULL && e->task->in_flight) ||
+        deadline_is_over(j, e->task, p->now.utc_us))
         return false;
     uint64_t index = e->task != NULL ? e->task->index : job_ready_from(j, j->plan_next);
     *ret = (struct attempt_id){j->id, (uint32_t)index, e->task != NULL ? e->task->epoch + 1 : 1};
@@ -211,7 +212,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     struct entry *e = queue_first(s);
     struct attempt_id id;
     shape_refresh(c, s);
-    if (s->placeable && !next_attempt(c, e, &id)) {
+    if (s->placeable && !next_attempt(c, p, e, &id)) {
         skip_entry(c, p, e);
         return false;
     }

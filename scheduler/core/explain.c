@@ -456,6 +456,8 @@ char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
     struct question q = {.core = c, .job = j, .utc_us = utc_us, .blockers = &blockers};
     if (j->finished)
         return NULL;
+    if (j->on_hold && j->live == 0)
+        return text_of("held: reeve release %llu", (unsigned long long)j->id);
     if (j->held > 0 && first_waiting(j) == NULL && job_fresh_from(j, j->next) > j->last)
         return text_of("held: waits for a person; reeve release %llu", (unsigned long long)j->id);
     ask(&q);
@@ -527,8 +529,11 @@ static void held_blocker(struct question *q)
 {
     char where[40];
     snprintf(where, sizeof where, "job %llu", (unsigned long long)q->job->id);
-    add(q, "held", where, NULL)->text = text_of("held: %u of its tasks wait for a person; reeve release %llu",
-                                                q->job->held, (unsigned long long)q->job->id);
+    if (q->job->on_hold)
+        add(q, "held", where, NULL)->text = text_of("held: reeve release %llu", (unsigned long long)q->job->id);
+    else
+        add(q, "held", where, NULL)->text = text_of("held: %u of its tasks wait for a person; reeve release %llu",
+                                                    q->job->held, (unsigned long long)q->job->id);
     propose_change(q, text_of("somebody releases it"));
 }
 
@@ -570,7 +575,7 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
                          .index = call->task,
                          .utc_us = utc_us,
                          .blockers = &ret->blockers};
-    if (t != NULL ? t->state == TASK_HELD : j->held > 0)
+    if (j->on_hold || (t != NULL ? t->state == TASK_HELD : j->held > 0))
         held_blocker(&q);
     if (t == NULL || t->state == TASK_QUEUED)
         ask(&q);

@@ -27,6 +27,10 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
         s.ending = f->kind == FACT_TASKS_CANCELLED ? f->cancelled.count : 0;
         s.ranges = 1;
         return s;
+    case FACT_JOB_CHANGED:
+        s.job = job_find(c, f->job_changed.job);
+        s.ranges = 1;
+        return s;
     case FACT_ATTEMPT_PLACED: return of_attempt(c, f->placed.id);
     case FACT_ATTEMPT_RUNNING: return of_attempt(c, f->running.id);
     case FACT_HOLD_RENEWED: return of_attempt(c, f->renewed.id);

@@ -145,6 +145,7 @@ static uint64_t hash_job(const struct job *j, uint64_t hash)
     hash = hash_u64(hash_bytes(hash, j->spec, j->spec_len), j->spec_len);
     hash = hash_u64(hash_u64(hash_text(hash, job_key(j)), j->uid), (uint64_t)j->submitted_utc_us);
     hash = hash_u64(hash_u64(hash, j->next), (uint64_t)j->spent_micros);
+    hash = hash_u64(hash_u64(hash, (uint64_t)j->priority), j->on_hold);
     for (size_t i = 0; i < FINAL_STATES; i++)
         hash = hash_u64(hash, j->ended[i]);
     hash = depend_hash(j, hash);

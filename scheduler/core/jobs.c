@@ -211,6 +211,12 @@ static void place_job(struct core *c, struct job *j)
     c->jobs_count++;
 }
 
+void job_set_priority(const struct core *c, struct job *j, int32_t priority)
+{
+    j->priority = priority;
+    j->urgency = order_urgency(priority, j->submitted_utc_us, c->order.age_ms * 1000);
+}
+
 struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_utc_us)
 {
     const struct job_spec *spec = &f->spec;
@@ -223,8 +229,8 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     keep_spec(j, f);
     j->submitted_utc_us = at_utc_us;
     j->budget_micros = spec->budget_micros;
-    j->priority = spec->priority;
-    j->urgency = order_urgency(j->priority, j->submitted_utc_us, c->order.age_ms * 1000);
+    j->on_hold = spec->hold;
+    job_set_priority(c, j, spec->priority);
     j->first = spec->array.present ? spec->array.first : 0;
     j->last = j->first + job_spec_tasks(spec) - 1;
     j->next = j->first;

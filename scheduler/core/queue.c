@@ -84,9 +84,9 @@ void queue_drop(struct core *c, struct entry *e)
         shape_moved(c, s);
 }
 
-static bool is_capped(const struct job *j)
+bool job_may_start(const struct job *j)
 {
-    return j->max_running != 0 && j->live >= j->max_running;
+    return !j->on_hold && (j->max_running == 0 || j->live < j->max_running);
 }
 
 static void put_where(struct core *c, struct entry *e, bool ready)
@@ -99,7 +99,7 @@ static void put_where(struct core *c, struct entry *e, bool ready)
 
 void queue_sync_task(struct core *c, struct task *t)
 {
-    put_where(c, &t->entry, t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && !is_capped(t->job) &&
+    put_where(c, &t->entry, t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && job_may_start(t->job) &&
                              depend_ready(t->job, t->index));
 }
 
@@ -108,7 +108,7 @@ void queue_sync(struct core *c, struct job *j)
     if (j->finished)
         return;
     bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
-    put_where(c, &j->fresh, !waits && !is_capped(j) && job_ready_from(j, j->next) <= j->last);
+    put_where(c, &j->fresh, !waits && job_may_start(j) && job_ready_from(j, j->next) <= j->last);
     for (uint32_t i = 0; j->max_running != 0 && i < j->tasks_count; i++)
         queue_sync_task(c, j->tasks[i]);
 }
@@ -124,7 +124,7 @@ void queue_reorder(struct core *c)
     for (size_t i = 0; i < c->jobs_count; i++) {
         struct job *j = c->jobs[i].job;
         if (j != NULL)
-            j->urgency = order_urgency(j->priority, j->submitted_utc_us, c->order.age_ms * 1000);
+            job_set_priority(c, j, j->priority);
     }
     for (size_t i = 0; i < c->shapes.size; i++)
         if (c->shapes.slots[i].object != NULL)

@@ -143,7 +143,8 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                              .retries_used = t->retries_used,
                              .node_faults = t->node_faults,
                              .on_node_loss = j->on_node_loss,
-                             .cancelled = t->stopping == END_CANCELLED};
+                             .cancelled = t->stopping == END_CANCELLED,
+                             .requeued = t->stopping == END_REQUEUED};
     struct retry_answer answer = retry_after(&end);
     *f = (struct fact){.kind = FACT_ATTEMPT_ENDED, .at_utc_us = at_utc_us};
     f->ended = (struct fact_ended){

@@ -265,6 +265,11 @@ static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void 
             BUG(rc < 0);
         }
     add_outcomes(&j->over, &s->over);
+    s->changed = (struct fact_job_changed){.job = j->id,
+                                           .set_hold = j->on_hold != s->submitted.spec.hold,
+                                           .hold = j->on_hold,
+                                           .set_priority = j->priority != s->submitted.spec.priority,
+                                           .priority = j->priority};
     for (uint32_t i = 0; i < j->tasks_count; i++)
         add_task(j->tasks[i], &s->tasks);
     return emit(&f, fn, arg);
@@ -451,6 +456,9 @@ static void job_apply(struct core *c, const struct fact *f)
     ledger_apply(c->ledger, f);
     struct job *j = job_add(c, &s->submitted, s->submitted_utc_us);
     j->next = s->next_task;
+    if (s->changed.set_priority)
+        job_set_priority(c, j, s->changed.priority);
+    j->on_hold = s->changed.set_hold ? s->changed.hold : j->on_hold;
     j->spent_micros = s->spent_micros;
     for (size_t i = 0; i < s->ended.count; i++) {
         j->ended[names_find(&task_state_names, s->ended.v[i].name) - TASK_SUCCEEDED] = (uint32_t)s->ended.v[i].value;

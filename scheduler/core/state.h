@@ -12,8 +12,8 @@
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), reserve.c (what is kept for whom), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
- *   questions            submit.c, depend_ask.c, cancel.c, policy_check.c, move.c, reports.c (hello, running, ended),
- *                        duty.c
+ *   questions            submit.c, depend_ask.c, cancel.c, change.c, policy_check.c, move.c, duty.c,
+ *                        reports.c (hello, running, ended)
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
  *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs);
  *                        of a submission: quote.c
@@ -220,6 +220,7 @@ struct job {
     uint32_t plan_next, plan_live; /* scratch of the turn plan_turn */
     uint64_t plan_turn;
     uint8_t lease, on_node_loss;
+    bool on_hold;                  /* nothing of it starts */
     bool finished;
 };
 
@@ -340,6 +341,8 @@ void job_rename_tenant(struct core *c, struct job *j, const char *tenant); /* it
 /* The spec as submitted; the caller clears it with job_spec_fields. */
 void job_spec_of(const struct job *j, struct job_spec *ret);
 uint32_t job_tasks(const struct job *j);
+/* Nothing of it is in the queue, or the queue is put in order afterwards. */
+void job_set_priority(const struct core *c, struct job *j, int32_t priority);
 /* The first task from there on that never started and isn't held; > last: none. */
 uint64_t job_fresh_from(const struct job *j, uint64_t from);
 /* The first of these that waits for no other job. */
@@ -389,6 +392,7 @@ uint64_t shape_slice_us(const struct core *c, const struct shape *s);
 /* ---- queue.c, timers.c ------------------------------------------------------------------------------------- */
 /* Puts every entry of the job where it belongs: into its shape's heap or out of it. */
 void queue_sync(struct core *c, struct job *j);
+bool job_may_start(const struct job *j); /* as far as its cap, and a person, allow */
 void queue_sync_task(struct core *c, struct task *t);
 void queue_push(struct core *c, struct entry *e);
 void queue_drop(struct core *c, struct entry *e); /* no-op when it isn't in */
@@ -439,6 +443,8 @@ uint64_t node_silent_us(const struct node *n, struct core_now now);
 void deadline_begin(struct core *c, struct job *j, const struct job_spec *spec);
 void deadline_again(struct core *c, struct job *j); /* a task of it went back to the queue */
 void deadline_fini(struct core *c, struct job *j);
+/* Is it too late to start this task (NULL: one that never did)? */
+bool deadline_is_over(const struct job *j, const struct task *t, int64_t utc_us);
 void decide_deadline(struct core *c, struct plan *p, struct job *j); /* its timer is due */
 /* Can it be started, and ended, in time at all? Fills *refusal when not. */
 bool deadline_admits(const struct job_spec *spec, int64_t utc_us, struct refusal *refusal);
@@ -452,7 +458,7 @@ extern const struct fact_rule rule_opened, rule_adjusted, rule_crossed, rule_pol
     rule_held, rule_released, rule_placed, rule_accounts_closed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
     rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed, rule_policy_proposed,
-    rule_policy_dropped;
+    rule_policy_dropped, rule_changed;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
 bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */
@@ -609,6 +615,8 @@ void decide_place_undo(struct core *c, struct plan *p);
 void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
                  struct fact *f);
 /* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
+/* The job of a call, or a refusal. */
+struct job *job_of_call(const struct core *c, const struct job_call *call, struct refusal *refusal);
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
 /* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
 bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f);

@@ -32,7 +32,7 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
     if (!live && (t->hold_micros != 0 || t->accounts.count != 0))
         return wrong(j, "money held for what doesn't run", err);
     bool should_be_ready = t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE &&
-                           (j->max_running == 0 || j->live < j->max_running) && depend_ready(j, t->index);
+                           job_may_start(j) && depend_ready(j, t->index);
     if (should_be_ready != (t->entry.at != HEAP_NOWHERE))
         return wrong(j,
                      should_be_ready ? "a ready task that is not in the queue"
@@ -95,7 +95,7 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
     if (paused != j->paused)
         return wrong(j, "its count of paused attempts is wrong", err);
     bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
-    bool ready = !j->finished && !waits && (j->max_running == 0 || j->live < j->max_running) &&
+    bool ready = !j->finished && !waits && job_may_start(j) &&
                  job_ready_from(j, j->next) <= j->last;
     if (ready != (j->fresh.at != HEAP_NOWHERE))
         return wrong(j, "its fresh tasks are not where they belong", err);

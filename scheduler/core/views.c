@@ -26,7 +26,7 @@ const char *job_state(const struct job *j)
         return final_state_of(j);
     if (j->live > 0)
         return j->paused == j->live ? "paused" : "running";
-    return waiting_tasks(j) == 0 && j->held > 0 ? "held" : "pending";
+    return j->on_hold || (waiting_tasks(j) == 0 && j->held > 0) ? "held" : "pending";
 }
 
 static int32_t exit_code_of(const struct job *j)

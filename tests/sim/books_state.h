@@ -24,7 +24,7 @@ struct book_node {
 };
 struct book_task {
     uint32_t epoch, failures, faults;
-    bool live, final, held, cancelled, stopped, succeeded;
+    bool live, final, held, cancelled, stopped, requeued, succeeded;
     int64_t not_before_utc_us;
     size_t node;
     int64_t spent, hold;
@@ -37,6 +37,7 @@ struct book_job {
     int64_t budget;
     size_t tenant;
     uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
+    bool on_hold;
     uint64_t after; /* 0 = none */
     uint32_t after_on, after_tasks;
     int64_t start_by_utc_us, finish_by_utc_us; /* INT64_MAX = none */

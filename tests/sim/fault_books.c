@@ -440,6 +440,15 @@ static void released(struct books *b, const struct fact *f)
     }
 }
 
+static void changed(struct books *b, const struct fact *f)
+{
+    struct book_job *j = job_of(b, f->job_changed.job);
+    require(b, j != NULL && j->ended < j->count, "job %llu is changed, and is over",
+            (unsigned long long)f->job_changed.job);
+    if (j != NULL && f->job_changed.set_hold)
+        j->on_hold = f->job_changed.hold;
+}
+
 static void placed(struct books *b, const struct fact *f)
 {
     const struct fact_placed *p = &f->placed;
@@ -451,6 +460,7 @@ static void placed(struct books *b, const struct fact *f)
     REQUIRE(b, p->id, !t->live && !t->final && !t->held, "is placed while its task lives, is over or held");
     REQUIRE(b, p->id, p->id.epoch == t->epoch + 1, "isn't the next epoch");
     REQUIRE(b, p->id, f->at_utc_us >= t->not_before_utc_us, "is placed before its pause is over");
+    REQUIRE(b, p->id, !j->on_hold, "is placed while its job is held");
     REQUIRE(b, p->id, f->at_utc_us < start_until(j, t), "is placed behind a deadline of its");
     REQUIRE(b, p->id, standing_of(b, j, p->id.task) == MET, "is placed before what it waits for");
     REQUIRE(b, p->id, p->resources.cpu_milli == j->cpu_milli, "gets something else than was asked for");
@@ -471,7 +481,7 @@ static void placed(struct books *b, const struct fact *f)
     t->paid_us = p->paid_us;
     t->spent = 0;
     t->settled_us = 0;
-    t->cancelled = t->stopped = false;
+    t->cancelled = t->stopped = t->requeued = false;
     queue(b, j, 1, false);
     use(b, p->id, j, true);
     hold(b, p->id, t, &p->accounts, p->hold_micros);
@@ -506,6 +516,7 @@ static void stopping(struct books *b, const struct fact *f)
         return;
     t->cancelled |= f->stopping.cause == END_CANCELLED;
     t->stopped = true;
+    t->requeued = f->stopping.cause == END_REQUEUED;
 }
 
 static bool is_node_fault(uint32_t cause)
@@ -522,6 +533,8 @@ static struct follows what_follows(const struct book_job *j, const struct book_t
     bool success = r->cause == END_EXIT && r->exit_code == 0;
     if (t->cancelled || r->cause == END_CANCELLED)
         return (struct follows){NEXT_FINAL, success ? TASK_SUCCEEDED : TASK_CANCELLED, 0};
+    if ((t->requeued && !success) || r->cause == END_REQUEUED)
+        return (struct follows){NEXT_QUEUED, 0, 0};
     if (is_node_fault(r->cause)) {
         if (r->cause != END_LAUNCH_FAILED && j->loss == NODE_LOSS_FAIL)
             return (struct follows){NEXT_FINAL, TASK_LOST, 0};
@@ -540,6 +553,7 @@ static struct follows what_follows(const struct book_job *j, const struct book_t
     case END_LAUNCH_FAILED:
     case END_KEEPER_LOST:
     case END_NODE_LOST:
+    case END_REQUEUED:
     case END_CAUSE_COUNT:
         break;
     }
@@ -553,7 +567,7 @@ static struct follows what_follows(const struct book_job *j, const struct book_t
 static int64_t pause_us(uint32_t times)
 {
     int64_t us = 1000000;
-    while (--times > 0 && us < 60000000)
+    for (; times > 1 && us < 60000000; times--)
         us *= 2;
     return MIN(us, 60000000);
 }
@@ -618,6 +632,7 @@ static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *
     [FACT_TERM_TAKEN] = term_taken,   [FACT_POLICY_SET] = policy_set,     [FACT_BUDGET_OPENED] = opened,
     [FACT_JOB_SUBMITTED] = submitted, [FACT_TASKS_CANCELLED] = cancelled, [FACT_TASK_RELEASED] = released,
     [FACT_ATTEMPT_PLACED] = placed,   [FACT_HOLD_RENEWED] = renewed,      [FACT_ATTEMPT_STOPPING] = stopping,
+    [FACT_JOB_CHANGED] = changed,
     [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = drained,      [FACT_NODE_LOST] = lost,
     [FACT_ACCOUNTS_CLOSED] = accounts_closed,
 };

@@ -168,6 +168,23 @@ static int want_release(struct proposing *p)
     return core_check_release(p->s->core, &(struct job_call){.job = p->wish->job}, "root", p->now, p->out, &p->refusal);
 }
 
+/* Held, released, run again, or of another priority. */
+static int want_change(struct proposing *p)
+{
+    struct core *c = p->s->core;
+    struct job_call call = {.job = p->wish->job};
+    struct priority_call priority = {p->wish->job, (int32_t)p->wish->variant - 5};
+    struct cancel_reply reply;
+    switch (p->wish->variant) {
+    case 0:
+    case 1: return core_check_hold(c, &call, "root", p->now, p->out, &p->refusal);
+    case 2: return core_check_release(c, &call, "root", p->now, p->out, &p->refusal);
+    case 3:
+    case 4: return core_check_requeue(c, &call, "root", p->now, p->out, 1, &p->count, &reply, &p->refusal);
+    default: return core_check_priority(c, &priority, "root", p->now, p->out, &p->refusal);
+    }
+}
+
 static int want_drain(struct proposing *p)
 {
     struct drain_call call = {.node = p->w->nodes[p->wish->node].name, .drain = p->wish->kind == WISH_DRAIN};
@@ -182,7 +199,7 @@ static int want_policy(struct proposing *p)
 static int (*const wants[WISH_KIND_COUNT])(struct proposing *p) = {
     [WISH_HELLO] = want_hello,     [WISH_STATE] = want_state,   [WISH_SUBMIT] = want_submit,
     [WISH_CANCEL] = want_cancel,   [WISH_DRAIN] = want_drain,   [WISH_UNDRAIN] = want_drain,
-    [WISH_RELEASE] = want_release, [WISH_POLICY] = want_policy,
+    [WISH_RELEASE] = want_release, [WISH_POLICY] = want_policy, [WISH_CHANGE] = want_change,
 };
 
 /* false: something about it is in flight, it waits. */

@@ -21,6 +21,7 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_SLOW_FSYNC] = "slow fsync",
     [FAULT_CLIENT_LOSS] = "client loses a call or an answer",
     [FAULT_CANCEL] = "cancel",
+    [FAULT_CHANGE] = "change of a job",
     [FAULT_KEEPER_DIES] = "keeper dies",
     [FAULT_LAUNCH_FAILS] = "launch fails",
     [FAULT_SECOND_SCHED] = "second scheduler",
@@ -240,6 +241,12 @@ static void faults(struct world *w)
         sched_wish(w, w->active, (struct wish){.kind = choose(c, 2) == 0 ? WISH_DRAIN : WISH_UNDRAIN, .node = n});
     if (fault(w, FAULT_POLICY))
         sched_wish(w, w->active, (struct wish){.kind = WISH_POLICY, .variant = (uint32_t)choose(c, 2)});
+    if (w->jobs_count > 0 && fault(w, FAULT_CHANGE)) {
+        const struct client_job *j = &w->jobs[choose(c, w->jobs_count)];
+        uint32_t variant = (uint32_t)choose(c, 8);
+        if (j->acked)
+            sched_wish(w, w->active, (struct wish){.kind = WISH_CHANGE, .job = j->job, .variant = variant});
+    }
     (void)event_at(w, w->now_us + SECOND / 2, EVENT_FAULT);
 }
 

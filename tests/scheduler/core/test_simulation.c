@@ -237,6 +237,30 @@ static void cancel(struct sim *s)
         world_commit(&s->w, &facts[i]);
 }
 
+/* Whatever a person may change of a job. */
+static void change(struct sim *s)
+{
+    struct job_call call = {.job = 1 + draw(&s->r, s->last_job + 1),
+                            .has_task = draw(&s->r, 3) == 0,
+                            .task = (uint32_t)draw(&s->r, 18)};
+    struct priority_call priority = {call.job, (int32_t)draw(&s->r, 7) - 3};
+    struct cancel_reply reply;
+    struct fact facts[4];
+    size_t count = 1;
+    int rc;
+    fields_clear(&refusal_fields, &s->w.refusal);
+    if (draw(&s->r, 3) == 0)
+        rc = core_check_hold(s->w.core, &call, "root", s->w.now, facts, &s->w.refusal);
+    else if (draw(&s->r, 2) == 0)
+        rc = core_check_priority(s->w.core, &priority, "root", s->w.now, facts, &s->w.refusal);
+    else
+        rc = core_check_requeue(s->w.core, &call, "root", s->w.now, facts, COUNT_OF(facts), &count, &reply,
+                                &s->w.refusal);
+    for (size_t i = 0; rc == CORE_FACT && i < count; i++)
+        if (facts[i].kind != FACT_NONE)
+            world_commit(&s->w, &facts[i]);
+}
+
 static void release(struct sim *s)
 {
     struct job_call call = {.job = 1 + draw(&s->r, s->last_job + 1)};
@@ -330,7 +354,7 @@ static void step(struct sim *s)
     case 7:
     case 8: report(s); break;
     case 9: draw(&s->r, 3) == 0 ? adjust(s) : report_twice(s); break;
-    case 10: draw(&s->r, 3) == 0 ? cancel(s) : release(s); break;
+    case 10: draw(&s->r, 3) == 0 ? cancel(s) : draw(&s->r, 2) == 0 ? release(s) : change(s); break;
     case 11: pass(s); break;
     case 12: hello(s, (size_t)draw(&s->r, NODES)); break;
     case 13: s->silent[draw(&s->r, NODES)] = draw(&s->r, 4) == 0; break;
