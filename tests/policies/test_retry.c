@@ -46,11 +46,39 @@ START_TEST(what_follows_an_end)
 {
     const struct row *r = &rows[_i];
     struct exit_record record = {.cause = r->cause, .exit_code = r->code};
-    struct retry_case c = {&record, r->retries, r->used, r->faults, r->on_loss, r->cancelled};
+    struct retry_case c = {.record = &record,
+                           .retries = r->retries,
+                           .retries_used = r->used,
+                           .node_faults = r->faults,
+                           .on_node_loss = r->on_loss,
+                           .cancelled = r->cancelled};
     struct retry_answer a = retry_after(&c);
     ck_assert_msg(a.next == r->next && a.user_retry == r->user_retry &&
                       (a.next != NEXT_FINAL || a.state == r->state),
                   "%s: next %u state %u retry %u", r->fact, a.next, a.state, a.user_retry);
+}
+END_TEST
+
+START_TEST(what_a_person_wants_run_again_is_queued_unless_it_succeeded)
+{
+    static const struct {
+        uint32_t cause;
+        int32_t code;
+        bool cancelled;
+        uint32_t next;
+    } ends[] = {
+        {END_REQUEUED, 0, false, NEXT_QUEUED},  {END_EXIT, 143, false, NEXT_QUEUED}, {END_EXIT, 0, false, NEXT_FINAL},
+        {END_NODE_LOST, 0, false, NEXT_QUEUED}, {END_REQUEUED, 0, true, NEXT_FINAL},
+    };
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        struct exit_record record = {.cause = ends[i].cause, .exit_code = ends[i].code};
+        struct retry_case c = {.record = &record,
+                               .on_node_loss = NODE_LOSS_FAIL,
+                               .cancelled = ends[i].cancelled,
+                               .requeued = true};
+        struct retry_answer a = retry_after(&c);
+        ck_assert_msg(a.next == ends[i].next && a.user_retry == 0, "row %zu: next %u", i, a.next);
+    }
 }
 END_TEST
 
@@ -70,6 +98,7 @@ int main(void)
     Suite *s = suite_create("retry");
     TCase *t = tcase_create("rows");
     tcase_add_loop_test(t, what_follows_an_end, 0, (int)COUNT_OF(rows));
+    tcase_add_test(t, what_a_person_wants_run_again_is_queued_unless_it_succeeded);
     tcase_add_test(t, pauses_double_from_a_second_to_a_minute);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
