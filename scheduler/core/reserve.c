@@ -4,9 +4,9 @@
 #include "scheduler/core/reserve.h"
 
 #define RESERVE_MAX 64
-#define SEARCH_MAX 64             /* nodes that are asked in one search */
-#define SEARCHES_MAX 4            /* in one turn; the rest have what their own nodes say */
-#define CHANGED_MAX 16            /* of more nodes that changed nothing is asked */
+#define SEARCH_MAX 32             /* nodes that are asked in one search */
+#define SEARCHES_MAX 2            /* in one turn; the rest have what their own nodes say */
+#define CHANGED_MAX 4             /* of more nodes that changed nothing is asked */
 #define LATE_US INT64_C(60000000) /* what should have ended is expected to end so much later */
 
 struct reservation {
