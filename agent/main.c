@@ -182,6 +182,16 @@ static int adopt(struct agent *a, struct err *err)
     return file_write_durable(BOOT_PATH, clock_boot_id(), strlen(clock_boot_id()), 0600, err);
 }
 
+/* Without io_uring logs move all the same, in the same shares; but a disk that stalls holds the agent up. */
+static int build_ring(struct agent *a, struct err *err)
+{
+    struct err why = {0};
+    if (ring_new(&a->ring, a->loop, RING_DEPTH_MAX, &why) == 0)
+        return 0;
+    log_line(LOG_WARN, "ring.plain", "why=%s", log_quote(why.text));
+    return ring_new_plain(&a->ring, a->loop, RING_DEPTH_MAX, err);
+}
+
 static int build_fair(struct agent *a, struct err *err)
 {
     char device[32] = "?";
@@ -203,7 +213,7 @@ static int build_fair(struct agent *a, struct err *err)
 static int build(struct agent *a, struct err *err)
 {
     int rc = loop_new(&a->loop, err);
-    rc = rc < 0 ? rc : ring_new(&a->ring, a->loop, RING_DEPTH_MAX, err);
+    rc = rc < 0 ? rc : build_ring(a, err);
     rc = rc < 0 ? rc : build_fair(a, err);
     rc = rc < 0 ? rc : warden_link_new(&a->warden, a->loop, WARDEN_FD, on_warden_gone, a, err);
     if (rc < 0)

@@ -11,6 +11,7 @@
 
 #include "base/io/fd.h"
 #include "base/io/moves_inner.h"
+#include "base/io/ring_inner.h"
 
 #define SQ_ENTRIES_MAX 1024u
 #define NO_SLOT UINT32_MAX
@@ -26,6 +27,7 @@ struct ring {
     struct io_uring uring;
     struct loop *loop;
     struct loop_flush flush;
+    struct ring_plain *plain; /* instead of all that is io_uring's; NULL */
     struct watch *watch;
     int event_fd;
     unsigned depth, in_flight;
@@ -115,17 +117,25 @@ static int join_loop(struct ring *r, struct err *err)
     return rc == 0 ? 0 : err_set(err, rc, "io_uring into the loop: %s", strerror(-rc));
 }
 
-int ring_new(struct ring **ret, struct loop *l, unsigned depth, struct err *err)
+static struct ring *allocate(struct loop *l, unsigned depth)
 {
     assert(depth > 0 && depth <= RING_DEPTH_MAX);
     struct ring *r = calloc(1, sizeof *r + depth * sizeof r->slots[0]);
     if (r == NULL)
-        return err_set(err, -ENOMEM, "no memory for a ring of %u", depth);
+        return NULL;
     r->loop = l;
     r->depth = depth;
     r->event_fd = -1;
     for (uint32_t i = 0; i < depth; i++)
         r->slots[i].next_free = i + 1 < depth ? i + 1 : NO_SLOT;
+    return r;
+}
+
+int ring_new(struct ring **ret, struct loop *l, unsigned depth, struct err *err)
+{
+    struct ring *r = allocate(l, depth);
+    if (r == NULL)
+        return err_set(err, -ENOMEM, "no memory for a ring of %u", depth);
     int rc = open_queues(r, err);
     if (rc < 0) {
         free(r);
@@ -162,6 +172,20 @@ static void deliver(struct ring *r, uint64_t id, int32_t result)
         reply.fn(reply.owner, reply.token, result);
 }
 
+int ring_new_plain(struct ring **ret, struct loop *l, unsigned depth, struct err *err)
+{
+    struct ring *r = allocate(l, depth);
+    int rc = r == NULL ? -ENOMEM : ring_plain_new(&r->plain, l, depth, deliver, r);
+    if (rc < 0) {
+        free(r);
+        return err_set(err, rc, "no memory for a ring of %u", depth);
+    }
+    r->flush = (struct loop_flush){.fn = on_flush, .arg = r};
+    loop_on_flush(l, &r->flush);
+    *ret = r;
+    return 0;
+}
+
 static void drain(struct ring *r)
 {
     struct io_uring_cqe *cqe;
@@ -175,6 +199,10 @@ static void drain(struct ring *r)
 
 void ring_flush(struct ring *r)
 {
+    if (r->plain != NULL) {
+        ring_plain_flush(r->plain);
+        return;
+    }
     while (io_uring_sq_ready(&r->uring) > 0) {
         int rc = io_uring_submit(&r->uring);
         if (rc < 0 && rc != -EINTR)
@@ -197,14 +225,37 @@ static struct io_uring_sqe *entry(struct ring *r)
     return sqe;
 }
 
-/* Takes an entry and a slot; the caller prepares the entry and calls finish() afterwards, because preparing
- * wipes user_data. */
-static int begin(struct ring *r, struct ring_reply reply, struct io_uring_sqe **ret_sqe, uint64_t *ret_id)
+static void prepare(struct io_uring_sqe *sqe, const struct ring_op *op)
+{
+    switch (op->kind) {
+    case RING_POLL:
+        io_uring_prep_poll_add(sqe, op->fd, op->events);
+        break;
+    case RING_SPLICE:
+        io_uring_prep_splice(sqe, op->fd, -1, op->file, (int64_t)op->offset, (unsigned)op->len, SPLICE_F_NONBLOCK);
+        break;
+    case RING_READ:
+        io_uring_prep_read(sqe, op->fd, op->bytes, (unsigned)op->len, op->offset);
+        break;
+    case RING_WRITE:
+        io_uring_prep_write(sqe, op->fd, op->bytes, (unsigned)op->len, op->offset);
+        break;
+    case RING_FSYNC:
+        io_uring_prep_fsync(sqe, op->fd, op->data_only ? IORING_FSYNC_DATASYNC : 0);
+        break;
+    case RING_FALLOCATE:
+        io_uring_prep_fallocate(sqe, op->fd, op->mode, (off_t)op->offset, (off_t)op->len);
+        break;
+    }
+}
+
+/* Takes a slot, and an entry where there is a ring; preparing the entry wipes user_data. */
+static int ask(struct ring *r, const struct ring_op *op, struct ring_reply reply, ring_id *ret_id)
 {
     if (r->first_free == NO_SLOT)
         return -ENOBUFS;
-    struct io_uring_sqe *sqe = entry(r);
-    if (sqe == NULL)
+    struct io_uring_sqe *sqe = r->plain == NULL ? entry(r) : NULL;
+    if (sqe == NULL && r->plain == NULL)
         return -ENOBUFS;
     uint32_t index = r->first_free;
     struct slot *s = &r->slots[index];
@@ -212,14 +263,13 @@ static int begin(struct ring *r, struct ring_reply reply, struct io_uring_sqe **
     r->in_flight++;
     s->generation++;
     s->reply = reply;
-    *ret_sqe = sqe;
-    *ret_id = (uint64_t)s->generation << 32 | (index + 1);
-    return 0;
-}
-
-static int finish(struct io_uring_sqe *sqe, uint64_t id, ring_id *ret_id)
-{
-    io_uring_sqe_set_data64(sqe, id);
+    uint64_t id = (uint64_t)s->generation << 32 | (index + 1);
+    if (r->plain != NULL) {
+        ring_plain_ask(r->plain, index, id, op);
+    } else {
+        prepare(sqe, op);
+        io_uring_sqe_set_data64(sqe, id);
+    }
     if (ret_id != NULL)
         *ret_id = id;
     return 0;
@@ -227,78 +277,51 @@ static int finish(struct io_uring_sqe *sqe, uint64_t id, ring_id *ret_id)
 
 int ring_poll(struct ring *r, int fd, unsigned events, struct ring_reply reply, ring_id *ret_id)
 {
-    struct io_uring_sqe *sqe;
-    uint64_t id;
-    int rc = begin(r, reply, &sqe, &id);
-    if (rc < 0)
-        return rc;
-    io_uring_prep_poll_add(sqe, fd, events);
-    return finish(sqe, id, ret_id);
+    return ask(r, &(struct ring_op){.kind = RING_POLL, .fd = fd, .events = events}, reply, ret_id);
 }
 
 int ring_splice_in(struct ring *r, int pipe, int file, uint64_t offset, uint32_t len, struct ring_reply reply,
                    ring_id *ret_id)
 {
-    struct io_uring_sqe *sqe;
-    uint64_t id;
-    int rc = begin(r, reply, &sqe, &id);
-    if (rc < 0)
-        return rc;
-    io_uring_prep_splice(sqe, pipe, -1, file, (int64_t)offset, len, SPLICE_F_NONBLOCK);
-    return finish(sqe, id, ret_id);
+    struct ring_op op = {.kind = RING_SPLICE, .fd = pipe, .file = file, .offset = offset, .len = len};
+    return ask(r, &op, reply, ret_id);
 }
 
 int ring_read(struct ring *r, int fd, void *bytes, uint32_t len, uint64_t offset, struct ring_reply reply,
               ring_id *ret_id)
 {
-    struct io_uring_sqe *sqe;
-    uint64_t id;
-    int rc = begin(r, reply, &sqe, &id);
-    if (rc < 0)
-        return rc;
-    io_uring_prep_read(sqe, fd, bytes, len, offset);
-    return finish(sqe, id, ret_id);
+    struct ring_op op = {.kind = RING_READ, .fd = fd, .bytes = bytes, .len = len, .offset = offset};
+    return ask(r, &op, reply, ret_id);
 }
 
 int ring_write(struct ring *r, int fd, const void *bytes, uint32_t len, uint64_t offset, struct ring_reply reply,
                ring_id *ret_id)
 {
-    struct io_uring_sqe *sqe;
-    uint64_t id;
-    int rc = begin(r, reply, &sqe, &id);
-    if (rc < 0)
-        return rc;
-    io_uring_prep_write(sqe, fd, bytes, len, offset);
-    return finish(sqe, id, ret_id);
+    struct ring_op op = {.kind = RING_WRITE, .fd = fd, .bytes = (void *)(uintptr_t)bytes, .len = len, .offset = offset};
+    return ask(r, &op, reply, ret_id);
 }
 
 int ring_fsync(struct ring *r, int fd, bool data_only, struct ring_reply reply, ring_id *ret_id)
 {
-    struct io_uring_sqe *sqe;
-    uint64_t id;
-    int rc = begin(r, reply, &sqe, &id);
-    if (rc < 0)
-        return rc;
-    io_uring_prep_fsync(sqe, fd, data_only ? IORING_FSYNC_DATASYNC : 0);
-    return finish(sqe, id, ret_id);
+    return ask(r, &(struct ring_op){.kind = RING_FSYNC, .fd = fd, .data_only = data_only}, reply, ret_id);
 }
 
 int ring_fallocate(struct ring *r, int fd, int mode, uint64_t offset, uint64_t len, struct ring_reply reply,
                    ring_id *ret_id)
 {
-    struct io_uring_sqe *sqe;
-    uint64_t id;
-    int rc = begin(r, reply, &sqe, &id);
-    if (rc < 0)
-        return rc;
-    io_uring_prep_fallocate(sqe, fd, mode, (off_t)offset, (off_t)len);
-    return finish(sqe, id, ret_id);
+    struct ring_op op = {.kind = RING_FALLOCATE, .fd = fd, .mode = mode, .offset = offset, .len = len};
+    return ask(r, &op, reply, ret_id);
 }
 
 void ring_cancel(struct ring *r, ring_id id)
 {
-    if (slot_of(r, id) == NULL)
+    const struct slot *s = slot_of(r, id);
+    if (s == NULL)
         return;
+    if (r->plain != NULL) {
+        ring_plain_cancel(r->plain, (uint32_t)(s - r->slots));
+        return;
+    }
     struct io_uring_sqe *sqe = entry(r);
     if (sqe == NULL)
         return;
@@ -327,11 +350,14 @@ void ring_free(struct ring *r)
 {
     if (r == NULL)
         return;
-    settle(r);
+    if (r->plain == NULL)
+        settle(r);
     loop_off_flush(r->loop, &r->flush);
     if (r->watch != NULL)
         watch_free(r->watch);
     close_p(&r->event_fd);
-    io_uring_queue_exit(&r->uring);
+    if (r->plain == NULL)
+        io_uring_queue_exit(&r->uring);
+    ring_plain_free(r->plain);
     free(r);
 }

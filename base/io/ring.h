@@ -36,6 +36,9 @@ struct ring_reply {
 
 /* -ENOSYS / -EPERM / -EOPNOTSUPP with a sentence that says how io_uring is missing and what to do about it. */
 int ring_new(struct ring **ret, struct loop *l, unsigned depth, struct err *err) MUST_USE;
+/* The same by plain calls, for where io_uring can't be had: one after the other, at the turn's end, so that a disk that
+ * stalls holds the loop up. Polls are the loop's own. */
+int ring_new_plain(struct ring **ret, struct loop *l, unsigned depth, struct err *err) MUST_USE;
 /* Cancels what is in flight and waits for it; no answer is delivered any more. NULL is fine. */
 void ring_free(struct ring *r);
 /* Hands requests to the kernel now, for who can't wait for the turn's end. */

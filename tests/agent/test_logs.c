@@ -22,6 +22,7 @@
 static struct loop *loop;
 static struct ring *ring;
 static struct fair *fair;
+static bool plain; /* without io_uring */
 static const char *tenant = "acme"; /* of what is opened next */
 static struct logs *logs;
 static struct scratch scratch;
@@ -66,7 +67,8 @@ static void open_all(void)
 {
     struct err err = {0};
     ck_assert_int_eq(loop_new(&loop, &err), 0);
-    ck_assert_msg(ring_new(&ring, loop, 256, &err) == 0, "%s", err.text);
+    int rc = plain ? ring_new_plain(&ring, loop, 256, &err) : ring_new(&ring, loop, 256, &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
     ck_assert_msg(fair_new(&fair, loop, NULL, &err) == 0, "%s", err.text);
     struct logs_setup with = {.loop = loop, .ring = ring, .fair = fair, .events = &events};
     ck_assert_int_eq(logs_new(&logs, &with), 0);
@@ -96,6 +98,12 @@ static void setup(void)
     scratch = scratch_new();
     done = 0;
     wanted = UINT32_MAX;
+}
+
+static void setup_plain(void)
+{
+    plain = true;
+    setup();
 }
 
 static void teardown(void)
@@ -439,20 +447,22 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("logs");
-    TCase *c = tcase_create("logs");
-    tcase_add_checked_fixture(c, setup, teardown);
-    tcase_set_timeout(c, 60);
-    tcase_add_test(c, every_byte_of_both_streams_arrives_in_order);
-    tcase_add_loop_test(c, kill_nine_at_any_moment, 0, (int)COUNT_OF(kills));
-    tcase_add_test(c, a_finish_takes_what_is_in_the_pipe_and_waits_for_no_stranger);
-    tcase_add_test(c, a_quiet_stream_makes_no_file);
-    if (geteuid() == 0)
-        tcase_add_test(c, a_stream_on_a_full_disk_waits_holds_nobody_and_loses_nothing);
-    else
-        puts("skip: a full disk needs root, for a small tmpfs");
-    tcase_add_test(c, a_stalled_stream_holds_no_other);
-    tcase_add_test(c, a_tenant_at_its_limit_waits_alone_and_can_be_closed);
-    suite_add_tcase(suite, c);
+    for (int way = 0; way < 2; way++) { /* by io_uring, and by plain calls: nobody can tell */
+        TCase *c = tcase_create(way == 0 ? "logs" : "plain");
+        tcase_add_checked_fixture(c, way == 0 ? setup : setup_plain, teardown);
+        tcase_set_timeout(c, 60);
+        tcase_add_test(c, every_byte_of_both_streams_arrives_in_order);
+        tcase_add_loop_test(c, kill_nine_at_any_moment, 0, (int)COUNT_OF(kills));
+        tcase_add_test(c, a_finish_takes_what_is_in_the_pipe_and_waits_for_no_stranger);
+        tcase_add_test(c, a_quiet_stream_makes_no_file);
+        if (geteuid() == 0)
+            tcase_add_test(c, a_stream_on_a_full_disk_waits_holds_nobody_and_loses_nothing);
+        else
+            puts("skip: a full disk needs root, for a small tmpfs");
+        tcase_add_test(c, a_stalled_stream_holds_no_other);
+        tcase_add_test(c, a_tenant_at_its_limit_waits_alone_and_can_be_closed);
+        suite_add_tcase(suite, c);
+    }
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

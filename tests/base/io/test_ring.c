@@ -16,6 +16,7 @@ static struct ring *ring;
 static struct scratch scratch;
 static int32_t results[64];
 static unsigned answers, expected;
+static bool plain; /* no io_uring */
 
 static void on_answer(void *owner, uint64_t token, int32_t result)
 {
@@ -44,8 +45,15 @@ static void setup(void)
     struct err err = {0};
     scratch = scratch_new();
     ck_assert_int_eq(loop_new(&loop, &err), 0);
-    ck_assert_msg(ring_new(&ring, loop, 32, &err) == 0, "%s", err.text);
+    int rc = plain ? ring_new_plain(&ring, loop, 32, &err) : ring_new(&ring, loop, 32, &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
     memset(results, 0x55, sizeof results);
+}
+
+static void setup_plain(void)
+{
+    plain = true;
+    setup();
 }
 
 static void teardown(void)
@@ -242,18 +250,24 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("ring");
-    TCase *c = tcase_create("ring");
-    tcase_add_checked_fixture(c, setup, teardown);
-    tcase_add_test(c, what_is_written_is_read_back_and_synced);
-    tcase_add_test(c, a_splice_takes_what_the_pipe_has_and_never_waits);
-    tcase_add_test(c, a_poll_answers_when_there_is_something_or_nobody_left);
-    tcase_add_test(c, a_punched_hole_keeps_the_size_and_frees_the_room);
-    tcase_add_test(c, a_full_ring_refuses_and_works_again_after_an_answer);
-    tcase_add_test(c, cancelling_what_was_answered_does_nothing_to_who_came_after);
-    tcase_add_test(c, an_answer_may_ask_again);
-    tcase_add_test(c, a_ring_freed_with_requests_in_flight_answers_no_more);
-    tcase_add_test(c, a_bad_descriptor_is_an_answer);
-    suite_add_tcase(suite, c);
+    const TTest *const tests[] = {
+        what_is_written_is_read_back_and_synced,
+        a_splice_takes_what_the_pipe_has_and_never_waits,
+        a_poll_answers_when_there_is_something_or_nobody_left,
+        a_punched_hole_keeps_the_size_and_frees_the_room,
+        a_full_ring_refuses_and_works_again_after_an_answer,
+        cancelling_what_was_answered_does_nothing_to_who_came_after,
+        an_answer_may_ask_again,
+        a_ring_freed_with_requests_in_flight_answers_no_more,
+        a_bad_descriptor_is_an_answer,
+    };
+    for (int way = 0; way < 2; way++) { /* by io_uring, and without it: nobody can tell */
+        TCase *c = tcase_create(way == 0 ? "ring" : "plain");
+        tcase_add_checked_fixture(c, way == 0 ? setup : setup_plain, teardown);
+        for (size_t i = 0; i < COUNT_OF(tests); i++)
+            tcase_add_test(c, tests[i]);
+        suite_add_tcase(suite, c);
+    }
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
