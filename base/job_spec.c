@@ -18,6 +18,7 @@ static const char *const lease_names[] = {[LEASE_PATIENT] = "patient", [LEASE_FA
 static const char *const loss_names[] = {
     [NODE_LOSS_RERUN] = "rerun", [NODE_LOSS_HOLD] = "hold", [NODE_LOSS_FAIL] = "fail"};
 static const char *const net_names[] = {[NET_NONE] = "none", [NET_HOST] = "host", [NET_PRIVATE] = "private"};
+static const char *const order_names[] = {[PLACEMENT_PACK] = "pack", [PLACEMENT_SPREAD] = "spread"};
 static const char *const root_names[] = {[ROOT_READ_ONLY] = "read_only", [ROOT_OVERLAY] = "overlay"};
 /* Behind AFTER_ON_COUNT other words for the same, which job_spec_complete() replaces. */
 static const char *const on_names[] = {[AFTER_SUCCESS] = "success", [AFTER_END] = "end", [AFTER_FAILURE] = "failure",
@@ -32,11 +33,13 @@ _Static_assert(COUNT_OF(unmet_names) == IF_UNMET_COUNT, "a name for each end of 
 _Static_assert(COUNT_OF(lease_names) == LEASE_CLASS_COUNT, "a name for each lease class");
 _Static_assert(COUNT_OF(loss_names) == NODE_LOSS_COUNT, "a name for each answer to a node's loss");
 _Static_assert(COUNT_OF(net_names) == NET_MODE_COUNT, "a name for each network mode");
+_Static_assert(COUNT_OF(order_names) == PLACEMENT_COUNT, "a name for each way to place");
 _Static_assert(COUNT_OF(root_names) == ROOT_MODE_COUNT, "a name for each kind of root");
 const struct names lease_class_names = {lease_names, COUNT_OF(lease_names)};
 const struct names node_loss_names = {loss_names, COUNT_OF(loss_names)};
 const struct names net_mode_names = {net_names, COUNT_OF(net_names)};
 const struct names root_mode_names = {root_names, COUNT_OF(root_names)};
+const struct names placement_names = {order_names, COUNT_OF(order_names)};
 const struct names after_on_names = {on_names, COUNT_OF(on_names)};
 const struct names after_tasks_names = {after_task_names, COUNT_OF(after_task_names)};
 const struct names if_unmet_names = {unmet_names, COUNT_OF(unmet_names)};
@@ -130,6 +133,8 @@ static const struct field rows[] = {
     FIELD_ROW(job_spec, 74, "hold", FIELD_BOOL, hold, .help = "nothing of it starts until somebody releases it"),
     FIELD_ROW(job_spec, 80, "where", FIELD_STR, where, .flags = FIELD_ESCAPED, .max = WHERE_TEXT_MAX,
               .help = "which nodes will do, by their labels: zone == eu && disk in (ssd, nvme) && mem_gen >= 4"),
+    FIELD_ROW(job_spec, 81, "placement", FIELD_ENUM, placement, .of = &placement_names,
+              .help = "pack: the fullest node with room, so that large tasks find empty ones; spread: the emptiest"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 

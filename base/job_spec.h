@@ -33,6 +33,7 @@
 enum lease_class { LEASE_PATIENT, LEASE_FAST, LEASE_CLASS_COUNT };           /* 30 min, 10 s */
 enum node_loss { NODE_LOSS_RERUN, NODE_LOSS_HOLD, NODE_LOSS_FAIL, NODE_LOSS_COUNT };
 enum net_mode { NET_NONE, NET_HOST, NET_PRIVATE, NET_MODE_COUNT };
+enum placement_kind { PLACEMENT_PACK, PLACEMENT_SPREAD, PLACEMENT_COUNT };
 enum root_mode { ROOT_READ_ONLY, ROOT_OVERLAY, ROOT_MODE_COUNT };
 
 /* Task indices first..last; a job that is no array has count 0 in JSON and one task, index 0. */
@@ -91,12 +92,13 @@ struct job_spec {
     char *finish_by;
     bool hold;              /* nothing of it starts until somebody releases it */
     char *where;            /* which nodes will do, as where_format() writes it; NULL: any */
+    uint32_t placement;     /* enum placement_kind: which of them */
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };
 
 extern const struct fields job_spec_fields;
-extern const struct names lease_class_names, node_loss_names, net_mode_names, root_mode_names, after_on_names,
-    after_tasks_names, if_unmet_names;
+extern const struct names lease_class_names, node_loss_names, net_mode_names, root_mode_names, placement_names,
+    after_on_names, after_tasks_names, if_unmet_names;
 
 /* Defaults for what was left out (name, resources, cwd), a shell for a command that is one text with shell characters
  * in it, then everything a table row can't say: command or script, array order, names of generic resources and

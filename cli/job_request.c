@@ -310,6 +310,11 @@ static int set_volume(void *into, const char *value, struct err *err)
     return mount_name_check(v->name, err);
 }
 
+static int set_placement(void *into, const char *value, struct err *err)
+{
+    return set_enum(&spec_of(into)->placement, &placement_names, value, err);
+}
+
 static int set_lease(void *into, const char *value, struct err *err)
 {
     return set_enum(&spec_of(into)->lease, &lease_class_names, value, err);
@@ -368,6 +373,7 @@ static const struct option_row job_option_rows[] = {
     CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),
     CALL("where", 'w', "CONDITION", set_where, "nodes by their labels: 'zone == eu && mem_gen >= 4'"),
     CALL("label", 'l', "NAME=VALUE", set_label, "for reports; may be repeated"),
+    CALL("placement", 0, "pack|spread", set_placement, "on the fullest node with room, or on the emptiest"),
     CALL("lease", 0, "patient|fast", set_lease, "fast: restarted elsewhere within seconds of a silent node"),
     CALL("on-node-loss", 0, "rerun|hold|fail", set_node_loss, "what happens when the node is lost"),
     CALL("log-max", 0, "SIZE", set_log_max, "bytes kept of stdout and of stderr (default 16Mi)"),

@@ -136,6 +136,8 @@ static void put_spec(struct buf *out, const struct job_spec *s)
         buf_addf(out, "   priority %d", s->priority);
     if (s->retries > 0)
         buf_addf(out, "   retries %u", s->retries);
+    if (s->placement == PLACEMENT_SPREAD)
+        buf_add_str(out, "   spread");
     if (s->network != NET_NONE)
         buf_addf(out, "   network %s", names_get(&net_mode_names, s->network));
     if (job_spec_seccomp(s) != NULL)

@@ -165,8 +165,7 @@ void place_set(struct place_index *index, struct place_item *item, const struct 
 
 static bool passes(const struct place_query *q, const struct place_item *item)
 {
-    return q->end_us <= item->until_us && capacity_fits(q->need, &item->free) &&
-           (q->passes == NULL || q->passes(q->arg, item));
+    return q->end_us <= item->until_us && capacity_fits(q->need, &item->free) && item != q->avoid;
 }
 
 static struct place_item *find_fullest(struct place_item *t, const struct place_query *q)
@@ -200,18 +199,10 @@ struct place_item *place_search(const struct place_index *index, const struct pl
     return (q->spread ? find_emptiest : find_fullest)(index->root, q);
 }
 
-static bool is_another(void *avoid, const struct place_item *item)
-{
-    return item != avoid;
-}
-
 struct place_item *place_find_until(const struct place_index *index, const struct capacity *need,
                                     const struct place_item *avoid, int64_t end_us)
 {
-    return place_search(index, &(struct place_query){.need = need,
-                                                     .end_us = end_us,
-                                                     .passes = avoid != NULL ? is_another : NULL,
-                                                     .arg = (void *)(uintptr_t)avoid});
+    return place_search(index, &(struct place_query){.need = need, .end_us = end_us, .avoid = avoid});
 }
 
 struct place_item *place_find(const struct place_index *index, const struct capacity *need,

@@ -46,10 +46,9 @@ struct place_query {
     const struct capacity *need;
     int64_t end_us;                 /* it is over by then */
     bool spread;                    /* the emptiest node instead: the most free cpu, ties by name, last first */
-    bool (*passes)(void *arg, const struct place_item *item); /* NULL: all do. Asked of nodes with room, best first */
-    void *arg;
+    const struct place_item *avoid; /* NULL: none */
 };
-/* NULL: it fits nowhere. What is passed over costs a step each. */
+/* NULL: it fits nowhere. */
 struct place_item *place_search(const struct place_index *index, const struct place_query *q);
 /* The fullest node with room, other than `avoid` (NULL = any). */
 struct place_item *place_find(const struct place_index *index, const struct capacity *need,

@@ -13,7 +13,7 @@ static struct node *walk(const struct core *c, const struct shape *s, const stru
     for (size_t i = 0; i < c->nodes_count; i++) {
         struct node *n = c->nodes[i];
         if (n->open.in_index && end_us <= n->open.until_us && capacity_fits(want, &n->open.free) &&
-            (best == NULL || place_compare(&n->open, &best->open) < 0) && shape_suits(s, n))
+            (best == NULL || shape_prefers(s, n, best)) && shape_suits(s, n))
             best = n;
     }
     return best;
@@ -23,11 +23,13 @@ static struct node *walk(const struct core *c, const struct shape *s, const stru
 static struct node *find(const struct core *c, const struct shape *s, const struct capacity *want,
                          const struct node *avoid, int64_t end_us)
 {
+    struct place_query q = {.need = want, .end_us = end_us, .spread = s->spread};
     if (s->pool != NULL)
-        return pool_find_until(s->pool, want, avoid, end_us);
+        return pool_search(s->pool, q, avoid);
     if (s->where != NULL)
         return walk(c, s, want, end_us);
-    struct place_item *found = place_find_until(&c->open, want, avoid != NULL ? &avoid->open : NULL, end_us);
+    q.avoid = avoid != NULL ? &avoid->open : NULL;
+    struct place_item *found = place_search(&c->open, &q);
     return found != NULL ? open_node(found) : NULL;
 }
 

@@ -58,8 +58,8 @@ bool demand_is_full(const struct core *c, const struct demand *d)
 
 bool demand_has_room(const struct core *c, const struct demand *d)
 {
-    bool open = d->pool != NULL ? pool_find_until(d->pool, &d->need, NULL, INT64_MIN) != NULL
-                                : place_find(&c->open, &d->need, NULL) != NULL;
+    struct place_query q = {.need = &d->need, .end_us = INT64_MIN};
+    bool open = d->pool != NULL ? pool_search(d->pool, q, NULL) != NULL : place_search(&c->open, &q) != NULL;
     return open || reserve_has_room(c, &d->need, d->pool);
 }
 

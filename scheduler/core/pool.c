@@ -45,15 +45,18 @@ static struct node *node_of(const struct place_item *item)
     return ((const struct pool_node *)(const void *)((const char *)item - offsetof(struct pool_node, open)))->node;
 }
 
-static bool is_another(void *avoid, const struct place_item *item)
+static const struct pool_node *member(const struct pool *p, const struct node *n)
 {
-    return node_of(item) != avoid;
+    for (const struct pool_node *m = n->pools; m != NULL; m = m->next)
+        if (m->pool == p)
+            return m;
+    return NULL;
 }
 
-struct node *pool_find_until(struct pool *p, const struct capacity *need, const struct node *avoid, int64_t end_us)
+struct node *pool_search(struct pool *p, struct place_query q, const struct node *avoid)
 {
-    struct place_query q = {.need = need, .end_us = end_us, .arg = (void *)(uintptr_t)avoid};
-    q.passes = avoid != NULL ? is_another : NULL;
+    const struct pool_node *m = avoid != NULL ? member(p, avoid) : NULL;
+    q.avoid = m != NULL ? &m->open : NULL;
     up_to_date(p);
     struct place_item *found = place_search(&p->open, &q);
     return found != NULL ? node_of(found) : NULL;
@@ -259,14 +262,6 @@ void pools_fini(struct core *c)
 }
 
 /* ---- a recount -------------------------------------------------------------------------------------- */
-
-static const struct pool_node *member(const struct pool *p, const struct node *n)
-{
-    for (const struct pool_node *m = n->pools; m != NULL; m = m->next)
-        if (m->pool == p)
-            return m;
-    return NULL;
-}
 
 int pools_verify(const struct core *c, struct err *err)
 {

@@ -4,7 +4,7 @@
  *
  *   node joins, with other labels   pools_enter(): asked of each pool once
  *   node is used, opened, closed    pools_touch(): noted, some nanoseconds for each pool that it is in
- *   a decision                      pool_find_until(): what was noted is caught up with, then searched
+ *   a decision                      pool_search(): what was noted is caught up with, then searched
  *
  * So a pool that nobody asks costs next to nothing, and one that is asked pays for what changed in it.
  * Soft:      made of nodes and shapes, never in a fact or a snapshot; the same whenever it is made.
@@ -58,8 +58,8 @@ void pool_put(struct core *c, struct pool *p);
 struct pool *pool_find(const struct core *c, const char *where);
 /* Is there room for it? A question. */
 bool pool_fits(const struct core *c, const char *where);
-/* As place_find_until(), of its nodes. */
-struct node *pool_find_until(struct pool *p, const struct capacity *need, const struct node *avoid, int64_t end_us);
+/* As place_search(), of its nodes; `avoid` in place of the query's. */
+struct node *pool_search(struct pool *p, struct place_query q, const struct node *avoid);
 bool pool_has(const struct pool *p, const struct node *n);
 
 void pools_enter(struct core *c, struct node *n);  /* its labels are known, or others */

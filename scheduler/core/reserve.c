@@ -335,7 +335,7 @@ struct node *reserve_beside(const struct core *c, const struct plan *p, const st
     struct node *best = NULL;
     for (size_t i = 0; i < all->count; i++) {
         struct node *n = all->v[i].node;
-        if (n != avoid && (best == NULL || place_compare(&n->open, &best->open) < 0) && starts_now(c, p, s, n))
+        if (n != avoid && (best == NULL || shape_prefers(s, n, best)) && starts_now(c, p, s, n))
             best = n;
     }
     return best;

@@ -8,7 +8,7 @@
 struct shape_key {
     const struct tenant *tenant;
     uint64_t limit_us;
-    bool preemptible;
+    bool preemptible, spread;
     const struct resources *resources;
     const struct strs *features;
     const char *where;
@@ -27,14 +27,14 @@ static bool shape_is(const void *object, const void *key)
     const struct shape *s = object;
     const struct shape_key *k = key;
     return s->tenant == k->tenant && s->limit_us == k->limit_us && s->preemptible == k->preemptible &&
-           str_same(s->where, k->where) && same_words(&s->features, k->features) &&
+           s->spread == k->spread && str_same(s->where, k->where) && same_words(&s->features, k->features) &&
            fields_equal(&resources_fields, &s->resources, k->resources);
 }
 
 static uint64_t hash_of(const struct shape_key *k)
 {
     uint64_t hash = hash_text(HASH_START, k->tenant->path);
-    hash = hash_u64(hash_u64(hash, k->limit_us), k->preemptible);
+    hash = hash_u64(hash_u64(hash, k->limit_us), k->preemptible | (unsigned)k->spread << 1);
     hash = hash_u64(hash, k->resources->cpu_milli);
     hash = hash_u64(hash_u64(hash, k->resources->mem_bytes), k->resources->scratch_bytes);
     for (size_t i = 0; i < k->resources->generic.count; i++)
@@ -49,7 +49,9 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
     struct strs features = {0};
     int rc = job_spec_features(spec, &features);
     BUG(rc < 0);
-    struct shape_key key = {t, spec->time_limit_ms * 1000, spec->preemptible, &spec->resources, &features, spec->where};
+    struct shape_key key = {
+        t,         spec->time_limit_ms * 1000, spec->preemptible, spec->placement == PLACEMENT_SPREAD, &spec->resources,
+        &features, spec->where};
     uint64_t hash = hash_of(&key);
     c->shapes.is = shape_is;
     struct shape *s = table_find(&c->shapes, hash, &key);
@@ -58,6 +60,7 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         s->tenant = t;
         s->limit_us = key.limit_us;
         s->preemptible = key.preemptible;
+        s->spread = key.spread;
         s->hash = hash;
         s->at = HEAP_NOWHERE;
         s->names_seen = SIZE_MAX;
@@ -95,8 +98,8 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct shape *s = row[i];
-        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, &s->resources, &s->features,
-                                            s->where});
+        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, s->spread, &s->resources,
+                                              &s->features, s->where});
         table_put(&c->shapes, s->hash, s);
     }
 }
@@ -125,7 +128,8 @@ struct shape shape_as_if(const struct core *c, const struct tenant *t, const str
     struct shape s = {.tenant = (struct tenant *)(uintptr_t)t,
                       .resources = spec->resources,
                       .limit_us = spec->time_limit_ms * 1000,
-                      .preemptible = spec->preemptible};
+                      .preemptible = spec->preemptible,
+                      .spread = spec->placement == PLACEMENT_SPREAD};
     int rc = job_spec_features(spec, &s.features);
     BUG(rc < 0);
     s.where = spec->where;
@@ -149,6 +153,11 @@ void shape_as_if_clear(struct shape *s)
     core_clear_strs(&s->features);
     if (s->pool == NULL)
         free((void *)(uintptr_t)s->parsed);
+}
+
+bool shape_prefers(const struct shape *s, const struct node *n, const struct node *to)
+{
+    return (place_compare(&n->open, &to->open) < 0) != s->spread;
 }
 
 bool shape_suits(const struct shape *s, const struct node *n)

@@ -85,6 +85,7 @@ struct shape {
     struct strs features;    /* that its limits need */
     uint64_t limit_us;       /* 0 = none */
     bool preemptible;
+    bool spread;             /* to the emptiest node, not the fullest with room */
     char *where;             /* NULL: any node */
     struct pool *pool;       /* of where; NULL too in one that is only as if */
     const struct where *parsed;
@@ -386,6 +387,8 @@ struct shape shape_as_if(const struct core *c, const struct tenant *t, const str
 void shape_as_if_clear(struct shape *s);
 /* Do this node's labels suit it? */
 bool shape_suits(const struct shape *s, const struct node *n);
+/* Of two with room. */
+bool shape_prefers(const struct shape *s, const struct node *n, const struct node *to);
 /* Run time that the first hold of a task of this shape pays for. */
 uint64_t shape_slice_us(const struct core *c, const struct shape *s);
 

@@ -130,6 +130,7 @@ static int want_submit(struct proposing *p)
                                   .lease = j->lease,
                                   .on_node_loss = j->loss,
                                   .priority = j->priority,
+                                  .placement = (uint32_t)(j->cpu_milli / 500 % PLACEMENT_COUNT),
                                   .budget_micros = j->budget_micros};
     if (j->tasks > 1)
         call.spec.array = (struct job_array){true, 0, j->tasks - 1, j->cap};

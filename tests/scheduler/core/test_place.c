@@ -271,6 +271,38 @@ START_TEST(a_journal_with_a_condition_that_is_none_is_damaged)
 }
 END_TEST
 
+/* Three nodes of 4, 8 and 16 cores. */
+START_TEST(who_spreads_goes_to_the_emptiest_who_packs_to_the_fullest)
+{
+    static const char *const order[] = {"n3", "n3", "n3", "n2"};
+    begin();
+    for (unsigned i = 0; i < COUNT_OF(order); i++) {
+        struct job_spec spec = spec_where(3, _i == 0 ? NULL : "exists zone");
+        spec.placement = PLACEMENT_SPREAD;
+        uint64_t job = world_submit(&w, "acme", spec);
+        ck_assert_uint_eq(world_decide(&w), 1);
+        ck_assert_str_eq(node_of(job, 0), order[i]); /* 16, 13, 10 free; then n2 has 8 and n3 7 */
+    }
+    uint64_t packs = world_submit(&w, "acme", spec_where(3, _i == 0 ? NULL : "exists zone"));
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert_str_eq(node_of(packs, 0), "n1");
+    end();
+}
+END_TEST
+
+START_TEST(who_spreads_and_who_packs_are_two_shapes)
+{
+    begin();
+    struct job_spec spec = spec_where(1, NULL);
+    spec.placement = PLACEMENT_SPREAD;
+    uint64_t packs = world_submit(&w, "acme", spec_where(1, NULL)), spreads = world_submit(&w, "acme", spec);
+    ck_assert_uint_eq(world_decide(&w), 2);
+    ck_assert_str_eq(node_of(packs, 0), "n1");
+    ck_assert_str_eq(node_of(spreads, 0), "n3");
+    end();
+}
+END_TEST
+
 static const char *few_nodes_wheres(unsigned i)
 {
     static char text[32];
@@ -306,6 +338,8 @@ int main(void)
     tcase_add_test(tests, when_the_last_node_that_matches_is_gone_why_says_never);
     tcase_add_test(tests, a_drained_node_takes_none_of_them);
     tcase_add_loop_test(tests, a_pool_finds_what_a_walk_finds, 0, 8);
+    tcase_add_loop_test(tests, who_spreads_goes_to_the_emptiest_who_packs_to_the_fullest, 0, 2);
+    tcase_add_test(tests, who_spreads_and_who_packs_are_two_shapes);
     tcase_add_test(tests, a_journal_with_a_condition_that_is_none_is_damaged);
     tcase_add_test(tests, a_cell_keeps_so_many_conditions_and_no_more);
     suite_add_tcase(suite, tests);
