@@ -8,26 +8,39 @@
 
 struct out {
     bool used;
+    bool returned; /* given back to the queue while it is still out: the mover stands still */
     uint32_t generation;
     struct fq_grant grant;
+};
+
+struct want {
+    uint64_t bytes, left; /* as it was said; not granted yet */
+    uint64_t base;        /* where in it the request begins that is in the queue */
+    enum io_dir dir;
+    bool posted;
 };
 
 struct mover_link {
     struct mover_link_setup with;
     struct watch *watch;
     arbiter_id turn;
-    uint64_t wanted[MOVER_WANTS]; /* bytes of each that are not granted yet */
+    struct want wants[MOVER_WANTS];
     struct out out[MOVER_GRANTS_MAX];
     struct mover_totals totals;
-    bool broken;
+    bool broken, stands;
 };
+
+static void give_back(struct mover_link *m, struct out *o)
+{
+    if (o->used && !o->returned)
+        fair_done(m->with.fair, &o->grant, 0);
+    o->returned = true;
+}
 
 static void give_back_all(struct mover_link *m)
 {
     for (uint32_t i = 0; i < MOVER_GRANTS_MAX; i++)
-        if (m->out[i].used)
-            fair_done(m->with.fair, &m->out[i].grant, 0);
-    memset(m->out, 0, sizeof m->out);
+        give_back(m, &m->out[i]);
 }
 
 /* ---- down ---- */
@@ -53,28 +66,49 @@ static void on_granted(void *owner, uint64_t token, const struct fq_grant *grant
     say.op = MOVER_GRANT;
     say.want = (uint32_t)grant->token;
     say.grant = grant_id(m, slot);
-    say.offset = grant->offset;
+    struct want *w = &m->wants[say.want];
+    say.offset = w->base + grant->offset;
     say.bytes = grant->bytes;
-    m->wanted[say.want] -= grant->bytes;
+    w->left -= grant->bytes;
     if (fd_send_packet(m->with.sock, &say, sizeof say, NULL, 0) == 0)
         return;
-    m->out[slot].used = false; /* it doesn't read: the watch will say that it is gone, or its grants get stuck */
-    m->broken = true;
-    fair_done(m->with.fair, grant, 0);
+    m->broken = true; /* it doesn't read: the watch will say that it is gone */
+    give_back(m, &m->out[slot]);
+    m->out[slot].used = false;
+}
+
+static bool is_behind(const struct mover_link *m)
+{
+    for (uint32_t i = 0; i < MOVER_GRANTS_MAX; i++)
+        if (m->out[i].used && m->out[i].returned)
+            return true;
+    return false;
+}
+
+/* Not while it stands still, nor before it has worked off what it was granted then. False: the node's queue is full. */
+static bool post_wants(struct mover_link *m)
+{
+    for (uint32_t i = 0; i < MOVER_WANTS && !m->stands && !is_behind(m); i++) {
+        struct want *w = &m->wants[i];
+        if (w->left == 0 || w->posted)
+            continue;
+        w->base = w->bytes - w->left;
+        if (fair_post(m->with.fair, m->turn, &(struct fq_request){.dir = w->dir, .bytes = w->left, .token = i}) < 0)
+            return false;
+        w->posted = true;
+    }
+    return true;
 }
 
 /* ---- up ---- */
 
 static bool take_want(struct mover_link *m, const struct mover_message *say)
 {
-    if (m->wanted[say->want] != 0)
+    struct want *w = &m->wants[say->want];
+    if (w->left != 0)
         return false;
-    struct fq_request r = {.dir = say->dir == MOVER_READ ? IO_READ : IO_WRITE, .bytes = say->bytes,
-                           .token = say->want};
-    if (fair_post(m->with.fair, m->turn, &r) < 0)
-        return false; /* the node's queue is full */
-    m->wanted[say->want] = say->bytes;
-    return true;
+    *w = (struct want){.bytes = say->bytes, .left = say->bytes, .dir = say->dir == MOVER_READ ? IO_READ : IO_WRITE};
+    return post_wants(m);
 }
 
 static bool take_done(struct mover_link *m, const struct mover_message *say)
@@ -82,10 +116,13 @@ static bool take_done(struct mover_link *m, const struct mover_message *say)
     uint64_t slot = say->grant & UINT32_MAX;
     if (slot >= MOVER_GRANTS_MAX || !m->out[slot].used || grant_id(m, (uint32_t)slot) != say->grant)
         return false;
-    m->out[slot].used = false;
+    struct out *o = &m->out[slot];
     m->totals = say->totals;
-    fair_done(m->with.fair, &m->out[slot].grant, say->bytes);
-    return true;
+    bool returned = o->returned;
+    o->used = false;
+    if (!returned)
+        fair_done(m->with.fair, &o->grant, say->bytes);
+    return !returned || post_wants(m);
 }
 
 static void lose(struct mover_link *m, const char *why)
@@ -150,6 +187,21 @@ void mover_link_free(struct mover_link *m)
     }
     close_p(&m->with.sock);
     free(m);
+}
+
+void mover_link_stands(struct mover_link *m, bool stands)
+{
+    if (m == NULL)
+        return;
+    m->stands = stands;
+    if (!stands) {
+        m->broken |= !post_wants(m);
+        return;
+    }
+    arbiter_forget(fair_arbiter(m->with.fair), m->turn);
+    for (uint32_t i = 0; i < MOVER_WANTS; i++)
+        m->wants[i].posted = false;
+    give_back_all(m);
 }
 
 struct mover_totals mover_link_totals(const struct mover_link *m)

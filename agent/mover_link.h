@@ -30,6 +30,10 @@ struct mover_link_setup {
 /* Takes the socket over, also on failure. */
 int mover_link_open(struct mover_link **ret, const struct mover_link_setup *setup) MUST_USE;
 void mover_link_free(struct mover_link *m); /* NULL is fine */
+/* Its job is paused, and it with it; or both go on. One that stands still keeps neither the window nor its tenant from
+ * others: what it was granted counts as given back (it is worked off later all the same, MOVER_GRANTS_MAX / 2 at most),
+ * what it wants is asked for when it goes on. NULL is fine. */
+void mover_link_stands(struct mover_link *m, bool stands);
 /* What it moved since it was born, by its own count. */
 struct mover_totals mover_link_totals(const struct mover_link *m);
 

@@ -138,7 +138,9 @@ static void on_mover(void *owner, uint64_t token, int sock)
                                      .job = t->id.job, .sock = sock, .on_gone = on_mover_gone, .owner = t->all,
                                      .token = t->handle};
     int rc = mover_link_open(&t->mover, &setup);
-    if (rc < 0)
+    if (rc == 0)
+        mover_link_stands(t->mover, t->paused);
+    else
         log_line(LOG_WARN, "mover.not_taken", "attempt=%s error=%s", t->name, log_quote(strerror(-rc)));
 }
 
@@ -148,6 +150,7 @@ static void on_paused(void *owner, uint64_t token, const struct keeper_message *
     if (t == NULL)
         return;
     t->paused = m->op == KEEPER_PAUSED;
+    mover_link_stands(t->mover, t->paused);
     t->hello_boot_us = clock_boot_us();
     t->hello_run_us = m->run_us;
     log_line(LOG_INFO, t->paused ? "attempt.paused" : "attempt.resumed", "attempt=%s run_ms=%" PRIu64, t->name,

@@ -185,6 +185,54 @@ START_TEST(more_than_was_granted_is_not_believed)
 }
 END_TEST
 
+/* Else its tenant would be taken for one whose operations don't come back, and be granted nothing anywhere. */
+START_TEST(one_that_stands_still_keeps_no_grant_and_goes_on)
+{
+    struct mover_message m, out[MOVER_GRANTS_MAX];
+    uint64_t granted = 0;
+    unsigned count = 0;
+    for (uint32_t i = 0; i < MOVER_WANTS; i++)
+        want(i, MOVER_READ, MOVER_WANT_BYTES);
+    turn();
+    while (hear(&m)) {
+        ck_assert_uint_lt(count, MOVER_GRANTS_MAX);
+        out[count++] = m;
+    }
+    ck_assert_uint_gt(count, 0);
+    mover_link_stands(link_, true);
+    turn();
+    ck_assert(!hear(&m));
+    ck_assert(!fairq_is_busy(arbiter_queue(fair_arbiter(fair))));
+    mover_link_stands(link_, false); /* goes on, stops again, goes on */
+    mover_link_stands(link_, true);
+    mover_link_stands(link_, false);
+    turn();
+    ck_assert(!hear(&m)); /* first it works off what it has */
+    uint64_t next[MOVER_WANTS] = {0};
+    for (unsigned i = 0; i < count; i++) {
+        ck_assert_uint_eq(out[i].offset, next[out[i].want]);
+        next[out[i].want] += out[i].bytes;
+        granted += out[i].bytes;
+        say((struct mover_message){.op = MOVER_DONE, .grant = out[i].grant, .bytes = out[i].bytes});
+    }
+    while (granted < MOVER_WANTS * MOVER_WANT_BYTES) { /* then the rest, from where it was */
+        turn();
+        ck_assert_msg(gone == NULL, "%s", gone);
+        while (hear(&m)) {
+            ck_assert_uint_eq(m.offset, next[m.want]);
+            next[m.want] += m.bytes;
+            granted += m.bytes;
+            say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = m.bytes});
+        }
+    }
+    for (uint32_t i = 0; i < MOVER_WANTS; i++)
+        ck_assert_uint_eq(next[i], MOVER_WANT_BYTES);
+    for (unsigned i = 0; i < MOVER_GRANTS_MAX; i++) /* a turn hears one word, or two */
+        turn();
+    ck_assert(!fairq_is_busy(arbiter_queue(fair_arbiter(fair))));
+}
+END_TEST
+
 START_TEST(its_end_gives_back_what_was_out)
 {
     struct mover_message m;
@@ -214,6 +262,7 @@ int main(void)
     tcase_add_loop_test(t, a_lie_ends_the_connection_and_nothing_else, 0, (int)COUNT_OF(lies));
     tcase_add_test(t, a_want_while_one_is_out_is_a_lie);
     tcase_add_test(t, more_than_was_granted_is_not_believed);
+    tcase_add_test(t, one_that_stands_still_keeps_no_grant_and_goes_on);
     tcase_add_loop_test(t, its_end_gives_back_what_was_out, 0, 2);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
