@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BUF_FIRST 64
+#define BUF_FIRST 256
 
 void buf_fini(struct buf *b)
 {
@@ -26,17 +26,8 @@ static bool fail(struct buf *b)
     return false;
 }
 
-/* Room for `more` bytes and the NUL behind them. */
-static bool reserve(struct buf *b, size_t more)
+static bool grow(struct buf *b, size_t need)
 {
-    size_t max = MIN(b->max != 0 ? b->max : BUF_MAX, SIZE_MAX / 2);
-    if (b->failed)
-        return false;
-    if (b->len > max || more > max - b->len)
-        return fail(b);
-    size_t need = b->len + more + 1;
-    if (need <= b->size)
-        return true;
     size_t size = MAX(b->size, (size_t)BUF_FIRST);
     while (size < need)
         size = size > SIZE_MAX / 2 ? need : size * 2;
@@ -46,6 +37,18 @@ static bool reserve(struct buf *b, size_t more)
     b->data = data;
     b->size = size;
     return true;
+}
+
+/* Room for `more` bytes and the NUL behind them. */
+static bool reserve(struct buf *b, size_t more)
+{
+    size_t max = MIN(b->max != 0 ? b->max : BUF_MAX, SIZE_MAX / 2);
+    if (b->failed)
+        return false;
+    if (b->len > max || more > max - b->len)
+        return fail(b);
+    size_t need = b->len + more + 1;
+    return need <= b->size || grow(b, need);
 }
 
 void buf_add(struct buf *b, const void *bytes, size_t len)

@@ -8,6 +8,8 @@
 #ifndef REEVE_BASE_FIELD_H
 #define REEVE_BASE_FIELD_H
 
+#include <string.h>
+
 #include "base/fields.h"
 #include "base/parse.h"
 #include "base/place.h"
@@ -20,6 +22,7 @@ struct field_ops {
     bool repeated;      /* on the wire: one record per element */
     bool is_signed;     /* numbers */
     uint8_t size;       /* numbers: bytes of the member; 0 = not a number */
+    uint8_t width;      /* bytes of the member, whatever it is; 0 = as its table says (FIELD_STRUCT) */
     uint64_t top;       /* numbers: largest value of the kind when the row has no max */
     int64_t bottom;     /* signed numbers: smallest value of the kind */
     const char *(*format)(const struct field *row, const void *value, char out[PARSE_TEXT_MAX]); /* numbers */
@@ -33,12 +36,41 @@ struct field_ops {
     int (*copy)(const struct field *row, const void *from, void *to); /* `to` is zero; half a copy may be left there */
     bool (*equal)(const struct field *row, const void *a, const void *b);
 };
-const struct field_ops *field_ops(const struct field *row);
+extern const struct field_ops *const field_ops_of[FIELD_KIND_COUNT];
+static inline const struct field_ops *field_ops(const struct field *row)
+{
+    assert(row->kind < FIELD_KIND_COUNT);
+    return field_ops_of[row->kind];
+}
 /* The families they come from: field_numbers.c, field_texts.c, field_maps.c, fields.c. */
 extern const struct field_ops field_u64_ops, field_u32_ops, field_i64_ops, field_i32_ops, field_bool_ops,
     field_enum_ops, field_cpu_ops, field_size_ops, field_duration_ops, field_money_ops, field_time_ops,
     field_str_ops, field_bytes_ops, field_strs_ops, field_pairs_ops, field_counts_ops, field_moneys_ops,
     field_struct_ops, field_list_ops, field_measure_ops;
+
+static inline size_t field_width(const struct field *row)
+{
+    uint8_t width = field_ops(row)->width;
+    return width != 0 ? width : ((const struct fields *)row->of)->size;
+}
+
+/* All bytes of the member are zero: then it is absent or empty, owns nothing, and nobody needs to ask its kind. Most
+ * members of most objects are. */
+static inline bool field_is_blank(const struct field *row, const void *value)
+{
+    size_t width = field_width(row);
+    const char *at = value;
+    for (; width >= sizeof(uint64_t); width -= sizeof(uint64_t), at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        if (word != 0)
+            return false;
+    }
+    for (; width > 0; width--, at++)
+        if (*at != 0)
+            return false;
+    return true;
+}
 
 static inline void *field_at(const struct field *row, void *object)
 {

@@ -159,7 +159,8 @@ static bool pairs_equal(const struct field *row UNUSED, const void *a, const voi
 }
 
 const struct field_ops field_pairs_ops = {
-    .noun = "an object of texts", .prefixed = true, .repeated = true, .is_empty = pairs_is_empty,
+    .noun = "an object of texts", .width = sizeof(struct pairs), .prefixed = true, .repeated = true,
+    .is_empty = pairs_is_empty,
     .accept = pairs_accept, .encode = pairs_encode, .decode = pairs_decode, .clear = pairs_clear,
     .copy = pairs_copy, .equal = pairs_equal,
 };
@@ -267,7 +268,8 @@ static bool counts_equal(const struct field *row UNUSED, const void *a, const vo
 
 #define COUNTS_OPS(noun_)                                                                          \
     {                                                                                              \
-        .noun = (noun_), .prefixed = true, .repeated = true, .is_empty = counts_is_empty,          \
+        .noun = (noun_), .width = sizeof(struct counts), .prefixed = true, .repeated = true,       \
+        .is_empty = counts_is_empty,                                                               \
         .accept = counts_accept, .encode = counts_encode, .decode = counts_decode,                 \
         .clear = counts_clear, .copy = counts_copy, .equal = counts_equal,                         \
     }

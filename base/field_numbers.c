@@ -193,11 +193,11 @@ static int accept(const struct field *row, const void *value, struct err *err)
 
 static void encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
-    wire_put_u64(out, (uint64_t)row->id << 1);
-    if (field_ops(row)->is_signed)
-        wire_put_i64(out, field_get_i64(row, value));
-    else
-        wire_put_u64(out, field_get_u64(row, value));
+    uint8_t bytes[2 * WIRE_U64_MAX];
+    size_t len = wire_u64(bytes, (uint64_t)row->id << 1);
+    len += wire_u64(bytes + len, field_ops(row)->is_signed ? wire_zigzag(field_get_i64(row, value))
+                                                           : field_get_u64(row, value));
+    buf_add(out, bytes, len);
 }
 
 static int decode_unsigned(const struct field *row, struct wire_reader *r, void *value, struct err *err)
@@ -247,9 +247,9 @@ static bool equal(const struct field *row, const void *a, const void *b)
 
 #define NUMBER_OPS(noun_, type, top_, bottom_, format_)                                            \
     {                                                                                              \
-        .noun = (noun_), .size = sizeof(type), .is_signed = (bottom_) != 0, .top = (top_),         \
-        .bottom = (bottom_), .format = (format_), .is_empty = is_zero, .accept = accept,           \
-        .encode = encode, .decode = decode, .clear = clear, .copy = copy, .equal = equal,          \
+        .noun = (noun_), .size = sizeof(type), .width = sizeof(type), .is_signed = (bottom_) != 0, \
+        .top = (top_), .bottom = (bottom_), .format = (format_), .is_empty = is_zero,              \
+        .accept = accept, .encode = encode, .decode = decode, .clear = clear, .copy = copy, .equal = equal,          \
     }
 
 const struct field_ops field_u64_ops = NUMBER_OPS("a whole number", uint64_t, UINT64_MAX, 0, format_u64);

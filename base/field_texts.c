@@ -53,9 +53,13 @@ int field_accept_growth(const struct field *row, size_t count, struct err *err)
     return accept_length(count + 1, 0, count, "entries", err);
 }
 
-static void put_tag(const struct field *row, struct buf *out)
+static void put(const struct field *row, struct buf *out, const void *bytes, size_t len)
 {
-    wire_put_u64(out, (uint64_t)row->id << 1 | 1);
+    uint8_t head[2 * WIRE_U64_MAX];
+    size_t head_len = wire_u64(head, (uint64_t)row->id << 1 | 1);
+    head_len += wire_u64(head + head_len, len);
+    buf_add(out, head, head_len);
+    buf_add(out, bytes, len);
 }
 
 /* --- FIELD_STR -------------------------------------------------------------------------------------------- */
@@ -79,8 +83,7 @@ static int str_accept(const struct field *row, const void *value, struct err *er
 
 static void str_encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
-    put_tag(row, out);
-    wire_put_bytes(out, str_of(value), strlen(str_of(value)));
+    put(row, out, str_of(value), strlen(str_of(value)));
 }
 
 static int no_memory(const struct place *at, struct err *err)
@@ -123,8 +126,9 @@ static bool str_equal(const struct field *row UNUSED, const void *a, const void 
 }
 
 const struct field_ops field_str_ops = {
-    .noun = "a text", .prefixed = true, .is_empty = str_is_empty, .accept = str_accept, .encode = str_encode,
-    .decode = str_decode, .clear = str_clear, .copy = str_copy, .equal = str_equal,
+    .noun = "a text", .width = sizeof(char *), .prefixed = true, .is_empty = str_is_empty,
+    .accept = str_accept, .encode = str_encode, .decode = str_decode, .clear = str_clear, .copy = str_copy,
+    .equal = str_equal,
 };
 
 /* --- FIELD_BYTES ------------------------------------------------------------------------------------------ */
@@ -142,8 +146,7 @@ static int bytes_accept(const struct field *row, const void *value, struct err *
 static void bytes_encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
     const struct bytes *b = value;
-    put_tag(row, out);
-    wire_put_bytes(out, b->data, b->len);
+    put(row, out, b->data, b->len);
 }
 
 static int bytes_store(struct bytes *b, const uint8_t *data, size_t len)
@@ -191,8 +194,9 @@ static bool bytes_equal(const struct field *row UNUSED, const void *a, const voi
 }
 
 const struct field_ops field_bytes_ops = {
-    .noun = "base64 text", .prefixed = true, .is_empty = bytes_is_empty, .accept = bytes_accept,
-    .encode = bytes_encode, .decode = bytes_decode, .clear = bytes_clear, .copy = bytes_copy, .equal = bytes_equal,
+    .noun = "base64 text", .width = sizeof(struct bytes), .prefixed = true, .is_empty = bytes_is_empty,
+    .accept = bytes_accept, .encode = bytes_encode, .decode = bytes_decode, .clear = bytes_clear, .copy = bytes_copy,
+    .equal = bytes_equal,
 };
 
 /* --- FIELD_STRS ------------------------------------------------------------------------------------------- */
@@ -214,10 +218,8 @@ static int strs_accept(const struct field *row, const void *value, struct err *e
 static void strs_encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
     const struct strs *s = value;
-    for (size_t i = 0; i < s->count; i++) {
-        put_tag(row, out);
-        wire_put_bytes(out, s->v[i], strlen(s->v[i]));
-    }
+    for (size_t i = 0; i < s->count; i++)
+        put(row, out, s->v[i], strlen(s->v[i]));
 }
 
 static int strs_decode(const struct field *row, struct wire_reader *r, void *value, const struct place *up,
@@ -281,6 +283,7 @@ static bool strs_equal(const struct field *row UNUSED, const void *a, const void
 }
 
 const struct field_ops field_strs_ops = {
-    .noun = "a list of texts", .prefixed = true, .repeated = true, .is_empty = strs_is_empty, .accept = strs_accept,
-    .encode = strs_encode, .decode = strs_decode, .clear = strs_clear, .copy = strs_copy, .equal = strs_equal,
+    .noun = "a list of texts", .width = sizeof(struct strs), .prefixed = true, .repeated = true,
+    .is_empty = strs_is_empty, .accept = strs_accept, .encode = strs_encode, .decode = strs_decode,
+    .clear = strs_clear, .copy = strs_copy, .equal = strs_equal,
 };

@@ -5,7 +5,7 @@
 
 #include "base/field.h"
 
-static const struct field_ops *const ops_of[FIELD_KIND_COUNT] = {
+const struct field_ops *const field_ops_of[FIELD_KIND_COUNT] = {
     [FIELD_U64] = &field_u64_ops,
     [FIELD_U32] = &field_u32_ops,
     [FIELD_I64] = &field_i64_ops,
@@ -27,12 +27,6 @@ static const struct field_ops *const ops_of[FIELD_KIND_COUNT] = {
     [FIELD_LIST] = &field_list_ops,
     [FIELD_MEASURE] = &field_measure_ops,
 };
-
-const struct field_ops *field_ops(const struct field *row)
-{
-    assert(row->kind < FIELD_KIND_COUNT);
-    return ops_of[row->kind];
-}
 
 const struct field *fields_find(const struct fields *f, const char *name)
 {
@@ -69,7 +63,7 @@ static void encode_rows(const struct fields *f, const void *object, struct buf *
         const struct field *row = &f->rows[i];
         const struct field_ops *ops = field_ops(row);
         const void *value = field_at_const(row, object);
-        if (row->kind != FIELD_STRUCT && ops->is_empty(row, value))
+        if (field_is_blank(row, value) || (row->kind != FIELD_STRUCT && ops->is_empty(row, value)))
             continue;
         if (ops->accept(row, value, NULL) < 0)
             out->failed = true;
@@ -82,9 +76,11 @@ static void encode_rows(const struct fields *f, const void *object, struct buf *
 static void encode_inner(const struct field *row, const void *value, struct buf *out, unsigned depth, bool even_empty)
 {
     size_t start = out->len;
-    wire_put_u64(out, (uint64_t)row->id << 1 | 1);
-    size_t at = out->len;
-    buf_add(out, "", 1);
+    uint8_t head[WIRE_U64_MAX + 1];
+    size_t head_len = wire_u64(head, (uint64_t)row->id << 1 | 1);
+    head[head_len] = 0;
+    buf_add(out, head, head_len + 1);
+    size_t at = start + head_len;
     encode_rows(row->of, value, out, depth + 1);
     if (out->failed)
         return;
@@ -97,10 +93,12 @@ static void encode_inner(const struct field *row, const void *value, struct buf 
     size_t more = 0;
     for (size_t rest = len; rest >= 0x80; rest >>= 7)
         more++;
-    buf_add(out, "\0\0\0\0\0\0\0\0\0", more);
-    if (out->failed)
-        return;
-    memmove(out->data + at + 1 + more, out->data + at + 1, len);
+    if (more > 0) {
+        buf_add(out, "\0\0\0\0\0\0\0\0\0", more);
+        if (out->failed)
+            return;
+        memmove(out->data + at + 1 + more, out->data + at + 1, len);
+    }
     for (size_t i = 0; i <= more; i++, len >>= 7)
         out->data[at + i] = (char)((len & 0x7f) | (i < more ? 0x80 : 0));
 }
@@ -118,13 +116,11 @@ static int bad(const struct place *at, const char *why, struct err *err)
 /* Rows mostly come in table order: the search begins behind the last one found. */
 static const struct field *row_of(const struct fields *f, uint64_t id, size_t *hint)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        size_t at = (*hint + i) % f->count;
+    for (size_t i = 0, at = *hint; i < f->count; i++, at = at + 1 < f->count ? at + 1 : 0)
         if (f->rows[at].id == id) {
             *hint = at;
             return &f->rows[at];
         }
-    }
     return NULL;
 }
 
@@ -141,7 +137,7 @@ static void skip(struct wire_reader *r, bool prefixed)
 static int accept_counts(const struct fields *f, uint64_t seen, const void *object, const struct place *up,
                          struct err *err)
 {
-    for (size_t i = 0; i < f->count; i++) {
+    for (size_t i = 0; i < f->count && seen >> i != 0; i++) {
         const struct field *row = &f->rows[i];
         struct place at = { .up = up, .name = row->name };
         if ((seen >> i & 1) != 0 && field_ops(row)->repeated &&
@@ -174,12 +170,13 @@ static int decode_rows(const struct fields *f, const void *bytes, size_t len, vo
         }
         struct place at = { .up = up, .name = row->name };
         uint64_t bit = UINT64_C(1) << hint;
-        if (field_ops(row)->prefixed != prefixed)
+        const struct field_ops *ops = field_ops(row);
+        if (ops->prefixed != prefixed)
             return bad(&at, "has another shape", err);
-        if ((seen & bit) != 0 && !field_ops(row)->repeated)
+        if ((seen & bit) != 0 && !ops->repeated)
             return bad(&at, "is there twice", err);
         seen |= bit;
-        int rc = field_ops(row)->decode(row, &r, field_at(row, object), &at, depth, err);
+        int rc = ops->decode(row, &r, field_at(row, object), &at, depth, err);
         if (rc < 0)
             return rc;
     }
@@ -188,9 +185,9 @@ static int decode_rows(const struct fields *f, const void *bytes, size_t len, vo
 
 int fields_decode(const struct fields *f, const void *bytes, size_t len, void *object, struct err *err)
 {
-    CLEANUP(free_p) void *fresh = calloc(1, f->size);
-    if (fresh == NULL)
-        return err_set(err, -ENOMEM, "%s: out of memory", f->what);
+    _Alignas(max_align_t) char fresh[FIELDS_SIZE_MAX];
+    assert(f->size <= sizeof fresh);
+    memset(fresh, 0, f->size);
     int rc = decode_rows(f, bytes, len, fresh, NULL, 1, err);
     if (rc < 0) {
         fields_clear(f, fresh);
@@ -202,10 +199,21 @@ int fields_decode(const struct fields *f, const void *bytes, size_t len, void *o
 
 /* --- whole objects ---------------------------------------------------------------------------------------- */
 
+/* Frees what is owned; the caller zeroes the object as a whole, or frees it too. */
+static void free_rows(const struct fields *f, void *object)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        const struct field *row = &f->rows[i];
+        const struct field_ops *ops = field_ops(row);
+        void *value = field_at(row, object);
+        if (ops->size == 0 && !field_is_blank(row, value))
+            ops->clear(row, value);
+    }
+}
+
 void fields_clear(const struct fields *f, void *object)
 {
-    for (size_t i = 0; i < f->count; i++)
-        field_ops(&f->rows[i])->clear(&f->rows[i], field_at(&f->rows[i], object));
+    free_rows(f, object);
     memset(object, 0, f->size);
 }
 
@@ -214,16 +222,19 @@ static int copy_rows(const struct fields *f, const void *from, void *to)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < f->count; i++) {
         const struct field *row = &f->rows[i];
-        rc = field_ops(row)->copy(row, field_at_const(row, from), field_at(row, to));
+        const struct field_ops *ops = field_ops(row);
+        const void *value = field_at_const(row, from);
+        if (!field_is_blank(row, value))
+            rc = ops->copy(row, value, field_at(row, to));
     }
     return rc;
 }
 
 int fields_copy(const struct fields *f, const void *from, void *to)
 {
-    CLEANUP(free_p) void *fresh = calloc(1, f->size);
-    if (fresh == NULL)
-        return -ENOMEM;
+    _Alignas(max_align_t) char fresh[FIELDS_SIZE_MAX];
+    assert(f->size <= sizeof fresh);
+    memset(fresh, 0, f->size);
     int rc = copy_rows(f, from, fresh);
     if (rc < 0) {
         fields_clear(f, fresh);
@@ -345,7 +356,7 @@ static int struct_decode(const struct field *row, struct wire_reader *r, void *v
 
 static void struct_clear(const struct field *row, void *value)
 {
-    fields_clear(row->of, value);
+    free_rows(row->of, value);
 }
 
 static int struct_copy(const struct field *row, const void *from, void *to)
@@ -407,7 +418,7 @@ static void list_clear(const struct field *row, void *value)
     struct list *l = value;
     const struct fields *of = row->of;
     for (size_t i = 0; i < l->count; i++)
-        fields_clear(of, (char *)l->v + i * of->size);
+        free_rows(of, (char *)l->v + i * of->size);
     free(l->v);
     *l = (struct list){ 0 };
 }
@@ -443,6 +454,7 @@ static bool list_equal(const struct field *row, const void *a, const void *b)
 }
 
 const struct field_ops field_list_ops = {
-    .noun = "a list", .prefixed = true, .repeated = true, .is_empty = list_is_empty, .accept = list_accept,
-    .encode = list_encode, .decode = list_decode, .clear = list_clear, .copy = list_copy, .equal = list_equal,
+    .noun = "a list", .width = sizeof(struct list), .prefixed = true, .repeated = true,
+    .is_empty = list_is_empty, .accept = list_accept, .encode = list_encode, .decode = list_decode,
+    .clear = list_clear, .copy = list_copy, .equal = list_equal,
 };

@@ -154,6 +154,7 @@ struct fields {
 #define FIELD_KEY_MAX 255     /* bytes of a key in FIELD_PAIRS, FIELD_COUNTS, FIELD_MONEYS */
 #define FIELD_ROWS_MAX 64     /* rows of one table */
 #define FIELDS_DEPTH_MAX 8
+#define FIELDS_SIZE_MAX 2048 /* bytes of one struct; lists and texts lie elsewhere */
 
 void fields_encode(const struct fields *f, const void *object, struct buf *out);
 /* -EBADMSG and a text naming the field when the bytes are not a valid record. `object` is overwritten without being

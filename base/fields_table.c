@@ -9,19 +9,6 @@ static int unsound(const struct fields *f, const struct field *row, const char *
     return err_set(err, -EINVAL, "table '%s', row '%s': %s", f->what, row->name != NULL ? row->name : "?", why);
 }
 
-static size_t member_size(const struct field *row)
-{
-    static const size_t sizes[FIELD_KIND_COUNT] = {
-        [FIELD_STR] = sizeof(char *),          [FIELD_BYTES] = sizeof(struct bytes),
-        [FIELD_STRS] = sizeof(struct strs),    [FIELD_PAIRS] = sizeof(struct pairs),
-        [FIELD_COUNTS] = sizeof(struct counts), [FIELD_MONEYS] = sizeof(struct counts),
-        [FIELD_LIST] = sizeof(struct list),
-    };
-    if (row->kind == FIELD_STRUCT)
-        return ((const struct fields *)row->of)->size;
-    return field_ops(row)->size != 0 ? field_ops(row)->size : sizes[row->kind];
-}
-
 static const char *fault_of(const struct field *row)
 {
     bool inner = row->kind == FIELD_STRUCT || row->kind == FIELD_LIST;
@@ -55,7 +42,7 @@ static int check_row(const struct fields *f, size_t i, struct err *err)
     const char *fault = fault_of(row);
     if (fault != NULL)
         return unsound(f, row, fault, err);
-    size_t end = row->offset + member_size(row);
+    size_t end = row->offset + field_width(row);
     if (end > f->size)
         return unsound(f, row, "lies outside its struct", err);
     for (size_t k = 0; k < i; k++) {
@@ -64,7 +51,7 @@ static int check_row(const struct fields *f, size_t i, struct err *err)
             return unsound(f, row, "an id used twice", err);
         if (strcmp(other->name, row->name) == 0)
             return unsound(f, row, "a name used twice", err);
-        if (row->offset < other->offset + member_size(other) && other->offset < end)
+        if (row->offset < other->offset + field_width(other) && other->offset < end)
             return unsound(f, row, "shares its member with another row", err);
     }
     return 0;
@@ -76,6 +63,8 @@ static int check_table(const struct fields *f, unsigned depth, struct err *err)
         return err_set(err, -EINVAL, "table '%s' lies deeper than %d", f->what, FIELDS_DEPTH_MAX);
     if (f->count > FIELD_ROWS_MAX)
         return err_set(err, -EINVAL, "table '%s' has more than %d rows", f->what, FIELD_ROWS_MAX);
+    if (f->size > FIELDS_SIZE_MAX)
+        return err_set(err, -EINVAL, "table '%s' is of a struct above %d bytes", f->what, FIELDS_SIZE_MAX);
     for (size_t i = 0; i < f->count; i++) {
         int rc = check_row(f, i, err);
         if (rc == 0 && (f->rows[i].kind == FIELD_STRUCT || f->rows[i].kind == FIELD_LIST))

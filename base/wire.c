@@ -1,23 +1,14 @@
 #include "base/wire.h"
 
-#define VARINT_BYTES_MAX 10
-
 void wire_put_u64(struct buf *out, uint64_t value)
 {
-    uint8_t bytes[VARINT_BYTES_MAX];
-    size_t len = 0;
-    while (value >= 0x80) {
-        bytes[len++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    bytes[len++] = (uint8_t)value;
-    buf_add(out, bytes, len);
+    uint8_t bytes[WIRE_U64_MAX];
+    buf_add(out, bytes, wire_u64(bytes, value));
 }
 
 void wire_put_i64(struct buf *out, int64_t value)
 {
-    uint64_t sign = value < 0 ? UINT64_MAX : 0;
-    wire_put_u64(out, ((uint64_t)value << 1) ^ sign);
+    wire_put_u64(out, wire_zigzag(value));
 }
 
 void wire_put_bytes(struct buf *out, const void *bytes, size_t len)
@@ -44,6 +35,8 @@ uint64_t wire_get_u64(struct wire_reader *r)
     uint64_t value = 0;
     if (r->bad)
         return 0;
+    if (r->at < r->end && *r->at < 0x80)
+        return *r->at++;
     for (unsigned shift = 0; r->at < r->end; shift += 7) {
         uint8_t byte = *r->at++;
         if (shift == 63 && byte > 1)

@@ -13,6 +13,20 @@ struct wire_reader {
     bool bad;
 };
 
+#define WIRE_U64_MAX 10 /* bytes of a varint */
+static inline size_t wire_u64(uint8_t out[WIRE_U64_MAX], uint64_t value) /* its length */
+{
+    size_t len = 0;
+    for (; value >= 0x80; value >>= 7)
+        out[len++] = (uint8_t)(value | 0x80);
+    out[len++] = (uint8_t)value;
+    return len;
+}
+static inline uint64_t wire_zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
+}
+
 void wire_put_u64(struct buf *out, uint64_t value);                   /* varint */
 void wire_put_i64(struct buf *out, int64_t value);                    /* zigzag varint */
 void wire_put_bytes(struct buf *out, const void *bytes, size_t len);  /* varint length, bytes */

@@ -349,11 +349,14 @@ START_TEST(an_unsound_table_is_found)
         { FIELD_ROW(sample, 1, "a", FIELD_U64, u64), FIELD_ROW(sample, 2, "b", FIELD_ENUM, u32) },
         { FIELD_ROW(sample, 1, "a", FIELD_U64, u64), FIELD_ROW(sample, 2, "b", FIELD_U64, u32) },
         { FIELD_ROW(sample, 1, "a", FIELD_U64, u64, .min = 2, .max = 1), FIELD_ROW(sample, 2, "b", FIELD_U32, u32) },
+        { FIELD_ROW(sample, 1, "a", FIELD_U64, u64), FIELD_ROW(sample, 2, "b", FIELD_U32, u32) },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct fields f = FIELDS_TABLE("broken", sample, rows[i]);
         if (i == 5)
             f.size = offsetof(struct sample, u32) + sizeof(uint32_t);
+        if (i == 7)
+            f.size = FIELDS_SIZE_MAX + 1;
         ck_assert_msg(fields_check_table(&f, NULL) == -EINVAL, "table %zu is said to be sound", i);
     }
 }
