@@ -152,6 +152,8 @@ struct tenant_view {
     int64_t limit_micros, spent_micros, held_micros; /* limit -1 = none */
 };
 bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, struct tenant_view *ret);
+/* Its rule alone, without looking for its account. Borrowed; NULL: no such tenant. */
+const struct tenant_rule *ledger_rule(const struct ledger *l, const char *path);
 /* Of one resource; ledger_quota.h says what `have`, `total` and `idle` are. borrow, lend: -1 = no limit. */
 struct share_view { int64_t nominal, borrow, lend, have, total, idle; };
 /* index: as for ledger_resource(). A tenant or resource that isn't there: as at birth. */

@@ -46,6 +46,12 @@ uint64_t ledger_next_tenant_id(const struct ledger *l)
     return l->next_id;
 }
 
+const struct tenant_rule *ledger_rule(const struct ledger *l, const char *path)
+{
+    const struct node *n = ledger_node(l, path);
+    return n ? &n->rule : NULL;
+}
+
 void ledger_each_tenant(const struct ledger *l, bool (*fn)(const struct tenant_rule *rule, void *arg), void *arg)
 {
     for (size_t i = 0; i < l->nodes.count; i++) {

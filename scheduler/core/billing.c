@@ -97,16 +97,26 @@ const struct fact_rule rule_period_closed = {closed_check, closed_apply};
 
 /* ---- the turn --------------------------------------------------------------------------------------- */
 
+/* A calendar is much to ask in every turn: its answer holds until the month or the policy is another. */
+static int64_t first_closes_at(struct core *c)
+{
+    struct billing_due *due = &c->billing_due;
+    if (due->from_utc_us != c->billing_from_utc_us || due->policy_version != c->policy_version)
+        *due = (struct billing_due){c->billing_from_utc_us, billing_closes_at(&c->billing, first_open(c).to_utc_us),
+                                    c->policy_version};
+    return due->utc_us;
+}
+
 void decide_billing(struct core *c, struct plan *p)
 {
     if (!has_begun(c) || c->period_in_flight)
         return;
-    struct billing_month m = first_open(c);
-    int64_t due_utc_us = billing_closes_at(&c->billing, m.to_utc_us);
+    int64_t due_utc_us = first_closes_at(c);
     if (due_utc_us > p->now.utc_us) {
         p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)(due_utc_us - p->now.utc_us));
         return;
     }
+    struct billing_month m = first_open(c);
     struct fact *f = plan_add(p, FACT_PERIOD_CLOSED);
     if (f == NULL)
         return;

@@ -9,6 +9,10 @@ static size_t slot_from(const struct core *c, uint64_t id)
     size_t low = 0, high = c->jobs_count;
     if (high == 0 || c->jobs[high - 1].id < id)
         return high; /* the usual new job */
+    uint64_t behind = c->jobs[high - 1].id - id; /* ids rise: it is at most so far from the end, mostly just so far */
+    low = behind < high ? high - 1 - (size_t)behind : 0;
+    if (c->jobs[low].id == id)
+        return low;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (c->jobs[middle].id < id)

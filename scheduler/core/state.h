@@ -274,6 +274,7 @@ struct core {
     struct zone_table billing_zone; /* of billing.zone, as it was known when the policy was set */
     int64_t billing_from_utc_us;    /* where the first billing month begins that isn't closed; 0: no fact yet */
     int64_t closing_utc_us;         /* when to look for accounts of periods that are over; 0: as soon as may be */
+    struct billing_due { int64_t from_utc_us, utc_us; uint64_t policy_version; } billing_due; /* soft: when it closes */
     struct list proposals;  /* struct fact: FACT_POLICY_PROPOSED, oldest first */
     uint64_t next_proposal;
 

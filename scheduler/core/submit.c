@@ -121,11 +121,10 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
     if (spec->budget_micros > 0)
         hold = MIN(hold, spec->budget_micros);
     for (; t != NULL; t = t->parent) {
-        struct tenant_view view;
         struct admit_answer answer;
-        bool known = ledger_tenant(c->ledger, t->path, utc_us, &view);
-        BUG(!known);
-        if (!admit_by_quota(&spec->resources, view.rule, &answer) || !admit_by_budget(hold, view.rule, &answer))
+        const struct tenant_rule *rule = ledger_rule(c->ledger, t->path);
+        BUG(rule == NULL);
+        if (!admit_by_quota(&spec->resources, rule, &answer) || !admit_by_budget(hold, rule, &answer))
             return refuse_never(refusal, &answer);
     }
     return fits_guarantees(c, leaf, spec, refusal);
@@ -149,12 +148,11 @@ static bool fits_own_budget(const struct core *c, const struct tenant *t, const 
 }
 
 static bool network_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec,
-                            int64_t utc_us, struct refusal *refusal)
+                            struct refusal *refusal)
 {
-    struct tenant_view view;
-    bool known = ledger_tenant(c->ledger, t->path, utc_us, &view);
-    if (spec->network == NET_NONE || (spec->network == NET_HOST && known && view.rule->network_host) ||
-        (spec->network == NET_PRIVATE && known && view.rule->network_private))
+    const struct tenant_rule *rule = ledger_rule(c->ledger, t->path);
+    if (spec->network == NET_NONE || (spec->network == NET_HOST && rule != NULL && rule->network_host) ||
+        (spec->network == NET_PRIVATE && rule != NULL && rule->network_private))
         return true;
     refusal_from(refusal, "forbidden", "network", "network: none", "%s may not use %s", t->path,
                  spec->network == NET_HOST ? "the host's network" : "a private network");
@@ -170,13 +168,12 @@ static const char *volume_rule(const struct tenant_rule *rule, const char *name)
 }
 
 static bool volumes_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec,
-                            int64_t utc_us, struct refusal *refusal)
+                            struct refusal *refusal)
 {
-    struct tenant_view view;
-    bool known = ledger_tenant(c->ledger, t->path, utc_us, &view);
+    const struct tenant_rule *rule = ledger_rule(c->ledger, t->path);
     const struct job_volume *v = spec->volumes.v;
     for (size_t i = 0; i < spec->volumes.count; i++) {
-        const char *may = known ? volume_rule(view.rule, v[i].name) : NULL;
+        const char *may = rule != NULL ? volume_rule(rule, v[i].name) : NULL;
         if (may != NULL && (!v[i].writable || strcmp(may, VOLUME_WRITE) == 0))
             continue;
         refusal_from(refusal, "forbidden", "volumes",
@@ -188,15 +185,14 @@ static bool volumes_allowed(const struct core *c, const struct tenant *t, const 
 }
 
 static bool devices_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec,
-                            int64_t utc_us, struct refusal *refusal)
+                            struct refusal *refusal)
 {
-    struct tenant_view view;
-    bool known = ledger_tenant(c->ledger, t->path, utc_us, &view);
+    const struct tenant_rule *rule = ledger_rule(c->ledger, t->path);
     for (size_t i = 0; i < spec->limits.devices.count; i++) {
         const char *device = spec->limits.devices.v[i];
         bool allowed = false;
-        for (size_t k = 0; known && k < view.rule->devices.count; k++)
-            allowed = allowed || strcmp(view.rule->devices.v[k], device) == 0;
+        for (size_t k = 0; rule != NULL && k < rule->devices.count; k++)
+            allowed = allowed || strcmp(rule->devices.v[k], device) == 0;
         if (allowed)
             continue;
         refusal_from(refusal, "forbidden", "limits.devices", "ask an admin to add it to the tenant's devices",
@@ -216,18 +212,18 @@ static bool lists(const struct strs *names, const char *name)
 }
 
 /* Everyone up the tree that says anything must list it, so a tenant can only narrow what its parent has. */
-static bool seccomp_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
+static bool seccomp_allowed(const struct core *c, const struct tenant *t, const struct job_spec *spec,
                             struct refusal *refusal)
 {
     const char *name = job_spec_seccomp(spec);
     bool said = false;
     const struct tenant *at = t;
     for (; name != NULL && at != NULL; at = at->parent) {
-        struct tenant_view view;
-        if (!ledger_tenant(c->ledger, at->path, utc_us, &view) || view.rule->seccomp.count == 0)
+        const struct tenant_rule *rule = ledger_rule(c->ledger, at->path);
+        if (rule == NULL || rule->seccomp.count == 0)
             continue;
         said = true;
-        if (!lists(&view.rule->seccomp, name))
+        if (!lists(&rule->seccomp, name))
             break;
     }
     if (name == NULL || (said && at == NULL))
@@ -386,10 +382,9 @@ static int submit(struct core *c, const struct submit_call *call, struct job_spe
     const struct job *known = call->key != NULL ? job_find_key(c, path, call->key) : NULL;
     if (known != NULL)
         return same_key(c, known, spec, utc_us, quote, refusal);
-    if (!deadline_admits(spec, utc_us, refusal) || !network_allowed(c, t, spec, utc_us, refusal) ||
-        !devices_allowed(c, t, spec, utc_us, refusal) ||
-        !volumes_allowed(c, t, spec, utc_us, refusal) ||
-        !seccomp_allowed(c, t, spec, utc_us, refusal) || !fits_nodes(c, t, spec, refusal) ||
+    if (!deadline_admits(spec, utc_us, refusal) || !network_allowed(c, t, spec, refusal) ||
+        !devices_allowed(c, t, spec, refusal) || !volumes_allowed(c, t, spec, refusal) ||
+        !seccomp_allowed(c, t, spec, refusal) || !fits_nodes(c, t, spec, refusal) ||
         !fits_rules(c, t, spec, utc_us, refusal) || !fits_own_budget(c, t, spec, utc_us, refusal))
         return CORE_REFUSED;
     struct fact f = {.kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us};
