@@ -4,13 +4,16 @@
 
 #include "base/task_state.h"
 #include "tests/sim/fault_books.h"
+#include "tests/sim/nameset.h"
 
 struct book_account {
     char name[48]; /* "": closed */
     int64_t limit, spent, held;
 };
+#define NOBODY SIZE_MAX
 struct book_tenant {
     char path[32];
+    size_t up; /* its parent; NOBODY: it is the root */
     bool ruled;
     uint64_t cpu_max, running_max, queued_max; /* 0 = none */
     int64_t budget;                            /* -1 = none */
@@ -33,7 +36,7 @@ struct book_task {
 };
 struct book_job {
     bool there;
-    uint64_t key, cpu_milli, mem_bytes, limit_us;
+    uint64_t cpu_milli, mem_bytes, limit_us;
     int64_t budget;
     size_t tenant;
     uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
@@ -52,7 +55,10 @@ struct books {
     struct book_account *accounts;
     struct book_tenant *tenants;
     struct book_node *nodes;
-    size_t jobs_size, accounts_count, accounts_size, tenants_count, tenants_size, nodes_count, nodes_size;
+    uint64_t *keys;        /* of all jobs, hashed; 0: an empty slot */
+    struct nameset accounts_by_name, tenants_by_name, nodes_by_name;
+    size_t jobs_size, keys_count, keys_size;
+    size_t accounts_count, accounts_size, tenants_count, tenants_size, nodes_count, nodes_size;
 };
 
 #endif

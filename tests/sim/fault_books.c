@@ -6,18 +6,18 @@
 
 #include "tests/sim/books_state.h"
 
-#define KEYS_COMPARED 1024 /* newest jobs */
-
-static void PRINTF_LIKE(3, 4) require(struct books *b, bool holds, const char *format, ...)
+static void PRINTF_LIKE(2, 3) is_wrong(struct books *b, const char *format, ...)
 {
     va_list args;
-    if (holds || b->wrong[0] != '\0')
+    if (b->wrong[0] != '\0')
         return;
     va_start(args, format);
     vsnprintf(b->wrong, sizeof b->wrong, format, args);
     va_end(args);
 }
 
+/* What it says is made up only when it doesn't hold. */
+#define require(b, holds, ...) ((holds) ? (void)0 : is_wrong(b, __VA_ARGS__))
 #define REQUIRE(b, id, holds, what) \
     require(b, holds, "attempt %llu.%u.%u: " what, (unsigned long long)(id).job, (id).task, (id).epoch)
 
@@ -48,6 +48,10 @@ void books_free(struct books *b)
     for (size_t i = 0; b != NULL && i < b->jobs_size; i++)
         free(b->jobs[i].tasks);
     if (b != NULL) {
+        free(b->keys);
+        free(b->accounts_by_name.slots);
+        free(b->tenants_by_name.slots);
+        free(b->nodes_by_name.slots);
         free(b->jobs);
         free(b->accounts);
         free(b->tenants);
@@ -57,6 +61,8 @@ void books_free(struct books *b)
 }
 
 /* ---- records ---- */
+static struct book_tenant *tenant_of(struct books *b, const char *path);
+
 static struct book_job *job_of(const struct books *b, uint64_t id)
 {
     return id < b->jobs_size && b->jobs[id].there ? &b->jobs[id] : NULL;
@@ -82,36 +88,41 @@ bool books_job_is_over(const struct books *b, uint64_t job)
     return j != NULL && j->ended == j->count;
 }
 
+/* "acme/etl" -> "acme" -> "/" */
+static size_t parent_of(struct books *b, const char *path)
+{
+    char up[32];
+    const char *slash = strrchr(path, '/');
+    if (strcmp(path, "/") == 0)
+        return NOBODY;
+    snprintf(up, sizeof up, "%.*s", slash == NULL ? 1 : (int)(slash - path), slash == NULL ? "/" : path);
+    return (size_t)(tenant_of(b, up) - b->tenants);
+}
+
 static struct book_tenant *tenant_of(struct books *b, const char *path)
 {
-    for (size_t i = 0; i < b->tenants_count; i++)
-        if (strcmp(b->tenants[i].path, path) == 0)
-            return &b->tenants[i];
+    size_t at = nameset_find(&b->tenants_by_name, b->tenants, sizeof b->tenants[0], b->tenants_count, path);
+    if (at < b->tenants_count)
+        return &b->tenants[at];
     b->tenants = room(b->tenants, b->tenants_count, &b->tenants_size, sizeof b->tenants[0]);
     struct book_tenant *t = &b->tenants[b->tenants_count++];
     snprintf(t->path, sizeof t->path, "%s", path);
     t->budget = -1;
-    return t;
+    size_t up = parent_of(b, path); /* it may move them all */
+    b->tenants[at].up = up;
+    return &b->tenants[at];
 }
 
-/* Walks a path as text, "acme/etl" -> "acme/etl", "acme", "/"; false: that was the root. */
-static bool one_up(char path[32])
+static struct book_tenant *one_up(const struct books *b, const struct book_tenant *t) /* NULL: it is the root */
 {
-    char *slash = strrchr(path, '/');
-    if (strcmp(path, "/") == 0)
-        return false;
-    if (slash != NULL)
-        *slash = '\0';
-    else
-        memcpy(path, "/", 2);
-    return true;
+    return t->up == NOBODY ? NULL : &b->tenants[t->up];
 }
 
 static struct book_account *account_of(struct books *b, const char *name)
 {
-    for (size_t i = 0; i < b->accounts_count; i++)
-        if (strcmp(b->accounts[i].name, name) == 0)
-            return &b->accounts[i];
+    size_t at = nameset_find(&b->accounts_by_name, b->accounts, sizeof b->accounts[0], b->accounts_count, name);
+    if (at < b->accounts_count)
+        return &b->accounts[at];
     b->accounts = room(b->accounts, b->accounts_count, &b->accounts_size, sizeof b->accounts[0]);
     struct book_account *a = &b->accounts[b->accounts_count++];
     snprintf(a->name, sizeof a->name, "%s", name);
@@ -121,9 +132,9 @@ static struct book_account *account_of(struct books *b, const char *name)
 
 static struct book_node *node_of(struct books *b, const char *name)
 {
-    for (size_t i = 0; i < b->nodes_count; i++)
-        if (strcmp(b->nodes[i].name, name) == 0)
-            return &b->nodes[i];
+    size_t at = nameset_find(&b->nodes_by_name, b->nodes, sizeof b->nodes[0], b->nodes_count, name);
+    if (at < b->nodes_count)
+        return &b->nodes[at];
     b->nodes = room(b->nodes, b->nodes_count, &b->nodes_size, sizeof b->nodes[0]);
     struct book_node *n = &b->nodes[b->nodes_count++];
     snprintf(n->name, sizeof n->name, "%s", name);
@@ -154,22 +165,24 @@ static void limit_of(struct books *b, struct book_account *a)
 /* On every tenant of the line that has a budget, on everything, and on the job's own. */
 static void check_accounts(struct books *b, struct attempt_id id, const struct book_job *j, const struct strs *accounts)
 {
-    char path[32], name[48];
     size_t want = 1;
     bool all = accounts->count > 0;
-    snprintf(path, sizeof path, "%s", b->tenants[j->tenant].path);
-    do {
-        if (tenant_of(b, path)->budget < 0)
+    for (const struct book_tenant *t = &b->tenants[j->tenant]; t != NULL; t = one_up(b, t)) {
+        if (t->budget < 0)
             continue;
         bool found = false;
+        size_t len = strlen(t->path);
         want++;
         for (size_t i = 0; i < accounts->count; i++)
-            found |= strncmp(accounts->v[i], path, strlen(path)) == 0 && accounts->v[i][strlen(path)] == '@';
+            found |= strncmp(accounts->v[i], t->path, len) == 0 && accounts->v[i][len] == '@';
         all &= found;
-    } while (one_up(path));
-    snprintf(name, sizeof name, "job:%llu", (unsigned long long)id.job);
-    want += j->budget > 0;
-    all &= j->budget == 0 || (accounts->count > 0 && strcmp(accounts->v[accounts->count - 1], name) == 0);
+    }
+    if (j->budget > 0) {
+        char name[48];
+        snprintf(name, sizeof name, "job:%llu", (unsigned long long)id.job);
+        want++;
+        all &= accounts->count > 0 && strcmp(accounts->v[accounts->count - 1], name) == 0;
+    }
     REQUIRE(b, id, all && accounts->count == want, "its money is held on other accounts than its tenant's line has");
 }
 
@@ -204,27 +217,20 @@ static void settle(struct books *b, struct attempt_id id, struct book_task *t, i
 /* ---- use ---- */
 static void use(struct books *b, struct attempt_id id, const struct book_job *j, bool more)
 {
-    char path[32];
-    snprintf(path, sizeof path, "%s", b->tenants[j->tenant].path);
-    do {
-        struct book_tenant *t = tenant_of(b, path);
+    for (struct book_tenant *t = &b->tenants[j->tenant]; t != NULL; t = one_up(b, t)) {
         t->cpu += more ? j->cpu_milli : -j->cpu_milli;
         t->running += more ? 1 : (uint64_t)-1;
         REQUIRE(b, id,
                 !more || ((t->cpu_max == 0 || t->cpu <= t->cpu_max) &&
                           (t->running_max == 0 || t->running <= t->running_max)),
                 "is placed above its tenant's quota");
-    } while (one_up(path));
+    }
 }
 
 static void queue(struct books *b, const struct book_job *j, uint64_t tasks, bool more)
 {
-    char path[32];
-    snprintf(path, sizeof path, "%s", b->tenants[j->tenant].path);
-    do {
-        struct book_tenant *t = tenant_of(b, path);
+    for (struct book_tenant *t = &b->tenants[j->tenant]; t != NULL; t = one_up(b, t))
         t->queued += more ? tasks : -tasks;
-    } while (one_up(path));
 }
 
 /* ---- facts ---- */
@@ -303,21 +309,45 @@ static int64_t instant_of(const char *text, int64_t submitted_utc_us)
     return text != NULL ? submitted_utc_us + strtoll(text, NULL, 10) * 1000000 : INT64_MAX;
 }
 
+/* false: it is there already. */
+static bool note_key(struct books *b, uint64_t key)
+{
+    if (b->keys_count * 2 >= b->keys_size) {
+        uint64_t *old = b->keys;
+        size_t old_size = b->keys_size;
+        b->keys_size = MAX(old_size * 2, 256);
+        b->keys = calloc(b->keys_size, sizeof b->keys[0]);
+        if (b->keys == NULL)
+            abort();
+        b->keys_count = 0;
+        for (size_t i = 0; i < old_size; i++)
+            if (old[i] != 0)
+                note_key(b, old[i]);
+        free(old);
+    }
+    size_t at = key & (b->keys_size - 1);
+    for (; b->keys[at] != 0; at = (at + 1) & (b->keys_size - 1))
+        if (b->keys[at] == key)
+            return false;
+    b->keys[at] = key;
+    b->keys_count++;
+    return true;
+}
+
 static void submitted(struct books *b, const struct fact *f)
 {
     const struct fact_submitted *s = &f->submitted;
     uint64_t key = key_hash(s);
     require(b, s->job > b->last_job, "job %llu is submitted after job %llu", (unsigned long long)s->job,
             (unsigned long long)b->last_job);
-    for (uint64_t i = b->last_job; i > 0 && b->last_job - i < KEYS_COMPARED; i--)
-        require(b, b->jobs[i].key != key, "key %s of %s is two jobs", s->key, s->tenant);
+    require(b, note_key(b, key), "key %s of %s is two jobs", s->key, s->tenant);
     require(b, tenant_of(b, s->tenant)->ruled, "job %llu is of tenant %s, which isn't there",
             (unsigned long long)s->job, s->tenant);
     b->last_job = MAX(b->last_job, s->job);
     while (b->jobs_size <= s->job)
         b->jobs = room(b->jobs, b->jobs_size, &b->jobs_size, sizeof b->jobs[0]);
     struct book_job *j = &b->jobs[s->job];
-    *j = (struct book_job){.there = true, .key = key, .cpu_milli = s->spec.resources.cpu_milli,
+    *j = (struct book_job){.there = true, .cpu_milli = s->spec.resources.cpu_milli,
                            .mem_bytes = s->spec.resources.mem_bytes, .limit_us = s->spec.time_limit_ms * 1000,
                            .budget = s->spec.budget_micros, .retries = s->spec.retries, .loss = s->spec.on_node_loss,
                            .count = 1};
@@ -395,11 +425,11 @@ static void final(struct books *b, uint64_t job, struct book_task *t, bool job_d
 static void close_job(struct books *b, uint64_t job, bool done)
 {
     struct book_job *j = job_of(b, job);
-    char name[48];
-    snprintf(name, sizeof name, "job:%llu", (unsigned long long)job);
     require(b, done == (j->ended == j->count), "job %llu is done, and nobody says so", (unsigned long long)job);
     if (!done || j->budget == 0)
         return;
+    char name[48];
+    snprintf(name, sizeof name, "job:%llu", (unsigned long long)job);
     struct book_account *a = account_of(b, name);
     require(b, a->held == 0, "%s is closed while money is held on it", name);
     a->name[0] = '\0';

@@ -1,14 +1,6 @@
 /* What a scheduler tells agents and clients, once it is safe: scheduler/effects.c and agents.c as a model. */
 #include "tests/sim/fault_world.h"
 
-struct message *message_new(enum message_kind kind)
-{
-    struct message *m = calloc(1, sizeof *m);
-    MUST_NOT(m == NULL);
-    m->kind = kind;
-    return m;
-}
-
 void send_down(struct world *w, struct sched *s, size_t n, struct message *m)
 {
     m->term = s->term;
@@ -18,10 +10,8 @@ void send_down(struct world *w, struct sched *s, size_t n, struct message *m)
 
 size_t node_number(const struct world *w, const char *name)
 {
-    size_t n = 0;
-    while (n < w->nodes_count && strcmp(w->nodes[n].name, name) != 0)
-        n++;
-    return n;
+    size_t n = (size_t)strtoul(name + 1, NULL, 10) - 1; /* "n1" is the first */
+    return n < w->nodes_count && strcmp(w->nodes[n].name, name) == 0 ? n : w->nodes_count;
 }
 
 static void duty(struct world *w, struct sched *s, size_t n, struct attempt_id id, bool has_it, uint64_t paid_max_us)
@@ -32,7 +22,7 @@ static void duty(struct world *w, struct sched *s, size_t n, struct attempt_id i
     enum agent_duty what = core_duty(s->core, id, has_it, &run, &paid_us, &cause);
     static const enum message_kind kinds[] = {[DUTY_RUN] = MESSAGE_RUN, [DUTY_PAID] = MESSAGE_PAID,
                                               [DUTY_STOP] = MESSAGE_STOP, [DUTY_FORGET] = MESSAGE_FORGET};
-    struct message *m = message_new(kinds[what]);
+    struct message *m = message_new(w, kinds[what]);
     m->id = id;
     m->paid_us = MIN(paid_us, paid_max_us);
     m->cause = cause;
@@ -83,7 +73,7 @@ static void effect_renewed(struct world *w, struct sched *s, const struct fact *
     size_t n = node == NULL || ended ? w->nodes_count : node_number(w, node);
     if (n >= w->nodes_count || s->conn[n] == 0)
         return;
-    struct message *m = message_new(MESSAGE_PAID);
+    struct message *m = message_new(w, MESSAGE_PAID);
     m->id = f->renewed.id;
     m->paid_us = f->renewed.paid_us;
     send_down(w, s, n, m);
@@ -128,13 +118,13 @@ static bool is_listed(const struct hello_call *call, struct attempt_id id)
 }
 
 /* Is its placement in the file, but not yet safe? Then its own effect will tell. */
-static bool placement_pending(const struct sched *s, struct attempt_id id)
+static bool placement_pending(struct world *w, const struct sched *s, struct attempt_id id)
 {
     for (size_t i = s->effected; i < s->file.count; i++) {
-        struct fact f = {0};
-        bool is = fact_decode(s->file.v[i].bytes, s->file.v[i].len, &f, NULL) == 0 && f.kind == FACT_ATTEMPT_PLACED &&
-                  attempt_id_equal(f.placed.id, id);
-        fact_clear(&f);
+        struct fact room;
+        const struct fact *f = entry_read(w, &s->file.v[i], &room);
+        bool is = f->kind == FACT_ATTEMPT_PLACED && attempt_id_equal(f->placed.id, id);
+        fact_clear(&room);
         if (is)
             return true;
     }
@@ -151,7 +141,7 @@ struct reconcile {
 static void reconcile_live(void *arg, struct attempt_id id)
 {
     struct reconcile *x = arg;
-    if (!placement_pending(x->s, id))
+    if (!placement_pending(x->w, x->s, id))
         tell(x->w, x->s, x->node, id, is_listed(x->hello, id), UINT64_MAX);
 }
 
@@ -161,7 +151,7 @@ static void settle_hello(struct world *w, struct sched *s, struct wish *wish)
     if (w->nodes[n].conn != wish->message->conn && choose(w->choices, 2) == 0)
         return; /* the agent's end of it is closed, and that was heard */
     s->conn[n] = wish->message->conn;
-    struct message *m = message_new(MESSAGE_HELLO_ANSWER);
+    struct message *m = message_new(w, MESSAGE_HELLO_ANSWER);
     m->sent_boot_us = wish->message->sent_boot_us;
     send_down(w, s, n, m);
     struct reconcile x = {w, s, n, &wish->message->hello};
@@ -173,7 +163,7 @@ static void settle_hello(struct world *w, struct sched *s, struct wish *wish)
         if (core_attempt_node(s->core, &id, &ended) == NULL || ended) {
             tell(w, s, n, v[i].id, true, UINT64_MAX);
         } else if (v[i].ended || v[i].started_utc_us != 0) {
-            struct wish report = {.kind = WISH_STATE, .node = n, .message = message_new(MESSAGE_STATE)};
+            struct wish report = {.kind = WISH_STATE, .node = n, .message = message_new(w, MESSAGE_STATE)};
             int rc = fields_copy(&attempt_state_fields, &v[i], &report.message->state);
             MUST_NOT(rc < 0);
             sched_wish(w, (size_t)(s - w->sched), report);
@@ -186,7 +176,7 @@ void effect_settle(struct world *w, struct sched *s, struct wish *wish)
     if (wish->kind == WISH_HELLO && wish->refusal[0] == '\0') {
         settle_hello(w, s, wish);
     } else if (wish->kind == WISH_STATE && wish->message->conn != 0 && s->conn[wish->node] == wish->message->conn) {
-        struct message *m = message_new(wish->refusal[0] == '\0' ? MESSAGE_STATE_ANSWER : MESSAGE_UNAVAILABLE);
+        struct message *m = message_new(w, wish->refusal[0] == '\0' ? MESSAGE_STATE_ANSWER : MESSAGE_UNAVAILABLE);
         m->id = wish->message->state.id;
         m->cause = wish->message->state.ended;
         send_down(w, s, wish->node, m);

@@ -6,21 +6,6 @@
 #define SILENCE 5 /* beats without an answer: another connection */
 #define NEVER INT64_MAX
 
-void message_free(struct message *m)
-{
-    if (m == NULL)
-        return;
-    if (m->kind == MESSAGE_HELLO)
-        fields_clear(&hello_call_fields, &m->hello);
-    else if (m->kind == MESSAGE_STATE)
-        fields_clear(&attempt_state_fields, &m->state);
-    else if (m->kind == MESSAGE_RUN)
-        fields_clear(&run_call_fields, &m->run);
-    else if (m->kind == MESSAGE_BEAT)
-        free(m->beats.v);
-    free(m);
-}
-
 /* ---- clocks ---- */
 static uint64_t boot_us(const struct world *w, const struct node *n)
 {
@@ -60,7 +45,7 @@ static void look(struct world *w, size_t number, int64_t at_us, struct attempt_i
 {
     struct event *e = event_at(w, at_us, EVENT_PROC);
     e->node = number;
-    e->message = message_new(MESSAGE_PAID); /* nothing but an id */
+    e->message = message_new(w, MESSAGE_PAID); /* nothing but an id */
     e->message->id = id;
     e->token = w->nodes[number].boot;
 }
@@ -165,7 +150,7 @@ static void state_of(const struct attempt_here *a, struct attempt_state *ret)
 static void say_hello(struct world *w, size_t number)
 {
     struct node *n = &w->nodes[number];
-    struct message *m = message_new(MESSAGE_HELLO);
+    struct message *m = message_new(w, MESSAGE_HELLO);
     char boot[32];
     snprintf(boot, sizeof boot, "boot-%llu", (unsigned long long)n->boot);
     int rc = str_set(&m->hello.node, n->name) | str_set(&m->hello.boot_id, boot);
@@ -201,7 +186,7 @@ static void tell_due(struct world *w, size_t number)
                    ((a->ended && !a->end_told) || (a->proc == PROC_ALIVE && !a->running_told));
         if (!due)
             continue;
-        struct message *m = message_new(MESSAGE_STATE);
+        struct message *m = message_new(w, MESSAGE_STATE);
         state_of(a, &m->state);
         a->tell_under_way = true;
         to_sched(w, number, m);
@@ -225,14 +210,16 @@ static void beat(struct world *w, size_t number)
         unlink_node(w, number, 50000 + (int64_t)choose(w->choices, 16) * 100000);
     if (!n->greeted)
         return;
-    struct message *m = message_new(MESSAGE_BEAT);
+    struct message *m = message_new(w, MESSAGE_BEAT);
+    if (m->beats.size < n->count) {
+        m->beats.size = n->size;
+        m->beats.v = realloc(m->beats.v, n->size * sizeof m->beats.v[0]);
+        MUST_NOT(m->beats.v == NULL);
+    }
     for (size_t i = 0; i < n->count; i++)
-        if (n->attempts[i].proc == PROC_ALIVE) {
-            struct attempt_beat *b = list_add(&m->beats, sizeof *b);
-            MUST_NOT(b == NULL);
-            *b = (struct attempt_beat){.id = n->attempts[i].id,
-                                       .run_us = boot_us(w, n) - n->attempts[i].started_boot_us};
-        }
+        if (n->attempts[i].proc == PROC_ALIVE)
+            m->beats.v[m->beats.count++] = (struct attempt_beat){
+                .id = n->attempts[i].id, .run_us = boot_us(w, n) - n->attempts[i].started_boot_us};
     to_sched(w, number, m);
     tell_due(w, number);
 }
@@ -281,7 +268,7 @@ static void ordered(struct world *w, size_t number, const struct message *m)
     struct event *e = event_at(w, w->now_us + 1000 + (int64_t)choose(w->choices, 8) * 20000, EVENT_LAUNCHED);
     e->node = number;
     e->token = n->boot;
-    e->message = message_new(MESSAGE_PAID); /* nothing but an id */
+    e->message = message_new(w, MESSAGE_PAID); /* nothing but an id */
     e->message->id = m->id;
 }
 

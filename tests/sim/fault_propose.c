@@ -6,11 +6,11 @@
 
 #define ROOM_LEAST 8 /* facts that one wish may come to at a time */
 
-void wish_free(struct wish *wish)
+void wish_free(struct world *w, struct wish *wish)
 {
     if (wish == NULL)
         return;
-    message_free(wish->message);
+    message_free(w, wish->message);
     free(wish);
 }
 
@@ -206,7 +206,8 @@ static int (*const wants[WISH_KIND_COUNT])(struct proposing *p) = {
 /* false: something about it is in flight, it waits. */
 static bool propose(struct world *w, struct sched *s, struct wish *wish)
 {
-    struct fact facts[ROOM_LEAST] = {0};
+    struct fact facts[ROOM_LEAST];
+    facts[0] = (struct fact){0}; /* what is not proposed isn't looked at, but for the first */
     struct proposing p = {.w = w, .s = s, .wish = wish, .now = sched_now(w, s), .out = facts, .max = COUNT_OF(facts)};
     int answer = wants[wish->kind](&p);
     if (answer == CORE_FACT && wish->kind != WISH_CANCEL)

@@ -40,7 +40,7 @@ void sched_wish(struct world *w, size_t number, struct wish wish)
 {
     struct sched *s = &w->sched[number];
     if (!s->up) {
-        message_free(wish.message);
+        message_free(w, wish.message);
         return;
     }
     struct wish *kept = malloc(sizeof *kept);
@@ -54,12 +54,13 @@ void sched_wish(struct world *w, size_t number, struct wish wish)
 static void batch_drop(struct sched *s)
 {
     for (size_t i = 0; i < s->batch_count; i++) {
-        fact_clear(&s->batch[i].fact);
-        free(s->batch[i].entry.bytes);
+        s->batch[i].entry.record->pending = false;
+        record_forget(s->batch[i].entry.record);
+        record_drop(s->batch[i].entry.record);
     }
     free(s->batch);
     s->batch = NULL;
-    s->batch_count = 0;
+    s->batch_count = s->batch_size = 0;
     s->asked = false;
 }
 
@@ -70,14 +71,14 @@ void sched_crash(struct world *w, size_t number)
         return;
     for (size_t i = 0; i < s->settling_count; i++)
         if (s->settling[i]->waits == 0) /* the others are in the batch, too */
-            wish_free(s->settling[i]);
+            wish_free(w, s->settling[i]);
     for (size_t i = 0; i < s->batch_count; i++) {
         struct wish *wish = s->batch[i].wish;
         if (wish != NULL && --wish->waits == 0)
-            wish_free(wish);
+            wish_free(w, wish);
     }
     for (size_t i = 0; i < s->inbox_count; i++)
-        wish_free(s->inbox[i]);
+        wish_free(w, s->inbox[i]);
     batch_drop(s);
     free(s->settling);
     free(s->inbox);
@@ -164,17 +165,17 @@ void sched_start(struct world *w, size_t number)
         fault(w, FAULT_SNAPSHOT) ? s->file.count - MIN(s->file.count, choose(w->choices, tail + 1)) : SIZE_MAX;
     for (size_t i = 0; i < s->file.count; i++) {
         const struct entry *e = &s->file.v[i];
-        struct fact fact = {0};
+        struct fact room;
         if (i == snapshot)
             begin_from_snapshot(w, s);
-        if (fact_decode(e->bytes, e->len, &fact, &err) < 0)
-            broken(w, "seq %llu can't be read: %s", (unsigned long long)e->seq, err_text(&err));
+        record_forget(e->record); /* who proposed it is gone */
+        const struct fact *fact = entry_read(w, e, &room);
         if (e->refusal[0] == '\0')
-            replay_fact(w, s->core, e->seq, &fact, "replay");
-        if (e->refusal[0] == '\0' && fact.kind == FACT_ATTEMPT_PLACED)
-            idset_put(&w->intents, fact.placed.id, 1); /* it lies in the file of a scheduler that starts: safe */
-        sched_note_time(w, s, fact.at_utc_us);
-        fact_clear(&fact);
+            replay_fact(w, s->core, e->seq, fact, "replay");
+        if (e->refusal[0] == '\0' && fact->kind == FACT_ATTEMPT_PLACED)
+            idset_put(&w->intents, fact->placed.id, 1); /* it lies in the file of a scheduler that starts: safe */
+        sched_note_time(w, s, fact->at_utc_us);
+        fact_clear(&room);
     }
     s->effected = s->durable = s->file.count;
     turn_soon(w, number, 0);
@@ -191,7 +192,7 @@ static void settle_durable(struct world *w, struct sched *s)
         }
         s->settling[i] = s->settling[--s->settling_count];
         effect_settle(w, s, wish);
-        wish_free(wish);
+        wish_free(w, wish);
     }
 }
 
@@ -216,11 +217,11 @@ static void synced(struct world *w, size_t number, size_t count)
     s->durable = MAX(s->durable, count);
     while (s->effected < s->durable) {
         const struct entry *e = &s->file.v[s->effected++];
-        struct fact f = {0};
-        if (e->refusal[0] == '\0' && fact_decode(e->bytes, e->len, &f, NULL) == 0) {
-            effect_of(w, s, &f);
-            fact_clear(&f);
-        }
+        struct fact room = {0};
+        if (e->refusal[0] == '\0')
+            effect_of(w, s, entry_read(w, e, &room));
+        fact_clear(&room);
+        record_forget(e->record);
         if (fault(w, FAULT_SCHED_CRASH)) /* between any two effects */
             sched_crash(w, number);
         if (s->life != life || !s->up)
@@ -243,7 +244,7 @@ void sched_store_broke(struct world *w, size_t number)
 
 static void trace_fact(const struct world *w, const struct pending *p, const char *refusal)
 {
-    const struct fact *f = &p->fact;
+    const struct fact *f = p->entry.record->fact;
     struct attempt_id id = {0};
     if (!trace_on)
         return;
@@ -259,52 +260,50 @@ static void trace_fact(const struct world *w, const struct pending *p, const cha
 void sched_accept(struct world *w, struct sched *s, const char *refusal)
 {
     struct pending *p = &s->batch[0];
+    struct record *record = p->entry.record;
+    const struct fact *f = record->fact;
     struct wish *wish = p->wish;
     struct err err = {0};
-    snprintf(p->entry.refusal, sizeof p->entry.refusal, "%s", refusal);
+    p->entry.refusal = refusal;
     trace_fact(w, p, refusal);
     entries_add(&s->file, &p->entry);
-    sched_note_time(w, s, p->fact.at_utc_us);
+    sched_note_time(w, s, f->at_utc_us);
     if (refusal[0] == '\0') {
-        if (core_apply_check(s->core, &p->fact, &err) < 0)
+        if (core_apply_check(s->core, f, &err) < 0)
             broken(w, "seq %llu, committed, contradicts the state: %s", (unsigned long long)p->entry.seq,
                    err_text(&err));
-        if (p->fact.kind == FACT_ATTEMPT_ENDED)
-            check_ended(w, &p->fact.ended);
-        if (p->fact.kind == FACT_HOLD_RENEWED)
-            check_renewed(w, &p->fact.renewed);
-        w->placed += p->fact.kind == FACT_ATTEMPT_PLACED;
-        core_apply(s->core, p->entry.seq, &p->fact);
+        if (f->kind == FACT_ATTEMPT_ENDED)
+            check_ended(w, &f->ended);
+        if (f->kind == FACT_HOLD_RENEWED)
+            check_renewed(w, &f->renewed);
+        w->placed += f->kind == FACT_ATTEMPT_PLACED;
+        core_apply(s->core, p->entry.seq, f);
     } else {
-        core_refused(s->core, &p->fact, refusal, "", sched_now(w, s));
+        core_refused(s->core, f, refusal, "", sched_now(w, s));
     }
     if (wish != NULL) {
         wish->last_seq = p->entry.seq;
         wish->waits--;
         if (strcmp(refusal, "key_exists") == 0)
-            wish->answer_job = store_key_job(w, &p->fact);
+            wish->answer_job = store_key_job(w, f);
         else if (refusal[0] != '\0')
             snprintf(wish->refusal, sizeof wish->refusal, "%s", refusal);
     }
-    fact_clear(&p->fact);
-    free(p->entry.bytes);
+    record->pending = false;
+    record_drop(record); /* the file has it */
     memmove(s->batch, s->batch + 1, (s->batch_count - 1) * sizeof s->batch[0]);
     s->batch_count--;
 }
 
-void batch_add(const struct world *w, struct sched *s, struct fact *f, struct wish *wish)
+void batch_add(struct world *w, struct sched *s, struct fact *f, struct wish *wish)
 {
-    struct buf bytes = {0};
     sched_note_time(w, s, f->at_utc_us);
-    fact_encode(f, &bytes);
-    MUST_NOT(bytes.failed);
-    s->batch = realloc(s->batch, (s->batch_count + 1) * sizeof s->batch[0]);
-    MUST_NOT(s->batch == NULL);
-    struct pending *p = &s->batch[s->batch_count++];
-    *p = (struct pending){.fact = *f, .wish = wish};
-    p->entry.len = bytes.len;
-    p->entry.bytes = (uint8_t *)buf_take(&bytes);
-    *f = (struct fact){0};
+    if (s->batch_count == s->batch_size) {
+        s->batch_size = MAX(s->batch_size * 2, 8);
+        s->batch = realloc(s->batch, s->batch_size * sizeof s->batch[0]);
+        MUST_NOT(s->batch == NULL);
+    }
+    s->batch[s->batch_count++] = (struct pending){{.refusal = "", .record = record_new(w, f)}, wish};
     if (wish != NULL)
         wish->waits++;
 }
@@ -384,7 +383,7 @@ static void turn(struct world *w, size_t number)
     uint64_t next = UINT64_MAX;
     if (s->asked || !get_ready(w, number))
         return;
-    if (s->batch_count == 0 || s->batch[0].fact.kind == FACT_TERM_TAKEN) {
+    if (s->batch_count == 0 || s->batch[0].entry.record->fact->kind == FACT_TERM_TAKEN) {
         propose_wishes(w, s);
         decide(w, s, &next);
     }
@@ -425,20 +424,20 @@ static void replied(struct world *w, struct event *e)
 
 static void beaten(struct world *w, struct sched *s, struct event *e)
 {
-    const struct attempt_beat *beats = e->message->beats.v;
+    const struct beats *beats = &e->message->beats;
     struct core_now now = sched_now(w, s);
     const char *name = w->nodes[e->node].name;
     s->heard_us[e->node] = w->now_us;
     core_node_seen(s->core, name, now);
-    for (size_t i = 0; i < e->message->beats.count; i++)
-        core_attempt_seen(s->core, name, beats[i].id, beats[i].run_us, now);
+    for (size_t i = 0; i < beats->count; i++)
+        core_attempt_seen(s->core, name, beats->v[i].id, beats->v[i].run_us, now);
     turn_soon(w, e->sched, 0);
     /* Taken for granted, and not yet so: reeved acknowledges beats, and so renews leases, until its next commit tells
      * it that another has the cell. Who starts a second scheduler has to stop the first. */
     bool fenced = w->store.term > s->term;
     if (s->term == 0 || fenced)
         return;
-    struct message *answer = message_new(MESSAGE_BEAT_ANSWER);
+    struct message *answer = message_new(w, MESSAGE_BEAT_ANSWER);
     answer->sent_boot_us = e->message->sent_boot_us;
     send_down(w, s, e->node, answer);
 }

@@ -30,13 +30,6 @@ void store_init(struct world *w)
     MUST_NOT(s->keys == NULL);
 }
 
-static void read_fact(struct world *w, const struct entry *e, struct fact *ret)
-{
-    struct err err = {0};
-    if (fact_decode(e->bytes, e->len, ret, &err) < 0)
-        broken(w, "seq %llu can't be read: %s", (unsigned long long)e->seq, err_text(&err));
-}
-
 /* Its slot, or the empty one where it would be. */
 static struct store_key *key_slot(const struct store *s, const struct fact_submitted *f)
 {
@@ -69,30 +62,27 @@ static void apply(struct world *w, const struct fact *f)
         key_slot(s, &f->submitted)->job = f->submitted.job;
 }
 
-/* One entry, its outcome into `outcome`. `force`: a replay asks nothing. */
-static void commit(struct world *w, const struct entry *e, bool force, char outcome[48])
+/* One entry; its outcome. `force`: a replay asks nothing. */
+static const char *commit(struct world *w, const struct entry *e, bool force)
 {
     struct store *s = &w->store;
-    struct fact fact = {0};
-    if (e->seq != s->entries.count + 1) {
-        snprintf(outcome, 48, "%s", e->seq <= s->entries.count ? "dup" : "gap");
-        return;
-    }
+    struct fact room;
+    if (e->seq != s->entries.count + 1)
+        return e->seq <= s->entries.count ? "dup" : "gap";
     struct entry kept = *e;
     if (s->entries.count > 0 && e->term < s->entries.v[s->entries.count - 1].term)
         broken(w, "seq %llu is of an older term than the one before", (unsigned long long)e->seq);
-    read_fact(w, e, &fact);
+    const struct fact *fact = entry_read(w, e, &room);
     if (!force) {
-        bool known = fact.kind == FACT_JOB_SUBMITTED && store_key_job(w, &fact) != 0;
-        enum ledger_verdict verdict = ledger_check(s->ledger, &fact, NULL);
-        snprintf(kept.refusal, sizeof kept.refusal, "%s",
-                 known ? "key_exists" : verdict == LEDGER_FITS ? "" : names_get(&ledger_verdict_names, verdict));
+        bool known = fact->kind == FACT_JOB_SUBMITTED && store_key_job(w, fact) != 0;
+        enum ledger_verdict verdict = ledger_check(s->ledger, fact, NULL);
+        kept.refusal = known ? "key_exists" : verdict == LEDGER_FITS ? "" : names_get(&ledger_verdict_names, verdict);
     }
     entries_add(&s->entries, &kept);
     if (kept.refusal[0] == '\0')
-        apply(w, &fact);
-    snprintf(outcome, 48, "%s", kept.refusal);
-    fact_clear(&fact);
+        apply(w, fact);
+    fact_clear(&room);
+    return kept.refusal;
 }
 
 void store_event(struct world *w, struct event *e)
@@ -103,9 +93,9 @@ void store_event(struct world *w, struct event *e)
     for (size_t i = 0; i < e->batch.count; i++) {
         struct entry *entry = &e->batch.v[i];
         if (e->writer != s->writer || e->term != s->term)
-            snprintf(entry->refusal, sizeof entry->refusal, "fenced");
+            entry->refusal = "fenced";
         else
-            commit(w, entry, false, entry->refusal);
+            entry->refusal = commit(w, entry, false);
     }
     if (fault(w, FAULT_STORE_REPLY_LOST))
         return;
@@ -128,11 +118,11 @@ void store_rollback(struct world *w, size_t keep)
     s->writer = s->term = 0;
     memset(s->keys, 0, s->keys_size * sizeof s->keys[0]);
     for (size_t i = 0; i < s->entries.count; i++) {
-        struct fact fact = {0};
-        read_fact(w, &s->entries.v[i], &fact);
+        struct fact room;
+        const struct fact *fact = entry_read(w, &s->entries.v[i], &room);
         if (s->entries.v[i].refusal[0] == '\0')
-            apply(w, &fact);
-        fact_clear(&fact);
+            apply(w, fact);
+        fact_clear(&room);
         s->term = MAX(s->term, s->entries.v[i].term); /* as the old primary had it then */
     }
     s->writer = s->term;
@@ -144,7 +134,7 @@ void store_rollback(struct world *w, size_t keep)
 static void adopt_own(struct world *w, struct sched *s, const struct entry *e)
 {
     const struct entry *mine = &s->batch[0].entry;
-    if (e->seq != mine->seq || e->len != mine->len || memcmp(e->bytes, mine->bytes, e->len) != 0)
+    if (e->seq != mine->seq || !record_equal(e->record, mine->record))
         broken(w, "seq %llu in the store is another scheduler's, under our fence", (unsigned long long)e->seq);
     sched_accept(w, s, e->refusal);
 }
@@ -158,30 +148,28 @@ static void adopt(struct world *w, size_t number)
             adopt_own(w, s, e);
             continue;
         }
-        struct fact fact = {0};
+        struct fact room;
         struct err err = {0};
-        read_fact(w, e, &fact);
+        const struct fact *fact = entry_read(w, e, &room);
         entries_add(&s->file, e);
         if (e->refusal[0] == '\0') {
-            if (core_apply_check(s->core, &fact, &err) < 0)
+            if (core_apply_check(s->core, fact, &err) < 0)
                 broken(w, "seq %llu, adopted, contradicts the state: %s", (unsigned long long)e->seq, err_text(&err));
-            core_apply(s->core, e->seq, &fact);
+            core_apply(s->core, e->seq, fact);
         }
-        sched_note_time(w, s, fact.at_utc_us);
-        fact_clear(&fact);
+        sched_note_time(w, s, fact->at_utc_us);
+        fact_clear(&room);
     }
 }
 
 static void replay(struct world *w, const struct sched *s)
 {
-    char outcome[48];
     while (w->store.entries.count < s->file.count) {
         const struct entry *e = &s->file.v[w->store.entries.count];
-        if (e->refusal[0] == '\0') {
-            commit(w, e, true, outcome);
-        } else {
+        if (e->refusal[0] == '\0')
+            (void)commit(w, e, true);
+        else
             entries_add(&w->store.entries, e);
-        }
     }
 }
 

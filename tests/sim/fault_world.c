@@ -83,63 +83,6 @@ int64_t delay_us(struct world *w)
     return fault(w, FAULT_SLOW_NETWORK) ? us + (int64_t)choose(w->choices, 32) * 100000 : us;
 }
 
-/* ---- entries ---- */
-void entries_add(struct entries *e, const struct entry *from)
-{
-    if (e->count == e->size) {
-        e->size = e->size == 0 ? 64 : e->size * 2;
-        e->v = realloc(e->v, e->size * sizeof e->v[0]);
-        MUST_NOT(e->v == NULL);
-    }
-    struct entry *to = &e->v[e->count++];
-    *to = *from;
-    to->bytes = malloc(MAX(from->len, 1));
-    MUST_NOT(to->bytes == NULL);
-    memcpy(to->bytes, from->bytes, from->len);
-}
-
-void entries_cut(struct entries *e, size_t count)
-{
-    while (e->count > count)
-        free(e->v[--e->count].bytes);
-    if (count == 0) {
-        free(e->v);
-        *e = (struct entries){0};
-    }
-}
-
-bool entry_equal(const struct entry *a, const struct entry *b)
-{
-    return a->seq == b->seq && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0 &&
-           strcmp(a->refusal, b->refusal) == 0;
-}
-
-/* ---- events ---- */
-static int compare(const void *a, const void *b)
-{
-    const struct event *x = a, *y = b;
-    if (x->at_us != y->at_us)
-        return x->at_us < y->at_us ? -1 : 1;
-    return x->number < y->number ? -1 : x->number > y->number;
-}
-static const struct heap_kind by_time = {compare, offsetof(struct event, place)};
-
-struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind)
-{
-    struct event *e = calloc(1, sizeof *e);
-    MUST_NOT(e == NULL);
-    *e = (struct event){.at_us = MAX(at_us, w->now_us), .number = ++w->numbers, .kind = kind, .place = HEAP_NOWHERE};
-    heap_add(&w->heap, &by_time, e);
-    return e;
-}
-
-static void event_free(struct event *e)
-{
-    message_free(e->message);
-    entries_cut(&e->batch, 0);
-    free(e);
-}
-
 /* ---- faults from outside ---- */
 static void jump_clock(struct world *w)
 {
@@ -296,13 +239,12 @@ static void (*const handlers[EVENT_KIND_COUNT])(struct world *w, struct event *e
 
 static void live_until(struct world *w, int64_t end_us)
 {
-    for (struct event *e; (e = heap_top(&w->heap)) != NULL && e->at_us <= end_us;) {
-        heap_remove(&w->heap, &by_time, e);
+    for (struct event *e; (e = event_next(w, end_us)) != NULL;) {
         w->now_us = e->at_us;
         w->events++;
         w->hash = (w->hash ^ (uint64_t)e->at_us ^ (uint64_t)e->kind << 56) * UINT64_C(0x100000001b3);
         handlers[e->kind](w, e);
-        event_free(e);
+        event_done(w, e);
         check_touched(w);
         if (w->events % w->scene.recount_every == 0)
             check_all(w);
@@ -335,6 +277,7 @@ static void set_scene(struct world *w, const struct scene *scene)
     w->scene.beat_us = scene->beat_us > 0 ? scene->beat_us : SECOND;
     w->scene.recount_every = MAX(scene->recount_every, 1);
     w->limits = core_limits_default;
+    w->decode_every = scene->decode_every > 0 ? scene->decode_every : choose(w->choices, 2) == 0 ? 1 : 16;
     w->nodes_count = scene->nodes > 0 ? scene->nodes : 2 + choose(w->choices, DRAWN_NODES - 1);
     w->jobs_want = scene->jobs > 0 ? scene->jobs : 8 + choose(w->choices, DRAWN_JOBS - 7);
     w->nodes = calloc(w->nodes_count, sizeof w->nodes[0]);
@@ -375,18 +318,14 @@ bool world_live(struct world *w, struct choices *choices, const struct scene *sc
 
 void world_free(struct world *w)
 {
-    for (uint32_t i = 0; i < w->heap.count; i++)
-        event_free(w->heap.v[i]);
-    heap_fini(&w->heap);
     w->healing = true;
     for (size_t s = 0; s < 2; s++) {
         if (w->sched[s].up)
             sched_crash(w, s);
         entries_cut(&w->sched[s].file, 0);
     }
-    for (uint32_t i = 0; i < w->heap.count; i++)
-        event_free(w->heap.v[i]);
-    heap_fini(&w->heap);
+    events_fini(w);
+    buf_fini(&w->bytes);
     entries_cut(&w->store.entries, 0);
     ledger_free(w->store.ledger);
     books_free(w->store.books);

@@ -20,7 +20,6 @@
 
 #include <setjmp.h>
 
-#include "base/heap.h"
 #include "scheduler/core/core.h"
 #include "tests/sim/choices.h"
 #include "tests/sim/fault_books.h"
@@ -50,19 +49,24 @@ enum fault {
 extern const char *const fault_names[FAULT_COUNT];
 
 /* ---- what lies in both copies of the journal ---- */
+/* A fact as its bytes, which nobody changes: whoever has a copy of the entry shares them. And, until its effects are
+ * done, as it was proposed (scheduler/turn_settle.c keeps it for as long). */
+struct record {
+    uint32_t refs;
+    bool pending;      /* its proposer's batch has it: not to be forgotten */
+    struct fact *fact; /* NULL: forgotten */
+    size_t len;
+    uint8_t bytes[];
+};
 struct entry {
     uint64_t seq, term;
-    char refusal[48]; /* "" = committed */
-    uint8_t *bytes;
-    size_t len;
+    const char *refusal; /* a word that stands somewhere for ever; "" = committed */
+    struct record *record;
 };
 struct entries {
     struct entry *v;
     size_t count, size;
 };
-void entries_add(struct entries *e, const struct entry *from); /* copies */
-void entries_cut(struct entries *e, size_t count);
-bool entry_equal(const struct entry *a, const struct entry *b);
 
 /* ---- messages and events ---- */
 enum event_kind {
@@ -74,31 +78,49 @@ enum event_kind {
 enum message_kind {
     MESSAGE_HELLO, MESSAGE_BEAT, MESSAGE_STATE, /* up */
     MESSAGE_HELLO_ANSWER, MESSAGE_BEAT_ANSWER, MESSAGE_STATE_ANSWER, MESSAGE_RUN, MESSAGE_PAID, MESSAGE_STOP,
-    MESSAGE_FORGET, MESSAGE_UNAVAILABLE /* down */
+    MESSAGE_FORGET, MESSAGE_UNAVAILABLE, /* down */
+    MESSAGE_KIND_COUNT
 };
 struct message {
     enum message_kind kind;
     uint64_t conn, term, sent_boot_us, paid_us;
     struct attempt_id id;
     uint32_t cause;
-    union { /* by kind; the others have none */
+    struct message *next; /* of those to be used again */
+    union { /* by kind; the others have none, and no room for it */
         struct hello_call hello;
         struct attempt_state state;
-        struct list beats; /* struct attempt_beat */
+        struct beats { struct attempt_beat *v; size_t count, size; } beats; /* v is kept with the message */
         struct run_call run;
     };
 };
 struct event {
     int64_t at_us;
-    uint64_t number; /* ties: first come */
     enum event_kind kind;
-    uint32_t place;
+    struct event *next; /* of those to be used again */
     size_t node, sched;
     uint64_t token;
     struct message *message;
     struct entries batch;         /* with the store, or back: then refusal is the outcome */
     uint64_t writer, term;
     uint64_t primary;             /* whom it was sent to */
+};
+
+struct event_slot {
+    int64_t at_us;
+    uint64_t number; /* ties: first come */
+    struct event *event;
+};
+#define EVENT_LANES 8
+struct event_queue {
+    struct event_slot *v; /* a heap, each place with four below it */
+    size_t count, size;
+    struct event_lane {   /* a ring, soonest first */
+        struct event_slot *v;
+        size_t first, count, size;
+    } lanes[EVENT_LANES];
+    struct event *spare;
+    struct message *spare_messages[MESSAGE_KIND_COUNT];
 };
 
 /* ---- the scheduler ---- */
@@ -127,7 +149,6 @@ struct wish { /* what somebody wants of it */
     uint64_t answer_job;
 };
 struct pending {        /* a fact of the batch under way */
-    struct fact fact;
     struct entry entry;
     struct wish *wish;
 };
@@ -140,7 +161,7 @@ struct sched {
     bool syncing;
     uint64_t term, writer;
     struct pending *batch;
-    size_t batch_count;
+    size_t batch_count, batch_size;
     bool asked;         /* the batch is with the store */
     struct wish **inbox;
     size_t inbox_count, inbox_size;
@@ -230,6 +251,7 @@ struct scene {
     size_t nodes, jobs, tenants;
     int64_t beat_us, gap_us;     /* between two beats of a node; between two submissions at most */
     uint64_t recount_every;      /* events */
+    uint64_t decode_every;       /* of so many readings of a fact one is of its bytes (entry_read) */
     bool quiet;                  /* no faults */
 };
 
@@ -238,8 +260,9 @@ struct world {
     struct scene scene;
     uint32_t rates[FAULT_COUNT]; /* of 65536, at each of its chances */
     int64_t now_us;
-    uint64_t events, numbers, conns;
-    struct heap heap;
+    uint64_t events, numbers, conns, reads, decode_every;
+    struct event_queue queue;
+    struct buf bytes;            /* scratch */
     struct core_limits limits;
     struct sched sched[2];
     size_t active;               /* the one that clients and agents find */
@@ -271,8 +294,25 @@ void broken(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3) __attrib
 bool fault(struct world *w, enum fault f);
 extern bool trace_on;
 void trace(const struct world *w, const char *format, ...) PRINTF_LIKE(2, 3); /* with --trace */
-struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind);
 int64_t delay_us(struct world *w);
+/* fault_events.c */
+struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind);
+struct event *event_next(struct world *w, int64_t end_us); /* NULL: none until then. The caller is done with it later */
+void event_done(struct world *w, struct event *e);
+void events_fini(struct world *w);
+struct message *message_new(struct world *w, enum message_kind kind);
+void message_free(struct world *w, struct message *m);
+/* fault_journal.c */
+struct record *record_new(struct world *w, struct fact *f); /* takes the fact; the caller has the first reference */
+void record_forget(struct record *r);                       /* the fact; its bytes stay */
+void record_drop(struct record *r);
+bool record_equal(const struct record *a, const struct record *b);
+/* The fact of an entry: as it was proposed while that is known, but every so many times (world.decode_every), and
+ * always later, from its bytes, which must then say the same. The caller clears the room. */
+const struct fact *entry_read(struct world *w, const struct entry *e, struct fact *room);
+void entries_add(struct entries *e, const struct entry *from);
+void entries_cut(struct entries *e, size_t count);
+bool entry_equal(const struct entry *a, const struct entry *b);
 /* fault_sched.c */
 void sched_start(struct world *w, size_t number);
 void sched_crash(struct world *w, size_t number);
@@ -285,11 +325,11 @@ void sched_store_broke(struct world *w, size_t number);
 /* The first of the batch has an outcome: into the file, into the core. */
 void sched_accept(struct world *w, struct sched *s, const char *refusal);
 void sched_note_time(const struct world *w, struct sched *s, int64_t utc_us); /* of a fact: later ones aren't earlier */
-void batch_add(const struct world *w, struct sched *s, struct fact *f, struct wish *wish);          /* takes the fact */
+void batch_add(struct world *w, struct sched *s, struct fact *f, struct wish *wish); /* takes the fact */
 /* fault_propose.c */
 void propose_wishes(struct world *w, struct sched *s);
 void propose_first_policy(struct world *w, struct sched *s);
-void wish_free(struct wish *wish);
+void wish_free(struct world *w, struct wish *wish);
 void wish_put(struct wish ***v, size_t *count, size_t *size, struct wish *wish);
 #define WORLD_TENANTS 6
 #define WORLD_POOR 2 /* its budget runs out */
@@ -297,7 +337,6 @@ void world_tenant(const struct world *w, uint32_t number, char out[32]);
 /* fault_effects.c */
 void effect_of(struct world *w, struct sched *s, const struct fact *f);
 void effect_settle(struct world *w, struct sched *s, struct wish *wish); /* the wish is durable */
-struct message *message_new(enum message_kind kind);
 size_t node_number(const struct world *w, const char *name); /* nodes_count: none of that name */
 void send_down(struct world *w, struct sched *s, size_t n, struct message *m);
 /* fault_store.c */
@@ -314,7 +353,6 @@ void node_reboot(struct world *w, size_t n);
 void node_wipe(struct world *w, size_t n); /* nothing runs there any more, and it has forgotten everything */
 void node_leave(struct world *w, size_t n); /* for good */
 void to_node(struct world *w, size_t n, struct message *m);
-void message_free(struct message *m);
 /* fault_client.c */
 void client_event(struct world *w, struct event *e);
 void client_begin(struct world *w);

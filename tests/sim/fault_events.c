@@ -1,0 +1,192 @@
+/*
+ * What is to come, soonest first, and the messages on their way. Both are made and done with a million times in a world
+ * of some size: they come from free lists. Most events come in the order in which they are made, if one looks at those
+ * with the same delay alone: such go to a lane, and what would have to overtake there to the heap. Slots have the times
+ * themselves, so that nobody needs to look at an event to find the soonest.
+ */
+#include "tests/sim/fault_world.h"
+
+#define CHILDREN 4 /* of a place in the heap: all in one or two cache lines */
+
+/* ---- the queue ---- */
+static bool before(struct event_slot a, struct event_slot b)
+{
+    return a.at_us != b.at_us ? a.at_us < b.at_us : a.number < b.number;
+}
+
+static void heap_put(struct event_queue *q, struct event_slot slot)
+{
+    if (q->count == q->size) {
+        q->size = q->size == 0 ? 256 : q->size * 2;
+        q->v = realloc(q->v, q->size * sizeof q->v[0]);
+        MUST_NOT(q->v == NULL);
+    }
+    size_t at = q->count++;
+    for (; at > 0 && before(slot, q->v[(at - 1) / CHILDREN]); at = (at - 1) / CHILDREN)
+        q->v[at] = q->v[(at - 1) / CHILDREN];
+    q->v[at] = slot;
+}
+
+static void heap_drop_first(struct event_queue *q)
+{
+    struct event_slot last = q->v[--q->count];
+    size_t at = 0;
+    for (size_t child = 1; child < q->count; child = at * CHILDREN + 1) {
+        size_t least = child, end = MIN(child + CHILDREN, q->count);
+        while (++child < end)
+            if (before(q->v[child], q->v[least]))
+                least = child;
+        if (before(last, q->v[least]))
+            break;
+        q->v[at] = q->v[least];
+        at = least;
+    }
+    q->v[at] = last;
+}
+
+static void lane_grow(struct event_lane *l)
+{
+    struct event_slot *v = malloc(MAX(l->size * 2, 64) * sizeof v[0]);
+    MUST_NOT(v == NULL);
+    for (size_t i = 0; i < l->count; i++)
+        v[i] = l->v[(l->first + i) & (l->size - 1)];
+    free(l->v);
+    l->v = v;
+    l->first = 0;
+    l->size = MAX(l->size * 2, 64);
+}
+
+/* Those of the network by their delay (delay_us), as none overtakes another with the same. */
+static struct event_lane *lane_of(struct event_queue *q, enum event_kind kind, int64_t us)
+{
+    static const uint8_t lanes[EVENT_KIND_COUNT] = {
+        [EVENT_SCHED_TURN] = 5,  [EVENT_SCHED_SYNCED] = 6, [EVENT_SCHED_TIMEOUT] = 7, [EVENT_NODE_BEAT] = 8,
+        [EVENT_STORE_BATCH] = 1, [EVENT_STORE_REPLY] = 1,  [EVENT_TO_SCHED] = 1,      [EVENT_TO_NODE] = 1,
+        [EVENT_CLIENT_REPLY] = 1};
+    size_t lane = lanes[kind];
+    return lane == 0 ? NULL : &q->lanes[lane - 1 + (lane == 1 ? ((uint64_t)us / 200) & 3 : 0)];
+}
+
+static void queue_add(struct event_queue *q, struct event_lane *l, struct event_slot slot)
+{
+    if (l == NULL || (l->count > 0 && l->v[(l->first + l->count - 1) & (l->size - 1)].at_us > slot.at_us)) {
+        heap_put(q, slot);
+        return;
+    }
+    if (l->count == l->size)
+        lane_grow(l);
+    l->v[(l->first + l->count++) & (l->size - 1)] = slot;
+}
+
+/* The soonest, if it is no later than that. */
+static struct event *queue_take(struct event_queue *q, int64_t end_us)
+{
+    struct event_slot first = {.at_us = INT64_MAX};
+    struct event_lane *from = NULL;
+    for (struct event_lane *l = q->lanes; l < q->lanes + EVENT_LANES; l++)
+        if (l->count > 0 && before(l->v[l->first], first)) {
+            first = l->v[l->first];
+            from = l;
+        }
+    bool heaps = q->count > 0 && before(q->v[0], first);
+    if (heaps)
+        first = q->v[0];
+    if (first.event == NULL || first.at_us > end_us)
+        return NULL;
+    if (heaps) {
+        heap_drop_first(q);
+    } else {
+        from->first = (from->first + 1) & (from->size - 1);
+        from->count--;
+    }
+    return first.event;
+}
+
+/* ---- events ---- */
+struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind)
+{
+    struct event *e = w->queue.spare;
+    if (e != NULL)
+        w->queue.spare = e->next;
+    else
+        e = malloc(sizeof *e);
+    MUST_NOT(e == NULL);
+    *e = (struct event){.at_us = MAX(at_us, w->now_us), .kind = kind};
+    struct event_lane *lane = lane_of(&w->queue, kind, e->at_us - w->now_us);
+    queue_add(&w->queue, lane, (struct event_slot){e->at_us, ++w->numbers, e});
+    return e;
+}
+
+struct event *event_next(struct world *w, int64_t end_us)
+{
+    return queue_take(&w->queue, end_us);
+}
+
+void event_done(struct world *w, struct event *e)
+{
+    message_free(w, e->message);
+    entries_cut(&e->batch, 0);
+    e->next = w->queue.spare;
+    w->queue.spare = e;
+}
+
+void events_fini(struct world *w)
+{
+    for (struct event *e; (e = queue_take(&w->queue, INT64_MAX)) != NULL;)
+        event_done(w, e);
+    for (struct event *e; (e = w->queue.spare) != NULL; free(e))
+        w->queue.spare = e->next;
+    for (size_t kind = 0; kind < MESSAGE_KIND_COUNT; kind++)
+        for (struct message *m; (m = w->queue.spare_messages[kind]) != NULL; free(m)) {
+            w->queue.spare_messages[kind] = m->next;
+            if (kind == MESSAGE_BEAT)
+                free(m->beats.v);
+        }
+    for (size_t i = 0; i < EVENT_LANES; i++)
+        free(w->queue.lanes[i].v);
+    free(w->queue.v);
+    w->queue = (struct event_queue){0};
+}
+
+/* ---- messages ---- */
+/* Bytes of one, by what its kind carries. */
+static size_t message_size(enum message_kind kind)
+{
+    static const size_t carried[MESSAGE_KIND_COUNT] = {
+        [MESSAGE_HELLO] = sizeof(struct hello_call), [MESSAGE_STATE] = sizeof(struct attempt_state),
+        [MESSAGE_BEAT] = sizeof(struct beats), [MESSAGE_RUN] = sizeof(struct run_call)};
+    return offsetof(struct message, hello) + carried[kind];
+}
+
+struct message *message_new(struct world *w, enum message_kind kind)
+{
+    struct message *m = w->queue.spare_messages[kind];
+    struct beats kept = {0};
+    if (m != NULL) {
+        w->queue.spare_messages[kind] = m->next;
+        if (kind == MESSAGE_BEAT)
+            kept = (struct beats){.v = m->beats.v, .size = m->beats.size};
+    } else {
+        m = malloc(message_size(kind));
+    }
+    MUST_NOT(m == NULL);
+    memset(m, 0, message_size(kind));
+    m->kind = kind;
+    if (kind == MESSAGE_BEAT)
+        m->beats = kept;
+    return m;
+}
+
+void message_free(struct world *w, struct message *m)
+{
+    if (m == NULL)
+        return;
+    if (m->kind == MESSAGE_HELLO)
+        fields_clear(&hello_call_fields, &m->hello);
+    else if (m->kind == MESSAGE_STATE)
+        fields_clear(&attempt_state_fields, &m->state);
+    else if (m->kind == MESSAGE_RUN)
+        fields_clear(&run_call_fields, &m->run);
+    m->next = w->queue.spare_messages[m->kind];
+    w->queue.spare_messages[m->kind] = m;
+}
