@@ -4,6 +4,7 @@
 
 #include "base/task_state.h"
 #include "tests/sim/fault_books.h"
+#include "tests/sim/keyset.h"
 #include "tests/sim/nameset.h"
 
 struct book_account {
@@ -55,9 +56,9 @@ struct books {
     struct book_account *accounts;
     struct book_tenant *tenants;
     struct book_node *nodes;
-    uint64_t *keys;        /* of all jobs, hashed; 0: an empty slot */
+    struct keyset keys;    /* of all jobs */
     struct nameset accounts_by_name, tenants_by_name, nodes_by_name;
-    size_t jobs_size, keys_count, keys_size;
+    size_t jobs_size;
     size_t accounts_count, accounts_size, tenants_count, tenants_size, nodes_count, nodes_size;
 };
 

@@ -48,7 +48,7 @@ void books_free(struct books *b)
     for (size_t i = 0; b != NULL && i < b->jobs_size; i++)
         free(b->jobs[i].tasks);
     if (b != NULL) {
-        free(b->keys);
+        keyset_fini(&b->keys);
         free(b->accounts_by_name.slots);
         free(b->tenants_by_name.slots);
         free(b->nodes_by_name.slots);
@@ -309,38 +309,13 @@ static int64_t instant_of(const char *text, int64_t submitted_utc_us)
     return text != NULL ? submitted_utc_us + strtoll(text, NULL, 10) * 1000000 : INT64_MAX;
 }
 
-/* false: it is there already. */
-static bool note_key(struct books *b, uint64_t key)
-{
-    if (b->keys_count * 2 >= b->keys_size) {
-        uint64_t *old = b->keys;
-        size_t old_size = b->keys_size;
-        b->keys_size = MAX(old_size * 2, 256);
-        b->keys = calloc(b->keys_size, sizeof b->keys[0]);
-        if (b->keys == NULL)
-            abort();
-        b->keys_count = 0;
-        for (size_t i = 0; i < old_size; i++)
-            if (old[i] != 0)
-                note_key(b, old[i]);
-        free(old);
-    }
-    size_t at = key & (b->keys_size - 1);
-    for (; b->keys[at] != 0; at = (at + 1) & (b->keys_size - 1))
-        if (b->keys[at] == key)
-            return false;
-    b->keys[at] = key;
-    b->keys_count++;
-    return true;
-}
-
 static void submitted(struct books *b, const struct fact *f)
 {
     const struct fact_submitted *s = &f->submitted;
     uint64_t key = key_hash(s);
     require(b, s->job > b->last_job, "job %llu is submitted after job %llu", (unsigned long long)s->job,
             (unsigned long long)b->last_job);
-    require(b, note_key(b, key), "key %s of %s is two jobs", s->key, s->tenant);
+    require(b, keyset_add(&b->keys, key), "key %s of %s is two jobs", s->key, s->tenant);
     require(b, tenant_of(b, s->tenant)->ruled, "job %llu is of tenant %s, which isn't there",
             (unsigned long long)s->job, s->tenant);
     b->last_job = MAX(b->last_job, s->job);

@@ -198,6 +198,31 @@ START_TEST(a_deadline_that_can_t_be_kept_is_refused)
 }
 END_TEST
 
+START_TEST(nobody_starts_late_while_something_of_the_job_is_on_its_way)
+{
+    begin(2);
+    uint64_t other = world_submit(&w, "acme", world_spec(1000, GIB));
+    struct job_spec spec = spec_by("1m", NULL, 0);
+    spec.array = (struct job_array){true, 0, 1, 0};
+    uint64_t job = world_submit(&w, "acme", spec);
+    ck_assert_uint_eq(world_decide(&w), 2); /* the other and the first of the array */
+    ck_assert(world_run(&w, other, 0));
+    ck_assert(world_run(&w, job, 0));
+    world_pass(&w, MINUTE);
+    core_node_seen(w.core, "n1", w.now);
+    ck_assert(world_end(&w, other, 0, END_EXIT, 0, MINUTE)); /* there is room */
+    struct attempt_state state = {.id = {job, 0, 1}, .ended = true};
+    state.record = (struct exit_record){.cause = END_EXIT, .run_us = MINUTE, .started_utc_us = w.now.utc_us - MINUTE};
+    struct fact ended;
+    ck_assert_int_eq(core_check_ended(w.core, "n1", &state, w.now, &ended), CORE_FACT);
+    ck_assert_uint_eq(world_decide(&w), 0);
+    world_commit(&w, &ended);
+    ck_assert_uint_eq(after(SECOND), 0);
+    ck_assert(world_is(&w, job, "cancelled"));
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core deadline");
@@ -209,6 +234,7 @@ int main(void)
     tcase_add_test(t, what_runs_then_is_stopped_as_at_its_limit);
     tcase_add_test(t, what_comes_back_too_late_is_cancelled_then);
     tcase_add_test(t, a_deadline_that_can_t_be_kept_is_refused);
+    tcase_add_test(t, nobody_starts_late_while_something_of_the_job_is_on_its_way);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
