@@ -5,7 +5,8 @@
 
 #define RESERVE_MAX 64
 #define SEARCH_MAX 32             /* nodes that are asked in one search */
-#define SEARCHES_MAX 2            /* in one turn; the rest have what their own nodes say */
+#define ASKS_MAX 64               /* nodes asked for something earlier in ASKS_US; the rest have what their own say */
+#define ASKS_US INT64_C(100000)
 #define CHANGED_MAX 4             /* of more nodes that changed nothing is asked */
 #define LATE_US INT64_C(60000000) /* what should have ended is expected to end so much later */
 
@@ -20,7 +21,9 @@ struct reserves {
     struct reservation v[RESERVE_MAX]; /* oldest first */
     size_t count, next_node;           /* next_node: where the next search begins */
     struct node *changed[CHANGED_MAX];
-    size_t changed_count, searches;
+    size_t changed_count;
+    size_t asks;                       /* since asks_utc_us */
+    int64_t asks_utc_us;
     uint32_t ran_permille;             /* of their limits, what has ended ran so much, the latest counting most */
     uint32_t ends_permille;            /* what runs is expected to run so much of its limit: all of it */
     struct backfill_end *ends;         /* scratch */
@@ -212,30 +215,44 @@ static void take_earlier(const struct core *c, const struct plan *p, const struc
         *best = (struct place){n, start_utc_us};
 }
 
-static void search(const struct core *c, const struct plan *p, const struct shape *s, struct place *best)
+/* May so many nodes be asked now? Then they are. */
+static bool may_ask(struct reserves *all, size_t nodes)
+{
+    bool may = nodes <= ASKS_MAX - all->asks;
+    all->asks += may ? nodes : 0;
+    return may;
+}
+
+static size_t search_size(const struct core *c, const struct shape *s)
+{
+    return MIN(s->pool != NULL ? s->pool->count : c->nodes_count, (size_t)SEARCH_MAX);
+}
+
+/* false: enough were asked of late. */
+static bool search(const struct core *c, const struct plan *p, const struct shape *s, struct place *best)
 {
     struct reserves *all = c->reserves;
     struct node *const *nodes = s->pool != NULL ? s->pool->nodes : c->nodes;
-    size_t count = s->pool != NULL ? s->pool->count : c->nodes_count;
-    size_t from = count > SEARCH_MAX ? all->next_node % count : 0;
-    for (size_t i = 0; i < MIN(count, (size_t)SEARCH_MAX); i++)
+    size_t count = s->pool != NULL ? s->pool->count : c->nodes_count, size = search_size(c, s);
+    size_t from = count > size ? all->next_node % count : 0;
+    if (!may_ask(all, size))
+        return false;
+    for (size_t i = 0; i < size; i++)
         take_earlier(c, p, s, nodes[(from + i) % count], best);
-    if (p->facts != NULL) /* who asks doesn't change what is decided */
-        all->next_node = from + SEARCH_MAX;
+    all->next_node = from + size;
+    return true;
 }
 
-/* Its own node as things are, and those that have changed; all of them when that is later than was promised. */
+/* Its own node as things are, and those that have changed; others when that is later than was promised. */
 static struct place place_of(const struct core *c, const struct plan *p, const struct reservation *r)
 {
     struct reserves *all = c->reserves;
     struct place best = {NULL, INT64_MAX};
     take_earlier(c, p, r->shape, r->node, &best);
-    for (size_t i = 0; i < all->changed_count; i++)
+    for (size_t i = 0; i < all->changed_count && may_ask(all, 1); i++)
         take_earlier(c, p, r->shape, all->changed[i], &best);
-    if (best.start_utc_us > r->start_utc_us && all->searches < SEARCHES_MAX) {
-        all->searches++;
-        search(c, p, r->shape, &best);
-    }
+    if (best.start_utc_us > r->start_utc_us)
+        (void)search(c, p, r->shape, &best);
     return best;
 }
 
@@ -277,7 +294,7 @@ static bool has_place(const struct core *c, const struct shape *s, struct reserv
 bool reserve_wanted(const struct core *c, const struct shape *s)
 {
     struct reservation *gives_way;
-    return s->reserved || (c->limits.reserve_max > 0 && c->reserves->searches < SEARCHES_MAX &&
+    return s->reserved || (c->limits.reserve_max > 0 && search_size(c, s) <= ASKS_MAX - c->reserves->asks &&
                            has_place(c, s, &gives_way));
 }
 
@@ -286,9 +303,7 @@ static void promise(struct core *c, struct plan *p, struct shape *s)
     struct reserves *all = c->reserves;
     struct reservation *gives_way;
     struct place best = {NULL, INT64_MAX};
-    all->searches++;
-    search(c, p, s, &best);
-    if (best.node == NULL || !has_place(c, s, &gives_way))
+    if (!search(c, p, s, &best) || best.node == NULL || !has_place(c, s, &gives_way))
         return;
     if (gives_way != NULL)
         drop(c, gives_way);
@@ -375,7 +390,10 @@ static void confirm_firm(struct core *c, struct plan *p)
 void reserve_turn_begin(struct core *c, struct plan *p)
 {
     struct reserves *all = c->reserves;
-    all->searches = 0;
+    if (p->now.utc_us >= all->asks_utc_us + ASKS_US || p->now.utc_us < all->asks_utc_us) {
+        all->asks_utc_us = p->now.utc_us;
+        all->asks = 0;
+    }
     for (size_t i = all->count; i-- > 0;) {
         struct reservation *r = &all->v[i];
         shape_refresh(c, r->shape);

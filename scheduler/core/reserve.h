@@ -12,7 +12,9 @@
  * Each tenant has one promise, for its first task that finds no room; there are core_limits.reserve_max in all, those
  * of whom the turn asks first. Their nodes leave the ordinary index and are looked at one by one, so a decision costs
  * the depth of the index and so many nodes. A search, for a new promise or one that is delayed, asks SEARCH_MAX nodes,
- * each time the next ones; what makes a promise earlier is a change of some node, and only those are asked each turn.
+ * each time the next ones; what makes a promise earlier is a change of some node, and only those are asked. In a tenth
+ * of a second ASKS_MAX nodes are asked in all: promises come or improve that much later in a cell where much happens,
+ * and hold as they are until then.
  * Purity: pure; internal to scheduler/core.
  */
 #ifndef REEVE_SCHEDULER_CORE_RESERVE_H

@@ -14,7 +14,9 @@
 #define ORGS 5
 #define TEAMS 40
 #define BATCH 512
+#ifndef ROUNDS
 #define ROUNDS 400
+#endif
 #define ENDS_MAX 128
 
 static double seconds(void)
