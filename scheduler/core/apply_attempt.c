@@ -49,7 +49,8 @@ void attempt_begin(struct core *c, struct task *t, struct node *n)
     free(t->refused);
     t->refused = NULL;
     node_take_task(n, t);
-    node_use(c, n, &s->need, true);
+    struct capacity uses = attempt_uses(t);
+    node_use(c, n, &uses, true);
     claims_use(c, s->tenant, &s->need, true);
     t->job->live++;
 }
@@ -58,10 +59,12 @@ void attempt_finish(struct core *c, struct task *t)
 {
     struct shape *s = t->job->shape;
     struct node *n = t->node;
+    struct capacity uses = attempt_uses(t);
     timer_stop(c, &t->timer);
+    attempt_want_cores(c, t, false);
     node_leave_task(t);
     reserve_node_changed(c, n);
-    node_use(c, n, &s->need, false);
+    node_use(c, n, &uses, false);
     claims_use(c, s->tenant, &s->need, false);
     t->job->live--;
     core_clear_strs(&t->accounts);
@@ -77,7 +80,7 @@ void attempt_finish(struct core *c, struct task *t)
     t->run_us = t->run_boot_us = t->first_run_us = t->first_boot_us = 0;
     t->stopping = END_NONE;
     t->final = t->missing = t->resuming = false;
-    attempt_set_paused(t, false, 0);
+    attempt_set_paused(c, t, false, 0);
     t->paused_us = 0;
     t->price_version = 0;
 }
@@ -102,13 +105,6 @@ static int64_t period_due_utc_us(const struct task *t)
     int64_t due_utc_us;
     bool beyond = __builtin_add_overflow(t->accounts_end_utc_us, (int64_t)SETTLE_MARGIN_US, &due_utc_us);
     return beyond ? NEVER_US : due_utc_us;
-}
-
-void attempt_set_paused(struct task *t, bool paused, int64_t since_utc_us)
-{
-    t->job->paused += (uint32_t)paused - (uint32_t)t->paused;
-    t->paused = paused;
-    t->paused_utc_us = since_utc_us;
 }
 
 void attempt_plan_renewal(struct core *c, struct task *t)
@@ -236,7 +232,7 @@ static void renewed_apply(struct core *c, const struct fact *f)
     t->paid_us = r->paid_us;
     t->final = r->final;
     t->resuming = !r->paused && (t->paused || t->resuming);
-    attempt_set_paused(t, r->paused, r->paused ? f->at_utc_us : 0);
+    attempt_set_paused(c, t, r->paused, r->paused ? f->at_utc_us : 0);
     t->paused_us = r->paused_us;
     core_clear_strs(&t->accounts);
     core_copy_strs(&r->accounts, &t->accounts);

@@ -63,6 +63,7 @@ void decide_place_undo(struct core *c, struct plan *p)
         past_use_count(last->shape->tenant, last->ahead, false);
         claims_use(c, last->shape->tenant, &last->shape->need, false);
     }
+    plan_resume_undo(c, p);
     for (size_t i = 0; i < p->skipped_count; i++)
         queue_push(c, p->skipped[i]);
     for (size_t i = 0; i < p->parked_count; i++)

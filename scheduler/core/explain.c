@@ -439,6 +439,13 @@ static void ask_paused(struct question *q, const struct task *t)
     resume_fact(q->core, t, q->utc_us, &f);
     ask_ledger(q, &f);
     fact_clear(&f);
+    if (q->blockers->count > 0 || attempt_has_cores(t))
+        return;
+    char where[300];
+    snprintf(where, sizeof where, "node %.255s", t->node->name);
+    add(q, "placement", where, "cpu")->text =
+        text_of("placement: others use its cores on %s until they end; nothing new starts there before it goes on",
+                t->node->name);
 }
 
 static char *first_text(struct question *q)

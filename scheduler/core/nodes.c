@@ -208,7 +208,7 @@ uint64_t nodes_look(struct core *c, struct core_now now)
 
 bool node_is_usable(const struct node *n)
 {
-    return n->heard && !n->silent && !n->drained && !n->lost;
+    return n->heard && !n->silent && !n->drained && !n->lost && n->cores_wanted == 0;
 }
 
 void node_reindex(struct core *c, struct node *n)

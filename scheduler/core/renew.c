@@ -204,9 +204,13 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     fill_hold(c, t, &meter, until_us, &f); /* names the accounts of time */
     openings_add(c, &p->openings, &f);
     bool still = !t->paused && task_stands_still(c, t); /* first that is a fact, with all that ran until then */
-    if ((still || !hold_slice(c, t, &meter, until_us, &f)) && !hold_nothing_more(c, t, &meter, &f))
+    bool goes_on = !still && hold_slice(c, t, &meter, until_us, &f);
+    attempt_want_cores(c, t, t->paused && goes_on && !attempt_has_cores(t));
+    if (t->wants_cores || (!goes_on && !hold_nothing_more(c, t, &meter, &f)))
         openings_undo(c, &p->openings);
     else if (openings_plan(c, p)) {
+        if (t->paused)
+            plan_resume(c, p, t);
         plan_hold(c, p, &f);
         timer_stop(c, &t->timer); /* apply or refusal sets it anew */
         return;

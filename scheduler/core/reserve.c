@@ -124,7 +124,7 @@ static void fill_live(const struct core *c, const struct plan *p, const struct n
     struct backfill_end *ends = room_for_ends(all, n->live + (planned ? p->log_count : 0));
     size_t count = 0;
     for (const struct task *t = n->tasks; t != NULL; t = t->node_next)
-        ends[count++] = (struct backfill_end){expected_end(c, t, p->now.utc_us), t->job->shape->need};
+        ends[count++] = (struct backfill_end){expected_end(c, t, p->now.utc_us), attempt_uses(t)};
     if (planned)
         count += add_planned(c, p, n, ends + count);
     backfill_begin(b, p->now.utc_us, &n->total, &n->used, ends, count);

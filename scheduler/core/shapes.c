@@ -44,6 +44,14 @@ static uint64_t hash_of(const struct shape_key *k)
     return hash_text(hash, k->where);
 }
 
+static bool has_feature(const struct strs *features, uint32_t feature)
+{
+    bool has = false;
+    for (size_t i = 0; i < features->count; i++)
+        has |= strcmp(features->v[i], names_get(&node_feature_names, feature)) == 0;
+    return has;
+}
+
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec)
 {
     struct strs features = {0};
@@ -66,6 +74,7 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         s->names_seen = SIZE_MAX;
         core_copy_resources(&spec->resources, &s->resources);
         s->features = features;
+        s->pinned = has_feature(&s->features, FEATURE_PIN_CPUS);
         features = (struct strs){0};
         s->where = core_text(spec->where);
         s->pool = s->where != NULL ? pool_get(c, s->where) : NULL;

@@ -412,7 +412,7 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->paid_us = s->paid_us;
     t->stopping = s->stopping;
     t->final = s->final;
-    attempt_set_paused(t, s->paused, s->paused_utc_us);
+    attempt_set_paused(c, t, s->paused, s->paused_utc_us);
     t->paused_us = s->paused_us;
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);

@@ -2,8 +2,8 @@
  * state - what the core is made of. Internal to scheduler/core; everybody else sees core.h.
  *
  *   what                 files
- *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, policy_change.c, nodes.c,
- *                        move.c, snapshot.c
+ *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, paused.c, policy_change.c,
+ *                        nodes.c, move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, pool.h (nodes by
  *                        what jobs want), tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
  *                        past_use.c (use that fades)
@@ -95,6 +95,7 @@ struct shape {
     uint32_t at;             /* in its tenant's heap of shapes, or HEAP_NOWHERE */
     struct capacity need;
     struct demand *demand;   /* NULL: not placeable */
+    bool pinned;             /* its cores are its alone, also while it stands still */
     bool placeable;          /* false: names a resource or a feature that no node has */
     size_t names_seen;       /* number of names when need was computed */
     uint32_t skipped;        /* entries skipped one by one in the turn skipped_turn */
@@ -151,6 +152,7 @@ struct task {
     uint32_t retries_used, node_faults;
     bool final;                    /* no further slice could be held */
     bool paused;                   /* stands still at paid_us; holds nothing */
+    bool wants_cores;              /* soft: it is paused, there is money again, and its node has no cores free */
     bool resuming;                 /* soft: it was paused, and its node hasn't said that it goes on */
     uint64_t paused_us;            /* how long it stood still, before the present pause */
     int64_t paused_utc_us;         /* since when it is paused */
@@ -237,6 +239,7 @@ struct node {
     bool drained, lost;
     uint32_t live;
     struct task *tasks;            /* live attempts */
+    uint32_t cores_wanted;         /* soft: paused attempts that wait for their cores: nothing new is placed */
     /* soft */
     bool heard;                    /* since this core began */
     bool silent;
@@ -469,7 +472,12 @@ bool path_is_of(const struct strs *path, const struct tenant *t);
 void attempt_begin(struct core *c, struct task *t, struct node *n);
 void attempt_finish(struct core *c, struct task *t);
 void attempt_plan_renewal(struct core *c, struct task *t);
-void attempt_set_paused(struct task *t, bool paused, int64_t since_utc_us);
+/* What a live attempt uses of its node: while it is paused no cores, but those that are its alone. */
+struct capacity attempt_uses(const struct task *t);
+void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t since_utc_us);
+void attempt_want_cores(struct core *c, struct task *t, bool wants);
+/* Has its node the cores that a paused attempt would take up again? */
+bool attempt_has_cores(const struct task *t);
 #define PAUSED_LOOK_US INT64_C(1000000) /* how often money is looked for while one is paused */
 /* Its hold is for the periods of that instant. */
 void attempt_note_periods(const struct core *c, struct task *t, int64_t utc_us);
@@ -589,6 +597,8 @@ struct plan {
     uint64_t next_boot_us;
     struct placement *log;     /* what to undo when the turn is over */
     size_t log_count, log_size;
+    struct task **resumed;     /* their cores are taken, until the turn is over */
+    size_t resumed_count, resumed_size;
     struct entry **skipped;    /* entries to put back */
     size_t skipped_count, skipped_size;
     struct shape **parked;
@@ -601,6 +611,9 @@ struct plan {
 };
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
 void plan_wake_at(struct plan *p, int64_t utc_us);    /* the next turn is no later; INT64_MAX: whenever */
+/* Its cores are in use for the rest of the turn. */
+void plan_resume(struct core *c, struct plan *p, struct task *t);
+void plan_resume_undo(struct core *c, struct plan *p);
 /* Takes a placement or a renewal; there is room. */
 void plan_hold(struct core *c, struct plan *p, const struct fact *f);
 void decide_crossings(struct core *c, struct plan *p);

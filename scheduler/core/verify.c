@@ -114,7 +114,8 @@ static int verify_node(struct core *c, const struct node *n, struct err *err)
     for (const struct task *t = n->tasks; t != NULL; t = t->node_next) {
         struct shape *s = t->job->shape;
         shape_refresh(c, s);
-        capacity_add(&used, &s->need);
+        struct capacity uses = attempt_uses(t);
+        capacity_add(&used, &uses);
         live++;
         if (t->node != n)
             return err_set(err, -EUCLEAN, "node %s: has an attempt of another node", n->name);

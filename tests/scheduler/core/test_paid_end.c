@@ -133,6 +133,56 @@ START_TEST(a_job_that_is_paused_costs_nothing_and_goes_on_when_there_is_money)
 }
 END_TEST
 
+/* A node of two cores: one is paused, another takes both while there is no money, and gives them back. */
+START_TEST(the_cores_of_a_paused_job_are_others_until_it_goes_on)
+{
+    limits = core_limits_default;
+    limits.slice_ms = 8000;
+    limits.pause_max_ms = 3600000;
+    world_init(&w, &limits);
+    struct policy_file p = policy(10 * PER_SECOND, PAID_END_PAUSE);
+    (void)world_rule(&p, "other");
+    ck_assert(world_apply(&w, &p) == CORE_FACT);
+    world_hello(&w, "n1", "b1", 2, 64 * GIB);
+    job = world_submit(&w, "acme", world_spec(1000, GIB));
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert(world_run(&w, job, 0));
+    run_us = 0;
+    uint64_t both = world_submit(&w, "other", world_spec(2000, GIB)), memory;
+    ck_assert_uint_eq(world_decide(&w), 0);
+    live_for(20 * SECOND);
+    ck_assert(world_is(&w, job, "paused"));
+    ck_assert(world_is(&w, both, "running"));
+    memory = world_submit(&w, "other", world_spec(10, 63 * GIB + GIB / 2)); /* that it still has */
+    ck_assert_uint_eq(world_decide(&w), 0);
+
+    p = policy(1000 * PER_SECOND, PAID_END_PAUSE);
+    (void)world_rule(&p, "other");
+    ck_assert(world_apply(&w, &p) == CORE_FACT);
+    live_for(3 * SECOND);
+    ck_assert(world_is(&w, job, "paused"));
+    struct why_reply why = {0};
+    ck_assert(core_why(w.core, &(struct job_call){.job = job}, w.now, &why));
+    ck_assert_uint_ge(why.blockers.count, 1);
+    ck_assert_msg(strstr(((struct blocker *)why.blockers.v)->text, "others use its cores on n1") != NULL, "%s",
+                  ((struct blocker *)why.blockers.v)->text);
+    fields_clear(&why_reply_fields, &why);
+
+    /* It has waited for longer: who comes now doesn't get them, though it could. */
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.time_limit_ms = 60000;
+    uint64_t late = world_submit(&w, "other", spec);
+    ck_assert(world_run(&w, both, 0));
+    ck_assert(world_end(&w, both, 0, END_EXIT, 0, SECOND));
+    ck_assert_uint_eq(world_decide(&w), 0);
+    live_for(2 * SECOND);
+    ck_assert(world_is(&w, job, "running"));
+    ck_assert(world_is(&w, late, "running")); /* beside it, now */
+    ck_assert(world_is(&w, memory, "pending"));
+    end();
+}
+END_TEST
+
 START_TEST(paused_states_survive)
 {
     begin(10, PAID_END_PAUSE);
@@ -421,6 +471,7 @@ int main(void)
     Suite *s = suite_create("core/paid_end");
     TCase *t = tcase_create("paid_end");
     tcase_add_test(t, a_job_that_is_paused_costs_nothing_and_goes_on_when_there_is_money);
+    tcase_add_test(t, the_cores_of_a_paused_job_are_others_until_it_goes_on);
     tcase_add_test(t, paused_states_survive);
     tcase_add_test(t, the_next_period_lets_it_go_on_at_its_own_cost);
     tcase_add_test(t, a_pause_has_an_end);
