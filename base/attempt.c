@@ -64,6 +64,7 @@ const struct end_cause_row end_causes[END_CAUSE_COUNT] = {
     [END_KEEPER_LOST] = {"keeper_lost", true, "its supervisor on the node died, and with it the task"},
     [END_NODE_LOST] = {"node_lost", true, "its node was rebooted or lost"},
     [END_REQUEUED] = {"requeued", false, "stopped to be run again"},
+    [END_PREEMPTED] = {"preempted", false, "stopped: its place was needed by a job that goes first"},
 };
 
 static const char *const cause_names[] = {
@@ -79,6 +80,7 @@ static const char *const cause_names[] = {
     [END_KEEPER_LOST] = "keeper_lost",
     [END_NODE_LOST] = "node_lost",
     [END_REQUEUED] = "requeued",
+    [END_PREEMPTED] = "preempted",
 };
 _Static_assert(COUNT_OF(cause_names) == END_CAUSE_COUNT, "a name for each cause");
 const struct names end_cause_names = {cause_names, COUNT_OF(cause_names)};

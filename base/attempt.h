@@ -38,7 +38,8 @@ enum end_cause {
     END_KEEPER_LOST,   /* its keeper died; the kernel killed the rest */
     END_NODE_LOST,     /* node rebooted or declared lost */
     END_REQUEUED,      /* a person wants another attempt instead */
-    END_CAUSE_COUNT
+    END_PREEMPTED,     /* its place was needed by who goes first (policies/preempt.h); queued again */
+    END_CAUSE_COUNT    /* numbers lie in journals: only ever append */
 };
 
 struct end_cause_row {

@@ -33,6 +33,10 @@ const struct names price_by_names = {by_names, COUNT_OF(by_names)};
 
 static const char *const order_names[] = {[ORDER_BY_SHARE] = "share", [ORDER_BY_FAIR_TREE] = "fair_tree"};
 const struct names order_by_names = {order_names, COUNT_OF(order_names)};
+static const char *const reclaims[] = {
+    [RECLAIM_PREEMPTIBLE] = "preemptible", [RECLAIM_NEVER] = "never", [RECLAIM_ANY] = "any"};
+_Static_assert(COUNT_OF(reclaims) == RECLAIM_COUNT, "a name for each");
+const struct names reclaim_names = {reclaims, COUNT_OF(reclaims)};
 
 static const struct field threshold_rows[] = {
     FIELD_ROW(threshold_rule, 1, "percent", FIELD_U32, percent, .flags = FIELD_REQUIRED | FIELD_ALWAYS, .min = 1,
@@ -193,6 +197,17 @@ static const struct field order_rows[] = {
 };
 const struct fields order_rule_fields = FIELDS_TABLE("order", order_rule, order_rows);
 
+static const struct field preempt_rows[] = {
+    FIELD_ROW(preempt_rule, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
+    FIELD_ROW(preempt_rule, 2, "reclaim", FIELD_ENUM, reclaim, .of = &reclaim_names,
+              .help = "who may be stopped for what others are guaranteed: preemptible jobs, nobody, anybody"),
+    FIELD_ROW(preempt_rule, 3, "min_run", FIELD_DURATION, min_run_ms, .max = UINT64_C(366) * 86400000,
+              .help = "nobody is stopped before it has run so long; default 1m"),
+    FIELD_ROW(preempt_rule, 4, "grace", FIELD_DURATION, grace_ms, .max = 3600000,
+              .help = "between SIGTERM and SIGKILL; default as at any stop"),
+};
+const struct fields preempt_rule_fields = FIELDS_TABLE("preempt", preempt_rule, preempt_rows);
+
 static const struct field shift_rows[] = {
     FIELD_ROW(zone_shift, 1, "from", FIELD_I64, from_utc_us),
     FIELD_ROW(zone_shift, 2, "offset_s", FIELD_I32, offset_s),
@@ -226,6 +241,8 @@ static const struct field file_rows[] = {
               .help = "what gives somebody more is in force only when a second admin has approved it"),
     FIELD_ROW(policy_file, 7, "order", FIELD_STRUCT, order, .of = &order_rule_fields,
               .help = "which tenant, and which of its jobs, is next"),
+    FIELD_ROW(policy_file, 8, "preempt", FIELD_STRUCT, preempt, .of = &preempt_rule_fields,
+              .help = "who may be stopped when others need their place"),
 };
 const struct fields policy_file_fields = FIELDS_TABLE("policy", policy_file, file_rows);
 
@@ -250,6 +267,8 @@ static const struct field change_rows[] = {
     FIELD_ROW(policy_change, 17, "proposal", FIELD_U64, proposal),
     FIELD_ROW(policy_change, 18, "order", FIELD_STRUCT, order, .of = &order_rule_fields),
     FIELD_ROW(policy_change, 19, "set_order", FIELD_BOOL, set_order),
+    FIELD_ROW(policy_change, 20, "preempt", FIELD_STRUCT, preempt, .of = &preempt_rule_fields),
+    FIELD_ROW(policy_change, 21, "set_preempt", FIELD_BOOL, set_preempt),
 };
 const struct fields policy_change_fields = FIELDS_TABLE("policy change", policy_change, change_rows);
 
@@ -332,6 +351,13 @@ static int check_order(const struct order_rule *o, struct err *err)
         return err_set(err, -EINVAL, "order.half_life: at least 1m");
     if (o->age_ms != 0 && o->age_ms < 1000)
         return err_set(err, -EINVAL, "order.age: at least 1s");
+    return 0;
+}
+
+static int check_preempt(const struct preempt_rule *r, struct err *err)
+{
+    if (r->min_run_ms != 0 && r->min_run_ms < 1000)
+        return err_set(err, -EINVAL, "preempt.min_run: at least 1s");
     return 0;
 }
 
@@ -653,6 +679,7 @@ int policy_file_check(struct policy_file *file, struct err *err)
     if (file->currency != NULL && !is_currency(file->currency))
         return err_set(err, -EINVAL, "currency: '%s' is not three capital letters, like EUR", file->currency);
     int r = check_order(&file->order, err);
+    r = r < 0 ? r : check_preempt(&file->preempt, err);
     r = r < 0 ? r : check_prices(&file->prices, err);
     return r < 0 ? r : check_tenants(&file->tenants, err);
 }

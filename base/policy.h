@@ -9,6 +9,7 @@
  *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}, classes: {big: {per_hour: {cpu: 0.08}}},
  *        discounts: {acme: 12.5}, preemptible_percent: 40, by: {cpu: use}}
  *   order: {by: share, half_life: 7d, age: 12h}
+ *   preempt: {reclaim: preemptible, min_run: 5m, grace: 30s}
  *   tenants:
  *     acme:      {quota: {cpu: 16, memory: 64Gi, max_running: 100, max_queued: 10000, generic: {gpu: 8}},
  *                 budget: {limit: 500.00, period: month}, users: [alice], network_host: false}
@@ -106,6 +107,16 @@ struct order_rule {
     uint64_t half_life_ms;   /* of past use, policies/fade.h; 0 = default, a week */
     uint64_t age_ms;         /* so long a wait is worth a point of priority; 0 = none is */
 };
+/* Whose attempts may be stopped so that others get what they are guaranteed, policies/preempt.h. */
+enum reclaim_kind { RECLAIM_PREEMPTIBLE, RECLAIM_NEVER, RECLAIM_ANY, RECLAIM_COUNT };
+extern const struct names reclaim_names; /* "preemptible", "never", "any" */
+struct preempt_rule {
+    bool present;
+    uint32_t reclaim;        /* enum reclaim_kind */
+    uint64_t min_run_ms;     /* nobody is stopped earlier; 0 = default, a minute */
+    uint64_t grace_ms;       /* between SIGTERM and SIGKILL; 0 = as at any stop */
+};
+#define PREEMPT_MIN_RUN_DEFAULT_MS UINT64_C(60000)
 struct tenant_rule {
     char *path;              /* "acme/etl" or TENANT_ROOT */
     struct quota_rule quota;
@@ -169,6 +180,7 @@ struct policy_file {
     struct list tenants;           /* struct tenant_rule, FIELD_KEYED by path, parents before children after sorting */
     struct billing_rule billing;
     struct order_rule order;
+    struct preempt_rule preempt;
     bool two_persons;              /* a raise (core/policy_raise.h) takes effect when a second admin approves it */
 };
 /* What a table row can't say: dates rise, paths valid, no duplicate, every parent there, names of resources. */
@@ -191,6 +203,8 @@ struct policy_change {
     bool set_billing;
     struct order_rule order;       /* when set_order */
     bool set_order;
+    struct preempt_rule preempt;   /* when set_preempt */
+    bool set_preempt;
     bool two_persons, set_two_persons;
     struct list zones;             /* struct zone_table: new ones, and those whose offsets have changed */
     struct list limits;            /* struct account_limit: accounts of running periods whose limit changes with it */
@@ -205,7 +219,7 @@ struct account_limit {
 #define VOLUME_READ "ro"
 #define VOLUME_WRITE "rw"
 extern const struct fields tenant_rule_fields, quota_rule_fields, budget_rule_fields, resource_bounds_fields;
-extern const struct fields order_rule_fields;
+extern const struct fields order_rule_fields, preempt_rule_fields;
 extern const struct fields threshold_rule_fields, billing_rule_fields, zone_table_fields, account_limit_fields;
 extern const struct fields price_version_fields, policy_file_fields, policy_change_fields;
 

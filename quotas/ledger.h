@@ -81,6 +81,11 @@ size_t ledger_blockers(const struct ledger *l, const struct fact *fact, struct l
  * attempt.placed, hold.renewed, attempt.ended, budget.*, accounts.closed, ledger.adjusted, period.closed, snapshot.*;
  * all others are no-ops. Never fails (a fact is final); lack of memory aborts. */
 void ledger_apply(struct ledger *l, const struct fact *fact);
+/* Concurrent use as if this live attempt were gone, or there again: for thoughts, and only between other calls of the
+ * thinker. Each that was taken away is put back before a fact is applied. */
+void ledger_without(struct ledger *l, struct attempt_id id, bool gone);
+/* The same for one that isn't there: as if one more in this path (leaf first) used so much. */
+void ledger_with(struct ledger *l, const struct strs *path, const struct resources *need, bool there);
 /* Undo of a tentative job.submitted, attempt.placed or hold.renewed applied last for this job or attempt, or of a
  * budget.opened that nothing holds on, for decide()'s own planning; of tentative steps of another instant none is left.
  * One step per attempt: after it the ledger is as it was before that fact, whatever other attempts did since. */

@@ -128,6 +128,34 @@ static void money_settle(struct ledger *l, const struct money_hold *m, int64_t s
 
 /* ---- holds ------------------------------------------------------------------------------------------------- */
 
+static void use(struct node *const *path, size_t count, const struct resources *need, bool more)
+{
+    quota_use(path, count, need, more);
+    for (size_t i = 0; i < count; i++) {
+        BUG(!more && path[i]->running == 0);
+        path[i]->running += more ? 1 : UINT64_MAX;
+        (more ? ledger_use_add : ledger_use_take)(&path[i]->used, need);
+    }
+}
+
+void ledger_without(struct ledger *l, struct attempt_id id, bool gone)
+{
+    const struct hold *h = ledger_hold(l, id);
+    BUG(!h);
+    use(h->path, h->path_count, &h->need, !gone);
+}
+
+void ledger_with(struct ledger *l, const struct strs *path, const struct resources *need, bool there)
+{
+    struct node *nodes[LEDGER_PATH_MAX];
+    BUG(path->count > LEDGER_PATH_MAX);
+    for (size_t i = 0; i < path->count; i++) {
+        nodes[i] = ledger_node(l, path->v[i]);
+        BUG(!nodes[i]);
+    }
+    use(nodes, path->count, need, there);
+}
+
 static struct hold *hold_add(struct ledger *l, struct attempt_id id, const struct strs *path,
                              const struct resources *need)
 {
@@ -143,23 +171,14 @@ static struct hold *hold_add(struct ledger *l, struct attempt_id id, const struc
         BUG(!n);
         h->path[i] = n;
     }
-    quota_use(h->path, h->path_count, need, true);
-    for (size_t i = 0; i < path->count; i++) {
-        h->path[i]->running++;
-        ledger_use_add(&h->path[i]->used, need);
-    }
+    use(h->path, h->path_count, &h->need, true);
     map_put(&l->holds, &h->id, sizeof h->id, h);
     return h;
 }
 
 static void hold_remove(struct ledger *l, struct hold *h)
 {
-    quota_use(h->path, h->path_count, &h->need, false);
-    for (size_t i = 0; i < h->path_count; i++) {
-        BUG(h->path[i]->running == 0);
-        h->path[i]->running--;
-        ledger_use_take(&h->path[i]->used, &h->need);
-    }
+    use(h->path, h->path_count, &h->need, false);
     map_remove(&l->holds, &h->id, sizeof h->id);
     money_name(&h->now, false);
     fields_clear(&resources_fields, &h->need);

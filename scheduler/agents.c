@@ -157,7 +157,7 @@ static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bo
         break;
     case DUTY_STOP:
         kept = link_send(a, l, NODE_STOP, &(struct stop_call){.id = id, .term = a->term, .cause = cause,
-                                                              .grace_ms = (uint32_t)core_limits_default.grace_ms});
+                                                              .grace_ms = core_stop_grace_ms(a->core, cause)});
         break;
     case DUTY_FORGET:
         kept = link_send(a, l, NODE_FORGET, &(struct forget_call){.id = id, .term = a->term});

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
@@ -53,6 +54,7 @@ void attempt_begin(struct core *c, struct task *t, struct node *n)
     node_use(c, n, &uses, true);
     claims_use(c, s->tenant, &s->need, true);
     t->job->live++;
+    c->preemptible_live += s->preemptible;
 }
 
 void attempt_finish(struct core *c, struct task *t)
@@ -67,6 +69,7 @@ void attempt_finish(struct core *c, struct task *t)
     node_use(c, n, &uses, false);
     claims_use(c, s->tenant, &s->need, false);
     t->job->live--;
+    c->preemptible_live -= s->preemptible;
     core_clear_strs(&t->accounts);
     times_clear(&t->times);
     charges_clear(&t->charges);
@@ -79,7 +82,7 @@ void attempt_finish(struct core *c, struct task *t)
     t->settled_us = t->paid_us = 0;
     t->run_us = t->run_boot_us = t->first_run_us = t->first_boot_us = 0;
     t->stopping = END_NONE;
-    t->final = t->missing = t->resuming = false;
+    t->final = t->missing = t->resuming = t->going = false;
     attempt_set_paused(c, t, false, 0);
     t->paused_us = 0;
     t->price_version = 0;
@@ -261,9 +264,10 @@ static int stopping_check(const struct core *c, const struct fact *f, struct err
 static void stopping_apply(struct core *c, const struct fact *f)
 {
     struct task *t = task_of(c, f->stopping.id);
-    (void)c;
     t->missing |= t->stopping == END_NODE_LOST; /* it died before: decide() still has to end it */
     t->stopping = f->stopping.cause;
+    t->going = false;
+    reserve_node_changed(c, t->node); /* its room comes sooner */
     t->job->change++;
 }
 const struct fact_rule rule_stopping = {stopping_check, stopping_apply};
@@ -378,7 +382,7 @@ static void try_again(struct core *c, struct task *t, const struct fact *f)
 static uint64_t used_at_end(const struct task *t, const struct exit_record *r)
 {
     uint64_t run_us = MIN(r->run_us, t->paid_us);
-    return retry_is_node_fault(r->cause) || run_us < t->settled_us ? 0 : run_us - t->settled_us;
+    return preempt_is_refunded(t, r->cause) || run_us < t->settled_us ? 0 : run_us - t->settled_us;
 }
 
 static void ended_apply(struct core *c, const struct fact *f)

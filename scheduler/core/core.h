@@ -153,6 +153,8 @@ enum agent_duty { DUTY_RUN, DUTY_PAID, DUTY_STOP, DUTY_FORGET };
  * that is stopping: DUTY_STOP. started: the agent has it already. */
 enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent_has_it, struct run_call *run,
                           uint64_t *ret_paid_us, uint32_t *ret_stop_cause);
+/* Between SIGTERM and SIGKILL, when it is stopped for this cause (enum end_cause). */
+uint32_t core_stop_grace_ms(const struct core *c, uint32_t cause);
 /* What its node is told of a paid end: the term is the caller's to fill in. */
 struct paid_call core_paid(const struct core *c, struct attempt_id id, uint64_t paid_us, bool final);
 bool core_is_final(const struct core *c, struct attempt_id id);

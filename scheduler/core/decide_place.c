@@ -1,3 +1,4 @@
+#include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/state.h"
@@ -8,6 +9,7 @@
  * passes a large one only where it doesn't delay it.
  */
 #define SKIPPED_MAX 256 /* entries of one shape passed over one by one in a turn */
+#define FULL_TRIES_MAX 32 /* in a turn, while no node has room for anything */
 #define FAILED_MAX 256  /* tries of one tenant that fail in a turn: its own shapes wait, nobody else's */
 
 /* ---- the plan's memory ------------------------------------------------------------------------------ */
@@ -57,6 +59,7 @@ void decide_place_undo(struct core *c, struct plan *p)
         if (p->facts[i].kind == FACT_ATTEMPT_PLACED || p->facts[i].kind == FACT_HOLD_RENEWED ||
             p->facts[i].kind == FACT_BUDGET_OPENED)
             ledger_revert(c->ledger, &p->facts[i]);
+    preempt_undo(c, p);
     while (p->log_count > 0) {
         struct placement *last = &p->log[--p->log_count];
         node_use(c, last->node, &last->shape->need, false);
@@ -164,12 +167,27 @@ static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struc
     placed_fact(c, e->job, id, likely_node(c, s), p->now.utc_us, &f);
     bool affordable = placed_within_job_budget(c, e->job, &f);
     openings_add(c, &p->openings, &f);
-    if (affordable && ledger_check(c->ledger, &f, &blocker) == LEDGER_FITS)
+    bool fits = affordable && ledger_check(c->ledger, &f, &blocker) == LEDGER_FITS;
+    bool lent = affordable && blocker.verdict == LEDGER_BORROW && preempt_is_on(c, s);
+    if (fits || (lent && s->reserved))
         reserve_blocked(c, p, s);
-    else
+    bool wants = preempt_is_on(c, s) && (lent || (fits && !reserve_is_soon(c, p, s)));
+    bool comes = wants && preempt_for(c, p, e, &f, false);
+    if (!fits && !comes)
         reserve_forget(c, s);
     openings_undo(c, &p->openings);
     fact_clear(&f);
+}
+
+/* There is room, but others have borrowed what it is guaranteed. true: that comes back, and the room is kept. */
+static bool take_back(struct core *c, struct plan *p, struct entry *e, struct fact *f)
+{
+    struct shape *s = e->job->shape;
+    if (!preempt_is_on(c, s) || !reserve_wanted(c, s))
+        return false;
+    if (s->reserved)
+        reserve_blocked(c, p, s);
+    return preempt_for(c, p, e, f, true);
 }
 
 /* The job's own budget can't buy another second, and nothing of it is held that might come back: it is over. */
@@ -245,10 +263,15 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     }
     if (blocker.verdict == LEDGER_RATE)
         plan_wake_at(p, blocker.when_utc_us);
+    bool comes_back = affordable && whole && blocker.verdict == LEDGER_BORROW && take_back(c, p, e, &f);
     openings_undo(c, &p->openings);
     fact_clear(&f);
     if (fits)
         return false; /* the turn is full */
+    if (comes_back) {
+        park_shape(c, p, s);
+        return false;
+    }
     reserve_forget(c, s);
     if (!affordable)
         give_up(c, p, e->job);
@@ -271,15 +294,37 @@ static void count_failure(struct core *c, struct plan *p, struct tenant *t)
         rest_tenant(c, p, t);
 }
 
+/* For whom somebody was stopped is asked before all others: whoever is first in the fair order, a borrower it may be,
+ * would else take what was given back. */
+static void try_with_victims(struct core *c, struct plan *p)
+{
+    struct shape *shapes[RESERVE_MAX];
+    size_t count = reserve_waiting_for_victims(c, shapes);
+    for (size_t i = 0; i < count && p->count < p->max; i++)
+        if (shapes[i]->at != HEAP_NOWHERE && queue_first(shapes[i]) != NULL) {
+            c->decisions_total++;
+            (void)try_first(c, p, shapes[i]);
+        }
+}
+
+/* Where nobody has room, some may be made for those who are first. */
+static bool is_worth_a_try(const struct core *c, const struct plan *p)
+{
+    bool some = !p->full || (preempt_is_used(c) && p->full_tries < FULL_TRIES_MAX);
+    return some && !p->stalled && p->count < p->max;
+}
+
 void decide_place(struct core *c, struct plan *p)
 {
     p->full = !demands_fit(c);
-    if (p->full)
+    if (p->full && !preempt_is_used(c))
         return;
     claims_look(c);
     reserve_turn_begin(c, p);
-    for (struct tenant *t; !p->full && !p->stalled && p->count < p->max && (t = claims_next(c)) != NULL;) {
+    try_with_victims(c, p);
+    for (struct tenant *t; is_worth_a_try(c, p) && (t = claims_next(c)) != NULL;) {
         c->decisions_total++;
+        p->full_tries += p->full;
         if (!try_first(c, p, t->shapes.v[0]))
             count_failure(c, p, t);
     }

@@ -25,6 +25,12 @@ bool core_is_final(const struct core *c, struct attempt_id id)
     return t != NULL && t->final;
 }
 
+uint32_t core_stop_grace_ms(const struct core *c, uint32_t cause)
+{
+    bool own = cause == END_PREEMPTED && c->preempt.grace_ms != 0;
+    return (uint32_t)(own ? c->preempt.grace_ms : c->limits.grace_ms);
+}
+
 enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent_has_it, struct run_call *run,
                           uint64_t *ret_paid_us, uint32_t *ret_stop_cause)
 {

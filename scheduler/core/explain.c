@@ -5,6 +5,7 @@
 #include "policies/admit.h"
 #include "quotas/ledger_names.h"
 #include "scheduler/core/estimate.h"
+#include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
@@ -268,6 +269,20 @@ static void kept_blocker(struct question *q, const struct node *n)
         n->name);
 }
 
+/* It has been decided who goes for it. */
+static bool victims_blocker(struct question *q, const struct shape *s)
+{
+    char where[300];
+    const struct node *n;
+    uint32_t count = preempt_waits(q->core, s, &n);
+    if (count == 0)
+        return false;
+    snprintf(where, sizeof where, "node %.255s", n->name);
+    add(q, "placement", where, NULL)->text =
+        text_of("placement: waits for %u preempted attempt%s on %s to end", count, count == 1 ? "" : "s", n->name);
+    return true;
+}
+
 static void ask_nodes(struct question *q, const struct shape *s)
 {
     const struct core *c = q->core;
@@ -283,7 +298,7 @@ static void ask_nodes(struct question *q, const struct shape *s)
         add(q, "placement", "cell", NULL)->text = text_of("placement: needs a resource or a limit that no node has");
         return;
     }
-    if (choose_node(c, &now, s->placeable ? s : &known, NULL) != NULL)
+    if (victims_blocker(q, s) || choose_node(c, &now, s->placeable ? s : &known, NULL) != NULL)
         return;
     const struct node *n = nearest(c, s, &known.need);
     if (n != NULL && capacity_fits(&known.need, &n->open.free))

@@ -151,6 +151,8 @@ void core_refused(struct core *c, const struct fact *fact, const char *code, con
     c->refused_total++;
     if (s.task != NULL && s.task->node != NULL)
         node_trouble(c, s.task->node); /* what decide() wanted to say about it is still unsaid */
+    if (fact->kind == FACT_ATTEMPT_STOPPING && s.task != NULL)
+        s.task->going = false;
     if (s.task != NULL && s.task->timer.at == HEAP_NOWHERE)
         attempt_plan_renewal(c, s.task);
     if (fact->kind == FACT_ACCOUNTS_CLOSED)

@@ -79,6 +79,7 @@ static uint64_t hash_policy(const struct core *c, uint64_t hash)
         hash = hash_fields(hash, &price_version_fields, &((const struct price_version *)prices->v)[i]);
     hash = hash_fields(hash, &billing_rule_fields, &c->billing);
     hash = hash_u64(hash_fields(hash, &order_rule_fields, &c->order), (uint64_t)c->fade.epoch_utc_us);
+    hash = hash_fields(hash, &preempt_rule_fields, &c->preempt);
     hash = hash_fields(hash, &zone_table_fields, &c->billing_zone);
     hash = hash_u64(hash_u64(hash, (uint64_t)c->billing_from_utc_us), ledger_periods_closed(c->ledger));
     struct tenant_hash tenants = {c, proposals_hash(c, hash_u64(hash, c->two_persons))};

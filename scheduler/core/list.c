@@ -194,6 +194,7 @@ int core_policy(const struct core *c, struct policy_reply *ret)
     core_copy_strs(&c->admins, &ret->policy.admins);
     ret->policy.two_persons = c->two_persons;
     ret->policy.order = c->order;
+    ret->policy.preempt = c->preempt;
     ledger_each_tenant(c->ledger, add_rule, ret);
     const struct list *prices = price_book_versions(c->prices);
     for (size_t i = 0; i < prices->count; i++) {

@@ -287,11 +287,31 @@ static void change_order(const struct core *c, const struct policy_file *file, s
     duration_line(lines, "order.age", old->age_ms, new->age_ms);
 }
 
+static uint64_t min_run_ms(const struct preempt_rule *r)
+{
+    return r->min_run_ms != 0 ? r->min_run_ms : PREEMPT_MIN_RUN_DEFAULT_MS;
+}
+
+static void change_preempt(const struct core *c, const struct policy_file *file, struct policy_change *change,
+                           struct strs *lines)
+{
+    const struct preempt_rule *old = &c->preempt, *new = &file->preempt;
+    if (fields_equal(&preempt_rule_fields, old, new))
+        return;
+    change->set_preempt = true;
+    change->preempt = *new;
+    if (old->reclaim != new->reclaim)
+        lines_text(lines, "preempt.reclaim", names_get(&reclaim_names, old->reclaim),
+                   names_get(&reclaim_names, new->reclaim));
+    duration_line(lines, "preempt.min_run", min_run_ms(old), min_run_ms(new));
+    duration_line(lines, "preempt.grace", old->grace_ms, new->grace_ms);
+}
+
 static bool is_empty(const struct policy_change *change)
 {
     return change->currency == NULL && !change->set_admins && !change->set_prices && !change->set_billing &&
-           !change->set_order && !change->set_two_persons && change->tenants.count == 0 && change->removed.count == 0 &&
-           change->zones.count == 0;
+           !change->set_order && !change->set_preempt && !change->set_two_persons && change->tenants.count == 0 &&
+           change->removed.count == 0 && change->zones.count == 0;
 }
 
 int policy_difference(const struct core *c, struct policy_file *file, bool past_prices, struct fact *f,
@@ -318,6 +338,7 @@ int policy_difference(const struct core *c, struct policy_file *file, bool past_
     for (size_t i = 0; i < f->policy.zones.count; i++)
         lines_text(lines, "zone", "", ((const struct zone_table *)f->policy.zones.v)[i].name);
     change_order(c, file, &f->policy, lines);
+    change_preempt(c, file, &f->policy, lines);
     change_tenants(c, &file->tenants, &f->policy, lines);
     const char *turned = ledger_new_limits(c->ledger, &f->policy, f->at_utc_us);
     if (turned != NULL) {

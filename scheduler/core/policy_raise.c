@@ -319,6 +319,8 @@ void policy_raises(const struct core *c, const struct policy_change *change, str
         raises_add(ret, "", "billing");
     if (change->set_order)
         raises_add(ret, "", "order");
+    if (change->set_preempt)
+        raises_add(ret, "", "preempt");
     if (change->set_two_persons && !change->two_persons)
         raises_add(ret, "", "two_persons");
     if (change->set_prices)

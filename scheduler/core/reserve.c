@@ -3,7 +3,6 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/reserve.h"
 
-#define RESERVE_MAX 64
 #define SEARCH_MAX 32             /* nodes that are asked in one search */
 #define ASKS_MAX 64               /* nodes asked for something earlier in ASKS_US; the rest have what their own say */
 #define ASKS_US INT64_C(100000)
@@ -16,6 +15,7 @@ struct reservation {
     int64_t start_utc_us;    /* it can start by then */
     int64_t firm_utc_us;     /* from then on nobody is ahead of it */
     uint64_t confirmed_turn; /* in this turn it counts */
+    struct node *victims;    /* where attempts are stopped for it (preempt.c); NULL: nowhere */
 };
 struct reserves {
     struct reservation v[RESERVE_MAX]; /* oldest first */
@@ -77,6 +77,12 @@ int64_t reserve_clear_utc_us(const struct core *c, const struct shape *s, int64_
     return backfill_after(utc_us, reserve_ask(c, s).clear_us);
 }
 
+/* From an order to stop until nothing is left. */
+static int64_t stop_us(const struct core *c, uint32_t cause)
+{
+    return ((int64_t)core_stop_grace_ms(c, cause) + (int64_t)c->limits.kill_ms) * 1000;
+}
+
 /* When a live attempt will have ended at the latest, as far as that can be known. */
 static int64_t expected_end(const struct core *c, const struct task *t, int64_t utc_us)
 {
@@ -85,6 +91,8 @@ static int64_t expected_end(const struct core *c, const struct task *t, int64_t 
     int64_t run_us = limit_us != 0 ? longest_us(c, limit_us) : horizon_us(c);
     bool sooner = c->reserves->ends_permille < 1000;
     int64_t end_utc_us = begin_utc_us + run_us / 1000 * c->reserves->ends_permille;
+    if (t->stopping != END_NONE)
+        return utc_us + stop_us(c, t->stopping);
     if (t->paused)
         return utc_us + horizon_us(c);
     if (t->final && task_paid_end(c, t) != PAID_END_PAUSE)
@@ -188,6 +196,8 @@ static void drop(struct core *c, struct reservation *r)
 {
     struct reserves *all = c->reserves;
     struct node *n = r->node;
+    if (r->victims != NULL)
+        blocked_free(c, r->shape->tenant); /* what was kept for it in the ledger is free for others */
     r->shape->reserved = false;
     for (all->count--; r < &all->v[all->count]; r++)
         r[0] = r[1];
@@ -307,8 +317,9 @@ static void promise(struct core *c, struct plan *p, struct shape *s)
         return;
     if (gives_way != NULL)
         drop(c, gives_way);
-    int64_t firm_utc_us = backfill_after(best.start_utc_us, best.start_utc_us - p->now.utc_us);
-    all->v[all->count++] = (struct reservation){s, best.node, best.start_utc_us, firm_utc_us, c->turn};
+    int64_t wait_us = MAX(best.start_utc_us - p->now.utc_us, stop_us(c, END_PREEMPTED));
+    all->v[all->count++] = (struct reservation){
+        s, best.node, best.start_utc_us, backfill_after(best.start_utc_us, wait_us), c->turn, NULL};
     s->reserved = true;
     count_on_node(c, best.node, true);
 }
@@ -410,6 +421,53 @@ void reserve_turn_end(struct core *c)
     for (size_t i = 0; i < all->changed_count; i++)
         all->changed[i]->changed = false;
     all->changed_count = 0;
+}
+
+/* ---- what is stopped for it --------------------------------------------------------------------------- */
+
+bool reserve_is_soon(const struct core *c, const struct plan *p, const struct shape *s)
+{
+    const struct reservation *r = reservation_of(c, s);
+    return r != NULL && r->start_utc_us <= p->now.utc_us + stop_us(c, END_PREEMPTED);
+}
+
+struct node *reserve_victims(const struct core *c, const struct shape *s)
+{
+    const struct reservation *r = reservation_of(c, s);
+    return r != NULL ? r->victims : NULL;
+}
+
+void reserve_set_victims(struct core *c, const struct shape *s, struct node *n)
+{
+    struct reservation *r = reservation_of(c, s);
+    if (r->victims != NULL && n == NULL)
+        blocked_free(c, s->tenant);
+    r->victims = n;
+}
+
+size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret)
+{
+    const struct reserves *all = c->reserves;
+    size_t count = 0;
+    for (size_t i = 0; i < all->count; i++)
+        if (all->v[i].victims != NULL)
+            ret[count++] = all->v[i].shape;
+    return count;
+}
+
+void reserve_at(struct core *c, const struct plan *p, const struct shape *s, struct node *n)
+{
+    struct reservation *r = reservation_of(c, s);
+    confirm(c, r, (struct place){n, p->now.utc_us + stop_us(c, END_PREEMPTED)});
+}
+
+void reserve_kept(const struct core *c, const struct node *n, const struct shape *s, struct capacity *ret)
+{
+    const struct reserves *all = c->reserves;
+    *ret = (struct capacity){0};
+    for (size_t i = 0; n->reserved > 0 && i < all->count; i++)
+        if (all->v[i].node == n && all->v[i].shape != s && all->v[i].confirmed_turn == c->turn)
+            capacity_add(ret, &all->v[i].shape->need);
 }
 
 /* ---- questions --------------------------------------------------------------------------------------- */

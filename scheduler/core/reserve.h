@@ -51,6 +51,17 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
                          const struct node **ret_node, bool *ret_kept);
 /* An attempt of this shape ended after so much run time. */
 void reserve_note_end(struct core *c, const struct shape *s, uint64_t run_us);
+/* Could it start about as soon as whoever was stopped now would be gone? */
+bool reserve_is_soon(const struct core *c, const struct plan *p, const struct shape *s);
+/* The node on which attempts are stopped for what has a promise. NULL: nobody is. */
+struct node *reserve_victims(const struct core *c, const struct shape *s);
+void reserve_set_victims(struct core *c, const struct shape *s, struct node *n);
+/* The shapes for which there are such, oldest promise first; at most RESERVE_MAX. */
+size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret);
+/* What has a promise starts there, when what is stopped there now will be gone. */
+void reserve_at(struct core *c, const struct plan *p, const struct shape *s, struct node *n);
+/* What promises to others that count in this turn will take of a node. */
+void reserve_kept(const struct core *c, const struct node *n, const struct shape *s, struct capacity *ret);
 /* Has a node that is kept for somebody, one of the pool (NULL: any), so much free now? */
 bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool);
 /* The most that any such node has free of a resource. */

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/preempt.h"
 #include "scheduler/core/state.h"
 
 #define RUN_BEYOND_PAID_US UINT64_C(86400000000) /* nobody measures a kill that takes longer */
@@ -134,7 +135,7 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                                    : t->placed_utc_us;
     struct settlement s;
     struct use_point use = {record->run_us, record->usage.cpu_us, record->usage.mem_peak_bytes};
-    if (retry_is_node_fault(record->cause))
+    if (preempt_is_refunded(t, record->cause))
         settle_fault(c, t, &meter, &use, record->run_us, &s);
     else
         settle_until(c, t, &meter, &use, record->run_us, &s);

@@ -88,6 +88,8 @@ static int emit_policy(const struct core *c, emit_fn fn, void *arg)
                                       .set_two_persons = true,
                                       .set_order = true,
                                       .order = c->order,
+                                      .set_preempt = true,
+                                      .preempt = c->preempt,
                                       .two_persons = c->two_persons,
                                       .set_admins = true};
     core_copy_strs(&c->admins, &f.policy.admins);

@@ -10,7 +10,7 @@
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
  *                        blocked.c (for limits), deadline.c (no longer)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
- *                        (where), reserve.c (what is kept for whom), billing.c
+ *                        (where), reserve.c (what is kept for whom), preempt.c (who goes for whom), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, depend_ask.c, cancel.c, change.c, policy_check.c, move.c, duty.c,
  *                        reports.c (hello, running, ended)
@@ -39,6 +39,7 @@
 #include "scheduler/core/table.h"
 #include "scheduler/core/pool.h"
 
+#define RESERVE_MAX 64       /* promises at once */
 #define FINAL_STATES (TASK_STATE_COUNT - TASK_SUCCEEDED)
 #define HISTORY_MAX 16       /* ended attempts kept of a job */
 #define JOB_ACCOUNT_MAX 32   /* "job:812" */
@@ -101,6 +102,7 @@ struct shape {
     uint32_t skipped;        /* entries skipped one by one in the turn skipped_turn */
     uint64_t skipped_turn;
     bool reserved;           /* soft: a node is kept for it (reserve.c) */
+    int64_t victims_utc_us;  /* soft: whom to stop for it is looked for no sooner */
     struct tenant *blocked_at; /* soft: whose limit it waits for, out of its tenant's heap; NULL: nobody's */
     struct shape *blocked_prev, *blocked_next;
 };
@@ -156,6 +158,7 @@ struct task {
     bool resuming;                 /* soft: it was paused, and its node hasn't said that it goes on */
     uint64_t paused_us;            /* how long it stood still, before the present pause */
     int64_t paused_utc_us;         /* since when it is paused */
+    bool going;                    /* soft: in this plan, or in flight, is its stop for another */
     bool missing;                  /* soft: its node doesn't list it */
     bool in_flight;                /* soft */
     struct node *node;             /* of the live attempt */
@@ -272,6 +275,7 @@ struct core {
     bool two_persons;
     uint64_t policy_version;
     struct order_rule order;
+    struct preempt_rule preempt;
     struct fade fade;
     struct billing_rule billing;
     struct zone_table billing_zone; /* of billing.zone, as it was known when the policy was set */
@@ -289,6 +293,7 @@ struct core {
     bool price_classes;           /* some price depends on the node */
     uint32_t spent;        /* soft: resources, a bit each, of which nobody who waits can get any more */
     bool guarantees;       /* some tenant is guaranteed something */
+    uint64_t preemptible_live; /* attempts of jobs that may be preempted */
     struct tenant *root;
     struct node **nodes; /* by name */
     size_t nodes_count, nodes_size;
@@ -608,6 +613,10 @@ struct plan {
     bool stalled;              /* who is first can't start, and nobody may pass (core_limits.in_order) */
     struct openings openings;  /* of the hold that is being thought about */
     bool full;                 /* no node has room for anything that waits */
+    uint32_t victim_searches;  /* preempt.c */
+    struct shape *kept[RESERVE_MAX]; /* for whom somebody goes: in the ledger as if they had started */
+    size_t kept_count;
+    uint32_t full_tries;       /* while it was full */
 };
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
 void plan_wake_at(struct plan *p, int64_t utc_us);    /* the next turn is no later; INT64_MAX: whenever */

@@ -44,6 +44,7 @@ struct book_job {
     bool on_hold;
     uint64_t after; /* 0 = none */
     uint32_t after_on, after_tasks;
+    bool preemptible;
     int64_t start_by_utc_us, finish_by_utc_us; /* INT64_MAX = none */
     struct book_task *tasks;
 };

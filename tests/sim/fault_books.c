@@ -331,6 +331,7 @@ static void submitted(struct books *b, const struct fact *f)
         j->cap = s->spec.array.max_running;
     }
     j->start_by_utc_us = instant_of(s->spec.start_by, f->at_utc_us);
+    j->preemptible = s->spec.preemptible;
     j->finish_by_utc_us = instant_of(s->spec.finish_by, f->at_utc_us);
     if (s->spec.after.count > 0) {
         const struct job_after *a = s->spec.after.v;
@@ -549,6 +550,7 @@ static struct follows what_follows(const struct book_job *j, const struct book_t
     switch ((enum end_cause)r->cause) {
     case END_TIME_LIMIT: return (struct follows){NEXT_FINAL, TASK_TIMED_OUT, 0};
     case END_BUDGET: return (struct follows){NEXT_FINAL, TASK_BUDGET_STOPPED, 0};
+    case END_PREEMPTED: return (struct follows){NEXT_QUEUED, 0, 0};
     case END_EXIT:
     case END_SIGNAL:
     case END_OOM:
@@ -579,7 +581,7 @@ static int64_t pause_us(uint32_t times)
 
 static void check_cost(struct books *b, const struct book_job *j, const struct book_task *t, const struct fact_ended *e)
 {
-    if (is_node_fault(e->record.cause)) {
+    if (is_node_fault(e->record.cause) || (e->record.cause == END_PREEMPTED && !j->preemptible)) {
         REQUIRE(b, e->id, e->spent_micros == t->spent, "the tenant pays for the platform's fault");
         return;
     }

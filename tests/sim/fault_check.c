@@ -22,11 +22,12 @@ static bool is_seen_by_node(uint32_t cause)
     return cause != END_NODE_LOST && cause != END_KEEPER_LOST;
 }
 
-/* By itself, by a person, or for want of money. */
+/* By itself, by a person, for another, or for want of money. */
 static bool is_calm_end(const struct world *w, const struct fact_ended *f)
 {
     if (f->record.cause != END_BUDGET)
-        return f->record.cause == END_EXIT || f->record.cause == END_TIME_LIMIT || f->record.cause == END_CANCELLED;
+        return f->record.cause == END_EXIT || f->record.cause == END_TIME_LIMIT || f->record.cause == END_CANCELLED ||
+               f->record.cause == END_PREEMPTED;
     for (size_t i = 0; i < w->jobs_count; i++)
         if (w->jobs[i].job == f->id.job)
             return w->jobs[i].tenant == WORLD_POOR || w->jobs[i].budget_micros > 0;
@@ -51,7 +52,7 @@ void check_ended(struct world *w, const struct fact_ended *f)
         }
     if (w->calm && !is_calm_end(w, f))
         broken(w, "attempt %llu.%u.%u ended (%s) where nothing fails", ID(f->id), cause);
-    if (f->written_off_micros != 0 && !end_causes[f->record.cause].node_fault)
+    if (f->written_off_micros != 0 && !end_causes[f->record.cause].node_fault && f->record.cause != END_PREEMPTED)
         broken(w, "attempt %llu.%u.%u (%s) cost %lld more than was held", ID(f->id), cause,
                (long long)f->written_off_micros);
 }

@@ -65,6 +65,16 @@ static void add_tenant(const struct world *w, struct policy_file *p, uint32_t nu
     rule->budget = (struct budget_rule){.present = row->budget[variant] > 0, .limit_micros = row->budget[variant]};
 }
 
+/* Who has one, globex, takes back what others have borrowed; the cell as a whole lends without end. */
+static void add_guarantee(struct policy_file *p, uint32_t variant)
+{
+    ((struct tenant_rule *)p->tenants.v)[3].quota.guaranteed.cpu_milli = variant == 0 ? 8000 : 4000;
+    struct tenant_rule *rule = list_add(&p->tenants, sizeof *rule);
+    int rc = str_set(&rule->path, TENANT_ROOT);
+    MUST_NOT(rc < 0);
+    rule->quota.guaranteed.cpu_milli = 1000000;
+}
+
 static int check_policy(struct world *w, struct sched *s, uint32_t variant, struct fact *out, struct refusal *refusal)
 {
     struct apply_call call = {0};
@@ -75,6 +85,10 @@ static int check_policy(struct world *w, struct sched *s, uint32_t variant, stru
     MUST_NOT(rc < 0);
     for (uint32_t i = 0; i < (w->scene.tenants > 0 ? w->scene.tenants : WORLD_TENANTS); i++)
         add_tenant(w, &call.policy, i, variant);
+    if (w->scene.tenants == 0)
+        add_guarantee(&call.policy, variant);
+    call.policy.preempt = (struct preempt_rule){.reclaim = variant % 2 ? RECLAIM_ANY : RECLAIM_PREEMPTIBLE,
+                                                .min_run_ms = 2000};
     int answer = core_check_policy(s->core, &call, "root", 0, sched_now(w, s), out, &reply, refusal);
     fields_clear(&apply_reply_fields, &reply);
     fields_clear(&apply_call_fields, &call);
@@ -130,6 +144,7 @@ static int want_submit(struct proposing *p)
                                   .lease = j->lease,
                                   .on_node_loss = j->loss,
                                   .priority = j->priority,
+                                  .preemptible = j->mem_bytes / (GIB / 2) % 2 == 1,
                                   .placement = (uint32_t)(j->cpu_milli / 500 % PLACEMENT_COUNT),
                                   .budget_micros = j->budget_micros};
     if (j->tasks > 1)

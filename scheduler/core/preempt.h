@@ -1,0 +1,33 @@
+/*
+ * preempt - stops attempts so that a task which goes first can start; whom: policies/preempt.h. Internal to
+ * scheduler/core.
+ *
+ * Asked for is it by what waits for room that doesn't come as soon as a stop would make some, and by what others have
+ * borrowed of its guarantee. Its victims are on one node. From then on
+ *   - it has a promise (reserve.h), there or wherever there is room already, so that nobody takes what they leave;
+ *   - it stands in the ledger for the rest of each turn as if it had started, so that nobody else borrows it;
+ *   - it is asked before all others: who is first in the fair order may be a borrower.
+ * What is being stopped counts as gone: nobody asks for more while that is enough, also after a recovery, which forgets
+ * promises. When the task is cancelled its promise goes with it, and when the node is lost it asks elsewhere.
+ * Bounds: NODES_MAX nodes in a search, SEARCHES_MAX searches in a turn, and one search a second for each shape.
+ * Purity: pure.
+ */
+#ifndef REEVE_SCHEDULER_CORE_PREEMPT_H
+#define REEVE_SCHEDULER_CORE_PREEMPT_H
+
+#include "scheduler/core/state.h"
+
+/* May anybody be stopped for anything? For a task of this shape? */
+bool preempt_is_used(const struct core *c);
+bool preempt_is_on(const struct core *c, const struct shape *s);
+/* For the start `f` of e's next attempt; has_room: some node has room for it now. true: some are being stopped for it,
+ * or may be soon: it has to be asked again each turn. When they are, it has a promise. */
+bool preempt_for(struct core *c, struct plan *p, const struct entry *e, struct fact *f, bool has_room);
+/* Ends what the turn kept in the ledger for whom somebody goes. */
+void preempt_undo(struct core *c, struct plan *p);
+/* Stops that this shape waits for, and where. 0: none. */
+uint32_t preempt_waits(const struct core *c, const struct shape *s, const struct node **ret_node);
+/* Is its end the platform's to pay: nothing is charged beyond what was settled? */
+bool preempt_is_refunded(const struct task *t, uint32_t cause);
+
+#endif
