@@ -2,7 +2,7 @@
  * store - the cell's state in Redis: one connection, one Functions library, one writer.
  *
  * The only code that knows hiredis. A commit sends the entries of one turn as one pipelined batch of calls: runs of
- * placements, renewals, ends and notes, the others alone (docs/adr/0009). For each entry a call checks the fence
+ * placements, renewals, ends and notes, the others alone (docs/adr/0010). For each entry a call checks the fence
  * (writer, term, seq), then everything the fact needs (limits, budget, idempotency), then writes counters, holds and
  * the journal entry: or records the refusal under the same seq. What a call writes Redis has whole or not at all.
  *

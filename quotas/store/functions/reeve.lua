@@ -10,7 +10,7 @@ Speed: what costs is the number of redis.call()s (about 1.5 us each) and of text
 1 us each, more when they are numbers). So all counters of a cell are fields of one hash, a tenant or an account is one
 field of packed integers, and a call reads with one HMGET (the fence too) and writes with one HSET. What is committed
 most often (placements, renewals, ends, notes) comes in runs: each entry is decided on its own, on what those before it
-left, but what several of them read and write is read and written once (docs/adr/0009).
+left, but what several of them read and write is read and written once (docs/adr/0010).
 
 Numbers: amounts come as text. Lua counts in doubles, so everything is kept, and compared, below 2^53, where doubles
 are exact; what would grow beyond is refused as "bad". quotas/ledger*.c is the same rules in C, the tests hold one
