@@ -20,6 +20,8 @@ struct live {
     struct tenant_measure *tenant;
     int64_t started_us, end_us;
     uint64_t paid_us;
+    int64_t stop_us;     /* when it was told to stop, and for which cause; END_NONE: it wasn't */
+    uint32_t stop_cause;
     uint32_t at; /* in run.ends */
     struct live *next; /* in its bucket */
 };
@@ -101,6 +103,8 @@ static uint32_t cause_of(const struct live *l)
     uint64_t ran_us = (uint64_t)(l->end_us - l->started_us);
     if (ran_us == l->job->run_us)
         return END_EXIT;
+    if (l->stop_cause != END_NONE && l->end_us == l->stop_us)
+        return l->stop_cause;
     return l->job->limit_us != 0 && ran_us == l->job->limit_us ? END_TIME_LIMIT : END_BUDGET;
 }
 
@@ -143,6 +147,18 @@ static void note_renewed(struct run *r, const struct fact_renewed *f)
     bool ended;
     const char *node = core_attempt_node(r->core, &id, &ended);
     core_attempt_seen(r->core, node, id, (uint64_t)(r->now_us - l->started_us), now_of(r));
+}
+
+/* Its node hears it at once, and it obeys at once. */
+static void note_stopping(struct run *r, const struct fact_stopping *f)
+{
+    struct live *l = *live_slot(r, f->id);
+    if (l == NULL)
+        abort();
+    l->stop_cause = f->cause;
+    l->stop_us = r->now_us;
+    l->end_us = MIN(l->end_us, l->stop_us);
+    heap_moved(&r->ends, &by_end, l);
 }
 
 static void note_ended(struct run *r, const struct fact_ended *f)
@@ -208,6 +224,8 @@ static bool commit(struct run *r, struct fact *f)
         note_placed(r, &read.placed);
     else if (read.kind == FACT_HOLD_RENEWED)
         note_renewed(r, &read.renewed);
+    else if (read.kind == FACT_ATTEMPT_STOPPING)
+        note_stopping(r, &read.stopping);
     else if (read.kind == FACT_ATTEMPT_ENDED)
         note_ended(r, &read.ended);
     else if (read.kind == FACT_TASKS_CANCELLED)

@@ -104,6 +104,25 @@ START_TEST(limits_and_budgets_end_what_runs)
 }
 END_TEST
 
+START_TEST(what_was_lent_comes_back)
+{
+    struct set s;
+    set_begin(&s, 2);
+    set_rule(&s, "own")->quota.guaranteed.cpu_milli = 2000;
+    (void)set_rule(&s, "low");
+    s.policy.preempt.reclaim = RECLAIM_ANY;
+    (void)set_job(&s, "low", 0, 1000, 2);
+    (void)set_job(&s, "own", 100, 50, 2);
+    const struct measure_cell *m = set_run(&s);
+    size_t own = strcmp(s.w.tenants.v[0], "own") == 0 ? 0 : 1, low = 1 - own;
+    ck_assert_uint_eq(m->tenants[own].wait_us.v[0], 0);
+    ck_assert_uint_eq(m->tenants[low].succeeded, 1);
+    ck_assert_uint_eq(m->core_us, 2 * (100 + 50 + 1000) * 1000000ull);
+    ck_assert_int_eq(m->tenants[low].cost_micros, 2000000); /* its first try is the platform's */
+    set_end(&s);
+}
+END_TEST
+
 START_TEST(a_tenant_that_nobody_knows_is_named)
 {
     struct set s;
@@ -284,6 +303,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, who_waits_is_measured);
     tcase_add_test(t, limits_and_budgets_end_what_runs);
+    tcase_add_test(t, what_was_lent_comes_back);
     tcase_add_test(t, a_tenant_that_nobody_knows_is_named);
     tcase_add_test(t, the_same_history_twice);
     tcase_add_test(t, who_may_pass_whom);
