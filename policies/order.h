@@ -17,8 +17,8 @@
  * twice its part.
  *
  * Inside a tenant: priority, then the older job, then the task. With an age, waiting that long is worth one point of
- * priority: as all wait alike that is one number fixed at submission, submitted - priority * age. All tasks of a tenant
- * are over its limits together, so waiting there gains nobody a place before another tenant's.
+ * priority: as all wait alike that is one number fixed at submission, submitted - priority * age. Time over a limit
+ * counts too; as age orders a tenant's own tasks alone, it gains nobody a place before another tenant's.
  *
  * Purity: pure, integers only: the same numbers give the same order on every machine.
  */

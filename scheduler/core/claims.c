@@ -134,7 +134,7 @@ void claims_use(const struct core *c, struct tenant *t, const struct capacity *n
     claims_refresh(c, t);
 }
 
-/* Those that count are ranked without resources that are spent; few of them change in a turn. */
+/* Tenants with children are ranked without the resources that are spent: when those are others, all of them anew. */
 void claims_look(struct core *c)
 {
     uint32_t spent = demands_spent(c);
