@@ -168,7 +168,7 @@ static void faults(struct world *w)
         w->nodes[n].stalled_down_us = w->now_us + (int64_t)choose(c, 128) * 250000;
     if (fault(w, FAULT_PARTITION)) {
         w->nodes[n].stalled_up_us = w->now_us + (int64_t)choose(c, 128) * 250000;
-        w->nodes[n].stalled_down_us = w->now_us + (int64_t)choose(c, 32) * 250000;
+        w->nodes[n].stalled_down_us = w->now_us + (int64_t)choose(c, 32) * 160000;
     }
     if (!w->store.away && fault(w, FAULT_STORE_AWAY))
         store_away(w, (int64_t)choose(c, 64) * 100000);
