@@ -59,23 +59,27 @@ static int64_t next_price_utc_us(const struct core *c, int64_t utc_us)
     return INT64_MAX;
 }
 
-bool blocked_by(struct core *c, struct shape *s, const struct ledger_blocker *b, int64_t utc_us)
+struct block blocked_where(const struct core *c, const struct ledger_blocker *b)
 {
-    bool quota = b->verdict == LEDGER_QUOTA || b->verdict == LEDGER_BORROW;
-    bool money = b->verdict == LEDGER_BUDGET && !c->price_classes; /* else it depends on the node */
-    struct tenant *where = quota ? tenant_find(c, b->where) : money ? tenant_of_account(c, b->where) : NULL;
-    if (where == NULL)
-        return false;
-    if (b->verdict == LEDGER_QUOTA && strcmp(b->resource, "running") == 0) {
-        claims_stop(c, where);
-        return true;
+    if (b->verdict == LEDGER_QUOTA || b->verdict == LEDGER_BORROW)
+        return (struct block){.where = tenant_find(c, b->where),
+                              .all = b->verdict == LEDGER_QUOTA && strcmp(b->resource, "running") == 0};
+    if (b->verdict == LEDGER_BUDGET && !c->price_classes) /* else it depends on the node */
+        return (struct block){.where = tenant_of_account(c, b->where), .money = true};
+    return (struct block){0};
+}
+
+void blocked_at(struct core *c, struct shape *s, struct block b, int64_t utc_us)
+{
+    if (b.all) {
+        claims_stop(c, b.where);
+        return;
     }
-    if (money) {
+    if (b.money) {
         int64_t until = MIN(tenant_accounts_end(c, s->tenant, utc_us), next_price_utc_us(c, utc_us));
         c->blocked_until_utc_us = MIN(c->blocked_until_utc_us, until);
     }
-    block_shape(c, s, where);
-    return true;
+    block_shape(c, s, b.where);
 }
 
 static void free_at(struct core *c, struct tenant *t)

@@ -54,9 +54,15 @@ bool demands_fit(struct core *c);
 uint32_t demands_spent(const struct core *c);
 
 /* ---- blocked.c --------------------------------------------------------------------------------------------- */
-/* The ledger's answer to the best task of this shape: it waits until something is given back. false: not a limit that
- * says when; it has to be asked again. */
-bool blocked_by(struct core *c, struct shape *s, const struct ledger_blocker *b, int64_t utc_us);
+/* Whose limit an answer of the ledger is about; the answer is borrowed from a ledger that may go back afterwards. */
+struct block {
+    struct tenant *where; /* NULL: nobody's who says when something is given back; it has to be asked again */
+    bool all;             /* it keeps whatever is below `where` from starting */
+    bool money;
+};
+struct block blocked_where(const struct core *c, const struct ledger_blocker *b);
+/* The shape waits there until something is given back; block.where isn't NULL. */
+void blocked_at(struct core *c, struct shape *s, struct block b, int64_t utc_us);
 void blocked_forget(struct shape *s);
 /* Something was given back in t; everything may be another. */
 void blocked_free(struct core *c, struct tenant *t);

@@ -264,6 +264,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     if (blocker.verdict == LEDGER_RATE)
         plan_wake_at(p, blocker.when_utc_us);
     bool comes_back = affordable && whole && blocker.verdict == LEDGER_BORROW && take_back(c, p, e, &f);
+    struct block block = affordable && whole && !fits ? blocked_where(c, &blocker) : (struct block){0};
     openings_undo(c, &p->openings);
     fact_clear(&f);
     if (fits)
@@ -275,8 +276,10 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     reserve_forget(c, s);
     if (!affordable)
         give_up(c, p, e->job);
-    if (affordable && whole && blocked_by(c, s, &blocker, p->now.utc_us))
+    if (block.where != NULL) {
+        blocked_at(c, s, block, p->now.utc_us);
         return false;
+    }
     s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
     s->skipped_turn = c->turn;
     if (whole || s->skipped > SKIPPED_MAX)

@@ -357,6 +357,7 @@ START_TEST(an_end_that_is_on_its_way_is_waited_for)
     struct fact ended, f;
     ck_assert_int_eq(core_check_ended(w.core, "n1", &state, w.now, &ended), CORE_FACT);
     struct submit_call call = {.tenant = (char[]){"acme"}, .spec = after(tasks(1), first, AFTER_SUCCESS)};
+    fields_clear(&submit_reply_fields, &w.quote);
     ck_assert_int_eq(core_check_submit(w.core, &call, 0, "root", w.now, &f, &w.quote, &w.refusal), CORE_LATER);
     /* And one that isn't committed yet can't be waited for: it may be refused. */
     struct submit_call other = {.tenant = (char[]){"acme"}, .spec = tasks(1)};

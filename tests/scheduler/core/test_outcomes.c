@@ -126,6 +126,7 @@ START_TEST(a_million_waiting_tasks_cost_what_one_costs)
     spec.array = (struct job_array){true, 0, JOB_TASKS_MAX - 1, 0};
     struct submit_call call = {.tenant = (char[]){"acme"}, .spec = spec};
     struct fact f;
+    fields_clear(&submit_reply_fields, &w.quote);
     ck_assert_int_eq(core_check_submit(w.core, &call, 0, "root", w.now, &f, &w.quote, &w.refusal), CORE_FACT);
     struct mallinfo2 before = mallinfo2();
     core_apply(w.core, ++w.seq, &f);
