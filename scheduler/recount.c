@@ -153,9 +153,13 @@ static int files_read(struct replay *r, const struct journal_point *base, struct
     return rc;
 }
 
-/* Redis is a little ahead of the file: the kernel tells when that grows, or when a new segment begins. */
+/* Redis is a little ahead of the file: the kernel tells when that grows, or when a new segment begins. Mostly it has
+ * all of it, and nothing has to be watched: a user has few watches, and the kernel takes its time to give them back. */
 static int files_follow(struct replay *r, const struct journal_point *base, struct err *err)
 {
+    int rc = files_read(r, base, err);
+    if (rc < 0 || r->seq >= seq_wanted(r))
+        return rc;
     char folder[64];
     snprintf(folder, sizeof folder, "/proc/self/fd/%d", r->call->folder);
     CLEANUP(close_p) int watch = inotify_init1(IN_CLOEXEC);
@@ -163,7 +167,7 @@ static int files_follow(struct replay *r, const struct journal_point *base, stru
         return err_set(err, -errno, "watch the journal's folder: %s", strerror(errno));
     uint32_t file_ms = r->call->file_ms > 0 ? r->call->file_ms : RECOUNT_FILE_MS;
     uint64_t until_us = clock_boot_us() + (uint64_t)file_ms * 1000;
-    int rc = files_read(r, base, err);
+    rc = files_read(r, base, err);
     while (rc == 0 && r->seq < seq_wanted(r)) {
         char events[4096];
         uint64_t now_us = clock_boot_us();
