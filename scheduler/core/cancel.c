@@ -51,26 +51,18 @@ bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, 
     return true;
 }
 
-static void cancel_waiting(const struct job *j, const char *who, int64_t utc_us, uint32_t first, uint32_t count,
-                           uint32_t before, struct fact *f)
+void cancel_range(struct core *c, const struct job *j, uint32_t first, uint32_t count, const char *who, char *reason,
+                  int64_t utc_us, struct fact *f)
 {
     *f = (struct fact){.kind = FACT_TASKS_CANCELLED, .at_utc_us = utc_us};
     f->cancelled = (struct fact_tasks){.job = j->id,
                                        .first = first,
                                        .count = count,
                                        .who = core_text(who),
-                                       .reason = core_text("cancelled"),
-                                       .job_done = j->ended_count + before + count == job_tasks(j)};
+                                       .reason = reason,
+                                       .job_done = j->ended_count + j->ending_in_flight + count == job_tasks(j)};
     core_copy_strs(&job_tenant(j)->line, &f->cancelled.path);
-}
-
-static bool stop_live(const struct task *t, const char *who, int64_t utc_us, struct fact *f)
-{
-    if (!task_state_is_live(t->state) || t->stopping == END_CANCELLED)
-        return false;
-    *f = (struct fact){.kind = FACT_ATTEMPT_STOPPING, .at_utc_us = utc_us};
-    f->stopping = (struct fact_stopping){task_id(t), END_CANCELLED, core_text(who)};
-    return true;
+    flight_begin(c, f);
 }
 
 struct job *job_of_call(const struct core *c, const struct job_call *call, struct refusal *refusal)
@@ -87,6 +79,7 @@ struct job *job_of_call(const struct core *c, const struct job_call *call, struc
 }
 
 struct cancelling {
+    struct core *core;
     const struct job *job;
     const char *who;
     int64_t utc_us;
@@ -95,21 +88,30 @@ struct cancelling {
     struct cancel_reply *reply;
 };
 
-static void cancel_range(struct cancelling *k, uint32_t first, uint32_t count)
+static void cancel_waiting(struct cancelling *k, uint32_t first, uint32_t count)
 {
-    cancel_waiting(k->job, k->who, k->utc_us, first, count, k->reply->cancelled, &k->facts[k->count++]);
+    cancel_range(k->core, k->job, first, count, k->who, core_text("cancelled"), k->utc_us, &k->facts[k->count++]);
     k->reply->cancelled += count;
+}
+
+static void stop_live(struct cancelling *k, const struct task *t)
+{
+    if (!task_state_is_live(t->state) || t->stopping == END_CANCELLED)
+        return;
+    struct fact *f = &k->facts[k->count++];
+    *f = (struct fact){.kind = FACT_ATTEMPT_STOPPING, .at_utc_us = k->utc_us};
+    f->stopping = (struct fact_stopping){task_id(t), END_CANCELLED, core_text(k->who)};
+    flight_begin(k->core, f);
+    k->reply->stopping++;
 }
 
 static void cancel_task(struct cancelling *k, uint32_t index)
 {
     const struct task *t = task_find(k->job, index);
     if (task_waits(k->job, index))
-        cancel_range(k, index, 1);
-    else if (t != NULL && stop_live(t, k->who, k->utc_us, &k->facts[k->count])) {
-        k->count++;
-        k->reply->stopping++;
-    }
+        cancel_waiting(k, index, 1);
+    else if (t != NULL)
+        stop_live(k, t);
 }
 
 static void cancel_job(struct cancelling *k)
@@ -117,12 +119,9 @@ static void cancel_job(struct cancelling *k)
     uint32_t first, count;
     for (uint64_t from = k->job->first; k->count < k->max && job_waiting_range(k->job, from, &first, &count);
          from = (uint64_t)first + count)
-        cancel_range(k, first, count);
+        cancel_waiting(k, first, count);
     for (uint32_t i = 0; i < k->job->tasks_count && k->count < k->max; i++)
-        if (stop_live(k->job->tasks[i], k->who, k->utc_us, &k->facts[k->count])) {
-            k->count++;
-            k->reply->stopping++;
-        }
+        stop_live(k, k->job->tasks[i]);
 }
 
 int core_check_cancel(struct core *c, const struct job_call *call, const char *who, struct core_now now,
@@ -137,15 +136,13 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
     if (j->in_flight > 0 || c->moves_in_flight > 0)
         return CORE_LATER;
     struct cancelling k = {
-        .job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply};
+        .core = c, .job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply};
     if (j->finished || max == 0)
         return CORE_FACT; /* nothing waits, nothing runs: it is as they wish */
     if (call->has_task)
         cancel_task(&k, call->task);
     else
         cancel_job(&k);
-    for (size_t i = 0; i < k.count; i++)
-        flight_begin(c, &ret[i]);
     *ret_count = k.count;
     return CORE_FACT;
 }

@@ -104,17 +104,10 @@ static void cancel(struct core *c, struct plan *p, struct job *j, uint32_t first
     const struct deadline *d = j->deadline;
     char when[PARSE_TEXT_MAX];
     struct fact *f = plan_add(p, FACT_TASKS_CANCELLED);
-    f->cancelled = (struct fact_tasks){
-        .job = j->id,
-        .first = first,
-        .count = count,
-        .who = core_text("deadline"),
-        .job_done = j->ended_count + j->ending_in_flight + count == job_tasks(j)};
-    f->cancelled.reason =
+    char *reason =
         start ? text_of("not started by %s", format_time(d->start_by_utc_us / 1000000 * 1000000, when))
               : text_of("can't finish by %s any more", format_time(d->finish_by_utc_us / 1000000 * 1000000, when));
-    core_copy_strs(&job_tenant(j)->line, &f->cancelled.path);
-    flight_begin(c, f);
+    cancel_range(c, j, first, count, "deadline", reason, p->now.utc_us, f);
 }
 
 static void cancel_late(struct core *c, struct plan *p, struct job *j)

@@ -197,14 +197,7 @@ static void give_up(struct core *c, struct plan *p, struct job *j)
     if (j->live > 0 || j->plan_live > 0 || j->in_flight > 0 || !job_waiting_range(j, j->first, &first, &count))
         return;
     struct fact *f = plan_add(p, FACT_TASKS_CANCELLED);
-    f->cancelled = (struct fact_tasks){.job = j->id,
-                                       .first = first,
-                                       .count = count,
-                                       .who = core_text("budget"),
-                                       .reason = core_text("the job's own budget is spent"),
-                                       .job_done = j->ended_count + count == job_tasks(j)};
-    core_copy_strs(&job_tenant(j)->line, &f->cancelled.path);
-    flight_begin(c, f);
+    cancel_range(c, j, first, count, "budget", core_text("the job's own budget is spent"), p->now.utc_us, f);
 }
 
 static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct node *n, struct fact *f)

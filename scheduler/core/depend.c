@@ -275,15 +275,9 @@ static void cancel(struct core *c, struct plan *p, struct job *j, const struct d
     else if (d->tasks == AFTER_SAME)
         snprintf(what, sizeof what, "the same task of ");
     struct fact *f = plan_add(p, FACT_TASKS_CANCELLED);
-    f->cancelled = (struct fact_tasks){
-        .job = j->id,
-        .first = first,
-        .count = count,
-        .who = core_text("dependency"),
-        .reason = text_of("dependency failed: %sjob %llu %s", what, (unsigned long long)d->id, ends[d->on]),
-        .job_done = j->ended_count + j->ending_in_flight + count == job_tasks(j)};
-    core_copy_strs(&job_tenant(j)->line, &f->cancelled.path);
-    flight_begin(c, f);
+    cancel_range(c, j, first, count, "dependency",
+                 text_of("dependency failed: %sjob %llu %s", what, (unsigned long long)d->id, ends[d->on]),
+                 p->now.utc_us, f);
 }
 
 /* The first waiting tasks that a dependency by tasks keeps from starting for ever. */

@@ -640,10 +640,13 @@ void decide_place_undo(struct core *c, struct plan *p);
  * has no name. The caller clears it. */
 void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
                  struct fact *f);
-/* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
 /* The job of a call, or a refusal. */
 struct job *job_of_call(const struct core *c, const struct job_call *call, struct refusal *refusal);
+/* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
+/* The fact that cancels such a range, in flight from now on. Takes the reason. */
+void cancel_range(struct core *c, const struct job *j, uint32_t first, uint32_t count, const char *who, char *reason,
+                  int64_t utc_us, struct fact *f);
 /* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
 bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
 const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
