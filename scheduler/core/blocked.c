@@ -36,18 +36,6 @@ static void block_shape(struct core *c, struct shape *s, struct tenant *where)
     where->blocked_shapes = s;
 }
 
-/* "acme/etl@2026-11", "acme/etl#gpu@2026-11": acme/etl. NULL: no tenant's. */
-static struct tenant *tenant_of_account(const struct core *c, const char *account)
-{
-    char path[256];
-    size_t len = strcspn(account, "@#");
-    if (len >= sizeof path || account[len] == '\0')
-        return NULL;
-    memcpy(path, account, len);
-    path[len] = '\0';
-    return tenant_find(c, path);
-}
-
 static int64_t next_price_utc_us(const struct core *c, int64_t utc_us)
 {
     const struct list *versions = price_book_versions(c->prices);
@@ -64,8 +52,9 @@ struct block blocked_where(const struct core *c, const struct ledger_blocker *b)
     if (b->verdict == LEDGER_QUOTA || b->verdict == LEDGER_BORROW)
         return (struct block){.where = tenant_find(c, b->where),
                               .all = b->verdict == LEDGER_QUOTA && strcmp(b->resource, "running") == 0};
+    char path[LEDGER_TENANT_MAX];
     if (b->verdict == LEDGER_BUDGET && !c->price_classes) /* else it depends on the node */
-        return (struct block){.where = tenant_of_account(c, b->where), .money = true};
+        return (struct block){.where = tenant_find(c, ledger_account_tenant(b->where, path)), .money = true};
     return (struct block){0};
 }
 
