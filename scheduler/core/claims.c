@@ -204,25 +204,22 @@ void claims_end(struct tenant *t)
     t->parent->children--;
 }
 
-void claims_leave(const struct core *c, struct tenant *t)
+void claims_leave(struct tenant *t)
 {
-    struct tenant *parent = t->parent;
     leave(t);
-    change_above(parent, &t->whole.used, false);
-    past_use_above(parent, t->whole.faded, false);
-    parent->children--;
-    claims_refresh(c, parent);
+    change_above(t->parent, &t->whole.used, false);
+    past_use_above(t->parent, t->whole.faded, false);
+    t->parent->children--;
 }
 
-void claims_enter(const struct core *c, struct tenant *t)
+void claims_enter(struct core *c, struct tenant *t)
 {
     t->parent->children++;
     change_above(t->parent, &t->whole.used, true);
     past_use_above(t->parent, t->whole.faded, true);
-    rank(c, &t->whole);
     if (t->claims.count > 0)
         enter(t);
-    claims_refresh(c, t);
+    claims_rebuild(c); /* what is guaranteed and borrowed went along */
 }
 
 static size_t depth_of(const struct tenant *t)

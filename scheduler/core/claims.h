@@ -21,9 +21,9 @@ void claims_stop(const struct core *c, struct tenant *t);
 void claims_go_on(const struct core *c, struct tenant *t);
 /* It will be removed, with its parent perhaps, in any order; it has no ready tasks. */
 void claims_end(struct tenant *t);
-/* Before t leaves its parent, and when t->parent is the new one. */
-void claims_leave(const struct core *c, struct tenant *t);
-void claims_enter(const struct core *c, struct tenant *t);
+/* Before t leaves its parent, and when its parent and its paths are the new ones: then all are ranked anew. */
+void claims_leave(struct tenant *t);
+void claims_enter(struct core *c, struct tenant *t);
 /* The tenant whose turn it is, NULL when nothing is ready. */
 struct tenant *claims_next(const struct core *c);
 /* Would its own jobs be asked before those of the other, as things are? */

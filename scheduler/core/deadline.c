@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "scheduler/core/deadline.h"
 #include "scheduler/core/state.h"
 
 /*

@@ -1,4 +1,5 @@
 #include "scheduler/core/claims.h"
+#include "scheduler/core/deadline.h"
 #include "scheduler/core/state.h"
 
 /*

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "scheduler/core/deadline.h"
 #include "scheduler/core/state.h"
 
 /* ---- finding ---------------------------------------------------------------------------------------- */

@@ -297,9 +297,8 @@ static void new_boot(struct core *c, struct node *n)
         node_trouble(c, n);
 }
 
-static void joined_apply(struct core *c, const struct fact *f)
+struct node *node_join(struct core *c, const struct fact_node *j)
 {
-    const struct fact_node *j = &f->joined;
     struct node *n = node_find(c, j->node);
     bool is_new = n == NULL;
     if (is_new)
@@ -341,6 +340,12 @@ static void joined_apply(struct core *c, const struct fact *f)
     count_total(c, &n->total, true);
     node_refresh(c, n);
     reserve_node_changed(c, n);
+    return n;
+}
+
+static void joined_apply(struct core *c, const struct fact *f)
+{
+    (void)node_join(c, &f->joined);
     claims_rebuild(c);
 }
 const struct fact_rule rule_joined = {joined_check, joined_apply};
@@ -360,16 +365,20 @@ static int lost_check(const struct core *c, const struct fact *f, struct err *er
     return rc;
 }
 
-static void lost_apply(struct core *c, const struct fact *f)
+void node_lose(struct core *c, struct node *n, const char *reason)
 {
-    struct node *n = node_find(c, f->lost.node);
     if (!n->lost)
         count_total(c, &n->total, false);
     n->lost = true;
     free(n->lost_reason);
-    n->lost_reason = core_text(f->lost.reason);
+    n->lost_reason = core_text(reason);
     place_remove(&c->sizes, &n->size);
     node_refresh(c, n);
+}
+
+static void lost_apply(struct core *c, const struct fact *f)
+{
+    node_lose(c, node_find(c, f->lost.node), f->lost.reason);
     claims_rebuild(c);
 }
 const struct fact_rule rule_lost = {lost_check, lost_apply};

@@ -310,15 +310,11 @@ static void cell_apply(struct core *c, const struct fact *f)
     ledger_apply(c->ledger, f);
     for (size_t i = 0; i < s->nodes.count; i++) {
         const struct snapshot_node *sn = &((const struct snapshot_node *)s->nodes.v)[i];
-        struct fact joined = {.kind = FACT_NODE_JOINED, .joined = sn->node}; /* borrowed */
-        rule_joined.apply(c, &joined);
-        struct node *n = node_find(c, sn->node.node);
+        struct node *n = node_join(c, &sn->node);
         n->drained = sn->drained;
         n->drain_reason = core_text(sn->drain_reason);
-        if (sn->lost) {
-            struct fact lost = {.kind = FACT_NODE_LOST, .lost = {.node = n->name}};
-            rule_lost.apply(c, &lost);
-        }
+        if (sn->lost)
+            node_lose(c, n, NULL);
     }
     if (s->billing_from_utc_us != 0) /* else of an older version: it began with the policy */
         c->billing_from_utc_us = s->billing_from_utc_us;

@@ -441,6 +441,9 @@ struct node *node_find(const struct core *c, const char *name);
 struct node *node_add(struct core *c, const char *name);
 void node_seen(struct core *c, struct node *n, struct core_now now);
 void node_reindex(struct core *c, struct node *n);   /* kept for somebody, or no longer */
+/* What node.joined and node.lost do; the cell's total is another then: claims_rebuild() is up to the caller. */
+struct node *node_join(struct core *c, const struct fact_node *f);
+void node_lose(struct core *c, struct node *n, const char *reason);
 void node_refresh(struct core *c, struct node *n);   /* into or out of the placement index, with what it has free */
 bool node_is_usable(const struct node *n);           /* does it take new work? */
 void node_use(struct core *c, struct node *n, const struct capacity *need, bool more);
@@ -450,16 +453,6 @@ void node_leave_task(struct task *t);
 void nodes_fini(struct core *c);
 uint64_t nodes_look(struct core *c, struct core_now now); /* who has become silent; when to look again (boot_us) */
 uint64_t node_silent_us(const struct node *n, struct core_now now);
-
-/* ---- deadline.c -------------------------------------------------------------------------------------------- */
-void deadline_begin(struct core *c, struct job *j, const struct job_spec *spec);
-void deadline_again(struct core *c, struct job *j); /* a task of it went back to the queue */
-void deadline_fini(struct core *c, struct job *j);
-/* Is it too late to start this task (NULL: one that never did)? */
-bool deadline_is_over(const struct job *j, const struct task *t, int64_t utc_us);
-void decide_deadline(struct core *c, struct plan *p, struct job *j); /* its timer is due */
-/* Can it be started, and ended, in time at all? Fills *refusal when not. */
-bool deadline_admits(const struct job_spec *spec, int64_t utc_us, struct refusal *refusal);
 
 /* ---- apply ------------------------------------------------------------------------------------------------- */
 struct fact_rule {

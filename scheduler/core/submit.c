@@ -4,6 +4,7 @@
 
 #include "base/parse.h"
 #include "policies/admit.h"
+#include "scheduler/core/deadline.h"
 #include "scheduler/core/state.h"
 
 #define SERVER_KEY_MARK '#' /* keys made here begin with it; a client's can't */

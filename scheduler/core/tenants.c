@@ -111,7 +111,7 @@ void tenant_move(struct core *c, const struct fact_tenant_moved *move)
     size_t count;
     BUG(t == NULL || t->parent == NULL || parent == NULL);
     struct shape **shapes = shapes_take(c, move->from, &count);
-    claims_leave(c, t);
+    claims_leave(t);
     t->parent = parent;
     for (size_t i = 0; i < move->tenants.count; i++) { /* parents first: lines go up by the new names */
         char *path = ledger_moved_name(move->tenants.v[i], move->from, move->to);
@@ -121,7 +121,6 @@ void tenant_move(struct core *c, const struct fact_tenant_moved *move)
     claims_enter(c, t);
     shapes_put_back(c, shapes, count);
     free(shapes);
-    claims_rebuild(c);
 }
 
 struct walk {
