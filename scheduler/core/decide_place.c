@@ -157,27 +157,49 @@ static bool next_attempt(const struct core *c, const struct plan *p, const struc
     return index <= j->last;
 }
 
+/* A start as a thought: its fact, with the accounts that it opens, and what the ledger says to it. */
+struct start {
+    struct fact f;
+    bool affordable;  /* the job's own budget buys something of it */
+    bool whole;       /* it lowers nothing of it: the ledger would answer alike to any of this shape */
+    bool fits;
+    struct ledger_blocker blocker;
+};
+
+static void start_think(struct core *c, struct plan *p, const struct entry *e, struct attempt_id id,
+                        const struct node *n, struct start *ret)
+{
+    *ret = (struct start){0};
+    placed_fact(c, e->job, id, n, p->now.utc_us, &ret->f);
+    int64_t whole_micros = ret->f.placed.hold_micros;
+    ret->affordable = placed_within_job_budget(c, e->job, &ret->f);
+    ret->whole = ret->f.placed.hold_micros == whole_micros;
+    openings_add(c, &p->openings, &ret->f);
+    ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
+}
+
+static void start_forget(struct core *c, struct plan *p, struct start *s)
+{
+    openings_undo(c, &p->openings);
+    fact_clear(&s->f);
+}
+
 /* Would it start, were there room? Then a node is kept for it. */
 static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struct attempt_id id)
 {
     struct shape *s = e->job->shape;
-    struct ledger_blocker blocker = {0};
-    struct fact f;
+    struct start start;
     if (!reserve_wanted(c, s))
         return;
-    placed_fact(c, e->job, id, likely_node(c, s), p->now.utc_us, &f);
-    bool affordable = placed_within_job_budget(c, e->job, &f);
-    openings_add(c, &p->openings, &f);
-    bool fits = affordable && ledger_check(c->ledger, &f, &blocker) == LEDGER_FITS;
-    bool lent = affordable && blocker.verdict == LEDGER_BORROW && preempt_is_on(c, s);
-    if (fits || (lent && s->reserved))
+    start_think(c, p, e, id, likely_node(c, s), &start);
+    bool lent = start.blocker.verdict == LEDGER_BORROW && preempt_is_on(c, s);
+    if (start.fits || (lent && s->reserved))
         reserve_blocked(c, p, s);
-    bool wants = preempt_is_on(c, s) && (lent || (fits && !reserve_is_soon(c, p, s)));
-    bool comes = wants && preempt_for(c, p, e, &f, false);
-    if (!fits && !comes)
+    bool wants = preempt_is_on(c, s) && (lent || (start.fits && !reserve_is_soon(c, p, s)));
+    bool comes = wants && preempt_for(c, p, e, &start.f, false);
+    if (!start.fits && !comes)
         reserve_forget(c, s);
-    openings_undo(c, &p->openings);
-    fact_clear(&f);
+    start_forget(c, p, &start);
 }
 
 /* There is room, but others have borrowed what it is guaranteed. true: that comes back, and the room is kept. */
@@ -243,32 +265,26 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         }
         return false;
     }
-    struct fact f;
-    placed_fact(c, e->job, id, n, p->now.utc_us, &f);
-    int64_t whole_micros = f.placed.hold_micros;
-    bool affordable = placed_within_job_budget(c, e->job, &f);
-    bool whole = f.placed.hold_micros == whole_micros;
-    openings_add(c, &p->openings, &f);
-    struct ledger_blocker blocker = {0};
-    bool fits = affordable && ledger_check(c->ledger, &f, &blocker) == LEDGER_FITS;
-    if (fits && openings_plan(c, p)) {
-        keep_plan(c, p, e, n, &f);
+    struct start start;
+    start_think(c, p, e, id, n, &start);
+    if (start.fits && openings_plan(c, p)) {
+        keep_plan(c, p, e, n, &start.f);
         return true;
     }
-    if (blocker.verdict == LEDGER_RATE)
-        plan_wake_at(p, blocker.when_utc_us);
-    bool comes_back = affordable && whole && blocker.verdict == LEDGER_BORROW && take_back(c, p, e, &f);
-    struct block block = affordable && whole && !fits ? blocked_where(c, &blocker) : (struct block){0};
-    openings_undo(c, &p->openings);
-    fact_clear(&f);
-    if (fits)
+    if (start.blocker.verdict == LEDGER_RATE)
+        plan_wake_at(p, start.blocker.when_utc_us);
+    bool answered = start.affordable && start.whole && !start.fits;
+    bool comes_back = answered && start.blocker.verdict == LEDGER_BORROW && take_back(c, p, e, &start.f);
+    struct block block = answered ? blocked_where(c, &start.blocker) : (struct block){0};
+    start_forget(c, p, &start);
+    if (start.fits)
         return false; /* the turn is full */
     if (comes_back) {
         park_shape(c, p, s);
         return false;
     }
     reserve_forget(c, s);
-    if (!affordable)
+    if (!start.affordable)
         give_up(c, p, e->job);
     if (block.where != NULL) {
         blocked_at(c, s, block, p->now.utc_us);
@@ -276,7 +292,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     }
     s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
     s->skipped_turn = c->turn;
-    if (whole || s->skipped > SKIPPED_MAX)
+    if (start.whole || s->skipped > SKIPPED_MAX)
         park_shape(c, p, s);
     else
         skip_entry(c, p, e);
