@@ -15,20 +15,9 @@ static void begin(uint64_t cores)
     world_hello(&w, "n1", "b", cores, 256 * GIB);
 }
 
-static void verify(void)
-{
-    struct err err = {0};
-    ck_assert_msg(core_verify(w.core, &err) == 0, "%s", err_text(&err));
-    struct core *restored = world_restored(&w, NULL), *replayed = world_replayed(&w, NULL);
-    ck_assert_uint_eq(core_hash(restored), core_hash(w.core));
-    ck_assert_uint_eq(core_hash(replayed), core_hash(w.core));
-    core_free(restored);
-    core_free(replayed);
-}
-
 static void end(void)
 {
-    verify();
+    world_verify(&w, NULL);
     world_fini(&w);
 }
 
@@ -93,7 +82,7 @@ START_TEST(a_job_is_held_from_the_start_until_it_is_released)
     ck_assert_str_eq(((const struct blocker *)why.blockers.v)[0].kind, "held");
     ck_assert_str_eq(((const struct blocker *)why.blockers.v)[0].text, "held: reeve release 1");
     fields_clear(&why_reply_fields, &why);
-    verify();
+    world_verify(&w, NULL);
     ck_assert_int_eq(ask(core_check_release, job, -1), CORE_FACT);
     ck_assert_int_eq(ask(core_check_release, job, -1), CORE_REFUSED);
     ck_assert_uint_eq(world_decide(&w), 4);
@@ -116,7 +105,7 @@ START_TEST(what_runs_goes_on_when_its_job_is_held)
     ck_assert(world_end(&w, job, 1, END_KEEPER_LOST, 0, SECOND)); /* it would be tried again */
     world_pass(&w, 5 * SECOND);
     ck_assert_uint_eq(world_decide(&w), 0);
-    verify();
+    world_verify(&w, NULL);
     ck_assert_int_eq(ask(core_check_release, job, -1), CORE_FACT);
     ck_assert_uint_eq(world_decide(&w), 2);
     end();
@@ -131,7 +120,7 @@ START_TEST(a_single_task_is_held_and_runs_once)
     ck_assert_int_eq(ask(core_check_hold, job, 3), CORE_FACT);
     ck_assert_uint_eq(world_decide(&w), 4);
     ck_assert_int_eq(ask(core_check_hold, job, 1), CORE_REFUSED); /* it has been placed */
-    verify();
+    world_verify(&w, NULL);
     ck_assert_int_eq(ask(core_check_release, job, 3), CORE_FACT);
     ck_assert_uint_eq(world_decide(&w), 1);
     for (uint32_t i = 0; i < 5; i++) {
@@ -152,7 +141,7 @@ START_TEST(another_priority_changes_the_order)
     ck_assert_int_eq(prioritise(second, 10), CORE_FACT);
     ck_assert_int_eq(prioritise(third, -10), CORE_FACT);
     ck_assert_int_eq(prioritise(99, 1), CORE_REFUSED);
-    verify();
+    world_verify(&w, NULL);
     const uint64_t order[] = {second, first, third};
     for (size_t i = 0; i < COUNT_OF(order); i++) {
         ck_assert_uint_eq(world_decide(&w), 1);
@@ -180,7 +169,7 @@ START_TEST(what_runs_is_run_again_and_paid_for_twice)
     uint32_t cause;
     ck_assert_int_eq(core_duty(w.core, (struct attempt_id){job, 1, 1}, true, &run, &paid_us, &cause), DUTY_STOP);
     ck_assert_uint_eq(cause, END_REQUEUED);
-    verify();
+    world_verify(&w, NULL);
     world_pass(&w, HOUR);
     core_node_seen(w.core, "n1", w.now);
     ck_assert(world_end(&w, job, 1, END_REQUEUED, 0, 600 * SECOND));

@@ -15,20 +15,9 @@ static void begin(uint64_t cores)
     world_hello(&w, "n1", "b", cores, 64 * GIB);
 }
 
-static void verify(void)
-{
-    struct err err = {0};
-    ck_assert_msg(core_verify(w.core, &err) == 0, "%s", err_text(&err));
-    struct core *restored = world_restored(&w, NULL), *replayed = world_replayed(&w, NULL);
-    ck_assert_uint_eq(core_hash(restored), core_hash(w.core));
-    ck_assert_uint_eq(core_hash(replayed), core_hash(w.core));
-    core_free(restored);
-    core_free(replayed);
-}
-
 static void end(void)
 {
-    verify();
+    world_verify(&w, NULL);
     world_fini(&w);
 }
 
@@ -69,7 +58,7 @@ START_TEST(who_has_not_started_in_time_is_cancelled)
     ck_assert(world_run(&w, first, 0));
     ck_assert_uint_eq(after(MINUTE - 1), 0);
     ck_assert(world_is(&w, late, "pending"));
-    verify();
+    world_verify(&w, NULL);
     ck_assert_uint_eq(after(1), 0);
     ck_assert(ended_because(late, "not started by 2026-11-24T00:01:00Z"));
     ck_assert(world_is(&w, by_clock, "pending"));
@@ -147,7 +136,7 @@ START_TEST(what_runs_then_is_stopped_as_at_its_limit)
     (void)after(1);
     ck_assert_int_eq(core_duty(w.core, (struct attempt_id){job, 0, 1}, true, &run, &paid_us, &cause), DUTY_STOP);
     ck_assert_uint_eq(cause, END_TIME_LIMIT);
-    verify();
+    world_verify(&w, NULL);
     ck_assert(world_end(&w, job, 0, END_TIME_LIMIT, 0, (uint64_t)(10 * MINUTE)));
     ck_assert(world_is(&w, job, "timed_out"));
     end();
@@ -164,7 +153,7 @@ START_TEST(what_comes_back_too_late_is_cancelled_then)
     (void)after(9 * MINUTE + SECOND);
     ck_assert(world_is(&w, job, "running"));
     ck_assert(world_end(&w, job, 0, END_KEEPER_LOST, 0, SECOND));
-    verify();
+    world_verify(&w, NULL);
     ck_assert_uint_eq(after(SECOND), 0);
     ck_assert(world_is(&w, job, "cancelled"));
     end();

@@ -19,21 +19,9 @@ static void begin(uint64_t cores)
     world_hello(&w, "n1", "b", cores, 256 * GIB);
 }
 
-static void verify(void)
-{
-    struct err err = {0};
-    ck_assert_msg(core_verify(w.core, &err) == 0, "%s", err_text(&err));
-    struct core *restored = world_restored(&w, NULL), *replayed = world_replayed(&w, NULL);
-    ck_assert_uint_eq(core_hash(restored), core_hash(w.core));
-    ck_assert_uint_eq(core_hash(replayed), core_hash(w.core));
-    ck_assert_msg(core_verify(restored, &err) == 0, "%s", err_text(&err));
-    core_free(restored);
-    core_free(replayed);
-}
-
 static void end(void)
 {
-    verify();
+    world_verify(&w, NULL);
     world_fini(&w);
 }
 
@@ -111,7 +99,7 @@ START_TEST(a_job_starts_when_the_other_has_succeeded)
     ck_assert_int_le(held, 0);
     ck_assert_uint_eq(world_decide(&w), 3); /* there is room for more */
     waits_for(second, "dependency: job 1 must succeed; it runs, 0 of 3 tasks done");
-    verify();
+    world_verify(&w, NULL);
     run_to(first, 1, 0);
     run_to(first, 0, 0);
     ck_assert_uint_eq(world_decide(&w), 0);
@@ -135,7 +123,7 @@ START_TEST(what_can_never_start_is_cancelled_with_its_cause)
     uint64_t kept = world_submit(&w, "acme", spec);
     (void)world_decide(&w);
     run_to(first, 0, 7); /* two more run: it can't succeed all the same */
-    verify();
+    world_verify(&w, NULL);
     ck_assert_uint_eq(world_decide(&w), 0);
     ck_assert(world_is(&w, second, "cancelled"));
     char *text = reason(second);
@@ -145,7 +133,7 @@ START_TEST(what_can_never_start_is_cancelled_with_its_cause)
     ck_assert(world_is(&w, third, "cancelled")); /* and so on */
     ck_assert(world_is(&w, kept, "pending"));
     waits_for(kept, "can never run: job 1 had to succeed, and that can't happen any more");
-    verify();
+    world_verify(&w, NULL);
     run_to(first, 1, 0);
     run_to(first, 2, 0);
     ck_assert_uint_eq(world_decide(&w), 2);
@@ -207,7 +195,7 @@ START_TEST(each_task_may_wait_for_the_one_of_its_index)
     run_to(first, 3, 0);
     run_to(first, 4, 1);
     run_to(first, 1, 0);
-    verify();
+    world_verify(&w, NULL);
     ck_assert_uint_eq(world_decide(&w), 0); /* 4 is lost */
     ck_assert_uint_eq(world_decide(&w), 2); /* 1 and 3 */
     run_to(second, 3, 0);
@@ -217,11 +205,11 @@ START_TEST(each_task_may_wait_for_the_one_of_its_index)
     ck_assert_uint_eq(row.done, 3);
     ck_assert_uint_eq(row.failed, 2);
     fields_clear(&job_row_fields, &row);
-    verify();
+    world_verify(&w, NULL);
     run_to(first, 0, 0);
     run_to(first, 5, 0);
     run_to(first, 2, 0); /* it is over, what it came to isn't forgotten */
-    verify();
+    world_verify(&w, NULL);
     ck_assert_uint_eq(world_decide(&w), 3);
     for (uint32_t i = 0; i < 6; i++)
         if (i != 1 && i != 3 && i != 4)
@@ -243,7 +231,7 @@ START_TEST(a_task_that_is_tried_again_is_still_allowed)
     run_to(first, 2, 1);
     ck_assert_uint_eq(world_decide(&w), 1);
     run_to(second, 2, 1);
-    verify();
+    world_verify(&w, NULL);
     world_pass(&w, MINUTE);
     core_node_seen(w.core, "n1", w.now);
     ck_assert_uint_eq(world_decide(&w), 1);
@@ -286,7 +274,7 @@ START_TEST(what_is_over_is_answered_at_once)
     ck_assert(refused(after(tasks(1), bad, AFTER_SUCCESS), NULL, "never_fits", "job 2 has not succeeded"));
     ck_assert(refused(after(tasks(1), good, AFTER_FAILURE), NULL, "never_fits", "job 1 has not failed"));
     uint64_t some = world_submit(&w, "acme", same(tasks(3), bad, AFTER_SUCCESS));
-    verify();
+    world_verify(&w, NULL);
     ck_assert_uint_eq(world_decide(&w), 0); /* the first of them is lost */
     ck_assert_uint_eq(world_decide(&w), 2);
     struct job_row row = {0};

@@ -81,14 +81,7 @@ static void live_for(int64_t us)
 
 static void end(void)
 {
-    struct err err = {0};
-    struct core *replayed = world_replayed(&w, &limits), *copy = world_restored(&w, &limits);
-    ck_assert_msg(core_verify(w.core, &err) == 0, "%s", err_text(&err));
-    ck_assert_uint_eq(core_hash(replayed), core_hash(w.core));
-    ck_assert_uint_eq(core_hash(copy), core_hash(w.core));
-    ck_assert_msg(core_verify(copy, &err) == 0, "%s", err_text(&err));
-    core_free(replayed);
-    core_free(copy);
+    world_verify(&w, &limits);
     world_fini(&w);
 }
 

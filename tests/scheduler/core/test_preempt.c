@@ -91,17 +91,6 @@ static bool says(struct world *w, uint64_t job, const char *text)
     return found;
 }
 
-static void same_everywhere(struct world *w)
-{
-    struct err err = {0};
-    struct core *restored = world_restored(w, NULL), *replayed = world_replayed(w, NULL);
-    ck_assert_msg(core_verify(w->core, &err) == 0, "%s", err_text(&err));
-    ck_assert_uint_eq(core_hash(w->core), core_hash(restored));
-    ck_assert_uint_eq(core_hash(w->core), core_hash(replayed));
-    core_free(restored);
-    core_free(replayed);
-}
-
 /* n1 has 4 cores, all borrowed by "low": four jobs of one core, the last one started last. */
 static void all_is_lent(struct world *w, struct preempt_rule rule, bool preemptible, uint64_t jobs[4])
 {
@@ -123,7 +112,7 @@ START_TEST(what_was_lent_comes_back)
     pass(&w, 57 * SECOND);
     ck_assert_uint_eq(stopped(&w, low, 4), 6); /* who has, though another is newer */
     ck_assert(says(&w, own, "placement: waits for 2 preempted attempts on n1 to end"));
-    same_everywhere(&w);
+    world_verify(&w, NULL);
     pass(&w, 10 * MINUTE); /* nobody else, however long they take */
     ck_assert_uint_eq(stops_in_journal(&w), 2);
     ck_assert(world_end(&w, low[1], 0, END_PREEMPTED, 0, KILLED_AFTER));
@@ -135,7 +124,7 @@ START_TEST(what_was_lent_comes_back)
     ck_assert(world_end(&w, low[2], 0, END_PREEMPTED, 0, KILLED_AFTER));
     pass(&w, 0);
     ck_assert(world_run(&w, own, 0));
-    same_everywhere(&w);
+    world_verify(&w, NULL);
     ck_assert(world_end(&w, own, 0, END_EXIT, 0, KILLED_AFTER));
     pass(&w, MINUTE);
     ck_assert(world_run(&w, low[1], 0) && world_run(&w, low[2], 0));
@@ -175,7 +164,7 @@ START_TEST(who_may_be_stopped_is_the_policys)
         (void)submit(&w, "own", 2, 0, false);
         pass(&w, 0);
         ck_assert_msg(stopped(&w, low, 4) == rows[i].stopped, "row %zu: %u", i, stopped(&w, low, 4));
-        same_everywhere(&w);
+        world_verify(&w, NULL);
         world_fini(&w);
     }
 }
@@ -200,7 +189,7 @@ START_TEST(who_pays_for_what_was_stopped)
         ck_assert_int_eq(a->written_off_micros, preemptible ? 0 : EUR);
         fields_clear(&job_view_fields, &v);
         ck_assert(world_is(&w, low[3], "pending"));
-        same_everywhere(&w);
+        world_verify(&w, NULL);
         world_fini(&w);
     }
 }
@@ -378,7 +367,7 @@ START_TEST(a_cancelled_preemptor_gives_the_room_up)
     pass(&w, MINUTE);
     ck_assert(world_run(&w, other, 0));
     ck_assert(world_run(&w, low[2], 0) || world_run(&w, low[3], 0));
-    same_everywhere(&w);
+    world_verify(&w, NULL);
     world_fini(&w);
 }
 END_TEST
@@ -412,7 +401,7 @@ START_TEST(when_its_node_is_lost_it_looks_elsewhere)
             ck_assert(world_end(&w, more[i], 0, END_PREEMPTED, 0, KILLED_AFTER));
     pass(&w, MINUTE);
     ck_assert(world_run(&w, own, 0));
-    same_everywhere(&w);
+    world_verify(&w, NULL);
     world_fini(&w);
 }
 END_TEST
@@ -562,7 +551,7 @@ START_TEST(a_closed_world_comes_to_rest)
             quiet = let_it_end(&w, jobs) ? 0 : quiet + 1;
             ck_assert_uint_le(stops_in_journal(&w), JOBS);
         }
-        same_everywhere(&w);
+        world_verify(&w, NULL);
         most = MAX(most, stops_in_journal(&w));
         all += stops_in_journal(&w);
         world_fini(&w);

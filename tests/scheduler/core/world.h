@@ -298,4 +298,25 @@ UNUSED static struct core *world_replayed(struct world *w, const struct core_lim
     return to;
 }
 
+UNUSED static void world_recount(const struct core *core)
+{
+    struct err err = {0};
+    if (core_verify(core, &err) == 0)
+        return;
+    fprintf(stderr, "core_verify: %s\n", err_text(&err));
+    abort();
+}
+
+/* Every invariant holds, and what a snapshot and the journal bring back is the same state. */
+UNUSED static void world_verify(struct world *w, const struct core_limits *limits)
+{
+    struct core *restored = world_restored(w, limits), *replayed = world_replayed(w, limits);
+    world_recount(w->core);
+    world_recount(restored);
+    MUST(core_hash(restored) == core_hash(w->core));
+    MUST(core_hash(replayed) == core_hash(w->core));
+    core_free(restored);
+    core_free(replayed);
+}
+
 #endif
