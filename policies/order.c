@@ -4,6 +4,8 @@
 
 __extension__ typedef unsigned __int128 wide;
 
+const struct order_weights order_unweighted = {{0}};
+
 uint64_t order_share(const struct capacity *used, const struct capacity *total, const struct order_weights *weights,
                      uint32_t spent)
 {

@@ -33,6 +33,7 @@
 struct order_weights {
     uint32_t v[CAPACITY_DIMS];
 };
+extern const struct order_weights order_unweighted; /* 1 each */
 
 /* Resources whose bit is in `spent` don't count. A resource that the cell doesn't have but somebody uses (its nodes
  * left) is a full share. */

@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "policies/retry.h"
-#include "scheduler/core/preempt.h"
-#include "scheduler/core/reserve.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/preempt.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 static int no_attempt(struct attempt_id id, const char *what, struct err *err)

@@ -55,9 +55,8 @@ static bool is_within(const struct core *c, const struct claim *k)
 
 static void rank(const struct core *c, struct claim *k)
 {
-    static const struct order_weights ones;
     const struct tenant *t = k->tenant;
-    uint64_t share = order_share(&k->used, &c->total, k->own ? &ones : &t->weights,
+    uint64_t share = order_share(&k->used, &c->total, k->own ? &order_unweighted : &t->weights,
                                  !k->own && t->children > 0 ? c->spent : 0);
     uint64_t past = k->own ? k->faded : k->faded / MAX(t->weight, 1);
     bool by_past = c->order.by == ORDER_BY_FAIR_TREE;

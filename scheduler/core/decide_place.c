@@ -1,7 +1,7 @@
-#include "scheduler/core/preempt.h"
-#include "scheduler/core/reserve.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/preempt.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 /*

@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "scheduler/core/reserve.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 static uint64_t hash_of(const struct demand *d)

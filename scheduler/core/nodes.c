@@ -1,5 +1,5 @@
-#include "scheduler/core/reserve.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 #include <errno.h>

@@ -8,6 +8,7 @@
  * that a burst can't win before it has used anything; it is taken back when the slice is settled, and what was used
  * counts in its place. What ended by the platform's fault wasn't used by anybody.
  */
+
 /* In no order: sums don't care. NULL: an empty place. */
 static struct tenant *tenant_at(const struct core *c, size_t i)
 {
@@ -49,8 +50,7 @@ static void to_epoch(struct core *c, int64_t utc_us)
 
 uint64_t past_use_of(const struct core *c, const struct shape *s, uint64_t us, int64_t utc_us)
 {
-    static const struct order_weights ones;
-    return fade_amount(&c->fade, order_share(&s->need, &c->total, &ones, 0), us, utc_us);
+    return fade_amount(&c->fade, order_share(&s->need, &c->total, &order_unweighted, 0), us, utc_us);
 }
 
 void past_use_count(struct tenant *t, uint64_t amount, bool more)

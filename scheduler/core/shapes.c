@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "quotas/ledger_names.h"
-#include "scheduler/core/reserve.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 struct shape_key {

@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "scheduler/core/reserve.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
 /* One recount of the whole state. */

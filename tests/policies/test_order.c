@@ -2,8 +2,6 @@
 
 #include "policies/order.h"
 
-static const struct order_weights ones;
-
 #define ALL (UINT64_C(1) << ORDER_SHARE_BITS)
 
 struct row {
@@ -44,8 +42,8 @@ START_TEST(progressive_filling_gives_what_the_paper_says)
                     want[2] = {{.v = {1, 4}}, {.v = {3, 1}}};
     int tasks[2] = {0};
     for (;;) {
-        struct order_claim a = {.first = order_share(&used[0], &total, &ones, 0), .path = "a"};
-        struct order_claim b = {.first = order_share(&used[1], &total, &ones, 0), .path = "b"};
+        struct order_claim a = {.first = order_share(&used[0], &total, &order_unweighted, 0), .path = "a"};
+        struct order_claim b = {.first = order_share(&used[1], &total, &order_unweighted, 0), .path = "b"};
         int who = order_compare_claims(&a, &b) < 0 ? 0 : 1;
         if (!capacity_fits(&want[who], &free))
             break;
@@ -62,10 +60,10 @@ START_TEST(a_resource_has_its_own_weight_and_spent_ones_do_not_count)
 {
     struct capacity total = {.v = {100, 100, 8}}, used = {.v = {20, 10, 8}};
     struct order_weights gpus = {.v = {1, 1, 8}};
-    ck_assert_uint_eq(order_share(&used, &total, &ones, 0), ALL);
+    ck_assert_uint_eq(order_share(&used, &total, &order_unweighted, 0), ALL);
     ck_assert_uint_eq(order_share(&used, &total, &gpus, 0), ALL / 5);
-    ck_assert_uint_eq(order_share(&used, &total, &ones, 1 << 2), ALL / 5);
-    ck_assert_uint_eq(order_share(&used, &total, &ones, 7), 0);
+    ck_assert_uint_eq(order_share(&used, &total, &order_unweighted, 1 << 2), ALL / 5);
+    ck_assert_uint_eq(order_share(&used, &total, &order_unweighted, 7), 0);
 }
 END_TEST
 
