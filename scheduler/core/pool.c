@@ -167,7 +167,7 @@ struct filling {
 static void fill_item(void *arg, struct place_item *open)
 {
     struct filling *f = arg;
-    struct node *n = (struct node *)(void *)((char *)open - offsetof(struct node, open));
+    const struct node *n = open_node(open);
     if (n->pools == NULL || n->pools->pool != f->pool)
         return;
     f->items[f->count++] = &n->pools->open;
