@@ -38,6 +38,7 @@ const char *format_cpu(uint64_t milli, char out[PARSE_TEXT_MAX]);         /* "2"
 const char *format_duration(uint64_t ms, char out[PARSE_TEXT_MAX]);       /* "1h30m", "250ms", "0ms" */
 const char *format_money(int64_t micros, char out[PARSE_TEXT_MAX]);       /* "12.50", "0.000001": two to six decimals */
 const char *format_time(int64_t utc_us, char out[PARSE_TEXT_MAX]);        /* "2026-11-01T14:00:00Z", fraction if any */
+const char *format_second(int64_t utc_us, char out[PARSE_TEXT_MAX]);      /* the same without the fraction, cut */
 
 /* 'text' in quotes, cut when long and without control characters: what somebody wrote, fit for a message. */
 const char *format_quote(const char *text, char out[PARSE_QUOTE_MAX]);

@@ -131,3 +131,8 @@ const char *format_time(int64_t utc_us, char out[PARSE_TEXT_MAX])
     memcpy(out + n, "Z", 2);
     return out;
 }
+
+const char *format_second(int64_t utc_us, char out[PARSE_TEXT_MAX])
+{
+    return format_time(utc_us / SECOND_US * SECOND_US, out);
+}

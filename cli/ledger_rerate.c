@@ -73,7 +73,7 @@ static void put_line(struct columns *t, const struct rerate_line *line)
     columns_next(t);
     columns_add(t, line->tenant);
     columns_add(t, line->resource);
-    columns_add(t, format_time(line->from_utc_us / 1000000 * 1000000, when));
+    columns_add(t, format_second(line->from_utc_us, when));
     format_cost(columns_cell(t), line->charged_micros, NULL);
     columns_next(t);
     format_cost(columns_cell(t), line->micros, NULL);

@@ -21,7 +21,7 @@ static void say_quote(struct buf *out, const struct submit_call *call, const str
         buf_add_str(out, ")");
     }
     if (call->dry_run && r->quote_until_utc_us != 0)
-        buf_addf(out, " until %s", format_time(r->quote_until_utc_us / 1000000 * 1000000, until));
+        buf_addf(out, " until %s", format_second(r->quote_until_utc_us, until));
 }
 
 void submit_say(struct cli *cli, const struct submit_call *call, const struct submit_reply *r, FILE *to)

@@ -43,7 +43,7 @@ static void begin(const struct ask *ask, const struct report *report, struct buf
     buf_addf(out, "</title><style>%s</style></head><body><h1>Cost of ", style);
     html_text(out, report->cell);
     buf_addf(out, "</h1><p>as of entry %" PRIu64 " of the journal, %s, in ", ask->as_of,
-             format_time(ask->now_utc_us / 1000000 * 1000000, now));
+             format_second(ask->now_utc_us, now));
     html_text(out, ask->currency);
     buf_add_str(out, ". Days are UTC.</p>");
     if (view.state != FOLLOW_OK) {

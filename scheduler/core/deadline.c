@@ -106,8 +106,8 @@ static void cancel(struct core *c, struct plan *p, struct job *j, uint32_t first
     char when[PARSE_TEXT_MAX];
     struct fact *f = plan_add(p, FACT_TASKS_CANCELLED);
     char *reason =
-        start ? text_of("not started by %s", format_time(d->start_by_utc_us / 1000000 * 1000000, when))
-              : text_of("can't finish by %s any more", format_time(d->finish_by_utc_us / 1000000 * 1000000, when));
+        start ? text_of("not started by %s", format_second(d->start_by_utc_us, when))
+              : text_of("can't finish by %s any more", format_second(d->finish_by_utc_us, when));
     cancel_range(c, j, first, count, "deadline", reason, p->now.utc_us, f);
 }
 
@@ -158,14 +158,14 @@ bool deadline_admits(const struct job_spec *spec, int64_t utc_us, struct refusal
     char when[PARSE_TEXT_MAX], limit[PARSE_TEXT_MAX];
     if (d.start_by_utc_us <= utc_us)
         refusal_from(refusal, "never_fits", "start_by", NULL, "start_by %s has passed",
-                     format_time(d.start_by_utc_us / 1000000 * 1000000, when));
+                     format_second(d.start_by_utc_us, when));
     else if (d.finish_by_utc_us <= utc_us)
         refusal_from(refusal, "never_fits", "finish_by", NULL, "finish_by %s has passed",
-                     format_time(d.finish_by_utc_us / 1000000 * 1000000, when));
+                     format_second(d.finish_by_utc_us, when));
     else if (d.start_to_finish_utc_us < utc_us)
         refusal_from(refusal, "never_fits", "finish_by", "a later finish_by, or a shorter time_limit",
                      "a time limit of %s doesn't fit before %s", format_duration(spec->time_limit_ms, limit),
-                     format_time(d.finish_by_utc_us / 1000000 * 1000000, when));
+                     format_second(d.finish_by_utc_us, when));
     else
         return true;
     return false;

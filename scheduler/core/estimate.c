@@ -50,5 +50,5 @@ char *estimate_first_end(const struct core *c, const struct job *j, int64_t utc_
         return NULL;
     char when[PARSE_TEXT_MAX];
     return text_of("not before job %llu ends, at %s at the latest", (unsigned long long)job,
-                   format_time(MAX(soonest, utc_us) / SECOND_US * SECOND_US, when));
+                   format_second(MAX(soonest, utc_us), when));
 }
