@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "quotas/ledger_names.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 
 /*
  * Credits and adjustments, and the thresholds of budgets as facts: what becomes of money without any job.

@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
-#include "scheduler/core/state.h"
 
 static int term_check(const struct core *c, const struct fact *f, struct err *err)
 {

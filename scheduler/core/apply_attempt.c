@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/forecast.h"
+#include "scheduler/core/money.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
-#include "scheduler/core/state.h"
 
 static int no_attempt(struct attempt_id id, const char *what, struct err *err)
 {
@@ -396,7 +398,7 @@ static void ended_apply(struct core *c, const struct fact *f)
     j->spent_micros += e->spent_micros - t->spent_micros;
     c->written_off_micros += e->written_off_micros;
     c->ended_total++;
-    reserve_note_end(c, j->shape, e->record.run_us);
+    forecast_note_end(c, j->shape, e->record.run_us);
     past_use(c, t, used_at_end(t, &e->record), 0, f->at_utc_us);
     attempt_finish(c, t);
     if (e->next == NEXT_FINAL) {

@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
 
 /* ---- job.submitted ---------------------------------------------------------------------------------- */
 

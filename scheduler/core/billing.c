@@ -7,8 +7,9 @@
 
 #include "base/parse.h"
 #include "quotas/billing.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/policy_lines.h"
-#include "scheduler/core/state.h"
 
 /* The first month that isn't closed. It begins where the last one ended, whatever the tables say by now. */
 static struct billing_month first_open(const struct core *c)

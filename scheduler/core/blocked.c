@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "scheduler/core/claims.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/plan.h"
 
 /*
  * What waits for a limit, and where: a shape that somebody's quota or budget keeps from starting stands in the list of

@@ -1,7 +1,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/answers.h"
+#include "scheduler/core/apply.h"
 
 /*
  * What a person changes about a job that is there: nothing of it starts (hold) or starts again (release), another

@@ -1,5 +1,6 @@
+#include "scheduler/core/forecast.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
-#include "scheduler/core/state.h"
 
 struct node *open_node(const struct place_item *open)
 {
@@ -36,7 +37,7 @@ static struct node *find(const struct core *c, const struct shape *s, const stru
 static struct node *choose_but(const struct core *c, const struct plan *p, const struct shape *s,
                                const struct node *avoid)
 {
-    struct node *found = find(c, s, &s->need, avoid, reserve_clear_utc_us(c, s, p->now.utc_us));
+    struct node *found = find(c, s, &s->need, avoid, forecast_clear_utc_us(c, s, p->now.utc_us));
     return found != NULL ? found : reserve_beside(c, p, s, avoid);
 }
 

@@ -1,6 +1,7 @@
 #include <errno.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/plan.h"
 
 /*
  * Accounts of periods that are over leave by a fact of their own once nothing can come to them any more (ledger.h says

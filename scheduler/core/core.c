@@ -1,10 +1,13 @@
+#include "scheduler/core/apply.h"
 #include "scheduler/core/core.h"
+#include "scheduler/core/money.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "scheduler/core/forecast.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
@@ -158,6 +161,7 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
     }
     c->fade.half_life_us = FADE_HALF_LIFE_DEFAULT_MS * 1000;
     tenant_add(c, TENANT_ROOT);
+    forecast_init(c);
     reserve_init(c);
     *ret = c;
     return 0;
@@ -177,6 +181,7 @@ void core_free(struct core *c)
     pools_fini(c);
     nodes_fini(c);
     reserve_fini(c);
+    forecast_fini(c);
     proposals_fini(c);
     tenants_each(c, forget_tenant, NULL);
     ledger_free(c->ledger);

@@ -1,8 +1,10 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "scheduler/core/answers.h"
+#include "scheduler/core/apply.h"
 #include "scheduler/core/deadline.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/plan.h"
 
 /*
  * Deadlines: start_by and finish_by, as the job file has them; instants from its submission on. They are never stored:

@@ -1,6 +1,7 @@
+#include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/plan.h"
 
 /*
  * One turn: first what is lost (it frees nothing yet), then money for what runs, then new starts. Placements

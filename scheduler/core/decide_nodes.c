@@ -1,4 +1,6 @@
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 
 /* After so long a silence nothing of it runs any more: the node's own timer has ended the lease, and killing
  * took its time. Counted by our clock, which may run fast while the node's runs slow. */

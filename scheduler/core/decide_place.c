@@ -1,8 +1,10 @@
+#include "scheduler/core/answers.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
-#include "scheduler/core/state.h"
 
 /*
  * The tenant with the least share, its best task, the fullest node it fits on; what doesn't fit steps aside for this

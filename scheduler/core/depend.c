@@ -1,4 +1,6 @@
+#include "scheduler/core/answers.h"
 #include "scheduler/core/depend.h"
+#include "scheduler/core/plan.h"
 
 #include <errno.h>
 #include <stdio.h>

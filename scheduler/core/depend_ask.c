@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/answers.h"
 
 #define RANGES_MAX 10000 /* of a job that is over: they go along in the fact */
 

@@ -1,4 +1,4 @@
-#include "scheduler/core/state.h"
+#include "scheduler/core/money.h"
 
 static void fill_run(const struct core *c, const struct task *t, struct run_call *run)
 {

@@ -4,10 +4,13 @@
 #include "base/parse.h"
 #include "policies/admit.h"
 #include "quotas/ledger_names.h"
+#include "scheduler/core/answers.h"
+#include "scheduler/core/apply.h"
 #include "scheduler/core/estimate.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
-#include "scheduler/core/state.h"
 
 /*
  * Explain asks what decide() asks: the same fact, put to the same ledger and the same placement index.

@@ -1,5 +1,7 @@
+#include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 
 /* What a fact in flight is about, and how many of its job's tasks it makes final. */
 struct subject {

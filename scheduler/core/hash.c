@@ -1,4 +1,4 @@
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
 
 /* Every part is hashed by what it means, in an order that doesn't depend on how the state came about. */
 

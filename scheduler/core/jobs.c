@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "scheduler/core/deadline.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/money.h"
 
 /* ---- finding ---------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/answers.h"
 
 #define LIST_DEFAULT 100
 #define LIST_MAX 1000

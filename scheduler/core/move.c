@@ -4,7 +4,7 @@
 #include "base/parse.h"
 #include "policies/admit.h"
 #include "quotas/ledger_names.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
 
 /* ---- the question ----------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
+#include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/money.h"
 #include "scheduler/core/reserve.h"
-#include "scheduler/core/state.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,8 @@
 #include <errno.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 
 /*
  * Accounts come into being by a fact of their own, which stands before the first hold on them. While a hold is only

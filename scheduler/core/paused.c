@@ -1,5 +1,6 @@
+#include "scheduler/core/apply.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
-#include "scheduler/core/state.h"
 
 /*
  * While an attempt stands still at its paid end its memory and all else stay its own, but its cores are its node's

@@ -1,9 +1,10 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/money.h"
 #include "scheduler/core/policy_lines.h"
 #include "scheduler/core/policy_raise.h"
-#include "scheduler/core/state.h"
 
 static const struct price_version *version_at(const struct list *l, size_t i)
 {

@@ -1,4 +1,4 @@
-#include "scheduler/core/state.h"
+#include "scheduler/core/plan.h"
 
 #include <errno.h>
 #include <string.h>

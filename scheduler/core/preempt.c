@@ -2,6 +2,9 @@
 
 #include "policies/preempt.h"
 #include "policies/retry.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
 
 /* ---- records ---------------------------------------------------------------------------------------- */
 

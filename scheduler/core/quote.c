@@ -1,7 +1,8 @@
 #include <string.h>
 
 #include "quotas/money.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 
 static int64_t times(int64_t micros, uint64_t count)
 {

@@ -1,4 +1,6 @@
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 
 #define RETRY_MAX_US INT64_C(5000000) /* how often free money is looked for while the paid time runs out */
 #define RETRY_MIN_US INT64_C(200000)

@@ -1,7 +1,8 @@
 #include <string.h>
 
 #include "policies/retry.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/money.h"
 
 /* ---- node.hello ------------------------------------------------------------------------------------- */
 

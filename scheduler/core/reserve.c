@@ -1,13 +1,14 @@
 #include <errno.h>
 
 #include "scheduler/core/claims.h"
+#include "scheduler/core/forecast.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
 
 #define SEARCH_MAX 32             /* nodes that are asked in one search */
 #define ASKS_MAX 64               /* nodes asked for something earlier in ASKS_US; the rest have what their own say */
 #define ASKS_US INT64_C(100000)
 #define CHANGED_MAX 4             /* of more nodes that changed nothing is asked */
-#define LATE_US INT64_C(60000000) /* what should have ended is expected to end so much later */
 
 struct reservation {
     struct shape *shape;
@@ -24,22 +25,16 @@ struct reserves {
     size_t changed_count;
     size_t asks;                       /* since asks_utc_us */
     int64_t asks_utc_us;
-    uint32_t ran_permille;             /* of their limits, what has ended ran so much, the latest counting most */
-    uint32_t ends_permille;            /* what runs is expected to run so much of its limit: all of it */
-    struct backfill_end *ends;         /* scratch */
-    size_t ends_size;
     struct backfill profile;           /* scratch */
 };
 
 void reserve_init(struct core *c)
 {
     c->reserves = core_alloc(sizeof *c->reserves);
-    c->reserves->ends_permille = 1000;
 }
 
 void reserve_fini(struct core *c)
 {
-    free(c->reserves->ends);
     backfill_fini(&c->reserves->profile);
     free(c->reserves);
 }
@@ -53,94 +48,11 @@ static struct reservation *reservation_of(const struct core *c, const struct sha
     return NULL;
 }
 
-/* ---- time ------------------------------------------------------------------------------------------- */
-
-static int64_t horizon_us(const struct core *c)
-{
-    return (int64_t)c->limits.horizon_ms * 1000;
-}
-
-/* SIGTERM comes at the limit, SIGKILL a grace later, and killing takes its time. */
-static int64_t longest_us(const struct core *c, uint64_t limit_us)
-{
-    return (int64_t)(core_longest_us(c, limit_us) + c->limits.kill_ms * 1000);
-}
-
-struct backfill_ask reserve_ask(const struct core *c, const struct shape *s)
-{
-    int64_t run_us = s->limit_us != 0 ? longest_us(c, s->limit_us) : INT64_MAX;
-    return (struct backfill_ask){s->need, run_us, s->limit_us != 0 ? run_us : horizon_us(c)};
-}
-
-int64_t reserve_clear_utc_us(const struct core *c, const struct shape *s, int64_t utc_us)
-{
-    return backfill_after(utc_us, reserve_ask(c, s).clear_us);
-}
-
-/* From an order to stop until nothing is left. */
-static int64_t stop_us(const struct core *c, uint32_t cause)
-{
-    return ((int64_t)core_stop_grace_ms(c, cause) + (int64_t)c->limits.kill_ms) * 1000;
-}
-
-/* When a live attempt will have ended at the latest, as far as that can be known. */
-static int64_t expected_end(const struct core *c, const struct task *t, int64_t utc_us)
-{
-    uint64_t limit_us = t->job->shape->limit_us;
-    int64_t begin_utc_us = t->started_utc_us != 0 ? task_clock_utc_us(t) : t->placed_utc_us;
-    int64_t run_us = limit_us != 0 ? longest_us(c, limit_us) : horizon_us(c);
-    bool sooner = c->reserves->ends_permille < 1000;
-    int64_t end_utc_us = begin_utc_us + run_us / 1000 * c->reserves->ends_permille;
-    if (t->stopping != END_NONE)
-        return utc_us + stop_us(c, t->stopping);
-    if (t->paused)
-        return utc_us + horizon_us(c);
-    if (t->final && task_paid_end(c, t) != PAID_END_PAUSE)
-        end_utc_us = MIN(end_utc_us, begin_utc_us + longest_us(c, t->paid_us));
-    if (end_utc_us > utc_us || sooner)
-        return MAX(end_utc_us, utc_us);
-    return limit_us != 0 || t->final ? utc_us + LATE_US : utc_us + horizon_us(c);
-}
-
 /* ---- profiles --------------------------------------------------------------------------------------- */
-
-static struct backfill_end *room_for_ends(struct reserves *all, size_t count)
-{
-    if (count > all->ends_size) {
-        all->ends_size = MAX(count, all->ends_size * 2);
-        all->ends = core_grow(all->ends, all->ends_size * sizeof all->ends[0]);
-    }
-    return all->ends;
-}
-
-static size_t add_planned(const struct core *c, const struct plan *p, const struct node *n, struct backfill_end *ends)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < p->log_count; i++)
-        if (p->log[i].node == n) {
-            struct backfill_ask ask = reserve_ask(c, p->log[i].shape);
-            ends[count++] = (struct backfill_end){backfill_after(p->now.utc_us, ask.run_us), ask.need};
-        }
-    return count;
-}
-
-/* What lives on a node, and what this turn has planned there. */
-static void fill_live(const struct core *c, const struct plan *p, const struct node *n, struct backfill *b)
-{
-    struct reserves *all = c->reserves;
-    bool planned = p->log_count > 0 && n->planned_turn == c->turn;
-    struct backfill_end *ends = room_for_ends(all, n->live + (planned ? p->log_count : 0));
-    size_t count = 0;
-    for (const struct task *t = n->tasks; t != NULL; t = t->node_next)
-        ends[count++] = (struct backfill_end){expected_end(c, t, p->now.utc_us), attempt_uses(t)};
-    if (planned)
-        count += add_planned(c, p, n, ends + count);
-    backfill_begin(b, p->now.utc_us, &n->total, &n->used, ends, count);
-}
 
 static void hold(const struct core *c, const struct reservation *r, struct backfill *b)
 {
-    struct backfill_ask ask = reserve_ask(c, r->shape);
+    struct backfill_ask ask = forecast_ask(c, r->shape);
     backfill_hold(b, r->start_utc_us, backfill_after(r->start_utc_us, ask.run_us), &ask.need);
 }
 
@@ -167,7 +79,7 @@ static const struct backfill *profile_for(const struct core *c, const struct pla
     struct backfill *b = kept ? &n->profile : &all->profile;
     if (kept && n->profile_turn == c->turn)
         return b;
-    fill_live(c, p, n, b);
+    forecast_node(c, p, n, b);
     for (size_t i = 0; n->reserved > 0 && i < all->count; i++)
         if (all->v[i].node == n && counts(c, p, &all->v[i], s))
             hold(c, &all->v[i], b);
@@ -179,7 +91,7 @@ static int64_t earliest_on(const struct core *c, const struct plan *p, struct no
 {
     if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total) || !shape_suits(s, n))
         return INT64_MAX;
-    struct backfill_ask ask = reserve_ask(c, s);
+    struct backfill_ask ask = forecast_ask(c, s);
     return backfill_earliest(profile_for(c, p, n, s), &ask, p->now.utc_us);
 }
 
@@ -317,7 +229,7 @@ static void promise(struct core *c, struct plan *p, struct shape *s)
         return;
     if (gives_way != NULL)
         drop(c, gives_way);
-    int64_t wait_us = MAX(best.start_utc_us - p->now.utc_us, stop_us(c, END_PREEMPTED));
+    int64_t wait_us = MAX(best.start_utc_us - p->now.utc_us, forecast_stop_us(c, END_PREEMPTED));
     all->v[all->count++] = (struct reservation){
         s, best.node, best.start_utc_us, backfill_after(best.start_utc_us, wait_us), c->turn, NULL};
     s->reserved = true;
@@ -369,7 +281,7 @@ struct node *reserve_beside(const struct core *c, const struct plan *p, const st
 
 void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n)
 {
-    struct backfill_ask ask = reserve_ask(c, s);
+    struct backfill_ask ask = forecast_ask(c, s);
     n->planned_turn = c->turn;
     if (n->profile_turn == c->turn)
         backfill_hold(&n->profile, p->now.utc_us, backfill_after(p->now.utc_us, ask.run_us), &ask.need);
@@ -428,7 +340,7 @@ void reserve_turn_end(struct core *c)
 bool reserve_is_soon(const struct core *c, const struct plan *p, const struct shape *s)
 {
     const struct reservation *r = reservation_of(c, s);
-    return r != NULL && r->start_utc_us <= p->now.utc_us + stop_us(c, END_PREEMPTED);
+    return r != NULL && r->start_utc_us <= p->now.utc_us + forecast_stop_us(c, END_PREEMPTED);
 }
 
 struct node *reserve_victims(const struct core *c, const struct shape *s)
@@ -458,7 +370,7 @@ size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret)
 void reserve_at(struct core *c, const struct plan *p, const struct shape *s, struct node *n)
 {
     struct reservation *r = reservation_of(c, s);
-    confirm(c, r, (struct place){n, p->now.utc_us + stop_us(c, END_PREEMPTED)});
+    confirm(c, r, (struct place){n, p->now.utc_us + forecast_stop_us(c, END_PREEMPTED)});
 }
 
 void reserve_kept(const struct core *c, const struct node *n, const struct shape *s, struct capacity *ret)
@@ -475,7 +387,6 @@ void reserve_kept(const struct core *c, const struct node *n, const struct shape
 int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t utc_us, bool sooner,
                          const struct node **ret_node, bool *ret_kept)
 {
-    struct reserves *all = c->reserves;
     const struct reservation *r = reservation_of(c, s);
     struct plan asked = {.now = {utc_us, 0}};
     struct place best = {NULL, INT64_MAX};
@@ -484,24 +395,15 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
         r = NULL;
     else {
         const struct shape *one = s->placeable ? s : &known;
-        all->ends_permille = sooner ? all->ran_permille : 1000;
+        forecast_sooner(c, sooner);
         if (r != NULL)
             take_earlier(c, &asked, one, r->node, &best);
         search(c, &asked, one, &best);
-        all->ends_permille = 1000;
+        forecast_sooner(c, false);
     }
     *ret_node = best.node;
     *ret_kept = r != NULL && best.node == r->node;
     return best.start_utc_us;
-}
-
-void reserve_note_end(struct core *c, const struct shape *s, uint64_t run_us)
-{
-    struct reserves *all = c->reserves;
-    if (s->limit_us == 0)
-        return;
-    uint32_t permille = (uint32_t)(MIN(run_us, s->limit_us) / MAX(s->limit_us / 1000, 1));
-    all->ran_permille = (all->ran_permille * 15 + MIN(permille, 999)) / 16;
 }
 
 bool reserve_promised(const struct core *c, const struct shape *s, int64_t *ret_start_utc_us,

@@ -24,11 +24,6 @@
 
 void reserve_init(struct core *c);
 void reserve_fini(struct core *c);
-/* A task of this shape for a profile: until its time limit, grace and kill time; without a limit for ever, but clear of
- * maintenance for the horizon only. */
-struct backfill_ask reserve_ask(const struct core *c, const struct shape *s);
-/* Until when a node must be open for a task of this shape that starts then. */
-int64_t reserve_clear_utc_us(const struct core *c, const struct shape *s, int64_t utc_us);
 /* Before and after a turn places. */
 void reserve_turn_begin(struct core *c, struct plan *p);
 void reserve_turn_end(struct core *c);
@@ -49,8 +44,6 @@ void reserve_forget(struct core *c, struct shape *s);
  * early as others did. INT64_MAX and NULL: never, as far as is known. */
 int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t utc_us, bool sooner,
                          const struct node **ret_node, bool *ret_kept);
-/* An attempt of this shape ended after so much run time. */
-void reserve_note_end(struct core *c, const struct shape *s, uint64_t run_us);
 /* Could it start about as soon as whoever was stopped now would be gone? */
 bool reserve_is_soon(const struct core *c, const struct plan *p, const struct shape *s);
 /* The node on which attempts are stopped for what has a promise. NULL: nobody is. */

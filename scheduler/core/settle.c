@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/money.h"
 #include "scheduler/core/preempt.h"
-#include "scheduler/core/state.h"
 
 #define RUN_BEYOND_PAID_US UINT64_C(86400000000) /* nobody measures a kill that takes longer */
 

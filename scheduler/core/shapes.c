@@ -2,8 +2,8 @@
 
 #include "quotas/ledger_names.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
-#include "scheduler/core/state.h"
 
 struct shape_key {
     const struct tenant *tenant;

@@ -1,8 +1,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/money.h"
 
 typedef int (*emit_fn)(void *arg, const struct fact *fact);
 

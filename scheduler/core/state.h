@@ -10,7 +10,8 @@
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
  *                        blocked.c (for limits), deadline.c (no longer)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
- *                        (where), reserve.c (what is kept for whom), preempt.c (who goes for whom), billing.c
+ *                        (where), forecast.c (when what runs ends), reserve.c (what is kept for whom), preempt.c (who
+ *                        goes for whom), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, depend_ask.c, cancel.c, change.c, policy_check.c, move.c, duty.c,
  *                        reports.c (hello, running, ended)
@@ -19,6 +20,10 @@
  *                        of a submission: quote.c
  *   answers for people   explain.c, views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c
+ *
+ * Headers: this one has the records and what is done to them; apply.h what facts do, money.h what is held and charged,
+ * plan.h one turn of decide(), answers.h questions of people; claims.h, depend.h, forecast.h, reserve.h and the like
+ * have one noun each.
  *
  * Two kinds of state live side by side: what facts made (all of it in snapshots and in core_hash), and soft state: the
  * last contact with nodes, facts in flight, pauses after a refusal, the history of ended attempts and finished jobs.
@@ -316,6 +321,7 @@ struct core {
     uint64_t next_job_handed;
     uint64_t turn;
     struct reserves *reserves;
+    struct forecast *forecast;
     bool began;             /* the first decide() has been */
     uint64_t hello_boot_us; /* when the newest hello came that makes a node join */
     uint32_t plans_in_flight, policy_in_flight, moves_in_flight;
@@ -341,6 +347,10 @@ uint64_t core_slice_us(const struct core *c);
 /* The longest an attempt with this time limit (0 = none) can run and must be paid for: SIGTERM comes at the limit,
  * SIGKILL a grace later. */
 uint64_t core_longest_us(const struct core *c, uint64_t limit_us);
+void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format, ...)
+    PRINTF_LIKE(5, 6);
+char *text_of(const char *format, ...) PRINTF_LIKE(1, 2); /* allocated; NULL on lack of memory */
+uint64_t hash_fields(uint64_t hash, const struct fields *f, const void *object); /* hash.c */
 
 /* ---- jobs.c ------------------------------------------------------------------------------------------------ */
 struct job *job_find(const struct core *c, uint64_t id);
@@ -453,239 +463,5 @@ void node_leave_task(struct task *t);
 void nodes_fini(struct core *c);
 uint64_t nodes_look(struct core *c, struct core_now now); /* who has become silent; when to look again (boot_us) */
 uint64_t node_silent_us(const struct node *n, struct core_now now);
-
-/* ---- apply ------------------------------------------------------------------------------------------------- */
-struct fact_rule {
-    int (*check)(const struct core *c, const struct fact *f, struct err *err);
-    void (*apply)(struct core *c, const struct fact *f);
-};
-extern const struct fact_rule rule_opened, rule_adjusted, rule_crossed, rule_policy, rule_submitted, rule_cancelled,
-    rule_held, rule_released, rule_placed, rule_accounts_closed,
-    rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
-    rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed, rule_policy_proposed,
-    rule_policy_dropped, rule_changed;
-/* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
-bool path_is_of(const struct strs *path, const struct tenant *t);
-/* attempt: into the state of a live one, as a placement or a snapshot leaves it */
-void attempt_begin(struct core *c, struct task *t, struct node *n);
-void attempt_finish(struct core *c, struct task *t);
-void attempt_plan_renewal(struct core *c, struct task *t);
-/* What a live attempt uses of its node: while it is paused no cores, but those that are its alone. */
-struct capacity attempt_uses(const struct task *t);
-void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t since_utc_us);
-void attempt_want_cores(struct core *c, struct task *t, bool wants);
-/* Has its node the cores that a paused attempt would take up again? */
-bool attempt_has_cores(const struct task *t);
-#define PAUSED_LOOK_US INT64_C(1000000) /* how often money is looked for while one is paused */
-/* Its hold is for the periods of that instant. */
-void attempt_note_periods(const struct core *c, struct task *t, int64_t utc_us);
-/* How long before the paid end the next slice is asked for. */
-int64_t renewal_lead_us(const struct core *c);
-void policy_set(struct core *c, const struct policy_change *change, int64_t at_utc_us);
-
-/* ---- billing.c --------------------------------------------------------------------------------------------- */
-void billing_begin(struct core *c, int64_t at_utc_us); /* each fact of a journal passes here first */
-int billing_policy_check(const struct core *c, const struct policy_change *change, struct err *err) MUST_USE;
-void billing_policy_apply(struct core *c, const struct policy_change *change, int64_t at_utc_us);
-/* Fills in what of the billing changes, and its lines. false: refused. spent: something was charged. */
-bool billing_change(const struct core *c, struct billing_rule *wanted, bool spent, struct policy_change *change,
-                    struct strs *lines, struct refusal *refusal);
-
-/* ---- policy_check.c, proposals.c --------------------------------------------------------------------------- */
-/* The whole policy as it shall be -> what changes, in the fact and in lines for people. */
-int policy_difference(const struct core *c, struct policy_file *file, bool past_prices, struct fact *f,
-                      struct strs *lines, struct refusal *refusal);
-/* Turns a change into the proposal of it: FACT_NONE when that waits already. */
-int propose_policy(struct core *c, struct fact *f, const struct apply_reply *reply, uint32_t uid, bool past_prices,
-                   uint64_t *ret_proposal, struct refusal *refusal);
-int proposals_policy_check(const struct core *c, const struct policy_change *change, struct err *err) MUST_USE;
-void proposals_policy_apply(struct core *c, const struct policy_change *change);
-int proposals_snapshot(const struct core *c, int (*fn)(void *arg, const struct fact *fact), void *arg) MUST_USE;
-uint64_t proposals_hash(const struct core *c, uint64_t hash);
-uint64_t hash_fields(uint64_t hash, const struct fields *f, const void *object); /* hash.c */
-void proposals_fini(struct core *c);
-
-/* ---- flight.c ---------------------------------------------------------------------------------------------- */
-void flight_begin(struct core *c, const struct fact *f);
-void flight_end(struct core *c, const struct fact *f);
-
-/* ---- settle.c ---------------------------------------------------------------------------------------------- */
-/* What the price book calls a node; NULL = none. */
-const char *node_price_class(const struct node *n);
-/* For what is not placed yet. */
-struct meter shape_meter(const struct shape *s, const char *price_class, int64_t utc_us);
-struct settlement {
-    int64_t spent_micros;       /* cumulative, after it */
-    int64_t written_off_micros;
-    uint64_t settled_us;
-    struct list charges;        /* struct charge, owned */
-    struct list times;          /* struct time_hold, owned: what the holds of time came to */
-};
-struct meter task_meter(const struct task *t); /* from where its charging stands */
-/* The instant at which its run time would have begun, had it never stood still. */
-int64_t task_clock_utc_us(const struct task *t);
-/* How long it has stood still, the present pause included. */
-uint64_t task_paused_us(const struct task *t, int64_t utc_us);
-/* Its node says that all that was paid is used, and it lives: it is paused, whether there is a fact of it or not. */
-bool task_stands_still(const struct core *c, const struct task *t);
-/* enum paid_end, as its tenant's rule says now. Who has used up the job's own budget waits for nothing: it stops. */
-uint32_t task_paid_end(const struct core *c, const struct task *t);
-/* How long it has run, as far as is known: what its node said and the time since; else by the wall clock. */
-uint64_t task_run_us(const struct task *t, struct core_now now);
-uint64_t task_wall_us(const struct task *t, struct core_now now); /* by the wall clock alone */
-/* Charges the run time up to run_us as far as the hold pays; the rest is written off (or, at a renewal, still owed).
- * `use` as in quotas/price.h. */
-void settle_until(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
-                  uint64_t run_us, struct settlement *ret);
-/* Nothing beyond what was settled is charged: the platform's fault. */
-void settle_fault(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
-                  uint64_t run_us, struct settlement *ret);
-/* Fills f with the end of a live attempt; takes over record's detail. */
-void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f);
-
-/* ---- times.c ----------------------------------------------------------------------------------------------- */
-/* Micro-unit-hours of a resource in the first run_us, and how long so many of them last. */
-int64_t time_of(const struct core *c, const char *resource, const struct resources *held, uint64_t run_us);
-uint64_t time_lasts(const struct core *c, const char *resource, const struct resources *held, int64_t micros,
-                    uint64_t max_us);
-/* A stretch of run time that is held for at an instant. */
-struct stretch {
-    int64_t utc_us;
-    uint64_t from_us, to_us;
-};
-/* What is held for it on the tenant's budgets of time, in place of what *ret had; `settled`: as times_settled. */
-void times_hold(const struct core *c, struct tenant *t, const struct resources *held, struct stretch s,
-                const struct list *settled, struct list *ret);
-/* What the holds come to when settled at that run time. */
-void times_settle(const struct core *c, const struct task *t, uint64_t until_us, struct list *ret);
-/* How much of the run time up to run_us the holds of time cover. */
-uint64_t times_last(const struct core *c, const struct task *t, uint64_t run_us);
-void times_copy(const struct list *from, struct list *to);
-void times_clear(struct list *times);
-void hours_fini(struct core *c);
-
-/* ---- openings.c -------------------------------------------------------------------------------------------- */
-/* budget.opened facts, applied to the ledger for as long as a thought lasts. {0} is empty. */
-struct openings {
-    struct fact *v;
-    size_t count, size;
-};
-void openings_add(const struct core *c, struct openings *o, const struct fact *hold);
-void openings_undo(const struct core *c, struct openings *o);
-void openings_fini(struct openings *o); /* empty by then */
-struct plan;
-/* Those of the plan become proposals. false: no room for all of them and the hold; some may stand there. */
-bool openings_plan(struct core *c, struct plan *p);
-
-/* ---- adjust.c ---------------------------------------------------------------------------------------------- */
-void adjust_begin(struct core *c, const struct fact_adjusted *f);
-void adjust_end(struct core *c, const struct fact_adjusted *f);
-
-/* ---- one turn of decide() ---------------------------------------------------------------------------------- */
-struct placement {
-    size_t fact;
-    struct shape *shape;
-    struct node *node;
-    uint64_t ahead; /* counted of its tenant's use that fades */
-};
-struct plan {
-    struct core_now now;       /* utc_us never below the last fact's */
-    struct fact *facts;
-    size_t count, max;
-    uint64_t next_boot_us;
-    struct placement *log;     /* what to undo when the turn is over */
-    size_t log_count, log_size;
-    struct task **resumed;     /* their cores are taken, until the turn is over */
-    size_t resumed_count, resumed_size;
-    struct entry **skipped;    /* entries to put back */
-    size_t skipped_count, skipped_size;
-    struct shape **parked;
-    size_t parked_count, parked_size;
-    struct tenant **rested;    /* tenants whose turn is over */
-    size_t rested_count, rested_size;
-    bool stalled;              /* who is first can't start, and nobody may pass (core_limits.in_order) */
-    struct openings openings;  /* of the hold that is being thought about */
-    bool full;                 /* no node has room for anything that waits */
-    uint32_t victim_searches;  /* preempt.c */
-    struct shape *kept[RESERVE_MAX]; /* for whom somebody goes: in the ledger as if they had started */
-    size_t kept_count;
-    uint32_t full_tries;       /* while it was full */
-};
-struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
-void plan_wake_at(struct plan *p, int64_t utc_us);    /* the next turn is no later; INT64_MAX: whenever */
-/* Its cores are in use for the rest of the turn. */
-void plan_resume(struct core *c, struct plan *p, struct task *t);
-void plan_resume_undo(struct core *c, struct plan *p);
-/* Takes a placement or a renewal; there is room. */
-void plan_hold(struct core *c, struct plan *p, const struct fact *f);
-void decide_crossings(struct core *c, struct plan *p);
-void decide_nodes(struct core *c, struct plan *p);
-void decide_billing(struct core *c, struct plan *p);
-void decide_closing(struct core *c, struct plan *p);
-/* An account's period ends then; also: ask again at that time. */
-void closing_expect(struct core *c, int64_t to_utc_us);
-void decide_renewal(struct core *c, struct plan *p, struct task *t);
-/* The least that a paused attempt needs to go on, as a fact. The caller clears it. */
-void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f);
-void decide_place(struct core *c, struct plan *p);
-void decide_place_undo(struct core *c, struct plan *p);
-/* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class
- * has no name. The caller clears it. */
-void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
-                 struct fact *f);
-/* The job of a call, or a refusal. */
-struct job *job_of_call(const struct core *c, const struct job_call *call, struct refusal *refusal);
-/* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
-bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
-/* The fact that cancels such a range, in flight from now on. Takes the reason. */
-void cancel_range(struct core *c, const struct job *j, uint32_t first, uint32_t count, const char *who, char *reason,
-                  int64_t utc_us, struct fact *f);
-/* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
-bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
-const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
-
-/* ---- choose.c ---------------------------------------------------------------------------------------------- */
-/* Where a task of this shape starts now: where its room is kept, or where it delays nobody whose room is kept; not
- * where it failed by the node's fault (`avoid`), unless there is no other. NULL: nowhere. */
-struct node *choose_node(const struct core *c, const struct plan *p, const struct shape *s, const struct node *avoid);
-struct node *open_node(const struct place_item *open); /* whose item in c->open it is */
-/* Where it would if that node were empty. NULL: nowhere. */
-const struct node *sufficient_node(const struct core *c, const struct shape *s);
-/* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
- * */
-const struct node *likely_node(const struct core *c, const struct shape *s);
-
-/* ---- submit.c ---------------------------------------------------------------------------------------------- */
-/* Could any node, when empty, take a task of this shape? Fills *ret when not. */
-struct admit_answer;
-bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret);
-
-/* ---- quote.c ----------------------------------------------------------------------------------------------- */
-/* What a submission would cost. Prices can't be changed to begin earlier than QUOTE_VALID_US from now on once something
- * was charged, so for so long a quote stays true. t NULL: its tenant is gone. */
-#define QUOTE_VALID_US INT64_C(60000000)
-/* Expected: every task runs up to its limit, or for one slice when it has none, from some instant within QUOTE_VALID_US
- * on, on the kind of node that it would go to now; by request. */
-int64_t quote_of(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
-/* At most: with its grace too, with every retry used, whenever and on whatever node, at the dearest prices that the
- * book knows from now on. -1: no bound. */
-int64_t quote_max(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
-/* The least that so much run time from now on can cost, on nodes of any class. */
-int64_t quote_least(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
-                    uint64_t run_us);
-void quote_fill(const struct core *c, const struct tenant *t, const char *path, const struct job_spec *spec,
-                int64_t utc_us, struct submit_reply *quote);
-
-/* ---- explain.c, views.c ------------------------------------------------------------------------------------ */
-/* The first thing that keeps the job's next task from starting, in one line; NULL: nothing. Caller frees. */
-char *explain_first(const struct core *c, const struct job *j, int64_t utc_us);
-/* The same for a job that is not there yet; "now" when nothing blocks. */
-char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us);
-/* The same for one that waits for other jobs: struct fact_after. */
-char *explain_waits(const struct core *c, const struct list *after);
-const char *job_state(const struct job *j); /* "pending", "running", "held", or a final state */
-void refusal_from(struct refusal *r, const char *code, const char *where, const char *hint, const char *format, ...)
-    PRINTF_LIKE(5, 6);
-char *text_of(const char *format, ...) PRINTF_LIKE(1, 2); /* allocated; NULL on lack of memory */
 
 #endif

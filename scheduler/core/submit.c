@@ -4,8 +4,11 @@
 
 #include "base/parse.h"
 #include "policies/admit.h"
+#include "scheduler/core/answers.h"
+#include "scheduler/core/apply.h"
 #include "scheduler/core/deadline.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/money.h"
+#include "scheduler/core/plan.h"
 
 #define SERVER_KEY_MARK '#' /* keys made here begin with it; a client's can't */
 

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/money.h"
 
 /*
  * Budgets of a resource's time: what an attempt holds and spends there is its price under a book in which an hour of

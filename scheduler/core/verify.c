@@ -1,9 +1,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
-#include "scheduler/core/state.h"
 
 /* One recount of the whole state. */
 struct recount {

@@ -1,6 +1,7 @@
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/answers.h"
+#include "scheduler/core/money.h"
 
 /* ---- jobs ------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,79 @@
+/*
+ * plan - one turn of decide(): what it proposes, and where a task goes. Internal to scheduler/core; the
+ * records are state.h's.
+ */
+#ifndef REEVE_SCHEDULER_CORE_PLAN_H
+#define REEVE_SCHEDULER_CORE_PLAN_H
+
+#include "scheduler/core/money.h"
+
+/* ---- one turn of decide() ---------------------------------------------------------------------------------- */
+struct placement {
+    size_t fact;
+    struct shape *shape;
+    struct node *node;
+    uint64_t ahead; /* counted of its tenant's use that fades */
+};
+struct plan {
+    struct core_now now;       /* utc_us never below the last fact's */
+    struct fact *facts;
+    size_t count, max;
+    uint64_t next_boot_us;
+    struct placement *log;     /* what to undo when the turn is over */
+    size_t log_count, log_size;
+    struct task **resumed;     /* their cores are taken, until the turn is over */
+    size_t resumed_count, resumed_size;
+    struct entry **skipped;    /* entries to put back */
+    size_t skipped_count, skipped_size;
+    struct shape **parked;
+    size_t parked_count, parked_size;
+    struct tenant **rested;    /* tenants whose turn is over */
+    size_t rested_count, rested_size;
+    bool stalled;              /* who is first can't start, and nobody may pass (core_limits.in_order) */
+    struct openings openings;  /* of the hold that is being thought about */
+    bool full;                 /* no node has room for anything that waits */
+    uint32_t victim_searches;  /* preempt.c */
+    struct shape *kept[RESERVE_MAX]; /* for whom somebody goes: in the ledger as if they had started */
+    size_t kept_count;
+    uint32_t full_tries;       /* while it was full */
+};
+struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
+void plan_wake_at(struct plan *p, int64_t utc_us);    /* the next turn is no later; INT64_MAX: whenever */
+/* Its cores are in use for the rest of the turn. */
+void plan_resume(struct core *c, struct plan *p, struct task *t);
+void plan_resume_undo(struct core *c, struct plan *p);
+/* Takes a placement or a renewal; there is room. */
+void plan_hold(struct core *c, struct plan *p, const struct fact *f);
+void decide_crossings(struct core *c, struct plan *p);
+void decide_nodes(struct core *c, struct plan *p);
+void decide_billing(struct core *c, struct plan *p);
+void decide_closing(struct core *c, struct plan *p);
+/* An account's period ends then; also: ask again at that time. */
+void closing_expect(struct core *c, int64_t to_utc_us);
+void decide_renewal(struct core *c, struct plan *p, struct task *t);
+/* The least that a paused attempt needs to go on, as a fact. The caller clears it. */
+void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f);
+void decide_place(struct core *c, struct plan *p);
+void decide_place_undo(struct core *c, struct plan *p);
+/* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class
+ * has no name. The caller clears it. */
+void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
+                 struct fact *f);
+
+/* ---- choose.c ---------------------------------------------------------------------------------------------- */
+/* Where a task of this shape starts now: where its room is kept, or where it delays nobody whose room is kept; not
+ * where it failed by the node's fault (`avoid`), unless there is no other. NULL: nowhere. */
+struct node *choose_node(const struct core *c, const struct plan *p, const struct shape *s, const struct node *avoid);
+struct node *open_node(const struct place_item *open); /* whose item in c->open it is */
+/* Where it would if that node were empty. NULL: nowhere. */
+const struct node *sufficient_node(const struct core *c, const struct shape *s);
+/* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
+ * */
+const struct node *likely_node(const struct core *c, const struct shape *s);
+
+/* ---- submit.c ---------------------------------------------------------------------------------------------- */
+/* Could any node, when empty, take a task of this shape? Fills *ret when not. */
+struct admit_answer;
+bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret);
+
+#endif
