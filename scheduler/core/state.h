@@ -18,7 +18,7 @@
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
  *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs);
  *                        of a submission: quote.c
- *   answers for people   explain.c, views.c, list.c
+ *   answers for people   explain.c (explain_ask.h has its parts), views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c
  *
  * Headers: this one has the records and what is done to them; apply.h what facts do, money.h what is held and charged,

@@ -1,0 +1,42 @@
+/*
+ * explain_ask - what is put to whom when a job is explained: internal to the files explain*.c.
+ *
+ *   explain_limits.c   the ledger: quotas, what is borrowed, budgets, rates
+ *   explain_nodes.c    the nodes: none that could, none with room, one that is kept for others
+ *   explain_job.c      the job itself: what it waits for, its pause, its cap, its own budget; one that is paused
+ *   explain.c          all of it, in order: for a row, for why, for a job that isn't there yet
+ *
+ * Explain asks what decide() asks: the same fact, put to the same ledger and the same placement index.
+ */
+#ifndef REEVE_SCHEDULER_CORE_EXPLAIN_ASK_H
+#define REEVE_SCHEDULER_CORE_EXPLAIN_ASK_H
+
+#include "scheduler/core/state.h"
+
+/* What is to be explained: the next task of a job, or of one not yet submitted. */
+struct question {
+    const struct core *core;
+    const struct job *job;
+    const struct task *task; /* NULL: the next of the job */
+    bool has_index;          /* that one, which never started */
+    uint32_t index;
+    int64_t utc_us;
+    struct list *blockers; /* struct blocker */
+    char *change;
+};
+
+struct blocker *explain_add(struct question *q, const char *kind, const char *where, const char *resource);
+/* The first change that is proposed is kept. Takes the text. */
+void explain_change(struct question *q, char *text);
+/* Each adds what blocks there. */
+void explain_ledger(struct question *q, const struct fact *f);
+void explain_nodes(struct question *q, const struct shape *s);
+void explain_job(struct question *q);
+/* What one that is paused waits for; nothing when it goes on as soon as it is looked for. */
+void explain_paused(struct question *q, const struct task *t);
+/* A person has to release it. */
+void explain_held(struct question *q);
+/* The first of its tasks that waits to start again. NULL: none. */
+const struct task *explain_first_waiting(const struct job *j);
+
+#endif

@@ -1,0 +1,139 @@
+#include <stdio.h>
+
+#include "base/parse.h"
+#include "scheduler/core/answers.h"
+#include "scheduler/core/apply.h"
+#include "scheduler/core/explain_ask.h"
+#include "scheduler/core/plan.h"
+
+const struct task *explain_first_waiting(const struct job *j)
+{
+    for (uint32_t i = 0; i < j->tasks_count; i++)
+        if (j->tasks[i]->state == TASK_QUEUED)
+            return j->tasks[i];
+    return NULL;
+}
+
+static void ask_pauses(struct question *q, const struct task *t)
+{
+    const struct timer *timer = t != NULL ? &t->timer : q->job->wait;
+    const char *refused = t != NULL ? t->refused : q->job->refused;
+    if (timer == NULL || timer->at == HEAP_NOWHERE)
+        return;
+    char when[PARSE_TEXT_MAX];
+    format_time(timer->due_utc_us, when);
+    if (refused != NULL)
+        explain_add(q, "store", "cell", NULL)->text =
+            text_of("store: the last try was refused (%s); tried again at %s", refused, when);
+    else
+        explain_add(q, "rate", "task", NULL)->text =
+            text_of("pause: its last attempt ended badly; the next may start at %s", when);
+}
+
+static void ask_cap(struct question *q)
+{
+    const struct job *j = q->job;
+    if (j->max_running == 0 || j->live < j->max_running)
+        return;
+    char where[40];
+    snprintf(where, sizeof where, "job %llu", (unsigned long long)j->id);
+    struct blocker *b = explain_add(q, "cap", where, "running");
+    b->limit = j->max_running;
+    b->used = j->live;
+    b->need = b->short_by = 1;
+    b->text = text_of("cap: %u of at most %u tasks of this job are running", j->live, j->max_running);
+    explain_change(q, text_of("array.max_running of job %llu grows", (unsigned long long)j->id));
+}
+
+static void ask_job_budget(struct question *q, struct fact *f)
+{
+    const struct job *j = q->job;
+    int64_t asked = f->placed.hold_micros;
+    if (placed_within_job_budget(q->core, j, f))
+        return;
+    f->placed.hold_micros = asked; /* the ledger's own words about the job's account follow */
+}
+
+static void ask_dependencies(struct question *q, uint32_t index)
+{
+    uint64_t id;
+    bool never;
+    uint32_t i = 0;
+    for (char *words; (words = depend_words_of(q->core, q->job, index, &i, &id, &never)) != NULL; free(words)) {
+        char where[40];
+        snprintf(where, sizeof where, "job %llu", (unsigned long long)id);
+        explain_add(q, never ? "never" : "dependency", where, NULL)->text =
+            text_of("%s: %s", never ? "can never run" : "dependency", words);
+        if (!never)
+            explain_change(q, text_of("%s ends", where));
+    }
+}
+
+char *explain_waits(const struct core *c, const struct list *after)
+{
+    char *words = depend_words(c, after->v);
+    char *text = text_of("dependency: %s", words != NULL ? words : "");
+    free(words);
+    return text;
+}
+
+/* The next that never started: one that may, if there is one. */
+static uint64_t next_fresh(const struct job *j)
+{
+    uint64_t ready = job_ready_from(j, j->next);
+    return ready <= j->last ? ready : job_fresh_from(j, j->next);
+}
+
+/* Fills q->blockers; a task that nothing blocks starts with the next turn. */
+void explain_job(struct question *q)
+{
+    const struct job *j = q->job;
+    const struct task *t = q->task != NULL ? q->task : explain_first_waiting(j);
+    uint64_t fresh = q->has_index && t == NULL ? q->index : next_fresh(j);
+    if (t == NULL && fresh > j->last)
+        return;
+    struct fact f;
+    ask_dependencies(q, t != NULL ? t->index : (uint32_t)fresh);
+    struct attempt_id id = {j->id, t != NULL ? t->index : (uint32_t)fresh, t != NULL ? t->epoch + 1 : 1};
+    placed_fact(q->core, j, id, likely_node(q->core, j->shape), q->utc_us, &f);
+    ask_job_budget(q, &f);
+    ask_pauses(q, t);
+    ask_cap(q);
+    explain_ledger(q, &f);
+    explain_nodes(q, j->shape);
+    fact_clear(&f);
+}
+
+void explain_held(struct question *q)
+{
+    char where[40];
+    snprintf(where, sizeof where, "job %llu", (unsigned long long)q->job->id);
+    if (q->job->on_hold)
+        explain_add(q, "held", where, NULL)->text = text_of("held: reeve release %llu", (unsigned long long)q->job->id);
+    else
+        explain_add(q, "held", where, NULL)->text =
+            text_of("held: %u of its tasks wait for a person; reeve release %llu", q->job->held,
+                    (unsigned long long)q->job->id);
+    explain_change(q, text_of("somebody releases it"));
+}
+
+void explain_paused(struct question *q, const struct task *t)
+{
+    const struct job *j = q->job;
+    for (uint32_t i = 0; t == NULL && i < j->tasks_count; i++)
+        if (j->tasks[i]->paused)
+            t = j->tasks[i];
+    if (t == NULL || !t->paused)
+        return;
+    struct fact f;
+    resume_fact(q->core, t, q->utc_us, &f);
+    explain_ledger(q, &f);
+    fact_clear(&f);
+    if (q->blockers->count > 0 || attempt_has_cores(t))
+        return;
+    char where[300];
+    snprintf(where, sizeof where, "node %.255s", t->node->name);
+    explain_add(q, "placement", where, "cpu")->text =
+        text_of("placement: others use its cores on %s until they end; nothing new starts there before it goes on",
+                t->node->name);
+}

@@ -1,0 +1,156 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "policies/admit.h"
+#include "quotas/ledger_names.h"
+#include "scheduler/core/explain_ask.h"
+#include "scheduler/core/money.h"
+
+#define BLOCKERS_MAX 32
+
+/* "acme/etl@2026-11" is acme/etl's budget to people. */
+static void account_words(const char *name, char out[300])
+{
+    const char *mark = strrchr(name, '@');
+    if (strncmp(name, "job:", 4) == 0)
+        snprintf(out, 300, "job %s", name + 4);
+    else
+        snprintf(out, 300, "%.*s", (int)(mark != NULL ? (size_t)(mark - name) : strlen(name)), name);
+}
+
+/* "12.50", or "12.50 gpu-hours" of the time of a resource. */
+static const char *amount_words(const struct ledger_blocker *l, int64_t micros, char out[80])
+{
+    char text[PARSE_TEXT_MAX];
+    const char *unit = l->resource;
+    if (unit != NULL && strcmp(unit, "cpu") == 0)
+        unit = "core";
+    else if (unit != NULL && (strcmp(unit, "memory") == 0 || strcmp(unit, "scratch") == 0))
+        unit = "GiB";
+    format_money(micros, text);
+    snprintf(out, 80, "%s%s%.31s%s", text, unit != NULL ? " " : "", unit != NULL ? unit : "",
+             unit != NULL ? "-hours" : "");
+    return out;
+}
+
+static void closed_blocker(struct question *q, const struct ledger_blocker *l, const char *where)
+{
+    struct account_view view;
+    char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
+    struct blocker *b = explain_add(q, "budget", where, l->resource);
+    bool open = ledger_account(q->core->ledger, l->where, &view);
+    BUG(!open);
+    b->text = text_of("budget: %s holds from %s to %s, not now", where, format_time(view.from_utc_us, from),
+                      format_time(view.to_utc_us, to));
+    explain_change(q, text_of("budget %s gets another period", where));
+}
+
+static void budget_blocker(struct question *q, const struct ledger_blocker *l)
+{
+    char where[300], limit[80], spent[80], held[80], free_text[80], need[80], lack[80];
+    account_words(l->where, where);
+    if (l->closed) {
+        closed_blocker(q, l, where);
+        return;
+    }
+    struct blocker *b = explain_add(q, "budget", where, l->resource);
+    b->limit = l->limit;
+    b->used = l->used;
+    b->held = l->held;
+    b->free = l->limit - l->used - l->held;
+    b->need = l->need;
+    b->short_by = l->need - b->free;
+    b->text = text_of("budget: %s has %s free (limit %s, spent %s, held %s), needs %s, short %s", where,
+                      amount_words(l, b->free, free_text), amount_words(l, l->limit, limit),
+                      amount_words(l, l->used, spent), amount_words(l, l->held, held),
+                      amount_words(l, l->need, need), amount_words(l, b->short_by, lack));
+    explain_change(q, text_of("budget %s grows by %s", where, lack));
+}
+
+static uint64_t resource_named(const struct resources *r, const char *name)
+{
+    uint64_t amount;
+    const char *at;
+    for (size_t i = 0; (at = ledger_resource(r, i, &amount)) != NULL; i++)
+        if (strcmp(at, name) == 0)
+            return amount;
+    return 0;
+}
+
+static void quota_blocker(struct question *q, const struct ledger_blocker *l)
+{
+    char limit[48], used[48], need[48], lack[48];
+    struct blocker *b = explain_add(q, "quota", l->where, l->resource);
+    b->limit = l->limit;
+    b->used = l->used;
+    b->free = MAX(l->limit - l->used, 0);
+    b->need = l->need;
+    b->short_by = l->need - (l->limit - l->used);
+    b->text = text_of("quota: %s uses %s of %s %s, needs %s, short %s", l->where,
+                      admit_amount(l->resource, (uint64_t)l->used, used),
+                      admit_amount(l->resource, (uint64_t)l->limit, limit), l->resource,
+                      admit_amount(l->resource, (uint64_t)l->need, need),
+                      admit_amount(l->resource, (uint64_t)b->short_by, lack));
+    explain_change(q, text_of("quota %s of %s grows by %s", l->resource, l->where, lack));
+}
+
+/* "acme has 4 cpu guaranteed" */
+static void borrow_blocker(struct question *q, const struct ledger_blocker *l)
+{
+    char limit[48], used[48], need[48], lack[48], own[48];
+    struct tenant_view v;
+    bool known = ledger_tenant(q->core->ledger, l->where, q->utc_us, &v);
+    bool root = strcmp(l->where, TENANT_ROOT) == 0;
+    uint64_t guaranteed = known ? resource_named(&v.rule->quota.guaranteed, l->resource) : 0;
+    struct blocker *b = explain_add(q, "borrow", l->where, l->resource);
+    b->limit = l->limit;
+    b->used = l->used;
+    b->free = MAX(l->limit - l->used, 0);
+    b->need = l->need;
+    b->short_by = l->need - (l->limit - l->used);
+    admit_amount(l->resource, (uint64_t)MAX(l->limit, 0), limit);
+    admit_amount(l->resource, (uint64_t)l->used, used);
+    admit_amount(l->resource, (uint64_t)l->need, need);
+    admit_amount(l->resource, (uint64_t)b->short_by, lack);
+    if (root)
+        b->text = text_of("borrow: of %s %s guaranteed in the cell and lent %s are in use, needs %s, short %s", limit,
+                          l->resource, used, need, lack);
+    else
+        b->text = text_of("borrow: %s can use %s %s with what it may borrow (%s guaranteed), uses %s, needs %s, "
+                          "short %s",
+                          l->where, limit, l->resource, admit_amount(l->resource, guaranteed, own), used, need, lack);
+    explain_change(q, root ? text_of("%s guaranteed to %s grows by %s", l->resource, l->where, lack)
+                           : text_of("quota.borrow.%s of %s grows by %s", l->resource, l->where, lack));
+}
+
+static void rate_blocker(struct question *q, const struct ledger_blocker *l)
+{
+    char when[PARSE_TEXT_MAX];
+    struct blocker *b = explain_add(q, "rate", l->where, l->resource);
+    b->limit = l->limit;
+    b->need = l->need;
+    b->text = text_of("rate: %s may start %lld tasks a minute; the next may start at %s", l->where,
+                      (long long)l->limit, format_time((l->when_utc_us / 1000000 + 1) * 1000000, when));
+    explain_change(q, text_of("quota.starts_per_minute of %s grows", l->where));
+}
+
+void explain_ledger(struct question *q, const struct fact *f)
+{
+    struct ledger_blocker found[BLOCKERS_MAX];
+    struct openings openings = {0};
+    openings_add(q->core, &openings, f); /* they would be by then */
+    size_t count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].verdict == LEDGER_BUDGET)
+            budget_blocker(q, &found[i]);
+        else if (found[i].verdict == LEDGER_QUOTA)
+            quota_blocker(q, &found[i]);
+        else if (found[i].verdict == LEDGER_BORROW)
+            borrow_blocker(q, &found[i]);
+        else if (found[i].verdict == LEDGER_RATE)
+            rate_blocker(q, &found[i]);
+    }
+    openings_undo(q->core, &openings);
+    openings_fini(&openings);
+}

@@ -1,0 +1,127 @@
+#include <stdio.h>
+
+#include "policies/admit.h"
+#include "scheduler/core/explain_ask.h"
+#include "scheduler/core/plan.h"
+#include "scheduler/core/preempt.h"
+#include "scheduler/core/reserve.h"
+
+static void never_blocker(struct question *q, const struct admit_answer *a)
+{
+    struct blocker *b = explain_add(q, "never", a->where, NULL);
+    b->text = text_of("can never run as things are: %s", a->message);
+    if (a->hint[0] != '\0')
+        explain_change(q, text_of("%s", a->hint));
+}
+
+static bool ever_fits(struct question *q, const struct shape *s)
+{
+    struct admit_answer answer = {0};
+    bool fits = nodes_admit(q->core, s, &answer);
+    if (!fits)
+        never_blocker(q, &answer);
+    return fits;
+}
+
+struct search {
+    const struct shape *shape;
+    const struct capacity *need;
+    const struct node *found;
+};
+
+static bool could_hold(const struct place_item *item, void *arg)
+{
+    struct search *s = arg;
+    const struct node *n = open_node(item);
+    if (capacity_fits(s->need, &n->total) && shape_suits(s->shape, n))
+        s->found = n;
+    return s->found != NULL;
+}
+
+/* The node that comes nearest: the most free cpu among those that could hold it when empty. */
+static const struct node *nearest(const struct core *c, const struct shape *s, const struct capacity *need)
+{
+    struct search best = {s, need, NULL};
+    (void)place_from_most(&c->open, could_hold, &best);
+    const struct node *kept = reserve_freest(c, s, need);
+    if (best.found == NULL)
+        return kept;
+    bool freer = kept != NULL && kept->open.free.v[CAPACITY_CPU] > best.found->open.free.v[CAPACITY_CPU];
+    return freer ? kept : best.found;
+}
+
+static void full_blocker(struct question *q, const struct shape *s, const struct node *n, const struct capacity *need)
+{
+    const struct capacity *have = &n->open.free;
+    size_t dim = CAPACITY_CPU;
+    while (dim + 1 < CAPACITY_DIMS && need->v[dim] <= have->v[dim])
+        dim++;
+    const char *resource = dim == CAPACITY_CPU   ? "cpu"
+                           : dim == CAPACITY_MEM ? "memory"
+                                                 : q->core->names.generic[dim - CAPACITY_GENERIC];
+    char where[300], need_text[48], have_text[48];
+    snprintf(where, sizeof where, "node %.255s", n->name);
+    struct blocker *b = explain_add(q, "placement", where, resource);
+    b->limit = (int64_t)n->total.v[dim];
+    b->used = (int64_t)n->used.v[dim];
+    b->free = (int64_t)have->v[dim];
+    b->need = (int64_t)need->v[dim];
+    b->short_by = b->need - b->free;
+    b->text = text_of("placement: no node%s has room now; nearest is %s with %s %s free, needs %s",
+                      s->where != NULL ? " of those that match `where`" : "", n->name,
+                      admit_amount(resource, have->v[dim], have_text), resource,
+                      admit_amount(resource, need->v[dim], need_text));
+}
+
+/* It would fit there now, if what may run so long delayed nobody. */
+static void kept_blocker(struct question *q, const struct node *n)
+{
+    char where[300];
+    snprintf(where, sizeof where, "node %.255s", n->name);
+    explain_add(q, "placement", where, NULL)->text = text_of(
+        "placement: %s has room now, but it is kept for jobs that go first, and this one may run beyond their start",
+        n->name);
+}
+
+/* It has been decided who goes for it. */
+static bool victims_blocker(struct question *q, const struct shape *s)
+{
+    char where[300];
+    const struct node *n;
+    uint32_t count = preempt_waits(q->core, s, &n);
+    if (count == 0)
+        return false;
+    snprintf(where, sizeof where, "node %.255s", n->name);
+    explain_add(q, "placement", where, NULL)->text =
+        text_of("placement: waits for %u preempted attempt%s on %s to end", count, count == 1 ? "" : "s", n->name);
+    return true;
+}
+
+void explain_nodes(struct question *q, const struct shape *s)
+{
+    const struct core *c = q->core;
+    struct shape known = *s; /* with what it needs, as nodes know it by now */
+    struct plan now = {.now = {q->utc_us, 0}};
+    if (c->nodes_count == 0) {
+        explain_add(q, "placement", "cell", NULL)->text = text_of("placement: no node has joined yet");
+        return;
+    }
+    if (!ever_fits(q, s))
+        return;
+    if (!shape_need(c, s, &known.need)) {
+        explain_add(q, "placement", "cell", NULL)->text =
+            text_of("placement: needs a resource or a limit that no node has");
+        return;
+    }
+    if (victims_blocker(q, s) || choose_node(c, &now, s->placeable ? s : &known, NULL) != NULL)
+        return;
+    const struct node *n = nearest(c, s, &known.need);
+    if (n != NULL && capacity_fits(&known.need, &n->open.free))
+        kept_blocker(q, n);
+    else if (n != NULL)
+        full_blocker(q, s, n, &known.need);
+    else
+        explain_add(q, "placement", "cell", NULL)->text =
+            text_of("placement: every node that is large enough%s is drained or silent",
+                    s->where != NULL ? " and matches `where`" : "");
+}
