@@ -12,7 +12,6 @@
 #include "base/io/fd.h"
 #include "base/io/log.h"
 #include "base/io/ring.h"
-#include "scheduler/journal_walk.h"
 #include "base/io/numbered.h"
 
 enum { RING_SLOTS = 8, WRITE_MAX = 1 << 30 };

@@ -16,8 +16,8 @@
 #ifndef REEVE_SCHEDULER_JOURNAL_H
 #define REEVE_SCHEDULER_JOURNAL_H
 
+#include "base/io/journal_walk.h"
 #include "base/io/loop.h"
-#include "base/journal_record.h"
 
 struct journal;
 
@@ -25,13 +25,6 @@ struct journal_handlers {
     void (*on_synced)(void *arg, uint64_t durable);
     void (*on_failed)(void *arg, const struct err *err);
 };
-/* A place in the chain: what a snapshot remembers. */
-struct journal_point {
-    uint64_t seq;
-    uint8_t chain[SHA256_BYTES];
-};
-/* A negative return stops the reading with that code. */
-typedef int (*journal_fn)(void *arg, const struct journal_record *r, struct err *err);
 
 /* -EBUSY: another process has the folder. -EXDEV: the files are another cell's. */
 int journal_open(struct journal **ret, const char *folder, const char *cell, struct err *err) MUST_USE;

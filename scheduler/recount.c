@@ -10,8 +10,7 @@
 
 #include "base/io/clock.h"
 #include "base/io/fd.h"
-#include "base/io/numbered.h"
-#include "scheduler/journal_walk.h"
+#include "base/io/journal_walk.h"
 #include "scheduler/recount_compare.h"
 #include "scheduler/snapshot.h"
 
@@ -81,38 +80,6 @@ static int record_apply(void *arg, const struct journal_record *rec, struct err 
     return 0;
 }
 
-static int by_seq(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Segments of both folders, rising, each once: one may be on its way from here to there. */
-static int segments_list(const struct replay *r, uint64_t **ret, size_t *ret_count, struct err *err)
-{
-    CLEANUP(free_p) uint64_t *here = NULL;
-    CLEANUP(free_p) uint64_t *there = NULL;
-    size_t here_count = 0, there_count = 0, count = 0;
-    int rc = numbered_list(r->call->folder, JOURNAL_PREFIX, &here, &here_count, err);
-    if (rc == 0 && r->call->archive >= 0)
-        rc = numbered_list(r->call->archive, JOURNAL_PREFIX, &there, &there_count, err);
-    uint64_t *all = rc == 0 ? calloc(here_count + there_count + 1, sizeof *all) : NULL;
-    if (all == NULL)
-        return rc == 0 ? err_set(err, -ENOMEM, "out of memory") : rc;
-    if (there_count > 0)
-        memcpy(all, there, there_count * sizeof *all);
-    if (here_count > 0)
-        memcpy(all + there_count, here, here_count * sizeof *all);
-    if (here_count + there_count > 0)
-        qsort(all, here_count + there_count, sizeof *all, by_seq);
-    for (size_t i = 0; i < here_count + there_count; i++)
-        if (count == 0 || all[count - 1] != all[i])
-            all[count++] = all[i];
-    *ret = all;
-    *ret_count = count;
-    return 0;
-}
-
 /* From the first entry on, or from the oldest snapshot that the files reach. */
 static int base_load(struct replay *r, uint64_t first, struct journal_point *ret, struct err *err)
 {
@@ -144,7 +111,7 @@ static int files_read(struct replay *r, const struct journal_point *base, struct
 {
     CLEANUP(free_p) uint64_t *segments = NULL;
     size_t count = 0;
-    int rc = segments_list(r, &segments, &count, err);
+    int rc = journal_segments(r->call->folder, r->call->archive, &segments, &count, err);
     struct journal_walk w = {.folder = r->call->folder, .archive = r->call->archive, .path = "journal",
                              .cell = r->call->cell, .segments = segments, .count = count, .from_seq = r->seq,
                              .expect = r->seq == base->seq ? base : NULL, .fn = record_apply, .arg = r};
@@ -190,7 +157,7 @@ static int replay_run(struct replay *r, struct err *err)
     struct journal_point base;
     int rc = redis_read(r, err);
     if (rc == 0)
-        rc = segments_list(r, &segments, &count, err);
+        rc = journal_segments(r->call->folder, r->call->archive, &segments, &count, err);
     if (rc == 0 && count == 0)
         rc = err_set(err, -ENODATA, "there is no journal");
     if (rc == 0)

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,10 +16,7 @@
 #include "base/io/fd.h"
 #include "base/io/numbered.h"
 
-enum { MAGIC_LEN = 8, SNAPSHOT_VERSION = 1, FLUSH_BYTES = 1 << 20 };
-#define SNAPSHOT_FACT_MAX ((size_t)64 << 20)
-
-static const char magic[MAGIC_LEN + 1] = "reevesn1";
+enum { FLUSH_BYTES = 1 << 20 };
 
 static void put_int(struct buf *out, uint64_t v, size_t bytes)
 {
@@ -28,14 +24,6 @@ static void put_int(struct buf *out, uint64_t v, size_t bytes)
     for (size_t i = 0; i < bytes; i++)
         b[i] = (uint8_t)(v >> (8 * i));
     buf_add(out, b, bytes);
-}
-
-static uint64_t get_int(const uint8_t *p, size_t bytes)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < bytes; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return v;
 }
 
 /* ---- writing ---- */
@@ -58,7 +46,7 @@ static int writer_flush(struct writer *w)
 static void head_put(struct writer *w, const struct snapshot_head *h)
 {
     size_t cell_len = strlen(h->cell);
-    buf_add(&w->out, magic, MAGIC_LEN);
+    buf_add(&w->out, SNAPSHOT_MAGIC, sizeof SNAPSHOT_MAGIC - 1);
     put_int(&w->out, SNAPSHOT_VERSION, 4);
     put_int(&w->out, cell_len, 4);
     buf_add(&w->out, h->cell, cell_len);
@@ -120,11 +108,6 @@ int snapshot_write(int folder, const struct snapshot_head *head, const struct co
     return err_set(err, rc, "write '%s': %s", name, strerror(-rc));
 }
 
-int snapshot_list(int folder, uint64_t **ret, size_t *ret_count, struct err *err)
-{
-    return numbered_list(folder, SNAPSHOT_PREFIX, ret, ret_count, err);
-}
-
 /* The file's own time; of one that can't be asked: long hence, so that nothing begins there. */
 static int64_t written_s(int folder, uint64_t seq)
 {
@@ -161,120 +144,6 @@ uint64_t snapshot_prune(int folder, uint64_t upto, int64_t age_s)
     uint64_t seq = base == 0 ? 0 : seqs[base - 1];
     free(seqs);
     return seq;
-}
-
-/* ---- reading ---- */
-struct view {
-    const uint8_t *at;
-    size_t len;
-};
-
-static int file_map(int folder, const char *name, struct view *ret, struct err *err)
-{
-    CLEANUP(close_p) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return err_set(err, -errno, "open '%s': %s", name, strerror(errno));
-    if (st.st_size <= 0)
-        return err_set(err, -EBADMSG, "'%s' is empty", name);
-    void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (at == MAP_FAILED)
-        return err_set(err, -errno, "map '%s': %s", name, strerror(errno));
-    *ret = (struct view){at, (size_t)st.st_size};
-    return 0;
-}
-
-static int head_get(const struct view *v, struct snapshot_head *ret, size_t *ret_size, uint8_t chain[SHA256_BYTES],
-                    struct err *err)
-{
-    const size_t fixed = MAGIC_LEN + 4 + 4 + 8 + SHA256_BYTES + 8 + 8;
-    if (v->len < fixed + SHA256_BYTES || memcmp(v->at, magic, MAGIC_LEN) != 0)
-        return err_set(err, -EBADMSG, "no snapshot");
-    uint64_t version = get_int(v->at + MAGIC_LEN, 4), cell_len = get_int(v->at + MAGIC_LEN + 4, 4);
-    if (version != SNAPSHOT_VERSION)
-        return err_set(err, -EPROTONOSUPPORT, "snapshot format %" PRIu64 ", this program reads %d", version,
-                       SNAPSHOT_VERSION);
-    if (cell_len > JOURNAL_CELL_MAX || v->len < fixed + cell_len + SHA256_BYTES)
-        return err_set(err, -EBADMSG, "damaged head");
-    sha256(&(struct sha256_part){v->at, fixed + cell_len}, 1, chain);
-    if (memcmp(chain, v->at + fixed + cell_len, SHA256_BYTES) != 0)
-        return err_set(err, -EBADMSG, "damaged head");
-    memset(ret, 0, sizeof *ret);
-    const uint8_t *p = v->at + MAGIC_LEN + 8;
-    memcpy(ret->cell, p, cell_len);
-    p += cell_len;
-    ret->point.seq = get_int(p, 8);
-    memcpy(ret->point.chain, p + 8, SHA256_BYTES);
-    ret->term = get_int(p + 8 + SHA256_BYTES, 8);
-    ret->at_utc_us = (int64_t)get_int(p + 16 + SHA256_BYTES, 8);
-    *ret_size = fixed + cell_len + SHA256_BYTES;
-    return 0;
-}
-
-/* Verifies from `at` (behind the head) to the very last byte. */
-static int body_check(const struct view *v, size_t at, uint8_t chain[SHA256_BYTES], struct err *err)
-{
-    uint64_t count = 0;
-    while (v->len - at >= 4) {
-        size_t len = (size_t)get_int(v->at + at, 4);
-        if (len == 0)
-            break;
-        if (len > SNAPSHOT_FACT_MAX || v->len - at - 4 < len)
-            return err_set(err, -EBADMSG, "damaged at offset %zu", at);
-        sha256((struct sha256_part[]){{chain, SHA256_BYTES}, {v->at + at, 4 + len}}, 2, chain);
-        at += 4 + len;
-        count++;
-    }
-    if (v->len - at != 4 + 8 + SHA256_BYTES || get_int(v->at + at + 4, 8) != count ||
-        memcmp(v->at + at + 12, chain, SHA256_BYTES) != 0)
-        return err_set(err, -EBADMSG, "damaged at or before offset %zu", at);
-    return 0;
-}
-
-static int body_read(const struct view *v, size_t at, int (*fn)(void *arg, const struct fact *fact), void *arg,
-                     struct err *err)
-{
-    int rc = 0;
-    for (size_t len; rc == 0 && (len = (size_t)get_int(v->at + at, 4)) > 0; at += 4 + len) {
-        struct fact fact = {0};
-        rc = fact_decode(v->at + at + 4, len, &fact, err);
-        if (rc < 0)
-            return err_wrap(err, rc, "fact at offset %zu", at);
-        rc = fn(arg, &fact);
-        fact_clear(&fact);
-    }
-    return rc;
-}
-
-static int view_load(const struct view *v, const char *cell, struct snapshot_head *ret,
-                     int (*fn)(void *arg, const struct fact *fact), void *arg, struct err *err)
-{
-    struct snapshot_head head;
-    size_t at = 0;
-    uint8_t chain[SHA256_BYTES];
-    int rc = head_get(v, &head, &at, chain, err);
-    if (rc == 0 && strcmp(head.cell, cell) != 0)
-        rc = err_set(err, -EXDEV, "it is of cell '%s', not of '%s'", head.cell, cell);
-    if (rc == 0)
-        rc = body_check(v, at, chain, err);
-    if (rc == 0)
-        rc = body_read(v, at, fn, arg, err);
-    if (rc == 0)
-        *ret = head;
-    return rc;
-}
-
-int snapshot_load(int folder, uint64_t seq, const char *cell, struct snapshot_head *ret,
-                  int (*fn)(void *arg, const struct fact *fact), void *arg, struct err *err)
-{
-    char name[NUMBERED_NAME_MAX];
-    struct view v = {0};
-    int rc = file_map(folder, numbered_name(SNAPSHOT_PREFIX, seq, name), &v, err);
-    if (rc < 0)
-        return rc;
-    rc = view_load(&v, cell, ret, fn, arg, err);
-    munmap((void *)(uintptr_t)v.at, v.len);
-    return rc < 0 ? err_wrap(err, rc, "'%s'", name) : 0;
 }
 
 /* ---- in the background ---- */

@@ -1,8 +1,9 @@
-#include "scheduler/journal_walk.h"
+#include "base/io/journal_walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,6 +11,37 @@
 
 #include "base/io/fd.h"
 #include "base/io/numbered.h"
+
+static int by_seq(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+int journal_segments(int folder, int archive, uint64_t **ret, size_t *ret_count, struct err *err)
+{
+    CLEANUP(free_p) uint64_t *here = NULL;
+    CLEANUP(free_p) uint64_t *there = NULL;
+    size_t here_count = 0, there_count = 0, count = 0;
+    int rc = numbered_list(folder, JOURNAL_PREFIX, &here, &here_count, err);
+    if (rc == 0 && archive >= 0)
+        rc = numbered_list(archive, JOURNAL_PREFIX, &there, &there_count, err);
+    uint64_t *all = rc == 0 ? calloc(here_count + there_count + 1, sizeof *all) : NULL;
+    if (all == NULL)
+        return rc == 0 ? err_set(err, -ENOMEM, "out of memory") : rc;
+    if (there_count > 0)
+        memcpy(all, there, there_count * sizeof *all);
+    if (here_count > 0)
+        memcpy(all + there_count, here, here_count * sizeof *all);
+    if (here_count + there_count > 0)
+        qsort(all, here_count + there_count, sizeof *all, by_seq);
+    for (size_t i = 0; i < here_count + there_count; i++)
+        if (count == 0 || all[count - 1] != all[i])
+            all[count++] = all[i];
+    *ret = all;
+    *ret_count = count;
+    return 0;
+}
 
 struct mapped {
     char name[NUMBERED_NAME_MAX];
