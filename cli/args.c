@@ -1,8 +1,10 @@
 #include "cli/args.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cli/cli.h"
 
 static const struct option_row global_rows[] = {
@@ -59,6 +61,21 @@ static const struct option_row *look_up(const struct parser *p, const char *arg,
     return option_find(args_global.rows, args_global.count, arg + 2, len);
 }
 
+static int no_option(const struct parser *p, const char *arg, struct err *err)
+{
+    if (strncmp(arg, "--", 2) != 0)
+        return err_set(err, -EINVAL, "'%s' is not an option here", arg);
+    char name[NEAREST_MAX + 2];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
+    struct nearest meant = nearest_to(name);
+    for (const struct option_set *set = p->set; set != NULL; set = set->also)
+        for (size_t i = 0; i < set->count; i++)
+            nearest_offer(&meant, set->rows[i].name);
+    if (meant.name == NULL)
+        return err_set(err, -EINVAL, "'%s' is not an option here", arg);
+    return err_set(err, -EINVAL, "'%s' is not an option here; did you mean --%s?", arg, meant.name);
+}
+
 static int one_option(struct parser *p, struct err *err)
 {
     const char *arg = p->argv[p->at];
@@ -66,7 +83,7 @@ static int one_option(struct parser *p, struct err *err)
     void *into;
     const struct option_row *row = look_up(p, arg, &value, &into);
     if (row == NULL)
-        return err_set(err, -EINVAL, "'%s' is not an option here", arg);
+        return no_option(p, arg, err);
     if (row->kind == OPTION_FLAG && value != NULL)
         return err_set(err, -EINVAL, "--%s takes no value", row->name);
     if (row->kind != OPTION_FLAG && value == NULL) {

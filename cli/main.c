@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cli/commands.h"
 
 static int print_help(const struct command *c)
@@ -18,7 +19,13 @@ static int print_help(const struct command *c)
 
 static int unknown(const char *name)
 {
-    fprintf(stderr, "reeve: '%s' is not a command; `reeve help` lists them\n", name);
+    struct nearest meant = nearest_to(name);
+    for (size_t i = 0; i < commands_count; i++)
+        nearest_offer(&meant, commands[i].name);
+    if (meant.name != NULL)
+        fprintf(stderr, "reeve: '%s' is not a command; did you mean '%s'?\n", name, meant.name);
+    else
+        fprintf(stderr, "reeve: '%s' is not a command; `reeve help` lists them\n", name);
     return CLI_USAGE;
 }
 

@@ -8,12 +8,14 @@
 #include "base/base64.h"
 #include "base/field.h"
 #include "base/io/tree.h"
+#include "base/io/tree_hint.h"
 
 #define MICROS_PER_UNIT INT64_C(1000000)
 #define MILLI_PER_CORE UINT64_C(1000)
 /* Below this, doubles lie closer together than a millionth, so six decimals name exactly one of them. */
 #define REAL_EXACT_MAX 4e9
 #define NUMBER_TEXT_MAX 40
+#define HINT_MAX 300
 
 struct reading {
     const struct tree_options *options;
@@ -99,6 +101,16 @@ static int mismatch(struct reading *rd, const struct tree_node *n, const struct 
     char found[PARSE_QUOTE_MAX];
     const char *hint = n->kind == TREE_NULL ? "; leave the key out instead" : "";
     return settle(rd, n, at, err_set(rd->err, -EINVAL, "%s is not %s%s", shown(n, found), noun, hint));
+}
+
+/* Something else stands where an object of this table belongs. */
+static int no_object(struct reading *rd, const struct fields *f, const struct field *given, const struct tree_node *n,
+                     const struct place *at, const char *noun)
+{
+    CLEANUP(buf_fini) struct buf text = { .max = HINT_MAX };
+    buf_add_str(&text, noun);
+    tree_add_keys(rd->options, f, given, " with the keys ", &text);
+    return mismatch(rd, n, at, buf_text(&text));
 }
 
 /* --- numbers ---------------------------------------------------------------------------------------------- */
@@ -416,7 +428,7 @@ static int read_struct(struct reading *rd, const struct field *row, const struct
                        const struct place *at)
 {
     if (n->kind != TREE_MAP)
-        return mismatch(rd, n, at, field_ops(row)->noun);
+        return no_object(rd, row->of, NULL, n, at, field_ops(row)->noun);
     return read_rows(rd, row->of, n, NULL, value, at);
 }
 
@@ -441,7 +453,8 @@ static int read_list(struct reading *rd, const struct field *row, const struct t
     const struct fields *of = row->of;
     bool keyed = (row->flags & FIELD_KEYED) != 0;
     if (n->kind != (keyed ? TREE_MAP : TREE_LIST))
-        return mismatch(rd, n, up, keyed ? "an object of objects" : field_ops(row)->noun);
+        return no_object(rd, of, keyed ? &of->rows[0] : NULL, n, up,
+                         keyed ? "an object of objects" : "a list of objects");
     int rc = field_accept_count(row, n->count, rd->err);
     if (rc < 0 || n->count == 0)
         return settle(rd, n, up, rc);
@@ -452,7 +465,7 @@ static int read_list(struct reading *rd, const struct field *row, const struct t
         struct place at = { .up = up, .name = e->key, .index = l->count };
         void *element = (char *)l->v + l->count++ * of->size;
         if (e->kind != TREE_MAP)
-            return mismatch(rd, e, &at, "an object");
+            return no_object(rd, of, keyed ? &of->rows[0] : NULL, e, &at, "an object");
         rc = keyed ? read_key(rd, &of->rows[0], e, element, &at) : 0;
         if (rc == 0)
             rc = read_rows(rd, of, e, keyed ? &of->rows[0] : NULL, element, &at);
@@ -490,28 +503,16 @@ static int read_measure(struct reading *rd, const struct field *row, const struc
     return store_u64(rd, row, n, value, at, (uint64_t)n->integer + 1);
 }
 
-static bool is_input(const struct reading *rd, const struct field *row)
-{
-    return (row->flags & FIELD_HIDDEN) == 0 && (rd->options->lenient || (row->flags & FIELD_OUTPUT) == 0);
-}
-
 static int unknown_key(struct reading *rd, const struct fields *f, const struct tree_node *n, const struct place *up,
                        const struct field *given)
 {
     char name[PARSE_QUOTE_MAX];
     struct place at = { .up = up, .name = n->key };
-    CLEANUP(buf_fini) struct buf known = { .max = 300 };
-    const char *between = "; known here: ";
+    CLEANUP(buf_fini) struct buf hint = { .max = HINT_MAX };
     if (strlen(n->key) >= sizeof name)
         at.name = format_quote(n->key, name);
-    for (size_t i = 0; i < f->count; i++) {
-        if (!is_input(rd, &f->rows[i]) || &f->rows[i] == given)
-            continue;
-        buf_add_str(&known, between);
-        buf_add_str(&known, f->rows[i].name);
-        between = ", ";
-    }
-    return wrap(rd, n->key_line, n->key_column, &at, err_set(rd->err, -EINVAL, "unknown key%s", buf_text(&known)));
+    tree_add_hint(rd->options, f, given, n->key, &hint);
+    return wrap(rd, n->key_line, n->key_column, &at, err_set(rd->err, -EINVAL, "unknown key%s", buf_text(&hint)));
 }
 
 static int check_required(struct reading *rd, const struct fields *f, uint64_t seen, const struct tree_node *map,
@@ -540,7 +541,7 @@ static int read_rows(struct reading *rd, const struct fields *f, const struct tr
         field_set_u64(presence, field_at(presence, object), true);
     for (const struct tree_node *n = map->first; n != NULL; n = n->next) {
         const struct field *row = fields_find(f, n->key);
-        if (row == NULL || row == given || !is_input(rd, row)) {
+        if (row == NULL || row == given || !tree_takes(rd->options, row)) {
             if (rd->options->lenient)
                 continue;
             return unknown_key(rd, f, n, up, given);

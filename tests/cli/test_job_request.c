@@ -37,7 +37,7 @@ static const struct {
     {"a wrong size is told with its line", "#!/bin/sh\ntrue\n#REEVE --memory 4Gigs\n", NULL,
      "dir/job.sh:3: --memory: '4Gigs'"},
     {"an unknown option too", "#!/bin/sh\n#REEVE --memroy 4Gi\n", NULL,
-     "dir/job.sh:2: '--memroy' is not an option here"},
+     "dir/job.sh:2: '--memroy' is not an option here; did you mean --memory?"},
     {"a word too many", "#!/bin/sh\n#REEVE --cpu 2 cores\n", NULL, "dir/job.sh:2: 'cores' is not an option"},
     {"a quote that is not closed", "#!/bin/sh\n#REEVE --label 'a=b\n", NULL, "dir/job.sh:2: a quote ' is not closed"},
     {"a value that is missing", "#!/bin/sh\n#REEVE --cpu\n", NULL, "dir/job.sh:2: --cpu needs a value: N"},

@@ -170,8 +170,8 @@ END_TEST
 static const struct {
     const char *text, *says; /* the beginning of the sentence */
 } refused[] = {
-    { "{\"nope\":1}", "nope: unknown key; known here: u64, u32, i64, i32, flag" },
-    { "{\"item\":{\"nope\":1}}", "item.nope: unknown key; known here: name, size, inners" },
+    { "{\"zzz\":1}", "zzz: unknown key; known here: u64, u32, i64, i32, flag" },
+    { "{\"item\":{\"zzz\":1}}", "item.zzz: unknown key; known here: name, size, inners" },
     { "{\"hidden\":1}", "hidden: unknown key" },
     { "{\"inner\":{\"present\":true}}", "inner.present: unknown key; known here: first, label, words" },
     { "{\"items\":[{},{\"inners\":[{\"first\":\"x\"}]}]}", "items[1].inners[0].first: 'x' is not a whole number" },

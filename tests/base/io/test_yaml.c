@@ -90,7 +90,12 @@ static const struct {
 } refused[] = {
     { "name: x\nresources:\n  cpu: 1\n  memory: 4 Gigs\n",
       "t.yaml:4:11: resources.memory: '4 Gigs' is not a size; write 4Gi, 4096Mi or bytes" },
-    { "resources:\n  memroy: 4Gi\n", "t.yaml:2:3: resources.memroy: unknown key; known here: cpu, memory, scratch" },
+    { "resources:\n  memroy: 4Gi\n", "t.yaml:2:3: resources.memroy: unknown key; did you mean 'memory'?" },
+    { "resources:\n  zebra: 4Gi\n", "t.yaml:2:3: resources.zebra: unknown key; known here: cpu, memory, scratch" },
+    { "cpu: 4\n", "t.yaml:1:1: cpu: unknown key; it belongs under 'resources'" },
+    { "array: 10\n", "t.yaml:1:8: array: 10 is not an object with the keys first, last, max_running" },
+    { "after: 3\n", "t.yaml:1:8: after: 3 is not a list of objects with the keys job," },
+    { "after: [3]\n", "t.yaml:1:9: after[0]: 3 is not an object with the keys job," },
     { "array:\n  first: 1\n", "t.yaml:2:3: array.last: is missing" },
     { "name: x\nname: y\n", "t.yaml:2:1: 'name' is there twice" },
     { "{name: x,\n name: y}\n", "t.yaml:2:2: 'name' is there twice" },
