@@ -65,6 +65,7 @@ const struct end_cause_row end_causes[END_CAUSE_COUNT] = {
     [END_NODE_LOST] = {"node_lost", true, "its node was rebooted or lost"},
     [END_REQUEUED] = {"requeued", false, "stopped to be run again"},
     [END_PREEMPTED] = {"preempted", false, "stopped: its place was needed by a job that goes first"},
+    [END_MAINTENANCE] = {"maintenance", false, "stopped: its node closed for maintenance"},
 };
 
 static const char *const cause_names[] = {
@@ -81,6 +82,7 @@ static const char *const cause_names[] = {
     [END_NODE_LOST] = "node_lost",
     [END_REQUEUED] = "requeued",
     [END_PREEMPTED] = "preempted",
+    [END_MAINTENANCE] = "maintenance",
 };
 _Static_assert(COUNT_OF(cause_names) == END_CAUSE_COUNT, "a name for each cause");
 const struct names end_cause_names = {cause_names, COUNT_OF(cause_names)};

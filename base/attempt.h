@@ -39,6 +39,7 @@ enum end_cause {
     END_NODE_LOST,     /* node rebooted or declared lost */
     END_REQUEUED,      /* a person wants another attempt instead */
     END_PREEMPTED,     /* its place was needed by who goes first (policies/preempt.h); queued again */
+    END_MAINTENANCE,   /* its node closes; queued again */
     END_CAUSE_COUNT    /* numbers lie in journals: only ever append */
 };
 

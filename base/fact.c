@@ -18,6 +18,9 @@ const struct names task_next_names = {next_names, COUNT_OF(next_names)};
 static const char *const adjust_names[] = {
     [ADJUST_CREDIT] = "credit", [ADJUST_ADJUSTMENT] = "adjustment", [ADJUST_RERATE] = "rerate"};
 const struct names adjust_kind_names = {adjust_names, COUNT_OF(adjust_names)};
+static const char *const begin_names[] = {[WINDOW_LEAVES] = "leave", [WINDOW_STOPS] = "stop"};
+_Static_assert(COUNT_OF(begin_names) == WINDOW_BEGIN_COUNT, "a name for each");
+const struct names window_begin_names = {begin_names, COUNT_OF(begin_names)};
 
 static const struct field charge_rows[] = {
     FIELD_ROW(charge, 1, "resource", FIELD_STR, resource, .max = RESOURCE_NAME_MAX),
@@ -250,6 +253,23 @@ static const struct field drained_rows[] = {
     FIELD_ROW(fact_drained, 3, "reason", FIELD_STR, reason),
     FIELD_ROW(fact_drained, 4, "who", FIELD_STR, who),
 };
+static const struct field window_rows[] = {
+    FIELD_ROW(fact_window, 1, "window", FIELD_U64, window),
+    FIELD_ROW(fact_window, 2, "nodes", FIELD_STRS, nodes, .max = WINDOW_NODES_MAX),
+    FIELD_ROW(fact_window, 3, "where", FIELD_STR, where),
+    FIELD_ROW(fact_window, 4, "cell", FIELD_BOOL, cell),
+    FIELD_ROW(fact_window, 5, "from", FIELD_TIME, from_utc_us),
+    FIELD_ROW(fact_window, 6, "until", FIELD_TIME, to_utc_us),
+    FIELD_ROW(fact_window, 7, "at_begin", FIELD_ENUM, at_begin, .of = &window_begin_names),
+    FIELD_ROW(fact_window, 8, "reason", FIELD_STR, reason),
+    FIELD_ROW(fact_window, 9, "who", FIELD_STR, who),
+};
+const struct fields window_fields = FIELDS_TABLE("window.set", fact_window, window_rows);
+static const struct field window_dropped_rows[] = {
+    FIELD_ROW(fact_window_dropped, 1, "window", FIELD_U64, window),
+    FIELD_ROW(fact_window_dropped, 2, "who", FIELD_STR, who),
+    FIELD_ROW(fact_window_dropped, 3, "reason", FIELD_STR, reason),
+};
 static const struct field snap_task_rows[] = {
     FIELD_ROW(snapshot_task, 1, "task", FIELD_U32, task),
     FIELD_ROW(snapshot_task, 2, "epoch", FIELD_U32, epoch),
@@ -368,6 +388,8 @@ static const struct field snap_cell_rows[] = {
     FIELD_ROW(fact_snapshot_cell, 31, "tenant_ids", FIELD_LIST, tenant_ids, .of = &snap_tenant_id_fields,
               .max = TENANTS_MAX),
     FIELD_ROW(fact_snapshot_cell, 32, "next_tenant_id", FIELD_U64, next_tenant_id),
+    FIELD_ROW(fact_snapshot_cell, 50, "windows", FIELD_LIST, windows, .of = &window_fields, .max = WINDOWS_MAX),
+    FIELD_ROW(fact_snapshot_cell, 51, "last_window", FIELD_U64, last_window),
 };
 
 static const struct fields tables[FACT_KIND_COUNT] = {
@@ -397,6 +419,8 @@ static const struct fields tables[FACT_KIND_COUNT] = {
     [FACT_TENANT_MOVED] = FIELDS_TABLE("tenant.moved", fact_tenant_moved, moved_rows),
     [FACT_JOB_CHANGED] = FIELDS_TABLE("job.changed", fact_job_changed, changed_rows),
     [FACT_ACCOUNTS_CLOSED] = FIELDS_TABLE("accounts.closed", fact_accounts_closed, accounts_closed_rows),
+    [FACT_WINDOW_SET] = FIELDS_TABLE("window.set", fact_window, window_rows),
+    [FACT_WINDOW_DROPPED] = FIELDS_TABLE("window.dropped", fact_window_dropped, window_dropped_rows),
 };
 
 static const char *const kind_names[] = {
@@ -427,6 +451,8 @@ static const char *const kind_names[] = {
     [FACT_TENANT_MOVED] = "tenant.moved",
     [FACT_JOB_CHANGED] = "job.changed",
     [FACT_ACCOUNTS_CLOSED] = "accounts.closed",
+    [FACT_WINDOW_SET] = "window.set",
+    [FACT_WINDOW_DROPPED] = "window.dropped",
 };
 _Static_assert(COUNT_OF(kind_names) == FACT_KIND_COUNT, "a name for each kind of fact");
 const struct names fact_names = {kind_names, COUNT_OF(kind_names)};

@@ -45,6 +45,8 @@ enum fact_kind {
     FACT_TENANT_MOVED,     /* a tenant and all below it, with what waits and runs there, to another place */
     FACT_ACCOUNTS_CLOSED,  /* accounts of periods that are over: nothing can come to them any more */
     FACT_JOB_CHANGED,      /* another priority; held as a whole, or no longer */
+    FACT_WINDOW_SET,       /* nodes will be closed for a time: planned, or planned otherwise */
+    FACT_WINDOW_DROPPED,   /* taken back, or over */
     FACT_KIND_COUNT        /* numbers lie in journals: only ever append */
 };
 
@@ -242,6 +244,24 @@ struct fact_node {
 };
 struct fact_node_lost { char *node; char *reason; };
 struct fact_drained { char *node; bool drained; char *reason; char *who; };
+/* What becomes of an attempt that still runs when its node closes. One that may be preempted is stopped either way. */
+enum window_begin { WINDOW_LEAVES, WINDOW_STOPS, WINDOW_BEGIN_COUNT };
+extern const struct names window_begin_names; /* "leave", "stop" */
+#define WINDOWS_MAX 256       /* that aren't over */
+#define WINDOW_NODES_MAX 4096 /* named by one */
+#define WINDOW_LONGEST_US (INT64_C(366) * 86400 * 1000000)
+/* A maintenance window: which nodes are closed, from when until when, and why. Exactly one of nodes, where and cell. */
+struct fact_window {
+    uint64_t window;              /* its number; one that is there already is replaced */
+    struct strs nodes;            /* by name */
+    char *where;                  /* every node that it suits, now or later */
+    bool cell;                    /* every node */
+    int64_t from_utc_us, to_utc_us; /* [from, to) */
+    uint32_t at_begin;            /* enum window_begin */
+    char *reason, *who;
+};
+extern const struct fields window_fields;
+struct fact_window_dropped { uint64_t window; char *who; char *reason; };
 
 /* Snapshots: as much as core needs to go on. */
 struct snapshot_task {
@@ -287,6 +307,8 @@ struct fact_snapshot_cell {
     struct list faded;            /* struct snapshot_faded: of those that have any */
     struct list tenant_ids;       /* struct snapshot_tenant_id */
     uint64_t next_tenant_id;
+    struct list windows;          /* struct fact_window */
+    uint64_t last_window;         /* the highest number that was given */
 };
 struct snapshot_faded { char *tenant; uint64_t amount; };
 struct snapshot_rate { char *tenant; bool starts; int64_t parts, at_utc_us; /* quotas/rate.h */ };
@@ -332,6 +354,8 @@ struct fact {
         struct fact_tenant_moved tenant_moved;
         struct fact_job_changed job_changed;
         struct fact_accounts_closed accounts_closed;
+        struct fact_window window;
+        struct fact_window_dropped window_dropped;
     };
 };
 

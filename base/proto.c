@@ -380,6 +380,9 @@ static const struct field node_row_rows[] = {
     FIELD_ROW(node_row, 9, "seen", FIELD_TIME, seen_utc_us),
     FIELD_ROW(node_row, 10, "features", FIELD_STRS, features, ALWAYS, .help = "limits and devices it can enforce"),
     FIELD_ROW(node_row, 11, "lacks", FIELD_STRS, lacks, ALWAYS, .help = "limits it can't enforce"),
+    FIELD_ROW(node_row, 12, "window", FIELD_U64, window, .help = "the next maintenance window, or the present one"),
+    FIELD_ROW(node_row, 13, "closes", FIELD_TIME, closes_utc_us),
+    FIELD_ROW(node_row, 14, "opens", FIELD_TIME, opens_utc_us),
 };
 const struct fields node_row_fields = FIELDS_TABLE("node", node_row, node_row_rows);
 
@@ -394,6 +397,45 @@ static const struct field drain_rows[] = {
     FIELD_ROW(drain_call, 3, "reason", FIELD_STR, reason),
 };
 const struct fields drain_call_fields = FIELDS_TABLE("params", drain_call, drain_rows);
+
+static const struct field window_call_rows[] = {
+    FIELD_ROW(window_call, 1, "window", FIELD_U64, window, .help = "the one to replace; absent: a new one"),
+    FIELD_ROW(window_call, 2, "nodes", FIELD_STRS, nodes, .max = WINDOW_NODES_MAX),
+    FIELD_ROW(window_call, 3, "where", FIELD_STR, where, .max = WHERE_TEXT_MAX),
+    FIELD_ROW(window_call, 4, "cell", FIELD_BOOL, cell, .help = "every node"),
+    FIELD_ROW(window_call, 5, "from", FIELD_TIME, from_utc_us, .help = "absent: now"),
+    FIELD_ROW(window_call, 6, "until", FIELD_TIME, to_utc_us, NEEDED),
+    FIELD_ROW(window_call, 7, "at_begin", FIELD_ENUM, at_begin, .of = &window_begin_names,
+              .help = "what still runs then"),
+    FIELD_ROW(window_call, 8, "reason", FIELD_STR, reason, .max = 1000),
+};
+const struct fields window_call_fields = FIELDS_TABLE("params", window_call, window_call_rows);
+
+static const struct field window_reply_rows[] = {
+    FIELD_ROW(window_reply, 1, "window", FIELD_U64, window, ALWAYS),
+    FIELD_ROW(window_reply, 2, "nodes", FIELD_U32, nodes, ALWAYS),
+    FIELD_ROW(window_reply, 3, "running", FIELD_U32, running, ALWAYS),
+};
+const struct fields window_reply_fields = FIELDS_TABLE("result", window_reply, window_reply_rows);
+
+static const struct field window_row_rows[] = {
+    FIELD_ROW(window_row, 1, "window", FIELD_STRUCT, window, .of = &window_fields),
+    FIELD_ROW(window_row, 2, "open", FIELD_BOOL, open, ALWAYS),
+    FIELD_ROW(window_row, 3, "nodes", FIELD_U32, nodes, ALWAYS),
+    FIELD_ROW(window_row, 4, "running", FIELD_U32, running, ALWAYS),
+};
+const struct fields window_row_fields = FIELDS_TABLE("window", window_row, window_row_rows);
+
+static const struct field windows_rows[] = {
+    FIELD_ROW(windows_reply, 1, "windows", FIELD_LIST, windows, ALWAYS, .of = &window_row_fields, .max = WINDOWS_MAX),
+};
+const struct fields windows_reply_fields = FIELDS_TABLE("result", windows_reply, windows_rows);
+
+static const struct field window_drop_rows[] = {
+    FIELD_ROW(window_drop_call, 1, "window", FIELD_U64, window, NEEDED),
+    FIELD_ROW(window_drop_call, 2, "reason", FIELD_STR, reason, .max = 1000),
+};
+const struct fields window_drop_call_fields = FIELDS_TABLE("params", window_drop_call, window_drop_rows);
 
 static const struct field status_rows[] = {
     FIELD_ROW(status_reply, 1, "cell", FIELD_STR, cell),
@@ -465,6 +507,10 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_POLICY] = {"admin.policy", NULL, &policy_reply_fields, "the policy as it is", true},
     [CALL_NODES] = {"node.list", NULL, &node_reply_fields, "nodes, their room and health", false},
     [CALL_DRAIN] = {"node.drain", &drain_call_fields, NULL, "place nothing new on a node, or again", true},
+    [CALL_WINDOWS] = {"window.list", NULL, &windows_reply_fields, "when nodes are closed for maintenance", false},
+    [CALL_WINDOW_SET] = {"window.set", &window_call_fields, &window_reply_fields,
+                         "close nodes for a time, or for another one", true},
+    [CALL_WINDOW_DROP] = {"window.drop", &window_drop_call_fields, NULL, "a window that won't be, or ends now", true},
     [CALL_STATUS] = {"system.status", NULL, &status_reply_fields, "how the scheduler is", false},
     [CALL_ARCHIVED] = {"journal.archived", &archived_call_fields, NULL, "the reports have everything up to here", true},
     [CALL_ADJUST] = {"ledger.adjust", &adjust_call_fields, &adjust_reply_fields,

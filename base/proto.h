@@ -197,15 +197,39 @@ struct approve_call { uint64_t proposal; }; /* answered like admin.apply */
 struct drop_call { uint64_t proposal; char *reason; };
 struct policy_reply { struct policy_file policy; uint64_t version; };
 struct node_row {
-    char *node, *state;           /* up, drained, unreachable, lost */
+    char *node, *state;           /* up, closed, drained, unreachable, lost */
     char *reason, *version, *boot_id;
     struct resources capacity, used;
     uint32_t running;
     int64_t seen_utc_us;
     struct strs features, lacks;  /* limits that jobs may ask for here, and those they may not */
+    uint64_t window;              /* the next maintenance window, or the present one; 0 = none */
+    int64_t closes_utc_us, opens_utc_us; /* of it */
 };
 struct node_reply { struct list nodes; };
 struct drain_call { char *node; bool drain; char *reason; };
+/* A maintenance window as it shall be. */
+struct window_call {
+    uint64_t window;              /* 0 = a new one; else the one that it replaces */
+    struct strs nodes;            /* exactly one of these three */
+    char *where;
+    bool cell;
+    int64_t from_utc_us, to_utc_us; /* from 0 = now */
+    uint32_t at_begin;            /* enum window_begin */
+    char *reason;
+};
+struct window_reply {
+    uint64_t window;
+    uint32_t nodes;               /* that it closes, as things are */
+    uint32_t running;             /* attempts there that may still run when it begins */
+};
+struct window_row {
+    struct fact_window window;
+    bool open;                    /* it has begun: its nodes are closed */
+    uint32_t nodes, running;      /* as in window_reply */
+};
+struct windows_reply { struct list windows; /* struct window_row, by when they begin */ };
+struct window_drop_call { uint64_t window; char *reason; };
 struct status_reply {
     char *cell, *writer, *version, *store; /* store: "up", "down: <why>" */
     uint64_t term, seq, durable, jobs, queued, live, nodes, policy_version;
@@ -236,13 +260,13 @@ enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
     CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY, CALL_PROPOSALS, CALL_APPROVE, CALL_DROP, CALL_ADJUST,
-    CALL_HOLD, CALL_PRIORITY, CALL_REQUEUE,
+    CALL_HOLD, CALL_PRIORITY, CALL_REQUEUE, CALL_WINDOWS, CALL_WINDOW_SET, CALL_WINDOW_DROP,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
  * "node.log" "admin.move" "journal.head" "ledger.verify" "admin.proposals" "admin.approve" "admin.drop"
- * "ledger.adjust" "job.hold" "job.priority" "job.requeue" */
+ * "ledger.adjust" "job.hold" "job.priority" "job.requeue" "window.list" "window.set" "window.drop" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -331,6 +355,7 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     move_call_fields,
     proposal_row_fields, proposals_reply_fields, approve_call_fields, drop_call_fields,
     policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
+    window_call_fields, window_reply_fields, window_row_fields, windows_reply_fields, window_drop_call_fields,
     archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
     attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,

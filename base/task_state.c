@@ -95,6 +95,7 @@ uint32_t task_state_of_end(const struct exit_record *record)
     case END_CANCELLED:
     case END_REQUEUED:
     case END_PREEMPTED: /* of the attempt; its task goes on */
+    case END_MAINTENANCE:
         return TASK_CANCELLED;
     case END_LEASE:
     case END_KEEPER_LOST:

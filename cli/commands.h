@@ -42,6 +42,7 @@ int cmd_admin(struct cli *cli, int argc, char **argv);
 int cmd_nodes(struct cli *cli, int argc, char **argv);
 int cmd_drain(struct cli *cli, int argc, char **argv);
 int cmd_undrain(struct cli *cli, int argc, char **argv);
+int cmd_window(struct cli *cli, int argc, char **argv);
 int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_ledger(struct cli *cli, int argc, char **argv);
 int cmd_top(struct cli *cli, int argc, char **argv);
@@ -56,6 +57,7 @@ extern const struct option_set submit_options, run_options; /* job_request.c */
 extern const struct option_set ps_options, show_options, why_options, logs_options,
     wait_options, cancel_options, hold_options, release_options, requeue_options, priority_options, history_options,
     tenant_options, admin_options, nodes_options, audit_options, ledger_options, drain_options, undrain_options,
+    window_options,
     status_options, confine_options, cp_options, doctor_options, top_options, up_options, down_options;
 
 #endif

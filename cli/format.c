@@ -43,7 +43,7 @@ enum style format_state_style(const char *state)
         {"succeeded", STYLE_GOOD}, {"running", STYLE_LIVE},     {"starting", STYLE_LIVE},  {"pending", STYLE_WAIT},
         {"queued", STYLE_WAIT},    {"held", STYLE_WAIT},        {"paused", STYLE_WAIT},
                {"cancelled", STYLE_DIM},  {"up", STYLE_GOOD},
-        {"drained", STYLE_WAIT},   {"unreachable", STYLE_WAIT}, {"stopping", STYLE_WAIT},
+        {"drained", STYLE_WAIT},   {"closed", STYLE_WAIT},   {"unreachable", STYLE_WAIT}, {"stopping", STYLE_WAIT},
     };
     for (size_t i = 0; state != NULL && i < COUNT_OF(rows); i++)
         if (strcmp(rows[i].state, state) == 0)

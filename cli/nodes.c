@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/io/clock.h"
+#include "base/parse.h"
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/columns.h"
@@ -27,6 +28,21 @@ static void add_generic(struct columns *t, const struct resources *used, const s
         format_safe(columns_cell(t), c->name);
         buf_addf(columns_cell(t), " %" PRIu64 "/%" PRIu64, counts_get(&used->generic, c->name), c->value);
     }
+    columns_next(t);
+}
+
+/* Of one that closes: when, for which window. */
+static void add_reason(struct columns *t, const struct node_row *n, int64_t now)
+{
+    char when[PARSE_TEXT_MAX];
+    struct buf *out = columns_cell(t);
+    bool closed = n->closes_utc_us <= now, is_shut = strcmp(n->state, "closed") == 0;
+    if (n->window != 0 && (is_shut || strcmp(n->state, "up") == 0)) {
+        int64_t at_utc_us = closed ? n->opens_utc_us : n->closes_utc_us;
+        buf_addf(out, "%s %s (window %" PRIu64 ")%s", closed ? "until" : "closes at", format_second(at_utc_us, when),
+                 n->window, n->reason != NULL ? ": " : "");
+    }
+    format_safe(out, n->reason);
     columns_next(t);
 }
 
@@ -60,7 +76,7 @@ static void add_node(struct cli *cli, struct columns *t, const struct node_row *
         format_safe(columns_cell(t), n->lacks.v[i]);
     }
     columns_next(t);
-    columns_add(t, n->reason);
+    add_reason(t, n, now);
 }
 
 int cmd_nodes(struct cli *cli, int argc, char **argv)

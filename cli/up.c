@@ -110,7 +110,8 @@ static bool node_answers(const char *dir)
     if (rpc_client_call(client, &client_methods[CALL_NODES], NULL, 2000, &nodes, &refusal, NULL) == 0)
         for (size_t i = 0; i < nodes.nodes.count; i++) {
             const struct node_row *row = &((struct node_row *)nodes.nodes.v)[i];
-            up = up || (row->state != NULL && (strcmp(row->state, "up") == 0 || strcmp(row->state, "drained") == 0));
+            up = up || (row->state != NULL && (strcmp(row->state, "up") == 0 || strcmp(row->state, "drained") == 0 ||
+                                                strcmp(row->state, "closed") == 0));
         }
     rpc_client_close(client);
     fields_clear(&node_reply_fields, &nodes);

@@ -47,7 +47,7 @@ struct retry_answer retry_after(const struct retry_case *c)
         return (struct retry_answer){.next = NEXT_QUEUED};
     if (retry_is_node_fault(c->record->cause))
         return after_node_fault(c);
-    if (c->record->cause == END_PREEMPTED)
+    if (c->record->cause == END_PREEMPTED || c->record->cause == END_MAINTENANCE)
         return (struct retry_answer){.next = NEXT_QUEUED};
     if (is_users_failure(c->record) && c->retries_used < c->retries)
         return (struct retry_answer){.next = NEXT_QUEUED, .user_retry = 1};

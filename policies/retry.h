@@ -8,7 +8,7 @@
  *   cancelled                      final
  *   requeued by a person           queued                                  no
  *   launch failed                  queued                                  no
- *   preempted                      queued                                  no, and no node is avoided
+ *   preempted, maintenance         queued                                  no, and no node is avoided
  *   lease, keeper, node lost       queued | held | final: on_node_loss     no
  *
  * A task that a person has cancelled is never tried again, whatever ended it. After RETRY_FAULTS_MAX node faults a task

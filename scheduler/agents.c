@@ -237,6 +237,7 @@ void agents_on_fact(struct agents *a, const struct fact *f)
     case FACT_NODE_JOINED: case FACT_NODE_LOST: case FACT_NODE_DRAINED: case FACT_SNAPSHOT_JOB: case FACT_SNAPSHOT_CELL:
     case FACT_BUDGET_OPENED: case FACT_BUDGET_CROSSED: case FACT_LEDGER_ADJUSTED: case FACT_PERIOD_CLOSED:
     case FACT_POLICY_PROPOSED: case FACT_POLICY_DROPPED: case FACT_TENANT_MOVED: case FACT_ACCOUNTS_CLOSED:
+    case FACT_WINDOW_SET: case FACT_WINDOW_DROPPED:
     case FACT_KIND_COUNT:
         break;
     }

@@ -165,7 +165,8 @@ static const struct api_method {
     [CALL_HEAD] = {api_head, false},      [CALL_VERIFY] = {api_verify, false},
     [CALL_PROPOSALS] = {api_proposals, false}, [CALL_APPROVE] = {api_approve, false}, [CALL_DROP] = {api_drop, false},
     [CALL_ADJUST] = {api_adjust, false},  [CALL_HOLD] = {api_hold, false},     [CALL_PRIORITY] = {api_priority, false},
-    [CALL_REQUEUE] = {api_requeue, false},
+    [CALL_REQUEUE] = {api_requeue, false}, [CALL_WINDOWS] = {api_windows, false},
+    [CALL_WINDOW_SET] = {api_window_set, false}, [CALL_WINDOW_DROP] = {api_window_drop, false},
 };
 
 static struct caller caller_of(const struct api *a, const struct rpc_conn *conn)

@@ -57,6 +57,7 @@ struct wish {
         struct cancel_reply cancel;
         struct apply_reply apply;
         struct adjust_reply adjust;
+        struct window_reply window;
     } reply;                 /* of reply_fields; none = an empty object is answered */
     uint32_t weight;
     bool more;
@@ -105,6 +106,10 @@ void api_drain(const struct call *c);
 void api_status(const struct call *c);
 void api_archived(const struct call *c);
 void api_metrics(const struct call *c);
+/* api_windows.c */
+void api_windows(const struct call *c);
+void api_window_set(const struct call *c);
+void api_window_drop(const struct call *c);
 /* api_audit.c */
 void api_head(const struct call *c);
 void api_verify(const struct call *c);

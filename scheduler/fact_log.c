@@ -161,6 +161,23 @@ static void log_drained(const struct line *l)
              log_quote(f->reason), log_quote(f->who));
 }
 
+static void log_window(const struct line *l)
+{
+    const struct fact_window *f = &l->fact->window;
+    char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "window=%llu nodes=%zu where=%s cell=%d from=%s until=%s at_begin=%s reason=%s who=%s",
+             (unsigned long long)f->window, f->nodes.count, log_quote(f->where), f->cell,
+             format_time(f->from_utc_us, from), format_time(f->to_utc_us, to),
+             names_get(&window_begin_names, f->at_begin), log_quote(f->reason), log_quote(f->who));
+}
+
+static void log_window_dropped(const struct line *l)
+{
+    const struct fact_window_dropped *f = &l->fact->window_dropped;
+    log_line(LOG_INFO, l->event, "window=%llu reason=%s who=%s", (unsigned long long)f->window, log_quote(f->reason),
+             log_quote(f->who));
+}
+
 static void log_opened(const struct line *l)
 {
     const struct fact_budget_opened *f = &l->fact->budget_opened;
@@ -242,6 +259,8 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TENANT_MOVED] = log_moved,
     [FACT_JOB_CHANGED] = log_changed,
     [FACT_ACCOUNTS_CLOSED] = log_accounts,
+    [FACT_WINDOW_SET] = log_window,
+    [FACT_WINDOW_DROPPED] = log_window_dropped,
 };
 
 void fact_log(const struct core *core, uint64_t seq, const struct fact *fact)

@@ -23,6 +23,8 @@ static const struct metric metrics[] = {
     ROW("reeve_tasks", GAUGE, core.running, "state=\"running\"", NULL),
     ROW("reeve_tasks", GAUGE, core.unreachable, "state=\"unreachable\"", NULL),
     ROW("reeve_nodes", GAUGE, core.nodes, NULL, "Nodes known to the cell."),
+    ROW("reeve_nodes_closed", GAUGE, core.nodes_closed, NULL, "Nodes closed for maintenance now."),
+    ROW("reeve_windows", GAUGE, core.windows, NULL, "Maintenance windows that are planned or open."),
     ROW("reeve_node_links", GAUGE, agents.links, NULL, "Nodes connected now."),
     ROW("reeve_jobs_submitted_total", COUNTER, core.submitted_total, NULL, "Jobs accepted."),
     ROW("reeve_attempts_placed_total", COUNTER, core.placed_total, NULL, "Attempts placed on a node."),

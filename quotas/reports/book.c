@@ -12,7 +12,7 @@
 #include "quotas/reports/book_rows.h"
 #include "quotas/reports/schema.h"
 
-/* Facts that leave no row: they are about terms and drained nodes, not about jobs and money. */
+/* Facts that leave no row: they are about terms and drained or closed nodes, not about jobs and money. */
 static int nothing(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
 {
     (void)b, (void)seq, (void)fact, (void)err;
@@ -45,6 +45,8 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_POLICY_PROPOSED] = nothing, /* not in force */
     [FACT_POLICY_DROPPED] = nothing,
     [FACT_JOB_CHANGED] = nothing, /* it has run, or not */
+    [FACT_WINDOW_SET] = nothing,
+    [FACT_WINDOW_DROPPED] = nothing,
 };
 
 /* SQLite would let two writers take turns; their cursors would not. */

@@ -47,6 +47,8 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_POLICY_PROPOSED] = &rule_policy_proposed,
     [FACT_POLICY_DROPPED] = &rule_policy_dropped,
     [FACT_JOB_CHANGED] = &rule_changed,
+    [FACT_WINDOW_SET] = &rule_window_set,
+    [FACT_WINDOW_DROPPED] = &rule_window_dropped,
 };
 
 bool path_is_of(const struct strs *path, const struct tenant *t)

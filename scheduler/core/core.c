@@ -10,6 +10,7 @@
 #include "scheduler/core/forecast.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
+#include "scheduler/core/windows.h"
 
 const struct core_limits core_limits_default = {
     .jobs_max = 1000000,
@@ -179,6 +180,7 @@ void core_free(struct core *c)
         return;
     jobs_fini(c);
     pools_fini(c);
+    windows_fini(c);
     nodes_fini(c);
     reserve_fini(c);
     forecast_fini(c);
@@ -217,6 +219,14 @@ const char *core_currency(const struct core *c)
     return c->currency;
 }
 
+static uint64_t nodes_closed(const struct core *c)
+{
+    uint64_t closed = 0;
+    for (size_t i = 0; i < c->nodes_count && c->windows_count > 0; i++)
+        closed += windows_close_utc_us(c->nodes[i]) <= c->last_utc_us;
+    return closed;
+}
+
 void core_stats(const struct core *c, struct core_stats *ret)
 {
     struct tenant_view root = {0};
@@ -230,6 +240,8 @@ void core_stats(const struct core *c, struct core_stats *ret)
         .unreachable = c->count[TASK_UNREACHABLE],
         .held = c->count[TASK_HELD],
         .nodes = c->nodes_count,
+        .nodes_closed = nodes_closed(c),
+        .windows = c->windows_count,
         .submitted_total = c->submitted_total,
         .placed_total = c->placed_total,
         .ended_total = c->ended_total,

@@ -135,6 +135,12 @@ int core_check_move(struct core *c, const struct move_call *call, const char *wh
                     struct fact *ret, struct apply_reply *reply, struct refusal *refusal);
 int core_check_drain(struct core *c, const struct drain_call *call, const char *who, struct core_now now,
                      struct fact *ret, struct refusal *refusal);
+/* A maintenance window is planned, or planned otherwise; taken back. CORE_LATER while another is on its way. reply is
+ * filled also when nothing changes. */
+int core_check_window(struct core *c, const struct window_call *call, const char *who, struct core_now now,
+                      struct fact *ret, struct window_reply *reply, struct refusal *refusal);
+int core_check_window_drop(struct core *c, const struct window_drop_call *call, const char *who, struct core_now now,
+                           struct fact *ret, struct refusal *refusal);
 /* A node says hello: counts as seen. Fact joined, or FACT_NONE when nothing is new. A new boot id makes decide() end
  * what ran there; an attempt that ran there under the same boot id and isn't listed is ended as END_KEEPER_LOST.
  * One that was only starting is not lost: core_duty() says DUTY_RUN again. */
@@ -177,6 +183,7 @@ bool core_wait_view(const struct core *c, uint64_t job, struct core_now now, str
 bool core_job_owner(const struct core *c, uint64_t job, const char **ret_tenant, uint32_t *ret_uid);
 int core_tenants(const struct core *c, const char *top, struct core_now now, struct tenant_reply *ret) MUST_USE;
 int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret) MUST_USE;
+int core_windows(const struct core *c, struct core_now now, struct windows_reply *ret) MUST_USE;
 int core_policy(const struct core *c, struct policy_reply *ret) MUST_USE;
 int core_proposals(const struct core *c, struct proposals_reply *ret) MUST_USE;
 /* May this user submit to / see this tenant (itself or below one of theirs)? user is the login name, or "uid:N". */
@@ -189,6 +196,7 @@ const char *core_currency(const struct core *c);
 
 struct core_stats {
     uint64_t jobs, finished, queued, starting, running, unreachable, held;
+    uint64_t windows, nodes_closed; /* maintenance windows that aren't over; nodes that one of them closes */
     uint64_t nodes, submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total;
     uint64_t decisions_total;  /* tasks looked at by decide */
     int64_t written_off_micros;

@@ -2,6 +2,7 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
 #include "scheduler/core/plan.h"
+#include "scheduler/core/windows.h"
 
 /*
  * One turn: first what is lost (it frees nothing yet), then money for what runs, then new starts. Placements
@@ -66,8 +67,10 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
                    uint64_t *ret_next_boot_us)
 {
     *ret_next_boot_us = UINT64_MAX;
-    /* An account that opens beside a policy would keep the limit of the one before. */
-    if (c->plans_in_flight > 0 || c->policy_in_flight > 0 || c->moves_in_flight > 0 || max == 0)
+    /* An account that opens beside a policy would keep the limit of the one before, and what is placed beside a window
+     * wouldn't know it. */
+    if (c->plans_in_flight > 0 || c->policy_in_flight > 0 || c->moves_in_flight > 0 || c->windows_in_flight > 0 ||
+        max == 0)
         return 0;
     struct plan p = {
         .now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};
@@ -77,6 +80,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     decide_crossings(c, &p);
     decide_closing(c, &p);
     decide_nodes(c, &p);
+    decide_windows(c, &p);
     decide_timers(c, &p);
     decide_depend(c, &p);
     blocked_look(c, &p);

@@ -2,7 +2,7 @@
  * explain_ask - what is put to whom when a job is explained: internal to the files explain*.c.
  *
  *   explain_limits.c   the ledger: quotas, what is borrowed, budgets, rates
- *   explain_nodes.c    the nodes: none that could, none with room, one that is kept for others
+ *   explain_nodes.c    the nodes: none that could, none with room, one that is kept for others, one that closes
  *   explain_job.c      the job itself: what it waits for, its pause, its cap, its own budget; one that is paused
  *   explain.c          all of it, in order: for a row, for why, for a job that isn't there yet
  *

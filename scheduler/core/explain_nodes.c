@@ -1,10 +1,12 @@
 #include <stdio.h>
 
+#include "base/parse.h"
 #include "policies/admit.h"
 #include "scheduler/core/explain_ask.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/windows.h"
 
 static void never_blocker(struct question *q, const struct admit_answer *a)
 {
@@ -73,6 +75,35 @@ static void full_blocker(struct question *q, const struct shape *s, const struct
                       admit_amount(resource, need->v[dim], need_text));
 }
 
+/* "closes at ... until ... for: firmware (window 2)" */
+static void window_words(const struct fact_window *w, int64_t utc_us, char *out, size_t size)
+{
+    char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
+    const char *reason = w->reason != NULL && w->reason[0] != '\0' ? w->reason : NULL;
+    bool closed = w->from_utc_us <= utc_us;
+    snprintf(out, size, "%s%s until %s%s%.200s (window %llu)", closed ? "is closed" : "closes at ",
+             closed ? "" : format_second(w->from_utc_us, from), format_second(w->to_utc_us, to),
+             reason != NULL ? " for: " : "", reason != NULL ? reason : "", (unsigned long long)w->window);
+}
+
+/* It would fit there now, were it sure to end before the node closes. */
+static void closing_blocker(struct question *q, const struct window_block *b)
+{
+    char where[300], when[400], left[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX];
+    uint64_t round_ms = b->left_ms > 600000 ? 60000 : 1000, limit_ms = b->left_ms / round_ms * round_ms;
+    snprintf(where, sizeof where, "node %.255s", b->node->name);
+    window_words(b->window, q->utc_us, when, sizeof when);
+    format_duration(limit_ms, left);
+    struct blocker *k = explain_add(q, "placement", where, "time_limit");
+    k->free = (int64_t)b->left_ms;
+    k->need = (int64_t)b->needs_ms;
+    k->short_by = k->need - k->free;
+    k->text = text_of("placement: %.60s has room now, but %s: %s are left before, needs %s", b->node->name, when, left,
+                      format_duration(b->needs_ms / 1000 * 1000, need));
+    explain_change(q, limit_ms > 0 ? text_of("time_limit <= %s", left)
+                                   : text_of("window %llu ends", (unsigned long long)b->window->window));
+}
+
 /* It would fit there now, if what may run so long delayed nobody. */
 static void kept_blocker(struct question *q, const struct node *n)
 {
@@ -115,6 +146,11 @@ void explain_nodes(struct question *q, const struct shape *s)
     }
     if (victims_blocker(q, s) || choose_node(c, &now, s->placeable ? s : &known, NULL) != NULL)
         return;
+    struct window_block block;
+    if (windows_block(c, s->placeable ? s : &known, q->utc_us, &block)) {
+        closing_blocker(q, &block);
+        return;
+    }
     const struct node *n = nearest(c, s, &known.need);
     if (n != NULL && capacity_fits(&known.need, &n->open.free))
         kept_blocker(q, n);

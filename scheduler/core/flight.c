@@ -60,6 +60,8 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
     case FACT_POLICY_DROPPED:
     case FACT_TENANT_MOVED:
     case FACT_ACCOUNTS_CLOSED:
+    case FACT_WINDOW_SET:
+    case FACT_WINDOW_DROPPED:
     case FACT_KIND_COUNT: break;
     }
     return s;
@@ -77,12 +79,18 @@ static bool is_plan(uint32_t kind)
            kind == FACT_BUDGET_CROSSED || kind == FACT_ACCOUNTS_CLOSED;
 }
 
+static bool is_about_windows(uint32_t kind)
+{
+    return kind == FACT_WINDOW_SET || kind == FACT_WINDOW_DROPPED;
+}
+
 void flight_begin(struct core *c, const struct fact *f)
 {
     struct subject s = subject_of(c, f);
     c->plans_in_flight += is_plan(f->kind);
     c->policy_in_flight += is_about_policy(f->kind);
     c->moves_in_flight += f->kind == FACT_TENANT_MOVED;
+    c->windows_in_flight += is_about_windows(f->kind);
     c->facts_in_flight++;
     c->period_in_flight |= f->kind == FACT_PERIOD_CLOSED;
     if (f->kind == FACT_LEDGER_ADJUSTED)
@@ -108,6 +116,8 @@ void flight_end(struct core *c, const struct fact *f)
         c->policy_in_flight--;
     if (f->kind == FACT_TENANT_MOVED && c->moves_in_flight > 0)
         c->moves_in_flight--;
+    if (is_about_windows(f->kind) && c->windows_in_flight > 0)
+        c->windows_in_flight--;
     if (c->facts_in_flight > 0)
         c->facts_in_flight--;
     if (f->kind == FACT_PERIOD_CLOSED)

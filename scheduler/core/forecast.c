@@ -2,6 +2,8 @@
 
 #include "scheduler/core/apply.h"
 #include "scheduler/core/forecast.h"
+#include "scheduler/core/preempt.h"
+#include "scheduler/core/windows.h"
 
 #define LATE_US INT64_C(60000000) /* what should have ended is expected to end so much later */
 
@@ -53,8 +55,11 @@ static int64_t longest_us(const struct core *c, uint64_t limit_us)
 
 struct backfill_ask forecast_ask(const struct core *c, const struct shape *s)
 {
-    int64_t run_us = s->limit_us != 0 ? longest_us(c, s->limit_us) : INT64_MAX;
-    return (struct backfill_ask){s->need, run_us, s->limit_us != 0 ? run_us : horizon_us(c)};
+    if (s->limit_us != 0)
+        return (struct backfill_ask){s->need, longest_us(c, s->limit_us), longest_us(c, s->limit_us)};
+    /* What may be preempted is stopped when its node closes. */
+    int64_t least_us = (int64_t)preempt_min_run_us(c) + forecast_stop_us(c, END_MAINTENANCE) + 1;
+    return (struct backfill_ask){s->need, INT64_MAX, s->preemptible ? least_us : horizon_us(c)};
 }
 
 int64_t forecast_clear_utc_us(const struct core *c, const struct shape *s, int64_t utc_us)
@@ -114,8 +119,10 @@ void forecast_node(const struct core *c, const struct plan *p, const struct node
     struct backfill_end *ends = room_for_ends(c->forecast, n->live + (planned ? p->log_count : 0));
     size_t count = 0;
     for (const struct task *t = n->tasks; t != NULL; t = t->node_next)
-        ends[count++] = (struct backfill_end){expected_end(c, t, p->now.utc_us), attempt_uses(t)};
+        ends[count++] = (struct backfill_end){
+            MIN(expected_end(c, t, p->now.utc_us), windows_stop_utc_us(n, t)), attempt_uses(t)};
     if (planned)
         count += add_planned(c, p, n, ends + count);
     backfill_begin(b, p->now.utc_us, &n->total, &n->used, ends, count);
+    windows_close(n, b);
 }

@@ -11,7 +11,7 @@
 void forecast_init(struct core *c);
 void forecast_fini(struct core *c);
 /* A task of this shape for a profile: until its time limit, grace and kill time; without a limit for ever, but clear of
- * maintenance for the horizon only. */
+ * maintenance for the horizon only, or, when it may be preempted, until it may be stopped for it. */
 struct backfill_ask forecast_ask(const struct core *c, const struct shape *s);
 /* Until when a node must be open for a task of this shape that starts then. */
 int64_t forecast_clear_utc_us(const struct core *c, const struct shape *s, int64_t utc_us);

@@ -1,4 +1,5 @@
 #include "scheduler/core/apply.h"
+#include "scheduler/core/windows.h"
 
 /* Every part is hashed by what it means, in an order that doesn't depend on how the state came about. */
 
@@ -163,6 +164,7 @@ uint64_t core_hash(const struct core *c)
     hash = hash_policy(c, hash);
     for (size_t i = 0; i < c->nodes_count; i++)
         hash = hash_node(c->nodes[i], hash);
+    hash = windows_hash(c, hash);
     for (size_t i = 0; i < c->jobs_count; i++)
         if (c->jobs[i].job != NULL && !c->jobs[i].job->finished)
             hash = hash_job(c->jobs[i].job, hash);

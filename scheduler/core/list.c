@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "scheduler/core/answers.h"
+#include "scheduler/core/windows.h"
 
 #define LIST_DEFAULT 100
 #define LIST_MAX 1000
@@ -210,13 +211,15 @@ int core_policy(const struct core *c, struct policy_reply *ret)
 
 /* ---- nodes ------------------------------------------------------------------------------------------ */
 
-static const char *node_state(const struct node *n)
+static const char *node_state(const struct node *n, int64_t utc_us)
 {
     if (n->lost)
         return "lost";
     if (n->silent || !n->heard)
         return "unreachable";
-    return n->drained ? "drained" : "up";
+    if (n->drained)
+        return "drained";
+    return windows_close_utc_us(n) <= utc_us ? "closed" : "up";
 }
 
 static void add_use(const struct node *n, struct resources *used)
@@ -246,9 +249,25 @@ static void add_lacks(const struct node *n, struct strs *to)
     }
 }
 
+/* Why it isn't used, or won't be. */
+static const char *node_reason(const struct node *n)
+{
+    if (n->lost || n->drained || n->windows_count == 0)
+        return n->lost ? n->lost_reason : n->drain_reason;
+    return n->windows[0]->as.reason;
+}
+
+static void add_window(const struct node *n, struct node_row *row)
+{
+    if (n->windows_count == 0)
+        return;
+    row->window = n->windows[0]->as.window;
+    row->closes_utc_us = n->windows[0]->as.from_utc_us;
+    row->opens_utc_us = n->windows[0]->as.to_utc_us;
+}
+
 int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret)
 {
-    (void)now;
     *ret = (struct node_reply){0};
     for (size_t i = 0; i < c->nodes_count; i++) {
         const struct node *n = c->nodes[i];
@@ -258,8 +277,9 @@ int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret
             return -ENOMEM;
         }
         row->node = core_text(n->name);
-        row->state = core_text(node_state(n));
-        row->reason = core_text(n->lost ? n->lost_reason : n->drain_reason);
+        row->state = core_text(node_state(n, core_utc(c, now)));
+        row->reason = core_text(node_reason(n));
+        add_window(n, row);
         row->version = core_text(n->version);
         row->boot_id = core_text(n->boot_id);
         core_copy_resources(&n->capacity, &row->capacity);

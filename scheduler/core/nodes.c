@@ -2,6 +2,7 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/windows.h"
 
 #include <errno.h>
 #include <string.h>
@@ -85,6 +86,7 @@ static void node_free(struct node *n)
     free(n->drain_reason);
     free(n->lost_reason);
     backfill_fini(&n->profile);
+    free(n->windows);
     free(n);
 }
 
@@ -218,6 +220,7 @@ void node_reindex(struct core *c, struct node *n)
     capacity_take(&free, &n->used);
     place_remove(&c->open, &n->open);
     n->open.free = free;
+    n->open.until_us = windows_close_utc_us(n);
     if (node_is_usable(n) && n->reserved == 0)
         place_add(&c->open, &n->open);
     pools_touch(n);
@@ -330,6 +333,7 @@ struct node *node_join(struct core *c, const struct fact_node *j)
     clear_labels(n);
     n->labels = labels;
     pools_enter(c, n);
+    windows_of_node(c, n);
     n->lost = false;
     n->silent = false;
     n->hello = MAX(n->hello, j->hello);

@@ -3,10 +3,12 @@
 #include "policies/preempt.h"
 #include "policies/retry.h"
 #include "scheduler/core/apply.h"
+#include "scheduler/core/forecast.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/windows.h"
 
 #define NODES_MAX 64              /* that are looked at in one search */
 #define SEARCHES_MAX 2            /* in one turn */
@@ -43,10 +45,11 @@ bool preempt_is_on(const struct core *c, const struct shape *s)
 
 bool preempt_is_refunded(const struct task *t, uint32_t cause)
 {
-    return retry_is_node_fault(cause) || (cause == END_PREEMPTED && !t->job->shape->preemptible);
+    bool needed_away = cause == END_PREEMPTED || cause == END_MAINTENANCE;
+    return retry_is_node_fault(cause) || (needed_away && !t->job->shape->preemptible);
 }
 
-static uint64_t min_run_us(const struct core *c)
+uint64_t preempt_min_run_us(const struct core *c)
 {
     return (c->preempt.min_run_ms != 0 ? c->preempt.min_run_ms : PREEMPT_MIN_RUN_DEFAULT_MS) * 1000;
 }
@@ -143,7 +146,9 @@ static bool could_help(const struct asking *a, const struct node *n)
     const struct node *avoid = a->e->task != NULL ? a->e->task->avoid : NULL;
     if (!node_is_usable(n) || n->tasks == NULL)
         return false;
-    return a->has_room || (n != avoid && capacity_fits(&s->need, &n->total) && shape_suits(s, n));
+    int64_t gone_utc_us = a->p->now.utc_us + forecast_stop_us(a->c, END_PREEMPTED);
+    return a->has_room || (n != avoid && forecast_clear_utc_us(a->c, s, gone_utc_us) <= windows_close_utc_us(n) &&
+                           capacity_fits(&s->need, &n->total) && shape_suits(s, n));
 }
 
 /* Takes the place of the best offer, if it is better: stops fewer, or less important ones. */
@@ -160,7 +165,7 @@ static void ask_node(struct asking *a, struct node *n, struct offer *best)
                               &a->e->job->shape->need,
                               a->has_room ? NULL : &free,
                               c->preempt.reclaim,
-                              min_run_us(c)};
+                              preempt_min_run_us(c)};
     bool away = is_thought_away(a, n);
     if (!away)
         without_going(c, n, true);

@@ -27,6 +27,8 @@ bool preempt_for(struct core *c, struct plan *p, const struct entry *e, struct f
 void preempt_undo(struct core *c, struct plan *p);
 /* Stops that this shape waits for, and where. 0: none. */
 uint32_t preempt_waits(const struct core *c, const struct shape *s, const struct node **ret_node);
+/* Before it has run so long nobody is stopped. */
+uint64_t preempt_min_run_us(const struct core *c);
 /* Is its end the platform's to pay: nothing is charged beyond what was settled? */
 bool preempt_is_refunded(const struct task *t, uint32_t cause);
 

@@ -4,6 +4,7 @@
 #include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/money.h"
+#include "scheduler/core/windows.h"
 
 typedef int (*emit_fn)(void *arg, const struct fact *fact);
 
@@ -187,6 +188,7 @@ static int emit_cell(const struct core *c, emit_fn fn, void *arg)
     f.snapshot_cell.next_proposal = c->next_proposal;
     for (size_t i = 0; i < c->nodes_count; i++)
         add_node(c->nodes[i], &f.snapshot_cell.nodes);
+    windows_snapshot(c, &f.snapshot_cell);
     f.snapshot_cell.fade_epoch_utc_us = c->fade.epoch_utc_us;
     tenants_each(c, add_faded, &f.snapshot_cell.faded);
     struct of_tenants rates = {c->ledger, &f.snapshot_cell.rates};
@@ -302,7 +304,7 @@ static int cell_check(const struct core *c, const struct fact *f, struct err *er
         if (n->node == NULL || n->boot_id == NULL)
             return err_set(err, -EPROTO, "snapshot.cell: a node without a name or a boot id");
     }
-    return 0;
+    return windows_check_snapshot(&f->snapshot_cell, err);
 }
 
 static void cell_apply(struct core *c, const struct fact *f)
@@ -317,6 +319,7 @@ static void cell_apply(struct core *c, const struct fact *f)
         if (sn->lost)
             node_lose(c, n, NULL);
     }
+    windows_restore(c, s);
     if (s->billing_from_utc_us != 0) /* else of an older version: it began with the policy */
         c->billing_from_utc_us = s->billing_from_utc_us;
     c->fade.epoch_utc_us = s->fade_epoch_utc_us;

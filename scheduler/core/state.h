@@ -5,7 +5,8 @@
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, paused.c, policy_change.c,
  *                        nodes.c, move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, pool.h (nodes by
- *                        what jobs want), tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
+ *                        what jobs want), windows.c (maintenance),
+ *                        tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
  *                        past_use.c (use that fades)
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
  *                        blocked.c (for limits), deadline.c (no longer)
@@ -14,7 +15,7 @@
  *                        goes for whom), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, depend_ask.c, cancel.c, change.c, policy_check.c, move.c, duty.c,
- *                        reports.c (hello, running, ended)
+ *                        reports.c (hello, running, ended), windows_ask.c
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
  *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs);
  *                        of a submission: quote.c
@@ -58,6 +59,7 @@ struct task;
 struct node;
 struct tenant;
 struct deadline;
+struct window;
 struct plan;
 
 /* Something ready to start: the tasks of a job that never started, or one task that waits for another attempt. */
@@ -247,6 +249,8 @@ struct node {
     bool drained, lost;
     uint32_t live;
     struct task *tasks;            /* live attempts */
+    struct window **windows;       /* that close it, soonest first */
+    uint32_t windows_count;
     uint32_t cores_wanted;         /* soft: paused attempts that wait for their cores: nothing new is placed */
     /* soft */
     bool heard;                    /* since this core began */
@@ -305,6 +309,9 @@ struct core {
     struct node *seen_first, *seen_last, *troubled;
     struct capacity_names names;
     struct capacity total; /* of all nodes that aren't lost */
+    struct window **windows; /* by number */
+    size_t windows_count;
+    uint64_t last_window;
     struct place_index open, sizes;
     struct pools pools;
 
@@ -324,7 +331,7 @@ struct core {
     struct forecast *forecast;
     bool began;             /* the first decide() has been */
     uint64_t hello_boot_us; /* when the newest hello came that makes a node join */
-    uint32_t plans_in_flight, policy_in_flight, moves_in_flight;
+    uint32_t plans_in_flight, policy_in_flight, moves_in_flight, windows_in_flight;
     uint64_t facts_in_flight;
     bool period_in_flight;
     struct strs adjusting;  /* keys of adjustments in flight */

@@ -5,6 +5,7 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/windows.h"
 
 /* One recount of the whole state. */
 struct recount {
@@ -161,6 +162,8 @@ int core_verify(const struct core *c, struct err *err)
             rc = verify_job(c, c->jobs[i].job, &r, err);
     for (size_t i = 0; rc == 0 && i < c->nodes_count; i++)
         rc = verify_node((struct core *)(uintptr_t)c, c->nodes[i], err); /* refreshes caches only */
+    if (rc == 0)
+        rc = windows_verify(c, err);
     if (rc == 0)
         rc = reserve_verify(c, err);
     struct tenant_sum sum = {c, err, 0};

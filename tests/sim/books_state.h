@@ -59,8 +59,17 @@ struct books {
     struct book_node *nodes;
     struct keyset keys;    /* of all jobs */
     struct nameset accounts_by_name, tenants_by_name, nodes_by_name;
+    struct list windows;   /* struct fact_window */
     size_t jobs_size;
     size_t accounts_count, accounts_size, tenants_count, tenants_size, nodes_count, nodes_size;
 };
+
+/* fault_books_windows.c */
+void book_window_set(struct books *b, const struct fact *f);
+void book_window_dropped(struct books *b, const struct fact *f);
+void book_windows_free(struct books *b);
+/* May it be placed there then: will it be over when the node closes? May it be stopped because it closes? */
+bool book_windows_allow(const struct books *b, const char *node, const struct book_job *j, int64_t at_utc_us);
+bool book_windows_stop(const struct books *b, const char *node, const struct book_job *j, int64_t at_utc_us);
 
 #endif

@@ -48,6 +48,7 @@ void books_free(struct books *b)
     for (size_t i = 0; b != NULL && i < b->jobs_size; i++)
         free(b->jobs[i].tasks);
     if (b != NULL) {
+        book_windows_free(b);
         keyset_fini(&b->keys);
         free(b->accounts_by_name.slots);
         free(b->tenants_by_name.slots);
@@ -481,6 +482,7 @@ static void placed(struct books *b, const struct fact *f)
             "doesn't fit on its node");
     REQUIRE(b, p->id, j->cap == 0 || j->live <= j->cap, "is one more than its array may run at once");
     REQUIRE(b, p->id, !n->drained || f->at_utc_us <= n->drained_utc_us, "is placed on a drained node");
+    REQUIRE(b, p->id, book_windows_allow(b, n->name, j, f->at_utc_us), "may still run when its node closes");
     t->live = true;
     t->epoch = p->id.epoch;
     t->node = (size_t)(n - b->nodes);
@@ -520,6 +522,9 @@ static void stopping(struct books *b, const struct fact *f)
     REQUIRE(b, f->stopping.id, may, "is stopped for a deadline that lies ahead");
     if (t == NULL)
         return;
+    bool closes = f->stopping.cause != END_MAINTENANCE ||
+                  book_windows_stop(b, b->nodes[t->node].name, j, f->at_utc_us);
+    REQUIRE(b, f->stopping.id, closes, "is stopped for a window that there isn't");
     t->cancelled |= f->stopping.cause == END_CANCELLED;
     t->stopped = true;
     t->requeued = f->stopping.cause == END_REQUEUED;
@@ -550,6 +555,7 @@ static struct follows what_follows(const struct book_job *j, const struct book_t
     switch ((enum end_cause)r->cause) {
     case END_TIME_LIMIT: return (struct follows){NEXT_FINAL, TASK_TIMED_OUT, 0};
     case END_BUDGET: return (struct follows){NEXT_FINAL, TASK_BUDGET_STOPPED, 0};
+    case END_MAINTENANCE:
     case END_PREEMPTED: return (struct follows){NEXT_QUEUED, 0, 0};
     case END_EXIT:
     case END_SIGNAL:
@@ -581,7 +587,8 @@ static int64_t pause_us(uint32_t times)
 
 static void check_cost(struct books *b, const struct book_job *j, const struct book_task *t, const struct fact_ended *e)
 {
-    if (is_node_fault(e->record.cause) || (e->record.cause == END_PREEMPTED && !j->preemptible)) {
+    bool needed_away = e->record.cause == END_PREEMPTED || e->record.cause == END_MAINTENANCE;
+    if (is_node_fault(e->record.cause) || (needed_away && !j->preemptible)) {
         REQUIRE(b, e->id, e->spent_micros == t->spent, "the tenant pays for the platform's fault");
         return;
     }
@@ -639,7 +646,8 @@ static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *
     [FACT_TERM_TAKEN] = term_taken,   [FACT_POLICY_SET] = policy_set,     [FACT_BUDGET_OPENED] = opened,
     [FACT_JOB_SUBMITTED] = submitted, [FACT_TASKS_CANCELLED] = cancelled, [FACT_TASK_RELEASED] = released,
     [FACT_ATTEMPT_PLACED] = placed,   [FACT_HOLD_RENEWED] = renewed,      [FACT_ATTEMPT_STOPPING] = stopping,
-    [FACT_JOB_CHANGED] = changed,
+    [FACT_JOB_CHANGED] = changed,     [FACT_WINDOW_SET] = book_window_set,
+    [FACT_WINDOW_DROPPED] = book_window_dropped,
     [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = drained,      [FACT_NODE_LOST] = lost,
     [FACT_ACCOUNTS_CLOSED] = accounts_closed,
 };

@@ -5,7 +5,8 @@
  *   a key is one job; job ids and terms rise
  *   a task: epochs one by one, one attempt at a time, none after its end, before its pause is over, or while held
  *   an end says what its cause means: who pays, which state, whether another try follows and whether that costs a retry
- *   a node: what is placed and not ended fits on it, and nothing new is placed on a drained one
+ *   a node: what is placed and not ended fits on it, and nothing new is placed on a drained one, or
+ *               into a maintenance window
  *   a tenant and all above it: use and number of attempts within the quota at each placement, the queue in its bound
  *   an account: spent + held within the limit at each hold; a hold is the price of what it pays for, a settlement the
  *   price of what ran, nothing is settled twice and what is left returns
@@ -18,9 +19,10 @@
 #include "quotas/ledger.h"
 
 #define WORLD_PER_CPU_HOUR 3600000 /* micros */
+#define WORLD_MIN_RUN_MS 2000      /* before which nobody is preempted */
 
 struct books_rules { /* of the world */
-    uint64_t node_cpu_milli, node_mem_bytes, slice_us, grace_us;
+    uint64_t node_cpu_milli, node_mem_bytes, slice_us, grace_us, kill_us, horizon_us;
 };
 struct books;
 struct books *books_new(const struct books_rules *rules);

@@ -52,7 +52,8 @@ void check_ended(struct world *w, const struct fact_ended *f)
         }
     if (w->calm && !is_calm_end(w, f))
         broken(w, "attempt %llu.%u.%u ended (%s) where nothing fails", ID(f->id), cause);
-    if (f->written_off_micros != 0 && !end_causes[f->record.cause].node_fault && f->record.cause != END_PREEMPTED)
+    if (f->written_off_micros != 0 && !end_causes[f->record.cause].node_fault && f->record.cause != END_PREEMPTED &&
+        f->record.cause != END_MAINTENANCE)
         broken(w, "attempt %llu.%u.%u (%s) cost %lld more than was held", ID(f->id), cause,
                (long long)f->written_off_micros);
 }

@@ -88,7 +88,7 @@ static int check_policy(struct world *w, struct sched *s, uint32_t variant, stru
     if (w->scene.tenants == 0)
         add_guarantee(&call.policy, variant);
     call.policy.preempt = (struct preempt_rule){.reclaim = variant % 2 ? RECLAIM_ANY : RECLAIM_PREEMPTIBLE,
-                                                .min_run_ms = 2000};
+                                                .min_run_ms = WORLD_MIN_RUN_MS};
     int answer = core_check_policy(s->core, &call, "root", 0, sched_now(w, s), out, &reply, refusal);
     fields_clear(&apply_reply_fields, &reply);
     fields_clear(&apply_call_fields, &call);
@@ -207,6 +207,36 @@ static int want_drain(struct proposing *p)
     return core_check_drain(p->s->core, &call, "root", p->now, p->out, &p->refusal);
 }
 
+/* Of the variant's bits: 1 which nodes, 3 from when, 3 how long, 1 what of what runs, 1 a change of the first one. */
+static int want_window(struct proposing *p)
+{
+    uint32_t v = p->wish->variant;
+    struct windows_reply there;
+    struct window_reply reply = {0};
+    struct window_call call = {.at_begin = v >> 8 & 1, .cell = v % 4 == 0, .reason = strdup("firmware")};
+    MUST_NOT(core_windows(p->s->core, p->now, &there) < 0 || call.reason == NULL);
+    MUST_NOT(v % 4 == 1 && str_set(&call.where, "zone == a") < 0);
+    MUST_NOT(v % 4 > 1 && strs_add(&call.nodes, p->w->nodes[p->wish->node].name) < 0);
+    if (there.windows.count > 0 && (v >> 9 & 1) != 0)
+        call.window = ((const struct window_row *)there.windows.v)[0].window.window;
+    call.from_utc_us = p->now.utc_us + (int64_t)(v >> 2 & 7) * 7 * SECOND;
+    call.to_utc_us = call.from_utc_us + (int64_t)(1 + (v >> 5 & 7)) * 5 * SECOND;
+    int answer = core_check_window(p->s->core, &call, "root", p->now, p->out, &reply, &p->refusal);
+    fields_clear(&window_call_fields, &call);
+    fields_clear(&windows_reply_fields, &there);
+    return answer;
+}
+
+static int want_reopen(struct proposing *p)
+{
+    struct windows_reply there;
+    MUST_NOT(core_windows(p->s->core, p->now, &there) < 0);
+    struct window_drop_call call = {
+        .window = there.windows.count > 0 ? ((const struct window_row *)there.windows.v)[0].window.window : 0};
+    fields_clear(&windows_reply_fields, &there);
+    return core_check_window_drop(p->s->core, &call, "root", p->now, p->out, &p->refusal);
+}
+
 static int want_policy(struct proposing *p)
 {
     return check_policy(p->w, p->s, p->wish->variant, p->out, &p->refusal);
@@ -215,6 +245,7 @@ static int want_policy(struct proposing *p)
 static int (*const wants[WISH_KIND_COUNT])(struct proposing *p) = {
     [WISH_HELLO] = want_hello,     [WISH_STATE] = want_state,   [WISH_SUBMIT] = want_submit,
     [WISH_CANCEL] = want_cancel,   [WISH_DRAIN] = want_drain,   [WISH_UNDRAIN] = want_drain,
+    [WISH_WINDOW] = want_window,   [WISH_REOPEN] = want_reopen,
     [WISH_RELEASE] = want_release, [WISH_POLICY] = want_policy, [WISH_CHANGE] = want_change,
 };
 

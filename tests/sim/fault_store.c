@@ -15,7 +15,8 @@ static struct ledger *new_ledger(void)
 static struct books *new_books(const struct world *w)
 {
     struct books_rules rules = {NODE_CORES * 1000, NODE_CORES * GIB, w->limits.slice_ms * 1000,
-                                w->limits.grace_ms * 1000};
+                                w->limits.grace_ms * 1000, w->limits.kill_ms * 1000,
+                                w->limits.horizon_ms * 1000};
     return books_new(&rules);
 }
 

@@ -33,6 +33,7 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_NODE_WIPED] = "node set up anew",
     [FAULT_NODE_GONE] = "node gone for good",
     [FAULT_AGENT_LONG_AWAY] = "agent long away",
+    [FAULT_WINDOW] = "maintenance window, or its end",
     [FAULT_BLACK_HOLE] = "every launch fails on a node",
 };
 
@@ -184,6 +185,9 @@ static void faults(struct world *w)
         sched_wish(w, w->active, (struct wish){.kind = choose(c, 2) == 0 ? WISH_DRAIN : WISH_UNDRAIN, .node = n});
     if (fault(w, FAULT_POLICY))
         sched_wish(w, w->active, (struct wish){.kind = WISH_POLICY, .variant = (uint32_t)choose(c, 2)});
+    if (fault(w, FAULT_WINDOW))
+        sched_wish(w, w->active, (struct wish){.kind = choose(c, 4) == 0 ? WISH_REOPEN : WISH_WINDOW, .node = n,
+                                               .variant = (uint32_t)choose(c, 1024)});
     if (w->jobs_count > 0 && fault(w, FAULT_CHANGE)) {
         const struct client_job *j = &w->jobs[choose(c, w->jobs_count)];
         uint32_t variant = (uint32_t)choose(c, 8);
@@ -266,6 +270,8 @@ static void tidy(struct world *w)
 {
     for (size_t n = 0; n < w->nodes_count; n++)
         sched_wish(w, w->active, (struct wish){.kind = WISH_UNDRAIN, .node = n});
+    if (!w->scene.quiet)
+        sched_wish(w, w->active, (struct wish){.kind = WISH_REOPEN});
     for (size_t i = 0; i < w->jobs_count && !w->scene.quiet; i++)
         if (w->jobs[i].acked)
             sched_wish(w, w->active, (struct wish){.kind = WISH_RELEASE, .job = w->jobs[i].job});

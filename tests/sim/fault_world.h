@@ -10,7 +10,8 @@
  *               under way on a broken one may still arrive, late
  *   nodes       agents that crash and come back; keepers that outlive them and end what isn't paid for or has no lease;
  *               reboots; clocks with an offset and a drift, wall clocks that jump
- *   clients     submit with keys, repeat until they are answered, cancel; admins drain and change the policy
+ *   clients     submit with keys, repeat until they are answered, cancel; admins drain, plan maintenance and change the
+ *               policy
  *
  * What must hold after every event: see fault_check.c, and fault_books.h for all that can be told from the journal
  * alone. A broken rule ends the world with its name.
@@ -44,7 +45,7 @@ enum fault {
     FAULT_STORE_WIPE, FAULT_CLOCK_JUMP, FAULT_SLOW_NETWORK, FAULT_SLOW_FSYNC, FAULT_CLIENT_LOSS, FAULT_CANCEL,
     FAULT_KEEPER_DIES, FAULT_LAUNCH_FAILS, FAULT_SECOND_SCHED, FAULT_DRAIN, FAULT_POLICY,
     FAULT_SNAPSHOT, FAULT_POWER_CUT, FAULT_PARTITION, FAULT_NODE_WIPED, FAULT_NODE_GONE, FAULT_AGENT_LONG_AWAY,
-    FAULT_BLACK_HOLE, FAULT_CHANGE, FAULT_COUNT
+    FAULT_BLACK_HOLE, FAULT_CHANGE, FAULT_WINDOW, FAULT_COUNT
 };
 extern const char *const fault_names[FAULT_COUNT];
 
@@ -134,6 +135,8 @@ enum wish_kind {
     WISH_RELEASE,
     WISH_POLICY,
     WISH_CHANGE,                  /* variant: what of a job */
+    WISH_WINDOW,                  /* variant: which nodes, when, and what of what runs */
+    WISH_REOPEN,                  /* the first window there is, is taken back */
     WISH_KIND_COUNT
 };
 struct wish { /* what somebody wants of it */
