@@ -78,9 +78,9 @@ struct arbiter *fair_arbiter(struct fair *f)
     return f->arbiter;
 }
 
-int fair_share(struct fair *f, const char *tenant, const struct fq_share *share)
+int fair_shares(struct fair *f, const struct share_given *rows, size_t count)
 {
-    return arbiter_share(f->arbiter, tenant, share, clock_mono_ns());
+    return arbiter_shares(f->arbiter, rows, count, clock_mono_ns());
 }
 
 int fair_post(struct fair *f, arbiter_id stream, const struct fq_request *r)

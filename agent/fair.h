@@ -25,7 +25,8 @@ int fair_new(struct fair **ret, struct loop *l, const struct io_cost *cost, stru
 void fair_free(struct fair *f); /* NULL is fine */
 /* For opening, closing and looking; the rest needs the time: */
 struct arbiter *fair_arbiter(struct fair *f);
-int fair_share(struct fair *f, const char *tenant, const struct fq_share *share) MUST_USE;
+/* As arbiter_shares(). */
+int fair_shares(struct fair *f, const struct share_given *rows, size_t count) MUST_USE;
 int fair_post(struct fair *f, arbiter_id stream, const struct fq_request *r) MUST_USE;
 void fair_done(struct fair *f, const struct fq_grant *grant, uint64_t moved_bytes);
 

@@ -211,6 +211,16 @@ static void on_forget(void *arg, struct rpc_conn *conn, const struct rpc_ticket 
         attempts_forget(l->with.attempts, call);
 }
 
+static void on_shares(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                      const void *params)
+{
+    (void)conn, (void)ticket, (void)m;
+    struct link *l = arg;
+    const struct shares_call *call = params;
+    if (admit(l, call->term, "shares"))
+        (void)shares_told(l->with.shares, call);
+}
+
 static void on_log(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
                    const void *params)
 {
@@ -293,6 +303,7 @@ void link_turn(struct link *l)
 
 static const rpc_handler handlers[NODE_CALL_COUNT] = {
     [NODE_RUN] = on_run, [NODE_PAID] = on_paid, [NODE_STOP] = on_stop, [NODE_FORGET] = on_forget, [NODE_LOG] = on_log,
+    [NODE_SHARES] = on_shares,
 };
 static const struct rpc_handlers door = {
     .methods = node_calls, .handlers = handlers, .count = NODE_CALL_COUNT, .on_open = on_open, .on_close = on_close,

@@ -13,6 +13,7 @@
 #include "agent/attempts.h"
 #include "agent/fence.h"
 #include "agent/log_read.h"
+#include "agent/shares.h"
 #include "base/io/loop.h"
 #include "base/resources.h"
 
@@ -32,6 +33,7 @@ struct link_setup {
     const struct pairs *labels;
     const struct strs *features; /* looked at when it says hello */
     struct attempts *attempts;
+    struct shares *shares;
     struct fence *fence;
 };
 

@@ -42,6 +42,7 @@ struct agent {
     struct loop *loop;
     struct ring *ring;
     struct fair *fair;
+    struct shares *shares;
     struct io_report *io_report;
     struct warden_link *warden;
     struct attempts *attempts;
@@ -206,7 +207,7 @@ static int build_fair(struct agent *a, struct err *err)
              cost.of[IO_READ].per_byte_ps, cost.of[IO_WRITE].random_ns, cost.of[IO_WRITE].per_byte_ps,
              log_quote(why == NULL ? "as measured" : why));
     rc = fair_new(&a->fair, a->loop, &cost, err);
-    rc = rc < 0 ? rc : shares_load(a->fair, err);
+    rc = rc < 0 ? rc : shares_new(&a->shares, a->fair, err);
     return rc < 0 ? rc : io_report_new(&a->io_report, a->loop, a->fair, device, why == NULL ? "as measured" : why, err);
 }
 
@@ -226,7 +227,7 @@ static int build(struct agent *a, struct err *err)
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
                               .capacity = &a->options.capacity, .labels = &a->options.labels, .features = &a->features,
-                              .fence = &a->fence};
+                              .shares = a->shares, .fence = &a->fence};
     link.attempts = a->attempts;
     rc = rc < 0 ? rc : link_new(&a->link, &link, err);
     if (rc < 0)
@@ -266,6 +267,7 @@ static void tear_down(struct agent *a)
     log_reader_free(a->reader);
     attempts_free(a->attempts);
     io_report_free(a->io_report);
+    shares_free(a->shares);
     fair_free(a->fair);
     warden_link_free(a->warden);
     loop_free(a->loop);

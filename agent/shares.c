@@ -1,68 +1,111 @@
 #include "agent/shares.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io/fd.h"
+#include "base/io/log.h"
 #include "base/io/yaml.h"
 #include "base/parse.h"
 
 #define PERCENT_PPM 10000u
 
-static const struct field tenant_rows[] = {
-    FIELD_ROW(tenant_share, 1, "tenant", FIELD_STR, tenant, .min = 1, .max = ARBITER_NAME_MAX - 1,
-              .help = "its path: acme/etl"),
-    FIELD_ROW(tenant_share, 2, "weight", FIELD_U32, weight, .min = 1, .max = FQ_WEIGHT_MAX,
-              .help = "of the device's time among those that want it; default 100"),
-    FIELD_ROW(tenant_share, 3, "reserved_percent", FIELD_U32, reserved_percent, .max = 80,
-              .help = "of the device's time, whenever it wants it, whatever the others' weights"),
-    FIELD_ROW(tenant_share, 4, "limit_percent", FIELD_U32, limit_percent, .max = 100,
-              .help = "of the device's time at most, also alone"),
-    FIELD_ROW(tenant_share, 5, "bytes_per_s", FIELD_SIZE, bytes_per_s, .max = (uint64_t)1 << 40,
-              .help = "bytes a second at most"),
-    FIELD_ROW(tenant_share, 6, "ops_per_s", FIELD_U64, ops_per_s, .max = 1000000000,
-              .help = "operations a second at most"),
-};
-static const struct fields tenant_fields = FIELDS_TABLE("tenant", tenant_share, tenant_rows);
-
-static const struct field rows[] = {
-    FIELD_ROW(shares_file, 1, "tenants", FIELD_LIST, tenants, .of = &tenant_fields, .flags = FIELD_KEYED,
+static const struct field file_rows[] = {
+    FIELD_ROW(shares_file, 1, "tenants", FIELD_LIST, tenants, .of = &io_share_fields, .flags = FIELD_KEYED,
               .max = FAIR_TENANTS_MAX / 2, .help = "by their paths"),
 };
-const struct fields shares_fields = FIELDS_TABLE("shares", shares_file, rows);
+const struct fields shares_fields = FIELDS_TABLE("shares", shares_file, file_rows);
 
-static int check(const struct shares_file *file, struct err *err)
+struct shares {
+    struct fair *fair;
+    struct share_tree file;    /* what the operator says */
+    uint32_t reserved;   /* percent of it all, by the file */
+    struct shares_file told; /* what the policy says of those who were here */
+    uint64_t term, version;
+};
+
+static struct fq_share share_of(const struct io_rule *r)
 {
-    const struct tenant_share *v = file->tenants.v;
-    uint32_t reserved = 0;
+    return (struct fq_share){.weight = r->weight > 0 ? r->weight : IO_WEIGHT_DEFAULT,
+                             .reserved_ppm = r->reserved_percent * PERCENT_PPM,
+                             .limit_ppm = r->limit_percent * PERCENT_PPM,
+                             .bytes_per_s = r->bytes_per_s,
+                             .ops_per_s = r->ops_per_s};
+}
+
+/* ---- both hands together ---- */
+
+/* Those that the file doesn't name; how much of them is reserved, percent. */
+static size_t gather_told(const struct shares *s, struct share_given *out, uint64_t *ret_reserved)
+{
+    const struct io_share *v = s->told.tenants.v;
+    size_t count = 0;
+    *ret_reserved = 0;
+    for (size_t i = 0; i < s->told.tenants.count; i++) {
+        if (share_tree_has(&s->file, v[i].tenant))
+            continue;
+        out[count++] = (struct share_given){v[i].tenant, share_of(&v[i].is)};
+        *ret_reserved += v[i].is.reserved_percent;
+    }
+    return count;
+}
+
+static void make_room(struct share_given *told, size_t count, uint64_t reserved, uint32_t room)
+{
+    if (reserved <= room)
+        return;
+    for (size_t i = 0; i < count; i++)
+        told[i].share.reserved_ppm = (uint32_t)((uint64_t)told[i].share.reserved_ppm * room / reserved);
+    log_line(LOG_WARN, "shares.reserved_too_much", "policy_percent=%" PRIu64 " left_percent=%" PRIu32 " note=%s",
+             reserved, room, log_quote("the rest is reserved in " SHARES_PATH "; each has less in proportion"));
+}
+
+static int put_together(struct shares *s)
+{
+    uint64_t reserved;
+    struct share_given *all = calloc(s->told.tenants.count + s->file.count + 1, sizeof *all);
+    if (all == NULL)
+        return -ENOMEM;
+    size_t count = gather_told(s, all, &reserved);
+    make_room(all, count, reserved, IO_RESERVED_MAX - s->reserved);
+    for (size_t i = 0; i < s->file.count; i++)
+        all[count++] = s->file.v[i];
+    int rc = fair_shares(s->fair, all, count);
+    free(all);
+    return rc;
+}
+
+/* ---- the file ---- */
+
+static int check(const struct shares_file *file, uint32_t *ret_reserved, struct err *err)
+{
+    const struct io_share *v = file->tenants.v;
     for (size_t i = 0; i < file->tenants.count; i++) {
         if (parse_tenant_path(v[i].tenant, err) < 0)
             return err_wrap(err, -EINVAL, SHARES_PATH ": tenants");
-        reserved += v[i].reserved_percent;
+        (void)io_reserved_fits(&v[i].is, ret_reserved);
     }
-    if (reserved > ARBITER_RESERVED_MAX_PPM / PERCENT_PPM)
+    if (*ret_reserved > IO_RESERVED_MAX)
         return err_set(err, -EINVAL, SHARES_PATH ": %u %% are reserved together; at most %u, so that nobody starves",
-                       reserved, ARBITER_RESERVED_MAX_PPM / PERCENT_PPM);
+                       *ret_reserved, IO_RESERVED_MAX);
     return 0;
 }
 
-static int apply(struct fair *f, const struct shares_file *file, struct err *err)
+static int keep(struct shares *s, const struct shares_file *file)
 {
-    const struct tenant_share *v = file->tenants.v;
-    for (size_t i = 0; i < file->tenants.count; i++) {
-        struct fq_share share = {.weight = v[i].weight > 0 ? v[i].weight : arbiter_share_default.weight,
-                                 .reserved_ppm = v[i].reserved_percent * PERCENT_PPM,
-                                 .limit_ppm = v[i].limit_percent * PERCENT_PPM,
-                                 .bytes_per_s = v[i].bytes_per_s,
-                                 .ops_per_s = v[i].ops_per_s};
-        int rc = fair_share(f, v[i].tenant, &share);
-        if (rc < 0)
-            return err_set(err, rc, SHARES_PATH ": %s: %s", v[i].tenant, strerror(-rc));
-    }
-    return 0;
+    const struct io_share *v = file->tenants.v;
+    size_t count = file->tenants.count;
+    struct share_given *all = calloc(count + 1, sizeof *all);
+    for (size_t i = 0; all != NULL && i < count; i++)
+        all[i] = (struct share_given){v[i].tenant, share_of(&v[i].is)};
+    int rc = all == NULL ? -ENOMEM : share_tree_set(&s->file, all, count);
+    free(all);
+    return rc;
 }
 
-int shares_load(struct fair *f, struct err *err)
+static int load(struct shares *s, struct err *err)
 {
     CLEANUP(buf_fini) struct buf text = {0};
     struct shares_file file = {0};
@@ -72,8 +115,111 @@ int shares_load(struct fair *f, struct err *err)
     rc = rc < 0 ? rc : yaml_read(&shares_fields, SHARES_PATH, buf_text(&text), text.len, &file, err);
     if (rc < 0)
         return rc;
-    rc = check(&file, err);
-    rc = rc < 0 ? rc : apply(f, &file, err);
+    rc = check(&file, &s->reserved, err);
+    if (rc == 0) {
+        rc = keep(s, &file);
+        rc = rc < 0 ? rc : put_together(s);
+        rc = rc < 0 ? err_set(err, rc, SHARES_PATH ": %s", strerror(-rc)) : 0;
+    }
     fields_clear(&shares_fields, &file);
     return rc;
+}
+
+int shares_new(struct shares **ret, struct fair *f, struct err *err)
+{
+    struct shares *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(err, -ENOMEM, "out of memory");
+    s->fair = f;
+    int rc = load(s, err);
+    if (rc < 0) {
+        shares_free(s);
+        return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+void shares_free(struct shares *s)
+{
+    if (s == NULL)
+        return;
+    fields_clear(&shares_fields, &s->told);
+    share_tree_fini(&s->file);
+    free(s);
+}
+
+/* ---- the policy ---- */
+
+static bool is_due(const struct shares *s, const struct shares_call *call)
+{
+    if (call->term != s->term)
+        return call->term > s->term && call->whole;
+    return call->whole ? call->version >= s->version : call->version == s->version;
+}
+
+static struct io_share *find(const struct shares *s, const char *tenant)
+{
+    struct io_share *v = s->told.tenants.v;
+    for (size_t i = 0; i < s->told.tenants.count; i++)
+        if (strcmp(v[i].tenant, tenant) == 0)
+            return &v[i];
+    return NULL;
+}
+
+static int take_one(struct shares *s, const struct io_share *row, bool *changed)
+{
+    struct io_share *known = find(s, row->tenant), copy = {0};
+    if (known != NULL && fields_equal(&io_share_fields, known, row))
+        return 0;
+    *changed = true;
+    if (known != NULL) {
+        known->is = row->is;
+        return 0;
+    }
+    int rc = fields_copy(&io_share_fields, row, &copy);
+    struct io_share *at = rc < 0 || s->told.tenants.count >= SHARES_CALL_MAX
+                              ? NULL : list_add(&s->told.tenants, sizeof copy);
+    if (at == NULL) {
+        fields_clear(&io_share_fields, &copy);
+        return -ENOMEM;
+    }
+    *at = copy;
+    return 0;
+}
+
+static int take_more(struct shares *s, const struct list *rows, bool *changed)
+{
+    const struct io_share *v = rows->v;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < rows->count; i++)
+        rc = take_one(s, &v[i], changed);
+    return rc;
+}
+
+static int take_whole(struct shares *s, const struct list *rows, bool *changed)
+{
+    const struct shares_file now = {*rows};
+    *changed = !fields_equal(&shares_fields, &s->told, &now);
+    if (!*changed)
+        return 0;
+    fields_clear(&shares_fields, &s->told);
+    return fields_copy(&shares_fields, &now, &s->told);
+}
+
+bool shares_told(struct shares *s, const struct shares_call *call)
+{
+    bool changed = false;
+    if (!is_due(s, call))
+        return false;
+    int rc = call->whole ? take_whole(s, &call->tenants, &changed) : take_more(s, &call->tenants, &changed);
+    rc = rc == 0 && changed ? put_together(s) : rc;
+    s->term = rc < 0 ? 0 : call->term; /* then all of it is taken again with the next hello */
+    s->version = call->version;
+    if (rc < 0)
+        log_line(LOG_WARN, "shares.not_taken", "version=%" PRIu64 " error=%s", call->version, log_quote(strerror(-rc)));
+    else if (changed)
+        log_line(LOG_INFO, "shares.taken", "version=%" PRIu64 " tenants=%zu file_tenants=%zu", call->version,
+                 s->told.tenants.count, s->file.count);
+    return changed && rc == 0;
 }

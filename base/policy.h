@@ -13,7 +13,7 @@
  *   tenants:
  *     acme:      {quota: {cpu: 16, memory: 64Gi, max_running: 100, max_queued: 10000, generic: {gpu: 8}},
  *                 budget: {limit: 500.00, period: month}, users: [alice], network_host: false}
- *     acme/etl:  {budget: {limit: 100, period: day}}
+ *     acme/etl:  {budget: {limit: 100, period: day}, io: {weight: 300, reserved_percent: 20}}
  *
  * Units: prices are micro-units per core-hour, per GiB-hour (memory, scratch), per unit-hour (generic).
  * Purity: pure.
@@ -21,6 +21,7 @@
 #ifndef REEVE_BASE_POLICY_H
 #define REEVE_BASE_POLICY_H
 
+#include "base/io_rule.h"
 #include "base/resources.h"
 
 #define CURRENCY_DEFAULT "EUR" /* until a policy names another */
@@ -131,6 +132,7 @@ struct tenant_rule {
     struct list budgets;     /* struct budget_rule: further ones, FIELD_KEYED by name */
     uint32_t paid_end;       /* enum paid_end; of the tenant itself, not of those below */
     struct counts weights;   /* resource -> its own weight there, where it isn't `weight` */
+    struct io_rule io;       /* of each node's disk */
 };
 #define WEIGHT_MAX 10000
 /* Another price list for nodes whose label "class" has this value. */

@@ -284,6 +284,20 @@ static int check_guaranteed_sum(const struct list *tenants, struct err *err)
     return 0;
 }
 
+static int check_io(const struct list *tenants, struct err *err)
+{
+    const struct tenant_rule *rules = tenants->v;
+    uint32_t sum = 0;
+    for (size_t i = 0; i < tenants->count; i++) {
+        if (strcmp(rules[i].path, TENANT_ROOT) == 0 && !io_rule_is_empty(&rules[i].io))
+            return err_set(err, -EINVAL, "tenants./.io: the cell has no siblings and no jobs of its own");
+        if (!io_reserved_fits(&rules[i].io, &sum))
+            return err_set(err, -EINVAL, "tenants.%s.io.reserved_percent: with it all have %u %% together; at most %u",
+                           rules[i].path, sum, IO_RESERVED_MAX);
+    }
+    return 0;
+}
+
 static int check_tenants(struct list *tenants, struct err *err)
 {
     struct tenant_rule *rules = tenants->v;
@@ -312,7 +326,8 @@ static int check_tenants(struct list *tenants, struct err *err)
         if (!has_tenant(tenants, parent))
             return err_set(err, -EINVAL, "tenants.%s: its parent '%s' is not there; add it", path, parent);
     }
-    return check_guaranteed_sum(tenants, err);
+    int rc = check_io(tenants, err);
+    return rc < 0 ? rc : check_guaranteed_sum(tenants, err);
 }
 
 static int check_per_hour(const struct counts *per_hour, size_t index, const char *in, struct err *err)

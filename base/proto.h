@@ -316,9 +316,18 @@ struct paid_call {
 };
 struct stop_call { struct attempt_id id; uint64_t term; uint32_t cause; uint32_t grace_ms; };
 struct forget_call { struct attempt_id id; uint64_t term; };
-enum node_call { NODE_RUN, NODE_PAID, NODE_STOP, NODE_FORGET, NODE_LOG, NODE_CALL_COUNT };
-/* "attempt.run" "attempt.paid" "attempt.stop" "attempt.forget": notifications, idempotent, in any order, as often as
- * needed. "log.read": a call, params struct log_call. A term below the highest seen is refused and dropped. */
+/* What tenants have of the node's disk by the policy, those who have attempts there and all above them; who isn't named
+ * has IO_WEIGHT_DEFAULT. `whole`: and nobody else; otherwise, in the same term and version, these too. */
+struct shares_call {
+    uint64_t term, version;       /* the policy's version */
+    bool whole;
+    struct list tenants;          /* struct io_share */
+};
+#define SHARES_CALL_MAX 65536
+enum node_call { NODE_RUN, NODE_PAID, NODE_STOP, NODE_FORGET, NODE_LOG, NODE_SHARES, NODE_CALL_COUNT };
+/* "attempt.run" "attempt.paid" "attempt.stop" "attempt.forget" "node.shares": notifications, idempotent, in any order,
+ * as often as needed. "log.read": a call, params struct log_call. A term below the highest seen is refused and
+ * dropped. */
 extern const struct method node_calls[NODE_CALL_COUNT];
 
 /* ---- reportd ---------------------------------------------------------------------------------------------- */
@@ -359,6 +368,6 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
     attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,
-    forget_call_fields, rerate_call_fields, rerate_line_fields, rerate_reply_fields;
+    forget_call_fields, shares_call_fields, rerate_call_fields, rerate_line_fields, rerate_reply_fields;
 
 #endif

@@ -95,12 +95,21 @@ static const struct field forget_rows[] = {
 };
 const struct fields forget_call_fields = FIELDS_TABLE("params", forget_call, forget_rows);
 
+static const struct field shares_rows[] = {
+    FIELD_ROW(shares_call, 1, "version", FIELD_U64, version, ALWAYS, .help = "the policy's"),
+    TERM_ROW(shares_call),
+    FIELD_ROW(shares_call, 3, "whole", FIELD_BOOL, whole, .help = "who isn't named has the default"),
+    FIELD_ROW(shares_call, 4, "tenants", FIELD_LIST, tenants, ALWAYS, .of = &io_share_fields, .max = SHARES_CALL_MAX),
+};
+const struct fields shares_call_fields = FIELDS_TABLE("params", shares_call, shares_rows);
+
 const struct method node_calls[NODE_CALL_COUNT] = {
     [NODE_RUN] = {"attempt.run", &run_call_fields, NULL, "run this attempt, unless it is known already", false},
     [NODE_PAID] = {"attempt.paid", &paid_call_fields, NULL, "run time that is paid for", false},
     [NODE_STOP] = {"attempt.stop", &stop_call_fields, NULL, "SIGTERM, grace, SIGKILL", false},
     [NODE_FORGET] = {"attempt.forget", &forget_call_fields, NULL, "it is over; stop it if it lives", false},
     [NODE_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote", false},
+    [NODE_SHARES] = {"node.shares", &shares_call_fields, NULL, "what tenants have of the node's disk", false},
 };
 
 /* ---- reportd ---- */

@@ -180,12 +180,42 @@ static void link_tell(struct agents *a, struct link *l, struct attempt_id id, bo
     fields_clear(&run_call_fields, &run);
 }
 
+/* Whoever knows it already takes it again; whoever is too old to know what it means drops it. */
+static void link_shares(struct agents *a, struct link *l, const char *tenant)
+{
+    struct shares_call call;
+    core_shares(a->core, l->node, tenant, &call);
+    call.term = a->term;
+    if (call.whole || call.tenants.count > 0)
+        (void)link_send(a, l, NODE_SHARES, &call);
+    fields_clear(&shares_call_fields, &call);
+}
+
+/* The policy is another. What is told is the state, which may be a commit further than what is durable: shares move no
+ * money, and the next term's policy is told anew. */
+static void shares_changed(struct agents *a)
+{
+    for (size_t i = 0; a->term != 0 && i < BUCKETS; i++)
+        for (struct link *l = a->buckets[i], *next; l != NULL; l = next) {
+            next = l->next;
+            link_shares(a, l, NULL);
+        }
+}
+
 /* These two say what the durable fact says: the state may already be a commit further. */
 static void node_run(struct agents *a, const struct fact_placed *f)
 {
     struct link *l = a->term == 0 ? NULL : link_find(a, f->node);
+    if (l == NULL)
+        return;
+    struct attempt_id id = f->id;
+    const char *tenant = NULL;
+    uint32_t uid;
+    if (core_job_owner(a->core, id.job, &tenant, &uid))
+        link_shares(a, l, tenant);
+    l = link_find(a, f->node); /* it may have been too slow for that */
     if (l != NULL)
-        link_tell(a, l, f->id, false, f->paid_us);
+        link_tell(a, l, id, false, f->paid_us);
 }
 
 static void node_paid(struct agents *a, const struct fact_renewed *f)
@@ -231,12 +261,15 @@ void agents_on_fact(struct agents *a, const struct fact *f)
             f->ended.record.cause == END_LEASE)
             node_duty(a, f->ended.node, f->ended.id, true);
         break;
-    case FACT_NONE: case FACT_TERM_TAKEN: case FACT_POLICY_SET: case FACT_JOB_SUBMITTED: case FACT_TASKS_CANCELLED:
+    case FACT_POLICY_SET: case FACT_TENANT_MOVED:
+        shares_changed(a);
+        break;
+    case FACT_NONE: case FACT_TERM_TAKEN: case FACT_JOB_SUBMITTED: case FACT_TASKS_CANCELLED:
     case FACT_JOB_CHANGED:
     case FACT_TASK_HELD: case FACT_TASK_RELEASED: case FACT_ATTEMPT_RUNNING: case FACT_ATTEMPT_UNREACHABLE:
     case FACT_NODE_JOINED: case FACT_NODE_LOST: case FACT_NODE_DRAINED: case FACT_SNAPSHOT_JOB: case FACT_SNAPSHOT_CELL:
     case FACT_BUDGET_OPENED: case FACT_BUDGET_CROSSED: case FACT_LEDGER_ADJUSTED: case FACT_PERIOD_CLOSED:
-    case FACT_POLICY_PROPOSED: case FACT_POLICY_DROPPED: case FACT_TENANT_MOVED: case FACT_ACCOUNTS_CLOSED:
+    case FACT_POLICY_PROPOSED: case FACT_POLICY_DROPPED: case FACT_ACCOUNTS_CLOSED:
     case FACT_WINDOW_SET: case FACT_WINDOW_DROPPED:
     case FACT_KIND_COUNT:
         break;
@@ -344,6 +377,7 @@ static bool hello_settled(struct request *r)
                &(struct hello_reply){.term = a->term, .beat_ms = AGENT_BEAT_MS});
     log_line(LOG_INFO, "node.hello", "node=%s attempts=%zu version=%s", log_quote(q->node), q->hello.attempts.count,
              log_quote(q->hello.version));
+    link_shares(a, l, NULL);
     struct reconcile x = {a, q, q->node};
     core_each_attempt(a->core, q->node, reconcile_live, &x);
     reconcile_listed(a, q);
@@ -557,6 +591,7 @@ void agents_set_term(struct agents *a, uint64_t term)
             next = l->next;
             char node[NODE_NAME_MAX + 1]; /* a link that can't keep up is closed on the way */
             memcpy(node, l->node, sizeof node);
+            link_shares(a, l, NULL);
             struct reconcile x = {a, NULL, node};
             core_each_attempt(a->core, node, reconcile_live, &x);
         }

@@ -4,15 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct fq_share arbiter_share_default = {.weight = 100};
 
 /* Each beside what the queue has under the same number. */
 struct tenant {
     char *name; /* NULL: free */
     fq_id id;
     uint32_t streams;
-    bool kept; /* a share was set: it stays without streams */
     struct fq_share share;
+    uint32_t part;      /* what its weight comes to: the queue's weight */
+    bool wants;         /* it is among those that want the disk */
+    int64_t wanted_ns;  /* when it was last seen to */
     struct io_meter moved, direct;
 };
 struct job {
@@ -37,6 +38,12 @@ struct arbiter {
     struct job *jobs;
     struct stream *streams;
     int64_t ticked_ns;
+    struct share_tree tree;
+    struct share_want *wants; /* who wants the disk */
+    size_t wants_count;
+    bool weigh;              /* they are others than at the last weighing */
+    int64_t weigh_ns;        /* not before */
+    int64_t swept_ns;
 };
 
 /* ---- birth ---- */
@@ -53,7 +60,8 @@ int arbiter_new(struct arbiter **ret, const struct fairq_setup *setup, int64_t n
         a->tenants = calloc(setup->tenants_max, sizeof *a->tenants);
         a->jobs = calloc(setup->jobs_max, sizeof *a->jobs);
         a->streams = calloc(setup->streams_max, sizeof *a->streams);
-        rc = a->tenants == NULL || a->jobs == NULL || a->streams == NULL ? -ENOMEM : 0;
+        a->wants = calloc(setup->tenants_max, sizeof *a->wants);
+        rc = a->tenants == NULL || a->jobs == NULL || a->streams == NULL || a->wants == NULL ? -ENOMEM : 0;
     }
     if (rc < 0) {
         arbiter_free(a);
@@ -72,6 +80,8 @@ void arbiter_free(struct arbiter *a)
     free(a->tenants);
     free(a->jobs);
     free(a->streams);
+    free(a->wants);
+    share_tree_fini(&a->tree);
     fairq_free(a->queue);
     free(a);
 }
@@ -101,6 +111,19 @@ static struct stream *find_stream(const struct arbiter *a, arbiter_id id)
     return id != 0 && i < a->with.streams_max && a->streams[i].id == id ? &a->streams[i] : NULL;
 }
 
+static struct fq_share share_now(const struct tenant *t)
+{
+    struct fq_share share = t->share;
+    share.weight = t->part;
+    return share;
+}
+
+/* A tenant comes at its weight beside one at the default: until the next weighing. */
+static uint32_t first_part(const struct fq_share *share)
+{
+    return MIN(share->weight * (FQ_WEIGHT_MAX / (2 * IO_WEIGHT_DEFAULT)), FQ_WEIGHT_MAX);
+}
+
 static int take_tenant(struct arbiter *a, const char *name, struct tenant **ret)
 {
     *ret = find_tenant(a, name);
@@ -110,20 +133,35 @@ static int take_tenant(struct arbiter *a, const char *name, struct tenant **ret)
         return -ENAMETOOLONG;
     char *copy = strdup(name);
     fq_id id = 0;
-    int rc = copy == NULL ? -ENOMEM : fairq_tenant_add(a->queue, &arbiter_share_default, &id);
+    struct tenant new = {.name = copy, .share = *share_tree_get(&a->tree, name)};
+    new.part = first_part(&new.share);
+    struct fq_share now = share_now(&new);
+    int rc = copy == NULL ? -ENOMEM : fairq_tenant_add(a->queue, &now, &id);
     if (rc < 0) {
         free(copy);
         return rc;
     }
     *ret = &a->tenants[fq_index(id)];
-    **ret = (struct tenant){.name = copy, .id = id, .share = arbiter_share_default};
+    new.id = id;
+    **ret = new;
     return 0;
+}
+
+static void unwant(struct arbiter *a, const struct tenant *t)
+{
+    size_t kept = 0;
+    for (size_t i = 0; t->wants && i < a->wants_count; i++)
+        if (&a->tenants[a->wants[i].index] != t)
+            a->wants[kept++] = a->wants[i];
+    a->weigh |= t->wants;
+    a->wants_count = t->wants ? kept : a->wants_count;
 }
 
 static void leave_tenant(struct arbiter *a, struct tenant *t)
 {
-    if (t->streams > 0 || t->kept)
+    if (t->streams > 0)
         return;
+    unwant(a, t);
     int rc = fairq_tenant_drop(a->queue, t->id);
     BUG(rc < 0);
     free(t->name);
@@ -153,30 +191,91 @@ static void leave_job(struct arbiter *a, struct job *j)
     *j = (struct job){0};
 }
 
-static uint64_t reserved_by_others(const struct arbiter *a, const struct tenant *t)
+/* ---- what they have ---- */
+
+static int check(const struct share_given *rows, size_t count)
 {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < a->with.tenants_max; i++)
-        if (a->tenants[i].name != NULL && &a->tenants[i] != t)
-            sum += a->tenants[i].share.reserved_ppm;
-    return sum;
+    uint64_t reserved = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].share.weight < 1 || rows[i].share.weight > IO_WEIGHT_MAX || !fairq_share_is_valid(&rows[i].share))
+            return -EINVAL;
+        reserved += rows[i].share.reserved_ppm;
+    }
+    return reserved <= ARBITER_RESERVED_MAX_PPM ? 0 : -ERANGE;
 }
 
-int arbiter_share(struct arbiter *a, const char *tenant, const struct fq_share *share, int64_t now_ns)
+int arbiter_shares(struct arbiter *a, const struct share_given *rows, size_t count, int64_t now_ns)
 {
-    struct tenant *t;
-    int rc = take_tenant(a, tenant, &t);
+    int rc = check(rows, count);
+    rc = rc < 0 ? rc : share_tree_set(&a->tree, rows, count);
     if (rc < 0)
         return rc;
-    bool fits = share->reserved_ppm + reserved_by_others(a, t) <= ARBITER_RESERVED_MAX_PPM;
-    rc = fits ? fairq_tenant_set(a->queue, t->id, share, now_ns) : -ERANGE;
-    if (rc < 0) {
-        leave_tenant(a, t);
-        return rc;
+    for (uint32_t i = 0; i < a->with.tenants_max; i++) {
+        struct tenant *t = &a->tenants[i];
+        if (t->name == NULL)
+            continue;
+        t->share = *share_tree_get(&a->tree, t->name);
+        struct fq_share now = share_now(t);
+        rc = fairq_tenant_set(a->queue, t->id, &now, now_ns);
+        BUG(rc < 0);
     }
-    t->share = *share;
-    t->kept = true;
+    a->weigh = true;
+    a->weigh_ns = now_ns;
     return 0;
+}
+
+static void want(struct arbiter *a, struct tenant *t, int64_t now_ns)
+{
+    t->wanted_ns = now_ns;
+    if (t->wants)
+        return;
+    t->wants = true;
+    a->wants[a->wants_count++].index = (uint32_t)(t - a->tenants);
+    a->weigh = true;
+}
+
+static bool is_over(const struct arbiter *a, struct tenant *t, int64_t now_ns)
+{
+    struct fq_view v;
+    int rc = fairq_view(a->queue, t->id, &v);
+    BUG(rc < 0);
+    if (v.standing != FQ_IDLE || v.in_flight_ns > 0)
+        t->wanted_ns = now_ns;
+    return now_ns - t->wanted_ns >= FQ_CONTENDED_NS;
+}
+
+static void leave_wants(struct arbiter *a, int64_t now_ns)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < a->wants_count; i++) {
+        struct tenant *t = &a->tenants[a->wants[i].index];
+        t->wants = !is_over(a, t, now_ns);
+        if (t->wants)
+            a->wants[kept++] = a->wants[i];
+    }
+    a->weigh |= kept < a->wants_count;
+    a->wants_count = kept;
+    a->swept_ns = now_ns;
+}
+
+/* Who comes is weighed at once; only many who come and go all the time wait for each other. */
+static void weigh(struct arbiter *a, int64_t now_ns)
+{
+    if (now_ns - a->swept_ns >= WINDOW_TICK_NS)
+        leave_wants(a, now_ns);
+    if (!a->weigh || now_ns < a->weigh_ns)
+        return;
+    for (size_t i = 0; i < a->wants_count; i++)
+        a->wants[i].path = a->tenants[a->wants[i].index].name;
+    share_tree_weigh(&a->tree, a->wants, a->wants_count);
+    for (size_t i = 0; i < a->wants_count; i++) {
+        struct tenant *t = &a->tenants[a->wants[i].index];
+        int rc = t->part == a->wants[i].part ? 0 : fairq_tenant_weigh(a->queue, t->id, a->wants[i].part, now_ns);
+        BUG(rc < 0);
+        t->part = a->wants[i].part;
+    }
+    a->weigh = false;
+    a->weigh_ns = now_ns + (int64_t)a->wants_count * ARBITER_WEIGH_NS;
 }
 
 /* ---- streams ---- */
@@ -243,7 +342,10 @@ int arbiter_post(struct arbiter *a, arbiter_id stream, const struct fq_request *
     const struct stream *s = find_stream(a, stream);
     if (s == NULL || s->closed)
         return -ENOENT;
-    return fairq_post(a->queue, stream, r, now_ns);
+    int rc = fairq_post(a->queue, stream, r, now_ns);
+    if (rc == 0)
+        want(a, &a->tenants[a->jobs[s->job].tenant], now_ns);
+    return rc;
 }
 
 static void meter(struct io_meter *m, enum io_dir dir, uint64_t ops, uint64_t bytes)
@@ -259,6 +361,7 @@ void arbiter_done(struct arbiter *a, const struct fq_grant *grant, uint64_t move
     struct stream *s = find_stream(a, grant->stream);
     struct job *j = &a->jobs[s->job];
     moved_bytes = MIN(moved_bytes, grant->bytes);
+    a->tenants[j->tenant].wanted_ns = now_ns;
     meter(&j->moved, grant->dir, 1, moved_bytes);
     meter(&a->tenants[j->tenant].moved, grant->dir, 1, moved_bytes);
     s->out--;
@@ -282,6 +385,7 @@ unsigned arbiter_pump(struct arbiter *a, int64_t now_ns)
     unsigned given = 0;
     fairq_tick(a->queue, now_ns); /* each time: a newcomer narrows the window at once */
     a->ticked_ns = now_ns;
+    weigh(a, now_ns);
     for (; fairq_next(a->queue, now_ns, &g); given++) {
         struct stream *s = find_stream(a, g.stream);
         s->out++;
@@ -315,7 +419,8 @@ bool arbiter_next_view(const struct arbiter *a, uint32_t *at, struct arbiter_vie
     if (*at >= a->with.tenants_max)
         return false;
     const struct tenant *t = &a->tenants[(*at)++];
-    *ret = (struct arbiter_view){.tenant = t->name, .share = t->share, .moved = t->moved, .direct = t->direct};
+    *ret = (struct arbiter_view){.tenant = t->name, .share = t->share, .part_ppm = t->wants ? t->part : 0,
+                                 .moved = t->moved, .direct = t->direct};
     int rc = fairq_view(a->queue, t->id, &ret->queue);
     BUG(rc < 0);
     return true;

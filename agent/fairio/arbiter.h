@@ -10,17 +10,20 @@
  * (isolation/spec/mover.h), the driver of a bench. Each answers a grant exactly once, with arbiter_done(); the bytes
  * said there are what is billed, and a grant that is answered twice, late or never bills nothing twice.
  *
+ * Shares:    what tenants have is a tree of paths (agent/fairio/share_tree.h); what a weight comes to among those that
+ *            have work now, or had some within FQ_CONTENDED_NS, is worked out when somebody comes or goes.
  * Ownership: the arbiter owns all; ids are plain values and find nothing once what they named is gone. A tenant is
- *            there as long as a stream of it is, or a share was set for it.
+ *            there as long as a stream of it is.
  * Units:     as fairq.h. Purity: pure; time comes in.
  */
 #ifndef REEVE_AGENT_FAIRIO_ARBITER_H
 #define REEVE_AGENT_FAIRIO_ARBITER_H
 
-#include "agent/fairio/fairq.h"
+#include "agent/fairio/share_tree.h"
 
-#define ARBITER_NAME_MAX 256 /* of a tenant */
-#define ARBITER_RESERVED_MAX_PPM 800000u /* by all tenants together: the rest is for those who have nothing reserved */
+#define ARBITER_NAME_MAX SHARE_PATH_MAX /* of a tenant */
+#define ARBITER_RESERVED_MAX_PPM (IO_RESERVED_MAX * 10000u)
+#define ARBITER_WEIGH_NS INT64_C(10000) /* for each tenant with work: so rarely are weights worked out anew */
 
 struct arbiter;
 typedef uint64_t arbiter_id; /* a stream; never 0 */
@@ -42,14 +45,12 @@ struct io_meter {
     uint64_t ops[IO_DIR_COUNT], bytes[IO_DIR_COUNT]; /* moved by grant */
 };
 
-/* What tenants that nobody set a share for have. */
-extern const struct fq_share arbiter_share_default;
-
 int arbiter_new(struct arbiter **ret, const struct fairq_setup *setup, int64_t now_ns) MUST_USE; /* as fairq_new() */
 void arbiter_free(struct arbiter *a); /* NULL is fine */
 
-/* From now on, whether it is there or not. -EINVAL, -ENOSPC, -ENAMETOOLONG; -ERANGE: too much would be reserved. */
-int arbiter_share(struct arbiter *a, const char *tenant, const struct fq_share *share, int64_t now_ns) MUST_USE;
+/* From now on these have what they are given, and all others share_default. -EINVAL; -ERANGE: too much would be
+ * reserved; -ENOMEM: as before. */
+int arbiter_shares(struct arbiter *a, const struct share_given *rows, size_t count, int64_t now_ns) MUST_USE;
 /* -EINVAL, -ENOSPC, -ENOMEM, -ENAMETOOLONG. */
 int arbiter_open(struct arbiter *a, const struct arbiter_stream *s, arbiter_id *ret) MUST_USE;
 /* What waits is forgotten. Grants in flight are still to be answered. Unknown ids are fine. */
@@ -70,7 +71,8 @@ int64_t arbiter_wake_ns(const struct arbiter *a);
 int arbiter_job_meter(const struct arbiter *a, const char *tenant, uint64_t job, struct io_meter *ret) MUST_USE;
 struct arbiter_view {
     const char *tenant; /* until the next call */
-    struct fq_share share;
+    struct fq_share share;       /* its weight is among its siblings */
+    uint32_t part_ppm;           /* of the disk, as long as just those want it that do now; 0: it doesn't itself */
     struct fq_view queue;
     struct io_meter moved, direct; /* since it came */
 };

@@ -128,7 +128,7 @@ void fairq_free(struct fairq *q)
 
 /* ---- tenants, jobs, streams ---- */
 
-static bool share_is_valid(const struct fq_share *s)
+bool fairq_share_is_valid(const struct fq_share *s)
 {
     return s->weight >= 1 && s->weight <= FQ_WEIGHT_MAX && s->reserved_ppm <= PPM && s->limit_ppm <= PPM &&
            s->bytes_per_s <= IO_BYTES_MAX && s->ops_per_s <= (uint64_t)NS_PER_S;
@@ -137,7 +137,7 @@ static bool share_is_valid(const struct fq_share *s)
 int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret)
 {
     uint32_t i = pool_look(&q->free_tenants, q->with.tenants_max);
-    if (!share_is_valid(share))
+    if (!fairq_share_is_valid(share))
         return -EINVAL;
     if (i == NONE)
         return -ENOSPC;
@@ -152,14 +152,34 @@ int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret)
     return 0;
 }
 
+/* It owes device time, not virtual time. */
+static void reweigh(struct fairq *q, struct tenant *t, uint32_t weight)
+{
+    if (t->start > q->virtual_now)
+        t->start = q->virtual_now + (int64_t)((fq_wide)(t->start - q->virtual_now) * t->share.weight / weight);
+    t->share.weight = weight;
+}
+
 int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share, int64_t now_ns)
 {
     struct tenant *t = tenant_of(q, tenant);
-    if (t == NULL || !share_is_valid(share))
+    if (t == NULL || !fairq_share_is_valid(share))
         return t == NULL ? -ENOENT : -EINVAL;
     place_leave(q, t);
+    reweigh(q, t, share->weight);
     t->share = *share;
     t->reserve_ns = MAX(t->reserve_ns, q->served_ns);
+    place_enter(q, t, now_ns);
+    return 0;
+}
+
+int fairq_tenant_weigh(struct fairq *q, fq_id tenant, uint32_t weight, int64_t now_ns)
+{
+    struct tenant *t = tenant_of(q, tenant);
+    if (t == NULL || weight < 1 || weight > FQ_WEIGHT_MAX)
+        return t == NULL ? -ENOENT : -EINVAL;
+    place_leave(q, t);
+    reweigh(q, t, weight);
     place_enter(q, t, now_ns);
     return 0;
 }
@@ -443,8 +463,11 @@ void fairq_charge(struct fairq *q, fq_id tenant, int64_t cost_ns)
     struct tenant *t = tenant_of(q, tenant);
     if (t == NULL || cost_ns <= 0)
         return;
-    t->seen.charged_ns += cost_ns;
-    place_move_start(q, t, virtual_of(cost_ns, t->share.weight));
+    t->seen.charged_ns += MIN(cost_ns, INT64_MAX - t->seen.charged_ns);
+    int64_t most = q->virtual_now + virtual_of(FQ_DEBT_NS, t->share.weight);
+    int64_t start = MIN(MAX(t->start, q->virtual_now) + virtual_of(MIN(cost_ns, FQ_DEBT_NS), t->share.weight), most);
+    if (start > t->start)
+        place_move_start(q, t, start - t->start);
 }
 
 /* ---- time ---- */

@@ -35,11 +35,12 @@
 #include "agent/fairio/window.h"
 #include "base/macros.h"
 
-#define FQ_WEIGHT_MAX 10000u
+#define FQ_WEIGHT_MAX 1000000u
 #define FQ_CHUNK_CONTENDED ((uint64_t)128 << 10)
 #define FQ_CHUNK_ALONE ((uint64_t)512 << 10)
 #define FQ_CONTENDED_NS INT64_C(50000000)  /* a second tenant has work, or had some within this */
 #define FQ_BURST_NS INT64_C(100000000)     /* what a limit lets through at once: its rate times this */
+#define FQ_DEBT_NS INT64_C(10000000000)
 #define FQ_STUCK_MIN_NS INT64_C(1000000000)
 #define FQ_STUCK_FACTOR 10
 
@@ -100,10 +101,13 @@ struct fq_view {
 int fairq_new(struct fairq **ret, const struct fairq_setup *setup, int64_t now_ns) MUST_USE;
 void fairq_free(struct fairq *q); /* NULL is fine */
 
+bool fairq_share_is_valid(const struct fq_share *s);
 /* -EINVAL: a share out of range. -ENOSPC. */
 int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret) MUST_USE;
 /* -ENOENT, -EINVAL. */
 int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share, int64_t now_ns) MUST_USE;
+/* Another weight, and nothing else; what it is ahead of V stays the same in device time. -ENOENT, -EINVAL. */
+int fairq_tenant_weigh(struct fairq *q, fq_id tenant, uint32_t weight, int64_t now_ns) MUST_USE;
 int fairq_tenant_drop(struct fairq *q, fq_id tenant) MUST_USE;                           /* -EBUSY: it has jobs */
 int fairq_job_add(struct fairq *q, fq_id tenant, fq_id *ret) MUST_USE;                   /* -ENOENT, -ENOSPC, -ENOMEM */
 int fairq_job_drop(struct fairq *q, fq_id job) MUST_USE;                                 /* -EBUSY: it has streams */
@@ -117,7 +121,8 @@ int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, 
 bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret);
 /* It is done: so many bytes moved (an error: 0). False: no such grant, or not any more. */
 bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns);
-/* Device time that a tenant took by itself, past this queue: it waits its turn accordingly. */
+/* Device time that a tenant took by itself, past this queue: it waits its turn accordingly, but never for more than
+ * FQ_DEBT_NS of the others' work: what it takes all the time must not keep its logs for ever. */
 void fairq_charge(struct fairq *q, fq_id tenant, int64_t cost_ns);
 /* Window, speed, operations that don't come back. Each WINDOW_TICK_NS while anything is in flight or waits. */
 void fairq_tick(struct fairq *q, int64_t now_ns);

@@ -14,7 +14,7 @@
 #include "agent/fairio/fairq.h"
 #include "base/heap.h"
 
-#define VIRTUAL 1024 /* virtual time: ns * VIRTUAL / weight */
+#define VIRTUAL 65536 /* virtual time: ns * VIRTUAL / weight */
 #define NONE UINT32_MAX
 
 /* Slots of one kind: taken ones have an odd generation. */

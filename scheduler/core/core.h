@@ -166,6 +166,10 @@ struct paid_call core_paid(const struct core *c, struct attempt_id id, uint64_t 
 bool core_is_final(const struct core *c, struct attempt_id id);
 /* Live attempts on a node, for reconciling after hello. */
 void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *arg, struct attempt_id id), void *arg);
+/* What a node is told of the shares of its disk: of those who have attempts there and all above them, in order, who has
+ * nothing but the default left out. `tenant` NULL: all that the node has, `whole`; else that one alone. The caller sets
+ * the term, and clears it. */
+void core_shares(const struct core *c, const char *node, const char *tenant, struct shares_call *ret);
 /* Which node an attempt's logs are on (also of ended ones still known); epoch 0 = newest, filled in. NULL = unknown. */
 const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended);
 /* Has this attempt ended, and written nothing to the stream? Then no node need be asked for its log. */

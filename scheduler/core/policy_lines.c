@@ -259,6 +259,37 @@ static void write_weights(const struct tenant_rule *r, struct buf *out)
         buf_addf(out, "%s%s %" PRIu64, i > 0 ? ", " : "", r->weights.v[i].name, r->weights.v[i].value);
 }
 
+static void write_io_weight(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->io.weight, out);
+}
+
+static void write_percent(uint32_t percent, struct buf *out)
+{
+    if (percent != 0)
+        buf_addf(out, "%u%%", percent);
+}
+
+static void write_io_reserved(const struct tenant_rule *r, struct buf *out)
+{
+    write_percent(r->io.reserved_percent, out);
+}
+
+static void write_io_limit(const struct tenant_rule *r, struct buf *out)
+{
+    write_percent(r->io.limit_percent, out);
+}
+
+static void write_io_bytes(const struct tenant_rule *r, struct buf *out)
+{
+    write_size(r->io.bytes_per_s, out);
+}
+
+static void write_io_ops(const struct tenant_rule *r, struct buf *out)
+{
+    write_number(r->io.ops_per_s, out);
+}
+
 static const struct aspect aspects[] = {
     {"quota.cpu", write_cpu},
     {"quota.memory", write_memory},
@@ -288,6 +319,11 @@ static const struct aspect aspects[] = {
     {"weight", write_weight},
     {"weights", write_weights},
     {"at_paid_end", write_paid_end},
+    {"io.weight", write_io_weight},
+    {"io.reserved_percent", write_io_reserved},
+    {"io.limit_percent", write_io_limit},
+    {"io.bytes_per_s", write_io_bytes},
+    {"io.ops_per_s", write_io_ops},
 };
 
 static void add_line(struct strs *lines, struct buf *line)

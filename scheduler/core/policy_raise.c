@@ -31,6 +31,12 @@ static bool rate_less(const void *before, const void *after)
     return limit_less(&was, &is);
 }
 
+/* 0 = none. */
+static bool percent_less(const void *before, const void *after)
+{
+    return *(const uint32_t *)after < *(const uint32_t *)before;
+}
+
 /* A guarantee that is gone altogether may be the last of its resource, and with it the limit that it was for all. */
 static bool amount_less(const void *before, const void *after)
 {
@@ -161,6 +167,7 @@ struct direction {
 static void inside_quantities(const struct look *l, const struct field *row, const void *before, const void *after);
 static void inside_guarantee(const struct look *l, const struct field *row, const void *before, const void *after);
 static void inside_bounds(const struct look *l, const struct field *row, const void *before, const void *after);
+static void inside_io(const struct look *l, const struct field *row, const void *before, const void *after);
 static void inside_budget(const struct look *l, const struct field *row, const void *before, const void *after);
 static void inside_budgets(const struct look *l, const struct field *row, const void *before, const void *after);
 
@@ -175,6 +182,7 @@ static const struct direction tenant_directions[] = {
     {"seccomp", profiles_less, NULL},
     {"volumes", volumes_less, NULL},
     {"at_paid_end", stops_again, NULL},
+    {"io", NULL, inside_io},
 };
 static const struct direction quota_directions[] = {
     {"cpu", limit_less, NULL},
@@ -200,6 +208,12 @@ static const struct direction bounds_directions[] = {
     {"memory", measure_less, NULL},
     {"scratch", measure_less, NULL},
     {"generic", limits_less, NULL},
+};
+static const struct direction io_directions[] = {
+    {"reserved_percent", percent_less, NULL},
+    {"limit_percent", rate_less, NULL},
+    {"bytes_per_s", limit_less, NULL},
+    {"ops_per_s", limit_less, NULL},
 };
 static const struct direction budget_directions[] = {
     {"limit", money_less, NULL},
@@ -256,6 +270,11 @@ static void inside_bounds(const struct look *l, const struct field *row, const v
     buf_addf(&prefix, "quota.%s.", row->name);
     walk(l, buf_text(&prefix), row->of, bounds_directions, COUNT_OF(bounds_directions), before, after);
     buf_fini(&prefix);
+}
+
+static void inside_io(const struct look *l, const struct field *row, const void *before, const void *after)
+{
+    walk(l, "io.", row->of, io_directions, COUNT_OF(io_directions), before, after);
 }
 
 static void budget(const struct look *l, const char *name, const struct budget_rule *before,

@@ -86,6 +86,9 @@ void tenant_set_rule(struct tenant *t, const struct tenant_rule *rule)
     core_copy_strs(&rule->users, &t->users);
     t->weight = MAX(rule->weight, 1);
     t->paid_end = rule->paid_end;
+    t->io = rule->io;
+    if (t->io.weight == 0 && rule->weight > 1) /* who has more of the cell has more of its disks */
+        t->io.weight = (uint32_t)MIN((uint64_t)rule->weight * IO_WEIGHT_DEFAULT, IO_WEIGHT_MAX);
 }
 
 /* ---- moving ----------------------------------------------------------------------------------------- */

@@ -85,8 +85,8 @@ START_TEST(it_says_who_moved_and_who_is_held)
 {
     arbiter_id much = open_stream("much"), little = open_stream("little"), held = open_stream("held");
     open_stream("idle");
-    struct fq_share slow = {.weight = 7, .bytes_per_s = 1};
-    ck_assert_int_eq(fair_share(fair, "held", &slow), 0);
+    const struct share_given slow = {"held", {.weight = 7, .bytes_per_s = 1}};
+    ck_assert_int_eq(fair_shares(fair, &slow, 1), 0);
     move(much, IO_READ, 1 << 20);
     move(little, IO_WRITE, 4096);
     move(held, IO_WRITE, 1);
@@ -100,7 +100,7 @@ START_TEST(it_says_who_moved_and_who_is_held)
     ck_assert_uint_eq(status.tenants.count, 3);
     ck_assert_str_eq(tenant(0)->tenant, "much");
     ck_assert_uint_eq(tenant(0)->read_bytes, 1 << 20);
-    ck_assert_uint_eq(tenant(0)->weight, arbiter_share_default.weight);
+    ck_assert_uint_eq(tenant(0)->weight, IO_WEIGHT_DEFAULT);
     ck_assert_str_eq(tenant(1)->tenant, "little");
     ck_assert_uint_eq(tenant(1)->written_bytes, 4096);
     ck_assert_uint_eq(tenant(1)->direct_read_bytes, 8192);

@@ -237,6 +237,12 @@ static const struct {
     {"a volume for something else", "{\"tenants\":{\"a\":{\"volumes\":{\"ref\":\"wo\"}}}}", "'wo' is neither ro "
         "nor rw"},
     {"a volume that is a path", "{\"tenants\":{\"a\":{\"volumes\":{\"/etc\":\"ro\"}}}}", "a name has only"},
+    {"shares of disks", "{\"tenants\":{\"a\":{\"io\":{\"weight\":300,\"reserved_percent\":40,\"limit_percent\":50,"
+        "\"bytes_per_s\":\"100Mi\",\"ops_per_s\":2000}},\"b\":{\"io\":{\"reserved_percent\":40}}}}", NULL},
+    {"more of disks reserved than leaves the others something",
+     "{\"tenants\":{\"a\":{\"io\":{\"reserved_percent\":50}},\"b\":{\"io\":{\"reserved_percent\":31}}}}",
+     "tenants.b.io.reserved_percent: with it all have 81 % together; at most 80"},
+    {"disks of the cell itself", "{\"tenants\":{\"/\":{\"io\":{\"weight\":1}}}}", "tenants./.io"},
     {"a budget without limit", "{\"tenants\":{\"a\":{\"budget\":{\"period\":\"day\"}}}}", "limit"},
     {"a period that is none", "{\"tenants\":{\"a\":{\"budget\":{\"limit\":1,\"period\":\"moon\"}}}}", "period"},
 };

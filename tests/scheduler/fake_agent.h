@@ -25,6 +25,8 @@ struct agent_seen {
     _Atomic uint64_t overlaps; /* a second live attempt of a task */
     _Atomic uint64_t revived;  /* an attempt ordered again after its end was acknowledged */
     _Atomic uint64_t stale;    /* orders of an old term */
+    _Atomic uint64_t weight;   /* acme's of the node's disk, 0: none of its own */
+    _Atomic uint64_t runs_without_it; /* orders of acme before the node knew its weight, since it has had one */
 };
 
 /* What every attempt wrote to stdout. Asked for stderr it gives the same, so that a test sees who was asked. */
@@ -140,6 +142,7 @@ static inline void fake_on_run(void *arg, struct rpc_conn *conn, const struct rp
     *x = (struct fake_attempt){.id = run->id, .phase = FAKE_LIVE, .started_utc_us = clock_utc_us(),
                                .stays = run->spec.command.count > 0 && strcmp(run->spec.command.v[0], "stay") == 0};
     a->seen->runs++;
+    a->seen->runs_without_it += a->seen->weight == 0;
     fake_report(a, a->count - 1);
 }
 
@@ -185,6 +188,22 @@ static inline void fake_on_forget(void *arg, struct rpc_conn *conn, const struct
     a->seen->forgets++;
 }
 
+static inline void fake_on_shares(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m,
+                                  const void *params)
+{
+    (void)conn, (void)t, (void)m;
+    struct fake_agent *a = arg;
+    const struct shares_call *call = params;
+    const struct io_share *v = call->tenants.v;
+    if (!fake_term_holds(a, call->term))
+        return;
+    if (call->whole)
+        a->seen->weight = 0;
+    for (size_t i = 0; i < call->tenants.count; i++)
+        if (strcmp(v[i].tenant, "acme") == 0)
+            a->seen->weight = v[i].is.weight;
+}
+
 static inline void fake_on_log(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m,
                                const void *params)
 {
@@ -198,7 +217,7 @@ static inline void fake_on_log(void *arg, struct rpc_conn *conn, const struct rp
 
 static const rpc_handler fake_handlers[NODE_CALL_COUNT] = {
     [NODE_RUN] = fake_on_run,       [NODE_PAID] = fake_on_paid, [NODE_STOP] = fake_on_stop,
-    [NODE_FORGET] = fake_on_forget, [NODE_LOG] = fake_on_log,
+    [NODE_FORGET] = fake_on_forget, [NODE_LOG] = fake_on_log,   [NODE_SHARES] = fake_on_shares,
 };
 
 static inline void fake_on_hello(void *arg, const void *result, const struct err *err)

@@ -123,7 +123,7 @@ static inline int ask(enum client_method method, const void *params, void *resul
     return rc;
 }
 
-static inline void set_policy(int64_t limit_micros)
+static inline void set_policy_of(int64_t limit_micros, uint32_t io_weight)
 {
     struct apply_call call = {0};
     struct apply_reply reply = {0};
@@ -134,10 +134,16 @@ static inline void set_policy(int64_t limit_micros)
     struct tenant_rule *t = list_add(&call.policy.tenants, sizeof *t);
     ck_assert_int_eq(str_set(&t->path, "acme"), 0);
     t->budget = (struct budget_rule){.present = true, .limit_micros = limit_micros, .period = PERIOD_TOTAL};
+    t->io.weight = io_weight;
     ck_assert_int_eq(strs_add(&t->users, "uid:70001"), 0);
     ask(CALL_APPLY, &call, &reply, NULL);
     fields_clear(&apply_call_fields, &call);
     fields_clear(&apply_reply_fields, &reply);
+}
+
+static inline void set_policy(int64_t limit_micros)
+{
+    set_policy_of(limit_micros, 0);
 }
 
 static inline struct submit_call job_call(const char *command, const char *key)

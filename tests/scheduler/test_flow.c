@@ -131,6 +131,38 @@ START_TEST(a_tenant_moves_with_what_runs_there)
 }
 END_TEST
 
+static void until_the_node_has(uint64_t weight)
+{
+    while (seen->weight != weight)
+        poll(NULL, 0, 1); /* the node is another process: what it heard is in shared memory */
+}
+
+START_TEST(a_node_hears_what_tenants_have_of_its_disk)
+{
+    uint64_t first = submit("stay", "k1");
+    wait_until_it_runs(first);
+    ck_assert_uint_eq(seen->weight, 0);
+    set_policy_of(1000 * INT64_C(1000000), 300); /* who runs is told again */
+    until_the_node_has(300);
+    seen->weight = 0; /* the node has forgotten: the next order brings it along, before the order itself */
+    seen->runs_without_it = 0;
+    uint64_t second = submit("stay", "k2");
+    wait_until_it_runs(second);
+    ck_assert_uint_eq(seen->weight, 300);
+    ck_assert_uint_eq(seen->runs_without_it, 0);
+    seen->weight = 0;
+    reeved_end(SIGKILL); /* who was away hears it with the next hello */
+    reeved_start(NULL);
+    until_the_node_has(300);
+    set_policy(1000 * INT64_C(1000000));
+    until_the_node_has(0);
+    ask(CALL_CANCEL, &(struct job_call){.job = first}, &(struct cancel_reply){0}, NULL);
+    ask(CALL_CANCEL, &(struct job_call){.job = second}, &(struct cancel_reply){0}, NULL);
+    wait_for(first, "cancelled");
+    wait_for(second, "cancelled");
+}
+END_TEST
+
 START_TEST(a_running_job_outlives_the_scheduler)
 {
     uint64_t job = submit("stay", "k1");
@@ -502,6 +534,7 @@ int main(void)
     tcase_add_test(t, the_same_key_is_the_same_job);
     tcase_add_test(t, a_cancelled_job_is_stopped);
     tcase_add_test(t, a_tenant_moves_with_what_runs_there);
+    tcase_add_test(t, a_node_hears_what_tenants_have_of_its_disk);
     tcase_add_loop_test(t, a_running_job_outlives_the_scheduler, 0, 2);
     tcase_add_test(t, a_stopped_store_is_said_so_and_waited_for);
     tcase_add_test(t, a_credit_is_posted_once);

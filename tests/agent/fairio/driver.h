@@ -126,15 +126,27 @@ static inline void driver_request(struct driver *d, unsigned i, int64_t meant_ns
     }
 }
 
+static inline void driver_set_shares(struct driver *d, int64_t now_ns)
+{
+    struct share_given rows[64];
+    if (d->clients_count > COUNT_OF(rows))
+        abort();
+    for (unsigned i = 0; i < d->clients_count; i++)
+        rows[i] = (struct share_given){(char *)(uintptr_t)d->clients[i].tenant, d->clients[i].share};
+    if (arbiter_shares(d->arbiter, rows, d->clients_count, now_ns) < 0)
+        abort();
+}
+
 static inline void driver_begin(struct driver *d, int64_t now_ns)
 {
+    if (d->arbiter != NULL)
+        driver_set_shares(d, now_ns);
     for (unsigned i = 0; i < d->clients_count; i++) {
         struct driver_client *c = &d->clients[i];
         c->driver = d;
         struct arbiter_stream s = {.tenant = c->tenant, .job = 1, .out_max = 256, .go = driver_go, .owner = d,
                                    .token = i};
-        if (d->arbiter != NULL && (arbiter_share(d->arbiter, c->tenant, &c->share, now_ns) < 0 ||
-                                   arbiter_open(d->arbiter, &s, &c->stream) < 0))
+        if (d->arbiter != NULL && arbiter_open(d->arbiter, &s, &c->stream) < 0)
             abort();
         c->next_ns = now_ns;
         for (unsigned k = 0; c->rate_per_s <= 0 && k < c->depth; k++)

@@ -9,7 +9,7 @@
 
 #define MODEL_TENANTS 12
 #define MODEL_REQUESTS 64
-#define MODEL_V 1024
+#define MODEL_V 65536
 
 enum model_place { M_NOWHERE, M_WAITING, M_ELIGIBLE, M_LIMITED };
 
@@ -93,6 +93,16 @@ static inline void model_enter(struct model *m, struct model_tenant *t, int64_t 
         unlock = MAX(unlock, t->time_ns);
     t->place = unlock > now ? M_LIMITED : M_WAITING;
     t->unlock = unlock;
+}
+
+static inline void model_weigh(struct model *m, unsigned i, uint32_t weight, int64_t now)
+{
+    struct model_tenant *t = &m->t[i];
+    t->place = M_NOWHERE;
+    if (t->start > m->v)
+        t->start = m->v + (int64_t)((fq_wide)(t->start - m->v) * t->share.weight / weight);
+    t->share.weight = weight;
+    model_enter(m, t, now);
 }
 
 static inline void model_post(struct model *m, unsigned i, const struct fq_request *r, int64_t now)

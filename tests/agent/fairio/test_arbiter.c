@@ -65,7 +65,7 @@ START_TEST(a_tenant_is_there_as_long_as_a_stream_of_it)
     ck_assert(!find("acme", &v));
     arbiter_id one = open_stream("acme", 1, 1), two = open_stream("acme", 2, 2);
     ck_assert(find("acme", &v));
-    ck_assert_uint_eq(v.share.weight, arbiter_share_default.weight);
+    ck_assert_uint_eq(v.share.weight, IO_WEIGHT_DEFAULT);
     arbiter_close(a, one);
     ck_assert(find("acme", &v));
     arbiter_close(a, two);
@@ -76,33 +76,77 @@ START_TEST(a_tenant_is_there_as_long_as_a_stream_of_it)
 }
 END_TEST
 
-START_TEST(a_share_that_was_set_stays)
+static int share(const char *tenant, struct fq_share given)
+{
+    const struct share_given row = {(char *)(uintptr_t)tenant, given};
+    return arbiter_shares(a, &row, 1, 0);
+}
+
+START_TEST(what_is_shared_out_holds_for_who_comes_and_who_is_there)
 {
     struct arbiter_view v;
-    struct fq_share share = {.weight = 7, .bytes_per_s = 1 << 20};
-    ck_assert_int_eq(arbiter_share(a, "acme", &share, 0), 0);
+    const struct share_given rows[] = {{"acme", {.weight = 7, .bytes_per_s = 1 << 20}}, {"other", {.weight = 9}}};
+    open_stream("other", 1, 1);
+    ck_assert_int_eq(arbiter_shares(a, rows, 2, 0), 0);
+    ck_assert(find("other", &v));
+    ck_assert_uint_eq(v.share.weight, 9);
+    ck_assert(!find("acme", &v)); /* nobody's until somebody comes */
     arbiter_close(a, open_stream("acme", 1, 1));
+    open_stream("acme", 1, 1);
     ck_assert(find("acme", &v));
-    ck_assert_uint_eq(v.share.weight, 7);
-    ck_assert_int_eq(arbiter_share(a, "acme", &(struct fq_share){.weight = 0}, 0), -EINVAL);
-    ck_assert_int_eq(arbiter_share(a, "other", &(struct fq_share){.weight = 0}, 0), -EINVAL);
-    ck_assert(!find("other", &v)); /* nothing is left of it */
-    ck_assert(find("acme", &v));
-    ck_assert_uint_eq(v.share.weight, 7);
+    ck_assert(v.share.weight == 7 && v.share.bytes_per_s == 1 << 20);
+    ck_assert_int_eq(share("acme", (struct fq_share){.weight = 0}), -EINVAL);
+    ck_assert_int_eq(share("acme", (struct fq_share){.weight = IO_WEIGHT_MAX + 1}), -EINVAL);
+    ck_assert(find("other", &v));
+    ck_assert_uint_eq(v.share.weight, 9); /* what is refused changes nothing */
+    ck_assert_int_eq(share("acme", (struct fq_share){.weight = 3}), 0);
+    ck_assert(find("other", &v));
+    ck_assert_uint_eq(v.share.weight, IO_WEIGHT_DEFAULT);
 }
 END_TEST
 
 START_TEST(no_more_is_reserved_than_leaves_something_for_the_others)
 {
+    struct share_given rows[] = {{"one", {.weight = 1, .reserved_ppm = 500000}},
+                              {"two", {.weight = 1, .reserved_ppm = 300001}}};
+    ck_assert_int_eq(arbiter_shares(a, rows, 2, 0), -ERANGE);
+    rows[1].share.reserved_ppm = 300000;
+    ck_assert_int_eq(arbiter_shares(a, rows, 2, 0), 0);
+}
+END_TEST
+
+static uint32_t part(const char *tenant)
+{
     struct arbiter_view v;
-    struct fq_share half = {.weight = 1, .reserved_ppm = 500000}, rest = {.weight = 1, .reserved_ppm = 300000};
-    ck_assert_int_eq(arbiter_share(a, "one", &half, 0), 0);
-    ck_assert_int_eq(arbiter_share(a, "two", &half, 0), -ERANGE);
-    ck_assert(!find("two", &v));
-    ck_assert_int_eq(arbiter_share(a, "two", &rest, 0), 0);
-    ck_assert_int_eq(arbiter_share(a, "one", &half, 0), 0); /* its own doesn't count twice */
-    ck_assert_int_eq(arbiter_share(a, "one", &(struct fq_share){.weight = 1}, 0), 0);
-    ck_assert_int_eq(arbiter_share(a, "three", &half, 0), 0);
+    ck_assert_msg(find(tenant, &v), "%s", tenant);
+    return v.part_ppm;
+}
+
+START_TEST(a_part_is_of_those_who_want_the_disk_now)
+{
+    const struct share_given rows[] = {{"acme", {.weight = 300}}, {"acme/etl", {.weight = 200}}};
+    arbiter_id etl = open_stream("acme/etl", 1, 1), ml = open_stream("acme/ml", 1, 2), labs = open_stream("labs", 1, 3);
+    ck_assert_int_eq(arbiter_shares(a, rows, 2, 0), 0);
+    post(labs, IO_READ, 4096);
+    arbiter_pump(a, 0);
+    ck_assert(part("labs") == 1000000 && part("acme/etl") == 0);
+    post(etl, IO_READ, 4096);
+    arbiter_pump(a, MS); /* a newcomer counts at once */
+    ck_assert(part("labs") == 250000 && part("acme/etl") == 750000);
+    post(ml, IO_READ, 4096);
+    arbiter_pump(a, 2 * MS);
+    ck_assert(part("labs") == 250000 && part("acme/etl") == 500000 && part("acme/ml") == 250000);
+    for (unsigned i = 0; i < count; i++)
+        arbiter_done(a, &got[i], 4096, 3 * MS);
+    post(ml, IO_READ, 4096);
+    arbiter_pump(a, 2 * MS + FQ_CONTENDED_NS - 1); /* they may be back in a moment */
+    ck_assert_uint_eq(part("labs"), 250000);
+    arbiter_pump(a, 2 * MS + 2 * FQ_CONTENDED_NS);
+    ck_assert(part("labs") == 0 && part("acme/etl") == 0 && part("acme/ml") == 1000000);
+    arbiter_close(a, etl); /* who is gone is gone at once */
+    arbiter_close(a, labs);
+    arbiter_pump(a, 200 * MS);
+    ck_assert_uint_eq(part("acme/ml"), 1000000);
 }
 END_TEST
 
@@ -231,7 +275,8 @@ int main(void)
     TCase *t = tcase_create("arbiter");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_tenant_is_there_as_long_as_a_stream_of_it);
-    tcase_add_test(t, a_share_that_was_set_stays);
+    tcase_add_test(t, what_is_shared_out_holds_for_who_comes_and_who_is_there);
+    tcase_add_test(t, a_part_is_of_those_who_want_the_disk_now);
     tcase_add_test(t, no_more_is_reserved_than_leaves_something_for_the_others);
     tcase_add_test(t, grants_come_to_who_asked_and_are_metered_once);
     tcase_add_test(t, more_than_was_granted_is_never_metered);

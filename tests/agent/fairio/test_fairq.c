@@ -81,6 +81,31 @@ START_TEST(shares_of_device_time_are_as_configured)
 }
 END_TEST
 
+/* What somebody is ahead of the others is device time, whatever it is counted in. */
+START_TEST(weights_that_all_grow_alike_change_nothing)
+{
+    struct fairq *q = new_queue();
+    const uint32_t weights[2] = {1, 10};
+    struct client clients[2];
+    struct device d;
+    int64_t got[CLIENTS_MAX], least = PPM, most = 0;
+    for (int i = 0; i < 2; i++)
+        clients[i] = new_client(q, (struct fq_share){.weight = weights[i]}, 1 << 20, false);
+    device_init(&d, q, 1);
+    for (int turn = 0; turn < 400; turn++) {
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(
+                fairq_tenant_weigh(q, clients[i].tenant, weights[i] * (turn % 2 ? 10000u : 1u), d.now_ns), 0);
+        run_backlogged(&d, clients, 2, d.now_ns + 20 * MS, got);
+        least = MIN(least, got[0]);
+        most = MAX(most, got[0]);
+    }
+    /* 20 ms are 160 chunks: one more or less of the lighter one */
+    ck_assert_msg(least > 80000 && most < 102000, "%" PRId64 "..%" PRId64 " ppm of 90909", least, most);
+    fairq_free(q);
+}
+END_TEST
+
 /* As a disk behind a token bucket does: full speed, then nothing for longer than an interval of the measurement. */
 START_TEST(a_reservation_holds_on_a_device_that_works_in_bursts)
 {
@@ -423,6 +448,7 @@ int main(void)
     Suite *s = suite_create("agent/fairio/fairq");
     TCase *t = tcase_create("fairq");
     tcase_add_loop_test(t, shares_of_device_time_are_as_configured, 0, (int)COUNT_OF(share_rows));
+    tcase_add_test(t, weights_that_all_grow_alike_change_nothing);
     tcase_add_test(t, a_reservation_holds_on_a_device_that_works_in_bursts);
     tcase_add_test(t, a_window_that_is_empty_between_two_turns_is_busy);
     tcase_add_test(t, a_lone_tenant_has_the_whole_device);

@@ -84,6 +84,10 @@ static void against_the_model(uint64_t seed)
             fairq_done(q, flight[k].id, moved, now);
             model_done(&m, &flight[k].model, moved, now);
             flight[k] = flight[--count];
+        } else if (random_below(&r, 8) == 0) {
+            uint32_t weight = 1 + (uint32_t)random_below(&r, FQ_WEIGHT_MAX);
+            ck_assert_int_eq(fairq_tenant_weigh(q, tenants[i], weight, now), 0);
+            model_weigh(&m, i, weight, now);
         } else {
             now += (int64_t)random_below(&r, 400000);
             fairq_tick(q, now);

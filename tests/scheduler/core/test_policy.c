@@ -101,6 +101,51 @@ START_TEST(differences_are_shown_before_they_are_made)
 }
 END_TEST
 
+/* "acme 300, acme/etl 200 50%": what a node is told; "whole: " before it. */
+static const char *shares(const char *node, const char *tenant)
+{
+    static char text[512];
+    struct shares_call call;
+    core_shares(w.core, node, tenant, &call);
+    const struct io_share *v = call.tenants.v;
+    int at = snprintf(text, sizeof text, "%s", call.whole ? "whole: " : "");
+    for (size_t i = 0; i < call.tenants.count; i++) {
+        at += snprintf(text + at, sizeof text - (size_t)at, "%s%s %u", i > 0 ? ", " : "", v[i].tenant, v[i].is.weight);
+        if (v[i].is.reserved_percent > 0)
+            at += snprintf(text + at, sizeof text - (size_t)at, " %u%%", v[i].is.reserved_percent);
+    }
+    fields_clear(&shares_call_fields, &call);
+    return text;
+}
+
+START_TEST(a_node_is_told_the_shares_of_those_who_are_there_and_above)
+{
+    begin();
+    struct policy_file p = base();
+    ((struct tenant_rule *)p.tenants.v)[0].weight = 3; /* acme: and of disks, as it says nothing else */
+    ((struct tenant_rule *)p.tenants.v)[1].io = (struct io_rule){.weight = 200, .reserved_percent = 50};
+    struct tenant_rule *rule = world_rule(&p, "acme/ml");
+    rule->weight = 5;
+    rule->io.weight = 7; /* what it says of disks counts there */
+    rule = world_rule(&p, "labs");
+    rule->weight = WEIGHT_MAX;
+    (void)world_rule(&p, "other");
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    ck_assert_str_eq(shares("n1", NULL), "whole: "); /* nobody is there */
+    ck_assert_str_eq(shares("nowhere", NULL), "whole: ");
+    (void)world_submit(&w, "acme/etl", world_spec(1000, GIB));
+    (void)world_submit(&w, "acme/etl", world_spec(1000, GIB));
+    (void)world_submit(&w, "other", world_spec(1000, GIB));
+    (void)world_decide(&w);
+    ck_assert_str_eq(shares("n1", NULL), "whole: acme 300, acme/etl 200 50%");
+    ck_assert_str_eq(shares("n1", "acme/ml"), "acme 300, acme/ml 7");
+    ck_assert_str_eq(shares("n1", "labs"), "labs 10000");
+    ck_assert_str_eq(shares("n1", "other"), "");
+    ck_assert_str_eq(shares("n1", "nobody"), "");
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(a_tenant_with_work_cannot_be_removed)
 {
     begin();
@@ -356,6 +401,7 @@ int main(void)
     tcase_add_test(t, the_same_policy_changes_nothing);
     tcase_add_test(t, what_is_in_force_reads_back_as_it_was_given);
     tcase_add_test(t, differences_are_shown_before_they_are_made);
+    tcase_add_test(t, a_node_is_told_the_shares_of_those_who_are_there_and_above);
     tcase_add_test(t, a_tenant_with_work_cannot_be_removed);
     tcase_add_test(t, once_something_was_charged_the_past_keeps_its_prices_and_its_currency);
     tcase_add_test(t, a_version_seen_before_is_needed_when_one_is_named);

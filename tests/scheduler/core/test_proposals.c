@@ -34,6 +34,7 @@ static struct policy_file base(void)
     ck_assert_int_eq(strs_add(&rule->users, "dave"), 0);
     ck_assert_int_eq(pairs_set(&rule->volumes, "data", "rw"), 0);
     rule->network_private = true;
+    rule->io = (struct io_rule){.reserved_percent = 20, .bytes_per_s = 10 << 20};
     (void)world_rule(&p, "acme/etl");
     return p;
 }
@@ -479,6 +480,14 @@ CHANGE(guarantee, acme(p)->quota.guaranteed.cpu_milli = 1000)
 CHANGE(borrow_bound, acme(p)->quota.borrow.cpu_milli = measure_of(0))
 CHANGE(rate_bound, acme(p)->quota.submits_per_minute = 10)
 CHANGE(pause, acme(p)->paid_end = PAID_END_PAUSE)
+CHANGE(io_weight, acme(p)->io.weight = 50)
+CHANGE(io_reserved_more, acme(p)->io.reserved_percent = 21)
+CHANGE(io_reserved_less, acme(p)->io.reserved_percent = 19)
+CHANGE(io_reserved_none, acme(p)->io.reserved_percent = 0)
+CHANGE(io_limit, acme(p)->io.limit_percent = 50)
+CHANGE(io_bytes_more, acme(p)->io.bytes_per_s = 11 << 20)
+CHANGE(io_bytes_less, acme(p)->io.bytes_per_s = 9 << 20)
+CHANGE(io_bytes_unbound, acme(p)->io.bytes_per_s = 0)
 CHANGE(up_and_down, acme(p)->quota.max.cpu_milli = 9000; acme(p)->quota.max_running = 1)
 
 static const struct {
@@ -538,6 +547,14 @@ static const struct {
     {"a limit of borrowing", borrow_bound, NULL},
     {"a limit of submits", rate_bound, NULL},
     {"a pause at the paid end", pause, "acme  at_paid_end"},
+    {"another weight on disks", io_weight, "acme  io.weight"},
+    {"more of a disk reserved", io_reserved_more, "acme  io.reserved_percent"},
+    {"less of a disk reserved", io_reserved_less, NULL},
+    {"nothing of a disk reserved any more", io_reserved_none, NULL},
+    {"a limit on disks where there was none", io_limit, NULL},
+    {"more bytes a second", io_bytes_more, "acme  io.bytes_per_s"},
+    {"fewer bytes a second", io_bytes_less, NULL},
+    {"bytes without limit", io_bytes_unbound, "acme  io.bytes_per_s"},
     {"more of one and less of another", up_and_down, "acme  quota.cpu"},
 };
 
