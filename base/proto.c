@@ -454,6 +454,42 @@ static const struct field status_rows[] = {
 };
 const struct fields status_reply_fields = FIELDS_TABLE("result", status_reply, status_rows);
 
+static const struct field top_call_rows[] = {
+    FIELD_ROW(top_call, 1, "tenant", FIELD_STR, tenant, .max = 255),
+    FIELD_ROW(top_call, 2, "rows", FIELD_U32, rows, .max = TOP_ROWS_MAX),
+};
+const struct fields top_call_fields = FIELDS_TABLE("params", top_call, top_call_rows);
+
+static const struct field top_tenant_rows[] = {
+    FIELD_ROW(top_tenant, 1, "tenant", FIELD_STR, path, NEEDED),
+    FIELD_ROW(top_tenant, 2, "weight", FIELD_U32, weight, ALWAYS),
+    FIELD_ROW(top_tenant, 3, "fair_ppm", FIELD_U64, fair_ppm, ALWAYS),
+    FIELD_ROW(top_tenant, 4, "share_ppm", FIELD_U64, share_ppm, ALWAYS),
+    FIELD_ROW(top_tenant, 5, "resource", FIELD_STR, resource),
+    FIELD_ROW(top_tenant, 6, "running", FIELD_U64, running, ALWAYS),
+    FIELD_ROW(top_tenant, 7, "queued", FIELD_U64, queued, ALWAYS),
+    FIELD_ROW(top_tenant, 8, "why", FIELD_STR, why, TEXT),
+};
+const struct fields top_tenant_fields = FIELDS_TABLE("tenant", top_tenant, top_tenant_rows);
+
+static const struct field top_rows[] = {
+    FIELD_ROW(top_reply, 1, "cell", FIELD_STR, cell),
+    FIELD_ROW(top_reply, 2, "store", FIELD_STR, store),
+    FIELD_ROW(top_reply, 3, "uptime_ms", FIELD_U64, uptime_ms, ALWAYS),
+    FIELD_ROW(top_reply, 4, "jobs", FIELD_U64, jobs, ALWAYS),
+    FIELD_ROW(top_reply, 5, "queued", FIELD_U64, queued, ALWAYS),
+    FIELD_ROW(top_reply, 6, "live", FIELD_U64, live, ALWAYS),
+    FIELD_ROW(top_reply, 7, "decided", FIELD_U64, decided, ALWAYS),
+    FIELD_ROW(top_reply, 8, "placed", FIELD_U64, placed, ALWAYS),
+    FIELD_ROW(top_reply, 9, "ended", FIELD_U64, ended, ALWAYS),
+    FIELD_ROW(top_reply, 10, "nodes", FIELD_COUNTS, nodes),
+    FIELD_ROW(top_reply, 11, "used", FIELD_COUNTS, used),
+    FIELD_ROW(top_reply, 12, "total", FIELD_COUNTS, total),
+    FIELD_ROW(top_reply, 13, "tenants", FIELD_LIST, tenants, ALWAYS, .of = &top_tenant_fields),
+    FIELD_ROW(top_reply, 14, "left_out", FIELD_U64, left_out, ALWAYS),
+};
+const struct fields top_reply_fields = FIELDS_TABLE("result", top_reply, top_rows);
+
 static const struct field archived_rows[] = {
     FIELD_ROW(archived_call, 1, "seq", FIELD_U64, seq, NEEDED),
 };
@@ -527,5 +563,6 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_PRIORITY] = {"job.priority", &priority_call_fields, NULL, "another priority among the tenant's jobs", false},
     [CALL_REQUEUE] = {"job.requeue", &job_call_fields, &cancel_reply_fields, "another attempt instead of the present",
                       false},
+    [CALL_TOP] = {"system.top", &top_call_fields, &top_reply_fields, "the cell and its tenants at a glance", false},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };

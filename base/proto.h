@@ -235,6 +235,28 @@ struct status_reply {
     uint64_t term, seq, durable, jobs, queued, live, nodes, policy_version;
     uint64_t uptime_ms;
 };
+/* The cell at a glance. Rates come from two answers: `uptime_ms` says how far they lie apart, and begins anew with the
+ * scheduler. */
+#define TOP_ROWS_MAX 1000
+struct top_call { char *tenant; uint32_t rows; }; /* at and below which; NULL = all. rows 0 = 100 */
+struct top_tenant {
+    char *path;
+    uint32_t weight;
+    uint64_t fair_ppm;            /* of the cell: its parent's part by weight among those who use or want something */
+    uint64_t share_ppm;           /* of the cell: the greatest part of any resource that it uses */
+    char *resource;               /* which that is; NULL: it uses nothing */
+    uint64_t running, queued;     /* tasks, of all below it too */
+    char *why;                    /* what its own next task waits for; NULL: nothing, or none waits */
+};
+struct top_reply {
+    char *cell, *store;           /* as in status_reply */
+    uint64_t uptime_ms, jobs, queued, live;
+    uint64_t decided, placed, ended; /* since the scheduler began */
+    struct counts nodes;          /* by state */
+    struct counts used, total;    /* by resource: cpu in thousandths, memory (scratch lies in it) in bytes */
+    struct list tenants;          /* struct top_tenant that use or want something: parents first, who has most first */
+    uint64_t left_out;            /* so many more rows */
+};
 struct archived_call { uint64_t seq; };   /* reportd: everything up to here is safe in SQLite */
 /* What the journal's file says on the disk, signed (base/journal_head.h). */
 struct head_reply { uint64_t seq; char *line; };
@@ -260,13 +282,13 @@ enum client_method {
     CALL_SUBMIT, CALL_LIST, CALL_SHOW, CALL_WHY, CALL_CANCEL, CALL_RELEASE, CALL_WAIT, CALL_LOG,
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
     CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY, CALL_PROPOSALS, CALL_APPROVE, CALL_DROP, CALL_ADJUST,
-    CALL_HOLD, CALL_PRIORITY, CALL_REQUEUE, CALL_WINDOWS, CALL_WINDOW_SET, CALL_WINDOW_DROP,
+    CALL_HOLD, CALL_PRIORITY, CALL_REQUEUE, CALL_WINDOWS, CALL_WINDOW_SET, CALL_WINDOW_DROP, CALL_TOP,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
  * "node.log" "admin.move" "journal.head" "ledger.verify" "admin.proposals" "admin.approve" "admin.drop"
- * "ledger.adjust" "job.hold" "job.priority" "job.requeue" "window.list" "window.set" "window.drop" */
+ * "ledger.adjust" "job.hold" "job.priority" "job.requeue" "window.list" "window.set" "window.drop" "system.top" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -365,6 +387,7 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     proposal_row_fields, proposals_reply_fields, approve_call_fields, drop_call_fields,
     policy_reply_fields, node_row_fields, node_reply_fields, drain_call_fields, status_reply_fields,
     window_call_fields, window_reply_fields, window_row_fields, windows_reply_fields, window_drop_call_fields,
+    top_call_fields, top_tenant_fields, top_reply_fields,
     archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
     attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,

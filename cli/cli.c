@@ -27,7 +27,7 @@ static const bool repeatable[CLIENT_METHOD_COUNT] = {
     [CALL_WAIT] = true,   [CALL_LOG] = true,     [CALL_TENANTS] = true, [CALL_POLICY] = true, [CALL_NODES] = true,
     [CALL_DRAIN] = true,  [CALL_STATUS] = true,  [CALL_METRICS] = true,
     [CALL_HEAD] = true,   [CALL_VERIFY] = true, [CALL_ADJUST] = true,
-    [CALL_WINDOWS] = true, [CALL_WINDOW_SET] = true,
+    [CALL_WINDOWS] = true, [CALL_WINDOW_SET] = true, [CALL_TOP] = true,
 };
 
 /* ---- the terminal ----------------------------------------------------------------------------------------- */
@@ -43,7 +43,7 @@ void cli_init(struct cli *cli)
         .colour_err = !plain && isatty(STDERR_FILENO),
     };
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-        cli->width = size.ws_col;
+        cli->width = size.ws_col, cli->height = size.ws_row;
 }
 
 void cli_fini(struct cli *cli)

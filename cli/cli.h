@@ -27,7 +27,7 @@ struct cli {
     struct rpc_client *scheduler, *report; /* opened when first needed */
     bool colour_out, colour_err;           /* decided once: a terminal, and no NO_COLOR */
     bool progress;                         /* stdout is a terminal */
-    int width;                             /* of the terminal; 0 = no terminal */
+    int width, height;                     /* of the terminal; 0 = no terminal */
 };
 
 void cli_init(struct cli *cli);

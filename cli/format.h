@@ -30,6 +30,10 @@ void format_clock(struct buf *out, int64_t utc_us, int64_t now_utc_us);  /* "14:
 void format_instant(struct buf *out, int64_t utc_us);                    /* "2026-11-23 14:32:05", local time */
 void format_bar(struct buf *out, uint64_t part, uint64_t whole, unsigned cells); /* "███░░░" */
 void format_resources(struct buf *out, const struct resources *r);       /* "cpu 2, memory 4Gi, gpu 1" */
+/* In a tree: below its parent, two spaces further in for each level, its last name alone. Levels up to top_depth stand
+ * at the left with all of their path. */
+void format_tenant(struct buf *out, const char *path, size_t top_depth);
+size_t format_tenant_depth(const char *path); /* "acme/etl" -> 2, "/" -> 0 */
 /* A command as one could type it: words that need it are quoted. */
 void format_words(struct buf *out, const struct strs *words);
 /* Columns that the text takes on a terminal: UTF-8 characters, escape sequences of ours not counted. */

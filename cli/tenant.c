@@ -49,29 +49,6 @@ static void put_number(struct buf *out, uint64_t value)
     buf_addf(out, "%" PRIu64, value);
 }
 
-/* Children are indented below their parent; a subtree's top stands at the left. */
-static void add_name(struct columns *t, const struct tenant_row *row, size_t depth_of_top)
-{
-    size_t depth = 0;
-    bool root = strcmp(row->path, TENANT_ROOT) == 0;
-    for (const char *p = row->path; *p != '\0' && !root; p++)
-        depth += *p == '/';
-    depth += !root;
-    for (size_t i = depth_of_top; i < depth; i++)
-        buf_add_str(columns_cell(t), "  ");
-    const char *slash = strrchr(row->path, '/');
-    format_safe(columns_cell(t), root || slash == NULL || depth == depth_of_top ? row->path : slash + 1);
-    columns_next(t);
-}
-
-static size_t depth_of(const char *path)
-{
-    size_t depth = strcmp(path, TENANT_ROOT) != 0;
-    for (const char *p = path; depth > 0 && *p != '\0'; p++)
-        depth += *p == '/';
-    return depth;
-}
-
 static void add_money(struct cli *cli, struct columns *t, const struct tenant_row *row, int64_t now)
 {
     bool limited = row->rule.budget.present;
@@ -106,7 +83,8 @@ static void add_row(struct cli *cli, struct columns *t, const struct tenant_row 
                     size_t generics, size_t top, int64_t now)
 {
     const struct resources *max = &row->rule.quota.max, *used = &row->used;
-    add_name(t, row, top);
+    format_tenant(columns_cell(t), row->path, top);
+    columns_next(t);
     add_share(t, used->cpu_milli, max->cpu_milli, format_cpus);
     add_share(t, used->mem_bytes, max->mem_bytes, format_bytes);
     for (size_t i = 0; i < generics; i++)
@@ -146,9 +124,9 @@ static void print_tenants(struct cli *cli, const struct tenant_reply *r)
     struct buf text = {0};
     columns_init(&t, columns, count, cli->colour_out);
     const struct tenant_row *rows = r->tenants.v;
-    size_t top = r->tenants.count > 0 ? depth_of(rows[0].path) : 0;
+    size_t top = r->tenants.count > 0 ? format_tenant_depth(rows[0].path) : 0;
     for (size_t i = 0; i < r->tenants.count; i++)
-        top = MIN(top, depth_of(rows[i].path));
+        top = MIN(top, format_tenant_depth(rows[i].path));
     for (size_t i = 0; i < r->tenants.count; i++)
         add_row(cli, &t, &rows[i], names, generics, top, clock_utc_us());
     columns_write(&t, true, 0, 0, &text);

@@ -1,21 +1,19 @@
-/* top - how this node's disk is shared: tenants against their weights, what they moved, who waits and for what. */
-#include <errno.h>
+/* top - the cell while it works: its tenants against what would be fair, its nodes, its queue, how fast it decides. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <unistd.h>
 
-#include "agent/core/io_status.h"
-#include "base/io/fd.h"
-#include "base/io/json.h"
+#include "base/io/clock.h"
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/top.h"
 
-#define STATUS_BYTES_MAX ((size_t)4 << 20)
-#define PATH_BYTES 4096
+#define LOOK_MS 1000
+#define BAR_CELLS 20
+#define SHARE_CELLS 10
+#define LINES_AROUND 8 /* of the screen: the head, resources, heads of columns, what is left out */
 
 struct top_options {
     bool io, once;
@@ -28,113 +26,153 @@ static const struct option_row rows[] = {
 };
 const struct option_set top_options = OPTION_SET(rows);
 
-static int read_status(const char *path, struct io_status *ret, struct err *err)
+/* "  placed 302/s", from two looks at the same scheduler. */
+static void put_rate(struct buf *out, const char *name, uint64_t before, uint64_t now, uint64_t ms)
 {
-    CLEANUP(buf_fini) struct buf text = {0};
-    int rc = file_read(path, STATUS_BYTES_MAX, &text, err);
-    return rc < 0 ? rc : json_read(&io_status_fields, buf_text(&text), text.len, JSON_LENIENT, ret, err);
+    buf_addf(out, "   %s %.*f/s", name, (now - before) * 1000 < ms * 100 && now != before ? 1 : 0,
+             (double)(now - before) * 1000 / (double)ms);
 }
 
-static void add_percent(struct columns *t, uint64_t part, uint64_t whole)
+static void put_head(struct cli *cli, const struct top_reply *before, const struct top_reply *now, struct buf *out)
 {
-    if (whole > 0)
-        buf_addf(columns_cell(t), "%.1f%%", (double)part * 100 / (double)whole);
-    columns_next(t);
-}
-
-static void add_rate(struct columns *t, uint64_t bytes, uint64_t interval_us)
-{
-    if (bytes > 0 && interval_us > 0) {
-        format_bytes(columns_cell(t), (uint64_t)((double)bytes * 1e6 / (double)interval_us));
-        buf_add_str(columns_cell(t), "/s");
+    bool up = now->store != NULL && strcmp(now->store, "up") == 0;
+    struct buf store = {0};
+    format_safe(&store, now->store);
+    format_safe(out, now->cell);
+    buf_add_str(out, "   store ");
+    format_styled(out, cli->colour_out, up ? STYLE_GOOD : STYLE_BAD, buf_text(&store));
+    buf_add_str(out, "   ");
+    format_instant(out, clock_utc_us());
+    buf_addf(out, "\njobs %" PRIu64 "   running %" PRIu64 "   waiting %" PRIu64, now->jobs, now->live, now->queued);
+    if (before != NULL && before->uptime_ms < now->uptime_ms) {
+        uint64_t ms = now->uptime_ms - before->uptime_ms;
+        put_rate(out, "decided", before->decided, now->decided, ms);
+        put_rate(out, "started", before->placed, now->placed, ms);
+        put_rate(out, "ended", before->ended, now->ended, ms);
     }
-    columns_next(t);
+    buf_add_str(out, "\nnodes");
+    for (size_t i = 0; i < now->nodes.count; i++)
+        buf_addf(out, "%s%" PRIu64 " %s", i == 0 ? " " : "   ", now->nodes.v[i].value, now->nodes.v[i].name);
+    buf_add_str(out, now->nodes.count == 0 ? " none\n" : "\n");
+    buf_fini(&store);
 }
 
-static void add_standing(struct columns *t, const struct io_tenant *tenant)
+static void put_amount(struct buf *out, const char *resource, uint64_t value)
 {
-    buf_add_str(columns_cell(t), names_get(&io_standing_names, tenant->standing));
-    if (tenant->limited_us > 0) {
-        buf_add_str(columns_cell(t), " for ");
-        format_span(columns_cell(t), tenant->limited_us);
+    if (strcmp(resource, "cpu") == 0)
+        format_cpus(out, value);
+    else if (strcmp(resource, "memory") == 0)
+        format_bytes(out, value);
+    else
+        buf_addf(out, "%" PRIu64, value);
+}
+
+/* "cpu     ████████░░░░  389 of 480  81 %" */
+static void put_resources(const struct top_reply *now, struct buf *out)
+{
+    int widest = 0;
+    for (size_t i = 0; i < now->total.count; i++)
+        widest = MAX(widest, (int)strlen(now->total.v[i].name));
+    for (size_t i = 0; i < now->total.count; i++) {
+        const struct count *total = &now->total.v[i];
+        uint64_t used = counts_get(&now->used, total->name);
+        buf_addf(out, "%-*s ", widest, total->name);
+        format_bar(out, used, total->value, BAR_CELLS);
+        buf_addf(out, " %3.0f%%  ", (double)used * 100 / (double)total->value);
+        put_amount(out, total->name, used);
+        buf_add_str(out, " of ");
+        put_amount(out, total->name, total->value);
+        buf_add_str(out, "\n");
     }
+}
+
+static void add_ppm(struct columns *t, uint64_t ppm)
+{
+    buf_addf(columns_cell(t), "%.1f%%", (double)ppm / 1e4);
     columns_next(t);
 }
 
-static void print_tenants(struct cli *cli, const struct io_status *s, struct buf *out)
+static void add_number(struct columns *t, uint64_t number)
+{
+    if (number > 0)
+        buf_addf(columns_cell(t), "%" PRIu64, number);
+    columns_next(t);
+}
+
+static void put_tenants(struct cli *cli, const struct top_reply *now, struct buf *out)
 {
     static const struct column columns[] = {
-        {"TENANT", false, true}, {"WEIGHT", true, true}, {"FAIR", true, true},   {"HAS", true, true},
-        {"READ", true, false},   {"WRITE", true, false}, {"DIRECT", true, false}, {"STATE", false, true}};
-    const struct io_tenant *v = s->tenants.v;
-    uint64_t weights = 0, charged = 0;
+        {"TENANT", false, true}, {"WEIGHT", true, true},   {"FAIR", true, true},     {"HAS", true, true},
+        {"", false, true},       {"OF", false, false},     {"RUNNING", true, false}, {"WAITING", true, false},
+        {"WAITING FOR", false, false}};
+    const struct top_tenant *v = now->tenants.v;
     struct columns t;
-    for (size_t i = 0; i < s->tenants.count; i++) {
-        weights += v[i].weight;
-        charged += v[i].charged_us;
-    }
     columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
-    for (size_t i = 0; i < s->tenants.count; i++) {
-        columns_add(&t, v[i].tenant);
+    for (size_t i = 0; i < now->tenants.count; i++) {
+        format_tenant(columns_cell(&t), v[i].path, format_tenant_depth(v[0].path));
+        columns_next(&t);
         buf_addf(columns_cell(&t), "%" PRIu32, v[i].weight);
         columns_next(&t);
-        add_percent(&t, v[i].weight, weights);
-        add_percent(&t, v[i].charged_us, charged);
-        add_rate(&t, v[i].read_bytes, s->interval_us);
-        add_rate(&t, v[i].written_bytes, s->interval_us);
-        add_rate(&t, v[i].direct_read_bytes + v[i].direct_written_bytes, s->interval_us);
-        add_standing(&t, &v[i]);
+        add_ppm(&t, v[i].fair_ppm);
+        add_ppm(&t, v[i].share_ppm);
+        format_bar(columns_cell(&t), v[i].share_ppm, MAX(v[i].share_ppm, (uint64_t)1000000), SHARE_CELLS);
+        columns_next(&t);
+        columns_add(&t, v[i].resource);
+        add_number(&t, v[i].running);
+        add_number(&t, v[i].queued);
+        columns_add(&t, v[i].why);
     }
     columns_write(&t, true, 0, cli->width, out);
     columns_fini(&t);
 }
 
-static void print_status(struct cli *cli, const struct io_status *s)
+static void show(struct cli *cli, const struct top_reply *before, const struct top_reply *now, bool clear)
 {
     struct buf out = {0};
-    buf_add_str(&out, "device ");
-    format_safe(&out, s->device);
-    buf_addf(&out, " (%s)  window %" PRIu64 " us  in flight %" PRIu64 " us  speed %.2f  at ",
-             s->model != NULL ? s->model : "?", s->window_us, s->in_flight_us, (double)s->speed_ppm / 1e6);
-    format_instant(&out, s->utc_us);
-    buf_add_str(&out, "\n");
-    if (s->tenants.count == 0)
-        buf_add_str(&out, "nobody moves anything\n");
+    if (clear)
+        buf_add_str(&out, "\033[H\033[J");
+    put_head(cli, before, now, &out);
+    put_resources(now, &out);
+    if (now->tenants.count == 0)
+        buf_add_str(&out, "nobody uses or wants anything\n");
     else
-        print_tenants(cli, s, &out);
+        put_tenants(cli, now, &out);
+    if (now->left_out > 0)
+        buf_addf(&out, "and %" PRIu64 " more tenants; `reeve top TENANT` looks at one and all below it\n",
+                 now->left_out);
     fputs(buf_text(&out), stdout);
     fflush(stdout);
     buf_fini(&out);
 }
 
-static int look(struct cli *cli, const char *path, bool clear)
+static int once(struct cli *cli, const struct top_call *call)
 {
-    struct io_status s = {0};
-    struct err err = {0};
-    int rc = read_status(path, &s, &err);
-    if (rc < 0) {
-        fprintf(stderr, "reeve: top: %s%s\n", err_text(&err),
-                rc == -ENOENT ? "; no agent runs there, or nothing has moved since it started" : "");
-        return CLI_UNREACHABLE;
-    }
-    if (clear)
-        fputs("\033[H\033[J", stdout);
-    if (cli->json)
-        cli_json(&io_status_fields, &s);
-    else
-        print_status(cli, &s);
-    fields_clear(&io_status_fields, &s);
-    return CLI_DONE;
+    struct top_reply now = {0};
+    int code = cli_call(cli, CALL_TOP, call, &now);
+    if (code == CLI_DONE && cli->json)
+        cli_json(&top_reply_fields, &now);
+    else if (code == CLI_DONE)
+        show(cli, NULL, &now, false);
+    fields_clear(&top_reply_fields, &now);
+    return code;
 }
 
-/* Each new report is renamed into its place. */
-static int follow(struct cli *cli, const char *folder, const char *path)
+/* Until it is interrupted. A scheduler that is away for a while is waited for (cli_call). */
+static int follow(struct cli *cli, const struct top_call *call)
 {
-    char events[4096];
-    CLEANUP(close_p) int fd = inotify_init1(IN_CLOEXEC);
-    int code = fd < 0 || inotify_add_watch(fd, folder, IN_MOVED_TO) < 0 ? CLI_UNREACHABLE : look(cli, path, true);
-    while (code == CLI_DONE && read(fd, events, sizeof events) > 0)
-        code = look(cli, path, true);
+    struct top_reply before = {0}, now = {0};
+    bool first = true;
+    int code = CLI_DONE;
+    while ((code = cli_call(cli, CALL_TOP, call, &now)) == CLI_DONE) {
+        show(cli, first ? NULL : &before, &now, true);
+        fields_clear(&top_reply_fields, &before);
+        before = now;
+        now = (struct top_reply){0};
+        first = false;
+        if (poll(NULL, 0, LOOK_MS) < 0)
+            break;
+    }
+    fields_clear(&top_reply_fields, &before);
     return code;
 }
 
@@ -142,17 +180,18 @@ int cmd_top(struct cli *cli, int argc, char **argv)
 {
     struct top_options o = {0};
     struct words words = {0};
-    char folder[PATH_BYTES], path[PATH_BYTES];
-    if (cli_options(cli, &top_options, &o, argc, argv, &words, 0, 0) < 0)
+    struct top_call call = {0};
+    if (cli_options(cli, &top_options, &o, argc, argv, &words, 0, 1) < 0)
         return CLI_USAGE;
+    int rc = words.count > 0 ? str_set(&call.tenant, words.v[0]) : 0;
+    bool has_word = words.count > 0;
     free(words.v);
-    if (!o.io)
-        return cli_usage(cli, "say --io: the disk of this node is what there is to look at");
-    const char *slash = strrchr(cli->scheduler_path, '/'); /* the system's folder: where its socket would be */
-    int n = snprintf(path, sizeof path, "%.*s/" IO_STATUS_PATH, slash != NULL ? (int)(slash - cli->scheduler_path) : 1,
-                     slash != NULL ? cli->scheduler_path : ".");
-    if (n < 0 || n >= (int)sizeof path)
-        return cli_usage(cli, "--dir is too long");
-    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    return cli->progress && !o.once && !cli->json ? follow(cli, folder, path) : look(cli, path, false);
+    if (rc < 0)
+        return CLI_UNREACHABLE;
+    if (o.io)
+        return has_word ? cli_usage(cli, "--io is about this node, not about a tenant") : top_io(cli, o.once);
+    call.rows = cli->height > LINES_AROUND ? (uint32_t)(cli->height - LINES_AROUND) : 0;
+    int code = cli->progress && !o.once && !cli->json ? follow(cli, &call) : once(cli, &call);
+    fields_clear(&top_call_fields, &call);
+    return code;
 }

@@ -167,6 +167,7 @@ static const struct api_method {
     [CALL_ADJUST] = {api_adjust, false},  [CALL_HOLD] = {api_hold, false},     [CALL_PRIORITY] = {api_priority, false},
     [CALL_REQUEUE] = {api_requeue, false}, [CALL_WINDOWS] = {api_windows, false},
     [CALL_WINDOW_SET] = {api_window_set, false}, [CALL_WINDOW_DROP] = {api_window_drop, false},
+    [CALL_TOP] = {api_top, false},
 };
 
 static struct caller caller_of(const struct api *a, const struct rpc_conn *conn)

@@ -234,6 +234,35 @@ void api_drain(const struct call *c)
 }
 
 /* ---- the cell ---- */
+static bool may_see(void *arg, const char *tenant)
+{
+    const struct call *c = arg;
+    return c->caller.admin || core_user_may(c->api->core, c->caller.user, c->caller.uid, tenant);
+}
+
+void api_top(const struct call *c)
+{
+    struct api *a = c->api;
+    struct turn_stats turn;
+    struct top_reply reply = {0};
+    struct call asked = *c;
+    const struct top_call *call = c->params;
+    if (call->tenant != NULL &&
+        (ledger_rule(core_ledger(a->core), call->tenant) == NULL || !may_see(&asked, call->tenant))) {
+        call_refuse(c, "not_found", "tenant", "there is no such tenant that you may see", NULL);
+        return;
+    }
+    turn_stats(a->turn, &turn);
+    if (core_top(a->core, call, may_see, &asked, call_now(c), &reply) == 0 &&
+        str_set(&reply.cell, a->setup.cell) == 0 && str_set(&reply.store, turn.store) == 0) {
+        reply.uptime_ms = (clock_boot_us() - a->started_boot_us) / 1000;
+        call_answer(c, &top_reply_fields, &reply);
+    } else {
+        rpc_unavailable(a->server, c->ticket, "out of memory", 1000);
+    }
+    fields_clear(&top_reply_fields, &reply);
+}
+
 void api_status(const struct call *c)
 {
     struct api *a = c->api;

@@ -104,6 +104,7 @@ void api_drop(const struct call *c);
 void api_nodes(const struct call *c);
 void api_drain(const struct call *c);
 void api_status(const struct call *c);
+void api_top(const struct call *c);
 void api_archived(const struct call *c);
 void api_metrics(const struct call *c);
 /* api_windows.c */

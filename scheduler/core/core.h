@@ -186,6 +186,9 @@ bool core_wait_view(const struct core *c, uint64_t job, struct core_now now, str
 /* Tenant and user of a job, borrowed; false = unknown. */
 bool core_job_owner(const struct core *c, uint64_t job, const char **ret_tenant, uint32_t *ret_uid);
 int core_tenants(const struct core *c, const char *top, struct core_now now, struct tenant_reply *ret) MUST_USE;
+/* `arg` is for may_see: a caller sees rows of those tenants alone, in the light of all. */
+int core_top(const struct core *c, const struct top_call *call, bool (*may_see)(void *arg, const char *tenant),
+             void *arg, struct core_now now, struct top_reply *ret) MUST_USE;
 int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret) MUST_USE;
 int core_windows(const struct core *c, struct core_now now, struct windows_reply *ret) MUST_USE;
 int core_policy(const struct core *c, struct policy_reply *ret) MUST_USE;

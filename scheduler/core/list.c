@@ -9,20 +9,11 @@
 
 /* ---- jobs ------------------------------------------------------------------------------------------- */
 
-/* Is `path` the tenant `top` or below it? */
-static bool is_below(const char *path, const char *top)
-{
-    size_t len = strlen(top);
-    if (strcmp(top, TENANT_ROOT) == 0)
-        return true;
-    return strncmp(path, top, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
 static bool is_asked_for(const struct job *j, const struct list_call *call, const char *state)
 {
     if (j->finished && !call->finished)
         return false;
-    if (call->tenant != NULL && !is_below(j->tenant, call->tenant))
+    if (call->tenant != NULL && !ledger_is_below(j->tenant, call->tenant))
         return false;
     return call->state == NULL || strcmp(call->state, state) == 0;
 }
@@ -146,7 +137,7 @@ static bool add_tenant(const struct tenant_rule *rule, void *arg)
 {
     struct tenant_walk *w = arg;
     struct tenant_view v;
-    if ((w->top != NULL && !is_below(rule->path, w->top)) ||
+    if ((w->top != NULL && !ledger_is_below(rule->path, w->top)) ||
         !ledger_tenant(w->core->ledger, rule->path, w->utc_us, &v))
         return true;
     struct tenant_row *row = list_add(&w->ret->tenants, sizeof *row);
@@ -210,17 +201,6 @@ int core_policy(const struct core *c, struct policy_reply *ret)
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------------ */
-
-static const char *node_state(const struct node *n, int64_t utc_us)
-{
-    if (n->lost)
-        return "lost";
-    if (n->silent || !n->heard)
-        return "unreachable";
-    if (n->drained)
-        return "drained";
-    return windows_close_utc_us(n) <= utc_us ? "closed" : "up";
-}
 
 static void add_use(const struct node *n, struct resources *used)
 {

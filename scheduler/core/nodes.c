@@ -209,6 +209,17 @@ uint64_t nodes_look(struct core *c, struct core_now now)
 
 /* ---- capacity --------------------------------------------------------------------------------------- */
 
+const char *node_state(const struct node *n, int64_t utc_us)
+{
+    if (n->lost)
+        return "lost";
+    if (n->silent || !n->heard)
+        return "unreachable";
+    if (n->drained)
+        return "drained";
+    return windows_close_utc_us(n) <= utc_us ? "closed" : "up";
+}
+
 bool node_is_usable(const struct node *n)
 {
     return n->heard && !n->silent && !n->drained && !n->lost && n->cores_wanted == 0;

@@ -19,7 +19,7 @@
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
  *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs);
  *                        of a submission: quote.c
- *   answers for people   explain.c (explain_ask.h has its parts), views.c, list.c
+ *   answers for people   top.c, explain.c (explain_ask.h has its parts), views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c
  *
  * Headers: this one has the records and what is done to them; apply.h what facts do, money.h what is held and charged,
@@ -144,6 +144,7 @@ struct tenant {
     struct shape *blocked_shapes;  /* soft: that wait for its limits */
     bool stopped;                  /* soft: it has as many attempts as it may; nothing below it takes part */
     uint64_t recount_faded, recount_ahead; /* scratch of one call */
+    size_t top_row;                /* scratch of core_top() */
     uint32_t refs;                 /* shapes */
     uint32_t failed;               /* tries that failed in the turn failed_turn */
     uint64_t failed_turn;
@@ -464,6 +465,7 @@ struct node *node_join(struct core *c, const struct fact_node *f);
 void node_lose(struct core *c, struct node *n, const char *reason);
 void node_refresh(struct core *c, struct node *n);   /* into or out of the placement index, with what it has free */
 bool node_is_usable(const struct node *n);           /* does it take new work? */
+const char *node_state(const struct node *n, int64_t utc_us); /* "up", "closed", "drained", "unreachable", "lost" */
 void node_use(struct core *c, struct node *n, const struct capacity *need, bool more);
 void node_trouble(struct core *c, struct node *n);   /* decide() has to look at it */
 void node_take_task(struct node *n, struct task *t);
