@@ -14,7 +14,7 @@
 struct command {
     const char *name, *usage, *help; /* usage without "reeve "; help is one line */
     const char *example;             /* without "reeve " */
-    const struct option_set *options;
+    const struct option_set *options; /* NULL: another program's, which is asked for --help as well */
     int (*run)(struct cli *cli, int argc, char **argv);
 };
 
@@ -45,6 +45,7 @@ int cmd_undrain(struct cli *cli, int argc, char **argv);
 int cmd_window(struct cli *cli, int argc, char **argv);
 int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_ledger(struct cli *cli, int argc, char **argv);
+int cmd_whatif(struct cli *cli, int argc, char **argv);
 int cmd_top(struct cli *cli, int argc, char **argv);
 int cmd_status(struct cli *cli, int argc, char **argv);
 int cmd_confine(struct cli *cli, int argc, char **argv);

@@ -29,9 +29,12 @@ static int unknown(const char *name)
     return CLI_USAGE;
 }
 
-static int help(int argc, char **argv)
+static int help(struct cli *cli, int argc, char **argv)
 {
     const struct command *c = argc > 1 ? commands_find(argv[1]) : NULL;
+    static char wish[] = "--help";
+    if (c != NULL && c->options == NULL)
+        return c->run(cli, 2, (char *[]){argv[1], wish, NULL});
     return argc > 1 && c == NULL ? unknown(argv[1]) : print_help(c);
 }
 
@@ -64,11 +67,11 @@ static bool asks_for_help(int argc, char **argv)
 static int run(struct cli *cli, int argc, char **argv)
 {
     if (strcmp(argv[0], "help") == 0)
-        return help(argc, argv);
+        return help(cli, argc, argv);
     const struct command *c = commands_find(argv[0]);
     if (c == NULL)
         return unknown(argv[0]);
-    if (asks_for_help(argc, argv))
+    if (c->options != NULL && asks_for_help(argc, argv))
         return print_help(c);
     cli->command = c->name;
     return c->run(cli, argc, argv);

@@ -1,209 +1,208 @@
 /*
- * reeve-sim - the scheduler's core on histories that never were.
+ * reeve-sim - the scheduler's core on histories that never were, and on those that were. `reeve whatif` runs it, too:
+ * as `reeve-sim --whatif`.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io/fd.h"
-#include "base/io/yaml.h"
-#include "scheduler/sim/options.h"
+#include "scheduler/sim/inputs.h"
+#include "scheduler/sim/past.h"
 #include "scheduler/sim/print.h"
 #include "scheduler/sim/progress.h"
 
-#define FILE_LIMIT ((size_t)1 << 30)
-#define MEMORY_PER_CORE ((uint64_t)4 << 30)
 #define EVENTS_AT_ONCE 256
 #define HISTORIES_MAX 4
 
-static int read_workload(const struct sim_options *o, struct workload *ret, struct err *err)
-{
-    int by = names_find(&tenant_by_names, o->tenant_by);
-    if (o->swf != NULL && o->events != NULL)
-        return err_set(err, -EINVAL, "--swf and --events: one of them");
-    if (by < 0)
-        return err_set(err, -EINVAL, "--tenant-by: '%s' is none of user, group, queue", o->tenant_by);
-    const char *path = o->swf != NULL ? o->swf : o->events;
-    if (path == NULL) {
-        struct load_options load = {.seed = o->seed, .jobs = o->jobs, .tenants = o->tenants, .per_hour = o->per_hour,
-                                    .mean_run_s = o->mean_run_ms / 1000, .cores_max = o->cores_max};
-        return workload_load(&load, ret, err);
-    }
-    struct buf text = {.max = FILE_LIMIT};
-    int rc = file_read(path, FILE_LIMIT, &text, err);
-    if (rc == 0)
-        rc = (o->swf != NULL ? workload_swf : workload_events)(buf_text(&text), text.len, (enum tenant_by)by, ret, err);
-    buf_fini(&text);
-    if (rc == 0 && ret->count == 0) {
-        workload_fini(ret);
-        return err_set(err, -EINVAL, "%s: no job in it ever ran", path);
-    }
-    return rc < 0 ? err_wrap(err, rc, "%s", path) : 0;
-}
-
-/* "120x2" */
-static int read_nodes(const char *text, uint64_t fallback_cores, struct cluster *ret, struct err *err)
-{
-    unsigned long long count = 16, cores = 16;
-    int used = 0;
-    if (text == NULL && fallback_cores > 0) {
-        count = 1;
-        cores = fallback_cores;
-    } else if (text != NULL && (sscanf(text, "%llux%llu%n", &count, &cores, &used) != 2 || text[used] != '\0' ||
-                                count < 1 || count > 100000 || cores < 1 || cores > 1000000)) {
-        return err_set(err, -EINVAL, "--nodes: '%s' is not a count and cores, like 120x2", text);
-    }
-    struct sim_nodes *n = list_add(&ret->nodes, sizeof *n);
-    if (n == NULL)
-        return err_set(err, -ENOMEM, "out of memory");
-    n->count = (uint32_t)count;
-    n->capacity = (struct resources){.cpu_milli = cores * 1000, .mem_bytes = cores * MEMORY_PER_CORE};
-    return 0;
-}
-
-static int read_file(const struct fields *f, const char *path, void *object, struct err *err)
-{
-    struct buf text = {0};
-    int rc = file_read(path, YAML_FILE_MAX, &text, err);
-    if (rc == 0)
-        rc = yaml_read(f, path, buf_text(&text), text.len, object, err);
-    buf_fini(&text);
-    return rc;
-}
-
-static int read_cluster(const struct sim_options *o, const struct workload *w, struct cluster *ret, struct err *err)
-{
-    if (o->cluster != NULL && o->nodes != NULL)
-        return err_set(err, -EINVAL, "--cluster and --nodes: one of them");
-    return o->cluster != NULL ? read_file(&cluster_fields, o->cluster, ret, err)
-                              : read_nodes(o->nodes, w->processors, ret, err);
-}
-
-/* Without a file: all tenants alike, with the prices of the manual's example. */
-static int plain_policy(const struct workload *w, struct policy_file *ret, struct err *err)
-{
-    struct price_version *v = list_add(&ret->prices, sizeof *v);
-    if (v == NULL || counts_set(&v->per_hour, "cpu", 40000) < 0 || counts_set(&v->per_hour, "memory", 5000) < 0)
-        return err_set(err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < w->tenants.count; i++) {
-        struct tenant_rule *rule = list_add(&ret->tenants, sizeof *rule);
-        if (rule == NULL || str_set(&rule->path, w->tenants.v[i]) < 0)
-            return err_set(err, -ENOMEM, "out of memory");
-    }
-    return policy_file_check(ret, err);
-}
-
-static int read_policy(const struct workload *w, const char *path, struct policy_file *ret, struct err *err)
-{
-    if (path == NULL)
-        return plain_policy(w, ret, err);
-    int rc = read_file(&policy_file_fields, path, ret, err);
-    if (rc == 0 && (rc = policy_file_check(ret, err)) < 0)
-        rc = err_wrap(err, rc, "%s", path);
-    return rc;
-}
-
-/* One of the histories: with which policy (NULL: all alike), in which order. */
+/* One of the histories. */
 struct variant {
-    const char *policy;
+    struct buf name;
+    bool as_it_was;                /* the policy of the journal */
+    const char *policy;            /* else: a file; NULL: all alike */
+    const struct cluster *cluster; /* NULL: the nodes of the journal, as they were */
     enum sim_order order;
+    struct run *run;
+};
+struct sim {
+    const struct sim_options *o;
+    struct workload w;
+    struct cluster nodes, cluster; /* --nodes or what the log says; --cluster */
+    struct variant v[HISTORIES_MAX];
+    size_t count;
 };
 
-static const char *name_of(const struct sim_options *o, struct variant v, struct buf *out)
+static const char *last_part(const char *path)
 {
-    const char *order = names_get(&sim_order_names, v.order);
-    if (v.policy == NULL || o->policies.count <= 1)
-        return o->orders.count > 0 ? order : v.policy != NULL ? v.policy : "all alike";
-    if (o->orders.count <= 1)
-        return v.policy;
-    buf_addf(out, "%s, %s", v.policy, order);
-    return buf_text(out);
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
-static int simulate(const struct sim_options *o, const struct workload *w, const struct cluster *cluster,
-                    struct variant v, struct run **ret, struct err *err)
+/* ---- which histories ---- */
+static struct variant *variant_add(struct sim *s, const char *policy, bool as_it_was, const struct cluster *cluster)
 {
-    struct policy_file policy = {0};
-    struct run_setup setup = {w, cluster, &policy, v.order, core_limits_default};
-    struct sim_progress progress = {.on = !o->quiet && isatty(STDERR_FILENO)};
-    int rc = read_policy(w, v.policy, &policy, err);
-    if (rc == 0)
-        rc = run_new(ret, &setup, err);
-    fields_clear(&policy_file_fields, &policy);
-    if (rc < 0)
-        return rc;
-    do
-        sim_progress_show(&progress, v.policy != NULL ? v.policy : names_get(&sim_order_names, v.order),
-                          run_progress_ppm(*ret));
-    while (run_some(*ret, EVENTS_AT_ONCE));
-    sim_progress_end(&progress);
+    struct variant *v = &s->v[s->count++];
+    *v = (struct variant){.policy = policy, .as_it_was = as_it_was, .cluster = cluster, .order = SIM_ORDER_REEVE};
+    return v;
+}
+
+/* What is, and what is proposed: other policies, another cluster, or both. */
+static int whatif_variants(struct sim *s, struct err *err)
+{
+    const struct sim_options *o = s->o;
+    bool journal = s->w.past != NULL;
+    const struct cluster *now = journal && o->nodes == NULL ? NULL : &s->nodes;
+    const struct cluster *then = o->cluster != NULL ? &s->cluster : now;
+    if (o->policies.count == 0 && o->cluster == NULL)
+        return err_set(err, -EINVAL, "what would be different? --policy FILE, --cluster FILE, or both");
+    if (o->policies.count >= HISTORIES_MAX)
+        return err_set(err, -EINVAL, "at most %d policies stand beside what is", HISTORIES_MAX - 1);
+    bool as_it_was = journal && o->against == NULL;
+    struct variant *v = variant_add(s, o->against, as_it_was, now);
+    buf_add_str(&v->name, as_it_was ? "as it was" : o->against != NULL ? last_part(o->against) : "all alike");
+    for (size_t i = 0; i < MAX(o->policies.count, 1); i++) {
+        bool other = o->policies.count > 0;
+        v = variant_add(s, other ? o->policies.v[i] : o->against, !other && as_it_was, then);
+        if (other)
+            buf_add_str(&v->name, last_part(v->policy));
+        if (o->cluster != NULL)
+            buf_addf(&v->name, "%s%s", other ? ", " : "", last_part(o->cluster));
+    }
     return 0;
 }
 
-static int print(const struct sim_options *o, const struct history *h, size_t count, struct err *err)
+/* Each policy with each order. */
+static int sim_variants(struct sim *s, struct err *err)
+{
+    const struct sim_options *o = s->o;
+    bool journal = s->w.past != NULL;
+    size_t policies = MAX(o->policies.count, 1), orders = MAX(o->orders.count, 1);
+    const struct cluster *cluster = o->cluster != NULL ? &s->cluster : journal && o->nodes == NULL ? NULL : &s->nodes;
+    if (policies * orders > HISTORIES_MAX)
+        return err_set(err, -EINVAL, "at most %d histories stand beside each other: policies times orders",
+                       HISTORIES_MAX);
+    for (size_t i = 0; i < policies * orders; i++) {
+        const char *policy = o->policies.count > 0 ? o->policies.v[i / orders] : NULL;
+        struct variant *v = variant_add(s, policy, journal && policy == NULL, cluster);
+        const char *order = o->orders.count > 0 ? o->orders.v[i % orders] : NULL;
+        if (order != NULL)
+            v->order = (enum sim_order)names_find(&sim_order_names, order);
+        if (journal && !order_knows_tenants(v->order))
+            return err_set(err, -EINVAL, "--order %s knows no tenants, and a journal is about them: reeve or greedy",
+                           order);
+        if (policy != NULL && (order == NULL || policies > 1))
+            buf_addf(&v->name, "%s%s", policy, order != NULL && orders > 1 ? ", " : "");
+        if (order != NULL && (policies == 1 || orders > 1))
+            buf_add_str(&v->name, order);
+        if (v->name.len == 0)
+            buf_add_str(&v->name, v->as_it_was ? "as it was" : "all alike");
+    }
+    return 0;
+}
+
+/* ---- running them ---- */
+static int simulate(struct sim *s, struct variant *v, struct err *err)
+{
+    struct policy_file policy = {0};
+    struct list zones = {0};
+    struct sim_progress progress = {.on = !s->o->quiet && isatty(STDERR_FILENO)};
+    struct run_setup setup = {.workload = &s->w, .cluster = v->cluster, .policy = v->as_it_was ? NULL : &policy,
+                              .order = v->order, .limits = core_limits_default, .zones = &zones};
+    int rc = v->as_it_was ? 0 : inputs_policy(&s->w, v->policy, &policy, err);
+    if (rc == 0)
+        rc = inputs_zones(&policy, &zones, err);
+    if (rc == 0 && (rc = run_new(&v->run, &setup, err)) < 0 && v->policy != NULL)
+        rc = err_wrap(err, rc, "%s", v->policy);
+    fields_clear(&policy_file_fields, &policy);
+    if (rc == 0) {
+        do
+            sim_progress_show(&progress, buf_text(&v->name), run_progress_ppm(v->run));
+        while (run_some(v->run, EVENTS_AT_ONCE));
+        sim_progress_end(&progress);
+    }
+    inputs_zones_clear(&zones);
+    return rc;
+}
+
+static int print(const struct sim *s, const struct history *h, struct err *err)
 {
     struct buf text = {0};
-    (o->json ? print_json : print_table)(h, count, &text);
+    (s->o->json ? print_json : print_table)(h, s->count, &text);
     bool said = !text.failed && fwrite(text.data, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
     int rc = said ? 0 : err_set(err, -EIO, "standard output: can't be written");
     buf_reset(&text);
-    if (rc == 0 && o->html != NULL) {
-        print_html(h, count, &text);
+    if (rc == 0 && s->o->html != NULL) {
+        print_html(h, s->count, &text);
         rc = text.failed ? err_set(err, -ENOMEM, "out of memory")
-                         : file_write_durable(o->html, text.data, text.len, 0644, err);
+                         : file_write_durable(s->o->html, text.data, text.len, 0644, err);
     }
     buf_fini(&text);
     return rc;
 }
 
-static int simulate_all(const struct sim_options *o, const struct workload *w, const struct cluster *cluster,
-                        struct err *err)
+static int read_inputs(struct sim *s, struct err *err)
 {
-    struct run *runs[HISTORIES_MAX] = {NULL};
-    struct history h[HISTORIES_MAX];
-    struct buf names[HISTORIES_MAX] = {{0}};
-    size_t policies = MAX(o->policies.count, 1), orders = MAX(o->orders.count, 1), count = policies * orders;
-    if (count > HISTORIES_MAX)
-        return err_set(err, -EINVAL, "at most %d histories stand beside each other: policies times orders",
-                       HISTORIES_MAX);
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct variant v = {o->policies.count > 0 ? o->policies.v[i / orders] : NULL, SIM_ORDER_REEVE};
-        if (o->orders.count > 0)
-            v.order = (enum sim_order)names_find(&sim_order_names, o->orders.v[i % orders]);
-        rc = simulate(o, w, cluster, v, &runs[i], err);
-        if (rc == 0)
-            h[i] = (struct history){name_of(o, v, &names[i]), run_measure(runs[i]), run_totals(runs[i]),
-                                    run_currency(runs[i]), w->left_out};
-    }
+    const struct sim_options *o = s->o;
+    struct sim_progress progress = {.on = !o->quiet && o->journal != NULL && isatty(STDERR_FILENO)};
+    if (!o->whatif && o->cluster != NULL && o->nodes != NULL)
+        return err_set(err, -EINVAL, "--cluster and --nodes: one of them");
+    if (!o->whatif && o->against != NULL)
+        return err_set(err, -EINVAL, "--against says what is, for --whatif");
+    if (o->whatif && o->orders.count > 0)
+        return err_set(err, -EINVAL, "--order: --whatif compares policies, each in Reeve's own order");
+    sim_progress_show(&progress, "reading the journal", 0);
+    int rc = inputs_workload(o, &s->w, err);
+    sim_progress_end(&progress);
     if (rc == 0)
-        rc = print(o, h, count, err);
-    for (size_t i = 0; i < count; i++) {
-        run_free(runs[i]);
-        buf_fini(&names[i]);
-    }
+        rc = inputs_nodes(o, &s->w, &s->nodes, err);
+    if (rc == 0 && o->cluster != NULL)
+        rc = inputs_cluster(o->cluster, &s->cluster, err);
     return rc;
+}
+
+static int simulate_all(struct sim *s, struct err *err)
+{
+    struct history h[HISTORIES_MAX];
+    int rc = s->o->whatif ? whatif_variants(s, err) : sim_variants(s, err);
+    for (size_t i = 0; rc == 0 && i < s->count; i++)
+        rc = simulate(s, &s->v[i], err);
+    for (size_t i = 0; rc == 0 && i < s->count; i++)
+        h[i] = (struct history){buf_text(&s->v[i].name), run_measure(s->v[i].run), run_totals(s->v[i].run),
+                                run_currency(s->v[i].run), &s->w};
+    return rc == 0 ? print(s, h, err) : rc;
+}
+
+static int run(const struct sim_options *o)
+{
+    struct sim s = {.o = o};
+    struct err err = {0};
+    int rc = read_inputs(&s, &err);
+    if (rc == 0)
+        rc = simulate_all(&s, &err);
+    if (rc < 0)
+        fprintf(stderr, "%s: %s\n", o->whatif ? whatif_options.program : sim_options.program, err_text(&err));
+    for (size_t i = 0; i < s.count; i++) {
+        run_free(s.v[i].run);
+        buf_fini(&s.v[i].name);
+    }
+    fields_clear(&cluster_fields, &s.nodes);
+    fields_clear(&cluster_fields, &s.cluster);
+    workload_fini(&s.w);
+    return rc == 0 ? 0 : rc == -EINVAL || rc == -ENOENT || rc == -ENODATA ? 2 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    struct sim_options o = {0};
-    struct workload w = {0};
-    struct cluster cluster = {0};
-    struct err err = {0};
-    int code = options_read(&sim_options, &o, argc, argv);
+    bool whatif = argc > 1 && strcmp(argv[1], "--whatif") == 0; /* first of all: with its own --help */
+    struct sim_options o = {.whatif = whatif};
+    int code = options_read(whatif ? &whatif_options : &sim_options, &o, argc - whatif, argv + whatif);
     if (code != OPTIONS_GO)
         return code;
-    int rc = read_workload(&o, &w, &err);
-    if (rc == 0)
-        rc = read_cluster(&o, &w, &cluster, &err);
-    if (rc == 0)
-        rc = simulate_all(&o, &w, &cluster, &err);
-    if (rc < 0)
-        fprintf(stderr, "reeve-sim: %s\n", err_text(&err));
-    fields_clear(&cluster_fields, &cluster);
-    workload_fini(&w);
-    return rc == 0 ? 0 : rc == -EINVAL || rc == -ENOENT ? 2 : 1;
+    bool told = o.journal != NULL || o.swf != NULL || o.events != NULL || o.jobs != 0;
+    if (o.whatif && !told)
+        o.journal = getenv("REEVE_DIR"); /* as every command of reeve has it; NULL: which history? */
+    return run(&o);
 }

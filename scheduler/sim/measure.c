@@ -38,10 +38,21 @@ static void book(struct measure_cell *m, struct tenant_measure *t, int64_t now_u
     }
 }
 
+static void book_room(struct measure_cell *m, int64_t now_us)
+{
+    while (m->room_since_us < now_us) {
+        size_t i = (size_t)(m->room_since_us / m->stretch_us);
+        int64_t until = MIN(now_us, (int64_t)(i + 1) * m->stretch_us);
+        m->room[i] += (uint64_t)((wide)(uint64_t)(until - m->room_since_us) * m->cpu_milli / 1000);
+        m->room_since_us = until;
+    }
+}
+
 /* Two stretches become one, everywhere. */
 static void fold(struct measure_cell *m)
 {
     int64_t full_us = m->stretch_us * MEASURE_STRETCHES;
+    book_room(m, full_us);
     for (size_t i = 0; i < m->tenants_count; i++) {
         struct tenant_measure *t = &m->tenants[i];
         book(m, t, full_us);
@@ -52,15 +63,29 @@ static void fold(struct measure_cell *m)
         }
     }
     for (size_t k = 0; k < MEASURE_STRETCHES; k++)
+        m->room[k] = 2 * k + 1 < MEASURE_STRETCHES ? m->room[2 * k] + m->room[2 * k + 1] : 0;
+    for (size_t k = 0; k < MEASURE_STRETCHES; k++)
         m->waiting[k] = 2 * k + 1 < MEASURE_STRETCHES ? m->waiting[2 * k + 1] : 0;
     m->stretch_us *= 2;
 }
 
-void measure_touch(struct measure_cell *m, struct tenant_measure *t, int64_t now_us)
+static void stretch_to(struct measure_cell *m, int64_t now_us)
 {
     while (now_us > m->stretch_us * MEASURE_STRETCHES)
         fold(m);
+}
+
+void measure_touch(struct measure_cell *m, struct tenant_measure *t, int64_t now_us)
+{
+    stretch_to(m, now_us);
     book(m, t, now_us);
+}
+
+void measure_room(struct measure_cell *m, uint64_t cpu_milli, int64_t now_us)
+{
+    stretch_to(m, now_us);
+    book_room(m, now_us);
+    m->cpu_milli = cpu_milli;
 }
 
 void measure_wait(struct tenant_measure *t, uint64_t wait_us, uint64_t run_us)
@@ -119,7 +144,7 @@ static uint64_t fair_over(const struct measure_cell *m, uint64_t (*of)(const str
     return jain_ppm(x, n);
 }
 
-static void stretch_end(struct measure_cell *m, size_t i, int64_t length_us, uint64_t *x)
+static void stretch_end(struct measure_cell *m, size_t i, uint64_t *x)
 {
     size_t n = 0;
     uint64_t core_us = 0;
@@ -130,8 +155,7 @@ static void stretch_end(struct measure_cell *m, size_t i, int64_t length_us, uin
             x[n++] = tenant->stretch[i] / MAX(tenant->weight, 1);
     }
     m->stretch_fair_ppm[i] = jain_ppm(x, n);
-    wide all = (wide)m->cpu_milli * (uint64_t)length_us / 1000;
-    m->stretch_used_ppm[i] = all == 0 ? 0 : (uint64_t)((wide)core_us * PPM / all);
+    m->stretch_used_ppm[i] = m->room[i] == 0 ? 0 : (uint64_t)((wide)core_us * PPM / m->room[i]);
 }
 
 void measure_end(struct measure_cell *m, int64_t now_us)
@@ -139,7 +163,8 @@ void measure_end(struct measure_cell *m, int64_t now_us)
     uint64_t *x = calloc(MAX(m->tenants_count, 1), sizeof *x);
     if (x == NULL)
         abort();
-    uint64_t busy = 0, fair = 0;
+    uint64_t busy = 0, fair = 0, room = 0;
+    measure_room(m, m->cpu_milli, now_us);
     for (size_t t = 0; t < m->tenants_count; t++) {
         struct tenant_measure *tenant = &m->tenants[t];
         measure_touch(m, tenant, now_us);
@@ -151,7 +176,8 @@ void measure_end(struct measure_cell *m, int64_t now_us)
     m->speed_fair_ppm = fair_over(m, speed_of, x);
     m->stretches = (size_t)((now_us + m->stretch_us - 1) / m->stretch_us);
     for (size_t i = 0; i < m->stretches; i++) {
-        stretch_end(m, i, MIN(m->stretch_us, now_us - (int64_t)i * m->stretch_us), x);
+        stretch_end(m, i, x);
+        room += m->room[i];
         bool any = false;
         for (size_t t = 0; t < m->tenants_count && !any; t++)
             any = m->tenants[t].there[i];
@@ -159,8 +185,7 @@ void measure_end(struct measure_cell *m, int64_t now_us)
         fair += any ? m->stretch_fair_ppm[i] : 0;
     }
     m->fair_ppm = busy == 0 ? PPM : fair / busy;
-    wide all = (wide)m->cpu_milli * (uint64_t)MAX(now_us, 1) / 1000;
-    m->used_ppm = all == 0 ? 0 : (uint64_t)((wide)m->core_us * PPM / all);
+    m->used_ppm = room == 0 ? 0 : (uint64_t)((wide)m->core_us * PPM / room);
     m->end_us = now_us;
     free(x);
 }

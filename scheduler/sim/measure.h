@@ -29,7 +29,7 @@ struct series {                    /* numbers for percentiles */
 struct tenant_measure {
     const char *path;              /* borrowed */
     uint32_t weight;
-    uint64_t submitted, refused, started, succeeded, failed, over_limit, over_budget;
+    uint64_t submitted, refused, started, succeeded, failed, over_limit, over_budget, preempted;
     struct series wait_us, slowdown; /* sorted by measure_end() */
     uint64_t core_us;              /* milli-core-microseconds / 1000 */
     int64_t cost_micros;
@@ -42,7 +42,9 @@ struct tenant_measure {
 struct measure_cell {
     struct tenant_measure *tenants;
     size_t tenants_count;
-    uint64_t cpu_milli;            /* of all nodes */
+    uint64_t cpu_milli;            /* of all nodes that are there */
+    int64_t room_since_us;
+    uint64_t room[MEASURE_STRETCHES]; /* core-us that nodes had, in each */
     int64_t end_us;
     int64_t stretch_us;            /* doubles when the history outgrows the curves */
     size_t stretches;              /* in use; by measure_end() */
@@ -58,6 +60,8 @@ int measure_init(struct measure_cell *m, size_t tenants, int64_t end_us) MUST_US
 void measure_fini(struct measure_cell *m);
 /* Something about this tenant is about to change at `now_us`: its use until then is booked. */
 void measure_touch(struct measure_cell *m, struct tenant_measure *t, int64_t now_us);
+/* From now on the nodes have so much. */
+void measure_room(struct measure_cell *m, uint64_t cpu_milli, int64_t now_us);
 void measure_wait(struct tenant_measure *t, uint64_t wait_us, uint64_t run_us);
 void measure_end(struct measure_cell *m, int64_t now_us);
 

@@ -29,19 +29,26 @@ const char *print_ppm(uint64_t ppm, char out[32])
     return out;
 }
 
-static void thousandths(uint64_t value, char out[32])
+const char *print_thousandths(uint64_t value, char out[32])
 {
     snprintf(out, 32, "%" PRIu64 ".%02" PRIu64, value / 1000, value / 10 % 100);
+    return out;
 }
 
-static void money(int64_t micros, char out[32])
+const char *print_money(int64_t micros, char out[32])
 {
-    snprintf(out, 32, "%" PRId64 ".%02" PRId64, micros / 1000000, micros / 10000 % 100);
+    bool small = micros != 0 && micros > -1000000 && micros < 1000000; /* of a cent, too, something is left */
+    int64_t amount = micros < 0 ? -micros : micros;
+    if (small)
+        snprintf(out, 32, "%s0.%06" PRId64, micros < 0 ? "-" : "", amount);
+    else
+        snprintf(out, 32, "%s%" PRId64 ".%02" PRId64, micros < 0 ? "-" : "", amount / 1000000, amount / 10000 % 100);
+    return out;
 }
 
 struct sums {
     struct series wait_us, slowdown;
-    uint64_t submitted, refused, started, succeeded, failed, over_limit, over_budget, waiting;
+    uint64_t submitted, refused, started, succeeded, failed, over_limit, over_budget, preempted, waiting;
 };
 
 static void add_all(struct series *to, const struct series *from)
@@ -64,6 +71,7 @@ static struct sums sums_of(const struct measure_cell *m)
         s.failed += t->failed;
         s.over_limit += t->over_limit;
         s.over_budget += t->over_budget;
+        s.preempted += t->preempted;
         s.waiting += t->waiting;
     }
     series_sort(&s.wait_us);
@@ -78,8 +86,7 @@ static void sums_fini(struct sums *s)
 }
 
 /* ---- the table ---- */
-/* The line ends, without the blanks before its end. */
-static void end_line(struct buf *out)
+void print_end_line(struct buf *out)
 {
     while (out->len > 0 && out->data[out->len - 1] == ' ')
         out->len--;
@@ -89,6 +96,7 @@ static void end_line(struct buf *out)
 enum figure {
     FIGURE_TASKS, FIGURE_REFUSED, FIGURE_LEFT, FIGURE_TIME, FIGURE_USED, FIGURE_WAIT, FIGURE_WAIT95, FIGURE_SLOW,
     FIGURE_SLOW95, FIGURE_FAIR, FIGURE_SLOW_FAIR, FIGURE_SPEED_FAIR, FIGURE_COST, FIGURE_OVER_BUDGET,
+    FIGURE_PREEMPTED,
     FIGURE_FACTS, FIGURE_SPEED, FIGURE_HASH, FIGURE_COUNT
 };
 static const char *const figure_names[FIGURE_COUNT] = {
@@ -106,6 +114,7 @@ static const char *const figure_names[FIGURE_COUNT] = {
     [FIGURE_SPEED_FAIR] = "fairness of 1 / slowdown (Jain)",
     [FIGURE_COST] = "cost",
     [FIGURE_OVER_BUDGET] = "stopped: budget",
+    [FIGURE_PREEMPTED] = "stopped for others",
     [FIGURE_FACTS] = "facts",
     [FIGURE_SPEED] = "decisions a second, this machine",
     [FIGURE_HASH] = "hash of all that happened",
@@ -123,16 +132,17 @@ static void figure(const struct history *h, const struct sums *s, enum figure wh
     case FIGURE_USED: snprintf(out, 48, "%s", print_ppm(m->used_ppm, text)); return;
     case FIGURE_WAIT: snprintf(out, 48, "%s", print_time(series_mean(&s->wait_us), text)); return;
     case FIGURE_WAIT95: snprintf(out, 48, "%s", print_time(series_at(&s->wait_us, 95), text)); return;
-    case FIGURE_SLOW: thousandths(series_mean(&s->slowdown), out); return;
-    case FIGURE_SLOW95: thousandths(series_at(&s->slowdown, 95), out); return;
+    case FIGURE_SLOW: print_thousandths(series_mean(&s->slowdown), out); return;
+    case FIGURE_SLOW95: print_thousandths(series_at(&s->slowdown, 95), out); return;
     case FIGURE_FAIR: snprintf(out, 48, "%s", print_ppm(m->fair_ppm, text)); return;
     case FIGURE_SLOW_FAIR: snprintf(out, 48, "%s", print_ppm(m->slowdown_fair_ppm, text)); return;
     case FIGURE_SPEED_FAIR: snprintf(out, 48, "%s", print_ppm(m->speed_fair_ppm, text)); return;
     case FIGURE_COST:
-        money(h->totals.cost_micros, text);
+        print_money(h->totals.cost_micros, text);
         snprintf(out, 48, "%s %s", text, h->currency);
         return;
     case FIGURE_OVER_BUDGET: snprintf(out, 48, "%" PRIu64, s->over_budget); return;
+    case FIGURE_PREEMPTED: snprintf(out, 48, "%" PRIu64, s->preempted); return;
     case FIGURE_FACTS: snprintf(out, 48, "%" PRIu64, h->totals.facts); return;
     case FIGURE_SPEED:
         snprintf(out, 48, "%" PRIu64, h->totals.decisions * 1000000 / MAX(h->totals.decide_ns / 1000, 1));
@@ -162,6 +172,7 @@ static uint64_t value_of(const struct history *h, const struct sums *s, enum fig
     case FIGURE_LEFT:
     case FIGURE_TIME:
     case FIGURE_OVER_BUDGET:
+    case FIGURE_PREEMPTED:
     case FIGURE_FACTS:
     case FIGURE_SPEED:
     case FIGURE_HASH:
@@ -170,8 +181,7 @@ static uint64_t value_of(const struct history *h, const struct sums *s, enum fig
     return 0;
 }
 
-/* " +37.5 %" against the first history; empty when they are alike or one has none of it. */
-static const char *difference(uint64_t first, uint64_t other, char out[32])
+const char *print_difference(uint64_t first, uint64_t other, char out[32])
 {
     out[0] = '\0';
     if (first == 0 || other == 0 || first == other)
@@ -188,17 +198,17 @@ static void print_figures(const struct history *h, const struct sums *s, size_t 
     buf_addf(out, "%-36s", "");
     for (size_t i = 0; i < count; i++)
         buf_addf(out, i == 0 ? " %20.20s" : " %20.20s %10s", h[i].name, "");
-    end_line(out);
+    print_end_line(out);
     for (size_t f = 0; f < FIGURE_COUNT; f++) {
         buf_addf(out, "%-36s", figure_names[f]);
         for (size_t i = 0; i < count; i++) {
             figure(&h[i], &s[i], (enum figure)f, text);
             buf_addf(out, " %20s", text);
             if (i > 0)
-                buf_addf(out, " %10s", difference(value_of(&h[0], &s[0], (enum figure)f),
+                buf_addf(out, " %10s", print_difference(value_of(&h[0], &s[0], (enum figure)f),
                                                   value_of(&h[i], &s[i], (enum figure)f), change));
         }
-        end_line(out);
+        print_end_line(out);
     }
 }
 
@@ -210,8 +220,8 @@ static void print_tenants(const struct history *h, struct buf *out)
              "longest", "slowdown", "core-hours", "share", "cost");
     for (size_t i = 0; i < MIN(m->tenants_count, (size_t)TENANTS_SHOWN); i++) {
         const struct tenant_measure *t = &m->tenants[i];
-        thousandths(series_mean(&t->slowdown), slow);
-        money(t->cost_micros, cost);
+        print_thousandths(series_mean(&t->slowdown), slow);
+        print_money(t->cost_micros, cost);
         buf_addf(out, "%-20.20s %8" PRIu64 " %7u %12s %12s %9s %12" PRIu64 " %7s %12s\n", t->path, t->started,
                  t->weight,
                  print_time(series_mean(&t->wait_us), wait), print_time(series_at(&t->wait_us, 100), most), slow,
@@ -219,28 +229,6 @@ static void print_tenants(const struct history *h, struct buf *out)
     }
     if (m->tenants_count > TENANTS_SHOWN)
         buf_addf(out, "... and %zu more (--json has all)\n", m->tenants_count - TENANTS_SHOWN);
-}
-
-/* Who wins and who loses: each tenant's mean wait in all histories. */
-static void print_beside(const struct history *h, size_t count, struct buf *out)
-{
-    const struct measure_cell *first = h[0].measure;
-    char text[32], change[32];
-    buf_addf(out, "\n%-36s", "mean wait of a tenant");
-    for (size_t i = 0; i < count; i++)
-        buf_addf(out, i == 0 ? " %20.20s" : " %20.20s %10s", h[i].name, "");
-    end_line(out);
-    for (size_t t = 0; t < MIN(first->tenants_count, (size_t)TENANTS_SHOWN); t++) {
-        uint64_t base = series_mean(&first->tenants[t].wait_us);
-        buf_addf(out, "%-36.36s", first->tenants[t].path);
-        for (size_t i = 0; i < count; i++) {
-            uint64_t mean = series_mean(&h[i].measure->tenants[t].wait_us);
-            buf_addf(out, " %20s", print_time(mean, text));
-            if (i > 0)
-                buf_addf(out, " %10s", difference(base, mean, change));
-        }
-        end_line(out);
-    }
 }
 
 void print_table(const struct history *h, size_t count, struct buf *out)
@@ -252,17 +240,24 @@ void print_table(const struct history *h, size_t count, struct buf *out)
         s[i] = sums_of(h[i].measure);
     print_figures(h, s, count, out);
     if (count > 1)
-        print_beside(h, count, out);
+        print_gains(h, count, out);
     for (size_t i = 0; i < count; i++) {
         print_tenants(&h[i], out);
         sums_fini(&s[i]);
     }
-    if (h[0].left_out > 0)
-        buf_addf(out, "\n%zu jobs of the log were left out: they never ran\n", h[0].left_out);
+    print_notes(h, count, out);
     free(s);
 }
 
 /* ---- JSON ---- */
+void print_json_text(const char *text, struct buf *out)
+{
+    buf_add_str(out, "\"");
+    for (const char *c = text; *c != '\0'; c++) /* a file's name */
+        buf_addf(out, (*c == '"' || *c == '\\') ? "\\%c" : (unsigned char)*c < 0x20 ? "?" : "%c", *c);
+    buf_add_str(out, "\"");
+}
+
 static void json_series(struct buf *out, const char *name, const struct series *s)
 {
     buf_addf(out, "\"%s\":{\"mean\":%" PRIu64 ",\"p50\":%" PRIu64 ",\"p95\":%" PRIu64 ",\"max\":%" PRIu64 "}", name,
@@ -274,8 +269,8 @@ static void json_tenant(struct buf *out, const struct tenant_measure *t)
     buf_addf(out, "{\"tenant\":\"%s\",\"weight\":%u,\"submitted\":%" PRIu64 ",\"refused\":%" PRIu64
              ",\"started\":%" PRIu64 ",\"succeeded\":%" PRIu64 ",\"failed\":%" PRIu64
              ",\"over_limit\":%" PRIu64 ",\"over_budget\":%" PRIu64
-             ",\"waiting\":%" PRIu64 ",", t->path, t->weight, t->submitted, t->refused, t->started, t->succeeded,
-             t->failed, t->over_limit, t->over_budget, t->waiting);
+             ",\"preempted\":%" PRIu64 ",\"waiting\":%" PRIu64 ",", t->path, t->weight, t->submitted, t->refused,
+             t->started, t->succeeded, t->failed, t->over_limit, t->over_budget, t->preempted, t->waiting);
     json_series(out, "wait_us", &t->wait_us);
     buf_add_str(out, ",");
     json_series(out, "slowdown_thousandths", &t->slowdown);
@@ -294,13 +289,12 @@ static void json_history(struct buf *out, const struct history *h)
 {
     const struct measure_cell *m = h->measure;
     struct sums s = sums_of(m);
-    buf_add_str(out, "{\"policy\":\"");
-    for (const char *c = h->name; *c != '\0'; c++) /* a file's name */
-        buf_addf(out, (*c == '"' || *c == '\\') ? "\\%c" : (unsigned char)*c < 0x20 ? "?" : "%c", *c);
-    buf_addf(out, "\",\"currency\":\"%s\",\"simulated_us\":%" PRId64 ",\"left_out\":%zu,\"submitted\":%" PRIu64
+    buf_add_str(out, "{\"policy\":");
+    print_json_text(h->name, out);
+    buf_addf(out, ",\"currency\":\"%s\",\"simulated_us\":%" PRId64 ",\"left_out\":%zu,\"submitted\":%" PRIu64
              ",\"refused\":%" PRIu64 ",\"started\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"used_ppm\":%" PRIu64
              ",\"fair_ppm\":%" PRIu64 ",\"slowdown_fair_ppm\":%" PRIu64 ",\"speed_fair_ppm\":%" PRIu64 ",",
-             h->currency, h->totals.simulated_us, h->left_out, s.submitted, s.refused, s.started, s.waiting,
+             h->currency, h->totals.simulated_us, h->workload->left_out, s.submitted, s.refused, s.started, s.waiting,
              m->used_ppm, m->fair_ppm,
              m->slowdown_fair_ppm, m->speed_fair_ppm);
     json_series(out, "wait_us", &s.wait_us);
@@ -308,10 +302,11 @@ static void json_history(struct buf *out, const struct history *h)
     json_series(out, "slowdown_thousandths", &s.slowdown);
     buf_addf(out, ",\"cost_micros\":%" PRId64 ",\"written_off_micros\":%" PRId64 ",\"facts\":%" PRIu64
              ",\"placed\":%" PRIu64 ",\"renewed\":%" PRIu64 ",\"decisions\":%" PRIu64
-             ",\"decide_ns\":%" PRIu64
+             ",\"preempted\":%" PRIu64 ",\"guessed\":%" PRIu64 ",\"not_again\":%" PRIu64 ",\"decide_ns\":%" PRIu64
              ",\"hash\":\"%016" PRIx64 "\"",
              h->totals.cost_micros, h->totals.written_off_micros, h->totals.facts, h->totals.placed, h->totals.renewed,
-             h->totals.decisions, h->totals.decide_ns, h->totals.hash);
+             h->totals.decisions, s.preempted, h->totals.guessed, h->totals.not_again, h->totals.decide_ns,
+             h->totals.hash);
     json_curve(out, "curve_used_ppm", m->stretch_used_ppm, m->stretches);
     json_curve(out, "curve_fair_ppm", m->stretch_fair_ppm, m->stretches);
     json_curve(out, "curve_waiting", m->waiting, m->stretches);
@@ -332,5 +327,8 @@ void print_json(const struct history *h, size_t count, struct buf *out)
         buf_add_str(out, i > 0 ? "," : "");
         json_history(out, &h[i]);
     }
-    buf_add_str(out, "]}\n");
+    buf_add_str(out, "]");
+    if (count > 1)
+        print_json_gains(h, count, out);
+    buf_add_str(out, "}\n");
 }

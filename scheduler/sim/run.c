@@ -1,60 +1,11 @@
-#include "scheduler/sim/run.h"
+#include "scheduler/sim/run_inner.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/heap.h"
-
-#define BATCH 512
-#define BOOT_BEGIN_US UINT64_C(1000000000)
-#define NEVER_SILENT_MS (UINT64_C(1) << 40) /* agents of this world are always there */
 #define LOOK_AGAIN_US INT64_C(1000000)      /* when all that was proposed was refused */
-#define LATEST_US (INT64_C(400) * 86400 * 1000000) /* after the last submission nothing is waited for longer */
-
-/* An attempt on its node. */
-struct live {
-    struct attempt_id id;
-    const struct sim_job *job;
-    struct tenant_measure *tenant;
-    int64_t started_us, end_us;
-    uint64_t paid_us;
-    int64_t stop_us;     /* when it was told to stop, and for which cause; END_NONE: it wasn't */
-    uint32_t stop_cause;
-    uint32_t at; /* in run.ends */
-    struct live *next; /* in its bucket */
-};
-struct run {
-    const struct workload *workload;
-    enum sim_order order;
-    struct core *core;
-    struct measure_cell measure;
-    struct run_totals totals;
-    struct heap ends;          /* struct live, soonest first */
-    struct live **buckets;     /* by attempt */
-    size_t buckets_count;
-    const struct sim_job **jobs; /* by the core's number, from 1 */
-    size_t jobs_count;
-    size_t next;               /* submission to come */
-    int64_t now_us, latest_us;
-    uint64_t seq, wake_boot_us;
-    bool owes_turn;
-    struct buf bytes;
-};
-
-static const struct field nodes_rows[] = {
-    FIELD_ROW(sim_nodes, 1, "name", FIELD_STR, name, .max = 40, .help = "what the nodes' names begin with"),
-    FIELD_ROW(sim_nodes, 2, "count", FIELD_U32, count, .flags = FIELD_REQUIRED, .min = 1, .max = 100000,
-              .help = "how many are alike"),
-    FIELD_ROW(sim_nodes, 3, "capacity", FIELD_STRUCT, capacity, .of = &resources_fields, .flags = FIELD_REQUIRED),
-    FIELD_ROW(sim_nodes, 4, "labels", FIELD_PAIRS, labels),
-};
-static const struct fields nodes_fields = FIELDS_TABLE("nodes", sim_nodes, nodes_rows);
-static const struct field cluster_rows[] = {
-    FIELD_ROW(cluster, 1, "nodes", FIELD_LIST, nodes, .of = &nodes_fields, .flags = FIELD_REQUIRED, .max = 1024),
-};
-const struct fields cluster_fields = FIELDS_TABLE("cluster", cluster, cluster_rows);
 
 static uint64_t clock_ns(void)
 {
@@ -63,9 +14,9 @@ static uint64_t clock_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static struct core_now now_of(const struct run *r)
+struct core_now run_now(const struct run *r)
 {
-    return (struct core_now){SIM_BEGIN_UTC_US + r->now_us, BOOT_BEGIN_US + (uint64_t)r->now_us};
+    return (struct core_now){r->begin_utc_us + r->now_us, RUN_BOOT_BEGIN_US + (uint64_t)r->now_us};
 }
 
 /* ---- attempts ---- */
@@ -78,9 +29,9 @@ static int compare_ends(const void *a, const void *b)
         return x->id.job < y->id.job ? -1 : 1;
     return x->id.task < y->id.task ? -1 : x->id.task > y->id.task;
 }
-static const struct heap_kind by_end = {compare_ends, offsetof(struct live, at)};
+const struct heap_kind run_by_end = {compare_ends, offsetof(struct live, at)};
 
-static struct live **live_slot(const struct run *r, struct attempt_id id)
+struct live **run_live_slot(const struct run *r, struct attempt_id id)
 {
     size_t at = (size_t)((id.job * UINT64_C(0x9e3779b97f4a7c15) + id.task) % r->buckets_count);
     struct live **slot = &r->buckets[at];
@@ -92,7 +43,7 @@ static struct live **live_slot(const struct run *r, struct attempt_id id)
 /* When its node will tell of its end: done, over its limit, or not paid for any longer. */
 static int64_t end_of(const struct live *l)
 {
-    uint64_t run_us = l->job->run_us;
+    uint64_t run_us = l->run_us;
     if (l->job->limit_us != 0)
         run_us = MIN(run_us, l->job->limit_us);
     return l->started_us + (int64_t)MIN(run_us, l->paid_us);
@@ -101,33 +52,61 @@ static int64_t end_of(const struct live *l)
 static uint32_t cause_of(const struct live *l)
 {
     uint64_t ran_us = (uint64_t)(l->end_us - l->started_us);
-    if (ran_us == l->job->run_us)
-        return END_EXIT;
+    if (ran_us == l->run_us)
+        return l->told != NULL ? l->told->cause : END_EXIT;
     if (l->stop_cause != END_NONE && l->end_us == l->stop_us)
         return l->stop_cause;
     return l->job->limit_us != 0 && ran_us == l->job->limit_us ? END_TIME_LIMIT : END_BUDGET;
 }
 
 /* ---- facts ---- */
-static void note_placed(struct run *r, const struct fact_placed *f)
+/* What the journal told of this task and hasn't happened yet; when all has, the last one again. */
+static const struct told *next_told(const struct run *r, const struct sim_job *job, struct attempt_id id)
 {
-    const struct sim_job *job = r->jobs[f->id.job];
+    size_t count;
+    const struct told *t = past_told(r->past, job->past_job, id.task, &count);
+    for (size_t i = 0; i < count; i++)
+        if (!r->told_used[&t[i] - r->past->told])
+            return &t[i];
+    return count > 0 ? &t[count - 1] : NULL;
+}
+
+static void set_length(struct run *r, struct live *l)
+{
+    const struct told *t = r->past != NULL ? next_told(r, l->job, l->id) : NULL;
+    l->run_us = r->past == NULL ? l->job->run_us
+                : t != NULL && !t->cut ? t->run_us : past_guess_us(r->past, l->job, t);
+    l->told = t != NULL && !t->cut ? t : NULL;
+    r->totals.guessed += r->past != NULL && l->told == NULL && l->id.epoch == 1;
+}
+
+struct live *run_live_add(struct run *r, struct attempt_id id, const struct sim_job *job, int64_t started_us,
+                          uint64_t paid_us)
+{
     struct live *l = calloc(1, sizeof *l);
     if (l == NULL)
         abort();
-    *l = (struct live){.id = f->id, .job = job, .tenant = &r->measure.tenants[job->tenant],
-                       .started_us = r->now_us, .paid_us = f->paid_us, .at = HEAP_NOWHERE};
+    *l = (struct live){.id = id, .job = job, .tenant = &r->measure.tenants[job->tenant], .started_us = started_us,
+                       .paid_us = paid_us, .at = HEAP_NOWHERE};
+    set_length(r, l);
     l->end_us = end_of(l);
-    *live_slot(r, f->id) = l;
-    heap_add(&r->ends, &by_end, l);
+    *run_live_slot(r, id) = l;
+    heap_add(&r->ends, &run_by_end, l);
+    measure_touch(&r->measure, l->tenant, r->now_us);
+    l->tenant->cpu_milli += job->cpu_milli;
+    l->tenant->running++;
+    return l;
+}
+
+static void note_placed(struct run *r, const struct fact_placed *f)
+{
+    const struct sim_job *job = r->jobs[f->id.job];
+    const struct live *l = run_live_add(r, f->id, job, r->now_us, f->paid_us);
     struct tenant_measure *t = l->tenant;
-    measure_touch(&r->measure, t, r->now_us);
-    t->cpu_milli += job->cpu_milli;
     t->waiting--;
-    t->running++;
     if (f->id.epoch == 1) {
         t->started++;
-        uint64_t run_us = job->limit_us != 0 ? MIN(job->run_us, job->limit_us) : job->run_us;
+        uint64_t run_us = job->limit_us != 0 ? MIN(l->run_us, job->limit_us) : l->run_us;
         measure_wait(t, (uint64_t)(r->now_us - job->submit_us), run_us);
     }
     r->totals.placed++;
@@ -135,35 +114,35 @@ static void note_placed(struct run *r, const struct fact_placed *f)
 
 static void note_renewed(struct run *r, const struct fact_renewed *f)
 {
-    struct live *l = *live_slot(r, f->id);
+    struct live *l = *run_live_slot(r, f->id);
     if (l == NULL)
         abort();
     l->paid_us = f->paid_us;
     l->end_us = end_of(l);
-    heap_moved(&r->ends, &by_end, l);
+    heap_moved(&r->ends, &run_by_end, l);
     r->totals.renewed++;
     /* As a beat would say: the next renewal settles what has run by now. */
     struct attempt_id id = l->id;
     bool ended;
     const char *node = core_attempt_node(r->core, &id, &ended);
-    core_attempt_seen(r->core, node, id, (uint64_t)(r->now_us - l->started_us), now_of(r));
+    core_attempt_seen(r->core, node, id, (uint64_t)(r->now_us - l->started_us), run_now(r));
 }
 
 /* Its node hears it at once, and it obeys at once. */
 static void note_stopping(struct run *r, const struct fact_stopping *f)
 {
-    struct live *l = *live_slot(r, f->id);
+    struct live *l = *run_live_slot(r, f->id);
     if (l == NULL)
         abort();
     l->stop_cause = f->cause;
     l->stop_us = r->now_us;
     l->end_us = MIN(l->end_us, l->stop_us);
-    heap_moved(&r->ends, &by_end, l);
+    heap_moved(&r->ends, &run_by_end, l);
 }
 
 static void note_ended(struct run *r, const struct fact_ended *f)
 {
-    struct live **slot = live_slot(r, f->id), *l = *slot;
+    struct live **slot = run_live_slot(r, f->id), *l = *slot;
     struct tenant_measure *t = l->tenant;
     measure_touch(&r->measure, t, r->now_us);
     t->cpu_milli -= l->job->cpu_milli;
@@ -174,11 +153,14 @@ static void note_ended(struct run *r, const struct fact_ended *f)
     t->failed += f->next == NEXT_FINAL && f->state != TASK_SUCCEEDED;
     t->over_limit += f->record.cause == END_TIME_LIMIT;
     t->over_budget += f->record.cause == END_BUDGET;
+    t->preempted += f->record.cause == END_PREEMPTED;
+    if (l->told != NULL && f->record.cause == l->told->cause)
+        r->told_used[l->told - r->past->told] = 1;
     r->totals.cost_micros += f->spent_micros;
     r->totals.written_off_micros += f->written_off_micros;
     r->totals.ended++;
     if (l->at != HEAP_NOWHERE)
-        heap_remove(&r->ends, &by_end, l);
+        heap_remove(&r->ends, &run_by_end, l);
     *slot = l->next;
     free(l);
 }
@@ -198,14 +180,13 @@ static void hash_bytes(struct run *r, const char *bytes, size_t len)
         r->totals.hash = (r->totals.hash ^ (uint8_t)bytes[i]) * UINT64_C(0x100000001b3);
 }
 
-/* The store and the journal: asks, writes, applies. Takes the fact. false: refused. */
-static bool commit(struct run *r, struct fact *f)
+bool run_commit(struct run *r, struct fact *f)
 {
     struct ledger_blocker b = {0};
     struct err err = {0};
     enum ledger_verdict verdict = ledger_check(core_ledger(r->core), f, &b);
     if (verdict != LEDGER_FITS) {
-        core_refused(r->core, f, names_get(&ledger_verdict_names, verdict), b.where != NULL ? b.where : "", now_of(r));
+        core_refused(r->core, f, names_get(&ledger_verdict_names, verdict), b.where != NULL ? b.where : "", run_now(r));
         r->totals.refused++;
         fact_clear(f);
         return false;
@@ -219,7 +200,11 @@ static bool commit(struct run *r, struct fact *f)
         abort();
     }
     core_apply(r->core, ++r->seq, &read);
+    if (r->on_fact != NULL)
+        r->on_fact(r->arg, r->seq, r->bytes.data, r->bytes.len);
     r->totals.facts++;
+    if (read.kind >= FACT_JOB_SUBMITTED && read.kind <= FACT_ATTEMPT_ENDED)
+        r->last_us = r->now_us;
     if (read.kind == FACT_ATTEMPT_PLACED)
         note_placed(r, &read.placed);
     else if (read.kind == FACT_HOLD_RENEWED)
@@ -237,34 +222,19 @@ static bool commit(struct run *r, struct fact *f)
 }
 
 /* ---- events ---- */
-static void submit(struct run *r, const struct sim_job *job)
+void run_submit(struct run *r, struct submit_call *call, uint32_t uid, const char *user, const struct sim_job *job)
 {
-    char key[32];
-    snprintf(key, sizeof key, "sim-%zu", r->next);
-    static const char word[] = "/bin/true";
-    char everybody[] = ORDERS_ONE_TENANT;
-    char *tenant = order_knows_tenants(r->order) ? r->workload->tenants.v[job->tenant] : everybody;
-    struct submit_call call = {.tenant = tenant, .key = key};
-    call.spec = (struct job_spec){
-        .resources = {.cpu_milli = job->cpu_milli, .mem_bytes = job->mem_bytes, .scratch_bytes = 1 << 20},
-        .time_limit_ms = job->limit_us / 1000,
-        .priority = job->priority,
-    };
-    if (job->tasks > 1)
-        call.spec.array = (struct job_array){true, 0, job->tasks - 1, 0};
-    int rc = strs_add(&call.spec.command, word);
-    BUG(rc < 0);
     struct fact f = {0};
     struct submit_reply quote = {0};
     struct refusal refusal = {0};
     struct tenant_measure *t = &r->measure.tenants[job->tenant];
-    int answer = core_check_submit(r->core, &call, 0, "root", now_of(r), &f, &quote, &refusal);
+    int answer = core_check_submit(r->core, call, uid, user, run_now(r), &f, &quote, &refusal);
     uint64_t id = quote.job;
-    bool in = answer == CORE_FACT && commit(r, &f);
-    if (in) {
-        BUG(id != r->jobs_count + 1);
-        r->jobs_count = id;
+    if (answer == CORE_FACT && f.kind != FACT_NONE && run_commit(r, &f)) {
+        BUG(id >= r->jobs_count);
         r->jobs[id] = job;
+        if (r->numbers != NULL)
+            r->numbers[job - r->workload->jobs] = id;
         measure_touch(&r->measure, t, r->now_us);
         t->waiting += job->tasks;
         t->submitted += job->tasks;
@@ -274,31 +244,69 @@ static void submit(struct run *r, const struct sim_job *job)
     r->totals.submitted++;
     fields_clear(&submit_reply_fields, &quote);
     fields_clear(&refusal_fields, &refusal);
-    fields_clear(&job_spec_fields, &call.spec);
+    fields_clear(&submit_call_fields, call);
 }
 
-static void report_running(struct run *r, struct live *l)
+static void submit(struct run *r, const struct sim_job *job)
 {
-    struct attempt_state state = {.id = l->id, .started_utc_us = SIM_BEGIN_UTC_US + r->now_us};
+    char key[32];
+    snprintf(key, sizeof key, "sim-%zu", r->next);
+    const char *tenant = order_knows_tenants(r->order) ? r->workload->tenants.v[job->tenant] : ORDERS_ONE_TENANT;
+    struct submit_call call = {0};
+    call.spec = (struct job_spec){
+        .resources = {.cpu_milli = job->cpu_milli, .mem_bytes = job->mem_bytes, .scratch_bytes = 1 << 20},
+        .time_limit_ms = job->limit_us / 1000,
+        .priority = job->priority,
+    };
+    if (job->tasks > 1)
+        call.spec.array = (struct job_array){true, 0, job->tasks - 1, 0};
+    int rc = strs_add(&call.spec.command, "/bin/true");
+    BUG(rc < 0 || str_set(&call.tenant, tenant) < 0 || str_set(&call.key, key) < 0);
+    run_submit(r, &call, 0, "root", job);
+}
+
+bool run_answer(struct run *r, int answer, struct fact *f, struct refusal *refusal)
+{
+    bool in = answer == CORE_FACT && (f->kind == FACT_NONE || run_commit(r, f));
+    fields_clear(&refusal_fields, refusal);
+    *refusal = (struct refusal){0};
+    return in;
+}
+
+void run_report_running(struct run *r, struct live *l)
+{
+    struct attempt_state state = {.id = l->id, .started_utc_us = r->begin_utc_us + r->now_us};
     struct fact f = {0};
     bool ended;
     const char *node = core_attempt_node(r->core, &state.id, &ended);
-    if (core_check_running(r->core, node, &state, now_of(r), &f) == CORE_FACT && f.kind != FACT_NONE)
-        (void)commit(r, &f);
+    if (core_check_running(r->core, node, &state, run_now(r), &f) == CORE_FACT && f.kind != FACT_NONE)
+        (void)run_commit(r, &f);
 }
 
-static void report_ended(struct run *r, struct live *l)
+static struct exit_record record_of(const struct run *r, const struct live *l, uint32_t cause)
 {
-    struct attempt_state state = {.id = l->id, .ended = true, .started_utc_us = SIM_BEGIN_UTC_US + l->started_us};
+    struct exit_record record = {.cause = cause, .started_utc_us = r->begin_utc_us + l->started_us,
+                                 .run_us = (uint64_t)MAX(l->end_us - l->started_us, 0)};
+    record.usage.cpu_us = record.run_us * l->job->cpu_milli / 1000;
+    if (l->told == NULL) {
+        record.exit_code = cause == END_EXIT && l->job->fails;
+    } else if (cause == l->told->cause) {
+        record.exit_code = l->told->exit_code;
+        record.signal = l->told->signal;
+        record.usage.cpu_us = l->told->cpu_us;
+    }
+    return record;
+}
+
+void run_end(struct run *r, struct live *l, uint32_t cause)
+{
+    struct attempt_state state = {.id = l->id, .ended = true, .started_utc_us = r->begin_utc_us + l->started_us,
+                                  .record = record_of(r, l, cause)};
     struct fact f = {0};
     bool ended;
-    state.record = (struct exit_record){.cause = cause_of(l), .started_utc_us = state.started_utc_us,
-                                        .run_us = (uint64_t)(l->end_us - l->started_us)};
-    state.record.exit_code = state.record.cause == END_EXIT && l->job->fails;
-    state.record.usage.cpu_us = state.record.run_us * l->job->cpu_milli / 1000;
     const char *node = core_attempt_node(r->core, &state.id, &ended);
-    int answer = core_check_ended(r->core, node, &state, now_of(r), &f);
-    bool in = answer == CORE_FACT && f.kind != FACT_NONE && commit(r, &f);
+    int answer = core_check_ended(r->core, node, &state, run_now(r), &f);
+    bool in = answer == CORE_FACT && f.kind != FACT_NONE && run_commit(r, &f);
     if (!in) { /* an end is never refused in this world */
         fprintf(stderr, "reeve-sim: an end was not taken\n");
         abort();
@@ -308,26 +316,26 @@ static void report_ended(struct run *r, struct live *l)
 /* Everything that the core wants at this instant. */
 static void decide(struct run *r)
 {
-    static struct fact facts[BATCH];
+    static struct fact facts[RUN_BATCH];
     size_t count, in;
     r->owes_turn = false;
     do {
         uint64_t begin = clock_ns();
         in = 0;
-        count = core_decide(r->core, now_of(r), facts, BATCH, &r->wake_boot_us);
+        count = core_decide(r->core, run_now(r), facts, RUN_BATCH, &r->wake_boot_us);
         r->totals.decide_ns += clock_ns() - begin;
         r->totals.turns++;
         for (size_t i = 0; i < count; i++) {
             struct attempt_id id = facts[i].kind == FACT_ATTEMPT_PLACED ? facts[i].placed.id : (struct attempt_id){0};
-            bool taken = commit(r, &facts[i]);
+            bool taken = run_commit(r, &facts[i]);
             in += taken;
             if (taken && id.job != 0)
-                report_running(r, *live_slot(r, id));
+                run_report_running(r, *run_live_slot(r, id));
         }
     } while (in > 0);
     r->owes_turn = false;
     if (count > 0) /* all of it was refused: the core waits before it proposes the same again */
-        r->wake_boot_us = MIN(r->wake_boot_us, now_of(r).boot_us + (uint64_t)LOOK_AGAIN_US);
+        r->wake_boot_us = MIN(r->wake_boot_us, run_now(r).boot_us + (uint64_t)LOOK_AGAIN_US);
 }
 
 /* All jobs are over. What the core still has to do, like closing a month, is no part of the run. */
@@ -338,16 +346,29 @@ static bool is_done(const struct run *r)
     return stats.jobs == 0;
 }
 
+/* Has all that comes from outside come? */
+static bool is_told(const struct run *r)
+{
+    return r->next == (r->past != NULL ? r->past->events_count : r->workload->count);
+}
+
+static int64_t next_outside(const struct run *r)
+{
+    if (is_told(r))
+        return INT64_MAX;
+    return r->past != NULL ? r->past->events[r->next].at_us : r->workload->jobs[r->next].submit_us;
+}
+
 /* The next instant at which something happens; INT64_MAX: never. */
 static int64_t next_event(const struct run *r)
 {
     const struct live *first = heap_top(&r->ends);
-    int64_t at = r->next < r->workload->count ? r->workload->jobs[r->next].submit_us : INT64_MAX;
+    int64_t at = next_outside(r);
     if (first != NULL)
         at = MIN(at, first->end_us);
     if (r->wake_boot_us != UINT64_MAX)
-        at = MIN(at, MAX((int64_t)(r->wake_boot_us - MIN(r->wake_boot_us, BOOT_BEGIN_US)), r->now_us));
-    bool over = first == NULL && r->next == r->workload->count && (at > r->latest_us || is_done(r));
+        at = MIN(at, MAX((int64_t)(r->wake_boot_us - MIN(r->wake_boot_us, RUN_BOOT_BEGIN_US)), r->now_us));
+    bool over = first == NULL && is_told(r) && (at > r->latest_us || is_done(r));
     return over ? INT64_MAX : at;
 }
 
@@ -358,8 +379,10 @@ static bool step(struct run *r)
         return false;
     r->now_us = MAX(r->now_us, at);
     for (struct live *l; (l = heap_top(&r->ends)) != NULL && l->end_us <= r->now_us;)
-        report_ended(r, l);
-    while (r->next < r->workload->count && r->workload->jobs[r->next].submit_us <= r->now_us)
+        run_end(r, l, cause_of(l));
+    if (r->past != NULL)
+        run_past_events(r);
+    while (r->past == NULL && next_outside(r) <= r->now_us)
         submit(r, &r->workload->jobs[r->next++]);
     decide(r);
     return true;
@@ -373,129 +396,17 @@ bool run_some(struct run *r, size_t events)
         more = step(r);
     r->totals.wall_ns += clock_ns() - begin;
     if (!more) {
-        measure_end(&r->measure, r->now_us);
-        r->totals.simulated_us = r->now_us;
+        run_weigh(r);
+        measure_end(&r->measure, r->last_us);
+        r->totals.simulated_us = r->last_us;
     }
     return more;
 }
 
-/* ---- birth ---- */
-static int join_nodes(struct run *r, const struct cluster *cluster, struct err *err)
-{
-    uint32_t number = 0;
-    for (size_t i = 0; i < cluster->nodes.count; i++) {
-        const struct sim_nodes *n = &((const struct sim_nodes *)cluster->nodes.v)[i];
-        for (uint32_t k = 0; k < n->count; k++) {
-            char name[64];
-            struct refusal refusal = {0};
-            struct fact f = {0};
-            snprintf(name, sizeof name, "%s-%05u", n->name != NULL ? n->name : "node", ++number);
-            struct hello_call call = {.node = name, .boot_id = name, .capacity = n->capacity, .labels = n->labels};
-            int answer = core_check_hello(r->core, &call, now_of(r), &f, &refusal);
-            bool in = answer == CORE_FACT && (f.kind == FACT_NONE || commit(r, &f));
-            if (!in)
-                (void)err_set(err, -EINVAL, "nodes: %s", refusal.message != NULL ? refusal.message : "refused");
-            fields_clear(&refusal_fields, &refusal);
-            if (!in)
-                return -EINVAL;
-            core_node_seen(r->core, name, now_of(r));
-            r->measure.cpu_milli += n->capacity.cpu_milli;
-        }
-    }
-    return 0;
-}
-
-static int set_policy(struct run *r, struct policy_file *policy, struct err *err)
-{
-    struct apply_call call = {.policy = *policy};
-    struct apply_reply reply = {0};
-    struct refusal refusal = {0};
-    struct fact f = {0};
-    *policy = (struct policy_file){0};
-    int answer = core_check_policy(r->core, &call, "root", 0, now_of(r), &f, &reply, &refusal);
-    bool in = answer == CORE_FACT && (f.kind == FACT_NONE || commit(r, &f));
-    if (!in)
-        (void)err_set(err, -EINVAL, "policy: %s", refusal.message != NULL ? refusal.message : "refused");
-    fields_clear(&apply_reply_fields, &reply);
-    fields_clear(&refusal_fields, &refusal);
-    fields_clear(&apply_call_fields, &call);
-    return in ? 0 : -EINVAL;
-}
-
-static int name_tenants(struct run *r, struct err *err)
-{
-    for (size_t i = 0; i < r->measure.tenants_count; i++) {
-        const char *path = r->workload->tenants.v[i];
-        struct tenant_view view;
-        r->measure.tenants[i].path = path;
-        r->measure.tenants[i].weight = 1;
-        if (!order_knows_tenants(r->order))
-            continue;
-        if (!ledger_tenant(core_ledger(r->core), path, now_of(r).utc_us, &view))
-            return err_set(err, -ENOENT, "the workload has a tenant '%s' that the policy doesn't have", path);
-        r->measure.tenants[i].weight = MAX(view.rule->weight, 1);
-    }
-    return 0;
-}
-
-int run_new(struct run **ret, const struct run_setup *setup, struct err *err)
-{
-    const struct workload *w = setup->workload;
-    struct core_limits always = setup->limits;
-    struct run *r = calloc(1, sizeof *r);
-    if (r == NULL)
-        return err_set(err, -ENOMEM, "out of memory");
-    int64_t end_us = w->count > 0 ? w->jobs[w->count - 1].submit_us : 0;
-    always.silent_ms = NEVER_SILENT_MS;
-    always.jobs_max = MAX(always.jobs_max, w->count + 1);
-    r->workload = w;
-    r->order = setup->order;
-    r->latest_us = end_us + LATEST_US;
-    r->totals.hash = UINT64_C(0xcbf29ce484222325);
-    r->wake_boot_us = UINT64_MAX;
-    r->buckets_count = 65536;
-    r->buckets = calloc(r->buckets_count, sizeof(struct live *));
-    r->jobs = calloc(w->count + 1, sizeof r->jobs[0]);
-    int rc = r->buckets == NULL || r->jobs == NULL || measure_init(&r->measure, w->tenants.count, end_us) < 0
-                 ? err_set(err, -ENOMEM, "out of memory")
-                 : order_apply(r->order, &always, setup->policy, err);
-    if (rc == 0)
-        rc = core_new(&r->core, &always, err);
-    if (rc == 0)
-        rc = set_policy(r, setup->policy, err);
-    if (rc == 0)
-        rc = join_nodes(r, setup->cluster, err);
-    if (rc == 0)
-        rc = name_tenants(r, err);
-    if (rc < 0) {
-        run_free(r);
-        return rc;
-    }
-    *ret = r;
-    return 0;
-}
-
-void run_free(struct run *r)
-{
-    if (r == NULL)
-        return;
-    for (size_t i = 0; r->buckets != NULL && i < r->buckets_count; i++)
-        for (struct live *l = r->buckets[i], *next; l != NULL; l = next) {
-            next = l->next;
-            free(l);
-        }
-    heap_fini(&r->ends);
-    measure_fini(&r->measure);
-    core_free(r->core);
-    buf_fini(&r->bytes);
-    free(r->buckets);
-    free(r->jobs);
-    free(r);
-}
-
 uint64_t run_progress_ppm(const struct run *r)
 {
-    return r->workload->count == 0 ? 1000000 : (uint64_t)r->next * 1000000 / r->workload->count;
+    size_t all = r->past != NULL ? r->past->events_count : r->workload->count;
+    return all == 0 ? 1000000 : (uint64_t)r->next * 1000000 / all;
 }
 
 const struct measure_cell *run_measure(const struct run *r)

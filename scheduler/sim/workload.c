@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scheduler/sim/past.h"
+
 static const char *const by_names[] = {
     [TENANT_BY_USER] = "user", [TENANT_BY_GROUP] = "group", [TENANT_BY_QUEUE] = "queue"};
 const struct names tenant_by_names = {by_names, COUNT_OF(by_names)};
@@ -13,6 +15,7 @@ void workload_fini(struct workload *w)
         free(w->tenants.v[i]);
     free(w->tenants.v);
     free(w->jobs);
+    past_free(w->past);
     *w = (struct workload){0};
 }
 

@@ -4,6 +4,7 @@
  *   workload_swf()     the Standard Workload Format of the Parallel Workloads Archive (version 2.2): jobs that ran,
  *                      one a line; a processor is a core, memory per processor when the log has it
  *   workload_events()  the event lists of the Slurm simulator: "-dt 49 -e submit_batch_job | -J ... -A account ..."
+ *   past_read()        our own journal (past.h)
  *   workload_load()    generated: Poisson arrivals, sizes and run times with a long tail, from a seed
  *
  * Times are microseconds since the first job could come. Jobs are sorted by submission, ties as read.
@@ -24,13 +25,16 @@ struct sim_job {
     uint32_t tenant;   /* place in workload.tenants */
     int32_t priority;
     bool fails;        /* exits with 1 */
+    uint64_t past_job; /* its number in the journal; then its run times are there, and run_us is 0 */
 };
+struct past;
 struct workload {
     struct sim_job *jobs;
     size_t count, size;
     struct strs tenants;   /* paths, by first appearance */
     size_t left_out;
     uint64_t processors;   /* what the log says the cluster had; 0 = it doesn't say */
+    struct past *past;     /* what else happened (past.h), of our own journal; NULL: nothing, then jobs are submitted */
 };
 
 /* Which column names the tenant. */

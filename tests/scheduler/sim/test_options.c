@@ -6,6 +6,9 @@ static const struct daemon_refusal refused[] = {
     {"--jobs", "0", "--jobs: '0' is not a whole number from 1"},
     {"--nodes", "2y2", "--nodes: '2y2' is not a count and cores, like 120x2"},
     {"--swf", "/nowhere", "/nowhere"},
+    {"--journal", "/nowhere", "open '/nowhere'"},
+    {"--since", "7d", "--archive and --since are about a journal"},
+    {"--against", "x.yaml", "--against says what is, for --whatif"},
     {"--run-time", "soon", "--run-time: 'soon' is not"},
 };
 

@@ -49,7 +49,8 @@ static struct tenant_rule *set_rule(struct set *s, const char *path)
 static const struct measure_cell *set_run(struct set *s)
 {
     struct err err = {0};
-    struct run_setup setup = {&s->w, &s->cluster, &s->policy, s->order, core_limits_default};
+    struct run_setup setup = {.workload = &s->w, .cluster = &s->cluster, .policy = &s->policy, .order = s->order,
+                              .limits = core_limits_default};
     int rc = run_new(&s->run, &setup, &err);
     ck_assert_msg(rc == 0, "%s", err_text(&err));
     while (run_some(s->run, 100))
@@ -130,7 +131,8 @@ START_TEST(a_tenant_that_nobody_knows_is_named)
     set_begin(&s, 4);
     (void)set_rule(&s, "a");
     (void)set_job(&s, "b", 0, 1, 1);
-    struct run_setup setup = {&s.w, &s.cluster, &s.policy, SIM_ORDER_REEVE, core_limits_default};
+    struct run_setup setup = {.workload = &s.w, .cluster = &s.cluster, .policy = &s.policy,
+                              .limits = core_limits_default};
     ck_assert_int_lt(run_new(&s.run, &setup, &err), 0);
     ck_assert_ptr_nonnull(strstr(err_text(&err), "'b'"));
     s.run = NULL;
@@ -149,7 +151,8 @@ static struct run *simulate(const struct workload *w, const struct cluster *clus
         rule->weight = 1 + (uint32_t)i % 3;
     }
     ck_assert_int_eq(policy_file_check(&policy, &err), 0);
-    struct run_setup setup = {w, cluster, &policy, order, core_limits_default};
+    struct run_setup setup = {.workload = w, .cluster = cluster, .policy = &policy, .order = order,
+                              .limits = core_limits_default};
     ck_assert_msg(run_new(&r, &setup, &err) == 0, "%s", err_text(&err));
     fields_clear(&policy_file_fields, &policy);
     while (run_some(r, 7))
@@ -271,7 +274,7 @@ START_TEST(a_page_stands_alone_and_believes_no_name)
     set_begin(&s, 2);
     (void)set_rule(&s, "a");
     (void)set_job(&s, "a", 0, 100, 2);
-    struct history h = {.name = "<script>\"x\\", .measure = set_run(&s), .totals = run_totals(s.run),
+    struct history h = {.name = "<script>\"x\\", .measure = set_run(&s), .totals = run_totals(s.run), .workload = &s.w,
                         .currency = run_currency(s.run)};
     print_html(&h, 1, &page);
     print_json(&h, 1, &json);
