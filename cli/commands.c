@@ -47,17 +47,12 @@ const struct command commands[] = {
     {"ledger", "ledger verify | credit TENANT AMOUNT | adjust TENANT AMOUNT | rerate",
      "recount everything beside Redis and the reports; post a credit, or a charge that no job cost",
      "ledger credit --reason \"node-07 was slow\" acme/etl 12.50", &ledger_options, cmd_ledger},
-<<<<<<< HEAD
-    {"top", "top [--once] [TENANT | --io]",
-     "live: tenants against what is fair, nodes, the queue; --io: the disk here",
-     "top acme", &top_options, cmd_top},
-=======
     {"whatif", "whatif [HISTORY] --policy FILE | --cluster FILE [OPTION]...",
      "what another policy, or other machines, would have made of the same history",
      "whatif --policy tenants.yaml", NULL, cmd_whatif},
-    {"top", "top --io [--once]", "how this node's disk is shared: weights, shares, who waits and why",
-     "top --io --once", &top_options, cmd_top},
->>>>>>> a8acd93 (sim, cli: real history happens again, and reeve whatif compares what is with what is proposed)
+    {"top", "top [--once] [TENANT | --io]",
+     "live: tenants against what is fair, nodes, the queue; --io: the disk here",
+     "top acme", &top_options, cmd_top},
     {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},
     {"confine", "confine [OPTION]... [--] COMMAND [ARG]...",
      "run a command here in a job's sandbox, without a scheduler (root); exit as it exits",

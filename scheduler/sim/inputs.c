@@ -46,8 +46,8 @@ static int sources_check(const struct sim_options *o, struct err *err)
     if (count > 1)
         return err_set(err, -EINVAL, "--journal, --swf, --events, --jobs: one of them is the history");
     if (o->whatif && count == 0)
-        return err_set(err, -EINVAL, "which history? --journal DIR, where reeved keeps its journal or a system's folder "
-                       "(reeve up --dir DIR); or a log: --swf FILE, --events FILE; or generated load: --jobs N");
+        return err_set(err, -EINVAL, "which history? --journal DIR, where reeved keeps its journal or a system's "
+                       "folder (reeve up --dir DIR); or a log: --swf FILE, --events FILE; or generated load: --jobs N");
     if (o->journal == NULL && (o->archive != NULL || o->since != NULL))
         return err_set(err, -EINVAL, "--archive and --since are about a journal: add --journal DIR");
     return 0;
@@ -65,7 +65,8 @@ int inputs_workload(const struct sim_options *o, struct workload *ret, struct er
         return read_journal(o, ret, err);
     const char *path = o->swf != NULL ? o->swf : o->events;
     if (path == NULL) {
-        struct load_options load = {.seed = o->seed, .jobs = o->jobs != 0 ? o->jobs : JOBS_DEFAULT, .tenants = o->tenants, .per_hour = o->per_hour,
+        struct load_options load = {.seed = o->seed, .jobs = o->jobs != 0 ? o->jobs : JOBS_DEFAULT,
+                                    .tenants = o->tenants, .per_hour = o->per_hour,
                                     .mean_run_s = o->mean_run_ms / 1000, .cores_max = o->cores_max};
         return workload_load(&load, ret, err);
     }

@@ -226,6 +226,7 @@ static bool own_end(const struct fact_ended *e)
     case END_NODE_LOST:
     case END_REQUEUED:
     case END_PREEMPTED:
+    case END_MAINTENANCE:
     case END_CAUSE_COUNT: break;
     }
     return false;
@@ -283,6 +284,8 @@ static const take_fn takes[FACT_KIND_COUNT] = {
     [FACT_NODE_DRAINED] = take_as_it_is,
     [FACT_LEDGER_ADJUSTED] = take_as_it_is,
     [FACT_TENANT_MOVED] = take_moved,
+    [FACT_WINDOW_SET] = take_as_it_is,
+    [FACT_WINDOW_DROPPED] = take_as_it_is,
 };
 
 static int add_start(void *arg, const struct fact *f)
@@ -297,6 +300,7 @@ static int add_start(void *arg, const struct fact *f)
         keep_zones(p, &f->policy.zones);
     if (f->kind == FACT_SNAPSHOT_CELL) {
         p->next_job = f->snapshot_cell.next_job;
+        p->last_window = f->snapshot_cell.last_window;
         for (size_t i = 0; i < f->snapshot_cell.nodes.count; i++)
             if (keep_features(p, &((const struct snapshot_node *)f->snapshot_cell.nodes.v)[i].node.features) < 0)
                 return -ENOMEM;

@@ -3,7 +3,8 @@
  *
  *   as it was      who submitted what and when; what people cancelled, held, released, requeued and gave another
  *                  priority; how long each task ran until it ended by itself, and how (struct told); when nodes joined,
- *                  rebooted, were drained and lost; credits and adjustments; the policy, its changes, tenants moved
+ *                  rebooted, were drained, closed for maintenance and lost; credits and adjustments; the policy, its
+ *                  changes, tenants moved
  *   decided anew   all else: who goes first and where, promises, preemption, holds of money and renewals, what budgets,
  *                  quotas and rates keep back, retries, deadlines, who waits for which job
  *   not told       what was refused before it was committed, and so is in no journal
@@ -54,6 +55,7 @@ struct past {
     struct past_event *events;
     size_t events_count, events_size;
     uint64_t next_job;         /* beyond every job's number */
+    uint64_t last_window;      /* highest number of a maintenance window by when it begins */
     struct told *told;         /* by job, task, epoch; of a task without an end of its own only the longest cut one */
     size_t told_count, told_size;
     struct strs features;      /* that any node had */

@@ -153,7 +153,7 @@ static void note_ended(struct run *r, const struct fact_ended *f)
     t->failed += f->next == NEXT_FINAL && f->state != TASK_SUCCEEDED;
     t->over_limit += f->record.cause == END_TIME_LIMIT;
     t->over_budget += f->record.cause == END_BUDGET;
-    t->preempted += f->record.cause == END_PREEMPTED;
+    t->preempted += f->record.cause == END_PREEMPTED || f->record.cause == END_MAINTENANCE;
     if (l->told != NULL && f->record.cause == l->told->cause)
         r->told_used[l->told - r->past->told] = 1;
     r->totals.cost_micros += f->spent_micros;

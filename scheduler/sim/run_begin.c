@@ -237,6 +237,7 @@ void run_free(struct run *r)
     for (size_t i = 0; i < r->rooms_count; i++)
         free(r->rooms[i].name);
     free(r->rooms);
+    free(r->windows.v);
     free(r->jobs);
     free(r->numbers);
     free(r->told_used);

@@ -49,6 +49,7 @@ struct run {
     const struct sim_job **jobs; /* by the core's number */
     size_t jobs_count;           /* rows */
     uint64_t *numbers;         /* of a past: the core's number of each of the workload's jobs; 0: not there */
+    struct list windows;       /* uint64_t: their numbers here, of those set since it begins; 0: not there */
     struct node_room *rooms;   /* of all nodes, by name */
     size_t rooms_count;
     uint8_t *told_used;        /* by past.told: it has ended so once */

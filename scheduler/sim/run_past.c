@@ -250,6 +250,50 @@ static bool drained(struct run *r, const struct past_event *e, struct fact *f)
     return run_answer(r, answer, &out, &refusal);
 }
 
+/* Numbers are given one after the other, so one beyond all before it is new. */
+static uint64_t window_here(const struct run *r, uint64_t then)
+{
+    uint64_t since = r->past->last_window;
+    if (then <= since)
+        return then;
+    return then - since <= r->windows.count ? ((const uint64_t *)r->windows.v)[then - since - 1] : 0;
+}
+
+static bool window_set(struct run *r, const struct past_event *e, struct fact *f)
+{
+    (void)e;
+    const struct fact_window *w = &f->window;
+    struct window_call call = {.window = window_here(r, w->window), .nodes = w->nodes, .where = w->where,
+                               .cell = w->cell, .from_utc_us = w->from_utc_us, .to_utc_us = w->to_utc_us,
+                               .at_begin = w->at_begin, .reason = w->reason};
+    bool is_new = w->window > r->past->last_window + r->windows.count;
+    struct window_reply reply = {0};
+    struct refusal refusal = {0};
+    struct fact out = {0};
+    bool other = r->cluster != NULL && w->nodes.count > 0; /* of nodes that aren't there */
+    bool in = !other && run_answer(r, core_check_window(r->core, &call, w->who, run_now(r), &out, &reply, &refusal),
+                                   &out, &refusal);
+    if (is_new) {
+        uint64_t *row = list_add(&r->windows, sizeof *row);
+        if (row == NULL)
+            abort();
+        *row = in ? reply.window : 0;
+    }
+    return in || other;
+}
+
+static bool window_dropped(struct run *r, const struct past_event *e, struct fact *f)
+{
+    (void)e;
+    const struct fact_window_dropped *w = &f->window_dropped;
+    const struct window_drop_call call = {window_here(r, w->window), w->reason};
+    struct refusal refusal = {0};
+    struct fact out = {0};
+    if (w->reason != NULL && strcmp(w->reason, "over") == 0)
+        return true; /* by itself, and so here */
+    return run_answer(r, core_check_window_drop(r->core, &call, w->who, run_now(r), &out, &refusal), &out, &refusal);
+}
+
 /* ---- events ---- */
 typedef bool (*again_fn)(struct run *r, const struct past_event *e, struct fact *f);
 /* What past.c keeps, and how it happens again. false: there was nothing for it here. */
@@ -266,6 +310,8 @@ static const again_fn again[FACT_KIND_COUNT] = {
     [FACT_NODE_DRAINED] = drained,
     [FACT_LEDGER_ADJUSTED] = adjusted,
     [FACT_TENANT_MOVED] = moved,
+    [FACT_WINDOW_SET] = window_set,
+    [FACT_WINDOW_DROPPED] = window_dropped,
 };
 
 void run_past_events(struct run *r)

@@ -1,84 +1,8 @@
-/* Our own journal as the input of a simulation: what was, is again; what is damaged is refused by name. */
+/* Our own journal as the input of a simulation: what was, is again. */
 #include <check.h>
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "scheduler/sim/past.h"
-#include "scheduler/sim/run.h"
-#include "scheduler/snapshot.h"
-#include "tests/scheduler/core/world.h"
-#include "tests/scheduler/sim/past_files.h"
-
-static void add_nodes(struct cluster *cluster, uint32_t count, uint64_t cores)
-{
-    struct sim_nodes *n = list_add(&cluster->nodes, sizeof *n);
-    n->count = count;
-    n->capacity = (struct resources){.cpu_milli = cores * 1000, .mem_bytes = cores * 4 * GIB,
-                                     .scratch_bytes = 1000 * GIB};
-}
-
-/* ---- histories of the simulator itself ---- */
-static void add_rules(struct policy_file *policy, const struct workload *w)
-{
-    struct err err = {0};
-    world_price(policy, 0, EUR / 10, 0);
-    policy->preempt = (struct preempt_rule){.present = true, .reclaim = RECLAIM_ANY};
-    for (size_t i = 0; i < w->tenants.count; i++) {
-        struct tenant_rule *rule = world_rule(policy, w->tenants.v[i]);
-        rule->weight = 1 + (uint32_t)i % 3;
-        if (i == 0)
-            rule->quota.guaranteed.cpu_milli = 4000;
-        if (i == 1)
-            rule->quota.max_running = 3;
-        if (i == 2)
-            rule->budget = (struct budget_rule){.present = true, .limit_micros = EUR / 4, .period = PERIOD_DAY};
-    }
-    ck_assert_msg(policy_file_check(policy, &err) == 0, "%s", err_text(&err));
-}
-
-static struct run *simulated(const struct run_setup *setup)
-{
-    struct run *r;
-    struct err err = {0};
-    ck_assert_msg(run_new(&r, setup, &err) == 0, "%s", err_text(&err));
-    while (run_some(r, 50))
-        ;
-    return r;
-}
-
-/* Generated load, and the journal of it. */
-static struct run *written(struct past_files *files, struct workload *w, uint64_t seed, uint64_t jobs)
-{
-    struct load_options o = {.seed = seed, .jobs = jobs, .tenants = 5, .per_hour = 1200, .mean_run_s = 90,
-                             .cores_max = 8};
-    struct policy_file policy = {0};
-    struct cluster cluster = {0};
-    struct err err = {0};
-    ck_assert_int_eq(workload_load(&o, w, &err), 0);
-    for (size_t i = 0; i < w->count; i += 7)
-        w->jobs[i].tasks = 3;
-    add_rules(&policy, w);
-    add_nodes(&cluster, 3, 10);
-    past_files_begin(files);
-    struct run *r = simulated(&(struct run_setup){.workload = w, .cluster = &cluster, .policy = &policy,
-                                                  .limits = core_limits_default, .on_fact = past_files_add,
-                                                  .arg = files});
-    fields_clear(&policy_file_fields, &policy);
-    fields_clear(&cluster_fields, &cluster);
-    past_files_write(files);
-    return r;
-}
-
-static struct workload read_from(const struct past_source *source)
-{
-    struct workload w;
-    struct err err = {0};
-    int rc = past_read(source, &w, &err);
-    ck_assert_msg(rc == 0, "%s", err_text(&err));
-    return w;
-}
+#include "tests/scheduler/sim/past_world.h"
 
 static const struct tenant_measure *tenant_of(const struct run *r, const char *path)
 {
@@ -172,113 +96,6 @@ START_TEST(so_long_before_its_end)
     past_files_end(&files);
 }
 END_TEST
-
-/* ---- histories of a world: what people and nodes do ---- */
-static void world_begin(struct world *w)
-{
-    struct policy_file p = {0};
-    world_init(w, NULL);
-    world_price(&p, 0, EUR, 0);
-    (void)world_rule(&p, "acme");
-    (void)world_rule(&p, "acme/etl");
-    (void)world_rule(&p, "globex");
-    ck_assert_int_eq(world_apply(w, &p), CORE_FACT);
-    world_hello(w, "n1", "b", 8, 64 * GIB);
-    world_hello(w, "n2", "b", 8, 64 * GIB);
-}
-
-static void world_write(const struct world *w, struct past_files *files)
-{
-    past_files_begin(files);
-    for (size_t i = 0; i < w->journal.count; i++) {
-        const struct bytes *b = &((const struct bytes *)w->journal.v)[i];
-        past_files_add(files, i + 1, b->data, b->len);
-    }
-    past_files_write(files);
-}
-
-/* Time passes, nodes beat, and the scheduler decides. */
-static void passes(struct world *w, int64_t us)
-{
-    world_pass(w, us);
-    core_node_seen(w->core, "n1", w->now);
-    core_node_seen(w->core, "n2", w->now);
-    (void)world_decide(w);
-}
-
-#define started(w, job, task) ck_assert(world_run(w, job, task))
-
-static void cancel(struct world *w, uint64_t job)
-{
-    struct fact facts[8];
-    size_t count;
-    struct cancel_reply reply;
-    struct job_call call = {.job = job};
-    ck_assert_int_eq(core_check_cancel(w->core, &call, "ann", w->now, facts, 8, &count, &reply, &w->refusal),
-                     CORE_FACT);
-    for (size_t i = 0; i < count; i++)
-        world_commit(w, &facts[i]);
-}
-
-static struct job_spec lasting(uint64_t cores, int64_t limit_us)
-{
-    struct job_spec spec = world_spec(cores * 1000, GIB);
-    spec.time_limit_ms = (uint64_t)limit_us / 1000;
-    return spec;
-}
-
-/* One of eight cores is requeued after two minutes, then ten minutes long; another waits and is cancelled; one is held
- * from the start and released after twenty minutes; one comes after the first. */
-static void people_act(struct world *w)
-{
-    struct fact f;
-    struct cancel_reply reply;
-    size_t count;
-    world_begin(w);
-    uint64_t one = world_submit(w, "acme/etl", lasting(8, HOUR));
-    struct job_spec held = lasting(1, HOUR), after = lasting(1, HOUR);
-    held.hold = true;
-    struct job_after *a = list_add(&after.after, sizeof *a);
-    a->job = one;
-    after.retries = 1;
-    uint64_t blocker = world_submit(w, "globex", lasting(8, HOUR));
-    uint64_t three = world_submit(w, "globex", held), four = world_submit(w, "acme/etl", after);
-    passes(w, 0);
-    started(w, one, 0);
-    started(w, blocker, 0);
-    passes(w, SECOND); /* what is at one instant is all there before somebody decides */
-    uint64_t two = world_submit(w, "acme", lasting(8, HOUR));
-    passes(w, 2 * MINUTE - SECOND);
-    ck_assert_int_eq(core_check_requeue(w->core, &(struct job_call){.job = one}, "ann", w->now, &f, 1, &count, &reply,
-                                        &w->refusal), CORE_FACT);
-    world_commit(w, &f);
-    ck_assert(world_end(w, one, 0, END_REQUEUED, 0, (uint64_t)(2 * MINUTE)));
-    cancel(w, two); /* before it could take that place */
-    passes(w, 0);
-    passes(w, MINUTE);
-    started(w, one, 0);
-    passes(w, 10 * MINUTE);
-    ck_assert(world_end(w, one, 0, END_EXIT, 0, (uint64_t)(10 * MINUTE)));
-    passes(w, 0);
-    started(w, four, 0);
-    passes(w, MINUTE);
-    ck_assert(world_end(w, four, 0, END_EXIT, 3, (uint64_t)MINUTE));
-    passes(w, 0);
-    passes(w, 2 * MINUTE);
-    started(w, four, 0);
-    passes(w, 2 * MINUTE);
-    ck_assert(world_end(w, four, 0, END_EXIT, 0, (uint64_t)(2 * MINUTE)));
-    passes(w, 2 * MINUTE);
-    ck_assert_int_eq(core_check_release(w->core, &(struct job_call){.job = three}, "ann", w->now, &f, &w->refusal),
-                     CORE_FACT);
-    world_commit(w, &f);
-    passes(w, 0);
-    started(w, three, 0);
-    passes(w, 5 * MINUTE);
-    ck_assert(world_end(w, three, 0, END_EXIT, 0, (uint64_t)(5 * MINUTE)));
-    ck_assert(world_end(w, blocker, 0, END_EXIT, 0, (uint64_t)(25 * MINUTE)));
-    passes(w, 0);
-}
 
 START_TEST(what_people_did_is_done_again)
 {
@@ -376,6 +193,39 @@ START_TEST(what_nodes_did_they_do_again)
 }
 END_TEST
 
+/* n1 and n2 close for ten minutes; what could still run then waits until they open. */
+START_TEST(what_was_closed_is_closed_again)
+{
+    struct world then;
+    struct past_files files;
+    struct fact f;
+    struct window_reply reply = {0};
+    world_begin(&then);
+    struct window_call call = {.cell = true, .from_utc_us = then.now.utc_us + HOUR,
+                               .to_utc_us = then.now.utc_us + HOUR + 10 * MINUTE};
+    ck_assert_int_eq(core_check_window(then.core, &call, "root", then.now, &f, &reply, &then.refusal), CORE_FACT);
+    world_commit(&then, &f);
+    passes(&then, 30 * MINUTE);
+    uint64_t one = world_submit(&then, "acme", lasting(1, HOUR));
+    passes(&then, 40 * MINUTE);
+    passes(&then, MINUTE); /* the window is over, and said so */
+    passes(&then, 0);
+    started(&then, one, 0);
+    passes(&then, MINUTE);
+    ck_assert(world_end(&then, one, 0, END_EXIT, 0, (uint64_t)MINUTE));
+    world_write(&then, &files);
+    struct workload w = read_from(&(struct past_source){.journal = files.scratch.dir, .since_utc_us = INT64_MIN});
+    struct run *r = simulated(&(struct run_setup){.workload = &w, .limits = core_limits_default});
+    ck_assert_uint_eq(run_totals(r).not_again, 0);
+    ck_assert_uint_eq(tenant_of(r, "acme")->started, 1);
+    ck_assert_uint_ge(series_at(&tenant_of(r, "acme")->wait_us, 100), (uint64_t)(40 * MINUTE));
+    run_free(r);
+    workload_fini(&w);
+    past_files_end(&files);
+    world_fini(&then);
+}
+END_TEST
+
 /* acme/etl becomes globex/etl, and later nobody may run more than one at once. */
 static void policy_changes(struct world *then)
 {
@@ -438,259 +288,6 @@ START_TEST(the_policy_as_it_was_and_another_one)
 }
 END_TEST
 
-/* ---- where older entries are ---- */
-static void segments_of(struct past_files *files, const struct world *w, size_t first)
-{
-    past_files_begin(files);
-    for (size_t i = 0; i < w->journal.count; i++) {
-        const struct bytes *b = &((const struct bytes *)w->journal.v)[i];
-        if (i == first) {
-            past_files_write(files);
-            past_files_segment(files);
-        }
-        past_files_add(files, i + 1, b->data, b->len);
-    }
-    past_files_write(files);
-}
-
-static void expect_none(const struct past_source *source, int code, const char *text)
-{
-    struct workload w;
-    struct err err = {0};
-    int rc = past_read(source, &w, &err);
-    ck_assert_msg(rc == code && strstr(err_text(&err), text) != NULL, "%d: %s", rc, err_text(&err));
-}
-
-START_TEST(older_segments_are_in_the_archive_or_asked_for)
-{
-    struct world then;
-    struct past_files files;
-    char name[NUMBERED_NAME_MAX], old[300], moved[300], folder[300];
-    people_act(&then);
-    segments_of(&files, &then, then.journal.count / 2);
-    struct past_source source = {.journal = folder, .since_utc_us = INT64_MIN};
-    /* DIR/journal and DIR/archive, as a system has them */
-    snprintf(folder, sizeof folder, "%s", scratch_path(&files.scratch, "journal"));
-    ck_assert_int_eq(mkdir(folder, 0700), 0);
-    snprintf(old, sizeof old, "%s", scratch_path(&files.scratch, numbered_name(JOURNAL_PREFIX, files.first, name)));
-    snprintf(moved, sizeof moved, "%s/%s", folder, name);
-    ck_assert_int_eq(rename(old, moved), 0);
-    expect_none(&source, -ENODATA, "--archive DIR");
-    ck_assert_int_eq(mkdir(scratch_path(&files.scratch, "archive"), 0700), 0);
-    snprintf(old, sizeof old, "%s", scratch_path(&files.scratch, numbered_name(JOURNAL_PREFIX, 1, name)));
-    snprintf(moved, sizeof moved, "%s/archive/%s", files.scratch.dir, name);
-    ck_assert_int_eq(rename(old, moved), 0);
-    struct workload w = read_from(&source); /* beside it */
-    ck_assert_uint_eq(w.past->from_seq, 1);
-    ck_assert_uint_eq(w.past->to_seq, then.journal.count);
-    workload_fini(&w);
-    snprintf(old, sizeof old, "%s/archive", files.scratch.dir);
-    source.archive = old;
-    w = read_from(&source); /* named */
-    ck_assert_uint_eq(w.count, 5);
-    workload_fini(&w);
-    source = (struct past_source){.journal = moved, .since_utc_us = INT64_MIN}; /* the first segment alone */
-    w = read_from(&source);
-    ck_assert_uint_eq(w.past->to_seq, then.journal.count / 2);
-    struct run *r = simulated(&(struct run_setup){.workload = &w, .limits = core_limits_default});
-    ck_assert_uint_gt(run_totals(r).guessed, 0); /* what had not ended by then */
-    run_free(r);
-    workload_fini(&w);
-    past_files_end(&files);
-    world_fini(&then);
-}
-END_TEST
-
-START_TEST(a_snapshot_says_what_was_before)
-{
-    struct world then, half;
-    struct past_files files;
-    struct err err = {0};
-    people_act(&then);
-    size_t middle = then.journal.count / 2;
-    segments_of(&files, &then, middle);
-    /* The state by then, as a scheduler would have written it. */
-    struct snapshot_head head = {.cell = PAST_CELL, .term = 1, .point = {.seq = middle}};
-    struct buf first = {0};
-    char name[NUMBERED_NAME_MAX];
-    ck_assert_int_eq(file_read(scratch_path(&files.scratch, numbered_name(JOURNAL_PREFIX, middle + 1, name)), 1 << 20,
-                               &first, &err), 0);
-    struct journal_header h;
-    size_t size;
-    ck_assert_int_eq(journal_header_get((const uint8_t *)first.data, first.len, &h, &size, &err), 0);
-    memcpy(head.point.chain, h.chain, sizeof h.chain);
-    buf_fini(&first);
-    world_init(&half, NULL);
-    for (size_t i = 0; i < middle; i++) {
-        const struct bytes *b = &((const struct bytes *)then.journal.v)[i];
-        struct fact f = {0};
-        ck_assert_int_eq(fact_decode(b->data, b->len, &f, &err), 0);
-        core_apply(half.core, i + 1, &f);
-        fact_clear(&f);
-    }
-    int folder = open(files.scratch.dir, O_RDONLY | O_DIRECTORY);
-    ck_assert_msg(snapshot_write(folder, &head, half.core, &err) == 0, "%s", err_text(&err));
-    ck_assert_int_eq(unlinkat(folder, numbered_name(JOURNAL_PREFIX, 1, name), 0), 0);
-    struct workload w = read_from(&(struct past_source){.journal = files.scratch.dir, .since_utc_us = INT64_MIN});
-    ck_assert_uint_eq(w.past->from_seq, middle + 1);
-    struct run *r = simulated(&(struct run_setup){.workload = &w, .limits = core_limits_default});
-    uint64_t done = 0;
-    for (size_t i = 0; i < w.tenants.count; i++)
-        done += run_measure(r)->tenants[i].succeeded + run_measure(r)->tenants[i].failed;
-    ck_assert_uint_eq(done, w.count);
-    run_free(r);
-    workload_fini(&w);
-    /* A damaged one is refused, not passed over. */
-    int fd = openat(folder, numbered_name(SNAPSHOT_PREFIX, middle, name), O_WRONLY);
-    ck_assert_int_eq(pwrite(fd, "x", 1, 200), 1);
-    close(fd);
-    expect_none(&(struct past_source){.journal = files.scratch.dir}, -EBADMSG, "snapshot-");
-    close(folder);
-    world_fini(&half);
-    past_files_end(&files);
-    world_fini(&then);
-}
-END_TEST
-
-/* ---- damaged, torn, hostile ---- */
-START_TEST(cut_at_any_byte_it_is_what_was_whole)
-{
-    struct world then;
-    struct past_files files;
-    char name[NUMBERED_NAME_MAX], path[300];
-    people_act(&then);
-    world_write(&then, &files);
-    struct past_source source = {.journal = files.scratch.dir, .since_utc_us = INT64_MIN};
-    snprintf(path, sizeof path, "%s", scratch_path(&files.scratch, numbered_name(JOURNAL_PREFIX, 1, name)));
-    uint64_t newest = 0;
-    for (size_t len = 1; len < files.segment.len; len += 3) {
-        struct workload w;
-        struct err err = {0};
-        file_put(path, files.segment.data, len);
-        int rc = past_read(&source, &w, &err);
-        ck_assert_msg(rc == 0 || rc == -EBADMSG || rc == -ENODATA, "%zu: %d: %s", len, rc, err_text(&err));
-        ck_assert(rc == 0 || err_text(&err)[0] != '\0');
-        if (rc < 0) {
-            ck_assert_uint_eq(newest, 0); /* once there was something, there is */
-            continue;
-        }
-        ck_assert_uint_ge(w.past->to_seq, newest);
-        newest = w.past->to_seq;
-        if (len % 16 == 0)
-            run_free(simulated(&(struct run_setup){.workload = &w, .limits = core_limits_default}));
-        workload_fini(&w);
-    }
-    ck_assert_uint_ge(newest, then.journal.count - 1);
-    past_files_end(&files);
-    world_fini(&then);
-}
-END_TEST
-
-START_TEST(a_flipped_byte_is_refused_or_was_never_safe)
-{
-    struct world then;
-    struct past_files files;
-    char name[NUMBERED_NAME_MAX], path[300];
-    people_act(&then);
-    world_write(&then, &files);
-    snprintf(path, sizeof path, "%s", scratch_path(&files.scratch, numbered_name(JOURNAL_PREFIX, 1, name)));
-    size_t last = files.segment.len;
-    for (size_t at = 0; at < last; at += 5) {
-        struct workload w;
-        struct err err = {0};
-        files.segment.data[at] = (char)(files.segment.data[at] ^ 0x40);
-        file_put(path, files.segment.data, files.segment.len);
-        files.segment.data[at] = (char)(files.segment.data[at] ^ 0x40);
-        int rc = past_read(&(struct past_source){.journal = files.scratch.dir, .since_utc_us = INT64_MIN}, &w, &err);
-        ck_assert_msg(rc < 0 || w.past->torn_bytes > 0, "%zu", at);
-        if (rc == 0)
-            workload_fini(&w);
-    }
-    past_files_end(&files);
-    world_fini(&then);
-}
-END_TEST
-
-static struct fact lie_ended(void)
-{
-    return (struct fact){.kind = FACT_ATTEMPT_ENDED, .ended = {.id = {77, 0, 1}, .record = {.cause = END_EXIT}}};
-}
-static struct fact lie_drained(void)
-{
-    struct fact f = {.kind = FACT_NODE_DRAINED, .drained = {.drained = true}};
-    ck_assert_int_eq(str_set(&f.drained.node, "nowhere"), 0);
-    return f;
-}
-static struct fact lie_job(void)
-{
-    struct fact f = {.kind = FACT_JOB_SUBMITTED, .submitted = {.job = UINT64_MAX - 1, .spec = world_spec(1000, GIB)}};
-    ck_assert_int_eq(str_set(&f.submitted.tenant, "acme"), 0);
-    ck_assert_int_eq(str_set(&f.submitted.user, "ann"), 0);
-    ck_assert_int_eq(str_set(&f.submitted.key, "k"), 0);
-    ck_assert_int_eq(strs_add(&f.submitted.path, "acme"), 0);
-    ck_assert_int_eq(strs_add(&f.submitted.path, "/"), 0);
-    return f;
-}
-static struct fact lie_running(void)
-{
-    return (struct fact){.kind = FACT_ATTEMPT_RUNNING, .running = {.id = {1, 9, 1}}};
-}
-static struct fact (*const lies[])(void) = {lie_ended, lie_drained, lie_job, lie_running};
-
-/* The chain is sound, what it says is not: refused by its seq, whoever made it. */
-START_TEST(a_journal_that_contradicts_itself_is_refused)
-{
-    struct world then;
-    struct past_files files;
-    struct buf bytes = {0};
-    people_act(&then);
-    world_write(&then, &files);
-    struct fact f = lies[_i]();
-    f.at_utc_us = then.now.utc_us + SECOND;
-    fact_encode(&f, &bytes);
-    past_files_add(&files, files.seq + 1, bytes.data, bytes.len);
-    past_files_write(&files);
-    char seq[40];
-    snprintf(seq, sizeof seq, "seq %zu", then.journal.count + 1);
-    expect_none(&(struct past_source){.journal = files.scratch.dir, .since_utc_us = INT64_MIN}, -EBADMSG, seq);
-    fact_clear(&f);
-    buf_fini(&bytes);
-    past_files_end(&files);
-    world_fini(&then);
-}
-END_TEST
-
-START_TEST(what_is_no_journal_is_refused_by_name)
-{
-    struct past_files files;
-    struct workload load;
-    char name[NUMBERED_NAME_MAX], path[300];
-    past_files_begin(&files);
-    struct past_source source = {.journal = files.scratch.dir, .since_utc_us = INT64_MIN};
-    expect_none(&(struct past_source){.journal = "/nowhere"}, -ENOENT, "open '/nowhere'");
-    expect_none(&source, -ENOENT, "has no journal");
-    snprintf(path, sizeof path, "%s", scratch_path(&files.scratch, "notes.txt"));
-    file_put(path, "x", 1);
-    expect_none(&(struct past_source){.journal = path}, -EINVAL, "is no segment of a journal");
-    snprintf(path, sizeof path, "%s", scratch_path(&files.scratch, numbered_name(JOURNAL_PREFIX, 1, name)));
-    file_put(path, "", 0);
-    expect_none(&source, -EBADMSG, "journal-");
-    file_put(path, "what?", 5);
-    expect_none(&source, -EBADMSG, "no journal header");
-    past_files_write(&files); /* nothing but a header */
-    expect_none(&source, -ENODATA, "ends before --since");
-    files.segment.data[8] = 9; /* of the version */
-    past_files_write(&files);
-    expect_none(&source, -EPROTONOSUPPORT, "journal format 9");
-    past_files_end(&files);
-    run_free(written(&files, &load, 3, 20));
-    expect_none(&(struct past_source){.journal = files.scratch.dir, .since_utc_us = INT64_MAX}, -ENODATA,
-                "ends before --since");
-    workload_fini(&load);
-    past_files_end(&files);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("sim/past");
@@ -701,13 +298,8 @@ int main(void)
     tcase_add_test(t, so_long_before_its_end);
     tcase_add_test(t, what_people_did_is_done_again);
     tcase_add_test(t, what_nodes_did_they_do_again);
+    tcase_add_test(t, what_was_closed_is_closed_again);
     tcase_add_test(t, the_policy_as_it_was_and_another_one);
-    tcase_add_test(t, older_segments_are_in_the_archive_or_asked_for);
-    tcase_add_test(t, a_snapshot_says_what_was_before);
-    tcase_add_test(t, cut_at_any_byte_it_is_what_was_whole);
-    tcase_add_test(t, a_flipped_byte_is_refused_or_was_never_safe);
-    tcase_add_loop_test(t, a_journal_that_contradicts_itself_is_refused, 0, COUNT_OF(lies));
-    tcase_add_test(t, what_is_no_journal_is_refused_by_name);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
