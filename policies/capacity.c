@@ -112,7 +112,7 @@ bool capacity_fits(const struct capacity *need, const struct capacity *have)
     for (size_t i = 0; i < CAPACITY_DIMS; i++)
         if (need->v[i] > have->v[i])
             return false;
-    return (need->features & ~have->features) == 0;
+    return need->features == 0 || (need->features & ~have->features) == 0;
 }
 
 const char *capacity_name(const struct capacity_names *names, size_t dim)

@@ -19,95 +19,149 @@ static uint32_t priority_of(const char *name)
     return hash * 2246822519u;
 }
 
-static void take_most(struct place_item *item, const struct place_item *below)
+/* Compares as the names do, as far as it goes. */
+static uint64_t head_of(const char *name)
 {
-    if (below == NULL)
-        return;
-    for (size_t i = 0; i < CAPACITY_DIMS; i++)
-        item->most.v[i] = MAX(item->most.v[i], below->most.v[i]);
-    item->most.features |= below->most.features;
-    item->longest_us = MAX(item->longest_us, below->longest_us);
+    uint64_t head = 0;
+    for (size_t i = 0; i < sizeof head; i++) {
+        head = head << 8 | (uint8_t)*name;
+        name += *name != '\0';
+    }
+    return head;
 }
 
-static struct place_item *refresh(struct place_item *item)
+/* Of two in an index: place_compare() < 0. */
+static bool is_before(const struct place_item *a, const struct place_item *b)
 {
+    if (a->cpu != b->cpu)
+        return a->cpu < b->cpu;
+    return a->head != b->head ? a->head < b->head : strcmp(a->name, b->name) < 0;
+}
+
+/* What the index knows of an item that comes in. */
+static void begin(struct place_index *index, struct place_item *item)
+{
+    BUG(item->in_index);
+    if (item->priority == 0) {
+        item->priority = priority_of(item->name);
+        item->head = head_of(item->name);
+    }
+    item->cpu = item->free.v[CAPACITY_CPU];
     item->most = item->free;
     item->longest_us = item->until_us;
-    take_most(item, item->left);
-    take_most(item, item->right);
-    return item;
+    item->left = item->right = NULL;
+    item->in_index = true;
+    for (size_t i = index->dims; i < CAPACITY_DIMS; i++)
+        if (item->free.v[i] != 0)
+            index->dims = i + 1;
 }
 
+/* ---- the most of a branch --------------------------------------------------------------------------- */
+
+static void raise_to(const struct place_index *index, struct place_item *t, const struct capacity *most,
+                     int64_t longest_us)
+{
+    for (size_t i = 0; i < index->dims; i++)
+        t->most.v[i] = MAX(t->most.v[i], most->v[i]);
+    t->most.features |= most->features;
+    t->longest_us = MAX(t->longest_us, longest_us);
+}
+
+static void raise_to_branch(const struct place_index *index, struct place_item *t, const struct place_item *below)
+{
+    if (below != NULL)
+        raise_to(index, t, &below->most, below->longest_us);
+}
+
+static struct place_item *refresh(const struct place_index *index, struct place_item *t)
+{
+    for (size_t i = 0; i < index->dims; i++)
+        t->most.v[i] = t->free.v[i];
+    t->most.features = t->free.features;
+    t->longest_us = t->until_us;
+    raise_to_branch(index, t, t->left);
+    raise_to_branch(index, t, t->right);
+    return t;
+}
+
+/* true: it is another than before, so that what is above may be too. */
+static bool has_fallen(const struct place_index *index, struct place_item *t)
+{
+    uint64_t before[CAPACITY_DIMS], features = t->most.features;
+    int64_t longest_us = t->longest_us;
+    bool fallen = false;
+    for (size_t i = 0; i < index->dims; i++)
+        before[i] = t->most.v[i];
+    refresh(index, t);
+    for (size_t i = 0; i < index->dims; i++)
+        fallen |= t->most.v[i] != before[i];
+    return fallen || t->most.features != features || t->longest_us != longest_us;
+}
+
+/* ---- the tree --------------------------------------------------------------------------------------- */
+
 /* What sorts before `at` goes to *ret_low, the rest to *ret_high. */
-static void split(struct place_item *t, const struct place_item *at, struct place_item **ret_low,
-                  struct place_item **ret_high)
+static void split(const struct place_index *index, struct place_item *t, const struct place_item *at,
+                  struct place_item **ret_low, struct place_item **ret_high)
 {
     if (t == NULL) {
         *ret_low = *ret_high = NULL;
-    } else if (place_compare(t, at) < 0) {
-        split(t->right, at, &t->right, ret_high);
-        *ret_low = refresh(t);
+    } else if (is_before(t, at)) {
+        split(index, t->right, at, &t->right, ret_high);
+        *ret_low = refresh(index, t);
     } else {
-        split(t->left, at, ret_low, &t->left);
-        *ret_high = refresh(t);
+        split(index, t->left, at, ret_low, &t->left);
+        *ret_high = refresh(index, t);
     }
 }
 
-static struct place_item *merge(struct place_item *low, struct place_item *high)
+static struct place_item *merge(const struct place_index *index, struct place_item *low, struct place_item *high)
 {
     if (low == NULL || high == NULL)
         return low != NULL ? low : high;
     if (low->priority > high->priority) {
-        low->right = merge(low->right, high);
-        return refresh(low);
+        low->right = merge(index, low->right, high);
+        return refresh(index, low);
     }
-    high->left = merge(low, high->left);
-    return refresh(high);
+    high->left = merge(index, low, high->left);
+    return refresh(index, high);
 }
 
-static struct place_item *insert(struct place_item *t, struct place_item *item)
+/* true: the most of what is left may be less than it was. */
+static bool drop(const struct place_index *index, struct place_item **at, struct place_item *item)
 {
-    if (t == NULL || item->priority > t->priority) {
-        split(t, item, &item->left, &item->right);
-        return refresh(item);
-    }
-    if (place_compare(item, t) < 0)
-        t->left = insert(t->left, item);
-    else
-        t->right = insert(t->right, item);
-    return refresh(t);
-}
-
-static struct place_item *drop(struct place_item *t, struct place_item *item)
-{
+    struct place_item *t = *at;
     BUG(t == NULL);
-    if (t == item)
-        return merge(t->left, t->right);
-    if (place_compare(item, t) < 0)
-        t->left = drop(t->left, item);
-    else
-        t->right = drop(t->right, item);
-    return refresh(t);
+    if (t == item) {
+        *at = merge(index, t->left, t->right);
+        return true;
+    }
+    bool fallen = drop(index, is_before(item, t) ? &t->left : &t->right, item);
+    return fallen && has_fallen(index, t);
 }
 
 void place_add(struct place_index *index, struct place_item *item)
 {
-    BUG(item->in_index);
-    item->priority = priority_of(item->name);
-    item->left = item->right = NULL;
-    index->root = insert(index->root, item);
-    item->in_index = true;
+    struct place_item **at = &index->root;
+    begin(index, item);
+    for (struct place_item *t; (t = *at) != NULL && t->priority >= item->priority;) {
+        raise_to(index, t, &item->free, item->until_us);
+        at = is_before(item, t) ? &t->left : &t->right;
+    }
+    split(index, *at, item, &item->left, &item->right);
+    *at = refresh(index, item);
     index->count++;
 }
 
 /* The spine is the way from the root to the last item. What leaves its end is complete, and its `most` can be known;
  * until then `right` leads back towards the root. */
-static struct place_item *leave_spine(struct place_item **top, struct place_item *below)
+static struct place_item *leave_spine(const struct place_index *index, struct place_item **top,
+                                      struct place_item *below)
 {
     struct place_item *item = *top;
     *top = item->right;
     item->right = below;
-    return refresh(item);
+    return refresh(index, item);
 }
 
 void place_fill(struct place_index *index, struct place_item *const *items, size_t count)
@@ -116,17 +170,16 @@ void place_fill(struct place_index *index, struct place_item *const *items, size
     struct place_item *top = NULL, *below;
     for (size_t i = 0; i < count; i++) {
         struct place_item *item = items[i];
-        BUG(item->in_index || (i > 0 && place_compare(items[i - 1], item) >= 0));
-        item->priority = priority_of(item->name);
-        item->in_index = true;
+        begin(index, item);
+        BUG(i > 0 && !is_before(items[i - 1], item));
         for (below = NULL; top != NULL && item->priority > top->priority;)
-            below = leave_spine(&top, below);
+            below = leave_spine(index, &top, below);
         item->left = below;
         item->right = top;
         top = item;
     }
     for (below = NULL; top != NULL;)
-        below = leave_spine(&top, below);
+        below = leave_spine(index, &top, below);
     index->root = below;
     index->count = count;
 }
@@ -149,7 +202,7 @@ void place_remove(struct place_index *index, struct place_item *item)
 {
     if (!item->in_index)
         return;
-    index->root = drop(index->root, item);
+    (void)drop(index, &index->root, item);
     item->in_index = false;
     index->count--;
 }
@@ -163,40 +216,59 @@ void place_set(struct place_index *index, struct place_item *item, const struct 
         place_add(index, item);
 }
 
-static bool passes(const struct place_query *q, const struct place_item *item)
+/* A search: what all its steps need. */
+struct search {
+    const struct place_query *q;
+    size_t dims;
+};
+
+static bool fits(const struct search *s, const struct capacity *have)
 {
-    return q->end_us <= item->until_us && capacity_fits(q->need, &item->free) && item != q->avoid;
+    const struct capacity *need = s->q->need;
+    for (size_t i = 0; i < s->dims; i++)
+        if (need->v[i] > have->v[i])
+            return false;
+    return need->features == 0 || (need->features & ~have->features) == 0;
 }
 
-static struct place_item *find_fullest(struct place_item *t, const struct place_query *q)
+static bool passes(const struct search *s, const struct place_item *item)
 {
-    if (t == NULL || q->end_us > t->longest_us || !capacity_fits(q->need, &t->most))
+    return s->q->end_us <= item->until_us && fits(s, &item->free) && item != s->q->avoid;
+}
+
+static struct place_item *find_fullest(struct place_item *t, const struct search *s)
+{
+    if (t == NULL || s->q->end_us > t->longest_us || !fits(s, &t->most))
         return NULL;
-    if (t->free.v[CAPACITY_CPU] >= q->need->v[CAPACITY_CPU]) {
-        struct place_item *found = find_fullest(t->left, q);
+    if (t->cpu >= s->q->need->v[CAPACITY_CPU]) {
+        struct place_item *found = find_fullest(t->left, s);
         if (found != NULL)
             return found;
-        if (passes(q, t))
+        if (passes(s, t))
             return t;
     }
-    return find_fullest(t->right, q);
+    return find_fullest(t->right, s);
 }
 
-static struct place_item *find_emptiest(struct place_item *t, const struct place_query *q)
+static struct place_item *find_emptiest(struct place_item *t, const struct search *s)
 {
-    if (t == NULL || q->end_us > t->longest_us || !capacity_fits(q->need, &t->most))
+    if (t == NULL || s->q->end_us > t->longest_us || !fits(s, &t->most))
         return NULL;
-    struct place_item *found = find_emptiest(t->right, q);
+    struct place_item *found = find_emptiest(t->right, s);
     if (found != NULL)
         return found;
-    if (passes(q, t))
+    if (passes(s, t))
         return t;
-    return find_emptiest(t->left, q);
+    return find_emptiest(t->left, s);
 }
 
 struct place_item *place_search(const struct place_index *index, const struct place_query *q)
 {
-    return (q->spread ? find_emptiest : find_fullest)(index->root, q);
+    const struct search s = {q, index->dims};
+    for (size_t i = index->dims; i < CAPACITY_DIMS; i++)
+        if (q->need->v[i] > 0)
+            return NULL;
+    return (q->spread ? find_emptiest : find_fullest)(index->root, &s);
 }
 
 struct place_item *place_find_until(const struct place_index *index, const struct capacity *need,

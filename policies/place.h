@@ -15,19 +15,23 @@
 #include "policies/capacity.h"
 
 struct place_item {
-    struct capacity free; /* change it only through place_set() while in_index */
-    const char *name;
-    int64_t until_us;     /* what is put there must be over by then; changed like `free` */
-    bool in_index;
-    /* of the index */
-    uint32_t priority;
+    /* of the index: what a way down its tree looks at lies together */
     struct place_item *left, *right;
-    struct capacity most;
+    uint64_t cpu;         /* where it stands: free cpu, the first eight bytes of its name, the name */
+    uint64_t head;
     int64_t longest_us;
+    uint32_t priority;    /* 0 = not known yet, as head */
+    bool in_index;
+    struct capacity most;
+    /* of the caller */
+    struct capacity free; /* change it only through place_set() while in_index */
+    const char *name;     /* always the same */
+    int64_t until_us;     /* what is put there must be over by then; changed like `free` */
 };
 struct place_index {
     struct place_item *root;
     size_t count;
+    size_t dims;          /* resources beyond these nobody here ever had any of */
 };
 
 /* The order of the index, < 0: a is tried first. */
