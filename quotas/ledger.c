@@ -95,6 +95,16 @@ struct node *ledger_node(const struct ledger *l, const char *path)
     return path ? map_find(&l->nodes, path, strlen(path)) : NULL;
 }
 
+size_t ledger_line(const struct ledger *l, const struct strs *path, struct node *ret[LEDGER_PATH_MAX])
+{
+    struct node *n = path->count > 0 && path->count <= LEDGER_PATH_MAX ? ledger_node(l, path->v[0]) : NULL;
+    size_t count = 0;
+    for (; n && count < path->count && path->v[count] && strcmp(path->v[count], n->rule.path) == 0; n = n->parent) {
+        ret[count++] = n;
+    }
+    return !n && count == path->count ? count : 0;
+}
+
 struct account *ledger_account_find(const struct ledger *l, const char *name)
 {
     return name ? map_find(&l->accounts, name, strlen(name)) : NULL;

@@ -138,6 +138,13 @@ static void use(struct node *const *path, size_t count, const struct resources *
     }
 }
 
+static size_t line_must(const struct ledger *l, const struct strs *path, struct node *ret[LEDGER_PATH_MAX])
+{
+    size_t count = ledger_line(l, path, ret);
+    BUG(count == 0);
+    return count;
+}
+
 void ledger_without(struct ledger *l, struct attempt_id id, bool gone)
 {
     const struct hold *h = ledger_hold(l, id);
@@ -148,29 +155,20 @@ void ledger_without(struct ledger *l, struct attempt_id id, bool gone)
 void ledger_with(struct ledger *l, const struct strs *path, const struct resources *need, bool there)
 {
     struct node *nodes[LEDGER_PATH_MAX];
-    BUG(path->count > LEDGER_PATH_MAX);
-    for (size_t i = 0; i < path->count; i++) {
-        nodes[i] = ledger_node(l, path->v[i]);
-        BUG(!nodes[i]);
-    }
-    use(nodes, path->count, need, there);
+    size_t count = line_must(l, path, nodes);
+    use(nodes, count, need, there);
 }
 
-static struct hold *hold_add(struct ledger *l, struct attempt_id id, const struct strs *path,
+static struct hold *hold_add(struct ledger *l, struct attempt_id id, struct node *const *path, size_t count,
                              const struct resources *need)
 {
-    struct hold *h = calloc(1, sizeof *h);
-    if (!h || fields_copy(&resources_fields, need, &h->need) < 0) {
+    struct hold *h = array_of(1, sizeof *h);
+    if (fields_copy(&resources_fields, need, &h->need) < 0) {
         abort();
     }
-    BUG(path->count > LEDGER_PATH_MAX || ledger_hold(l, id));
     h->id = id;
-    h->path_count = path->count;
-    for (size_t i = 0; i < path->count; i++) {
-        struct node *n = ledger_node(l, path->v[i]);
-        BUG(!n);
-        h->path[i] = n;
-    }
+    h->path_count = count;
+    memcpy(h->path, path, count * sizeof(struct node *));
     use(h->path, h->path_count, &h->need, true);
     map_put(&l->holds, &h->id, sizeof h->id, h);
     return h;
@@ -187,21 +185,18 @@ static void hold_remove(struct ledger *l, struct hold *h)
     free(h);
 }
 
-static void queued_add(struct ledger *l, const struct strs *path, uint64_t tasks)
+static void queued_add(struct node *const *path, size_t count, uint64_t tasks)
 {
-    for (size_t i = 0; i < path->count; i++) {
-        struct node *n = ledger_node(l, path->v[i]);
-        BUG(!n);
-        n->queued += tasks;
+    for (size_t i = 0; i < count; i++) {
+        path[i]->queued += tasks;
     }
 }
 
-static void queued_take(struct ledger *l, const struct strs *path, uint64_t tasks)
+static void queued_take(struct node *const *path, size_t count, uint64_t tasks)
 {
-    for (size_t i = 0; i < path->count; i++) {
-        struct node *n = ledger_node(l, path->v[i]);
-        BUG(!n || n->queued < tasks);
-        n->queued -= tasks;
+    for (size_t i = 0; i < count; i++) {
+        BUG(path[i]->queued < tasks);
+        path[i]->queued -= tasks;
     }
 }
 
@@ -227,8 +222,10 @@ static void job_account_close(struct ledger *l, uint64_t job)
 
 static void placed_apply(struct ledger *l, const struct fact_placed *f, int64_t at_utc_us)
 {
-    queued_take(l, &f->path, 1);
-    struct hold *h = hold_add(l, f->id, &f->path, &f->resources);
+    struct node *path[LEDGER_PATH_MAX];
+    size_t count = line_must(l, &f->path, path);
+    queued_take(path, count, 1);
+    struct hold *h = hold_add(l, f->id, path, count, &f->resources);
     quota_rate_take(h->path, h->path_count, true, 1, at_utc_us);
     money_take(l, &h->now, &f->accounts, f->hold_micros, &f->times);
 }
@@ -263,18 +260,17 @@ static void ended_apply(struct ledger *l, const struct fact_ended *f)
 static void submitted_apply(struct ledger *l, const struct fact_submitted *f, int64_t at_utc_us)
 {
     struct node *path[LEDGER_PATH_MAX];
-    BUG(f->path.count > LEDGER_PATH_MAX);
-    queued_add(l, &f->path, job_spec_tasks(&f->spec));
-    for (size_t i = 0; i < f->path.count; i++) {
-        path[i] = ledger_node(l, f->path.v[i]);
-    }
-    quota_rate_take(path, f->path.count, false, job_spec_tasks(&f->spec), at_utc_us);
+    size_t count = line_must(l, &f->path, path);
+    queued_add(path, count, job_spec_tasks(&f->spec));
+    quota_rate_take(path, count, false, job_spec_tasks(&f->spec), at_utc_us);
     job_account_open(l, f->job, f->spec.budget_micros, 0);
 }
 
 static void cancelled_apply(struct ledger *l, const struct fact_tasks *f)
 {
-    queued_take(l, &f->path, f->count);
+    struct node *path[LEDGER_PATH_MAX];
+    size_t count = line_must(l, &f->path, path);
+    queued_take(path, count, f->count);
     if (f->job_done) {
         job_account_close(l, f->job);
     }
@@ -302,6 +298,8 @@ static void snapshot_account_apply(struct ledger *l, const struct snapshot_accou
 static void snapshot_job_apply(struct ledger *l, const struct fact_snapshot_job *f)
 {
     uint64_t waiting = job_spec_tasks(&f->submitted.spec);
+    struct node *path[LEDGER_PATH_MAX];
+    size_t count = line_must(l, &f->submitted.path, path);
     for (size_t i = 0; i < f->ended.count; i++) {
         BUG(f->ended.v[i].value > waiting);
         waiting -= f->ended.v[i].value;
@@ -317,11 +315,11 @@ static void snapshot_job_apply(struct ledger *l, const struct fact_snapshot_job 
         BUG(waiting == 0);
         waiting--;
         struct attempt_id id = {f->submitted.job, t->task, t->epoch};
-        struct hold *h = hold_add(l, id, &f->submitted.path, &f->submitted.spec.resources);
+        struct hold *h = hold_add(l, id, path, count, &f->submitted.spec.resources);
         h->now.spent = t->spent_micros;
         money_take(l, &h->now, &t->accounts, t->hold_micros, &t->times);
     }
-    queued_add(l, &f->submitted.path, waiting);
+    queued_add(path, count, waiting);
 }
 
 static void snapshot_cell_apply(struct ledger *l, const struct fact_snapshot_cell *f)
@@ -412,9 +410,11 @@ static void renewed_revert(struct ledger *l, struct hold *h, const struct fact_r
 static void submitted_revert(struct ledger *l, const struct fact_submitted *f)
 {
     uint64_t tasks = job_spec_tasks(&f->spec);
-    queued_take(l, &f->path, tasks);
-    for (size_t i = 0; i < f->path.count; i++) {
-        rate_give_back(&ledger_node(l, f->path.v[i])->quota.submits, tasks);
+    struct node *path[LEDGER_PATH_MAX];
+    size_t count = line_must(l, &f->path, path);
+    queued_take(path, count, tasks);
+    for (size_t i = 0; i < count; i++) {
+        rate_give_back(&path[i]->quota.submits, tasks);
     }
     job_account_close(l, f->job);
 }
@@ -428,8 +428,8 @@ void ledger_revert(struct ledger *l, const struct fact *fact)
         BUG(!h || h->renewed);
         money_untake(l, &h->now);
         quota_rate_give_back(h->path, h->path_count);
+        queued_add(h->path, h->path_count, 1);
         hold_remove(l, h);
-        queued_add(l, &fact->placed.path, 1);
     } else if (fact->kind == FACT_HOLD_RENEWED) {
         struct hold *h = ledger_hold(l, fact->renewed.id);
         BUG(!h);

@@ -25,6 +25,9 @@ static enum ledger_verdict path_nodes(const struct ledger *l, const struct strs 
         *ret_where = NULL;
         return LEDGER_BAD;
     }
+    if (ledger_line(l, path, ret) == path->count) {
+        return LEDGER_FITS;
+    }
     for (size_t i = 0; i < path->count; i++) {
         ret[i] = ledger_node(l, path->v[i]);
         *ret_where = path->v[i];
@@ -60,6 +63,8 @@ struct claims {
     const struct list *times; /* struct time_hold */
     int64_t at_utc_us;
 };
+
+#define CLAIMS_MAX ((size_t)2 * LEDGER_ACCOUNTS_MAX)
 
 static size_t claims_count(const struct claims *c)
 {
@@ -128,9 +133,9 @@ static bool claims_are_sound(const struct claims *c)
     return sound && !claims_repeat(c);
 }
 
-/* Whatever keeps these accounts from being held on at all, before any question of limits. */
+/* Whatever keeps these accounts from being held on at all, before any question of limits. Finds them. */
 static bool claims_refused(const struct ledger *l, const struct claims *c, struct returned back,
-                           struct blocker_sink *sink)
+                           const struct account *ret[CLAIMS_MAX], struct blocker_sink *sink)
 {
     if (!claims_are_sound(c)) {
         refuse(sink, LEDGER_BAD, NULL);
@@ -138,7 +143,7 @@ static bool claims_refused(const struct ledger *l, const struct claims *c, struc
     }
     for (size_t i = 0; i < claims_count(c); i++) {
         struct claim claim = claim_at(c, i);
-        const struct account *a = ledger_account_find(l, claim.name);
+        const struct account *a = ret[i] = ledger_account_find(l, claim.name);
         struct purse p = a ? purse_of(a, back) : (struct purse){0};
         bool wrong = a && (i < c->accounts->count) != !a->resource; /* money is no time */
         if (!a || wrong || p.spent + p.held + claim.micros > LEDGER_COUNT_MAX) {
@@ -151,12 +156,12 @@ static bool claims_refused(const struct ledger *l, const struct claims *c, struc
 
 /* A first hold needs free >= ask, also when it asks for nothing: below zero nothing new is admitted. A renewal that
  * asks for nothing may go on. */
-static void money_blockers(const struct ledger *l, const struct claims *c, struct returned back,
+static void money_blockers(const struct claims *c, struct returned back, const struct account *const *accounts,
                            struct blocker_sink *sink)
 {
     for (size_t i = 0; i < claims_count(c); i++) {
         struct claim claim = claim_at(c, i);
-        const struct account *a = ledger_account_find(l, claim.name);
+        const struct account *a = accounts[i];
         struct purse p = purse_of(a, back);
         bool asks = claim.micros > 0 || !back.from;
         struct ledger_blocker blocker = {
@@ -247,7 +252,8 @@ static void placed_blockers(const struct ledger *l, const struct fact *fact, str
         refuse(sink, verdict, where);
         return;
     }
-    if (claims_refused(l, &claims, (struct returned){0}, sink)) {
+    const struct account *accounts[CLAIMS_MAX];
+    if (claims_refused(l, &claims, (struct returned){0}, accounts, sink)) {
         return;
     }
     for (size_t i = 0; i < f->path.count; i++) {
@@ -258,7 +264,7 @@ static void placed_blockers(const struct ledger *l, const struct fact *fact, str
     if (quota_borrow_blockers(path, f->path.count, &f->resources, sink)) {
         return;
     }
-    money_blockers(l, &claims, (struct returned){0}, sink);
+    money_blockers(&claims, (struct returned){0}, accounts, sink);
     if (!(sink->first_only && sink->count > 0)) {
         (void)quota_rate_blockers(path, f->path.count, true, 1, fact->at_utc_us, sink);
     }
@@ -321,8 +327,9 @@ static void renewed_blockers(const struct ledger *l, const struct fact *fact, st
         return;
     }
     struct returned back = {&h->now, f->spent_micros - h->now.spent, &f->times_settled};
-    if (!claims_refused(l, &claims, back, sink)) {
-        money_blockers(l, &claims, back, sink);
+    const struct account *accounts[CLAIMS_MAX];
+    if (!claims_refused(l, &claims, back, accounts, sink)) {
+        money_blockers(&claims, back, accounts, sink);
     }
 }
 

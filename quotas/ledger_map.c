@@ -6,16 +6,21 @@
 
 #define SIZE_FIRST 64
 
-/* FNV-1a, then a finalizer: linear probing needs good low bits. */
+/* Eight bytes at a time, then a finalizer: linear probing needs good low bits. */
 static uint64_t hash_of(const void *key, size_t len)
 {
     const uint8_t *bytes = key;
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < len; i++) {
-        h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
+    uint64_t h = len, word = 0;
+    for (; len >= sizeof word; len -= sizeof word, bytes += sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
     }
+    word = 0;
+    memcpy(&word, bytes, len);
+    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
     h ^= h >> 32;
-    h *= UINT64_C(0x9e3779b97f4a7c15);
+    h *= UINT64_C(0xd6e8feb86659fd93);
     return h ^ (h >> 29);
 }
 

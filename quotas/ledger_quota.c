@@ -286,9 +286,24 @@ static bool borrows_too_much(const struct node *n, size_t index, const char *nam
                                                         .need = -g});
 }
 
+/* Is somebody guaranteed any of it? */
+static bool is_guaranteed(const struct node *root, const struct resources *need)
+{
+    uint64_t amount;
+    const char *name;
+    bool some = false;
+    for (size_t i = 0; !some && (name = ledger_resource(need, i, &amount)) != NULL; i++) {
+        some = amount > 0 && quota_share(root, i, name).total > 0;
+    }
+    return some;
+}
+
 bool quota_borrow_blockers(struct node *const *path, size_t count, const struct resources *need,
                            struct blocker_sink *sink)
 {
+    if (!is_guaranteed(path[count - 1], need)) {
+        return false;
+    }
     for (size_t at = 0; at < count; at++) {
         uint64_t amount;
         const char *name;

@@ -89,6 +89,8 @@ struct ledger {
 
 /* ---- ledger.c ---- */
 struct node *ledger_node(const struct ledger *l, const char *path);
+/* The nodes of a path, leaf first, and how many; 0: it isn't one from a tenant up to the root. */
+size_t ledger_line(const struct ledger *l, const struct strs *path, struct node *ret[LEDGER_PATH_MAX]);
 struct account *ledger_account_find(const struct ledger *l, const char *name);
 struct hold *ledger_hold(const struct ledger *l, struct attempt_id id);
 struct account *ledger_account_add(struct ledger *l, const char *name, int64_t limit);
