@@ -94,3 +94,19 @@ void heap_rebuild(struct heap *h, const struct heap_kind *kind)
     for (uint32_t i = h->count / 2; i-- > 0;)
         sink(h, kind, i);
 }
+
+void heap_take_out(struct heap *h, const struct heap_kind *kind, bool (*out)(void *arg, void *object), void *arg)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < h->count; i++) {
+        void *object = h->v[i];
+        if (out(arg, object))
+            *place_of(kind, object) = HEAP_NOWHERE;
+        else
+            put(h, kind, kept++, object);
+    }
+    if (kept == h->count)
+        return;
+    h->count = kept;
+    heap_rebuild(h, kind);
+}

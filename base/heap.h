@@ -7,6 +7,7 @@
 #ifndef REEVE_BASE_HEAP_H
 #define REEVE_BASE_HEAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ static inline void *heap_top(const struct heap *h) /* NULL: empty */
 void heap_add(struct heap *h, const struct heap_kind *kind, void *object);
 void heap_remove(struct heap *h, const struct heap_kind *kind, void *object);
 void heap_moved(struct heap *h, const struct heap_kind *kind, void *object); /* its rank has changed */
+/* Takes out all objects of which `out` says so. It is asked once about each, in any order. */
+void heap_take_out(struct heap *h, const struct heap_kind *kind, bool (*out)(void *arg, void *object), void *arg);
 void heap_rebuild(struct heap *h, const struct heap_kind *kind);             /* many ranks have changed */
 
 #endif

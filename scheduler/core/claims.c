@@ -80,11 +80,10 @@ void claims_refresh(const struct core *c, struct tenant *t)
 
 static void weigh(const struct core *c, struct tenant *t)
 {
-    struct tenant_view v;
-    bool known = ledger_tenant(c->ledger, t->path, c->last_utc_us, &v);
+    const struct tenant_rule *rule = ledger_rule(c->ledger, t->path);
     for (size_t i = 0; i < CAPACITY_DIMS; i++) {
         const char *name = capacity_name(&c->names, i);
-        uint64_t special = known && name != NULL ? counts_get(&v.rule->weights, name) : 0;
+        uint64_t special = rule != NULL && name != NULL ? counts_get(&rule->weights, name) : 0;
         t->weights.v[i] = special != 0 ? (uint32_t)special : t->weight;
     }
 }
@@ -113,8 +112,14 @@ void claims_rebuild(struct core *c)
 {
     struct row r = {core_alloc((c->tenants.count + 1) * sizeof(struct tenant *)), 0};
     tenants_each(c, add_to_row, &r); /* parents first */
-    while (r.count > 0)
-        rebuild(c, r.v[--r.count]);
+    c->inner = core_grow(c->inner, (c->tenants.count + 1) * sizeof(struct tenant *));
+    c->inner_count = 0;
+    while (r.count > 0) {
+        struct tenant *t = r.v[--r.count];
+        rebuild(c, t);
+        if (t->children > 0 && t->parent != NULL)
+            c->inner[c->inner_count++] = t;
+    }
     free(r.v);
 }
 
@@ -140,7 +145,8 @@ void claims_look(struct core *c)
     if (spent == c->spent)
         return;
     c->spent = spent;
-    claims_rebuild(c);
+    for (size_t i = 0; i < c->inner_count; i++)
+        rerank(c, &c->inner[i]->whole, &c->inner[i]->parent->claims);
 }
 
 /* ---- who takes part --------------------------------------------------------------------------------- */

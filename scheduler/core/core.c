@@ -201,6 +201,7 @@ void core_free(struct core *c)
     table_fini(&c->shapes);
     table_fini(&c->demands_by_need);
     free(c->demands);
+    free(c->inner);
     heap_fini(&c->timers);
     core_clear_strs(&c->admins);
     core_clear_strs(&c->adjusting);

@@ -27,14 +27,19 @@ static void skip_entry(struct core *c, struct plan *p, struct entry *e)
     p->skipped[p->skipped_count++] = e;
 }
 
-static void park_shape(struct core *c, struct plan *p, struct shape *s)
+static void note_parked(struct plan *p, struct shape *s)
 {
-    queue_park(c, s);
     if (p->parked_count == p->parked_size) {
         p->parked_size = p->parked_size == 0 ? 64 : p->parked_size * 2;
         p->parked = core_grow(p->parked, p->parked_size * sizeof(struct shape *));
     }
     p->parked[p->parked_count++] = s;
+}
+
+static void park_shape(struct core *c, struct plan *p, struct shape *s)
+{
+    queue_park(c, s);
+    note_parked(p, s);
 }
 
 static void rest_tenant(const struct core *c, struct plan *p, struct tenant *t)
@@ -301,6 +306,36 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     return false;
 }
 
+/* Nothing comes of a try: no node has room, and none would be kept for it. */
+static bool is_hopeless(const struct core *c, const struct shape *s)
+{
+    return s->demand != NULL && demand_is_full(c, s->demand) && !reserve_is_open(c, s);
+}
+
+struct parking {
+    struct core *c;
+    struct plan *p;
+};
+
+static bool park_hopeless(void *arg, void *shape)
+{
+    const struct parking *w = arg;
+    if (!is_hopeless(w->c, shape))
+        return false;
+    note_parked(w->p, shape);
+    return true;
+}
+
+/* The best of its shapes that may start; where the first can't, all that can't go at once. */
+static bool try_tenant(struct core *c, struct plan *p, struct tenant *t)
+{
+    struct shape *first = t->shapes.v[0];
+    if (p->full || c->limits.in_order || !is_hopeless(c, first))
+        return try_first(c, p, first);
+    queue_park_some(c, t, park_hopeless, &(struct parking){c, p});
+    return true;
+}
+
 static void count_failure(struct core *c, struct plan *p, struct tenant *t)
 {
     t->failed = t->failed_turn == c->turn ? t->failed + 1 : 1;
@@ -340,7 +375,7 @@ void decide_place(struct core *c, struct plan *p)
     for (struct tenant *t; is_worth_a_try(c, p) && (t = claims_next(c)) != NULL;) {
         c->decisions_total++;
         p->full_tries += p->full;
-        if (!try_first(c, p, t->shapes.v[0]))
+        if (!try_tenant(c, p, t))
             count_failure(c, p, t);
     }
     reserve_turn_end(c);

@@ -14,8 +14,7 @@ static int compare_entries(const void *a, const void *b)
 
 static int compare_shapes(const void *a, const void *b)
 {
-    const struct shape *x = a, *y = b;
-    return compare_entries(x->ready.v[0], y->ready.v[0]);
+    return order_compare_tasks(((const struct shape *)a)->head, ((const struct shape *)b)->head);
 }
 
 static const struct heap_kind entries = {compare_entries, offsetof(struct entry, at)};
@@ -27,19 +26,30 @@ struct entry *queue_first(const struct shape *s)
 }
 
 /* Another shape of its tenant may come first now, which may be within a guarantee or not. */
-static void new_head(const struct core *c, const struct shape *s)
+static void new_head(const struct core *c, struct tenant *t)
 {
     if (c->guarantees)
-        claims_refresh(c, s->tenant);
+        claims_refresh(c, t);
+}
+
+static void parked(const struct core *c, struct tenant *t)
+{
+    if (t->shapes.count == 0)
+        claims_rest(c, t);
+    else
+        new_head(c, t);
 }
 
 void queue_park(struct core *c, struct shape *s)
 {
     heap_remove(&s->tenant->shapes, &shapes, s);
-    if (s->tenant->shapes.count == 0)
-        claims_rest(c, s->tenant);
-    else
-        new_head(c, s);
+    parked(c, s->tenant);
+}
+
+void queue_park_some(struct core *c, struct tenant *t, bool (*out)(void *arg, void *shape), void *arg)
+{
+    heap_take_out(&t->shapes, &shapes, out, arg);
+    parked(c, t);
 }
 
 void queue_unpark(struct core *c, struct shape *s)
@@ -49,16 +59,24 @@ void queue_unpark(struct core *c, struct shape *s)
     claims_wake(c, s->tenant);
 }
 
+/* Its entries are others. */
+static void take_head(struct shape *s)
+{
+    if (s->ready.count > 0)
+        s->head = rank_of(s->ready.v[0]);
+}
+
 static void shape_moved(const struct core *c, struct shape *s)
 {
     heap_moved(&s->tenant->shapes, &shapes, s);
-    new_head(c, s);
+    new_head(c, s->tenant);
 }
 
 void queue_push(struct core *c, struct entry *e)
 {
     struct shape *s = e->job->shape;
     heap_add(&s->ready, &entries, e);
+    take_head(s);
     if (s->ready.count == 1 && s->demand != NULL)
         s->demand->waiting++;
     if (s->at != HEAP_NOWHERE)
@@ -76,6 +94,7 @@ void queue_drop(struct core *c, struct entry *e)
     if (s->ready.count == 1 && s->at != HEAP_NOWHERE)
         queue_park(c, s);
     heap_remove(&s->ready, &entries, e);
+    take_head(s);
     if (s->ready.count == 0 && s->demand != NULL)
         s->demand->waiting--;
     if (s->ready.count == 0)
@@ -113,6 +132,12 @@ void queue_sync(struct core *c, struct job *j)
         queue_sync_task(c, j->tasks[i]);
 }
 
+static void reorder_shape(struct shape *s)
+{
+    heap_rebuild(&s->ready, &entries);
+    take_head(s);
+}
+
 static void rebuild_shapes(void *arg, struct tenant *t)
 {
     (void)arg;
@@ -128,6 +153,6 @@ void queue_reorder(struct core *c)
     }
     for (size_t i = 0; i < c->shapes.size; i++)
         if (c->shapes.slots[i].object != NULL)
-            heap_rebuild(&((struct shape *)c->shapes.slots[i].object)->ready, &entries);
+            reorder_shape(c->shapes.slots[i].object);
     tenants_each(c, rebuild_shapes, NULL);
 }

@@ -213,11 +213,15 @@ static bool has_place(const struct core *c, const struct shape *s, struct reserv
     return !full || behind != NULL;
 }
 
+bool reserve_is_open(const struct core *c, const struct shape *s)
+{
+    return s->reserved || (c->limits.reserve_max > 0 && search_size(c, s) <= ASKS_MAX - c->reserves->asks);
+}
+
 bool reserve_wanted(const struct core *c, const struct shape *s)
 {
     struct reservation *gives_way;
-    return s->reserved || (c->limits.reserve_max > 0 && search_size(c, s) <= ASKS_MAX - c->reserves->asks &&
-                           has_place(c, s, &gives_way));
+    return reserve_is_open(c, s) && (s->reserved || has_place(c, s, &gives_way));
 }
 
 static void promise(struct core *c, struct plan *p, struct shape *s)

@@ -27,6 +27,8 @@ void reserve_fini(struct core *c);
 /* Before and after a turn places. */
 void reserve_turn_begin(struct core *c, struct plan *p);
 void reserve_turn_end(struct core *c);
+/* Could anything be promised to it in what is left of this turn? */
+bool reserve_is_open(const struct core *c, const struct shape *s);
 /* Would a promise to it be new or need to be confirmed? */
 bool reserve_wanted(const struct core *c, const struct shape *s);
 /* It is wanted, and nothing but room keeps the shape's first task from starting: it is promised a node and a start, or

@@ -88,29 +88,31 @@ struct demand {
 };
 /* What decides alike: tasks of one tenant with one demand and one time limit. A verdict is worth one turn. */
 struct shape {
+    /* what is looked at when it isn't tried: together */
     struct tenant *tenant;
+    struct demand *demand;   /* NULL: not placeable */
+    struct order_rank head;  /* of the first of the ready ones */
+    struct heap ready;       /* struct entry, best first */
+    uint32_t at;             /* in its tenant's heap of shapes, or HEAP_NOWHERE */
+    bool placeable;          /* false: names a resource or a feature that no node has */
+    bool reserved;           /* soft: a node is kept for it (reserve.c) */
+    bool preemptible;
+    bool pinned;             /* its cores are its alone, also while it stands still */
+    bool spread;             /* to the emptiest node, not the fullest with room */
+    struct pool *pool;       /* of where; NULL too in one that is only as if */
+    size_t names_seen;       /* number of names when need was computed */
+    struct tenant *blocked_at; /* soft: whose limit it waits for, out of its tenant's heap; NULL: nobody's */
+    struct capacity need;
+    uint64_t limit_us;       /* 0 = none */
     struct resources resources;
     struct strs features;    /* that its limits need */
-    uint64_t limit_us;       /* 0 = none */
-    bool preemptible;
-    bool spread;             /* to the emptiest node, not the fullest with room */
     char *where;             /* NULL: any node */
-    struct pool *pool;       /* of where; NULL too in one that is only as if */
     const struct where *parsed;
     uint64_t hash;
     uint32_t refs;           /* unfinished jobs */
-    struct heap ready;       /* struct entry, best first */
-    uint32_t at;             /* in its tenant's heap of shapes, or HEAP_NOWHERE */
-    struct capacity need;
-    struct demand *demand;   /* NULL: not placeable */
-    bool pinned;             /* its cores are its alone, also while it stands still */
-    bool placeable;          /* false: names a resource or a feature that no node has */
-    size_t names_seen;       /* number of names when need was computed */
     uint32_t skipped;        /* entries skipped one by one in the turn skipped_turn */
     uint64_t skipped_turn;
-    bool reserved;           /* soft: a node is kept for it (reserve.c) */
     int64_t victims_utc_us;  /* soft: whom to stop for it is looked for no sooner */
-    struct tenant *blocked_at; /* soft: whose limit it waits for, out of its tenant's heap; NULL: nobody's */
     struct shape *blocked_prev, *blocked_next;
 };
 
@@ -118,15 +120,18 @@ struct shape {
  * children. */
 struct claim {
     struct tenant *tenant;
-    struct capacity used;
-    uint64_t faded;                /* use that fades, what is paid ahead included */
     struct order_claim rank;
     uint32_t at;
     bool own;
+    uint64_t faded;                /* use that fades, what is paid ahead included */
+    struct capacity used;
 };
 struct tenant {
     char *path;
     struct tenant *parent;
+    struct heap claims;            /* struct claim that has ready tasks, least share first */
+    struct heap shapes;            /* struct shape that has ready tasks, best first */
+    struct claim whole, own;
     uint32_t weight;
     struct order_weights weights;  /* by resource */
     uint32_t children;
@@ -138,9 +143,6 @@ struct tenant {
     int64_t accounts_end_utc_us;
     uint64_t accounts_policy;
     struct strs users;
-    struct claim whole, own;
-    struct heap claims;            /* struct claim that has ready tasks, least share first */
-    struct heap shapes;            /* struct shape that has ready tasks, best first */
     struct shape *blocked_shapes;  /* soft: that wait for its limits */
     bool stopped;                  /* soft: it has as many attempts as it may; nothing below it takes part */
     uint64_t recount_faded, recount_ahead; /* scratch of one call */
@@ -306,6 +308,8 @@ struct core {
     bool guarantees;       /* some tenant is guaranteed something */
     uint64_t preemptible_live; /* attempts of jobs that may be preempted */
     struct tenant *root;
+    struct tenant **inner; /* that have children, but the root: children first */
+    size_t inner_count;
     struct node **nodes; /* by name */
     size_t nodes_count, nodes_size;
     struct node *seen_first, *seen_last, *troubled;
@@ -431,6 +435,8 @@ struct entry *queue_first(const struct shape *s); /* NULL: empty */
 /* Takes a shape out of its tenant's heap with all its entries, and back: the turn found that none can start. */
 void queue_park(struct core *c, struct shape *s);
 void queue_unpark(struct core *c, struct shape *s);
+/* The same for all shapes of a tenant's heap, it isn't empty, of which `out` says so. */
+void queue_park_some(struct core *c, struct tenant *t, bool (*out)(void *arg, void *shape), void *arg);
 
 /* The order inside tenants has another rule. */
 void queue_reorder(struct core *c);

@@ -21,6 +21,12 @@ static int by_key(const void *a, const void *b)
 }
 static const struct heap_kind kind = {by_key, offsetof(struct node, at)};
 
+static bool is_odd(void *arg, void *object)
+{
+    (void)arg;
+    return ((const struct node *)object)->key % 2 != 0;
+}
+
 START_TEST(the_least_comes_out_whatever_came_left_and_moved)
 {
     uint64_t seed = random_seed("heap"), r = seed;
@@ -42,10 +48,15 @@ START_TEST(the_least_comes_out_whatever_came_left_and_moved)
             else
                 heap_add(&h, &kind, n);
         }
+        if (step % 1000 == 999)
+            heap_take_out(&h, &kind, is_odd, NULL);
         const struct node *least = NULL;
         for (uint32_t i = 0; i < NODES; i++)
             if (nodes[i].at != HEAP_NOWHERE && (least == NULL || nodes[i].key < least->key))
                 least = &nodes[i];
+        for (uint32_t i = 0; i < h.count; i++)
+            ck_assert_uint_eq(((const struct node *)h.v[i])->at, i);
+        ck_assert(step % 1000 != 999 || least == NULL || least->key % 2 == 0);
         ck_assert_msg(heap_top(&h) == least, "REEVE_SEED=%" PRIu64 ": step %d", seed, step);
     }
     heap_fini(&h);
