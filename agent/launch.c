@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/attempt.h"
+#include "agent/core/direct_limits.h"
 #include "agent/core/launch_args.h"
 #include "agent/folder.h"
 #include "base/io/clock.h"
@@ -143,6 +144,14 @@ static int open_parts(struct attempt *t, const struct filter_spec *filter, int g
     return rc;
 }
 
+static void limit_direct(const struct attempt *t, struct sandbox_limits *limits)
+{
+    struct arbiter_standing s;
+    arbiter_standing(fair_arbiter(t->all->with.fair), t->tenant, &s);
+    const struct io_rule has = {.bytes_per_s = s.share.bytes_per_s, .ops_per_s = s.share.ops_per_s};
+    direct_limits(&has, s.part_ppm, s.tenants, t->all->with.able->features, limits);
+}
+
 /* `filter`: of a job that brought its profile; else -1. Borrowed. */
 static void launch_with(struct attempt *t, int filter)
 {
@@ -157,6 +166,7 @@ static void launch_with(struct attempt *t, int filter)
     t->order->paid_us = MAX(t->order->paid_us, t->paid_us);
     t->order->at_paid_end = t->pauses ? PAID_END_PAUSE : PAID_END_STOP;
     int rc = launch_sandbox(t->order, left_us, a->with.able, &request.sandbox, &err);
+    limit_direct(t, &request.sandbox.limits);
     if (rc == 0)
         rc = open_parts(t, &request.sandbox.filter, filter, fds, &err);
     if (rc < 0) {

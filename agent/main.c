@@ -93,6 +93,19 @@ static int name_features(const struct node_abilities *able, struct strs *ret)
     return rc;
 }
 
+/* What jobs read and write by themselves is the kernel's to hold, as far as it can here. */
+static void say_direct(uint64_t features)
+{
+    bool weighed = (features & FEATURE_BIT(FEATURE_IO_WEIGHT)) != 0;
+    bool limited = (features & FEATURE_BIT(FEATURE_IO_READ_BPS)) != 0;
+    const char *note = weighed && limited
+                           ? "what jobs read and write by themselves has their tenants' weight and limits"
+                           : "what isn't held here counts for its tenant's turns afterwards; feature.missing says why, "
+                             "`reeve doctor` what to do";
+    log_line(weighed && limited ? LOG_INFO : LOG_WARN, "disk.direct", "weighed=%s limited=%s note=%s",
+             weighed ? "yes" : "no", limited ? "yes" : "no", log_quote(note));
+}
+
 /* Only now is it known what may be promised: the scheduler hears of this node. */
 static void on_able(void *arg, const struct node_abilities *able)
 {
@@ -104,6 +117,7 @@ static void on_able(void *arg, const struct node_abilities *able)
         loop_stop(a->loop);
         return;
     }
+    say_direct(able->features);
     link_start(a->link);
 }
 

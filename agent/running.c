@@ -58,7 +58,7 @@ void running_charge_direct(struct attempt *t)
     struct io_meter direct = direct_since(&t->direct, &kernel, &moved);
     for (enum io_dir dir = 0; dir < IO_DIR_COUNT; dir++)
         if (direct.ops[dir] + direct.bytes[dir] > 0)
-            arbiter_direct(fair_arbiter(t->all->with.fair), t->tenant, dir, direct.ops[dir], direct.bytes[dir]);
+            fair_direct(t->all->with.fair, t->tenant, dir, direct.ops[dir], direct.bytes[dir]);
 }
 
 /* Its connection is gone: the record, if it is whole, is its last word. */

@@ -31,6 +31,7 @@ const struct doctor_check doctor_checks[] = {
     {"cgroup.pids", DOCTOR_FAIL, doctor_cgroup_limit, LIMIT_PIDS},
     {"cgroup.cpuset", DOCTOR_WARN, doctor_cgroup_limit, LIMIT_CPUSET},
     {"cgroup.io", DOCTOR_WARN, doctor_cgroup_limit, LIMIT_IO},
+    {"io.weight", DOCTOR_WARN, doctor_io_weight, 0},
     {"cgroup.hugetlb", DOCTOR_WARN, doctor_cgroup_limit, LIMIT_HUGETLB},
     {"cgroup.freeze", DOCTOR_WARN, doctor_cgroup_limit, LIMIT_FREEZE},
     {"cgroup.devices", DOCTOR_WARN, doctor_cgroup_limit, LIMIT_DEVICES},

@@ -51,6 +51,7 @@ void finding_bad(struct finding *f, const struct doctor_check *c, const char *fi
 void doctor_cgroup_mode(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_cgroup_delegation(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_cgroup_limit(const struct doctor *d, const struct doctor_check *c, struct finding *f);
+void doctor_io_weight(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_cgroup_kill(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 enum doctor_limit {
     LIMIT_CPU, LIMIT_CPUACCT, LIMIT_MEMORY, LIMIT_SWAP, LIMIT_PIDS, LIMIT_CPUSET, LIMIT_IO, LIMIT_HUGETLB, LIMIT_FREEZE,

@@ -1,6 +1,7 @@
 /* Checks of doctor: what jobs are limited, counted and killed by. Each limit is written into a group made for it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <mntent.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -269,6 +271,62 @@ void doctor_cgroup_limit(const struct doctor *d, const struct doctor_check *c, s
         try_device_program(c, f);
     else
         try_v2(row, c, f);
+}
+
+/* ---- weights ---------------------------------------------------------------------------------------------- */
+
+/* The whole disk that `dir`, or what of it is there already, lies on: its name below /sys/block. */
+static bool find_disk(const char *dir, char out[64], dev_t *ret)
+{
+    char path[PATH_MOST], link[PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof path, "%s", dir);
+    while (stat(path, &st) < 0 && strrchr(path, '/') != NULL && strrchr(path, '/') != path)
+        *strrchr(path, '/') = '\0';
+    if (stat(path, &st) < 0 && stat("/", &st) < 0)
+        return false;
+    snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));
+    if (realpath(path, link) == NULL)
+        return false;
+    snprintf(path, sizeof path, "%.900s/partition", link);
+    if (access(path, F_OK) == 0)
+        *strrchr(link, '/') = '\0';
+    const char *name = strrchr(link, '/');
+    snprintf(out, 64, "%.63s", name != NULL ? name + 1 : "");
+    char number[PATH_MOST];
+    unsigned hi, lo;
+    read_text(link, "dev", number);
+    if (sscanf(number, "%u:%u", &hi, &lo) != 2)
+        return false;
+    *ret = makedev(hi, lo);
+    return true;
+}
+
+/* As the warden has it (isolation/cgroup_equip.c): a weight counts only where something looks at it. */
+void doctor_io_weight(const struct doctor *d, const struct doctor_check *c, struct finding *f)
+{
+    static const char fix[] = "switch the kernel's cost model on for it (enable=1 in io.cost.qos, cgroup v2), or bfq, "
+                              "which costs throughput; until then limits alone hold what jobs do directly, and it "
+                              "counts for their tenants' turns afterwards";
+    char disk[64], mount[PATH_MOST], text[PATH_MOST] = "", path[PATH_MOST], line[48];
+    dev_t dev = 0;
+    if (!find_disk(d->dir, disk, &dev)) {
+        finding_bad(f, c, "put the node's folder on a disk", "%.120s lies on no block device", d->dir);
+        return;
+    }
+    snprintf(path, sizeof path, "/sys/block/%s/queue", disk);
+    read_text(path, "scheduler", text);
+    if (strstr(text, "[bfq]") != NULL) {
+        finding_ok(f, "%s: weighed by bfq", disk);
+        return;
+    }
+    CLEANUP(buf_fini) struct buf models = {0};
+    snprintf(line, sizeof line, "%u:%u enable=1", major(dev), minor(dev));
+    snprintf(path, sizeof path, "%.900s/io.cost.qos", find_mount(NULL, mount) ? mount : "");
+    if (file_read(path, 65536, &models, NULL) == 0 && strstr(buf_text(&models), line) != NULL)
+        finding_ok(f, "%s: weighed by the kernel's cost model", disk);
+    else
+        finding_bad(f, c, fix, "%s: nothing weighs what jobs read and write by themselves", disk);
 }
 
 /* ---- kill ------------------------------------------------------------------------------------------------- */

@@ -368,13 +368,15 @@ void arbiter_done(struct arbiter *a, const struct fq_grant *grant, uint64_t move
     leave_stream(a, s);
 }
 
-void arbiter_direct(struct arbiter *a, const char *tenant, enum io_dir dir, uint64_t ops, uint64_t bytes)
+void arbiter_direct(struct arbiter *a, const char *tenant, enum io_dir dir, uint64_t ops, uint64_t bytes,
+                    int64_t now_ns)
 {
     struct tenant *t = find_tenant(a, tenant);
     if (t == NULL)
         return;
     meter(&t->direct, dir, ops, bytes);
-    fairq_charge(a->queue, t->id, io_cost_of_many(&a->with.cost, dir, false, ops, bytes));
+    const struct fq_taken taken = {io_cost_of_many(&a->with.cost, dir, false, ops, bytes), ops, bytes};
+    fairq_charge(a->queue, t->id, &taken, now_ns);
 }
 
 /* ---- turns ---- */
@@ -401,6 +403,25 @@ int64_t arbiter_wake_ns(const struct arbiter *a)
 }
 
 /* ---- what is seen ---- */
+
+void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbiter_standing *ret)
+{
+    struct share_want *all = calloc((size_t)a->with.tenants_max + 1, sizeof *all);
+    uint32_t count = 0;
+    *ret = (struct arbiter_standing){*share_tree_get(&a->tree, tenant), FQ_WEIGHT_MAX, 1};
+    if (all == NULL)
+        return; /* as if it were alone */
+    all[count++].path = tenant;
+    for (uint32_t i = 0; i < a->with.tenants_max; i++)
+        if (a->tenants[i].name != NULL && strcmp(a->tenants[i].name, tenant) != 0)
+            all[count++].path = a->tenants[i].name;
+    share_tree_weigh(&a->tree, all, count);
+    for (uint32_t i = 0; i < count; i++)
+        if (all[i].path == tenant)
+            ret->part_ppm = all[i].part;
+    ret->tenants = count;
+    free(all);
+}
 
 int arbiter_job_meter(const struct arbiter *a, const char *tenant, uint64_t job, struct io_meter *ret)
 {

@@ -61,12 +61,19 @@ int arbiter_post(struct arbiter *a, arbiter_id stream, const struct fq_request *
 /* Of a grant that isn't there any more: nothing. */
 void arbiter_done(struct arbiter *a, const struct fq_grant *grant, uint64_t moved_bytes, int64_t now_ns);
 /* Device time and bytes that a job took past this queue, by the kernel's counters: charged and metered, not moved. */
-void arbiter_direct(struct arbiter *a, const char *tenant, enum io_dir dir, uint64_t ops, uint64_t bytes);
+void arbiter_direct(struct arbiter *a, const char *tenant, enum io_dir dir, uint64_t ops, uint64_t bytes,
+                    int64_t now_ns);
 /* Gives out all that may go now; their number. Ticks the queue when it is time. */
 unsigned arbiter_pump(struct arbiter *a, int64_t now_ns);
 /* When to pump again although nothing has happened; INT64_MAX: never. */
 int64_t arbiter_wake_ns(const struct arbiter *a);
 
+/* What a tenant has here or would have, and what its weight comes to if it and all that are here wanted the disk. */
+struct arbiter_standing {
+    struct fq_share share;
+    uint32_t part_ppm, tenants;
+};
+void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbiter_standing *ret);
 /* -ENOENT: no such tenant, or job of it. A job's meter goes with its last stream: it is read before. */
 int arbiter_job_meter(const struct arbiter *a, const char *tenant, uint64_t job, struct io_meter *ret) MUST_USE;
 struct arbiter_view {

@@ -325,14 +325,14 @@ static int64_t pay(int64_t at_ns, int64_t now_ns, fq_wide amount, fq_wide rate_p
     return end > INT64_MAX ? INT64_MAX : (int64_t)end;
 }
 
-static void debit_limits(struct tenant *t, const struct work *w, int64_t now_ns)
+static void debit_limits(struct tenant *t, const struct fq_taken *took, int64_t now_ns)
 {
     if (t->share.bytes_per_s > 0)
-        t->bytes_ns = pay(t->bytes_ns, now_ns, (fq_wide)w->bytes, (fq_wide)t->share.bytes_per_s);
+        t->bytes_ns = pay(t->bytes_ns, now_ns, (fq_wide)took->bytes, (fq_wide)t->share.bytes_per_s);
     if (t->share.ops_per_s > 0)
-        t->ops_ns = pay(t->ops_ns, now_ns, 1, (fq_wide)t->share.ops_per_s);
+        t->ops_ns = pay(t->ops_ns, now_ns, (fq_wide)took->ops, (fq_wide)t->share.ops_per_s);
     if (t->share.limit_ppm > 0)
-        t->time_ns = pay(t->time_ns, now_ns, (fq_wide)w->cost_ns * PPM, (fq_wide)t->share.limit_ppm * NS_PER_S);
+        t->time_ns = pay(t->time_ns, now_ns, (fq_wide)took->cost_ns * PPM, (fq_wide)t->share.limit_ppm * NS_PER_S);
 }
 
 static void charge_start(struct fairq *q, struct tenant *t, int64_t cost_ns, bool reserved)
@@ -378,7 +378,7 @@ static void serve(struct fairq *q, struct tenant *t, struct work *w, bool reserv
                              .last = w->request->granted + w->bytes == w->request->what.bytes};
     place_leave(q, t);
     charge_start(q, t, w->cost_ns, reserved);
-    debit_limits(t, w, now_ns);
+    debit_limits(t, &(struct fq_taken){w->cost_ns, 1, w->bytes}, now_ns);
     t->in_flight++;
     t->seen.in_flight_ns += w->cost_ns;
     t->seen.charged_ns += w->cost_ns;
@@ -458,16 +458,27 @@ bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     return true;
 }
 
-void fairq_charge(struct fairq *q, fq_id tenant, int64_t cost_ns)
+static int64_t no_longer_than(int64_t at_ns, int64_t now_ns)
+{
+    return MIN(at_ns, now_ns + FQ_DEBT_NS);
+}
+
+void fairq_charge(struct fairq *q, fq_id tenant, const struct fq_taken *taken, int64_t now_ns)
 {
     struct tenant *t = tenant_of(q, tenant);
+    int64_t cost_ns = taken->cost_ns;
     if (t == NULL || cost_ns <= 0)
         return;
+    debit_limits(t, taken, now_ns);
+    t->bytes_ns = no_longer_than(t->bytes_ns, now_ns);
+    t->ops_ns = no_longer_than(t->ops_ns, now_ns);
+    t->time_ns = no_longer_than(t->time_ns, now_ns);
     t->seen.charged_ns += MIN(cost_ns, INT64_MAX - t->seen.charged_ns);
     int64_t most = q->virtual_now + virtual_of(FQ_DEBT_NS, t->share.weight);
     int64_t start = MIN(MAX(t->start, q->virtual_now) + virtual_of(MIN(cost_ns, FQ_DEBT_NS), t->share.weight), most);
-    if (start > t->start)
-        place_move_start(q, t, start - t->start);
+    place_leave(q, t);
+    t->start = MAX(t->start, start);
+    place_enter(q, t, now_ns);
 }
 
 /* ---- time ---- */

@@ -121,9 +121,13 @@ int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, 
 bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret);
 /* It is done: so many bytes moved (an error: 0). False: no such grant, or not any more. */
 bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns);
-/* Device time that a tenant took by itself, past this queue: it waits its turn accordingly, but never for more than
- * FQ_DEBT_NS of the others' work: what it takes all the time must not keep its logs for ever. */
-void fairq_charge(struct fairq *q, fq_id tenant, int64_t cost_ns);
+/* What a tenant took by itself, past this queue: it waits its turn and its limits accordingly, but never for more than
+ * FQ_DEBT_NS of the others' work, or of the time of day: what it takes all the time must not keep its logs for ever. */
+struct fq_taken {
+    int64_t cost_ns;
+    uint64_t ops, bytes;
+};
+void fairq_charge(struct fairq *q, fq_id tenant, const struct fq_taken *taken, int64_t now_ns);
 /* Window, speed, operations that don't come back. Each WINDOW_TICK_NS while anything is in flight or waits. */
 void fairq_tick(struct fairq *q, int64_t now_ns);
 /* When fairq_next() may have something that it hasn't now, without any other call; INT64_MAX = never. */

@@ -91,7 +91,7 @@ START_TEST(it_says_who_moved_and_who_is_held)
     move(little, IO_WRITE, 4096);
     move(held, IO_WRITE, 1);
     move(held, IO_WRITE, 1000);
-    arbiter_direct(fair_arbiter(fair), "little", IO_READ, 1, 8192);
+    fair_direct(fair, "little", IO_READ, 1, 8192);
     ck_assert(io_report_write(report));
     read_report();
     ck_assert_str_eq(status.device, "8:1");

@@ -247,6 +247,7 @@ static const struct spoil_row {
     {"cgroup.pids", without_cgroups, "", "fail", "mounted neither", "mount -t cgroup2"},
     {"cgroup.cpuset", without_cgroups, "", "warn", "mounted neither", "mount -t cgroup2"},
     {"cgroup.io", without_cgroups, "", "warn", "mounted neither", "mount -t cgroup2"},
+    {"io.weight", without_cgroups, "", "warn", "nothing weighs what jobs", "io.cost.qos"},
     {"cgroup.hugetlb", without_cgroups, "", "warn", "mounted neither", "mount -t cgroup2"},
     {"cgroup.freeze", without_cgroups, "", "warn", "mounted neither", "mount -t cgroup2"},
     {"cgroup.devices", without_bpf, "", "warn", "device program", "CONFIG_CGROUP_BPF"},

@@ -7,8 +7,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "agent/core/io_status.h"
 #include "base/io/fd.h"
+#include "base/io/json.h"
 #include "tests/system/suite.h"
 #include "tests/system/system.h"
 
@@ -97,6 +100,40 @@ START_TEST(how_the_disk_is_shared_can_be_looked_at)
 }
 END_TEST
 
+/* What a job reads past the queue and the page cache: the kernel counts it for its group, its tenant is charged.
+ * Without a block device behind the root's files there is nothing to count. */
+START_TEST(what_a_job_reads_by_itself_counts_for_its_tenant)
+{
+    static const char spec[] = "{\"command\":\"for f in /usr/lib/*/lib*.so*; do dd if=$f of=/dev/null bs=256k "
+                               "iflag=direct 2>/dev/null; done; sleep 100\"}";
+    struct refusal refusal = {0};
+    char path[4400];
+    uint64_t job = system_submit("acme", NULL, spec, &refusal), direct = 0;
+    ck_assert_msg(job != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
+    snprintf(path, sizeof path, "%s/node/io.now", system_dir());
+    uint64_t until = system_now_ms() + 20000;
+    while (direct == 0 && system_now_ms() < until) {
+        struct buf text = {0};
+        struct io_status s = {0};
+        if (file_read(path, 1 << 20, &text, NULL) == 0 &&
+            json_read(&io_status_fields, buf_text(&text), text.len, JSON_LENIENT, &s, NULL) == 0)
+            for (size_t i = 0; i < s.tenants.count; i++)
+                direct += ((struct io_tenant *)s.tenants.v)[i].direct_read_bytes;
+        fields_clear(&io_status_fields, &s);
+        buf_fini(&text);
+        system_pause_ms(100);
+    }
+    struct cancel_reply reply = {0};
+    const struct job_call all = {.job = job};
+    ck_assert_int_eq(system_call(&client_methods[CALL_CANCEL], &all, &reply, &refusal, 20000), 0);
+    ck_assert(system_wait(job, 20000, &(struct wait_reply){0}));
+    if (direct == 0 && access("/sys/fs/cgroup/blkio", F_OK) < 0)
+        printf("skipped: nothing counts what jobs read here\n");
+    else
+        ck_assert_uint_gt(direct, 0);
+}
+END_TEST
+
 START_TEST(the_agent_comes_before_what_only_computes)
 {
     errno = 0;
@@ -146,6 +183,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, a_job_has_files_copied_by_its_mover);
     tcase_add_test(t, the_agent_has_a_filter_above_its_wardens);
     tcase_add_test(t, how_the_disk_is_shared_can_be_looked_at);
+    tcase_add_test(t, what_a_job_reads_by_itself_counts_for_its_tenant);
     tcase_add_test(t, the_agent_comes_before_what_only_computes);
     tcase_add_loop_test(t, what_is_wrong_is_said_and_nothing_starts, 0, (int)COUNT_OF(wrong));
     Suite *s = suite_create("node");

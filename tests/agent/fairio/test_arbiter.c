@@ -246,13 +246,62 @@ START_TEST(direct_use_is_charged_and_metered_apart)
 {
     struct arbiter_view v;
     open_stream("acme", 1, 1);
-    arbiter_direct(a, "acme", IO_WRITE, 10, 1 << 20);
-    arbiter_direct(a, "nobody", IO_WRITE, 10, 1 << 20);
+    arbiter_direct(a, "acme", IO_WRITE, 10, 1 << 20, 0);
+    arbiter_direct(a, "nobody", IO_WRITE, 10, 1 << 20, 0);
     ck_assert(find("acme", &v));
     ck_assert(v.direct.ops[IO_WRITE] == 10 && v.direct.bytes[IO_WRITE] == 1 << 20 && v.moved.bytes[IO_WRITE] == 0);
     ck_assert_int_eq(v.queue.charged_ns, io_cost_of_many(&disk_cost, IO_WRITE, false, 10, 1 << 20));
-    arbiter_direct(a, "acme", IO_READ, UINT64_MAX, UINT64_MAX); /* a counter that makes no sense overflows nothing */
-    arbiter_direct(a, "acme", IO_READ, 1, 1);
+    arbiter_direct(a, "acme", IO_READ, UINT64_MAX, UINT64_MAX, 0); /* a counter that makes no sense overflows nothing */
+    arbiter_direct(a, "acme", IO_READ, 1, 1, 0);
+}
+END_TEST
+
+START_TEST(what_was_taken_directly_counts_for_the_limits_and_not_for_ever)
+{
+    struct arbiter_view v;
+    arbiter_id one = open_stream("acme", 1, 1);
+    ck_assert_int_eq(share("acme", (struct fq_share){.weight = 1, .bytes_per_s = 1 << 20}), 0);
+    arbiter_direct(a, "acme", IO_READ, 16, 2 << 20, 0); /* two seconds' worth; a tenth may be owed */
+    post(one, IO_READ, 4096);
+    ck_assert_uint_eq(arbiter_pump(a, 0), 0);
+    ck_assert(find("acme", &v));
+    ck_assert_int_eq(v.queue.standing, FQ_LIMITED);
+    ck_assert_int_eq(v.queue.until_ns, 2 * SECOND - FQ_BURST_NS);
+    arbiter_direct(a, "acme", IO_READ, 1 << 20, UINT64_C(1) << 40, 0);
+    ck_assert(find("acme", &v));
+    ck_assert_int_eq(v.queue.until_ns, FQ_DEBT_NS);
+    ck_assert_uint_eq(arbiter_pump(a, FQ_DEBT_NS), 1);
+}
+END_TEST
+
+START_TEST(direct_use_waits_its_turn_but_not_for_ever)
+{
+    arbiter_id much = open_stream("much", 1, 1), other = 0;
+    const struct arbiter_stream wide = {.tenant = "other", .job = 1, .out_max = 64, .go = go, .owner = &count,
+                                        .token = 2}; /* never all of it in flight: the disk is never for the asking */
+    ck_assert_int_eq(arbiter_open(a, &wide, &other), 0);
+    post(other, IO_READ, 4096);
+    arbiter_pump(a, 0);
+    arbiter_done(a, &got[0], 4096, 0);
+    for (int i = 0; i < 1000; i++) /* hours of it */
+        arbiter_direct(a, "much", IO_READ, 1, UINT64_C(1) << 34, 0);
+    post(much, IO_READ, 4096);
+    post(other, IO_READ, UINT64_C(1) << 36);
+    int64_t served = 0;
+    for (int64_t now = MS; served < 20 * FQ_DEBT_NS; now += MS) {
+        count = 0;
+        arbiter_pump(a, now);
+        for (unsigned i = 0; i < count; i++) {
+            if (tokens[i] == 1) {
+                /* both have the same weight: as much as it took, at most FQ_DEBT_NS of it */
+                ck_assert_msg(served > FQ_DEBT_NS * 99 / 100 && served < FQ_DEBT_NS * 101 / 100, "%" PRId64, served);
+                return;
+            }
+            served += got[i].cost_ns;
+            arbiter_done(a, &got[i], got[i].bytes, now);
+        }
+    }
+    ck_abort_msg("it waits for ever");
 }
 END_TEST
 
@@ -284,6 +333,8 @@ int main(void)
     tcase_add_test(t, an_owner_that_fails_at_once_ends_its_request);
     tcase_add_test(t, its_bounds_are_refusals);
     tcase_add_test(t, direct_use_is_charged_and_metered_apart);
+    tcase_add_test(t, what_was_taken_directly_counts_for_the_limits_and_not_for_ever);
+    tcase_add_test(t, direct_use_waits_its_turn_but_not_for_ever);
     tcase_add_test(t, a_newcomer_narrows_the_window_at_once);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -431,7 +431,8 @@ START_TEST(direct_use_waits_its_turn)
         client_post(q, &a, 0);
         client_post(q, &b, 0);
     }
-    fairq_charge(q, a.tenant, 20 * io_cost_of(&disk_cost, IO_READ, false, 64 << 10));
+    const struct fq_taken taken = {.cost_ns = 20 * io_cost_of(&disk_cost, IO_READ, false, 64 << 10)};
+    fairq_charge(q, a.tenant, &taken, 0);
     unsigned of_b = 0;
     for (int i = 0; i < 20; i++) {
         ck_assert(fairq_next(q, 0, &g));
