@@ -66,6 +66,8 @@ const struct end_cause_row end_causes[END_CAUSE_COUNT] = {
     [END_REQUEUED] = {"requeued", false, "stopped to be run again"},
     [END_PREEMPTED] = {"preempted", false, "stopped: its place was needed by a job that goes first"},
     [END_MAINTENANCE] = {"maintenance", false, "stopped: its node closed for maintenance"},
+    [END_GANG] = {"gang", false, "stopped: another task of its gang ended"},
+    [END_GANG_LOST] = {"gang_lost", false, "stopped: another task of its gang was lost by its node"},
 };
 
 static const char *const cause_names[] = {
@@ -83,6 +85,8 @@ static const char *const cause_names[] = {
     [END_REQUEUED] = "requeued",
     [END_PREEMPTED] = "preempted",
     [END_MAINTENANCE] = "maintenance",
+    [END_GANG] = "gang",
+    [END_GANG_LOST] = "gang_lost",
 };
 _Static_assert(COUNT_OF(cause_names) == END_CAUSE_COUNT, "a name for each cause");
 const struct names end_cause_names = {cause_names, COUNT_OF(cause_names)};

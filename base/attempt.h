@@ -40,6 +40,8 @@ enum end_cause {
     END_REQUEUED,      /* a person wants another attempt instead */
     END_PREEMPTED,     /* its place was needed by who goes first (policies/preempt.h); queued again */
     END_MAINTENANCE,   /* its node closes; queued again */
+    END_GANG,          /* another task of its gang ended otherwise than well; what becomes of that becomes of it */
+    END_GANG_LOST,     /* the same by the fault of the other's node: the platform's, not of this one's node */
     END_CAUSE_COUNT    /* numbers lie in journals: only ever append */
 };
 

@@ -116,6 +116,24 @@ static const struct field placed_rows[] = {
     FIELD_ROW(fact_placed, 9, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(fact_placed, 10, "price_class", FIELD_STR, price_class),
 };
+static const struct field gang_member_rows[] = {
+    FIELD_ROW(gang_member, 1, "task", FIELD_U32, task, .flags = FIELD_ALWAYS),
+    FIELD_ROW(gang_member, 2, "epoch", FIELD_U32, epoch, .flags = FIELD_ALWAYS),
+    FIELD_ROW(gang_member, 3, "node", FIELD_STR, node),
+    FIELD_ROW(gang_member, 4, "hold", FIELD_MONEY, hold_micros),
+    FIELD_ROW(gang_member, 5, "price_class", FIELD_STR, price_class),
+};
+const struct fields gang_member_fields = FIELDS_TABLE("member of a gang", gang_member, gang_member_rows);
+static const struct field gang_rows[] = {
+    FIELD_ROW(fact_gang, 1, "job", FIELD_U64, job),
+    FIELD_ROW(fact_gang, 2, "members", FIELD_LIST, members, .of = &gang_member_fields, .max = JOB_GANG_MAX),
+    FIELD_ROW(fact_gang, 3, "resources", FIELD_STRUCT, resources, .of = &resources_fields),
+    FIELD_ROW(fact_gang, 4, "path", FIELD_STRS, path, .max = PATH_MAX_LEVELS),
+    FIELD_ROW(fact_gang, 5, "accounts", FIELD_STRS, accounts, .max = ACCOUNTS_MAX),
+    FIELD_ROW(fact_gang, 6, "paid_us", FIELD_U64, paid_us),
+    FIELD_ROW(fact_gang, 7, "price_version", FIELD_U32, price_version),
+    FIELD_ROW(fact_gang, 8, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
+};
 static const struct field running_rows[] = {
     ID_ROW(fact_running),
     FIELD_ROW(fact_running, 2, "started", FIELD_TIME, started_utc_us),
@@ -421,6 +439,7 @@ static const struct fields tables[FACT_KIND_COUNT] = {
     [FACT_ACCOUNTS_CLOSED] = FIELDS_TABLE("accounts.closed", fact_accounts_closed, accounts_closed_rows),
     [FACT_WINDOW_SET] = FIELDS_TABLE("window.set", fact_window, window_rows),
     [FACT_WINDOW_DROPPED] = FIELDS_TABLE("window.dropped", fact_window_dropped, window_dropped_rows),
+    [FACT_GANG_PLACED] = FIELDS_TABLE("gang.placed", fact_gang, gang_rows),
 };
 
 static const char *const kind_names[] = {
@@ -453,6 +472,7 @@ static const char *const kind_names[] = {
     [FACT_ACCOUNTS_CLOSED] = "accounts.closed",
     [FACT_WINDOW_SET] = "window.set",
     [FACT_WINDOW_DROPPED] = "window.dropped",
+    [FACT_GANG_PLACED] = "gang.placed",
 };
 _Static_assert(COUNT_OF(kind_names) == FACT_KIND_COUNT, "a name for each kind of fact");
 const struct names fact_names = {kind_names, COUNT_OF(kind_names)};
@@ -519,4 +539,31 @@ int fact_copy(const struct fact *from, struct fact *to)
         return -ENOMEM;
     *to = copy;
     return 0;
+}
+
+size_t fact_placements(const struct fact *fact)
+{
+    return fact->kind == FACT_ATTEMPT_PLACED ? 1 : fact->kind == FACT_GANG_PLACED ? fact->gang_placed.members.count : 0;
+}
+
+const struct fact *fact_placement(const struct fact *fact, size_t i, struct fact *room)
+{
+    const struct fact_gang *g = &fact->gang_placed;
+    if (fact->kind == FACT_ATTEMPT_PLACED)
+        return fact;
+    BUG(i >= fact_placements(fact));
+    const struct gang_member *m = &((const struct gang_member *)g->members.v)[i];
+    *room = (struct fact){.kind = FACT_ATTEMPT_PLACED,
+                          .at_utc_us = fact->at_utc_us,
+                          .placed = {.id = {g->job, m->task, m->epoch},
+                                     .node = m->node,
+                                     .resources = g->resources,
+                                     .path = g->path,
+                                     .accounts = g->accounts,
+                                     .hold_micros = m->hold_micros,
+                                     .paid_us = g->paid_us,
+                                     .price_version = g->price_version,
+                                     .times = g->times,
+                                     .price_class = m->price_class}};
+    return room;
 }

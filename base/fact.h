@@ -47,6 +47,7 @@ enum fact_kind {
     FACT_JOB_CHANGED,      /* another priority; held as a whole, or no longer */
     FACT_WINDOW_SET,       /* nodes will be closed for a time: planned, or planned otherwise */
     FACT_WINDOW_DROPPED,   /* taken back, or over */
+    FACT_GANG_PLACED,      /* tasks of a job that start together: an attempt.placed of each, all or none */
     FACT_KIND_COUNT        /* numbers lie in journals: only ever append */
 };
 
@@ -131,6 +132,23 @@ struct fact_placed {
     uint32_t price_version;
     struct list times;            /* struct time_hold */
     char *price_class;            /* of the node: its label "class"; NULL = none */
+};
+struct gang_member {
+    uint32_t task, epoch;
+    char *node;
+    int64_t hold_micros;          /* nodes have prices of their own */
+    char *price_class;
+};
+extern const struct fields gang_member_fields;
+struct fact_gang {
+    uint64_t job;
+    struct list members;          /* struct gang_member, by task; at most JOB_GANG_MAX */
+    /* of each of them, as in fact_placed */
+    struct resources resources;
+    struct strs path, accounts;
+    uint64_t paid_us;
+    uint32_t price_version;
+    struct list times;
 };
 struct fact_running { struct attempt_id id; int64_t started_utc_us; };
 struct fact_renewed {
@@ -356,6 +374,7 @@ struct fact {
         struct fact_accounts_closed accounts_closed;
         struct fact_window window;
         struct fact_window_dropped window_dropped;
+        struct fact_gang gang_placed;
     };
 };
 
@@ -372,5 +391,9 @@ void fact_encode(const struct fact *fact, struct buf *out);
 int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *err) MUST_USE;
 void fact_clear(struct fact *fact);
 int fact_copy(const struct fact *from, struct fact *to) MUST_USE;
+/* How many attempts a fact places: 1 for attempt.placed, the members of gang.placed, else 0; and the one at `i` as an
+ * attempt.placed: the fact itself, or *room, which borrows all of it. Whoever reads placements reads them so. */
+size_t fact_placements(const struct fact *fact);
+const struct fact *fact_placement(const struct fact *fact, size_t i, struct fact *room);
 
 #endif

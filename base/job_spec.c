@@ -135,6 +135,8 @@ static const struct field rows[] = {
               .help = "which nodes will do, by their labels: zone == eu && disk in (ssd, nvme) && mem_gen >= 4"),
     FIELD_ROW(job_spec, 81, "placement", FIELD_ENUM, placement, .of = &placement_names,
               .help = "pack: the fullest node with room, so that large tasks find empty ones; spread: the emptiest"),
+    FIELD_ROW(job_spec, 82, "gang", FIELD_U32, gang, .max = JOB_GANG_MAX,
+              .help = "so many tasks of the array start together or not at all: the first so many, the next, ..."),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -212,6 +214,20 @@ static int check_array(const struct job_array *array, struct err *err)
         return err_set(err, -EINVAL, "array.last: %u is before array.first %u", array->last, array->first);
     if (array->last - array->first >= JOB_TASKS_MAX)
         return err_set(err, -EINVAL, "array: at most %d tasks in one job", JOB_TASKS_MAX);
+    return 0;
+}
+
+static int check_gang(const struct job_spec *spec, struct err *err)
+{
+    const struct job_array *array = &spec->array;
+    if (spec->gang == 0)
+        return 0;
+    if (!array->present)
+        return err_set(err, -EINVAL, "gang: tasks of an array start together, and this job is none");
+    if (job_spec_tasks(spec) % spec->gang != 0)
+        return err_set(err, -EINVAL, "gang: %u tasks don't make whole gangs of %u", job_spec_tasks(spec), spec->gang);
+    if (array->max_running != 0 && array->max_running < spec->gang)
+        return err_set(err, -EINVAL, "array.max_running: a gang of %u needs as many at a time", spec->gang);
     return 0;
 }
 
@@ -373,6 +389,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
     if (r0 == 0)
         r0 = check_array(&spec->array, err);
     if (r0 == 0)
+        r0 = check_gang(spec, err);
+    if (r0 == 0)
         r0 = complete_after(spec, err);
     if (r0 == 0)
         r0 = check_deadlines(spec, err);
@@ -416,4 +434,9 @@ int job_spec_features(const struct job_spec *spec, struct strs *ret)
 uint32_t job_spec_tasks(const struct job_spec *spec)
 {
     return spec->array.present ? spec->array.last - spec->array.first + 1 : 1;
+}
+
+uint32_t job_spec_gang(const struct job_spec *spec)
+{
+    return spec->array.present ? spec->gang : 0;
 }

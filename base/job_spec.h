@@ -17,6 +17,7 @@
 #define JOB_LABELS_MAX 32
 #define JOB_SCRIPT_MAX 262144        /* bytes */
 #define JOB_TASKS_MAX 1000000        /* tasks in one array */
+#define JOB_GANG_MAX 512             /* tasks that start together: one journal entry, one commit */
 #define JOB_TIME_LIMIT_MAX_MS ((uint64_t)366 * 86400 * 1000)
 #define JOB_RETRIES_MAX 100
 #define JOB_KEY_MAX 127
@@ -93,6 +94,7 @@ struct job_spec {
     bool hold;              /* nothing of it starts until somebody releases it */
     char *where;            /* which nodes will do, as where_format() writes it; NULL: any */
     uint32_t placement;     /* enum placement_kind: which of them */
+    uint32_t gang;          /* so many of the array start together or not at all: the first so many, the next, ... */
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };
 
@@ -111,6 +113,8 @@ int job_spec_instant(const char *text, int64_t submitted_utc_us, int64_t *ret_ut
 int job_spec_features(const struct job_spec *spec, struct strs *ret) MUST_USE;
 /* Number of tasks: 1, or last - first + 1. */
 uint32_t job_spec_tasks(const struct job_spec *spec);
+/* How many of them start together; 0: each alone. */
+uint32_t job_spec_gang(const struct job_spec *spec);
 /* What a policy must list for this job: a profile's name, SECCOMP_TRACE or SECCOMP_INLINE; NULL: the default, which
  * every tenant has. Borrowed. */
 const char *job_spec_seccomp(const struct job_spec *spec);

@@ -96,6 +96,8 @@ uint32_t task_state_of_end(const struct exit_record *record)
     case END_REQUEUED:
     case END_PREEMPTED: /* of the attempt; its task goes on */
     case END_MAINTENANCE:
+    case END_GANG:
+    case END_GANG_LOST:
         return TASK_CANCELLED;
     case END_LEASE:
     case END_KEEPER_LOST:

@@ -115,6 +115,15 @@ bool capacity_fits(const struct capacity *need, const struct capacity *have)
     return need->features == 0 || (need->features & ~have->features) == 0;
 }
 
+uint64_t capacity_times(const struct capacity *need, const struct capacity *have)
+{
+    uint64_t times = (need->features & ~have->features) == 0 ? UINT64_MAX : 0;
+    for (size_t i = 0; i < CAPACITY_DIMS; i++)
+        if (need->v[i] > 0)
+            times = MIN(times, have->v[i] / need->v[i]);
+    return times;
+}
+
 const char *capacity_name(const struct capacity_names *names, size_t dim)
 {
     if (dim == CAPACITY_CPU || dim == CAPACITY_MEM)

@@ -47,5 +47,7 @@ void capacity_add(struct capacity *to, const struct capacity *what);
 /* Never below zero: what isn't there can't be taken. */
 void capacity_take(struct capacity *from, const struct capacity *what);
 bool capacity_fits(const struct capacity *need, const struct capacity *have);
+/* How often it fits; UINT64_MAX: it needs nothing. */
+uint64_t capacity_times(const struct capacity *need, const struct capacity *have);
 
 #endif

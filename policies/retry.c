@@ -43,11 +43,16 @@ struct retry_answer retry_after(const struct retry_case *c)
     if (c->cancelled || c->record->cause == END_CANCELLED)
         return final(state_when_cancelled(c->record));
     bool succeeded = c->record->cause == END_EXIT && c->record->exit_code == 0;
+    if (c->gang == GANG_OVER && !succeeded)
+        return final(task_state_of_end(c->record));
+    if (c->gang == GANG_AGAIN && !succeeded)
+        return (struct retry_answer){.next = NEXT_QUEUED};
     if ((c->requeued && !succeeded) || c->record->cause == END_REQUEUED)
         return (struct retry_answer){.next = NEXT_QUEUED};
     if (retry_is_node_fault(c->record->cause))
         return after_node_fault(c);
-    if (c->record->cause == END_PREEMPTED || c->record->cause == END_MAINTENANCE)
+    if (c->record->cause == END_PREEMPTED || c->record->cause == END_MAINTENANCE || c->record->cause == END_GANG ||
+        c->record->cause == END_GANG_LOST)
         return (struct retry_answer){.next = NEXT_QUEUED};
     if (is_users_failure(c->record) && c->retries_used < c->retries)
         return (struct retry_answer){.next = NEXT_QUEUED, .user_retry = 1};

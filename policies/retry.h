@@ -10,7 +10,11 @@
  *   launch failed                  queued                                  no
  *   preempted, maintenance         queued                                  no, and no node is avoided
  *   lease, keeper, node lost       queued | held | final: on_node_loss     no
+ *   of a gang that was ended       as the one that ended first: queued     no
+ *                                  with it, or final
  *
+ * Who ends a gang is its first member to end otherwise than well; it is asked the rows above, with the retries that the
+ * gang has used. Whatever the others then come to (they are being stopped) follows from that, unless they succeed.
  * A task that a person has cancelled is never tried again, whatever ended it. After RETRY_FAULTS_MAX node faults a task
  * waits for a person: by then it isn't the nodes.
  * Purity: pure.
@@ -25,6 +29,11 @@
 #define RETRY_PAUSE_FIRST_US INT64_C(1000000)
 #define RETRY_PAUSE_MAX_US INT64_C(60000000)
 
+enum gang_fate {
+    GANG_GOES_ON,          /* or there is none */
+    GANG_AGAIN,            /* a member waits for another attempt */
+    GANG_OVER,             /* a member is over and hasn't succeeded */
+};
 struct retry_case {
     const struct exit_record *record;
     uint32_t retries;      /* allowed */
@@ -33,6 +42,7 @@ struct retry_case {
     uint32_t on_node_loss; /* enum node_loss */
     bool cancelled;        /* a person asked it to stop */
     bool requeued;         /* a person asked for another attempt */
+    uint32_t gang;         /* enum gang_fate */
 };
 struct retry_answer {
     uint32_t next;       /* enum task_next */

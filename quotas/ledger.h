@@ -78,17 +78,18 @@ enum ledger_verdict ledger_check(const struct ledger *l, const struct fact *fact
 /* All blockers, leaf to root, quota before money; returns how many there are (may exceed max). */
 size_t ledger_blockers(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret, size_t max);
 /* Applies the effect of a committed fact: policy.set, tenant.moved, job.submitted, tasks.cancelled, task.held/released,
- * attempt.placed, hold.renewed, attempt.ended, budget.*, accounts.closed, ledger.adjusted, period.closed, snapshot.*;
- * all others are no-ops. Never fails (a fact is final); lack of memory aborts. */
+ * attempt.placed, gang.placed, hold.renewed, attempt.ended, budget.*, accounts.closed, ledger.adjusted, period.closed,
+ * snapshot.*; all others are no-ops. Never fails (a fact is final); lack of memory aborts. */
 void ledger_apply(struct ledger *l, const struct fact *fact);
 /* Concurrent use as if this live attempt were gone, or there again: for thoughts, and only between other calls of the
  * thinker. Each that was taken away is put back before a fact is applied. */
 void ledger_without(struct ledger *l, struct attempt_id id, bool gone);
 /* The same for one that isn't there: as if one more in this path (leaf first) used so much. */
 void ledger_with(struct ledger *l, const struct strs *path, const struct resources *need, bool there);
-/* Undo of a tentative job.submitted, attempt.placed or hold.renewed applied last for this job or attempt, or of a
- * budget.opened that nothing holds on, for decide()'s own planning; of tentative steps of another instant none is left.
- * One step per attempt: after it the ledger is as it was before that fact, whatever other attempts did since. */
+/* Undo of a tentative job.submitted, attempt.placed, gang.placed or hold.renewed applied last for this job or attempt,
+ * or of a budget.opened that nothing holds on, for decide()'s own planning; of tentative steps of another instant none
+ * is left. One step per attempt: after it the ledger is as it was before that fact, whatever other attempts did since.
+ */
 void ledger_revert(struct ledger *l, const struct fact *fact);
 
 /* ---- budgets ---- */
@@ -104,7 +105,7 @@ int ledger_each_budget(const struct ledger *l, const struct strs *path, int64_t 
                        bool (*fn)(const struct ledger_budget *budget, void *arg), void *arg) MUST_USE;
 /* The fact that opens an account, with what it carries over. false: it is open, or no budget has it at this instant. */
 bool ledger_opening(const struct ledger *l, const char *account, int64_t utc_us, struct fact *ret);
-/* The same for the first account that an attempt.placed or hold.renewed names and that isn't open. */
+/* The same for the first account that an attempt.placed, gang.placed or hold.renewed names and that isn't open. */
 bool ledger_opening_for(const struct ledger *l, const struct fact *hold, struct fact *ret);
 /* The zone that a policy named, NULL when it isn't known: UTC. */
 const struct zone_table *ledger_zone(const struct ledger *l, const char *name);

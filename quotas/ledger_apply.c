@@ -220,7 +220,7 @@ static void job_account_close(struct ledger *l, uint64_t job)
 
 /* ---- facts ------------------------------------------------------------------------------------------------- */
 
-static void placed_apply(struct ledger *l, const struct fact_placed *f, int64_t at_utc_us)
+static void start_apply(struct ledger *l, const struct fact_placed *f, int64_t at_utc_us)
 {
     struct node *path[LEDGER_PATH_MAX];
     size_t count = line_must(l, &f->path, path);
@@ -228,6 +228,14 @@ static void placed_apply(struct ledger *l, const struct fact_placed *f, int64_t 
     struct hold *h = hold_add(l, f->id, path, count, &f->resources);
     quota_rate_take(h->path, h->path_count, true, 1, at_utc_us);
     money_take(l, &h->now, &f->accounts, f->hold_micros, &f->times);
+}
+
+static void placed_apply(struct ledger *l, const struct fact *fact)
+{
+    struct fact room;
+    for (size_t i = 0; i < fact_placements(fact); i++) {
+        start_apply(l, &fact_placement(fact, i, &room)->placed, fact->at_utc_us);
+    }
 }
 
 static void renewed_apply(struct ledger *l, const struct fact_renewed *f)
@@ -354,7 +362,8 @@ void ledger_apply(struct ledger *l, const struct fact *fact)
     case FACT_TENANT_MOVED: ledger_move_apply(l, &fact->tenant_moved); break;
     case FACT_JOB_SUBMITTED: submitted_apply(l, &fact->submitted, fact->at_utc_us); break;
     case FACT_TASKS_CANCELLED: cancelled_apply(l, &fact->cancelled); break;
-    case FACT_ATTEMPT_PLACED: placed_apply(l, &fact->placed, fact->at_utc_us); break;
+    case FACT_ATTEMPT_PLACED:
+    case FACT_GANG_PLACED: placed_apply(l, fact); break;
     case FACT_HOLD_RENEWED: renewed_apply(l, &fact->renewed); break;
     case FACT_ATTEMPT_ENDED: ended_apply(l, &fact->ended); break;
     case FACT_SNAPSHOT_JOB: snapshot_job_apply(l, &fact->snapshot_job); break;
@@ -419,17 +428,24 @@ static void submitted_revert(struct ledger *l, const struct fact_submitted *f)
     job_account_close(l, f->job);
 }
 
+static void placed_revert(struct ledger *l, const struct fact_placed *f)
+{
+    struct hold *h = ledger_hold(l, f->id);
+    BUG(!h || h->renewed);
+    money_untake(l, &h->now);
+    quota_rate_give_back(h->path, h->path_count);
+    queued_add(h->path, h->path_count, 1);
+    hold_remove(l, h);
+}
+
 void ledger_revert(struct ledger *l, const struct fact *fact)
 {
+    struct fact room;
+    for (size_t i = fact_placements(fact); i-- > 0;) {
+        placed_revert(l, &fact_placement(fact, i, &room)->placed);
+    }
     if (fact->kind == FACT_JOB_SUBMITTED) {
         submitted_revert(l, &fact->submitted);
-    } else if (fact->kind == FACT_ATTEMPT_PLACED) {
-        struct hold *h = ledger_hold(l, fact->placed.id);
-        BUG(!h || h->renewed);
-        money_untake(l, &h->now);
-        quota_rate_give_back(h->path, h->path_count);
-        queued_add(h->path, h->path_count, 1);
-        hold_remove(l, h);
     } else if (fact->kind == FACT_HOLD_RENEWED) {
         struct hold *h = ledger_hold(l, fact->renewed.id);
         BUG(!h);

@@ -219,9 +219,11 @@ bool ledger_opening(const struct ledger *l, const char *account, int64_t utc_us,
 
 bool ledger_opening_for(const struct ledger *l, const struct fact *hold, struct fact *ret)
 {
-    bool placed = hold->kind == FACT_ATTEMPT_PLACED;
-    const struct strs *accounts = placed ? &hold->placed.accounts : &hold->renewed.accounts;
-    const struct list *times = placed ? &hold->placed.times : &hold->renewed.times;
+    bool renewed = hold->kind == FACT_HOLD_RENEWED;
+    struct fact room;
+    const struct fact_placed *placed = renewed ? NULL : &fact_placement(hold, 0, &room)->placed;
+    const struct strs *accounts = renewed ? &hold->renewed.accounts : &placed->accounts;
+    const struct list *times = renewed ? &hold->renewed.times : &placed->times;
     for (size_t i = 0; i < accounts->count; i++) {
         if (ledger_opening(l, accounts->v[i], hold->at_utc_us, ret)) {
             return true;

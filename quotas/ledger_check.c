@@ -202,7 +202,8 @@ static bool quota_blocked(const struct node *n, const char *resource, uint64_t l
                                                         .used = (int64_t)used, .need = (int64_t)need});
 }
 
-static bool quota_blockers(const struct node *n, const struct resources *need, struct blocker_sink *sink)
+static bool quota_blockers(const struct node *n, const struct resources *need, uint64_t tasks,
+                           struct blocker_sink *sink)
 {
     uint64_t amount;
     const char *name;
@@ -213,7 +214,7 @@ static bool quota_blockers(const struct node *n, const struct resources *need, s
             return true;
         }
     }
-    return quota_blocked(n, "running", quota->max_running, n->running, 1, sink);
+    return quota_blocked(n, "running", quota->max_running, n->running, tasks, sink);
 }
 
 /* Nothing was spent before the first hold. */
@@ -228,21 +229,18 @@ static bool times_begin(const struct list *times)
     return true;
 }
 
-static void placed_blockers(const struct ledger *l, const struct fact *fact, struct blocker_sink *sink)
+/* So many tasks at once, f: what they ask for together. */
+static void starts_blockers(const struct ledger *l, const struct fact_placed *f, uint64_t tasks, int64_t at_utc_us,
+                            struct blocker_sink *sink)
 {
-    const struct fact_placed *f = &fact->placed;
-    const struct claims claims = {&f->accounts, f->hold_micros, &f->times, fact->at_utc_us};
+    const struct claims claims = {&f->accounts, f->hold_micros, &f->times, at_utc_us};
     struct node *path[LEDGER_PATH_MAX];
     const char *where = NULL;
-    if (ledger_hold(l, f->id)) {
-        refuse(sink, LEDGER_DUPLICATE, NULL);
-        return;
-    }
     enum ledger_verdict verdict = path_nodes(l, &f->path, path, &where);
     for (size_t i = 0; verdict == LEDGER_FITS && i < f->path.count; i++) {
         where = path[i]->rule.path;
         /* A task that is placed was queued; resources are named once (their table keeps generic ones sorted). */
-        verdict = path[i]->queued == 0 || use_overflows(path[i], &f->resources) ? LEDGER_BAD : LEDGER_FITS;
+        verdict = path[i]->queued < tasks || use_overflows(path[i], &f->resources) ? LEDGER_BAD : LEDGER_FITS;
     }
     if (verdict == LEDGER_FITS && !times_begin(&f->times)) {
         verdict = LEDGER_BAD;
@@ -257,7 +255,7 @@ static void placed_blockers(const struct ledger *l, const struct fact *fact, str
         return;
     }
     for (size_t i = 0; i < f->path.count; i++) {
-        if (quota_blockers(path[i], &f->resources, sink)) {
+        if (quota_blockers(path[i], &f->resources, tasks, sink)) {
             return;
         }
     }
@@ -266,8 +264,82 @@ static void placed_blockers(const struct ledger *l, const struct fact *fact, str
     }
     money_blockers(&claims, (struct returned){0}, accounts, sink);
     if (!(sink->first_only && sink->count > 0)) {
-        (void)quota_rate_blockers(path, f->path.count, true, 1, fact->at_utc_us, sink);
+        (void)quota_rate_blockers(path, f->path.count, true, tasks, at_utc_us, sink);
     }
+}
+
+static void placed_blockers(const struct ledger *l, const struct fact *fact, struct blocker_sink *sink)
+{
+    if (ledger_hold(l, fact->placed.id)) {
+        refuse(sink, LEDGER_DUPLICATE, NULL);
+    } else {
+        starts_blockers(l, &fact->placed, 1, fact->at_utc_us, sink);
+    }
+}
+
+/* Members are in the order of their tasks, so that none is there twice, and each holds an amount. */
+static enum ledger_verdict members_verdict(const struct ledger *l, const struct fact_gang *f)
+{
+    const struct gang_member *v = f->members.v;
+    for (size_t i = 0; i < f->members.count; i++) {
+        if (!is_amount(v[i].hold_micros) || (i > 0 && v[i].task <= v[i - 1].task)) {
+            return LEDGER_BAD;
+        }
+        if (ledger_hold(l, (struct attempt_id){f->job, v[i].task, v[i].epoch})) {
+            return LEDGER_DUPLICATE;
+        }
+    }
+    return f->members.count > 0 && f->members.count <= JOB_GANG_MAX ? LEDGER_FITS : LEDGER_BAD;
+}
+
+static uint64_t times_as_many(uint64_t amount, uint64_t tasks)
+{
+    return amount > UINT64_MAX / tasks ? UINT64_MAX : amount * tasks;
+}
+
+/* An array as long as the list's, each element a copy; the texts stay the fact's. */
+static void *copied(const void *v, size_t count, size_t size)
+{
+    void *copy = calloc(count + 1, size);
+    if (!copy) {
+        abort();
+    }
+    if (count > 0) {
+        memcpy(copy, v, count * size);
+    }
+    return copy;
+}
+
+static void gang_blockers(const struct ledger *l, const struct fact *fact, struct blocker_sink *sink)
+{
+    const struct fact_gang *f = &fact->gang_placed;
+    enum ledger_verdict verdict = members_verdict(l, f);
+    uint64_t tasks = f->members.count;
+    if (verdict != LEDGER_FITS) {
+        refuse(sink, verdict, NULL);
+        return;
+    }
+    struct fact room;
+    struct fact_placed all = fact_placement(fact, 0, &room)->placed;
+    for (size_t i = 1; i < tasks; i++) { /* at most JOB_GANG_MAX amounts below 2^52 */
+        all.hold_micros += ((const struct gang_member *)f->members.v)[i].hold_micros;
+    }
+    all.resources.cpu_milli = times_as_many(all.resources.cpu_milli, tasks);
+    all.resources.mem_bytes = times_as_many(all.resources.mem_bytes, tasks);
+    all.resources.scratch_bytes = times_as_many(all.resources.scratch_bytes, tasks);
+    struct count *generic = copied(all.resources.generic.v, all.resources.generic.count, sizeof *generic);
+    struct time_hold *times = copied(all.times.v, all.times.count, sizeof *times);
+    for (size_t i = 0; i < all.resources.generic.count; i++) {
+        generic[i].value = times_as_many(generic[i].value, tasks);
+    }
+    for (size_t i = 0; i < all.times.count; i++) {
+        times[i].hold = is_amount(times[i].hold) ? times[i].hold * (int64_t)tasks : -1;
+    }
+    all.resources.generic.v = generic;
+    all.times.v = times;
+    starts_blockers(l, &all, tasks, fact->at_utc_us, sink);
+    free(generic);
+    free(times);
 }
 
 static enum ledger_verdict growth_check(int64_t before, int64_t held, int64_t after)
@@ -450,6 +522,7 @@ static void blockers(const struct ledger *l, const struct fact *fact, struct blo
     case FACT_JOB_SUBMITTED: submitted_blockers(l, &fact->submitted, fact->at_utc_us, sink); break;
     case FACT_TASKS_CANCELLED: cancelled_blockers(l, &fact->cancelled, sink); break;
     case FACT_ATTEMPT_PLACED: placed_blockers(l, fact, sink); break;
+    case FACT_GANG_PLACED: gang_blockers(l, fact, sink); break;
     case FACT_HOLD_RENEWED: renewed_blockers(l, fact, sink); break;
     case FACT_BUDGET_OPENED: opened_blockers(l, &fact->budget_opened, sink); break;
     case FACT_ACCOUNTS_CLOSED: closed_blockers(l, &fact->accounts_closed, fact->at_utc_us, sink); break;

@@ -238,13 +238,25 @@ static void node_duty(struct agents *a, const char *node, struct attempt_id id, 
         link_tell(a, l, id, has_it, UINT64_MAX);
 }
 
+static void tell_to_stop(void *arg, struct attempt_id id)
+{
+    struct agents *a = arg;
+    struct attempt_id found = id;
+    bool ended;
+    node_duty(a, core_attempt_node(a->core, &found, &ended), id, true);
+}
+
 void agents_on_fact(struct agents *a, const struct fact *f)
 {
     struct attempt_id id;
+    struct fact room;
     bool ended;
+    core_each_taken_along(a->core, f, tell_to_stop, a);
     switch ((enum fact_kind)f->kind) {
     case FACT_ATTEMPT_PLACED:
-        node_run(a, &f->placed);
+    case FACT_GANG_PLACED:
+        for (size_t i = 0; i < fact_placements(f); i++)
+            node_run(a, &fact_placement(f, i, &room)->placed);
         break;
     case FACT_HOLD_RENEWED:
         node_paid(a, &f->renewed);

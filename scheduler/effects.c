@@ -17,6 +17,8 @@ uint64_t fact_job(const struct fact *f)
         return f->job_changed.job;
     case FACT_ATTEMPT_PLACED:
         return f->placed.id.job;
+    case FACT_GANG_PLACED:
+        return f->gang_placed.job;
     case FACT_ATTEMPT_RUNNING:
         return f->running.id.job;
     case FACT_HOLD_RENEWED:

@@ -83,9 +83,8 @@ static void log_changed(const struct line *l)
         log_line(LOG_INFO, l->event, "job=%" PRIu64 " priority=%d who=%s", f->job, f->priority, log_quote(f->who));
 }
 
-static void log_placed(const struct line *l)
+static void log_placement(const struct line *l, const struct fact_placed *f)
 {
-    const struct fact_placed *f = &l->fact->placed;
     struct job_row row = {0};
     int64_t waited_us = 0;
     if (core_job_row(l->core, f->id.job, (struct core_now){.utc_us = l->fact->at_utc_us}, &row))
@@ -95,6 +94,14 @@ static void log_placed(const struct line *l)
     log_line(LOG_INFO, l->event, "job=%s epoch=%u tenant=%s node=%s waited_ms=%" PRId64 " held=%s",
              task_text(f->id, task), f->id.epoch, log_quote(f->path.count > 0 ? f->path.v[0] : ""),
              log_quote(f->node), waited_us / 1000, format_money(f->hold_micros, money));
+}
+
+/* A line for each member of a gang. */
+static void log_placed(const struct line *l)
+{
+    struct fact room;
+    for (size_t i = 0; i < fact_placements(l->fact); i++)
+        log_placement(l, &fact_placement(l->fact, i, &room)->placed);
 }
 
 static void log_running(const struct line *l)
@@ -243,6 +250,7 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TASK_HELD] = log_tasks,
     [FACT_TASK_RELEASED] = log_tasks,
     [FACT_ATTEMPT_PLACED] = log_placed,
+    [FACT_GANG_PLACED] = log_placed,
     [FACT_ATTEMPT_RUNNING] = log_running,
     [FACT_HOLD_RENEWED] = log_renewed,
     [FACT_ATTEMPT_STOPPING] = log_stopping,

@@ -75,8 +75,10 @@ bool turn_placement_pending(const struct turn *t, struct attempt_id id)
 {
     for (size_t i = 0; i < t->effects.count; i++) {
         const struct effect *e = &t->effects.v[(t->effects.head + i) % t->effects.size];
-        if (e->fact.kind == FACT_ATTEMPT_PLACED && !e->refused && attempt_id_equal(e->fact.placed.id, id))
-            return true;
+        struct fact room;
+        for (size_t k = e->refused ? 0 : fact_placements(&e->fact); k-- > 0;)
+            if (attempt_id_equal(fact_placement(&e->fact, k, &room)->placed.id, id))
+                return true;
     }
     return false;
 }

@@ -28,6 +28,7 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_TASK_HELD] = book_task_held,
     [FACT_TASK_RELEASED] = book_task_released,
     [FACT_ATTEMPT_PLACED] = book_attempt_placed,
+    [FACT_GANG_PLACED] = book_attempt_placed,
     [FACT_ATTEMPT_RUNNING] = book_attempt_running,
     [FACT_HOLD_RENEWED] = book_hold_renewed,
     [FACT_ATTEMPT_STOPPING] = book_attempt_stopping,

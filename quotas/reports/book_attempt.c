@@ -32,9 +32,8 @@ static int find_live(struct book *b, struct attempt_id id, struct book_attempt *
     return ret->ended ? err_set(err, -EPROTO, "attempt %s has ended before", attempt_id_format(id, text)) : 0;
 }
 
-int book_attempt_placed(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
+static int start(struct book *b, const struct fact *fact, struct err *err)
 {
-    (void)seq;
     const struct fact_placed *p = &fact->placed;
     struct buf resources = {0};
     int64_t accounts;
@@ -53,6 +52,16 @@ int book_attempt_placed(struct book *b, uint64_t seq, const struct fact *fact, s
     if (r < 0)
         return r;
     return book_known(book_run(b, SQL_JOB_PLACED, err, "u", p->id.job), err, "job", p->id.job);
+}
+
+int book_attempt_placed(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
+{
+    (void)seq;
+    struct fact room;
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < fact_placements(fact); i++)
+        r = start(b, fact_placement(fact, i, &room), err);
+    return r;
 }
 
 int book_attempt_running(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)

@@ -205,19 +205,7 @@ static void arg_fields(struct store_call *c, const char *kind, const struct strs
     }
 }
 
-static bool times_are_named(const struct list *times)
-{
-    const struct time_hold *t = times->v;
-    for (size_t i = 0; i < times->count; i++) {
-        if (!t[i].account || strlen(t[i].account) >= LEDGER_ACCOUNT_MAX || t[i].spent < 0) {
-            return false;
-        }
-    }
-    return times->count <= LEDGER_ACCOUNTS_MAX;
-}
-
-/* A word that is packed straight into the arena: begin, pack, end. */
-static struct buf *packed_begin(struct store_call *c)
+struct buf *store_call_pack_begin(struct store_call *c)
 {
     struct store_word *w = word_add(c, &c->args);
     if (w) {
@@ -226,7 +214,7 @@ static struct buf *packed_begin(struct store_call *c)
     return &c->arena;
 }
 
-static void packed_end(struct store_call *c)
+void store_call_pack_end(struct store_call *c)
 {
     if (!c->failed) {
         struct store_word *w = &c->args.v[c->args.count - 1];
@@ -234,19 +222,7 @@ static void packed_end(struct store_call *c)
     }
 }
 
-/* Spent of each account of time that is settled, and which they are; nothing for none. */
-static void pack_settled(struct buf *out, const struct list *times)
-{
-    const struct time_hold *t = times->v;
-    for (size_t i = 0; i < times->count; i++) {
-        store_pack_i64(out, t[i].spent);
-    }
-    if (times->count > 0) {
-        store_pack_accounts(out, &(const struct strs){0}, times);
-    }
-}
-
-static void arg_attempt(struct store_call *c, struct attempt_id id)
+void store_call_attempt(struct store_call *c, struct attempt_id id)
 {
     store_call_argf(c, "%" PRIu64 ".%" PRIu32 ".%" PRIu32, id.job, id.task, id.epoch);
 }
@@ -297,102 +273,6 @@ static int cancel_words(struct store_call *c, const char *prefix, const struct f
     store_call_argf(c, "%d", STORE_KEY_TTL_S);
     arg_fields(c, "t:", &f->path);
     return f->path.count == 0 ? -EINVAL : 0;
-}
-
-/* Entries of a run: what it is and its numbers, the bytes of the fact, then what else. */
-enum { RUN_NOTE = 1, RUN_PLACE, RUN_RENEW, RUN_FINISH, RUN_RENEW_ALIKE };
-
-static struct buf *run_begin(struct store_call *c, uint8_t kind)
-{
-    struct buf *out = packed_begin(c);
-    store_pack_u8(out, kind);
-    return out;
-}
-
-static void run_numbers_end(struct store_call *c, const struct store_entry *entry)
-{
-    packed_end(c);
-    store_call_argn(c, entry->bytes, entry->len);
-}
-
-static int note_run(struct store_call *c, const struct store_entry *entry)
-{
-    (void)run_begin(c, RUN_NOTE);
-    run_numbers_end(c, entry);
-    return 0;
-}
-
-static int place_run(struct store_call *c, const struct store_entry *entry)
-{
-    const struct fact_placed *f = &entry->fact->placed;
-    const struct store_hold_parts hold = {0, f->hold_micros, &f->accounts, &f->times, &f->path, &f->resources};
-    if (!times_are_named(&f->times)) {
-        return -EINVAL;
-    }
-    store_pack_i64(run_begin(c, RUN_PLACE), entry->fact->at_utc_us);
-    run_numbers_end(c, entry);
-    arg_attempt(c, f->id);
-    bool packed = store_pack_hold(packed_begin(c), &hold);
-    packed_end(c);
-    return packed ? 0 : -EINVAL;
-}
-
-static bool same_accounts(const struct fact_renewed *a, const struct fact_renewed *b)
-{
-    const struct time_hold *x = a->times.v, *y = b->times.v;
-    bool same = a->accounts.count == b->accounts.count && a->times.count == b->times.count;
-    for (size_t i = 0; same && i < a->accounts.count; i++) {
-        same = strcmp(a->accounts.v[i], b->accounts.v[i]) == 0;
-    }
-    for (size_t i = 0; same && i < a->times.count; i++) {
-        same = strcmp(x[i].account, y[i].account) == 0;
-    }
-    return same;
-}
-
-/* before: the renewal before it in the run, or NULL. */
-static int renew_run(struct store_call *c, const struct store_entry *entry, const struct fact_renewed *before)
-{
-    const struct fact_renewed *f = &entry->fact->renewed;
-    if (f->accounts.count > LEDGER_ACCOUNTS_MAX || !times_are_named(&f->times) ||
-        !times_are_named(&f->times_settled)) {
-        return -EINVAL;
-    }
-    bool alike = before && same_accounts(f, before);
-    struct buf *out = run_begin(c, alike ? RUN_RENEW_ALIKE : RUN_RENEW);
-    store_pack_i64(out, f->spent_micros);
-    store_pack_i64(out, f->hold_micros);
-    store_pack_i64(out, entry->fact->at_utc_us);
-    store_pack_u8(out, f->accounts.count);
-    store_pack_u8(out, f->times.count);
-    store_pack_u8(out, f->times_settled.count);
-    store_pack_times(out, &f->times);
-    pack_settled(out, &f->times_settled);
-    run_numbers_end(c, entry);
-    arg_attempt(c, f->id);
-    if (!alike) {
-        store_pack_accounts(packed_begin(c), &f->accounts, &f->times);
-        packed_end(c);
-    }
-    return 0;
-}
-
-static int finish_run(struct store_call *c, const struct store_entry *entry)
-{
-    const struct fact_ended *f = &entry->fact->ended;
-    if (!times_are_named(&f->times_settled)) {
-        return -EINVAL;
-    }
-    struct buf *out = run_begin(c, RUN_FINISH);
-    store_pack_i64(out, f->spent_micros);
-    store_pack_i64(out, STORE_KEY_TTL_S);
-    store_pack_u8(out, f->next != NEXT_FINAL);
-    store_pack_u8(out, f->job_done);
-    store_pack_u8(out, f->times_settled.count);
-    pack_settled(out, &f->times_settled);
-    run_numbers_end(c, entry);
-    arg_attempt(c, f->id);
-    return 0;
 }
 
 /* ---- budgets ----------------------------------------------------------------------------------------------- */
@@ -611,7 +491,7 @@ static int move_words(struct store_call *c, const char *prefix, const struct fac
         store_call_arg(c, f->accounts.v[i].value);
     }
     for (size_t i = 0; i < f->attempts.count; i++) {
-        arg_attempt(c, attempts[i]);
+        store_call_attempt(c, attempts[i]);
     }
     for (size_t i = 0; i < f->jobs.count; i++) {
         store_call_argf(c, "%" PRIu64, ((const struct moved_job *)f->jobs.v)[i].job);
@@ -640,13 +520,18 @@ static const struct operation *operation_of(const struct fact *fact)
     return fact->kind < FACT_KIND_COUNT && operations[fact->kind].words ? &operations[fact->kind] : NULL;
 }
 
+static size_t run_weight(const struct fact *fact)
+{
+    return MAX(fact_placements(fact), (size_t)1);
+}
+
 /* How many of the entries go in one call. A refusal that is only recorded goes alone, whatever was refused. */
 static size_t run_length(const struct store_entry *entries, size_t count, bool recorded)
 {
-    size_t n = 1;
-    while (!recorded && n < MIN(count, (size_t)STORE_RUN_MAX) && !operation_of(entries[0].fact) &&
-           !operation_of(entries[n].fact) && entries[n].seq == entries[0].seq + n) {
-        n++;
+    size_t n = 1, weight = run_weight(entries[0].fact);
+    while (!recorded && n < count && !operation_of(entries[0].fact) && !operation_of(entries[n].fact) &&
+           entries[n].seq == entries[0].seq + n && weight + run_weight(entries[n].fact) <= STORE_RUN_MAX) {
+        weight += run_weight(entries[n++].fact);
     }
     return n;
 }
@@ -660,12 +545,7 @@ static int entry_words(struct store_call *c, const char *prefix, const struct st
         store_call_argn(c, entry->bytes, entry->len);
         return op->words(c, prefix, entry->fact);
     }
-    switch (entry->fact->kind) {
-    case FACT_ATTEMPT_PLACED: return place_run(c, entry);
-    case FACT_HOLD_RENEWED: return renew_run(c, entry, before);
-    case FACT_ATTEMPT_ENDED: return finish_run(c, entry);
-    default: return note_run(c, entry);
-    }
+    return store_run_words(c, entry, before);
 }
 
 int store_call_build(struct store_call *c, const struct store_head *head, const struct store_entry *entries,
@@ -685,7 +565,7 @@ int store_call_build(struct store_call *c, const struct store_head *head, const 
     store_call_argf(c, "%" PRIu64, head->durable);
     store_call_arg(c, head->mode);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = recorded ? note_run(c, &entries[i]) : entry_words(c, head->prefix, &entries[i], renewal);
+        rc = recorded ? store_run_note(c, &entries[i]) : entry_words(c, head->prefix, &entries[i], renewal);
         renewal = entries[i].fact->kind == FACT_HOLD_RENEWED ? &entries[i].fact->renewed : renewal;
     }
     rc = rc < 0 ? rc : store_call_end(c, "FCALL", "reeve_commit", true);

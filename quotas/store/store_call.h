@@ -41,7 +41,7 @@ struct store_head {
     const char *mode;   /* "": ask and write. "!": write without asking. Else: the refusal to record */
 };
 
-#define STORE_RUN_MAX 100 /* entries of one call: well below a millisecond of Redis */
+#define STORE_RUN_MAX 100 /* entries of one call, a gang's members each: well below a millisecond of Redis */
 /* One call of the first of `count` entries, whose seqs follow each other: a run of as many as one call takes, at most
  * STORE_RUN_MAX, or the first alone. *ret_count: how many it has. The reply has a result for each
  * (store_reply_results). -ENOMEM; -EINVAL when a fact can't be a call (too many accounts, a tenant without a path). */
@@ -60,8 +60,18 @@ void store_call_key(struct store_call *c, const char *prefix, const char *kind, 
 void store_call_arg(struct store_call *c, const char *text); /* borrowed */
 void store_call_argn(struct store_call *c, const void *bytes, size_t len); /* borrowed */
 void store_call_argf(struct store_call *c, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A word that is packed straight into the arena: begin, pack, end. */
+struct buf *store_call_pack_begin(struct store_call *c);
+void store_call_pack_end(struct store_call *c);
+void store_call_attempt(struct store_call *c, struct attempt_id id);
 /* keys and args into argv, behind the words of `command` ("FCALL reeve_commit") and the number of keys when counted. */
 int store_call_end(struct store_call *c, const char *command, const char *function, bool counted) MUST_USE;
+
+/* ---- store_run.c ---- */
+/* An entry of a run. `before`: the renewal before it in the run, or NULL. -EINVAL. */
+int store_run_words(struct store_call *c, const struct store_entry *entry, const struct fact_renewed *before) MUST_USE;
+/* One that touches no counters. */
+int store_run_note(struct store_call *c, const struct store_entry *entry) MUST_USE;
 
 /* ---- what lies in Redis, as functions/reeve.lua packs it; also for seeding and for views ---- */
 enum store_tenant_number {
@@ -100,6 +110,7 @@ struct store_hold_parts {
 bool store_pack_hold(struct buf *out, const struct store_hold_parts *h) MUST_USE; /* false: no hold has so many parts */
 void store_pack_accounts(struct buf *out, const struct strs *accounts, const struct list *times);
 void store_pack_times(struct buf *out, const struct list *times);
+void store_pack_attempts(struct buf *out, const struct fact_gang *gang);
 void store_pack_i64(struct buf *out, int64_t value);
 void store_pack_u8(struct buf *out, size_t value);
 

@@ -108,6 +108,16 @@ void store_pack_times(struct buf *out, const struct list *times)
     }
 }
 
+void store_pack_attempts(struct buf *out, const struct fact_gang *gang)
+{
+    const struct gang_member *v = gang->members.v;
+    char text[ATTEMPT_ID_TEXT_MAX];
+    pack_count(out, gang->members.count);
+    for (size_t i = 0; i < gang->members.count; i++) {
+        pack_text(out, attempt_id_format((struct attempt_id){gang->job, v[i].task, v[i].epoch}, text));
+    }
+}
+
 /* The fields of the tenants, then of each tenant's generic resources. */
 static void pack_use(struct buf *out, const struct strs *path, const struct resources *need)
 {

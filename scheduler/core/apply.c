@@ -49,6 +49,7 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_JOB_CHANGED] = &rule_changed,
     [FACT_WINDOW_SET] = &rule_window_set,
     [FACT_WINDOW_DROPPED] = &rule_window_dropped,
+    [FACT_GANG_PLACED] = &rule_gang_placed,
 };
 
 bool path_is_of(const struct strs *path, const struct tenant *t)

@@ -5,6 +5,7 @@
 #include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/forecast.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/preempt.h"
@@ -135,7 +136,7 @@ void attempt_plan_renewal(struct core *c, struct task *t)
 
 /* ---- attempt.placed --------------------------------------------------------------------------------- */
 
-static int placed_check(const struct core *c, const struct fact *f, struct err *err)
+static int start_check(const struct core *c, const struct fact *f, struct err *err)
 {
     const struct fact_placed *p = &f->placed;
     const struct job *j = job_find(c, p->id.job);
@@ -160,6 +161,14 @@ static int placed_check(const struct core *c, const struct fact *f, struct err *
     return 0;
 }
 
+static int placed_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    int rc = start_check(c, f, err);
+    if (rc == 0 && job_find(c, f->placed.id.job)->gang != 0)
+        return no_attempt(f->placed.id, "placed: a part of a gang", err);
+    return rc;
+}
+
 static struct task *first_attempt_of(struct core *c, struct job *j, uint32_t index)
 {
     struct task *t = task_add(c, j, index, TASK_QUEUED);
@@ -167,11 +176,9 @@ static struct task *first_attempt_of(struct core *c, struct job *j, uint32_t ind
     return t;
 }
 
-static void placed_apply(struct core *c, const struct fact *f)
+static void start(struct core *c, struct job *j, const struct fact *f)
 {
     const struct fact_placed *p = &f->placed;
-    struct job *j = job_find(c, p->id.job);
-    ledger_apply(c->ledger, f);
     struct task *t = task_find(j, p->id.task);
     if (t == NULL)
         t = first_attempt_of(c, j, p->id.task);
@@ -187,12 +194,31 @@ static void placed_apply(struct core *c, const struct fact *f)
     attempt_note_periods(c, t, f->at_utc_us);
     attempt_begin(c, t, node_find(c, p->node));
     past_use(c, t, 0, t->paid_us, f->at_utc_us);
+    c->placed_total++;
+}
+
+static void placed_apply(struct core *c, const struct fact *f)
+{
+    struct fact room;
+    struct job *j = job_find(c, fact_placement(f, 0, &room)->placed.id.job);
+    ledger_apply(c->ledger, f);
+    for (size_t i = 0; i < fact_placements(f); i++)
+        start(c, j, fact_placement(f, i, &room));
     free(j->refused);
     j->refused = NULL;
-    c->placed_total++;
     queue_sync(c, j);
 }
 const struct fact_rule rule_placed = {placed_check, placed_apply};
+
+static int gang_check(const struct core *c, const struct fact *f, struct err *err)
+{
+    struct fact room;
+    int rc = gang_placed_check(c, f, err);
+    for (size_t i = 0; rc == 0 && i < fact_placements(f); i++)
+        rc = start_check(c, fact_placement(f, i, &room), err);
+    return rc;
+}
+const struct fact_rule rule_gang_placed = {gang_check, placed_apply};
 
 /* ---- while it lives --------------------------------------------------------------------------------- */
 
@@ -267,10 +293,7 @@ static int stopping_check(const struct core *c, const struct fact *f, struct err
 static void stopping_apply(struct core *c, const struct fact *f)
 {
     struct task *t = task_of(c, f->stopping.id);
-    t->missing |= t->stopping == END_NODE_LOST; /* it died before: decide() still has to end it */
-    t->stopping = f->stopping.cause;
-    t->going = false;
-    reserve_node_changed(c, t->node); /* its room comes sooner */
+    gang_stop(c, t, f->stopping.cause);
     t->job->change++;
 }
 const struct fact_rule rule_stopping = {stopping_check, stopping_apply};
@@ -409,6 +432,8 @@ static void ended_apply(struct core *c, const struct fact *f)
     } else {
         try_again(c, t, f);
     }
+    if (j->gang != 0)
+        gang_ended(c, j, e);
     j->change++;
     queue_sync(c, j);
     job_finish_if_done(c, j, f->at_utc_us);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "scheduler/core/gang.h"
 #include "scheduler/core/answers.h"
 #include "scheduler/core/apply.h"
 
@@ -11,15 +12,8 @@ static bool waits(uint32_t state)
 /* The first record from an index on; NULL when there is none. */
 static const struct task *record_from(const struct job *j, uint64_t from)
 {
-    uint32_t low = 0, high = j->tasks_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (j->tasks[middle]->index < from)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < j->tasks_count ? j->tasks[low] : NULL;
+    uint32_t at = from <= j->last ? job_record_from(j, (uint32_t)from) : j->tasks_count;
+    return at < j->tasks_count ? j->tasks[at] : NULL;
 }
 
 /* Is this task waiting? One without a record is, unless it is over. */
@@ -87,6 +81,7 @@ struct cancelling {
     struct fact *facts;
     size_t count, max;
     struct cancel_reply *reply;
+    uint64_t met; /* the gang that was told last */
 };
 
 static void cancel_waiting(struct cancelling *k, uint32_t first, uint32_t count)
@@ -99,16 +94,35 @@ static void stop_live(struct cancelling *k, const struct task *t)
 {
     if (!task_state_is_live(t->state) || t->stopping == END_CANCELLED)
         return;
+    k->reply->stopping++;
+    if (gang_was_met(k->job, t->index, &k->met))
+        return; /* it is told with the first of them */
     struct fact *f = &k->facts[k->count++];
     *f = (struct fact){.kind = FACT_ATTEMPT_STOPPING, .at_utc_us = k->utc_us};
     f->stopping = (struct fact_stopping){task_id(t), END_CANCELLED, core_text(k->who)};
     flight_begin(k->core, f);
-    k->reply->stopping++;
+}
+
+/* What isn't whole any more can't start: a task of a gang takes all of it along. */
+static void cancel_gang(struct cancelling *k, struct gang g)
+{
+    uint32_t first, count;
+    for (uint64_t from = g.first;
+         k->count < k->max && job_waiting_range(k->job, from, &first, &count) && first <= g.last;
+         from = (uint64_t)first + count)
+        cancel_waiting(k, first, MIN(count, g.last - first + 1));
+    for (uint32_t at = job_record_from(k->job, g.first);
+         k->count < k->max && at < k->job->tasks_count && k->job->tasks[at]->index <= g.last; at++)
+        stop_live(k, k->job->tasks[at]);
 }
 
 static void cancel_task(struct cancelling *k, uint32_t index)
 {
     const struct task *t = task_find(k->job, index);
+    if (k->job->gang != 0) {
+        cancel_gang(k, gang_of(k->job, index));
+        return;
+    }
     if (task_waits(k->job, index))
         cancel_waiting(k, index, 1);
     else if (t != NULL)
@@ -137,7 +151,8 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
     if (j->in_flight > 0 || c->moves_in_flight > 0)
         return CORE_LATER;
     struct cancelling k = {
-        .core = c, .job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply};
+        .core = c, .job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply,
+        .met = UINT64_MAX};
     if (j->finished || max == 0)
         return CORE_FACT; /* nothing waits, nothing runs: it is as they wish */
     if (call->has_task)

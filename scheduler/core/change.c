@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "scheduler/core/gang.h"
 #include "scheduler/core/answers.h"
 #include "scheduler/core/apply.h"
 
@@ -125,15 +126,18 @@ int core_check_requeue(struct core *c, const struct job_call *call, const char *
     int rc = changeable(c, call, &j, refusal);
     if (rc != CORE_FACT)
         return rc;
+    uint64_t met = UINT64_MAX;
     for (uint32_t i = 0; i < j->tasks_count && *ret_count < max; i++) {
         const struct task *t = j->tasks[i];
         if (!task_state_is_live(t->state) || t->stopping != END_NONE || (call->has_task && t->index != call->task))
             continue;
+        reply->stopping++;
+        if (gang_was_met(j, t->index, &met))
+            continue; /* it is told with the first of them */
         struct fact *f = &ret[(*ret_count)++];
         *f = (struct fact){.kind = FACT_ATTEMPT_STOPPING, .at_utc_us = core_utc(c, now)};
         f->stopping = (struct fact_stopping){task_id(t), END_REQUEUED, core_text(who)};
         flight_begin(c, f);
-        reply->stopping++;
     }
     if (*ret_count > 0)
         return CORE_FACT;

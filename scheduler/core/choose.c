@@ -68,6 +68,20 @@ const struct node *sufficient_node(const struct core *c, const struct shape *s)
     return best;
 }
 
+uint64_t sufficient_room(const struct core *c, const struct shape *s, uint64_t tasks)
+{
+    struct capacity want;
+    uint64_t room = 0;
+    if (!shape_need(c, s, &want))
+        return 0;
+    struct node *const *nodes = s->pool != NULL ? s->pool->nodes : c->nodes;
+    size_t count = s->pool != NULL ? s->pool->count : c->nodes_count;
+    for (size_t i = 0; i < count && room < tasks; i++)
+        if (nodes[i]->size.in_index && (s->pool != NULL || shape_suits(s, nodes[i])))
+            room += MIN(capacity_times(&want, &nodes[i]->total), tasks - room);
+    return room;
+}
+
 const struct node *likely_node(const struct core *c, const struct shape *s)
 {
     struct capacity want;

@@ -202,6 +202,7 @@ void core_free(struct core *c)
     table_fini(&c->demands_by_need);
     free(c->demands);
     free(c->inner);
+    free(c->gangs_over);
     heap_fini(&c->timers);
     core_clear_strs(&c->admins);
     core_clear_strs(&c->adjusting);

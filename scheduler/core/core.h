@@ -164,6 +164,9 @@ uint32_t core_stop_grace_ms(const struct core *c, uint32_t cause);
 /* What its node is told of a paid end: the term is the caller's to fill in. */
 struct paid_call core_paid(const struct core *c, struct attempt_id id, uint64_t paid_us, bool final);
 bool core_is_final(const struct core *c, struct attempt_id id);
+/* The attempts that this fact (attempt.stopping, attempt.ended) orders to stop beside its own: of its gang. */
+void core_each_taken_along(const struct core *c, const struct fact *f, void (*fn)(void *arg, struct attempt_id id),
+                           void *arg);
 /* Live attempts on a node, for reconciling after hello. */
 void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *arg, struct attempt_id id), void *arg);
 /* What a node is told of the shares of its disk: of those who have attempts there and all above them, in order, who has

@@ -4,6 +4,7 @@
 #include "scheduler/core/answers.h"
 #include "scheduler/core/apply.h"
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/plan.h"
 
 /*
@@ -128,9 +129,11 @@ static void cancel_late(struct core *c, struct plan *p, struct job *j)
 
 static void stop_late(struct core *c, struct plan *p, struct job *j)
 {
+    uint64_t met = UINT64_MAX;
     for (uint32_t i = 0; i < j->tasks_count && p->count < p->max; i++) {
         const struct task *t = j->tasks[i];
-        if (!task_state_is_live(t->state) || t->stopping != END_NONE || t->in_flight)
+        if (!task_state_is_live(t->state) || t->stopping != END_NONE || t->in_flight ||
+            gang_was_met(j, t->index, &met))
             continue;
         struct fact *f = plan_add(p, FACT_ATTEMPT_STOPPING);
         f->stopping = (struct fact_stopping){task_id(t), END_TIME_LIMIT, core_text("finish_by")};

@@ -1,6 +1,7 @@
 #include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/windows.h"
 
@@ -83,6 +84,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     decide_windows(c, &p);
     decide_timers(c, &p);
     decide_depend(c, &p);
+    decide_gangs(c, &p);
     blocked_look(c, &p);
     decide_place(c, &p);
     decide_place_undo(c, &p);

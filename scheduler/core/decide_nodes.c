@@ -1,3 +1,4 @@
+#include "scheduler/core/gang.h"
 #include "scheduler/core/apply.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/plan.h"
@@ -10,6 +11,7 @@ static uint64_t dead_after_us(const struct core *c, uint32_t lease)
     return lease_us + lease_us / CLOCK_DRIFT_PARTS + (c->limits.kill_ms + c->limits.fence_ms) * 1000;
 }
 
+/* Unless another end has to be in force first. */
 static void end_attempt(struct core *c, struct plan *p, struct task *t, uint32_t cause)
 {
     struct exit_record record = {
@@ -17,6 +19,8 @@ static void end_attempt(struct core *c, struct plan *p, struct task *t, uint32_t
         .started_utc_us = t->started_utc_us,
         .run_us = MIN(task_run_us(t, p->now), t->paid_us), /* it stops there whatever happens */
     };
+    if (gang_is_undecided(t, &record))
+        return;
     settle_end(c, t, &record, p->now.utc_us, &p->facts[p->count]);
     flight_begin(c, &p->facts[p->count]);
     p->count++;

@@ -17,7 +17,7 @@
 
 /* ---- the plan's memory ------------------------------------------------------------------------------ */
 
-static void skip_entry(struct core *c, struct plan *p, struct entry *e)
+void plan_skip(struct core *c, struct plan *p, struct entry *e)
 {
     queue_drop(c, e);
     if (p->skipped_count == p->skipped_size) {
@@ -36,7 +36,7 @@ static void note_parked(struct plan *p, struct shape *s)
     p->parked[p->parked_count++] = s;
 }
 
-static void park_shape(struct core *c, struct plan *p, struct shape *s)
+void plan_park(struct core *c, struct plan *p, struct shape *s)
 {
     queue_park(c, s);
     note_parked(p, s);
@@ -52,7 +52,7 @@ static void rest_tenant(const struct core *c, struct plan *p, struct tenant *t)
     p->rested[p->rested_count++] = t;
 }
 
-static void log_placement(struct plan *p, struct placement what)
+void plan_log(struct plan *p, struct placement what)
 {
     if (p->log_count == p->log_size) {
         p->log_size = p->log_size == 0 ? 64 : p->log_size * 2;
@@ -64,7 +64,7 @@ static void log_placement(struct plan *p, struct placement what)
 void decide_place_undo(struct core *c, struct plan *p)
 {
     for (size_t i = p->count; i-- > 0;)
-        if (p->facts[i].kind == FACT_ATTEMPT_PLACED || p->facts[i].kind == FACT_HOLD_RENEWED ||
+        if (fact_placements(&p->facts[i]) > 0 || p->facts[i].kind == FACT_HOLD_RENEWED ||
             p->facts[i].kind == FACT_BUDGET_OPENED)
             ledger_revert(c->ledger, &p->facts[i]);
     preempt_undo(c, p);
@@ -137,7 +137,7 @@ bool placed_within_job_budget(const struct core *c, const struct job *j, struct 
     return free_micros > 0 && f->placed.paid_us >= least_us;
 }
 
-static void plan_reset(const struct core *c, struct job *j)
+void plan_job(const struct core *c, struct job *j)
 {
     if (j->plan_turn == c->turn)
         return;
@@ -146,32 +146,23 @@ static void plan_reset(const struct core *c, struct job *j)
     j->plan_live = 0;
 }
 
-static bool is_capped(const struct job *j)
+bool plan_is_capped(const struct job *j, uint32_t tasks)
 {
-    return j->max_running != 0 && j->live + j->plan_live >= j->max_running;
+    return j->max_running != 0 && j->live + j->plan_live + tasks > j->max_running;
 }
 
 /* The attempt that would start next. false: not now. */
 static bool next_attempt(const struct core *c, const struct plan *p, const struct entry *e, struct attempt_id *ret)
 {
     struct job *j = e->job;
-    plan_reset(c, j);
-    if (j->ranges_in_flight > 0 || is_capped(j) || (e->task != NULL && e->task->in_flight) ||
+    plan_job(c, j);
+    if (j->ranges_in_flight > 0 || plan_is_capped(j, 1) || (e->task != NULL && e->task->in_flight) ||
         deadline_is_over(j, e->task, p->now.utc_us))
         return false;
     uint64_t index = e->task != NULL ? e->task->index : job_ready_from(j, j->plan_next);
     *ret = (struct attempt_id){j->id, (uint32_t)index, e->task != NULL ? e->task->epoch + 1 : 1};
     return index <= j->last;
 }
-
-/* A start as a thought: its fact, with the accounts that it opens, and what the ledger says to it. */
-struct start {
-    struct fact f;
-    bool affordable;  /* the job's own budget buys something of it */
-    bool whole;       /* it lowers nothing of it: the ledger would answer alike to any of this shape */
-    bool fits;
-    struct ledger_blocker blocker;
-};
 
 static void start_think(struct core *c, struct plan *p, const struct entry *e, struct attempt_id id,
                         const struct node *n, struct start *ret)
@@ -185,7 +176,7 @@ static void start_think(struct core *c, struct plan *p, const struct entry *e, s
     ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
 }
 
-static void start_forget(struct core *c, struct plan *p, struct start *s)
+void start_forget(struct core *c, struct plan *p, struct start *s)
 {
     openings_undo(c, &p->openings);
     fact_clear(&s->f);
@@ -213,8 +204,8 @@ static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struc
 static bool take_back(struct core *c, struct plan *p, struct entry *e, struct fact *f)
 {
     struct shape *s = e->job->shape;
-    if (!preempt_is_on(c, s) || !reserve_wanted(c, s))
-        return false;
+    if (s->gang != 0 || !preempt_is_on(c, s) || !reserve_wanted(c, s))
+        return false; /* for a gang nobody is stopped */
     if (s->reserved)
         reserve_blocked(c, p, s);
     return preempt_for(c, p, e, f, true);
@@ -234,7 +225,7 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
 {
     struct job *j = e->job;
     uint64_t ahead = past_use_of(c, j->shape, f->placed.paid_us, p->now.utc_us);
-    log_placement(p, (struct placement){p->count, j->shape, n, ahead});
+    plan_log(p, (struct placement){p->count, j->shape, n, ahead});
     plan_hold(c, p, f);
     node_use(c, n, &j->shape->need, true);
     past_use_count(j->shape->tenant, ahead, true);
@@ -243,8 +234,49 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
     j->plan_live++;
     if (e->task == NULL)
         j->plan_next = f->placed.id.task + 1;
-    if (e->task != NULL || is_capped(j) || job_ready_from(j, j->plan_next) > j->last)
-        skip_entry(c, p, e);
+    if (e->task != NULL || plan_is_capped(j, 1) || job_ready_from(j, j->plan_next) > j->last)
+        plan_skip(c, p, e);
+}
+
+/* Nobody of this shape finds room: one verdict for all of it. full: that was known. */
+void plan_no_room(struct core *c, struct plan *p, struct shape *s, bool full)
+{
+    p->stalled = c->limits.in_order;
+    plan_park(c, p, s);
+    if (s->placeable && !full && !demand_has_room(c, s->demand)) {
+        p->full = !demands_fit(c);
+        claims_look(c);
+    }
+}
+
+void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start *start)
+{
+    struct shape *s = e->job->shape;
+    if (start->blocker.verdict == LEDGER_RATE)
+        plan_wake_at(p, start->blocker.when_utc_us);
+    bool answered = start->affordable && start->whole && !start->fits;
+    bool comes_back = answered && start->blocker.verdict == LEDGER_BORROW && take_back(c, p, e, &start->f);
+    struct block block = answered ? blocked_where(c, &start->blocker) : (struct block){0};
+    start_forget(c, p, start);
+    if (start->fits)
+        return; /* the turn is full */
+    if (comes_back) {
+        plan_park(c, p, s);
+        return;
+    }
+    reserve_forget(c, s);
+    if (!start->affordable)
+        give_up(c, p, e->job);
+    if (block.where != NULL) {
+        blocked_at(c, s, block, p->now.utc_us);
+        return;
+    }
+    s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
+    s->skipped_turn = c->turn;
+    if (start->whole || s->skipped > SKIPPED_MAX)
+        plan_park(c, p, s);
+    else
+        plan_skip(c, p, e);
 }
 
 /* Tries the best ready task of a shape. false: none of this shape can start now, or this one can't; whatever
@@ -254,8 +286,10 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     struct entry *e = queue_first(s);
     struct attempt_id id;
     shape_refresh(c, s);
+    if (s->gang != 0)
+        return decide_gang(c, p, e);
     if (s->placeable && !next_attempt(c, p, e, &id)) {
-        skip_entry(c, p, e);
+        plan_skip(c, p, e);
         return false;
     }
     bool full = s->placeable && demand_is_full(c, s->demand);
@@ -264,12 +298,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     if (n == NULL) {
         if (s->placeable)
             wait_for_room(c, p, e, id);
-        p->stalled = c->limits.in_order;
-        park_shape(c, p, s); /* one verdict for all of this shape */
-        if (s->placeable && !full && !demand_has_room(c, s->demand)) {
-            p->full = !demands_fit(c);
-            claims_look(c);
-        }
+        plan_no_room(c, p, s, full);
         return false;
     }
     struct start start;
@@ -278,31 +307,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         keep_plan(c, p, e, n, &start.f);
         return true;
     }
-    if (start.blocker.verdict == LEDGER_RATE)
-        plan_wake_at(p, start.blocker.when_utc_us);
-    bool answered = start.affordable && start.whole && !start.fits;
-    bool comes_back = answered && start.blocker.verdict == LEDGER_BORROW && take_back(c, p, e, &start.f);
-    struct block block = answered ? blocked_where(c, &start.blocker) : (struct block){0};
-    start_forget(c, p, &start);
-    if (start.fits)
-        return false; /* the turn is full */
-    if (comes_back) {
-        park_shape(c, p, s);
-        return false;
-    }
-    reserve_forget(c, s);
-    if (!start.affordable)
-        give_up(c, p, e->job);
-    if (block.where != NULL) {
-        blocked_at(c, s, block, p->now.utc_us);
-        return false;
-    }
-    s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
-    s->skipped_turn = c->turn;
-    if (start.whole || s->skipped > SKIPPED_MAX)
-        park_shape(c, p, s);
-    else
-        skip_entry(c, p, e);
+    start_put_off(c, p, e, &start);
     return false;
 }
 

@@ -33,8 +33,8 @@ static void blockers_clear(struct list *l)
 
 static int rank_of(const struct blocker *b)
 {
-    static const char *const order[] = {"never", "held",   "dependency", "store", "cap",
-                                        "quota", "borrow", "budget",     "rate",  "placement"};
+    static const char *const order[] = {"never", "held",   "dependency", "gang", "store",    "cap",
+                                        "quota", "borrow", "budget",     "rate", "placement"};
     for (int i = 0; i < (int)COUNT_OF(order); i++)
         if (strcmp(order[i], b->kind) == 0)
             return i;
@@ -85,24 +85,40 @@ static bool waits_for_room(struct list *blockers)
     return blockers->count > 0 && strcmp(((const struct blocker *)blockers->v)[0].kind, "placement") == 0;
 }
 
+/* The start of its first task, or gang, with no more held than it may cost. */
+static void start_fact(const struct core *c, const struct job *j, const struct node *n, int64_t budget_micros,
+                       int64_t utc_us, struct fact *f)
+{
+    if (j->gang == 0) {
+        placed_fact(c, j, (struct attempt_id){j->id, j->first, 1}, n, utc_us, f);
+        f->placed.hold_micros = budget_micros > 0 ? MIN(f->placed.hold_micros, budget_micros) : f->placed.hold_micros;
+        return;
+    }
+    gang_fact(c, gang_of(j, j->first), NULL, n, utc_us, f);
+    struct gang_member *v = f->gang_placed.members.v;
+    for (size_t i = 0; budget_micros > 0 && i < f->gang_placed.members.count; i++)
+        v[i].hold_micros = MIN(v[i].hold_micros, budget_micros / (int64_t)f->gang_placed.members.count);
+}
+
 /* A job that isn't there yet, as if it were the next: who is ahead of it is not counted. */
 char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us)
 {
     struct shape shape = shape_as_if(c, t, spec);
-    struct job job = {.shape = &shape, .first = 0, .last = 0, .fresh.at = HEAP_NOWHERE};
+    uint32_t tasks = MAX(shape.gang, 1);
+    struct job job = {.id = UINT64_MAX, .shape = &shape, .last = tasks - 1, .gang = shape.gang,
+                      .fresh.at = HEAP_NOWHERE};
     struct list blockers = {0};
     struct question q = {.core = c, .job = &job, .utc_us = utc_us, .blockers = &blockers};
     struct fact f;
-    placed_fact(c, &job, (struct attempt_id){UINT64_MAX, 0, 1}, likely_node(c, &shape), utc_us, &f);
-    if (spec->budget_micros > 0)
-        f.placed.hold_micros = MIN(f.placed.hold_micros, spec->budget_micros);
+    start_fact(c, &job, likely_node(c, &shape), spec->budget_micros, utc_us, &f);
     /* Only what is queued can be placed: it is, for the length of the question. */
     struct fact as_if = {
-        .kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us, .submitted = {.job = UINT64_MAX, .path = t->line}};
+        .kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us, .submitted = {.job = job.id, .path = t->line}};
+    as_if.submitted.spec.array = (struct job_array){.present = true, .last = tasks - 1};
     ledger_apply(c->ledger, &as_if);
     explain_ledger(&q, &f);
     ledger_revert(c->ledger, &as_if);
-    explain_nodes(&q, &shape);
+    explain_nodes(&q, &shape, tasks);
     bool known = false;
     char *when = waits_for_room(&blockers) ? estimate_room(c, &shape, utc_us, &known) : NULL;
     shape_as_if_clear(&shape);

@@ -30,8 +30,13 @@ struct blocker *explain_add(struct question *q, const char *kind, const char *wh
 void explain_change(struct question *q, char *text);
 /* Each adds what blocks there. */
 void explain_ledger(struct question *q, const struct fact *f);
-void explain_nodes(struct question *q, const struct shape *s);
+void explain_nodes(struct question *q, const struct shape *s, uint32_t members); /* of a gang; 1: a task alone */
 void explain_job(struct question *q);
+/* All that keeps the gang of this task from starting. */
+void explain_gang(struct question *q, uint32_t index);
+void explain_dependencies(struct question *q, uint32_t index);
+void explain_pauses(struct question *q, const struct task *t);
+void explain_cap(struct question *q, uint32_t tasks);
 /* What one that is paused waits for; nothing when it goes on as soon as it is looked for. */
 void explain_paused(struct question *q, const struct task *t);
 /* A person has to release it. */

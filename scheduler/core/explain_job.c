@@ -14,7 +14,7 @@ const struct task *explain_first_waiting(const struct job *j)
     return NULL;
 }
 
-static void ask_pauses(struct question *q, const struct task *t)
+void explain_pauses(struct question *q, const struct task *t)
 {
     const struct timer *timer = t != NULL ? &t->timer : q->job->wait;
     const char *refused = t != NULL ? t->refused : q->job->refused;
@@ -30,17 +30,19 @@ static void ask_pauses(struct question *q, const struct task *t)
             text_of("pause: its last attempt ended badly; the next may start at %s", when);
 }
 
-static void ask_cap(struct question *q)
+void explain_cap(struct question *q, uint32_t tasks)
 {
     const struct job *j = q->job;
-    if (j->max_running == 0 || j->live < j->max_running)
+    if (j->max_running == 0 || j->live + tasks <= j->max_running)
         return;
     char where[40];
     snprintf(where, sizeof where, "job %llu", (unsigned long long)j->id);
     struct blocker *b = explain_add(q, "cap", where, "running");
     b->limit = j->max_running;
     b->used = j->live;
-    b->need = b->short_by = 1;
+    b->free = MAX((int64_t)j->max_running - j->live, 0);
+    b->need = tasks;
+    b->short_by = b->need - b->free;
     b->text = text_of("cap: %u of at most %u tasks of this job are running", j->live, j->max_running);
     explain_change(q, text_of("array.max_running of job %llu grows", (unsigned long long)j->id));
 }
@@ -54,7 +56,7 @@ static void ask_job_budget(struct question *q, struct fact *f)
     f->placed.hold_micros = asked; /* the ledger's own words about the job's account follow */
 }
 
-static void ask_dependencies(struct question *q, uint32_t index)
+void explain_dependencies(struct question *q, uint32_t index)
 {
     uint64_t id;
     bool never;
@@ -92,15 +94,19 @@ void explain_job(struct question *q)
     uint64_t fresh = q->has_index && t == NULL ? q->index : next_fresh(j);
     if (t == NULL && fresh > j->last)
         return;
+    if (j->gang != 0) {
+        explain_gang(q, t != NULL ? t->index : (uint32_t)fresh);
+        return;
+    }
     struct fact f;
-    ask_dependencies(q, t != NULL ? t->index : (uint32_t)fresh);
+    explain_dependencies(q, t != NULL ? t->index : (uint32_t)fresh);
     struct attempt_id id = {j->id, t != NULL ? t->index : (uint32_t)fresh, t != NULL ? t->epoch + 1 : 1};
     placed_fact(q->core, j, id, likely_node(q->core, j->shape), q->utc_us, &f);
     ask_job_budget(q, &f);
-    ask_pauses(q, t);
-    ask_cap(q);
+    explain_pauses(q, t);
+    explain_cap(q, 1);
     explain_ledger(q, &f);
-    explain_nodes(q, j->shape);
+    explain_nodes(q, j->shape, 1);
     fact_clear(&f);
 }
 

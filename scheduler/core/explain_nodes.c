@@ -128,7 +128,23 @@ static bool victims_blocker(struct question *q, const struct shape *s)
     return true;
 }
 
-void explain_nodes(struct question *q, const struct shape *s)
+/* There is room for some of it, or none, but not for all. */
+static void gang_blocker(struct question *q, const struct shape *s, uint32_t members, uint32_t found)
+{
+    char cpu[48], memory[48];
+    uint32_t lack = members - found;
+    struct blocker *b = explain_add(q, "placement", "cell", "tasks");
+    b->free = found;
+    b->need = members;
+    b->short_by = lack;
+    b->text = text_of("placement: %u of the %u tasks that start together find room now%s, short %u", found, members,
+                      s->where != NULL ? " on nodes that match `where`" : "", lack);
+    explain_change(q, text_of("room for %u more of its tasks, each with %s cpu and %s memory, scratch included", lack,
+                              admit_amount("cpu", s->need.v[CAPACITY_CPU], cpu),
+                              admit_amount("memory", s->need.v[CAPACITY_MEM], memory)));
+}
+
+void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
 {
     const struct core *c = q->core;
     struct shape known = *s; /* with what it needs, as nodes know it by now */
@@ -142,6 +158,12 @@ void explain_nodes(struct question *q, const struct shape *s)
     if (!shape_need(c, s, &known.need)) {
         explain_add(q, "placement", "cell", NULL)->text =
             text_of("placement: needs a resource or a limit that no node has");
+        return;
+    }
+    if (members > 1) {
+        uint32_t found = gang_would_find(c, q->utc_us, &known, members);
+        if (found < members)
+            gang_blocker(q, &known, members, found);
         return;
     }
     if (victims_blocker(q, s) || choose_node(c, &now, s->placeable ? s : &known, NULL) != NULL)

@@ -1,5 +1,6 @@
 #include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/plan.h"
 
@@ -18,6 +19,15 @@ static struct subject of_attempt(const struct core *c, struct attempt_id id)
     return (struct subject){.job = j, .task = j != NULL ? task_find(j, id.task) : NULL};
 }
 
+/* Its task: the first on record, which leads it in the queue. */
+static struct subject of_gang(const struct core *c, const struct fact_gang *f)
+{
+    struct job *j = job_find(c, f->job);
+    const struct gang_member *v = f->members.v;
+    bool known = j != NULL && j->gang != 0 && f->members.count > 0 && job_has_task(j, v[0].task);
+    return (struct subject){.job = j, .task = known ? gang_lead(gang_of(j, v[0].task)) : NULL};
+}
+
 static struct subject subject_of(const struct core *c, const struct fact *f)
 {
     struct subject s = {0};
@@ -34,6 +44,7 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
         s.ranges = 1;
         return s;
     case FACT_ATTEMPT_PLACED: return of_attempt(c, f->placed.id);
+    case FACT_GANG_PLACED: return of_gang(c, &f->gang_placed);
     case FACT_ATTEMPT_RUNNING: return of_attempt(c, f->running.id);
     case FACT_HOLD_RENEWED: return of_attempt(c, f->renewed.id);
     case FACT_ATTEMPT_STOPPING: return of_attempt(c, f->stopping.id);
@@ -75,8 +86,24 @@ static bool is_about_policy(uint32_t kind)
 
 static bool is_plan(uint32_t kind)
 {
-    return kind == FACT_ATTEMPT_PLACED || kind == FACT_HOLD_RENEWED || kind == FACT_BUDGET_OPENED ||
-           kind == FACT_BUDGET_CROSSED || kind == FACT_ACCOUNTS_CLOSED;
+    return kind == FACT_ATTEMPT_PLACED || kind == FACT_GANG_PLACED || kind == FACT_HOLD_RENEWED ||
+           kind == FACT_BUDGET_OPENED || kind == FACT_BUDGET_CROSSED || kind == FACT_ACCOUNTS_CLOSED;
+}
+
+/* Members of a gang that have no record yet are on their way as long as their job's plan is. */
+static void set_in_flight(struct subject s, const struct fact *f, bool is)
+{
+    const struct gang_member *v = f->gang_placed.members.v;
+    bool ends = f->kind == FACT_ATTEMPT_ENDED && !(f->ended.next == NEXT_FINAL && f->ended.state == TASK_SUCCEEDED);
+    for (size_t i = 0; s.task != NULL && f->kind == FACT_GANG_PLACED && i < f->gang_placed.members.count; i++) {
+        struct task *t = task_find(s.job, v[i].task);
+        if (t != NULL)
+            t->in_flight = is;
+    }
+    if (s.task != NULL)
+        s.task->in_flight = is;
+    if (s.task != NULL && ends && s.job->gang != 0)
+        s.task->breaking = is;
 }
 
 static bool is_about_windows(uint32_t kind)
@@ -95,8 +122,7 @@ void flight_begin(struct core *c, const struct fact *f)
     c->period_in_flight |= f->kind == FACT_PERIOD_CLOSED;
     if (f->kind == FACT_LEDGER_ADJUSTED)
         adjust_begin(c, &f->adjusted);
-    if (s.task != NULL)
-        s.task->in_flight = true;
+    set_in_flight(s, f, true);
     if (s.job != NULL) {
         s.job->in_flight++;
         s.job->ending_in_flight += s.ending;
@@ -124,8 +150,7 @@ void flight_end(struct core *c, const struct fact *f)
         c->period_in_flight = false;
     if (f->kind == FACT_LEDGER_ADJUSTED)
         adjust_end(c, &f->adjusted);
-    if (s.task != NULL)
-        s.task->in_flight = false;
+    set_in_flight(s, f, false);
     if (s.job != NULL && s.job->in_flight > 0) {
         s.job->in_flight--;
         s.job->ending_in_flight -= MIN(s.ending, s.job->ending_in_flight);

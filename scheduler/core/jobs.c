@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 
 /* ---- finding ---------------------------------------------------------------------------------------- */
@@ -76,7 +77,7 @@ struct tenant *job_tenant(const struct job *j)
 
 /* ---- tasks ------------------------------------------------------------------------------------------ */
 
-static uint32_t task_slot(const struct job *j, uint32_t index)
+uint32_t job_record_from(const struct job *j, uint32_t index)
 {
     uint32_t low = 0, high = j->tasks_count;
     if (high == 0 || j->tasks[high - 1]->index < index)
@@ -93,7 +94,7 @@ static uint32_t task_slot(const struct job *j, uint32_t index)
 
 struct task *task_find(const struct job *j, uint32_t index)
 {
-    uint32_t at = task_slot(j, index);
+    uint32_t at = job_record_from(j, index);
     return at < j->tasks_count && j->tasks[at]->index == index ? j->tasks[at] : NULL;
 }
 
@@ -119,7 +120,7 @@ static uint64_t beyond_records(const struct job *j, uint64_t from)
 {
     if (from > j->last || j->tasks_count == 0 || j->tasks[j->tasks_count - 1]->index < from)
         return from;
-    for (uint32_t at = task_slot(j, (uint32_t)from); at < j->tasks_count && j->tasks[at]->index == from; at++)
+    for (uint32_t at = job_record_from(j, (uint32_t)from); at < j->tasks_count && j->tasks[at]->index == from; at++)
         from++;
     return from;
 }
@@ -145,7 +146,7 @@ struct task *task_add(struct core *c, struct job *j, uint32_t index, uint32_t st
         j->tasks_size = j->tasks_size == 0 ? 1 : j->tasks_size * 2;
         j->tasks = core_grow(j->tasks, j->tasks_size * sizeof(struct task *));
     }
-    uint32_t at = task_slot(j, index);
+    uint32_t at = job_record_from(j, index);
     memmove(&j->tasks[at + 1], &j->tasks[at], (j->tasks_count - at) * sizeof(struct task *));
     j->tasks[at] = t;
     j->tasks_count++;
@@ -171,7 +172,7 @@ void task_drop(struct core *c, struct task *t)
     queue_drop(c, &t->entry);
     c->count[t->state]--;
     j->held -= t->state == TASK_HELD;
-    uint32_t at = task_slot(j, t->index);
+    uint32_t at = job_record_from(j, t->index);
     memmove(&j->tasks[at], &j->tasks[at + 1], (j->tasks_count - at - 1) * sizeof(struct task *));
     j->tasks_count--;
     task_free(c, t);
@@ -240,6 +241,7 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->last = j->first + job_spec_tasks(spec) - 1;
     j->next = j->first;
     j->max_running = spec->array.present ? spec->array.max_running : 0;
+    j->gang = job_spec_gang(spec);
     j->retries = spec->retries;
     j->lease = (uint8_t)spec->lease;
     j->on_node_loss = (uint8_t)spec->on_node_loss;
@@ -328,18 +330,25 @@ static void forget_oldest(struct core *c)
 void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t first, uint32_t count)
 {
     outcomes_add(&j->over, first, first + count - 1, state != TASK_SUCCEEDED);
+    if (j->gang != 0 && state != TASK_SUCCEEDED)
+        gang_doom(c, j, first, first + count - 1);
     j->ended[state - TASK_SUCCEEDED] += count;
     j->ended_count += count;
     depend_on_ended(c, j, first, count, state != TASK_SUCCEEDED);
 }
 
-uint64_t job_ready_from(const struct job *j, uint64_t from)
+uint64_t job_ready_task_from(const struct job *j, uint64_t from)
 {
     for (uint64_t before = from + 1; from <= j->last && from != before;) {
         before = from;
         from = depend_next(j, job_fresh_from(j, from));
     }
     return from;
+}
+
+uint64_t job_ready_from(const struct job *j, uint64_t from)
+{
+    return j->gang != 0 ? gang_fresh_from(j, from) : job_ready_task_from(j, from);
 }
 
 void job_advance(struct job *j)

@@ -5,6 +5,7 @@
 #ifndef REEVE_SCHEDULER_CORE_PLAN_H
 #define REEVE_SCHEDULER_CORE_PLAN_H
 
+#include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 
 /* ---- one turn of decide() ---------------------------------------------------------------------------------- */
@@ -53,6 +54,37 @@ void closing_expect(struct core *c, int64_t to_utc_us);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 /* The least that a paused attempt needs to go on, as a fact. The caller clears it. */
 void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f);
+
+/* ---- decide_place.c, decide_gang.c ------------------------------------------------------------------------- */
+/* The turn's memory, until decide_place_undo(): an entry steps aside, a shape does, an attempt is thought of there. */
+void plan_skip(struct core *c, struct plan *p, struct entry *e);
+void plan_park(struct core *c, struct plan *p, struct shape *s);
+void plan_log(struct plan *p, struct placement what);
+void plan_job(const struct core *c, struct job *j); /* j's scratch is this turn's */
+bool plan_is_capped(const struct job *j, uint32_t tasks);
+void plan_no_room(struct core *c, struct plan *p, struct shape *s, bool full);
+
+/* A start as a thought: its fact, with the accounts that it opens, and what the ledger says to it. */
+struct start {
+    struct fact f;
+    bool affordable;  /* the job's own budget buys something of it */
+    bool whole;       /* it lowers nothing of it: the ledger would answer alike to any of this shape */
+    bool fits;
+    struct ledger_blocker blocker;
+};
+void start_forget(struct core *c, struct plan *p, struct start *s);
+/* It doesn't fit, or the turn has no room for it: forgotten; it waits where whatever keeps it from starting is. */
+void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start *start);
+/* Tries a gang, as whatever else is tried. */
+bool decide_gang(struct core *c, struct plan *p, struct entry *e);
+/* A gang's start as a fact, on these nodes, a row of one for each member; NULL: all on one like `like`. The caller
+ * clears it. */
+void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, const struct node *like, int64_t utc_us,
+               struct fact *f);
+/* Lowers its holds to what the job's own budget has left. false: that doesn't buy slice_min for all. */
+bool gang_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
+/* How many of so many members find room now, if they started together? A question. */
+uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct shape *s, uint32_t members);
 void decide_place(struct core *c, struct plan *p);
 void decide_place_undo(struct core *c, struct plan *p);
 /* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class
@@ -67,12 +99,14 @@ struct node *choose_node(const struct core *c, const struct plan *p, const struc
 struct node *open_node(const struct place_item *open); /* whose item in c->open it is */
 /* Where it would if that node were empty. NULL: nowhere. */
 const struct node *sufficient_node(const struct core *c, const struct shape *s);
+/* For how many of so many tasks there would be room if all nodes were empty. */
+uint64_t sufficient_room(const struct core *c, const struct shape *s, uint64_t tasks);
 /* Where a task of this shape would go now; when it fits nowhere now, where it would if that were empty. NULL: nowhere.
  * */
 const struct node *likely_node(const struct core *c, const struct shape *s);
 
 /* ---- submit.c ---------------------------------------------------------------------------------------------- */
-/* Could any node, when empty, take a task of this shape? Fills *ret when not. */
+/* Could any node, when empty, take a task of this shape, or all of them together a gang? Fills *ret when not. */
 struct admit_answer;
 bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret);
 

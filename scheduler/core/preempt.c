@@ -46,7 +46,7 @@ bool preempt_is_on(const struct core *c, const struct shape *s)
 bool preempt_is_refunded(const struct task *t, uint32_t cause)
 {
     bool needed_away = cause == END_PREEMPTED || cause == END_MAINTENANCE;
-    return retry_is_node_fault(cause) || (needed_away && !t->job->shape->preemptible);
+    return retry_is_node_fault(cause) || cause == END_GANG_LOST || (needed_away && !t->job->shape->preemptible);
 }
 
 uint64_t preempt_min_run_us(const struct core *c)

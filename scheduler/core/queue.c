@@ -1,4 +1,5 @@
 #include "scheduler/core/claims.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/state.h"
 
 /* Of one job the tasks that were started before come first: they have waited longest. */
@@ -103,9 +104,25 @@ void queue_drop(struct core *c, struct entry *e)
         shape_moved(c, s);
 }
 
-bool job_may_start(const struct job *j)
+bool job_may_start(const struct job *j, uint32_t tasks)
 {
-    return !j->on_hold && (j->max_running == 0 || j->live < j->max_running);
+    return !j->on_hold && (j->max_running == 0 || j->live + tasks <= j->max_running);
+}
+
+bool task_is_ready(const struct task *t)
+{
+    const struct job *j = t->job;
+    if (j->gang != 0) {
+        struct gang g = gang_of(j, t->index);
+        return gang_lead(g) == t && gang_is_ready(g);
+    }
+    return t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && job_may_start(j, 1) && depend_ready(j, t->index);
+}
+
+bool job_is_ready(const struct job *j)
+{
+    bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
+    return !j->finished && !waits && job_may_start(j, MAX(j->gang, 1)) && job_ready_from(j, j->next) <= j->last;
 }
 
 static void put_where(struct core *c, struct entry *e, bool ready)
@@ -118,18 +135,21 @@ static void put_where(struct core *c, struct entry *e, bool ready)
 
 void queue_sync_task(struct core *c, struct task *t)
 {
-    put_where(c, &t->entry, t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE && job_may_start(t->job) &&
-                             depend_ready(t->job, t->index));
+    if (t->job->gang != 0)
+        gang_sync(c, gang_of(t->job, t->index));
+    else
+        put_where(c, &t->entry, task_is_ready(t));
 }
 
 void queue_sync(struct core *c, struct job *j)
 {
     if (j->finished)
         return;
-    bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
-    put_where(c, &j->fresh, !waits && job_may_start(j) && job_ready_from(j, j->next) <= j->last);
+    uint64_t met = UINT64_MAX;
+    put_where(c, &j->fresh, job_is_ready(j));
     for (uint32_t i = 0; j->max_running != 0 && i < j->tasks_count; i++)
-        queue_sync_task(c, j->tasks[i]);
+        if (!gang_was_met(j, j->tasks[i]->index, &met))
+            queue_sync_task(c, j->tasks[i]);
 }
 
 static void reorder_shape(struct shape *s)

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/apply.h"
 #include "scheduler/core/money.h"
 
@@ -161,7 +162,7 @@ int core_check_ended(struct core *c, const char *node, const struct attempt_stat
     struct task *t = reported(c, node, state->id);
     if (t == NULL)
         return CORE_FACT;
-    if (t->in_flight)
+    if (t->in_flight || gang_is_undecided(t, &state->record))
         return CORE_LATER;
     struct exit_record record;
     copy_record(&state->record, &record);

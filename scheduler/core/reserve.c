@@ -283,12 +283,22 @@ struct node *reserve_beside(const struct core *c, const struct plan *p, const st
     return best;
 }
 
-void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n)
+void reserve_take(struct core *c, const struct plan *p, const struct shape *s, struct node *n)
 {
     struct backfill_ask ask = forecast_ask(c, s);
     n->planned_turn = c->turn;
-    if (n->profile_turn == c->turn)
+    if (p->facts != NULL && n->profile_turn == c->turn) /* a question keeps none */
         backfill_hold(&n->profile, p->now.utc_us, backfill_after(p->now.utc_us, ask.run_us), &ask.need);
+}
+
+void reserve_give_back(struct node *n)
+{
+    n->profile_turn = 0;
+}
+
+void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n)
+{
+    reserve_take(c, p, s, n);
     reserve_forget(c, s);
 }
 

@@ -41,6 +41,9 @@ struct node *reserve_beside(const struct core *c, const struct plan *p, const st
                             const struct node *avoid);
 /* The plan, whose log has it already, places a task of this shape there: what was promised to it is kept. */
 void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n);
+/* The same for one that is only tried there, promised or not; and it isn't any more. */
+void reserve_take(struct core *c, const struct plan *p, const struct shape *s, struct node *n);
+void reserve_give_back(struct node *n);
 void reserve_forget(struct core *c, struct shape *s);
 /* When it could start, of the nodes that a search asks, and whether that one is kept for it; sooner: what runs ends as
  * early as others did. INT64_MAX and NULL: never, as far as is known. */

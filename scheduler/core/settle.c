@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/preempt.h"
 
@@ -145,7 +146,8 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                              .node_faults = t->node_faults,
                              .on_node_loss = j->on_node_loss,
                              .cancelled = t->stopping == END_CANCELLED,
-                             .requeued = t->stopping == END_REQUEUED};
+                             .requeued = t->stopping == END_REQUEUED,
+                             .gang = gang_fate(t)};
     struct retry_answer answer = retry_after(&end);
     *f = (struct fact){.kind = FACT_ATTEMPT_ENDED, .at_utc_us = at_utc_us};
     f->ended = (struct fact_ended){

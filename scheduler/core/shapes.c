@@ -9,6 +9,7 @@ struct shape_key {
     const struct tenant *tenant;
     uint64_t limit_us;
     bool preemptible, spread;
+    uint32_t gang;
     const struct resources *resources;
     const struct strs *features;
     const char *where;
@@ -27,14 +28,14 @@ static bool shape_is(const void *object, const void *key)
     const struct shape *s = object;
     const struct shape_key *k = key;
     return s->tenant == k->tenant && s->limit_us == k->limit_us && s->preemptible == k->preemptible &&
-           s->spread == k->spread && str_same(s->where, k->where) && same_words(&s->features, k->features) &&
-           fields_equal(&resources_fields, &s->resources, k->resources);
+           s->spread == k->spread && s->gang == k->gang && str_same(s->where, k->where) &&
+           same_words(&s->features, k->features) && fields_equal(&resources_fields, &s->resources, k->resources);
 }
 
 static uint64_t hash_of(const struct shape_key *k)
 {
     uint64_t hash = hash_text(HASH_START, k->tenant->path);
-    hash = hash_u64(hash_u64(hash, k->limit_us), k->preemptible | (unsigned)k->spread << 1);
+    hash = hash_u64(hash_u64(hash, k->limit_us), k->preemptible | (unsigned)k->spread << 1 | (uint64_t)k->gang << 2);
     hash = hash_u64(hash, k->resources->cpu_milli);
     hash = hash_u64(hash_u64(hash, k->resources->mem_bytes), k->resources->scratch_bytes);
     for (size_t i = 0; i < k->resources->generic.count; i++)
@@ -58,8 +59,8 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
     int rc = job_spec_features(spec, &features);
     BUG(rc < 0);
     struct shape_key key = {
-        t,         spec->time_limit_ms * 1000, spec->preemptible, spec->placement == PLACEMENT_SPREAD, &spec->resources,
-        &features, spec->where};
+        t,         spec->time_limit_ms * 1000, spec->preemptible, spec->placement == PLACEMENT_SPREAD,
+        job_spec_gang(spec), &spec->resources, &features, spec->where};
     uint64_t hash = hash_of(&key);
     c->shapes.is = shape_is;
     struct shape *s = table_find(&c->shapes, hash, &key);
@@ -69,6 +70,7 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         s->limit_us = key.limit_us;
         s->preemptible = key.preemptible;
         s->spread = key.spread;
+        s->gang = key.gang;
         s->hash = hash;
         s->at = HEAP_NOWHERE;
         s->names_seen = SIZE_MAX;
@@ -107,8 +109,8 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct shape *s = row[i];
-        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, s->spread, &s->resources,
-                                              &s->features, s->where});
+        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, s->spread, s->gang,
+                                              &s->resources, &s->features, s->where});
         table_put(&c->shapes, s->hash, s);
     }
 }
@@ -138,7 +140,8 @@ struct shape shape_as_if(const struct core *c, const struct tenant *t, const str
                       .resources = spec->resources,
                       .limit_us = spec->time_limit_ms * 1000,
                       .preemptible = spec->preemptible,
-                      .spread = spec->placement == PLACEMENT_SPREAD};
+                      .spread = spec->placement == PLACEMENT_SPREAD,
+                      .gang = job_spec_gang(spec)};
     int rc = job_spec_features(spec, &s.features);
     BUG(rc < 0);
     s.where = spec->where;

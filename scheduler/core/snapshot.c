@@ -3,6 +3,7 @@
 
 #include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/windows.h"
 
@@ -432,7 +433,8 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     } else if (t->state == TASK_QUEUED && t->eligible_utc_us != 0) {
         timer_set(c, &t->timer, t->eligible_utc_us);
     }
-    queue_sync_task(c, t);
+    if (j->gang == 0)
+        queue_sync_task(c, t);
 }
 
 static void restore_outcomes(struct job *j, const struct list *over)
@@ -476,6 +478,13 @@ static void job_apply(struct core *c, const struct fact *f)
     }
     if (s->over.count == 0)
         guess_outcomes(j);
+    for (uint32_t i = 0; j->gang != 0 && i < j->over.count; i++)
+        if (j->over.v[i].failed)
+            gang_doom(c, j, j->over.v[i].first, j->over.v[i].last);
+    uint64_t met = UINT64_MAX;
+    for (uint32_t i = 0; j->gang != 0 && i < j->tasks_count; i++)
+        if (!gang_was_met(j, j->tasks[i]->index, &met))
+            queue_sync_task(c, j->tasks[i]);
     queue_sync(c, j);
     job_finish_if_done(c, j, f->at_utc_us);
 }

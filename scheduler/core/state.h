@@ -9,7 +9,7 @@
  *                        tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
  *                        past_use.c (use that fades)
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
- *                        blocked.c (for limits), deadline.c (no longer)
+ *                        blocked.c (for limits), deadline.c (no longer), gang.c (for each other)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), forecast.c (when what runs ends), reserve.c (what is kept for whom), preempt.c (who
  *                        goes for whom), billing.c
@@ -99,6 +99,7 @@ struct shape {
     bool preemptible;
     bool pinned;             /* its cores are its alone, also while it stands still */
     bool spread;             /* to the emptiest node, not the fullest with room */
+    uint32_t gang;           /* so many start together; 0: each alone */
     struct pool *pool;       /* of where; NULL too in one that is only as if */
     size_t names_seen;       /* number of names when need was computed */
     struct tenant *blocked_at; /* soft: whose limit it waits for, out of its tenant's heap; NULL: nobody's */
@@ -172,6 +173,7 @@ struct task {
     bool going;                    /* soft: in this plan, or in flight, is its stop for another */
     bool missing;                  /* soft: its node doesn't list it */
     bool in_flight;                /* soft */
+    bool breaking;                 /* soft: in flight is an end that decides for its gang */
     struct node *node;             /* of the live attempt */
     struct task *node_prev, *node_next;
     struct node *avoid;
@@ -215,6 +217,7 @@ struct job {
     int64_t urgency;               /* policies/order.h */
     uint32_t first, last, next;    /* next: the first that has neither a record nor an outcome */
     uint32_t max_running, retries;
+    uint32_t gang;                 /* so many start together; 0: each alone */
     uint32_t live, held, paused;
     uint32_t ended[FINAL_STATES];
     uint32_t ended_count;
@@ -327,6 +330,8 @@ struct core {
     uint64_t unfinished, finished;
     struct heap timers; /* struct timer, soonest first */
     struct job *doomed; /* soft: what some of its tasks wait for can't come any more */
+    struct gang_over { uint64_t job; uint32_t task; } *gangs_over; /* soft: some of theirs may still wait */
+    size_t gangs_over_count, gangs_over_size;
 
     uint64_t seq, term, next_job;
     int64_t last_utc_us;
@@ -378,8 +383,11 @@ uint32_t job_tasks(const struct job *j);
 void job_set_priority(const struct core *c, struct job *j, int32_t priority);
 /* The first task from there on that never started and isn't held; > last: none. */
 uint64_t job_fresh_from(const struct job *j, uint64_t from);
-/* The first of these that waits for no other job. */
+/* The first of these that waits for no other job; of a job with gangs the first of a gang that could start. */
 uint64_t job_ready_from(const struct job *j, uint64_t from);
+uint64_t job_ready_task_from(const struct job *j, uint64_t from); /* whatever its gang */
+/* Where in j->tasks the first record from a task on is; j->tasks_count: there is none. */
+uint32_t job_record_from(const struct job *j, uint32_t index);
 bool job_has_task(const struct job *j, uint32_t index);
 struct tenant *job_tenant(const struct job *j);              /* of an unfinished job */
 struct task *task_find(const struct job *j, uint32_t index);
@@ -427,7 +435,9 @@ uint64_t shape_slice_us(const struct core *c, const struct shape *s);
 /* ---- queue.c, timers.c ------------------------------------------------------------------------------------- */
 /* Puts every entry of the job where it belongs: into its shape's heap or out of it. */
 void queue_sync(struct core *c, struct job *j);
-bool job_may_start(const struct job *j); /* as far as its cap, and a person, allow */
+bool job_may_start(const struct job *j, uint32_t tasks); /* so many more, as far as its cap, and a person, allow */
+bool task_is_ready(const struct task *t);  /* it, or the gang that it leads, belongs into the queue */
+bool job_is_ready(const struct job *j);    /* the same for its fresh tasks */
 void queue_sync_task(struct core *c, struct task *t);
 void queue_push(struct core *c, struct entry *e);
 void queue_drop(struct core *c, struct entry *e); /* no-op when it isn't in */

@@ -65,10 +65,24 @@ static size_t able_nodes(const struct core *c, const struct strs *features, stru
     return kept;
 }
 
+static bool gang_admit(const struct core *c, const struct shape *s, struct admit_answer *ret)
+{
+    uint64_t room = s->gang > 1 ? sufficient_room(c, s, s->gang) : s->gang;
+    if (room >= s->gang)
+        return true;
+    snprintf(ret->where, sizeof ret->where, "gang");
+    snprintf(ret->message, sizeof ret->message, "%u tasks start together, all nodes%s have room for %llu of them",
+             s->gang, s->where != NULL ? " that match where" : "", (unsigned long long)room);
+    snprintf(ret->hint, sizeof ret->hint, "gang <= %llu", (unsigned long long)room);
+    return false;
+}
+
 bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answer *ret)
 {
-    if (c->sizes.count == 0 || sufficient_node(c, s) != NULL)
+    if (c->sizes.count == 0)
         return true;
+    if (sufficient_node(c, s) != NULL)
+        return gang_admit(c, s, ret);
     struct admit_node *nodes = core_alloc(c->nodes_count * sizeof nodes[0]);
     size_t count = 0;
     for (size_t i = 0; i < c->nodes_count; i++)
@@ -94,12 +108,12 @@ static bool fits_nodes(const struct core *c, const struct tenant *t, const struc
     return fits || refuse_never(refusal, &answer);
 }
 
-static bool fits_guarantees(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+static bool fits_guarantees(const struct core *c, const struct tenant *t, const struct resources *all,
                             struct refusal *refusal)
 {
     struct ledger_blocker b = {0};
     char need[48], most[48], hint[128];
-    if (ledger_ever_lends(c->ledger, &t->line, &spec->resources, &b))
+    if (ledger_ever_lends(c->ledger, &t->line, all, &b))
         return true;
     bool generic = strcmp(b.resource, "cpu") != 0 && strcmp(b.resource, "memory") != 0 &&
                    strcmp(b.resource, "scratch") != 0;
@@ -115,23 +129,55 @@ static bool fits_guarantees(const struct core *c, const struct tenant *t, const 
     return false;
 }
 
+/* What starts at once; the caller clears it. */
+static void resources_at_once(const struct job_spec *spec, struct resources *ret)
+{
+    uint64_t tasks = MAX(job_spec_gang(spec), 1);
+    core_copy_resources(&spec->resources, ret);
+    ret->cpu_milli *= tasks; /* each is at most CPU_MILLI_MAX, ...: far from the end of 64 bits */
+    ret->mem_bytes *= tasks;
+    ret->scratch_bytes *= tasks;
+    for (size_t i = 0; i < ret->generic.count; i++)
+        ret->generic.v[i].value *= tasks;
+}
+
+static bool fits_running(uint32_t gang, const struct tenant_rule *rule, struct refusal *refusal)
+{
+    char hint[64];
+    if (rule->quota.max_running == 0 || gang <= rule->quota.max_running)
+        return true;
+    snprintf(hint, sizeof hint, "gang <= %llu", (unsigned long long)rule->quota.max_running);
+    refusal_from(refusal, "never_fits", rule->path, hint, "%u tasks start together, %s may run at most %llu", gang,
+                 rule->path, (unsigned long long)rule->quota.max_running);
+    return false;
+}
+
 static bool fits_rules(const struct core *c, const struct tenant *t, const struct job_spec *spec,
                        int64_t utc_us, struct refusal *refusal)
 {
     const struct tenant *leaf = t;
+    uint32_t gang = job_spec_gang(spec);
+    struct resources need;
+    bool fits = true;
     uint64_t slice_us = core_slice_us(c);
     uint64_t hold_us = MIN(core_longest_us(c, spec->time_limit_ms * 1000), slice_us);
     int64_t hold = quote_least(c, t, spec, utc_us, hold_us);
+    hold = MIN(hold, MONEY_MICROS_MAX / (int64_t)MAX(gang, 1)) * (int64_t)MAX(gang, 1);
     if (spec->budget_micros > 0)
         hold = MIN(hold, spec->budget_micros);
-    for (; t != NULL; t = t->parent) {
+    resources_at_once(spec, &need);
+    for (; t != NULL && fits; t = t->parent) {
         struct admit_answer answer;
         const struct tenant_rule *rule = ledger_rule(c->ledger, t->path);
         BUG(rule == NULL);
-        if (!admit_by_quota(&spec->resources, rule, &answer) || !admit_by_budget(hold, rule, &answer))
-            return refuse_never(refusal, &answer);
+        if (!admit_by_quota(&need, rule, &answer) || !admit_by_budget(hold, rule, &answer))
+            fits = refuse_never(refusal, &answer);
+        else
+            fits = fits_running(gang, rule, refusal);
     }
-    return fits_guarantees(c, leaf, spec, refusal);
+    fits = fits && fits_guarantees(c, leaf, &need, refusal);
+    fields_clear(&resources_fields, &need);
+    return fits;
 }
 
 static bool fits_own_budget(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
@@ -139,15 +185,16 @@ static bool fits_own_budget(const struct core *c, const struct tenant *t, const 
 {
     uint64_t limit_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : UINT64_MAX;
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, limit_us);
-    int64_t least = quote_least(c, t, spec, utc_us, least_us);
+    int64_t least = quote_least(c, t, spec, utc_us, least_us) * (int64_t)MAX(job_spec_gang(spec), 1);
     if (spec->budget_micros == 0 || spec->budget_micros >= least)
         return true;
     char have[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], hint[PARSE_TEXT_MAX + 16], time[PARSE_TEXT_MAX];
     format_money(least, need);
     snprintf(hint, sizeof hint, "budget >= %s", need);
     refusal_from(refusal, "budget", "budget", hint,
-                 "a budget of %s does not buy one task %s of run time, which costs %s",
-                 format_money(spec->budget_micros, have), format_duration(least_us / 1000, time), need);
+                 "a budget of %s does not buy %s %s of run time, which costs %s",
+                 format_money(spec->budget_micros, have), job_spec_gang(spec) > 1 ? "its gang" : "one task",
+                 format_duration(least_us / 1000, time), need);
     return false;
 }
 

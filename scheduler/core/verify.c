@@ -3,6 +3,7 @@
 
 #include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/windows.h"
@@ -33,8 +34,7 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
         return wrong(j, "paused, but not all that was paid is settled", err);
     if (!live && (t->hold_micros != 0 || t->accounts.count != 0))
         return wrong(j, "money held for what doesn't run", err);
-    bool should_be_ready = t->state == TASK_QUEUED && t->timer.at == HEAP_NOWHERE &&
-                           job_may_start(j) && depend_ready(j, t->index);
+    bool should_be_ready = task_is_ready(t);
     if (should_be_ready != (t->entry.at != HEAP_NOWHERE))
         return wrong(j,
                      should_be_ready ? "a ready task that is not in the queue"
@@ -77,6 +77,7 @@ static int verify_counts(const struct job *j, uint64_t live, uint64_t held, stru
     if (j->max_running != 0 && live > j->max_running)
         return wrong(j, "more tasks run than its cap allows", err);
     int rc = verify_outcomes(j, err);
+    rc = rc < 0 ? rc : gang_verify(j, err);
     return rc < 0 ? rc : depend_verify(j, err);
 }
 
@@ -96,10 +97,7 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
     }
     if (paused != j->paused)
         return wrong(j, "its count of paused attempts is wrong", err);
-    bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
-    bool ready = !j->finished && !waits && job_may_start(j) &&
-                 job_ready_from(j, j->next) <= j->last;
-    if (ready != (j->fresh.at != HEAP_NOWHERE))
+    if (job_is_ready(j) != (j->fresh.at != HEAP_NOWHERE))
         return wrong(j, "its fresh tasks are not where they belong", err);
     if (job_find_key(c, j->tenant, job_key(j)) == NULL)
         return wrong(j, "its key is unknown", err);

@@ -186,8 +186,12 @@ static int take_joined(struct reader *r, const struct fact *f, struct err *err)
 static int take_placed(struct reader *r, const struct fact *f, struct err *err)
 {
     (void)err;
-    const struct sim_job *j = f->placed.id.epoch == 1 ? past_job(r->w, f->placed.id.job) : NULL;
-    if (j != NULL && j->submit_us >= 0) {
+    struct fact room;
+    for (size_t i = 0; i < fact_placements(f); i++) {
+        struct attempt_id id = fact_placement(f, i, &room)->placed.id;
+        const struct sim_job *j = id.epoch == 1 ? past_job(r->w, id.job) : NULL;
+        if (j == NULL || j->submit_us < 0)
+            continue;
         r->past->really_started++;
         r->past->really_wait_us += (uint64_t)MAX(f->at_utc_us - r->past->begin_utc_us - j->submit_us, 0);
     }
@@ -227,6 +231,8 @@ static bool own_end(const struct fact_ended *e)
     case END_REQUEUED:
     case END_PREEMPTED:
     case END_MAINTENANCE:
+    case END_GANG:
+    case END_GANG_LOST:
     case END_CAUSE_COUNT: break;
     }
     return false;
@@ -277,6 +283,7 @@ static const take_fn takes[FACT_KIND_COUNT] = {
     [FACT_TASK_RELEASED] = take_as_it_is,
     [FACT_JOB_CHANGED] = take_as_it_is,
     [FACT_ATTEMPT_PLACED] = take_placed,
+    [FACT_GANG_PLACED] = take_placed,
     [FACT_ATTEMPT_STOPPING] = take_as_it_is,
     [FACT_ATTEMPT_ENDED] = take_ended,
     [FACT_NODE_JOINED] = take_joined,

@@ -140,6 +140,18 @@ static void note_stopping(struct run *r, const struct fact_stopping *f)
     heap_moved(&r->ends, &run_by_end, l);
 }
 
+/* Whom the end or the stop of one of its gang stops. */
+static void note_taken_along(void *arg, struct attempt_id id)
+{
+    struct run *r = arg;
+    struct run_call unused = {0};
+    uint64_t paid_us;
+    struct fact_stopping f = {.id = id};
+    (void)core_duty(r->core, id, true, &unused, &paid_us, &f.cause);
+    if ((*run_live_slot(r, id))->stop_cause != f.cause)
+        note_stopping(r, &f);
+}
+
 static void note_ended(struct run *r, const struct fact_ended *f)
 {
     struct live **slot = run_live_slot(r, f->id), *l = *slot;
@@ -203,11 +215,12 @@ bool run_commit(struct run *r, struct fact *f)
     if (r->on_fact != NULL)
         r->on_fact(r->arg, r->seq, r->bytes.data, r->bytes.len);
     r->totals.facts++;
-    if (read.kind >= FACT_JOB_SUBMITTED && read.kind <= FACT_ATTEMPT_ENDED)
+    if ((read.kind >= FACT_JOB_SUBMITTED && read.kind <= FACT_ATTEMPT_ENDED) || read.kind == FACT_GANG_PLACED)
         r->last_us = r->now_us;
-    if (read.kind == FACT_ATTEMPT_PLACED)
-        note_placed(r, &read.placed);
-    else if (read.kind == FACT_HOLD_RENEWED)
+    struct fact room;
+    for (size_t i = 0; i < fact_placements(&read); i++)
+        note_placed(r, &fact_placement(&read, i, &room)->placed);
+    if (read.kind == FACT_HOLD_RENEWED)
         note_renewed(r, &read.renewed);
     else if (read.kind == FACT_ATTEMPT_STOPPING)
         note_stopping(r, &read.stopping);
@@ -215,6 +228,7 @@ bool run_commit(struct run *r, struct fact *f)
         note_ended(r, &read.ended);
     else if (read.kind == FACT_TASKS_CANCELLED)
         note_cancelled(r, &read.cancelled);
+    core_each_taken_along(r->core, &read, note_taken_along, r);
     fact_clear(&read);
     fact_clear(f);
     r->owes_turn = true;
@@ -326,11 +340,15 @@ static void decide(struct run *r)
         r->totals.decide_ns += clock_ns() - begin;
         r->totals.turns++;
         for (size_t i = 0; i < count; i++) {
-            struct attempt_id id = facts[i].kind == FACT_ATTEMPT_PLACED ? facts[i].placed.id : (struct attempt_id){0};
+            struct attempt_id ids[JOB_GANG_MAX];
+            struct fact room;
+            size_t starts = fact_placements(&facts[i]);
+            for (size_t k = 0; k < starts; k++)
+                ids[k] = fact_placement(&facts[i], k, &room)->placed.id;
             bool taken = run_commit(r, &facts[i]);
             in += taken;
-            if (taken && id.job != 0)
-                run_report_running(r, *run_live_slot(r, id));
+            for (size_t k = 0; taken && k < starts; k++)
+                run_report_running(r, *run_live_slot(r, ids[k]));
         }
     } while (in > 0);
     r->owes_turn = false;

@@ -106,7 +106,7 @@ static inline void add_accounts(const struct ledger *l, const struct strs *path,
 static inline void open_accounts(struct ledger *l, const struct fact *f)
 {
     struct fact opening;
-    while ((f->kind == FACT_ATTEMPT_PLACED || f->kind == FACT_HOLD_RENEWED) && ledger_opening_for(l, f, &opening)) {
+    while ((fact_placements(f) > 0 || f->kind == FACT_HOLD_RENEWED) && ledger_opening_for(l, f, &opening)) {
         ledger_apply(l, &opening);
         fact_clear(&opening);
     }

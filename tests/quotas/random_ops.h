@@ -313,6 +313,27 @@ static inline void ops_note_times(struct ops_attempt *a, const struct list *time
     }
 }
 
+/* Two to four tasks that start together: the first as the placement had it; now and then one is there already, or holds
+ * what nothing can. */
+static inline struct fact ops_gang_of(struct ops_world *w, struct fact placed)
+{
+    struct fact_placed *p = &placed.placed;
+    struct fact f = {.kind = FACT_GANG_PLACED, .at_utc_us = placed.at_utc_us};
+    f.gang_placed = (struct fact_gang){.job = p->id.job, .resources = p->resources, .path = p->path,
+                                       .accounts = p->accounts, .times = p->times};
+    uint32_t count = 2 + (uint32_t)random_below(&w->seed, 3);
+    for (uint32_t i = 0; i < count; i++) {
+        struct gang_member *m = list_add(&f.gang_placed.members, sizeof *m);
+        must(m == NULL);
+        *m = (struct gang_member){.task = p->id.task + i, .epoch = p->id.epoch, .hold_micros = p->hold_micros};
+        m->hold_micros += i > 0 ? (int64_t)random_below(&w->seed, 5) : 0;
+        set_text(&m->node, i % 2 == 0 ? "n1" : "n2");
+    }
+    free(p->node);
+    free(p->price_class);
+    return f;
+}
+
 static inline struct fact ops_place(struct ops_world *w, const struct ledger *l)
 {
     const struct ops_job *job = ops_some_job(w);
@@ -332,7 +353,7 @@ static inline struct fact ops_place(struct ops_world *w, const struct ledger *l)
     if (random_below(&w->seed, 50) == 0) {
         must(strs_add(&f.placed.accounts, random_below(&w->seed, 2) ? "job:999999" : "nobody@2026"));
     }
-    return f;
+    return random_below(&w->seed, 6) == 0 ? ops_gang_of(w, f) : f;
 }
 
 static inline struct ops_attempt ops_some_attempt(struct ops_world *w)
@@ -531,7 +552,7 @@ static inline struct fact ops_next(struct ops_world *w, const struct ledger *l)
 {
     struct fact opening;
     struct fact f = w->waiting.kind != FACT_NONE ? w->waiting : ops_some(w, l);
-    bool holds = f.kind == FACT_ATTEMPT_PLACED || f.kind == FACT_HOLD_RENEWED;
+    bool holds = fact_placements(&f) > 0 || f.kind == FACT_HOLD_RENEWED;
     w->waiting = (struct fact){0};
     if (holds && random_below(&w->seed, 30) > 0 && ledger_opening_for(l, &f, &opening)) {
         w->waiting = f;
@@ -578,9 +599,24 @@ static inline void ops_forget_if_done(struct ops_job *job)
     }
 }
 
+static inline void ops_started(struct ops_world *w, const struct fact_placed *p)
+{
+    struct ops_job *job = ops_find_job(w, p->id.job);
+    job->queued--;
+    job->live++;
+    job->next_epoch = p->id.epoch + 1;
+    struct ops_attempt *live = &w->live[w->live_count++];
+    *live = (struct ops_attempt){.id = p->id, .job = (uint32_t)(job - w->jobs), .held = p->hold_micros};
+    ops_note_times(live, &p->times);
+}
+
 /* The fact was admitted: the world follows. */
 static inline void ops_admitted(struct ops_world *w, const struct fact *f)
 {
+    struct fact room;
+    for (size_t i = 0; i < fact_placements(f); i++) {
+        ops_started(w, &fact_placement(f, i, &room)->placed);
+    }
     if (f->kind == FACT_JOB_SUBMITTED) {
         struct ops_job *job = ops_find_job(w, 0);
         *job = (struct ops_job){.job = f->submitted.job, .next_epoch = 1};
@@ -591,15 +627,6 @@ static inline void ops_admitted(struct ops_world *w, const struct fact *f)
         struct ops_job *job = ops_find_job(w, f->cancelled.job);
         job->queued -= f->cancelled.count;
         ops_forget_if_done(job);
-    } else if (f->kind == FACT_ATTEMPT_PLACED) {
-        struct ops_job *job = ops_find_job(w, f->placed.id.job);
-        job->queued--;
-        job->live++;
-        job->next_epoch++;
-        struct ops_attempt *live = &w->live[w->live_count++];
-        *live = (struct ops_attempt){
-            .id = f->placed.id, .job = (uint32_t)(job - w->jobs), .held = f->placed.hold_micros};
-        ops_note_times(live, &f->placed.times);
     } else if (f->kind == FACT_HOLD_RENEWED) {
         struct ops_attempt *a = ops_find_attempt(w, f->renewed.id);
         a->spent = f->renewed.spent_micros;
@@ -634,18 +661,15 @@ static inline bool ops_is_fair(const struct ops_world *w, const struct fact *f)
     if (f->kind == FACT_TASKS_CANCELLED) {
         return f->cancelled.job != 0 && f->cancelled.count > 0;
     }
-    if (f->kind == FACT_ATTEMPT_PLACED && (f->placed.id.job == 0 || f->placed.path.count == 0)) {
-        return false;
-    }
-    if (f->kind == FACT_ATTEMPT_PLACED) {
-        for (size_t i = 0; i < OPS_JOBS; i++) {
-            if (w->jobs[i].job == f->placed.id.job) {
-                return w->jobs[i].queued > 0 && w->live_count < COUNT_OF(w->live);
-            }
+    struct fact room;
+    size_t starts = fact_placements(f);
+    const struct fact_placed *p = starts > 0 ? &fact_placement(f, 0, &room)->placed : NULL;
+    for (size_t i = 0; p && p->id.job != 0 && p->path.count > 0 && i < OPS_JOBS; i++) {
+        if (w->jobs[i].job == p->id.job) {
+            return w->jobs[i].queued >= starts && w->live_count + starts <= COUNT_OF(w->live);
         }
-        return false;
     }
-    return true;
+    return starts == 0;
 }
 
 #endif

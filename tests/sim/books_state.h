@@ -29,6 +29,7 @@ struct book_node {
 struct book_task {
     uint32_t epoch, failures, faults;
     bool live, final, held, cancelled, stopped, requeued, succeeded;
+    bool along;     /* it is stopped because another of its gang ended */
     int64_t not_before_utc_us;
     size_t node;
     int64_t spent, hold;
@@ -41,6 +42,7 @@ struct book_job {
     int64_t budget;
     size_t tenant;
     uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
+    uint32_t gang; /* so many start together; 0 = each alone */
     bool on_hold;
     uint64_t after; /* 0 = none */
     uint32_t after_on, after_tasks;
@@ -71,5 +73,16 @@ void book_windows_free(struct books *b);
 /* May it be placed there then: will it be over when the node closes? May it be stopped because it closes? */
 bool book_windows_allow(const struct books *b, const char *node, const struct book_job *j, int64_t at_utc_us);
 bool book_windows_stop(const struct books *b, const char *node, const struct book_job *j, int64_t at_utc_us);
+/* ---- fault_follows.c ---- */
+/* The first of a task's gang; *ret_end: the first behind it. A task alone is its own. */
+uint32_t books_gang(const struct book_job *j, uint32_t task, uint32_t *ret_end);
+/* Of the others of its gang: does one wait; over: is one over that hasn't succeeded? */
+bool books_others(const struct book_job *j, uint32_t task, bool over);
+bool books_node_fault(uint32_t cause);
+struct follows {
+    uint32_t next, state, retry;
+};
+int64_t books_pause_us(uint32_t times); /* before the next attempt, after so many failures or faults */
+struct follows books_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r);
 
 #endif

@@ -330,6 +330,7 @@ static void submitted(struct books *b, const struct fact *f)
     if (s->spec.array.present) {
         j->count = s->spec.array.last - s->spec.array.first + 1;
         j->cap = s->spec.array.max_running;
+        j->gang = s->spec.gang;
     }
     j->start_by_utc_us = instant_of(s->spec.start_by, f->at_utc_us);
     j->preemptible = s->spec.preemptible;
@@ -456,7 +457,45 @@ static void changed(struct books *b, const struct fact *f)
         j->on_hold = f->job_changed.hold;
 }
 
+/* Nobody runs on beside one of its gang that doesn't run. */
+static void check_gang(struct books *b, struct attempt_id id)
+{
+    const struct book_job *j = job_of(b, id.job);
+    uint32_t end, i = books_gang(j, id.task, &end);
+    for (; j->gang != 0 && i < end; i++) {
+        const struct book_task *t = &j->tasks[i];
+        REQUIRE(b, id, !t->live || t->stopped || !(books_others(j, i, true) || books_others(j, i, false)),
+                "leaves a part of its gang running");
+    }
+}
+
+static void start(struct books *b, const struct fact *f);
+
 static void placed(struct books *b, const struct fact *f)
+{
+    const struct book_job *j = job_of(b, f->placed.id.job);
+    REQUIRE(b, f->placed.id, j == NULL || j->gang == 0, "is placed without its gang");
+    start(b, f);
+}
+
+static void gang_placed(struct books *b, const struct fact *f)
+{
+    struct fact room;
+    size_t count = fact_placements(f);
+    for (size_t i = 0; b->wrong[0] == '\0' && i < count; i++)
+        start(b, fact_placement(f, i, &room));
+    struct attempt_id id = fact_placement(f, 0, &room)->placed.id;
+    const struct book_job *j = job_of(b, id.job);
+    uint32_t end = 0, i = j != NULL ? books_gang(j, id.task, &end) : 0, live = 0;
+    for (; b->wrong[0] == '\0' && i < end; i++) {
+        const struct book_task *t = &j->tasks[i];
+        REQUIRE(b, id, t->live || (t->final && t->succeeded), "is placed, and not all of its gang is");
+        live += t->live;
+    }
+    REQUIRE(b, id, b->wrong[0] != '\0' || live == count, "is placed with somebody who is of another gang");
+}
+
+static void start(struct books *b, const struct fact *f)
 {
     const struct fact_placed *p = &f->placed;
     struct book_job *j = job_of(b, p->id.job);
@@ -489,7 +528,7 @@ static void placed(struct books *b, const struct fact *f)
     t->paid_us = p->paid_us;
     t->spent = 0;
     t->settled_us = 0;
-    t->cancelled = t->stopped = t->requeued = false;
+    t->cancelled = t->stopped = t->requeued = t->along = false;
     queue(b, j, 1, false);
     use(b, p->id, j, true);
     hold(b, p->id, t, &p->accounts, p->hold_micros);
@@ -525,75 +564,34 @@ static void stopping(struct books *b, const struct fact *f)
     bool closes = f->stopping.cause != END_MAINTENANCE ||
                   book_windows_stop(b, b->nodes[t->node].name, j, f->at_utc_us);
     REQUIRE(b, f->stopping.id, closes, "is stopped for a window that there isn't");
-    t->cancelled |= f->stopping.cause == END_CANCELLED;
-    t->stopped = true;
-    t->requeued = f->stopping.cause == END_REQUEUED;
-}
-
-static bool is_node_fault(uint32_t cause)
-{
-    return cause == END_LEASE || cause == END_LAUNCH_FAILED || cause == END_KEEPER_LOST || cause == END_NODE_LOST;
-}
-
-/* What has to follow: policies/retry.h's table, once more. */
-struct follows {
-    uint32_t next, state, retry;
-};
-static struct follows what_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r)
-{
-    bool success = r->cause == END_EXIT && r->exit_code == 0;
-    if (t->cancelled || r->cause == END_CANCELLED)
-        return (struct follows){NEXT_FINAL, success ? TASK_SUCCEEDED : TASK_CANCELLED, 0};
-    if ((t->requeued && !success) || r->cause == END_REQUEUED)
-        return (struct follows){NEXT_QUEUED, 0, 0};
-    if (is_node_fault(r->cause)) {
-        if (r->cause != END_LAUNCH_FAILED && j->loss == NODE_LOSS_FAIL)
-            return (struct follows){NEXT_FINAL, TASK_LOST, 0};
-        bool held = (r->cause != END_LAUNCH_FAILED && j->loss == NODE_LOSS_HOLD) || t->faults + 1 >= 20;
-        return (struct follows){held ? NEXT_HELD : NEXT_QUEUED, 0, 0};
+    uint32_t end, i = books_gang(j, f->stopping.id.task, &end);
+    for (; i < end; i++) { /* who stops one stops its gang */
+        t = &j->tasks[i];
+        if (!t->live)
+            continue;
+        t->cancelled |= f->stopping.cause == END_CANCELLED;
+        t->stopped = true;
+        t->requeued = f->stopping.cause == END_REQUEUED;
     }
-    switch ((enum end_cause)r->cause) {
-    case END_TIME_LIMIT: return (struct follows){NEXT_FINAL, TASK_TIMED_OUT, 0};
-    case END_BUDGET: return (struct follows){NEXT_FINAL, TASK_BUDGET_STOPPED, 0};
-    case END_MAINTENANCE:
-    case END_PREEMPTED: return (struct follows){NEXT_QUEUED, 0, 0};
-    case END_EXIT:
-    case END_SIGNAL:
-    case END_OOM:
-    case END_NONE:
-    case END_CANCELLED:
-    case END_LEASE:
-    case END_LAUNCH_FAILED:
-    case END_KEEPER_LOST:
-    case END_NODE_LOST:
-    case END_REQUEUED:
-    case END_CAUSE_COUNT:
-        break;
-    }
-    if (success)
-        return (struct follows){NEXT_FINAL, TASK_SUCCEEDED, 0};
-    if (t->failures < j->retries)
-        return (struct follows){NEXT_QUEUED, 0, 1};
-    return (struct follows){NEXT_FINAL, r->cause == END_OOM ? TASK_OOM_KILLED : TASK_FAILED, 0};
-}
-
-static int64_t pause_us(uint32_t times)
-{
-    int64_t us = 1000000;
-    for (; times > 1 && us < 60000000; times--)
-        us *= 2;
-    return MIN(us, 60000000);
 }
 
 static void check_cost(struct books *b, const struct book_job *j, const struct book_task *t, const struct fact_ended *e)
 {
     bool needed_away = e->record.cause == END_PREEMPTED || e->record.cause == END_MAINTENANCE;
-    if (is_node_fault(e->record.cause) || (needed_away && !j->preemptible)) {
+    if (books_node_fault(e->record.cause) || e->record.cause == END_GANG_LOST || (needed_away && !j->preemptible)) {
         REQUIRE(b, e->id, e->spent_micros == t->spent, "the tenant pays for the platform's fault");
         return;
     }
     int64_t cost = price(j, MIN(e->record.run_us, t->paid_us));
     REQUIRE(b, e->id, is_about(e->spent_micros, cost), "costs something else than the time that it ran");
+}
+
+static void take_along(struct book_job *j, uint32_t task)
+{
+    uint32_t end, i = books_gang(j, task, &end);
+    for (; j->gang != 0 && i < end; i++)
+        if (j->tasks[i].live)
+            j->tasks[i].stopped = j->tasks[i].along = true;
 }
 
 static void ended(struct books *b, const struct fact *f)
@@ -603,13 +601,15 @@ static void ended(struct books *b, const struct fact *f)
     if (t == NULL)
         return;
     struct book_job *j = job_of(b, e->id.job);
-    struct follows follows = what_follows(j, t, &e->record);
+    struct follows follows = books_follows(j, t, &e->record);
     REQUIRE(b, e->id, strcmp(e->node, b->nodes[t->node].name) == 0, "ends on another node than where it is");
     REQUIRE(b, e->id, e->next == follows.next && e->user_retry == follows.retry,
             "something else must follow from its end");
     REQUIRE(b, e->id, e->next != NEXT_FINAL || e->state == follows.state, "its end means another state");
     REQUIRE(b, e->id, e->record.cause != END_KEEPER_LOST || e->record.started_utc_us != 0 || t->stopped,
             "is ended as lost and had never begun");
+    REQUIRE(b, e->id, (e->record.cause != END_GANG && e->record.cause != END_GANG_LOST) || t->along,
+            "ends for its gang, of which nobody ended");
     check_cost(b, j, t, e);
     settle(b, e->id, t, e->spent_micros);
     use(b, e->id, j, false);
@@ -618,16 +618,22 @@ static void ended(struct books *b, const struct fact *f)
     j->live--;
     t->live = false;
     t->succeeded = e->next == NEXT_FINAL && e->state == TASK_SUCCEEDED;
+    if (!t->succeeded)
+        take_along(j, e->id.task);
     if (e->next == NEXT_FINAL) {
         final(b, e->id.job, t, e->job_done);
         close_job(b, e->id.job, e->job_done);
+        check_gang(b, e->id);
         return;
     }
+    check_gang(b, e->id);
     queue(b, j, 1, true);
-    t->failures += e->user_retry;
-    t->faults += is_node_fault(e->record.cause);
+    uint32_t end, i = books_gang(j, e->id.task, &end);
+    for (; i < end; i++)
+        j->tasks[i].failures += e->user_retry; /* all of a gang have used it */
+    t->faults += books_node_fault(e->record.cause);
     t->held = e->next == NEXT_HELD;
-    t->not_before_utc_us = f->at_utc_us + pause_us(is_node_fault(e->record.cause) ? t->faults : t->failures);
+    t->not_before_utc_us = f->at_utc_us + books_pause_us(books_node_fault(e->record.cause) ? t->faults : t->failures);
 }
 
 static void drained(struct books *b, const struct fact *f)
@@ -649,7 +655,7 @@ static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *
     [FACT_JOB_CHANGED] = changed,     [FACT_WINDOW_SET] = book_window_set,
     [FACT_WINDOW_DROPPED] = book_window_dropped,
     [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = drained,      [FACT_NODE_LOST] = lost,
-    [FACT_ACCOUNTS_CLOSED] = accounts_closed,
+    [FACT_ACCOUNTS_CLOSED] = accounts_closed, [FACT_GANG_PLACED] = gang_placed,
 };
 
 const char *books_enter(struct books *b, const struct fact *f)

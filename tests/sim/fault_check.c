@@ -27,7 +27,7 @@ static bool is_calm_end(const struct world *w, const struct fact_ended *f)
 {
     if (f->record.cause != END_BUDGET)
         return f->record.cause == END_EXIT || f->record.cause == END_TIME_LIMIT || f->record.cause == END_CANCELLED ||
-               f->record.cause == END_PREEMPTED;
+               f->record.cause == END_PREEMPTED || f->record.cause == END_GANG;
     for (size_t i = 0; i < w->jobs_count; i++)
         if (w->jobs[i].job == f->id.job)
             return w->jobs[i].tenant == WORLD_POOR || w->jobs[i].budget_micros > 0;
@@ -53,7 +53,7 @@ void check_ended(struct world *w, const struct fact_ended *f)
     if (w->calm && !is_calm_end(w, f))
         broken(w, "attempt %llu.%u.%u ended (%s) where nothing fails", ID(f->id), cause);
     if (f->written_off_micros != 0 && !end_causes[f->record.cause].node_fault && f->record.cause != END_PREEMPTED &&
-        f->record.cause != END_MAINTENANCE)
+        f->record.cause != END_MAINTENANCE && f->record.cause != END_GANG_LOST)
         broken(w, "attempt %llu.%u.%u (%s) cost %lld more than was held", ID(f->id), cause,
                (long long)f->written_off_micros);
 }

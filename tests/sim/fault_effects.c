@@ -61,8 +61,12 @@ static void tell_where_it_is(struct world *w, struct sched *s, struct attempt_id
 
 static void effect_placed(struct world *w, struct sched *s, const struct fact *f)
 {
-    idset_put(&w->intents, f->placed.id, 1);
-    tell(w, s, node_number(w, f->placed.node), f->placed.id, false, f->placed.paid_us);
+    struct fact room;
+    for (size_t i = 0; i < fact_placements(f); i++) {
+        const struct fact_placed *p = &fact_placement(f, i, &room)->placed;
+        idset_put(&w->intents, p->id, 1);
+        tell(w, s, node_number(w, p->node), p->id, false, p->paid_us);
+    }
 }
 
 static void effect_renewed(struct world *w, struct sched *s, const struct fact *f)
@@ -79,9 +83,21 @@ static void effect_renewed(struct world *w, struct sched *s, const struct fact *
     send_down(w, s, n, m);
 }
 
+struct telling {
+    struct world *w;
+    struct sched *s;
+};
+
+static void tell_one(void *arg, struct attempt_id id)
+{
+    const struct telling *t = arg;
+    tell_where_it_is(t->w, t->s, id);
+}
+
 static void effect_stopping(struct world *w, struct sched *s, const struct fact *f)
 {
     tell_where_it_is(w, s, f->stopping.id);
+    core_each_taken_along(s->core, f, tell_one, &(struct telling){w, s});
 }
 
 static void effect_reached(struct world *w, struct sched *s, const struct fact *f)
@@ -93,6 +109,7 @@ static void effect_ended(struct world *w, struct sched *s, const struct fact *f)
 {
     uint32_t cause = f->ended.record.cause;
     w->ended++;
+    core_each_taken_along(s->core, f, tell_one, &(struct telling){w, s});
     if (cause == END_NODE_LOST || cause == END_KEEPER_LOST || cause == END_LEASE)
         tell(w, s, node_number(w, f->ended.node), f->ended.id, true, UINT64_MAX);
 }
@@ -102,7 +119,7 @@ void effect_of(struct world *w, struct sched *s, const struct fact *f)
     static void (*const effects[FACT_KIND_COUNT])(struct world *, struct sched *, const struct fact *) = {
         [FACT_ATTEMPT_PLACED] = effect_placed,     [FACT_HOLD_RENEWED] = effect_renewed,
         [FACT_ATTEMPT_STOPPING] = effect_stopping, [FACT_ATTEMPT_REACHED] = effect_reached,
-        [FACT_ATTEMPT_ENDED] = effect_ended,
+        [FACT_ATTEMPT_ENDED] = effect_ended,       [FACT_GANG_PLACED] = effect_placed,
     };
     if (effects[f->kind] != NULL)
         effects[f->kind](w, s, f);
@@ -123,7 +140,10 @@ static bool placement_pending(struct world *w, const struct sched *s, struct att
     for (size_t i = s->effected; i < s->file.count; i++) {
         struct fact room;
         const struct fact *f = entry_read(w, &s->file.v[i], &room);
-        bool is = f->kind == FACT_ATTEMPT_PLACED && attempt_id_equal(f->placed.id, id);
+        struct fact one;
+        bool is = false;
+        for (size_t k = 0; k < fact_placements(f); k++)
+            is |= attempt_id_equal(fact_placement(f, k, &one)->placed.id, id);
         fact_clear(&room);
         if (is)
             return true;

@@ -149,6 +149,7 @@ static int want_submit(struct proposing *p)
                                   .budget_micros = j->budget_micros};
     if (j->tasks > 1)
         call.spec.array = (struct job_array){true, 0, j->tasks - 1, j->cap};
+    call.spec.gang = j->gang;
     int rc = strs_add(&call.spec.command, "/bin/true") | str_set(&call.spec.where, world_wheres[j->where]);
     MUST_NOT(rc < 0);
     char start_by[24], finish_by[24];

@@ -172,8 +172,9 @@ void sched_start(struct world *w, size_t number)
         const struct fact *fact = entry_read(w, e, &room);
         if (e->refusal[0] == '\0')
             replay_fact(w, s->core, e->seq, fact, "replay");
-        if (e->refusal[0] == '\0' && fact->kind == FACT_ATTEMPT_PLACED)
-            idset_put(&w->intents, fact->placed.id, 1); /* it lies in the file of a scheduler that starts: safe */
+        struct fact one;
+        for (size_t k = e->refusal[0] == '\0' ? fact_placements(fact) : 0; k-- > 0;) /* in the file: safe */
+            idset_put(&w->intents, fact_placement(fact, k, &one)->placed.id, 1);
         sched_note_time(w, s, fact->at_utc_us);
         fact_clear(&room);
     }
@@ -250,6 +251,8 @@ static void trace_fact(const struct world *w, const struct pending *p, const cha
         return;
     if (f->kind == FACT_JOB_SUBMITTED)
         id.job = f->submitted.job;
+    else if (f->kind == FACT_GANG_PLACED)
+        id.job = f->gang_placed.job;
     else if (f->kind >= FACT_ATTEMPT_PLACED && f->kind <= FACT_ATTEMPT_ENDED)
         id = f->placed.id; /* all of these begin with it */
     trace(w, "seq %llu %s %llu.%u.%u %s%s%s", (unsigned long long)p->entry.seq, names_get(&fact_names, f->kind),
@@ -276,7 +279,7 @@ void sched_accept(struct world *w, struct sched *s, const char *refusal)
             check_ended(w, &f->ended);
         if (f->kind == FACT_HOLD_RENEWED)
             check_renewed(w, &f->renewed);
-        w->placed += f->kind == FACT_ATTEMPT_PLACED;
+        w->placed += fact_placements(f);
         core_apply(s->core, p->entry.seq, f);
     } else {
         core_refused(s->core, f, refusal, "", sched_now(w, s));
@@ -335,8 +338,9 @@ static void decide(struct world *w, struct sched *s, uint64_t *ret_next)
     size_t room = BATCH_MAX - MIN((size_t)BATCH_MAX, s->batch_count);
     size_t count = core_decide(s->core, sched_now(w, s), facts, room, ret_next);
     for (size_t i = 0; i < count; i++) {
-        if (facts[i].kind == FACT_ATTEMPT_PLACED)
-            check_placement(w, s, &facts[i].placed);
+        struct fact one;
+        for (size_t k = 0; k < fact_placements(&facts[i]); k++)
+            check_placement(w, s, &fact_placement(&facts[i], k, &one)->placed);
         batch_add(w, s, &facts[i], NULL);
     }
 }

@@ -235,7 +235,7 @@ struct client_job {
     uint32_t tenant;
     char key[24];
     uint64_t cpu_milli, mem_bytes, limit_us;
-    uint32_t lease, loss, retries, tasks, cap;
+    uint32_t lease, loss, retries, tasks, cap, gang;
     int32_t priority;
     int64_t budget_micros;
     uint64_t after;               /* a job that it waits for; 0 = none */

@@ -41,7 +41,7 @@ Replies: one for each entry of the call: "ok" | "dup" | "gap" | "fenced" | {refu
 that nothing was written.
 ]]
 
-local LIBRARY = 4
+local LIBRARY = 5
 local MONEY_MAX = 4503599627370496 -- 2^52
 local COUNT_MAX = 9007199254740991 -- 2^53 - 1
 
@@ -552,7 +552,7 @@ is refused; the next one sees what it left. All happens in the tables of `run`, 
   hold     attempt -> its hold, its text at first; false: has none    held: the attempts whose holds changed
   done     job -> seconds, of jobs that are done (nil: none)
   crowd    of renewals that are counted together (nil: none)
-  [i]      of the entry at a[i]: the hold of a placement, the packed accounts of a renewal; packed: of the last renewal ]]
+  [i]      of the entry at a[i]: the hold of a placement, attempts and the hold of a gang, the packed accounts of a renewal; packed: of the last renewal ]]
 
 local function run_new(k) return {k = k, object = {}, group = {}, hold = {}, held = {}} end
 
@@ -731,9 +731,9 @@ end
 -- What of these two comes first along the path.
 local function sooner(one, two) return one and (not two or one < two) and one or two end
 
---[[ One more attempt on its tenants. Gives: a refusal that nothing weighs against; the first quota that is reached; the
+--[[ n attempts more on their tenants. Gives: a refusal that nothing weighs against; the first quota that is reached; the
 first tenant that starts too fast; what tenants_more() is to keep. ]]
-local function tenants_check(run, shape, group, at)
+local function tenants_check(run, shape, group, n, at)
     local fields, depth, bad, full = fields_of(shape.use), shape.depth, nil, nil
     for i = 1, depth do
         if not group[i] then
@@ -743,20 +743,20 @@ local function tenants_check(run, shape, group, at)
     local qs, touched, lent, late = quotas_of(run, group, fields, depth), {}, nil, nil
     local moved, reached, wrong = NONE, NONE, NONE
     if qs then
-        lent = use_all({unpack(group, 1, depth)}, qs, {shape.cpu, shape.memory, shape.scratch}, 1, touched)
-        late = rates_take(depth, qs, STARTS, 1, at, touched)
+        lent = use_all({unpack(group, 1, depth)}, qs, {shape.cpu, shape.memory, shape.scratch}, n, touched)
+        late = rates_take(depth, qs, STARTS, n, at, touched)
     end
     if shape.generics > 0 then
         local lent_too
-        moved, reached, wrong, lent_too = generics_moved(run, shape, 1)
+        moved, reached, wrong, lent_too = generics_moved(run, shape, n)
         lent = sooner(lent, lent_too)
     end
-    local more_cpu, more_memory, more_scratch = shape.cpu, shape.memory, shape.scratch
+    local more_cpu, more_memory, more_scratch = n * shape.cpu, n * shape.memory, n * shape.scratch
     for i = 1, depth do
         local t = group[i]
-        local running, cpu = t[RUNNING] + 1, t[CPU] + more_cpu
+        local running, cpu = t[RUNNING] + n, t[CPU] + more_cpu
         local memory, scratch = t[MEMORY] + more_memory, t[SCRATCH] + more_scratch
-        if not bad and (t[QUEUED] < 1 or running > COUNT_MAX or cpu > COUNT_MAX or memory > COUNT_MAX or
+        if not bad and (t[QUEUED] < n or running > COUNT_MAX or cpu > COUNT_MAX or memory > COUNT_MAX or
             scratch > COUNT_MAX or wrong[i]) then
             bad = refuse('bad', name_of(fields[i]))
         end
@@ -771,9 +771,9 @@ local function tenants_check(run, shape, group, at)
     return bad, full, late and refuse('rate', name_of(fields[late])), qs, touched, moved
 end
 
-local function tenants_more(run, shape, group, qs, touched, moved)
+local function tenants_more(run, shape, group, n, qs, touched, moved)
     local fields = fields_of(shape.use)
-    tenants_add(group, shape, 1, -1)
+    tenants_add(group, shape, n, -n)
     if qs then
         quotas_keep(run, group, fields, qs, touched)
     end
@@ -934,7 +934,8 @@ local function crowd_renew(run, packed, money, held, delta, ask, at)
 end
 
 -- ---- entries of a run: a[i] what it is and its numbers, a[i + 1] bytes of the fact, then `words` - 2 more. wants() asks
--- for what the entry will look at, does() gives a refusal or has done it.
+-- for what the entry will look at, does() gives a refusal or has done it. The attempt is the third word; of more than one,
+-- names() gives them.
 
 local runs = {}
 
@@ -943,6 +944,23 @@ runs[1] = {words = 2, does = function() end} -- a note: a fact that touches no c
 local function want_shape(run, shape, ask)
     want(run, shape.accounts, ask)
     want(run, shape.use, ask)
+end
+
+--[[ n attempts of one shape start at once, held of money and the numbers of time for all of them together. Gives a refusal,
+or has counted them. ]]
+local function start(run, shape, n, held, times, numbers, at, force)
+    crowd_end(run)
+    local tenants, accounts = tenants_of(run, shape), accounts_of(run, shape.accounts)
+    local bad, full, late, qs, touched, moved = tenants_check(run, shape, tenants, n, at)
+    if bad then
+        return bad
+    end
+    local wrong, short = claims_check(shape.accounts, accounts, shape.money, held, times, numbers, at)
+    if wrong or ((full or short or late) and not force) then
+        return wrong or full or short or late
+    end
+    tenants_more(run, shape, tenants, n, qs, touched, moved)
+    claim(accounts, shape.money, held, times, numbers)
 end
 
 -- a[i]: PLACEMENT, then: attempt, hold.
@@ -957,20 +975,45 @@ runs[2] = {
         if not force and hold_of(run, id) then
             return refuse('duplicate')
         end
-        crowd_end(run)
-        local shape, times, numbers = h[H_SHAPE], h[H_TIMES], h[H_NUMBERS]
-        local tenants, accounts = tenants_of(run, shape), accounts_of(run, shape.accounts)
-        local bad, full, late, qs, touched, moved = tenants_check(run, shape, tenants, at)
-        if bad then
-            return bad
+        local refusal = start(run, h[H_SHAPE], 1, h[H_HELD], h[H_TIMES], h[H_NUMBERS], at, force)
+        if refusal then
+            return refusal
         end
-        local wrong, short = claims_check(shape.accounts, accounts, shape.money, h[H_HELD], times, numbers, at)
-        if wrong or ((full or short or late) and not force) then
-            return wrong or full or short or late
-        end
-        tenants_more(run, shape, tenants, qs, touched, moved)
-        claim(accounts, shape.money, h[H_HELD], times, numbers)
         hold_change(run, id, h)
+    end,
+}
+
+-- A gang starts as a whole. a[i]: PLACEMENT, what each member holds. Then: packed attempts, the hold of any of them.
+runs[6] = {
+    words = 4,
+    names = function(run, a, i)
+        run[i] = {ids = cmsgpack.unpack(a[i + 2]), hold = hold_unpack(a[i + 3])}
+        return run[i].ids
+    end,
+    wants = function(run, _, i, ask) want_shape(run, run[i].hold[H_SHAPE], ask) end,
+    does = function(run, a, i, force)
+        local ids, h = run[i].ids, run[i].hold
+        local n, _, at, from = #ids, struct.unpack(PLACEMENT, a[i])
+        local held, all, numbers = numbers_unpack(a[i], from, n), 0, {}
+        for m = 1, n do
+            if not force and hold_of(run, ids[m]) then
+                return refuse('duplicate')
+            end
+            if not is_amount(held[m]) then
+                return refuse('bad')
+            end
+            all = all + held[m]
+        end
+        for t = 1, 2 * h[H_TIMES] do
+            numbers[t] = n * h[H_NUMBERS][t]
+        end
+        local refusal = start(run, h[H_SHAPE], n, all, h[H_TIMES], numbers, at, force)
+        if refusal then
+            return refusal
+        end
+        for m = 1, n do
+            hold_change(run, ids[m], {h[H_SPENT], held[m], h[H_TIMES], h[H_NUMBERS], h[H_SHAPE]})
+        end
     end,
 }
 
@@ -1115,7 +1158,12 @@ end
 local function run_read(run, a, places, kinds)
     local ids, ask, count = {}, {'writer', 'term', 'seq'}, 0
     for n = 1, #places do
-        if kinds[n].wants then
+        if kinds[n].names then
+            for _, id in ipairs(kinds[n].names(run, a, places[n])) do
+                count = count + 1
+                ids[count] = id
+            end
+        elseif kinds[n].wants then
             count = count + 1
             ids[count] = a[places[n] + 2]
         end

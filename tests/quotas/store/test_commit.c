@@ -443,7 +443,7 @@ END_TEST
 static void step(struct bench *b, struct fact fact)
 {
     struct fact opening;
-    bool holds = fact.kind == FACT_ATTEMPT_PLACED || fact.kind == FACT_HOLD_RENEWED;
+    bool holds = fact_placements(&fact) > 0 || fact.kind == FACT_HOLD_RENEWED;
     while (holds && ledger_opening_for(b->model, &fact, &opening)) {
         one(b, &opening);
     }

@@ -190,7 +190,7 @@ UNUSED static size_t world_decide(struct world *w)
     static struct fact facts[512];
     size_t placed = 0, count = core_decide(w->core, w->now, facts, COUNT_OF(facts), &w->next_boot_us);
     for (size_t i = 0; i < count; i++) {
-        placed += facts[i].kind == FACT_ATTEMPT_PLACED;
+        placed += fact_placements(&facts[i]);
         world_commit(w, &facts[i]);
     }
     return placed;

@@ -1,0 +1,200 @@
+#include "scheduler/core/claims.h"
+#include "scheduler/core/deadline.h"
+#include "scheduler/core/plan.h"
+#include "scheduler/core/reserve.h"
+
+/*
+ * A gang is tried like a task: one node after the other is chosen for its members, each as if those before had started
+ * there. They ask alike, so where the first of them leave no room for the last, no other choice would. What was taken
+ * in thought is given back when the gang as a whole has no room, or no money.
+ */
+
+/* ---- its fact ---------------------------------------------------------------------------------------- */
+
+static struct meter meter_of(const struct job *j, const struct fact *f, const struct gang_member *m)
+{
+    return shape_meter(j->shape, m->price_class, f->at_utc_us);
+}
+
+static void pay_until(const struct core *c, const struct job *j, struct fact *f, uint64_t paid_us)
+{
+    struct fact_gang *g = &f->gang_placed;
+    struct gang_member *v = g->members.v;
+    g->paid_us = paid_us;
+    for (size_t i = 0; i < g->members.count; i++)
+        v[i].hold_micros = i > 0 && str_same(v[i].price_class, v[i - 1].price_class)
+                               ? v[i - 1].hold_micros
+                               : price_cost(c->prices, meter_of(j, f, &v[i]), paid_us);
+    times_hold(c, job_tenant(j), &j->shape->resources, (struct stretch){f->at_utc_us, 0, paid_us}, &(struct list){0},
+               &g->times);
+}
+
+void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, const struct node *like, int64_t utc_us,
+               struct fact *f)
+{
+    const struct job *j = g.job;
+    struct fact one;
+    placed_fact(c, j, (struct attempt_id){j->id, g.first, 1}, nodes != NULL ? nodes[0] : like, utc_us, &one);
+    *f = (struct fact){.kind = FACT_GANG_PLACED, .at_utc_us = utc_us};
+    f->gang_placed = (struct fact_gang){.job = j->id,
+                                        .resources = one.placed.resources,
+                                        .path = one.placed.path,
+                                        .accounts = one.placed.accounts,
+                                        .price_version = one.placed.price_version,
+                                        .times = one.placed.times};
+    size_t at = 0;
+    for (uint64_t i = gang_member_from(g, g.first); i <= g.last; i = gang_member_from(g, i + 1), at++) {
+        const struct task *t = task_find(j, (uint32_t)i);
+        const struct node *n = nodes != NULL ? nodes[at] : like;
+        struct gang_member *m = list_add(&f->gang_placed.members, sizeof *m);
+        BUG(m == NULL);
+        *m = (struct gang_member){.task = (uint32_t)i,
+                                  .epoch = t != NULL ? t->epoch + 1 : 1,
+                                  .node = n != NULL ? core_text(n->name) : NULL,
+                                  .price_class = core_text(node_price_class(n))};
+    }
+    pay_until(c, j, f, one.placed.paid_us);
+    free(one.placed.node);
+    free(one.placed.price_class);
+}
+
+bool gang_within_job_budget(const struct core *c, const struct job *j, struct fact *f)
+{
+    char own[JOB_ACCOUNT_MAX];
+    struct account_view account;
+    struct fact_gang *g = &f->gang_placed;
+    const struct gang_member *v = g->members.v;
+    if (j->budget_micros == 0 || !ledger_account(c->ledger, job_account(j->id, own), &account))
+        return true;
+    int64_t free_micros = account.limit_micros - account.spent_micros - account.held_micros, hold_micros = 0;
+    for (size_t i = 0; i < g->members.count; i++)
+        hold_micros += v[i].hold_micros;
+    if (free_micros >= hold_micros)
+        return true;
+    uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, g->paid_us), paid_us = g->paid_us;
+    int64_t each_micros = MAX(free_micros, 0) / (int64_t)g->members.count;
+    for (size_t i = 0; i < g->members.count; i++)
+        if (i == 0 || !str_same(v[i].price_class, v[i - 1].price_class))
+            paid_us = MIN(paid_us, price_time_for(c->prices, meter_of(j, f, &v[i]), each_micros, paid_us));
+    pay_until(c, j, f, paid_us);
+    return free_micros > 0 && paid_us >= least_us;
+}
+
+/* ---- its nodes --------------------------------------------------------------------------------------- */
+
+/* Back to so many thoughts; room: as it was then. */
+static void give_back(struct core *c, struct plan *p, size_t log, uint64_t room)
+{
+    while (p->log_count > log) {
+        struct placement *last = &p->log[--p->log_count];
+        node_use(c, last->node, &last->shape->need, false);
+        reserve_give_back(last->node);
+    }
+    c->room = room; /* nobody has more free than before */
+}
+
+/* Nodes for so many, in the log from now on. Gives for how many there was one. */
+static uint32_t take(struct core *c, struct plan *p, struct shape *s, uint32_t members, const struct node *avoid)
+{
+    uint32_t found = 0;
+    for (struct node *n; found < members && (n = choose_node(c, p, s, avoid)) != NULL; found++) {
+        plan_log(p, (struct placement){p->count, s, n, 0});
+        node_use(c, n, &s->need, true);
+        reserve_take(c, p, s, n);
+    }
+    return found;
+}
+
+uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct shape *s, uint32_t members)
+{
+    struct core *thinker = (struct core *)(uintptr_t)c; /* it is as it was when this is over */
+    struct plan p = {.now = {utc_us, 0}};
+    uint64_t room = c->room;
+    uint32_t found = take(thinker, &p, (struct shape *)(uintptr_t)s, members, NULL);
+    give_back(thinker, &p, 0, room);
+    free(p.log);
+    return found;
+}
+
+/* ---- one try ----------------------------------------------------------------------------------------- */
+
+/* The gang that would start next. false: not now. */
+static bool next_gang(const struct core *c, const struct plan *p, const struct entry *e, struct gang *ret)
+{
+    struct job *j = e->job;
+    plan_job(c, j);
+    uint64_t index = e->task != NULL ? e->task->index : job_ready_from(j, j->plan_next);
+    if (index > j->last || j->ranges_in_flight > 0)
+        return false;
+    *ret = gang_of(j, (uint32_t)index);
+    for (uint64_t i = gang_member_from(*ret, ret->first); i <= ret->last; i = gang_member_from(*ret, i + 1)) {
+        const struct task *t = task_find(j, (uint32_t)i);
+        if ((t != NULL && t->in_flight) || deadline_is_over(j, t, p->now.utc_us))
+            return false;
+    }
+    return !plan_is_capped(j, gang_size(*ret));
+}
+
+static void think(struct core *c, struct plan *p, struct gang g, size_t log, struct start *ret)
+{
+    size_t count = p->log_count - log;
+    struct node **nodes = core_alloc(count * sizeof(struct node *));
+    for (size_t i = 0; i < count; i++)
+        nodes[i] = p->log[log + i].node;
+    *ret = (struct start){0};
+    gang_fact(c, g, nodes, NULL, p->now.utc_us, &ret->f);
+    free(nodes);
+    uint64_t whole_us = ret->f.gang_placed.paid_us;
+    ret->affordable = gang_within_job_budget(c, g.job, &ret->f);
+    ret->whole = ret->f.gang_placed.paid_us == whole_us;
+    openings_add(c, &p->openings, &ret->f);
+    ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
+}
+
+static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g, size_t log, struct fact *f)
+{
+    struct job *j = e->job;
+    struct tenant *t = j->shape->tenant;
+    uint64_t ahead = past_use_of(c, j->shape, f->gang_placed.paid_us, p->now.utc_us);
+    plan_hold(c, p, f);
+    for (size_t i = log; i < p->log_count; i++) {
+        p->log[i].ahead = ahead;
+        past_use_count(t, ahead, true);
+        claims_use(c, t, &j->shape->need, true);
+    }
+    reserve_forget(c, j->shape);
+    j->plan_live += gang_size(g);
+    if (e->task == NULL)
+        j->plan_next = g.last + 1;
+    if (e->task != NULL || plan_is_capped(j, j->gang) || job_ready_from(j, j->plan_next) > j->last)
+        plan_skip(c, p, e);
+}
+
+bool decide_gang(struct core *c, struct plan *p, struct entry *e)
+{
+    struct shape *s = e->job->shape;
+    struct gang g;
+    struct start start;
+    if (s->placeable && !next_gang(c, p, e, &g)) {
+        plan_skip(c, p, e);
+        return false;
+    }
+    size_t log = p->log_count;
+    uint64_t room = c->room;
+    bool full = s->placeable && demand_is_full(c, s->demand);
+    const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
+    bool found = s->placeable && !full && take(c, p, s, gang_size(g), avoid) == gang_size(g);
+    if (!found) {
+        give_back(c, p, log, room);
+        plan_no_room(c, p, s, full);
+        return false;
+    }
+    think(c, p, g, log, &start);
+    if (start.fits && openings_plan(c, p)) {
+        keep(c, p, e, g, log, &start.f);
+        return true;
+    }
+    give_back(c, p, log, room);
+    start_put_off(c, p, e, &start);
+    return false;
+}

@@ -1,0 +1,50 @@
+#include <stdio.h>
+
+#include "scheduler/core/answers.h"
+#include "scheduler/core/explain_ask.h"
+#include "scheduler/core/plan.h"
+
+/* Who of it keeps all others waiting: the first that is held, paused, or waits for another job. */
+static void ask_members(struct question *q, struct gang g)
+{
+    uint32_t live = 0;
+    for (uint64_t i = gang_member_from(g, g.first); i <= g.last; i = gang_member_from(g, i + 1)) {
+        const struct task *t = task_find(g.job, (uint32_t)i);
+        size_t before = q->blockers->count;
+        live += t != NULL && task_state_is_live(t->state);
+        if (t != NULL && t->state == TASK_HELD)
+            continue; /* said of the job */
+        explain_dependencies(q, (uint32_t)i);
+        if (t == NULL || t->state == TASK_QUEUED)
+            explain_pauses(q, t);
+        if (q->blockers->count > before)
+            break;
+    }
+    if (live == 0)
+        return;
+    char where[40];
+    snprintf(where, sizeof where, "job %llu", (unsigned long long)g.job->id);
+    struct blocker *b = explain_add(q, "gang", where, "tasks");
+    b->used = b->short_by = live;
+    b->need = gang_size(g);
+    b->text = text_of("gang: tasks %u to %u start together, and %u of them %s still to end", g.first, g.last, live,
+                      live == 1 ? "has" : "have");
+}
+
+void explain_gang(struct question *q, uint32_t index)
+{
+    struct gang g = gang_of(q->job, index);
+    const struct job *j = q->job;
+    struct fact f;
+    ask_members(q, g);
+    const struct node *like = likely_node(q->core, j->shape);
+    gang_fact(q->core, g, NULL, like, q->utc_us, &f);
+    if (!gang_within_job_budget(q->core, j, &f)) {
+        fact_clear(&f);
+        gang_fact(q->core, g, NULL, like, q->utc_us, &f); /* the ledger's own words about the job's account follow */
+    }
+    explain_cap(q, gang_size(g));
+    explain_ledger(q, &f);
+    explain_nodes(q, j->shape, gang_size(g));
+    fact_clear(&f);
+}

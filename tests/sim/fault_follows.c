@@ -1,0 +1,82 @@
+/* What has to follow from an end, and who is of one gang: from the books alone. */
+#include "tests/sim/books_state.h"
+
+/* The first of a task's gang; *ret_end: the first behind it. */
+uint32_t books_gang(const struct book_job *j, uint32_t task, uint32_t *ret_end)
+{
+    uint32_t size = MAX(j->gang, 1), first = task - task % size;
+    *ret_end = first + size;
+    return first;
+}
+
+/* Of the others of its gang: does one wait, is one over that hasn't succeeded? */
+bool books_others(const struct book_job *j, uint32_t task, bool over)
+{
+    uint32_t end, i = books_gang(j, task, &end);
+    for (; j->gang != 0 && i < end; i++) {
+        const struct book_task *t = &j->tasks[i];
+        if (i != task && (over ? t->final && !t->succeeded : !t->final && !t->live))
+            return true;
+    }
+    return false;
+}
+
+bool books_node_fault(uint32_t cause)
+{
+    return cause == END_LEASE || cause == END_LAUNCH_FAILED || cause == END_KEEPER_LOST || cause == END_NODE_LOST;
+}
+
+/* What has to follow: policies/retry.h's table, once more. */
+struct follows books_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r)
+{
+    bool success = r->cause == END_EXIT && r->exit_code == 0;
+    if (t->cancelled || r->cause == END_CANCELLED)
+        return (struct follows){NEXT_FINAL, success ? TASK_SUCCEEDED : TASK_CANCELLED, 0};
+    if (!success && books_others(j, (uint32_t)(t - j->tasks), true)) {
+        struct exit_record record = *r;
+        return (struct follows){NEXT_FINAL, task_state_of_end(&record), 0};
+    }
+    if (!success && books_others(j, (uint32_t)(t - j->tasks), false))
+        return (struct follows){NEXT_QUEUED, 0, 0};
+    if ((t->requeued && !success) || r->cause == END_REQUEUED)
+        return (struct follows){NEXT_QUEUED, 0, 0};
+    if (books_node_fault(r->cause)) {
+        if (r->cause != END_LAUNCH_FAILED && j->loss == NODE_LOSS_FAIL)
+            return (struct follows){NEXT_FINAL, TASK_LOST, 0};
+        bool held = (r->cause != END_LAUNCH_FAILED && j->loss == NODE_LOSS_HOLD) || t->faults + 1 >= 20;
+        return (struct follows){held ? NEXT_HELD : NEXT_QUEUED, 0, 0};
+    }
+    switch ((enum end_cause)r->cause) {
+    case END_TIME_LIMIT: return (struct follows){NEXT_FINAL, TASK_TIMED_OUT, 0};
+    case END_BUDGET: return (struct follows){NEXT_FINAL, TASK_BUDGET_STOPPED, 0};
+    case END_MAINTENANCE:
+    case END_PREEMPTED: return (struct follows){NEXT_QUEUED, 0, 0};
+    case END_GANG:
+    case END_GANG_LOST: return (struct follows){NEXT_QUEUED, 0, 0};
+    case END_EXIT:
+    case END_SIGNAL:
+    case END_OOM:
+    case END_NONE:
+    case END_CANCELLED:
+    case END_LEASE:
+    case END_LAUNCH_FAILED:
+    case END_KEEPER_LOST:
+    case END_NODE_LOST:
+    case END_REQUEUED:
+    case END_CAUSE_COUNT:
+        break;
+    }
+    if (success)
+        return (struct follows){NEXT_FINAL, TASK_SUCCEEDED, 0};
+    if (t->failures < j->retries)
+        return (struct follows){NEXT_QUEUED, 0, 1};
+    return (struct follows){NEXT_FINAL, r->cause == END_OOM ? TASK_OOM_KILLED : TASK_FAILED, 0};
+}
+
+int64_t books_pause_us(uint32_t times)
+{
+    int64_t us = 1000000;
+    for (; times > 1 && us < 60000000; times--)
+        us *= 2;
+    return MIN(us, 60000000);
+}
