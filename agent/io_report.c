@@ -1,18 +1,14 @@
 #include "agent/io_report.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/core/io_status.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/json.h"
-
-#define NEW_PATH IO_STATUS_PATH ".new"
 
 /* What was known of a tenant at the last report. */
 struct seen {
@@ -28,6 +24,7 @@ struct io_report {
     int64_t at_ns;
     struct seen *seen;
     size_t seen_count;
+    struct fq_times times; /* as of the last report */
     bool quiet; /* the last one said that nobody moves or waits */
 };
 
@@ -100,8 +97,13 @@ static int add_tenant(struct io_status *s, const struct arbiter_view *v, const s
     t.written_bytes = rise(before->moved.bytes[IO_WRITE], v->moved.bytes[IO_WRITE]);
     t.direct_read_bytes = rise(before->direct.bytes[IO_READ], v->direct.bytes[IO_READ]);
     t.direct_written_bytes = rise(before->direct.bytes[IO_WRITE], v->direct.bytes[IO_WRITE]);
-    if (v->queue.standing == FQ_LIMITED && v->queue.until_ns > now_ns)
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++)
+        t.operations += rise(before->moved.ops[dir], v->moved.ops[dir]);
+    t.part_ppm = v->part_ppm;
+    if (v->queue.standing == FQ_LIMITED && v->queue.until_ns > now_ns) {
         t.limited_us = (uint64_t)(v->queue.until_ns - now_ns) / 1000;
+        t.limited_by = v->queue.limit;
+    }
     if (t.charged_us == 0 && v->queue.standing == FQ_IDLE)
         return 0;
     struct io_tenant *at = list_add(&s->tenants, sizeof t);
@@ -132,6 +134,22 @@ static int remember(struct seen **seen, size_t *count, const struct arbiter_view
     return 0;
 }
 
+static uint64_t quantile_us(const struct latency *before, const struct latency *now, uint32_t per_mille)
+{
+    return (uint64_t)latency_quantile_ns(before, now, per_mille) / 1000;
+}
+
+static void gather_times(struct io_report *r, struct io_status *s)
+{
+    const struct fq_times *now = fairq_times(arbiter_queue(fair_arbiter(r->fair)));
+    s->wait_p50_us = quantile_us(&r->times.waited, &now->waited, 500);
+    s->wait_p99_us = quantile_us(&r->times.waited, &now->waited, 990);
+    s->service_p50_us = quantile_us(&r->times.served, &now->served, 500);
+    s->service_p99_us = quantile_us(&r->times.served, &now->served, 990);
+    s->stuck = now->stuck;
+    r->times = *now;
+}
+
 static int gather(struct io_report *r, struct io_status *s)
 {
     struct arbiter *a = fair_arbiter(r->fair);
@@ -155,6 +173,7 @@ static int gather(struct io_report *r, struct io_status *s)
     s->speed_ppm = (uint32_t)w->speed_ppm;
     s->in_flight_us = (uint64_t)fairq_in_flight_ns(arbiter_queue(a)) / 1000;
     r->at_ns = now;
+    gather_times(r, s);
     rc = rc < 0 ? rc : str_set(&s->device, r->device);
     rc = rc < 0 ? rc : str_set(&s->model, r->model);
     if (s->tenants.count > 1)
@@ -168,10 +187,7 @@ static void write_file(const struct io_status *s)
     if (json_write(&io_status_fields, s, &text) < 0)
         return;
     buf_add_str(&text, "\n");
-    CLEANUP(close_p) int fd = open(NEW_PATH, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd >= 0 && fd_write_all(fd, text.data, text.len) == 0 && rename(NEW_PATH, IO_STATUS_PATH) == 0)
-        return;
-    unlink(NEW_PATH);
+    (void)!file_replace(IO_STATUS_PATH, text.data, text.len, 0600);
 }
 
 bool io_report_write(struct io_report *r)

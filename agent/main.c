@@ -20,6 +20,7 @@
 #include "agent/fair.h"
 #include "agent/folder.h"
 #include "agent/inventory.h"
+#include "agent/io_metrics.h"
 #include "agent/io_report.h"
 #include "agent/link.h"
 #include "agent/log_read.h"
@@ -44,6 +45,7 @@ struct agent {
     struct fair *fair;
     struct shares *shares;
     struct io_report *io_report;
+    struct io_metrics *io_metrics;
     struct warden_link *warden;
     struct attempts *attempts;
     struct fence fence;
@@ -222,7 +224,8 @@ static int build_fair(struct agent *a, struct err *err)
              log_quote(why == NULL ? "as measured" : why));
     rc = fair_new(&a->fair, a->loop, &cost, err);
     rc = rc < 0 ? rc : shares_new(&a->shares, a->fair, err);
-    return rc < 0 ? rc : io_report_new(&a->io_report, a->loop, a->fair, device, why == NULL ? "as measured" : why, err);
+    rc = rc < 0 ? rc : io_report_new(&a->io_report, a->loop, a->fair, device, why == NULL ? "as measured" : why, err);
+    return rc < 0 ? rc : io_metrics_new(&a->io_metrics, a->loop, a->fair, device, err);
 }
 
 static int build(struct agent *a, struct err *err)
@@ -281,6 +284,7 @@ static void tear_down(struct agent *a)
     log_reader_free(a->reader);
     attempts_free(a->attempts);
     io_report_free(a->io_report);
+    io_metrics_free(a->io_metrics);
     shares_free(a->shares);
     fair_free(a->fair);
     warden_link_free(a->warden);

@@ -45,7 +45,7 @@ static void add_standing(struct columns *t, const struct io_tenant *tenant)
 {
     buf_add_str(columns_cell(t), names_get(&io_standing_names, tenant->standing));
     if (tenant->limited_us > 0) {
-        buf_add_str(columns_cell(t), " for ");
+        buf_addf(columns_cell(t), " by %s for ", names_get(&io_limit_names, tenant->limited_by));
         format_span(columns_cell(t), tenant->limited_us);
     }
     columns_next(t);
@@ -57,10 +57,11 @@ static void print_tenants(struct cli *cli, const struct io_status *s, struct buf
         {"TENANT", false, true}, {"WEIGHT", true, true}, {"FAIR", true, true},   {"HAS", true, true},
         {"READ", true, false},   {"WRITE", true, false}, {"DIRECT", true, false}, {"STATE", false, true}};
     const struct io_tenant *v = s->tenants.v;
-    uint64_t weights = 0, charged = 0;
+    uint64_t weights = 0, parts = 0, charged = 0; /* an agent from before weights had a tree says no parts */
     struct columns t;
     for (size_t i = 0; i < s->tenants.count; i++) {
         weights += v[i].weight;
+        parts += v[i].part_ppm;
         charged += v[i].charged_us;
     }
     columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
@@ -68,7 +69,10 @@ static void print_tenants(struct cli *cli, const struct io_status *s, struct buf
         columns_add(&t, v[i].tenant);
         buf_addf(columns_cell(&t), "%" PRIu32, v[i].weight);
         columns_next(&t);
-        add_percent(&t, v[i].weight, weights);
+        if (parts > 0)
+            add_percent(&t, v[i].part_ppm, parts);
+        else
+            add_percent(&t, v[i].weight, weights);
         add_percent(&t, v[i].charged_us, charged);
         add_rate(&t, v[i].read_bytes, s->interval_us);
         add_rate(&t, v[i].written_bytes, s->interval_us);
@@ -87,6 +91,10 @@ static void print_status(struct cli *cli, const struct io_status *s)
     buf_addf(&out, " (%s)  window %" PRIu64 " us  in flight %" PRIu64 " us  speed %.2f  at ",
              s->model != NULL ? s->model : "?", s->window_us, s->in_flight_us, (double)s->speed_ppm / 1e6);
     format_instant(&out, s->utc_us);
+    buf_addf(&out, "\nwait p50 %" PRIu64 " us p99 %" PRIu64 " us  service p50 %" PRIu64 " us p99 %" PRIu64 " us",
+             s->wait_p50_us, s->wait_p99_us, s->service_p50_us, s->service_p99_us);
+    if (s->stuck > 0)
+        buf_addf(&out, "  stuck %" PRIu32 ": the disk or a file system doesn't answer; see dmesg", s->stuck);
     buf_add_str(&out, "\n");
     if (s->tenants.count == 0)
         buf_add_str(&out, "nobody moves anything\n");

@@ -8,6 +8,8 @@
 
 static const char *const standings[] = {"idle", "ready", "full", "limited", "stuck"};
 const struct names io_standing_names = {standings, COUNT_OF(standings)};
+static const char *const limit_words[] = {"bytes", "operations", "time"};
+const struct names io_limit_names = {limit_words, COUNT_OF(limit_words)};
 
 static const struct field tenant_rows[] = {
     FIELD_ROW(io_tenant, 1, "tenant", FIELD_STR, tenant, .max = NAME_BYTES, .help = "its path"),
@@ -24,6 +26,10 @@ static const struct field tenant_rows[] = {
     FIELD_ROW(io_tenant, 11, "written_bytes", FIELD_U64, written_bytes, .flags = FIELD_ALWAYS, .help = "granted"),
     FIELD_ROW(io_tenant, 12, "direct_read_bytes", FIELD_U64, direct_read_bytes, .help = "past the queue"),
     FIELD_ROW(io_tenant, 13, "direct_written_bytes", FIELD_U64, direct_written_bytes, .help = "past the queue"),
+    FIELD_ROW(io_tenant, 14, "limited_by", FIELD_ENUM, limited_by, .of = &io_limit_names, .help = "which limit"),
+    FIELD_ROW(io_tenant, 15, "part_ppm", FIELD_U32, part_ppm,
+              .help = "of the disk, what its weight comes to in the tree among those that want it"),
+    FIELD_ROW(io_tenant, 16, "operations", FIELD_U64, operations, .flags = FIELD_ALWAYS, .help = "granted"),
 };
 static const struct fields tenant_fields = FIELDS_TABLE("tenant", io_tenant, tenant_rows);
 
@@ -35,6 +41,11 @@ static const struct field rows[] = {
     FIELD_ROW(io_status, 5, "window_us", FIELD_U64, window_us, .help = "device time that may be in flight"),
     FIELD_ROW(io_status, 6, "in_flight_us", FIELD_U64, in_flight_us, .flags = FIELD_ALWAYS, .help = "and is"),
     FIELD_ROW(io_status, 7, "speed_ppm", FIELD_U32, speed_ppm, .help = "of what the model says"),
+    FIELD_ROW(io_status, 9, "wait_p50_us", FIELD_U64, wait_p50_us, .help = "from being asked for until granted"),
+    FIELD_ROW(io_status, 10, "wait_p99_us", FIELD_U64, wait_p99_us, .help = "99 of 100 are below"),
+    FIELD_ROW(io_status, 11, "service_p50_us", FIELD_U64, service_p50_us, .help = "from there until done"),
+    FIELD_ROW(io_status, 12, "service_p99_us", FIELD_U64, service_p99_us, .help = "99 of 100 are below"),
+    FIELD_ROW(io_status, 13, "stuck", FIELD_U32, stuck, .help = "operations that don't come back"),
     FIELD_ROW(io_status, 8, "tenants", FIELD_LIST, tenants, .of = &tenant_fields, .max = TENANTS_MAX,
               .flags = FIELD_ALWAYS, .help = "who moved or waits, most charged first"),
 };

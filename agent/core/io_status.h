@@ -12,7 +12,7 @@
 #define IO_STATUS_PATH "node/io.now" /* below the system's folder */
 
 /* As enum fq_standing (agent/fairio/fairq.h) has them. */
-extern const struct names io_standing_names;
+extern const struct names io_standing_names, io_limit_names;
 
 struct io_tenant {
     char *tenant;
@@ -20,6 +20,9 @@ struct io_tenant {
     uint64_t bytes_per_s, ops_per_s;
     uint32_t standing;
     uint64_t limited_us;         /* by its own limit for so long yet */
+    uint32_t limited_by;         /* which, as enum fq_limit has them */
+    uint32_t part_ppm;           /* what its weight comes to in the tree, of those that want the disk; 0: not known */
+    uint64_t operations;         /* by grants */
     uint64_t charged_us;         /* device time */
     uint64_t read_bytes, written_bytes;               /* by grants */
     uint64_t direct_read_bytes, direct_written_bytes; /* past the queue */
@@ -31,6 +34,9 @@ struct io_status {
     char *device, *model;        /* "254:0"; "as measured", or why it is not */
     uint64_t window_us, in_flight_us;
     uint32_t speed_ppm;          /* of what its model says */
+    uint64_t wait_p50_us, wait_p99_us;       /* from being asked for until it is granted */
+    uint64_t service_p50_us, service_p99_us; /* from there until it is done */
+    uint32_t stuck;              /* operations that don't come back */
     struct list tenants;         /* struct io_tenant, those who moved or wait, most charged first */
 };
 extern const struct fields io_status_fields;

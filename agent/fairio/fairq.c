@@ -299,7 +299,7 @@ int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, 
     if (s == NULL || i == NONE)
         return s == NULL ? -ENOENT : -ENOSPC;
     pool_take(&q->free_requests, q->requests[i].next);
-    q->requests[i] = (struct request){.next = NONE, .what = *request};
+    q->requests[i] = (struct request){.next = NONE, .what = *request, .posted_ns = now_ns};
     if (s->first == NONE)
         s->first = i;
     else
@@ -376,6 +376,9 @@ static void serve(struct fairq *q, struct tenant *t, struct work *w, bool reserv
                              .bytes = w->bytes,
                              .cost_ns = w->cost_ns,
                              .last = w->request->granted + w->bytes == w->request->what.bytes};
+    if (w->request->posted_ns >= 0)
+        latency_add(&q->times.waited, now_ns - w->request->posted_ns);
+    w->request->posted_ns = -1;
     place_leave(q, t);
     charge_start(q, t, w->cost_ns, reserved);
     debit_limits(t, &(struct fq_taken){w->cost_ns, 1, w->bytes}, now_ns);
@@ -441,6 +444,8 @@ bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     *(g->stuck ? &t->seen.stuck_ns : &t->seen.in_flight_ns) -= g->cost_ns;
     if (!g->stuck)
         q->in_flight_ns -= g->cost_ns;
+    q->times.stuck -= g->stuck;
+    latency_add(&q->times.served, now_ns - g->since_ns);
     window_done(&q->window, cost_ns);
     give_back(q, t, g->cost_ns - cost_ns);
     t->seen.moved_bytes += moved_bytes;
@@ -493,6 +498,8 @@ static void find_stuck(struct fairq *q, int64_t now_ns)
             continue;
         struct tenant *t = tenant_of_stream(q, &q->streams[g->stream]);
         g->stuck = true;
+        q->times.stuck++;
+        q->times.stuck_total++;
         q->in_flight_ns -= g->cost_ns;
         t->seen.in_flight_ns -= g->cost_ns;
         t->seen.stuck_ns += g->cost_ns;
@@ -530,6 +537,11 @@ int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)
 bool fairq_is_busy(const struct fairq *q)
 {
     return q->working > 0;
+}
+
+const struct fq_times *fairq_times(const struct fairq *q)
+{
+    return &q->times;
 }
 
 const struct window *fairq_window(const struct fairq *q)

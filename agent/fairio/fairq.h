@@ -32,6 +32,7 @@
 #define REEVE_AGENT_FAIRIO_FAIRQ_H
 
 #include "agent/fairio/cost.h"
+#include "agent/fairio/latency.h"
 #include "agent/fairio/window.h"
 #include "base/macros.h"
 
@@ -89,9 +90,13 @@ enum fq_standing {
     FQ_LIMITED, /* by its own limit; until_ns */
     FQ_STUCK,   /* an operation of its does not come back */
 };
+/* Which of its limits. */
+enum fq_limit { FQ_LIMIT_BYTES, FQ_LIMIT_OPS, FQ_LIMIT_TIME, FQ_LIMIT_COUNT };
 struct fq_view {
     enum fq_standing standing;
     int64_t until_ns;
+    enum fq_limit limit;                   /* FQ_LIMITED: the one that holds it longest */
+    uint64_t limited_total[FQ_LIMIT_COUNT]; /* how often each came to be that */
     int64_t charged_ns; /* net, since it was added */
     uint64_t granted_ops, moved_bytes;
     int64_t in_flight_ns, stuck_ns;
@@ -137,6 +142,14 @@ int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret) MUST_US
 bool fairq_is_busy(const struct fairq *q); /* something waits or is in flight */
 const struct window *fairq_window(const struct fairq *q);
 int64_t fairq_in_flight_ns(const struct fairq *q);
+/* Of all tenants, since birth: from when a request was posted until its first chunk was granted; from a grant until it
+ * was done. */
+struct fq_times {
+    struct latency waited, served;
+    uint64_t stuck_total; /* operations that left the window because they didn't come back */
+    uint32_t stuck;       /* now */
+};
+const struct fq_times *fairq_times(const struct fairq *q);
 int64_t fairq_slack(const struct fairq *q); /* q of the bound, in ns, at weight 1 */
 
 #endif

@@ -30,12 +30,21 @@ int64_t place_slack(const struct fairq *q)
     return q->weights == 0 ? 0 : (int64_t)((fq_wide)q->chunk_ns * VIRTUAL * count / (fq_wide)q->weights);
 }
 
-static int64_t paid_off(const struct tenant *t)
+static int64_t paid_off(const struct tenant *t, enum fq_limit *ret)
 {
-    int64_t at = t->share.bytes_per_s > 0 ? t->bytes_ns : INT64_MIN;
-    if (t->share.ops_per_s > 0)
-        at = MAX(at, t->ops_ns);
-    return t->share.limit_ppm > 0 ? MAX(at, t->time_ns) : at;
+    const struct {
+        bool is_there;
+        int64_t at_ns;
+    } limits[FQ_LIMIT_COUNT] = {[FQ_LIMIT_BYTES] = {t->share.bytes_per_s > 0, t->bytes_ns},
+                                [FQ_LIMIT_OPS] = {t->share.ops_per_s > 0, t->ops_ns},
+                                [FQ_LIMIT_TIME] = {t->share.limit_ppm > 0, t->time_ns}};
+    int64_t at = INT64_MIN;
+    for (enum fq_limit i = 0; i < FQ_LIMIT_COUNT; i++)
+        if (limits[i].is_there && limits[i].at_ns > at) {
+            at = limits[i].at_ns;
+            *ret = i;
+        }
+    return at;
 }
 
 static void make_eligible(struct fairq *q, struct tenant *t, int64_t now_ns)
@@ -51,9 +60,11 @@ void place_enter(struct fairq *q, struct tenant *t, int64_t now_ns)
     if (t->place != NOWHERE || t->seen.stuck_ns > 0 || !work_is_there(t))
         return;
     t->start = MAX(t->start, q->virtual_now); /* no credit is kept */
-    t->unlock_ns = paid_off(t);
+    t->unlock_ns = paid_off(t, &t->seen.limit);
     if (t->unlock_ns > now_ns) {
         t->place = LIMITED;
+        t->seen.limited_total[t->seen.limit] += t->unlock_ns != t->counted_ns; /* not again for being weighed anew */
+        t->counted_ns = t->unlock_ns;
         heap_add(&q->limited, &unlock_first, t);
         return;
     }

@@ -36,6 +36,7 @@ struct tenant {
     int64_t start;             /* S */
     int64_t finish;            /* S and what its next chunk takes, as of when it became eligible */
     int64_t unlock_ns;         /* LIMITED: until then */
+    int64_t counted_ns;        /* the last such time that was counted */
     int64_t reserve_ns;        /* its reservation is behind once served_ns is there */
     int64_t bytes_ns, ops_ns, time_ns; /* when each limit is paid off */
     struct heap jobs;          /* those with something to grant, by start tag */
@@ -62,6 +63,7 @@ struct request {
     uint32_t next;             /* in its stream, or free */
     struct fq_request what;
     uint64_t granted;          /* bytes of it */
+    int64_t posted_ns;         /* -1: some of it was granted */
 };
 struct grant {
     struct slot slot;
@@ -75,6 +77,7 @@ struct grant {
 struct fairq {
     struct fairq_setup with;
     struct window window;
+    struct fq_times times;
     struct tenant *tenants;
     struct job *jobs;
     struct stream *streams;

@@ -146,6 +146,21 @@ int file_write_durable(const char *path, const void *bytes, size_t len, mode_t m
     return rc == 0 ? 0 : err_set(err, rc, "sync the folder of '%s': %s", path, strerror(-rc));
 }
 
+int file_replace(const char *path, const void *bytes, size_t len, mode_t mode)
+{
+    char new[PATH_MAX];
+    int n = snprintf(new, sizeof new, "%s.new", path);
+    if (n < 0 || (size_t)n >= sizeof new)
+        return -ENAMETOOLONG;
+    CLEANUP(close_p) int fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    int rc = fd < 0 ? -errno : fd_write_all(fd, bytes, len);
+    if (rc == 0 && (fchmod(fd, mode) < 0 || rename(new, path) < 0)) /* whatever the umask is */
+        rc = -errno;
+    if (rc < 0)
+        unlink(new);
+    return rc;
+}
+
 int dir_make(const char *path, mode_t mode, struct err *err)
 {
     if (mkdir(path, mode) == 0) {

@@ -24,6 +24,8 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *err) MU
 int fd_read_all(int fd, const char *name, size_t max, struct buf *out, struct err *err) MUST_USE;
 /* Writes path.tmp, fsyncs, renames, fsyncs the folder: after it the file is the new one or the old one. */
 int file_write_durable(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err) MUST_USE;
+/* Not durable: writes path.new and renames it, so that a reader sees the new file or the old one whole. -errno. */
+int file_replace(const char *path, const void *bytes, size_t len, mode_t mode) MUST_USE;
 int dir_make(const char *path, mode_t mode, struct err *err) MUST_USE; /* exists = fine, its mode stays */
 /* Removes a folder and all below it without following links or crossing mounts; absent = fine. A mount inside it is
  * a failure (-EXDEV, -EBUSY), and what lies beside it may be gone already. */

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "agent/core/io_status.h"
+#include "agent/io_metrics.h"
 #include "agent/io_report.h"
 #include "base/io/fd.h"
 #include "base/io/json.h"
+#include "tests/promtool.h"
 #include "tests/scratch.h"
 
 static struct scratch scratch;
@@ -109,6 +111,77 @@ START_TEST(it_says_who_moved_and_who_is_held)
     ck_assert_uint_eq(tenant(2)->bytes_per_s, 1);
     ck_assert_uint_eq(tenant(2)->standing, FQ_LIMITED);
     ck_assert_uint_gt(tenant(2)->limited_us, 0);
+    ck_assert_uint_eq(tenant(2)->limited_by, FQ_LIMIT_BYTES);
+    ck_assert_uint_gt(tenant(2)->part_ppm, 0); /* it waits, however long this took */
+    ck_assert_uint_eq(tenant(0)->operations, 2);    /* it came alone: chunks of 512 KiB */
+    ck_assert_uint_gt(status.service_p99_us, 0);
+    ck_assert_uint_eq(status.stuck, 0);
+}
+END_TEST
+
+/* The value of the line that begins so; NULL: there is none. */
+static const char *metric(const struct buf *text, const char *line)
+{
+    for (const char *at = buf_text(text); (at = strstr(at, line)) != NULL; at++)
+        if (at == buf_text(text) || at[-1] == '\n')
+            return at + strlen(line);
+    return NULL;
+}
+
+static void has(const struct buf *text, const char *line)
+{
+    ck_assert_msg(metric(text, line) != NULL, "no %s", line);
+}
+
+START_TEST(prometheus_hears_of_the_disk_and_of_each_tenant)
+{
+    struct buf text = {0};
+    io_metrics_text(fair_arbiter(fair), "8:1", &text);
+    promtool_check(buf_text(&text)); /* also without a single tenant */
+    buf_fini(&text);
+    arbiter_id much = open_stream("much"), held = open_stream("held");
+    open_stream("a\"b\\c\nd"); /* no path is like this; a label that breaks out would make up metrics */
+    const struct share_given slow = {"held", {.weight = 7, .ops_per_s = 1}};
+    ck_assert_int_eq(fair_shares(fair, &slow, 1), 0);
+    move(much, IO_READ, 1 << 20); /* in chunks: it waited once */
+    move(held, IO_WRITE, 1);
+    move(held, IO_WRITE, 1000);
+    fair_direct(fair, "much", IO_READ, 3, 12288);
+    io_metrics_text(fair_arbiter(fair), "8:1", &text);
+    promtool_check(buf_text(&text));
+    has(&text, "reeve_io_tenant_weight{device=\"8:1\",tenant=\"held\"} 7\n");
+    has(&text, "reeve_io_tenant_moved_bytes_total{device=\"8:1\",tenant=\"much\",direction=\"read\"} 1048576\n");
+    has(&text, "reeve_io_tenant_direct_bytes_total{device=\"8:1\",tenant=\"much\",direction=\"read\"} 12288\n");
+    has(&text, "reeve_io_tenant_direct_operations_total{device=\"8:1\",tenant=\"much\",direction=\"read\"} 3\n");
+    has(&text, "reeve_io_tenant_limited_total{device=\"8:1\",tenant=\"held\",by=\"operations\"} 1\n");
+    has(&text, "reeve_io_tenant_limited_total{device=\"8:1\",tenant=\"held\",by=\"bytes\"} 0\n");
+    has(&text, "reeve_io_tenant_state{device=\"8:1\",tenant=\"held\",state=\"limited\"} 1\n");
+    has(&text, "reeve_io_tenant_state{device=\"8:1\",tenant=\"much\",state=\"idle\"} 1\n");
+    has(&text, "reeve_io_tenant_weight{device=\"8:1\",tenant=\"a?b?c?d\"} 100\n");
+    has(&text, "reeve_io_wait_seconds_count{device=\"8:1\"} 2\n");
+    has(&text, "reeve_io_service_seconds_bucket{device=\"8:1\",le=\"+Inf\"} 3\n");
+    has(&text, "reeve_io_stuck_operations{device=\"8:1\"} 0\n");
+    buf_fini(&text);
+}
+END_TEST
+
+START_TEST(the_metrics_file_goes_with_its_agent)
+{
+    struct io_metrics *m = NULL;
+    struct err err = {0};
+    arbiter_id one = open_stream("one");
+    ck_assert_int_eq(io_metrics_new(&m, loop, fair, "8:1", &err), 0);
+    move(one, IO_READ, 4096); /* a turn: its first one is due at once */
+    move(one, IO_READ, 4096);
+    ck_assert_int_eq(access(IO_METRICS_PATH, R_OK), 0);
+    io_metrics_free(m);
+    ck_assert_int_eq(access(IO_METRICS_PATH, F_OK), -1);
+    ck_assert_int_eq(mkdir(IO_METRICS_PATH ".new", 0700), 0); /* it can't be written */
+    ck_assert_int_eq(io_metrics_new(&m, loop, fair, "8:1", &err), 0);
+    move(one, IO_READ, 4096);
+    move(one, IO_READ, 4096);
+    ck_assert_int_eq(access(IO_METRICS_PATH, F_OK), -1);
+    io_metrics_free(m);
 }
 END_TEST
 
@@ -153,6 +226,10 @@ START_TEST(its_table_is_sound_and_names_are_the_queues)
     ck_assert_str_eq(names_get(&io_standing_names, FQ_FULL), "full");
     ck_assert_str_eq(names_get(&io_standing_names, FQ_LIMITED), "limited");
     ck_assert_str_eq(names_get(&io_standing_names, FQ_STUCK), "stuck");
+    ck_assert_uint_eq(io_limit_names.count, FQ_LIMIT_COUNT);
+    ck_assert_str_eq(names_get(&io_limit_names, FQ_LIMIT_BYTES), "bytes");
+    ck_assert_str_eq(names_get(&io_limit_names, FQ_LIMIT_OPS), "operations");
+    ck_assert_str_eq(names_get(&io_limit_names, FQ_LIMIT_TIME), "time");
 }
 END_TEST
 
@@ -164,6 +241,8 @@ int main(void)
     tcase_add_test(t, it_says_who_moved_and_who_is_held);
     tcase_add_test(t, each_is_of_its_own_interval_and_quiet_is_said_once);
     tcase_add_test(t, where_it_cant_be_written_nothing_else_is_lost);
+    tcase_add_test(t, prometheus_hears_of_the_disk_and_of_each_tenant);
+    tcase_add_test(t, the_metrics_file_goes_with_its_agent);
     tcase_add_test(t, its_table_is_sound_and_names_are_the_queues);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -267,6 +267,7 @@ START_TEST(what_was_taken_directly_counts_for_the_limits_and_not_for_ever)
     ck_assert(find("acme", &v));
     ck_assert_int_eq(v.queue.standing, FQ_LIMITED);
     ck_assert_int_eq(v.queue.until_ns, 2 * SECOND - FQ_BURST_NS);
+    ck_assert(v.queue.limit == FQ_LIMIT_BYTES && v.queue.limited_total[FQ_LIMIT_BYTES] == 1);
     arbiter_direct(a, "acme", IO_READ, 1 << 20, UINT64_C(1) << 40, 0);
     ck_assert(find("acme", &v));
     ck_assert_int_eq(v.queue.until_ns, FQ_DEBT_NS);

@@ -269,6 +269,7 @@ START_TEST(a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone)
     ck_assert_int_eq(fairq_in_flight_ns(q), 0);
     ck_assert_int_eq(fairq_view(q, bad.tenant, &v), 0);
     ck_assert_int_eq(v.standing, FQ_STUCK);
+    ck_assert(fairq_times(q)->stuck == held && fairq_times(q)->stuck_total == held);
     client_post(q, &good, 30 * SECOND);
     ck_assert(fairq_next(q, 30 * SECOND, &g));
     ck_assert_uint_eq(g.stream, good.stream);
@@ -276,6 +277,8 @@ START_TEST(a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone)
     for (unsigned i = 0; i < held; i++)
         fairq_done(q, stuck[i].id, stuck[i].bytes, 31 * SECOND); /* it comes back after all */
     ck_assert_int_eq(fairq_in_flight_ns(q), io_cost_of(&disk_cost, IO_READ, false, 64 << 10));
+    ck_assert(fairq_times(q)->stuck == 0 && fairq_times(q)->stuck_total == held);
+    ck_assert_uint_eq(fairq_times(q)->served.counts[LATENCY_BUCKETS - 1], held); /* 31 s: above all bounds */
     ck_assert(fairq_next(q, 31 * SECOND, &g));
     ck_assert_uint_eq(g.stream, bad.stream);
     fairq_free(q);
