@@ -331,11 +331,12 @@ static bool park_hopeless(void *arg, void *shape)
     return true;
 }
 
-/* The best of its shapes that may start; where the first can't, all that can't go at once. */
+/* The best of its shapes that may start; where the first can't, all that can't go at once. Not where something is
+ * guaranteed: whose turn it is goes there by what each tenant's first shape needs. */
 static bool try_tenant(struct core *c, struct plan *p, struct tenant *t)
 {
     struct shape *first = t->shapes.v[0];
-    if (p->full || c->limits.in_order || !is_hopeless(c, first))
+    if (p->full || c->limits.in_order || c->guarantees || !is_hopeless(c, first))
         return try_first(c, p, first);
     queue_park_some(c, t, park_hopeless, &(struct parking){c, p});
     return true;
