@@ -20,7 +20,8 @@ const char *feature_key(const char *feature, char out[FEATURE_NAME_MAX + sizeof 
     } rows[] = {{FEATURE_IMAGE, "image"},
                 {FEATURE_OVERLAY, "root"},
                 {FEATURE_VOLUME, "volumes"},
-                {FEATURE_SECCOMP, "seccomp"}};
+                {FEATURE_SECCOMP, "seccomp"},
+                {FEATURE_TRANSFER, "transfer"}};
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (strncmp(feature, rows[i].begins, strlen(rows[i].begins)) == 0)
             return rows[i].key;

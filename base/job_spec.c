@@ -423,6 +423,8 @@ int job_spec_features(const struct job_spec *spec, struct strs *ret)
         rc = add_feature(ret, FEATURE_IMAGE, spec->image, "");
     if (rc == 0 && spec->root == ROOT_OVERLAY)
         rc = strs_add(ret, FEATURE_OVERLAY);
+    if (rc == 0 && spec->transfer)
+        rc = strs_add(ret, FEATURE_TRANSFER);
     const struct job_volume *v = spec->volumes.v;
     for (size_t i = 0; i < spec->volumes.count && rc == 0; i++)
         rc = add_feature(ret, FEATURE_VOLUME, v[i].name, v[i].writable ? FEATURE_WRITABLE : "");

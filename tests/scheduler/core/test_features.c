@@ -159,6 +159,34 @@ START_TEST(a_limit_places_the_task_where_it_is_enforced_or_is_refused_by_name)
 }
 END_TEST
 
+START_TEST(who_has_files_copied_goes_where_somebody_copies)
+{
+    begin(); /* n1 is of an agent from before movers: it says nothing of them */
+    struct job_spec spec = world_spec(1000, GIB);
+    uint64_t job;
+    spec.transfer = true;
+    ck_assert_int_eq(world_try_submit(&w, "globex", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "never_fits");
+    ck_assert_str_eq(w.refusal.where, "transfer");
+    ck_assert_str_eq(w.refusal.message, "no node can enforce transfer; n1 lacks: transfer");
+    struct hello_call call = {.node = (char[]){"n2"}, .boot_id = (char[]){"b"}, .instance = (char[]){"i"},
+                              .capacity = {.cpu_milli = 16000, .mem_bytes = 64 * GIB}};
+    static char *has[] = {FEATURE_TRANSFER};
+    struct fact f;
+    call.features = (struct strs){has, 1};
+    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
+    world_commit(&w, &f);
+    core_node_seen(w.core, "n2", w.now);
+    spec = world_spec(1000, GIB);
+    spec.transfer = true;
+    job = world_submit(&w, "globex", spec);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    struct attempt_id id = {job, 0, 1};
+    ck_assert_str_eq(world_node_of(&w, &id), "n2"); /* though n1 comes first and is as empty */
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(a_device_needs_the_tenants_permission_and_a_node_that_has_it)
 {
     uint64_t job;
@@ -274,6 +302,7 @@ int main(void)
     tcase_add_test(t, a_profile_that_no_node_has_is_refused_by_name);
     tcase_add_loop_test(t, who_may_use_which_profile, 0, COUNT_OF(profiles));
     tcase_add_test(t, a_limit_places_the_task_where_it_is_enforced_or_is_refused_by_name);
+    tcase_add_test(t, who_has_files_copied_goes_where_somebody_copies);
     tcase_add_test(t, a_device_needs_the_tenants_permission_and_a_node_that_has_it);
     tcase_add_test(t, an_image_places_the_task_where_it_is_or_is_refused_by_name);
     tcase_add_test(t, a_volume_needs_the_tenants_permission_to_read_and_to_write);
