@@ -88,6 +88,11 @@ int fair_post(struct fair *f, arbiter_id stream, const struct fq_request *r)
     return arbiter_post(f->arbiter, stream, r, clock_mono_ns());
 }
 
+void fair_late(struct fair *f, const struct fq_grant *grant, uint64_t moved_bytes)
+{
+    arbiter_late(f->arbiter, grant, moved_bytes, clock_mono_ns());
+}
+
 void fair_direct(struct fair *f, const char *tenant, enum io_dir dir, uint64_t ops, uint64_t bytes)
 {
     arbiter_direct(f->arbiter, tenant, dir, ops, bytes, clock_mono_ns());

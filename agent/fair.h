@@ -28,6 +28,8 @@ struct arbiter *fair_arbiter(struct fair *f);
 /* As arbiter_shares(). */
 int fair_shares(struct fair *f, const struct share_given *rows, size_t count) MUST_USE;
 int fair_post(struct fair *f, arbiter_id stream, const struct fq_request *r) MUST_USE;
+/* arbiter_late() */
+void fair_late(struct fair *f, const struct fq_grant *grant, uint64_t moved_bytes);
 /* Past the queue: arbiter_direct(). */
 void fair_direct(struct fair *f, const char *tenant, enum io_dir dir, uint64_t ops, uint64_t bytes);
 void fair_done(struct fair *f, const struct fq_grant *grant, uint64_t moved_bytes);

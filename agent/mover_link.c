@@ -120,7 +120,9 @@ static bool take_done(struct mover_link *m, const struct mover_message *say)
     m->totals = say->totals;
     bool returned = o->returned;
     o->used = false;
-    if (!returned)
+    if (returned)
+        fair_late(m->with.fair, &o->grant, say->bytes);
+    else
         fair_done(m->with.fair, &o->grant, say->bytes);
     return !returned || post_wants(m);
 }

@@ -368,6 +368,21 @@ void arbiter_done(struct arbiter *a, const struct fq_grant *grant, uint64_t move
     leave_stream(a, s);
 }
 
+void arbiter_late(struct arbiter *a, const struct fq_grant *grant, uint64_t moved_bytes, int64_t now_ns)
+{
+    struct stream *s = find_stream(a, grant->stream);
+    moved_bytes = MIN(moved_bytes, grant->bytes);
+    if (s == NULL || moved_bytes == 0)
+        return;
+    struct job *j = &a->jobs[s->job];
+    struct tenant *t = &a->tenants[j->tenant];
+    /* The operation itself was counted, and its base charged, when it was answered with nothing. */
+    const struct fq_taken taken = {io_cost_of_many(&a->with.cost, grant->dir, false, 0, moved_bytes), 0, moved_bytes};
+    meter(&j->moved, grant->dir, 0, moved_bytes);
+    meter(&t->moved, grant->dir, 0, moved_bytes);
+    fairq_charge(a->queue, t->id, &taken, now_ns);
+}
+
 void arbiter_direct(struct arbiter *a, const char *tenant, enum io_dir dir, uint64_t ops, uint64_t bytes,
                     int64_t now_ns)
 {

@@ -60,6 +60,9 @@ void arbiter_forget(struct arbiter *a, arbiter_id stream); /* what waits of it *
 int arbiter_post(struct arbiter *a, arbiter_id stream, const struct fq_request *r, int64_t now_ns) MUST_USE;
 /* Of a grant that isn't there any more: nothing. */
 void arbiter_done(struct arbiter *a, const struct fq_grant *grant, uint64_t moved_bytes, int64_t now_ns);
+/* A grant that was answered with nothing, because its owner stood still, and was worked off later all the same: what it
+ * then moved is metered as moved, and charged now. The owner says it once. */
+void arbiter_late(struct arbiter *a, const struct fq_grant *grant, uint64_t moved_bytes, int64_t now_ns);
 /* Device time and bytes that a job took past this queue, by the kernel's counters: charged and metered, not moved. */
 void arbiter_direct(struct arbiter *a, const char *tenant, enum io_dir dir, uint64_t ops, uint64_t bytes,
                     int64_t now_ns);

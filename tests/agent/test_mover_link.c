@@ -230,6 +230,7 @@ START_TEST(one_that_stands_still_keeps_no_grant_and_goes_on)
     for (unsigned i = 0; i < MOVER_GRANTS_MAX; i++) /* a turn hears one word, or two */
         turn();
     ck_assert(!fairq_is_busy(arbiter_queue(fair_arbiter(fair))));
+    ck_assert_uint_eq(view("acme").moved.bytes[IO_READ], MOVER_WANTS * MOVER_WANT_BYTES); /* each byte once */
 }
 END_TEST
 
