@@ -107,6 +107,15 @@ void capacity_take(struct capacity *from, const struct capacity *what)
         from->v[i] = from->v[i] > what->v[i] ? from->v[i] - what->v[i] : 0;
 }
 
+struct capacity capacity_of_many(const struct capacity *one, uint64_t times)
+{
+    struct capacity all = *one;
+    for (size_t i = 0; i < CAPACITY_DIMS; i++)
+        if (__builtin_mul_overflow(one->v[i], times, &all.v[i]))
+            all.v[i] = UINT64_MAX;
+    return all;
+}
+
 bool capacity_fits(const struct capacity *need, const struct capacity *have)
 {
     for (size_t i = 0; i < CAPACITY_DIMS; i++)

@@ -46,6 +46,8 @@ bool capacity_of(const struct capacity_names *names, const struct resources *r, 
 void capacity_add(struct capacity *to, const struct capacity *what);
 /* Never below zero: what isn't there can't be taken. */
 void capacity_take(struct capacity *from, const struct capacity *what);
+/* So many of them together; what no number can hold fits nowhere. */
+struct capacity capacity_of_many(const struct capacity *one, uint64_t times);
 bool capacity_fits(const struct capacity *need, const struct capacity *have);
 /* How often it fits; UINT64_MAX: it needs nothing. */
 uint64_t capacity_times(const struct capacity *need, const struct capacity *have);

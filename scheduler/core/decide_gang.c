@@ -135,20 +135,27 @@ static bool next_gang(const struct core *c, const struct plan *p, const struct e
     return !plan_is_capped(j, gang_size(*ret));
 }
 
+/* On these nodes; NULL: wherever it would be likely. */
+static void think_on(struct core *c, struct plan *p, struct gang g, struct node *const *nodes, struct start *ret)
+{
+    *ret = (struct start){0};
+    gang_fact(c, g, nodes, nodes == NULL ? likely_node(c, g.job->shape) : NULL, p->now.utc_us, &ret->f);
+    uint64_t whole_us = ret->f.gang_placed.paid_us;
+    ret->affordable = gang_within_job_budget(c, g.job, &ret->f);
+    ret->whole = ret->f.gang_placed.paid_us == whole_us;
+    openings_add(c, &p->openings, &ret->f);
+    ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
+}
+
+/* Where the log has it. */
 static void think(struct core *c, struct plan *p, struct gang g, size_t log, struct start *ret)
 {
     size_t count = p->log_count - log;
     struct node **nodes = core_alloc(count * sizeof(struct node *));
     for (size_t i = 0; i < count; i++)
         nodes[i] = p->log[log + i].node;
-    *ret = (struct start){0};
-    gang_fact(c, g, nodes, NULL, p->now.utc_us, &ret->f);
+    think_on(c, p, g, nodes, ret);
     free(nodes);
-    uint64_t whole_us = ret->f.gang_placed.paid_us;
-    ret->affordable = gang_within_job_budget(c, g.job, &ret->f);
-    ret->whole = ret->f.gang_placed.paid_us == whole_us;
-    openings_add(c, &p->openings, &ret->f);
-    ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
 }
 
 static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g, size_t log, struct fact *f)
@@ -170,6 +177,44 @@ static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g,
         plan_skip(c, p, e);
 }
 
+/* Would it start, were there room? Then its nodes are kept for it. */
+static void wait_for_room(struct core *c, struct plan *p, struct gang g)
+{
+    struct shape *s = g.job->shape;
+    struct start start = {0};
+    if (!reserve_wanted(c, s))
+        return;
+    think_on(c, p, g, NULL, &start);
+    if (start.fits)
+        reserve_blocked_gang(c, p, s, gang_size(g));
+    else
+        reserve_forget(c, s);
+    start_forget(c, p, &start);
+}
+
+/* Nothing has changed since it found no room, and its promise isn't due. */
+static bool is_in_vain(const struct core *c, const struct plan *p, const struct shape *s)
+{
+    return s->gang_room == c->room && s->gang_version == reserve_version(c) &&
+           !reserve_is_due(c, s, p->now.utc_us);
+}
+
+static bool find_room(struct core *c, struct plan *p, struct gang g, const struct node *avoid)
+{
+    struct shape *s = g.job->shape;
+    size_t log = p->log_count;
+    uint64_t room = c->room;
+    if (demand_is_full(c, s->demand) || is_in_vain(c, p, s))
+        return false;
+    reserve_lift(c, s);
+    if (take(c, p, s, gang_size(g), avoid) == gang_size(g))
+        return true;
+    give_back(c, p, log, room);
+    s->gang_room = room;
+    s->gang_version = reserve_version(c);
+    return false;
+}
+
 bool decide_gang(struct core *c, struct plan *p, struct entry *e)
 {
     struct shape *s = e->job->shape;
@@ -183,9 +228,9 @@ bool decide_gang(struct core *c, struct plan *p, struct entry *e)
     uint64_t room = c->room;
     bool full = s->placeable && demand_is_full(c, s->demand);
     const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
-    bool found = s->placeable && !full && take(c, p, s, gang_size(g), avoid) == gang_size(g);
-    if (!found) {
-        give_back(c, p, log, room);
+    if (!s->placeable || !find_room(c, p, g, avoid)) {
+        if (s->placeable)
+            wait_for_room(c, p, g);
         plan_no_room(c, p, s, full);
         return false;
     }

@@ -18,6 +18,7 @@ char *estimate_room(const struct core *c, const struct shape *s, int64_t utc_us,
     bool kept;
     int64_t from_utc_us = reserve_earliest(c, s, utc_us, true, &early, &kept);
     int64_t to_utc_us = reserve_earliest(c, s, utc_us, false, &late, &kept);
+    const char *more = s->gang > 1 ? " and others" : "";
     const char *whose = kept ? "which is kept for it" : "if nobody goes first";
     bool far = to_utc_us - utc_us >= (int64_t)c->limits.horizon_ms * 1000 / 2;
     *ret_known = late != NULL && !far;
@@ -26,9 +27,9 @@ char *estimate_room(const struct core *c, const struct shape *s, int64_t utc_us,
     if (far)
         return text_of("not known: what runs where it fits may run on for days, or has no time limit");
     if (to_utc_us - from_utc_us < SECOND_US)
-        return text_of("at %s, on %s, %s", at_words(to_utc_us, to), late->name, whose);
-    return text_of("between %s and %s, on %s, %s", at_words(from_utc_us, from), at_words(to_utc_us, to), late->name,
-                   whose);
+        return text_of("at %s, on %s%s, %s", at_words(to_utc_us, to), late->name, more, whose);
+    return text_of("between %s and %s, on %s%s, %s", at_words(from_utc_us, from), at_words(to_utc_us, to),
+                   late->name, more, whose);
 }
 
 char *estimate_first_end(const struct core *c, const struct job *j, int64_t utc_us)

@@ -161,7 +161,7 @@ void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
         return;
     }
     if (members > 1) {
-        uint32_t found = gang_would_find(c, q->utc_us, &known, members);
+        uint32_t found = gang_would_find(c, q->utc_us, s->placeable ? s : &known, members);
         if (found < members)
             gang_blocker(q, &known, members, found);
         return;

@@ -1,32 +1,14 @@
 #include <errno.h>
+#include <string.h>
 
 #include "scheduler/core/claims.h"
 #include "scheduler/core/forecast.h"
 #include "scheduler/core/plan.h"
-#include "scheduler/core/reserve.h"
+#include "scheduler/core/reserve_inner.h"
 
 #define SEARCH_MAX 32             /* nodes that are asked in one search */
 #define ASKS_MAX 64               /* nodes asked for something earlier in ASKS_US; the rest have what their own say */
 #define ASKS_US INT64_C(100000)
-#define CHANGED_MAX 4             /* of more nodes that changed nothing is asked */
-
-struct reservation {
-    struct shape *shape;
-    struct node *node;
-    int64_t start_utc_us;    /* it can start by then */
-    int64_t firm_utc_us;     /* from then on nobody is ahead of it */
-    uint64_t confirmed_turn; /* in this turn it counts */
-    struct node *victims;    /* where attempts are stopped for it (preempt.c); NULL: nowhere */
-};
-struct reserves {
-    struct reservation v[RESERVE_MAX]; /* oldest first */
-    size_t count, next_node;           /* next_node: where the next search begins */
-    struct node *changed[CHANGED_MAX];
-    size_t changed_count;
-    size_t asks;                       /* since asks_utc_us */
-    int64_t asks_utc_us;
-    struct backfill profile;           /* scratch */
-};
 
 void reserve_init(struct core *c)
 {
@@ -35,11 +17,35 @@ void reserve_init(struct core *c)
 
 void reserve_fini(struct core *c)
 {
+    for (size_t i = 0; i < c->reserves->count; i++)
+        free(c->reserves->v[i].gang);
     backfill_fini(&c->reserves->profile);
     free(c->reserves);
 }
 
-static struct reservation *reservation_of(const struct core *c, const struct shape *s)
+/* Its nodes, one after the other; NULL: no more. */
+static struct node *node_at(const struct reservation *r, size_t i)
+{
+    if (r->gang == NULL)
+        return i == 0 ? r->node : NULL;
+    return i < r->gang_count ? r->gang[i].node : NULL;
+}
+
+static int by_name(const void *name, const void *kept)
+{
+    return strcmp(name, ((const struct kept *)kept)->node->name);
+}
+
+/* How many of its tasks are to start there. */
+uint32_t reservation_tasks(const struct reservation *r, const struct node *n)
+{
+    if (r->gang == NULL)
+        return r->node == n;
+    const struct kept *k = bsearch(n->name, r->gang, r->gang_count, sizeof *k, by_name);
+    return k != NULL ? k->tasks : 0;
+}
+
+struct reservation *reservation_of(const struct core *c, const struct shape *s)
 {
     struct reserves *all = c->reserves;
     for (size_t i = 0; s->reserved && i < all->count; i++)
@@ -50,10 +56,11 @@ static struct reservation *reservation_of(const struct core *c, const struct sha
 
 /* ---- profiles --------------------------------------------------------------------------------------- */
 
-static void hold(const struct core *c, const struct reservation *r, struct backfill *b)
+void reservation_hold(const struct core *c, const struct reservation *r, uint32_t tasks, struct backfill *b)
 {
     struct backfill_ask ask = forecast_ask(c, r->shape);
-    backfill_hold(b, r->start_utc_us, backfill_after(r->start_utc_us, ask.run_us), &ask.need);
+    struct capacity need = tasks == 1 ? ask.need : capacity_of_many(&ask.need, tasks);
+    backfill_hold(b, r->start_utc_us, backfill_after(r->start_utc_us, ask.run_us), &need);
 }
 
 static bool is_firm(const struct reservation *r, int64_t utc_us)
@@ -70,9 +77,9 @@ static bool counts(const struct core *c, const struct plan *p, const struct rese
     return r->shape != s && (is_firm(r, p->now.utc_us) || t == s->tenant || claims_before(t, s->tenant));
 }
 
-/* What this shape finds on a node. That of a reserved node is made once a turn and kept up to date in it. */
-static const struct backfill *profile_for(const struct core *c, const struct plan *p, struct node *n,
-                                          const struct shape *s)
+/* That of a reserved node is made once a turn and kept up to date in it. */
+const struct backfill *reserve_profile(const struct core *c, const struct plan *p, struct node *n,
+                                       const struct shape *s)
 {
     struct reserves *all = c->reserves;
     bool kept = p->facts != NULL && n->reserved > 0;
@@ -80,9 +87,11 @@ static const struct backfill *profile_for(const struct core *c, const struct pla
     if (kept && n->profile_turn == c->turn)
         return b;
     forecast_node(c, p, n, b);
-    for (size_t i = 0; n->reserved > 0 && i < all->count; i++)
-        if (all->v[i].node == n && counts(c, p, &all->v[i], s))
-            hold(c, &all->v[i], b);
+    for (size_t i = 0; n->reserved > 0 && i < all->count; i++) {
+        uint32_t tasks = reservation_tasks(&all->v[i], n);
+        if (tasks > 0 && counts(c, p, &all->v[i], s))
+            reservation_hold(c, &all->v[i], tasks, b);
+    }
     n->profile_turn = kept ? c->turn : 0;
     return b;
 }
@@ -92,35 +101,39 @@ static int64_t earliest_on(const struct core *c, const struct plan *p, struct no
     if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total) || !shape_suits(s, n))
         return INT64_MAX;
     struct backfill_ask ask = forecast_ask(c, s);
-    return backfill_earliest(profile_for(c, p, n, s), &ask, p->now.utc_us);
+    return backfill_earliest(reserve_profile(c, p, n, s), &ask, p->now.utc_us);
 }
 
 /* ---- giving and taking ------------------------------------------------------------------------------ */
 
-static void count_on_node(struct core *c, struct node *n, bool more)
+void reservation_count(struct core *c, struct node *n, bool more)
 {
     n->reserved += more ? 1 : UINT32_MAX;
     n->profile_turn = 0;
     node_reindex(c, n);
 }
 
-static void drop(struct core *c, struct reservation *r)
+void reservation_drop(struct core *c, struct reservation *r)
 {
     struct reserves *all = c->reserves;
-    struct node *n = r->node;
+    struct reservation gone = *r;
     if (r->victims != NULL)
         blocked_free(c, r->shape->tenant); /* what was kept for it in the ledger is free for others */
     r->shape->reserved = false;
+    all->version++;
     for (all->count--; r < &all->v[all->count]; r++)
         r[0] = r[1];
-    count_on_node(c, n, false);
+    struct node *n;
+    for (size_t i = 0; (n = node_at(&gone, i)) != NULL; i++)
+        reservation_count(c, n, false);
+    free(gone.gang);
 }
 
 void reserve_forget(struct core *c, struct shape *s)
 {
     struct reservation *r = reservation_of(c, s);
     if (r != NULL)
-        drop(c, r);
+        reservation_drop(c, r);
 }
 
 /* A node and the first start there. */
@@ -186,10 +199,11 @@ static void confirm(struct core *c, struct reservation *r, struct place place)
     r->confirmed_turn = c->turn;
     if (place.node != before) {
         r->node = place.node;
-        count_on_node(c, before, false);
-        count_on_node(c, place.node, true);
+        reservation_count(c, before, false);
+        reservation_count(c, place.node, true);
+        c->reserves->version++;
     } else if (before->profile_turn == c->turn) {
-        hold(c, r, &before->profile);
+        reservation_hold(c, r, 1, &before->profile);
     }
 }
 
@@ -215,7 +229,8 @@ static bool has_place(const struct core *c, const struct shape *s, struct reserv
 
 bool reserve_is_open(const struct core *c, const struct shape *s)
 {
-    return s->reserved || (c->limits.reserve_max > 0 && search_size(c, s) <= ASKS_MAX - c->reserves->asks);
+    bool may = s->gang != 0 ? !c->reserves->gang_asked : search_size(c, s) <= ASKS_MAX - c->reserves->asks;
+    return s->reserved || (c->limits.reserve_max > 0 && may);
 }
 
 bool reserve_wanted(const struct core *c, const struct shape *s)
@@ -224,20 +239,33 @@ bool reserve_wanted(const struct core *c, const struct shape *s)
     return reserve_is_open(c, s) && (s->reserved || has_place(c, s, &gives_way));
 }
 
-static void promise(struct core *c, struct plan *p, struct shape *s)
+/* NULL: no place among the promises. */
+struct reservation *reservation_new(struct core *c, const struct plan *p, struct shape *s, struct node *n,
+                                    int64_t start_utc_us)
 {
     struct reserves *all = c->reserves;
     struct reservation *gives_way;
-    struct place best = {NULL, INT64_MAX};
-    if (!search(c, p, s, &best) || best.node == NULL || !has_place(c, s, &gives_way))
-        return;
+    if (!has_place(c, s, &gives_way))
+        return NULL;
     if (gives_way != NULL)
-        drop(c, gives_way);
-    int64_t wait_us = MAX(best.start_utc_us - p->now.utc_us, forecast_stop_us(c, END_PREEMPTED));
-    all->v[all->count++] = (struct reservation){
-        s, best.node, best.start_utc_us, backfill_after(best.start_utc_us, wait_us), c->turn, NULL};
+        reservation_drop(c, gives_way);
+    int64_t wait_us = MAX(start_utc_us - p->now.utc_us, forecast_stop_us(c, END_PREEMPTED));
+    struct reservation *r = &all->v[all->count++];
+    *r = (struct reservation){.shape = s,
+                              .node = n,
+                              .start_utc_us = start_utc_us,
+                              .firm_utc_us = backfill_after(start_utc_us, wait_us),
+                              .confirmed_turn = c->turn};
     s->reserved = true;
-    count_on_node(c, best.node, true);
+    all->version++;
+    return r;
+}
+
+static void promise(struct core *c, struct plan *p, struct shape *s)
+{
+    struct place best = {NULL, INT64_MAX};
+    if (search(c, p, s, &best) && best.node != NULL && reservation_new(c, p, s, best.node, best.start_utc_us) != NULL)
+        reservation_count(c, best.node, true);
 }
 
 void reserve_blocked(struct core *c, struct plan *p, struct shape *s)
@@ -250,7 +278,7 @@ void reserve_blocked(struct core *c, struct plan *p, struct shape *s)
         if (place.node != NULL)
             confirm(c, r, place);
         else
-            drop(c, r);
+            reservation_drop(c, r);
     }
 }
 
@@ -264,7 +292,7 @@ static bool starts_now(const struct core *c, const struct plan *p, const struct 
 struct node *reserve_due(const struct core *c, const struct plan *p, const struct shape *s)
 {
     const struct reservation *r = reservation_of(c, s);
-    if (r == NULL || !capacity_fits(&s->need, &r->node->open.free))
+    if (r == NULL || r->gang != NULL || !capacity_fits(&s->need, &r->node->open.free))
         return NULL;
     bool due = r->confirmed_turn == c->turn ? r->start_utc_us <= p->now.utc_us : starts_now(c, p, s, r->node);
     return due ? r->node : NULL;
@@ -274,12 +302,11 @@ struct node *reserve_beside(const struct core *c, const struct plan *p, const st
                             const struct node *avoid)
 {
     const struct reserves *all = c->reserves;
-    struct node *best = NULL;
-    for (size_t i = 0; i < all->count; i++) {
-        struct node *n = all->v[i].node;
-        if (n != avoid && (best == NULL || shape_prefers(s, n, best)) && starts_now(c, p, s, n))
-            best = n;
-    }
+    struct node *best = NULL, *n;
+    for (size_t i = 0; i < all->count; i++)
+        for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
+            if (n != avoid && (best == NULL || shape_prefers(s, n, best)) && starts_now(c, p, s, n))
+                best = n;
     return best;
 }
 
@@ -307,7 +334,7 @@ void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struc
 void reserve_node_changed(struct core *c, struct node *n)
 {
     struct reserves *all = c->reserves;
-    if (n->changed || all->count == 0 || all->changed_count == CHANGED_MAX)
+    if (n->changed || all->count == 0 || all->changed_count == RESERVE_CHANGED_MAX)
         return;
     n->changed = true;
     all->changed[all->changed_count++] = n;
@@ -319,9 +346,24 @@ static void confirm_firm(struct core *c, struct plan *p)
     struct reserves *all = c->reserves;
     for (size_t i = 0, count; i < all->count; i += all->count == count) {
         count = all->count;
-        if (is_firm(&all->v[i], p->now.utc_us))
+        if (!is_firm(&all->v[i], p->now.utc_us))
+            continue;
+        if (all->v[i].gang != NULL)
+            reserve_blocked_gang(c, p, all->v[i].shape, reservation_all_tasks(&all->v[i]));
+        else
             reserve_blocked(c, p, all->v[i].shape);
     }
+}
+
+/* Could it be kept, as its nodes are? */
+static bool is_possible(const struct reservation *r)
+{
+    struct node *n;
+    for (size_t i = 0; (n = node_at(r, i)) != NULL; i++)
+        if (!node_is_usable(n) || !shape_suits(r->shape, n) ||
+            capacity_times(&r->shape->need, &n->total) < reservation_tasks(r, n))
+            return false;
+    return true;
 }
 
 void reserve_turn_begin(struct core *c, struct plan *p)
@@ -330,13 +372,13 @@ void reserve_turn_begin(struct core *c, struct plan *p)
     if (p->now.utc_us >= all->asks_utc_us + ASKS_US || p->now.utc_us < all->asks_utc_us) {
         all->asks_utc_us = p->now.utc_us;
         all->asks = 0;
+        all->gang_asked = false;
     }
     for (size_t i = all->count; i-- > 0;) {
         struct reservation *r = &all->v[i];
         shape_refresh(c, r->shape);
-        if (queue_first(r->shape) == NULL || !node_is_usable(r->node) ||
-            !capacity_fits(&r->shape->need, &r->node->total) || !shape_suits(r->shape, r->node))
-            drop(c, r);
+        if (queue_first(r->shape) == NULL || !is_possible(r))
+            reservation_drop(c, r);
     }
     confirm_firm(c, p);
 }
@@ -391,12 +433,27 @@ void reserve_kept(const struct core *c, const struct node *n, const struct shape
 {
     const struct reserves *all = c->reserves;
     *ret = (struct capacity){0};
-    for (size_t i = 0; n->reserved > 0 && i < all->count; i++)
-        if (all->v[i].node == n && all->v[i].shape != s && all->v[i].confirmed_turn == c->turn)
-            capacity_add(ret, &all->v[i].shape->need);
+    for (size_t i = 0; n->reserved > 0 && i < all->count; i++) {
+        uint32_t tasks = reservation_tasks(&all->v[i], n);
+        if (tasks == 0 || all->v[i].shape == s || all->v[i].confirmed_turn != c->turn)
+            continue;
+        struct capacity need = capacity_of_many(&all->v[i].shape->need, tasks);
+        capacity_add(ret, &need);
+    }
 }
 
 /* ---- questions --------------------------------------------------------------------------------------- */
+
+/* When all of a gang could start, and one of the nodes. */
+static struct place earliest_of_gang(const struct core *c, const struct plan *asked, const struct shape *s,
+                                     const struct reservation *r)
+{
+    struct gang_place place = {INT64_MAX, NULL, 0};
+    (void)reserve_ask_gang(c, asked, s, r != NULL ? reservation_all_tasks(r) : s->gang, r, &place);
+    struct place best = {place.start_utc_us < INT64_MAX ? place.v[0].node : NULL, place.start_utc_us};
+    free(place.v);
+    return best;
+}
 
 int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t utc_us, bool sooner,
                          const struct node **ret_node, bool *ret_kept)
@@ -410,9 +467,13 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
     else {
         const struct shape *one = s->placeable ? s : &known;
         forecast_sooner(c, sooner);
-        if (r != NULL)
-            take_earlier(c, &asked, one, r->node, &best);
-        search(c, &asked, one, &best);
+        if (s->gang > 1) {
+            best = earliest_of_gang(c, &asked, one, r);
+        } else {
+            if (r != NULL)
+                take_earlier(c, &asked, one, r->node, &best);
+            search(c, &asked, one, &best);
+        }
         forecast_sooner(c, false);
     }
     *ret_node = best.node;
@@ -434,10 +495,11 @@ bool reserve_promised(const struct core *c, const struct shape *s, int64_t *ret_
 bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool)
 {
     const struct reserves *all = c->reserves;
+    struct node *n;
     for (size_t i = 0; i < all->count; i++)
-        if (node_is_usable(all->v[i].node) && capacity_fits(need, &all->v[i].node->open.free) &&
-            (pool == NULL || pool_has(pool, all->v[i].node)))
-            return true;
+        for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
+            if (node_is_usable(n) && capacity_fits(need, &n->open.free) && (pool == NULL || pool_has(pool, n)))
+                return true;
     return false;
 }
 
@@ -445,9 +507,11 @@ uint64_t reserve_most(const struct core *c, size_t dim)
 {
     const struct reserves *all = c->reserves;
     uint64_t most = 0;
+    struct node *n;
     for (size_t i = 0; i < all->count; i++)
-        if (node_is_usable(all->v[i].node))
-            most = MAX(most, all->v[i].node->open.free.v[dim]);
+        for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
+            if (node_is_usable(n))
+                most = MAX(most, n->open.free.v[dim]);
     return most;
 }
 
@@ -455,12 +519,12 @@ const struct node *reserve_freest(const struct core *c, const struct shape *s, c
 {
     const struct reserves *all = c->reserves;
     const struct node *best = NULL;
-    for (size_t i = 0; i < all->count; i++) {
-        const struct node *n = all->v[i].node;
-        if (node_is_usable(n) && capacity_fits(need, &n->total) &&
-            (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]) && shape_suits(s, n))
-            best = n;
-    }
+    const struct node *n;
+    for (size_t i = 0; i < all->count; i++)
+        for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
+            if (node_is_usable(n) && capacity_fits(need, &n->total) &&
+                (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]) && shape_suits(s, n))
+                best = n;
     return best;
 }
 
@@ -468,7 +532,7 @@ static size_t count_of_node(const struct reserves *all, const struct node *n)
 {
     size_t count = 0;
     for (size_t i = 0; i < all->count; i++)
-        count += all->v[i].node == n;
+        count += reservation_tasks(&all->v[i], n) > 0;
     return count;
 }
 

@@ -15,12 +15,39 @@
  * each time the next ones; what makes a promise earlier is a change of some node, and only those are asked. In a tenth
  * of a second ASKS_MAX nodes are asked in all: promises come or improve that much later in a cell where much happens,
  * and hold as they are until then.
+ * A gang is promised several nodes, and on each so many of its tasks, from one start on (reserve_gang.c). Such a search
+ * asks GANG_NODES_MAX nodes; there is one in a tenth of a second, and for a gang that has a promise one a second:
+ * between two of them its promise holds as it is.
  * Purity: pure; internal to scheduler/core.
  */
 #ifndef REEVE_SCHEDULER_CORE_RESERVE_H
 #define REEVE_SCHEDULER_CORE_RESERVE_H
 
 #include "scheduler/core/state.h"
+
+struct backfill;
+/* So many tasks of a gang start on a node. */
+struct kept {
+    struct node *node;
+    uint32_t tasks;
+};
+/* Where all of a gang start together, and when; INT64_MAX: never, as far as is known. */
+struct gang_place {
+    int64_t start_utc_us;
+    struct kept *v; /* by name; the holder frees it */
+    size_t count;
+};
+/* What this shape finds on a node: valid until the next question. */
+const struct backfill *reserve_profile(const struct core *c, const struct plan *p, struct node *n,
+                                       const struct shape *s);
+/* The same as reserve_blocked(), for a gang of so many. */
+void reserve_blocked_gang(struct core *c, struct plan *p, struct shape *s, uint32_t tasks);
+/* A gang is tried: what is promised to it stands in nobody's way, until it is confirmed again. */
+void reserve_lift(struct core *c, struct shape *s);
+/* Has what promises say changed since? A number that grows. */
+uint64_t reserve_version(const struct core *c);
+/* Is its promise due? */
+bool reserve_is_due(const struct core *c, const struct shape *s, int64_t utc_us);
 
 void reserve_init(struct core *c);
 void reserve_fini(struct core *c);

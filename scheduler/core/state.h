@@ -102,6 +102,7 @@ struct shape {
     uint32_t gang;           /* so many start together; 0: each alone */
     struct pool *pool;       /* of where; NULL too in one that is only as if */
     size_t names_seen;       /* number of names when need was computed */
+    uint64_t gang_room, gang_version; /* soft: c->room and promises when no room was found for one of it */
     struct tenant *blocked_at; /* soft: whose limit it waits for, out of its tenant's heap; NULL: nobody's */
     struct capacity need;
     uint64_t limit_us;       /* 0 = none */
