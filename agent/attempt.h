@@ -36,7 +36,9 @@ struct attempt {
     uint64_t paid_us;
     bool pauses;                  /* at the paid end */
     uint64_t signal_us;           /* run time of its SIGUSR1; 0 = none */
-    bool paid_due;                /* the keeper hasn't heard these three */
+    uint32_t suspends;            /* odd: it stands still, or shall */
+    bool paid_due;                /* the keeper hasn't heard these four */
+    uint32_t suspends_said;       /* by its keeper */
     uint64_t lease_said_boot_us;
     uint32_t stop_cause, stop_grace_ms; /* END_NONE = nobody asked */
     bool stop_said;

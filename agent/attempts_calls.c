@@ -111,10 +111,12 @@ static struct attempt *find_live(struct attempts *a, struct attempt_id id)
 void attempts_paid(struct attempts *a, const struct paid_call *call)
 {
     struct attempt *t = find_live(a, call->id);
-    if (t == NULL || call->paid_us < t->paid_us)
+    if (t == NULL || call->suspends < t->suspends || (call->suspends == t->suspends && call->paid_us < t->paid_us))
         return; /* what it says about the paid end is old, too */
     bool pauses = call->at_paid_end == PAID_END_PAUSE;
-    t->paid_due |= call->paid_us > t->paid_us || pauses != t->pauses || call->signal_us != t->signal_us;
+    t->paid_due |= call->paid_us != t->paid_us || pauses != t->pauses || call->signal_us != t->signal_us ||
+                   call->suspends != t->suspends;
+    t->suspends = call->suspends;
     t->paid_us = call->paid_us;
     t->pauses = pauses;
     t->signal_us = call->signal_us;
@@ -259,6 +261,8 @@ int attempts_beats(struct attempts *a, struct list *ret_beats)
         beat->usage = t->usage;
         beat->run_us = running_run_us(t);
         beat->used_at_us = t->used_at_us;
+        beat->suspends = t->suspends_said;
+        beat->stands = t->paused;
     }
     refresh_usage(a);
     return 0;

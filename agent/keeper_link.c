@@ -89,10 +89,11 @@ static int tell(struct keeper_link *k, struct keeper_message m)
     return fd_send_packet(k->sock, &m, sizeof m, NULL, 0);
 }
 
-int keeper_link_paid(struct keeper_link *k, uint64_t paid_us, bool pauses, uint64_t signal_us)
+int keeper_link_paid(struct keeper_link *k, uint64_t paid_us, bool pauses, uint32_t suspends, uint64_t signal_us)
 {
     return tell(k, (struct keeper_message){
-                       .op = KEEPER_PAID, .paid_us = paid_us, .pauses = pauses, .signal_us = signal_us});
+                       .op = KEEPER_PAID, .paid_us = paid_us, .pauses = pauses | suspends << KEEPER_SUSPENDS_SHIFT,
+                       .signal_us = signal_us});
 }
 
 int keeper_link_lease(struct keeper_link *k, uint64_t lease_boot_us)

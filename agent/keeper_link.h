@@ -25,7 +25,8 @@ int keeper_link_open(struct keeper_link **ret, struct loop *l, int sock, struct 
                      const struct keeper_events *events, void *owner, uint64_t token) MUST_USE;
 void keeper_link_free(struct keeper_link *k); /* NULL is fine */
 
-int keeper_link_paid(struct keeper_link *k, uint64_t paid_us, bool pauses, uint64_t signal_us) MUST_USE;
+int keeper_link_paid(struct keeper_link *k, uint64_t paid_us, bool pauses, uint32_t suspends,
+                     uint64_t signal_us) MUST_USE;
 int keeper_link_lease(struct keeper_link *k, uint64_t lease_boot_us) MUST_USE;
 int keeper_link_stop(struct keeper_link *k, uint32_t cause, uint32_t grace_ms) MUST_USE;
 int keeper_link_drained(struct keeper_link *k) MUST_USE;

@@ -176,7 +176,7 @@ static void launch_with(struct attempt *t, int filter)
         return;
     }
     t->paid_us = request.sandbox.paid_us;
-    t->paid_due = t->signal_us != 0;
+    t->paid_due = t->signal_us != 0 || t->suspends != 0;
     t->lease_said_boot_us = a->contact_boot_us + t->lease_us;
     t->asked = true;
     a->launching++;

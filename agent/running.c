@@ -26,7 +26,7 @@ void running_sync(struct attempt *t)
     if (!t->greeted || t->keeper == NULL || t->life != LIFE_RUNNING)
         return;
     uint64_t lease = t->all->contact_boot_us + t->lease_us;
-    if (t->paid_due && keeper_link_paid(t->keeper, t->paid_us, t->pauses, t->signal_us) == 0)
+    if (t->paid_due && keeper_link_paid(t->keeper, t->paid_us, t->pauses, t->suspends, t->signal_us) == 0)
         t->paid_due = false;
     if (t->all->contact_boot_us != 0 && lease >= t->lease_said_boot_us + t->lease_us / LEASE_STEP &&
         keeper_link_lease(t->keeper, lease) == 0)
@@ -91,6 +91,19 @@ static int open_logs(struct attempt *t, const int pipes[LOG_STREAM_COUNT])
     return rc;
 }
 
+/* Whoever stands still as suspended has given back what was paid beyond; unless there is something newer to tell it. */
+static void take_pause(struct attempt *t, const struct keeper_message *m)
+{
+    uint32_t number = m->pauses >> KEEPER_SUSPENDS_SHIFT;
+    t->paused = (m->pauses & KEEPER_PAUSES) != 0;
+    t->suspends_said = number;
+    if (m->paid_us == 0 || number < t->suspends)
+        return;
+    t->suspends = number;
+    if (t->paused && number % 2 == 1)
+        t->paid_us = m->paid_us;
+}
+
 static void on_hello(void *owner, uint64_t token, const struct keeper_message *m, int out, int err)
 {
     struct attempt *t = attempt_get(owner, token);
@@ -102,7 +115,7 @@ static void on_hello(void *owner, uint64_t token, const struct keeper_message *m
     t->greeted = true;
     t->hello_boot_us = clock_boot_us();
     t->hello_run_us = m->run_us;
-    t->paused = m->pauses == 1;
+    take_pause(t, m);
     t->started_utc_us = m->started_utc_us;
     int pipes[LOG_STREAM_COUNT] = {[STREAM_OUT] = out, [STREAM_ERR] = err};
     int rc = open_logs(t, pipes);
@@ -149,7 +162,8 @@ static void on_paused(void *owner, uint64_t token, const struct keeper_message *
     struct attempt *t = attempt_get(owner, token);
     if (t == NULL)
         return;
-    t->paused = m->op == KEEPER_PAUSED;
+    take_pause(t, m);
+    t->paused = m->op == KEEPER_PAUSED; /* an older keeper says no more */
     mover_link_stands(t->mover, t->paused);
     t->hello_boot_us = clock_boot_us();
     t->hello_run_us = m->run_us;

@@ -153,6 +153,7 @@ static const struct field renewed_rows[] = {
     FIELD_ROW(fact_renewed, 10, "times_settled", FIELD_LIST, times_settled, .of = &time_hold_fields,
               .max = TIMES_MAX),
     FIELD_ROW(fact_renewed, 11, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
+    FIELD_ROW(fact_renewed, 50, "suspends", FIELD_U32, suspends),
 };
 static const struct field stopping_rows[] = {
     ID_ROW(fact_stopping),
@@ -162,6 +163,14 @@ static const struct field stopping_rows[] = {
 static const struct field attempt_rows[] = {
     ID_ROW(fact_attempt),
     FIELD_ROW(fact_attempt, 2, "node", FIELD_STR, node),
+};
+static const struct field suspended_rows[] = {
+    ID_ROW(fact_suspended),
+    FIELD_ROW(fact_suspended, 2, "node", FIELD_STR, node),
+    FIELD_ROW(fact_suspended, 3, "suspended", FIELD_BOOL, suspended),
+    FIELD_ROW(fact_suspended, 4, "number", FIELD_U32, number),
+    FIELD_ROW(fact_suspended, 5, "who", FIELD_STR, who),
+    FIELD_ROW(fact_suspended, 6, "reason", FIELD_STR, reason),
 };
 static const struct field ended_rows[] = {
     ID_ROW(fact_ended),
@@ -313,6 +322,10 @@ static const struct field snap_task_rows[] = {
     FIELD_ROW(snapshot_task, 19, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(snapshot_task, 20, "price_class", FIELD_STR, price_class),
     FIELD_ROW(snapshot_task, 22, "ahead", FIELD_U64, ahead),
+    FIELD_ROW(snapshot_task, 50, "suspends", FIELD_U32, suspends),
+    FIELD_ROW(snapshot_task, 51, "rests", FIELD_BOOL, rests),
+    FIELD_ROW(snapshot_task, 52, "suspended_by", FIELD_STR, suspended_by),
+    FIELD_ROW(snapshot_task, 53, "suspended_utc_us", FIELD_I64, suspended_utc_us),
     FIELD_ROW(snapshot_task, 21, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct fields snap_task_fields = FIELDS_TABLE("snapshot task", snapshot_task, snap_task_rows);
@@ -438,6 +451,7 @@ static const struct fields tables[FACT_KIND_COUNT] = {
     [FACT_JOB_CHANGED] = FIELDS_TABLE("job.changed", fact_job_changed, changed_rows),
     [FACT_ACCOUNTS_CLOSED] = FIELDS_TABLE("accounts.closed", fact_accounts_closed, accounts_closed_rows),
     [FACT_WINDOW_SET] = FIELDS_TABLE("window.set", fact_window, window_rows),
+    [FACT_ATTEMPT_SUSPENDED] = FIELDS_TABLE("attempt.suspended", fact_suspended, suspended_rows),
     [FACT_WINDOW_DROPPED] = FIELDS_TABLE("window.dropped", fact_window_dropped, window_dropped_rows),
     [FACT_GANG_PLACED] = FIELDS_TABLE("gang.placed", fact_gang, gang_rows),
 };
@@ -473,6 +487,7 @@ static const char *const kind_names[] = {
     [FACT_WINDOW_SET] = "window.set",
     [FACT_WINDOW_DROPPED] = "window.dropped",
     [FACT_GANG_PLACED] = "gang.placed",
+    [FACT_ATTEMPT_SUSPENDED] = "attempt.suspended",
 };
 _Static_assert(COUNT_OF(kind_names) == FACT_KIND_COUNT, "a name for each kind of fact");
 const struct names fact_names = {kind_names, COUNT_OF(kind_names)};

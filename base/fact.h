@@ -48,6 +48,7 @@ enum fact_kind {
     FACT_WINDOW_SET,       /* nodes will be closed for a time: planned, or planned otherwise */
     FACT_WINDOW_DROPPED,   /* taken back, or over */
     FACT_GANG_PLACED,      /* tasks of a job that start together: an attempt.placed of each, all or none */
+    FACT_ATTEMPT_SUSPENDED, /* a person wants it to stand still; also undone by this fact */
     FACT_KIND_COUNT        /* numbers lie in journals: only ever append */
 };
 
@@ -160,14 +161,19 @@ struct fact_renewed {
     struct strs accounts;         /* of the new hold: another period may have begun */
     struct list charges;          /* struct charge: adds up to the growth of spent_micros */
     bool final;                   /* no further slice can be held: paid_us is the end */
-    bool paused;                  /* it stands still at paid_us, all of which is settled, and holds nothing */
+    bool paused;                  /* it stands still at paid_us, all of which is settled, and holds nothing; paid_us may
+                                     be less than before when it was suspended */
     uint64_t paused_us;           /* how long it has stood still before the time that this charges and pays for */
     struct list times;            /* struct time_hold: of the new hold */
     struct list times_settled;    /* struct time_hold, hold 0: what the old ones came to */
     struct list marks;            /* struct meter_mark, at settled_us */
+    uint32_t suspends;            /* number of the last attempt.suspended before it */
 };
 struct fact_stopping { struct attempt_id id; uint32_t cause; char *who; };
 struct fact_attempt { struct attempt_id id; char *node; };
+/* number: greater than any before of this attempt; odd while it is suspended. The same wish may come again with another
+ * number, when its node has heard of one that is lost. */
+struct fact_suspended { struct attempt_id id; char *node; bool suspended; uint32_t number; char *who, *reason; };
 enum task_next { NEXT_FINAL, NEXT_QUEUED, NEXT_HELD, TASK_NEXT_COUNT };
 struct fact_ended {
     struct attempt_id id;
@@ -300,6 +306,10 @@ struct snapshot_task {
     char *price_class;
     struct list marks;            /* struct meter_mark */
     uint64_t ahead;               /* of its tenant's faded use: what is counted for the slice it has paid */
+    uint32_t suspends;            /* number of the last attempt.suspended */
+    bool rests;                   /* paused, and not for want of money */
+    char *suspended_by;           /* who, and why */
+    int64_t suspended_utc_us;     /* since when */
 };
 struct fact_snapshot_job {
     struct fact_submitted submitted;
@@ -375,6 +385,7 @@ struct fact {
         struct fact_window window;
         struct fact_window_dropped window_dropped;
         struct fact_gang gang_placed;
+        struct fact_suspended suspended;
     };
 };
 

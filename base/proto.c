@@ -61,6 +61,19 @@ static const struct field job_call_rows[] = {
 };
 const struct fields job_call_fields = FIELDS_TABLE("params", job_call, job_call_rows);
 
+static const struct field suspend_rows[] = {
+    FIELD_ROW(suspend_call, 1, "job", FIELD_U64, job, NEEDED),
+    FIELD_ROW(suspend_call, 2, "has_task", FIELD_BOOL, has_task, .help = "task is given, 0 included"),
+    FIELD_ROW(suspend_call, 3, "task", FIELD_U32, task),
+    FIELD_ROW(suspend_call, 4, "reason", FIELD_STR, reason, .max = 1000),
+};
+const struct fields suspend_call_fields = FIELDS_TABLE("params", suspend_call, suspend_rows);
+
+static const struct field suspend_reply_rows[] = {
+    FIELD_ROW(suspend_reply, 1, "attempts", FIELD_U32, attempts, ALWAYS),
+};
+const struct fields suspend_reply_fields = FIELDS_TABLE("result", suspend_reply, suspend_reply_rows);
+
 static const struct field list_call_rows[] = {
     FIELD_ROW(list_call, 1, "tenant", FIELD_STR, tenant, .max = 255, .help = "it and all below it"),
     FIELD_ROW(list_call, 2, "all_users", FIELD_BOOL, all_users, .help = "not only the caller's own"),
@@ -564,5 +577,8 @@ const struct method client_methods[CLIENT_METHOD_COUNT] = {
     [CALL_REQUEUE] = {"job.requeue", &job_call_fields, &cancel_reply_fields, "another attempt instead of the present",
                       false},
     [CALL_TOP] = {"system.top", &top_call_fields, &top_reply_fields, "the cell and its tenants at a glance", false},
+    [CALL_SUSPEND] = {"job.suspend", &suspend_call_fields, &suspend_reply_fields, "let what runs of a job stand still",
+                      false},
+    [CALL_RESUME] = {"job.resume", &suspend_call_fields, &suspend_reply_fields, "let it go on", false},
     [CALL_METRICS] = {"system.metrics", NULL, &text_reply_fields, "Prometheus text", false},
 };

@@ -101,6 +101,9 @@ struct why_reply {
     char *estimate;               /* when it would start, as far as can be known; NULL = unknown */
 };
 struct cancel_reply { uint32_t cancelled, stopping; };
+/* What runs of it stands still, and nothing more of it starts; or it goes on. */
+struct suspend_call { uint64_t job; bool has_task; uint32_t task; char *reason; };
+struct suspend_reply { uint32_t attempts; };
 struct priority_call { uint64_t job; int32_t priority; };
 /* Answered when the job's change counter is not `seen`, or after the time. */
 struct wait_call { uint64_t job; uint64_t seen; uint32_t timeout_ms; };
@@ -283,12 +286,14 @@ enum client_method {
     CALL_TENANTS, CALL_APPLY, CALL_POLICY, CALL_NODES, CALL_DRAIN, CALL_STATUS, CALL_ARCHIVED, CALL_METRICS,
     CALL_NODE_LOG, CALL_MOVE, CALL_HEAD, CALL_VERIFY, CALL_PROPOSALS, CALL_APPROVE, CALL_DROP, CALL_ADJUST,
     CALL_HOLD, CALL_PRIORITY, CALL_REQUEUE, CALL_WINDOWS, CALL_WINDOW_SET, CALL_WINDOW_DROP, CALL_TOP,
+    CALL_SUSPEND, CALL_RESUME,
     CLIENT_METHOD_COUNT
 };
 /* "job.submit" "job.list" "job.show" "job.why" "job.cancel" "job.release" "job.wait" "log.read" "tenant.list"
  * "admin.apply" "admin.policy" "node.list" "node.drain" "system.status" "journal.archived" "system.metrics"
  * "node.log" "admin.move" "journal.head" "ledger.verify" "admin.proposals" "admin.approve" "admin.drop"
- * "ledger.adjust" "job.hold" "job.priority" "job.requeue" "window.list" "window.set" "window.drop" "system.top" */
+ * "ledger.adjust" "job.hold" "job.priority" "job.requeue" "window.list" "window.set" "window.drop" "system.top"
+ * "job.suspend" "job.resume" */
 extern const struct method client_methods[CLIENT_METHOD_COUNT];
 
 /* ---- agents ----------------------------------------------------------------------------------------------- */
@@ -314,6 +319,8 @@ struct attempt_beat {
     struct usage usage;
     uint64_t run_us;
     uint64_t used_at_us;          /* run time at which usage was read; 0 = now */
+    uint32_t suspends;            /* the highest number that its keeper has heard */
+    bool stands;                  /* it stands still */
 };
 struct beat_reply { uint64_t term; };     /* its arrival renews the leases of all attempts, from the time of sending */
 
@@ -335,6 +342,7 @@ struct paid_call {
     uint64_t term, paid_us;
     uint32_t at_paid_end;
     uint64_t signal_us;           /* run time at which it gets SIGUSR1, as nothing more can be held; 0 = never */
+    uint32_t suspends;            /* odd: it stands still from now on. A larger number is newer, whatever was paid */
 };
 struct stop_call { struct attempt_id id; uint64_t term; uint32_t cause; uint32_t grace_ms; };
 struct forget_call { struct attempt_id id; uint64_t term; };
@@ -379,7 +387,7 @@ extern const struct method report_methods[REPORT_METHOD_COUNT];
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
 extern const struct fields submit_call_fields, submit_reply_fields, job_call_fields, list_call_fields,
     list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields,
-    cancel_reply_fields, priority_call_fields,
+    cancel_reply_fields, priority_call_fields, suspend_call_fields, suspend_reply_fields,
     wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,
     adjust_call_fields, adjust_reply_fields,

@@ -40,6 +40,8 @@ static const struct field attempt_beat_rows[] = {
     FIELD_ROW(attempt_beat, 2, "usage", FIELD_STRUCT, usage, .of = &usage_fields),
     FIELD_ROW(attempt_beat, 3, "run_us", FIELD_U64, run_us),
     FIELD_ROW(attempt_beat, 4, "used_at_us", FIELD_U64, used_at_us),
+    FIELD_ROW(attempt_beat, 5, "suspends", FIELD_U32, suspends, .help = "the highest number that it has heard"),
+    FIELD_ROW(attempt_beat, 6, "stands", FIELD_BOOL, stands, .help = "it stands still"),
 };
 static const struct fields attempt_beat_fields = FIELDS_TABLE("attempt beat", attempt_beat, attempt_beat_rows);
 
@@ -78,6 +80,7 @@ static const struct field paid_rows[] = {
     FIELD_ROW(paid_call, 3, "paid_us", FIELD_U64, paid_us, ALWAYS),
     FIELD_ROW(paid_call, 4, "at_paid_end", FIELD_ENUM, at_paid_end, .of = &paid_end_names),
     FIELD_ROW(paid_call, 5, "signal_us", FIELD_U64, signal_us, .help = "SIGUSR1 then: nothing more can be held"),
+    FIELD_ROW(paid_call, 6, "suspends", FIELD_U32, suspends, .help = "odd: it stands still; a larger one is newer"),
 };
 const struct fields paid_call_fields = FIELDS_TABLE("params", paid_call, paid_rows);
 

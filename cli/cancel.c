@@ -1,4 +1,4 @@
-/* cancel, hold, release, requeue, priority - what a person decides about jobs that are there. */
+/* cancel, hold, release, requeue, suspend, resume, priority - what a person decides about jobs that are there. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -11,9 +11,20 @@ const struct option_set release_options = {0};
 const struct option_set hold_options = {0};
 const struct option_set requeue_options = {0};
 const struct option_set priority_options = {0};
+const struct option_set resume_options = {0};
 
-static int cancel_one(struct cli *cli, const char *text, const struct job_call *call)
+struct suspend_cli {
+    const char *reason;
+};
+static const struct option_row suspend_rows[] = {
+    {.name = "reason", .letter = 'r', .kind = OPTION_TEXT, .value = "TEXT",
+     .offset = offsetof(struct suspend_cli, reason), .help = "why; shown by `reeve why`"},
+};
+const struct option_set suspend_options = OPTION_SET(suspend_rows);
+
+static int cancel_one(struct cli *cli, const char *text, const struct job_call *call, const void *options)
 {
+    (void)options;
     struct cancel_reply reply = {0};
     int code = cli_call(cli, CALL_CANCEL, call, &reply);
     if (code != CLI_DONE)
@@ -29,8 +40,9 @@ static int cancel_one(struct cli *cli, const char *text, const struct job_call *
     return CLI_DONE;
 }
 
-static int release_one(struct cli *cli, const char *text, const struct job_call *call)
+static int release_one(struct cli *cli, const char *text, const struct job_call *call, const void *options)
 {
+    (void)options;
     int code = cli_call(cli, CALL_RELEASE, call, NULL);
     if (code == CLI_DONE && cli->json)
         puts("{}");
@@ -39,8 +51,9 @@ static int release_one(struct cli *cli, const char *text, const struct job_call 
     return code;
 }
 
-static int hold_one(struct cli *cli, const char *text, const struct job_call *call)
+static int hold_one(struct cli *cli, const char *text, const struct job_call *call, const void *options)
 {
+    (void)options;
     int code = cli_call(cli, CALL_HOLD, call, NULL);
     if (code == CLI_DONE && cli->json)
         puts("{}");
@@ -49,8 +62,9 @@ static int hold_one(struct cli *cli, const char *text, const struct job_call *ca
     return code;
 }
 
-static int requeue_one(struct cli *cli, const char *text, const struct job_call *call)
+static int requeue_one(struct cli *cli, const char *text, const struct job_call *call, const void *options)
 {
+    (void)options;
     struct cancel_reply reply = {0};
     int code = cli_call(cli, CALL_REQUEUE, call, &reply);
     if (code == CLI_DONE && cli->json)
@@ -62,14 +76,39 @@ static int requeue_one(struct cli *cli, const char *text, const struct job_call 
     return code;
 }
 
+static int stand(struct cli *cli, enum client_method method, const char *text, const struct job_call *job,
+                 const char *reason, const char *done)
+{
+    struct suspend_call call = {.job = job->job, .has_task = job->has_task, .task = job->task};
+    struct suspend_reply reply = {0};
+    int code = str_set(&call.reason, reason) < 0 ? CLI_UNREACHABLE : cli_call(cli, method, &call, &reply);
+    if (code == CLI_DONE && cli->json)
+        cli_json(&suspend_reply_fields, &reply);
+    else if (code == CLI_DONE)
+        printf("job %s: %u attempt%s %s\n", text, reply.attempts, reply.attempts == 1 ? "" : "s", done);
+    fields_clear(&suspend_call_fields, &call);
+    return code;
+}
+
+static int suspend_one(struct cli *cli, const char *text, const struct job_call *call, const void *options)
+{
+    return stand(cli, CALL_SUSPEND, text, call, ((const struct suspend_cli *)options)->reason, "suspended");
+}
+
+static int resume_one(struct cli *cli, const char *text, const struct job_call *call, const void *options)
+{
+    (void)options;
+    return stand(cli, CALL_RESUME, text, call, NULL, "resumed");
+}
+
 /* Every word is a job; the first code that isn't "done" is the program's, but all are tried. */
-static int each_job(struct cli *cli, const struct option_set *set, int argc, char **argv,
-                    int (*fn)(struct cli *cli, const char *text, const struct job_call *call))
+static int each_job(struct cli *cli, const struct option_set *set, void *options, int argc, char **argv,
+                    int (*fn)(struct cli *cli, const char *text, const struct job_call *call, const void *options))
 {
     struct words words = {0};
     struct err err = {0};
     struct job_ref ref;
-    if (cli_options(cli, set, NULL, argc, argv, &words, 1, SIZE_MAX) < 0)
+    if (cli_options(cli, set, options, argc, argv, &words, 1, SIZE_MAX) < 0)
         return CLI_USAGE;
     int code = CLI_DONE;
     for (size_t i = 0; i < words.count && code == CLI_DONE; i++) /* checked before anything is done */
@@ -79,7 +118,7 @@ static int each_job(struct cli *cli, const struct option_set *set, int argc, cha
         if (job_ref_parse(words.v[i], &ref, &err) < 0)
             continue;
         const struct job_call call = {.job = ref.job, .has_task = ref.has_task, .task = ref.task};
-        int one = fn(cli, words.v[i], &call);
+        int one = fn(cli, words.v[i], &call, options);
         code = code == CLI_DONE || one == CLI_UNREACHABLE ? one : code;
     }
     free(words.v);
@@ -88,17 +127,28 @@ static int each_job(struct cli *cli, const struct option_set *set, int argc, cha
 
 int cmd_cancel(struct cli *cli, int argc, char **argv)
 {
-    return each_job(cli, &cancel_options, argc, argv, cancel_one);
+    return each_job(cli, &cancel_options, NULL, argc, argv, cancel_one);
 }
 
 int cmd_hold(struct cli *cli, int argc, char **argv)
 {
-    return each_job(cli, &hold_options, argc, argv, hold_one);
+    return each_job(cli, &hold_options, NULL, argc, argv, hold_one);
 }
 
 int cmd_requeue(struct cli *cli, int argc, char **argv)
 {
-    return each_job(cli, &requeue_options, argc, argv, requeue_one);
+    return each_job(cli, &requeue_options, NULL, argc, argv, requeue_one);
+}
+
+int cmd_suspend(struct cli *cli, int argc, char **argv)
+{
+    struct suspend_cli options = {0};
+    return each_job(cli, &suspend_options, &options, argc, argv, suspend_one);
+}
+
+int cmd_resume(struct cli *cli, int argc, char **argv)
+{
+    return each_job(cli, &resume_options, NULL, argc, argv, resume_one);
 }
 
 int cmd_priority(struct cli *cli, int argc, char **argv)
@@ -128,5 +178,5 @@ int cmd_priority(struct cli *cli, int argc, char **argv)
 
 int cmd_release(struct cli *cli, int argc, char **argv)
 {
-    return each_job(cli, &release_options, argc, argv, release_one);
+    return each_job(cli, &release_options, NULL, argc, argv, release_one);
 }

@@ -27,7 +27,8 @@ static const bool repeatable[CLIENT_METHOD_COUNT] = {
     [CALL_WAIT] = true,   [CALL_LOG] = true,     [CALL_TENANTS] = true, [CALL_POLICY] = true, [CALL_NODES] = true,
     [CALL_DRAIN] = true,  [CALL_STATUS] = true,  [CALL_METRICS] = true,
     [CALL_HEAD] = true,   [CALL_VERIFY] = true, [CALL_ADJUST] = true,
-    [CALL_WINDOWS] = true, [CALL_WINDOW_SET] = true, [CALL_TOP] = true,
+    [CALL_WINDOWS] = true, [CALL_WINDOW_SET] = true, [CALL_TOP] = true, [CALL_SUSPEND] = true,
+    [CALL_RESUME] = true,
 };
 
 /* ---- the terminal ----------------------------------------------------------------------------------------- */

@@ -35,6 +35,8 @@ int cmd_cancel(struct cli *cli, int argc, char **argv);
 int cmd_release(struct cli *cli, int argc, char **argv);
 int cmd_hold(struct cli *cli, int argc, char **argv);
 int cmd_requeue(struct cli *cli, int argc, char **argv);
+int cmd_suspend(struct cli *cli, int argc, char **argv);
+int cmd_resume(struct cli *cli, int argc, char **argv);
 int cmd_priority(struct cli *cli, int argc, char **argv);
 int cmd_history(struct cli *cli, int argc, char **argv);
 int cmd_tenant(struct cli *cli, int argc, char **argv);
@@ -58,7 +60,7 @@ extern const struct option_set submit_options, run_options; /* job_request.c */
 extern const struct option_set ps_options, show_options, why_options, logs_options,
     wait_options, cancel_options, hold_options, release_options, requeue_options, priority_options, history_options,
     tenant_options, admin_options, nodes_options, audit_options, ledger_options, drain_options, undrain_options,
-    window_options,
+    window_options, suspend_options, resume_options,
     status_options, confine_options, cp_options, doctor_options, top_options, up_options, down_options;
 
 #endif

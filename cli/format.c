@@ -43,6 +43,7 @@ enum style format_state_style(const char *state)
     } rows[] = {
         {"succeeded", STYLE_GOOD}, {"running", STYLE_LIVE},     {"starting", STYLE_LIVE},  {"pending", STYLE_WAIT},
         {"queued", STYLE_WAIT},    {"held", STYLE_WAIT},        {"paused", STYLE_WAIT},
+        {"suspended", STYLE_WAIT},
                {"cancelled", STYLE_DIM},  {"up", STYLE_GOOD},
         {"drained", STYLE_WAIT},   {"closed", STYLE_WAIT},   {"unreachable", STYLE_WAIT}, {"stopping", STYLE_WAIT},
     };

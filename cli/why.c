@@ -74,7 +74,8 @@ static void print_why(struct cli *cli, uint64_t job, const struct why_reply *r)
         format_safe(&text, r->state);
         buf_add_str(&text, "\n");
     } else {
-        bool own = strcmp(r->state, "held") == 0 || strcmp(r->state, "paused") == 0;
+        bool own = strcmp(r->state, "held") == 0 || strcmp(r->state, "paused") == 0 ||
+                   strcmp(r->state, "suspended") == 0;
         buf_addf(&text, "%s for ", own ? r->state : "pending");
         format_span(&text, r->pending_ms * 1000);
         buf_add_str(&text, r->blockers.count > 0 ? ". Everything that blocks it, in order:\n"
@@ -87,7 +88,8 @@ static void print_why(struct cli *cli, uint64_t job, const struct why_reply *r)
     columns_write(&t, false, 2, 0, &text);
     columns_fini(&t);
     if (r->change != NULL) {
-        buf_addf(&text, "it would %s if: ", strcmp(r->state, "paused") == 0 ? "go on" : "start");
+        bool stands = strcmp(r->state, "paused") == 0 || strcmp(r->state, "suspended") == 0;
+        buf_addf(&text, "it would %s if: ", stands ? "go on" : "start");
         format_safe(&text, r->change);
         buf_add_str(&text, "\n");
     }

@@ -20,9 +20,14 @@ static struct end hard_end(uint32_t cause, uint64_t kill_us, uint64_t length_us,
     return (struct end){cause, warned ? kill_us - grace_us : KEEPER_NEVER, kill_us};
 }
 
+bool keeper_ends_is_suspended(const struct keeper_ends *e)
+{
+    return e->suspends % 2 == 1;
+}
+
 static bool will_pause(const struct keeper_ends *e)
 {
-    return e->pauses && e->cause == END_NONE;
+    return (e->pauses || keeper_ends_is_suspended(e)) && e->cause == END_NONE;
 }
 
 static const struct end no_end = {END_NONE, KEEPER_NEVER, KEEPER_NEVER};
@@ -51,8 +56,17 @@ void keeper_ends_init(struct keeper_ends *e, const struct sandbox_spec *spec, ui
     };
 }
 
+bool keeper_ends_suspend(struct keeper_ends *e, uint32_t number)
+{
+    bool newer = number >= e->suspends;
+    e->suspends = MAX(e->suspends, number);
+    return newer;
+}
+
 bool keeper_ends_paid(struct keeper_ends *e, uint64_t paid_us, uint64_t now_us)
 {
+    if (e->paused && keeper_ends_is_suspended(e))
+        return false; /* what it had paid for is given back */
     bool goes_on = e->paused && paid_us > e->paid_us && e->cause == END_NONE;
     e->paid_us = MAX(e->paid_us, paid_us);
     if (goes_on) {
@@ -92,7 +106,9 @@ bool keeper_ends_stop(struct keeper_ends *e, uint32_t cause, uint64_t now_us, ui
 
 static uint64_t pause_at(const struct keeper_ends *e)
 {
-    return e->paused || !will_pause(e) ? KEEPER_NEVER : add(e->start_us, e->paid_us);
+    if (e->paused || !will_pause(e))
+        return KEEPER_NEVER;
+    return keeper_ends_is_suspended(e) ? e->start_us : add(e->start_us, e->paid_us);
 }
 
 static uint64_t signal_at(const struct keeper_ends *e)
@@ -105,8 +121,9 @@ static uint64_t signal_at(const struct keeper_ends *e)
 static enum keeper_act milder(struct keeper_ends *e, uint64_t now_us)
 {
     if (pause_at(e) <= now_us) {
-        e->paused_at_us = pause_at(e);
+        e->paused_at_us = MIN(now_us, add(e->start_us, e->paid_us));
         e->paused = true;
+        e->paid_us = e->paused_at_us - e->start_us;
         return KEEPER_PAUSE;
     }
     if (signal_at(e) <= now_us) {

@@ -7,6 +7,9 @@
  *   lease       like the paid end, against the lease's length: after it the attempt may run elsewhere
  *   stop        SIGTERM now, SIGKILL after the grace that came with it; of a paused attempt SIGKILL now
  *
+ * A suspended one gets SIGSTOP at once, and what was paid is used up by that: it goes on when it is no longer suspended
+ * and more is paid than it has run. Suspensions are numbered, odd ones begin; what comes with a lower number is old.
+ *
  * An attempt that pauses at the paid end gets SIGSTOP exactly there instead, unless it is being stopped already;
  * nothing warns it. Its run time stands still until more is paid: then SIGCONT. Meanwhile only lease and stop can end
  * it. Who is told beforehand that nothing more can be held gets SIGUSR1 at a run time of its own, once for each time
@@ -34,6 +37,7 @@ struct keeper_ends {
     uint32_t cause;        /* enum end_cause; END_NONE until a signal was due */
     bool pauses;           /* at the paid end */
     bool paused;
+    uint32_t suspends;     /* the highest number heard */
     uint64_t paused_at_us;
     uint64_t signal_us;    /* run time of the SIGUSR1 that was asked for last; 0: none */
     bool signalled;
@@ -42,6 +46,9 @@ struct keeper_ends {
 enum keeper_act { KEEPER_WAIT, KEEPER_TERM, KEEPER_KILL, KEEPER_PAUSE, KEEPER_SIGNAL };
 
 void keeper_ends_init(struct keeper_ends *e, const struct sandbox_spec *spec, uint64_t start_us);
+/* False: a later suspension, or a later end of one, is known. To be said before what is paid. */
+bool keeper_ends_suspend(struct keeper_ends *e, uint32_t number);
+bool keeper_ends_is_suspended(const struct keeper_ends *e);
 /* True when a paused attempt goes on by it. */
 bool keeper_ends_paid(struct keeper_ends *e, uint64_t paid_us, uint64_t now_us);
 /* What becomes of it at the paid end, as it was told last. */

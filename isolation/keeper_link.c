@@ -23,9 +23,10 @@ static int send_with(struct keeper *k, uint32_t op, const int *fds, size_t fds_c
     m.term = k->box->spec.term;
     m.run_us = run_us(k);
     m.started_utc_us = k->box->start_utc_us;
-    if (op == KEEPER_HELLO)
-        m.pauses = k->ends.paused && !k->main_ended;
-    else
+    if (op == KEEPER_HELLO || op == KEEPER_PAUSED || op == KEEPER_RESUMED) {
+        m.pauses = (k->ends.paused && !k->main_ended) | k->ends.suspends << KEEPER_SUSPENDS_SHIFT;
+        m.paid_us = k->ends.paid_us;
+    } else
         m.cause = k->record.cause;
     int rc = packet_send(k->link, &m, sizeof m, fds, fds_count);
     if (rc < 0)
@@ -75,9 +76,10 @@ void keeper_link_accept(struct keeper *k)
 
 static void obey_paid(struct keeper *k, const struct keeper_message *m)
 {
-    if (m->paid_us < k->ends.paid_us)
+    uint32_t number = m->pauses >> KEEPER_SUSPENDS_SHIFT;
+    if ((number == k->ends.suspends && m->paid_us < k->ends.paid_us) || !keeper_ends_suspend(&k->ends, number))
         return; /* an older one */
-    keeper_ends_at_paid_end(&k->ends, m->pauses == 1, m->signal_us);
+    keeper_ends_at_paid_end(&k->ends, (m->pauses & KEEPER_PAUSES) != 0, m->signal_us);
     if (keeper_ends_paid(&k->ends, m->paid_us, boot_us()) && !k->main_ended) {
         kill(-1, SIGCONT);
         keeper_link_say(k, KEEPER_RESUMED);

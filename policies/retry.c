@@ -38,7 +38,7 @@ static bool is_users_failure(const struct exit_record *record)
            record->cause == END_OOM;
 }
 
-struct retry_answer retry_after(const struct retry_case *c)
+static struct retry_answer after(const struct retry_case *c)
 {
     if (c->cancelled || c->record->cause == END_CANCELLED)
         return final(state_when_cancelled(c->record));
@@ -57,6 +57,14 @@ struct retry_answer retry_after(const struct retry_case *c)
     if (is_users_failure(c->record) && c->retries_used < c->retries)
         return (struct retry_answer){.next = NEXT_QUEUED, .user_retry = 1};
     return final(task_state_of_end(c->record));
+}
+
+struct retry_answer retry_after(const struct retry_case *c)
+{
+    struct retry_answer answer = after(c);
+    if (c->suspended && answer.next == NEXT_QUEUED)
+        answer.next = NEXT_HELD;
+    return answer;
 }
 
 bool retry_is_node_fault(uint32_t cause)

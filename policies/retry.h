@@ -15,6 +15,7 @@
  *
  * Who ends a gang is its first member to end otherwise than well; it is asked the rows above, with the retries that the
  * gang has used. Whatever the others then come to (they are being stopped) follows from that, unless they succeed.
+ * What would be queued again while a person has suspended it waits for that person instead: held.
  * A task that a person has cancelled is never tried again, whatever ended it. After RETRY_FAULTS_MAX node faults a task
  * waits for a person: by then it isn't the nodes.
  * Purity: pure.
@@ -43,6 +44,7 @@ struct retry_case {
     bool cancelled;        /* a person asked it to stop */
     bool requeued;         /* a person asked for another attempt */
     uint32_t gang;         /* enum gang_fate */
+    bool suspended;        /* a person wanted it to stand still */
 };
 struct retry_answer {
     uint32_t next;       /* enum task_next */

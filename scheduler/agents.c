@@ -167,7 +167,7 @@ static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bo
     return kept;
 }
 
-/* Whoever is told to run something that was asked to stop hears both, in that order. */
+/* Whoever is told to run something that was asked to stop, or to stand still, hears both, in that order. */
 static void link_tell(struct agents *a, struct link *l, struct attempt_id id, bool has_it, uint64_t paid_max_us)
 {
     struct run_call run = {0};
@@ -175,7 +175,7 @@ static void link_tell(struct agents *a, struct link *l, struct attempt_id id, bo
     uint32_t cause = END_NONE;
     if (!link_duty(a, l, id, has_it, paid_max_us) || has_it)
         return;
-    if (core_duty(a->core, id, true, &run, &paid_us, &cause) == DUTY_STOP)
+    if (core_duty(a->core, id, true, &run, &paid_us, &cause) == DUTY_STOP || core_is_suspended(a->core, id))
         (void)link_duty(a, l, id, true, paid_max_us);
     fields_clear(&run_call_fields, &run);
 }
@@ -227,6 +227,7 @@ static void node_paid(struct agents *a, const struct fact_renewed *f)
     if (l == NULL)
         return;
     struct paid_call paid = core_paid(a->core, f->id, f->paid_us, f->final);
+    paid.suspends = f->suspends;
     paid.term = a->term;
     (void)link_send(a, l, NODE_PAID, &paid);
 }
@@ -264,6 +265,9 @@ void agents_on_fact(struct agents *a, const struct fact *f)
     case FACT_ATTEMPT_STOPPING:
         id = f->stopping.id;
         node_duty(a, core_attempt_node(a->core, &id, &ended), f->stopping.id, true);
+        break;
+    case FACT_ATTEMPT_SUSPENDED:
+        node_duty(a, f->suspended.node, f->suspended.id, true);
         break;
     case FACT_ATTEMPT_REACHED:
         node_duty(a, f->reached.node, f->reached.id, true);
@@ -515,6 +519,7 @@ static void on_hello(void *arg, struct rpc_conn *conn, const struct rpc_ticket *
 static void beat_taken(struct agents *a, const char *node, const struct attempt_beat *beat, struct core_now now)
 {
     core_attempt_seen(a->core, node, beat->id, beat->run_us, now);
+    core_attempt_stands(a->core, node, beat->id, beat->suspends, beat->stands, now);
     core_attempt_used(a->core, node, beat->id,
                       (struct use_point){.run_us = beat->used_at_us != 0 ? beat->used_at_us : beat->run_us,
                                          .cpu_us = beat->usage.cpu_us,

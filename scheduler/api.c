@@ -166,6 +166,7 @@ static const struct api_method {
     [CALL_PROPOSALS] = {api_proposals, false}, [CALL_APPROVE] = {api_approve, false}, [CALL_DROP] = {api_drop, false},
     [CALL_ADJUST] = {api_adjust, false},  [CALL_HOLD] = {api_hold, false},     [CALL_PRIORITY] = {api_priority, false},
     [CALL_REQUEUE] = {api_requeue, false}, [CALL_WINDOWS] = {api_windows, false},
+    [CALL_SUSPEND] = {api_suspend, false}, [CALL_RESUME] = {api_resume, false},
     [CALL_WINDOW_SET] = {api_window_set, false}, [CALL_WINDOW_DROP] = {api_window_drop, false},
     [CALL_TOP] = {api_top, false},
 };

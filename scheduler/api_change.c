@@ -1,9 +1,10 @@
-/* job.hold, job.priority, job.requeue: whoever may see a job may change it, as they may cancel it. */
+/* job.hold, job.priority, job.requeue, job.suspend, job.resume: whoever may see a job may change it, as they may cancel
+ * it. */
 #include <string.h>
 
 #include "scheduler/api_inner.h"
 
-enum { REQUEUE_ROUND = 64 }; /* facts at a time */
+enum { ROUND = 64 }; /* facts at a time */
 
 static enum request_step hold_propose(struct request *r, struct core *core, struct core_now now, struct fact *out,
                                       size_t room, size_t *ret_count)
@@ -31,7 +32,7 @@ static enum request_step requeue_propose(struct request *r, struct core *core, s
     struct wish *w = (struct wish *)r;
     struct cancel_reply round = {0};
     struct refusal refusal = {0};
-    size_t max = MIN(room, (size_t)REQUEUE_ROUND), count = 0;
+    size_t max = MIN(room, (size_t)ROUND), count = 0;
     int answer = core_check_requeue(core, w->params, w->caller.user, now, out, max, &count, &round, &refusal);
     if (answer == CORE_LATER)
         return REQUEST_LATER;
@@ -44,14 +45,45 @@ static enum request_step requeue_propose(struct request *r, struct core *core, s
     return REQUEST_FACTS;
 }
 
-static bool requeue_settled(struct request *r)
+static bool again_settled(struct request *r)
 {
     return r->refusal[0] == '\0' && ((struct wish *)r)->more ? true : wish_settled(r);
 }
 
+static enum request_step stand_propose(struct wish *w, bool suspend, struct core *core, struct core_now now,
+                                       struct fact *out, size_t room, size_t *ret_count)
+{
+    struct suspend_reply round = {0};
+    struct refusal refusal = {0};
+    size_t max = MIN(room, (size_t)ROUND), count = 0;
+    int answer = core_check_suspend(core, w->params, suspend, w->caller.user, now, out, max, &count, &round, &refusal);
+    if (answer == CORE_LATER)
+        return REQUEST_LATER;
+    if (answer == CORE_REFUSED)
+        return wish_refused(w, &refusal);
+    w->more = count == max;
+    w->reply.suspend.attempts += round.attempts;
+    *ret_count = count;
+    return REQUEST_FACTS;
+}
+
+static enum request_step suspend_propose(struct request *r, struct core *core, struct core_now now, struct fact *out,
+                                         size_t room, size_t *ret_count)
+{
+    return stand_propose((struct wish *)r, true, core, now, out, room, ret_count);
+}
+
+static enum request_step resume_propose(struct request *r, struct core *core, struct core_now now, struct fact *out,
+                                        size_t room, size_t *ret_count)
+{
+    return stand_propose((struct wish *)r, false, core, now, out, room, ret_count);
+}
+
 static const struct request_ops hold_ops = {false, hold_propose, wish_settled, wish_unavailable, wish_free};
 static const struct request_ops priority_ops = {false, priority_propose, wish_settled, wish_unavailable, wish_free};
-static const struct request_ops requeue_ops = {false, requeue_propose, requeue_settled, wish_unavailable, wish_free};
+static const struct request_ops requeue_ops = {false, requeue_propose, again_settled, wish_unavailable, wish_free};
+static const struct request_ops suspend_ops = {false, suspend_propose, again_settled, wish_unavailable, wish_free};
+static const struct request_ops resume_ops = {false, resume_propose, again_settled, wish_unavailable, wish_free};
 
 void api_hold(const struct call *c)
 {
@@ -69,4 +101,16 @@ void api_requeue(const struct call *c)
 {
     if (call_may_job(c, ((const struct job_call *)c->params)->job))
         wish_post(c, &requeue_ops, &job_call_fields, &cancel_reply_fields);
+}
+
+void api_suspend(const struct call *c)
+{
+    if (call_may_job(c, ((const struct suspend_call *)c->params)->job))
+        wish_post(c, &suspend_ops, &suspend_call_fields, &suspend_reply_fields);
+}
+
+void api_resume(const struct call *c)
+{
+    if (call_may_job(c, ((const struct suspend_call *)c->params)->job))
+        wish_post(c, &resume_ops, &suspend_call_fields, &suspend_reply_fields);
 }

@@ -58,6 +58,7 @@ struct wish {
         struct apply_reply apply;
         struct adjust_reply adjust;
         struct window_reply window;
+        struct suspend_reply suspend;
     } reply;                 /* of reply_fields; none = an empty object is answered */
     uint32_t weight;
     bool more;
@@ -87,6 +88,8 @@ void api_release(const struct call *c);
 void api_hold(const struct call *c);
 void api_priority(const struct call *c);
 void api_requeue(const struct call *c);
+void api_suspend(const struct call *c);
+void api_resume(const struct call *c);
 /* api_watch.c */
 void api_wait(const struct call *c);
 void api_log(const struct call *c);

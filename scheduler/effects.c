@@ -25,6 +25,8 @@ uint64_t fact_job(const struct fact *f)
         return f->renewed.id.job;
     case FACT_ATTEMPT_STOPPING:
         return f->stopping.id.job;
+    case FACT_ATTEMPT_SUSPENDED:
+        return f->suspended.id.job;
     case FACT_ATTEMPT_UNREACHABLE:
         return f->unreachable.id.job;
     case FACT_ATTEMPT_REACHED:

@@ -168,6 +168,14 @@ static void log_drained(const struct line *l)
              log_quote(f->reason), log_quote(f->who));
 }
 
+static void log_suspended(const struct line *l)
+{
+    const struct fact_suspended *f = &l->fact->suspended;
+    char id[ATTEMPT_ID_TEXT_MAX];
+    log_line(LOG_INFO, l->event, "attempt=%s node=%s suspended=%d reason=%s who=%s", attempt_id_format(f->id, id),
+             log_quote(f->node), f->suspended, log_quote(f->reason), log_quote(f->who));
+}
+
 static void log_window(const struct line *l)
 {
     const struct fact_window *f = &l->fact->window;
@@ -267,6 +275,7 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_TENANT_MOVED] = log_moved,
     [FACT_JOB_CHANGED] = log_changed,
     [FACT_ACCOUNTS_CLOSED] = log_accounts,
+    [FACT_ATTEMPT_SUSPENDED] = log_suspended,
     [FACT_WINDOW_SET] = log_window,
     [FACT_WINDOW_DROPPED] = log_window_dropped,
 };

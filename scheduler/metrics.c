@@ -22,6 +22,7 @@ static const struct metric metrics[] = {
     ROW("reeve_tasks", GAUGE, core.starting, "state=\"starting\"", NULL),
     ROW("reeve_tasks", GAUGE, core.running, "state=\"running\"", NULL),
     ROW("reeve_tasks", GAUGE, core.unreachable, "state=\"unreachable\"", NULL),
+    ROW("reeve_attempts_suspended", GAUGE, core.suspended, NULL, "Attempts that a person has suspended."),
     ROW("reeve_nodes", GAUGE, core.nodes, NULL, "Nodes known to the cell."),
     ROW("reeve_nodes_closed", GAUGE, core.nodes_closed, NULL, "Nodes closed for maintenance now."),
     ROW("reeve_windows", GAUGE, core.windows, NULL, "Maintenance windows that are planned or open."),

@@ -4,13 +4,14 @@
  * The keeper is pid 1 of its sandbox. It outlives agent and warden. It listens on the control socket it was born with
  * (a path in the attempt's folder, which only the agent's user can reach); each new connection replaces the one before,
  * so a restarted agent simply connects again. Fixed-size structs; from the agent's side every renewal only ever
- * moves a deadline forward, never back: repeats and reordering are harmless.
+ * moves a deadline forward, never back (a suspension is numbered): repeats and reordering are harmless.
  *
  *   on connect  keeper -> agent  KEEPER_HELLO with the read ends of stdout and stderr as fds
  *   after that  keeper -> agent  KEEPER_MOVER, where there is one, with a connection to it (mover.h)
  *   any time    agent -> keeper  KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP
  *   paid end    keeper -> agent  KEEPER_PAUSED, when it was asked to pause there: all of it got SIGSTOP and its run
- *                                time stands still; KEEPER_RESUMED once more is paid: SIGCONT (docs/adr/0008)
+ *                                time stands still; KEEPER_RESUMED once more is paid: SIGCONT (docs/adr/0008).
+ *                                The same at once when it is suspended: what was paid beyond that is given back
  *   at the end  keeper -> agent  KEEPER_ENDED, after the record is on disk (again on every new connection)
  *   after that  agent -> keeper  KEEPER_DRAINED, when every byte of the pipes is in the files; then the keeper exits
  *
@@ -28,6 +29,8 @@
 #include "base/attempt.h"
 
 #define KEEPER_VERSION 1
+#define KEEPER_PAUSES UINT32_C(1)
+#define KEEPER_SUSPENDS_SHIFT 1
 #define KEEPER_LINGER_US UINT64_C(3600000000)
 
 enum keeper_op {
@@ -41,14 +44,16 @@ struct keeper_message {
     uint64_t term;
     uint64_t run_us;         /* HELLO, ENDED, PAUSED, RESUMED: run time so far */
     int64_t started_utc_us;  /* HELLO */
-    uint64_t paid_us;        /* PAID: run time paid, cumulative */
+    uint64_t paid_us;        /* PAID: run time paid, cumulative. HELLO, PAUSED, RESUMED: as it knows it, 0 = older */
     union {                  /* the size is for ever: keepers outlive the agents of their version */
         uint64_t lease_boot_us; /* LEASE: CLOCK_BOOTTIME instant */
         uint64_t signal_us;     /* PAID: run time at which the payload gets SIGUSR1; 0 = never */
     };
     union {
         uint32_t cause;      /* STOP, ENDED: enum end_cause */
-        uint32_t pauses;     /* PAID: 1 = pause at the paid end, 0 = stop there. HELLO: 1 = it is paused */
+        uint32_t pauses;     /* PAID: KEEPER_PAUSES = pause at the paid end, else stop there. HELLO, PAUSED, RESUMED:
+                                KEEPER_PAUSES = it is paused. Above that bit the number of its suspensions and their
+                                ends: odd = it stands still. A keeper that doesn't know them runs on to its paid end */
     };
     uint32_t grace_ms;       /* STOP */
 };

@@ -10,6 +10,8 @@
 /* ---- cancel.c, change.c ------------------------------------------------------------------------------------- */
 /* The job of a call, or a refusal. */
 struct job *job_of_call(const struct core *c, const struct job_call *call, struct refusal *refusal);
+/* The same, unfinished, and nothing is on its way about it: CORE_FACT; else CORE_LATER or CORE_REFUSED. */
+int job_to_change(struct core *c, const struct job_call *call, struct job **ret, struct refusal *refusal);
 /* Waiting tasks (queued or held) without a gap, from `from` on. false: none. */
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count);
 /* The fact that cancels such a range, in flight from now on. Takes the reason. */
@@ -23,6 +25,6 @@ char *explain_first(const struct core *c, const struct job *j, int64_t utc_us);
 char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us);
 /* The same for one that waits for other jobs: struct fact_after. */
 char *explain_waits(const struct core *c, const struct list *after);
-const char *job_state(const struct job *j); /* "pending", "running", "held", or a final state */
+const char *job_state(const struct job *j); /* "pending", "running", "paused", "suspended", "held", or a final state */
 
 #endif

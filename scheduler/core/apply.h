@@ -16,7 +16,7 @@ extern const struct fact_rule rule_opened, rule_adjusted, rule_crossed, rule_pol
     rule_held, rule_released, rule_placed, rule_accounts_closed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
     rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed, rule_policy_proposed,
-    rule_policy_dropped, rule_changed, rule_window_set, rule_window_dropped, rule_gang_placed;
+    rule_policy_dropped, rule_changed, rule_window_set, rule_window_dropped, rule_gang_placed, rule_suspended;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
 bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */
@@ -27,6 +27,10 @@ void attempt_plan_renewal(struct core *c, struct task *t);
 struct capacity attempt_uses(const struct task *t);
 void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t since_utc_us);
 void attempt_want_cores(struct core *c, struct task *t, bool wants);
+/* suspend.c: a person wants it to stand still. Does it, as far as its node has said? */
+bool attempt_is_suspended(const struct task *t);
+bool attempt_stands(const struct task *t);
+void attempt_forget_suspension(struct core *c, struct task *t);
 /* Has its node the cores that a paused attempt would take up again? */
 bool attempt_has_cores(const struct task *t);
 #define PAUSED_LOOK_US INT64_C(1000000) /* how often money is looked for while one is paused */

@@ -68,6 +68,7 @@ void attempt_finish(struct core *c, struct task *t)
     struct capacity uses = attempt_uses(t);
     timer_stop(c, &t->timer);
     attempt_want_cores(c, t, false);
+    attempt_forget_suspension(c, t);
     node_leave_task(t);
     reserve_node_changed(c, n);
     node_use(c, n, &uses, false);
@@ -244,7 +245,8 @@ static int renewed_check(const struct core *c, const struct fact *f, struct err 
     if (t == NULL || !task_state_is_live(t->state))
         return no_attempt(r->id, "renewed", err);
     if (r->spent_micros < t->spent_micros || r->spent_micros - t->spent_micros > t->hold_micros ||
-        r->hold_micros < 0 || r->settled_us < t->settled_us || r->paid_us < t->paid_us ||
+        r->hold_micros < 0 || r->settled_us < t->settled_us ||
+        (r->paid_us < t->paid_us && !(r->paused && attempt_is_suspended(t))) ||
         r->paused_us < t->paused_us || (r->paused && (r->hold_micros != 0 || r->settled_us != r->paid_us)))
         return err_set(err, -EPROTO, "renewed: attempt %llu.%u spends what it doesn't hold, or loses paid time",
                        (unsigned long long)r->id.job, r->id.task);
@@ -263,6 +265,7 @@ static void renewed_apply(struct core *c, const struct fact *f)
     t->settled_us = r->settled_us;
     t->paid_us = r->paid_us;
     t->final = r->final;
+    t->rests = r->paused && (attempt_is_suspended(t) || t->rests);
     t->resuming = !r->paused && (t->paused || t->resuming);
     attempt_set_paused(c, t, r->paused, r->paused ? f->at_utc_us : 0);
     t->paused_us = r->paused_us;

@@ -44,8 +44,7 @@ const struct fact_rule rule_changed = {changed_check, changed_apply};
 
 /* ---- questions -------------------------------------------------------------------------------------- */
 
-/* An unfinished job that nothing is on its way about. */
-static int changeable(struct core *c, const struct job_call *call, struct job **ret, struct refusal *refusal)
+int job_to_change(struct core *c, const struct job_call *call, struct job **ret, struct refusal *refusal)
 {
     *ret = job_of_call(c, call, refusal);
     if (*ret == NULL)
@@ -90,7 +89,7 @@ int core_check_hold(struct core *c, const struct job_call *call, const char *who
 {
     struct job *j;
     *ret = (struct fact){0};
-    int rc = changeable(c, call, &j, refusal);
+    int rc = job_to_change(c, call, &j, refusal);
     if (rc != CORE_FACT || (j->on_hold && !call->has_task))
         return rc;
     if (call->has_task)
@@ -106,7 +105,7 @@ int core_check_priority(struct core *c, const struct priority_call *call, const 
 {
     struct job *j;
     *ret = (struct fact){0};
-    int rc = changeable(c, &(struct job_call){.job = call->job}, &j, refusal);
+    int rc = job_to_change(c, &(struct job_call){.job = call->job}, &j, refusal);
     if (rc != CORE_FACT || j->priority == call->priority)
         return rc;
     change(c, j, who, now, ret);
@@ -123,7 +122,7 @@ int core_check_requeue(struct core *c, const struct job_call *call, const char *
     struct job *j;
     *ret_count = 0;
     *reply = (struct cancel_reply){0};
-    int rc = changeable(c, call, &j, refusal);
+    int rc = job_to_change(c, call, &j, refusal);
     if (rc != CORE_FACT)
         return rc;
     uint64_t met = UINT64_MAX;

@@ -26,6 +26,7 @@ const struct core_limits core_limits_default = {
     .adjusted_max = 1000000,
     .checkpoint_ms = 60000,
     .pause_max_ms = 86400000,
+    .suspend_max_ms = UINT64_C(7) * 86400000,
     .horizon_ms = UINT64_C(7) * 86400000,
     .reserve_max = 16,
 };
@@ -241,6 +242,7 @@ void core_stats(const struct core *c, struct core_stats *ret)
         .running = c->count[TASK_RUNNING],
         .unreachable = c->count[TASK_UNREACHABLE],
         .held = c->count[TASK_HELD],
+        .suspended = c->suspended_live,
         .nodes = c->nodes_count,
         .nodes_closed = nodes_closed(c),
         .windows = c->windows_count,

@@ -44,6 +44,7 @@ struct core_limits {
     uint64_t adjusted_max;    /* keys of credits and adjustments that are remembered, see ledger.h; 1000000 */
     uint64_t checkpoint_ms;   /* SIGUSR1 so long before a paid end after which nothing is held; 60000 */
     uint64_t pause_max_ms;    /* paused for longer, an attempt is stopped; a day */
+    uint64_t suspend_max_ms;  /* suspended for longer, it is stopped, and its task held; a week */
     uint64_t horizon_ms;      /* what has no time limit is expected to run for so long; a week */
     uint32_t reserve_max;     /* tasks that a node is kept for; 0: none, whatever fits passes; 16 */
     bool in_order;            /* nobody passes who can't start for want of room; false */
@@ -83,6 +84,9 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
 void core_node_seen(struct core *c, const char *node, struct core_now now); /* a hello or beat arrived */
 /* How long an attempt has run by its keeper's clock, 0 = not known. Renewals go by it: the wall clock may be set. */
 void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, uint64_t run_us, struct core_now now);
+/* Its node says whether it stands still, and the highest fact_suspended.number that its keeper has heard. */
+void core_attempt_stands(struct core *c, const char *node, struct attempt_id id, uint32_t number, bool stands,
+                         struct core_now now);
 /* What its node has counted of it by a run time, for prices by use; zeros: it doesn't count. */
 void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used);
 
@@ -108,6 +112,12 @@ int core_check_priority(struct core *c, const struct priority_call *call, const 
 int core_check_requeue(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                        struct fact *ret, size_t max, size_t *ret_count, struct cancel_reply *reply,
                        struct refusal *refusal);
+/* What runs of a job, or one task, stands still until it is resumed: its memory stays, its cores and what was held for
+ * it go back, nothing is charged. Of a whole job nothing more starts either; resuming it releases that. Facts as
+ * core_check_requeue() gives them; none when it is so already. */
+int core_check_suspend(struct core *c, const struct suspend_call *call, bool suspend, const char *who,
+                       struct core_now now, struct fact *ret, size_t max, size_t *ret_count,
+                       struct suspend_reply *reply, struct refusal *refusal);
 /* One fact at a time: when it is applied there may be more to release. */
 int core_check_release(struct core *c, const struct job_call *call, const char *who, struct core_now now,
                        struct fact *ret, struct refusal *refusal);
@@ -163,6 +173,7 @@ enum agent_duty core_duty(const struct core *c, struct attempt_id id, bool agent
 uint32_t core_stop_grace_ms(const struct core *c, uint32_t cause);
 /* What its node is told of a paid end: the term is the caller's to fill in. */
 struct paid_call core_paid(const struct core *c, struct attempt_id id, uint64_t paid_us, bool final);
+bool core_is_suspended(const struct core *c, struct attempt_id id);
 bool core_is_final(const struct core *c, struct attempt_id id);
 /* The attempts that this fact (attempt.stopping, attempt.ended) orders to stop beside its own: of its gang. */
 void core_each_taken_along(const struct core *c, const struct fact *f, void (*fn)(void *arg, struct attempt_id id),
@@ -205,7 +216,7 @@ const struct ledger *core_ledger(const struct core *c);
 const char *core_currency(const struct core *c);
 
 struct core_stats {
-    uint64_t jobs, finished, queued, starting, running, unreachable, held;
+    uint64_t jobs, finished, queued, starting, running, unreachable, held, suspended;
     uint64_t windows, nodes_closed; /* maintenance windows that aren't over; nodes that one of them closes */
     uint64_t nodes, submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total;
     uint64_t decisions_total;  /* tasks looked at by decide */

@@ -1,3 +1,4 @@
+#include "scheduler/core/apply.h"
 #include "scheduler/core/money.h"
 
 static void fill_run(const struct core *c, const struct task *t, struct run_call *run)
@@ -13,7 +14,7 @@ struct paid_call core_paid(const struct core *c, struct attempt_id id, uint64_t 
     const struct task *t = task_of(c, id);
     uint64_t lead_us = c->limits.checkpoint_ms * 1000;
     uint32_t end = t != NULL ? task_paid_end(c, t) : PAID_END_STOP;
-    struct paid_call call = {.id = id, .paid_us = paid_us, .at_paid_end = end};
+    struct paid_call call = {.id = id, .paid_us = paid_us, .at_paid_end = end, .suspends = t != NULL ? t->suspends : 0};
     if (final && call.at_paid_end == PAID_END_CHECKPOINT)
         call.signal_us = paid_us > lead_us ? paid_us - lead_us : 1;
     return call;

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scheduler/core/answers.h"
+#include "scheduler/core/apply.h"
 #include "scheduler/core/estimate.h"
 #include "scheduler/core/explain_ask.h"
 #include "scheduler/core/plan.h"
@@ -73,7 +74,7 @@ char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
     if (j->held > 0 && explain_first_waiting(j) == NULL && job_fresh_from(j, j->next) > j->last)
         return text_of("held: waits for a person; reeve release %llu", (unsigned long long)j->id);
     explain_job(&q);
-    if (blockers.count == 0)
+    if (!explain_suspended(&q, NULL) && blockers.count == 0)
         explain_paused(&q, NULL);
     return first_text(&q);
 }
@@ -158,12 +159,27 @@ static int64_t waits_since(const struct job *j, const struct task *t)
     return t != NULL && t->eligible_utc_us != 0 ? t->eligible_utc_us : j->submitted_utc_us;
 }
 
+/* INT64_MAX: it doesn't stand still. */
+static int64_t still_since(const struct task *t)
+{
+    if (attempt_is_suspended(t))
+        return t->suspended_utc_us;
+    return t->paused ? t->paused_utc_us : INT64_MAX;
+}
+
 static int64_t paused_since(const struct job *j, const struct task *t)
 {
-    int64_t since = t != NULL ? t->paused_utc_us : INT64_MAX;
+    int64_t since = t != NULL ? still_since(t) : INT64_MAX;
     for (uint32_t i = 0; t == NULL && i < j->tasks_count; i++)
-        since = j->tasks[i]->paused ? MIN(since, j->tasks[i]->paused_utc_us) : since;
+        since = MIN(since, still_since(j->tasks[i]));
     return since;
+}
+
+static const char *state_of(const struct task *t)
+{
+    if (attempt_is_suspended(t))
+        return "suspended";
+    return t->paused ? "paused" : names_get(&task_state_names, t->state);
 }
 
 bool core_why(struct core *c, const struct job_call *call, struct core_now now, struct why_reply *ret)
@@ -176,14 +192,12 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     struct job_row row = {0};
     (void)core_job_row(c, j->id, now, &row);
     const struct task *t = asked_task(j, call);
-    ret->state = core_text(t == NULL ? row.state : t->paused ? "paused" : names_get(&task_state_names, t->state));
+    ret->state = core_text(t == NULL ? row.state : state_of(t));
     fields_clear(&job_row_fields, &row);
     bool pending = !j->finished && (t != NULL ? t->state == TASK_QUEUED || t->state == TASK_HELD
                                               : explain_first_waiting(j) != NULL || j->held > 0 ||
                                                     job_fresh_from(j, j->next) <= j->last);
     bool paused = t != NULL ? t->paused : j->paused > 0;
-    if (!pending && !paused)
-        return true;
     struct question q = {.core = c,
                          .job = j,
                          .task = t,
@@ -191,14 +205,18 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
                          .index = call->task,
                          .utc_us = utc_us,
                          .blockers = &ret->blockers};
-    if (j->on_hold || (t != NULL ? t->state == TASK_HELD : j->held > 0))
+    bool suspended = !j->finished && explain_suspended(&q, t);
+    if (!pending && !paused && !suspended)
+        return true;
+    if (!suspended && (j->on_hold || (t != NULL ? t->state == TASK_HELD : j->held > 0)))
         explain_held(&q);
     if (t == NULL || t->state == TASK_QUEUED)
         explain_job(&q);
     if (paused && ret->blockers.count == 0)
         explain_paused(&q, t);
     sort(&ret->blockers);
-    ret->pending_ms = (uint64_t)(MAX(utc_us - (pending ? waits_since(j, t) : paused_since(j, t)), 0) / 1000);
+    int64_t since_utc_us = pending && !suspended ? waits_since(j, t) : paused_since(j, t);
+    ret->pending_ms = (uint64_t)(MAX(utc_us - since_utc_us, 0) / 1000);
     ret->change = q.change;
     add_estimate(c, j, utc_us, ret);
     return true;

@@ -37,6 +37,8 @@ void explain_gang(struct question *q, uint32_t index);
 void explain_dependencies(struct question *q, uint32_t index);
 void explain_pauses(struct question *q, const struct task *t);
 void explain_cap(struct question *q, uint32_t tasks);
+/* A person has suspended it; of a job: one of its tasks. */
+bool explain_suspended(struct question *q, const struct task *t);
 /* What one that is paused waits for; nothing when it goes on as soon as it is looked for. */
 void explain_paused(struct question *q, const struct task *t);
 /* A person has to release it. */

@@ -123,6 +123,24 @@ void explain_held(struct question *q)
     explain_change(q, text_of("somebody releases it"));
 }
 
+bool explain_suspended(struct question *q, const struct task *t)
+{
+    const struct job *j = q->job;
+    char where[40], task[16] = "";
+    for (uint32_t i = 0; t == NULL && i < j->tasks_count; i++)
+        if (attempt_is_suspended(j->tasks[i]))
+            t = j->tasks[i];
+    if (t == NULL || !attempt_is_suspended(t))
+        return false;
+    if (q->task != NULL && job_tasks(j) > 1)
+        snprintf(task, sizeof task, ".%u", t->index);
+    snprintf(where, sizeof where, "job %llu", (unsigned long long)j->id);
+    explain_add(q, "held", where, NULL)->text =
+        text_of("suspended by %s; reeve resume %llu%s", t->suspended_by, (unsigned long long)j->id, task);
+    explain_change(q, text_of("somebody resumes it"));
+    return true;
+}
+
 void explain_paused(struct question *q, const struct task *t)
 {
     const struct job *j = q->job;

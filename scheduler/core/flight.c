@@ -50,6 +50,7 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
     case FACT_ATTEMPT_STOPPING: return of_attempt(c, f->stopping.id);
     case FACT_ATTEMPT_UNREACHABLE: return of_attempt(c, f->unreachable.id);
     case FACT_ATTEMPT_REACHED: return of_attempt(c, f->reached.id);
+    case FACT_ATTEMPT_SUSPENDED: return of_attempt(c, f->suspended.id);
     case FACT_ATTEMPT_ENDED:
         s = of_attempt(c, f->ended.id);
         s.ending = f->ended.next == NEXT_FINAL;

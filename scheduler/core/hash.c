@@ -130,6 +130,9 @@ static uint64_t hash_task(const struct task *t, uint64_t hash)
     };
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         hash = hash_u64(hash, numbers[i]);
+    if (t->suspends > 0) /* else as before there was any of it */
+        hash = hash_text(hash_u64(hash_u64(hash_u64(hash, t->suspends), t->rests), (uint64_t)t->suspended_utc_us),
+                         t->suspended_by);
     hash = hash_text(hash, t->node != NULL ? t->node->name : NULL);
     hash = hash_text(hash, t->avoid != NULL ? t->avoid->name : NULL);
     const struct time_hold *time = t->times.v;

@@ -163,6 +163,7 @@ static void task_free(struct core *c, struct task *t)
     marks_clear(&t->marks);
     charges_clear(&t->charges);
     free(t->refused);
+    free(t->suspended_by);
     free(t);
 }
 

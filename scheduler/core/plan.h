@@ -51,6 +51,8 @@ void decide_billing(struct core *c, struct plan *p);
 void decide_closing(struct core *c, struct plan *p);
 /* An account's period ends then; also: ask again at that time. */
 void closing_expect(struct core *c, int64_t to_utc_us);
+/* false: there is nothing to say again. */
+bool decide_suspension(struct core *c, struct plan *p, struct task *t);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 /* The least that a paused attempt needs to go on, as a fact. The caller clears it. */
 void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f);

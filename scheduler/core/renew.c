@@ -161,12 +161,86 @@ void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, str
     fill_hold(c, t, &meter, t->paid_us + MIN(c->limits.slice_min_ms * 1000, left_us), f);
 }
 
+/* Suspended for so long, it makes room: its task waits for a person. */
+static void rest_no_longer(struct core *c, struct plan *p, struct task *t)
+{
+    int64_t end_utc_us = t->suspended_utc_us + (int64_t)c->limits.suspend_max_ms * 1000;
+    if (p->now.utc_us < end_utc_us || t->in_flight) {
+        timer_set(c, &t->timer, MAX(end_utc_us, p->now.utc_us + PAUSED_LOOK_US));
+        return;
+    }
+    struct fact *f = plan_add(p, FACT_ATTEMPT_STOPPING);
+    f->stopping = (struct fact_stopping){
+        .id = task_id(t), .cause = END_REQUEUED, .who = core_text("suspended for too long")};
+    flight_begin(c, f);
+}
+
+/* What ran until then is settled: the renewal as far as that goes, and the meter behind it. */
+static void settle_first(const struct core *c, const struct task *t, uint64_t settle_us, const struct use_point *use,
+                         int64_t utc_us, struct meter *meter, struct fact *f)
+{
+    struct settlement s;
+    uint64_t paused_us = task_paused_us(t, utc_us);
+    *meter = task_meter(t);
+    meter->started_utc_us = t->started_utc_us + (int64_t)paused_us;
+    settle_until(c, t, meter, use, settle_us, &s);
+    *f = (struct fact){.kind = FACT_HOLD_RENEWED, .at_utc_us = utc_us};
+    f->renewed = (struct fact_renewed){.id = task_id(t),
+                                       .spent_micros = s.spent_micros,
+                                       .settled_us = s.settled_us,
+                                       .charges = s.charges,
+                                       .paused_us = paused_us,
+                                       .suspends = t->suspends,
+                                       .times_settled = s.times};
+    int rc = price_marks(c->prices, meter, use, s.settled_us, &f->renewed.marks);
+    BUG(rc < 0);
+    fill_accounts(c, t->job, utc_us, &f->renewed.accounts);
+    meter->settled_us = s.settled_us;
+    meter->marks = &f->renewed.marks;
+}
+
+/* Its node says that it stands still: all that ran is settled, nothing is held any more. */
+static void come_to_rest(struct core *c, struct plan *p, struct task *t, uint64_t ran_us)
+{
+    const struct use_point *use;
+    struct meter meter;
+    struct fact f;
+    timer_set(c, &t->timer, p->now.utc_us + PAUSED_LOOK_US);
+    if (t->in_flight || settled_as_known(c, t, ran_us, &use) < ran_us)
+        return; /* soon it will be known what was used */
+    settle_first(c, t, ran_us, use, p->now.utc_us, &meter, &f);
+    f.renewed.paused = true;
+    fill_hold(c, t, &meter, f.renewed.settled_us, &f);
+    openings_add(c, &p->openings, &f);
+    if (openings_plan(c, p)) {
+        plan_hold(c, p, &f);
+        timer_stop(c, &t->timer); /* apply or refusal sets it anew */
+        return;
+    }
+    timer_set(c, &t->timer, p->now.utc_us); /* with the next turn */
+    fact_clear(&f);
+}
+
+/* Of a suspended one there is nothing to renew. The end of a period comes first, as a renewal: each pays for its own.
+ * false: it still runs. */
+static bool rests(struct core *c, struct plan *p, struct task *t)
+{
+    uint64_t ran_us = MAX(MIN(t->run_us, t->paid_us), t->settled_us);
+    if (!attempt_is_suspended(t) || (!t->paused && (!attempt_stands(t) || period_end_us(t) < ran_us)))
+        return false;
+    if (t->paused)
+        rest_no_longer(c, p, t);
+    else
+        come_to_rest(c, p, t, ran_us);
+    return true;
+}
+
 void decide_renewal(struct core *c, struct plan *p, struct task *t)
 {
     int64_t utc_us = p->now.utc_us;
     if (t->stopping != END_NONE)
         return; /* it ends within its paid time or at its end */
-    if (pause_is_over(c, p, t))
+    if (decide_suspension(c, p, t) || rests(c, p, t) || pause_is_over(c, p, t))
         return;
     uint64_t ran_us = task_run_us(t, p->now);
     int64_t early_us = (int64_t)t->paid_us - (int64_t)ran_us - renewal_lead_us(c);
@@ -181,28 +255,14 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     uint64_t until_us = MIN(ran_us + core_slice_us(c), core_longest_us(c, t->job->shape->limit_us));
     if (until_us < t->paid_us || (until_us == t->paid_us && !period_ended))
         return;
-    struct meter meter = task_meter(t);
-    uint64_t paused_us = task_paused_us(t, utc_us);
-    meter.started_utc_us = t->started_utc_us + (int64_t)paused_us;
-    struct settlement s;
+    struct meter meter;
+    struct fact f;
     const struct use_point *use;
     uint64_t end_us = period_end_us(t);
     uint64_t settle_us = settled_as_known(c, t, MIN(end_us, settled_by_now(c, t)), &use);
     if (period_ended && early_us > EARLY_US && end_us != UINT64_MAX && settle_us < end_us)
         return; /* soon it will be known what ran, and what was used, by its end */
-    settle_until(c, t, &meter, use, settle_us, &s);
-    struct fact f = {.kind = FACT_HOLD_RENEWED, .at_utc_us = utc_us};
-    f.renewed = (struct fact_renewed){.id = task_id(t),
-                                      .spent_micros = s.spent_micros,
-                                      .settled_us = s.settled_us,
-                                      .charges = s.charges,
-                                      .paused_us = paused_us,
-                                      .times_settled = s.times};
-    int rc = price_marks(c->prices, &meter, use, s.settled_us, &f.renewed.marks);
-    BUG(rc < 0);
-    fill_accounts(c, t->job, utc_us, &f.renewed.accounts);
-    meter.settled_us = s.settled_us;
-    meter.marks = &f.renewed.marks;
+    settle_first(c, t, settle_us, use, utc_us, &meter, &f);
     fill_hold(c, t, &meter, until_us, &f); /* names the accounts of time */
     openings_add(c, &p->openings, &f);
     bool still = !t->paused && task_stands_still(c, t); /* first that is a fact, with all that ran until then */

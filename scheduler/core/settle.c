@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/apply.h"
 #include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/preempt.h"
@@ -59,7 +60,7 @@ static bool job_budget_is_used_up(const struct core *c, const struct task *t)
 
 uint32_t task_paid_end(const struct core *c, const struct task *t)
 {
-    uint32_t rule = rule_of(t);
+    uint32_t rule = t->rests ? PAID_END_PAUSE : rule_of(t); /* it waits for money like any that is paused */
     return rule == PAID_END_PAUSE && job_budget_is_used_up(c, t) ? PAID_END_STOP : rule;
 }
 
@@ -80,6 +81,8 @@ uint64_t task_run_us(const struct task *t, struct core_now now)
 {
     if (t->paused || (rule_of(t) == PAID_END_PAUSE && t->run_boot_us != 0 && t->run_us >= t->paid_us))
         return t->paid_us;
+    if (attempt_stands(t))
+        return MIN(t->run_us, t->paid_us);
     if (t->run_boot_us == 0)
         return task_wall_us(t, now);
     return t->run_us + (now.boot_us > t->run_boot_us ? now.boot_us - t->run_boot_us : 0);
@@ -147,7 +150,8 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                              .on_node_loss = j->on_node_loss,
                              .cancelled = t->stopping == END_CANCELLED,
                              .requeued = t->stopping == END_REQUEUED,
-                             .gang = gang_fate(t)};
+                             .gang = gang_fate(t),
+                             .suspended = attempt_is_suspended(t)};
     struct retry_answer answer = retry_after(&end);
     *f = (struct fact){.kind = FACT_ATTEMPT_ENDED, .at_utc_us = at_utc_us};
     f->ended = (struct fact_ended){

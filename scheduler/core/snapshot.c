@@ -234,6 +234,10 @@ static void add_task(const struct task *t, struct list *to)
         .price_version = t->price_version,
         .avoid = t->avoid != NULL ? core_text(t->avoid->name) : NULL,
         .ahead = t->ahead,
+        .suspends = t->suspends,
+        .rests = t->rests,
+        .suspended_by = core_text(t->suspended_by),
+        .suspended_utc_us = t->suspended_utc_us,
     };
     core_copy_strs(&t->accounts, &s->accounts);
     times_copy(&t->times, &s->times);
@@ -417,6 +421,11 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->final = s->final;
     attempt_set_paused(c, t, s->paused, s->paused_utc_us);
     t->paused_us = s->paused_us;
+    t->suspends = s->suspends;
+    t->rests = s->rests;
+    t->suspended_by = core_text(s->suspended_by);
+    t->suspended_utc_us = s->suspended_utc_us;
+    c->suspended_live += attempt_is_suspended(t);
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);
     t->ahead = s->ahead;

@@ -2,7 +2,7 @@
  * state - what the core is made of. Internal to scheduler/core; everybody else sees core.h.
  *
  *   what                 files
- *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, paused.c, policy_change.c,
+ *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, paused.c, suspend.c, policy_change.c,
  *                        nodes.c, move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, pool.h (nodes by
  *                        what jobs want), windows.c (maintenance),
@@ -171,6 +171,11 @@ struct task {
     bool resuming;                 /* soft: it was paused, and its node hasn't said that it goes on */
     uint64_t paused_us;            /* how long it stood still, before the present pause */
     int64_t paused_utc_us;         /* since when it is paused */
+    bool rests;                    /* paused, and not for want of money */
+    uint32_t suspends;             /* how often it was suspended or resumed: odd while it is suspended */
+    uint32_t stands, suspends_heard; /* soft: by which it stands still, says its node; the highest that it has heard */
+    char *suspended_by;            /* who, and why */
+    int64_t suspended_utc_us;
     bool going;                    /* soft: in this plan, or in flight, is its stop for another */
     bool missing;                  /* soft: its node doesn't list it */
     bool in_flight;                /* soft */
@@ -310,6 +315,7 @@ struct core {
     bool price_classes;           /* some price depends on the node */
     uint32_t spent;        /* soft: resources, a bit each, of which nobody who waits can get any more */
     bool guarantees;       /* some tenant is guaranteed something */
+    uint64_t suspended_live;   /* attempts */
     uint64_t preemptible_live; /* attempts of jobs that may be preempted */
     struct tenant *root;
     struct tenant **inner; /* that have children, but the root: children first */

@@ -32,6 +32,8 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
         return wrong(j, "a final task that is still on record", err);
     if (t->paused && (!live || t->hold_micros != 0 || t->settled_us != t->paid_us))
         return wrong(j, "paused, but not all that was paid is settled", err);
+    if ((t->suspends != 0 && !live) || attempt_is_suspended(t) != (t->suspended_by != NULL) || (t->rests && !t->paused))
+        return wrong(j, "suspended, or resting, and it isn't there", err);
     if (!live && (t->hold_micros != 0 || t->accounts.count != 0))
         return wrong(j, "money held for what doesn't run", err);
     bool should_be_ready = task_is_ready(t);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scheduler/core/answers.h"
+#include "scheduler/core/apply.h"
 #include "scheduler/core/money.h"
 
 /* ---- jobs ------------------------------------------------------------------------------------------- */
@@ -21,12 +22,21 @@ static uint32_t waiting_tasks(const struct job *j)
     return job_tasks(j) - j->ended_count - j->live - j->held;
 }
 
+/* Of one all of whose attempts stand still. */
+static const char *still_state_of(const struct job *j)
+{
+    for (uint32_t i = 0; i < j->tasks_count; i++)
+        if (attempt_is_suspended(j->tasks[i]))
+            return "suspended";
+    return "paused";
+}
+
 const char *job_state(const struct job *j)
 {
     if (j->finished)
         return final_state_of(j);
     if (j->live > 0)
-        return j->paused == j->live ? "paused" : "running";
+        return j->paused == j->live ? still_state_of(j) : "running";
     return j->on_hold || (waiting_tasks(j) == 0 && j->held > 0) ? "held" : "pending";
 }
 
@@ -123,6 +133,8 @@ static const char *live_state(const struct task *t)
 {
     if (t->stopping != END_NONE && t->stopping != END_NODE_LOST)
         return "stopping";
+    if (attempt_is_suspended(t))
+        return "suspended";
     return t->paused ? "paused" : names_get(&task_state_names, t->state);
 }
 

@@ -180,6 +180,46 @@ START_TEST(test_whether_it_pauses_is_what_was_said_last)
 }
 END_TEST
 
+/* It pauses at the paid end, or is stopped there. */
+START_TEST(test_a_suspended_one_stands_still_at_once_and_gives_back_what_was_paid)
+{
+    struct keeper_ends e = pausing(1500, 0);
+    e.pauses = _i == 1;
+    ck_assert(keeper_ends_suspend(&e, 1));
+    ck_assert_uint_le(keeper_ends_next(&e), START + 300);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 300), KEEPER_PAUSE);
+    ck_assert_uint_eq(keeper_ends_run_us(&e, START + 9000), 300);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 9000), KEEPER_WAIT); /* neither paid end nor limit */
+    ck_assert_uint_eq(keeper_ends_next(&e), KEEPER_NEVER);
+    ck_assert(!keeper_ends_paid(&e, 5000, START + 9000)); /* while it is suspended nothing lets it go on */
+    ck_assert_uint_eq(e.paid_us, 300);
+    ck_assert(keeper_ends_suspend(&e, 2));
+    ck_assert(!keeper_ends_paid(&e, 300, START + 9100)); /* nor afterwards without more than it has run */
+    ck_assert(keeper_ends_paid(&e, 400, START + 9200));
+    ck_assert_uint_eq(keeper_ends_run_us(&e, START + 9250), 350);
+    ck_assert_uint_le(keeper_ends_next(&e), START + 9300);
+    enum keeper_act act = keeper_ends_due(&e, START + 9300);
+    ck_assert_int_eq(act, _i == 1 ? KEEPER_PAUSE : KEEPER_KILL); /* at the new paid end, not at the old one */
+}
+END_TEST
+
+START_TEST(test_what_is_said_late_about_a_suspension_is_old)
+{
+    struct keeper_ends e = pausing(0, 0);
+    ck_assert(keeper_ends_suspend(&e, 3));
+    ck_assert_int_eq(keeper_ends_due(&e, START + 10), KEEPER_PAUSE);
+    ck_assert(!keeper_ends_suspend(&e, 2));
+    ck_assert(keeper_ends_is_suspended(&e));
+    ck_assert(keeper_ends_stop(&e, END_CANCELLED, START + 20, 500));
+    ck_assert_int_eq(keeper_ends_due(&e, START + 20), KEEPER_KILL);
+    ck_assert_uint_eq(e.cause, END_CANCELLED);
+    e = pausing(0, 0);
+    ck_assert(keeper_ends_suspend(&e, 1)); /* heard only after its paid end: it ran no longer */
+    ck_assert_int_eq(keeper_ends_due(&e, START + 4000), KEEPER_PAUSE);
+    ck_assert_uint_eq(keeper_ends_run_us(&e, START + 5000), 1000);
+}
+END_TEST
+
 START_TEST(test_a_signal_comes_once_for_each_time_it_is_asked_for)
 {
     const struct due_row row = {.paid = 1000, .grace = 10};
@@ -213,6 +253,8 @@ int main(void)
     tcase_add_test(t, test_a_pause_ends_by_lease_and_stop);
     tcase_add_test(t, test_what_is_being_stopped_is_not_paused);
     tcase_add_test(t, test_whether_it_pauses_is_what_was_said_last);
+    tcase_add_loop_test(t, test_a_suspended_one_stands_still_at_once_and_gives_back_what_was_paid, 0, 2);
+    tcase_add_test(t, test_what_is_said_late_about_a_suspension_is_old);
     tcase_add_test(t, test_a_signal_comes_once_for_each_time_it_is_asked_for);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

@@ -28,8 +28,8 @@ struct book_node {
 };
 struct book_task {
     uint32_t epoch, failures, faults;
-    bool live, final, held, cancelled, stopped, requeued, succeeded;
     bool along;     /* it is stopped because another of its gang ended */
+    bool live, final, held, cancelled, stopped, requeued, succeeded, suspended, paused;
     int64_t not_before_utc_us;
     size_t node;
     int64_t spent, hold;
@@ -66,6 +66,17 @@ struct books {
     size_t accounts_count, accounts_size, tenants_count, tenants_size, nodes_count, nodes_size;
 };
 
+/* What it says is made up only when it doesn't hold. */
+#define require(b, holds, ...) ((holds) ? (void)0 : books_wrong(b, __VA_ARGS__))
+#define REQUIRE(b, id, holds, what) \
+    require(b, holds, "attempt %llu.%u.%u: " what, (unsigned long long)(id).job, (id).task, (id).epoch)
+void books_wrong(struct books *b, const char *format, ...) PRINTF_LIKE(2, 3);
+struct book_job *book_job_of(const struct books *b, uint64_t id);                /* NULL: there is none */
+struct book_task *book_live_task(struct books *b, struct attempt_id id);     /* NULL: and that is wrong */
+/* fault_books_suspend.c */
+void book_suspended(struct books *b, const struct fact *f);
+/* Whether it stands still from now on: its cores are its node's meanwhile. */
+void book_rest(struct books *b, struct attempt_id id, struct book_task *t, bool rests);
 /* fault_books_windows.c */
 void book_window_set(struct books *b, const struct fact *f);
 void book_window_dropped(struct books *b, const struct fact *f);

@@ -6,7 +6,7 @@
 
 #include "tests/sim/books_state.h"
 
-static void PRINTF_LIKE(2, 3) is_wrong(struct books *b, const char *format, ...)
+void books_wrong(struct books *b, const char *format, ...)
 {
     va_list args;
     if (b->wrong[0] != '\0')
@@ -15,11 +15,6 @@ static void PRINTF_LIKE(2, 3) is_wrong(struct books *b, const char *format, ...)
     vsnprintf(b->wrong, sizeof b->wrong, format, args);
     va_end(args);
 }
-
-/* What it says is made up only when it doesn't hold. */
-#define require(b, holds, ...) ((holds) ? (void)0 : is_wrong(b, __VA_ARGS__))
-#define REQUIRE(b, id, holds, what) \
-    require(b, holds, "attempt %llu.%u.%u: " what, (unsigned long long)(id).job, (id).task, (id).epoch)
 
 static void *room(void *old, size_t count, size_t *size, size_t each)
 {
@@ -64,18 +59,18 @@ void books_free(struct books *b)
 /* ---- records ---- */
 static struct book_tenant *tenant_of(struct books *b, const char *path);
 
-static struct book_job *job_of(const struct books *b, uint64_t id)
+struct book_job *book_job_of(const struct books *b, uint64_t id)
 {
     return id < b->jobs_size && b->jobs[id].there ? &b->jobs[id] : NULL;
 }
 
 static struct book_task *task_of(const struct books *b, struct attempt_id id)
 {
-    struct book_job *j = job_of(b, id.job);
+    struct book_job *j = book_job_of(b, id.job);
     return j != NULL && id.task < j->count ? &j->tasks[id.task] : NULL;
 }
 
-static struct book_task *live_task(struct books *b, struct attempt_id id)
+struct book_task *book_live_task(struct books *b, struct attempt_id id)
 {
     struct book_task *t = task_of(b, id);
     bool live = t != NULL && t->live && t->epoch == id.epoch;
@@ -85,7 +80,7 @@ static struct book_task *live_task(struct books *b, struct attempt_id id)
 
 bool books_job_is_over(const struct books *b, uint64_t job)
 {
-    const struct book_job *j = job_of(b, job);
+    const struct book_job *j = book_job_of(b, job);
     return j != NULL && j->ended == j->count;
 }
 
@@ -190,7 +185,7 @@ static void check_accounts(struct books *b, struct attempt_id id, const struct b
 static void hold(struct books *b, struct attempt_id id, struct book_task *t, const struct strs *accounts,
                  int64_t micros)
 {
-    const struct book_job *j = job_of(b, id.job);
+    const struct book_job *j = book_job_of(b, id.job);
     check_accounts(b, id, j, accounts);
     t->accounts_count = MIN(accounts->count, COUNT_OF(t->accounts));
     for (size_t i = 0; i < t->accounts_count; i++) {
@@ -268,7 +263,7 @@ static void opened(struct books *b, const struct fact *f)
 static bool is_named(const struct books *b, size_t account)
 {
     for (uint64_t id = 1; id <= b->last_job; id++) {
-        const struct book_job *j = job_of(b, id);
+        const struct book_job *j = book_job_of(b, id);
         for (uint32_t i = 0; j != NULL && j->live > 0 && i < j->count; i++)
             for (size_t k = 0; j->tasks[i].live && k < j->tasks[i].accounts_count; k++)
                 if (j->tasks[i].accounts[k] == account)
@@ -340,7 +335,8 @@ static void submitted(struct books *b, const struct fact *f)
         j->after = a->job;
         j->after_on = a->on;
         j->after_tasks = a->tasks;
-        require(b, job_of(b, a->job) != NULL, "job %llu waits for one that isn't there", (unsigned long long)s->job);
+        require(b, book_job_of(b, a->job) != NULL, "job %llu waits for one that isn't there",
+                (unsigned long long)s->job);
     }
     j->tasks = calloc(j->count, sizeof j->tasks[0]);
     if (j->tasks == NULL)
@@ -377,7 +373,7 @@ enum standing { OPEN, MET, LOST };
 /* How what a task waits for stands, counted anew. */
 static enum standing standing_of(const struct books *b, const struct book_job *j, uint32_t index)
 {
-    const struct book_job *of = j->after != 0 ? job_of(b, j->after) : NULL;
+    const struct book_job *of = j->after != 0 ? book_job_of(b, j->after) : NULL;
     uint32_t good = 0;
     if (of == NULL)
         return MET;
@@ -394,7 +390,7 @@ static enum standing standing_of(const struct books *b, const struct book_job *j
 
 static void final(struct books *b, uint64_t job, struct book_task *t, bool job_done)
 {
-    struct book_job *j = job_of(b, job);
+    struct book_job *j = book_job_of(b, job);
     t->final = true;
     j->ended++;
     require(b, !job_done || j->ended == j->count, "job %llu is called done, and it isn't", (unsigned long long)job);
@@ -402,7 +398,7 @@ static void final(struct books *b, uint64_t job, struct book_task *t, bool job_d
 
 static void close_job(struct books *b, uint64_t job, bool done)
 {
-    struct book_job *j = job_of(b, job);
+    struct book_job *j = book_job_of(b, job);
     require(b, done == (j->ended == j->count), "job %llu is done, and nobody says so", (unsigned long long)job);
     if (!done || j->budget == 0)
         return;
@@ -416,7 +412,7 @@ static void close_job(struct books *b, uint64_t job, bool done)
 static void cancelled(struct books *b, const struct fact *f)
 {
     const struct fact_tasks *r = &f->cancelled;
-    struct book_job *j = job_of(b, r->job);
+    struct book_job *j = book_job_of(b, r->job);
     require(b, j != NULL && r->count > 0 && r->first + r->count <= j->count, "tasks are cancelled that aren't there");
     for (uint32_t i = r->first; b->wrong[0] == '\0' && i < r->first + r->count; i++) {
         struct book_task *t = &j->tasks[i];
@@ -450,7 +446,7 @@ static void released(struct books *b, const struct fact *f)
 
 static void changed(struct books *b, const struct fact *f)
 {
-    struct book_job *j = job_of(b, f->job_changed.job);
+    struct book_job *j = book_job_of(b, f->job_changed.job);
     require(b, j != NULL && j->ended < j->count, "job %llu is changed, and is over",
             (unsigned long long)f->job_changed.job);
     if (j != NULL && f->job_changed.set_hold)
@@ -460,7 +456,7 @@ static void changed(struct books *b, const struct fact *f)
 /* Nobody runs on beside one of its gang that doesn't run. */
 static void check_gang(struct books *b, struct attempt_id id)
 {
-    const struct book_job *j = job_of(b, id.job);
+    const struct book_job *j = book_job_of(b, id.job);
     uint32_t end, i = books_gang(j, id.task, &end);
     for (; j->gang != 0 && i < end; i++) {
         const struct book_task *t = &j->tasks[i];
@@ -473,7 +469,7 @@ static void start(struct books *b, const struct fact *f);
 
 static void placed(struct books *b, const struct fact *f)
 {
-    const struct book_job *j = job_of(b, f->placed.id.job);
+    const struct book_job *j = book_job_of(b, f->placed.id.job);
     REQUIRE(b, f->placed.id, j == NULL || j->gang == 0, "is placed without its gang");
     start(b, f);
 }
@@ -485,7 +481,7 @@ static void gang_placed(struct books *b, const struct fact *f)
     for (size_t i = 0; b->wrong[0] == '\0' && i < count; i++)
         start(b, fact_placement(f, i, &room));
     struct attempt_id id = fact_placement(f, 0, &room)->placed.id;
-    const struct book_job *j = job_of(b, id.job);
+    const struct book_job *j = book_job_of(b, id.job);
     uint32_t end = 0, i = j != NULL ? books_gang(j, id.task, &end) : 0, live = 0;
     for (; b->wrong[0] == '\0' && i < end; i++) {
         const struct book_task *t = &j->tasks[i];
@@ -498,7 +494,7 @@ static void gang_placed(struct books *b, const struct fact *f)
 static void start(struct books *b, const struct fact *f)
 {
     const struct fact_placed *p = &f->placed;
-    struct book_job *j = job_of(b, p->id.job);
+    struct book_job *j = book_job_of(b, p->id.job);
     struct book_task *t = task_of(b, p->id);
     REQUIRE(b, p->id, t != NULL, "there is no such task");
     if (t == NULL)
@@ -528,7 +524,7 @@ static void start(struct books *b, const struct fact *f)
     t->paid_us = p->paid_us;
     t->spent = 0;
     t->settled_us = 0;
-    t->cancelled = t->stopped = t->requeued = t->along = false;
+    t->cancelled = t->stopped = t->requeued = t->along = t->suspended = t->paused = false;
     queue(b, j, 1, false);
     use(b, p->id, j, true);
     hold(b, p->id, t, &p->accounts, p->hold_micros);
@@ -537,17 +533,19 @@ static void start(struct books *b, const struct fact *f)
 static void renewed(struct books *b, const struct fact *f)
 {
     const struct fact_renewed *r = &f->renewed;
-    struct book_task *t = live_task(b, r->id);
+    struct book_task *t = book_live_task(b, r->id);
     if (t == NULL)
         return;
-    const struct book_job *j = job_of(b, r->id.job);
+    const struct book_job *j = book_job_of(b, r->id.job);
     settle(b, r->id, t, r->spent_micros);
     REQUIRE(b, r->id, is_about(t->spent, price(j, r->settled_us)), "what is settled isn't the price of what ran");
     REQUIRE(b, r->id, is_about(r->hold_micros, price(j, r->paid_us) - price(j, r->settled_us)),
             "isn't held the price of its next slice");
-    REQUIRE(b, r->id, r->paid_us >= t->paid_us && r->settled_us >= t->settled_us, "loses time that was paid for");
+    REQUIRE(b, r->id, (r->paid_us >= t->paid_us || (r->paused && t->suspended)) && r->settled_us >= t->settled_us,
+            "loses time that was paid for");
     REQUIRE(b, r->id, j->limit_us == 0 || r->paid_us <= j->limit_us + b->rules.grace_us,
             "is paid for beyond its limit");
+    book_rest(b, r->id, t, r->paused);
     t->paid_us = r->paid_us;
     t->settled_us = r->settled_us;
     hold(b, r->id, t, &r->accounts, r->hold_micros);
@@ -555,8 +553,8 @@ static void renewed(struct books *b, const struct fact *f)
 
 static void stopping(struct books *b, const struct fact *f)
 {
-    struct book_task *t = live_task(b, f->stopping.id);
-    const struct book_job *j = job_of(b, f->stopping.id.job);
+    struct book_task *t = book_live_task(b, f->stopping.id);
+    const struct book_job *j = book_job_of(b, f->stopping.id.job);
     bool may = f->stopping.cause != END_TIME_LIMIT || (j != NULL && f->at_utc_us >= j->finish_by_utc_us);
     REQUIRE(b, f->stopping.id, may, "is stopped for a deadline that lies ahead");
     if (t == NULL)
@@ -597,11 +595,13 @@ static void take_along(struct book_job *j, uint32_t task)
 static void ended(struct books *b, const struct fact *f)
 {
     const struct fact_ended *e = &f->ended;
-    struct book_task *t = live_task(b, e->id);
+    struct book_task *t = book_live_task(b, e->id);
     if (t == NULL)
         return;
-    struct book_job *j = job_of(b, e->id.job);
+    struct book_job *j = book_job_of(b, e->id.job);
     struct follows follows = books_follows(j, t, &e->record);
+    if (t->suspended && follows.next == NEXT_QUEUED)
+        follows.next = NEXT_HELD; /* whoever suspended it decides */
     REQUIRE(b, e->id, strcmp(e->node, b->nodes[t->node].name) == 0, "ends on another node than where it is");
     REQUIRE(b, e->id, e->next == follows.next && e->user_retry == follows.retry,
             "something else must follow from its end");
@@ -613,7 +613,7 @@ static void ended(struct books *b, const struct fact *f)
     check_cost(b, j, t, e);
     settle(b, e->id, t, e->spent_micros);
     use(b, e->id, j, false);
-    b->nodes[t->node].cpu -= j->cpu_milli;
+    b->nodes[t->node].cpu -= t->paused ? 0 : j->cpu_milli;
     b->nodes[t->node].mem -= j->mem_bytes;
     j->live--;
     t->live = false;
@@ -652,7 +652,7 @@ static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *
     [FACT_TERM_TAKEN] = term_taken,   [FACT_POLICY_SET] = policy_set,     [FACT_BUDGET_OPENED] = opened,
     [FACT_JOB_SUBMITTED] = submitted, [FACT_TASKS_CANCELLED] = cancelled, [FACT_TASK_RELEASED] = released,
     [FACT_ATTEMPT_PLACED] = placed,   [FACT_HOLD_RENEWED] = renewed,      [FACT_ATTEMPT_STOPPING] = stopping,
-    [FACT_JOB_CHANGED] = changed,     [FACT_WINDOW_SET] = book_window_set,
+    [FACT_JOB_CHANGED] = changed,     [FACT_WINDOW_SET] = book_window_set, [FACT_ATTEMPT_SUSPENDED] = book_suspended,
     [FACT_WINDOW_DROPPED] = book_window_dropped,
     [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = drained,      [FACT_NODE_LOST] = lost,
     [FACT_ACCOUNTS_CLOSED] = accounts_closed, [FACT_GANG_PLACED] = gang_placed,

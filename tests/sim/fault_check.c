@@ -91,7 +91,7 @@ void check_launch(struct world *w, size_t number, const struct attempt_here *it)
         broken(w, "task %llu.%u runs twice: another attempt lives, epoch %u is launched on %s", ID(it->id), here->name);
     for (size_t i = 0; i < here->count; i++) {
         bool counts = &here->attempts[i] != it && here->attempts[i].proc == PROC_ALIVE;
-        cpu += counts ? here->attempts[i].cpu_milli : 0;
+        cpu += counts && !here->attempts[i].stood ? here->attempts[i].cpu_milli : 0;
         mem += counts ? here->attempts[i].mem_bytes : 0;
     }
     if (cpu > NODE_CORES * 1000 || mem > NODE_CORES * GIB)

@@ -26,6 +26,7 @@ static void duty(struct world *w, struct sched *s, size_t n, struct attempt_id i
     m->id = id;
     m->paid_us = MIN(paid_us, paid_max_us);
     m->cause = cause;
+    m->suspends = core_paid(s->core, id, 0, false).suspends;
     if (what == DUTY_RUN) {
         m->run = run;
         m->run.paid_us = MIN(run.paid_us, paid_max_us);
@@ -45,7 +46,7 @@ static void tell(struct world *w, struct sched *s, size_t n, struct attempt_id i
     duty(w, s, n, id, has_it, paid_max_us);
     if (has_it)
         return;
-    if (core_duty(s->core, id, true, &run, &paid_us, &cause) == DUTY_STOP)
+    if (core_duty(s->core, id, true, &run, &paid_us, &cause) == DUTY_STOP || core_is_suspended(s->core, id))
         duty(w, s, n, id, true, paid_max_us);
     fields_clear(&run_call_fields, &run);
 }
@@ -80,6 +81,7 @@ static void effect_renewed(struct world *w, struct sched *s, const struct fact *
     struct message *m = message_new(w, MESSAGE_PAID);
     m->id = f->renewed.id;
     m->paid_us = f->renewed.paid_us;
+    m->suspends = f->renewed.suspends;
     send_down(w, s, n, m);
 }
 
@@ -98,6 +100,11 @@ static void effect_stopping(struct world *w, struct sched *s, const struct fact 
 {
     tell_where_it_is(w, s, f->stopping.id);
     core_each_taken_along(s->core, f, tell_one, &(struct telling){w, s});
+}
+
+static void effect_suspended(struct world *w, struct sched *s, const struct fact *f)
+{
+    tell_where_it_is(w, s, f->suspended.id);
 }
 
 static void effect_reached(struct world *w, struct sched *s, const struct fact *f)
@@ -120,6 +127,7 @@ void effect_of(struct world *w, struct sched *s, const struct fact *f)
         [FACT_ATTEMPT_PLACED] = effect_placed,     [FACT_HOLD_RENEWED] = effect_renewed,
         [FACT_ATTEMPT_STOPPING] = effect_stopping, [FACT_ATTEMPT_REACHED] = effect_reached,
         [FACT_ATTEMPT_ENDED] = effect_ended,       [FACT_GANG_PLACED] = effect_placed,
+        [FACT_ATTEMPT_SUSPENDED] = effect_suspended,
     };
     if (effects[f->kind] != NULL)
         effects[f->kind](w, s, f);

@@ -92,12 +92,45 @@ static void kill_soon(struct world *w, size_t number, struct attempt_here *a, ui
     look(w, number, a->dies_us, a->id);
 }
 
+static uint64_t run_us(const struct world *w, const struct node *n, const struct attempt_here *a)
+{
+    return (a->stood ? a->stood_boot_us : boot_us(w, n)) - a->started_boot_us;
+}
+
+/* It has heard that it shall, and what it had paid for beyond now is given back. */
+static void stand(struct world *w, const struct node *n, struct attempt_here *a)
+{
+    if (a->stood || a->suspends % 2 == 0 || a->proc != PROC_ALIVE)
+        return;
+    a->paid_us = MIN(run_us(w, n, a), a->paid_us);
+    a->stood = true;
+    a->stood_boot_us = a->started_boot_us + a->paid_us;
+    trace(w, "%s: %llu.%u.%u stands still", n->name, ID(a->id));
+}
+
+/* While it stands still only who kills it, and its lease, can end it. */
+static void stander_looks(struct world *w, size_t number, struct attempt_here *a)
+{
+    struct node *n = &w->nodes[number];
+    uint64_t now = boot_us(w, n), lease = a->lease_from_boot_us + a->lease_us;
+    if (a->dies_us <= w->now_us)
+        end(w, n, a, a->dies_of, a->paid_us);
+    else if (now < lease)
+        look(w, number, true_us(n, lease), a->id);
+    else
+        kill_soon(w, number, a, END_LEASE);
+}
+
 /* What a keeper's own timers say, whether there is an agent or not. */
 static void keeper_looks(struct world *w, size_t number, struct attempt_here *a)
 {
     struct node *n = &w->nodes[number];
     if (a->proc != PROC_ALIVE)
         return;
+    if (a->stood) {
+        stander_looks(w, number, a);
+        return;
+    }
     uint64_t now = boot_us(w, n), done = a->started_boot_us + a->needs_us, paid = a->started_boot_us + a->paid_us;
     uint64_t limit = a->limit_us == 0 ? UINT64_MAX : a->started_boot_us + a->limit_us;
     uint64_t lease = a->lease_from_boot_us + a->lease_us;
@@ -219,7 +252,8 @@ static void beat(struct world *w, size_t number)
     for (size_t i = 0; i < n->count; i++)
         if (n->attempts[i].proc == PROC_ALIVE)
             m->beats.v[m->beats.count++] = (struct attempt_beat){
-                .id = n->attempts[i].id, .run_us = boot_us(w, n) - n->attempts[i].started_boot_us};
+                .id = n->attempts[i].id, .run_us = run_us(w, n, &n->attempts[i]),
+                .suspends = n->attempts[i].suspends, .stands = n->attempts[i].stood};
     to_sched(w, number, m);
     tell_due(w, number);
 }
@@ -331,7 +365,16 @@ static void paid(struct world *w, size_t number, const struct message *m)
     struct attempt_here *a = here(&w->nodes[number], m->id);
     if (a == NULL || a->over)
         return;
-    a->paid_us = MAX(a->paid_us, m->paid_us);
+    if (m->suspends < a->suspends || (m->suspends == a->suspends && m->paid_us < a->paid_us))
+        return;
+    a->suspends = m->suspends;
+    bool goes_on = a->stood && a->suspends % 2 == 0 && m->paid_us > a->paid_us;
+    if (goes_on)
+        a->started_boot_us += boot_us(w, &w->nodes[number]) - a->stood_boot_us;
+    if (!a->stood || goes_on)
+        a->paid_us = MAX(a->paid_us, m->paid_us);
+    a->stood &= !goes_on;
+    stand(w, &w->nodes[number], a);
     look(w, number, w->now_us, m->id);
 }
 
@@ -380,7 +423,7 @@ static void launched(struct world *w, size_t number, struct event *e)
     struct attempt_here *older = older_alive(n, a->id);
     uint64_t used = a->cpu_milli;
     for (size_t i = 0; i < n->count; i++)
-        used += n->attempts[i].proc == PROC_ALIVE ? n->attempts[i].cpu_milli : 0;
+        used += n->attempts[i].proc == PROC_ALIVE && !n->attempts[i].stood ? n->attempts[i].cpu_milli : 0;
     if (older != NULL || !n->agent_up || (used > NODE_CORES * 1000 && n->greeted)) {
         if (older != NULL)
             kill_soon(w, number, older, END_CANCELLED);
@@ -407,6 +450,7 @@ static void launched(struct world *w, size_t number, struct event *e)
     a->started_boot_us = boot_us(w, n);
     a->started_utc_us = WORLD_UTC + w->now_us + n->utc_offset_us;
     w->launched++;
+    stand(w, n, a);
     if (n->greeted)
         tell_due(w, number);
     if (fault(w, FAULT_KEEPER_DIES)) /* the kernel kills the rest with it */

@@ -202,6 +202,16 @@ static int want_change(struct proposing *p)
     }
 }
 
+static int want_suspend(struct proposing *p)
+{
+    struct suspend_call call = {.job = p->wish->job};
+    struct suspend_reply reply = {0};
+    int answer = core_check_suspend(p->s->core, &call, p->wish->variant == 0, "root", p->now, p->out, p->max,
+                                    &p->count, &reply, &p->refusal);
+    p->wish->partial = p->count == p->max;
+    return answer;
+}
+
 static int want_drain(struct proposing *p)
 {
     struct drain_call call = {.node = p->w->nodes[p->wish->node].name, .drain = p->wish->kind == WISH_DRAIN};
@@ -246,6 +256,7 @@ static int want_policy(struct proposing *p)
 static int (*const wants[WISH_KIND_COUNT])(struct proposing *p) = {
     [WISH_HELLO] = want_hello,     [WISH_STATE] = want_state,   [WISH_SUBMIT] = want_submit,
     [WISH_CANCEL] = want_cancel,   [WISH_DRAIN] = want_drain,   [WISH_UNDRAIN] = want_drain,
+    [WISH_SUSPEND] = want_suspend,
     [WISH_WINDOW] = want_window,   [WISH_REOPEN] = want_reopen,
     [WISH_RELEASE] = want_release, [WISH_POLICY] = want_policy, [WISH_CHANGE] = want_change,
 };
@@ -257,7 +268,7 @@ static bool propose(struct world *w, struct sched *s, struct wish *wish)
     facts[0] = (struct fact){0}; /* what is not proposed isn't looked at, but for the first */
     struct proposing p = {.w = w, .s = s, .wish = wish, .now = sched_now(w, s), .out = facts, .max = COUNT_OF(facts)};
     int answer = wants[wish->kind](&p);
-    if (answer == CORE_FACT && wish->kind != WISH_CANCEL)
+    if (answer == CORE_FACT && wish->kind != WISH_CANCEL && wish->kind != WISH_SUSPEND)
         p.count = facts[0].kind != FACT_NONE;
     if (answer == CORE_REFUSED)
         snprintf(wish->refusal, sizeof wish->refusal, "%.40s", p.refusal.code);

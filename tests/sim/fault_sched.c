@@ -433,8 +433,11 @@ static void beaten(struct world *w, struct sched *s, struct event *e)
     const char *name = w->nodes[e->node].name;
     s->heard_us[e->node] = w->now_us;
     core_node_seen(s->core, name, now);
-    for (size_t i = 0; i < beats->count; i++)
-        core_attempt_seen(s->core, name, beats->v[i].id, beats->v[i].run_us, now);
+    for (size_t i = 0; i < beats->count; i++) {
+        const struct attempt_beat *b = &beats->v[i];
+        core_attempt_seen(s->core, name, b->id, b->run_us, now);
+        core_attempt_stands(s->core, name, b->id, b->suspends, b->stands, now);
+    }
     turn_soon(w, e->sched, 0);
     /* Taken for granted, and not yet so: reeved acknowledges beats, and so renews leases, until its next commit tells
      * it that another has the cell. Who starts a second scheduler has to stop the first. */

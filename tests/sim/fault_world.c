@@ -34,6 +34,7 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_NODE_GONE] = "node gone for good",
     [FAULT_AGENT_LONG_AWAY] = "agent long away",
     [FAULT_WINDOW] = "maintenance window, or its end",
+    [FAULT_SUSPEND] = "suspended or resumed",
     [FAULT_BLACK_HOLE] = "every launch fails on a node",
 };
 
@@ -194,6 +195,13 @@ static void faults(struct world *w)
         if (j->acked)
             sched_wish(w, w->active, (struct wish){.kind = WISH_CHANGE, .job = j->job, .variant = variant});
     }
+    if (w->jobs_count > 0 && fault(w, FAULT_SUSPEND)) {
+        const struct client_job *j = &w->jobs[choose(c, w->jobs_count)];
+        uint32_t variant = (uint32_t)choose(c, 2), times = choose(c, 4) == 0 ? 3 : 1; /* minds are changed at once */
+        for (uint32_t i = 0; i < times && j->acked; i++)
+            sched_wish(w, w->active,
+                       (struct wish){.kind = WISH_SUSPEND, .job = j->job, .variant = (variant + i) % 2});
+    }
     (void)event_at(w, w->now_us + SECOND / 2, EVENT_FAULT);
 }
 
@@ -273,8 +281,10 @@ static void tidy(struct world *w)
     if (!w->scene.quiet)
         sched_wish(w, w->active, (struct wish){.kind = WISH_REOPEN});
     for (size_t i = 0; i < w->jobs_count && !w->scene.quiet; i++)
-        if (w->jobs[i].acked)
+        if (w->jobs[i].acked) {
+            sched_wish(w, w->active, (struct wish){.kind = WISH_SUSPEND, .job = w->jobs[i].job, .variant = 1});
             sched_wish(w, w->active, (struct wish){.kind = WISH_RELEASE, .job = w->jobs[i].job});
+        }
 }
 
 static void set_scene(struct world *w, const struct scene *scene)
@@ -293,6 +303,8 @@ static void set_scene(struct world *w, const struct scene *scene)
         return;
     w->limits.slice_ms = 20000;
     w->limits.lease_patient_ms = 60000;
+    w->limits.pause_max_ms = 60000;
+    w->limits.suspend_max_ms = 90000;
 }
 
 bool world_live(struct world *w, struct choices *choices, const struct scene *scene)

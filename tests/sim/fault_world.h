@@ -45,7 +45,7 @@ enum fault {
     FAULT_STORE_WIPE, FAULT_CLOCK_JUMP, FAULT_SLOW_NETWORK, FAULT_SLOW_FSYNC, FAULT_CLIENT_LOSS, FAULT_CANCEL,
     FAULT_KEEPER_DIES, FAULT_LAUNCH_FAILS, FAULT_SECOND_SCHED, FAULT_DRAIN, FAULT_POLICY,
     FAULT_SNAPSHOT, FAULT_POWER_CUT, FAULT_PARTITION, FAULT_NODE_WIPED, FAULT_NODE_GONE, FAULT_AGENT_LONG_AWAY,
-    FAULT_BLACK_HOLE, FAULT_CHANGE, FAULT_WINDOW, FAULT_COUNT
+    FAULT_BLACK_HOLE, FAULT_CHANGE, FAULT_WINDOW, FAULT_SUSPEND, FAULT_COUNT
 };
 extern const char *const fault_names[FAULT_COUNT];
 
@@ -86,7 +86,7 @@ struct message {
     enum message_kind kind;
     uint64_t conn, term, sent_boot_us, paid_us;
     struct attempt_id id;
-    uint32_t cause;
+    uint32_t cause, suspends;
     struct message *next; /* of those to be used again */
     union { /* by kind; the others have none, and no room for it */
         struct hello_call hello;
@@ -136,6 +136,7 @@ enum wish_kind {
     WISH_POLICY,
     WISH_CHANGE,                  /* variant: what of a job */
     WISH_WINDOW,                  /* variant: which nodes, when, and what of what runs */
+    WISH_SUSPEND,                 /* variant 1: resumed */
     WISH_REOPEN,                  /* the first window there is, is taken back */
     WISH_KIND_COUNT
 };
@@ -200,6 +201,9 @@ struct attempt_here {
     enum proc_life proc;          /* the truth, whatever the agent knows */
     uint64_t paid_us, lease_us, limit_us, lease_from_boot_us;
     uint64_t started_boot_us, needs_us, cpu_milli, mem_bytes;
+    uint32_t suspends;            /* the highest number heard: odd = it stands still, or is about to */
+    bool stood;
+    uint64_t stood_boot_us;       /* since when */
     int64_t dies_us;              /* true time at which a kill is over; INT64_MAX = nobody kills it */
     uint32_t dies_of;
     struct exit_record record;

@@ -1,4 +1,5 @@
-/* The paid end on the whole system, with slices of two seconds: paused, gone on with, told in time, given up. Root. */
+/* The paid end on the whole system, with slices of two seconds: paused, gone on with, told in time, given up; and what
+ * is suspended by a person. Root. */
 #include <check.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -20,7 +21,8 @@
     "  lab: {budget: {limit: 0.03, period: total}, at_paid_end: pause}\n"                                            \
     "  given: {budget: {limit: 0.03, period: total}, at_paid_end: pause}\n"                                          \
     "  told: {budget: {limit: 0.03, period: total}, at_paid_end: checkpoint}\n"                                      \
-    "  hard: {budget: {limit: 0.03, period: total}}\n"
+    "  hard: {budget: {limit: 0.03, period: total}}\n"                                                                \
+    "  rich: {}\n"
 
 static uint64_t submit(const char *tenant, const char *command, const char *more)
 {
@@ -127,6 +129,62 @@ START_TEST(a_job_is_paused_to_the_cent_and_goes_on)
 }
 END_TEST
 
+static void change(enum client_method method, uint64_t job)
+{
+    struct suspend_call call = {.job = job};
+    struct suspend_reply reply = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[method], &call, &reply, &refusal, 20000), 0);
+    ck_assert_uint_eq(reply.attempts, 1);
+}
+
+/* Nothing is held for it any more: its node has said that it stands still. What it has cost by then. */
+static int64_t settled(uint64_t job)
+{
+    struct job_view view = view_of(job);
+    const struct attempt_view *a = view.attempts.v;
+    bool rests = a->hold_micros == 0;
+    int64_t cost = view.row.cost_micros;
+    if (rests) {
+        ck_assert_str_eq(a->state, "suspended");
+        ck_assert_uint_eq(a->paid_us, a->settled_us);
+        ck_assert_int_le(cost, ((int64_t)a->paid_us + 50) / 100);
+        ck_assert_int_ge(cost, ((int64_t)a->paid_us + 50) / 100 - 1);
+    }
+    fields_clear(&job_view_fields, &view);
+    return rests ? cost : -1;
+}
+
+START_TEST(a_person_suspends_a_job_and_resumes_it)
+{
+    uint64_t job = submit("rich", "while :; do :; done", "");
+    wait_until(job, "running");
+    change(CALL_SUSPEND, job);
+    wait_until(job, "suspended");
+    int64_t cost = settled(job);
+    ck_assert_int_ge(cost, 0);
+    kill(system_pid("reeved"), SIGKILL); /* nobody who is started again wakes it, or forgets it */
+    kill(system_pid("agent"), SIGKILL);
+    wait_until(job, "suspended");
+    ck_assert_int_eq(settled(job), cost);
+    change(CALL_RESUME, job);
+    wait_until(job, "running");
+    change(CALL_SUSPEND, job);
+    wait_until(job, "suspended");
+    cost = settled(job);
+
+    struct cancel_reply cancelled = {0};
+    struct refusal refusal = {0};
+    struct wait_reply reply = {0};
+    struct job_call call = {.job = job};
+    ck_assert_int_eq(system_call(&client_methods[CALL_CANCEL], &call, &cancelled, &refusal, 20000), 0);
+    ck_assert(system_wait(job, 30000, &reply));
+    ck_assert_str_eq(reply.row.state, "cancelled");
+    ck_assert_int_eq(reply.row.cost_micros, cost); /* to the micro-unit: it ran no second more */
+    fields_clear(&wait_reply_fields, &reply);
+}
+END_TEST
+
 START_TEST(what_is_paused_for_too_long_is_stopped)
 {
     uint64_t job = submit("given", "while :; do :; done", "");
@@ -189,6 +247,7 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("paid end");
     tcase_set_timeout(t, 150);
     tcase_add_test(t, a_job_is_paused_to_the_cent_and_goes_on);
+    tcase_add_test(t, a_person_suspends_a_job_and_resumes_it);
     tcase_add_test(t, what_is_paused_for_too_long_is_stopped);
     tcase_add_test(t, a_job_is_told_in_time_to_save_what_it_has);
     tcase_add_loop_test(t, others_are_stopped_there, 0, 2);

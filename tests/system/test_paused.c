@@ -165,6 +165,45 @@ START_TEST(test_nobody_needs_to_be_there)
 }
 END_TEST
 
+/* Suspended in the middle of what is paid: it stands still there, what was paid beyond is given back, and nothing that
+ * is late wakes it. */
+START_TEST(test_the_suspended_stand_still_at_once_and_go_on_when_told)
+{
+    struct run r = paused(python(FORKS));
+    struct task t;
+    r.spec.pids_max = 1000;
+    r.spec.paid_us = 1000 * PAID_US;
+    r.spec.pauses_at_paid_end = (uint32_t)_i;
+    begin(&r, &t);
+    uint64_t run_us = 0;
+    for (uint32_t i = 0; i < 5; i++) {
+        uint32_t number = 2 * i + 1, pauses = (uint32_t)_i;
+        struct keeper_message say = {.op = KEEPER_PAID, .paid_us = 1000 * PAID_US};
+        say.pauses = pauses | number << KEEPER_SUSPENDS_SHIFT;
+        driver_say(&t, say);
+        struct keeper_message m = hear(&t);
+        ck_assert_uint_eq(m.op, KEEPER_PAUSED);
+        ck_assert_uint_ge(m.run_us, run_us);
+        ck_assert_uint_eq(m.paid_us, m.run_us);
+        run_us = m.run_us;
+        until_all_are_stopped(t.id.job);
+        say.paid_us *= 2; /* of the same suspension, and of what was before it */
+        driver_say(&t, say);
+        say.pauses = pauses | (number - 1) << KEEPER_SUSPENDS_SHIFT;
+        driver_say(&t, say);
+        say.paid_us = run_us + 500 * PAID_US; /* less than was paid once */
+        say.pauses = pauses | (number + 1) << KEEPER_SUSPENDS_SHIFT;
+        driver_say(&t, say);
+        m = hear(&t);
+        ck_assert_uint_eq(m.op, KEEPER_RESUMED);
+        ck_assert_uint_ge(m.run_us, run_us);
+        ck_assert_uint_eq(m.paid_us, run_us + 500 * PAID_US);
+        ck_assert_uint_eq(m.pauses >> KEEPER_SUSPENDS_SHIFT, number + 1);
+    }
+    stop(&t);
+}
+END_TEST
+
 START_TEST(test_a_program_is_told_before_its_paid_end)
 {
     struct run r = driver_run(&d, shell("trap 'echo saved; exit 7' USR1; echo; while :; do sleep 0.01; done"));
@@ -206,6 +245,7 @@ int main(void)
     tcase_add_test(t, test_what_was_paused_ends_as_if_nothing_had_been);
     tcase_add_loop_test(t, test_the_paused_end_by_stop_and_by_lease, 0, 2);
     tcase_add_test(t, test_nobody_needs_to_be_there);
+    tcase_add_loop_test(t, test_the_suspended_stand_still_at_once_and_go_on_when_told, 0, 2);
     tcase_add_test(t, test_a_program_is_told_before_its_paid_end);
     tcase_add_test(t, test_a_program_that_does_not_listen_dies_of_it);
     suite_add_tcase(s, t);

@@ -590,8 +590,10 @@ START_TEST(whatever_is_planned_nothing_with_a_limit_is_placed_into_it)
         }
         if (windows > 0 && random_below(&r, 12) == 0) {
             size_t i = random_below(&r, (uint32_t)windows);
-            if (known[i].to > w.now.utc_us && drop(known[i].number) == CORE_FACT)
-                known[i].to = known[i].from;
+            bool dropped = known[i].to > w.now.utc_us && drop(known[i].number) == CORE_FACT;
+            for (size_t k = 0; dropped && k < windows; k++) /* the same was planned twice */
+                if (known[k].number == known[i].number)
+                    known[k].to = known[k].from;
         }
         turns();
         for (size_t i = 0; i < count; i++) {
