@@ -30,9 +30,9 @@ $(foreach l,$(LAYERS),$(eval $(call ARCHIVE_RULE,$(l))))
 
 # --- programs --------------------------------------------------------------------------------------------------
 # The keeper is linked statically and small: it is pid 1 of every sandbox and its pages are multiplied by jobs.
-KEEPER_ONLY := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c isolation/mover*.c) \
-               isolation/own_filter_keeper.c isolation/own_filter_zygote.c isolation/own_filter_mover.c
-KEEPER_SRC  := $(KEEPER_ONLY) isolation/spec/keeper.c isolation/spec/mover.c isolation/spec/network.c isolation/landlock.c isolation/own_filter.c
+KEEPER_ONLY := $(wildcard isolation/keeper*.c isolation/zygote*.c isolation/sandbox*.c isolation/mover*.c isolation/stager*.c) \
+               $(patsubst %,isolation/own_filter_%.c,keeper zygote mover stager) isolation/digest.c
+KEEPER_SRC  := $(KEEPER_ONLY) isolation/spec/keeper.c isolation/spec/mover.c isolation/spec/stage.c isolation/spec/network.c isolation/landlock.c isolation/own_filter.c
 SECCOMP_SRC := $(filter-out isolation/seccomp_main.c,$(wildcard isolation/seccomp*.c)) isolation/bpf.c
 WARDEN_SRC  := $(filter-out $(KEEPER_ONLY) $(SECCOMP_SRC) isolation/seccomp_main.c,$(wildcard isolation/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -106,7 +106,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ARCHIVES)
 # What the warden is made of, beside its main; and the keeper's pure part.
 $(filter $(BUILD)/tests/isolation/%,$(TESTS)): $(call objects,$(filter-out isolation/warden% isolation/launch.c,$(WARDEN_SRC)) \
     $(SECCOMP_SRC) isolation/warden_options.c isolation/keeper_ends.c isolation/own_filter_keeper.c \
-    isolation/own_filter_zygote.c isolation/own_filter_mover.c)
+    isolation/own_filter_zygote.c isolation/own_filter_mover.c isolation/own_filter_stager.c isolation/digest.c)
 
 # A daemon's command line is held against the program itself.
 $(BUILD)/tests/scheduler/test_options: $(BUILD)/reeved
@@ -181,9 +181,9 @@ ROOTS := $(BUILD)/tests/system/test_root
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
 ATTACKED := $(HOSTILE) $(FAULTY) $(TAKEN_OVER)
 ATTACKS := $(call objects,$(filter-out %/hostile_program.c,$(wildcard tests/system/hostile_*.c)))
-MOVER := $(BUILD)/tests/system/test_mover
+MOVER := $(BUILD)/tests/system/test_mover $(BUILD)/tests/system/test_stage
 SYSTEM := $(MOVER) $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(COMMANDS)
-FLOWS := $(patsubst %,$(BUILD)/tests/system/test_%,flow node prices rerate paid_end)
+FLOWS := $(patsubst %,$(BUILD)/tests/system/test_%,flow node prices rerate paid_end staging)
 tests: all $(TESTS) $(SYSTEM) $(FLOWS) $(BUILD)/tests/sim/faults $(BUILD)/tests/system/uml_xstate.so ## build every test
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@$(TWO) $(SYSTEM:=.system)
@@ -202,7 +202,7 @@ $(ROOTS): $(call objects,isolation/landlock.c isolation/idmap.c)
 $(HOSTILE): $(ATTACKS)
 $(FAULTY): $(BUILD)/tests/system/faults.o
 $(HOSTILE) $(FAULTY): $(BUILD)/tests/system/hostile_program
-$(MOVER): $(BUILD)/tests/system/transfer_program $(call objects,isolation/spec/mover.c)
+$(MOVER): $(BUILD)/tests/system/transfer_program $(call objects,isolation/spec/mover.c tests/system/granter.c)
 $(BUILD)/tests/system/transfer_program: $(call objects,tests/system/transfer_program.c base/io/transfer_client.c)
 	@$(CC) $(ALL_LDFLAGS) -s -o $@ $^
 # Runs inside: small enough to be handed to a job as its script.

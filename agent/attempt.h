@@ -27,6 +27,9 @@ struct attempt {
     roster_id older;              /* another epoch of this task that must be gone first; 0 = none */
 
     bool asked;                   /* the warden may know it */
+    bool stages;                  /* it has inputs or outputs */
+    uint32_t staged_phase;        /* when that was looked at last */
+    uint64_t staged_bytes, staged_boot_us;
     struct keeper_link *keeper;
     struct mover_link *mover;     /* NULL: none, or not heard of yet */
     bool greeted;

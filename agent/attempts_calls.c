@@ -12,6 +12,7 @@
 #include "agent/attempt.h"
 #include "agent/core/launch_args.h"
 #include "agent/folder.h"
+#include "agent/staging.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/log.h"
@@ -24,6 +25,7 @@ void attempt_take_order(struct attempt *t, struct run_call *order)
     snprintf(t->tenant, sizeof t->tenant, "%s", order->tenant != NULL ? order->tenant : "");
     t->lease_us = lease_class_us(order->spec.lease);
     t->log_cap = log_cap(order->spec.log_max_bytes);
+    t->stages = order->spec.inputs.count + order->spec.outputs.count > 0;
     t->paid_us = order->paid_us;
     t->pauses = order->at_paid_end == PAID_END_PAUSE;
 }
@@ -251,7 +253,7 @@ int attempts_beats(struct attempts *a, struct list *ret_beats)
     roster_id at = 0;
     for (struct roster_row *row; (row = roster_next(a->roster, at)) != NULL;) {
         at = row->handle;
-        const struct attempt *t = row->data;
+        struct attempt *t = row->data;
         if (t == NULL || t->life != LIFE_RUNNING)
             continue;
         struct attempt_beat *beat = list_add(ret_beats, sizeof *beat);
@@ -263,6 +265,7 @@ int attempts_beats(struct attempts *a, struct list *ret_beats)
         beat->used_at_us = t->used_at_us;
         beat->suspends = t->suspends_said;
         beat->stands = t->paused;
+        staging_look(t, &beat->staging);
     }
     refresh_usage(a);
     return 0;

@@ -11,6 +11,7 @@
 
 #include "agent/attempt.h"
 #include "agent/folder.h"
+#include "agent/staging.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/log.h"
@@ -165,6 +166,7 @@ static void complete_record(struct attempt *t)
     }
     if (r->cause == END_SIGNAL && r->signal == SIGKILL && measured(t->usage.oom_kills) > 0)
         r->cause = END_OOM; /* the keeper sees a SIGKILL; only the group knows whose */
+    staging_finish(t);
     r->usage = t->usage;
     r->out_bytes = written(t, STREAM_OUT);
     r->err_bytes = written(t, STREAM_ERR);

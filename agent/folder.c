@@ -138,6 +138,19 @@ bool folder_exit_read(int dir, struct attempt_id id, struct keeper_record *ret)
     return true;
 }
 
+int folder_stage_make(int dir)
+{
+    int fd = openat(dir, "stage", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
+/* It may be written meanwhile, and then isn't whole: the next one is. */
+bool folder_stage_read(int dir, struct attempt_id id, struct stage_report *ret)
+{
+    CLEANUP(close_p) int fd = openat(dir, "stage", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && fd_read_full(fd, ret, sizeof *ret) == (ssize_t)sizeof *ret && stage_report_is_sound(ret, id);
+}
+
 static socklen_t control_address(struct attempt_id id, struct sockaddr_un *ret)
 {
     char path[PATH_BYTES];
@@ -211,13 +224,14 @@ bool folder_retire(int dir, struct attempt_id id)
     }
     unlinkat(dir, "control", 0);
     unlinkat(dir, "exit", 0);
+    unlinkat(dir, "stage", 0);
     return true;
 }
 
 int folder_remove(struct attempt_id id, struct err *err)
 {
     /* `order` first: an order alone would be launched by the next agent, should this one be killed in between. */
-    static const char *const files[] = {"order", "control", "exit", "ended", "over", "out", "err"};
+    static const char *const files[] = {"order", "control", "exit", "ended", "over", "out", "err", "stage"};
     char path[PATH_BYTES];
     path_of(id, path);
     CLEANUP(close_p) int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -7,6 +7,7 @@
  *   ended    the encoded exit_record                                 control  the keeper's socket
  *   out err  what the job wrote (agent/logs.h); empty or absent = nothing. Made before LAUNCH: the keeper leaves in
  *            them what no agent was there to take
+ *   stage    what the stager says of inputs and outputs (isolation/spec/stage.h); of jobs that have some
  *   trace    what the keeper of a traced job saw (isolation/spec/trace.h)    profile  the same as a seccomp profile
  *
  * order and ended carry a sum: one that was cut by a kill is as good as absent. Which writes are synced, and why most
@@ -19,6 +20,7 @@
 #include "base/attempt.h"
 #include "base/proto.h"
 #include "isolation/spec/keeper.h"
+#include "isolation/spec/stage.h"
 
 #define FOLDER_ROOT "node/attempts"
 #define FOLDER_FILE_MAX ((size_t)2 << 20)
@@ -35,6 +37,8 @@ void folder_exit_drop(int dir);                            /* the warden said no
 bool folder_exit_read(int dir, struct attempt_id id, struct keeper_record *ret);
 extern const char *const folder_log_names[LOG_FILE_COUNT]; /* as they are written: out, err, trace */
 int folder_log_make(int dir, enum log_stream which) MUST_USE; /* for writing; fd or -errno. STREAM_SECCOMP: the trace */
+int folder_stage_make(int dir) MUST_USE;                   /* for the stager to write; fd or -errno */
+bool folder_stage_read(int dir, struct attempt_id id, struct stage_report *ret); /* false: nothing that is sound */
 int folder_listen(struct attempt_id id) MUST_USE;          /* the control socket; fd or -errno */
 int folder_connect(struct attempt_id id) MUST_USE;         /* non-blocking; fd or -errno */
 void folder_found(int dir, struct life_found *ret);        /* over, asked; the rest needs reading */

@@ -112,9 +112,10 @@ static void on_launched(void *owner, uint64_t token, const struct op_reply *repl
 }
 
 /* What goes along. Opened ones are closed by the caller on failure. */
-static int open_parts(struct attempt *t, const struct filter_spec *filter, int given, int fds[LAUNCH_FDS_MAX],
+static int open_parts(struct attempt *t, const struct sandbox_spec *spec, int given, int fds[LAUNCH_FDS_MAX],
                       struct err *err)
 {
+    const struct filter_spec *filter = &spec->filter;
     CLEANUP(buf_fini) struct buf args = {0};
     int rc = launch_args(t->order, &args, err);
     if (rc < 0)
@@ -141,6 +142,10 @@ static int open_parts(struct attempt *t, const struct filter_spec *filter, int g
         fds[LAUNCH_FD_SECCOMP] = fd;
         rc = fd >= 0 ? 0 : err_set(err, -errno, "seccomp: %s", strerror(errno));
     }
+    if (rc == 0 && spec->stages != 0) {
+        int fd = fds[LAUNCH_FDS + filter_fds(filter)] = folder_stage_make(t->dir);
+        rc = fd >= 0 ? 0 : err_set(err, fd, "stage: %s", strerror(-fd));
+    }
     return rc;
 }
 
@@ -161,14 +166,14 @@ static void launch_with(struct attempt *t, int filter)
     memset(&request, 0, sizeof request);
     request.kind = OP_LAUNCH;
     request.id = t->id;
-    int fds[LAUNCH_FDS_MAX] = {-1, -1, -1, -1, -1, -1};
+    int fds[LAUNCH_FDS_MAX] = {-1, -1, -1, -1, -1, -1, -1};
     struct err err = {0};
     t->order->paid_us = MAX(t->order->paid_us, t->paid_us);
     t->order->at_paid_end = t->pauses ? PAID_END_PAUSE : PAID_END_STOP;
     int rc = launch_sandbox(t->order, left_us, a->with.able, &request.sandbox, &err);
     limit_direct(t, &request.sandbox.limits);
     if (rc == 0)
-        rc = open_parts(t, &request.sandbox.filter, filter, fds, &err);
+        rc = open_parts(t, &request.sandbox, filter, fds, &err);
     if (rc < 0) {
         for (size_t i = 0; i < COUNT_OF(fds); i++)
             close_p(&fds[i]);
@@ -180,7 +185,7 @@ static void launch_with(struct attempt *t, int filter)
     t->lease_said_boot_us = a->contact_boot_us + t->lease_us;
     t->asked = true;
     a->launching++;
-    size_t count = LAUNCH_FDS + filter_fds(&request.sandbox.filter);
+    size_t count = LAUNCH_FDS + filter_fds(&request.sandbox.filter) + (request.sandbox.stages != 0);
     rc = warden_link_ask(a->with.warden, &request, fds, count, on_launched, a, t->handle);
     if (rc < 0) {
         a->launching--;

@@ -75,6 +75,7 @@ static void on_warden_gone(void *arg, const char *why)
 static int name_features(const struct node_abilities *able, struct strs *ret)
 {
     int rc = strs_add(ret, FEATURE_TRANSFER); /* it grants; its warden, of the same version, makes the movers */
+    rc = rc < 0 ? rc : strs_add(ret, FEATURE_STAGING);
     for (uint32_t f = 0; f < FEATURE_COUNT && rc == 0; f++)
         rc = (able->features & FEATURE_BIT(f)) != 0 ? strs_add(ret, names_get(&node_feature_names, f)) : 0;
     for (uint32_t i = 0; i < able->devices_count && i < NODE_DEVICES_MAX && rc == 0; i++) {

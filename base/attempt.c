@@ -68,6 +68,8 @@ const struct end_cause_row end_causes[END_CAUSE_COUNT] = {
     [END_MAINTENANCE] = {"maintenance", false, "stopped: its node closed for maintenance"},
     [END_GANG] = {"gang", false, "stopped: another task of its gang ended"},
     [END_GANG_LOST] = {"gang_lost", false, "stopped: another task of its gang was lost by its node"},
+    [END_INPUTS] = {"inputs", false, "its inputs could not be brought in; its command never ran"},
+    [END_OUTPUTS] = {"outputs", false, "succeeded, but its outputs could not be brought out"},
 };
 
 static const char *const cause_names[] = {
@@ -87,6 +89,8 @@ static const char *const cause_names[] = {
     [END_MAINTENANCE] = "maintenance",
     [END_GANG] = "gang",
     [END_GANG_LOST] = "gang_lost",
+    [END_INPUTS] = "inputs",
+    [END_OUTPUTS] = "outputs",
 };
 _Static_assert(COUNT_OF(cause_names) == END_CAUSE_COUNT, "a name for each cause");
 const struct names end_cause_names = {cause_names, COUNT_OF(cause_names)};
@@ -110,6 +114,15 @@ static const struct field usage_rows[] = {
 };
 const struct fields usage_fields = FIELDS_TABLE("usage", usage, usage_rows);
 
+static const struct field staged_rows[] = {
+    FIELD_ROW(staged, 1, "out", FIELD_BOOL, out, .help = "one of its outputs; else of its inputs"),
+    FIELD_ROW(staged, 2, "index", FIELD_U32, index, .flags = FIELD_ALWAYS, .help = "which, from 0"),
+    FIELD_ROW(staged, 3, "files", FIELD_U64, files, .flags = FIELD_ALWAYS, .help = "folders included"),
+    FIELD_ROW(staged, 4, "bytes", FIELD_U64, bytes, .flags = FIELD_ALWAYS, .help = "holes included"),
+    FIELD_ROW(staged, 5, "sha256", FIELD_STR, sha256, .max = 64),
+};
+static const struct fields staged_fields = FIELDS_TABLE("staged", staged, staged_rows);
+
 static const struct field record_rows[] = {
     FIELD_ROW(exit_record, 1, "cause", FIELD_ENUM, cause, .of = &end_cause_names, .flags = FIELD_ALWAYS),
     FIELD_ROW(exit_record, 2, "exit_code", FIELD_I32, exit_code, .flags = FIELD_ALWAYS),
@@ -123,5 +136,7 @@ static const struct field record_rows[] = {
     FIELD_ROW(exit_record, 10, "err_bytes", FIELD_U64, err_bytes),
     FIELD_ROW(exit_record, 11, "out_dropped", FIELD_U64, out_dropped),
     FIELD_ROW(exit_record, 12, "err_dropped", FIELD_U64, err_dropped),
+    FIELD_ROW(exit_record, 13, "staged", FIELD_LIST, staged, .of = &staged_fields, .max = 32,
+              .help = "inputs and outputs that were brought to their places"),
 };
 const struct fields exit_record_fields = FIELDS_TABLE("exit record", exit_record, record_rows);

@@ -42,6 +42,8 @@ enum end_cause {
     END_MAINTENANCE,   /* its node closes; queued again */
     END_GANG,          /* another task of its gang ended otherwise than well; what becomes of that becomes of it */
     END_GANG_LOST,     /* the same by the fault of the other's node: the platform's, not of this one's node */
+    END_INPUTS,        /* what it needs could not be brought in; its command never ran */
+    END_OUTPUTS,       /* it succeeded, but what it made could not be brought out */
     END_CAUSE_COUNT    /* numbers lie in journals: only ever append */
 };
 
@@ -66,6 +68,14 @@ struct usage {
 };
 extern const struct fields usage_fields;
 
+/* One input or output of an attempt that was brought to its place. */
+struct staged {
+    bool out;             /* of the job's outputs; else of its inputs */
+    uint32_t index;       /* there */
+    uint64_t files, bytes; /* folders are files too; holes count as bytes */
+    char *sha256;         /* where the job asked for it; NULL */
+};
+
 /* Written durably by the keeper, completed by the agent with what warden and cgroup say. */
 struct exit_record {
     uint32_t cause;       /* enum end_cause */
@@ -78,6 +88,7 @@ struct exit_record {
     struct usage usage;
     uint64_t out_bytes, err_bytes;     /* written by the job */
     uint64_t out_dropped, err_dropped; /* of these, not kept */
+    struct list staged;   /* struct staged */
 };
 extern const struct fields exit_record_fields;
 

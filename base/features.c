@@ -21,7 +21,8 @@ const char *feature_key(const char *feature, char out[FEATURE_NAME_MAX + sizeof 
                 {FEATURE_OVERLAY, "root"},
                 {FEATURE_VOLUME, "volumes"},
                 {FEATURE_SECCOMP, "seccomp"},
-                {FEATURE_TRANSFER, "transfer"}};
+                {FEATURE_TRANSFER, "transfer"},
+                {FEATURE_STAGING, "inputs"}};
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (strncmp(feature, rows[i].begins, strlen(rows[i].begins)) == 0)
             return rows[i].key;

@@ -35,12 +35,14 @@ enum node_feature {
 #define FEATURE_WRITABLE ":w"
 /* So is a seccomp profile that the node has beside our own: "seccomp." and its name. */
 #define FEATURE_SECCOMP "seccomp."
-/* So are movers, for jobs that ask for files to be copied; an agent from before movers says nothing of them. */
+/* So are movers, for jobs that ask for files to be copied; an agent from before movers says nothing of them. And
+ * stagers, without which a job would run without its inputs. */
 #define FEATURE_TRANSFER "transfer"
+#define FEATURE_STAGING "staging"
 #define FEATURE_NAME_MAX 40
 #define NODE_FEATURES_MAX 64 /* in one cell: limits, devices, images, volumes and profiles */
 
-/* The key of a job that asks for it: "limits.swap", "image", "root", "volumes", "seccomp", "transfer". */
+/* The key of a job that asks for it: "limits.swap", "image", "root", "volumes", "seccomp", "transfer", "inputs". */
 const char *feature_key(const char *feature, char out[FEATURE_NAME_MAX + sizeof "limits."]);
 
 extern const struct names node_feature_names; /* "io.write_bps", … */

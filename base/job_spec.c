@@ -120,6 +120,10 @@ static const struct field rows[] = {
               .help = "folders of the node: [{name: reference, path: /data, writable: false}]"),
     FIELD_ROW(job_spec, 43, "transfer", FIELD_BOOL, transfer,
               .help = "may have files copied for it at its tenant's share of the disk: `reeve cp` inside"),
+    FIELD_ROW(job_spec, 44, "inputs", FIELD_LIST, inputs, .of = &job_input_fields, .max = JOB_STAGES_MAX,
+              .help = "brought in before the command starts: [{from: /mnt/reference/genome.fa, to: genome.fa}]"),
+    FIELD_ROW(job_spec, 45, "outputs", FIELD_LIST, outputs, .of = &job_output_fields, .max = JOB_STAGES_MAX,
+              .help = "brought out when it has ended: [{from: out, to: /mnt/results/run-7}]"),
     FIELD_ROW(job_spec, 60, "preemptible", FIELD_BOOL, preemptible,
               .help = "may be stopped when others need its place, and runs again; paid at the book's rate for that"),
     FIELD_ROW(job_spec, 70, "after", FIELD_LIST, after, .of = &after_fields, .max = JOB_AFTER_MAX,
@@ -401,6 +405,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
     if (r0 == 0)
         r0 = complete_root(spec, err);
     if (r0 == 0)
+        r0 = job_stages_complete(spec, err);
+    if (r0 == 0)
         r0 = complete_where(spec, err);
     if (r0 == 0)
         r0 = complete_command(spec, err);
@@ -428,6 +434,8 @@ int job_spec_features(const struct job_spec *spec, struct strs *ret)
     const struct job_volume *v = spec->volumes.v;
     for (size_t i = 0; i < spec->volumes.count && rc == 0; i++)
         rc = add_feature(ret, FEATURE_VOLUME, v[i].name, v[i].writable ? FEATURE_WRITABLE : "");
+    if (rc == 0 && spec->inputs.count + spec->outputs.count > 0)
+        rc = strs_add(ret, FEATURE_STAGING);
     const char *profile = job_spec_seccomp(spec);
     bool everywhere = profile == NULL || strcmp(profile, SECCOMP_INLINE) == 0 || strcmp(profile, SECCOMP_TRACE) == 0;
     return rc == 0 && !everywhere ? add_feature(ret, FEATURE_SECCOMP, profile, "") : rc;

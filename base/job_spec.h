@@ -6,6 +6,7 @@
 #ifndef REEVE_BASE_JOB_SPEC_H
 #define REEVE_BASE_JOB_SPEC_H
 
+#include "base/job_stage.h"
 #include "base/limits.h"
 #include "base/mount_name.h"
 #include "base/where.h"
@@ -87,6 +88,7 @@ struct job_spec {
     char *image;            /* the root; NULL = the node's own */
     uint32_t root;          /* enum root_mode; overlay only with an image */
     struct list volumes;    /* struct job_volume; only what policy allows */
+    struct list inputs, outputs; /* struct job_stage */
     struct list after;      /* struct job_after */
     uint32_t if_unmet;      /* enum if_unmet: of tasks that can't start any more, whatever happens */
     char *start_by;         /* an instant, or a duration from submission on; NULL = none */

@@ -30,11 +30,11 @@ static bool is_part(const char *part, size_t len)
     return true;
 }
 
-int volume_path_check(const char *path, struct err *err)
+int inner_path_check(const char *path, size_t max, struct err *err)
 {
     static const char *const ours[] = {"/proc", "/sys", "/dev"};
-    if (path[0] != '/' || strlen(path) > VOLUME_PATH_MAX)
-        return err_set(err, -EINVAL, "a path is absolute and has at most %d characters", VOLUME_PATH_MAX);
+    if (path[0] != '/' || strlen(path) > max)
+        return err_set(err, -EINVAL, "a path is absolute and has at most %zu characters", max);
     for (const char *at = path; *at != '\0';) {
         size_t len = strcspn(at + 1, "/");
         if (!is_part(at + 1, len))
@@ -44,6 +44,14 @@ int volume_path_check(const char *path, struct err *err)
     for (size_t i = 0; i < COUNT_OF(ours); i++)
         if (volume_paths_nest(path, ours[i]))
             return err_set(err, -EINVAL, "nothing can lie in %s", ours[i]);
+    return 0;
+}
+
+int volume_path_check(const char *path, struct err *err)
+{
+    int rc = inner_path_check(path, VOLUME_PATH_MAX, err);
+    if (rc < 0)
+        return rc;
     if (strcmp(path, "/tmp") == 0 || strcmp(path, "/mnt") == 0)
         return err_set(err, -EINVAL, "%s itself can't be covered; use a folder in it", path);
     return 0;

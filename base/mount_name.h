@@ -16,9 +16,11 @@
 
 /* 1 to MOUNT_NAME_MAX of a-z, 0-9, '.', '_', '-', the first one a letter or digit. -EINVAL. */
 int mount_name_check(const char *name, struct err *err) MUST_USE;
-/* Absolute, no part empty, "." or "..", no control characters, outside of /proc, /sys and /dev, and neither /tmp nor
- * /mnt itself. -EINVAL. */
+/* As inner_path_check() has it, and neither /tmp nor /mnt itself. -EINVAL. */
 int volume_path_check(const char *path, struct err *err) MUST_USE;
+/* Absolute, at most `max` characters, no part empty, "." or "..", no control characters, outside of /proc, /sys and
+ * /dev. -EINVAL. */
+int inner_path_check(const char *path, size_t max, struct err *err) MUST_USE;
 /* The same path, or one a folder of the other. */
 bool volume_paths_nest(const char *a, const char *b);
 

@@ -114,6 +114,19 @@ static const struct field list_reply_rows[] = {
 };
 const struct fields list_reply_fields = FIELDS_TABLE("result", list_reply, list_reply_rows);
 
+static const struct field stage_view_rows[] = {
+    FIELD_ROW(stage_view, 1, "present", FIELD_BOOL, present, .flags = FIELD_HIDDEN),
+    FIELD_ROW(stage_view, 2, "out", FIELD_BOOL, out, .help = "outputs; else inputs"),
+    FIELD_ROW(stage_view, 3, "files", FIELD_U64, files, ALWAYS, .help = "brought so far, folders included"),
+    FIELD_ROW(stage_view, 4, "files_all", FIELD_U64, files_all, ALWAYS, .help = "0 while it is not known"),
+    FIELD_ROW(stage_view, 5, "bytes", FIELD_U64, bytes, ALWAYS),
+    FIELD_ROW(stage_view, 6, "bytes_all", FIELD_U64, bytes_all, ALWAYS),
+    FIELD_ROW(stage_view, 7, "bytes_per_s", FIELD_U64, bytes_per_s, ALWAYS, .help = "lately"),
+    FIELD_ROW(stage_view, 8, "part_ppm", FIELD_U32, part_ppm, ALWAYS,
+              .help = "of the node's disk: the tenant's, if all that are there wanted it"),
+};
+const struct fields stage_view_fields = FIELDS_TABLE("staging", stage_view, stage_view_rows);
+
 static const struct field attempt_view_rows[] = {
     FIELD_ROW(attempt_view, 1, "task", FIELD_U32, task, ALWAYS),
     FIELD_ROW(attempt_view, 2, "epoch", FIELD_U32, epoch, ALWAYS),
@@ -131,6 +144,8 @@ static const struct field attempt_view_rows[] = {
     FIELD_ROW(attempt_view, 14, "paid_us", FIELD_U64, paid_us),
     FIELD_ROW(attempt_view, 15, "settled_us", FIELD_U64, settled_us),
     FIELD_ROW(attempt_view, 17, "paused_us", FIELD_U64, paused_us),
+    FIELD_ROW(attempt_view, 18, "staging", FIELD_STRUCT, staging, .of = &stage_view_fields,
+              .help = "while something is being brought in or out"),
     FIELD_ROW(attempt_view, 16, "charges", FIELD_LIST, charges, .of = &charge_fields, .max = 65536),
 };
 const struct fields attempt_view_fields = FIELDS_TABLE("attempt", attempt_view, attempt_view_rows);

@@ -67,6 +67,14 @@ struct job_row {
     char *reason;                 /* why tasks were ended that had not started: "cancelled", "dependency failed: ..." */
 };
 struct list_reply { struct list jobs; char *currency; bool more; };
+/* How far an attempt's inputs or outputs are. */
+struct stage_view {
+    bool present;
+    bool out;                     /* outputs; else inputs */
+    uint64_t files, files_all, bytes, bytes_all; /* all: 0 while it is not known */
+    uint64_t bytes_per_s;         /* lately */
+    uint32_t part_ppm;            /* of the node's disk: its tenant's, if all that are there wanted it */
+};
 struct attempt_view {
     uint32_t task, epoch;
     char *state, *node, *cause, *sentence;
@@ -75,6 +83,7 @@ struct attempt_view {
     int64_t spent_micros, hold_micros, written_off_micros;
     uint64_t paid_us, settled_us;
     uint64_t paused_us;           /* how long it has stood still for want of money; as long as reeved knows it */
+    struct stage_view staging;    /* while something is being brought in or out */
     struct list charges;          /* struct charge */
 };
 struct job_view {
@@ -321,6 +330,7 @@ struct attempt_beat {
     uint64_t used_at_us;          /* run time at which usage was read; 0 = now */
     uint32_t suspends;            /* the highest number that its keeper has heard */
     bool stands;                  /* it stands still */
+    struct stage_view staging;
 };
 struct beat_reply { uint64_t term; };     /* its arrival renews the leases of all attempts, from the time of sending */
 
@@ -386,7 +396,8 @@ extern const struct method report_methods[REPORT_METHOD_COUNT];
 
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
 extern const struct fields submit_call_fields, submit_reply_fields, job_call_fields, list_call_fields,
-    list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, why_reply_fields, blocker_fields,
+    list_reply_fields, job_row_fields, job_view_fields, attempt_view_fields, stage_view_fields, why_reply_fields,
+    blocker_fields,
     cancel_reply_fields, priority_call_fields, suspend_call_fields, suspend_reply_fields,
     wait_call_fields, wait_reply_fields, log_call_fields, log_reply_fields, node_log_call_fields,
     tenant_call_fields, tenant_row_fields, tenant_reply_fields, apply_call_fields, apply_reply_fields,

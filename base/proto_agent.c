@@ -42,6 +42,7 @@ static const struct field attempt_beat_rows[] = {
     FIELD_ROW(attempt_beat, 4, "used_at_us", FIELD_U64, used_at_us),
     FIELD_ROW(attempt_beat, 5, "suspends", FIELD_U32, suspends, .help = "the highest number that it has heard"),
     FIELD_ROW(attempt_beat, 6, "stands", FIELD_BOOL, stands, .help = "it stands still"),
+    FIELD_ROW(attempt_beat, 7, "staging", FIELD_STRUCT, staging, .of = &stage_view_fields),
 };
 static const struct fields attempt_beat_fields = FIELDS_TABLE("attempt beat", attempt_beat, attempt_beat_rows);
 

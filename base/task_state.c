@@ -106,6 +106,8 @@ uint32_t task_state_of_end(const struct exit_record *record)
     case END_NONE:
     case END_SIGNAL:
     case END_LAUNCH_FAILED:
+    case END_INPUTS:
+    case END_OUTPUTS:
     case END_CAUSE_COUNT:
         break;
     }

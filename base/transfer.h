@@ -20,6 +20,7 @@
 
 #define TRANSFER_SOCKET "/tmp/.reeve-transfer" /* inside; only of jobs with `transfer: true` */
 #define TRANSFER_VERSION 1
+#define TRANSFER_SHA256 1u /* of the bytes that are moved, holes as zeros: 64 digits are the text of TRANSFER_DONE */
 #define TRANSFER_ALL UINT64_MAX /* bytes: to the end of the file, as it is when it begins */
 #define TRANSFER_OFFSET_MAX ((uint64_t)1 << 62)
 #define TRANSFER_TEXT_MAX 104
@@ -27,7 +28,7 @@
 enum transfer_status { TRANSFER_GOES = 1, TRANSFER_DONE, TRANSFER_REFUSED, TRANSFER_FAILED };
 
 struct transfer_request {
-    uint32_t version, reserved; /* TRANSFER_VERSION, 0 */
+    uint32_t version, flags; /* TRANSFER_VERSION; 0 or TRANSFER_SHA256 */
     uint64_t from_offset, to_offset, bytes;
 };
 
@@ -36,7 +37,7 @@ struct transfer_reply {
     int32_t error;            /* REFUSED, FAILED: errno */
     uint32_t reserved;
     uint64_t moved_bytes;     /* holes that were passed over count */
-    char text[TRANSFER_TEXT_MAX]; /* REFUSED, FAILED: a sentence; NUL-terminated */
+    char text[TRANSFER_TEXT_MAX]; /* REFUSED, FAILED: a sentence; DONE: the digest; NUL-terminated */
 };
 
 #endif

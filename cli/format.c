@@ -42,6 +42,7 @@ enum style format_state_style(const char *state)
         enum style style;
     } rows[] = {
         {"succeeded", STYLE_GOOD}, {"running", STYLE_LIVE},     {"starting", STYLE_LIVE},  {"pending", STYLE_WAIT},
+        {"staging in", STYLE_LIVE}, {"staging out", STYLE_LIVE},
         {"queued", STYLE_WAIT},    {"held", STYLE_WAIT},        {"paused", STYLE_WAIT},
         {"suspended", STYLE_WAIT},
                {"cancelled", STYLE_DIM},  {"up", STYLE_GOOD},

@@ -294,6 +294,44 @@ static void put_charges(struct cli *cli, struct buf *out, const struct attempt_v
     columns_fini(&t);
 }
 
+/* "    inputs  3.1Gi of 8Gi, 12 of 40 files, 412Mi/s; its tenant's share of the disk is 25 %" */
+static void put_staging(struct buf *out, const struct stage_view *s)
+{
+    if (!s->present)
+        return;
+    buf_add_str(out, s->out ? "    outputs " : "    inputs  ");
+    format_bytes(out, s->bytes);
+    if (s->files_all > 0) {
+        buf_add_str(out, " of ");
+        format_bytes(out, s->bytes_all);
+        buf_addf(out, ", %" PRIu64 " of %" PRIu64 " files", s->files, s->files_all);
+    }
+    if (s->bytes_per_s > 0) {
+        buf_add_str(out, ", ");
+        format_bytes(out, s->bytes_per_s);
+        buf_add_str(out, "/s");
+    }
+    buf_addf(out, "; its tenant's share of the disk is %u %%\n", s->part_ppm / 10000);
+}
+
+static void put_staged(struct buf *out, const struct exit_record *r, const struct job_spec *spec)
+{
+    const struct staged *v = r->staged.v;
+    for (size_t i = 0; i < r->staged.count; i++) {
+        const struct list *of = v[i].out ? &spec->outputs : &spec->inputs;
+        buf_addf(out, "    %s ", v[i].out ? "out" : "in ");
+        if (v[i].index < of->count)
+            format_safe(out, ((const struct job_stage *)of->v)[v[i].index].to);
+        buf_addf(out, "   %" PRIu64 " file%s, ", v[i].files, v[i].files == 1 ? "" : "s");
+        format_bytes(out, v[i].bytes);
+        if (v[i].sha256 != NULL) {
+            buf_add_str(out, "   sha256 ");
+            format_safe(out, v[i].sha256);
+        }
+        buf_add_str(out, "\n");
+    }
+}
+
 static void put_attempt(struct cli *cli, struct buf *out, const struct job_view *v, const struct attempt_view *a)
 {
     bool any = false;
@@ -324,8 +362,10 @@ static void put_attempt(struct cli *cli, struct buf *out, const struct job_view 
         format_span(out, a->record.run_us);
     }
     buf_add_str(out, any ? "\n" : "");
+    put_staging(out, &a->staging);
     if (a->record.cause != END_NONE)
         put_use(out, &a->record);
+    put_staged(out, &a->record, &v->spec);
     put_charges(cli, out, a, v->currency);
 }
 

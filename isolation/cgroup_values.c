@@ -5,6 +5,7 @@
 
 #include "isolation/cgroup.h"
 #include "isolation/spec/mover.h"
+#include "isolation/spec/stage.h"
 
 #define PAGE 4096u /* the kernel rounds limits to pages; so do we, or nothing would read back as written */
 #define PERIOD_US UINT64_C(100000)
@@ -99,7 +100,8 @@ static void put_memory_v2(struct values *l, uint64_t bytes, uint64_t scratch, co
 
 static void put_memory(struct values *l, const struct sandbox_spec *spec)
 {
-    uint64_t own = spec->mover != 0 ? MOVER_MEM_BYTES : 0;
+    uint64_t own = sandbox_has_mover(spec) ? MOVER_MEM_BYTES : 0;
+    own += spec->stages != 0 ? STAGER_MEM_BYTES : 0;
     uint64_t bytes = pages(spec->mem_bytes + spec->scratch_bytes + own), swap = pages(spec->limits.swap_bytes);
     if (is_v2(l, CG_MEMORY)) {
         put_memory_v2(l, bytes, spec->scratch_bytes, &spec->limits);
@@ -175,7 +177,9 @@ int cg_values(const struct cg *cg, const struct sandbox_spec *spec, struct cg_va
     struct values l = {cg, out, 0};
     put_cpu(&l, spec->cpu_milli);
     put_memory(&l, spec);
-    put(&l, CG_PIDS, "pids.max", "%" PRIu32, spec->pids_max + (spec->mover != 0 ? MOVER_PROCESSES : 0));
+    uint32_t own = sandbox_has_mover(spec) ? MOVER_PROCESSES : 0;
+    own += spec->stages != 0 ? STAGER_PROCESSES : 0;
+    put(&l, CG_PIDS, "pids.max", "%" PRIu32, spec->pids_max + own);
     put_io(&l, &spec->limits);
     put_huge(&l, &spec->limits);
     return l.count;

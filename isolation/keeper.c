@@ -53,19 +53,30 @@ static void kill_all(struct keeper *k)
     kill(-1, SIGKILL);
 }
 
+static bool is_over(const struct keeper *k)
+{
+    return k->main_ended && k->stage != STAGE_BRINGS_OUT;
+}
+
 static void set_next(struct keeper *k)
 {
     uint64_t next = k->killing ? KEEPER_NEVER : keeper_ends_next(&k->ends);
     set_timer(k, k->oom_asks > 0 ? MIN(next, boot_us() + OOM_ASK_US) : next);
 }
 
-static void act_when_due(struct keeper *k)
+void keeper_term(struct keeper *k)
+{
+    kill(-1, SIGTERM);
+    keeper_stage_stop(k);
+}
+
+void keeper_act_when_due(struct keeper *k)
 {
     if (k->killing)
         return;
     switch (keeper_ends_due(&k->ends, boot_us())) {
     case KEEPER_TERM:
-        kill(-1, SIGTERM);
+        keeper_term(k);
         break;
     case KEEPER_KILL:
         kill_all(k);
@@ -75,7 +86,8 @@ static void act_when_due(struct keeper *k)
         keeper_link_say(k, KEEPER_PAUSED);
         break;
     case KEEPER_SIGNAL:
-        kill(k->box->payload, SIGUSR1);
+        if (k->stage == STAGE_RUN && !k->main_ended) /* before it and after it there is nothing to save */
+            kill(k->box->payload, SIGUSR1);
         break;
     case KEEPER_WAIT:
         break;
@@ -102,15 +114,25 @@ static void on_oom_event(struct keeper *k)
     check_oom(k);
 }
 
+/* What a payload left behind, and only it, is killed by the stager before outputs are looked at, and by sweep(). */
+static void count_stray(struct keeper *k, pid_t pid, int status)
+{
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; /* the others had ended by themselves */
+    if (killed && pid != k->box->mover && pid != k->box->stager)
+        k->record.stray_procs++;
+}
+
 static void reap(struct keeper *k)
 {
     int status;
-    for (pid_t pid; !k->main_ended && (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    for (pid_t pid; !is_over(k) && (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (pid == k->box->mover)
+            close_fd(&k->box->mover_inbox); /* and with it an agent's end that it hadn't taken yet */
         if (pid == k->box->payload) {
             k->main_ended = true;
             k->main_status = status;
-        } else if (pid == k->box->mover) {
-            close_fd(&k->box->mover_inbox); /* and with it an agent's end that it hadn't taken yet */
+        } else if (k->main_ended) {
+            count_stray(k, pid, status);
         }
     }
 }
@@ -124,9 +146,8 @@ static void sweep(struct keeper *k)
         pid_t pid = waitpid(-1, &status, 0);
         if (pid < 0 && errno == ECHILD)
             return;
-        bool killed = pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-        if (killed && pid != k->box->mover) /* the others had ended by themselves, and that one is ours */
-            k->record.stray_procs++;
+        if (pid > 0)
+            count_stray(k, pid, status);
     }
 }
 
@@ -139,8 +160,13 @@ static void judge(struct keeper *k)
     r->cause = k->ends.cause;
     if (r->cause == END_NONE && r->signal == SIGKILL && !k->killing && read_oom_kills(k->box->oom) > 0)
         r->cause = END_OOM;
+    bool launched = r->step == STEP_NONE && (k->started || signaled || (k->box->spec.stages & STAGE_INPUTS) == 0);
+    if (r->cause == END_NONE && !launched)
+        r->cause = END_LAUNCH_FAILED;
     if (r->cause == END_NONE)
         r->cause = signaled ? END_SIGNAL : END_EXIT;
+    if (r->cause == END_EXIT && r->exit_code == 0 && k->out_error != 0)
+        r->cause = END_OUTPUTS;
 }
 
 static void move_rest(int from, int to)
@@ -171,10 +197,11 @@ static void finish(struct keeper *k)
     k->record.term = k->box->spec.term;
     k->record.started_utc_us = k->box->start_utc_us;
     k->record.run_us = keeper_ends_run_us(&k->ends, boot_us());
+    k->over = true;
     keeper_record_write(k->box->exit, &k->record); /* a full disk: the agent finds no record and says so */
 }
 
-enum { ON_SIGNAL, ON_TIMER, ON_CONTROL, ON_OOM, ON_LINK, ON_TRACE, ON_COUNT };
+enum { ON_SIGNAL, ON_TIMER, ON_CONTROL, ON_OOM, ON_LINK, ON_TRACE, ON_STAGER, ON_GATE, ON_COUNT };
 
 static void wait_events(struct keeper *k, struct pollfd at[ON_COUNT])
 {
@@ -185,6 +212,8 @@ static void wait_events(struct keeper *k, struct pollfd at[ON_COUNT])
     at[ON_OOM] = (struct pollfd){event ? k->box->oom_event : k->box->oom, event ? POLLIN : POLLPRI, 0};
     at[ON_LINK] = (struct pollfd){k->link, POLLIN, 0};
     at[ON_TRACE] = (struct pollfd){k->box->listener, POLLIN, 0};
+    at[ON_STAGER] = (struct pollfd){k->box->stager_inbox, POLLIN, 0};
+    at[ON_GATE] = (struct pollfd){k->box->gate, POLLIN, 0};
     if (poll(at, ON_COUNT, -1) < 0) {
         for (int i = 0; i < ON_COUNT; i++)
             at[i].revents = 0;
@@ -211,8 +240,8 @@ static void clear_timer(struct keeper *k)
 static void run(struct keeper *k)
 {
     struct pollfd at[ON_COUNT];
-    while (reap(k), !k->main_ended) {
-        act_when_due(k);
+    while (reap(k), keeper_stage_settle(k), !is_over(k)) {
+        keeper_act_when_due(k);
         set_next(k);
         wait_events(k, at);
         if (at[ON_SIGNAL].revents != 0)
@@ -223,6 +252,10 @@ static void run(struct keeper *k)
             on_oom_event(k);
         if (at[ON_TRACE].revents != 0)
             keeper_trace_hear(k);
+        if (at[ON_STAGER].revents != 0)
+            keeper_stage_hear(k);
+        if (at[ON_GATE].revents != 0 && k->box->gate >= 0)
+            keeper_gate_hear(k);
         if (at[ON_LINK].revents != 0)
             keeper_link_read(k);
         if (at[ON_CONTROL].revents != 0)
@@ -273,6 +306,7 @@ noreturn void keeper_main(struct sandbox *box)
 {
     struct keeper *k = &keeper;
     keeper_ends_init(&k->ends, &box->spec, box->start_boot_us);
+    keeper_stage_begin(k);
     run(k);
     finish(k);
     linger(k);

@@ -10,6 +10,7 @@
 #include "isolation/keeper_ends.h"
 #include "isolation/sandbox.h"
 #include "isolation/spec/keeper.h"
+#include "isolation/spec/stage.h"
 
 struct keeper {
     struct sandbox *box;
@@ -20,6 +21,11 @@ struct keeper {
     bool oom_seen;            /* the kernel killed one of ours for lack of memory */
     int oom_asks;             /* how often to look whether it did, after it said that it might */
     bool main_ended;
+    uint32_t stage;           /* enum stage_phase */
+    bool started;             /* one that waited for inputs was exec'ed; others always were */
+    bool gate_reset;
+    int out_error;            /* errno: outputs are not all where they should be */
+    bool over;                /* nothing of it runs any more */
     bool drained;             /* an agent has every byte of the pipes */
     int main_status;
     struct keeper_record record;
@@ -35,6 +41,18 @@ noreturn void keeper_main(struct sandbox *box);
 void keeper_record_failed_launch(struct sandbox *box, uint32_t step, int error);
 /* Fills in the sum and writes the record durably to `fd`. 0 or -errno. */
 int keeper_record_write(int fd, struct keeper_record *record);
+
+/* What is due now is done. */
+void keeper_act_when_due(struct keeper *k);
+/* SIGTERM to all that is the job's; what is being brought out is not. */
+void keeper_term(struct keeper *k);
+
+/* keeper_stage.c: inputs and outputs. Where there are none, a payload that ends is over. */
+void keeper_stage_begin(struct keeper *k);
+void keeper_stage_hear(struct keeper *k);
+void keeper_stage_settle(struct keeper *k); /* after children were reaped */
+void keeper_stage_stop(struct keeper *k);
+void keeper_gate_hear(struct keeper *k);
 
 /* The agent's side. */
 void keeper_link_accept(struct keeper *k);

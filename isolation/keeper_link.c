@@ -10,7 +10,7 @@
 
 static uint64_t run_us(const struct keeper *k)
 {
-    return k->main_ended ? k->record.run_us : keeper_ends_run_us(&k->ends, boot_us());
+    return k->over ? k->record.run_us : keeper_ends_run_us(&k->ends, boot_us());
 }
 
 static int send_with(struct keeper *k, uint32_t op, const int *fds, size_t fds_count)
@@ -24,7 +24,7 @@ static int send_with(struct keeper *k, uint32_t op, const int *fds, size_t fds_c
     m.run_us = run_us(k);
     m.started_utc_us = k->box->start_utc_us;
     if (op == KEEPER_HELLO || op == KEEPER_PAUSED || op == KEEPER_RESUMED) {
-        m.pauses = (k->ends.paused && !k->main_ended) | k->ends.suspends << KEEPER_SUSPENDS_SHIFT;
+        m.pauses = (k->ends.paused && !k->over) | k->ends.suspends << KEEPER_SUSPENDS_SHIFT;
         m.paid_us = k->ends.paid_us;
     } else
         m.cause = k->record.cause;
@@ -51,7 +51,7 @@ static void offer_mover(struct keeper *k)
 {
     int ends[2];
     struct mover_word word = {.kind = MOVER_WORD_AGENT};
-    if (k->box->mover_inbox < 0 || k->main_ended ||
+    if (k->box->mover_inbox < 0 || k->over ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
         return;
     if (packet_send(k->box->mover_inbox, &word, sizeof word, &ends[0], 1) < 0)
@@ -80,7 +80,7 @@ static void obey_paid(struct keeper *k, const struct keeper_message *m)
     if ((number == k->ends.suspends && m->paid_us < k->ends.paid_us) || !keeper_ends_suspend(&k->ends, number))
         return; /* an older one */
     keeper_ends_at_paid_end(&k->ends, (m->pauses & KEEPER_PAUSES) != 0, m->signal_us);
-    if (keeper_ends_paid(&k->ends, m->paid_us, boot_us()) && !k->main_ended) {
+    if (keeper_ends_paid(&k->ends, m->paid_us, boot_us()) && !k->over) {
         kill(-1, SIGCONT);
         keeper_link_say(k, KEEPER_RESUMED);
     }
@@ -94,10 +94,10 @@ static void obey(struct keeper *k, const struct keeper_message *m)
         obey_paid(k, m);
     else if (m->op == KEEPER_LEASE)
         keeper_ends_lease(&k->ends, m->lease_boot_us);
-    else if (m->op == KEEPER_STOP && m->cause > END_NONE && m->cause < END_CAUSE_COUNT && !k->main_ended &&
+    else if (m->op == KEEPER_STOP && m->cause > END_NONE && m->cause < END_CAUSE_COUNT && !k->over &&
              keeper_ends_stop(&k->ends, m->cause, boot_us(), (uint64_t)m->grace_ms * 1000))
-        kill(-1, SIGTERM);
-    else if (m->op == KEEPER_DRAINED && k->main_ended)
+        keeper_term(k);
+    else if (m->op == KEEPER_DRAINED && k->over)
         k->drained = true;
 }
 

@@ -79,14 +79,26 @@ static bool is_listening_socket(int fd)
            socket_is(fd, SO_ACCEPTCONN, 1);
 }
 
-/* What comes along for the filter, and nothing else. */
-static bool is_filter(const struct filter_spec *filter, const int *fds, size_t fds_count)
+/* What comes along for the filter. */
+static bool is_filter(const struct filter_spec *filter, const int *fds)
 {
-    if (fds_count != LAUNCH_FDS + filter_fds(filter))
-        return false;
     if (filter->kind == FILTER_GIVEN)
         return filter_is_sound(fds[LAUNCH_FD_SECCOMP]);
     return filter->kind != FILTER_TRACE || is_writable_file(fds[LAUNCH_FD_SECCOMP]);
+}
+
+/* The file for what the stager reports comes last. */
+static int report_of(const struct sandbox_spec *spec, const int *fds)
+{
+    return fds[LAUNCH_FDS + filter_fds(&spec->filter)];
+}
+
+/* What comes along beside the five, and nothing else. */
+static bool is_rest(const struct sandbox_spec *spec, const int *fds, size_t fds_count)
+{
+    bool reports = spec->stages != 0;
+    return fds_count == LAUNCH_FDS + filter_fds(&spec->filter) + reports && is_filter(&spec->filter, fds) &&
+           (!reports || is_writable_file(report_of(spec, fds)));
 }
 
 /* The filter above the floor. -1: the node has none of that name. Borrowed. */
@@ -109,7 +121,7 @@ static enum op_status check_request(struct warden *w, const struct op_request *r
     }
     if (!is_sealed_args(fds[LAUNCH_FD_ARGS]) || !is_writable_file(fds[LAUNCH_FD_EXIT]) ||
         !is_listening_socket(fds[LAUNCH_FD_CONTROL]) || !is_writable_file(fds[LAUNCH_FD_OUT]) ||
-        !is_writable_file(fds[LAUNCH_FD_ERR]) || !is_filter(&request->sandbox.filter, fds, fds_count)) {
+        !is_writable_file(fds[LAUNCH_FD_ERR]) || !is_rest(&request->sandbox, fds, fds_count)) {
         log_line(LOG_WARN, "launch.refused", "error=\"what came along is not of the kind it must be\"");
         return OP_BAD_REQUEST;
     }
@@ -260,6 +272,8 @@ static int ask_zygote(struct warden *w, struct launch *l, const struct sandbox_s
         request.flags |= ZYGOTE_TRACE;
         fds[count++] = given[LAUNCH_FD_SECCOMP];
     }
+    if (spec->stages != 0)
+        fds[count++] = report_of(spec, given);
     for (size_t i = 0; i < mounts->count; i++)
         fds[count++] = mounts->fds[i];
     return fd_send_packet(w->zygote, &request, sizeof request, fds, count);

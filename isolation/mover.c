@@ -3,12 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "isolation/keeper_sys.h"
@@ -78,13 +76,14 @@ static void hear_program(struct mover *m, struct copy *c)
     if (n == -EAGAIN)
         return;
     if (n <= 0 || c->state == COPY_GOES) { /* gone; or it speaks while it should listen */
+        c->stays = false;
         for (size_t i = 0; n > 0 && i < count; i++)
             close_fd(&fds[i]);
         copy_end(m, c);
         return;
     }
     const char *why = "this is not a request that the mover knows";
-    if (n == (ssize_t)sizeof r && r.version == TRANSFER_VERSION && r.reserved == 0 && count == 2)
+    if (n == (ssize_t)sizeof r && r.version == TRANSFER_VERSION && (r.flags & ~TRANSFER_SHA256) == 0 && count == 2)
         why = mover_vet(fds[0], fds[1], &r, &error);
     if (why == NULL) {
         copy_begin(m, c, &r, fds[0], fds[1]);
@@ -151,23 +150,16 @@ static int prepare(struct mover *m)
         return -errno;
     m->buffers = buffers;
     m->listener = m->agent = -1;
-    sigset_t all;
-    sigfillset(&all);
-    if (sigprocmask(SIG_SETMASK, &all, NULL) < 0) /* the job is told to stop, not we: it may still copy in its grace */
-        return -errno;
-    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, JOB_ID, JOB_ID, JOB_ID) < 0 ||
-        syscall(SYS_setresuid, JOB_ID, JOB_ID, JOB_ID) < 0)
-        return -errno;
     prctl(PR_SET_NAME, "reeve-mover");
-    if (prctl(PR_SET_DUMPABLE, 0) < 0) /* the job has our user: it may kill us, not become us */
-        return -errno;
-    int rc = sandbox_drop_caps(0);
+    int rc = sandbox_help_job(MOVER_ID);
     return rc < 0 ? rc : own_filter_load(&own_filter_mover);
 }
 
 noreturn void mover_main(const struct sandbox *s)
 {
-    (void)s;
+    if (s->spec.stages != 0)
+        mover.copies[0] = (struct copy){.state = COPY_ASKED, .client = MOVER_STAGER_FD, .from = -1, .to = -1,
+                                        .from_own = -1, .to_own = -1, .stays = true};
     struct mover_word word = {.kind = MOVER_WORD_READY};
     word.error = (uint32_t)-prepare(&mover);
     if (packet_send(MOVER_INBOX_FD, &word, sizeof word, NULL, 0) < 0 || word.error != 0)

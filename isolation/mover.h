@@ -3,7 +3,8 @@
  * and base/transfer.h has it asked for. Part of the static program, a child of the keeper.
  *
  *   copy   one request of one program: two files, cut into pieces, holes left out
- *   lane   one piece on its way: wanted for reading, read as granted, wanted for writing, written; two for each copy
+ *   lane   one piece on its way: wanted for reading, read as granted, wanted for writing, written; two for each copy.
+ *          Where a digest is asked for, a piece is held until those before it were hashed
  *
  * Plain calls, one at a time, no threads and no io_uring: what overlaps is movers, and within one the next grant with
  * the move under way (docs/adr/0009). A call that hangs hangs this process and nobody else.
@@ -15,18 +16,20 @@
 #include <stdnoreturn.h>
 
 #include "base/transfer.h"
+#include "isolation/digest.h"
 #include "isolation/sandbox.h"
 #include "isolation/spec/mover.h"
 
 /* As the child begins. */
 #define MOVER_INBOX_FD 3 /* from the keeper: struct mover_word, each with an fd */
+#define MOVER_STAGER_FD 4 /* where there is one: a connection that outlives its requests */
 
 enum mover_word_kind { MOVER_WORD_LISTENER = 1, MOVER_WORD_AGENT, MOVER_WORD_READY /* the mover's own */ };
 struct mover_word {
     uint32_t kind, error;
 };
 
-enum lane_state { LANE_IDLE, LANE_READS, LANE_WRITES };
+enum lane_state { LANE_IDLE, LANE_READS, LANE_WRITES, LANE_HELD /* done, but for its digest */ };
 struct lane {
     enum lane_state state;
     uint64_t from, to;    /* where the piece lies in the files */
@@ -34,6 +37,9 @@ struct lane {
     uint64_t granted;     /* of the want */
     uint64_t length;      /* of the piece */
     uint64_t upto;        /* of the piece: what was moved without a gap */
+    bool hole;            /* it was read for its digest; nothing is written */
+    uint64_t upto_read;   /* once it was read: all of it that there is */
+    bool read, hashed;
 };
 
 enum copy_state { COPY_FREE, COPY_ASKED /* connected, no request yet */, COPY_GOES };
@@ -45,6 +51,10 @@ struct copy {
     uint64_t from_at, to_at, left;
     uint64_t moved, told;
     bool sparse;                /* holes are looked for */
+    bool stays;                 /* the client is the stager: it asks again */
+    bool hashes;
+    struct digest digest;
+    uint64_t hashed_at;         /* in the source: what lies before is in the digest */
     int error;                  /* the first */
     struct lane lanes[2];
 };

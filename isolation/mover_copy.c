@@ -71,17 +71,22 @@ static void want_phase(struct mover *m, struct copy *c, struct lane *l, enum lan
 
 /* ---- pieces ---- */
 
-/* A hole of the source is one of the target: past its end it is already, before it is made. */
-static bool pass_hole(struct copy *c, uint64_t length)
+/* A hole of the source is one of the target: past its end it is already, before it is made. The last one ends it. */
+static bool make_hole(const struct copy *c, uint64_t at, uint64_t length, bool last)
 {
     struct stat st;
     if (fstat(c->to, &st) < 0)
         return false;
-    if ((uint64_t)st.st_size > c->to_at &&
-        fallocate(c->to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)c->to_at, (off_t)length) < 0)
+    if ((uint64_t)st.st_size > at &&
+        fallocate(c->to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)length) < 0)
         return false;
-    uint64_t end = c->to_at + length;
-    if (length == c->left && (uint64_t)st.st_size < end && ftruncate(c->to, (off_t)end) < 0)
+    uint64_t end = at + length;
+    return !last || (uint64_t)st.st_size >= end || ftruncate(c->to, (off_t)end) == 0;
+}
+
+static bool pass_hole(struct copy *c, uint64_t length)
+{
+    if (!make_hole(c, c->to_at, length, length == c->left))
         return false;
     c->from_at += length;
     c->to_at += length;
@@ -90,9 +95,26 @@ static bool pass_hole(struct copy *c, uint64_t length)
     return true;
 }
 
-/* How much of the source from here on is data, at most `most`; 0: nothing is left. Passes over holes. */
-static uint64_t next_data(struct copy *c, uint64_t most)
+/* How much of the source from here on is data, or all of it a hole, at most `most`. */
+static uint64_t next_hashed(const struct copy *c, uint64_t most, bool *ret_hole)
 {
+    uint64_t run = c->left;
+    if (c->sparse) {
+        off_t data = lseek(c->from_own, (off_t)c->from_at, SEEK_DATA);
+        *ret_hole = data > (off_t)c->from_at || (data < 0 && errno == ENXIO);
+        off_t end = *ret_hole ? data : lseek(c->from_own, (off_t)c->from_at, SEEK_HOLE);
+        run = end < 0 ? c->left : (uint64_t)end - c->from_at;
+    }
+    return MIN(MIN(run, most), c->left);
+}
+
+/* How much of the source from here on is data, at most `most`; 0: nothing is left. Passes over holes, unless their
+ * zeros are to be hashed: they are read then, as granted as all else. */
+static uint64_t next_data(struct copy *c, uint64_t most, bool *ret_hole)
+{
+    *ret_hole = false;
+    if (c->hashes)
+        return next_hashed(c, most, ret_hole);
     while (c->sparse && c->left > 0) {
         off_t data = lseek(c->from_own, (off_t)c->from_at, SEEK_DATA);
         if (data < 0 && errno != ENXIO)
@@ -116,9 +138,12 @@ static bool is_idle(const struct copy *c)
 /* Ends at a multiple of a want, so that what follows is aligned. */
 static void begin_piece(struct mover *m, struct copy *c, struct lane *l)
 {
-    uint64_t length = next_data(c, MOVER_WANT_BYTES - c->from_at % BLOCK);
+    bool hole;
+    uint64_t length = next_data(c, MOVER_WANT_BYTES - c->from_at % BLOCK, &hole);
     if (length == 0)
         return;
+    l->hole = hole;
+    l->read = l->hashed = false;
     l->from = c->from_at;
     l->to = c->to_at;
     c->from_at += length;
@@ -127,18 +152,38 @@ static void begin_piece(struct mover *m, struct copy *c, struct lane *l)
     want_phase(m, c, l, LANE_READS, 0, length);
 }
 
+#define DIGEST_TEXT (2 * DIGEST_BYTES + 1)
+
+static const char *digest_text(struct copy *c, char out[DIGEST_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t bytes[DIGEST_BYTES];
+    out[0] = '\0';
+    if (!c->hashes)
+        return out;
+    digest_end(&c->digest, bytes);
+    for (size_t i = 0; i < DIGEST_BYTES; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[DIGEST_TEXT - 1] = '\0';
+    return out;
+}
+
 /* Gives idle lanes their next piece; answers when all is done. */
 static void go_on(struct mover *m, struct copy *c)
 {
+    char text[DIGEST_TEXT];
     for (unsigned i = 0; i < 2 && c->error == 0; i++)
         if (c->lanes[i].state == LANE_IDLE)
             begin_piece(m, c, &c->lanes[i]);
     if (!is_idle(c))
         return;
     if (c->error != 0)
-        mover_answer(c, TRANSFER_FAILED, c->error, strerrordesc_np(c->error));
+        mover_answer(c, TRANSFER_FAILED, c->error,
+                     c->error == ESTALE ? "the first file changed meanwhile" : strerrordesc_np(c->error));
     else
-        mover_answer(c, TRANSFER_DONE, 0, "");
+        mover_answer(c, TRANSFER_DONE, 0, digest_text(c, text));
     copy_end(m, c);
 }
 
@@ -165,6 +210,9 @@ void copy_begin(struct mover *m, struct copy *c, const struct transfer_request *
     c->left = MIN(r->bytes, there);
     c->moved = c->told = 0;
     c->error = 0;
+    c->hashes = (r->flags & TRANSFER_SHA256) != 0;
+    c->hashed_at = c->from_at;
+    digest_begin(&c->digest);
     c->sparse = c->from_own >= 0 && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
     if (!c->sparse && c->left > 0) /* room first: then it can't end half way, and lies together on the disk */
         c->error = fallocate(to, FALLOC_FL_KEEP_SIZE, (off_t)c->to_at, (off_t)c->left) < 0 && errno == ENOSPC ? ENOSPC
@@ -172,17 +220,75 @@ void copy_begin(struct mover *m, struct copy *c, const struct transfer_request *
     go_on(m, c);
 }
 
+/* It was asked for what the agent hasn't granted yet. */
+static bool is_out(const struct lane *l)
+{
+    return l->state == LANE_READS || l->state == LANE_WRITES;
+}
+
+/* Pieces that wait for their digest wait for nobody once there won't be one. */
+static void let_go(struct copy *c)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (c->lanes[i].state == LANE_HELD)
+            c->lanes[i].state = LANE_IDLE;
+}
+
 /* Lanes whose wants are still out are counted down by their grants; the copy is free again once none is. */
 void copy_end(struct mover *m, struct copy *c)
 {
     (void)m;
-    close_fd(&c->client);
+    if (!c->stays)
+        close_fd(&c->client);
     close_files(c);
     c->left = 0;
+    let_go(c);
     if (is_idle(c))
-        c->state = COPY_FREE;
+        c->state = c->stays ? COPY_ASKED : COPY_FREE;
     else if (c->error == 0)
         c->error = ECANCELED;
+}
+
+/* What was read goes into the digest in the order of the file, whatever order it was read in. */
+static void hash(struct mover *m, struct copy *c)
+{
+    for (unsigned i = 0; i < 4; i++) { /* each of the two may make the other's turn */
+        struct lane *l = &c->lanes[i % 2];
+        if (l->state == LANE_IDLE || !l->read || l->hashed || l->from != c->hashed_at)
+            continue;
+        digest_add(&c->digest, m->buffers + (size_t)lane_number(m, c, l) * MOVER_WANT_BYTES, l->upto_read);
+        c->hashed_at += l->upto_read;
+        l->hashed = true;
+        if (l->state == LANE_HELD)
+            l->state = LANE_IDLE;
+    }
+}
+
+/* A piece is in its place. */
+static void end_piece(struct copy *c, struct lane *l)
+{
+    c->moved += l->upto_read;
+    l->state = c->hashes && !l->hashed ? LANE_HELD : LANE_IDLE;
+}
+
+/* A piece was read, up to where the source ends. */
+static void end_read(struct mover *m, struct copy *c, struct lane *l)
+{
+    l->read = true;
+    l->upto_read = l->upto;
+    if (l->upto < l->length)
+        c->left = 0; /* it ended earlier than it said */
+    if (l->upto < l->length && c->hashes)
+        c->error = ESTALE; /* no digest of that would mean anything */
+    if (c->error != 0 || l->upto == 0)
+        return;
+    l->state = LANE_WRITES; /* so that it counts as under way */
+    if (c->hashes)
+        hash(m, c);
+    if (l->hole && make_hole(c, l->to, l->upto, c->left == 0 && l->from + l->upto == c->from_at))
+        end_piece(c, l);
+    else
+        want_phase(m, c, l, LANE_WRITES, 0, l->upto);
 }
 
 /* A want is worked off: what comes after it? */
@@ -190,14 +296,14 @@ static void end_want(struct mover *m, struct copy *c, struct lane *l)
 {
     bool read = l->state == LANE_READS;
     l->state = LANE_IDLE;
-    if (c->error == 0 && read && l->upto < l->length)
-        c->left = 0; /* the source ended earlier than it said */
-    if (c->error == 0 && read && l->upto > 0)
-        want_phase(m, c, l, LANE_WRITES, 0, l->upto);
-    else if (c->error == 0 && !read && l->upto < l->length)
+    if (c->error == 0 && read)
+        end_read(m, c, l);
+    else if (c->error == 0 && l->upto < l->length)
         want_phase(m, c, l, LANE_WRITES, l->upto, l->length);
-    else if (c->error == 0 && !read)
-        c->moved += l->length;
+    else if (c->error == 0)
+        end_piece(c, l);
+    if (c->error != 0)
+        let_go(c);
     if (c->client < 0 && is_idle(c)) {
         c->state = COPY_FREE;
         return;
@@ -232,7 +338,7 @@ bool copy_granted(struct mover *m, const struct mover_message *grant)
 {
     struct copy *c = &m->copies[grant->want / 2];
     struct lane *l = &c->lanes[grant->want % 2];
-    if (l->state == LANE_IDLE || grant->offset != l->granted || grant->bytes > l->bytes - l->granted)
+    if (!is_out(l) || grant->offset != l->granted || grant->bytes > l->bytes - l->granted)
         return false;
     struct mover_message done = {.op = MOVER_DONE, .grant = grant->grant};
     done.bytes = do_grant(m, c, l, grant);
@@ -249,7 +355,7 @@ void copy_want_again(struct mover *m)
     for (unsigned i = 0; i < MOVER_WANTS; i++) {
         struct copy *c = &m->copies[i / 2];
         struct lane *l = &c->lanes[i % 2];
-        if (l->state == LANE_IDLE)
+        if (!is_out(l))
             continue;
         l->skip += l->granted;
         l->bytes -= l->granted;

@@ -32,7 +32,7 @@ struct own_filter {
     struct own_filter_list lists[OWN_FILTER_LISTS];
 };
 
-extern const struct own_filter own_filter_keeper, own_filter_zygote, own_filter_mover;
+extern const struct own_filter own_filter_keeper, own_filter_zygote, own_filter_mover, own_filter_stager;
 /* A warden that starts agents, and one that only hears an agent that is there already (--socket-fd); both, when the
  * node has images, volumes or a private network to give, with what those take. An agent gets own_filter_warden in any
  * case. */

@@ -15,6 +15,7 @@
 #include "base/job_spec.h"
 #include "isolation/keeper.h"
 #include "isolation/keeper_sys.h"
+#include "isolation/spec/stage.h"
 
 static struct sandbox box;
 
@@ -82,7 +83,6 @@ static int fork_payload(struct sandbox *s)
     s->gate = gate[0];
     close_fd(&s->out_write);
     close_fd(&s->err_write);
-    close_fd(&s->args);
     close_fd(&s->filter);
     close_fd(&s->ruleset);
     return 0;
@@ -143,6 +143,7 @@ static const struct step_row {
     {STEP_CAPS, empty_bounding},
     {STEP_FORK, fork_payload},
     {STEP_MOVER, sandbox_mover_fork},
+    {STEP_STAGER, sandbox_stager_fork},
     {STEP_FORK, say_ready},
     {STEP_HOSTNAME, set_hostname},
     {STEP_NETWORK, sandbox_network},
@@ -153,6 +154,7 @@ static const struct step_row {
     {STEP_VOLUME, sandbox_root_volumes},
     {STEP_PIVOT, sandbox_root_pivot},
     {STEP_MOVER, sandbox_mover_open},
+    {STEP_STAGER, sandbox_stager_open},
     {STEP_NSLIMIT, sandbox_root_nslimit}, /* each mount made by fd counts as a namespace: after them */
     {STEP_CAPS, drop_keeper_caps},
     {STEP_KEEPER, keeper_prepare},
@@ -215,9 +217,6 @@ static void release_payload(struct sandbox *s)
 {
     struct launch_word word = {.kind = LAUNCH_RUN};
     bool started = false, reset = false;
-    take_listener(s);
-    s->start_boot_us = boot_us();
-    s->start_utc_us = utc_us();
     int rc = packet_send(s->gate, &word, sizeof word, NULL, 0);
     if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET) /* when nobody is there, what it said tells why */
         fail(s, STEP_EXEC, -rc);
@@ -251,6 +250,8 @@ static int take_fds(struct sandbox *s, const struct zygote_request *request, con
         cgroup = fds[next++];
     if ((request->flags & ZYGOTE_TRACE) != 0)
         s->trace = fds[next++];
+    if (s->spec.stages != 0)
+        s->report = fds[next++];
     if (s->spec.root.image[0] != '\0')
         s->image = fds[next++];
     for (uint32_t i = 0; i < s->spec.root.volumes_count; i++)
@@ -273,7 +274,8 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
     struct sandbox *s = &box;
     *s = (struct sandbox){.spec = request->spec, .end = request->end, .floor = floor, .oom_event = -1, .trace = -1,
                           .listener = -1, .root = -1, .proc = -1, .sysctl = -1, .scratch = -1, .shm = -1, .image = -1,
-                          .ruleset = -1, .gate = -1, .mover_inbox = -1};
+                          .ruleset = -1, .gate = -1, .mover_inbox = -1, .stager_inbox = -1, .channel = -1,
+                          .report = -1};
     for (size_t i = 0; i < COUNT_OF(s->volumes); i++)
         s->volumes[i] = -1;
     int taken = take_fds(s, request, fds);
@@ -288,7 +290,11 @@ noreturn void sandbox_main(const struct zygote_request *request, const int *fds,
     }
     if (!wait_word(s, LAUNCH_RUN))
         fail(s, STEP_OOM, EPIPE);
-    release_payload(s);
+    take_listener(s);
+    s->start_boot_us = boot_us();
+    s->start_utc_us = utc_us();
+    if ((s->spec.stages & STAGE_INPUTS) == 0)
+        release_payload(s); /* else the keeper does, once they are there */
     say_started(s);
     close_fd(&s->launch);
     keeper_main(s);

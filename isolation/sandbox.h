@@ -5,7 +5,8 @@
  * Ownership: one struct sandbox per process, static; its fds are the only ones open besides 0, 1, 2 (/dev/null).
  * Order:     is the security argument. sandbox.c's table of steps is the whole of it; the first failure ends the
  *            launch.
- * Ids:       inside, 0 is the keeper, JOB_ID the payload; outside both lie in the attempt's own range.
+ * Ids:       inside, 0 is the keeper, JOB_ID the payload, MOVER_ID and STAGER_ID those who help it; outside all lie in
+ *            the attempt's own range.
  */
 #ifndef REEVE_ISOLATION_SANDBOX_H
 #define REEVE_ISOLATION_SANDBOX_H
@@ -47,8 +48,9 @@ struct sandbox {
     int ruleset;                                     /* Landlock's, -1 */
     int out_read, out_write, err_read, err_write;
     int gate;      /* keeper's end of the socketpair to the payload, until it runs */
-    pid_t payload, mover;   /* mover 0: none */
-    int mover_inbox;        /* -1 */
+    pid_t payload, mover, stager; /* 0: none */
+    int mover_inbox, stager_inbox; /* -1 */
+    int channel, report;          /* the stager's, until it has them; -1 */
     uint64_t start_boot_us;
     int64_t start_utc_us;
 };
@@ -80,6 +82,18 @@ int sandbox_root_pivot(struct sandbox *s);
 /* sandbox_mover.c: nothing where none was asked for. Forked before the keeper is kept from the out-of-memory killer. */
 int sandbox_mover_fork(struct sandbox *s);
 int sandbox_mover_open(struct sandbox *s); /* it is confined, and hears the job */
+
+/* sandbox_stager.c: the same for inputs and outputs. */
+int sandbox_stager_fork(struct sandbox *s);
+int sandbox_stager_open(struct sandbox *s);
+/* In a helper's process: files are opened and made with the job's rights, by somebody who isn't the job (`id`). No
+ * signal reaches it but the keeper's, no capability is left. 0 or -errno. */
+int sandbox_help_job(uid_t id);
+/* These become HELPER_FD_FIRST and the following; of all others only 0, 1 and 2, which are /dev/null, stay. */
+#define HELPER_FD_FIRST 3
+#define HELPER_FDS_MAX 4
+#define HELPER_FD_OUT_OF_WAY 256
+int sandbox_keep_fds(const int *fds, size_t count);
 
 /* In the payload's process: never returns. `gate` carries a struct launch_word up when a step fails. */
 noreturn void sandbox_payload(struct sandbox *s, int gate);

@@ -8,7 +8,7 @@
 #include "isolation/spec/ops.h"
 
 struct args_head {
-    uint32_t magic, argc, envc, script_len;
+    uint32_t magic, argc, envc, script_len, stages;
 };
 
 static char *const env_defaults[] = {
@@ -60,6 +60,17 @@ static int fill_words(char **words, size_t count, char **at, char *end)
     return 0;
 }
 
+int sandbox_args_stage(struct sandbox_args *a, struct stage_item *ret, const char **ret_from, const char **ret_to)
+{
+    if (a->stages_end - a->stages < (ptrdiff_t)sizeof *ret)
+        return -EBADMSG;
+    memcpy(ret, a->stages, sizeof *ret);
+    a->stages += sizeof *ret;
+    *ret_from = take_text(&a->stages, a->stages_end);
+    *ret_to = take_text(&a->stages, a->stages_end);
+    return *ret_from != NULL && *ret_to != NULL && (ret->flags & ~(uint32_t)STAGE_FLAGS) == 0 ? 0 : -EBADMSG;
+}
+
 int sandbox_args_load(int fd, struct sandbox_args *ret)
 {
     struct stat st;
@@ -74,7 +85,7 @@ int sandbox_args_load(int fd, struct sandbox_args *ret)
     struct args_head head;
     memcpy(&head, bytes, sizeof head);
     if (head.magic != ARGS_MAGIC || head.argc > ARGS_WORDS_MAX || head.envc > ARGS_WORDS_MAX ||
-        (head.argc == 0 && head.script_len == 0))
+        head.stages > STAGE_ITEMS_MAX || (head.argc == 0 && head.script_len == 0))
         return -EBADMSG;
     struct sandbox_args args = {.argv = map_words(head.argc + 3), /* room for a script, a shell and NULL */
                                 .envp = map_words(head.envc + COUNT_OF(env_defaults) + 1)};
@@ -84,7 +95,12 @@ int sandbox_args_load(int fd, struct sandbox_args *ret)
     int rc = fill_words(args.argv, head.argc, &at, end);
     rc = rc < 0 ? rc : fill_words(args.envp, head.envc, &at, end);
     args.cwd = rc < 0 ? NULL : take_text(&at, end);
-    if (args.cwd == NULL || (size_t)(end - at) != head.script_len)
+    if (args.cwd == NULL || (size_t)(end - at) < head.script_len)
+        return -EBADMSG;
+    args.stages = at + head.script_len;
+    args.stages_end = end;
+    args.stages_count = head.stages;
+    if (head.stages == 0 && args.stages != end)
         return -EBADMSG;
     add_env_defaults(args.envp, head.envc);
     if (args.cwd[0] == '\0')

@@ -94,11 +94,13 @@ static void prepare(void)
     packet_send(ZYGOTE_SOCKET_FD, &ready, sizeof ready, NULL, 0);
 }
 
-static size_t fds_wanted(uint32_t flags, const struct root_spec *root)
+static size_t fds_wanted(uint32_t flags, const struct sandbox_spec *spec)
 {
+    const struct root_spec *root = &spec->root;
     size_t count = ZYGOTE_FD_COUNT;
     count += (flags & ZYGOTE_INTO_CGROUP) != 0 ? 1 : 0;
     count += (flags & ZYGOTE_TRACE) != 0 ? 1 : 0;
+    count += spec->stages != 0 ? 1 : 0;
     count += root->image[0] != '\0' ? 1 : 0;
     return count + root->volumes_count; /* the warden checked them */
 }
@@ -143,7 +145,7 @@ int main(void)
         if (n == 0)
             return 0; /* the warden is gone; the keepers live on */
         if (n != (ssize_t)sizeof request || request.magic != ZYGOTE_MAGIC ||
-            count != fds_wanted(request.flags, &request.spec.root))
+            count != fds_wanted(request.flags, &request.spec))
             return 1;
         make_sandbox(fds);
         for (size_t i = 0; i < count; i++)

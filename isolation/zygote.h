@@ -17,7 +17,8 @@
  *   sandbox: READY ->                 payload forked and waiting; the root is being built
  *   warden:               <- RUN      it is in all its groups; the keeper is kept from the kernel's out-of-memory
  *                                     killer; the payload is not
- *   sandbox: STARTED ->  or FAILED -> the payload was exec'ed, or the step that failed
+ *   sandbox: STARTED ->  or FAILED -> the payload was exec'ed or, with inputs to bring, waits for them at its gate; or
+ *                                     the step that failed
  *
  * An end of file at any moment before STARTED ends the sandbox. Between keeper and payload the same words go over a
  * socketpair of theirs: RUN down; up FAILED, or STARTED and then, by the exec, the end of file.
@@ -45,9 +46,9 @@ enum zygote_fd {
     ZYGOTE_FD_FILTER, /* above the floor */
     ZYGOTE_FD_COUNT
 };
-/* After these: the group to be born into, then the file for a trace, as flags say; then, as the spec says, the mounts
- * of the image and of each volume. */
-#define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 3 + JOB_VOLUMES_MAX)
+/* After these: the group to be born into, then the file for a trace, as flags say; then, as the spec says, the file for
+ * what the stager reports and the mounts of the image and of each volume. */
+#define ZYGOTE_FDS_MAX (ZYGOTE_FD_COUNT + 4 + JOB_VOLUMES_MAX)
 
 enum zygote_flag { ZYGOTE_INTO_CGROUP = 1, ZYGOTE_OOM_EVENT = 2 /* comes with GO */, ZYGOTE_TRACE = 4 };
 

@@ -34,7 +34,8 @@ static uint32_t state_when_cancelled(const struct exit_record *record)
 
 static bool is_users_failure(const struct exit_record *record)
 {
-    return (record->cause == END_EXIT && record->exit_code != 0) || record->cause == END_SIGNAL ||
+    bool staging = record->cause == END_INPUTS || record->cause == END_OUTPUTS;
+    return (record->cause == END_EXIT && record->exit_code != 0) || record->cause == END_SIGNAL || staging ||
            record->cause == END_OOM;
 }
 

@@ -3,7 +3,8 @@
  *
  *   cause                          next                                    costs the user a retry
  *   exit 0                         final
- *   exit > 0, signal, oom          queued while retries are left           yes
+ *   exit > 0, signal, oom,         queued while retries are left           yes
+ *   inputs, outputs
  *   time limit, budget             final (another try would end alike)
  *   cancelled                      final
  *   requeued by a person           queued                                  no

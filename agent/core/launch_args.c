@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
+#include "isolation/spec/stage.h"
+
 uint64_t lease_class_us(uint32_t lease_class)
 {
     return lease_class == LEASE_FAST ? LEASE_FAST_US : LEASE_PATIENT_US;
@@ -104,6 +107,8 @@ int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct
     spec.grace_us = LAUNCH_GRACE_US;
     snprintf(spec.hostname, sizeof spec.hostname, "job-%" PRIu64, order->id.job);
     spec.mover = order->spec.transfer;
+    spec.stages = order->spec.inputs.count > 0 ? STAGE_INPUTS : 0;
+    spec.stages |= order->spec.outputs.count > 0 ? STAGE_OUTPUTS : 0;
     fill_root(&order->spec, &spec.root);
     int rc = fill_limits(&order->spec, able, &spec.limits, err);
     rc = rc < 0 ? rc : fill_filter(&order->spec, able, &spec.filter, err);
@@ -170,6 +175,51 @@ static size_t put_env(struct buf *out, const struct pairs *env)
     return count;
 }
 
+static uint32_t stage_flags(const struct job_stage *s, bool out)
+{
+    uint32_t flags = (out ? STAGE_OUT : 0) | (s->when == STAGE_ALWAYS ? STAGE_IF_FAILED : 0);
+    if (s->sha256 != NULL)
+        flags |= STAGE_HASHED | (strcmp(s->sha256, STAGE_DIGEST_WORD) != 0 ? STAGE_HASH_KNOWN : 0);
+    return flags;
+}
+
+static int put_stage(struct buf *out, const struct job_stage *s, struct attempt_id id, struct stage_item item,
+                     struct err *err)
+{
+    char path[STAGE_PATH_MAX + 1];
+    const char *const ends[] = {s->from, s->to};
+    item.max_bytes = s->max_bytes;
+    bool known = (item.flags & STAGE_HASH_KNOWN) != 0;
+    if (known && hex_get(s->sha256, strlen(s->sha256), item.digest, sizeof item.digest) < 0)
+        return err_set(err, -EINVAL, "sha256: not 64 digits");
+    buf_add(out, &item, sizeof item);
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        int rc = ends[i] == NULL ? -EINVAL : stage_path_fill(ends[i], id.job, id.task, path);
+        if (rc < 0)
+            return err_set(err, rc, "a path is missing or too long");
+        put_text(out, path);
+    }
+    return 0;
+}
+
+static int put_stages(struct buf *out, const struct run_call *order, struct err *err)
+{
+    const struct list *both[] = {&order->spec.inputs, &order->spec.outputs};
+    for (size_t k = 0; k < COUNT_OF(both); k++) {
+        const struct job_stage *v = both[k]->v;
+        for (uint32_t i = 0; i < both[k]->count; i++) {
+            struct stage_item item;
+            memset(&item, 0, sizeof item); /* padding too: it leaves this process */
+            item.flags = stage_flags(&v[i], k == 1);
+            item.index = i;
+            int rc = put_stage(out, &v[i], order->id, item, err);
+            if (rc < 0)
+                return err_wrap(err, rc, "%s[%" PRIu32 "]", k == 1 ? "outputs" : "inputs", i);
+        }
+    }
+    return 0;
+}
+
 int launch_args(const struct run_call *order, struct buf *out, struct err *err)
 {
     const struct job_spec *spec = &order->spec;
@@ -184,6 +234,7 @@ int launch_args(const struct run_call *order, struct buf *out, struct err *err)
     put_u32(out, MAX(spec->command.count, (size_t)1));
     put_u32(out, env_count);
     put_u32(out, script_len);
+    put_u32(out, spec->inputs.count + spec->outputs.count);
     for (size_t i = 0; i < spec->command.count; i++)
         put_text(out, spec->command.v[i]);
     if (spec->command.count == 0)
@@ -192,6 +243,9 @@ int launch_args(const struct run_call *order, struct buf *out, struct err *err)
     put_text(out, spec->cwd == NULL ? "/tmp" : spec->cwd);
     if (script_len > 0)
         buf_add(out, spec->script, script_len);
+    int rc = put_stages(out, order, err);
+    if (rc < 0)
+        return rc;
     if (out->failed || env.failed)
         return err_set(err, -ENOMEM, "command: out of memory");
     if (out->len > ARGS_BYTES_MAX)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/job_spec.h"
+#include "isolation/spec/stage.h"
 
 #define TIME_US_MAX ((uint64_t)1 << 62) /* sums of two stay inside 63 bits */
 #define SCRATCH_INODES_MAX ((uint64_t)1 << 32)
@@ -60,6 +61,8 @@ int sandbox_spec_check(const struct sandbox_spec *spec, struct err *err)
         {"grace_us", spec->grace_us, 0, TIME_US_MAX},
         {"pauses_at_paid_end", spec->pauses_at_paid_end, 0, 1},
         {"mover", spec->mover, 0, 1},
+        {"stages", spec->stages, 0, STAGE_NEEDS},
+        {"reserved", spec->reserved, 0, 0},
     };
     int rc = check_numbers(rows, COUNT_OF(rows), err);
     rc = rc < 0 ? rc : sandbox_limits_check(&spec->limits, spec->mem_bytes, spec->cpu_milli, err);

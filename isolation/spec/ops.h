@@ -5,7 +5,8 @@
  *
  *   LAUNCH  a confined attempt            fds: args (sealed memfd), exit (O_WRONLY file), control (listening
  *                                         SEQPACKET), out, err (O_WRONLY files, for what no agent takes),
- *                                         seccomp (a filter or a trace, see filter.h; else it is not there)
+ *                                         seccomp (a filter or a trace, see filter.h; else it is not there),
+ *                                         stage (O_WRONLY file, where spec.stages says so; else it is not there)
  *   READ    what its group used so far    -
  *   REMOVE  kill what is left, read usage, remove its groups. Idempotent: GONE when nothing is there.
  *   LIST    the attempts that have groups -
@@ -20,7 +21,8 @@
  * frozen for longer, asks again; who stops it sends STOP to the keeper, then THAW. A warden that ends, or starts and
  * finds attempts, thaws them. Nothing of a frozen attempt runs past its lease: until a warden is there it stands still.
  *
- * A reply carries the tag of its request. LAUNCH is answered when the payload was exec'ed or a step failed.
+ * A reply carries the tag of its request. LAUNCH is answered when the payload was exec'ed, when all is ready for its
+ * inputs to be brought, or when a step failed.
  * Purity: pure.
  */
 #ifndef REEVE_ISOLATION_SPEC_OPS_H
@@ -33,7 +35,7 @@
 #include "isolation/spec/limits.h"
 #include "isolation/spec/root.h"
 
-#define OPS_VERSION 6
+#define OPS_VERSION 7
 #define OPS_LIST_MAX 256
 #define SANDBOX_MEM_MIN ((uint64_t)1 << 22) /* 4 MiB */
 #define SANDBOX_PIDS_MAX 32768
@@ -44,8 +46,8 @@ enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST, OP_FREEZE, OP_THAW, O
 enum op_flag { OP_USAGE_IS_KNOWN = 1 };
 /* What comes along with LAUNCH, in this order. */
 enum launch_fd { LAUNCH_FD_ARGS, LAUNCH_FD_EXIT, LAUNCH_FD_CONTROL, LAUNCH_FD_OUT, LAUNCH_FD_ERR, LAUNCH_FDS };
-#define LAUNCH_FD_SECCOMP LAUNCH_FDS /* when the filter's kind has one */
-#define LAUNCH_FDS_MAX (LAUNCH_FDS + 1)
+#define LAUNCH_FD_SECCOMP LAUNCH_FDS /* when the filter's kind has one; the stage's comes last */
+#define LAUNCH_FDS_MAX (LAUNCH_FDS + 2)
 enum op_status { OP_DONE, OP_GONE, OP_BAD_REQUEST, OP_FAILED, OP_EXISTS, OP_BUSY };
 
 /* What a sandbox is. All limits are enforced or the launch is refused: none is ever skipped. */
@@ -67,7 +69,8 @@ struct sandbox_spec {
     struct filter_spec filter;
     struct root_spec root;
     uint32_t pauses_at_paid_end; /* 0 or 1 */
-    uint32_t mover;              /* 0 or 1: with one (mover.h), and with what it needs beside the job */
+    uint32_t mover;              /* 0 or 1: with one (mover.h) that the job may ask, and what it needs beside the job */
+    uint32_t stages, reserved;   /* enum stage_need: with a stager (stage.h) and a mover for it; 0 */
 };
 
 struct op_request {
@@ -94,11 +97,18 @@ struct op_reply {
  * the same tag; the last has count 0. */
 
 /* The args memfd: what becomes argv, env and cwd. Never looked into by the warden; the keeper hands it to the payload.
- *   u32 magic 'RVA1', u32 argc, u32 envc, u32 script_len,
+ *   u32 magic 'RVA2', u32 argc, u32 envc, u32 script_len, u32 stages,
  *   then argc + envc NUL-terminated texts, then the NUL-terminated cwd,
- *   then script_len bytes (written to /tmp/.script, mode 0500, argv[0] replaced by it). Total <= 1 MiB. */
-#define ARGS_MAGIC 0x31415652u
+ *   then script_len bytes (written to /tmp/.script, mode 0500, argv[0] replaced by it),
+ *   then `stages` times a struct stage_item (stage.h) and two NUL-terminated texts. Total <= 1 MiB. */
+#define ARGS_MAGIC 0x32415652u
 #define ARGS_BYTES_MAX (1u << 20)
+
+/* Somebody copies for it: the job itself asks, or its stager does. */
+static inline bool sandbox_has_mover(const struct sandbox_spec *spec)
+{
+    return spec->mover != 0 || spec->stages != 0;
+}
 
 /* -EINVAL with the field's name: the same check on both sides. */
 int sandbox_spec_check(const struct sandbox_spec *spec, struct err *err) MUST_USE;

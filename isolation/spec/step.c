@@ -15,7 +15,7 @@ static const char *const names[STEP_COUNT] = {
     [STEP_USER] = "user",         [STEP_SECCOMP] = "seccomp", [STEP_EXEC] = "exec",
     [STEP_TIMEOUT] = "timeout",   [STEP_IMAGE] = "image",     [STEP_VOLUME] = "volume",
     [STEP_KEYRING] = "keyring",   [STEP_LANDLOCK] = "landlock",
-    [STEP_KEEPER] = "keeper",     [STEP_MOVER] = "mover",
+    [STEP_KEEPER] = "keeper",     [STEP_MOVER] = "mover",     [STEP_STAGER] = "stager",
 };
 
 const char *launch_step_name(uint32_t step)
@@ -54,6 +54,7 @@ static const char *const sayings[STEP_COUNT] = {
     [STEP_PIPES] = "pipes for stdout and stderr",
     [STEP_FORK] = "the command's process",
     [STEP_MOVER] = "the process that copies files for it",
+    [STEP_STAGER] = "the process that brings its inputs and outputs",
     [STEP_OOM] = "who goes first when memory is short",
     [STEP_ARGS] = "the command's words, environment and folder",
     [STEP_RLIMITS] = "limits of the process, a session of its own",

@@ -43,6 +43,7 @@ enum launch_step {
     STEP_EXEC,
     STEP_KEEPER,   /* what the keeper watches with, and its own system call filter */
     STEP_TIMEOUT,  /* the launch as a whole took too long */
+    STEP_STAGER,   /* who brings its inputs and outputs, if it has any */
     STEP_COUNT
 };
 

@@ -53,6 +53,7 @@ void attempt_begin(struct core *c, struct task *t, struct node *n)
     timer_stop(c, &t->timer);
     free(t->refused);
     t->refused = NULL;
+    free(TAKE_PTR(t->staging));
     node_take_task(n, t);
     struct capacity uses = attempt_uses(t);
     node_use(c, n, &uses, true);

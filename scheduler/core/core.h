@@ -87,6 +87,8 @@ void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, u
 /* Its node says whether it stands still, and the highest fact_suspended.number that its keeper has heard. */
 void core_attempt_stands(struct core *c, const char *node, struct attempt_id id, uint32_t number, bool stands,
                          struct core_now now);
+/* How far its inputs or outputs are, as its node said last; soft. Absent: neither is under way. */
+void core_attempt_staging(struct core *c, const char *node, struct attempt_id id, const struct stage_view *staging);
 /* What its node has counted of it by a run time, for prices by use; zeros: it doesn't count. */
 void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used);
 

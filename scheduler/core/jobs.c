@@ -164,6 +164,7 @@ static void task_free(struct core *c, struct task *t)
     charges_clear(&t->charges);
     free(t->refused);
     free(t->suspended_by);
+    free(t->staging);
     free(t);
 }
 

@@ -160,6 +160,20 @@ void core_attempt_seen(struct core *c, const char *node, struct attempt_id id, u
         timer_set(c, &t->timer, due_utc_us);
 }
 
+void core_attempt_staging(struct core *c, const char *node, struct attempt_id id, const struct stage_view *staging)
+{
+    struct task *t = task_of(c, id);
+    if (t == NULL || t->state != TASK_RUNNING || strcmp(t->node->name, node) != 0)
+        return;
+    if (!staging->present) {
+        free(TAKE_PTR(t->staging));
+        return;
+    }
+    t->staging = t->staging != NULL ? t->staging : malloc(sizeof *t->staging);
+    if (t->staging != NULL)
+        *t->staging = *staging;
+}
+
 void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used)
 {
     struct task *t = task_of(c, id);

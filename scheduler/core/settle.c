@@ -168,5 +168,6 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
         .paused_us = t->paused_us,
         .job_done = answer.next == NEXT_FINAL && j->ended_count + j->ending_in_flight + 1 == job_tasks(j),
     };
-    record->detail = NULL; /* the fact has it now */
+    record->detail = NULL; /* the fact has them now */
+    record->staged = (struct list){0};
 }

@@ -72,6 +72,18 @@ static char *nodes_of(const struct job *j)
                        : text_of("%u%s nodes", others + 1, others >= 64 ? " or more" : "");
 }
 
+/* What runs and doesn't run yet, or any more; of a job with one task. NULL: its command does. */
+static char *staging_of(const struct job *j)
+{
+    const struct stage_view *s = j->live == 1 && job_tasks(j) == 1 ? j->tasks[0]->staging : NULL;
+    if (s == NULL)
+        return NULL;
+    const char *which = s->out ? "outputs" : "inputs";
+    if (s->bytes_all == 0)
+        return text_of("its %s", which);
+    return text_of("its %s, %u %%", which, (unsigned)(MIN(s->bytes, s->bytes_all) * 100 / s->bytes_all));
+}
+
 static void fill_row(const struct core *c, const struct job *j, const struct job_spec *spec, int64_t utc_us,
                      struct job_row *ret)
 {
@@ -97,6 +109,8 @@ static void fill_row(const struct core *c, const struct job *j, const struct job
     };
     if (waiting_tasks(j) > 0 || j->held > 0 || j->paused > 0)
         ret->waiting_for = explain_first(c, j, utc_us);
+    else
+        ret->waiting_for = staging_of(j);
 }
 
 bool core_job_row(const struct core *c, uint64_t job, struct core_now now, struct job_row *ret)
@@ -135,6 +149,8 @@ static const char *live_state(const struct task *t)
         return "stopping";
     if (attempt_is_suspended(t))
         return "suspended";
+    if (t->staging != NULL && !t->paused && t->state == TASK_RUNNING)
+        return t->staging->out ? "staging out" : "staging in";
     return t->paused ? "paused" : names_get(&task_state_names, t->state);
 }
 
@@ -155,6 +171,8 @@ static void add_live(const struct task *t, int64_t utc_us, struct list *to)
         .settled_us = t->settled_us,
         .paused_us = task_paused_us(t, utc_us),
     };
+    if (t->staging != NULL)
+        v->staging = *t->staging;
     charges_join(&v->charges, &t->charges);
 }
 

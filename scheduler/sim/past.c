@@ -221,6 +221,8 @@ static bool own_end(const struct fact_ended *e)
     case END_SIGNAL:
     case END_OOM:
     case END_TIME_LIMIT:
+    case END_INPUTS:
+    case END_OUTPUTS:
     case END_LAUNCH_FAILED: return true;
     case END_NONE:
     case END_BUDGET:

@@ -14,6 +14,8 @@ static int read_spec(const char *text, struct job_spec *spec, struct err *err)
     return r < 0 ? r : job_spec_complete(spec, err);
 }
 
+#define VOLUMES "\"volumes\":[{\"name\":\"in\"},{\"name\":\"out\",\"writable\":true}],"
+
 static const struct {
     const char *what, *text, *says; /* says NULL = accepted */
 } cases[] = {
@@ -77,6 +79,73 @@ static const struct {
      "nothing can lie in /proc"},
     {"a volume over the scratch", "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"a\",\"path\":\"/tmp\"}]}",
      "/tmp itself"},
+    {"inputs and outputs",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\"},{\"from\":\"/mnt/in\","
+     "\"to\":\"all\",\"max\":\"1Gi\"}],\"outputs\":[{\"from\":\"res\",\"to\":\"/mnt/out/res\",\"when"
+     "\":\"always\",\"sha256\":\"record\"}]}",
+     NULL},
+    {"an input from nowhere",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/etc/passwd\"}]}",
+     "inputs[0]: from: '/etc/passwd' lies in none of the job's volumes"},
+    {"an input that goes up",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/../out/a\"}]}",
+     "inputs[0]: from: a path has no part that is empty"},
+    {"an input with a line end in its path",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\\nb\"}]}",
+     "inputs[0].from: byte 9 is a control character"},
+    {"an input into a volume",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\",\"to\":\"/mnt/out/a\"}]}",
+     "inputs[0]: to: '/mnt/out/a' lies in a volume"},
+    {"an input over all volumes",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\",\"to\":\"/mnt\"}]}",
+     "inputs[0]: to: '/mnt' lies in a volume"},
+    {"an input to /proc",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\",\"to\":\"/proc/self\"}]}",
+     "nothing can lie in /proc"},
+    {"two inputs in one place",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\"},{\"from\":\"/mnt/in/b/a\"}]}",
+     "inputs[1].to: '/tmp/a' and '/tmp/a' lie one inside the other"},
+    {"a digest that is none",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\",\"sha256\":\"abc\"}]}",
+     "inputs[0]: sha256: 'abc' is neither 64 digits"},
+    {"a digest in capitals",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\","
+     "\"sha256\":\"ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789\"}]}",
+     "is neither 64 digits"},
+    {"an input that is always",
+     "{\"command\":[\"true\"]," VOLUMES "\"inputs\":[{\"from\":\"/mnt/in/a\",\"when\":\"always\"}]}",
+     "when"},
+    {"an output that ends with the job",
+     "{\"command\":[\"true\"]," VOLUMES "\"outputs\":[{\"from\":\"a\",\"to\":\"/tmp/b\"}]}",
+     "outputs[0]: to: '/tmp/b' is gone when the job ends; name a place in a writable volume"},
+    {"an output to what is only read",
+     "{\"command\":[\"true\"]," VOLUMES "\"outputs\":[{\"from\":\"a\",\"to\":\"/mnt/in/b\"}]}",
+     "is gone when the job ends"},
+    {"an output over the volume",
+     "{\"command\":[\"true\"]," VOLUMES "\"outputs\":[{\"from\":\"a\",\"to\":\"/mnt/out\"}]}",
+     "outputs[0]: to: '/mnt/out' is the volume itself; name a place in it: /mnt/out/NAME"},
+    {"an output into itself",
+     "{\"command\":[\"true\"]," VOLUMES "\"outputs\":[{\"from\":\"/mnt/out/a\",\"to\":\"/mnt/out/a/b\"}]}",
+     "lie one inside the other"},
+    {"an output without a place",
+     "{\"command\":[\"true\"]," VOLUMES "\"outputs\":[{\"from\":\"a\"}]}",
+     "to"},
+    {"outputs of an array in one place",
+     "{\"command\":[\"true\"]," VOLUMES "\"array\":{\"last\":3},\"outputs\":[{\"from\":\"a\",\"to\":\"/mnt/out/a\"}]}",
+     "outputs[0]: to: tasks of an array would overwrite each other; put {task} into '/mnt/out/a'"},
+    {"outputs of an array, each its own",
+     "{\"command\":[\"true\"]," VOLUMES "\"array\":{\"last\":3},\"outputs\":[{\"from\":\"a\","
+     "\"to\":\"/mnt/out/{task}\"}]}",
+     NULL},
+    {"a path that is too long with its numbers",
+     "{\"command\":[\"true\"]," VOLUMES "\"outputs\":[{\"from\":\"a\","
+     "\"to\":\"/mnt/out/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{job}\"}]}",
+     "longer than 511 characters with its numbers"},
     {"a volume in a volume",
      "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"b\",\"path\":\"/a/b\"}]}",
      "one inside the other"},

@@ -64,6 +64,8 @@ static const struct {
     {"a lease that ran out is lost", {.cause = END_LEASE}, TASK_LOST},
     {"a dead keeper is lost", {.cause = END_KEEPER_LOST}, TASK_LOST},
     {"a dead node is lost", {.cause = END_NODE_LOST}, TASK_LOST},
+    {"inputs that are missing are failure", {.cause = END_INPUTS}, TASK_FAILED},
+    {"outputs that are lost are failure", {.cause = END_OUTPUTS}, TASK_FAILED},
     {"a launch that failed is failure", {.cause = END_LAUNCH_FAILED}, TASK_FAILED},
 };
 

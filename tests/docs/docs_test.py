@@ -210,6 +210,17 @@ def every_method_answers_as_documented(tally, theatre):
                 tally.note("docs/protocol.md", method, wrong, json.dumps(answer))
 
 
+def what_a_job_file_names_is_brought(tally, theatre, shown):
+    """The job file with inputs and outputs, for once not a dry run."""
+    example = next(e for e in shown["docs/man/reeve-job.5"] if e.kind == "yaml" and "inputs:" in e.text)
+    (stage.DESK / "digest.yaml").write_text(example.text)
+    job = json.loads(theatre.must("submit", "--json", "digest.yaml"))["job"]
+    code, output = theatre.reeve("wait", str(job))
+    came = {path.name: path.read_text() for path in (theatre.volumes / "results" / str(job)).glob("*")}
+    wrong = None if came == {day: f"DAY {day}\n" for day in "123"} else f"exit code {code}, there is {came}"
+    tally.note(example.where, example.title, wrong, output + theatre.reeve("show", str(job))[1])
+
+
 def tables_are_as_documented(tally, top):
     text = (top / "docs/reports.md").read_text()
     books = sqlite3.connect(f"file:{stage.SYSTEM}/report/reeve.sqlite?mode=ro", uri=True)
@@ -250,6 +261,7 @@ def check(tally, top, build):
     try:
         read_documents(tally, theatre, shown)
         broken_examples_fail(tally, theatre)
+        what_a_job_file_names_is_brought(tally, theatre, shown)
         tables_are_as_documented(tally, top)
         every_method_answers_as_documented(tally, theatre)
     finally:

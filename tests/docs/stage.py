@@ -8,6 +8,7 @@ desk    where everybody else sits: DIR and dir lead to a system of one node, nod
 """
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -23,6 +24,10 @@ JOB, LATE_JOB = 812, 813
 class Stage:
     def __init__(self, top, build):
         self.top, self.build = top, build
+        self.volumes = Path(tempfile.mkdtemp(prefix="docs-volumes-", dir=build))  # on a disk, which maps ids
+        for folder in ("days", "results"):
+            (self.volumes / folder).mkdir()
+        self.volumes.chmod(0o755)
         path = f"{build}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         self.env = {"PATH": path, "HOME": str(DESK), "CURL_HOME": str(DESK), "LC_ALL": "C.UTF-8"}
         for folder in (CLONE, DESK):
@@ -51,7 +56,10 @@ class Stage:
         return output
 
     def up(self):
-        self.must("up", "--dir", str(SYSTEM), "--name", "node-07", "--cpus", "4", "--memory", "8Gi",
+        for day in "123":
+            (self.volumes / "days" / day).write_text(f"day {day}\n")
+        os.chown(self.volumes / "results", 4321, 4321)  # not root's: then jobs can't write there
+        self.must("up", "--volume", f"days={self.volumes}/days:ro", "--volume", f"results={self.volumes}/results", "--dir", str(SYSTEM), "--name", "node-07", "--cpus", "4", "--memory", "8Gi",
                   "--generic", "gpu=2", "--http-port", "0", "--detach")
         self.must("admin", "apply", "tenants.yaml")
         until = time.monotonic() + 60
@@ -61,6 +69,7 @@ class Stage:
     def down(self):
         """Stops every system that is still there; what went wrong, or None"""
         ends = [self.reeve("down", "--dir", str(folder)) for folder in CELLS if (folder / "up.lock").exists()]
+        shutil.rmtree(self.volumes)
         return next((output for code, output in ends if code != 0), None)
 
     def prepare_jobs(self):

@@ -19,6 +19,8 @@ static const struct row rows[] = {
     {"a signal of its own making is the user's failure", END_SIGNAL, 0, 1, 0, 0, 0, false, NEXT_QUEUED, 0, 1},
     {"running out of memory is the user's failure", END_OOM, 0, 0, 0, 0, 0, false, NEXT_FINAL, TASK_OOM_KILLED,
      0},
+    {"inputs that can't be brought in are the user's failure", END_INPUTS, 0, 1, 0, 0, 0, false, NEXT_QUEUED, 0, 1},
+    {"so are outputs that can't be brought out", END_OUTPUTS, 0, 1, 1, 0, 0, false, NEXT_FINAL, TASK_FAILED, 0},
     {"a time limit is final even with retries left", END_TIME_LIMIT, 0, 9, 0, 0, 0, false, NEXT_FINAL,
      TASK_TIMED_OUT, 0},
     {"a spent budget is final even with retries left", END_BUDGET, 0, 9, 0, 0, 0, false, NEXT_FINAL,

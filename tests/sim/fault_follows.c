@@ -63,6 +63,8 @@ struct follows books_follows(const struct book_job *j, const struct book_task *t
     case END_KEEPER_LOST:
     case END_NODE_LOST:
     case END_REQUEUED:
+    case END_INPUTS:
+    case END_OUTPUTS:
     case END_CAUSE_COUNT:
         break;
     }

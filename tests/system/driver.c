@@ -1,5 +1,6 @@
 #include "tests/system/driver.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
@@ -161,12 +162,25 @@ static size_t count_words(const char *const *words)
     return n;
 }
 
+static size_t put_stage(char *at, const struct stage_try *s, uint32_t index)
+{
+    struct stage_item item = {.flags = s->flags, .index = index, .max_bytes = s->max_bytes};
+    if (s->digest != NULL)
+        memcpy(item.digest, s->digest, sizeof item.digest);
+    memcpy(at, &item, sizeof item);
+    size_t from = strlen(s->from) + 1, to = strlen(s->to) + 1;
+    memcpy(at + sizeof item, s->from, from);
+    memcpy(at + sizeof item + from, s->to, to);
+    return sizeof item + from + to;
+}
+
 static int make_args(const struct run *run)
 {
     static char bytes[ARGS_BYTES_MAX];
     size_t argc = count_words(run->argv), envc = count_words(run->env);
     size_t script = run->script_len > 0 ? run->script_len : run->script != NULL ? strlen(run->script) : 0;
-    const uint32_t head[] = {ARGS_MAGIC, (uint32_t)argc, (uint32_t)envc, (uint32_t)script};
+    const uint32_t head[] = {ARGS_MAGIC, (uint32_t)argc, (uint32_t)envc, (uint32_t)script,
+                             (uint32_t)run->stages_count};
     size_t at = sizeof head;
     memcpy(bytes, head, sizeof head);
     for (size_t i = 0; i < argc + envc + 1; i++) {
@@ -178,7 +192,10 @@ static int make_args(const struct run *run)
     }
     if (script > 0)
         memcpy(bytes + at, run->script, script);
-    int fd = memfd_sealed("args", bytes, at + script);
+    at += script;
+    for (size_t i = 0; i < run->stages_count; i++)
+        at += put_stage(bytes + at, &run->stages[i], (uint32_t)i);
+    int fd = memfd_sealed("args", bytes, at);
     NEED("memfd", fd >= 0);
     return fd;
 }
@@ -255,7 +272,8 @@ void driver_launch_begin(struct driver *d, const struct run *run, struct task *t
     } files[] = {{"exit", task->exit_path},
                  {"control", task->control_path},
                  {"out", task->out_path},
-                 {"err", task->err_path}};
+                 {"err", task->err_path},
+                 {"stage", task->stage_path}};
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         snprintf(files[i].path, sizeof task->exit_path, "%s/%s.%lu.%u", d->dir, files[i].name,
                  (unsigned long)task->id.job, task->id.epoch);
@@ -265,14 +283,18 @@ void driver_launch_begin(struct driver *d, const struct run *run, struct task *t
     make_control(task);
     struct op_request request = {.version = OPS_VERSION, .kind = OP_LAUNCH, .tag = ++d->tag, .sandbox = run->spec};
     int args = make_args(run), out = make_file(task->out_path), err = make_file(task->err_path);
-    const int fds[LAUNCH_FDS_MAX] = {[LAUNCH_FD_ARGS] = args,         [LAUNCH_FD_EXIT] = task->exit,
+    int fds[LAUNCH_FDS_MAX] = {[LAUNCH_FD_ARGS] = args,         [LAUNCH_FD_EXIT] = task->exit,
                                      [LAUNCH_FD_CONTROL] = task->control, [LAUNCH_FD_OUT] = out,
                                      [LAUNCH_FD_ERR] = err,           [LAUNCH_FD_SECCOMP] = run->seccomp};
-    size_t count = run->seccomp >= 0 ? LAUNCH_FDS_MAX : LAUNCH_FDS;
+    size_t count = LAUNCH_FDS + (run->seccomp >= 0);
+    int stage = run->spec.stages != 0 ? make_file(task->stage_path) : -1;
+    if (stage >= 0)
+        fds[count++] = stage;
     NEED("send", fd_send_packet(d->sock, &request, sizeof request, fds, count) == 0);
     close(args);
     close(out);
     close(err);
+    close_p(&stage);
     close_p(&task->control); /* the keeper's alone now: when it is gone, connecting fails */
     close_p(&task->exit);
 }
@@ -295,6 +317,35 @@ void driver_launch_finish(struct driver *d, struct task *tasks, size_t count)
         }
         NEED("launch", reply.status == OP_DONE);
     }
+}
+
+pid_t driver_find(const struct driver *d, const char *name, char status[DRIVER_STATUS_MAX])
+{
+    char path[300], line[64];
+    size_t len = (size_t)snprintf(line, sizeof line, "Name:\t%s\n", name);
+    DIR *proc = opendir("/proc");
+    NEED("/proc", proc != NULL);
+    pid_t found = 0;
+    for (struct dirent *entry; found == 0 && (entry = readdir(proc)) != NULL;) {
+        CLEANUP(buf_fini) struct buf groups = {0}, what = {0};
+        snprintf(path, sizeof path, "/proc/%.20s/cgroup", entry->d_name);
+        if (file_read(path, DRIVER_STATUS_MAX, &groups, NULL) < 0 || strstr(buf_text(&groups), d->cgroup) == NULL)
+            continue;
+        snprintf(path, sizeof path, "/proc/%.20s/status", entry->d_name);
+        if (file_read(path, DRIVER_STATUS_MAX, &what, NULL) < 0 || strncmp(buf_text(&what), line, len) != 0)
+            continue;
+        found = (pid_t)atoi(entry->d_name); /* lint: allow a number of the kernel's */
+        snprintf(status, DRIVER_STATUS_MAX, "%s", buf_text(&what));
+    }
+    closedir(proc);
+    return found;
+}
+
+bool driver_stage(const struct task *task, struct stage_report *ret)
+{
+    CLEANUP(close_p) int fd = open(task->stage_path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && fd_read_full(fd, ret, sizeof *ret) == (ssize_t)sizeof *ret &&
+           stage_report_is_sound(ret, task->id);
 }
 
 bool driver_link(struct task *task, struct keeper_message *ret_hello)

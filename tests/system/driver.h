@@ -11,6 +11,7 @@
 
 #include "base/job_spec.h"
 #include "isolation/spec/keeper.h"
+#include "isolation/spec/stage.h"
 #include "isolation/spec/ops.h"
 #include "isolation/spec/step.h"
 
@@ -26,6 +27,14 @@ struct driver {
     const char *const *options; /* further ones of the warden, NULL-terminated; NULL: none */
 };
 
+/* An input or output of it. */
+struct stage_try {
+    uint32_t flags; /* enum stage_flag */
+    const char *from, *to;
+    uint64_t max_bytes;
+    const uint8_t *digest;
+};
+
 /* What to run and how; driver_spec() fills in usual values. */
 struct run {
     struct sandbox_spec spec;
@@ -34,12 +43,14 @@ struct run {
     const char *cwd, *script;
     int seccomp; /* what comes along for spec.filter, -1 */
     size_t script_len; /* 0: script is a text */
+    const struct stage_try *stages;
+    size_t stages_count;
 };
 
 /* An attempt that was launched: our side of it. */
 struct task {
     struct attempt_id id;
-    char exit_path[128], control_path[128], out_path[128], err_path[128];
+    char exit_path[128], control_path[128], out_path[128], err_path[128], stage_path[128];
     int control, exit, link, out, err;
     struct op_reply launch;
 };
@@ -72,6 +83,11 @@ struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_i
 struct op_reply driver_ask_until(struct driver *d, enum op_kind kind, struct attempt_id id, uint64_t until_boot_us);
 /* What the warden says it can enforce. */
 struct node_abilities driver_able(struct driver *d);
+#define DRIVER_STATUS_MAX 4096
+/* A process of ours by its name, in the group of the attempt that runs; 0: none. `status`: its /proc text. */
+pid_t driver_find(const struct driver *d, const char *name, char status[DRIVER_STATUS_MAX]);
+/* What its stager says; false: nothing that is whole. */
+bool driver_stage(const struct task *task, struct stage_report *ret);
 /* Connects (again) to the keeper and takes its HELLO; false when nobody listens. */
 bool driver_link(struct task *task, struct keeper_message *ret_hello);
 void driver_say(struct task *task, struct keeper_message m);

@@ -3,11 +3,9 @@
  * when agents die, lie, or say nothing. Root.
  */
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,17 +13,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io/fd.h"
-#include "isolation/spec/mover.h"
 #include "tests/system/driver.h"
+#include "tests/system/granter.h"
 #include "tests/system/suite.h"
 
-#define WAIT_MS 30000
-#define CHUNK ((uint64_t)64 << 10)
 #define PROGRAM_MAX (1 << 20)
 
 static struct driver d;
@@ -34,11 +29,7 @@ static struct task task;
 static char program[PROGRAM_MAX];
 static size_t program_len;
 
-/* What this agent was told. */
-static int mover = -1;
-static struct mover_totals totals;
-static uint64_t moved;
-static unsigned grants, dones;
+static struct granter g = {.sock = -1};
 
 static void load_program(void)
 {
@@ -78,65 +69,9 @@ static void launch(const char *mode, bool with_mover)
     ck_assert_msg(driver_launch(&d, &r, &task) == OP_DONE, "%s", task.launch.step);
 }
 
-/* Takes what an agent is given; false: there is no mover. */
-static bool become_agent(void)
-{
-    struct keeper_message m;
-    size_t count = 1;
-    ck_assert(driver_link(&task, NULL));
-    struct pollfd at = {.fd = task.link, .events = POLLIN};
-    mover = -1;
-    ck_assert_int_eq(poll(&at, 1, WAIT_MS), 1);
-    ssize_t n = recv(task.link, &m, sizeof m, MSG_PEEK | MSG_DONTWAIT);
-    if (n != (ssize_t)sizeof m || m.op != KEEPER_MOVER)
-        return false;
-    ck_assert_int_eq(fd_recv_packet(task.link, &m, sizeof m, &mover, &count), (ssize_t)sizeof m);
-    ck_assert_uint_eq(count, 1);
-    return true;
-}
-
-/* The next word of the mover; false: it is gone. */
-static bool hear(struct mover_message *ret)
-{
-    struct pollfd at = {.fd = mover, .events = POLLIN};
-    ck_assert_int_eq(poll(&at, 1, WAIT_MS), 1);
-    ssize_t n = fd_recv_packet(mover, ret, sizeof *ret, NULL, NULL);
-    ck_assert(n <= 0 || (n == (ssize_t)sizeof *ret && mover_message_is_sound(ret, false)));
-    return n > 0;
-}
-
-static void grant(uint32_t want, uint64_t offset, uint64_t bytes)
-{
-    struct mover_message g = {.version = MOVER_VERSION, .op = MOVER_GRANT, .want = want, .grant = ++grants,
-                              .offset = offset, .bytes = bytes};
-    int rc = fd_send_packet(mover, &g, sizeof g, NULL, 0);
-    ck_assert(rc == 0 || rc == -EPIPE || rc == -ECONNRESET); /* a job that has ended took it along */
-}
-
-static void take_done(const struct mover_message *m)
-{
-    dones++;
-    moved += m->bytes;
-    ck_assert_uint_ge(m->totals.bytes[0] + m->totals.bytes[1], totals.bytes[0] + totals.bytes[1] + m->bytes);
-    totals = m->totals;
-}
-
-/* Grants whatever is wanted, in chunks; until the mover is gone or so many grants were given. */
-static void serve(unsigned grants_max)
-{
-    struct mover_message m;
-    unsigned until = grants + grants_max;
-    while (grants < until && hear(&m)) {
-        if (m.op == MOVER_DONE)
-            take_done(&m);
-        for (uint64_t at = 0; m.op == MOVER_WANT && at < m.bytes && grants < until; at += CHUNK)
-            grant(m.want, at, MIN(CHUNK, m.bytes - at));
-    }
-}
-
 static void finish(const char *out)
 {
-    close_p(&mover);
+    close_p(&g.sock);
     driver_end(&d, &task, &e);
     ck_assert_msg(strcmp(e.out, out) == 0, "printed\n%s\nnot\n%s\nstderr: %s", e.out, out, e.err);
     ck_assert_msg(e.record.cause == END_EXIT && e.record.exit_code == 0, "cause %u exit %d signal %d: %s",
@@ -150,12 +85,12 @@ static const char copied[] = "plain 0 5000000 \nsame 1\nsparse 0 16777216 \nsame
 START_TEST(files_are_copied_and_holes_stay_holes)
 {
     launch("copy", true);
-    ck_assert(become_agent());
-    serve(UINT32_MAX / 2);
-    ck_assert_uint_eq(grants, dones);
-    ck_assert_uint_eq(moved, totals.bytes[MOVER_READ] + totals.bytes[MOVER_WRITE]);
-    ck_assert_uint_ge(totals.bytes[MOVER_READ], 5000000 + 2 * 4096);
-    ck_assert_uint_lt(totals.bytes[MOVER_READ], 5000000 + (1 << 20)); /* not the holes */
+    ck_assert(granter_take(&g, &task));
+    granter_serve(&g, UINT32_MAX / 2);
+    ck_assert_uint_eq(g.grants, g.dones);
+    ck_assert_uint_eq(g.moved, g.totals.bytes[MOVER_READ] + g.totals.bytes[MOVER_WRITE]);
+    ck_assert_uint_ge(g.totals.bytes[MOVER_READ], 5000000 + 2 * 4096);
+    ck_assert_uint_lt(g.totals.bytes[MOVER_READ], 5000000 + (1 << 20)); /* not the holes */
     finish(copied);
 }
 END_TEST
@@ -163,8 +98,8 @@ END_TEST
 START_TEST(what_is_no_plain_file_is_refused_with_a_sentence)
 {
     launch("refuse", true);
-    ck_assert(become_agent());
-    serve(UINT32_MAX / 2);
+    ck_assert(granter_take(&g, &task));
+    granter_serve(&g, UINT32_MAX / 2);
     finish("proc -95 0 its file system is none of ext4, xfs, btrfs, tmpfs and overlay\n"
            "folder -22 0 only regular files are copied: no pipes, sockets, folders or devices\n"
            "fifo -22 0 only regular files are copied: no pipes, sockets, folders or devices\n"
@@ -183,8 +118,8 @@ END_TEST
 START_TEST(many_at_once_wait_and_the_vanished_hold_nobody)
 {
     launch("many", true);
-    ck_assert(become_agent());
-    serve(UINT32_MAX / 2);
+    ck_assert(granter_take(&g, &task));
+    granter_serve(&g, UINT32_MAX / 2);
     finish("done 8\n");
 }
 END_TEST
@@ -194,14 +129,15 @@ START_TEST(an_agent_that_dies_costs_a_copy_nothing)
 {
     launch("copy", true);
     for (unsigned life = 0; life < 6; life++) {
-        ck_assert(become_agent());
-        serve(life + 1);
-        close_p(&mover);
+        ck_assert(granter_take(&g, &task));
+        granter_serve(&g, life + 1);
+        close_p(&g.sock);
     }
-    ck_assert(become_agent());
-    serve(UINT32_MAX / 2);
-    ck_assert_uint_ge(totals.bytes[MOVER_READ], 5000000 + 2 * 4096);
-    ck_assert_uint_le(moved, totals.bytes[MOVER_READ] + totals.bytes[MOVER_WRITE]); /* the untold are in the totals */
+    ck_assert(granter_take(&g, &task));
+    granter_serve(&g, UINT32_MAX / 2);
+    ck_assert_uint_ge(g.totals.bytes[MOVER_READ], 5000000 + 2 * 4096);
+    /* The untold are in the totals. */
+    ck_assert_uint_le(g.moved, g.totals.bytes[MOVER_READ] + g.totals.bytes[MOVER_WRITE]);
     finish(copied);
 }
 END_TEST
@@ -230,17 +166,17 @@ START_TEST(an_agent_that_lies_is_left_and_the_next_one_goes_on)
     } say = {.m = row->m};
     struct mover_message m;
     launch("copy", true);
-    ck_assert(become_agent());
-    ck_assert(hear(&m));
+    ck_assert(granter_take(&g, &task));
+    ck_assert(granter_hear(&g, &m));
     ck_assert_uint_eq(m.op, MOVER_WANT);
     say.m.version = MOVER_VERSION;
     say.m.op = MOVER_GRANT;
-    ck_assert_int_eq(fd_send_packet(mover, &say, row->size > 0 ? row->size : sizeof say.m, NULL, 0), 0);
-    while (hear(&m)) /* its other wants; then the end */
+    ck_assert_int_eq(fd_send_packet(g.sock, &say, row->size > 0 ? row->size : sizeof say.m, NULL, 0), 0);
+    while (granter_hear(&g, &m)) /* its other wants; then the end */
         ck_assert_msg(m.op == MOVER_WANT, "%s", row->sentence);
-    close_p(&mover);
-    ck_assert(become_agent());
-    serve(UINT32_MAX / 2);
+    close_p(&g.sock);
+    ck_assert(granter_take(&g, &task));
+    granter_serve(&g, UINT32_MAX / 2);
     finish(copied);
 }
 END_TEST
@@ -248,32 +184,11 @@ END_TEST
 START_TEST(a_job_can_neither_see_it_nor_take_it_over)
 {
     launch("look", true);
-    ck_assert(become_agent());
-    serve(UINT32_MAX / 2);
+    ck_assert(granter_take(&g, &task));
+    granter_serve(&g, UINT32_MAX / 2);
     finish("seen 0 taken 0\ncopies or is gone 1\n");
 }
 END_TEST
-
-/* Of the attempt that was launched last: this test's group has one. */
-static pid_t find_mover(char status[4096])
-{
-    char path[300], text[4096];
-    DIR *proc = opendir("/proc");
-    pid_t found = 0;
-    for (struct dirent *entry; found == 0 && (entry = readdir(proc)) != NULL;) {
-        CLEANUP(buf_fini) struct buf groups = {0}, what = {0};
-        snprintf(path, sizeof path, "/proc/%.20s/cgroup", entry->d_name);
-        if (file_read(path, sizeof text, &groups, NULL) < 0 || strstr(buf_text(&groups), d.cgroup) == NULL)
-            continue;
-        snprintf(path, sizeof path, "/proc/%.20s/status", entry->d_name);
-        if (file_read(path, sizeof text, &what, NULL) < 0 || strncmp(buf_text(&what), "Name:\treeve-mover\n", 18) != 0)
-            continue;
-        found = (pid_t)atoi(entry->d_name); /* lint: allow a number of the kernel's */
-        snprintf(status, 4096, "%s", buf_text(&what));
-    }
-    closedir(proc);
-    return found;
-}
 
 START_TEST(it_has_no_privilege_and_its_death_is_the_copys)
 {
@@ -282,18 +197,18 @@ START_TEST(it_has_no_privilege_and_its_death_is_the_copys)
     struct mover_message m;
     char status[4096] = "";
     launch("lose", true);
-    ck_assert(become_agent());
-    ck_assert(hear(&m));
+    ck_assert(granter_take(&g, &task));
+    ck_assert(granter_hear(&g, &m));
     ck_assert_uint_eq(m.op, MOVER_WANT);
-    pid_t pid = find_mover(status);
+    pid_t pid = driver_find(&d, "reeve-mover", status);
     ck_assert_int_gt(pid, 0);
     for (size_t i = 0; i < COUNT_OF(has); i++)
         ck_assert_msg(strstr(status, has[i]) != NULL, "%s is not in\n%s", has[i], status);
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
-    while (hear(&m))
+    while (granter_hear(&g, &m))
         continue;
-    close_p(&mover);
-    ck_assert(!become_agent() || !hear(&m)); /* the keeper may not have heard of it yet */
+    close_p(&g.sock);
+    ck_assert(!granter_take(&g, &task) || !granter_hear(&g, &m)); /* the keeper may not have heard of it yet */
     finish("gone 1 the mover is gone\nconnect -111\n");
 }
 END_TEST
@@ -407,32 +322,32 @@ START_TEST(a_file_system_that_hangs_costs_its_own_job_alone)
     r.spec.root.volumes_count = 1;
     r.spec.root.volumes[0] = (struct root_volume){.name = "slow", .path = "/mnt/slow", .writable = 1};
     ck_assert_msg(driver_launch(&d, &r, &task) == OP_DONE, "%s", task.launch.step);
-    ck_assert(become_agent());
-    while (hear(&m) && !(m.op == MOVER_WANT && m.dir == MOVER_WRITE))
+    ck_assert(granter_take(&g, &task));
+    while (granter_hear(&g, &m) && !(m.op == MOVER_WANT && m.dir == MOVER_WRITE))
         if (m.op == MOVER_WANT)
-            grant(m.want, 0, m.bytes);
-    pid_t hung = find_mover(status);
+            granter_grant(&g, m.want, 0, m.bytes);
+    pid_t hung = driver_find(&d, "reeve-mover", status);
     int fd = open(frozen_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_eq(ioctl(fd, FIFREEZE, 0), 0);
     close(fd);
-    grant(m.want, 0, m.bytes);
+    granter_grant(&g, m.want, 0, m.bytes);
     while (state_of(hung) != 'D') /* there is no other way to hear of it */
         sched_yield();
 
     struct task first = task;
-    int first_mover = mover;
+    int first_mover = g.sock;
     launch("copy", true); /* beside it another copies as ever */
-    ck_assert(become_agent());
-    totals = (struct mover_totals){{0}, {0}};
-    serve(UINT32_MAX / 2);
+    ck_assert(granter_take(&g, &task));
+    g.totals = (struct mover_totals){{0}, {0}};
+    granter_serve(&g, UINT32_MAX / 2);
     finish(copied);
     ck_assert_int_eq(state_of(hung), 'D');
 
     thaw();
     task = first;
-    mover = first_mover;
-    totals = (struct mover_totals){{0}, {0}};
-    serve(UINT32_MAX / 2);
+    g.sock = first_mover;
+    g.totals = (struct mover_totals){{0}, {0}};
+    granter_serve(&g, UINT32_MAX / 2);
     finish("slow 0 100000 \nsame 1\n");
 }
 END_TEST
