@@ -171,7 +171,7 @@ static int simulate_all(struct sim *s, struct err *err)
         rc = simulate(s, &s->v[i], err);
     for (size_t i = 0; rc == 0 && i < s->count; i++)
         h[i] = (struct history){buf_text(&s->v[i].name), run_measure(s->v[i].run), run_totals(s->v[i].run),
-                                run_currency(s->v[i].run), &s->w};
+                                run_currency(s->v[i].run), &s->w, s->o->whatif};
     return rc == 0 ? print(s, h, err) : rc;
 }
 

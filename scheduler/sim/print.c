@@ -37,7 +37,7 @@ const char *print_thousandths(uint64_t value, char out[32])
 
 const char *print_money(int64_t micros, char out[32])
 {
-    bool small = micros != 0 && micros > -1000000 && micros < 1000000; /* of a cent, too, something is left */
+    bool small = micros != 0 && micros > -10000 && micros < 10000; /* less than a cent is something, too */
     int64_t amount = micros < 0 ? -micros : micros;
     if (small)
         snprintf(out, 32, "%s0.%06" PRId64, micros < 0 ? "-" : "", amount);
@@ -200,6 +200,8 @@ static void print_figures(const struct history *h, const struct sums *s, size_t 
         buf_addf(out, i == 0 ? " %20.20s" : " %20.20s %10s", h[i].name, "");
     print_end_line(out);
     for (size_t f = 0; f < FIGURE_COUNT; f++) {
+        if (h[0].whatif && (f == FIGURE_FACTS || f == FIGURE_SPEED)) /* of the machine, and not for who decides */
+            continue;
         buf_addf(out, "%-36s", figure_names[f]);
         for (size_t i = 0; i < count; i++) {
             figure(&h[i], &s[i], (enum figure)f, text);
@@ -302,11 +304,12 @@ static void json_history(struct buf *out, const struct history *h)
     json_series(out, "slowdown_thousandths", &s.slowdown);
     buf_addf(out, ",\"cost_micros\":%" PRId64 ",\"written_off_micros\":%" PRId64 ",\"facts\":%" PRIu64
              ",\"placed\":%" PRIu64 ",\"renewed\":%" PRIu64 ",\"decisions\":%" PRIu64
-             ",\"preempted\":%" PRIu64 ",\"guessed\":%" PRIu64 ",\"not_again\":%" PRIu64 ",\"decide_ns\":%" PRIu64
+             ",\"preempted\":%" PRIu64 ",\"guessed\":%" PRIu64 ",\"not_again\":%" PRIu64
              ",\"hash\":\"%016" PRIx64 "\"",
              h->totals.cost_micros, h->totals.written_off_micros, h->totals.facts, h->totals.placed, h->totals.renewed,
-             h->totals.decisions, s.preempted, h->totals.guessed, h->totals.not_again, h->totals.decide_ns,
-             h->totals.hash);
+             h->totals.decisions, s.preempted, h->totals.guessed, h->totals.not_again, h->totals.hash);
+    if (!h->whatif)
+        buf_addf(out, ",\"decide_ns\":%" PRIu64, h->totals.decide_ns);
     json_curve(out, "curve_used_ppm", m->stretch_used_ppm, m->stretches);
     json_curve(out, "curve_fair_ppm", m->stretch_fair_ppm, m->stretches);
     json_curve(out, "curve_waiting", m->waiting, m->stretches);

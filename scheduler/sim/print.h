@@ -13,6 +13,7 @@ struct history {
     struct run_totals totals;
     const char *currency;
     const struct workload *workload; /* whose history it is */
+    bool whatif;           /* for who decides about a policy: nothing of this machine is in it */
 };
 
 /* ---- print.c ---- */
