@@ -104,6 +104,8 @@ static const struct field row_rows[] = {
     FIELD_ROW(job_row, 17, "submitted", FIELD_TIME, submitted_utc_us),
     FIELD_ROW(job_row, 18, "ended", FIELD_TIME, ended_utc_us),
     FIELD_ROW(job_row, 19, "reason", FIELD_STR, reason, TEXT),
+    FIELD_ROW(job_row, 20, "start_from", FIELD_TIME, start_from_utc_us),
+    FIELD_ROW(job_row, 21, "start_to", FIELD_TIME, start_to_utc_us),
 };
 const struct fields job_row_fields = FIELDS_TABLE("job", job_row, row_rows);
 
@@ -181,6 +183,8 @@ static const struct field why_rows[] = {
     FIELD_ROW(why_reply, 3, "blockers", FIELD_LIST, blockers, ALWAYS, .of = &blocker_fields),
     FIELD_ROW(why_reply, 4, "change", FIELD_STR, change, TEXT),
     FIELD_ROW(why_reply, 5, "estimate", FIELD_STR, estimate, TEXT),
+    FIELD_ROW(why_reply, 6, "start_from", FIELD_TIME, start_from_utc_us),
+    FIELD_ROW(why_reply, 7, "start_to", FIELD_TIME, start_to_utc_us),
 };
 const struct fields why_reply_fields = FIELDS_TABLE("result", why_reply, why_rows);
 

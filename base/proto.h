@@ -62,6 +62,7 @@ struct job_row {
     int64_t cost_micros;          /* spent so far */
     int64_t quote_micros;
     char *waiting_for;            /* first blocker in one line; NULL when nothing waits */
+    int64_t start_from_utc_us, start_to_utc_us; /* when its next task is expected to start; 0: not known */
     int64_t submitted_utc_us;
     int64_t ended_utc_us;         /* 0 while unfinished */
     char *reason;                 /* why tasks were ended that had not started: "cancelled", "dependency failed: ..." */
@@ -108,6 +109,7 @@ struct why_reply {
     struct list blockers;         /* in order: what is first blocks first */
     char *change;                 /* the smallest change that admits it */
     char *estimate;               /* when it would start, as far as can be known; NULL = unknown */
+    int64_t start_from_utc_us, start_to_utc_us; /* the same as an interval, as in struct job_row */
 };
 struct cancel_reply { uint32_t cancelled, stopping; };
 /* What runs of it stands still, and nothing more of it starts; or it goes on. */

@@ -5,6 +5,8 @@
 
 #include "cli/format.h"
 
+#define ALIKE_US INT64_C(1000000) /* a begin and an end that differ by less are one instant */
+
 #define BAR_CELLS 6
 
 static void end_by_signal(struct buf *out, const struct exit_record *r)
@@ -48,6 +50,20 @@ void job_text_tasks(struct buf *out, const struct job_row *row, bool bar)
     }
     if (row->failed > 0 && row->tasks > 1)
         buf_addf(out, " %u failed", row->failed);
+}
+
+void job_text_start(struct buf *out, int64_t from_utc_us, int64_t to_utc_us, int64_t now_utc_us)
+{
+    if (to_utc_us == 0)
+        return;
+    if (to_utc_us - from_utc_us >= ALIKE_US) {
+        if (from_utc_us <= now_utc_us)
+            buf_add_str(out, "now");
+        else
+            format_clock(out, from_utc_us, now_utc_us);
+        buf_add_str(out, " to ");
+    }
+    format_clock(out, to_utc_us, now_utc_us);
 }
 
 void job_text_ref(struct buf *out, uint64_t job, const struct job_spec *spec, const struct attempt_view *a)

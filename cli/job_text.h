@@ -11,6 +11,9 @@
 void job_text_end(struct buf *out, const struct attempt_view *a, const struct job_spec *spec);
 /* "112/365 ██░░░░", "0/1", with "2 failed" behind it. */
 void job_text_tasks(struct buf *out, const struct job_row *row, bool bar);
+/* "14:32:05 to 14:50:00": when something is expected to start; `now` when that is all that is known of its begin.
+ * Nothing when nothing is known. */
+void job_text_start(struct buf *out, int64_t from_utc_us, int64_t to_utc_us, int64_t now_utc_us);
 /* "812", "812.17", "812.17.2" for an attempt of this job. */
 void job_text_ref(struct buf *out, uint64_t job, const struct job_spec *spec, const struct attempt_view *a);
 /* "cpu 3ms   memory peak 4Mi   read 1Mi in 12   processes 2", and a line of delays if there were any. */

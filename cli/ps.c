@@ -48,7 +48,7 @@ const struct option_set history_options = OPTION_SET(history_rows);
 static const struct column ps_columns[] = {
     {"ID", true, true},   {"NAME", false, true},  {"STATE", false, true}, {"TASKS", false, true},
     {"NODE", false, false}, {"CPU", true, false},   {"MEM", true, false},   {"COST", true, true},
-    {"QUOTE", true, false}, {"USER", false, false}, {"WAITING FOR", false, false},
+    {"QUOTE", true, false}, {"USER", false, false}, {"STARTS", false, false}, {"WAITING FOR", false, false},
 };
 static const struct column history_columns[] = {
     {"ID", true, true},     {"NAME", false, true}, {"STATE", false, true},
@@ -70,7 +70,8 @@ static void add_id_name_state_tasks(struct cli *cli, struct columns *t, const st
     columns_next(t);
 }
 
-static void add_ps(struct cli *cli, struct columns *t, const struct job_row *row, const char *currency, bool all)
+static void add_ps(struct cli *cli, struct columns *t, const struct job_row *row, const char *currency, bool all,
+                   int64_t now)
 {
     add_id_name_state_tasks(cli, t, row);
     columns_add(t, row->nodes);
@@ -88,6 +89,8 @@ static void add_ps(struct cli *cli, struct columns *t, const struct job_row *row
         format_cost(columns_cell(t), row->quote_micros, currency);
     columns_next(t);
     columns_add(t, all ? row->user : NULL);
+    job_text_start(columns_cell(t), row->start_from_utc_us, row->start_to_utc_us, now);
+    columns_next(t);
     columns_add(t, row->waiting_for);
 }
 
@@ -121,7 +124,7 @@ static void print_list(struct cli *cli, const struct list_reply *reply, bool his
         if (history)
             add_history(cli, &t, &rows[i], reply->currency, now);
         else
-            add_ps(cli, &t, &rows[i], reply->currency, all);
+            add_ps(cli, &t, &rows[i], reply->currency, all, now);
     }
     columns_write(&t, true, 0, cli->width, &text);
     if (reply->jobs.count == 0 && cli->progress)

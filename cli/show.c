@@ -188,6 +188,11 @@ static void put_progress(struct buf *out, const struct job_view *v)
         format_safe(out, row->waiting_for);
         buf_add_str(out, "\n");
     }
+    if (row->start_to_utc_us != 0) {
+        line(out, "starts");
+        job_text_start(out, row->start_from_utc_us, row->start_to_utc_us, clock_utc_us());
+        buf_add_str(out, ", as far as can be known\n");
+    }
     if (row->reason != NULL) {
         line(out, "not begun");
         format_safe(out, row->reason);

@@ -2,8 +2,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/io/clock.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/job_text.h"
 #include "cli/columns.h"
 
 const struct option_set why_options = {0};
@@ -64,6 +66,19 @@ static void add_blocker(struct cli *cli, struct columns *t, size_t number, const
     columns_add(t, figures ? NULL : sentence(b));
 }
 
+/* An interval by this machine's clock, with what the sentence says of its place; or the sentence. */
+static void put_estimate(struct buf *out, const struct why_reply *r)
+{
+    const char *place = r->estimate != NULL && r->start_to_utc_us != 0 ? strstr(r->estimate, ", on ") : NULL;
+    if (r->estimate == NULL)
+        return;
+    buf_add_str(out, place != NULL ? "expected to start: " : "as far as can be known: ");
+    if (place != NULL)
+        job_text_start(out, r->start_from_utc_us, r->start_to_utc_us, clock_utc_us());
+    format_safe(out, place != NULL ? place : r->estimate);
+    buf_add_str(out, "\n");
+}
+
 static void print_why(struct cli *cli, uint64_t job, const struct why_reply *r)
 {
     static const struct column columns[11] = {[0] = {.right = true}};
@@ -93,11 +108,7 @@ static void print_why(struct cli *cli, uint64_t job, const struct why_reply *r)
         format_safe(&text, r->change);
         buf_add_str(&text, "\n");
     }
-    if (r->estimate != NULL) {
-        buf_add_str(&text, "as far as can be known: ");
-        format_safe(&text, r->estimate);
-        buf_add_str(&text, "\n");
-    }
+    put_estimate(&text, r);
     fputs(buf_text(&text), stdout);
     buf_fini(&text);
 }

@@ -21,10 +21,14 @@ void cancel_range(struct core *c, const struct job *j, uint32_t first, uint32_t 
 /* ---- explain.c, views.c ------------------------------------------------------------------------------------ */
 /* The first thing that keeps the job's next task from starting, in one line; NULL: nothing. Caller frees. */
 char *explain_first(const struct core *c, const struct job *j, int64_t utc_us);
+/* The same into a row, and when it could start; *estimates: for so many rows that is still asked, one less by then. */
+void explain_row(const struct core *c, const struct job *j, int64_t utc_us, uint32_t *estimates, struct job_row *ret);
 /* The same for a job that is not there yet; "now" when nothing blocks. */
 char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us);
 /* The same for one that waits for other jobs: struct fact_after. */
 char *explain_waits(const struct core *c, const struct list *after);
+/* A row of a list, as explain_row() has it. false: no such job. */
+bool job_row_of(const struct core *c, uint64_t job, int64_t utc_us, uint32_t *estimates, struct job_row *ret);
 const char *job_state(const struct job *j); /* "pending", "running", "paused", "suspended", "held", or a final state */
 
 #endif

@@ -11,25 +11,44 @@ static const char *at_words(int64_t utc_us, char out[PARSE_TEXT_MAX])
     return format_time((utc_us + SECOND_US - 1) / SECOND_US * SECOND_US, out);
 }
 
-char *estimate_room(const struct core *c, const struct shape *s, int64_t utc_us, bool *ret_known)
+struct estimate estimate_start(const struct core *c, const struct shape *s, int64_t utc_us)
+{
+    struct estimate e = {.next = true};
+    const struct node *early;
+    bool kept;
+    e.from_utc_us = reserve_earliest(c, s, utc_us, true, &early, &kept);
+    e.to_utc_us = reserve_earliest(c, s, utc_us, false, &e.node, &e.kept);
+    e.far = e.to_utc_us - utc_us >= (int64_t)c->limits.horizon_ms * 1000 / 2;
+    return e;
+}
+
+bool estimate_is_next(const struct job *j)
+{
+    const struct shape *s = j->shape;
+    const struct entry *first = s != NULL ? queue_first(s) : NULL;
+    return first != NULL && first->job == j && heap_top(&s->tenant->shapes) == s;
+}
+
+bool estimate_is_known(const struct estimate *e)
+{
+    return e->node != NULL && !e->far;
+}
+
+char *estimate_words(const struct estimate *e, const struct job *j)
 {
     char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
-    const struct node *early, *late;
-    bool kept;
-    int64_t from_utc_us = reserve_earliest(c, s, utc_us, true, &early, &kept);
-    int64_t to_utc_us = reserve_earliest(c, s, utc_us, false, &late, &kept);
-    const char *more = s->gang > 1 ? " and others" : "";
-    const char *whose = kept ? "which is kept for it" : "if nobody goes first";
-    bool far = to_utc_us - utc_us >= (int64_t)c->limits.horizon_ms * 1000 / 2;
-    *ret_known = late != NULL && !far;
-    if (late == NULL)
+    const char *more = j->gang > 1 ? " and others" : "";
+    const char *whose = e->kept ? "which is kept for it" : "if nobody goes first";
+    if (e->node == NULL)
         return text_of("not known: nothing that runs where it fits has an end that can be counted on");
-    if (far)
+    if (!e->next)
+        return text_of("not before %s: others of %s go first", at_words(e->from_utc_us, from), j->tenant);
+    if (e->far)
         return text_of("not known: what runs where it fits may run on for days, or has no time limit");
-    if (to_utc_us - from_utc_us < SECOND_US)
-        return text_of("at %s, on %s%s, %s", at_words(to_utc_us, to), late->name, more, whose);
-    return text_of("between %s and %s, on %s%s, %s", at_words(from_utc_us, from), at_words(to_utc_us, to),
-                   late->name, more, whose);
+    if (e->to_utc_us - e->from_utc_us < SECOND_US)
+        return text_of("at %s, on %s%s, %s", at_words(e->to_utc_us, to), e->node->name, more, whose);
+    return text_of("between %s and %s, on %s%s, %s", at_words(e->from_utc_us, from), at_words(e->to_utc_us, to),
+                   e->node->name, more, whose);
 }
 
 char *estimate_first_end(const struct core *c, const struct job *j, int64_t utc_us)

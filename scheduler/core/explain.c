@@ -63,27 +63,51 @@ static char *first_text(struct question *q)
     return text;
 }
 
-char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
-{
-    struct list blockers = {0};
-    struct question q = {.core = c, .job = j, .utc_us = utc_us, .blockers = &blockers};
-    if (j->finished)
-        return NULL;
-    if (j->on_hold && j->live == 0)
-        return text_of("held: reeve release %llu", (unsigned long long)j->id);
-    if (j->held > 0 && explain_first_waiting(j) == NULL && job_fresh_from(j, j->next) > j->last)
-        return text_of("held: waits for a person; reeve release %llu", (unsigned long long)j->id);
-    explain_job(&q);
-    if (!explain_suspended(&q, NULL) && blockers.count == 0)
-        explain_paused(&q, NULL);
-    return first_text(&q);
-}
-
 /* For nothing but that: what blocks first comes first. */
 static bool waits_for_room(struct list *blockers)
 {
     sort(blockers);
     return blockers->count > 0 && strcmp(((const struct blocker *)blockers->v)[0].kind, "placement") == 0;
+}
+
+/* Only of who is next, and where it says something. */
+static void set_start(const struct estimate *e, int64_t *ret_from_utc_us, int64_t *ret_to_utc_us)
+{
+    if (!e->next || !estimate_is_known(e))
+        return;
+    *ret_from_utc_us = e->from_utc_us;
+    *ret_to_utc_us = e->to_utc_us;
+}
+
+char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
+{
+    struct job_row none = {0};
+    uint32_t left = 0;
+    explain_row(c, j, utc_us, &left, &none);
+    return none.waiting_for;
+}
+
+void explain_row(const struct core *c, const struct job *j, int64_t utc_us, uint32_t *estimates, struct job_row *ret)
+{
+    struct list blockers = {0};
+    struct question q = {.core = c, .job = j, .utc_us = utc_us, .blockers = &blockers};
+    if (j->finished)
+        return;
+    if (j->on_hold && j->live == 0)
+        ret->waiting_for = text_of("held: reeve release %llu", (unsigned long long)j->id);
+    else if (j->held > 0 && explain_first_waiting(j) == NULL && job_fresh_from(j, j->next) > j->last)
+        ret->waiting_for = text_of("held: waits for a person; reeve release %llu", (unsigned long long)j->id);
+    if (ret->waiting_for != NULL)
+        return;
+    explain_job(&q);
+    if (!explain_suspended(&q, NULL) && blockers.count == 0)
+        explain_paused(&q, NULL);
+    if (*estimates > 0 && estimate_is_next(j) && waits_for_room(&blockers)) {
+        struct estimate start = estimate_start(c, j->shape, utc_us);
+        --*estimates;
+        set_start(&start, &ret->start_from_utc_us, &ret->start_to_utc_us);
+    }
+    ret->waiting_for = first_text(&q);
 }
 
 /* The start of its first task, or gang, with no more held than it may cost. */
@@ -120,12 +144,14 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     explain_ledger(&q, &f);
     ledger_revert(c->ledger, &as_if);
     explain_nodes(&q, &shape, tasks);
-    bool known = false;
-    char *when = waits_for_room(&blockers) ? estimate_room(c, &shape, utc_us, &known) : NULL;
+    struct estimate start = {0};
+    if (waits_for_room(&blockers))
+        start = estimate_start(c, &shape, utc_us);
+    char *when = estimate_is_known(&start) ? estimate_words(&start, &job) : NULL;
     shape_as_if_clear(&shape);
     fact_clear(&f);
     char *text = first_text(&q);
-    if (known) {
+    if (when != NULL) {
         char *why = text;
         text = text_of("%s (%s)", when, why);
         free(why);
@@ -140,13 +166,16 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
 static void add_estimate(const struct core *c, const struct job *j, int64_t utc_us, struct why_reply *ret)
 {
     const char *first = ret->blockers.count > 0 ? ((const struct blocker *)ret->blockers.v)[0].kind : "";
-    bool known;
-    if (waits_for_room(&ret->blockers))
-        ret->estimate = estimate_room(c, j->shape, utc_us, &known);
-    else if (strcmp(first, "quota") == 0 || strcmp(first, "borrow") == 0)
+    if (waits_for_room(&ret->blockers)) {
+        struct estimate start = estimate_start(c, j->shape, utc_us);
+        start.next = estimate_is_next(j);
+        ret->estimate = estimate_words(&start, j);
+        set_start(&start, &ret->start_from_utc_us, &ret->start_to_utc_us);
+    } else if (strcmp(first, "quota") == 0 || strcmp(first, "borrow") == 0) {
         ret->estimate = estimate_first_end(c, NULL, utc_us);
-    else if (strcmp(first, "cap") == 0)
+    } else if (strcmp(first, "cap") == 0) {
         ret->estimate = estimate_first_end(c, j, utc_us);
+    }
 }
 
 static const struct task *asked_task(const struct job *j, const struct job_call *call)

@@ -7,8 +7,13 @@
 
 #define LATE_US INT64_C(60000000) /* what should have ended is expected to end so much later */
 
+/* So that of 20 one is beyond: steps towards it and away from it in that ratio come to rest there, whatever they are
+ * like (Robbins & Monro, "A Stochastic Approximation Method", 1951). */
+#define STEP_NEARER 5
+#define STEP_AWAY (19 * STEP_NEARER)
+
 struct forecast {
-    uint32_t ran_permille;     /* of their limits, what has ended ran so much, the latest counting most */
+    uint32_t ran_permille;     /* of their limits, 19 of 20 that have ended of late ran so much or more */
     uint32_t ends_permille;    /* what runs is expected to run so much of its limit: all of it */
     struct backfill_end *ends; /* scratch */
     size_t ends_size;
@@ -37,7 +42,10 @@ void forecast_note_end(struct core *c, const struct shape *s, uint64_t run_us)
     if (s->limit_us == 0)
         return;
     uint32_t permille = (uint32_t)(MIN(run_us, s->limit_us) / MAX(s->limit_us / 1000, 1));
-    f->ran_permille = (f->ran_permille * 15 + MIN(permille, 999)) / 16;
+    if (permille < f->ran_permille)
+        f->ran_permille -= MIN(f->ran_permille, (uint32_t)STEP_AWAY);
+    else
+        f->ran_permille = MIN(f->ran_permille + STEP_NEARER, 999);
 }
 
 /* ---- time ------------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "scheduler/core/answers.h"
+#include "scheduler/core/estimate.h"
 #include "scheduler/core/windows.h"
 
 #define LIST_DEFAULT 100
@@ -35,7 +36,7 @@ int core_list(const struct core *c, const struct list_call *call,
               bool (*may_see)(void *arg, const char *tenant, const char *user), void *arg, struct core_now now,
               struct list_reply *ret)
 {
-    uint32_t limit = call->limit == 0 ? LIST_DEFAULT : MIN(call->limit, LIST_MAX);
+    uint32_t estimates = ESTIMATES_MAX, limit = call->limit == 0 ? LIST_DEFAULT : MIN(call->limit, LIST_MAX);
     *ret = (struct list_reply){.currency = core_text(c->currency)};
     for (size_t i = first_after(c, call->after); i < c->jobs_count; i++) {
         const struct job *j = c->jobs[i].job;
@@ -46,7 +47,7 @@ int core_list(const struct core *c, const struct list_call *call,
             break;
         }
         struct job_row *row = list_add(&ret->jobs, sizeof *row);
-        if (row == NULL || !core_job_row(c, j->id, now, row)) {
+        if (row == NULL || !job_row_of(c, j->id, core_utc(c, now), &estimates, row)) {
             fields_clear(&list_reply_fields, ret);
             return -ENOMEM;
         }

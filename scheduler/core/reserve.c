@@ -462,6 +462,9 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
     struct plan asked = {.now = {utc_us, 0}};
     struct place best = {NULL, INT64_MAX};
     struct shape known = *s; /* with what it needs, as nodes know it by now */
+    struct reserves *all = c->reserves;
+    size_t next_node = all->next_node, asks = all->asks; /* the turn's: a question changes nothing */
+    all->asks = 0;
     if (!s->placeable && !shape_need(c, s, &known.need))
         r = NULL;
     else {
@@ -476,6 +479,8 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
         }
         forecast_sooner(c, false);
     }
+    all->next_node = next_node;
+    all->asks = asks;
     *ret_node = best.node;
     *ret_kept = r != NULL && best.node == r->node;
     return best.start_utc_us;

@@ -85,7 +85,7 @@ static char *staging_of(const struct job *j)
 }
 
 static void fill_row(const struct core *c, const struct job *j, const struct job_spec *spec, int64_t utc_us,
-                     struct job_row *ret)
+                     uint32_t *estimates, struct job_row *ret)
 {
     *ret = (struct job_row){
         .job = j->id,
@@ -108,21 +108,27 @@ static void fill_row(const struct core *c, const struct job *j, const struct job
         .reason = core_text(j->end_reason),
     };
     if (waiting_tasks(j) > 0 || j->held > 0 || j->paused > 0)
-        ret->waiting_for = explain_first(c, j, utc_us);
+        explain_row(c, j, utc_us, estimates, ret);
     else
         ret->waiting_for = staging_of(j);
 }
 
-bool core_job_row(const struct core *c, uint64_t job, struct core_now now, struct job_row *ret)
+bool job_row_of(const struct core *c, uint64_t job, int64_t utc_us, uint32_t *estimates, struct job_row *ret)
 {
     const struct job *j = job_find(c, job);
     if (j == NULL)
         return false;
     struct job_spec spec;
     job_spec_of(j, &spec);
-    fill_row(c, j, &spec, core_utc(c, now), ret);
+    fill_row(c, j, &spec, utc_us, estimates, ret);
     fields_clear(&job_spec_fields, &spec);
     return true;
+}
+
+bool core_job_row(const struct core *c, uint64_t job, struct core_now now, struct job_row *ret)
+{
+    uint32_t estimates = 1;
+    return job_row_of(c, job, core_utc(c, now), &estimates, ret);
 }
 
 /* ---- attempts --------------------------------------------------------------------------------------- */
@@ -186,7 +192,8 @@ bool core_job_view(const struct core *c, const struct job_call *call, struct cor
                              .change = j->change,
                              .exit_code = exit_code_of(j)};
     job_spec_of(j, &ret->spec);
-    fill_row(c, j, &ret->spec, core_utc(c, now), &ret->row);
+    uint32_t estimates = 1;
+    fill_row(c, j, &ret->spec, core_utc(c, now), &estimates, &ret->row);
     struct collect k = {&ret->attempts, call};
     history_each(j->history, collect_past, &k);
     for (uint32_t i = 0; i < j->tasks_count && ret->attempts.count < FIELD_LIST_MAX_DEFAULT; i++)

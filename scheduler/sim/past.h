@@ -7,6 +7,7 @@
  *                  changes, tenants moved
  *   decided anew   all else: who goes first and where, promises, preemption, holds of money and renewals, what budgets,
  *                  quotas and rates keep back, retries, deadlines, who waits for which job
+ *   left out       that somebody suspended what ran: it runs on here
  *   not told       what was refused before it was committed, and so is in no journal
  *
  * Reading is the road of recovery: the chain is verified, and every entry is applied to a core, which refuses what

@@ -117,8 +117,8 @@ static void bars(struct buf *out, const struct history *h, size_t count)
         for (size_t i = 0; i < count; i++)
             most = MAX(most, wait_of(&h[i], t));
     buf_addf(out, "<h2>Mean wait of a tenant%s</h2><svg viewBox=\"-150 0 %d %zu\" role=\"img\" "
-             "aria-label=\"Mean wait of a tenant\">", h[0].measure->tenants_count > tenants ? ", the first of them" : "",
-             WIDTH + 160, tenants * each);
+             "aria-label=\"Mean wait of a tenant\">",
+             h[0].measure->tenants_count > tenants ? ", the first of them" : "", WIDTH + 160, tenants * each);
     for (size_t t = 0; t < tenants; t++)
         bars_of(out, h, count, t, most, t * each);
     buf_add_str(out, "</svg>");

@@ -69,6 +69,7 @@ START_TEST(a_row_shows_the_first_blocker)
     uint64_t job = world_submit(&w, "globex", world_spec(2000, GIB));
     struct job_row row;
     ck_assert(core_job_row(w.core, job, w.now, &row));
+    ck_assert_int_eq(row.start_to_utc_us, 0); /* what runs there has no limit */
     ck_assert_str_eq(row.waiting_for,
                      "placement: no node has room now; nearest is n1 with 0 cpu free, needs 2");
     ck_assert_str_eq(w.quote.would_start, row.waiting_for);
@@ -100,8 +101,36 @@ START_TEST(an_estimate_is_an_interval_whose_end_comes_from_limits_and_its_begin_
     ck_assert(world_run(&w, second, 0));
     spec = world_spec(15000, GIB);
     spec.time_limit_ms = 3600000;
-    r = why(world_submit(&w, "globex", spec)); /* one of two halves of an hour: the newest counts a sixteenth */
-    ck_assert_str_eq(r.estimate, "between 2026-11-24T00:06:52Z and 2026-11-24T01:05:08Z, on n1, if nobody goes first");
+    r = why(world_submit(&w, "globex", spec)); /* one half of its limit is a small step up */
+    ck_assert_str_eq(r.estimate, "between 2026-11-24T00:05:19Z and 2026-11-24T01:05:08Z, on n1, if nobody goes first");
+    fields_clear(&why_reply_fields, &r);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_row_and_why_say_when_the_next_of_a_tenant_starts_and_no_other)
+{
+    begin();
+    struct job_spec spec = world_spec(16000, GIB), one = world_spec(1000, GIB);
+    spec.time_limit_ms = 600000;
+    uint64_t first = world_submit(&w, "globex", spec);
+    (void)world_decide(&w);
+    ck_assert(world_run(&w, first, 0));
+    uint64_t next = world_submit(&w, "globex", one), behind = world_submit(&w, "globex", world_spec(1000, GIB));
+    struct job_row row;
+    ck_assert(core_job_row(w.core, next, w.now, &row));
+    ck_assert_int_eq(row.start_from_utc_us, w.now.utc_us);
+    ck_assert_int_eq(row.start_to_utc_us, w.now.utc_us + 10 * MINUTE + 8 * SECOND); /* and grace, and kill */
+    fields_clear(&job_row_fields, &row);
+    struct why_reply r = why(next);
+    ck_assert_int_eq(r.start_to_utc_us, w.now.utc_us + 10 * MINUTE + 8 * SECOND);
+    fields_clear(&why_reply_fields, &r);
+    ck_assert(core_job_row(w.core, behind, w.now, &row));
+    ck_assert_int_eq(row.start_to_utc_us, 0);
+    fields_clear(&job_row_fields, &row);
+    r = why(behind);
+    ck_assert_int_eq(r.start_to_utc_us, 0);
+    ck_assert_str_eq(r.estimate, "not before 2026-11-24T00:00:00Z: others of globex go first");
     fields_clear(&why_reply_fields, &r);
     world_fini(&w);
 }
@@ -209,6 +238,7 @@ int main(void)
     tcase_add_test(t, every_blocker_is_named_at_every_level_with_what_would_help);
     tcase_add_test(t, a_row_shows_the_first_blocker);
     tcase_add_test(t, an_estimate_is_an_interval_whose_end_comes_from_limits_and_its_begin_from_what_ended);
+    tcase_add_test(t, a_row_and_why_say_when_the_next_of_a_tenant_starts_and_no_other);
     tcase_add_test(t, an_estimate_that_is_not_known_says_so);
     tcase_add_test(t, what_no_node_can_hold_any_more_can_never_run);
     tcase_add_test(t, a_cap_a_pause_and_a_refusal_are_named);

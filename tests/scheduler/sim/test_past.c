@@ -186,6 +186,10 @@ START_TEST(what_nodes_did_they_do_again)
     ck_assert_uint_eq(tenant_of(r, "acme")->succeeded, 1);
     ck_assert_uint_eq(tenant_of(r, "globex")->succeeded, 1);
     ck_assert_uint_eq(run_measure(r)->cpu_milli, 24000);
+    uint64_t room_us = 0; /* both for fourteen minutes, one for one, then both, one of them larger */
+    for (size_t i = 0; i < MEASURE_STRETCHES; i++)
+        room_us += run_measure(r)->room[i];
+    ck_assert_uint_eq(room_us, (uint64_t)(16 * 14 * MINUTE + 8 * MINUTE + 24 * 4 * MINUTE));
     run_free(r);
     workload_fini(&w);
     past_files_end(&files);
