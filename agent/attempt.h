@@ -52,6 +52,7 @@ struct attempt {
     struct usage usage;           /* the last known */
     uint64_t used_at_us;          /* run time it was read at */
     struct io_direct direct;      /* what of it was charged to its tenant as taken past the queue */
+    struct mover_totals moved;    /* by connections to its mover that are over */
     bool reading;                 /* a READ for a beat is under way */
     struct exit_record record;
     bool verdict;                 /* record.cause is settled */

@@ -90,8 +90,11 @@ static void on_usage(void *owner, uint64_t token, const struct op_reply *reply, 
 {
     (void)ids;
     struct attempt *t = answered(owner, token, reply, "read");
-    if (t != NULL)
-        attempt_feed(t, LIFE_EV_USAGE);
+    if (t == NULL)
+        return;
+    if (reply->status == OP_DONE)
+        running_charge_direct(t); /* what it took since the last reading, or all of it when it was short */
+    attempt_feed(t, LIFE_EV_USAGE);
 }
 
 static void on_removed(void *owner, uint64_t token, const struct op_reply *reply, const struct attempt_id *ids)

@@ -26,7 +26,8 @@ struct mover_link {
     arbiter_id turn;
     struct want wants[MOVER_WANTS];
     struct out out[MOVER_GRANTS_MAX];
-    struct mover_totals totals;
+    struct mover_totals totals, before; /* as it says; as it would have said when this connection began */
+    bool heard;
     bool broken, stands;
 };
 
@@ -111,13 +112,26 @@ static bool take_want(struct mover_link *m, const struct mover_message *say)
     return post_wants(m);
 }
 
+/* The mover counts from its birth, for any number of agents: what was before the first word here isn't ours. */
+static void count(struct mover_link *m, const struct out *o, const struct mover_message *say)
+{
+    enum mover_dir dir = o->grant.dir == IO_READ ? MOVER_READ : MOVER_WRITE;
+    if (!m->heard) {
+        m->before = say->totals;
+        m->before.ops[dir] -= MIN(m->before.ops[dir], 1u);
+        m->before.bytes[dir] -= MIN(m->before.bytes[dir], say->bytes);
+    }
+    m->heard = true;
+    m->totals = say->totals;
+}
+
 static bool take_done(struct mover_link *m, const struct mover_message *say)
 {
     uint64_t slot = say->grant & UINT32_MAX;
     if (slot >= MOVER_GRANTS_MAX || !m->out[slot].used || grant_id(m, (uint32_t)slot) != say->grant)
         return false;
     struct out *o = &m->out[slot];
-    m->totals = say->totals;
+    count(m, o, say);
     bool returned = o->returned;
     o->used = false;
     if (returned)
@@ -208,5 +222,10 @@ void mover_link_stands(struct mover_link *m, bool stands)
 
 struct mover_totals mover_link_totals(const struct mover_link *m)
 {
-    return m->totals;
+    struct mover_totals here = m->totals;
+    for (int dir = 0; dir < MOVER_DIRS; dir++) { /* one that lies may say less than before */
+        here.ops[dir] -= MIN(here.ops[dir], m->before.ops[dir]);
+        here.bytes[dir] -= MIN(here.bytes[dir], m->before.bytes[dir]);
+    }
+    return here;
 }

@@ -34,7 +34,7 @@ void mover_link_free(struct mover_link *m); /* NULL is fine */
  * others: what it was granted counts as given back (it is worked off later all the same, MOVER_GRANTS_MAX / 2 at most),
  * what it wants is asked for when it goes on. NULL is fine. */
 void mover_link_stands(struct mover_link *m, bool stands);
-/* What it moved since it was born, by its own count. */
+/* What it moved on this connection, by its own count: also what it was granted by an agent before. */
 struct mover_totals mover_link_totals(const struct mover_link *m);
 
 #endif

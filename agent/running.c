@@ -42,6 +42,23 @@ static struct io_meter meter_of(struct measure read_ops, struct measure write_op
                              .bytes = {[IO_READ] = measured(read_bytes), [IO_WRITE] = measured(written_bytes)}};
 }
 
+static struct mover_totals moved_so_far(const struct attempt *t)
+{
+    struct mover_totals sum = t->moved;
+    struct mover_totals here = t->mover != NULL ? mover_link_totals(t->mover) : (struct mover_totals){0};
+    for (int dir = 0; dir < MOVER_DIRS; dir++) {
+        sum.ops[dir] += here.ops[dir];
+        sum.bytes[dir] += here.bytes[dir];
+    }
+    return sum;
+}
+
+static void leave_mover(struct attempt *t)
+{
+    t->moved = moved_so_far(t);
+    mover_link_free(TAKE_PTR(t->mover));
+}
+
 /* One arbiter decides: who used the disk by itself waits its turn for what is moved by grants. Without the io (blkio)
  * controller nothing is known. */
 void running_charge_direct(struct attempt *t)
@@ -49,12 +66,10 @@ void running_charge_direct(struct attempt *t)
     const struct usage *u = &t->usage;
     if (!is_measured(u->read_bytes) || !is_measured(u->written_bytes))
         return;
-    struct io_meter kernel = meter_of(u->read_ops, u->write_ops, u->read_bytes, u->written_bytes), moved = {0};
-    struct mover_totals m = t->mover != NULL ? mover_link_totals(t->mover) : (struct mover_totals){0};
-    for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
-        moved.ops[dir] = m.ops[dir];
-        moved.bytes[dir] = m.bytes[dir];
-    }
+    struct io_meter kernel = meter_of(u->read_ops, u->write_ops, u->read_bytes, u->written_bytes);
+    struct mover_totals m = moved_so_far(t);
+    const struct io_meter moved = {.ops = {[IO_READ] = m.ops[MOVER_READ], [IO_WRITE] = m.ops[MOVER_WRITE]},
+                                   .bytes = {[IO_READ] = m.bytes[MOVER_READ], [IO_WRITE] = m.bytes[MOVER_WRITE]}};
     struct io_meter direct = direct_since(&t->direct, &kernel, &moved);
     for (enum io_dir dir = 0; dir < IO_DIR_COUNT; dir++)
         if (direct.ops[dir] + direct.bytes[dir] > 0)
@@ -136,7 +151,7 @@ static void on_mover_gone(void *owner, uint64_t token, const char *why)
         return;
     if (!t->verdict)
         log_line(LOG_WARN, "mover.gone", "attempt=%s why=%s", t->name, log_quote(why));
-    mover_link_free(TAKE_PTR(t->mover));
+    leave_mover(t);
 }
 
 static void on_mover(void *owner, uint64_t token, int sock)
@@ -146,7 +161,7 @@ static void on_mover(void *owner, uint64_t token, int sock)
         close_p(&sock);
         return;
     }
-    mover_link_free(TAKE_PTR(t->mover));
+    leave_mover(t);
     struct mover_link_setup setup = {.loop = t->all->with.loop, .fair = t->all->with.fair, .tenant = t->tenant,
                                      .job = t->id.job, .sock = sock, .on_gone = on_mover_gone, .owner = t->all,
                                      .token = t->handle};

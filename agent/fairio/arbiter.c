@@ -14,6 +14,8 @@ struct tenant {
     uint32_t part;      /* what its weight comes to: the queue's weight */
     bool wants;         /* it is among those that want the disk */
     int64_t wanted_ns;  /* when it was last seen to */
+    bool owes;          /* it has no stream any more */
+    int64_t left_ns;    /* since then */
     struct io_meter moved, direct;
 };
 struct job {
@@ -44,6 +46,7 @@ struct arbiter {
     bool weigh;              /* they are others than at the last weighing */
     int64_t weigh_ns;        /* not before */
     int64_t swept_ns;
+    uint32_t owing;          /* tenants that are there for what they owe */
 };
 
 /* ---- birth ---- */
@@ -124,29 +127,6 @@ static uint32_t first_part(const struct fq_share *share)
     return MIN(share->weight * (FQ_WEIGHT_MAX / (2 * IO_WEIGHT_DEFAULT)), FQ_WEIGHT_MAX);
 }
 
-static int take_tenant(struct arbiter *a, const char *name, struct tenant **ret)
-{
-    *ret = find_tenant(a, name);
-    if (*ret != NULL)
-        return 0;
-    if (strlen(name) >= ARBITER_NAME_MAX)
-        return -ENAMETOOLONG;
-    char *copy = strdup(name);
-    fq_id id = 0;
-    struct tenant new = {.name = copy, .share = *share_tree_get(&a->tree, name)};
-    new.part = first_part(&new.share);
-    struct fq_share now = share_now(&new);
-    int rc = copy == NULL ? -ENOMEM : fairq_tenant_add(a->queue, &now, &id);
-    if (rc < 0) {
-        free(copy);
-        return rc;
-    }
-    *ret = &a->tenants[fq_index(id)];
-    new.id = id;
-    **ret = new;
-    return 0;
-}
-
 static void unwant(struct arbiter *a, const struct tenant *t)
 {
     size_t kept = 0;
@@ -157,15 +137,71 @@ static void unwant(struct arbiter *a, const struct tenant *t)
     a->wants_count = t->wants ? kept : a->wants_count;
 }
 
+/* The time is the last pump's: the next is never far. */
+static bool still_owes(struct arbiter *a, struct tenant *t)
+{
+    struct fq_view v;
+    int rc = fairq_view(a->queue, t->id, &v);
+    BUG(rc < 0);
+    if (v.ahead_ns < ARBITER_OWES_NS || (t->owes && a->ticked_ns - t->left_ns >= FQ_DEBT_NS))
+        return false;
+    if (!t->owes)
+        t->left_ns = a->ticked_ns;
+    a->owing += !t->owes;
+    t->owes = true;
+    return true;
+}
+
 static void leave_tenant(struct arbiter *a, struct tenant *t)
 {
-    if (t->streams > 0)
+    if (t->streams > 0 || still_owes(a, t))
         return;
+    a->owing -= t->owes;
     unwant(a, t);
     int rc = fairq_tenant_drop(a->queue, t->id);
     BUG(rc < 0);
     free(t->name);
     *t = (struct tenant){0};
+}
+
+/* Who has work comes before who owes. */
+static bool forgive_one(struct arbiter *a)
+{
+    for (uint32_t i = 0; a->owing > 0 && i < a->with.tenants_max; i++)
+        if (a->tenants[i].owes) {
+            a->tenants[i].left_ns = INT64_MIN / 2;
+            leave_tenant(a, &a->tenants[i]);
+            return true;
+        }
+    return false;
+}
+
+static int take_tenant(struct arbiter *a, const char *name, struct tenant **ret)
+{
+    *ret = find_tenant(a, name);
+    if (*ret != NULL) {
+        a->owing -= (*ret)->owes;
+        (*ret)->owes = false;
+        return 0;
+    }
+    if (strlen(name) >= ARBITER_NAME_MAX)
+        return -ENAMETOOLONG;
+    char *copy = strdup(name);
+    fq_id id = 0;
+    struct tenant new = {.name = copy, .share = *share_tree_get(&a->tree, name)};
+    new.part = first_part(&new.share);
+    struct fq_share now = share_now(&new);
+    int rc = copy == NULL ? -ENOMEM : fairq_tenant_add(a->queue, &now, &id);
+    if (rc == -ENOSPC && forgive_one(a))
+        rc = fairq_tenant_add(a->queue, &now, &id);
+    if (rc < 0) {
+        free(copy);
+        return rc;
+    }
+    *ret = &a->tenants[fq_index(id)];
+    new.id = id;
+    **ret = new;
+    return 0;
 }
 
 static int take_job(struct arbiter *a, struct tenant *t, uint64_t number, struct job **ret)
@@ -256,6 +292,9 @@ static void leave_wants(struct arbiter *a, int64_t now_ns)
     a->weigh |= kept < a->wants_count;
     a->wants_count = kept;
     a->swept_ns = now_ns;
+    for (uint32_t i = 0; a->owing > 0 && i < a->with.tenants_max; i++)
+        if (a->tenants[i].owes)
+            leave_tenant(a, &a->tenants[i]);
 }
 
 /* Who comes is weighed at once; only many who come and go all the time wait for each other. */
@@ -414,6 +453,8 @@ unsigned arbiter_pump(struct arbiter *a, int64_t now_ns)
 int64_t arbiter_wake_ns(const struct arbiter *a)
 {
     int64_t tick = fairq_is_busy(a->queue) ? a->ticked_ns + WINDOW_TICK_NS : INT64_MAX;
+    if (a->owing > 0 && !fairq_is_busy(a->queue))
+        tick = a->ticked_ns + FQ_DEBT_NS / 10;
     return MIN(tick, fairq_wake_ns(a->queue));
 }
 

@@ -13,7 +13,8 @@
  * Shares:    what tenants have is a tree of paths (agent/fairio/share_tree.h); what a weight comes to among those that
  *            have work now, or had some within FQ_CONTENDED_NS, is worked out when somebody comes or goes.
  * Ownership: the arbiter owns all; ids are plain values and find nothing once what they named is gone. A tenant is
- *            there as long as a stream of it is.
+ *            there as long as a stream of it is, and as long as it owes others ARBITER_OWES_NS or more for what it took
+ *            directly, at most FQ_DEBT_NS: else many short jobs, one after the other, would each begin without debt.
  * Units:     as fairq.h. Purity: pure; time comes in.
  */
 #ifndef REEVE_AGENT_FAIRIO_ARBITER_H
@@ -23,6 +24,7 @@
 
 #define ARBITER_NAME_MAX SHARE_PATH_MAX /* of a tenant */
 #define ARBITER_RESERVED_MAX_PPM (IO_RESERVED_MAX * 10000u)
+#define ARBITER_OWES_NS INT64_C(10000000)
 #define ARBITER_WEIGH_NS INT64_C(10000) /* for each tenant with work: so rarely are weights worked out anew */
 
 struct arbiter;

@@ -526,6 +526,8 @@ int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)
         return -ENOENT;
     *ret = t->seen;
     ret->until_ns = t->place == LIMITED ? t->unlock_ns : 0;
+    int64_t ahead = t->start > q->virtual_now ? t->start - q->virtual_now : 0;
+    ret->ahead_ns = (int64_t)((fq_wide)ahead * t->share.weight / VIRTUAL);
     ret->standing = t->seen.stuck_ns > 0   ? FQ_STUCK
                     : t->place == LIMITED  ? FQ_LIMITED
                     : t->place != NOWHERE  ? FQ_READY

@@ -100,6 +100,7 @@ struct fq_view {
     int64_t charged_ns; /* net, since it was added */
     uint64_t granted_ops, moved_bytes;
     int64_t in_flight_ns, stuck_ns;
+    int64_t ahead_ns; /* device time that others of its weight get before it is its turn */
 };
 
 /* -EINVAL: costs or bounds out of range; -ENOMEM. */

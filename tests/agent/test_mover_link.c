@@ -115,6 +115,32 @@ START_TEST(what_is_wanted_is_granted_whole_and_in_order)
 }
 END_TEST
 
+/* A mover outlives agents: what it moved for the one before was metered there. */
+START_TEST(a_mover_that_was_there_before_counts_from_here_on)
+{
+    struct mover_message m;
+    const struct mover_totals old = {.bytes = {UINT64_C(1) << 40, 77}, .ops = {1000, 1}};
+    want(0, MOVER_READ, 4096);
+    turn();
+    ck_assert(hear(&m));
+    ck_assert_uint_eq(mover_link_totals(link_).bytes[MOVER_READ], 0); /* nothing is known of it yet */
+    struct mover_totals now = old;
+    now.bytes[MOVER_READ] += 4096;
+    now.ops[MOVER_READ]++;
+    say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = 4096, .totals = now});
+    turn();
+    struct mover_totals here = mover_link_totals(link_);
+    ck_assert(here.bytes[MOVER_READ] == 4096 && here.ops[MOVER_READ] == 1);
+    ck_assert(here.bytes[MOVER_WRITE] == 0 && here.ops[MOVER_WRITE] == 0);
+    want(0, MOVER_WRITE, 100);
+    turn();
+    ck_assert(hear(&m));
+    say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = 100}); /* and forgets all that: a lie */
+    turn();
+    ck_assert_uint_eq(mover_link_totals(link_).bytes[MOVER_READ], 0); /* never below nothing */
+}
+END_TEST
+
 /* Each after a want (number 0, 4096 bytes) whose grant is out. */
 static const struct lie_row {
     const char *sentence;
@@ -262,6 +288,7 @@ int main(void)
     tcase_add_test(t, what_is_wanted_is_granted_whole_and_in_order);
     tcase_add_loop_test(t, a_lie_ends_the_connection_and_nothing_else, 0, (int)COUNT_OF(lies));
     tcase_add_test(t, a_want_while_one_is_out_is_a_lie);
+    tcase_add_test(t, a_mover_that_was_there_before_counts_from_here_on);
     tcase_add_test(t, more_than_was_granted_is_not_believed);
     tcase_add_test(t, one_that_stands_still_keeps_no_grant_and_goes_on);
     tcase_add_loop_test(t, its_end_gives_back_what_was_out, 0, 2);

@@ -306,6 +306,47 @@ START_TEST(direct_use_waits_its_turn_but_not_for_ever)
 }
 END_TEST
 
+START_TEST(who_left_in_debt_finds_it_again_but_not_for_ever)
+{
+    struct arbiter_view v;
+    arbiter_id one = open_stream("acme", 1, 1);
+    arbiter_pump(a, 0);
+    arbiter_direct(a, "acme", IO_READ, 1, UINT64_C(1) << 31, 0); /* two seconds of the disk */
+    arbiter_close(a, one);
+    ck_assert(find("acme", &v));
+    ck_assert_int_gt(v.queue.ahead_ns, SECOND);
+    ck_assert_int_le(arbiter_wake_ns(a), FQ_DEBT_NS);
+    one = open_stream("acme", 2, 1); /* the next short job */
+    ck_assert(find("acme", &v));
+    ck_assert_int_gt(v.queue.ahead_ns, SECOND);
+    arbiter_close(a, one);
+    arbiter_pump(a, FQ_DEBT_NS - 1);
+    ck_assert(find("acme", &v));
+    arbiter_pump(a, FQ_DEBT_NS + WINDOW_TICK_NS);
+    ck_assert(!find("acme", &v));
+    ck_assert_int_eq(arbiter_wake_ns(a), INT64_MAX);
+    one = open_stream("other", 1, 1); /* a little is nobody's debt */
+    arbiter_direct(a, "other", IO_READ, 1, 4096, 0);
+    arbiter_close(a, one);
+    ck_assert(!find("other", &v));
+}
+END_TEST
+
+START_TEST(who_has_work_comes_before_who_owes)
+{
+    struct arbiter_view v;
+    char name[] = "owes0";
+    for (int i = 0; i < 4; i++, name[4]++) { /* as many tenants as there may be */
+        arbiter_id id = open_stream(name, 1, 1);
+        arbiter_direct(a, name, IO_READ, 1, UINT64_C(1) << 31, 0);
+        arbiter_close(a, id);
+    }
+    ck_assert(find("owes0", &v));
+    open_stream("works", 1, 1);
+    ck_assert(find("works", &v) && !find("owes0", &v) && find("owes1", &v));
+}
+END_TEST
+
 START_TEST(a_newcomer_narrows_the_window_at_once)
 {
     arbiter_id one = open_stream("acme", 1, 1), two = open_stream("other", 1, 2);
@@ -336,6 +377,8 @@ int main(void)
     tcase_add_test(t, direct_use_is_charged_and_metered_apart);
     tcase_add_test(t, what_was_taken_directly_counts_for_the_limits_and_not_for_ever);
     tcase_add_test(t, direct_use_waits_its_turn_but_not_for_ever);
+    tcase_add_test(t, who_left_in_debt_finds_it_again_but_not_for_ever);
+    tcase_add_test(t, who_has_work_comes_before_who_owes);
     tcase_add_test(t, a_newcomer_narrows_the_window_at_once);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
