@@ -141,6 +141,12 @@ static const struct field rows[] = {
               .help = "pack: the fullest node with room, so that large tasks find empty ones; spread: the emptiest"),
     FIELD_ROW(job_spec, 82, "gang", FIELD_U32, gang, .max = JOB_GANG_MAX,
               .help = "so many tasks of the array start together or not at all: the first so many, the next, ..."),
+    FIELD_ROW(job_spec, 83, "per_node", FIELD_U32, per_node, .max = JOB_TASKS_MAX,
+              .help = "at most so many of its tasks on one node; 0 = as many as fit"),
+    FIELD_ROW(job_spec, 84, "within", FIELD_STR, within, .max = JOB_LABEL_MAX,
+              .help = "a label of nodes, like rack: a gang starts on nodes with one value of it"),
+    FIELD_ROW(job_spec, 85, "within_or_any", FIELD_BOOL, within_or_any,
+              .help = "or anywhere, as long as no such group of nodes has room for all of it"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -221,9 +227,17 @@ static int check_array(const struct job_array *array, struct err *err)
     return 0;
 }
 
+#define LABEL_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:+@"
+
 static int check_gang(const struct job_spec *spec, struct err *err)
 {
     const struct job_array *array = &spec->array;
+    if (spec->gang == 0 && spec->within != NULL)
+        return err_set(err, -EINVAL, "within: it is of tasks that start together, and there is no gang");
+    if (spec->within == NULL && spec->within_or_any)
+        return err_set(err, -EINVAL, "within_or_any: within what?");
+    if (spec->within != NULL && spec->within[strspn(spec->within, LABEL_CHARS)] != '\0')
+        return err_set(err, -EINVAL, "within: '%s' is no label: letters, digits and ._-/:+@", spec->within);
     if (spec->gang == 0)
         return 0;
     if (!array->present)

@@ -18,6 +18,7 @@
 #define JOB_LABELS_MAX 32
 #define JOB_SCRIPT_MAX 262144        /* bytes */
 #define JOB_TASKS_MAX 1000000        /* tasks in one array */
+#define JOB_LABEL_MAX 63             /* of the label that `within` names */
 #define JOB_GANG_MAX 512             /* tasks that start together: one journal entry, one commit */
 #define JOB_TIME_LIMIT_MAX_MS ((uint64_t)366 * 86400 * 1000)
 #define JOB_RETRIES_MAX 100
@@ -96,6 +97,9 @@ struct job_spec {
     bool hold;              /* nothing of it starts until somebody releases it */
     char *where;            /* which nodes will do, as where_format() writes it; NULL: any */
     uint32_t placement;     /* enum placement_kind: which of them */
+    uint32_t per_node;      /* at most so many of its tasks on one node; 0 = as many as fit */
+    char *within;           /* a label: a gang is on nodes with one value of it; NULL = wherever */
+    bool within_or_any;     /* or anywhere, where no such group has room for all */
     uint32_t gang;          /* so many of the array start together or not at all: the first so many, the next, ... */
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };

@@ -233,7 +233,8 @@ static bool fits(const struct search *s, const struct capacity *have)
 
 static bool passes(const struct search *s, const struct place_item *item)
 {
-    return s->q->end_us <= item->until_us && fits(s, &item->free) && item != s->q->avoid;
+    return s->q->end_us <= item->until_us && fits(s, &item->free) && item != s->q->avoid &&
+           (s->q->may == NULL || s->q->may(item, s->q->arg));
 }
 
 static struct place_item *find_fullest(struct place_item *t, const struct search *s)

@@ -51,6 +51,8 @@ struct place_query {
     int64_t end_us;                 /* it is over by then */
     bool spread;                    /* the emptiest node instead: the most free cpu, ties by name, last first */
     const struct place_item *avoid; /* NULL: none */
+    bool (*may)(const struct place_item *item, const void *arg); /* NULL: each; else asked last */
+    const void *arg;
 };
 /* NULL: it fits nowhere. */
 struct place_item *place_search(const struct place_index *index, const struct place_query *q);

@@ -7,46 +7,109 @@ struct node *open_node(const struct place_item *open)
     return (struct node *)(void *)((char *)(uintptr_t)open - offsetof(struct node, open));
 }
 
+/* ---- a job's own cap on a node ----------------------------------------------------------------------- */
+
+static uint32_t tasks_there(const struct plan *p, const struct job *j, const struct node *n)
+{
+    uint32_t count = 0;
+    for (const struct task *t = n->tasks; j != NULL && t != NULL; t = t->node_next)
+        count += t->job == j;
+    for (size_t i = 0; j != NULL && p != NULL && i < p->log_count; i++)
+        count += p->log[i].node == n && p->log[i].job == j;
+    return count;
+}
+
+uint32_t node_may_take_so_many(const struct plan *p, const struct job *j, const struct shape *s, const struct node *n)
+{
+    if (s->per_node == 0)
+        return UINT32_MAX;
+    uint32_t there = tasks_there(p, j, n);
+    return s->per_node > there ? s->per_node - there : 0;
+}
+
+bool node_may_take(const struct plan *p, const struct job *j, const struct shape *s, const struct node *n)
+{
+    return s->per_node == 0 || node_may_take_so_many(p, j, s, n) > 0;
+}
+
+/* ---- where to ---------------------------------------------------------------------------------------- */
+
+/* What is looked for. */
+struct choice {
+    const struct core *c;
+    const struct plan *p;
+    const struct job *j;
+    const struct shape *s;
+    const struct capacity *want;
+    int64_t end_us;
+};
+
+static bool open_may(const struct place_item *item, const void *arg)
+{
+    const struct choice *k = arg;
+    return node_may_take(k->p, k->j, k->s, open_node(item));
+}
+
+static bool pool_may(const struct place_item *item, const void *arg)
+{
+    const struct choice *k = arg;
+    return node_may_take(k->p, k->j, k->s, pool_node_of(item));
+}
+
 /* Of nodes one by one: for a shape whose `where` no queued job has. */
-static struct node *walk(const struct core *c, const struct shape *s, const struct capacity *want, int64_t end_us)
+static struct node *walk(const struct choice *k)
 {
     struct node *best = NULL;
-    for (size_t i = 0; i < c->nodes_count; i++) {
-        struct node *n = c->nodes[i];
-        if (n->open.in_index && end_us <= n->open.until_us && capacity_fits(want, &n->open.free) &&
-            (best == NULL || shape_prefers(s, n, best)) && shape_suits(s, n))
+    for (size_t i = 0; i < k->c->nodes_count; i++) {
+        struct node *n = k->c->nodes[i];
+        if (n->open.in_index && k->end_us <= n->open.until_us && capacity_fits(k->want, &n->open.free) &&
+            (best == NULL || shape_prefers(k->s, n, best)) && shape_suits(k->s, n) &&
+            node_may_take(k->p, k->j, k->s, n))
             best = n;
     }
     return best;
 }
 
 /* Of nodes that are kept for nobody. */
-static struct node *find(const struct core *c, const struct shape *s, const struct capacity *want,
-                         const struct node *avoid, int64_t end_us)
+static struct node *find(const struct choice *k, const struct node *avoid)
 {
-    struct place_query q = {.need = want, .end_us = end_us, .spread = s->spread};
-    if (s->pool != NULL)
-        return pool_search(s->pool, q, avoid);
-    if (s->where != NULL)
-        return walk(c, s, want, end_us);
+    struct place_query q = {.need = k->want, .end_us = k->end_us, .spread = k->s->spread, .arg = k};
+    if (k->s->per_node != 0)
+        q.may = k->s->pool != NULL ? pool_may : open_may;
+    if (k->s->pool != NULL)
+        return pool_search(k->s->pool, q, avoid);
+    if (k->s->where != NULL)
+        return walk(k);
     q.avoid = avoid != NULL ? &avoid->open : NULL;
-    struct place_item *found = place_search(&c->open, &q);
+    struct place_item *found = place_search(&k->c->open, &q);
     return found != NULL ? open_node(found) : NULL;
 }
 
-static struct node *choose_but(const struct core *c, const struct plan *p, const struct shape *s,
-                               const struct node *avoid)
+static struct node *choose_but(const struct choice *k, const struct node *avoid)
 {
-    struct node *found = find(c, s, &s->need, avoid, forecast_clear_utc_us(c, s, p->now.utc_us));
-    return found != NULL ? found : reserve_beside(c, p, s, avoid);
+    struct node *found = find(k, avoid);
+    return found != NULL ? found : reserve_beside(k->c, k->p, k->j, k->s, avoid);
 }
 
-struct node *choose_node(const struct core *c, const struct plan *p, const struct shape *s, const struct node *avoid)
+struct node *choose_node(const struct core *c, const struct plan *p, const struct job *j, const struct shape *s,
+                         const struct node *avoid)
 {
+    const struct choice k = {c, p, j, s, &s->need, forecast_clear_utc_us(c, s, p->now.utc_us)};
     struct node *n = reserve_due(c, p, s);
+    if (n != NULL && !node_may_take(p, j, s, n))
+        n = NULL;
     if (n == NULL)
-        n = choose_but(c, p, s, avoid);
-    return n == NULL && avoid != NULL ? choose_but(c, p, s, NULL) : n;
+        n = choose_but(&k, avoid);
+    return n == NULL && avoid != NULL ? choose_but(&k, NULL) : n;
+}
+
+bool node_starts(const struct core *c, const struct plan *p, const struct job *j, const struct shape *s, struct node *n)
+{
+    if (!capacity_fits(&s->need, &n->open.free) || !node_may_take(p, j, s, n))
+        return false;
+    if (n->reserved > 0)
+        return reserve_starts_now(c, p, s, n);
+    return n->open.in_index && forecast_clear_utc_us(c, s, p->now.utc_us) <= n->open.until_us;
 }
 
 const struct node *sufficient_node(const struct core *c, const struct shape *s)
@@ -68,17 +131,33 @@ const struct node *sufficient_node(const struct core *c, const struct shape *s)
     return best;
 }
 
+static uint64_t room_of(const struct shape *s, const struct capacity *want, struct node *const *nodes, size_t count,
+                        uint64_t tasks)
+{
+    uint64_t room = 0;
+    for (size_t i = 0; i < count && room < tasks; i++) {
+        if (!nodes[i]->size.in_index || (s->pool == NULL && !shape_suits(s, nodes[i])))
+            continue;
+        uint64_t here = capacity_times(want, &nodes[i]->total);
+        here = s->per_node != 0 ? MIN(here, s->per_node) : here;
+        room += MIN(here, tasks - room);
+    }
+    return room;
+}
+
 uint64_t sufficient_room(const struct core *c, const struct shape *s, uint64_t tasks)
 {
     struct capacity want;
     uint64_t room = 0;
     if (!shape_need(c, s, &want))
         return 0;
-    struct node *const *nodes = s->pool != NULL ? s->pool->nodes : c->nodes;
-    size_t count = s->pool != NULL ? s->pool->count : c->nodes_count;
-    for (size_t i = 0; i < count && room < tasks; i++)
-        if (nodes[i]->size.in_index && (s->pool != NULL || shape_suits(s, nodes[i])))
-            room += MIN(capacity_times(&want, &nodes[i]->total), tasks - room);
+    if (s->within == NULL || s->within_or_any) {
+        struct node *const *nodes = s->pool != NULL ? s->pool->nodes : c->nodes;
+        return room_of(s, &want, nodes, s->pool != NULL ? s->pool->count : c->nodes_count, tasks);
+    }
+    const struct topology *t = topology_of(c, s);
+    for (size_t i = 0; i < t->count && room < tasks; i++)
+        room = MAX(room, room_of(s, &want, t->groups[i].nodes, t->groups[i].count, tasks));
     return room;
 }
 
@@ -87,6 +166,7 @@ const struct node *likely_node(const struct core *c, const struct shape *s)
     struct capacity want;
     if (!shape_need(c, s, &want))
         return NULL;
-    const struct node *n = find(c, s, &want, NULL, INT64_MIN);
+    const struct shape any = {.spread = s->spread, .pool = s->pool, .where = s->where, .parsed = s->parsed};
+    const struct node *n = find(&(struct choice){c, NULL, NULL, &any, &want, INT64_MIN}, NULL);
     return n != NULL ? n : sufficient_node(c, s);
 }

@@ -6,8 +6,10 @@
 /*
  * A gang is tried like a task: one node after the other is chosen for its members, each as if those before had started
  * there. They ask alike, so where the first of them leave no room for the last, no other choice would. What was taken
- * in thought is given back when the gang as a whole has no room, or no money.
+ * in thought is given back when the gang as a whole has no room, or no money. Within a group of nodes (topology.h) it
+ * is the same, group by group.
  */
+#define GROUPS_TRIED_MAX 8
 
 /* ---- its fact ---------------------------------------------------------------------------------------- */
 
@@ -93,24 +95,120 @@ static void give_back(struct core *c, struct plan *p, size_t log, uint64_t room)
     c->room = room; /* nobody has more free than before */
 }
 
-/* Nodes for so many, in the log from now on. Gives for how many there was one. */
-static uint32_t take(struct core *c, struct plan *p, struct shape *s, uint32_t members, const struct node *avoid)
+/* What is to find nodes. */
+struct seeking {
+    struct core *c;
+    struct plan *p;
+    const struct job *j;
+    struct shape *s;
+    uint32_t members;
+    const struct node *avoid;
+};
+
+/* One of them starts there, in the log from now on. */
+static void take_one(struct seeking *k, struct node *n)
+{
+    plan_log(k->p, (struct placement){k->j, k->s, n, 0});
+    node_use(k->c, n, &k->s->need, true);
+    reserve_take(k->c, k->p, k->s, n);
+}
+
+/* Each gives for how many there was a node. */
+static uint32_t take_anywhere(struct seeking *k)
 {
     uint32_t found = 0;
-    for (struct node *n; found < members && (n = choose_node(c, p, s, avoid)) != NULL; found++) {
-        plan_log(p, (struct placement){p->count, s, n, 0});
-        node_use(c, n, &s->need, true);
-        reserve_take(c, p, s, n);
+    for (struct node *n; found < k->members && (n = choose_node(k->c, k->p, k->j, k->s, k->avoid)) != NULL; found++)
+        take_one(k, n);
+    return found;
+}
+
+static uint32_t take_of(struct seeking *k, const struct group *g)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < g->count; i++)
+        while (found < k->members && g->nodes[i] != k->avoid && node_starts(k->c, k->p, k->j, k->s, g->nodes[i])) {
+            take_one(k, g->nodes[i]);
+            found++;
+        }
+    return found;
+}
+
+/* How many would fit, as far as free capacity goes. */
+static uint64_t room_in(const struct seeking *k, const struct group *g)
+{
+    uint64_t room = 0;
+    for (size_t i = 0; i < g->count; i++)
+        if (node_is_usable(g->nodes[i]) && g->nodes[i] != k->avoid)
+            room += MIN(capacity_times(&k->s->need, &g->nodes[i]->open.free),
+                        (uint64_t)MIN(node_may_take_so_many(k->p, k->j, k->s, g->nodes[i]), k->members));
+    return room;
+}
+
+struct ranked {
+    const struct group *group;
+    uint64_t room;
+};
+
+static int by_room(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->room != y->room)
+        return x->room < y->room ? -1 : 1;
+    return x->group < y->group ? -1 : x->group > y->group; /* of one row, by value */
+}
+
+/* The group with the least room that is enough for all, so that large ones stay whole; spread: with the most. What is
+ * kept there for others may be in the way: then the next one. */
+static uint32_t take_within(struct seeking *k)
+{
+    const struct topology *t = topology_of(k->c, k->s);
+    struct ranked *v = core_alloc((t->count + 1) * sizeof v[0]);
+    size_t log = k->p->log_count, count = 0;
+    uint64_t room = k->c->room;
+    uint32_t best = 0, found = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        v[count] = (struct ranked){&t->groups[i], room_in(k, &t->groups[i])};
+        best = MAX(best, (uint32_t)MIN(v[count].room, (uint64_t)k->members - 1));
+        count += v[count].room >= k->members;
+    }
+    if (count > 1)
+        qsort(v, count, sizeof v[0], by_room);
+    for (size_t i = 0; i < MIN(count, (size_t)GROUPS_TRIED_MAX) && found < k->members; i++) {
+        give_back(k->c, k->p, log, room);
+        found = take_of(k, v[k->s->spread ? count - 1 - i : i].group);
+        best = MAX(best, found);
+    }
+    free(v);
+    return best;
+}
+
+/* Nodes for all of them, in the log from now on. Gives for how many there would be one; less than all: the caller gives
+ * back what is in the log. */
+static uint32_t take(struct seeking *k)
+{
+    size_t log = k->p->log_count;
+    uint64_t room = k->c->room;
+    uint32_t found = k->s->within != NULL ? take_within(k) : take_anywhere(k);
+    if (found < k->members && k->s->within != NULL && k->avoid != NULL) {
+        give_back(k->c, k->p, log, room);
+        k->avoid = NULL;
+        found = take_within(k);
+    }
+    if (found < k->members && k->s->within != NULL && k->s->within_or_any) {
+        give_back(k->c, k->p, log, room);
+        found = take_anywhere(k);
     }
     return found;
 }
 
-uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct shape *s, uint32_t members)
+uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct job *j, const struct shape *s,
+                         uint32_t members)
 {
     struct core *thinker = (struct core *)(uintptr_t)c; /* it is as it was when this is over */
     struct plan p = {.now = {utc_us, 0}};
+    struct seeking k = {thinker, &p, j, (struct shape *)(uintptr_t)s, members, NULL};
     uint64_t room = c->room;
-    uint32_t found = take(thinker, &p, (struct shape *)(uintptr_t)s, members, NULL);
+    uint32_t found = take(&k);
     give_back(thinker, &p, 0, room);
     free(p.log);
     return found;
@@ -207,7 +305,8 @@ static bool find_room(struct core *c, struct plan *p, struct gang g, const struc
     if (demand_is_full(c, s->demand) || is_in_vain(c, p, s))
         return false;
     reserve_lift(c, s);
-    if (take(c, p, s, gang_size(g), avoid) == gang_size(g))
+    struct seeking k = {c, p, g.job, s, gang_size(g), avoid};
+    if (take(&k) == gang_size(g))
         return true;
     give_back(c, p, log, room);
     s->gang_room = room;

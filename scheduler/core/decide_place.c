@@ -225,7 +225,7 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
 {
     struct job *j = e->job;
     uint64_t ahead = past_use_of(c, j->shape, f->placed.paid_us, p->now.utc_us);
-    plan_log(p, (struct placement){p->count, j->shape, n, ahead});
+    plan_log(p, (struct placement){j, j->shape, n, ahead});
     plan_hold(c, p, f);
     node_use(c, n, &j->shape->need, true);
     past_use_count(j->shape->tenant, ahead, true);
@@ -247,6 +247,14 @@ void plan_no_room(struct core *c, struct plan *p, struct shape *s, bool full)
         p->full = !demands_fit(c);
         claims_look(c);
     }
+}
+
+/* Another one of this shape may start where this one can't: so many are passed over one by one in a turn. */
+static bool may_skip(const struct core *c, struct shape *s)
+{
+    s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
+    s->skipped_turn = c->turn;
+    return s->skipped <= SKIPPED_MAX;
 }
 
 void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start *start)
@@ -271,9 +279,7 @@ void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start
         blocked_at(c, s, block, p->now.utc_us);
         return;
     }
-    s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
-    s->skipped_turn = c->turn;
-    if (start->whole || s->skipped > SKIPPED_MAX)
+    if (start->whole || !may_skip(c, s))
         plan_park(c, p, s);
     else
         plan_skip(c, p, e);
@@ -294,11 +300,14 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     }
     bool full = s->placeable && demand_is_full(c, s->demand);
     const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
-    struct node *n = s->placeable && !full ? choose_node(c, p, s, avoid) : NULL;
+    struct node *n = s->placeable && !full ? choose_node(c, p, e->job, s, avoid) : NULL;
     if (n == NULL) {
         if (s->placeable)
             wait_for_room(c, p, e, id);
-        plan_no_room(c, p, s, full);
+        if (s->placeable && s->per_node != 0 && !full && demand_has_room(c, s->demand) && may_skip(c, s))
+            plan_skip(c, p, e); /* it may be this job alone that has enough there */
+        else
+            plan_no_room(c, p, s, full);
         return false;
     }
     struct start start;

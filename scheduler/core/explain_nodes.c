@@ -137,11 +137,27 @@ static void gang_blocker(struct question *q, const struct shape *s, uint32_t mem
     b->free = found;
     b->need = members;
     b->short_by = lack;
-    b->text = text_of("placement: %u of the %u tasks that start together find room now%s, short %u", found, members,
-                      s->where != NULL ? " on nodes that match `where`" : "", lack);
-    explain_change(q, text_of("room for %u more of its tasks, each with %s cpu and %s memory, scratch included", lack,
-                              admit_amount("cpu", s->need.v[CAPACITY_CPU], cpu),
+    char within[JOB_LABEL_MAX + 32] = "", cap[40] = "";
+    if (s->within != NULL && !s->within_or_any)
+        snprintf(within, sizeof within, " within one %s", s->within->label);
+    if (s->per_node != 0)
+        snprintf(cap, sizeof cap, ", at most %u on a node", s->per_node);
+    b->text = text_of("placement: %u of the %u tasks that start together find room now%s%s%s, short %u", found, members,
+                      within, s->where != NULL ? " on nodes that match `where`" : "", cap, lack);
+    explain_change(q, text_of("room for %u more of its tasks%s%s, each with %s cpu and %s memory, scratch included",
+                              lack, within, cap, admit_amount("cpu", s->need.v[CAPACITY_CPU], cpu),
                               admit_amount("memory", s->need.v[CAPACITY_MEM], memory)));
+}
+
+/* Where it would fit there are as many of its job as the job allows. */
+static void per_node_blocker(struct question *q, const struct shape *s)
+{
+    struct blocker *b = explain_add(q, "placement", "cell", "tasks");
+    b->limit = b->used = s->per_node;
+    b->need = b->short_by = 1;
+    b->text = text_of("placement: every node with room has %u task%s of this job, as many as per_node allows",
+                      s->per_node, s->per_node == 1 ? "" : "s");
+    explain_change(q, text_of("room for it on a node with fewer than %u of its tasks", s->per_node));
 }
 
 void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
@@ -161,13 +177,17 @@ void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
         return;
     }
     if (members > 1) {
-        uint32_t found = gang_would_find(c, q->utc_us, s->placeable ? s : &known, members);
+        uint32_t found = gang_would_find(c, q->utc_us, q->job, s->placeable ? s : &known, members);
         if (found < members)
             gang_blocker(q, &known, members, found);
         return;
     }
-    if (victims_blocker(q, s) || choose_node(c, &now, s->placeable ? s : &known, NULL) != NULL)
+    if (victims_blocker(q, s) || choose_node(c, &now, q->job, s->placeable ? s : &known, NULL) != NULL)
         return;
+    if (s->per_node != 0 && choose_node(c, &now, NULL, s->placeable ? s : &known, NULL) != NULL) {
+        per_node_blocker(q, s);
+        return;
+    }
     struct window_block block;
     if (windows_block(c, s->placeable ? s : &known, q->utc_us, &block)) {
         closing_blocker(q, &block);

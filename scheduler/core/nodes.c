@@ -357,6 +357,7 @@ struct node *node_join(struct core *c, const struct fact_node *j)
     pools_leave(c, n);
     clear_labels(n);
     n->labels = labels;
+    c->joins++;
     pools_enter(c, n);
     windows_of_node(c, n);
     n->lost = false;

@@ -10,7 +10,7 @@
 
 /* ---- one turn of decide() ---------------------------------------------------------------------------------- */
 struct placement {
-    size_t fact;
+    const struct job *job;
     struct shape *shape;
     struct node *node;
     uint64_t ahead; /* counted of its tenant's use that fades */
@@ -86,7 +86,8 @@ void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, c
 /* Lowers its holds to what the job's own budget has left. false: that doesn't buy slice_min for all. */
 bool gang_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
 /* How many of so many members find room now, if they started together? A question. */
-uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct shape *s, uint32_t members);
+uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct job *j, const struct shape *s,
+                         uint32_t members);
 void decide_place(struct core *c, struct plan *p);
 void decide_place_undo(struct core *c, struct plan *p);
 /* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class
@@ -96,8 +97,17 @@ void placed_fact(const struct core *c, const struct job *j, struct attempt_id id
 
 /* ---- choose.c ---------------------------------------------------------------------------------------------- */
 /* Where a task of this shape starts now: where its room is kept, or where it delays nobody whose room is kept; not
- * where it failed by the node's fault (`avoid`), unless there is no other. NULL: nowhere. */
-struct node *choose_node(const struct core *c, const struct plan *p, const struct shape *s, const struct node *avoid);
+ * where it failed by the node's fault (`avoid`), unless there is no other; j: whose it is, NULL: nobody's yet. NULL:
+ * nowhere. */
+struct node *choose_node(const struct core *c, const struct plan *p, const struct job *j, const struct shape *s,
+                         const struct node *avoid);
+/* Can it start there now? */
+bool node_starts(const struct core *c, const struct plan *p, const struct job *j, const struct shape *s,
+                 struct node *n);
+/* May one more of the job be there, as far as the job's own cap allows? j NULL: it has none there. */
+bool node_may_take(const struct plan *p, const struct job *j, const struct shape *s, const struct node *n);
+/* How many more. */
+uint32_t node_may_take_so_many(const struct plan *p, const struct job *j, const struct shape *s, const struct node *n);
 struct node *open_node(const struct place_item *open); /* whose item in c->open it is */
 /* Where it would if that node were empty. NULL: nowhere. */
 const struct node *sufficient_node(const struct core *c, const struct shape *s);

@@ -40,7 +40,7 @@ static void up_to_date(struct pool *p)
     }
 }
 
-static struct node *node_of(const struct place_item *item)
+struct node *pool_node_of(const struct place_item *item)
 {
     return ((const struct pool_node *)(const void *)((const char *)item - offsetof(struct pool_node, open)))->node;
 }
@@ -59,7 +59,7 @@ struct node *pool_search(struct pool *p, struct place_query q, const struct node
     q.avoid = m != NULL ? &m->open : NULL;
     up_to_date(p);
     struct place_item *found = place_search(&p->open, &q);
-    return found != NULL ? node_of(found) : NULL;
+    return found != NULL ? pool_node_of(found) : NULL;
 }
 
 /* ---- which nodes ------------------------------------------------------------------------------------ */

@@ -100,6 +100,9 @@ static int64_t earliest_on(const struct core *c, const struct plan *p, struct no
 {
     if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total) || !shape_suits(s, n))
         return INT64_MAX;
+    const struct entry *first = s->per_node != 0 ? queue_first(s) : NULL;
+    if (first != NULL && !node_may_take(p, first->job, s, n))
+        return INT64_MAX; /* until some of its job has ended there */
     struct backfill_ask ask = forecast_ask(c, s);
     return backfill_earliest(reserve_profile(c, p, n, s), &ask, p->now.utc_us);
 }
@@ -284,7 +287,7 @@ void reserve_blocked(struct core *c, struct plan *p, struct shape *s)
 
 /* ---- where to ---------------------------------------------------------------------------------------- */
 
-static bool starts_now(const struct core *c, const struct plan *p, const struct shape *s, struct node *n)
+bool reserve_starts_now(const struct core *c, const struct plan *p, const struct shape *s, struct node *n)
 {
     return capacity_fits(&s->need, &n->open.free) && earliest_on(c, p, n, s) == p->now.utc_us;
 }
@@ -294,18 +297,19 @@ struct node *reserve_due(const struct core *c, const struct plan *p, const struc
     const struct reservation *r = reservation_of(c, s);
     if (r == NULL || r->gang != NULL || !capacity_fits(&s->need, &r->node->open.free))
         return NULL;
-    bool due = r->confirmed_turn == c->turn ? r->start_utc_us <= p->now.utc_us : starts_now(c, p, s, r->node);
+    bool due = r->confirmed_turn == c->turn ? r->start_utc_us <= p->now.utc_us : reserve_starts_now(c, p, s, r->node);
     return due ? r->node : NULL;
 }
 
-struct node *reserve_beside(const struct core *c, const struct plan *p, const struct shape *s,
+struct node *reserve_beside(const struct core *c, const struct plan *p, const struct job *j, const struct shape *s,
                             const struct node *avoid)
 {
     const struct reserves *all = c->reserves;
     struct node *best = NULL, *n;
     for (size_t i = 0; i < all->count; i++)
         for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
-            if (n != avoid && (best == NULL || shape_prefers(s, n, best)) && starts_now(c, p, s, n))
+            if (n != avoid && (best == NULL || shape_prefers(s, n, best)) && node_may_take(p, j, s, n) &&
+                reserve_starts_now(c, p, s, n))
                 best = n;
     return best;
 }

@@ -64,8 +64,10 @@ void reserve_blocked(struct core *c, struct plan *p, struct shape *s);
 /* The node kept for this shape, when it can start there now; NULL: not yet, or none. */
 struct node *reserve_due(const struct core *c, const struct plan *p, const struct shape *s);
 /* A node that is reserved, where a task of this shape can start now and delays nobody. */
-struct node *reserve_beside(const struct core *c, const struct plan *p, const struct shape *s,
+struct node *reserve_beside(const struct core *c, const struct plan *p, const struct job *j, const struct shape *s,
                             const struct node *avoid);
+/* Can a task of this shape start there now beside what is kept there? */
+bool reserve_starts_now(const struct core *c, const struct plan *p, const struct shape *s, struct node *n);
 /* The plan, whose log has it already, places a task of this shape there: what was promised to it is kept. */
 void reserve_placed(struct core *c, const struct plan *p, struct shape *s, struct node *n);
 /* The same for one that is only tried there, promised or not; and it isn't any more. */

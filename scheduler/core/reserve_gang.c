@@ -36,10 +36,12 @@ static int rising(const void *a, const void *b)
 }
 
 /* How many tasks a node could ever take. */
-static uint64_t most_on(const struct shape *s, const struct node *n, uint32_t tasks)
+static uint64_t most_on(const struct plan *p, const struct shape *s, const struct node *n, uint32_t tasks)
 {
+    const struct entry *first = queue_first(s);
     bool may = node_is_usable(n) && shape_suits(s, n);
-    return may ? MIN(capacity_times(&s->need, &n->total), (uint64_t)tasks) : 0;
+    uint32_t most = MIN(tasks, node_may_take_so_many(p, first != NULL ? first->job : NULL, s, n));
+    return may ? MIN(capacity_times(&s->need, &n->total), (uint64_t)most) : 0;
 }
 
 static struct backfill_ask ask_of(const struct core *c, const struct shape *s, uint64_t tasks)
@@ -55,7 +57,7 @@ static int64_t not_before(const struct core *c, const struct plan *p, const stru
 {
     starts->count = 0;
     for (size_t i = 0; i < count && starts->count < STARTS_MAX; i++) {
-        uint64_t most = most_on(s, nodes[i], tasks);
+        uint64_t most = most_on(p, s, nodes[i], tasks);
         const struct backfill *b = most > 0 ? reserve_profile(c, p, nodes[i], s) : NULL;
         for (uint64_t k = 1; k <= most; k++) {
             struct backfill_ask ask = ask_of(c, s, k);
@@ -77,7 +79,7 @@ static void take(const struct core *c, const struct plan *p, const struct shape 
 {
     ret->v = core_alloc((MIN(count, (size_t)tasks) + 1) * sizeof ret->v[0]);
     for (size_t i = 0; i < count && tasks > 0; i++) {
-        uint64_t most = most_on(s, nodes[i], tasks), k = 0;
+        uint64_t most = most_on(p, s, nodes[i], tasks), k = 0;
         const struct backfill *b = most > 0 ? reserve_profile(c, p, nodes[i], s) : NULL;
         for (; k < most; k++) {
             struct backfill_ask ask = ask_of(c, s, k + 1);
@@ -118,16 +120,14 @@ static int by_node_name(const void *a, const void *b)
     return strcmp((*(struct node *const *)a)->name, (*(struct node *const *)b)->name);
 }
 
-bool reserve_ask_gang(const struct core *c, const struct plan *p, const struct shape *s, uint32_t tasks,
-                        const struct reservation *r, struct gang_place *ret)
+/* Its own nodes (r NULL: none), and those whose turn it is. */
+static void ask_nodes(const struct core *c, const struct plan *p, const struct shape *s, uint32_t tasks,
+                      const struct reservation *r, struct gang_place *ret)
 {
     struct reserves *all = c->reserves;
     struct node *const *nodes = s->pool != NULL ? s->pool->nodes : c->nodes;
     size_t count = s->pool != NULL ? s->pool->count : c->nodes_count, size = MIN(count, (size_t)GANG_NODES_MAX);
     size_t from = count > size ? all->next_node % count : 0, own = r != NULL ? r->gang_count : 0, kept = 0;
-    if (all->gang_asked && p->facts != NULL)
-        return false;
-    all->gang_asked |= p->facts != NULL;
     struct node **asked = core_alloc((size + own + 1) * sizeof(struct node *));
     for (size_t i = 0; i < size + own; i++)
         asked[i] = i < size ? nodes[(from + i) % count] : r->gang[i - size].node;
@@ -138,6 +138,39 @@ bool reserve_ask_gang(const struct core *c, const struct plan *p, const struct s
     all->next_node = count > size ? from + size : all->next_node;
     search(c, p, s, tasks, asked, kept, ret);
     free(asked);
+}
+
+/* The group that its promise is in (r NULL: none), and those whose turn it is, each as a whole. */
+static void ask_groups(const struct core *c, const struct plan *p, const struct shape *s, uint32_t tasks,
+                       const struct reservation *r, struct gang_place *ret)
+{
+    struct reserves *all = c->reserves;
+    const struct topology *t = topology_of(c, s);
+    size_t from = t->count > 0 ? all->next_node % t->count : 0, asked = 0;
+    *ret = (struct gang_place){INT64_MAX, NULL, 0};
+    for (size_t i = 0; i < t->count; i++) {
+        const struct group *g = &t->groups[(from + i) % t->count];
+        bool own = r != NULL && bsearch(&r->node, g->nodes, g->count, sizeof(struct node *), by_node_name) != NULL;
+        if (asked >= GANG_NODES_MAX && !own)
+            continue;
+        struct gang_place place;
+        search(c, p, s, tasks, g->nodes, g->count, &place);
+        asked += g->count;
+        all->next_node = own ? all->next_node : from + i + 1;
+        bool better = place.start_utc_us < ret->start_utc_us;
+        free(better ? ret->v : place.v);
+        *ret = better ? place : *ret;
+    }
+}
+
+bool reserve_ask_gang(const struct core *c, const struct plan *p, const struct shape *s, uint32_t tasks,
+                      const struct reservation *r, struct gang_place *ret)
+{
+    struct reserves *all = c->reserves;
+    if (all->gang_asked && p->facts != NULL)
+        return false;
+    all->gang_asked |= p->facts != NULL;
+    (s->within != NULL && !s->within_or_any ? ask_groups : ask_nodes)(c, p, s, tasks, r, ret);
     return true;
 }
 

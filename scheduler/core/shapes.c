@@ -9,7 +9,9 @@ struct shape_key {
     const struct tenant *tenant;
     uint64_t limit_us;
     bool preemptible, spread;
-    uint32_t gang;
+    uint32_t gang, per_node;
+    bool within_or_any;
+    const char *within;
     const struct resources *resources;
     const struct strs *features;
     const char *where;
@@ -23,12 +25,18 @@ static bool same_words(const struct strs *a, const struct strs *b)
     return same;
 }
 
+static const char *within_of(const struct shape *s)
+{
+    return s->within != NULL ? s->within->label : NULL;
+}
+
 static bool shape_is(const void *object, const void *key)
 {
     const struct shape *s = object;
     const struct shape_key *k = key;
     return s->tenant == k->tenant && s->limit_us == k->limit_us && s->preemptible == k->preemptible &&
-           s->spread == k->spread && s->gang == k->gang && str_same(s->where, k->where) &&
+           s->spread == k->spread && s->gang == k->gang && s->per_node == k->per_node &&
+           s->within_or_any == k->within_or_any && str_same(within_of(s), k->within) && str_same(s->where, k->where) &&
            same_words(&s->features, k->features) && fields_equal(&resources_fields, &s->resources, k->resources);
 }
 
@@ -36,6 +44,8 @@ static uint64_t hash_of(const struct shape_key *k)
 {
     uint64_t hash = hash_text(HASH_START, k->tenant->path);
     hash = hash_u64(hash_u64(hash, k->limit_us), k->preemptible | (unsigned)k->spread << 1 | (uint64_t)k->gang << 2);
+    if (k->per_node != 0 || k->within != NULL)
+        hash = hash_text(hash_u64(hash_u64(hash, k->per_node), k->within_or_any), k->within);
     hash = hash_u64(hash, k->resources->cpu_milli);
     hash = hash_u64(hash_u64(hash, k->resources->mem_bytes), k->resources->scratch_bytes);
     for (size_t i = 0; i < k->resources->generic.count; i++)
@@ -58,9 +68,17 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
     struct strs features = {0};
     int rc = job_spec_features(spec, &features);
     BUG(rc < 0);
-    struct shape_key key = {
-        t,         spec->time_limit_ms * 1000, spec->preemptible, spec->placement == PLACEMENT_SPREAD,
-        job_spec_gang(spec), &spec->resources, &features, spec->where};
+    struct shape_key key = {.tenant = t,
+                            .limit_us = spec->time_limit_ms * 1000,
+                            .preemptible = spec->preemptible,
+                            .spread = spec->placement == PLACEMENT_SPREAD,
+                            .gang = job_spec_gang(spec),
+                            .per_node = spec->per_node,
+                            .within_or_any = spec->within_or_any,
+                            .within = spec->within,
+                            .resources = &spec->resources,
+                            .features = &features,
+                            .where = spec->where};
     uint64_t hash = hash_of(&key);
     c->shapes.is = shape_is;
     struct shape *s = table_find(&c->shapes, hash, &key);
@@ -71,6 +89,9 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         s->preemptible = key.preemptible;
         s->spread = key.spread;
         s->gang = key.gang;
+        s->per_node = key.per_node;
+        s->within_or_any = key.within_or_any;
+        s->within = key.within != NULL ? topology_new(key.within) : NULL;
         s->hash = hash;
         s->at = HEAP_NOWHERE;
         s->names_seen = SIZE_MAX;
@@ -109,8 +130,8 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct shape *s = row[i];
-        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, s->spread, s->gang,
-                                              &s->resources, &s->features, s->where});
+        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, s->spread, s->gang, s->per_node,
+                                              s->within_or_any, within_of(s), &s->resources, &s->features, s->where});
         table_put(&c->shapes, s->hash, s);
     }
 }
@@ -130,6 +151,7 @@ void shape_put(struct core *c, struct shape *s)
     core_clear_strs(&s->features);
     if (s->pool != NULL)
         pool_put(c, s->pool);
+    topology_free(s->within);
     free(s->where);
     free(s);
 }
@@ -141,7 +163,10 @@ struct shape shape_as_if(const struct core *c, const struct tenant *t, const str
                       .limit_us = spec->time_limit_ms * 1000,
                       .preemptible = spec->preemptible,
                       .spread = spec->placement == PLACEMENT_SPREAD,
-                      .gang = job_spec_gang(spec)};
+                      .gang = job_spec_gang(spec),
+                      .per_node = spec->per_node,
+                      .within_or_any = spec->within_or_any,
+                      .within = spec->within != NULL ? topology_new(spec->within) : NULL};
     int rc = job_spec_features(spec, &s.features);
     BUG(rc < 0);
     s.where = spec->where;
@@ -163,6 +188,7 @@ struct shape shape_as_if(const struct core *c, const struct tenant *t, const str
 void shape_as_if_clear(struct shape *s)
 {
     core_clear_strs(&s->features);
+    topology_free(s->within);
     if (s->pool == NULL)
         free((void *)(uintptr_t)s->parsed);
 }

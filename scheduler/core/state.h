@@ -5,7 +5,7 @@
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, paused.c, suspend.c, policy_change.c,
  *                        nodes.c, move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, pool.h (nodes by
- *                        what jobs want), windows.c (maintenance),
+ *                        what jobs want), topology.h (by a label), windows.c (maintenance),
  *                        tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
  *                        past_use.c (use that fades)
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
@@ -44,6 +44,7 @@
 #include "scheduler/core/outcomes.h"
 #include "scheduler/core/table.h"
 #include "scheduler/core/pool.h"
+#include "scheduler/core/topology.h"
 
 #define RESERVE_MAX 64       /* promises at once */
 #define FINAL_STATES (TASK_STATE_COUNT - TASK_SUCCEEDED)
@@ -100,6 +101,9 @@ struct shape {
     bool pinned;             /* its cores are its alone, also while it stands still */
     bool spread;             /* to the emptiest node, not the fullest with room */
     uint32_t gang;           /* so many start together; 0: each alone */
+    uint32_t per_node;       /* at most so many of a job on one node; 0: as many as fit */
+    bool within_or_any;
+    struct topology *within; /* a gang is on one group of it; NULL: wherever */
     struct pool *pool;       /* of where; NULL too in one that is only as if */
     size_t names_seen;       /* number of names when need was computed */
     uint64_t gang_room, gang_version; /* soft: c->room and promises when no room was found for one of it */
@@ -324,6 +328,7 @@ struct core {
     struct node **nodes; /* by name */
     size_t nodes_count, nodes_size;
     struct node *seen_first, *seen_last, *troubled;
+    uint64_t joins;      /* soft: of nodes, with labels that may be others */
     struct capacity_names names;
     struct capacity total; /* of all nodes that aren't lost */
     struct window **windows; /* by number */

@@ -71,8 +71,10 @@ static bool gang_admit(const struct core *c, const struct shape *s, struct admit
     if (room >= s->gang)
         return true;
     snprintf(ret->where, sizeof ret->where, "gang");
-    snprintf(ret->message, sizeof ret->message, "%u tasks start together, all nodes%s have room for %llu of them",
-             s->gang, s->where != NULL ? " that match where" : "", (unsigned long long)room);
+    bool within = s->within != NULL && !s->within_or_any;
+    snprintf(ret->message, sizeof ret->message, "%u tasks start together, all nodes%s%s%s have room for %llu of them",
+             s->gang, within ? " of one " : "", within ? s->within->label : "",
+             s->where != NULL ? " that match where" : "", (unsigned long long)room);
     snprintf(ret->hint, sizeof ret->hint, "gang <= %llu", (unsigned long long)room);
     return false;
 }

@@ -109,6 +109,14 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
     return verify_counts(j, live, held, err);
 }
 
+static uint32_t live_of(const struct node *n, const struct job *j)
+{
+    uint32_t count = 0;
+    for (const struct task *t = n->tasks; t != NULL; t = t->node_next)
+        count += t->job == j;
+    return count;
+}
+
 static int verify_node(struct core *c, const struct node *n, struct err *err)
 {
     struct capacity used = {0};
@@ -119,6 +127,9 @@ static int verify_node(struct core *c, const struct node *n, struct err *err)
         struct capacity uses = attempt_uses(t);
         capacity_add(&used, &uses);
         live++;
+        if (s->per_node != 0 && live_of(n, t->job) > s->per_node)
+            return err_set(err, -EUCLEAN, "node %s: more tasks of job %llu than it may have on one", n->name,
+                           (unsigned long long)t->job->id);
         if (t->node != n)
             return err_set(err, -EUCLEAN, "node %s: has an attempt of another node", n->name);
     }

@@ -43,6 +43,7 @@ struct book_job {
     size_t tenant;
     uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
     uint32_t gang; /* so many start together; 0 = each alone */
+    uint32_t per_node; /* 0 = as many as fit */
     bool on_hold;
     uint64_t after; /* 0 = none */
     uint32_t after_on, after_tasks;
@@ -89,10 +90,13 @@ bool book_windows_stop(const struct books *b, const char *node, const struct boo
 uint32_t books_gang(const struct book_job *j, uint32_t task, uint32_t *ret_end);
 /* Of the others of its gang: does one wait; over: is one over that hasn't succeeded? */
 bool books_others(const struct book_job *j, uint32_t task, bool over);
+uint32_t books_tasks_on(const struct book_job *j, size_t node);
 bool books_node_fault(uint32_t cause);
 struct follows {
     uint32_t next, state, retry;
 };
+/* The last instant at which an attempt may be placed. */
+int64_t books_start_until(const struct book_job *j, const struct book_task *t);
 int64_t books_pause_us(uint32_t times); /* before the next attempt, after so many failures or faults */
 struct follows books_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r);
 

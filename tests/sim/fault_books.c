@@ -326,6 +326,7 @@ static void submitted(struct books *b, const struct fact *f)
         j->count = s->spec.array.last - s->spec.array.first + 1;
         j->cap = s->spec.array.max_running;
         j->gang = s->spec.gang;
+        j->per_node = s->spec.per_node;
     }
     j->start_by_utc_us = instant_of(s->spec.start_by, f->at_utc_us);
     j->preemptible = s->spec.preemptible;
@@ -351,15 +352,6 @@ static void submitted(struct books *b, const struct fact *f)
     const struct book_tenant *t = &b->tenants[j->tenant];
     require(b, t->queued_max == 0 || t->queued <= t->queued_max, "job %llu makes %s's queue longer than it may be",
             (unsigned long long)s->job, t->path);
-}
-
-/* The last instant at which an attempt may be placed. */
-static int64_t start_until(const struct book_job *j, const struct book_task *t)
-{
-    int64_t until_utc_us = t->epoch == 0 ? j->start_by_utc_us : INT64_MAX;
-    if (j->finish_by_utc_us != INT64_MAX)
-        until_utc_us = MIN(until_utc_us, j->finish_by_utc_us - (int64_t)j->limit_us);
-    return until_utc_us;
 }
 
 /* Is this the end that a job waits for? */
@@ -417,7 +409,7 @@ static void cancelled(struct books *b, const struct fact *f)
     for (uint32_t i = r->first; b->wrong[0] == '\0' && i < r->first + r->count; i++) {
         struct book_task *t = &j->tasks[i];
         require(b, !t->live && !t->final, "task %llu.%u is cancelled as one that waits", (unsigned long long)r->job, i);
-        require(b, strcmp(r->who, "deadline") != 0 || f->at_utc_us >= start_until(j, t),
+        require(b, strcmp(r->who, "deadline") != 0 || f->at_utc_us >= books_start_until(j, t),
                 "task %llu.%u is cancelled for a deadline that lies ahead", (unsigned long long)r->job, i);
         require(b, strcmp(r->who, "dependency") != 0 || standing_of(b, j, i) == LOST,
                 "task %llu.%u is cancelled as one that can't start any more, and it can", (unsigned long long)r->job,
@@ -503,7 +495,7 @@ static void start(struct books *b, const struct fact *f)
     REQUIRE(b, p->id, p->id.epoch == t->epoch + 1, "isn't the next epoch");
     REQUIRE(b, p->id, f->at_utc_us >= t->not_before_utc_us, "is placed before its pause is over");
     REQUIRE(b, p->id, !j->on_hold, "is placed while its job is held");
-    REQUIRE(b, p->id, f->at_utc_us < start_until(j, t), "is placed behind a deadline of its");
+    REQUIRE(b, p->id, f->at_utc_us < books_start_until(j, t), "is placed behind a deadline of its");
     REQUIRE(b, p->id, standing_of(b, j, p->id.task) == MET, "is placed before what it waits for");
     REQUIRE(b, p->id, p->resources.cpu_milli == j->cpu_milli, "gets something else than was asked for");
     REQUIRE(b, p->id, is_about(p->hold_micros, price(j, p->paid_us)), "isn't held the price of what it is paid for");
@@ -521,6 +513,8 @@ static void start(struct books *b, const struct fact *f)
     t->live = true;
     t->epoch = p->id.epoch;
     t->node = (size_t)(n - b->nodes);
+    REQUIRE(b, p->id, j->per_node == 0 || books_tasks_on(j, t->node) <= j->per_node,
+            "is one more than its job may have on a node");
     t->paid_us = p->paid_us;
     t->spent = 0;
     t->settled_us = 0;

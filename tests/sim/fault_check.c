@@ -80,6 +80,19 @@ void check_placement(struct world *w, const struct sched *s, const struct fact_p
             broken(w, "attempt %llu.%u.%u is placed on %s, which its job didn't ask for", ID(f->id), f->node);
 }
 
+/* A gang that is to be within one zone is. */
+void check_gang(struct world *w, const struct fact_gang *f)
+{
+    const struct gang_member *v = f->members.v;
+    bool within = false;
+    for (size_t i = 0; i < w->jobs_count; i++)
+        within |= w->jobs[i].job == f->job && w->jobs[i].within;
+    for (size_t i = 1; within && i < f->members.count; i++)
+        if (node_number(w, v[i].node) % 2 != node_number(w, v[0].node) % 2)
+            broken(w, "job %llu: its gang is on %s and %s, of two zones", (unsigned long long)f->job, v[0].node,
+                   v[i].node);
+}
+
 void check_launch(struct world *w, size_t number, const struct attempt_here *it)
 {
     const struct node *here = &w->nodes[number];

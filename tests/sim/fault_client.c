@@ -67,6 +67,14 @@ static void make_gangs(struct client_job *j)
     j->cap = j->cap != 0 ? MAX(j->cap, j->gang) : 0;
 }
 
+/* One on a node, where that can always be. */
+static void make_caps(const struct world *w, struct client_job *j)
+{
+    bool may = j->gang == 0 || (j->where == 0 && w->nodes_count >= 3);
+    j->per_node = j->tasks > 1 && j->priority == 2 ? (may ? 1 : 2) : 0;
+    j->within = j->gang != 0 && j->per_node != 1 && j->priority >= 1;
+}
+
 static void think_of(struct world *w, size_t i)
 {
     struct client_job *j = &w->jobs[i];
@@ -91,6 +99,7 @@ static void think_of(struct world *w, size_t i)
         j->finish_by_s = choose(c, 2) * (1 + choose(c, 120));
     }
     make_gangs(j);
+    make_caps(w, j);
     w->jobs_count = MAX(w->jobs_count, i + 1);
     come(w, i + 1);
 }

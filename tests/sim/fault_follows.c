@@ -21,6 +21,14 @@ bool books_others(const struct book_job *j, uint32_t task, bool over)
     return false;
 }
 
+uint32_t books_tasks_on(const struct book_job *j, size_t node)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < j->count; i++)
+        count += j->tasks[i].live && j->tasks[i].node == node;
+    return count;
+}
+
 bool books_node_fault(uint32_t cause)
 {
     return cause == END_LEASE || cause == END_LAUNCH_FAILED || cause == END_KEEPER_LOST || cause == END_NODE_LOST;
@@ -81,4 +89,12 @@ int64_t books_pause_us(uint32_t times)
     for (; times > 1 && us < 60000000; times--)
         us *= 2;
     return MIN(us, 60000000);
+}
+
+int64_t books_start_until(const struct book_job *j, const struct book_task *t)
+{
+    int64_t until_utc_us = t->epoch == 0 ? j->start_by_utc_us : INT64_MAX;
+    if (j->finish_by_utc_us != INT64_MAX)
+        until_utc_us = MIN(until_utc_us, j->finish_by_utc_us - (int64_t)j->limit_us);
+    return until_utc_us;
 }

@@ -150,7 +150,9 @@ static int want_submit(struct proposing *p)
     if (j->tasks > 1)
         call.spec.array = (struct job_array){true, 0, j->tasks - 1, j->cap};
     call.spec.gang = j->gang;
-    int rc = strs_add(&call.spec.command, "/bin/true") | str_set(&call.spec.where, world_wheres[j->where]);
+    call.spec.per_node = j->per_node;
+    int rc = strs_add(&call.spec.command, "/bin/true") | str_set(&call.spec.where, world_wheres[j->where]) |
+             str_set(&call.spec.within, j->within ? "zone" : NULL);
     MUST_NOT(rc < 0);
     char start_by[24], finish_by[24];
     snprintf(start_by, sizeof start_by, "%" PRIu64 "s", j->start_by_s);

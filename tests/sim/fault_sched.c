@@ -341,6 +341,8 @@ static void decide(struct world *w, struct sched *s, uint64_t *ret_next)
         struct fact one;
         for (size_t k = 0; k < fact_placements(&facts[i]); k++)
             check_placement(w, s, &fact_placement(&facts[i], k, &one)->placed);
+        if (facts[i].kind == FACT_GANG_PLACED)
+            check_gang(w, &facts[i].gang_placed);
         batch_add(w, s, &facts[i], NULL);
     }
 }

@@ -239,7 +239,8 @@ struct client_job {
     uint32_t tenant;
     char key[24];
     uint64_t cpu_milli, mem_bytes, limit_us;
-    uint32_t lease, loss, retries, tasks, cap, gang;
+    uint32_t lease, loss, retries, tasks, cap, gang, per_node;
+    bool within;                  /* a gang of its within one zone */
     int32_t priority;
     int64_t budget_micros;
     uint64_t after;               /* a job that it waits for; 0 = none */
@@ -371,6 +372,7 @@ void check_ended(struct world *w, const struct fact_ended *f);
 void check_renewed(struct world *w, const struct fact_renewed *f);
 void check_placement(struct world *w, const struct sched *s, const struct fact_placed *f); /* proposed */
 /* Nothing of it may run anywhere, of any epoch; what the node runs must fit on it. */
+void check_gang(struct world *w, const struct fact_gang *f);
 void check_launch(struct world *w, size_t number, const struct attempt_here *it);
 bool check_quiet(const struct world *w); /* nothing lives, nothing is left to tell */
 void check_healed(struct world *w);
