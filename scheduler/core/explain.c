@@ -18,10 +18,18 @@ struct blocker *explain_add(struct question *q, const char *kind, const char *wh
 
 void explain_change(struct question *q, char *text)
 {
-    if (q->change == NULL)
-        q->change = text;
-    else
+    char *before = q->change;
+    /* The same once: members of a gang ask alike. */
+    const char *known = before != NULL ? strstr(before, text) : NULL;
+    if (known != NULL && (known[strlen(text)] == '\0' || known[strlen(text)] == ',')) {
         free(text);
+        return;
+    }
+    q->change = before == NULL ? text : text_of("%s, and %s", before, text);
+    if (before != NULL) {
+        free(before);
+        free(text);
+    }
 }
 
 static void blockers_clear(struct list *l)

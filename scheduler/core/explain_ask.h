@@ -26,7 +26,7 @@ struct question {
 };
 
 struct blocker *explain_add(struct question *q, const char *kind, const char *where, const char *resource);
-/* The first change that is proposed is kept. Takes the text. */
+/* One more thing that would have to be otherwise; all of them together admit it. Takes the text. */
 void explain_change(struct question *q, char *text);
 /* Each adds what blocks there. */
 void explain_ledger(struct question *q, const struct fact *f);

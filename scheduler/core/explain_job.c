@@ -44,7 +44,7 @@ void explain_cap(struct question *q, uint32_t tasks)
     b->need = tasks;
     b->short_by = b->need - b->free;
     b->text = text_of("cap: %u of at most %u tasks of this job are running", j->live, j->max_running);
-    explain_change(q, text_of("array.max_running of job %llu grows", (unsigned long long)j->id));
+    explain_change(q, text_of("a task of job %llu ends", (unsigned long long)j->id));
 }
 
 static void ask_job_budget(struct question *q, struct fact *f)

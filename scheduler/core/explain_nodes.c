@@ -52,15 +52,32 @@ static const struct node *nearest(const struct core *c, const struct shape *s, c
     return freer ? kept : best.found;
 }
 
+static const char *resource_of(const struct question *q, size_t dim)
+{
+    return dim == CAPACITY_CPU   ? "cpu"
+           : dim == CAPACITY_MEM ? "memory"
+                                 : q->core->names.generic[dim - CAPACITY_GENERIC];
+}
+
+/* Of everything that it lacks there. */
+static void change_room(struct question *q, const struct node *n, const struct capacity *need)
+{
+    char lack[48];
+    for (size_t dim = 0; dim < CAPACITY_DIMS; dim++)
+        if (need->v[dim] > n->open.free.v[dim]) {
+            const char *resource = resource_of(q, dim);
+            admit_amount(resource, need->v[dim] - n->open.free.v[dim], lack);
+            explain_change(q, text_of("%s free on %s grows by %s", resource, n->name, lack));
+        }
+}
+
 static void full_blocker(struct question *q, const struct shape *s, const struct node *n, const struct capacity *need)
 {
     const struct capacity *have = &n->open.free;
     size_t dim = CAPACITY_CPU;
     while (dim + 1 < CAPACITY_DIMS && need->v[dim] <= have->v[dim])
         dim++;
-    const char *resource = dim == CAPACITY_CPU   ? "cpu"
-                           : dim == CAPACITY_MEM ? "memory"
-                                                 : q->core->names.generic[dim - CAPACITY_GENERIC];
+    const char *resource = resource_of(q, dim);
     char where[300], need_text[48], have_text[48];
     snprintf(where, sizeof where, "node %.255s", n->name);
     struct blocker *b = explain_add(q, "placement", where, resource);
@@ -73,6 +90,7 @@ static void full_blocker(struct question *q, const struct shape *s, const struct
                       s->where != NULL ? " of those that match `where`" : "", n->name,
                       admit_amount(resource, have->v[dim], have_text), resource,
                       admit_amount(resource, need->v[dim], need_text));
+    change_room(q, n, need);
 }
 
 /* "closes at ... until ... for: firmware (window 2)" */

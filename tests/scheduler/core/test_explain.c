@@ -55,7 +55,8 @@ START_TEST(every_blocker_is_named_at_every_level_with_what_would_help)
         blocker(&r, 2)->text,
         "budget: acme/etl has 1.40 free (limit 5.00, spent 0.00, held 3.60), needs 1.80, short 0.40");
     ck_assert_int_eq(blocker(&r, 2)->short_by, 400000);
-    ck_assert_str_eq(r.change, "quota cpu of acme/etl grows by 2");
+    ck_assert_str_eq(r.change, "quota cpu of acme/etl grows by 2, and quota running of acme grows by 1, "
+                               "and budget acme/etl grows by 0.40");
     fields_clear(&why_reply_fields, &r);
     world_fini(&w);
 }

@@ -140,7 +140,7 @@ START_TEST(it_waits_for_room_where_it_may_run_though_there_is_room_elsewhere)
     ck_assert_str_eq(node_of(full, 0), "n2");
     ck_assert_str_eq(node_of(other, 0), "n3");
     ck_why(job, "placement: no node of those that match `where` has room now; "
-                "nearest is n2 with 1 cpu free, needs 5\n");
+                "nearest is n2 with 1 cpu free, needs 5\nor: cpu free on n2 grows by 4\n");
     ck_assert(world_run(&w, full, 0));
     world_pass(&w, SECOND);
     ck_assert(world_end(&w, full, 0, END_EXIT, 0, SECOND));
