@@ -108,6 +108,8 @@ static const struct {
     {"a notification has no answer", "{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":{\"n\":1}}", NULL, NULL},
     {"a broken notification has none either", "{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":{\"x\":1}}", NULL,
      NULL},
+    {"nor has one that only a newer peer knows", "{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"params\":{\"n\":1}}", NULL,
+     NULL},
     {"an answer nobody waits for is dropped", "{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{}}", NULL, NULL},
     {"text that is not JSON is told where", "{\"jsonrpc\":\"2.0\",,}",
      "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700", "byte 18"},
