@@ -157,7 +157,7 @@ static int start_check(const struct core *c, const struct fact *f, struct err *e
     if (t != NULL && task_state_next(t->state, TASK_EV_PLACED, 0) < 0)
         return refused_state(t, "placed", err);
     bool right_epoch =
-        t != NULL ? p->id.epoch == t->epoch + 1 : p->id.epoch == 1 && outcomes_at(&j->over, p->id.task) == NULL;
+        t != NULL ? p->id.epoch == t->epoch + 1 : p->id.epoch == 1 && outcomes_at(&j->aside->over, p->id.task) == NULL;
     if (!right_epoch || p->hold_micros < 0)
         return no_attempt(p->id, "placed: not the next epoch", err);
     return 0;
@@ -206,8 +206,8 @@ static void placed_apply(struct core *c, const struct fact *f)
     ledger_apply(c->ledger, f);
     for (size_t i = 0; i < fact_placements(f); i++)
         start(c, j, fact_placement(f, i, &room));
-    free(j->refused);
-    j->refused = NULL;
+    if (j->aside->refused != NULL)
+        job_set_refused(j, NULL);
     queue_sync(c, j);
 }
 const struct fact_rule rule_placed = {placed_check, placed_apply};
@@ -259,7 +259,7 @@ static void renewed_apply(struct core *c, const struct fact *f)
     const struct fact_renewed *r = &f->renewed;
     struct task *t = task_of(c, r->id);
     ledger_apply(c->ledger, f);
-    t->job->spent_micros += r->spent_micros - t->spent_micros;
+    job_aside(t->job)->spent_micros += r->spent_micros - t->spent_micros;
     past_use(c, t, r->settled_us - t->settled_us, r->paid_us - r->settled_us, f->at_utc_us);
     t->spent_micros = r->spent_micros;
     t->hold_micros = r->hold_micros;
@@ -343,7 +343,7 @@ static int ended_check(const struct core *c, const struct fact *f, struct err *e
     if (e->spent_micros < t->spent_micros || e->spent_micros - t->spent_micros > t->hold_micros)
         return err_set(err, -EPROTO, "ended: attempt %llu.%u spends what it doesn't hold",
                        (unsigned long long)e->id.job, e->id.task);
-    if (e->job_done && (e->next != NEXT_FINAL || t->job->ended_count + 1 != job_tasks(t->job)))
+    if (e->job_done && (e->next != NEXT_FINAL || t->job->aside->ended_count + 1 != job_tasks(t->job)))
         return err_set(err, -EPROTO, "ended: job %llu isn't done", (unsigned long long)e->id.job);
     return 0;
 }
@@ -422,7 +422,7 @@ static void ended_apply(struct core *c, const struct fact *f)
     struct job *j = t->job;
     ledger_apply(c->ledger, f);
     remember(c, t, f);
-    j->spent_micros += e->spent_micros - t->spent_micros;
+    job_aside(j)->spent_micros += e->spent_micros - t->spent_micros;
     c->written_off_micros += e->written_off_micros;
     c->ended_total++;
     forecast_note_end(c, j->shape, e->record.run_us);
@@ -430,7 +430,7 @@ static void ended_apply(struct core *c, const struct fact *f)
     attempt_finish(c, t);
     if (e->next == NEXT_FINAL) {
         int32_t code = exit_code_of(&e->record, e->state);
-        j->exit_code = code != 0 ? code : j->exit_code;
+        job_aside(j)->exit_code = code != 0 ? code : j->aside->exit_code;
         task_drop(c, t);
         job_count_ended(c, j, e->state, e->id.task, 1);
     } else {

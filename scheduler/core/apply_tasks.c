@@ -76,7 +76,7 @@ static int range_check(const struct core *c, const struct fact_tasks *r, uint32_
             return err_set(err, -EPROTO, "%s: task %llu.%u is %s", what, (unsigned long long)r->job, t->index,
                            names_get(&task_state_names, t->state));
     }
-    if (outcomes_touch(&j->over, r->first, last_of(r)))
+    if (outcomes_touch(&j->aside->over, r->first, last_of(r)))
         return err_set(err, -EPROTO, "%s: job %llu: some of its tasks are final", what,
                        (unsigned long long)r->job);
     if (event == TASK_EV_RELEASED && known != r->count)
@@ -91,7 +91,7 @@ static int cancelled_check(const struct core *c, const struct fact *f, struct er
     if (rc < 0)
         return rc;
     const struct job *j = job_find(c, f->cancelled.job);
-    if (f->cancelled.job_done && j->ended_count + f->cancelled.count != job_tasks(j))
+    if (f->cancelled.job_done && j->aside->ended_count + f->cancelled.count != job_tasks(j))
         return err_set(err, -EPROTO, "cancelled: job %llu isn't done", (unsigned long long)j->id);
     return 0;
 }
@@ -106,8 +106,8 @@ static void cancelled_apply(struct core *c, const struct fact *f)
             task_drop(c, j->tasks[at]);
     job_count_ended(c, j, TASK_CANCELLED, r->first, r->count);
     job_advance(j);
-    free(j->end_reason);
-    j->end_reason = core_text(r->reason);
+    free(j->aside->end_reason);
+    job_aside(j)->end_reason = core_text(r->reason);
     j->change++;
     queue_sync(c, j);
     job_finish_if_done(c, j, f->at_utc_us);

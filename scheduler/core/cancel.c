@@ -20,13 +20,13 @@ static const struct task *record_from(const struct job *j, uint64_t from)
 static bool task_waits(const struct job *j, uint64_t index)
 {
     const struct task *t = record_from(j, index);
-    return t != NULL && t->index == index ? waits(t->state) : outcomes_at(&j->over, index) == NULL;
+    return t != NULL && t->index == index ? waits(t->state) : outcomes_at(&j->aside->over, index) == NULL;
 }
 
 /* The first that waits no more, from one on that does. */
 static uint64_t waiting_until(const struct job *j, uint64_t from)
 {
-    const struct outcome *over = outcomes_from(&j->over, from);
+    const struct outcome *over = outcomes_from(&j->aside->over, from);
     uint64_t end = over != NULL ? over->first : (uint64_t)j->last + 1;
     for (const struct task *t; (t = record_from(j, from)) != NULL && t->index < end; from = (uint64_t)t->index + 1)
         if (!waits(t->state))
@@ -36,9 +36,9 @@ static uint64_t waiting_until(const struct job *j, uint64_t from)
 
 bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, uint32_t *ret_count)
 {
-    uint64_t first = outcomes_beyond(&j->over, MAX(from, j->first));
+    uint64_t first = outcomes_beyond(&j->aside->over, MAX(from, j->first));
     while (first <= j->last && !task_waits(j, first))
-        first = outcomes_beyond(&j->over, first + 1);
+        first = outcomes_beyond(&j->aside->over, first + 1);
     if (j->finished || first > j->last)
         return false;
     *ret_first = (uint32_t)first;
@@ -49,13 +49,14 @@ bool job_waiting_range(const struct job *j, uint64_t from, uint32_t *ret_first, 
 void cancel_range(struct core *c, const struct job *j, uint32_t first, uint32_t count, const char *who, char *reason,
                   int64_t utc_us, struct fact *f)
 {
+    uint32_t over = j->aside->ended_count + j->aside->ending_in_flight;
     *f = (struct fact){.kind = FACT_TASKS_CANCELLED, .at_utc_us = utc_us};
     f->cancelled = (struct fact_tasks){.job = j->id,
                                        .first = first,
                                        .count = count,
                                        .who = core_text(who),
                                        .reason = reason,
-                                       .job_done = j->ended_count + j->ending_in_flight + count == job_tasks(j)};
+                                       .job_done = over + count == job_tasks(j)};
     core_copy_strs(&job_tenant(j)->line, &f->cancelled.path);
     flight_begin(c, f);
 }
@@ -148,7 +149,7 @@ int core_check_cancel(struct core *c, const struct job_call *call, const char *w
     const struct job *j = job_of_call(c, call, refusal);
     if (j == NULL)
         return CORE_REFUSED;
-    if (j->in_flight > 0 || c->moves_in_flight > 0)
+    if (j->aside->in_flight > 0 || c->moves_in_flight > 0)
         return CORE_LATER;
     struct cancelling k = {
         .core = c, .job = j, .who = who, .utc_us = core_utc(c, now), .facts = ret, .max = max, .reply = reply,
@@ -187,7 +188,7 @@ int core_check_release(struct core *c, const struct job_call *call, const char *
     const struct job *j = job_of_call(c, call, refusal);
     if (j == NULL)
         return CORE_REFUSED;
-    if (j->in_flight > 0 || c->moves_in_flight > 0)
+    if (j->aside->in_flight > 0 || c->moves_in_flight > 0)
         return CORE_LATER;
     if (j->on_hold && !j->finished && !call->has_task) {
         *ret = (struct fact){.kind = FACT_JOB_CHANGED, .at_utc_us = core_utc(c, now)};

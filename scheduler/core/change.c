@@ -49,7 +49,7 @@ int job_to_change(struct core *c, const struct job_call *call, struct job **ret,
     *ret = job_of_call(c, call, refusal);
     if (*ret == NULL)
         return CORE_REFUSED;
-    if ((*ret)->in_flight > 0 || c->moves_in_flight > 0)
+    if ((*ret)->aside->in_flight > 0 || c->moves_in_flight > 0)
         return CORE_LATER;
     if (!(*ret)->finished)
         return CORE_FACT;

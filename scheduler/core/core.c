@@ -199,6 +199,7 @@ void core_free(struct core *c)
     table_fini(&c->tenants);
     table_fini(&c->nodes_by_name);
     table_fini(&c->keys);
+    table_fini(&c->asks);
     table_fini(&c->shapes);
     table_fini(&c->demands_by_need);
     free(c->demands);

@@ -55,30 +55,30 @@ void deadline_begin(struct core *c, struct job *j, const struct job_spec *spec)
 {
     if (!has_one(spec))
         return;
-    j->deadline = core_alloc(sizeof *j->deadline);
-    *j->deadline = deadline_of(spec, j->submitted_utc_us);
-    j->deadline->timer = (struct timer){.job = j, .deadline = true, .at = HEAP_NOWHERE};
-    arm(c, j->deadline, INT64_MIN);
+    struct deadline *d = job_aside(j)->deadline = core_alloc(sizeof *d);
+    *d = deadline_of(spec, j->submitted_utc_us);
+    d->timer = (struct timer){.job = j, .deadline = true, .at = HEAP_NOWHERE};
+    arm(c, d, INT64_MIN);
 }
 
 void deadline_again(struct core *c, struct job *j)
 {
-    if (j->deadline != NULL)
-        arm(c, j->deadline, INT64_MIN);
+    if (j->aside->deadline != NULL)
+        arm(c, j->aside->deadline, INT64_MIN);
 }
 
 void deadline_fini(struct core *c, struct job *j)
 {
-    if (j->deadline == NULL)
+    if (j->aside->deadline == NULL)
         return;
-    timer_stop(c, &j->deadline->timer);
-    free(j->deadline);
-    j->deadline = NULL;
+    timer_stop(c, &j->aside->deadline->timer);
+    free(j->aside->deadline);
+    job_aside(j)->deadline = NULL;
 }
 
 bool deadline_is_over(const struct job *j, const struct task *t, int64_t utc_us)
 {
-    const struct deadline *d = j->deadline;
+    const struct deadline *d = j->aside->deadline;
     return d != NULL && (utc_us >= d->start_to_finish_utc_us ||
                          (utc_us >= d->start_by_utc_us && (t == NULL || t->epoch == 0)));
 }
@@ -105,7 +105,7 @@ static bool first_unstarted(const struct job *j, uint32_t *first, uint32_t *coun
 
 static void cancel(struct core *c, struct plan *p, struct job *j, uint32_t first, uint32_t count, bool start)
 {
-    const struct deadline *d = j->deadline;
+    const struct deadline *d = j->aside->deadline;
     char when[PARSE_TEXT_MAX];
     struct fact *f = plan_add(p, FACT_TASKS_CANCELLED);
     char *reason =
@@ -116,7 +116,7 @@ static void cancel(struct core *c, struct plan *p, struct job *j, uint32_t first
 
 static void cancel_late(struct core *c, struct plan *p, struct job *j)
 {
-    const struct deadline *d = j->deadline;
+    const struct deadline *d = j->aside->deadline;
     bool all = p->now.utc_us >= d->start_to_finish_utc_us;
     uint32_t first, count;
     if (!all && p->now.utc_us < d->start_by_utc_us)
@@ -144,15 +144,15 @@ static void stop_late(struct core *c, struct plan *p, struct job *j)
 void decide_deadline(struct core *c, struct plan *p, struct job *j)
 {
     size_t before = p->count;
-    bool busy = j->in_flight > 0;
+    bool busy = j->aside->in_flight > 0;
     if (!busy)
         cancel_late(c, p, j);
-    if (!busy && p->now.utc_us >= j->deadline->finish_by_utc_us)
+    if (!busy && p->now.utc_us >= j->aside->deadline->finish_by_utc_us)
         stop_late(c, p, j);
     if (busy || p->count > before || p->count == p->max)
-        timer_set(c, &j->deadline->timer, p->now.utc_us + AGAIN_US);
+        timer_set(c, &j->aside->deadline->timer, p->now.utc_us + AGAIN_US);
     else
-        arm(c, j->deadline, p->now.utc_us);
+        arm(c, j->aside->deadline, p->now.utc_us);
 }
 
 /* ---- submission ------------------------------------------------------------------------------------- */

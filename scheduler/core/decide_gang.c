@@ -222,7 +222,7 @@ static bool next_gang(const struct core *c, const struct plan *p, const struct e
     struct job *j = e->job;
     plan_job(c, j);
     uint64_t index = e->task != NULL ? e->task->index : job_ready_from(j, j->plan_next);
-    if (index > j->last || j->ranges_in_flight > 0)
+    if (index > j->last || j->aside->ranges_in_flight > 0)
         return false;
     *ret = gang_of(j, (uint32_t)index);
     for (uint64_t i = gang_member_from(*ret, ret->first); i <= ret->last; i = gang_member_from(*ret, i + 1)) {

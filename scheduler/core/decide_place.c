@@ -156,7 +156,7 @@ static bool next_attempt(const struct core *c, const struct plan *p, const struc
 {
     struct job *j = e->job;
     plan_job(c, j);
-    if (j->ranges_in_flight > 0 || plan_is_capped(j, 1) || (e->task != NULL && e->task->in_flight) ||
+    if (j->aside->ranges_in_flight > 0 || plan_is_capped(j, 1) || (e->task != NULL && e->task->in_flight) ||
         deadline_is_over(j, e->task, p->now.utc_us))
         return false;
     uint64_t index = e->task != NULL ? e->task->index : job_ready_from(j, j->plan_next);
@@ -215,7 +215,7 @@ static bool take_back(struct core *c, struct plan *p, struct entry *e, struct fa
 static void give_up(struct core *c, struct plan *p, struct job *j)
 {
     uint32_t first, count;
-    if (j->live > 0 || j->plan_live > 0 || j->in_flight > 0 || !job_waiting_range(j, j->first, &first, &count))
+    if (j->live > 0 || j->plan_live > 0 || j->aside->in_flight > 0 || !job_waiting_range(j, j->first, &first, &count))
         return;
     struct fact *f = plan_add(p, FACT_TASKS_CANCELLED);
     cancel_range(c, j, first, count, "budget", core_text("the job's own budget is spent"), p->now.utc_us, f);

@@ -17,7 +17,7 @@ bool depend_wished(uint32_t on, bool failed)
 
 static const struct outcomes *outcomes_of(const struct dependency *d)
 {
-    return d->of != NULL ? &d->of->over : &d->kept;
+    return d->of != NULL ? &d->of->aside->over : &d->kept;
 }
 
 static void leave_list(struct dependency *d)
@@ -27,7 +27,7 @@ static void leave_list(struct dependency *d)
     if (d->prev != NULL)
         d->prev->next = d->next;
     else
-        d->of->dependents = d->next;
+        job_aside(d->of)->dependents = d->next;
     if (d->next != NULL)
         d->next->prev = d->prev;
     d->of = NULL;
@@ -37,15 +37,15 @@ static void leave_list(struct dependency *d)
 static void join_list(struct dependency *d, struct job *of)
 {
     d->of = of;
-    d->next = of->dependents;
+    d->next = of->aside->dependents;
     if (d->next != NULL)
         d->next->prev = d;
-    of->dependents = d;
+    job_aside(of)->dependents = d;
 }
 
 static void doom(struct core *c, struct job *j)
 {
-    struct depends *all = j->after;
+    struct depends *all = j->aside->after;
     if (all->doomed || all->keep)
         return;
     all->doomed = true;
@@ -66,7 +66,7 @@ static void sync(struct core *c, struct job *j, uint32_t first, uint32_t count)
 
 static void answer(struct core *c, struct dependency *d, bool met)
 {
-    struct depends *all = d->job->after;
+    struct depends *all = d->job->aside->after;
     leave_list(d);
     d->state = met ? DEPEND_MET : DEPEND_NEVER;
     d->job->change++;
@@ -94,7 +94,7 @@ static void count_same(const struct dependency *d, const struct outcomes *o, uin
 
 bool depend_ready(const struct job *j, uint32_t index)
 {
-    const struct depends *all = j->after;
+    const struct depends *all = j->aside->after;
     if (all == NULL)
         return true;
     for (uint32_t i = 0; all->whole == 0 && i < all->count; i++) {
@@ -117,7 +117,7 @@ static uint64_t next_wished(const struct dependency *d, uint64_t from)
 
 uint64_t depend_next(const struct job *j, uint64_t from)
 {
-    const struct depends *all = j->after;
+    const struct depends *all = j->aside->after;
     if (all == NULL)
         return from;
     if (all->whole > 0)
@@ -135,12 +135,12 @@ uint64_t depend_next(const struct job *j, uint64_t from)
 
 void depend_on_ended(struct core *c, struct job *j, uint32_t first, uint32_t count, bool failed)
 {
-    for (struct dependency *d = j->dependents, *next; d != NULL; d = next) {
+    for (struct dependency *d = j->aside->dependents, *next; d != NULL; d = next) {
         next = d->next;
         if (d->tasks == AFTER_SAME) {
             if (!depend_wished(d->on, failed))
                 doom(c, d->job);
-            else if (d->job->after->whole == 0)
+            else if (d->job->aside->after->whole == 0)
                 sync(c, d->job, first, count);
         } else if (is_measured(d->task)) {
             if (measured(d->task) >= first && measured(d->task) - first < count)
@@ -155,7 +155,7 @@ static void finish_same(struct dependency *d)
 {
     struct outcomes kept;
     uint64_t over, bad;
-    outcomes_copy(&d->of->over, &kept);
+    outcomes_copy(&d->of->aside->over, &kept);
     leave_list(d);
     d->kept = kept;
     count_same(d, &kept, &over, &bad);
@@ -168,8 +168,8 @@ static void finish_same(struct dependency *d)
 
 void depend_on_finished(struct core *c, struct job *j)
 {
-    bool failed = j->ended[0] < j->ended_count;
-    for (struct dependency *d = j->dependents, *next; d != NULL; d = next) {
+    bool failed = j->aside->ended[0] < j->aside->ended_count;
+    for (struct dependency *d = j->aside->dependents, *next; d != NULL; d = next) {
         next = d->next;
         if (d->tasks == AFTER_SAME)
             finish_same(d);
@@ -216,7 +216,7 @@ static void begin_one(struct core *c, struct dependency *d, const struct fact_af
     else if (!a->over)
         join_list(d, job_find(c, a->job));
     if (a->tasks != AFTER_SAME)
-        d->job->after->whole++;
+        d->job->aside->after->whole++;
     uint64_t over = 0, bad = 0;
     if (a->tasks == AFTER_SAME)
         count_same(d, outcomes_of(d), &over, &bad);
@@ -228,7 +228,7 @@ void depend_begin(struct core *c, struct job *j, const struct fact_submitted *f)
 {
     if (f->after.count == 0)
         return;
-    struct depends *all = j->after = core_alloc(sizeof *all);
+    struct depends *all = job_aside(j)->after = core_alloc(sizeof *all);
     all->v = core_alloc(f->after.count * sizeof all->v[0]);
     all->keep = f->spec.if_unmet == UNMET_KEEP;
     for (; all->count < f->after.count; all->count++) {
@@ -241,27 +241,27 @@ static void leave_doomed(struct core *c, struct job *j)
 {
     struct job **at = &c->doomed;
     while (*at != NULL && *at != j)
-        at = &(*at)->after->doomed_next;
+        at = &(*at)->aside->after->doomed_next;
     if (*at == j)
-        *at = j->after->doomed_next;
-    j->after->doomed = false;
+        *at = j->aside->after->doomed_next;
+    j->aside->after->doomed = false;
 }
 
 void depend_fini(struct core *c, struct job *j)
 {
-    while (j->dependents != NULL)
-        leave_list(j->dependents);
-    if (j->after == NULL)
+    while (j->aside->dependents != NULL)
+        leave_list(j->aside->dependents);
+    if (j->aside->after == NULL)
         return;
-    if (j->after->doomed)
+    if (j->aside->after->doomed)
         leave_doomed(c, j);
-    for (uint32_t i = 0; i < j->after->count; i++) {
-        leave_list(&j->after->v[i]);
-        outcomes_fini(&j->after->v[i].kept);
+    for (uint32_t i = 0; i < j->aside->after->count; i++) {
+        leave_list(&j->aside->after->v[i]);
+        outcomes_fini(&j->aside->after->v[i].kept);
     }
-    free(j->after->v);
-    free(j->after);
-    j->after = NULL;
+    free(j->aside->after->v);
+    free(j->aside->after);
+    job_aside(j)->after = NULL;
 }
 
 /* ---- what can't start any more ---------------------------------------------------------------------- */
@@ -305,8 +305,8 @@ static bool lost_range(const struct dependency *d, uint64_t from, uint32_t *ret_
 static bool cancel_lost(struct core *c, struct plan *p, struct job *j)
 {
     uint32_t first, count;
-    for (uint32_t i = 0; i < j->after->count; i++) {
-        const struct dependency *d = &j->after->v[i];
+    for (uint32_t i = 0; i < j->aside->after->count; i++) {
+        const struct dependency *d = &j->aside->after->v[i];
         bool any = false;
         if (d->tasks != AFTER_SAME && d->state != DEPEND_NEVER)
             continue;
@@ -325,8 +325,8 @@ static bool cancel_lost(struct core *c, struct plan *p, struct job *j)
 void decide_depend(struct core *c, struct plan *p)
 {
     for (struct job *j = c->doomed, *next; j != NULL && p->count < p->max; j = next) {
-        next = j->after->doomed_next;
-        if (j->in_flight == 0 && !cancel_lost(c, p, j))
+        next = j->aside->after->doomed_next;
+        if (j->aside->in_flight == 0 && !cancel_lost(c, p, j))
             leave_doomed(c, j);
     }
 }
@@ -335,8 +335,8 @@ void decide_depend(struct core *c, struct plan *p)
 
 void depend_list(const struct job *j, struct list *ret)
 {
-    for (uint32_t i = 0; j->after != NULL && i < j->after->count; i++) {
-        const struct dependency *d = &j->after->v[i];
+    for (uint32_t i = 0; j->aside->after != NULL && i < j->aside->after->count; i++) {
+        const struct dependency *d = &j->aside->after->v[i];
         if (d->state == DEPEND_MET)
             continue;
         struct fact_after *a = list_add(ret, sizeof *a);
@@ -358,8 +358,8 @@ void depend_list(const struct job *j, struct list *ret)
 
 uint64_t depend_hash(const struct job *j, uint64_t hash)
 {
-    for (uint32_t i = 0; j->after != NULL && i < j->after->count; i++) {
-        const struct dependency *d = &j->after->v[i];
+    for (uint32_t i = 0; j->aside->after != NULL && i < j->aside->after->count; i++) {
+        const struct dependency *d = &j->aside->after->v[i];
         if (d->state == DEPEND_MET)
             continue;
         hash = hash_u64(hash_u64(hash_u64(hash_u64(hash, d->id), d->on), d->tasks), d->task.plus_one);
@@ -372,7 +372,7 @@ uint64_t depend_hash(const struct job *j, uint64_t hash)
 
 static bool is_listed(const struct dependency *d)
 {
-    const struct dependency *at = d->of->dependents;
+    const struct dependency *at = d->of->aside->dependents;
     while (at != NULL && at != d)
         at = at->next;
     return at == d;
@@ -381,8 +381,8 @@ static bool is_listed(const struct dependency *d)
 int depend_verify(const struct job *j, struct err *err)
 {
     uint32_t whole = 0;
-    for (uint32_t i = 0; j->after != NULL && i < j->after->count; i++) {
-        const struct dependency *d = &j->after->v[i];
+    for (uint32_t i = 0; j->aside->after != NULL && i < j->aside->after->count; i++) {
+        const struct dependency *d = &j->aside->after->v[i];
         whole += d->tasks != AFTER_SAME && d->state != DEPEND_MET;
         bool listed = d->of == NULL || (!d->of->finished && d->of->id == d->id && is_listed(d));
         bool settled = d->of != NULL || d->state != DEPEND_WAITS || d->tasks == AFTER_SAME;
@@ -390,7 +390,7 @@ int depend_verify(const struct job *j, struct err *err)
             return err_set(err, -EUCLEAN, "job %llu: its dependency on job %llu is not where it belongs",
                            (unsigned long long)j->id, (unsigned long long)d->id);
     }
-    if (j->after != NULL && whole != j->after->whole)
+    if (j->aside->after != NULL && whole != j->aside->after->whole)
         return err_set(err, -EUCLEAN, "job %llu: its count of dependencies is wrong", (unsigned long long)j->id);
     return 0;
 }

@@ -32,7 +32,7 @@ char *depend_words(const struct core *c, const struct fact_after *a)
     else
         snprintf(who, sizeof who, "job %llu", id);
     if (of != NULL && job_tasks(of) > 1)
-        snprintf(done, sizeof done, ", %u of %u tasks done", of->ended_count, job_tasks(of));
+        snprintf(done, sizeof done, ", %u of %u tasks done", of->aside->ended_count, job_tasks(of));
     if (a->never)
         return text_of("%s had to %s, and that can't happen any more", who, ends[a->on]);
     return text_of("%s must %s; %s%s", who, ends[a->on], of != NULL ? stands_words(of) : "it is over", done);
@@ -41,9 +41,9 @@ char *depend_words(const struct core *c, const struct fact_after *a)
 char *depend_words_of(const struct core *c, const struct job *j, uint32_t index, uint32_t *i, uint64_t *ret_id,
                       bool *ret_never)
 {
-    for (; j->after != NULL && *i < j->after->count; ++*i) {
-        const struct dependency *d = &j->after->v[*i];
-        const struct outcomes *o = d->of != NULL ? &d->of->over : &d->kept;
+    for (; j->aside->after != NULL && *i < j->aside->after->count; ++*i) {
+        const struct dependency *d = &j->aside->after->v[*i];
+        const struct outcomes *o = d->of != NULL ? &d->of->aside->over : &d->kept;
         const struct outcome *at = d->tasks == AFTER_SAME ? outcomes_at(o, index) : NULL;
         bool met = d->state == DEPEND_MET || (at != NULL && depend_wished(d->on, at->failed));
         if (met)
@@ -145,8 +145,8 @@ static struct standing stand(const struct asking *q, const struct job_after *a, 
     else if (a->tasks == AFTER_SAME)
         first = q->spec->array.first, last = q->spec->array.last;
     struct standing s = {.tasks = (uint64_t)last - first + 1};
-    for (uint32_t i = 0; i < of->over.count; i++) {
-        const struct outcome *r = &of->over.v[i];
+    for (uint32_t i = 0; i < of->aside->over.count; i++) {
+        const struct outcome *r = &of->aside->over.v[i];
         if (r->last < first || r->first > last)
             continue;
         uint64_t count = (uint64_t)MIN(r->last, last) - MAX(r->first, first) + 1;
@@ -161,7 +161,7 @@ static bool is_lost(const struct job_after *a, const struct job *of, struct stan
 {
     if (is_measured(a->task) || a->tasks == AFTER_SAME)
         return s.bad == s.tasks;
-    return a->on == AFTER_FAILURE ? of->finished && of->ended[0] == of->ended_count : s.bad > 0;
+    return a->on == AFTER_FAILURE ? of->finished && of->aside->ended[0] == of->aside->ended_count : s.bad > 0;
 }
 
 static bool is_met(const struct job_after *a, const struct job *of, struct standing s)
@@ -174,8 +174,8 @@ static bool is_met(const struct job_after *a, const struct job *of, struct stand
 static bool add_outcomes(const struct asking *q, const struct job *of, struct list *ret)
 {
     const struct job_array *own = &q->spec->array;
-    for (uint32_t i = 0; i < of->over.count; i++) {
-        const struct outcome *r = &of->over.v[i];
+    for (uint32_t i = 0; i < of->aside->over.count; i++) {
+        const struct outcome *r = &of->aside->over.v[i];
         if (r->last < own->first || r->first > own->last)
             continue;
         uint32_t first = MAX(r->first, own->first), last = MIN(r->last, own->last);
@@ -195,7 +195,7 @@ static int resolve_one(struct asking *q, const struct job_after *a, struct list 
     const struct job *of = find(q, a, &later);
     if (of == NULL)
         return later ? CORE_LATER : CORE_REFUSED;
-    if (of->ending_in_flight > 0)
+    if (of->aside->ending_in_flight > 0)
         return CORE_LATER; /* what holds now may not hold any more when this is committed */
     if (!tasks_are_there(q, a, of))
         return CORE_REFUSED;

@@ -75,11 +75,11 @@ static int past(const struct history *h, struct attempt_id id)
 
 static const char *past_node(const struct job *j, struct attempt_id *id)
 {
-    int at = past(j->history, *id);
+    int at = past(j->aside->history, *id);
     if (at < 0)
         return NULL;
-    id->epoch = j->history->ids[at].epoch;
-    return j->history->nodes[at]->name;
+    id->epoch = j->aside->history->ids[at].epoch;
+    return j->aside->history->nodes[at]->name;
 }
 
 const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended)
@@ -100,8 +100,8 @@ const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool 
 bool core_log_is_empty(const struct core *c, struct attempt_id id, enum log_stream which)
 {
     const struct job *j = job_find(c, id.job);
-    int at = j == NULL ? -1 : past(j->history, id);
-    const struct bytes *b = at < 0 ? NULL : &j->history->v[at];
+    int at = j == NULL ? -1 : past(j->aside->history, id);
+    const struct bytes *b = at < 0 ? NULL : &j->aside->history->v[at];
     struct attempt_view view = {0};
     if (b == NULL || b->data == NULL || fields_decode(&attempt_view_fields, b->data, b->len, &view, NULL) < 0)
         return false;

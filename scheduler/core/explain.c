@@ -138,8 +138,8 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
 {
     struct shape shape = shape_as_if(c, t, spec);
     uint32_t tasks = MAX(shape.gang, 1);
-    struct job job = {.id = UINT64_MAX, .shape = &shape, .last = tasks - 1, .gang = shape.gang,
-                      .fresh.at = HEAP_NOWHERE};
+    struct job job = {.id = UINT64_MAX, .aside = &job_nothing_aside, .shape = &shape, .last = tasks - 1,
+                      .gang = shape.gang, .fresh.at = HEAP_NOWHERE};
     struct list blockers = {0};
     struct question q = {.core = c, .job = &job, .utc_us = utc_us, .blockers = &blockers};
     struct fact f;
@@ -238,7 +238,7 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     struct question q = {.core = c,
                          .job = j,
                          .task = t,
-                         .has_index = call->has_task && outcomes_at(&j->over, call->task) == NULL,
+                         .has_index = call->has_task && outcomes_at(&j->aside->over, call->task) == NULL,
                          .index = call->task,
                          .utc_us = utc_us,
                          .blockers = &ret->blockers};

@@ -16,8 +16,8 @@ const struct task *explain_first_waiting(const struct job *j)
 
 void explain_pauses(struct question *q, const struct task *t)
 {
-    const struct timer *timer = t != NULL ? &t->timer : q->job->wait;
-    const char *refused = t != NULL ? t->refused : q->job->refused;
+    const struct timer *timer = t != NULL ? &t->timer : q->job->aside->wait;
+    const char *refused = t != NULL ? t->refused : q->job->aside->refused;
     if (timer == NULL || timer->at == HEAP_NOWHERE)
         return;
     char when[PARSE_TEXT_MAX];

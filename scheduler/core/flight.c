@@ -125,9 +125,10 @@ void flight_begin(struct core *c, const struct fact *f)
         adjust_begin(c, &f->adjusted);
     set_in_flight(s, f, true);
     if (s.job != NULL) {
-        s.job->in_flight++;
-        s.job->ending_in_flight += s.ending;
-        s.job->ranges_in_flight += s.ranges;
+        struct job_aside *a = job_aside(s.job);
+        a->in_flight++;
+        a->ending_in_flight += s.ending;
+        a->ranges_in_flight += s.ranges;
     }
     if (s.node != NULL)
         s.node->in_flight = true;
@@ -152,10 +153,11 @@ void flight_end(struct core *c, const struct fact *f)
     if (f->kind == FACT_LEDGER_ADJUSTED)
         adjust_end(c, &f->adjusted);
     set_in_flight(s, f, false);
-    if (s.job != NULL && s.job->in_flight > 0) {
-        s.job->in_flight--;
-        s.job->ending_in_flight -= MIN(s.ending, s.job->ending_in_flight);
-        s.job->ranges_in_flight -= MIN(s.ranges, s.job->ranges_in_flight);
+    if (s.job != NULL && s.job->aside->in_flight > 0) {
+        struct job_aside *a = job_aside(s.job);
+        a->in_flight--;
+        a->ending_in_flight -= MIN(s.ending, a->ending_in_flight);
+        a->ranges_in_flight -= MIN(s.ranges, a->ranges_in_flight);
     }
     if (s.node != NULL)
         s.node->in_flight = false;
@@ -170,13 +172,13 @@ static void pause_task(struct core *c, struct job *j, struct task *t, const char
         queue_sync_task(c, t);
         return;
     }
-    if (j->wait == NULL) {
-        j->wait = core_alloc(sizeof *j->wait);
-        *j->wait = (struct timer){.job = j, .at = HEAP_NOWHERE};
+    struct job_aside *a = job_aside(j);
+    if (a->wait == NULL) {
+        a->wait = core_alloc(sizeof *a->wait);
+        *a->wait = (struct timer){.job = j, .at = HEAP_NOWHERE};
     }
-    free(j->refused);
-    j->refused = core_text(code);
-    timer_set(c, j->wait, until_utc_us);
+    job_set_refused(j, code);
+    timer_set(c, a->wait, until_utc_us);
     queue_sync(c, j);
 }
 

@@ -18,7 +18,7 @@ struct gang gang_of(const struct job *j, uint32_t index)
 
 uint64_t gang_member_from(struct gang g, uint64_t index)
 {
-    for (const struct outcome *o; index <= g.last && (o = outcomes_at(&g.job->over, index)) != NULL;)
+    for (const struct outcome *o; index <= g.last && (o = outcomes_at(&g.job->aside->over, index)) != NULL;)
         index = (uint64_t)o->last + 1;
     return index;
 }
@@ -51,7 +51,7 @@ static void each_other(struct gang g, const struct task *but, void (*fn)(struct 
 /* Is one of it over that hasn't succeeded? */
 static bool is_over(struct gang g)
 {
-    const struct outcomes *over = &g.job->over;
+    const struct outcomes *over = &g.job->aside->over;
     const struct outcome *o = outcomes_from(over, g.first), *end = over->v + over->count;
     for (; o != NULL && o < end && o->first <= g.last; o++)
         if (o->failed)
@@ -148,7 +148,7 @@ bool gang_is_undecided(const struct task *t, const struct exit_record *record)
     bool well = record->cause == END_EXIT && record->exit_code == 0;
     if (j->gang == 0 || well || gang_fate(t) != GANG_GOES_ON)
         return false;
-    if (j->ranges_in_flight > 0)
+    if (j->aside->ranges_in_flight > 0)
         return true;
     struct gang g = gang_of(j, t->index);
     for (uint32_t at = job_record_from(j, g.first); at < j->tasks_count && j->tasks[at]->index <= g.last; at++)
@@ -271,7 +271,7 @@ void decide_gangs(struct core *c, struct plan *p)
     for (size_t i = 0; i < c->gangs_over_count; i++) {
         struct gang_over o = c->gangs_over[i];
         const struct job *j = job_find(c, o.job);
-        bool done = j == NULL || j->finished || (j->in_flight == 0 && cancel_rest(c, p, j, gang_of(j, o.task)));
+        bool done = j == NULL || j->finished || (j->aside->in_flight == 0 && cancel_rest(c, p, j, gang_of(j, o.task)));
         if (!done)
             c->gangs_over[kept++] = o;
     }

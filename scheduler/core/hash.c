@@ -147,15 +147,16 @@ static uint64_t hash_task(const struct task *t, uint64_t hash)
 static uint64_t hash_job(const struct job *j, uint64_t hash)
 {
     hash = hash_text(hash_text(hash_u64(hash, j->id), j->tenant), j->user);
-    hash = hash_u64(hash_bytes(hash, j->spec, j->spec_len), j->spec_len);
+    hash = hash_u64(hash_bytes(hash, j->ask->bytes, j->ask->len), j->ask->len);
     hash = hash_u64(hash_u64(hash_text(hash, job_key(j)), j->uid), (uint64_t)j->submitted_utc_us);
-    hash = hash_u64(hash_u64(hash, j->next), (uint64_t)j->spent_micros);
+    hash = hash_u64(hash_u64(hash, j->next), (uint64_t)j->aside->spent_micros);
     hash = hash_u64(hash_u64(hash, (uint64_t)j->priority), j->on_hold);
     for (size_t i = 0; i < FINAL_STATES; i++)
-        hash = hash_u64(hash, j->ended[i]);
+        hash = hash_u64(hash, j->aside->ended[i]);
     hash = depend_hash(j, hash);
-    for (uint32_t i = 0; i < j->over.count; i++)
-        hash = hash_u64(hash_u64(hash_u64(hash, j->over.v[i].first), j->over.v[i].last), j->over.v[i].failed);
+    const struct outcomes *over = &j->aside->over;
+    for (uint32_t i = 0; i < over->count; i++)
+        hash = hash_u64(hash_u64(hash_u64(hash, over->v[i].first), over->v[i].last), over->v[i].failed);
     for (uint32_t i = 0; i < j->tasks_count; i++)
         hash = hash_task(j->tasks[i], hash);
     return hash;

@@ -5,9 +5,9 @@
 /* What is over is kept as bytes: it is looked at rarely and there may be a lot of it. */
 void history_add(struct job *j, const struct attempt_view *view, struct attempt_id id, struct node *node)
 {
-    if (j->history == NULL)
-        j->history = core_alloc(sizeof *j->history);
-    struct history *h = j->history;
+    if (j->aside->history == NULL)
+        job_aside(j)->history = core_alloc(sizeof *j->aside->history);
+    struct history *h = j->aside->history;
     uint32_t at = (h->first + h->count) % HISTORY_MAX;
     if (h->count == HISTORY_MAX) {
         free(h->v[at].data);

@@ -55,13 +55,13 @@ struct job *job_find_key(const struct core *c, const char *tenant, const char *k
 
 const char *job_key(const struct job *j)
 {
-    return (const char *)j->spec + j->spec_len;
+    return j->key;
 }
 
 void job_spec_of(const struct job *j, struct job_spec *ret)
 {
     *ret = (struct job_spec){0};
-    int rc = fields_decode(&job_spec_fields, j->spec, j->spec_len, ret, NULL);
+    int rc = fields_decode(&job_spec_fields, j->ask->bytes, j->ask->len, ret, NULL);
     BUG(rc < 0);
 }
 
@@ -129,7 +129,7 @@ uint64_t job_fresh_from(const struct job *j, uint64_t from)
 {
     for (uint64_t before = from + 1; from <= j->last && from != before;) {
         before = from;
-        from = beyond_records(j, outcomes_beyond(&j->over, from));
+        from = beyond_records(j, outcomes_beyond(&j->aside->over, from));
     }
     return from;
 }
@@ -193,18 +193,71 @@ void task_set_state(struct core *c, struct task *t, uint32_t state)
 
 /* ---- jobs ------------------------------------------------------------------------------------------- */
 
-static void keep_spec(struct job *j, const struct fact_submitted *f)
+/* ---- what was asked for, once for all who ask alike ---- */
+
+static bool ask_is(const void *object, const void *key)
+{
+    const struct job_ask *a = object;
+    const struct buf *bytes = key;
+    return a->len == bytes->len && (a->len == 0 || memcmp(a->bytes, bytes->data, a->len) == 0);
+}
+
+static struct job_ask *ask_get(struct core *c, const struct job_spec *spec)
 {
     struct buf bytes = {0};
-    fields_encode(&job_spec_fields, &f->spec, &bytes);
+    fields_encode(&job_spec_fields, spec, &bytes);
     BUG(bytes.failed);
-    size_t key_len = strlen(f->key) + 1;
-    j->spec = core_alloc(bytes.len + key_len);
-    j->spec_len = (uint32_t)bytes.len;
-    if (bytes.len > 0)
-        memcpy(j->spec, bytes.data, bytes.len);
-    memcpy(j->spec + bytes.len, f->key, key_len);
+    uint64_t hash = hash_bytes(HASH_START, bytes.data, bytes.len);
+    c->asks.is = ask_is;
+    struct job_ask *a = table_find(&c->asks, hash, &bytes);
+    if (a == NULL) {
+        a = core_alloc(sizeof *a + bytes.len);
+        a->hash = hash;
+        a->len = (uint32_t)bytes.len;
+        if (bytes.len > 0)
+            memcpy(a->bytes, bytes.data, bytes.len);
+        table_put(&c->asks, hash, a);
+    }
+    a->refs++;
     buf_fini(&bytes);
+    return a;
+}
+
+static void ask_put(struct core *c, struct job_ask *a)
+{
+    if (--a->refs > 0)
+        return;
+    table_remove(&c->asks, a->hash, a);
+    free(a);
+}
+
+const struct job_aside job_nothing_aside;
+
+struct job_aside *job_aside(struct job *j)
+{
+    if (j->aside == &job_nothing_aside)
+        j->aside = core_alloc(sizeof *j->aside);
+    return (struct job_aside *)(uintptr_t)j->aside;
+}
+
+void job_set_refused(struct job *j, const char *code)
+{
+    struct job_aside *a = job_aside(j);
+    free(a->refused);
+    a->refused = core_text(code);
+}
+
+static void free_aside(struct job *j)
+{
+    if (j->aside == &job_nothing_aside)
+        return;
+    struct job_aside *a = job_aside(j);
+    history_free(a->history);
+    free(a->end_reason);
+    outcomes_fini(&a->over);
+    free(a->wait);
+    free(a->refused);
+    free(a);
 }
 
 static void place_job(struct core *c, struct job *j)
@@ -228,13 +281,16 @@ void job_set_priority(const struct core *c, struct job *j, int32_t priority)
 struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_utc_us)
 {
     const struct job_spec *spec = &f->spec;
-    struct job *j = core_alloc(sizeof *j);
+    size_t key_len = strlen(f->key) + 1;
+    struct job *j = core_alloc(sizeof *j + key_len);
+    memcpy(j->key, f->key, key_len);
+    j->aside = &job_nothing_aside;
     j->id = f->job;
     j->tenant = core_intern(c, f->tenant);
     j->user = core_intern(c, f->user);
     j->uid = f->uid;
     j->shape = shape_get(c, tenant_find(c, f->tenant), spec);
-    keep_spec(j, f);
+    j->ask = ask_get(c, spec);
     j->submitted_utc_us = at_utc_us;
     j->budget_micros = spec->budget_micros;
     j->on_hold = spec->hold;
@@ -284,19 +340,15 @@ static void job_free(struct core *c, struct job *j)
     while (j->tasks_count > 0)
         task_drop(c, j->tasks[j->tasks_count - 1]);
     queue_drop(c, &j->fresh);
-    if (j->wait != NULL)
-        timer_stop(c, j->wait);
+    if (j->aside->wait != NULL)
+        timer_stop(c, j->aside->wait);
     if (j->shape != NULL)
         shape_put(c, j->shape);
     depend_fini(c, j);
     deadline_fini(c, j);
-    history_free(j->history);
-    free(j->end_reason);
-    outcomes_fini(&j->over);
-    free(j->wait);
-    free(j->refused);
+    free_aside(j);
+    ask_put(c, j->ask);
     free(j->tasks);
-    free(j->spec);
     free(j);
 }
 
@@ -315,7 +367,7 @@ static void compact(struct core *c)
 static void forget_oldest(struct core *c)
 {
     struct job *j = c->finished_first;
-    c->finished_first = j->finished_next;
+    c->finished_first = j->aside->finished_next;
     if (c->finished_first == NULL)
         c->finished_last = NULL;
     c->finished--;
@@ -331,11 +383,12 @@ static void forget_oldest(struct core *c)
 
 void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t first, uint32_t count)
 {
-    outcomes_add(&j->over, first, first + count - 1, state != TASK_SUCCEEDED);
+    struct job_aside *a = job_aside(j);
+    outcomes_add(&a->over, first, first + count - 1, state != TASK_SUCCEEDED);
     if (j->gang != 0 && state != TASK_SUCCEEDED)
         gang_doom(c, j, first, first + count - 1);
-    j->ended[state - TASK_SUCCEEDED] += count;
-    j->ended_count += count;
+    a->ended[state - TASK_SUCCEEDED] += count;
+    a->ended_count += count;
     depend_on_ended(c, j, first, count, state != TASK_SUCCEEDED);
 }
 
@@ -360,16 +413,16 @@ void job_advance(struct job *j)
 
 void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us)
 {
-    if (j->finished || j->ended_count < job_tasks(j))
+    if (j->finished || j->aside->ended_count < job_tasks(j))
         return;
     BUG(j->live > 0 || j->held > 0);
     while (j->tasks_count > 0)
         task_drop(c, j->tasks[j->tasks_count - 1]);
     queue_drop(c, &j->fresh);
-    if (j->wait != NULL)
-        timer_stop(c, j->wait);
+    if (j->aside->wait != NULL)
+        timer_stop(c, j->aside->wait);
     j->finished = true;
-    j->ended_utc_us = at_utc_us;
+    job_aside(j)->ended_utc_us = at_utc_us;
     depend_on_finished(c, j);
     depend_fini(c, j);
     deadline_fini(c, j);
@@ -381,7 +434,7 @@ void job_finish_if_done(struct core *c, struct job *j, int64_t at_utc_us)
     c->unfinished--;
     c->finished++;
     if (c->finished_last != NULL)
-        c->finished_last->finished_next = j;
+        job_aside(c->finished_last)->finished_next = j;
     else
         c->finished_first = j;
     c->finished_last = j;

@@ -121,7 +121,7 @@ bool task_is_ready(const struct task *t)
 
 bool job_is_ready(const struct job *j)
 {
-    bool waits = j->wait != NULL && j->wait->at != HEAP_NOWHERE;
+    bool waits = j->aside->wait != NULL && j->aside->wait->at != HEAP_NOWHERE;
     return !j->finished && !waits && job_may_start(j, MAX(j->gang, 1)) && job_ready_from(j, j->next) <= j->last;
 }
 

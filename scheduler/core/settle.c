@@ -50,7 +50,7 @@ static bool job_budget_is_used_up(const struct core *c, const struct task *t)
 {
     const struct job *j = t->job;
     struct meter meter = task_meter(t);
-    int64_t left_micros = j->budget_micros - j->spent_micros - t->hold_micros;
+    int64_t left_micros = j->budget_micros - j->aside->spent_micros - t->hold_micros;
     uint64_t next_us = t->paid_us + c->limits.slice_min_ms * 1000;
     if (meter.started_utc_us == 0) /* it is on its way */
         meter.started_utc_us = t->placed_utc_us;
@@ -166,7 +166,7 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
         .charges = s.charges,
         .times_settled = s.times,
         .paused_us = t->paused_us,
-        .job_done = answer.next == NEXT_FINAL && j->ended_count + j->ending_in_flight + 1 == job_tasks(j),
+        .job_done = answer.next == NEXT_FINAL && j->aside->ended_count + j->aside->ending_in_flight + 1 == job_tasks(j),
     };
     record->detail = NULL; /* the fact has them now */
     record->staged = (struct list){0};

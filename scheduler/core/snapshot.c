@@ -268,13 +268,13 @@ static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void 
     core_copy_strs(&job_tenant(j)->line, &s->submitted.path);
     s->submitted_utc_us = j->submitted_utc_us;
     s->next_task = j->next;
-    s->spent_micros = j->spent_micros;
+    s->spent_micros = j->aside->spent_micros;
     for (uint32_t i = 0; i < FINAL_STATES; i++)
-        if (j->ended[i] > 0) {
-            int rc = counts_set(&s->ended, names_get(&task_state_names, TASK_SUCCEEDED + i), j->ended[i]);
+        if (j->aside->ended[i] > 0) {
+            int rc = counts_set(&s->ended, names_get(&task_state_names, TASK_SUCCEEDED + i), j->aside->ended[i]);
             BUG(rc < 0);
         }
-    add_outcomes(&j->over, &s->over);
+    add_outcomes(&j->aside->over, &s->over);
     s->changed = (struct fact_job_changed){.job = j->id,
                                            .set_hold = j->on_hold != s->submitted.spec.hold,
                                            .hold = j->on_hold,
@@ -450,17 +450,17 @@ static void restore_outcomes(struct job *j, const struct list *over)
 {
     for (size_t i = 0; i < over->count; i++) {
         const struct fact_outcome *o = &((const struct fact_outcome *)over->v)[i];
-        outcomes_add(&j->over, o->first, o->first + o->count - 1, o->failed);
+        outcomes_add(&job_aside(j)->over, o->first, o->first + o->count - 1, o->failed);
     }
 }
 
 /* A snapshot of an older version doesn't say which tasks are over: those before `next` that have no record. */
 static void guess_outcomes(struct job *j)
 {
-    bool failed = j->ended[0] < j->ended_count;
+    bool failed = j->aside->ended[0] < j->aside->ended_count;
     for (uint64_t i = j->first; i < j->next; i++)
-        if (task_find(j, (uint32_t)i) == NULL && outcomes_at(&j->over, i) == NULL)
-            outcomes_add(&j->over, (uint32_t)i, (uint32_t)i, failed);
+        if (task_find(j, (uint32_t)i) == NULL && outcomes_at(&j->aside->over, i) == NULL)
+            outcomes_add(&job_aside(j)->over, (uint32_t)i, (uint32_t)i, failed);
 }
 
 static void job_apply(struct core *c, const struct fact *f)
@@ -472,10 +472,12 @@ static void job_apply(struct core *c, const struct fact *f)
     if (s->changed.set_priority)
         job_set_priority(c, j, s->changed.priority);
     j->on_hold = s->changed.set_hold ? s->changed.hold : j->on_hold;
-    j->spent_micros = s->spent_micros;
+    if (s->spent_micros != 0)
+        job_aside(j)->spent_micros = s->spent_micros;
     for (size_t i = 0; i < s->ended.count; i++) {
-        j->ended[names_find(&task_state_names, s->ended.v[i].name) - TASK_SUCCEEDED] = (uint32_t)s->ended.v[i].value;
-        j->ended_count += (uint32_t)s->ended.v[i].value;
+        struct job_aside *a = job_aside(j);
+        a->ended[names_find(&task_state_names, s->ended.v[i].name) - TASK_SUCCEEDED] = (uint32_t)s->ended.v[i].value;
+        a->ended_count += (uint32_t)s->ended.v[i].value;
     }
     restore_outcomes(j, &s->over);
     for (size_t i = 0; i < s->tasks.count; i++) {
@@ -483,13 +485,13 @@ static void job_apply(struct core *c, const struct fact *f)
         if (!task_state_is_final(t->state)) /* an older snapshot has those ahead of next_task */
             restore_task(c, j, t);
         else if (s->over.count == 0)
-            outcomes_add(&j->over, t->task, t->task, true);
+            outcomes_add(&job_aside(j)->over, t->task, t->task, true);
     }
     if (s->over.count == 0)
         guess_outcomes(j);
-    for (uint32_t i = 0; j->gang != 0 && i < j->over.count; i++)
-        if (j->over.v[i].failed)
-            gang_doom(c, j, j->over.v[i].first, j->over.v[i].last);
+    for (uint32_t i = 0; j->gang != 0 && i < j->aside->over.count; i++)
+        if (j->aside->over.v[i].failed)
+            gang_doom(c, j, j->aside->over.v[i].first, j->aside->over.v[i].last);
     uint64_t met = UINT64_MAX;
     for (uint32_t i = 0; j->gang != 0 && i < j->tasks_count; i++)
         if (!gang_was_met(j, j->tasks[i]->index, &met))

@@ -215,27 +215,14 @@ struct history {                   /* soft: attempt_view, encoded; ring of the n
     uint32_t count, first;
 };
 
-struct job {
-    uint64_t id;
-    struct shape *shape;           /* NULL once finished */
-    const char *tenant, *user;     /* interned */
-    uint8_t *spec;                 /* encoded; the key's text follows */
-    uint32_t spec_len;
-    uint32_t uid;
-    int64_t submitted_utc_us, ended_utc_us;
-    int64_t spent_micros, budget_micros;
-    int32_t priority, exit_code;
-    int64_t urgency;               /* policies/order.h */
-    uint32_t first, last, next;    /* next: the first that has neither a record nor an outcome */
-    uint32_t max_running, retries;
-    uint32_t gang;                 /* so many start together; 0: each alone */
-    uint32_t live, held, paused;
+/* What most jobs that wait have nothing of yet. They share one that is empty; who writes has its own: job_aside(). */
+struct job_aside {
+    int64_t ended_utc_us;
+    int64_t spent_micros;
+    int32_t exit_code;
     uint32_t ended[FINAL_STATES];
     uint32_t ended_count;
     struct outcomes over;          /* of these, which */
-    struct task **tasks;           /* by index: started and not final, or held */
-    uint32_t tasks_count, tasks_size;
-    struct entry fresh;
     struct deadline *deadline;     /* NULL: none */
     struct timer *wait;            /* soft: its fresh tasks were refused and wait */
     char *refused;
@@ -244,15 +231,43 @@ struct job {
     struct dependency *dependents; /* who waits for it */
     char *end_reason;              /* soft: why tasks ended that had not started */
     struct job *finished_next;
-    uint32_t change;               /* soft: counts what happened to it */
     uint32_t in_flight;            /* soft: facts about its tasks */
     uint32_t ending_in_flight;     /* soft: tasks that these make final */
     uint32_t ranges_in_flight;     /* soft: of these, about its waiting tasks as ranges */
+};
+
+/* What was asked for, encoded; once for all jobs that ask alike. */
+struct job_ask {
+    uint64_t hash;
+    uint32_t refs, len;
+    uint8_t bytes[];
+};
+
+struct job {
+    uint64_t id;
+    struct shape *shape;           /* NULL once finished */
+    int64_t urgency;               /* policies/order.h */
+    struct entry fresh;
     uint32_t plan_next, plan_live; /* scratch of the turn plan_turn */
     uint64_t plan_turn;
+    const struct job_aside *aside;
+    uint32_t first, last, next;    /* next: the first that has neither a record nor an outcome */
+    uint32_t max_running, retries;
+    uint32_t gang;                 /* so many start together; 0: each alone */
+    uint32_t live, held, paused;
     uint8_t lease, on_node_loss;
     bool on_hold;                  /* nothing of it starts */
     bool finished;
+    struct task **tasks;           /* by index: started and not final, or held */
+    uint32_t tasks_count, tasks_size;
+    const char *tenant, *user;     /* interned */
+    int64_t submitted_utc_us;
+    int64_t budget_micros;
+    struct job_ask *ask;
+    int32_t priority;
+    uint32_t uid;
+    uint32_t change;               /* soft: counts what happened to it */
+    char key[];
 };
 
 struct node {
@@ -312,7 +327,7 @@ struct core {
     struct list proposals;  /* struct fact: FACT_POLICY_PROPOSED, oldest first */
     uint64_t next_proposal;
 
-    struct table tenants, nodes_by_name, keys, shapes, demands_by_need, texts;
+    struct table tenants, nodes_by_name, keys, shapes, demands_by_need, texts, asks;
     struct demand **demands;
     size_t demands_count, demands_size;
     uint64_t room;         /* soft: grows when some node has more free than before */
@@ -388,6 +403,9 @@ struct job *job_find(const struct core *c, uint64_t id);
 struct job *job_find_key(const struct core *c, const char *tenant, const char *key);
 struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_utc_us);
 const char *job_key(const struct job *j);
+extern const struct job_aside job_nothing_aside;
+struct job_aside *job_aside(struct job *j); /* to write to; its own from now on */
+void job_set_refused(struct job *j, const char *code); /* copied; NULL: no longer */
 void job_rename_tenant(struct core *c, struct job *j, const char *tenant); /* its key goes along */
 /* The spec as submitted; the caller clears it with job_spec_fields. */
 void job_spec_of(const struct job *j, struct job_spec *ret);

@@ -28,7 +28,7 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
         return wrong(j, "a task outside of its range", err);
     if (live != (t->node != NULL) || (live && t->epoch == 0))
         return wrong(j, "a live attempt without a node, or a node without one", err);
-    if (task_state_is_final(t->state) || outcomes_at(&j->over, t->index) != NULL)
+    if (task_state_is_final(t->state) || outcomes_at(&j->aside->over, t->index) != NULL)
         return wrong(j, "a final task that is still on record", err);
     if (t->paused && (!live || t->hold_micros != 0 || t->settled_us != t->paid_us))
         return wrong(j, "paused, but not all that was paid is settled", err);
@@ -51,8 +51,8 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
 static int verify_outcomes(const struct job *j, struct err *err)
 {
     uint64_t over = 0, failed = 0;
-    for (uint32_t i = 0; i < j->over.count; i++) {
-        const struct outcome *r = &j->over.v[i], *before = i > 0 ? r - 1 : NULL;
+    for (uint32_t i = 0; i < j->aside->over.count; i++) {
+        const struct outcome *r = &j->aside->over.v[i], *before = i > 0 ? r - 1 : NULL;
         if (r->first < j->first || r->last > j->last || r->last < r->first ||
             (before != NULL && before->last >= r->first) ||
             (before != NULL && before->last + 1 == r->first && before->failed == r->failed))
@@ -60,7 +60,7 @@ static int verify_outcomes(const struct job *j, struct err *err)
         over += (uint64_t)r->last - r->first + 1;
         failed += r->failed ? (uint64_t)r->last - r->first + 1 : 0;
     }
-    if (over != j->ended_count || failed != j->ended_count - j->ended[0])
+    if (over != j->aside->ended_count || failed != j->aside->ended_count - j->aside->ended[0])
         return wrong(j, "its outcomes are not those that were counted", err);
     return 0;
 }
@@ -69,8 +69,8 @@ static int verify_counts(const struct job *j, uint64_t live, uint64_t held, stru
 {
     uint64_t ended = 0;
     for (size_t i = 0; i < FINAL_STATES; i++)
-        ended += j->ended[i];
-    if (live != j->live || held != j->held || ended != j->ended_count)
+        ended += j->aside->ended[i];
+    if (live != j->live || held != j->held || ended != j->aside->ended_count)
         return wrong(j, "its counts of tasks are wrong", err);
     if (ended > job_tasks(j) || j->finished != (ended == job_tasks(j)))
         return wrong(j, "finished, or not, against its counts", err);
@@ -105,7 +105,7 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
         return wrong(j, "its key is unknown", err);
     r->unfinished += !j->finished;
     r->finished += j->finished;
-    r->waiting += job_tasks(j) - j->ended_count - live;
+    r->waiting += job_tasks(j) - j->aside->ended_count - live;
     return verify_counts(j, live, held, err);
 }
 

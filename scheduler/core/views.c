@@ -12,14 +12,14 @@ static const char *final_state_of(const struct job *j)
     static const uint32_t order[] = {TASK_FAILED,         TASK_OOM_KILLED, TASK_TIMED_OUT,
                                      TASK_BUDGET_STOPPED, TASK_LOST,       TASK_CANCELLED};
     for (size_t i = 0; i < COUNT_OF(order); i++)
-        if (j->ended[order[i] - TASK_SUCCEEDED] > 0)
+        if (j->aside->ended[order[i] - TASK_SUCCEEDED] > 0)
             return names_get(&task_state_names, order[i]);
     return names_get(&task_state_names, TASK_SUCCEEDED);
 }
 
 static uint32_t waiting_tasks(const struct job *j)
 {
-    return job_tasks(j) - j->ended_count - j->live - j->held;
+    return job_tasks(j) - j->aside->ended_count - j->live - j->held;
 }
 
 /* Of one all of whose attempts stand still. */
@@ -44,12 +44,12 @@ static int32_t exit_code_of(const struct job *j)
 {
     if (!j->finished)
         return 0;
-    uint32_t bad = j->ended_count - j->ended[0];
+    uint32_t bad = j->aside->ended_count - j->aside->ended[0];
     if (bad == 0)
         return 0;
-    if (j->exit_code != 0)
-        return j->exit_code;
-    return bad == j->ended[TASK_CANCELLED - TASK_SUCCEEDED] ? 130 : 1;
+    if (j->aside->exit_code != 0)
+        return j->aside->exit_code;
+    return bad == j->aside->ended[TASK_CANCELLED - TASK_SUCCEEDED] ? 130 : 1;
 }
 
 static char *nodes_of(const struct job *j)
@@ -96,16 +96,16 @@ static void fill_row(const struct core *c, const struct job *j, const struct job
         .tasks = job_tasks(j),
         .queued = waiting_tasks(j),
         .live = j->live,
-        .done = j->ended_count,
-        .failed = j->ended_count - j->ended[0],
+        .done = j->aside->ended_count,
+        .failed = j->aside->ended_count - j->aside->ended[0],
         .nodes = nodes_of(j),
         .cpu_milli = j->live * spec->resources.cpu_milli,
         .mem_bytes = j->live * spec->resources.mem_bytes,
-        .cost_micros = j->spent_micros,
+        .cost_micros = j->aside->spent_micros,
         .quote_micros = quote_of(c, tenant_find(c, j->tenant), spec, j->submitted_utc_us),
         .submitted_utc_us = j->submitted_utc_us,
-        .ended_utc_us = j->ended_utc_us,
-        .reason = core_text(j->end_reason),
+        .ended_utc_us = j->aside->ended_utc_us,
+        .reason = core_text(j->aside->end_reason),
     };
     if (waiting_tasks(j) > 0 || j->held > 0 || j->paused > 0)
         explain_row(c, j, utc_us, estimates, ret);
@@ -195,7 +195,7 @@ bool core_job_view(const struct core *c, const struct job_call *call, struct cor
     uint32_t estimates = 1;
     fill_row(c, j, &ret->spec, core_utc(c, now), &estimates, &ret->row);
     struct collect k = {&ret->attempts, call};
-    history_each(j->history, collect_past, &k);
+    history_each(j->aside->history, collect_past, &k);
     for (uint32_t i = 0; i < j->tasks_count && ret->attempts.count < FIELD_LIST_MAX_DEFAULT; i++)
         if (task_state_is_live(j->tasks[i]->state) && (!call->has_task || j->tasks[i]->index == call->task))
             add_live(j->tasks[i], core_utc(c, now), &ret->attempts);
