@@ -294,6 +294,30 @@ START_TEST(the_cell_keeps_no_more_unfinished_jobs_than_its_limit)
 }
 END_TEST
 
+START_TEST(what_others_ask_too_outlives_a_job_that_is_forgotten)
+{
+    struct core_limits limits = core_limits_default;
+    limits.finished_max = 1;
+    uint64_t jobs[3], again;
+    begin_with(&limits);
+    const char *const keys[] = {"a", "b", "c"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        ck_assert_int_eq(submit_key(keys[i], GIB, &jobs[i]), CORE_FACT);
+    ck_assert_uint_eq(world_decide(&w), 3);
+    for (size_t i = 0; i < 2; i++)
+        ck_assert(world_end(&w, jobs[i], 0, END_EXIT, 0, SECOND));
+    const char *tenant;
+    uint32_t uid;
+    ck_assert(!core_job_owner(w.core, jobs[0], &tenant, &uid));
+    ck_assert_int_eq(submit_key("c", GIB, &again), CORE_FACT);
+    ck_assert_uint_eq(again, jobs[2]);
+    ck_assert_int_eq(submit_key("c", 2 * GIB, &again), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "key_conflict");
+    ck_assert(world_end(&w, jobs[2], 0, END_EXIT, 0, SECOND));
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(without_any_node_nothing_is_called_impossible)
 {
     struct policy_file p = {0};
@@ -464,6 +488,7 @@ int main(void)
     tcase_add_test(t, a_dry_run_answers_and_changes_nothing);
     tcase_add_test(t, a_full_queue_is_refused_by_name);
     tcase_add_test(t, the_cell_keeps_no_more_unfinished_jobs_than_its_limit);
+    tcase_add_test(t, what_others_ask_too_outlives_a_job_that_is_forgotten);
     tcase_add_test(t, without_any_node_nothing_is_called_impossible);
     tcase_add_test(t, cancelling_takes_waiting_tasks_at_once_and_stops_running_ones);
     tcase_add_test(t, a_cancelled_task_ahead_is_passed_over_and_survives_a_restart);
