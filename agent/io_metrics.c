@@ -58,6 +58,23 @@ static void add_disk(const struct fairq *q, const char *device, struct buf *out)
     histogram(out, device, "reeve_io_service_seconds", &times->served, "From being granted until it was done.");
 }
 
+static void add_books(const struct io_books *books, const char *device, struct buf *out)
+{
+    const struct {
+        const char *name, *help;
+        const uint64_t *of;
+    } rows[] = {{"reeve_io_jobs_kernel_bytes_total", "What the kernel counted for the groups of jobs.",
+                 books->kernel.bytes},
+                {"reeve_io_jobs_charged_bytes_total",
+                 "What of it tenants were charged for; more: moved between files in memory.", books->charged.bytes}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        head(out, rows[i].name, "counter", rows[i].help);
+        for (int dir = 0; dir < IO_DIR_COUNT; dir++)
+            buf_addf(out, "%s{device=\"%s\",direction=\"%s\"} %" PRIu64 "\n", rows[i].name, device,
+                     dir == IO_READ ? "read" : "write", rows[i].of[dir]);
+    }
+}
+
 /* ---- tenants: one family after the other, each with all of them ---- */
 
 struct family {
@@ -150,9 +167,10 @@ static void add_family(const struct family *f, const struct arbiter *a, const ch
     }
 }
 
-void io_metrics_text(const struct arbiter *a, const char *device, struct buf *out)
+void io_metrics_text(struct arbiter *a, const char *device, struct buf *out)
 {
     add_disk(arbiter_queue(a), device, out);
+    add_books(arbiter_books(a), device, out);
     for (size_t i = 0; i < COUNT_OF(families); i++)
         add_family(&families[i], a, device, out);
 }

@@ -19,6 +19,6 @@ int io_metrics_new(struct io_metrics **ret, struct loop *l, struct fair *fair, c
                    struct err *err) MUST_USE;
 void io_metrics_free(struct io_metrics *m); /* NULL is fine; removes the file: nothing in it is true any more */
 /* Prometheus text of an arbiter; pure. */
-void io_metrics_text(const struct arbiter *a, const char *device, struct buf *out);
+void io_metrics_text(struct arbiter *a, const char *device, struct buf *out);
 
 #endif

@@ -70,7 +70,8 @@ void running_charge_direct(struct attempt *t)
     struct mover_totals m = moved_so_far(t);
     const struct io_meter moved = {.ops = {[IO_READ] = m.ops[MOVER_READ], [IO_WRITE] = m.ops[MOVER_WRITE]},
                                    .bytes = {[IO_READ] = m.bytes[MOVER_READ], [IO_WRITE] = m.bytes[MOVER_WRITE]}};
-    struct io_meter direct = direct_since(&t->direct, &kernel, &moved);
+    struct io_books *books = arbiter_books(fair_arbiter(t->all->with.fair));
+    struct io_meter direct = direct_since(&t->direct, &kernel, &moved, books);
     for (enum io_dir dir = 0; dir < IO_DIR_COUNT; dir++)
         if (direct.ops[dir] + direct.bytes[dir] > 0)
             fair_direct(t->all->with.fair, t->tenant, dir, direct.ops[dir], direct.bytes[dir]);

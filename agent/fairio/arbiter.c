@@ -40,6 +40,7 @@ struct arbiter {
     struct job *jobs;
     struct stream *streams;
     int64_t ticked_ns;
+    struct io_books books;
     struct share_tree tree;
     struct share_want *wants; /* who wants the disk */
     size_t wants_count;
@@ -501,6 +502,11 @@ bool arbiter_next_view(const struct arbiter *a, uint32_t *at, struct arbiter_vie
     int rc = fairq_view(a->queue, t->id, &ret->queue);
     BUG(rc < 0);
     return true;
+}
+
+struct io_books *arbiter_books(struct arbiter *a)
+{
+    return &a->books;
 }
 
 const struct fairq *arbiter_queue(const struct arbiter *a)

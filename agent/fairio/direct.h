@@ -18,6 +18,7 @@ struct io_direct {
 
 /* What is direct of what was counted since the last call; the first one says nothing. A count that goes back (a group
  * or a mover made anew) begins again. */
-struct io_meter direct_since(struct io_direct *d, const struct io_meter *kernel, const struct io_meter *moved);
+struct io_meter direct_since(struct io_direct *d, const struct io_meter *kernel, const struct io_meter *moved,
+                             struct io_books *books);
 
 #endif

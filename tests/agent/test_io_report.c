@@ -161,6 +161,8 @@ START_TEST(prometheus_hears_of_the_disk_and_of_each_tenant)
     has(&text, "reeve_io_wait_seconds_count{device=\"8:1\"} 2\n");
     has(&text, "reeve_io_service_seconds_bucket{device=\"8:1\",le=\"+Inf\"} 3\n");
     has(&text, "reeve_io_stuck_operations{device=\"8:1\"} 0\n");
+    has(&text, "reeve_io_jobs_kernel_bytes_total{device=\"8:1\",direction=\"read\"} 0\n");
+    has(&text, "reeve_io_jobs_charged_bytes_total{device=\"8:1\",direction=\"write\"} 0\n");
     buf_fini(&text);
 }
 END_TEST

@@ -26,10 +26,18 @@ START_TEST(direct_is_what_the_kernel_counted_and_nobody_granted)
 {
     const struct row *r = &rows[_i];
     struct io_direct d = {0};
-    struct io_meter got = direct_since(&d, &r->kernel[0], &r->moved[0]);
+    struct io_books books = {0};
+    struct io_meter got = direct_since(&d, &r->kernel[0], &r->moved[0], &books);
     ck_assert_msg(got.ops[IO_READ] == 0 && got.bytes[IO_READ] == 0, "%s: the first look says something", r->sentence);
-    direct_since(&d, &r->kernel[1], &r->moved[1]);
-    got = direct_since(&d, &r->kernel[2], &r->moved[2]);
+    ck_assert_uint_eq(books.kernel.bytes[IO_READ], 0); /* another life's */
+    struct io_meter first = direct_since(&d, &r->kernel[1], &r->moved[1], &books);
+    got = direct_since(&d, &r->kernel[2], &r->moved[2], &books);
+    ck_assert_msg(books.charged.bytes[IO_READ] >= books.kernel.bytes[IO_READ] &&
+                      books.charged.ops[IO_READ] >= books.kernel.ops[IO_READ],
+                  "%s: something is charged to nobody", r->sentence);
+    uint64_t moved = r->moved[2].bytes[IO_READ] - r->moved[0].bytes[IO_READ];
+    ck_assert_msg(books.charged.bytes[IO_READ] == moved + first.bytes[IO_READ] + got.bytes[IO_READ],
+                  "%s: something is charged twice", r->sentence);
     ck_assert_msg(got.ops[IO_READ] == r->ops && got.bytes[IO_READ] == r->bytes, "%s", r->sentence);
     ck_assert_uint_eq(got.bytes[IO_WRITE], 0);
 }
