@@ -56,7 +56,7 @@ const struct command commands[] = {
      "whatif --policy tenants.yaml", NULL, cmd_whatif},
     {"top", "top [--once] [TENANT | --io]",
      "live: tenants against what is fair, nodes, the queue; --io: the disk here",
-     "top acme", &top_options, cmd_top},
+     "top --once", &top_options, cmd_top},
     {"status", "status", "how the scheduler is", "status --json", &status_options, cmd_status},
     {"confine", "confine [OPTION]... [--] COMMAND [ARG]...",
      "run a command here in a job's sandbox, without a scheduler (root); exit as it exits",
