@@ -181,7 +181,8 @@ ROOTS := $(BUILD)/tests/system/test_root
 COMMANDS := $(BUILD)/tests/system/test_command $(BUILD)/tests/system/test_doctor
 ATTACKED := $(HOSTILE) $(FAULTY) $(TAKEN_OVER)
 ATTACKS := $(call objects,$(filter-out %/hostile_program.c,$(wildcard tests/system/hostile_*.c)))
-MOVER := $(BUILD)/tests/system/test_mover $(BUILD)/tests/system/test_stage
+STAGES := $(BUILD)/tests/system/test_stage $(BUILD)/tests/system/test_stage_ends
+MOVER := $(BUILD)/tests/system/test_mover $(STAGES)
 SYSTEM := $(MOVER) $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(COMMANDS)
 FLOWS := $(patsubst %,$(BUILD)/tests/system/test_%,flow node prices rerate paid_end staging)
 tests: all $(TESTS) $(SYSTEM) $(FLOWS) $(BUILD)/tests/sim/faults $(BUILD)/tests/system/uml_xstate.so ## build every test
@@ -202,6 +203,8 @@ $(ROOTS): $(call objects,isolation/landlock.c isolation/idmap.c)
 $(HOSTILE): $(ATTACKS)
 $(FAULTY): $(BUILD)/tests/system/faults.o
 $(HOSTILE) $(FAULTY): $(BUILD)/tests/system/hostile_program
+# What is broken there on purpose is built with it (tests/mutants).
+$(STAGES): $(BUILD)/tests/system/stage_desk.o $(BUILD)/reeve-keeper $(BUILD)/reeve-warden
 $(MOVER): $(BUILD)/tests/system/transfer_program $(call objects,isolation/spec/mover.c tests/system/granter.c)
 $(BUILD)/tests/system/transfer_program: $(call objects,tests/system/transfer_program.c base/io/transfer_client.c)
 	@$(CC) $(ALL_LDFLAGS) -s -o $@ $^

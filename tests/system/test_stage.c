@@ -1,116 +1,22 @@
 /*
- * Inputs and outputs of a sandbox, with this program as the agent that grants: what arrives and how, what is refused
- * and in which words, and what becomes of it all when somebody writes, links, kills or fills the disk meanwhile. Root.
+ * Inputs and outputs of a sandbox: what arrives and how, what is refused and in which words, and what is seen when
+ * somebody writes, moves and links meanwhile. Root.
  */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io/fd.h"
 #include "base/sha256.h"
-#include "tests/system/driver.h"
-#include "tests/system/granter.h"
-#include "tests/system/suite.h"
-
-#define OWNER 4321 /* of both volumes, on disk */
-#define IN 0
-#define OUT STAGE_OUT
-#define ANY_END (STAGE_OUT | STAGE_IF_FAILED)
-
-static struct driver d;
-static struct ended e;
-static struct task task;
-static struct granter g = {.sock = -1};
-static struct stage_report report;
-static char base[64], in_option[96], out_option[96];
-static const char *options[] = {"--volume", in_option, "--volume", out_option, NULL};
-
-/* ---- helpers ---- */
-
-/* A line of shell where the volumes `in` and `out` are; it must succeed. */
-static void host(const char *line)
-{
-    char command[4096];
-    snprintf(command, sizeof command, "cd %s && { %s; }", base, line);
-    ck_assert_msg(system(command) == 0, "failed: %s", line); /* lint: allow in tests */
-}
-
-static void setup_at(const char *template)
-{
-    snprintf(base, sizeof base, "%s", template);
-    ck_assert_ptr_nonnull(mkdtemp(base));
-    snprintf(in_option, sizeof in_option, "in=%s/in:ro", base);
-    snprintf(out_option, sizeof out_option, "out=%s/out", base);
-    host("mkdir in out && chown 4321:4321 in out && chmod 755 .");
-    driver_init_with(&d, options);
-}
-
-static void setup(void)
-{
-    setup_at("/var/tmp/reeve-stage-XXXXXX");
-}
-
-static void teardown(void)
-{
-    driver_fini(&d);
-    ck_assert_msg(driver_groups_gone(&d), "a cgroup is left");
-    host("chmod -R u+rwx . && rm -rf in out");
-    ck_assert_int_eq(rmdir(base), 0);
-}
-
-static struct run run_of(const char *script, const struct stage_try *stages, size_t count)
-{
-    static const char *argv[4] = {"/bin/sh", "-c", NULL, NULL};
-    argv[2] = script;
-    struct run r = driver_run(&d, argv);
-    r.spec.root.volumes_count = 2;
-    r.spec.root.volumes[0] = (struct root_volume){.name = "in", .path = "/mnt/in"};
-    r.spec.root.volumes[1] = (struct root_volume){.name = "out", .path = "/mnt/out", .writable = 1};
-    r.spec.scratch_bytes = (uint64_t)64 << 20;
-    r.spec.scratch_inodes = 5000;
-    for (size_t i = 0; i < count; i++)
-        r.spec.stages |= (stages[i].flags & STAGE_OUT) != 0 ? STAGE_OUTPUTS : STAGE_INPUTS;
-    r.stages = stages;
-    r.stages_count = count;
-    return r;
-}
-
-static void launch(const char *script, const struct stage_try *stages, size_t count)
-{
-    struct run r = run_of(script, stages, count);
-    ck_assert_msg(driver_launch(&d, &r, &task) == OP_DONE, "%s: %s", task.launch.step, strerror(task.launch.error));
-}
-
-static void look(void)
-{
-    ck_assert_msg(driver_stage(&task, &report), "no sound report");
-}
-
-static void finish(void)
-{
-    close_p(&g.sock);
-    driver_end(&d, &task, &e);
-    look();
-}
-
-static void serve_all(void)
-{
-    g.totals = (struct mover_totals){{0}, {0}};
-    if (granter_take(&g, &task)) /* else it has ended without */
-        granter_serve(&g, UINT32_MAX / 2);
-    finish();
-}
+#include "tests/system/stage_desk.h"
 
 /* ---- what arrives, and what doesn't ---- */
 
@@ -306,27 +212,6 @@ END_TEST
 
 /* ---- somebody writes, moves, links meanwhile ---- */
 
-static void begin(const char *prepare, const char *script, const struct stage_try *tries, size_t count, unsigned grants)
-{
-    host(prepare);
-    launch(script, tries, count);
-    g.totals = (struct mover_totals){{0}, {0}};
-    ck_assert(granter_take(&g, &task));
-    granter_serve(&g, grants);
-}
-
-/* As the next agent: what was granted by halves is wanted again. */
-static void serve_rest(void)
-{
-    close_p(&g.sock);
-    if (granter_take(&g, &task))
-        granter_serve(&g, UINT32_MAX / 2);
-    finish();
-}
-
-static const struct stage_try bring_d[] = {{IN, "/mnt/in/d", "/tmp/d", 0, NULL}};
-static const char many[] = "mkdir -p in/d/e && for i in 1 2 3 4 5 6; do head -c 400000 /dev/zero >in/d/e/$i; done";
-
 START_TEST(a_file_that_is_written_to_meanwhile_is_refused)
 {
     static const struct stage_try tries[] = {{IN, "/mnt/in/a", "/tmp/a", 0, NULL}};
@@ -403,236 +288,6 @@ START_TEST(a_job_that_kills_all_it_can_does_not_kill_its_helpers)
 }
 END_TEST
 
-/* ---- somebody dies ---- */
-
-static const struct stage_try out_d[] = {{OUT, "/tmp/d", "/mnt/out/d", 0, NULL}};
-static const char makes_d[] = "mkdir -p /tmp/d/e; for i in 1 2 3 4 5 6; do head -c 400000 /dev/zero >/tmp/d/e/$i; done";
-static const char out_is_empty[] = "[ -z \"$(ls -A out)\" ]";
-static const char d_is_whole[] = "[ $(ls -A out) = d ] && [ $(cat out/d/e/* | wc -c) = 2400000 ]";
-
-static void kill_one(const char *name)
-{
-    char status[DRIVER_STATUS_MAX];
-    pid_t pid = driver_find(&d, name, status);
-    ck_assert_msg(pid > 0, "no %s", name);
-    ck_assert_int_eq(kill(pid, SIGKILL), 0);
-}
-
-static const struct death {
-    const char *name;
-    bool out;
-    uint32_t cause;
-} deaths[] = {
-    {"reeve-mover", false, END_INPUTS},       {"reeve-stager", false, END_INPUTS},
-    {"reeve-keeper", false, END_KEEPER_LOST}, {"reeve-mover", true, END_OUTPUTS},
-    {"reeve-stager", true, END_OUTPUTS},      {"reeve-keeper", true, END_KEEPER_LOST},
-};
-
-START_TEST(whoever_dies_nothing_half_is_seen_and_the_next_attempt_brings_it)
-{
-    const struct death *row = &deaths[_i];
-    begin(many, row->out ? makes_d : "echo ran", row->out ? out_d : bring_d, 1, 20);
-    struct attempt_id id = task.id;
-    kill_one(row->name);
-    if (row->cause == END_KEEPER_LOST)
-        finish();
-    else
-        serve_rest();
-    ck_assert_msg(e.record.cause == row->cause, "cause %u, %s", e.record.cause, stage_why_says(report.why));
-    ck_assert_str_eq(e.out, "");
-    host("[ ! -e out/d ]"); /* but maybe a folder of our own name */
-    struct run r = run_of(row->out ? makes_d : "ls /tmp/d/e | wc -l", row->out ? out_d : bring_d, 1);
-    r.spec.id = (struct attempt_id){id.job, id.task, id.epoch + 1};
-    ck_assert_int_eq(driver_launch(&d, &r, &task), OP_DONE);
-    serve_all();
-    ck_assert_uint_eq(e.record.cause, END_EXIT);
-    host(row->out ? d_is_whole : out_is_empty);
-}
-END_TEST
-
-START_TEST(agents_come_and_go)
-{
-    begin(many, makes_d, out_d, 1, 3);
-    for (unsigned life = 0; life < 6; life++) {
-        close_p(&g.sock);
-        ck_assert(granter_take(&g, &task));
-        granter_serve(&g, life + 1);
-    }
-    serve_rest();
-    ck_assert_uint_eq(e.record.cause, END_EXIT);
-    host(d_is_whole);
-}
-END_TEST
-
-/* The older of two attempts of a task, thought dead, is slow: it has copied all when the later one publishes. */
-START_TEST(an_older_attempt_never_replaces_what_a_later_one_published)
-{
-    static const struct stage_try file[] = {{OUT, "/tmp/f", "/mnt/out/d", 0, NULL}};
-    const struct stage_try *tries = _i == 0 ? file : out_d;
-    const char *old = _i == 0 ? "head -c 100000 /dev/zero >/tmp/f" : makes_d;
-    const char *new = _i == 0 ? "echo new >/tmp/f" : "mkdir /tmp/d; echo new >/tmp/d/f";
-    struct task older, later;
-    launch(old, tries, 1);
-    older = task;
-    struct granter old_g = {.sock = -1};
-    ck_assert(granter_take(&old_g, &older));
-    granter_serve(&old_g, 1);
-    struct run r = run_of(new, tries, 1);
-    r.spec.id = (struct attempt_id){older.id.job, older.id.task, older.id.epoch + 1};
-    ck_assert_int_eq(driver_launch(&d, &r, &later), OP_DONE);
-    task = later;
-    serve_all();
-    ck_assert_uint_eq(e.record.cause, END_EXIT);
-    task = older;
-    g = old_g;
-    serve_rest();
-    ck_assert_uint_eq(e.record.cause, END_OUTPUTS);
-    ck_assert_msg(report.why == STAGE_WHY_NEWER || (_i == 1 && report.why != 0), "%s", stage_why_says(report.why));
-    host("[ $(ls -A out) = d ]");
-    host(_i == 0 ? "[ $(cat out/d) = new ]" : "[ $(cat out/d/f) = new ] && [ $(ls -A out/d) = f ]");
-}
-END_TEST
-
-/* ---- it has to end ---- */
-
-static void stop(uint32_t grace_ms)
-{
-    driver_say(&task, (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = grace_ms});
-}
-
-START_TEST(a_stop_while_inputs_come_is_the_end)
-{
-    begin(many, "echo ran", bring_d, 1, 8);
-    stop(60000);
-    serve_rest();
-    ck_assert_uint_eq(e.record.cause, END_CANCELLED);
-    ck_assert_str_eq(e.out, "");
-}
-END_TEST
-
-START_TEST(a_stop_while_outputs_go_leaves_nothing)
-{
-    begin(many, makes_d, out_d, 1, 20);
-    stop(60000); /* it doesn't wait for that: it cleans up and is done */
-    serve_rest();
-    ck_assert_uint_eq(e.record.cause, END_CANCELLED);
-    ck_assert_uint_eq(report.why, STAGE_WHY_STOPPED);
-    host(out_is_empty);
-}
-END_TEST
-
-START_TEST(the_time_limit_covers_what_is_brought)
-{
-    host(many);
-    struct run r = run_of(_i == 0 ? "echo ran" : makes_d, _i == 0 ? bring_d : out_d, 1);
-    r.spec.time_limit_us = 300000;
-    r.spec.grace_us = 100000;
-    ck_assert_int_eq(driver_launch(&d, &r, &task), OP_DONE);
-    ck_assert(granter_take(&g, &task)); /* and grants nothing */
-    finish();
-    ck_assert_uint_eq(e.record.cause, END_TIME_LIMIT);
-    ck_assert_uint_ge(e.record.run_us, 300000);
-    ck_assert_str_eq(e.out, "");
-    host("[ ! -e out/d ]");
-}
-END_TEST
-
-START_TEST(who_pauses_at_the_paid_end_goes_on_where_it_was)
-{
-    struct keeper_message m = {0};
-    host(many);
-    struct run r = run_of("ls /tmp/d/e | wc -l", bring_d, 1);
-    r.spec.paid_us = 200000;
-    r.spec.pauses_at_paid_end = 1;
-    ck_assert_int_eq(driver_launch(&d, &r, &task), OP_DONE);
-    ck_assert(granter_take(&g, &task));
-    granter_serve(&g, 5);
-    while (m.op != KEEPER_PAUSED)
-        ck_assert(fd_recv_packet(task.link, &m, sizeof m, NULL, NULL) == (ssize_t)sizeof m);
-    ck_assert_uint_eq(m.run_us, 200000);
-    driver_say(&task, (struct keeper_message){.op = KEEPER_PAID, .paid_us = 60000000, .pauses = 1});
-    serve_rest();
-    ck_assert_uint_eq(e.record.cause, END_EXIT);
-    ck_assert_str_eq(e.out, "6\n");
-}
-END_TEST
-
-/* ---- a disk that is full ---- */
-
-static char disk[40];
-
-/* In a mount namespace of the test's own: whatever becomes of it, the disk goes with it. */
-static void setup_small(void)
-{
-    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
-    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-    snprintf(disk, sizeof disk, "/var/tmp/reeve-small-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(disk));
-    snprintf(base, sizeof base, "%s", disk);
-    host("truncate -s 8M ../$(basename $PWD).disk && mkfs.ext4 -q -I 256 ../$(basename $PWD).disk &&"
-         " mount -o loop ../$(basename $PWD).disk $PWD && rm ../$(basename $PWD).disk");
-    char inner[64];
-    snprintf(inner, sizeof inner, "%.39s/t-XXXXXX", disk);
-    setup_at(inner);
-}
-
-static void teardown_small(void)
-{
-    teardown();
-    snprintf(base, sizeof base, "%s", disk);
-    ck_assert_int_eq(umount2(disk, MNT_DETACH), 0);
-    ck_assert_int_eq(rmdir(disk), 0);
-}
-
-START_TEST(a_full_disk_is_said_and_nothing_stays)
-{
-    static const struct stage_try tries[] = {{OUT, "/tmp/a", "/mnt/out/a", 0, NULL}};
-    launch(_i == 0 ? "head -c 20000000 /dev/zero >/tmp/a" : "mkdir /tmp/a; for i in $(seq 20); do head -c 1000000 "
-           "/dev/zero >/tmp/a/$i; done", tries, 1);
-    serve_all();
-    ck_assert_uint_eq(e.record.cause, END_OUTPUTS);
-    ck_assert_msg(report.why == STAGE_WHY_COPY && report.error == ENOSPC, "%s: %d", stage_why_says(report.why),
-                  report.error);
-    host(out_is_empty);
-    host("head -c 3000000 /dev/zero >out/room && rm out/room"); /* it is all given back */
-}
-END_TEST
-
-/* ---- the floor ---- */
-
-START_TEST(helpers_have_no_privilege)
-{
-    static const char *const names[] = {"reeve-mover", "reeve-stager"};
-    static const char *const has[] = {"CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n",
-                                      "CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n",
-                                      "NoNewPrivs:\t1\n", "Seccomp:\t2\n"};
-    char status[DRIVER_STATUS_MAX];
-    begin(many, "true", bring_d, 1, 2);
-    for (size_t k = 0; k < COUNT_OF(names); k++) {
-        unsigned real, effective, saved, fs;
-        ck_assert_int_gt(driver_find(&d, names[k], status), 0);
-        for (size_t i = 0; i < COUNT_OF(has); i++)
-            ck_assert_msg(strstr(status, has[i]) != NULL, "%s: %s is not in\n%s", names[k], has[i], status);
-        ck_assert_int_eq(sscanf(strstr(status, "Uid:"), "Uid: %u %u %u %u", &real, &effective, &saved, &fs), 4);
-        ck_assert_uint_eq(effective, fs);
-        ck_assert_uint_eq(real, saved);
-        ck_assert_uint_eq(real, effective + 1 + (unsigned)k); /* not the job's: it can't be signalled by it */
-    }
-    serve_rest();
-}
-END_TEST
-
-START_TEST(a_request_that_does_not_fit_is_refused)
-{
-    static const struct stage_try none[] = {{IN, "/mnt/in/a", "/tmp/a", 0, NULL}};
-    struct run r = run_of("true", none, 1);
-    r.spec.stages = _i == 0 ? STAGE_NEEDS + 1 : STAGE_INPUTS;
-    r.spec.reserved = _i == 1 ? 1 : 0;
-    ck_assert_int_eq(driver_launch(&d, &r, &task), OP_BAD_REQUEST);
-    driver_drop(&task);
-}
-END_TEST
-
 int main(void)
 {
     if (geteuid() != 0) {
@@ -651,23 +306,6 @@ int main(void)
     tcase_add_test(t, no_link_is_followed_however_fast_it_appears);
     tcase_add_test(t, what_a_job_leaves_running_writes_no_more);
     tcase_add_test(t, a_job_that_kills_all_it_can_does_not_kill_its_helpers);
-    tcase_add_loop_test(t, whoever_dies_nothing_half_is_seen_and_the_next_attempt_brings_it, 0, (int)COUNT_OF(deaths));
-    tcase_add_test(t, agents_come_and_go);
-    tcase_add_loop_test(t, an_older_attempt_never_replaces_what_a_later_one_published, 0, 2);
-    tcase_add_test(t, a_stop_while_inputs_come_is_the_end);
-    tcase_add_test(t, a_stop_while_outputs_go_leaves_nothing);
-    tcase_add_loop_test(t, the_time_limit_covers_what_is_brought, 0, 2);
-    tcase_add_test(t, who_pauses_at_the_paid_end_goes_on_where_it_was);
-    tcase_add_test(t, helpers_have_no_privilege);
-    tcase_add_loop_test(t, a_request_that_does_not_fit_is_refused, 0, 2);
     suite_add_tcase(s, t);
-    TCase *full = tcase_create("full");
-    tcase_set_timeout(full, 120);
-    tcase_add_checked_fixture(full, setup_small, teardown_small);
-    if (suite_under_uml())
-        puts("skip: user-mode-linux has no loop devices");
-    else
-        tcase_add_loop_test(full, a_full_disk_is_said_and_nothing_stays, 0, 2);
-    suite_add_tcase(s, full);
-    return suite_run(s);
+    return stage_desk_run(s);
 }
