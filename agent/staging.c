@@ -55,7 +55,8 @@ static void put_path(struct buf *out, const char *path)
     }
 }
 
-void staging_failure(const struct stage_report *r, const struct stage_item *item, struct buf *out)
+/* "outputs[0]: '/tmp/out' can't be opened: No such file or directory". */
+static void put_failure(struct buf *out, const struct stage_report *r, const struct stage_item *item)
 {
     if (item != NULL)
         buf_addf(out, "%s[%" PRIu32 "]: ", (item->flags & STAGE_OUT) != 0 ? "outputs" : "inputs", item->index);
@@ -105,7 +106,7 @@ static void take(struct attempt *t, const struct stage_report *r, const struct j
         return;
     CLEANUP(buf_fini) struct buf text = {0};
     struct stage_item item = item_of(spec, r->about);
-    staging_failure(r, r->about < all ? &item : NULL, &text);
+    put_failure(&text, r, r->about < all ? &item : NULL);
     if (text.failed || str_set(&t->record.detail, buf_text(&text)) < 0)
         t->record.detail = NULL; /* the cause says enough */
 }

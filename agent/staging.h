@@ -6,13 +6,10 @@
 #define REEVE_AGENT_STAGING_H
 
 #include "agent/attempt.h"
-#include "isolation/spec/stage.h"
 
 /* How far inputs or outputs are; absent while neither is being brought. `t` remembers it for the rate. */
 void staging_look(struct attempt *t, struct stage_view *ret);
 /* At the end: what was brought, and into `detail` what wasn't. */
 void staging_finish(struct attempt *t);
-/* The first failure as a sentence: "outputs[0]: '/tmp/out' can't be opened: No such file or directory". */
-void staging_failure(const struct stage_report *report, const struct stage_item *item, struct buf *out);
 
 #endif

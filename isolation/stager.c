@@ -166,15 +166,15 @@ static int load(struct stager *s)
 static int prepare(struct stager *s, const struct sandbox *box)
 {
     s->report = (struct stage_report){.id = box->spec.id, .about = STAGE_ABOUT_NONE};
-    int rc = load(s);
+    prctl(PR_SET_NAME, "reeve-stager");
+    int rc = sandbox_help_job(STAGER_ID);
+    rc = rc < 0 ? rc : load(s); /* a tenant's bytes: without privilege. They are mapped, so the filter comes later */
     if (rc < 0)
         return rc;
     s->report.items = s->count;
     s->report.phase = (box->spec.stages & STAGE_INPUTS) != 0 ? STAGE_IN : STAGE_RUN;
     tell(s);
-    prctl(PR_SET_NAME, "reeve-stager");
-    rc = sandbox_help_job(STAGER_ID);
-    return rc < 0 ? rc : own_filter_load(&own_filter_stager);
+    return own_filter_load(&own_filter_stager);
 }
 
 noreturn void stager_main(const struct sandbox *box)
