@@ -280,6 +280,15 @@ static const struct field drained_rows[] = {
     FIELD_ROW(fact_drained, 3, "reason", FIELD_STR, reason),
     FIELD_ROW(fact_drained, 4, "who", FIELD_STR, who),
 };
+static const struct field quarantined_rows[] = {
+    FIELD_ROW(fact_quarantined, 1, "node", FIELD_STR, node),
+    FIELD_ROW(fact_quarantined, 2, "quarantined", FIELD_BOOL, quarantined),
+    FIELD_ROW(fact_quarantined, 3, "level", FIELD_U32, level),
+    FIELD_ROW(fact_quarantined, 4, "until", FIELD_TIME, until_utc_us),
+    FIELD_ROW(fact_quarantined, 5, "reason", FIELD_STR, reason),
+    FIELD_ROW(fact_quarantined, 6, "who", FIELD_STR, who),
+};
+static const struct fields quarantined_fields = FIELDS_TABLE("node.quarantined", fact_quarantined, quarantined_rows);
 static const struct field window_rows[] = {
     FIELD_ROW(fact_window, 1, "window", FIELD_U64, window),
     FIELD_ROW(fact_window, 2, "nodes", FIELD_STRS, nodes, .max = WINDOW_NODES_MAX),
@@ -344,6 +353,7 @@ static const struct field snap_node_rows[] = {
     FIELD_ROW(snapshot_node, 2, "drained", FIELD_BOOL, drained),
     FIELD_ROW(snapshot_node, 3, "lost", FIELD_BOOL, lost),
     FIELD_ROW(snapshot_node, 4, "drain_reason", FIELD_STR, drain_reason),
+    FIELD_ROW(snapshot_node, 5, "quarantine", FIELD_STRUCT, quarantine, .of = &quarantined_fields),
 };
 static const struct fields snap_node_fields = FIELDS_TABLE("snapshot node", snapshot_node, snap_node_rows);
 static const struct field snap_account_rows[] = {
@@ -451,6 +461,7 @@ static const struct fields tables[FACT_KIND_COUNT] = {
     [FACT_JOB_CHANGED] = FIELDS_TABLE("job.changed", fact_job_changed, changed_rows),
     [FACT_ACCOUNTS_CLOSED] = FIELDS_TABLE("accounts.closed", fact_accounts_closed, accounts_closed_rows),
     [FACT_WINDOW_SET] = FIELDS_TABLE("window.set", fact_window, window_rows),
+    [FACT_NODE_QUARANTINED] = FIELDS_TABLE("node.quarantined", fact_quarantined, quarantined_rows),
     [FACT_ATTEMPT_SUSPENDED] = FIELDS_TABLE("attempt.suspended", fact_suspended, suspended_rows),
     [FACT_WINDOW_DROPPED] = FIELDS_TABLE("window.dropped", fact_window_dropped, window_dropped_rows),
     [FACT_GANG_PLACED] = FIELDS_TABLE("gang.placed", fact_gang, gang_rows),
@@ -488,6 +499,7 @@ static const char *const kind_names[] = {
     [FACT_WINDOW_DROPPED] = "window.dropped",
     [FACT_GANG_PLACED] = "gang.placed",
     [FACT_ATTEMPT_SUSPENDED] = "attempt.suspended",
+    [FACT_NODE_QUARANTINED] = "node.quarantined",
 };
 _Static_assert(COUNT_OF(kind_names) == FACT_KIND_COUNT, "a name for each kind of fact");
 const struct names fact_names = {kind_names, COUNT_OF(kind_names)};

@@ -49,6 +49,7 @@ enum fact_kind {
     FACT_WINDOW_DROPPED,   /* taken back, or over */
     FACT_GANG_PLACED,      /* tasks of a job that start together: an attempt.placed of each, all or none */
     FACT_ATTEMPT_SUSPENDED, /* a person wants it to stand still; also undone by this fact */
+    FACT_NODE_QUARANTINED, /* taken out of placement for a while, for what failed there; also undone by this fact */
     FACT_KIND_COUNT        /* numbers lie in journals: only ever append */
 };
 
@@ -268,6 +269,14 @@ struct fact_node {
 };
 struct fact_node_lost { char *node; char *reason; };
 struct fact_drained { char *node; bool drained; char *reason; char *who; };
+/* level: how often in a row. until: from then on it is tried. */
+struct fact_quarantined {
+    char *node;
+    bool quarantined;
+    uint32_t level;
+    int64_t until_utc_us;
+    char *reason, *who;
+};
 /* What becomes of an attempt that still runs when its node closes. One that may be preempted is stopped either way. */
 enum window_begin { WINDOW_LEAVES, WINDOW_STOPS, WINDOW_BEGIN_COUNT };
 extern const struct names window_begin_names; /* "leave", "stop" */
@@ -340,7 +349,12 @@ struct fact_snapshot_cell {
 };
 struct snapshot_faded { char *tenant; uint64_t amount; };
 struct snapshot_rate { char *tenant; bool starts; int64_t parts, at_utc_us; /* quotas/rate.h */ };
-struct snapshot_node { struct fact_node node; bool drained, lost; char *drain_reason; };
+struct snapshot_node {
+    struct fact_node node;
+    bool drained, lost;
+    char *drain_reason;
+    struct fact_quarantined quarantine; /* while it is out */
+};
 struct snapshot_account {
     char *name;
     int64_t limit_micros, spent_micros;
@@ -386,6 +400,7 @@ struct fact {
         struct fact_window_dropped window_dropped;
         struct fact_gang gang_placed;
         struct fact_suspended suspended;
+        struct fact_quarantined quarantined;
     };
 };
 

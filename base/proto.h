@@ -211,14 +211,14 @@ struct approve_call { uint64_t proposal; }; /* answered like admin.apply */
 struct drop_call { uint64_t proposal; char *reason; };
 struct policy_reply { struct policy_file policy; uint64_t version; };
 struct node_row {
-    char *node, *state;           /* up, closed, drained, unreachable, lost */
+    char *node, *state;           /* up, closed, quarantined, drained, unreachable, lost */
     char *reason, *version, *boot_id;
     struct resources capacity, used;
     uint32_t running;
     int64_t seen_utc_us;
     struct strs features, lacks;  /* limits that jobs may ask for here, and those they may not */
     uint64_t window;              /* the next maintenance window, or the present one; 0 = none */
-    int64_t closes_utc_us, opens_utc_us; /* of it */
+    int64_t closes_utc_us, opens_utc_us; /* of it; quarantined: when it is tried */
 };
 struct node_reply { struct list nodes; };
 struct drain_call { char *node; bool drain; char *reason; };

@@ -42,6 +42,9 @@ static void add_reason(struct columns *t, const struct node_row *n, int64_t now)
         buf_addf(out, "%s %s (window %" PRIu64 ")%s", closed ? "until" : "closes at", format_second(at_utc_us, when),
                  n->window, n->reason != NULL ? ": " : "");
     }
+    if (strcmp(n->state, "quarantined") == 0)
+        buf_addf(out, "%s%s: ", n->opens_utc_us > now ? "until " : "tried since ",
+                 format_second(n->opens_utc_us, when));
     format_safe(out, n->reason);
     columns_next(t);
 }

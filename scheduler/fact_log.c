@@ -176,6 +176,15 @@ static void log_suspended(const struct line *l)
              log_quote(f->node), f->suspended, log_quote(f->reason), log_quote(f->who));
 }
 
+static void log_quarantined(const struct line *l)
+{
+    const struct fact_quarantined *f = &l->fact->quarantined;
+    char until[PARSE_TEXT_MAX];
+    log_line(f->quarantined ? LOG_WARN : LOG_INFO, l->event,
+             "node=%s quarantined=%d times=%u until=%s reason=%s who=%s", log_quote(f->node), f->quarantined, f->level,
+             format_time(f->until_utc_us, until), log_quote(f->reason), log_quote(f->who));
+}
+
 static void log_window(const struct line *l)
 {
     const struct fact_window *f = &l->fact->window;
@@ -276,6 +285,7 @@ static const writer writers[FACT_KIND_COUNT] = {
     [FACT_JOB_CHANGED] = log_changed,
     [FACT_ACCOUNTS_CLOSED] = log_accounts,
     [FACT_ATTEMPT_SUSPENDED] = log_suspended,
+    [FACT_NODE_QUARANTINED] = log_quarantined,
     [FACT_WINDOW_SET] = log_window,
     [FACT_WINDOW_DROPPED] = log_window_dropped,
 };

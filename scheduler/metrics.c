@@ -25,6 +25,8 @@ static const struct metric metrics[] = {
     ROW("reeve_attempts_suspended", GAUGE, core.suspended, NULL, "Attempts that a person has suspended."),
     ROW("reeve_nodes", GAUGE, core.nodes, NULL, "Nodes known to the cell."),
     ROW("reeve_nodes_closed", GAUGE, core.nodes_closed, NULL, "Nodes closed for maintenance now."),
+    ROW("reeve_nodes_quarantined", GAUGE, core.nodes_quarantined, NULL, "Nodes left alone for what failed there."),
+    ROW("reeve_quarantines_total", COUNTER, core.quarantines_total, NULL, "Times a node was put into quarantine."),
     ROW("reeve_windows", GAUGE, core.windows, NULL, "Maintenance windows that are planned or open."),
     ROW("reeve_node_links", GAUGE, agents.links, NULL, "Nodes connected now."),
     ROW("reeve_jobs_submitted_total", COUNTER, core.submitted_total, NULL, "Jobs accepted."),

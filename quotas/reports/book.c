@@ -48,6 +48,7 @@ static book_fn *const handlers[FACT_KIND_COUNT] = {
     [FACT_JOB_CHANGED] = nothing, /* it has run, or not */
     [FACT_ATTEMPT_SUSPENDED] = nothing, /* its charges say how long it ran */
     [FACT_WINDOW_SET] = nothing,
+    [FACT_NODE_QUARANTINED] = nothing,
     [FACT_WINDOW_DROPPED] = nothing,
 };
 

@@ -48,6 +48,7 @@ static const struct fact_rule *const rules[FACT_KIND_COUNT] = {
     [FACT_POLICY_DROPPED] = &rule_policy_dropped,
     [FACT_JOB_CHANGED] = &rule_changed,
     [FACT_ATTEMPT_SUSPENDED] = &rule_suspended,
+    [FACT_NODE_QUARANTINED] = &rule_quarantined,
     [FACT_WINDOW_SET] = &rule_window_set,
     [FACT_WINDOW_DROPPED] = &rule_window_dropped,
     [FACT_GANG_PLACED] = &rule_gang_placed,

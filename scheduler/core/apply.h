@@ -16,7 +16,8 @@ extern const struct fact_rule rule_opened, rule_adjusted, rule_crossed, rule_pol
     rule_held, rule_released, rule_placed, rule_accounts_closed,
     rule_running, rule_renewed, rule_stopping, rule_unreachable, rule_reached, rule_ended, rule_joined, rule_lost,
     rule_drained, rule_moved, rule_snapshot_job, rule_snapshot_cell, rule_period_closed, rule_policy_proposed,
-    rule_policy_dropped, rule_changed, rule_window_set, rule_window_dropped, rule_gang_placed, rule_suspended;
+    rule_policy_dropped, rule_changed, rule_window_set, rule_window_dropped, rule_gang_placed, rule_suspended,
+    rule_quarantined;
 /* Is it this tenant's path, leaf first? Facts carry it for readers that don't know the tree. */
 bool path_is_of(const struct strs *path, const struct tenant *t);
 /* attempt: into the state of a live one, as a placement or a snapshot leaves it */

@@ -9,6 +9,7 @@
 #include "scheduler/core/forecast.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/preempt.h"
+#include "scheduler/core/quarantine.h"
 #include "scheduler/core/reserve.h"
 
 static int no_attempt(struct attempt_id id, const char *what, struct err *err)
@@ -70,6 +71,9 @@ void attempt_finish(struct core *c, struct task *t)
     timer_stop(c, &t->timer);
     attempt_want_cores(c, t, false);
     attempt_forget_suspension(c, t);
+    if (t->probe)
+        quarantine_probe(c, n, false);
+    t->probe = false;
     node_leave_task(t);
     reserve_node_changed(c, n);
     node_use(c, n, &uses, false);
@@ -195,6 +199,8 @@ static void start(struct core *c, struct job *j, const struct fact *f)
     times_copy(&p->times, &t->times);
     attempt_note_periods(c, t, f->at_utc_us);
     attempt_begin(c, t, node_find(c, p->node));
+    t->probe = t->node->quarantined;
+    quarantine_probe(c, t->node, true);
     past_use(c, t, 0, t->paid_us, f->at_utc_us);
     c->placed_total++;
 }
@@ -235,6 +241,7 @@ static void running_apply(struct core *c, const struct fact *f)
     event(c, t, TASK_EV_RUNNING);
     if (t->started_utc_us == 0)
         t->started_utc_us = f->running.started_utc_us;
+    quarantine_note_running(c, t, f->at_utc_us);
     attempt_plan_renewal(c, t);
 }
 const struct fact_rule rule_running = {running_check, running_apply};
@@ -427,6 +434,7 @@ static void ended_apply(struct core *c, const struct fact *f)
     c->ended_total++;
     forecast_note_end(c, j->shape, e->record.run_us);
     past_use(c, t, used_at_end(t, &e->record), 0, f->at_utc_us);
+    quarantine_note_end(c, t, t->node, e->record.cause, f->at_utc_us);
     attempt_finish(c, t);
     if (e->next == NEXT_FINAL) {
         int32_t code = exit_code_of(&e->record, e->state);

@@ -245,6 +245,8 @@ void core_stats(const struct core *c, struct core_stats *ret)
         .held = c->count[TASK_HELD],
         .suspended = c->suspended_live,
         .nodes = c->nodes_count,
+        .nodes_quarantined = c->nodes_quarantined,
+        .quarantines_total = c->quarantines_total,
         .nodes_closed = nodes_closed(c),
         .windows = c->windows_count,
         .submitted_total = c->submitted_total,

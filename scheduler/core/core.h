@@ -219,6 +219,7 @@ const char *core_currency(const struct core *c);
 
 struct core_stats {
     uint64_t jobs, finished, queued, starting, running, unreachable, held, suspended;
+    uint64_t nodes_quarantined, quarantines_total;
     uint64_t windows, nodes_closed; /* maintenance windows that aren't over; nodes that one of them closes */
     uint64_t nodes, submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total;
     uint64_t decisions_total;  /* tasks looked at by decide */

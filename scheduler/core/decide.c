@@ -3,6 +3,7 @@
 #include "scheduler/core/deadline.h"
 #include "scheduler/core/gang.h"
 #include "scheduler/core/plan.h"
+#include "scheduler/core/quarantine.h"
 #include "scheduler/core/windows.h"
 
 /*
@@ -82,6 +83,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     decide_closing(c, &p);
     decide_nodes(c, &p);
     decide_windows(c, &p);
+    decide_quarantine(c, &p);
     decide_timers(c, &p);
     decide_depend(c, &p);
     decide_gangs(c, &p);

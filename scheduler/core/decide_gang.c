@@ -1,6 +1,7 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
 #include "scheduler/core/plan.h"
+#include "scheduler/core/quarantine.h"
 #include "scheduler/core/reserve.h"
 
 /*
@@ -90,6 +91,7 @@ static void give_back(struct core *c, struct plan *p, size_t log, uint64_t room)
     while (p->log_count > log) {
         struct placement *last = &p->log[--p->log_count];
         node_use(c, last->node, &last->shape->need, false);
+        quarantine_probe(c, last->node, false);
         reserve_give_back(last->node);
     }
     c->room = room; /* nobody has more free than before */
@@ -110,6 +112,7 @@ static void take_one(struct seeking *k, struct node *n)
 {
     plan_log(k->p, (struct placement){k->j, k->s, n, 0});
     node_use(k->c, n, &k->s->need, true);
+    quarantine_probe(k->c, n, true);
     reserve_take(k->c, k->p, k->s, n);
 }
 

@@ -4,6 +4,7 @@
 #include "scheduler/core/money.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/preempt.h"
+#include "scheduler/core/quarantine.h"
 #include "scheduler/core/reserve.h"
 
 /*
@@ -71,6 +72,7 @@ void decide_place_undo(struct core *c, struct plan *p)
     while (p->log_count > 0) {
         struct placement *last = &p->log[--p->log_count];
         node_use(c, last->node, &last->shape->need, false);
+        quarantine_probe(c, last->node, false);
         past_use_count(last->shape->tenant, last->ahead, false);
         claims_use(c, last->shape->tenant, &last->shape->need, false);
     }
@@ -228,6 +230,7 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
     plan_log(p, (struct placement){j, j->shape, n, ahead});
     plan_hold(c, p, f);
     node_use(c, n, &j->shape->need, true);
+    quarantine_probe(c, n, true);
     past_use_count(j->shape->tenant, ahead, true);
     claims_use(c, j->shape->tenant, &j->shape->need, true); /* asks the ledger */
     reserve_placed(c, p, j->shape, n);

@@ -178,6 +178,28 @@ static void per_node_blocker(struct question *q, const struct shape *s)
     explain_change(q, text_of("room for it on a node with fewer than %u of its tasks", s->per_node));
 }
 
+/* A node that would be large enough, and is left alone for what failed there. */
+static bool quarantine_blocker(struct question *q, const struct shape *s, const struct capacity *need)
+{
+    char where[300], when[PARSE_TEXT_MAX];
+    const struct node *n = NULL;
+    for (size_t i = 0; i < q->core->nodes_count && n == NULL; i++) {
+        const struct node *one = q->core->nodes[i];
+        bool fits = one->quarantined && !one->drained && !one->lost && capacity_fits(need, &one->total);
+        n = fits && shape_suits(s, one) ? one : NULL;
+    }
+    if (n == NULL)
+        return false;
+    snprintf(where, sizeof where, "node %.255s", n->name);
+    explain_add(q, "placement", where, NULL)->text =
+        text_of("placement: every node that is large enough is drained, silent or quarantined: %.60s until %s, as "
+                "%.200s",
+                n->name, format_second(n->quarantine_until_utc_us, when),
+                n->quarantine_reason != NULL ? n->quarantine_reason : "what ran there failed");
+    explain_change(q, text_of("an admin takes %.60s back: reeve undrain %.60s", n->name, n->name));
+    return true;
+}
+
 void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
 {
     const struct core *c = q->core;
@@ -216,7 +238,7 @@ void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
         kept_blocker(q, n);
     else if (n != NULL)
         full_blocker(q, s, n, &known.need);
-    else
+    else if (!quarantine_blocker(q, s, &known.need))
         explain_add(q, "placement", "cell", NULL)->text =
             text_of("placement: every node that is large enough%s is drained or silent",
                     s->where != NULL ? " and matches `where`" : "");

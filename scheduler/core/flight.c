@@ -3,6 +3,7 @@
 #include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/plan.h"
+#include "scheduler/core/quarantine.h"
 
 /* What a fact in flight is about, and how many of its job's tasks it makes final. */
 struct subject {
@@ -57,6 +58,7 @@ static struct subject subject_of(const struct core *c, const struct fact *f)
         return s;
     case FACT_NODE_JOINED: s.node = node_find(c, f->joined.node); return s;
     case FACT_NODE_LOST: s.node = node_find(c, f->lost.node); return s;
+    case FACT_NODE_QUARANTINED: s.node = node_find(c, f->quarantined.node); return s;
     case FACT_NODE_DRAINED: s.node = node_find(c, f->drained.node); return s;
     case FACT_NONE:
     case FACT_TERM_TAKEN:
@@ -199,6 +201,8 @@ void core_refused(struct core *c, const struct fact *fact, const char *code, con
         closing_expect(c, core_utc(c, now) + REFUSED_PAUSE_US);
     if (fact->kind == FACT_BUDGET_CROSSED)
         ledger_crossings_again(c->ledger, fact->budget_crossed.account);
+    if (fact->kind == FACT_NODE_QUARANTINED && s.node != NULL)
+        quarantine_refused(c, s.node);
     if (fact->kind == FACT_NODE_LOST && s.node != NULL)
         node_trouble(c, s.node);
     if (is_plan(fact->kind) && s.job != NULL && s.job->shape != NULL)

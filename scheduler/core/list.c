@@ -233,6 +233,8 @@ static void add_lacks(const struct node *n, struct strs *to)
 /* Why it isn't used, or won't be. */
 static const char *node_reason(const struct node *n)
 {
+    if (n->quarantined && !n->lost && !n->drained)
+        return n->quarantine_reason;
     if (n->lost || n->drained || n->windows_count == 0)
         return n->lost ? n->lost_reason : n->drain_reason;
     return n->windows[0]->as.reason;
@@ -240,7 +242,9 @@ static const char *node_reason(const struct node *n)
 
 static void add_window(const struct node *n, struct node_row *row)
 {
-    if (n->windows_count == 0)
+    if (n->quarantined)
+        row->opens_utc_us = n->quarantine_until_utc_us;
+    if (n->windows_count == 0 || n->quarantined)
         return;
     row->window = n->windows[0]->as.window;
     row->closes_utc_us = n->windows[0]->as.from_utc_us;

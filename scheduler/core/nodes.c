@@ -1,6 +1,7 @@
 #include "scheduler/core/apply.h"
 #include "scheduler/core/claims.h"
 #include "scheduler/core/money.h"
+#include "scheduler/core/quarantine.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/windows.h"
 
@@ -87,6 +88,7 @@ static void node_free(struct node *n)
     free(n->lost_reason);
     backfill_fini(&n->profile);
     free(n->windows);
+    quarantine_free(n);
     free(n);
 }
 
@@ -231,12 +233,15 @@ const char *node_state(const struct node *n, int64_t utc_us)
         return "unreachable";
     if (n->drained)
         return "drained";
+    if (n->quarantined)
+        return "quarantined";
     return windows_close_utc_us(n) <= utc_us ? "closed" : "up";
 }
 
 bool node_is_usable(const struct node *n)
 {
-    return n->heard && !n->silent && !n->drained && !n->lost && n->cores_wanted == 0;
+    return n->heard && !n->silent && !n->drained && !n->lost && n->cores_wanted == 0 &&
+           !quarantine_keeps_out(n);
 }
 
 void node_reindex(struct core *c, struct node *n)

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "scheduler/core/quarantine.h"
 #include "scheduler/core/gang.h"
 #include "scheduler/core/apply.h"
 #include "scheduler/core/money.h"
@@ -185,6 +186,11 @@ int core_check_drain(struct core *c, const struct drain_call *call, const char *
     }
     if (n->in_flight)
         return CORE_LATER;
+    if (n->quarantined && !n->drained && !call->drain) {
+        quarantine_fact(n, false, who, core_utc(c, now), ret);
+        flight_begin(c, ret);
+        return CORE_FACT;
+    }
     if (n->drained == call->drain && (!call->drain || text_equal(n->drain_reason, call->reason)))
         return CORE_FACT;
     *ret = (struct fact){.kind = FACT_NODE_DRAINED, .at_utc_us = core_utc(c, now)};

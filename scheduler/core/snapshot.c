@@ -5,6 +5,7 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
+#include "scheduler/core/quarantine.h"
 #include "scheduler/core/windows.h"
 
 typedef int (*emit_fn)(void *arg, const struct fact *fact);
@@ -166,6 +167,11 @@ static void add_node(const struct node *n, struct list *to)
     s->drained = n->drained;
     s->lost = n->lost;
     s->drain_reason = core_text(n->drain_reason);
+    if (n->quarantined)
+        s->quarantine = (struct fact_quarantined){.quarantined = true,
+                                                  .level = n->quarantine_level,
+                                                  .until_utc_us = n->quarantine_until_utc_us,
+                                                  .reason = core_text(n->quarantine_reason)};
 }
 
 static void add_faded(void *arg, struct tenant *t)
@@ -321,6 +327,8 @@ static void cell_apply(struct core *c, const struct fact *f)
         struct node *n = node_join(c, &sn->node);
         n->drained = sn->drained;
         n->drain_reason = core_text(sn->drain_reason);
+        if (sn->quarantine.quarantined)
+            quarantine_set(c, n, &sn->quarantine);
         if (sn->lost)
             node_lose(c, n, NULL);
     }

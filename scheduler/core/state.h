@@ -5,7 +5,7 @@
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, paused.c, suspend.c, policy_change.c,
  *                        nodes.c, move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, pool.h (nodes by
- *                        what jobs want), topology.h (by a label), windows.c (maintenance),
+ *                        what jobs want), topology.h (by a label), windows.c (maintenance), quarantine.c,
  *                        tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
  *                        past_use.c (use that fades)
  *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
@@ -171,6 +171,7 @@ struct task {
     uint32_t retries_used, node_faults;
     bool final;                    /* no further slice could be held */
     bool paused;                   /* stands still at paid_us; holds nothing */
+    bool probe;                    /* soft: the one that a quarantined node gets */
     bool wants_cores;              /* soft: it is paused, there is money again, and its node has no cores free */
     bool resuming;                 /* soft: it was paused, and its node hasn't said that it goes on */
     uint64_t paused_us;            /* how long it stood still, before the present pause */
@@ -284,6 +285,16 @@ struct node {
     struct task *tasks;            /* live attempts */
     struct window **windows;       /* that close it, soonest first */
     uint32_t windows_count;
+    bool quarantined;
+    uint32_t quarantine_level;     /* how often in a row */
+    int64_t quarantine_until_utc_us;
+    char *quarantine_reason;
+    struct faults *faults;         /* soft: what failed there of late; NULL: nothing (quarantine.c) */
+    bool probing, well, failed;    /* soft: its time is over and it gets one attempt; that runs; that failed */
+    bool going_out;                /* soft: in flight is that it is quarantined */
+    uint32_t probes;               /* soft: such attempts, planned or alive */
+    bool suspect;                  /* soft: decide() has to look at what failed there */
+    struct node *suspect_next;
     uint32_t cores_wanted;         /* soft: paused attempts that wait for their cores: nothing new is placed */
     /* soft */
     bool heard;                    /* since this core began */
@@ -342,8 +353,9 @@ struct core {
     size_t inner_count;
     struct node **nodes; /* by name */
     size_t nodes_count, nodes_size;
-    struct node *seen_first, *seen_last, *troubled;
+    struct node *seen_first, *seen_last, *troubled, *suspects;
     uint64_t joins;      /* soft: of nodes, with labels that may be others */
+    uint64_t nodes_quarantined, quarantines_total;
     struct capacity_names names;
     struct capacity total; /* of all nodes that aren't lost */
     struct window **windows; /* by number */

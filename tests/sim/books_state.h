@@ -25,6 +25,8 @@ struct book_node {
     uint64_t cpu, mem;
     bool drained;
     int64_t drained_utc_us;
+    int64_t quarantined_until_utc_us; /* 0: it isn't */
+    struct attempt_id tried;          /* the one that it got since; job 0: none */
 };
 struct book_task {
     uint32_t epoch, failures, faults;
@@ -78,6 +80,12 @@ struct book_task *book_live_task(struct books *b, struct attempt_id id);     /* 
 void book_suspended(struct books *b, const struct fact *f);
 /* Whether it stands still from now on: its cores are its node's meanwhile. */
 void book_rest(struct books *b, struct attempt_id id, struct book_task *t, bool rests);
+struct book_node *book_node_of(struct books *b, const char *name);
+/* fault_books_nodes.c */
+void book_drained(struct books *b, const struct fact *f);
+void book_lost(struct books *b, const struct fact *f);
+void book_quarantined(struct books *b, const struct fact *f);
+void book_try(struct books *b, struct attempt_id id, struct book_node *n, int64_t at_utc_us);
 /* fault_books_windows.c */
 void book_window_set(struct books *b, const struct fact *f);
 void book_window_dropped(struct books *b, const struct fact *f);

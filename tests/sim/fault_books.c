@@ -126,7 +126,7 @@ static struct book_account *account_of(struct books *b, const char *name)
     return a;
 }
 
-static struct book_node *node_of(struct books *b, const char *name)
+struct book_node *book_node_of(struct books *b, const char *name)
 {
     size_t at = nameset_find(&b->nodes_by_name, b->nodes, sizeof b->nodes[0], b->nodes_count, name);
     if (at < b->nodes_count)
@@ -501,7 +501,7 @@ static void start(struct books *b, const struct fact *f)
     REQUIRE(b, p->id, is_about(p->hold_micros, price(j, p->paid_us)), "isn't held the price of what it is paid for");
     uint64_t most_us = j->limit_us == 0 ? b->rules.slice_us : MIN(b->rules.slice_us, j->limit_us + b->rules.grace_us);
     REQUIRE(b, p->id, p->paid_us > 0 && p->paid_us <= most_us, "is paid for longer than a slice and its limit");
-    struct book_node *n = node_of(b, p->node);
+    struct book_node *n = book_node_of(b, p->node);
     n->cpu += j->cpu_milli;
     n->mem += j->mem_bytes;
     j->live++;
@@ -510,6 +510,7 @@ static void start(struct books *b, const struct fact *f)
     REQUIRE(b, p->id, j->cap == 0 || j->live <= j->cap, "is one more than its array may run at once");
     REQUIRE(b, p->id, !n->drained || f->at_utc_us <= n->drained_utc_us, "is placed on a drained node");
     REQUIRE(b, p->id, book_windows_allow(b, n->name, j, f->at_utc_us), "may still run when its node closes");
+    book_try(b, p->id, n, f->at_utc_us);
     t->live = true;
     t->epoch = p->id.epoch;
     t->node = (size_t)(n - b->nodes);
@@ -630,26 +631,15 @@ static void ended(struct books *b, const struct fact *f)
     t->not_before_utc_us = f->at_utc_us + books_pause_us(books_node_fault(e->record.cause) ? t->faults : t->failures);
 }
 
-static void drained(struct books *b, const struct fact *f)
-{
-    struct book_node *n = node_of(b, f->drained.node);
-    n->drained = f->drained.drained;
-    n->drained_utc_us = f->at_utc_us;
-}
-
-static void lost(struct books *b, const struct fact *f)
-{
-    require(b, node_of(b, f->lost.node)->cpu == 0, "node %s is called lost while attempts are there", f->lost.node);
-}
-
 static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *f) = {
     [FACT_TERM_TAKEN] = term_taken,   [FACT_POLICY_SET] = policy_set,     [FACT_BUDGET_OPENED] = opened,
     [FACT_JOB_SUBMITTED] = submitted, [FACT_TASKS_CANCELLED] = cancelled, [FACT_TASK_RELEASED] = released,
     [FACT_ATTEMPT_PLACED] = placed,   [FACT_HOLD_RENEWED] = renewed,      [FACT_ATTEMPT_STOPPING] = stopping,
     [FACT_JOB_CHANGED] = changed,     [FACT_WINDOW_SET] = book_window_set, [FACT_ATTEMPT_SUSPENDED] = book_suspended,
     [FACT_WINDOW_DROPPED] = book_window_dropped,
-    [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = drained,      [FACT_NODE_LOST] = lost,
-    [FACT_ACCOUNTS_CLOSED] = accounts_closed, [FACT_GANG_PLACED] = gang_placed,
+    [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = book_drained, [FACT_NODE_LOST] = book_lost,
+    [FACT_ACCOUNTS_CLOSED] = accounts_closed, [FACT_NODE_QUARANTINED] = book_quarantined,
+    [FACT_GANG_PLACED] = gang_placed,
 };
 
 const char *books_enter(struct books *b, const struct fact *f)
