@@ -295,7 +295,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     struct entry *e = queue_first(s);
     struct attempt_id id;
     shape_refresh(c, s);
-    if (s->gang != 0)
+    if (e->job->gang != 0)
         return decide_gang(c, p, e);
     if (s->placeable && !next_attempt(c, p, e, &id)) {
         plan_skip(c, p, e);

@@ -100,18 +100,18 @@ struct shape {
     bool preemptible;
     bool pinned;             /* its cores are its alone, also while it stands still */
     bool spread;             /* to the emptiest node, not the fullest with room */
-    uint32_t gang;           /* so many start together; 0: each alone */
-    uint32_t per_node;       /* at most so many of a job on one node; 0: as many as fit */
-    bool within_or_any;
-    struct topology *within; /* a gang is on one group of it; NULL: wherever */
     struct pool *pool;       /* of where; NULL too in one that is only as if */
     size_t names_seen;       /* number of names when need was computed */
-    uint64_t gang_room, gang_version; /* soft: c->room and promises when no room was found for one of it */
     struct tenant *blocked_at; /* soft: whose limit it waits for, out of its tenant's heap; NULL: nobody's */
     struct capacity need;
     uint64_t limit_us;       /* 0 = none */
     struct resources resources;
     struct strs features;    /* that its limits need */
+    uint32_t gang;           /* so many start together; 0: each alone */
+    uint32_t per_node;       /* at most so many of a job on one node; 0: as many as fit */
+    bool within_or_any;
+    struct topology *within; /* a gang is on one group of it; NULL: wherever */
+    uint64_t gang_room, gang_version; /* soft: c->room and promises when no room was found for one of it */
     char *where;             /* NULL: any node */
     const struct where *parsed;
     uint64_t hash;

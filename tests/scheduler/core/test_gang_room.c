@@ -285,21 +285,23 @@ START_TEST(a_gang_is_promised_one_group)
     hello_in("a1", 2, "r1");
     hello_in("b1", 2, "r2");
     hello_in("b2", 2, "r2");
-    uint64_t one = submit_for(2000, 300);
-    ck_assert_uint_eq(world_decide(&w), 1); /* a1 */
-    uint64_t two = submit_for(1000, 100);
-    ck_assert_uint_eq(world_decide(&w), 1); /* b1 */
-    ck_assert(world_run(&w, one, 0) && world_run(&w, two, 0));
-    struct job_spec spec = gangs(4, 4, 1000);
+    struct job_spec spec = world_spec(2000, GIB);
+    spec.time_limit_ms = 100000;
+    ck_assert_int_eq(str_set(&spec.where, "node==b1"), 0);
+    uint64_t busy = world_submit(&w, "acme", spec);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert(world_run(&w, busy, 0));
+    spec = gangs(4, 4, 1000);
     ck_assert_int_eq(str_set(&spec.within, "rack"), 0);
     uint64_t job = world_submit(&w, "acme", spec);
-    ck_assert_uint_eq(world_decide(&w), 0);
-    uint64_t late = submit_for(2000, 200);
-    ck_assert_uint_eq(world_decide(&w), 0); /* it would be in the way */
+    ck_assert_uint_eq(world_decide(&w), 0); /* four cores are free, of two racks */
+    uint64_t beside = submit_for(2000, 200), late = submit_for(2000, 200);
+    ck_assert_uint_eq(world_decide(&w), 1); /* in the other rack it is in nobody's way */
+    ck_assert(is_live(beside, 0) && !is_live(late, 0));
     pass(100 * SECOND);
     for (size_t i = 0; i < placed_count; i++)
         core_node_seen(w.core, placed_in[i].node, w.now);
-    ck_assert(world_end(&w, two, 0, END_EXIT, 0, 100 * SECOND));
+    ck_assert(world_end(&w, busy, 0, END_EXIT, 0, 100 * SECOND));
     ck_assert_uint_eq(world_decide(&w), 4);
     ck_assert_uint_eq(racks_of(job, 4), 1);
     ck_assert(!is_live(late, 0));
