@@ -18,7 +18,7 @@
  *
  * Inside a tenant: priority, then the older job, then the task. With an age, waiting that long is worth one point of
  * priority: as all wait alike that is one number fixed at submission, submitted - priority * age. Time over a limit
- * counts too; as age orders a tenant's own tasks alone, it gains nobody a place before another tenant's.
+ * doesn't count (scheduler/core/age.h).
  *
  * Purity: pure, integers only: the same numbers give the same order on every machine.
  */

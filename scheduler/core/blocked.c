@@ -12,10 +12,11 @@
  * a credit, an account that opens. A change of policy and the end of a period or of a price free everybody.
  * What no event announces (rates of a minute, a job's own budget) is asked again each turn.
  */
-void blocked_forget(struct shape *s)
+void blocked_forget(const struct core *c, struct shape *s)
 {
     if (s->blocked_at == NULL)
         return;
+    age_go_on(&s->age_pause, c->now_utc_us);
     if (s->blocked_prev != NULL)
         s->blocked_prev->blocked_next = s->blocked_next;
     else
@@ -26,9 +27,10 @@ void blocked_forget(struct shape *s)
     s->blocked_prev = s->blocked_next = NULL;
 }
 
-static void block_shape(struct core *c, struct shape *s, struct tenant *where)
+static void block_shape(struct core *c, struct shape *s, struct tenant *where, int64_t utc_us)
 {
     queue_park(c, s);
+    age_stop(c, &s->age_pause, utc_us);
     s->blocked_at = where;
     s->blocked_next = where->blocked_shapes;
     if (where->blocked_shapes != NULL)
@@ -61,6 +63,7 @@ struct block blocked_where(const struct core *c, const struct ledger_blocker *b)
 void blocked_at(struct core *c, struct shape *s, struct block b, int64_t utc_us)
 {
     if (b.all) {
+        age_stop(c, &b.where->age_pause, utc_us);
         claims_stop(c, b.where);
         return;
     }
@@ -68,11 +71,12 @@ void blocked_at(struct core *c, struct shape *s, struct block b, int64_t utc_us)
         int64_t until = MIN(tenant_accounts_end(c, s->tenant, utc_us), next_price_utc_us(c, utc_us));
         c->blocked_until_utc_us = MIN(c->blocked_until_utc_us, until);
     }
-    block_shape(c, s, b.where);
+    block_shape(c, s, b.where, utc_us);
 }
 
 static void free_at(struct core *c, struct tenant *t)
 {
+    age_go_on(&t->age_pause, c->now_utc_us);
     claims_go_on(c, t);
     while (t->blocked_shapes != NULL)
         queue_unpark(c, t->blocked_shapes);

@@ -63,7 +63,7 @@ struct block {
 struct block blocked_where(const struct core *c, const struct ledger_blocker *b);
 /* The shape waits there until something is given back; block.where isn't NULL. */
 void blocked_at(struct core *c, struct shape *s, struct block b, int64_t utc_us);
-void blocked_forget(struct shape *s);
+void blocked_forget(const struct core *c, struct shape *s);
 /* Something was given back in t; everything may be another. */
 void blocked_free(struct core *c, struct tenant *t);
 void blocked_free_all(struct core *c);

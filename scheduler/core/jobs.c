@@ -274,8 +274,9 @@ static void place_job(struct core *c, struct job *j)
 
 void job_set_priority(const struct core *c, struct job *j, int32_t priority)
 {
+    uint64_t age_us = c->order.age_ms * 1000;
+    j->urgency += order_urgency(priority, 0, age_us) - order_urgency(j->priority, 0, age_us); /* what it lost stays lost */
     j->priority = priority;
-    j->urgency = order_urgency(priority, j->submitted_utc_us, c->order.age_ms * 1000);
 }
 
 struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_utc_us)
@@ -294,7 +295,8 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->submitted_utc_us = at_utc_us;
     j->budget_micros = spec->budget_micros;
     j->on_hold = spec->hold;
-    job_set_priority(c, j, spec->priority);
+    j->priority = spec->priority;
+    age_begin(c, j, at_utc_us);
     j->first = spec->array.present ? spec->array.first : 0;
     j->last = j->first + job_spec_tasks(spec) - 1;
     j->next = j->first;

@@ -214,6 +214,8 @@ static void moved_apply(struct core *c, const struct fact *f)
         rename_accounts(&t->accounts, &m->accounts);
         rename_times(&t->times, &m->accounts);
     }
+    if (c->order.age_ms != 0)
+        queue_reorder(c); /* other tenants above it, other times over their limits */
     c->policy_version = m->version;
 }
 const struct fact_rule rule_moved = {moved_check, moved_apply};

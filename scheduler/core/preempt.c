@@ -70,7 +70,7 @@ static bool is_candidate(const struct asking *a, const struct task *t)
         return false;
     if (t->job->shape->tenant != j->shape->tenant)
         return a->c->guarantees;
-    return t->job->urgency > j->urgency;
+    return age_urgency(t->job) > age_urgency(j);
 }
 
 static struct preempt_candidate candidate_of(const struct asking *a, const struct task *t)

@@ -8,6 +8,14 @@ static struct order_rank rank_of(const struct entry *e)
     return (struct order_rank){e->job->urgency, e->job->id, e->task != NULL ? e->task->index : UINT32_MAX};
 }
 
+/* Beside other shapes what a shape has lost counts, too. */
+static struct order_rank head_rank(const struct entry *e)
+{
+    struct order_rank r = rank_of(e);
+    r.urgency = age_urgency(e->job);
+    return r;
+}
+
 static int compare_entries(const void *a, const void *b)
 {
     return order_compare_tasks(rank_of(a), rank_of(b));
@@ -53,18 +61,19 @@ void queue_park_some(struct core *c, struct tenant *t, bool (*out)(void *arg, vo
     parked(c, t);
 }
 
-void queue_unpark(struct core *c, struct shape *s)
-{
-    blocked_forget(s);
-    heap_add(&s->tenant->shapes, &shapes, s);
-    claims_wake(c, s->tenant);
-}
-
-/* Its entries are others. */
+/* Its entries are others, or what it has lost. */
 static void take_head(struct shape *s)
 {
     if (s->ready.count > 0)
-        s->head = rank_of(s->ready.v[0]);
+        s->head = head_rank(s->ready.v[0]);
+}
+
+void queue_unpark(struct core *c, struct shape *s)
+{
+    blocked_forget(c, s);
+    take_head(s);
+    heap_add(&s->tenant->shapes, &shapes, s);
+    claims_wake(c, s->tenant);
 }
 
 static void shape_moved(const struct core *c, struct shape *s)
@@ -99,7 +108,7 @@ void queue_drop(struct core *c, struct entry *e)
     if (s->ready.count == 0 && s->demand != NULL)
         s->demand->waiting--;
     if (s->ready.count == 0)
-        blocked_forget(s);
+        blocked_forget(c, s);
     if (s->at != HEAP_NOWHERE)
         shape_moved(c, s);
 }
@@ -164,12 +173,22 @@ static void rebuild_shapes(void *arg, struct tenant *t)
     heap_rebuild(&t->shapes, &shapes);
 }
 
+static void forget_age(void *arg, struct tenant *t)
+{
+    (void)arg;
+    t->age_pause = (struct age_pause){0};
+}
+
 void queue_reorder(struct core *c)
 {
+    tenants_each(c, forget_age, NULL);
+    for (size_t i = 0; i < c->shapes.size; i++)
+        if (c->shapes.slots[i].object != NULL)
+            ((struct shape *)c->shapes.slots[i].object)->age_pause = (struct age_pause){0};
     for (size_t i = 0; i < c->jobs_count; i++) {
         struct job *j = c->jobs[i].job;
         if (j != NULL)
-            job_set_priority(c, j, j->priority);
+            age_begin(c, j, 0);
     }
     for (size_t i = 0; i < c->shapes.size; i++)
         if (c->shapes.slots[i].object != NULL)

@@ -8,8 +8,8 @@
  *                        what jobs want), topology.h (by a label), windows.c (maintenance), quarantine.c,
  *                        tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
  *                        past_use.c (use that fades)
- *   who waits            queue.c (ready tasks), claims.c (whose turn it is), timers.c, depend.c (for other jobs),
- *                        blocked.c (for limits), deadline.c (no longer), gang.c (for each other)
+ *   who waits            queue.c (ready tasks), age.c (how long), claims.c (whose turn it is), timers.c, depend.c (for
+ *                        other jobs), blocked.c (for limits), deadline.c (no longer), gang.c (for each other)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), forecast.c (when what runs ends), reserve.c (what is kept for whom), preempt.c (who
  *                        goes for whom), billing.c
@@ -39,6 +39,7 @@
 #include "policies/order.h"
 #include "policies/place.h"
 #include "scheduler/core/core.h"
+#include "scheduler/core/age.h"
 #include "base/heap.h"
 #include "scheduler/core/depend.h"
 #include "scheduler/core/outcomes.h"
@@ -120,6 +121,7 @@ struct shape {
     uint64_t skipped_turn;
     int64_t victims_utc_us;  /* soft: whom to stop for it is looked for no sooner */
     struct shape *blocked_prev, *blocked_next;
+    struct age_pause age_pause; /* soft: while it waits for a limit */
 };
 
 /* A claim competes with its siblings in the heap of its parent: a tenant as a whole, or a tenant's own jobs beside its
@@ -150,6 +152,7 @@ struct tenant {
     uint64_t accounts_policy;
     struct strs users;
     struct shape *blocked_shapes;  /* soft: that wait for its limits */
+    struct age_pause age_pause;    /* soft: while it is stopped */
     bool stopped;                  /* soft: it has as many attempts as it may; nothing below it takes part */
     uint64_t recount_faded, recount_ahead; /* scratch of one call */
     size_t top_row;                /* scratch of core_top() */
@@ -375,6 +378,7 @@ struct core {
 
     uint64_t seq, term, next_job;
     int64_t last_utc_us;
+    int64_t now_utc_us;     /* soft: of the newest fact or turn */
     /* soft */
     uint64_t next_job_handed;
     uint64_t turn;
@@ -491,7 +495,7 @@ void queue_unpark(struct core *c, struct shape *s);
 /* The same for all shapes of a tenant's heap, it isn't empty, of which `out` says so. */
 void queue_park_some(struct core *c, struct tenant *t, bool (*out)(void *arg, void *shape), void *arg);
 
-/* The order inside tenants has another rule. */
+/* The order inside tenants has another rule: nobody stands still at a limit; all the time before was waiting. */
 void queue_reorder(struct core *c);
 
 void timer_set(struct core *c, struct timer *t, int64_t due_utc_us);

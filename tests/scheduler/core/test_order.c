@@ -255,6 +255,62 @@ START_TEST(waiting_is_worth_priority_and_the_rule_can_change)
 }
 END_TEST
 
+/* A tenant with a quota of two cores, and the one core that its first job has; an hour's wait is worth a point. */
+static uint64_t at_the_limit(struct world *w, const char *how)
+{
+    struct policy_file p = {.currency = strdup("EUR"), .order = {.present = true, .age_ms = 3600000}};
+    world_init(w, NULL);
+    world_price(&p, 0, 0, 0);
+    struct tenant_rule *rule = world_rule(&p, "a");
+    if (strcmp(how, "cpu") == 0)
+        rule->quota.max.cpu_milli = 1000;
+    else
+        rule->quota.max_running = 1;
+    MUST(world_apply(w, &p) == CORE_FACT);
+    join(w, "n1", 8, 1000, 0);
+    uint64_t first = submit(w, "a", demand(1, 1, 0), 1);
+    decide_all(w);
+    world_run(w, first, 0);
+    return first;
+}
+
+static uint64_t submit_at(struct world *w, int32_t priority, uint64_t mem_gib)
+{
+    struct job_spec spec = demand(1, mem_gib, 0);
+    spec.priority = priority;
+    uint64_t job = world_submit(w, "a", spec);
+    decide_all(w);
+    return job;
+}
+
+static void pass_hours(struct world *w, int64_t hours)
+{
+    world_pass(w, hours * HOUR);
+    core_node_seen(w->core, "n1", w->now);
+    decide_all(w);
+}
+
+/* Six hours at the limit are worth nothing; the wait before and after is. Jobs of one shape, of two, and in front of a
+ * tenant that is stopped as a whole. */
+START_TEST(time_at_a_limit_is_no_waiting)
+{
+    static const struct {
+        const char *how;
+        uint64_t old_gib, new_gib;
+    } rows[] = {{"cpu", 1, 1}, {"cpu", 1, 2}, {"running", 1, 1}, {"running", 1, 2}};
+    struct world w;
+    uint64_t first = at_the_limit(&w, rows[_i].how);
+    uint64_t old = submit_at(&w, 0, rows[_i].old_gib);
+    pass_hours(&w, 6);
+    uint64_t urgent = submit_at(&w, 2, rows[_i].new_gib);
+    MUST(world_end(&w, first, 0, END_EXIT, 0, SECOND));
+    decide_all(&w);
+    ck_assert(!world_is(&w, urgent, "pending"));
+    ck_assert(world_is(&w, old, "pending"));
+    world_fini(&w);
+}
+END_TEST
+
 /* ---- dominant resource fairness, its four properties ------------------------------------------------ */
 
 #define USERS 4
@@ -359,6 +415,7 @@ int main(void)
     tcase_add_test(t, what_is_long_ago_is_forgotten);
     tcase_add_test(t, what_was_not_used_is_taken_back);
     tcase_add_test(t, waiting_is_worth_priority_and_the_rule_can_change);
+    tcase_add_loop_test(t, time_at_a_limit_is_no_waiting, 0, 4);
     tcase_add_test(t, shares_are_worth_having_and_nobody_envies_anybody);
     tcase_add_test(t, nobody_gains_by_asking_for_what_it_does_not_need);
     suite_add_tcase(s, t);
