@@ -275,7 +275,8 @@ static void place_job(struct core *c, struct job *j)
 void job_set_priority(const struct core *c, struct job *j, int32_t priority)
 {
     uint64_t age_us = c->order.age_ms * 1000;
-    j->urgency += order_urgency(priority, 0, age_us) - order_urgency(j->priority, 0, age_us); /* what it lost stays lost */
+    /* what it lost stays lost */
+    j->urgency += order_urgency(priority, 0, age_us) - order_urgency(j->priority, 0, age_us);
     j->priority = priority;
 }
 
