@@ -14,6 +14,7 @@
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/log.h"
+#include "isolation/spec/step.h"
 
 #define EXIT_NOT_RUN 126 /* as a shell has it */
 #define BUSY_PAUSE_US UINT64_C(20000)
@@ -80,6 +81,17 @@ static void failed(struct attempt *t, const char *step, const char *why)
     attempt_verdict(t, END_LAUNCH_FAILED, detail);
 }
 
+/* What it asked for can't be had: like a command that can't be run it costs the job, not the node. */
+static void refuse(struct attempt *t, const char *step, const char *why)
+{
+    CLEANUP(close_p) int fd = folder_log_make(t->dir, STREAM_ERR);
+    if (fd < 0 || dprintf(fd, "reeve: %s: %s\n", step, why) < 0)
+        log_line(LOG_WARN, "launch.untold", "attempt=%s step=%s why=%s", t->name, step, log_quote(why));
+    t->record.exit_code = EXIT_NOT_RUN;
+    t->record.started_utc_us = clock_utc_us();
+    attempt_verdict(t, END_EXIT, why);
+}
+
 static void try_later(struct attempt *t)
 {
     folder_exit_drop(t->dir);
@@ -107,6 +119,8 @@ static void on_launched(void *owner, uint64_t token, const struct op_reply *repl
         failed(t, reply->step, "the warden has groups of this attempt already");
     } else if (reply->status == OP_BAD_REQUEST) {
         failed(t, reply->step, "the warden refused the request");
+    } else if (launch_step_blames_job(launch_step_find(reply->step), reply->error)) {
+        refuse(t, launch_step_name(STEP_VOLUME), "its place is no folder of the root, and none can be made there");
     } else {
         failed(t, reply->step, reply->error == 0 ? "failed" : strerror(reply->error));
     }
@@ -194,17 +208,6 @@ static void launch_with(struct attempt *t, int filter)
     }
 }
 
-/* The profile is the job's own: like a command that can't be run it costs the job, not the node. */
-static void refuse_profile(struct attempt *t, const char *why)
-{
-    CLEANUP(close_p) int fd = folder_log_make(t->dir, STREAM_ERR);
-    if (fd < 0 || dprintf(fd, "reeve: seccomp: %s\n", why) < 0)
-        log_line(LOG_WARN, "profile.untold", "attempt=%s why=%s", t->name, log_quote(why));
-    t->record.exit_code = EXIT_NOT_RUN;
-    t->record.started_utc_us = clock_utc_us();
-    attempt_verdict(t, END_EXIT, why);
-}
-
 static void on_compiled(void *owner, uint64_t token, int fd, const char *why)
 {
     struct attempts *a = owner;
@@ -215,7 +218,7 @@ static void on_compiled(void *owner, uint64_t token, int fd, const char *why)
     if (fd >= 0)
         launch_with(t, fd);
     else if (fd == -EINVAL)
-        refuse_profile(t, why);
+        refuse(t, "seccomp", why);
     else
         failed(t, "seccomp", why);
 }

@@ -151,6 +151,7 @@ static const struct step_row {
     {STEP_PROC, sandbox_root_proc},
     {STEP_MASKS, sandbox_root_masks},
     {STEP_SCRATCH, sandbox_root_scratch},
+    {STEP_PLACE, sandbox_root_places},
     {STEP_VOLUME, sandbox_root_volumes},
     {STEP_PIVOT, sandbox_root_pivot},
     {STEP_MOVER, sandbox_mover_open},

@@ -77,6 +77,7 @@ int sandbox_root_proc(struct sandbox *s);
 int sandbox_root_nslimit(struct sandbox *s);
 int sandbox_root_masks(struct sandbox *s);
 int sandbox_root_scratch(struct sandbox *s);
+int sandbox_root_places(struct sandbox *s); /* -EROFS, -ENOTDIR: a place that the root doesn't have */
 int sandbox_root_volumes(struct sandbox *s);
 int sandbox_root_pivot(struct sandbox *s);
 /* sandbox_mover.c: nothing where none was asked for. Forked before the keeper is kept from the out-of-memory killer. */

@@ -213,18 +213,29 @@ static int make_mnt(struct sandbox *s, int *ret)
     return rc;
 }
 
-int sandbox_root_volumes(struct sandbox *s)
+int sandbox_root_places(struct sandbox *s)
 {
     int mnt;
     int rc = make_mnt(s, &mnt);
     for (uint32_t i = 0; rc == 0 && i < s->spec.root.volumes_count; i++) {
         int place = place_make_folder(s->root, s->spec.root.volumes[i].path + 1, JOB_ID);
-        rc = place < 0 ? place : mount_on(s->volumes[i], place);
+        rc = MIN(place, 0);
         close_fd(&place);
     }
     if (rc == 0 && mnt >= 0)
         rc = mount_set(mnt, MOUNT_ATTR_RDONLY, 0);
     close_fd(&mnt);
+    return rc;
+}
+
+int sandbox_root_volumes(struct sandbox *s)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < s->spec.root.volumes_count; i++) {
+        int place = place_folder(s->root, s->spec.root.volumes[i].path + 1);
+        rc = place < 0 ? place : mount_on(s->volumes[i], place);
+        close_fd(&place);
+    }
     return rc;
 }
 

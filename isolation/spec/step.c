@@ -1,5 +1,6 @@
 #include "isolation/spec/step.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ static const char *const names[STEP_COUNT] = {
     [STEP_TIMEOUT] = "timeout",   [STEP_IMAGE] = "image",     [STEP_VOLUME] = "volume",
     [STEP_KEYRING] = "keyring",   [STEP_LANDLOCK] = "landlock",
     [STEP_KEEPER] = "keeper",     [STEP_MOVER] = "mover",     [STEP_STAGER] = "stager",
+    [STEP_PLACE] = "place",
 };
 
 const char *launch_step_name(uint32_t step)
@@ -32,12 +34,18 @@ enum launch_step launch_step_find(const char *name)
     return STEP_NONE;
 }
 
+bool launch_step_blames_job(uint32_t step, int error)
+{
+    return step == STEP_PLACE && (error == EROFS || error == ENOTDIR);
+}
+
 static const char *const sayings[STEP_COUNT] = {
     [STEP_REQUEST] = "the request is checked, field by field",
     [STEP_SLOT] = "a range of user ids that no other job has",
     [STEP_CGROUP] = "groups are made, each limit written and read back",
     [STEP_IMAGE] = "the image that it asked for as its root",
     [STEP_VOLUME] = "the node's folders that it asked for, each in its place",
+    [STEP_PLACE] = "these places are folders, or can be made",
     [STEP_CLONE] = "a process is born into its group and namespaces",
     [STEP_IDMAP] = "its user and group ids are mapped",
     [STEP_ATTACH] = "it moves itself into all groups, and that is checked",

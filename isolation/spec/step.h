@@ -6,6 +6,7 @@
 #ifndef REEVE_ISOLATION_SPEC_STEP_H
 #define REEVE_ISOLATION_SPEC_STEP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum launch_step {
@@ -14,7 +15,7 @@ enum launch_step {
     STEP_SLOT,     /* no free range of user ids, too many launches under way */
     STEP_CGROUP,   /* groups made, limits written and read back */
     STEP_IMAGE,    /* the image that is to be the root */
-    STEP_VOLUME,   /* a folder of the node, and its place inside */
+    STEP_VOLUME,   /* a folder of the node, and mounting it */
     STEP_CLONE,    /* the zygote's clone3 */
     STEP_IDMAP,    /* uid_map, gid_map */
     STEP_ATTACH,   /* into the groups, checked */
@@ -44,6 +45,7 @@ enum launch_step {
     STEP_KEEPER,   /* what the keeper watches with, and its own system call filter */
     STEP_TIMEOUT,  /* the launch as a whole took too long */
     STEP_STAGER,   /* who brings its inputs and outputs, if it has any */
+    STEP_PLACE,    /* where each volume lies inside */
     STEP_COUNT
 };
 
@@ -51,6 +53,8 @@ enum launch_step {
 const char *launch_step_name(uint32_t step);
 /* STEP_NONE: no step has this name. */
 enum launch_step launch_step_find(const char *name);
+/* What was asked for can't be had in this root, on any node: the job's own fault, like a command that isn't there. */
+bool launch_step_blames_job(uint32_t step, int error);
 /* What it does, in a few words for people; "" for a number that is none. */
 const char *launch_step_says(uint32_t step);
 

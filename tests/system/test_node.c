@@ -37,6 +37,24 @@ START_TEST(a_job_sees_the_volume_of_the_node)
 }
 END_TEST
 
+/* Not a node's fault: another node has the same root, so nothing is tried again there. */
+START_TEST(a_place_that_the_root_lacks_is_the_jobs_fault)
+{
+    static const char spec[] = "{\"command\":[\"true\"],\"volumes\":[{\"name\":\"node-etc\",\"path\":\"/no/such\"}]}";
+    struct refusal refusal = {0};
+    struct wait_reply reply = {0};
+    uint64_t job = system_submit("acme", NULL, spec, &refusal);
+    ck_assert_msg(job != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
+    ck_assert_msg(system_wait(job, 20000, &reply), "job %" PRIu64 " did not end", job);
+    ck_assert_str_eq(reply.row.state, "failed");
+    ck_assert_int_eq(reply.exit_code, 126);
+    char *err = system_log(job, 0, STREAM_ERR);
+    ck_assert_str_eq(err, "reeve: volume: its place is no folder of the root, and none can be made there\n");
+    free(err);
+    fields_clear(&wait_reply_fields, &reply);
+}
+END_TEST
+
 /* By hand, as base/transfer.h says it: any language will do. */
 START_TEST(a_job_has_files_copied_by_its_mover)
 {
@@ -167,6 +185,33 @@ START_TEST(what_is_wrong_is_said_and_nothing_starts)
 }
 END_TEST
 
+static const struct {
+    const char *words, *says;
+    int exit;
+} no_windows[] = {
+    {"change 99 --stop", "refused: there is no window 99, or it is over", 1},
+    {"change 99 --for 1h", "refused: there is no window 99, or it is over", 1},
+    {"drop 99", "refused: there is no window 99, or it is over", 1},
+    {"add --cell --for 200000000000d", "is out of range; write 1s to 366d", 2},
+    {"add --cell --for 0s", "is out of range; write 1s to 366d", 2},
+    {"add --cell", "--until TIME or --for TIME is needed", 2},
+};
+
+START_TEST(what_is_no_window_is_said)
+{
+    char command[4600], text[1024] = "", end[16];
+    snprintf(command, sizeof command, "%s --dir %s window %s 2>&1; echo $?", system_program(), system_dir(),
+             no_windows[_i].words);
+    snprintf(end, sizeof end, "\n%d\n", no_windows[_i].exit);
+    FILE *f = popen(command, "re"); /* lint: allow in tests */
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    pclose(f);
+    ck_assert_msg(n > 3 && strcmp(text + n - 3, end) == 0 && strstr(text, no_windows[_i].says) != NULL, "%s: %s",
+                  no_windows[_i].words, text);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -177,6 +222,8 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("node");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_job_sees_the_volume_of_the_node);
+    tcase_add_loop_test(t, what_is_no_window_is_said, 0, COUNT_OF(no_windows));
+    tcase_add_test(t, a_place_that_the_root_lacks_is_the_jobs_fault);
     tcase_add_test(t, a_job_has_files_copied_by_its_mover);
     tcase_add_test(t, the_agent_has_a_filter_above_its_wardens);
     tcase_add_test(t, how_the_disk_is_shared_can_be_looked_at);

@@ -412,17 +412,18 @@ static const struct bad_volume {
     const char *sentence, *make, *image, *name, *path;
     bool writable;
     int error;
+    const char *step;
 } bad_volumes[] = {
-    {"a name nobody gave", "true", "plain", "nothing", "/data", false, ENOENT},
-    {"writing what is for reading", "true", "plain", "ref", "/data", true, EROFS},
-    {"a place that is a link out", "ln -s /etc images/plain/link", "plain", "ref", "/link", false, ENOTDIR},
-    {"a place behind a link", "ln -s / images/plain/link", "plain", "ref", "/link/data", false, ENOTDIR},
+    {"a name nobody gave", "true", "plain", "nothing", "/data", false, ENOENT, "volume"},
+    {"writing what is for reading", "true", "plain", "ref", "/data", true, EROFS, "volume"},
+    {"a place that is a link out", "ln -s /etc images/plain/link", "plain", "ref", "/link", false, ENOTDIR, "place"},
+    {"a place behind a link", "ln -s / images/plain/link", "plain", "ref", "/link/data", false, ENOTDIR, "place"},
     {"a place behind a link inside", "ln -s data images/plain/link; mkdir "
         "images/plain/data/x", "plain", "ref", "/link/x",
-     false, ENOTDIR},
-    {"a place that is a file", "true", "plain", "ref", "/etc/issue", false, ENOTDIR},
-    {"a place that would have to be made", "true", "plain", "ref", "/absent", false, EROFS},
-    {"a place in the node's own root", "true", "", "ref", "/absent", false, EROFS},
+     false, ENOTDIR, "place"},
+    {"a place that is a file", "true", "plain", "ref", "/etc/issue", false, ENOTDIR, "place"},
+    {"a place that would have to be made", "true", "plain", "ref", "/absent", false, EROFS, "place"},
+    {"a place in the node's own root", "true", "", "ref", "/absent", false, EROFS, "place"},
 };
 
 START_TEST(test_bad_volume)
@@ -433,7 +434,7 @@ START_TEST(test_bad_volume)
     add_volume(&r, row->name, row->path, row->writable);
     struct task t;
     enum op_status status = driver_launch(&d, &r, &t);
-    ck_assert_msg(status == OP_FAILED && strcmp(t.launch.step, "volume") == 0 && t.launch.error == row->error,
+    ck_assert_msg(status == OP_FAILED && strcmp(t.launch.step, row->step) == 0 && t.launch.error == row->error,
                   "%s: status %u step %s: %s", row->sentence, status, t.launch.step, strerror(t.launch.error));
     driver_drop(&t);
 }
@@ -449,7 +450,7 @@ START_TEST(test_an_overlay_makes_room_for_a_volume)
     expect(&r, "reference\n");
     r = in_image("plain", ROOT_OVERLAY, shell("echo ran"));
     add_volume(&r, "ref", "/link/new", false);
-    expect_failure(&r, "volume", ENOTDIR);
+    expect_failure(&r, "place", ENOTDIR);
     host("test ! -e images/plain/opt && test ! -e /etc/new");
 }
 END_TEST
