@@ -443,10 +443,19 @@ void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pid
     l->state = LAUNCH_BUILDING;
 }
 
+/* Before it is let run a keeper says nothing but that it failed. Who has exited is in no group any more. */
+static bool has_failed(const struct launch *l)
+{
+    struct pollfd word = {.fd = l->sock, .events = POLLIN};
+    return poll(&word, 1, 0) > 0;
+}
+
 /* The payload was forked before this: it keeps the score that jobs have, and may not lower it. */
 static void protect_keeper(struct warden *w, struct launch *l)
 {
     int rc = cg_check_member(&w->cg, l->attempt->group, l->attempt->parts, l->proc);
+    if (rc == -EXDEV && has_failed(l))
+        rc = -ESRCH;
     if (rc < 0 && rc != -ESRCH) { /* it says that it moved itself in, and the kernel says that it didn't */
         fail(w, l, STEP_ATTACH, -rc);
         return;
