@@ -1,5 +1,6 @@
 /* window - maintenance: when nodes are closed. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/io/clock.h"
@@ -18,7 +19,7 @@ static const struct option_row rows[] = {
      .help = "when the nodes close; default: now"},
     {.name = "until", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct window_cli, until),
      .help = "when they are used again"},
-    {.name = "for", .kind = OPTION_DURATION, .value = "TIME", .min = 1000,
+    {.name = "for", .kind = OPTION_DURATION, .value = "TIME", .min = 1000, .max = WINDOW_LONGEST_US / 1000,
      .offset = offsetof(struct window_cli, length_ms), .help = "how long, instead of --until"},
     {.name = "where", .kind = OPTION_TEXT, .value = "EXPRESSION", .offset = offsetof(struct window_cli, where),
      .help = "the nodes whose labels suit it, now or later, instead of names"},
@@ -203,7 +204,19 @@ static int number_of(struct cli *cli, const struct words *words, uint64_t *ret)
     return CLI_DONE;
 }
 
-/* As it is now; a number that isn't there is refused by the scheduler, which can say it better. */
+/* The scheduler would say so, too, but only to a window that says when. */
+static int not_there(struct cli *cli, uint64_t number)
+{
+    struct refusal refusal = {0};
+    char message[64];
+    snprintf(message, sizeof message, "there is no window %" PRIu64 ", or it is over", number);
+    refusal_set(&refusal, "not_found", "window", message, "reeve window list shows those there are");
+    int code = cli_refused(cli, &refusal);
+    fields_clear(&refusal_fields, &refusal);
+    return code;
+}
+
+/* As it is now. */
 static int fill_as_is(struct cli *cli, uint64_t number, struct window_call *call)
 {
     struct windows_reply reply = {0};
@@ -212,14 +225,15 @@ static int fill_as_is(struct cli *cli, uint64_t number, struct window_call *call
         struct fact_window *w = &((struct window_row *)reply.windows.v)[i].window;
         if (w->window != number)
             continue;
-        *call = (struct window_call){.nodes = w->nodes, .where = w->where, .cell = w->cell, .reason = w->reason,
-                                     .from_utc_us = w->from_utc_us, .to_utc_us = w->to_utc_us,
+        *call = (struct window_call){.window = number, .nodes = w->nodes, .where = w->where, .cell = w->cell,
+                                     .reason = w->reason, .from_utc_us = w->from_utc_us, .to_utc_us = w->to_utc_us,
                                      .at_begin = w->at_begin};
         w->nodes = (struct strs){0}; /* the call has them now */
         w->where = w->reason = NULL;
     }
-    call->window = number;
     fields_clear(&windows_reply_fields, &reply);
+    if (code == CLI_DONE && call->window == 0)
+        return not_there(cli, number);
     return code;
 }
 
