@@ -428,7 +428,7 @@ static int folder_open(const struct past_source *s, struct files *f, struct err 
     char archive[PATH_LIMIT];
     f->folder = folder_of(s->journal, "/scheduler/journal", f->path);
     bool system = f->folder >= 0;
-    if (!system)
+    if (!system && errno != EACCES) /* a journal that is there and shut is not looked for elsewhere */
         f->folder = folder_of(s->journal, "", f->path);
     if (f->folder < 0)
         return cant_open(s->journal, err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "scheduler/snapshot.h"
 #include "tests/scheduler/sim/past_world.h"
@@ -230,6 +231,22 @@ START_TEST(a_journal_that_contradicts_itself_is_refused)
 }
 END_TEST
 
+START_TEST(a_journal_that_is_shut_is_not_said_to_be_none)
+{
+    struct past_files files;
+    char folder[300];
+    past_files_begin(&files);
+    snprintf(folder, sizeof folder, "%s", scratch_path(&files.scratch, "scheduler"));
+    ck_assert_int_eq(mkdir(folder, 0), 0);
+    ck_assert_int_eq(chmod(files.scratch.dir, 0755), 0);
+    bool is_root = geteuid() == 0;
+    ck_assert_int_eq(is_root ? seteuid(65534) : 0, 0);
+    expect_none(&(struct past_source){.journal = files.scratch.dir}, -EACCES, "as root, or on a copy");
+    ck_assert_int_eq(is_root ? seteuid(0) : 0, 0);
+    past_files_end(&files);
+}
+END_TEST
+
 START_TEST(what_is_no_journal_is_refused_by_name)
 {
     struct past_files files;
@@ -270,6 +287,7 @@ int main(void)
     tcase_add_test(t, a_snapshot_says_what_was_before);
     tcase_add_test(t, cut_at_any_byte_it_is_what_was_whole);
     tcase_add_test(t, a_flipped_byte_is_refused_or_was_never_safe);
+    tcase_add_test(t, a_journal_that_is_shut_is_not_said_to_be_none);
     tcase_add_test(t, what_is_no_journal_is_refused_by_name);
     tcase_add_loop_test(t, a_journal_that_contradicts_itself_is_refused, 0, COUNT_OF(lies));
     suite_add_tcase(s, t);
