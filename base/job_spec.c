@@ -147,6 +147,8 @@ static const struct field rows[] = {
               .help = "a label of nodes, like rack: a gang starts on nodes with one value of it"),
     FIELD_ROW(job_spec, 85, "within_or_any", FIELD_BOOL, within_or_any,
               .help = "or anywhere, as long as no such group of nodes has room for all of it"),
+    FIELD_ROW(job_spec, 90, "retry", FIELD_STRUCT, retry, .of = &job_retry_fields,
+              .help = "which failures `retries` are for, and when: {on: [exit], exit_codes: [75], pause: 10s}"),
 };
 const struct fields job_spec_fields = FIELDS_TABLE("job", job_spec, rows);
 
@@ -408,6 +410,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
         r0 = check_array(&spec->array, err);
     if (r0 == 0)
         r0 = check_gang(spec, err);
+    if (r0 == 0)
+        r0 = job_retry_check(&spec->retry, spec->retries, err);
     if (r0 == 0)
         r0 = complete_after(spec, err);
     if (r0 == 0)

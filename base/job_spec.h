@@ -6,6 +6,7 @@
 #ifndef REEVE_BASE_JOB_SPEC_H
 #define REEVE_BASE_JOB_SPEC_H
 
+#include "base/job_retry.h"
 #include "base/job_stage.h"
 #include "base/limits.h"
 #include "base/mount_name.h"
@@ -78,6 +79,7 @@ struct job_spec {
     struct pairs labels;
     struct job_array array;
     uint32_t retries;       /* further attempts after the tenant's own failures */
+    struct job_retry retry; /* after which, and when */
     int64_t budget_micros;  /* of the job itself, all its tasks and attempts; 0 = none */
     uint32_t lease;         /* enum lease_class */
     uint32_t on_node_loss;  /* enum node_loss */

@@ -270,6 +270,53 @@ static int set_finish_by(void *into, const char *value, struct err *err)
     return set_instant(&spec_of(into)->finish_by, value, err);
 }
 
+static struct job_retry *retry_of(void *into)
+{
+    struct job_retry *retry = &spec_of(into)->retry;
+    retry->present = true;
+    return retry;
+}
+
+/* A list, its items apart by commas; whether they mean something is asked with the whole job. */
+static int add_items(struct strs *to, const char *value, struct err *err)
+{
+    CLEANUP(free_p) char *text = strdup(value);
+    if (text == NULL)
+        return err_set(err, -ENOMEM, "out of memory");
+    for (char *rest = text, *item; (item = strsep(&rest, ",")) != NULL;) {
+        if (item[0] == '\0')
+            return err_set(err, -EINVAL, "'%.40s' has an empty item", value);
+        if (strs_add(to, item) < 0)
+            return err_set(err, -ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+static int set_retry_on(void *into, const char *value, struct err *err)
+{
+    return add_items(&retry_of(into)->on, value, err);
+}
+
+static int set_retry_codes(void *into, const char *value, struct err *err)
+{
+    return add_items(&retry_of(into)->exit_codes, value, err);
+}
+
+static int set_retry_not_codes(void *into, const char *value, struct err *err)
+{
+    return add_items(&retry_of(into)->not_exit_codes, value, err);
+}
+
+static int set_retry_pause(void *into, const char *value, struct err *err)
+{
+    return parse_duration(value, &retry_of(into)->pause_ms, err);
+}
+
+static int set_retry_pause_max(void *into, const char *value, struct err *err)
+{
+    return parse_duration(value, &retry_of(into)->pause_max_ms, err);
+}
+
 static int set_network(void *into, const char *value, struct err *err)
 {
     return set_enum(&spec_of(into)->network, &net_mode_names, value, err);
@@ -368,6 +415,12 @@ static const struct option_row job_option_rows[] = {
     CALL("array", 'a', "FIRST-LAST[%N]", set_array, "many tasks, at most N at a time; each sees REEVE_TASK"),
     {.name = "retries", .kind = OPTION_U32, .value = "N", .offset = offsetof(struct job_request, call.spec.retries),
      .max = JOB_RETRIES_MAX, .help = "further attempts after failures of the job's own making"},
+    CALL("retry-on", 0, "CAUSE,...", set_retry_on,
+         "only after these: exit, signal, out_of_memory, inputs, outputs, time_limit"),
+    CALL("retry-exit-codes", 0, "CODE,...", set_retry_codes, "of exits only these: 75,100-110"),
+    CALL("retry-not-exit-codes", 0, "CODE,...", set_retry_not_codes, "of exits all but these"),
+    CALL("retry-pause", 0, "DURATION", set_retry_pause, "before the first retry, doubled with each (default 1s)"),
+    CALL("retry-pause-max", 0, "DURATION", set_retry_pause_max, "and at most so long (default 1m)"),
     CALL("priority", 'p', "N", set_priority, "among the tenant's own jobs, -1000 to 1000"),
     CALL("name", 'n', "NAME", set_name, "name of the job, for people"),
     CALL("tenant", 0, "PATH", set_tenant, "who pays: acme/etl (default: your first tenant)"),

@@ -117,6 +117,27 @@ static void put_root(struct buf *out, const struct job_spec *s)
     }
 }
 
+static void put_items(struct buf *out, const char *what, const struct strs *items)
+{
+    for (size_t i = 0; i < items->count; i++)
+        buf_addf(out, "%s%s", i == 0 ? what : ",", items->v[i]);
+}
+
+static void put_retry(struct buf *out, const struct job_retry *r)
+{
+    put_items(out, " on ", &r->on);
+    put_items(out, " of exit codes ", &r->exit_codes);
+    put_items(out, " but not exit codes ", &r->not_exit_codes);
+    if (r->pause_ms > 0) {
+        buf_add_str(out, " after ");
+        format_span(out, r->pause_ms * 1000);
+    }
+    if (r->pause_max_ms > 0) {
+        buf_add_str(out, " up to ");
+        format_span(out, r->pause_max_ms * 1000);
+    }
+}
+
 static void put_spec(struct buf *out, const struct job_spec *s)
 {
     if (s->command.count > 0) {
@@ -136,6 +157,7 @@ static void put_spec(struct buf *out, const struct job_spec *s)
         buf_addf(out, "   priority %d", s->priority);
     if (s->retries > 0)
         buf_addf(out, "   retries %u", s->retries);
+    put_retry(out, &s->retry);
     if (s->placement == PLACEMENT_SPREAD)
         buf_add_str(out, "   spread");
     if (s->network != NET_NONE)

@@ -32,11 +32,28 @@ static uint32_t state_when_cancelled(const struct exit_record *record)
     return record->cause == END_EXIT && record->exit_code == 0 ? TASK_SUCCEEDED : TASK_CANCELLED;
 }
 
-static bool is_users_failure(const struct exit_record *record)
+struct retry_rule retry_rule_of(const struct job_retry *r)
 {
-    bool staging = record->cause == END_INPUTS || record->cause == END_OUTPUTS;
-    return (record->cause == END_EXIT && record->exit_code != 0) || record->cause == END_SIGNAL || staging ||
-           record->cause == END_OOM;
+    int64_t first_us = r->pause_ms != 0 ? (int64_t)r->pause_ms * 1000 : RETRY_PAUSE_FIRST_US;
+    int64_t max_us = r->pause_max_ms != 0 ? (int64_t)r->pause_max_ms * 1000 : RETRY_PAUSE_MAX_US;
+    return (struct retry_rule){.causes = job_retry_causes(r),
+                               .codes = job_retry_codes(r),
+                               .pause_first_us = first_us,
+                               .pause_max_us = MAX(first_us, max_us)};
+}
+
+/* A failure of the job's own making after which it wants another attempt. */
+static bool is_retried(const struct retry_case *c)
+{
+    const struct exit_record *record = c->record;
+    uint32_t causes = c->rule != NULL ? c->rule->causes : job_retry_causes(NULL);
+    if (record->cause >= END_CAUSE_COUNT || (causes >> record->cause & 1) == 0)
+        return false;
+    if (record->cause == END_TIME_LIMIT)
+        return !c->late;
+    if (record->cause != END_EXIT)
+        return true;
+    return record->exit_code != 0 && (c->rule == NULL || exit_codes_have(&c->rule->codes, record->exit_code));
 }
 
 static struct retry_answer after(const struct retry_case *c)
@@ -55,7 +72,7 @@ static struct retry_answer after(const struct retry_case *c)
     if (c->record->cause == END_PREEMPTED || c->record->cause == END_MAINTENANCE || c->record->cause == END_GANG ||
         c->record->cause == END_GANG_LOST)
         return (struct retry_answer){.next = NEXT_QUEUED};
-    if (is_users_failure(c->record) && c->retries_used < c->retries)
+    if (c->retries_used < c->retries && is_retried(c))
         return (struct retry_answer){.next = NEXT_QUEUED, .user_retry = 1};
     return final(task_state_of_end(c->record));
 }
@@ -73,11 +90,12 @@ bool retry_is_node_fault(uint32_t cause)
     return cause < END_CAUSE_COUNT && end_causes[cause].node_fault;
 }
 
-int64_t retry_pause_us(uint32_t cause, uint32_t retries_used, uint32_t node_faults)
+int64_t retry_pause_us(const struct retry_rule *rule, uint32_t cause, uint32_t retries_used, uint32_t node_faults)
 {
     uint32_t count = retry_is_node_fault(cause) ? node_faults : retries_used;
-    int64_t pause = RETRY_PAUSE_FIRST_US;
-    for (uint32_t i = 1; i < count && pause < RETRY_PAUSE_MAX_US; i++)
+    int64_t pause = rule != NULL ? rule->pause_first_us : RETRY_PAUSE_FIRST_US;
+    int64_t largest = rule != NULL ? rule->pause_max_us : RETRY_PAUSE_MAX_US;
+    for (uint32_t i = 1; i < count && pause < largest; i++)
         pause *= 2;
-    return MIN(pause, RETRY_PAUSE_MAX_US);
+    return MIN(pause, largest);
 }

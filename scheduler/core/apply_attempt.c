@@ -409,7 +409,8 @@ static void try_again(struct core *c, struct task *t, const struct fact *f)
         t->node_faults++;
         t->avoid = node_find(c, e->node);
     }
-    t->eligible_utc_us = f->at_utc_us + retry_pause_us(e->record.cause, t->retries_used, t->node_faults);
+    const struct retry_rule *rule = e->user_retry != 0 ? t->job->ask->retry : NULL;
+    t->eligible_utc_us = f->at_utc_us + retry_pause_us(rule, e->record.cause, t->retries_used, t->node_faults);
     if (e->next == NEXT_QUEUED)
         timer_set(c, &t->timer, t->eligible_utc_us);
     deadline_again(c, t->job);

@@ -103,6 +103,11 @@ static bool first_unstarted(const struct job *j, uint32_t *first, uint32_t *coun
     return *first < end;
 }
 
+bool deadline_has_come(const struct job *j, int64_t utc_us)
+{
+    return j->aside->deadline != NULL && utc_us >= j->aside->deadline->finish_by_utc_us;
+}
+
 static void cancel(struct core *c, struct plan *p, struct job *j, uint32_t first, uint32_t count, bool start)
 {
     const struct deadline *d = j->aside->deadline;

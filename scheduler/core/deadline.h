@@ -12,6 +12,8 @@ void deadline_again(struct core *c, struct job *j); /* a task of it went back to
 void deadline_fini(struct core *c, struct job *j);
 /* Is it too late to start this task (NULL: one that never did)? */
 bool deadline_is_over(const struct job *j, const struct task *t, int64_t utc_us);
+/* Its finish_by. */
+bool deadline_has_come(const struct job *j, int64_t utc_us);
 void decide_deadline(struct core *c, struct plan *p, struct job *j); /* its timer is due */
 /* Can it be started, and ended, in time at all? Fills *refusal when not. */
 bool deadline_admits(const struct job_spec *spec, int64_t utc_us, struct refusal *refusal);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/parse.h"
+#include "policies/retry.h"
 #include "scheduler/core/answers.h"
 #include "scheduler/core/apply.h"
 #include "scheduler/core/explain_ask.h"
@@ -12,6 +13,47 @@ const struct task *explain_first_waiting(const struct job *j)
         if (j->tasks[i]->state == TASK_QUEUED)
             return j->tasks[i];
     return NULL;
+}
+
+/* How a task's last attempt ended, as long as that is known. */
+struct last_end {
+    uint32_t task, cause;
+    int32_t exit_code, signal;
+    int64_t at_utc_us;
+};
+
+static void note_end(void *arg, struct attempt_view *view)
+{
+    struct last_end *last = arg;
+    if (view->task == last->task && view->ended_utc_us >= last->at_utc_us)
+        *last = (struct last_end){view->task, view->record.cause, view->record.exit_code, view->record.signal,
+                                  view->ended_utc_us};
+}
+
+static const char *nth(uint32_t n, char out[16])
+{
+    static const char *const ends[] = {"th", "st", "nd", "rd"};
+    bool teen = n % 100 / 10 == 1;
+    snprintf(out, 16, "%u%s", n, teen || n % 10 > 3 ? ends[0] : ends[n % 10]);
+    return out;
+}
+
+static char *text_of_pause(const struct task *t, const char *when)
+{
+    struct last_end last = {.task = t->index};
+    history_each(t->job->aside->history, note_end, &last);
+    bool fault = retry_is_node_fault(last.cause);
+    uint32_t count = fault ? t->node_faults : t->retries_used;
+    if (count == 0 || !(fault || job_retry_is_cause(last.cause)))
+        return text_of("pause: its last attempt ended badly; the next may start at %s", when);
+    char number[16], span[PARSE_TEXT_MAX], why[32];
+    format_duration((uint64_t)MAX(t->eligible_utc_us - last.at_utc_us, 0) / 1000, span);
+    snprintf(why, sizeof why, last.cause == END_EXIT ? "exit code %d" : "signal %d",
+             last.cause == END_EXIT ? last.exit_code : last.signal);
+    bool number_says = last.cause == END_EXIT || (last.cause == END_SIGNAL && last.signal != 0);
+    return text_of("pause: it waits %s after its %s %s (%s); the next attempt may start at %s", span,
+                   nth(count, number), fault ? "node fault" : "failure",
+                   number_says ? why : end_causes[last.cause].sentence, when);
 }
 
 void explain_pauses(struct question *q, const struct task *t)
@@ -27,7 +69,7 @@ void explain_pauses(struct question *q, const struct task *t)
             text_of("store: the last try was refused (%s); tried again at %s", refused, when);
     else
         explain_add(q, "rate", "task", NULL)->text =
-            text_of("pause: its last attempt ended badly; the next may start at %s", when);
+            t != NULL ? text_of_pause(t, when) : text_of("pause: the next attempt may start at %s", when);
 }
 
 void explain_cap(struct question *q, uint32_t tasks)

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "policies/retry.h"
 #include "scheduler/core/deadline.h"
 #include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
@@ -216,6 +217,10 @@ static struct job_ask *ask_get(struct core *c, const struct job_spec *spec)
         a->len = (uint32_t)bytes.len;
         if (bytes.len > 0)
             memcpy(a->bytes, bytes.data, bytes.len);
+        if (spec->retry.present) {
+            a->retry = core_alloc(sizeof *a->retry);
+            *a->retry = retry_rule_of(&spec->retry);
+        }
         table_put(&c->asks, hash, a);
     }
     a->refs++;
@@ -228,6 +233,7 @@ static void ask_put(struct core *c, struct job_ask *a)
     if (--a->refs > 0)
         return;
     table_remove(&c->asks, a->hash, a);
+    free(a->retry);
     free(a);
 }
 

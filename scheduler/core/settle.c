@@ -2,6 +2,7 @@
 
 #include "policies/retry.h"
 #include "scheduler/core/apply.h"
+#include "scheduler/core/deadline.h"
 #include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/preempt.h"
@@ -144,6 +145,7 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
     else
         settle_until(c, t, &meter, &use, record->run_us, &s);
     struct retry_case end = {.record = record,
+                             .rule = j->ask->retry,
                              .retries = j->retries,
                              .retries_used = t->retries_used,
                              .node_faults = t->node_faults,
@@ -151,7 +153,8 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                              .cancelled = t->stopping == END_CANCELLED,
                              .requeued = t->stopping == END_REQUEUED,
                              .gang = gang_fate(t),
-                             .suspended = attempt_is_suspended(t)};
+                             .suspended = attempt_is_suspended(t),
+                             .late = deadline_has_come(j, at_utc_us)};
     struct retry_answer answer = retry_after(&end);
     *f = (struct fact){.kind = FACT_ATTEMPT_ENDED, .at_utc_us = at_utc_us};
     f->ended = (struct fact_ended){

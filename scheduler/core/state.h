@@ -244,6 +244,7 @@ struct job_aside {
 struct job_ask {
     uint64_t hash;
     uint32_t refs, len;
+    struct retry_rule *retry;      /* what it says of its retries; NULL: nothing */
     uint8_t bytes[];
 };
 

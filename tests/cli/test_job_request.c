@@ -101,6 +101,19 @@ START_TEST(json_is_read_too)
 }
 END_TEST
 
+START_TEST(exit_codes_are_numbers_in_a_yaml_file)
+{
+    static const char text[] = "command: [true]\nretries: 1\nretry: {exit_codes: [75, 100-110], pause: 10s}\n";
+    struct job_request r = {0};
+    struct err err = {0};
+    ck_assert_msg(job_request_read_text(&r, "j.yaml", text, strlen(text), &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(r.call.spec.retry.exit_codes.count, 2);
+    ck_assert_str_eq(r.call.spec.retry.exit_codes.v[0], "75");
+    ck_assert_uint_eq(r.call.spec.retry.pause_ms, 10000);
+    job_request_fini(&r);
+}
+END_TEST
+
 START_TEST(a_wrong_file_names_line_and_column)
 {
     static const char text[] = "command: [true]\nresources:\n  memory: 4 Gigs\n";
@@ -166,6 +179,13 @@ static const struct {
     {"--array", "1-99999999999999999999999999", NULL},
     {"--retries", "100", "{\"retries\":100}"},
     {"--retries", "101", NULL},
+    {"--retry-on", "exit,time_limit", "{\"retry\":{\"on\":[\"exit\",\"time_limit\"]}}"},
+    {"--retry-on", "exit,,signal", NULL},
+    {"--retry-exit-codes", "75,100-110", "{\"retry\":{\"exit_codes\":[\"75\",\"100-110\"]}}"},
+    {"--retry-not-exit-codes", "2", "{\"retry\":{\"not_exit_codes\":[\"2\"]}}"},
+    {"--retry-pause", "10s", "{\"retry\":{\"pause\":10000}}"},
+    {"--retry-pause", "soon", NULL},
+    {"--retry-pause-max", "1h", "{\"retry\":{\"pause_max\":3600000}}"},
     {"--priority", "-1000", "{\"priority\":-1000}"},
     {"--priority", "1001", NULL},
     {"--label", "a=b=c", "{\"labels\":{\"a\":\"b=c\"}}"},
@@ -236,6 +256,7 @@ int main(void)
     tcase_add_loop_test(t, script, 0, COUNT_OF(scripts));
     tcase_add_test(t, a_file_may_say_tenant_and_key);
     tcase_add_test(t, json_is_read_too);
+    tcase_add_test(t, exit_codes_are_numbers_in_a_yaml_file);
     tcase_add_test(t, a_wrong_file_names_line_and_column);
     tcase_add_test(t, a_file_that_is_not_there);
     tcase_add_test(t, a_huge_script_is_refused);

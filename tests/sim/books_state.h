@@ -43,6 +43,7 @@ struct book_job {
     uint64_t cpu_milli, mem_bytes, limit_us;
     int64_t budget;
     size_t tenant;
+    bool picky;        /* its `retry` is what some jobs of the world have (fault_propose.c) */
     uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
     uint32_t gang; /* so many start together; 0 = each alone */
     uint32_t per_node; /* 0 = as many as fit */
@@ -105,7 +106,9 @@ struct follows {
 };
 /* The last instant at which an attempt may be placed. */
 int64_t books_start_until(const struct book_job *j, const struct book_task *t);
-int64_t books_pause_us(uint32_t times); /* before the next attempt, after so many failures or faults */
-struct follows books_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r);
+/* Before the next attempt, after so many failures or faults; picky: by the `retry` of a job of the world. */
+int64_t books_pause_us(uint32_t times, bool picky);
+struct follows books_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r,
+                             int64_t at_utc_us);
 
 #endif

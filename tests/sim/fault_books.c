@@ -321,7 +321,7 @@ static void submitted(struct books *b, const struct fact *f)
     *j = (struct book_job){.there = true, .cpu_milli = s->spec.resources.cpu_milli,
                            .mem_bytes = s->spec.resources.mem_bytes, .limit_us = s->spec.time_limit_ms * 1000,
                            .budget = s->spec.budget_micros, .retries = s->spec.retries, .loss = s->spec.on_node_loss,
-                           .count = 1};
+                           .picky = s->spec.retry.present, .count = 1};
     if (s->spec.array.present) {
         j->count = s->spec.array.last - s->spec.array.first + 1;
         j->cap = s->spec.array.max_running;
@@ -594,7 +594,7 @@ static void ended(struct books *b, const struct fact *f)
     if (t == NULL)
         return;
     struct book_job *j = book_job_of(b, e->id.job);
-    struct follows follows = books_follows(j, t, &e->record);
+    struct follows follows = books_follows(j, t, &e->record, f->at_utc_us);
     if (t->suspended && follows.next == NEXT_QUEUED)
         follows.next = NEXT_HELD; /* whoever suspended it decides */
     REQUIRE(b, e->id, strcmp(e->node, b->nodes[t->node].name) == 0, "ends on another node than where it is");
@@ -628,7 +628,8 @@ static void ended(struct books *b, const struct fact *f)
         j->tasks[i].failures += e->user_retry; /* all of a gang have used it */
     t->faults += books_node_fault(e->record.cause);
     t->held = e->next == NEXT_HELD;
-    t->not_before_utc_us = f->at_utc_us + books_pause_us(books_node_fault(e->record.cause) ? t->faults : t->failures);
+    t->not_before_utc_us = f->at_utc_us + books_pause_us(books_node_fault(e->record.cause) ? t->faults : t->failures,
+                                                         j->picky && follows.retry != 0);
 }
 
 static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *f) = {

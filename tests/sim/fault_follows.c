@@ -35,7 +35,8 @@ bool books_node_fault(uint32_t cause)
 }
 
 /* What has to follow: policies/retry.h's table, once more. */
-struct follows books_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r)
+struct follows books_follows(const struct book_job *j, const struct book_task *t, const struct exit_record *r,
+                             int64_t at_utc_us)
 {
     bool success = r->cause == END_EXIT && r->exit_code == 0;
     if (t->cancelled || r->cause == END_CANCELLED)
@@ -55,7 +56,10 @@ struct follows books_follows(const struct book_job *j, const struct book_task *t
         return (struct follows){held ? NEXT_HELD : NEXT_QUEUED, 0, 0};
     }
     switch ((enum end_cause)r->cause) {
-    case END_TIME_LIMIT: return (struct follows){NEXT_FINAL, TASK_TIMED_OUT, 0};
+    case END_TIME_LIMIT:
+        if (j->picky && at_utc_us < j->finish_by_utc_us && t->failures < j->retries)
+            return (struct follows){NEXT_QUEUED, 0, 1};
+        return (struct follows){NEXT_FINAL, TASK_TIMED_OUT, 0};
     case END_BUDGET: return (struct follows){NEXT_FINAL, TASK_BUDGET_STOPPED, 0};
     case END_MAINTENANCE:
     case END_PREEMPTED: return (struct follows){NEXT_QUEUED, 0, 0};
@@ -78,17 +82,18 @@ struct follows books_follows(const struct book_job *j, const struct book_task *t
     }
     if (success)
         return (struct follows){NEXT_FINAL, TASK_SUCCEEDED, 0};
-    if (t->failures < j->retries)
+    bool wanted = !j->picky || (r->cause == END_EXIT && r->exit_code != 1);
+    if (wanted && t->failures < j->retries)
         return (struct follows){NEXT_QUEUED, 0, 1};
     return (struct follows){NEXT_FINAL, r->cause == END_OOM ? TASK_OOM_KILLED : TASK_FAILED, 0};
 }
 
-int64_t books_pause_us(uint32_t times)
+int64_t books_pause_us(uint32_t times, bool picky)
 {
-    int64_t us = 1000000;
-    for (; times > 1 && us < 60000000; times--)
+    int64_t us = picky ? 2000000 : 1000000, most = picky ? 5000000 : 60000000;
+    for (; times > 1 && us < most; times--)
         us *= 2;
-    return MIN(us, 60000000);
+    return MIN(us, most);
 }
 
 int64_t books_start_until(const struct book_job *j, const struct book_task *t)

@@ -130,6 +130,16 @@ static int want_state(struct proposing *p)
                                                                   p->now, p->out);
 }
 
+/* Some jobs want an attempt that ran into its time limit tried again, and no other that failed by itself with 1. */
+static int be_picky(struct job_spec *spec)
+{
+    if (spec->retries == 0 || spec->resources.cpu_milli / 500 % 3 != 0)
+        return 0;
+    spec->retry = (struct job_retry){.present = true, .pause_ms = 2000, .pause_max_ms = 5000};
+    return strs_add(&spec->retry.on, "exit") | strs_add(&spec->retry.on, "time_limit") |
+           strs_add(&spec->retry.not_exit_codes, "1");
+}
+
 static int want_submit(struct proposing *p)
 {
     const struct client_job *j = &p->w->jobs[p->wish->client];
@@ -152,7 +162,7 @@ static int want_submit(struct proposing *p)
     call.spec.gang = j->gang;
     call.spec.per_node = j->per_node;
     int rc = strs_add(&call.spec.command, "/bin/true") | str_set(&call.spec.where, world_wheres[j->where]) |
-             str_set(&call.spec.within, j->within ? "zone" : NULL);
+             str_set(&call.spec.within, j->within ? "zone" : NULL) | be_picky(&call.spec);
     MUST_NOT(rc < 0);
     char start_by[24], finish_by[24];
     snprintf(start_by, sizeof start_by, "%" PRIu64 "s", j->start_by_s);
