@@ -24,7 +24,7 @@
  *            cancelled from there, and keep their place), so task.held and task.released change nothing here.
  * Guarantees, rates: see quotas/ledger_quota.h.
  * Limits:    a quota of 0 is no limit. An amount that would grow beyond 2^53 - 1 is refused as "bad".
- * Ownership: the ledger owns everything; callers keep paths and attempt ids, never pointers.
+ * Ownership: the ledger owns everything; callers keep paths and attempt ids, and of pointers a tenant's place alone.
  * Purity:    pure.
  * Invariant: at every account  limit = spent + held + free;  free < 0 only after a limit was lowered or something
  *            was adjusted, and then nothing new is admitted; spent < 0 only by credits. held of an account = sum of
@@ -162,10 +162,15 @@ bool ledger_tenant(const struct ledger *l, const char *path, int64_t utc_us, str
 const struct tenant_rule *ledger_rule(const struct ledger *l, const char *path);
 /* Of one resource; ledger_quota.h says what `have`, `total` and `idle` are. borrow, lend: -1 = no limit. */
 struct share_view { int64_t nominal, borrow, lend, have, total, idle; };
+/* Where a tenant stands: for who asks often. Good until a policy removes it, wherever it is moved. */
+struct ledger_place { const void *node; /* NULL: no such tenant */ };
+struct ledger_place ledger_place(const struct ledger *l, const char *path);
 /* index: as for ledger_resource(). A tenant or resource that isn't there: as at birth. */
 struct share_view ledger_share(const struct ledger *l, const char *path, size_t index, const char *resource);
+struct share_view ledger_share_at(struct ledger_place at, size_t index, const char *resource);
 /* What it and all below it could still use of it without anybody's help; below zero: so much is borrowed. */
 int64_t ledger_left(const struct ledger *l, const char *path, size_t index, const char *resource);
+int64_t ledger_left_at(struct ledger_place at, size_t index, const char *resource);
 /* Names of generic resources that this tenant has a share of, NULL after the last. */
 const char *ledger_share_name(const struct ledger *l, const char *path, size_t at);
 /* Could the leaf of this path (leaf first) ever use so much at once, whoever else ends? Fills *ret when not: `limit`

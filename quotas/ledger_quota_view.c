@@ -7,16 +7,29 @@
 
 /* ---- views ------------------------------------------------------------------------------------------------- */
 
+struct ledger_place ledger_place(const struct ledger *l, const char *path)
+{
+    return (struct ledger_place){ledger_node(l, path)};
+}
+
+struct share_view ledger_share_at(struct ledger_place at, size_t index, const char *resource)
+{
+    return at.node ? quota_share(at.node, index, resource) : quota_at_birth;
+}
+
 struct share_view ledger_share(const struct ledger *l, const char *path, size_t index, const char *resource)
 {
-    const struct node *n = ledger_node(l, path);
-    return n ? quota_share(n, index, resource) : quota_at_birth;
+    return ledger_share_at(ledger_place(l, path), index, resource);
+}
+
+int64_t ledger_left_at(struct ledger_place at, size_t index, const char *resource)
+{
+    return at.node ? quota_left(at.node, index, resource) : 0;
 }
 
 int64_t ledger_left(const struct ledger *l, const char *path, size_t index, const char *resource)
 {
-    const struct node *n = ledger_node(l, path);
-    return n ? quota_left(n, index, resource) : 0;
+    return ledger_left_at(ledger_place(l, path), index, resource);
 }
 
 const char *ledger_share_name(const struct ledger *l, const char *path, size_t at)

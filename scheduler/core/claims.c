@@ -29,7 +29,7 @@ static const struct shape *head_of(const struct claim *k)
 /* A tenant's own jobs have what it is guaranteed beside its children. Scratch is memory on a node and counted so. */
 static int64_t own_left(const struct core *c, const struct claim *k, size_t resource, const char *name)
 {
-    int64_t nominal = ledger_share(c->ledger, k->tenant->path, resource, name).nominal;
+    int64_t nominal = ledger_share_at(k->tenant->place, resource, name).nominal;
     size_t dim = 0;
     while (dim < CAPACITY_DIMS && !str_same(capacity_name(&c->names, dim), name))
         dim++;
@@ -44,9 +44,9 @@ static bool is_within(const struct core *c, const struct claim *k)
     uint64_t need;
     const char *name;
     for (size_t i = 0; within && (name = ledger_resource(&s->resources, i, &need)) != NULL; i++) {
-        if (need == 0 || ledger_share(c->ledger, TENANT_ROOT, i, name).total == 0)
+        if (need == 0 || ledger_share_at(c->root->place, i, name).total == 0)
             continue;
-        int64_t left = k->own ? own_left(c, k, i, name) : ledger_left(c->ledger, k->tenant->path, i, name);
+        int64_t left = k->own ? own_left(c, k, i, name) : ledger_left_at(k->tenant->place, i, name);
         within = left >= (int64_t)need;
         asked = true;
     }

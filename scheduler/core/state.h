@@ -145,6 +145,7 @@ struct tenant {
     uint32_t children;
     uint32_t paid_end;             /* enum paid_end */
     struct io_rule io;             /* of each node's disk; its weight as it is when the rule gives none */
+    struct ledger_place place;     /* in the ledger */
     struct strs line;              /* path, …, "/" */
     struct strs accounts;          /* cached accounts of money: of one policy, until accounts_end_utc_us */
     struct list times;             /* struct tenant_time: the same for resource time */

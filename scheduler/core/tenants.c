@@ -32,6 +32,7 @@ struct tenant *tenant_add(struct core *c, const char *path)
     struct tenant *t = core_alloc(sizeof *t);
     t->path = core_text(path);
     t->parent = parent_of(c, path);
+    t->place = ledger_place(c->ledger, path);
     t->weight = 1;
     t->whole = (struct claim){.tenant = t, .at = HEAP_NOWHERE};
     t->own = (struct claim){.tenant = t, .at = HEAP_NOWHERE, .own = true};

@@ -159,6 +159,8 @@ static void verify_tenant(void *arg, struct tenant *t)
         v.used.cpu_milli != t->whole.used.v[CAPACITY_CPU] ||
         v.used.mem_bytes + v.used.scratch_bytes != t->whole.used.v[CAPACITY_MEM])
         s->rc = err_set(s->err, -EUCLEAN, "tenant %s: its use differs from the ledger's", t->path);
+    else if (t->place.node != ledger_place(s->core->ledger, t->path).node)
+        s->rc = err_set(s->err, -EUCLEAN, "tenant %s: it stands elsewhere in the ledger", t->path);
     else if ((t->shapes.count > 0) != (t->own.at != HEAP_NOWHERE) ||
              (t->parent != NULL && (t->claims.count > 0 && !t->stopped) != (t->whole.at != HEAP_NOWHERE)))
         s->rc = err_set(s->err, -EUCLEAN, "tenant %s: ready tasks and its place in the order differ", t->path);
