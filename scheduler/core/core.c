@@ -63,7 +63,7 @@ static bool text_is(const void *object, const void *key)
 const char *core_intern(struct core *c, const char *text)
 {
     const char *known = text != NULL ? text : "";
-    uint64_t hash = hash_text(HASH_START, known);
+    uint64_t hash = key_text(KEY_START, known);
     char *found = table_find(&c->texts, hash, known);
     if (found == NULL) {
         found = core_text(known);

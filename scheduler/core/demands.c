@@ -7,9 +7,9 @@
 static uint64_t hash_of(const struct demand *d)
 {
     const struct capacity *need = &d->need;
-    uint64_t hash = hash_u64(d->pool != NULL ? d->pool->hash : HASH_START, need->features);
+    uint64_t hash = key_u64(d->pool != NULL ? d->pool->hash : KEY_START, need->features);
     for (size_t i = 0; i < CAPACITY_DIMS; i++)
-        hash = hash_u64(hash, need->v[i]);
+        hash = key_u64(hash, need->v[i]);
     return hash;
 }
 

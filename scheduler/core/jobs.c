@@ -45,7 +45,7 @@ static bool job_is(const void *object, const void *key)
 
 static uint64_t hash_of_key(const char *tenant, const char *key)
 {
-    return hash_text(hash_text(HASH_START, tenant), key);
+    return key_text(key_text(KEY_START, tenant), key);
 }
 
 struct job *job_find_key(const struct core *c, const char *tenant, const char *key)
@@ -208,7 +208,7 @@ static struct job_ask *ask_get(struct core *c, const struct job_spec *spec)
     struct buf bytes = {0};
     fields_encode(&job_spec_fields, spec, &bytes);
     BUG(bytes.failed);
-    uint64_t hash = hash_bytes(HASH_START, bytes.data, bytes.len);
+    uint64_t hash = key_bytes(KEY_START, bytes.data, bytes.len);
     c->asks.is = ask_is;
     struct job_ask *a = table_find(&c->asks, hash, &bytes);
     if (a == NULL) {

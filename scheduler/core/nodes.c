@@ -17,7 +17,7 @@ static bool node_is(const void *object, const void *key)
 
 struct node *node_find(const struct core *c, const char *name)
 {
-    return name != NULL ? table_find(&c->nodes_by_name, hash_text(HASH_START, name), name) : NULL;
+    return name != NULL ? table_find(&c->nodes_by_name, key_text(KEY_START, name), name) : NULL;
 }
 
 static void seen_unlink(struct core *c, struct node *n)
@@ -61,7 +61,7 @@ struct node *node_add(struct core *c, const char *name)
     c->nodes[at] = n;
     c->nodes_count++;
     c->nodes_by_name.is = node_is;
-    table_put(&c->nodes_by_name, hash_text(HASH_START, name), n);
+    table_put(&c->nodes_by_name, key_text(KEY_START, name), n);
     n->seen_boot_us = c->hello_boot_us;
     seen_insert(c, n);
     return n;

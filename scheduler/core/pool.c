@@ -10,7 +10,7 @@ static bool pool_is(const void *object, const void *key)
 
 struct pool *pool_find(const struct core *c, const char *where)
 {
-    return table_find(&c->pools.by_text, hash_text(HASH_START, where), where);
+    return table_find(&c->pools.by_text, key_text(KEY_START, where), where);
 }
 
 bool pool_fits(const struct core *c, const char *where)
@@ -238,7 +238,7 @@ struct pool *pool_get(struct core *c, const char *where)
 {
     struct pool *p = pool_find(c, where);
     if (p == NULL)
-        p = make(c, where, hash_text(HASH_START, where));
+        p = make(c, where, key_text(KEY_START, where));
     c->pools.idle -= p->refs++ == 0;
     return p;
 }

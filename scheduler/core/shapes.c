@@ -42,17 +42,17 @@ static bool shape_is(const void *object, const void *key)
 
 static uint64_t hash_of(const struct shape_key *k)
 {
-    uint64_t hash = hash_text(HASH_START, k->tenant->path);
-    hash = hash_u64(hash_u64(hash, k->limit_us), k->preemptible | (unsigned)k->spread << 1 | (uint64_t)k->gang << 2);
+    uint64_t hash = key_text(KEY_START, k->tenant->path);
+    hash = key_u64(key_u64(hash, k->limit_us), k->preemptible | (unsigned)k->spread << 1 | (uint64_t)k->gang << 2);
     if (k->per_node != 0 || k->within != NULL)
-        hash = hash_text(hash_u64(hash_u64(hash, k->per_node), k->within_or_any), k->within);
-    hash = hash_u64(hash, k->resources->cpu_milli);
-    hash = hash_u64(hash_u64(hash, k->resources->mem_bytes), k->resources->scratch_bytes);
+        hash = key_text(key_u64(key_u64(hash, k->per_node), k->within_or_any), k->within);
+    hash = key_u64(hash, k->resources->cpu_milli);
+    hash = key_u64(key_u64(hash, k->resources->mem_bytes), k->resources->scratch_bytes);
     for (size_t i = 0; i < k->resources->generic.count; i++)
-        hash = hash_u64(hash_text(hash, k->resources->generic.v[i].name), k->resources->generic.v[i].value);
+        hash = key_u64(key_text(hash, k->resources->generic.v[i].name), k->resources->generic.v[i].value);
     for (size_t i = 0; i < k->features->count; i++)
-        hash = hash_text(hash, k->features->v[i]);
-    return hash_text(hash, k->where);
+        hash = key_text(hash, k->features->v[i]);
+    return key_text(hash, k->where);
 }
 
 static bool has_feature(const struct strs *features, uint32_t feature)

@@ -11,7 +11,7 @@ static bool tenant_is(const void *object, const void *key)
 
 struct tenant *tenant_find(const struct core *c, const char *path)
 {
-    return path != NULL ? table_find(&c->tenants, hash_text(HASH_START, path), path) : NULL;
+    return path != NULL ? table_find(&c->tenants, key_text(KEY_START, path), path) : NULL;
 }
 
 static struct tenant *parent_of(const struct core *c, const char *path)
@@ -47,7 +47,7 @@ struct tenant *tenant_add(struct core *c, const char *path)
         BUG(rc < 0);
     }
     c->tenants.is = tenant_is;
-    table_put(&c->tenants, hash_text(HASH_START, path), t);
+    table_put(&c->tenants, key_text(KEY_START, path), t);
     return t;
 }
 
@@ -77,7 +77,7 @@ void tenant_free(struct tenant *t)
 void tenant_remove(struct core *c, struct tenant *t)
 {
     BUG(t->refs > 0 || t == c->root);
-    table_remove(&c->tenants, hash_text(HASH_START, t->path), t);
+    table_remove(&c->tenants, key_text(KEY_START, t->path), t);
     tenant_free(t);
 }
 
@@ -96,11 +96,11 @@ void tenant_set_rule(struct tenant *t, const struct tenant_rule *rule)
 
 static void rename_one(struct core *c, struct tenant *t, char *path)
 {
-    table_remove(&c->tenants, hash_text(HASH_START, t->path), t);
+    table_remove(&c->tenants, key_text(KEY_START, t->path), t);
     free(t->path);
     t->path = path;
     t->whole.rank.path = t->own.rank.path = path;
-    table_put(&c->tenants, hash_text(HASH_START, t->path), t);
+    table_put(&c->tenants, key_text(KEY_START, t->path), t);
     core_clear_strs(&t->line);
     for (const struct tenant *up = t; up != NULL; up = up->parent) {
         int rc = strs_add(&t->line, up->path);

@@ -22,16 +22,20 @@ static bool is_seen_by_node(uint32_t cause)
     return cause != END_NODE_LOST && cause != END_KEEPER_LOST;
 }
 
+static const struct client_job *job_told(const struct world *w, uint64_t job) /* NULL: its client doesn't know it yet */
+{
+    const uint64_t *at = idset_find(&w->told, (struct attempt_id){.job = job});
+    return at != NULL ? &w->jobs[*at] : NULL;
+}
+
 /* By itself, by a person, for another, or for want of money. */
 static bool is_calm_end(const struct world *w, const struct fact_ended *f)
 {
     if (f->record.cause != END_BUDGET)
         return f->record.cause == END_EXIT || f->record.cause == END_TIME_LIMIT || f->record.cause == END_CANCELLED ||
                f->record.cause == END_PREEMPTED || f->record.cause == END_GANG;
-    for (size_t i = 0; i < w->jobs_count; i++)
-        if (w->jobs[i].job == f->id.job)
-            return w->jobs[i].tenant == WORLD_POOR || w->jobs[i].budget_micros > 0;
-    return true; /* its client doesn't know it yet */
+    const struct client_job *j = job_told(w, f->id.job);
+    return j == NULL || j->tenant == WORLD_POOR || j->budget_micros > 0;
 }
 
 void check_ended(struct world *w, const struct fact_ended *f)
@@ -72,21 +76,20 @@ void check_placement(struct world *w, const struct sched *s, const struct fact_p
     size_t n = node_number(w, f->node);
     if (n == w->nodes_count || s->heard_us[n] < 0 || w->now_us - s->heard_us[n] > (int64_t)w->limits.silent_ms * 1000)
         broken(w, "attempt %llu.%u.%u is placed on %s, which is silent", ID(f->id), f->node);
-    for (size_t i = 0; !w->scene.quiet && i < w->jobs_count; i++)
-        if (w->jobs[i].cancelled && w->jobs[i].job == f->id.job)
-            broken(w, "job %llu was cancelled and starts again", (unsigned long long)f->id.job);
-    for (size_t i = 0; i < w->jobs_count; i++) /* how often it has booted may have changed under way */
-        if (w->jobs[i].job == f->id.job && w->jobs[i].where <= 2 && !world_suits(w, w->jobs[i].where, n))
-            broken(w, "attempt %llu.%u.%u is placed on %s, which its job didn't ask for", ID(f->id), f->node);
+    const struct client_job *j = job_told(w, f->id.job);
+    if (j != NULL && j->cancelled && !w->scene.quiet)
+        broken(w, "job %llu was cancelled and starts again", (unsigned long long)f->id.job);
+    /* How often it has booted may have changed under way. */
+    if (j != NULL && j->where <= 2 && !world_suits(w, j->where, n))
+        broken(w, "attempt %llu.%u.%u is placed on %s, which its job didn't ask for", ID(f->id), f->node);
 }
 
 /* A gang that is to be within one zone is. */
 void check_gang(struct world *w, const struct fact_gang *f)
 {
     const struct gang_member *v = f->members.v;
-    bool within = false;
-    for (size_t i = 0; i < w->jobs_count; i++)
-        within |= w->jobs[i].job == f->job && w->jobs[i].within;
+    const struct client_job *j = job_told(w, f->job);
+    bool within = j != NULL && j->within;
     for (size_t i = 1; within && i < f->members.count; i++)
         if (node_number(w, v[i].node) % 2 != node_number(w, v[0].node) % 2)
             broken(w, "job %llu: its gang is on %s and %s, of two zones", (unsigned long long)f->job, v[0].node,

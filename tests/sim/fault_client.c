@@ -127,6 +127,7 @@ static void answered(struct world *w, const struct event *e)
                (unsigned long long)e->writer);
     j->acked = true;
     j->job = e->writer;
+    idset_put(&w->told, (struct attempt_id){.job = j->job}, e->token);
 }
 
 void client_event(struct world *w, struct event *e)

@@ -358,5 +358,6 @@ void world_free(struct world *w)
     free(w->nodes);
     free(w->jobs);
     idset_fini(&w->intents);
+    idset_fini(&w->told);
     idset_fini(&w->alive);
 }

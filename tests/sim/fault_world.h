@@ -285,6 +285,7 @@ struct world {
     uint64_t hash;
     uint64_t seen[FAULT_COUNT], placed, ended, recovered, launched;
     struct idset intents;        /* placements that were durable once */
+    struct idset told;           /* (job, 0, 0) -> its place in `jobs`, once its client knows it */
     struct idset alive;          /* (job, task, 0) -> how many live */
     struct core *spare;          /* half made */
     jmp_buf *broken_to;
