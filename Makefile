@@ -184,7 +184,7 @@ ATTACKS := $(call objects,$(filter-out %/hostile_program.c,$(wildcard tests/syst
 STAGES := $(BUILD)/tests/system/test_stage $(BUILD)/tests/system/test_stage_ends
 MOVER := $(BUILD)/tests/system/test_mover $(STAGES)
 SYSTEM := $(MOVER) $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(COMMANDS)
-FLOWS := $(patsubst %,$(BUILD)/tests/system/test_%,flow node prices rerate paid_end staging)
+FLOWS := $(patsubst %,$(BUILD)/tests/system/test_%,flow node prices rerate paid_end staging gang)
 tests: all $(TESTS) $(SYSTEM) $(FLOWS) $(BUILD)/tests/sim/faults $(BUILD)/tests/system/uml_xstate.so ## build every test
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@$(TWO) $(SYSTEM:=.system)
@@ -223,6 +223,7 @@ $(BUILD)/tests/system/test_flow.flow: FLOW_MORE = $(KILL_SECONDS)
 $(FLOWS:=.flow): %.flow: % | all
 	@$< $(BUILD) $(FLOW_MORE)
 $(FLOWS) $(BUILD)/tests/bench/bench_system: $(BUILD)/tests/system/system.o
+$(BUILD)/tests/system/test_gang: $(BUILD)/tests/system/second_node.o
 
 CRASH_POINTS ?= 200
 test-crash: all $(BUILD)/tests/scheduler/test_crash $(BUILD)/tests/scheduler/test_torn ## reeved, Redis or both killed at CRASH_POINTS points; both files cut at every byte of their tails (minutes)

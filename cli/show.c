@@ -190,7 +190,10 @@ static void put_tasks(struct buf *out, const struct job_view *v)
 {
     const struct job_row *row = &v->row;
     line(out, "tasks");
-    buf_addf(out, "%u to %u: %u of %u done", v->spec.array.first, v->spec.array.last, row->done, row->tasks);
+    buf_addf(out, "%u to %u", v->spec.array.first, v->spec.array.last);
+    if (v->spec.gang > 1)
+        buf_addf(out, ", in gangs of %u", v->spec.gang);
+    buf_addf(out, ": %u of %u done", row->done, row->tasks);
     if (row->failed > 0)
         buf_addf(out, ", %u of them failed", row->failed);
     if (row->live > 0)

@@ -156,7 +156,7 @@ static bool cgroup_left(const char *path, const char *name, int depth)
     return found;
 }
 
-static void cell_name(char out[24])
+void system_cell(char out[24])
 {
     uint64_t h = UINT64_C(14695981039346656037); /* as cli/up.c */
     for (const char *c = dir; *c != '\0'; c++)
@@ -167,7 +167,7 @@ static void cell_name(char out[24])
 bool system_stop(void)
 {
     char name[24];
-    cell_name(name);
+    system_cell(name);
     bool clean = reeve("down", NULL, NULL, NULL) == 0;
     clean = !cgroup_left("/sys/fs/cgroup", name, 6) && clean;
     struct buf mounts = {0};
@@ -275,6 +275,41 @@ bool system_wait(uint64_t job, uint32_t within_ms, struct wait_reply *ret)
     return false;
 }
 
+static void expect(int r, const struct refusal *refusal, uint64_t job)
+{
+    if (r == 0)
+        return;
+    fprintf(stderr, "job %" PRIu64 ": %s\n", job, r > 0 ? refusal->message : strerror(-r));
+    abort();
+}
+
+struct job_view system_show(uint64_t job)
+{
+    struct job_call call = {.job = job};
+    struct job_view view = {0};
+    struct refusal refusal = {0};
+    expect(system_call(&client_methods[CALL_SHOW], &call, &view, &refusal, 20000), &refusal, job);
+    return view;
+}
+
+void system_wait_state(uint64_t job, const char *state)
+{
+    struct wait_call call = {.job = job, .timeout_ms = 5000};
+    for (bool is = false, final = false; !is;) {
+        struct wait_reply reply = {0};
+        struct refusal refusal = {0};
+        if (final) {
+            fprintf(stderr, "job %" PRIu64 " never was %s\n", job, state);
+            abort();
+        }
+        expect(system_call(&client_methods[CALL_WAIT], &call, &reply, &refusal, 20000), &refusal, job);
+        is = strcmp(reply.row.state, state) == 0;
+        final = reply.final;
+        call.seen = reply.change;
+        fields_clear(&wait_reply_fields, &reply);
+    }
+}
+
 char *system_log(uint64_t job, uint32_t task, uint32_t stream)
 {
     struct log_call call = {.job = job, .task = task, .stream = stream, .max = 262144,
@@ -313,8 +348,7 @@ static pid_t noted_pid(const char *name)
     return pid;
 }
 
-/* The child of `parent` whose command name begins with `comm`. */
-static pid_t child_named(pid_t parent, const char *comm)
+pid_t system_child(pid_t parent, const char *comm)
 {
     char path[128];
     struct buf text = {0};
@@ -352,9 +386,9 @@ pid_t system_pid(const char *name)
     if (strcmp(name, "up") == 0)
         return parent_of(noted_pid("warden"));
     if (strcmp(name, "agent") == 0)
-        return child_named(noted_pid("warden"), "reeve-agent");
+        return system_child(noted_pid("warden"), "reeve-agent");
     if (strcmp(name, "zygote") == 0)
-        return child_named(noted_pid("warden"), "reeve-keeper");
+        return system_child(noted_pid("warden"), "reeve-keeper");
     return noted_pid(name);
 }
 
@@ -363,7 +397,7 @@ pid_t system_pid(const char *name)
 pid_t system_keeper(unsigned n)
 {
     char name[24];
-    cell_name(name);
+    system_cell(name);
     DIR *d = opendir("/proc");
     pid_t found = 0;
     for (struct dirent *e; d != NULL && found == 0 && (e = readdir(d)) != NULL;) {

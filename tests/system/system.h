@@ -34,12 +34,20 @@ void system_wait_store(uint32_t within_ms);
 uint64_t system_submit(const char *tenant, const char *key, const char *spec_json, struct refusal *refusal);
 /* Waits until the job is final; false when it isn't within the time. */
 bool system_wait(uint64_t job, uint32_t within_ms, struct wait_reply *ret);
+/* All of it, to be cleared. */
+struct job_view system_show(uint64_t job);
+/* Follows the job until it is in that state; aborts the test when it ends in another. */
+void system_wait_state(uint64_t job, const char *state);
 /* All that a task wrote to a stream (at most 1 MiB), NUL-terminated, to be freed. NULL = could not be read. */
 char *system_log(uint64_t job, uint32_t task, uint32_t stream);
 
 /* Pids: "up", "redis", "reeved", "warden", "reportd", "agent", "zygote", or 0. */
 pid_t system_pid(const char *name);
-/* A keeper of a running attempt, the n-th by cgroup order; 0 = none. */
+/* The child of `parent` whose command name begins with `comm`, or 0. */
+pid_t system_child(pid_t parent, const char *comm);
+/* The name of its cell and cgroup. */
+void system_cell(char out[24]);
+/* A keeper of a running attempt on any of its nodes, the n-th that is found; 0 = none. */
 pid_t system_keeper(unsigned n);
 /* GET over the report socket, at most 4 MiB of body, to be freed; *ret_status is the HTTP status, 0 = no answer. */
 char *system_http(const char *path, int *ret_status);

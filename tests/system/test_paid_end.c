@@ -34,38 +34,11 @@ static uint64_t submit(const char *tenant, const char *command, const char *more
     return job;
 }
 
-static struct job_view view_of(uint64_t job)
-{
-    struct job_call call = {.job = job};
-    struct job_view view = {0};
-    struct refusal refusal = {0};
-    ck_assert_int_eq(system_call(&client_methods[CALL_SHOW], &call, &view, &refusal, 20000), 0);
-    return view;
-}
-
-/* Follows the job until it is in that state. */
-static void wait_until(uint64_t job, const char *state)
-{
-    struct refusal refusal = {0};
-    struct wait_call call = {.job = job, .timeout_ms = 5000};
-    bool is = false, final = false;
-    while (!is && !final) {
-        struct wait_reply reply = {0};
-        ck_assert_int_eq(system_call(&client_methods[CALL_WAIT], &call, &reply, &refusal, 20000), 0);
-        is = strcmp(reply.row.state, state) == 0;
-        final = reply.final;
-        if (final && !is)
-            ck_abort_msg("job %" PRIu64 " is %s", job, reply.row.state);
-        call.seen = reply.change;
-        fields_clear(&wait_reply_fields, &reply);
-    }
-}
-
 /* All that was paid was used, and nothing else was charged: 100 us are a micro-unit. Less than the shortest slice, of a
  * second, may be left of the limit. */
 static int64_t cost_of(uint64_t job, int64_t limit)
 {
-    struct job_view view = view_of(job);
+    struct job_view view = system_show(job);
     const struct attempt_view *a = view.attempts.v;
     int64_t cost = view.row.cost_micros, exact = ((int64_t)a->paid_us + 50) / 100;
     ck_assert_int_le(cost, limit);
@@ -98,9 +71,9 @@ static void set_limit(const char *tenant, int64_t micros)
 START_TEST(a_job_is_paused_to_the_cent_and_goes_on)
 {
     uint64_t job = submit("lab", "i=0; while [ ! -e /tmp/never ]; do i=$((i+1)); done", "");
-    wait_until(job, "paused");
+    system_wait_state(job, "paused");
     int64_t cost = cost_of(job, 3 * CENT);
-    struct job_view view = view_of(job);
+    struct job_view view = system_show(job);
     const struct attempt_view *a = view.attempts.v;
     ck_assert_str_eq(a->state, "paused");
     ck_assert_uint_eq(a->paid_us, a->settled_us);
@@ -109,12 +82,12 @@ START_TEST(a_job_is_paused_to_the_cent_and_goes_on)
 
     kill(system_pid("reeved"), SIGKILL); /* nobody who is started again wakes it, or forgets it */
     kill(system_pid("agent"), SIGKILL);
-    wait_until(job, "paused");
+    system_wait_state(job, "paused");
     ck_assert_int_eq(cost_of(job, 3 * CENT), cost);
 
     set_limit("lab", 5 * CENT);
-    wait_until(job, "running");
-    wait_until(job, "paused");
+    system_wait_state(job, "running");
+    system_wait_state(job, "paused");
     cost = cost_of(job, 5 * CENT);
 
     struct cancel_reply cancelled = {0};
@@ -141,7 +114,7 @@ static void change(enum client_method method, uint64_t job)
 /* Nothing is held for it any more: its node has said that it stands still. What it has cost by then. */
 static int64_t settled(uint64_t job)
 {
-    struct job_view view = view_of(job);
+    struct job_view view = system_show(job);
     const struct attempt_view *a = view.attempts.v;
     bool rests = a->hold_micros == 0;
     int64_t cost = view.row.cost_micros;
@@ -158,19 +131,19 @@ static int64_t settled(uint64_t job)
 START_TEST(a_person_suspends_a_job_and_resumes_it)
 {
     uint64_t job = submit("rich", "while :; do :; done", "");
-    wait_until(job, "running");
+    system_wait_state(job, "running");
     change(CALL_SUSPEND, job);
-    wait_until(job, "suspended");
+    system_wait_state(job, "suspended");
     int64_t cost = settled(job);
     ck_assert_int_ge(cost, 0);
     kill(system_pid("reeved"), SIGKILL); /* nobody who is started again wakes it, or forgets it */
     kill(system_pid("agent"), SIGKILL);
-    wait_until(job, "suspended");
+    system_wait_state(job, "suspended");
     ck_assert_int_eq(settled(job), cost);
     change(CALL_RESUME, job);
-    wait_until(job, "running");
+    system_wait_state(job, "running");
     change(CALL_SUSPEND, job);
-    wait_until(job, "suspended");
+    system_wait_state(job, "suspended");
     cost = settled(job);
 
     struct cancel_reply cancelled = {0};
@@ -189,7 +162,7 @@ START_TEST(what_is_paused_for_too_long_is_stopped)
 {
     uint64_t job = submit("given", "while :; do :; done", "");
     struct wait_reply reply = {0};
-    wait_until(job, "paused");
+    system_wait_state(job, "paused");
     ck_assert(system_wait(job, 60000, &reply)); /* --pause-max */
     ck_assert_str_eq(reply.row.state, "budget_stopped");
     (void)cost_of(job, 3 * CENT);
