@@ -37,7 +37,7 @@ static void list_ends(const struct keeper_ends *e, struct end ends[ENDS])
     bool stands_still = e->paused && will_pause(e);
     uint64_t limit_at = e->limit_us > 0 ? add(e->start_us, e->limit_us) : KEEPER_NEVER;
     ends[0] = stands_still ? no_end : (struct end){END_TIME_LIMIT, limit_at, add(limit_at, e->grace_us)};
-    ends[1] = will_pause(e) ? no_end : hard_end(END_BUDGET, add(e->start_us, e->paid_us), e->paid_us, e->grace_us);
+    ends[1] = will_pause(e) ? no_end : hard_end(END_BUDGET, add(e->start_us, e->paid_us), e->slice_us, e->grace_us);
     ends[2] = hard_end(END_LEASE, e->lease_at_us, e->lease_us, e->grace_us);
     ends[3] = (struct end){e->cause, KEEPER_NEVER, e->stop_kill_us};
 }
@@ -48,6 +48,7 @@ void keeper_ends_init(struct keeper_ends *e, const struct sandbox_spec *spec, ui
         .start_us = start_us,
         .limit_us = spec->time_limit_us,
         .paid_us = spec->paid_us,
+        .slice_us = spec->paid_us,
         .lease_us = spec->lease_us,
         .grace_us = spec->grace_us,
         .lease_at_us = spec->lease_us > 0 ? add(start_us, spec->lease_us) : KEEPER_NEVER,
@@ -68,6 +69,8 @@ bool keeper_ends_paid(struct keeper_ends *e, uint64_t paid_us, uint64_t now_us)
     if (e->paused && keeper_ends_is_suspended(e))
         return false; /* what it had paid for is given back */
     bool goes_on = e->paused && paid_us > e->paid_us && e->cause == END_NONE;
+    if (paid_us > e->paid_us)
+        e->slice_us = MAX(e->slice_us, paid_us - e->paid_us);
     e->paid_us = MAX(e->paid_us, paid_us);
     if (goes_on) {
         e->start_us += MAX(now_us, e->paused_at_us) - e->paused_at_us;

@@ -2,8 +2,8 @@
  * keeper_ends - when and why a running attempt has to end: the earliest of time limit, paid time, lease and stop.
  *
  *   time limit  SIGTERM at the limit, SIGKILL `grace` later
- *   paid end    SIGKILL exactly there, SIGTERM `grace` before it; without SIGTERM when half the paid time is not
- *               longer than the grace
+ *   paid end    SIGKILL exactly there, SIGTERM `grace` before it; without SIGTERM when half of the most that was paid
+ *               at once is not longer than the grace: the next slice comes later than such a SIGTERM would
  *   lease       like the paid end, against the lease's length: after it the attempt may run elsewhere
  *   stop        SIGTERM now, SIGKILL after the grace that came with it; of a paused attempt SIGKILL now
  *
@@ -32,6 +32,7 @@
 struct keeper_ends {
     uint64_t start_us;     /* of the run time: moves on by each pause */
     uint64_t limit_us, paid_us, lease_us, grace_us;
+    uint64_t slice_us;     /* the most that was paid at once */
     uint64_t lease_at_us;  /* KEEPER_NEVER without a lease */
     uint64_t stop_kill_us; /* KEEPER_NEVER until asked to stop */
     uint32_t cause;        /* enum end_cause; END_NONE until a signal was due */

@@ -78,6 +78,31 @@ START_TEST(test_renewals_move_forward_only)
 }
 END_TEST
 
+/* Paid by short slices it has soon been paid for more than two graces in all: that is no end to be told of. */
+START_TEST(test_short_slices_are_never_announced)
+{
+    struct due_row row = {.paid = 20, .grace = 50};
+    struct keeper_ends e = make(&row);
+    for (uint64_t paid = 25; paid < 500; paid += 5) {
+        (void)keeper_ends_paid(&e, paid, START + paid - 20);
+        ck_assert_int_eq(keeper_ends_due(&e, START + paid - 15), KEEPER_WAIT);
+    }
+    ck_assert_int_eq(keeper_ends_due(&e, START + 495), KEEPER_KILL);
+    ck_assert_uint_eq(e.cause, END_BUDGET);
+}
+END_TEST
+
+/* A short rest of a long one is. */
+START_TEST(test_the_rest_after_a_long_slice_is_announced)
+{
+    struct due_row row = {.paid = 200, .grace = 50};
+    struct keeper_ends e = make(&row);
+    (void)keeper_ends_paid(&e, 205, START + 100);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 154), KEEPER_WAIT);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 155), KEEPER_TERM);
+}
+END_TEST
+
 START_TEST(test_a_lease_that_was_not_given_cannot_be_renewed)
 {
     const struct due_row row = {.paid = 1000};
@@ -246,6 +271,8 @@ int main(void)
     tcase_add_loop_test(t, test_due, 0, (int)COUNT_OF(rows));
     tcase_add_loop_test(t, test_next_is_when_something_is_due, 0, (int)COUNT_OF(rows));
     tcase_add_test(t, test_renewals_move_forward_only);
+    tcase_add_test(t, test_short_slices_are_never_announced);
+    tcase_add_test(t, test_the_rest_after_a_long_slice_is_announced);
     tcase_add_test(t, test_a_lease_that_was_not_given_cannot_be_renewed);
     tcase_add_test(t, test_stop);
     tcase_add_test(t, test_a_term_that_was_sent_is_not_taken_back);
