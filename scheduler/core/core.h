@@ -188,6 +188,8 @@ void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *
 void core_shares(const struct core *c, const char *node, const char *tenant, struct shares_call *ret);
 /* Which node an attempt's logs are on (also of ended ones still known); epoch 0 = newest, filled in. NULL = unknown. */
 const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended);
+/* Of one that core_attempt_node() doesn't know: is it over, or was it before the present one? Then the reports know. */
+bool core_attempt_is_past(const struct core *c, struct attempt_id id);
 /* Has this attempt ended, and written nothing to the stream? Then no node need be asked for its log. */
 bool core_log_is_empty(const struct core *c, struct attempt_id id, enum log_stream which);
 

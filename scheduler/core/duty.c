@@ -97,6 +97,15 @@ const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool 
     return past_node(j, id);
 }
 
+bool core_attempt_is_past(const struct core *c, struct attempt_id id)
+{
+    const struct job *j = job_find(c, id.job);
+    const struct task *t = j != NULL ? task_find(j, id.task) : NULL;
+    if (t != NULL)
+        return id.epoch == 0 ? t->node == NULL && t->epoch > 0 : id.epoch < t->epoch;
+    return j != NULL && outcomes_at(&j->aside->over, id.task) != NULL;
+}
+
 bool core_log_is_empty(const struct core *c, struct attempt_id id, enum log_stream which)
 {
     const struct job *j = job_find(c, id.job);

@@ -133,6 +133,36 @@ START_TEST(a_million_waiting_tasks_cost_what_one_costs)
 }
 END_TEST
 
+/* Of a long array the core remembers the newest attempts alone: of the others it says that they were. */
+START_TEST(what_is_forgotten_is_said_to_be_past)
+{
+    struct policy_file p = {.currency = strdup("EUR")};
+    world_init(&w, NULL);
+    world_price(&p, 0, 0, 0);
+    (void)world_rule(&p, "acme");
+    MUST(world_apply(&w, &p) == CORE_FACT);
+    world_hello(&w, "n1", "b1", 40, UINT64_C(64) << 30);
+    struct job_spec spec = world_spec(1000, 64 << 20);
+    spec.array = (struct job_array){.present = true, .last = 49};
+    uint64_t job = world_submit(&w, "acme", spec);
+    (void)world_decide(&w); /* 40 of 50 */
+    for (uint32_t i = 0; i < 40; i++) {
+        world_run(&w, job, i);
+        MUST(world_end(&w, job, i, END_EXIT, 0, 1000000));
+    }
+    bool ended;
+    struct attempt_id first = {job, 0, 0}, newest = {job, 39, 0}, waits = {job, 45, 0}, none = {job, 45, 1};
+    ck_assert_ptr_null(core_attempt_node(w.core, &first, &ended));
+    ck_assert(core_attempt_is_past(w.core, first));
+    ck_assert_str_eq(core_attempt_node(w.core, &newest, &ended), "n1");
+    ck_assert(ended);
+    ck_assert_ptr_null(core_attempt_node(w.core, &waits, &ended));
+    ck_assert(!core_attempt_is_past(w.core, waits));
+    ck_assert(!core_attempt_is_past(w.core, none));
+    world_fini(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core outcomes");
@@ -140,6 +170,7 @@ int main(void)
     tcase_add_test(t, ranges_say_what_a_row_for_each_task_says);
     tcase_add_test(t, tasks_cancelled_ahead_of_the_next_cost_a_range);
     tcase_add_test(t, a_million_waiting_tasks_cost_what_one_costs);
+    tcase_add_test(t, what_is_forgotten_is_said_to_be_past);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
