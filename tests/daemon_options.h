@@ -14,6 +14,7 @@
 
 #include "base/io/fd.h"
 #include "base/io/options.h"
+#include "tests/run.h"
 
 /* BUILD/PROGRAM ARGS, its stdout (or stderr) into `out`; the exit code. */
 static inline int daemon_run(const char *program, const char *const *args, int stream, struct buf *out)
@@ -153,11 +154,7 @@ static inline int daemon_options_run(const char *suite, const struct option_tabl
     tcase_add_test(c, daemon_manual);
     Suite *s = suite_create(suite);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }
 
 #endif

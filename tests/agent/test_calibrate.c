@@ -13,6 +13,7 @@
 #include "base/io/fd.h"
 #include "base/io/json.h"
 #include "tests/daemon_options.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static struct scratch scratch;
@@ -179,9 +180,5 @@ int main(void)
     tcase_add_test(t, what_is_written_is_read_again);
     tcase_add_test(t, where_there_is_no_disk_it_says_so);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

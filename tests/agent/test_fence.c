@@ -6,6 +6,7 @@
 
 #include "agent/fence.h"
 #include "base/io/fd.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static struct scratch scratch;
@@ -84,9 +85,5 @@ int main(void)
     tcase_add_test(t, a_node_set_up_anew_counts_on_from_later);
     tcase_add_test(t, a_damaged_file_is_a_failure_and_nothing_is_assumed);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

@@ -13,6 +13,7 @@
 #include "base/io/fd.h"
 #include "base/io/json.h"
 #include "tests/promtool.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static struct scratch scratch;
@@ -247,9 +248,5 @@ int main(void)
     tcase_add_test(t, the_metrics_file_goes_with_its_agent);
     tcase_add_test(t, its_table_is_sound_and_names_are_the_queues);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

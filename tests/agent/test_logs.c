@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/logs.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static struct loop *loop;
@@ -463,9 +464,5 @@ int main(void)
         tcase_add_test(c, a_tenant_at_its_limit_waits_alone_and_can_be_closed);
         suite_add_tcase(suite, c);
     }
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

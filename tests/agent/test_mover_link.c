@@ -8,6 +8,7 @@
 
 #include "agent/mover_link.h"
 #include "base/io/fd.h"
+#include "tests/run.h"
 
 static struct loop *loop;
 static struct fair *fair;
@@ -293,9 +294,5 @@ int main(void)
     tcase_add_test(t, one_that_stands_still_keeps_no_grant_and_goes_on);
     tcase_add_loop_test(t, its_end_gives_back_what_was_out, 0, 2);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

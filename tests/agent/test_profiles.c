@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/io/fd.h"
 #include "isolation/spec/trace.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static struct loop *loop;
@@ -304,9 +305,5 @@ int main(void)
     tcase_add_test(c, a_trace_becomes_a_profile_beside_it);
     Suite *s = suite_create("agent/profiles");
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

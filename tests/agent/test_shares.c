@@ -7,6 +7,7 @@
 
 #include "agent/shares.h"
 #include "base/io/fd.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static struct scratch scratch;
@@ -217,9 +218,5 @@ int main(void)
     tcase_add_test(t, what_makes_no_sense_is_not_taken);
     tcase_add_test(t, its_table_is_sound);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

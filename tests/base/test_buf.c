@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "tests/run.h"
 
 START_TEST(an_empty_buffer_is_empty_text_and_can_be_freed)
 {
@@ -97,9 +98,5 @@ int main(void)
     tcase_add_test(tc, a_length_near_the_end_of_size_t_fails_without_wrapping);
     tcase_add_test(tc, taking_hands_over_the_memory_even_when_empty);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

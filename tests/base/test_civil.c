@@ -2,6 +2,7 @@
 #include <stdbool.h>
 
 #include "base/civil.h"
+#include "tests/run.h"
 
 static const struct day_row {
     const char *sentence;
@@ -49,9 +50,5 @@ int main(void)
     tcase_add_loop_test(t, a_day_is_a_date_and_back, 0, (int)(sizeof day_rows / sizeof day_rows[0]));
     tcase_add_test(t, every_day_of_an_era_follows_the_one_before);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include "base/proto.h"
 #include "base/wire.h"
 #include "tests/base/sample.h"
+#include "tests/run.h"
 
 #define ROUNDS 3000
 
@@ -424,9 +425,5 @@ int main(void)
     tcase_add_test(tc, maps_stay_sorted_and_unique);
     tcase_add_test(tc, names_are_found_and_holes_are_not);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 
 #include "base/heap.h"
 #include "tests/random.h"
+#include "tests/run.h"
 
 #define NODES 200
 
@@ -69,9 +70,5 @@ int main(void)
     TCase *t = tcase_create("heap");
     tcase_add_test(t, the_least_comes_out_whatever_came_left_and_moved);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -1,12 +1,12 @@
 /* Job specs: what is completed, what is refused, and the bytes of facts. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/fact.h"
 #include "base/io/json.h"
 #include "base/proto.h"
+#include "tests/run.h"
 
 static int read_spec(const char *text, struct job_spec *spec, struct err *err)
 {
@@ -385,9 +385,5 @@ int main(void)
     tcase_add_test(t, no_limit_is_null_on_the_wire);
     tcase_add_loop_test(t, policy_files, 0, (int)COUNT_OF(policies));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 
 #include "base/macros.h"
 #include "base/nearest.h"
+#include "tests/run.h"
 
 static const char *const offered[] = {"cpu", "memory", "scratch", "submit", "show", "cancel", "time_limit"};
 static const struct {
@@ -39,9 +40,5 @@ int main(void)
     TCase *t = tcase_create("nearest");
     tcase_add_loop_test(t, of_a_slip_the_name_is_found, 0, (int)COUNT_OF(cases));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/parse.h"
 #include "tests/base/sample.h"
+#include "tests/run.h"
 
 enum kind { U64, I64, SIZE, CPU, DURATION, MONEY, TIME };
 
@@ -290,9 +291,5 @@ int main(void)
     tcase_add_loop_test(tc, base64_has_one_text_for_one_value, 0, COUNT_OF(encoded));
     tcase_add_test(tc, what_is_not_base64);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* Which logs are known to be empty without asking the node. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "base/proto.h"
+#include "tests/run.h"
 
 static const struct {
     const char *what;
@@ -34,9 +34,5 @@ int main(void)
     tcase_add_loop_test(t, empty_logs, 0, COUNT_OF(ends));
     Suite *s = suite_create("proto");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

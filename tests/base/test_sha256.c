@@ -1,10 +1,10 @@
 /* HMAC-SHA256 against the cases of RFC 4231. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
 #include "base/sha256.h"
+#include "tests/run.h"
 
 static const struct {
     const char *key, *data, *mac;
@@ -50,9 +50,5 @@ int main(void)
     tcase_add_loop_test(tc, hmac, 0, (int)COUNT_OF(cases));
     tcase_add_test(tc, same);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

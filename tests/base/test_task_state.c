@@ -1,9 +1,9 @@
 /* Every (state, event) pair, written out by hand: a second opinion beside the table in base/task_state.c. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/task_state.h"
+#include "tests/run.h"
 
 #define NO (-EPROTO)
 /* With `final` = failed. Columns: placed running silent reached requeued ended held released cancelled */
@@ -117,9 +117,5 @@ int main(void)
     tcase_add_test(t, every_cause_has_a_row);
     tcase_add_loop_test(t, attempt_ids_are_strict, 0, (int)COUNT_OF(ids));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -3,6 +3,7 @@
 
 #include "base/where.h"
 #include "tests/base/sample.h"
+#include "tests/run.h"
 
 static const struct match_row {
     const char *where;
@@ -204,9 +205,5 @@ int main(void)
     tcase_add_test(tests, a_condition_has_bounds);
     tcase_add_loop_test(tests, what_does_not_hold_is_named, 0, (int)COUNT_OF(lacking));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_suite(suite);
 }

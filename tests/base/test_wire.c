@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/wire.h"
+#include "tests/run.h"
 
 static const struct {
     uint64_t value;
@@ -112,9 +113,5 @@ int main(void)
     tcase_add_test(tc, bytes_are_borrowed_and_a_lying_length_is_bad);
     tcase_add_test(tc, after_a_fault_every_read_gives_zero);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

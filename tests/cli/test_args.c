@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/args.h"
+#include "tests/run.h"
 
 struct target {
     bool flag;
@@ -178,9 +179,5 @@ int main(void)
     tcase_add_loop_test(t, sockets, 0, COUNT_OF(places));
     Suite *s = suite_create("cli/args");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

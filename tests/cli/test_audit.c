@@ -15,6 +15,7 @@
 #include "base/io/sign.h"
 #include "cli/audit_read.h"
 #include "scheduler/journal.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 enum { PER_FILE = 6, FILES = 3, LAST = PER_FILE * FILES, GROUP = 2 };
@@ -500,9 +501,5 @@ int main(void)
     tcase_add_test(t, two_signed_heads_of_one_seq_are_a_fork);
     tcase_add_test(t, an_empty_folder_is_told);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include "cli/format.h"
 #include "cli/job_text.h"
 #include "cli/columns.h"
+#include "tests/run.h"
 
 static const struct column columns[] = {
     {"ID", true, true}, {"NAME", false, true}, {"EMPTY", false, false}, {"WAITING FOR", false, false}};
@@ -191,9 +192,5 @@ int main(void)
     tcase_add_test(t, an_end_says_what_killed_it);
     Suite *s = suite_create("cli/columns");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -1,11 +1,11 @@
 /* The command table against itself and against the manual pages, which are written by hand. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/io/fd.h"
 #include "base/job_spec.h"
 #include "cli/commands.h"
+#include "tests/run.h"
 
 static struct buf read_page(const char *path)
 {
@@ -131,9 +131,5 @@ int main(void)
     tcase_add_test(t, help_lists_every_command);
     Suite *s = suite_create("cli/commands");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "cli/commands.h"
 #include "cli/confine.h"
+#include "tests/run.h"
 
 static struct confine_request request;
 static struct sandbox_spec spec;
@@ -191,9 +192,5 @@ int main(void)
     tcase_add_test(t, the_explained_command_comes_behind_a_shell_word_by_word);
     Suite *s = suite_create("cli/confine");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "cli/doctor.h"
+#include "tests/run.h"
 
 static const struct doctor_check fails = {.name = "x", .worst = DOCTOR_FAIL},
                                  warns = {.name = "x", .worst = DOCTOR_WARN};
@@ -129,9 +130,5 @@ int main(void)
     tcase_add_test(t, what_a_check_leaves_goes_with_it);
     Suite *s = suite_create("cli/doctor");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

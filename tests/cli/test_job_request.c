@@ -5,6 +5,7 @@
 
 #include "base/io/json.h"
 #include "cli/job_request.h"
+#include "tests/run.h"
 
 /* ---- scripts ---------------------------------------------------------------------------------------------- */
 
@@ -264,9 +265,5 @@ int main(void)
     tcase_add_test(t, keys_differ_and_are_128_bits);
     Suite *s = suite_create("cli/job_request");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

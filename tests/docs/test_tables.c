@@ -5,12 +5,12 @@
  */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/io/fd.h"
 #include "base/policy.h"
 #include "base/proto.h"
+#include "tests/run.h"
 
 #define LINE_MAX_BYTES 1024
 
@@ -132,9 +132,5 @@ int main(void)
     tcase_add_test(t, the_manual_has_each_key_of_the_policy);
     Suite *s = suite_create("docs/tables");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

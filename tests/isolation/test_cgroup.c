@@ -13,6 +13,7 @@
 #include "base/io/log.h"
 #include "isolation/attempts.h"
 #include "isolation/cgroup.h"
+#include "tests/run.h"
 
 static struct cg cg;
 static char name[32];
@@ -573,9 +574,5 @@ int main(void)
         suite_add_tcase(s, t);
     else
         printf("skipped: groups need root\n");
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

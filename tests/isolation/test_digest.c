@@ -1,11 +1,11 @@
 /* The static program's SHA-256 beside OpenSSL's, with the processor's instructions and without, in pieces. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/sha256.h"
 #include "isolation/digest.h"
 #include "tests/random.h"
+#include "tests/run.h"
 
 static uint8_t bytes[70000];
 
@@ -58,9 +58,5 @@ int main(void)
     tcase_add_loop_test(t, it_is_sha_256_at_every_length, 0, 2);
     tcase_add_test(t, a_known_one);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

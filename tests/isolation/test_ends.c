@@ -1,6 +1,7 @@
 #include <check.h>
 
 #include "isolation/keeper_ends.h"
+#include "tests/run.h"
 
 #define START UINT64_C(1000)
 
@@ -284,9 +285,5 @@ int main(void)
     tcase_add_test(t, test_what_is_said_late_about_a_suspension_is_old);
     tcase_add_test(t, test_a_signal_comes_once_for_each_time_it_is_asked_for);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "isolation/bpf.h"
 #include "isolation/own_filter.h"
+#include "tests/run.h"
 
 #define DENIED (SECCOMP_RET_ERRNO | EPERM)
 #define ABSENT (SECCOMP_RET_ERRNO | ENOSYS)
@@ -137,9 +138,5 @@ int main(void)
     tcase_add_loop_test(t, test_other_tables_of_calls_kill, 0, (int)COUNT_OF(all));
     tcase_add_test(t, test_a_keeper_has_few_calls);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -18,6 +18,7 @@
 #include "isolation/seccomp_verify.h"
 #include "isolation/spec/trace.h"
 #include "tests/isolation/profiles.h"
+#include "tests/run.h"
 
 static struct sock_filter insns[SECCOMP_INSNS_MAX];
 static size_t count;
@@ -461,9 +462,5 @@ int main(void)
     tcase_add_test(t, test_a_trace_becomes_a_profile_that_allows_what_was_seen);
     tcase_add_test(t, test_broken_programs_have_no_answer);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -15,6 +15,7 @@
 #include "isolation/seccomp_compile.h"
 #include "isolation/seccomp_read.h"
 #include "tests/isolation/profiles.h"
+#include "tests/run.h"
 
 #define DOCKER_FILE "../../shared/seccomp/docker-default.json"
 #define SYSCALL_INT80 (-80) /* getpid by the 32-bit gate */
@@ -177,9 +178,5 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, test_the_kernel_answers_so, 0, (int)COUNT_OF(rows));
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

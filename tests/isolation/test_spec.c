@@ -8,6 +8,7 @@
 #include "isolation/spec/network.h"
 #include "isolation/spec/ops.h"
 #include "isolation/spec/step.h"
+#include "tests/run.h"
 
 static struct sandbox_spec good(void)
 {
@@ -215,9 +216,5 @@ int main(void)
     tcase_add_test(t, test_any_changed_byte_breaks_a_record);
     tcase_add_test(t, test_every_step_has_a_name_that_fits);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

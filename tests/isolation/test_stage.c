@@ -1,13 +1,13 @@
 /* The pure parts of inputs and outputs: links that stay, reports that are believed, paths with numbers, the args. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/core/launch_args.h"
 #include "base/io/json.h"
 #include "isolation/spec/stage.h"
 #include "isolation/spec/ops.h"
+#include "tests/run.h"
 
 static const struct link_row {
     const char *target;
@@ -144,9 +144,5 @@ int main(void)
     tcase_add_test(t, paths_have_their_numbers_filled_in);
     tcase_add_test(t, an_order_becomes_the_stagers_list);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

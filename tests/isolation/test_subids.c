@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "isolation/subids.h"
+#include "tests/run.h"
 
 static const struct row {
     const char *sentence, *text;
@@ -44,9 +45,5 @@ int main(void)
     TCase *t = tcase_create("subids");
     tcase_add_loop_test(t, test_row, 0, (int)COUNT_OF(rows));
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "policies/admit.h"
+#include "tests/run.h"
 
 #define GIB ((uint64_t)1 << 30)
 
@@ -136,9 +137,5 @@ int main(void)
     tcase_add_test(t, more_than_a_tenant_may_ever_use_is_refused);
     tcase_add_test(t, a_budget_that_never_pays_for_the_first_hold_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 
 #include "policies/backfill.h"
 #include "tests/random.h"
+#include "tests/run.h"
 
 #define INSTANTS 120 /* what lies at or beyond the last one is for ever */
 #define RESOURCES 3
@@ -239,9 +240,5 @@ int main(void)
     tcase_add_loop_test(t, the_heads_start_moves_never_later_and_comes, 0, 8);
     tcase_add_test(t, a_demand_of_nothing_fits_always_and_one_too_large_never);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

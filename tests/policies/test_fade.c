@@ -5,6 +5,7 @@
 #include "policies/fade.h"
 #include "policies/order.h"
 #include "tests/random.h"
+#include "tests/run.h"
 
 #define HOUR UINT64_C(3600000000)
 #define START INT64_C(1795478400000000)
@@ -83,9 +84,5 @@ int main(void)
     tcase_add_test(t, kept_forward_is_what_fading_says);
     tcase_add_test(t, parts_stay_within_their_sum);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

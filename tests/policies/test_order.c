@@ -1,6 +1,7 @@
 #include <check.h>
 
 #include "policies/order.h"
+#include "tests/run.h"
 
 #define ALL (UINT64_C(1) << ORDER_SHARE_BITS)
 
@@ -113,9 +114,5 @@ int main(void)
     tcase_add_test(t, waiting_is_worth_priority);
     tcase_add_test(t, tasks_go_by_priority_then_age_then_index);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "policies/place.h"
+#include "tests/run.h"
 
 #define NODES 300
 
@@ -155,9 +156,5 @@ int main(void)
     tcase_add_loop_test(t, an_index_filled_at_once_is_as_one_filled_one_by_one, 0, 10);
     tcase_add_test(t, the_fullest_node_that_fits_is_taken_and_ties_go_by_name);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

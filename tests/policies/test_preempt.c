@@ -2,6 +2,7 @@
 
 #include "policies/preempt.h"
 #include "tests/quotas/facts.h"
+#include "tests/run.h"
 
 /* Random trees, nodes and tasks on a real ledger; what was stopped waits again. */
 
@@ -374,9 +375,5 @@ int main(void)
     tcase_add_loop_test(t, preemption_alone_comes_to_rest_and_what_is_borrowed_falls, 0, 4);
     tcase_add_loop_test(t, a_closed_world_comes_to_rest, 0, 4);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "policies/retry.h"
+#include "tests/run.h"
 
 struct row {
     const char *fact;
@@ -200,9 +201,5 @@ int main(void)
     tcase_add_loop_test(t, a_job_says_which_failures_are_tried_again, 0, (int)COUNT_OF(wishes));
     tcase_add_test(t, a_job_says_how_long_it_waits);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -1,9 +1,9 @@
 /* Budgets: several of a tenant, windows, zones, what is carried over, soft ones, the time of a resource. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/parse.h"
 #include "tests/quotas/ledger_steps.h"
+#include "tests/run.h"
 
 #define ID(job, task) ((struct attempt_id){(job), (task), 1})
 
@@ -620,9 +620,5 @@ int main(void)
     tcase_add_test(t, a_credit_that_brings_it_below_a_threshold_arms_it);
     tcase_add_test(t, what_tells_adjustments_apart_is_all_but_who_and_where);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

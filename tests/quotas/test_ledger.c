@@ -5,6 +5,7 @@
 
 #include "tests/quotas/ledger_steps.h"
 #include "tests/quotas/random_ops.h"
+#include "tests/run.h"
 
 /* acme (cpu 4, running 3, 1000 micro-units a month) with acme/etl (cpu 2, 600 a day) and acme/ml (no limits). */
 static struct ledger *cell(void)
@@ -473,9 +474,5 @@ int main(void)
     tcase_add_test(t, random_operations_keep_every_invariant);
     tcase_add_test(t, a_snapshot_gives_the_same_ledger);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -1,10 +1,10 @@
 /* money: rounding against an oracle that thinks differently. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "base/policy.h"
 #include "quotas/money.h"
 #include "tests/quotas/facts.h"
+#include "tests/run.h"
 
 static const struct {
     const char *what;
@@ -84,9 +84,5 @@ int main(void)
     tcase_add_test(t, rounding_is_the_nearest_neighbour);
     tcase_add_test(t, sums_beyond_int64_are_refused_and_leave_the_output);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

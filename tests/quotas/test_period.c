@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "quotas/period.h"
 #include "tests/quotas/facts.h"
+#include "tests/run.h"
 
 static const struct {
     const char *what;
@@ -238,9 +239,5 @@ int main(void)
     tcase_add_test(t, nothing_comes_before_the_first_window);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

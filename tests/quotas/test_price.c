@@ -7,6 +7,7 @@
 #include "base/parse.h"
 #include "quotas/price.h"
 #include "tests/quotas/facts.h"
+#include "tests/run.h"
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -339,9 +340,5 @@ int main(void)
     tcase_add_test(t, paid_time_is_exact);
     tcase_add_test(t, nothing_buys_only_what_is_free);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

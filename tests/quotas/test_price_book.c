@@ -5,6 +5,7 @@
 
 #include "quotas/price_book.h"
 #include "tests/quotas/facts.h"
+#include "tests/run.h"
 
 static char leaf[] = "acme/etl", team[] = "acme", root[] = "/", lab_name[] = "labs";
 static char *etl_path[] = {leaf, team, root}, *labs_path[] = {lab_name, root};
@@ -161,9 +162,5 @@ int main(void)
     tcase_add_loop_test(t, a_book_refuses_what_it_can_not_keep_exact, 0, (int)COUNT_OF(spoilers));
     tcase_add_test(t, the_next_version_is_known_ahead);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

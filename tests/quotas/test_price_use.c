@@ -6,6 +6,7 @@
 
 #include "quotas/price.h"
 #include "tests/quotas/facts.h"
+#include "tests/run.h"
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -441,9 +442,5 @@ int main(void)
     tcase_add_test(t, what_is_rounded_off_one_line_comes_with_the_next);
     tcase_add_test(t, amounts_beyond_all_bounds_saturate);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 #include "quotas/money.h"
 #include "quotas/rate.h"
 #include "tests/quotas/facts.h"
+#include "tests/run.h"
 
 #define MINUTE_US INT64_C(60000000)
 #define CORES(n) ((uint64_t)(n) * 1000)
@@ -685,9 +686,5 @@ int main(void)
     tcase_add_test(t, a_move_that_would_leave_anybody_beyond_a_limit_is_refused);
     tcase_add_test(t, random_trees_admit_exactly_what_the_definition_does);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

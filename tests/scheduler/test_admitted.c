@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/flow.h"
 
 enum { CLIENTS = 64, WISHES = 6, LEVELS = 3, TASKS = 7, CPU_MILLI = 500, PROBES = 10 };
@@ -253,9 +254,5 @@ int main(void)
     tcase_add_loop_test(t, exactly_as_much_is_admitted_as_the_tightest_queue_takes, 0, 3);
     tcase_add_loop_test(t, exactly_as_much_starts_as_the_tightest_level_has_room_for, 3, COUNT_OF(rows));
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

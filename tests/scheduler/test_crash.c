@@ -12,6 +12,7 @@
 #include "cli/audit_read.h"
 #include "quotas/store/store_sync.h"
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/flow.h"
 
 enum { LOADERS = 4, POINTS = 10, ACKS_BETWEEN = 10, JOB_MICROS = 10000, ROOM_MICROS = 200000 };
@@ -329,9 +330,5 @@ int main(void)
     tcase_set_timeout(t, 60 + 2 * points); /* jobs that were doubled starve the others: then it would never end */
     tcase_add_test(t, nothing_is_lost_doubled_or_overspent);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

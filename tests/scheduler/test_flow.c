@@ -4,6 +4,7 @@
  * runs twice, the money adds up.
  */
 #include "base/io/sign.h"
+#include "tests/run.h"
 #include "tests/scheduler/flow.h"
 
 /* ---- cases ---- */
@@ -546,9 +547,5 @@ int main(void)
     tcase_add_test(t, root_is_given_up);
     tcase_add_test(t, killed_at_any_moment);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

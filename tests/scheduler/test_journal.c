@@ -15,6 +15,7 @@
 #include "base/io/fd.h"
 #include "base/io/numbered.h"
 #include "scheduler/journal.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 #define CELL "test"
@@ -499,9 +500,5 @@ int main(void)
     tcase_add_test(t, no_room_is_told_and_cut);
     tcase_add_loop_test(t, groups_overlap_with_what_is_appended, 0, 2);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 /* The real reeved under users who ask for much: others and the nodes don't notice. */
+#include "tests/run.h"
 #include "tests/scheduler/flow.h"
 
 /* DEL is one byte in a client's line and six in ours. */
@@ -88,9 +89,5 @@ int main(void)
     if (geteuid() == 0)
         tcase_add_test(t, a_flood_of_one_user_stops_nobody_else);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

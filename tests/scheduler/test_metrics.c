@@ -1,8 +1,8 @@
 /* What reeved and reportd tell Prometheus, and the dashboard that shows it. */
-#include <stdlib.h>
 
 #include "scheduler/metrics.h"
 #include "tests/promtool.h"
+#include "tests/run.h"
 
 START_TEST(promtool_finds_nothing_wrong)
 {
@@ -45,9 +45,5 @@ int main(void)
     tcase_add_test(tc, promtool_finds_nothing_wrong);
     tcase_add_test(tc, the_dashboard_names_what_there_is);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

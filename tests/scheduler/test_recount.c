@@ -5,6 +5,7 @@
 
 #include "quotas/store/store_sync.h"
 #include "scheduler/recount.h"
+#include "tests/run.h"
 #include "tests/scheduler/cell.h"
 
 static struct verify_reply recounted(int archive)
@@ -223,9 +224,5 @@ int main(void)
     tcase_add_test(t, a_damaged_file_is_told_and_nothing_is_compared);
     tcase_add_test(t, redis_that_is_ahead_of_the_file_for_good_is_told);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

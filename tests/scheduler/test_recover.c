@@ -2,6 +2,7 @@
  * Recovery: whatever becomes of either copy of the journal, the state that comes back is the one that was, and the
  * books in Redis agree with it. Against a real redis-server.
  */
+#include "tests/run.h"
 #include "tests/scheduler/cell.h"
 
 /* The same jobs, money and live attempts; a term more. */
@@ -303,9 +304,5 @@ int main(void)
     tcase_add_test(t, copies_that_tell_different_stories_are_refused);
     tcase_add_test(t, a_damaged_snapshot_is_passed_over);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

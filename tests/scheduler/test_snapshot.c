@@ -11,6 +11,7 @@
 #include "base/io/fd.h"
 #include "base/io/numbered.h"
 #include "scheduler/snapshot.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 enum { DAY_S = 86400, MINUTE_S = 60 };
@@ -66,9 +67,5 @@ int main(void)
     TCase *t = tcase_create("files");
     tcase_add_loop_test(t, which_stay, 0, (int)COUNT_OF(rows));
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "scheduler/recount.h"
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/cell.h"
 
 enum { TAIL_BYTES = 4096, NEAR_BYTES = 40, STRIDE = 97, BOTH = 8 };
@@ -140,9 +141,5 @@ int main(void)
     tcase_add_test(t, an_append_only_file_cut_anywhere_is_a_prefix);
     tcase_add_test(t, both_files_cut_come_back_to_the_longer_one);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

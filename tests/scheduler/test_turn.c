@@ -2,6 +2,7 @@
  * The commit turn under more wishes than it can commit: deciding and the nodes' reports keep their place. Against a
  * real redis-server.
  */
+#include "tests/run.h"
 #include "tests/scheduler/cell.h"
 
 enum { FLOOD = 4 * TURN_BATCH_MAX, BATCHES_ENOUGH = 24 };
@@ -252,9 +253,5 @@ int main(void)
     tcase_add_test(t, time_goes_on_when_the_clock_was_set_back);
     tcase_add_test(t, reports_of_a_job_do_not_keep_its_cancel_waiting);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

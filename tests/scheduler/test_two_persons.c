@@ -1,6 +1,7 @@
 /*
  * Two persons on the real reeved: who is who is known from the kernel, and what was proposed outlives a kill -9. Root.
  */
+#include "tests/run.h"
 #include "tests/scheduler/flow.h"
 
 enum { ALICE = 70002, BOB = 70003, STRANGER = 70001 };
@@ -163,9 +164,5 @@ int main(void)
     tcase_add_test(t, a_raise_waits_for_another_user_across_restarts);
     tcase_add_test(t, root_is_one_person_and_anybody_drops);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

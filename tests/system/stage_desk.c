@@ -170,7 +170,7 @@ int stage_desk_run(Suite *s)
     strcpy(home, "/var/tmp/reeve-stage-XXXXXX"); /* lint: allow it fits */
     if (mkdtemp(home) == NULL || chmod(home, 0755) < 0)
         return 1;
-    int code = suite_run(s);
+    int code = run_suite(s);
     snprintf(base, sizeof base, "%s", home);
     return try("chmod -R u+rwx . && rm -rf *") && rmdir(home) == 0 ? code : 1;
 }

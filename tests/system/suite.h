@@ -11,22 +11,13 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
+#include "tests/run.h"
 #include "tests/system/system.h"
-
-/* Runs it, prints Check's closing line. What main() returns. */
-static inline int suite_run(Suite *s)
-{
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
-}
 
 /* The same of a suite that system_start() was called for: nothing of the system may be left. */
 static inline int suite_run_on_system(Suite *s)
 {
-    int code = suite_run(s);
+    int code = run_suite(s);
     if (system_stop())
         return code;
     fprintf(stderr, "the system left something behind\n");

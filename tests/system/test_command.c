@@ -624,5 +624,5 @@ int main(void)
     Suite *s = suite_create("reeve confine");
     suite_add_tcase(s, t);
     suite_add_tcase(s, n);
-    return suite_run(s);
+    return run_suite(s);
 }

@@ -687,5 +687,5 @@ int main(void)
     tcase_set_timeout(t, 300);
     add_tests(t);
     suite_add_tcase(s, t);
-    return suite_run(s);
+    return run_suite(s);
 }

@@ -371,5 +371,5 @@ int main(void)
     tcase_add_test(t, nothing_is_left);
     Suite *s = suite_create("reeve doctor");
     suite_add_tcase(s, t);
-    return suite_run(s);
+    return run_suite(s);
 }

@@ -405,5 +405,5 @@ int main(void)
     tcase_add_loop_test(t, test_any_call_fails, 0, FAULT_ROLES);
     tcase_add_loop_test(t, test_any_process_is_killed, 0, FAULT_ROLES);
     suite_add_tcase(s, t);
-    return suite_run(s);
+    return run_suite(s);
 }

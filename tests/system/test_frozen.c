@@ -184,5 +184,5 @@ int main(void)
     for (size_t i = 0; i < COUNT_OF(tests); i++)
         tcase_add_test(t, tests[i]);
     suite_add_tcase(s, t);
-    return suite_run(s);
+    return run_suite(s);
 }

@@ -425,7 +425,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, one_too_large_for_now_waits_and_keeps_nobody_from_starting);
     tcase_add_test(t, the_money_adds_up);
     suite_add_tcase(s, t);
-    int code = suite_run(s);
+    int code = run_suite(s);
     second_node_stop();
     return system_stop() ? code : 1;
 }

@@ -414,5 +414,5 @@ int main(void)
 #endif
     tcase_add_test(t, test_no_core_reaches_a_program_of_the_host);
     suite_add_tcase(s, t);
-    return suite_run(s);
+    return run_suite(s);
 }

@@ -456,5 +456,5 @@ int main(void)
     tcase_add_test(t, test_more_launches_than_slots_are_refused_by_name);
     tcase_add_test(t, test_a_keeper_obeys_nothing_but_its_list);
     suite_add_tcase(s, t);
-    return suite_run(s);
+    return run_suite(s);
 }

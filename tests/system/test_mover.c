@@ -398,5 +398,5 @@ int main(void)
     else
         tcase_add_test(hangs, a_file_system_that_hangs_costs_its_own_job_alone);
     suite_add_tcase(s, hangs);
-    return suite_run(s);
+    return run_suite(s);
 }

@@ -249,5 +249,5 @@ int main(void)
     tcase_add_test(t, test_a_program_is_told_before_its_paid_end);
     tcase_add_test(t, test_a_program_that_does_not_listen_dies_of_it);
     suite_add_tcase(s, t);
-    return suite_run(s);
+    return run_suite(s);
 }

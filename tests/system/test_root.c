@@ -664,7 +664,7 @@ int main(void)
     tcase_set_timeout(n, 300);
     tcase_add_test(n, test_jobs_reach_the_bridge_but_not_each_other);
     suite_add_tcase(s, n);
-    int code = suite_run(s);
+    int code = run_suite(s);
     remove_home();
     return code;
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "agent/core/direct_limits.h"
+#include "tests/run.h"
 
 #define ALL UINT64_MAX
 #define NO_WEIGHT (ALL & ~FEATURE_BIT(FEATURE_IO_WEIGHT))
@@ -47,9 +48,5 @@ int main(void)
     TCase *t = tcase_create("direct limits");
     tcase_add_loop_test(t, the_kernel_is_told_what_it_can_hold, 0, (int)COUNT_OF(rows));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -2,9 +2,9 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 
 #include "agent/core/life.h"
+#include "tests/run.h"
 
 struct cell {
     enum life_state state;
@@ -220,9 +220,5 @@ int main(void)
     tcase_add_test(c, a_scheduler_that_sends_the_order_again_is_told_again);
     tcase_add_test(c, no_event_takes_back_an_end);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

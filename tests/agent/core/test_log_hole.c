@@ -7,6 +7,7 @@
 
 #include "agent/core/log_hole.h"
 #include "base/macros.h"
+#include "tests/run.h"
 
 static uint64_t state;
 
@@ -120,9 +121,5 @@ int main(void)
     tcase_add_test(c, a_reader_gets_every_kept_byte_once_and_counts_every_dropped_one);
     tcase_add_test(c, an_offset_beyond_the_end_reads_nothing);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "agent/core/roster.h"
+#include "tests/run.h"
 
 #define MODEL_MAX 200
 
@@ -143,9 +144,5 @@ int main(void)
     tcase_add_test(c, a_full_roster_says_so);
     tcase_add_test(c, foreign_handles_find_nothing);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 
 #include "agent/fairio/arbiter.h"
 #include "tests/agent/fairio/device.h"
+#include "tests/run.h"
 
 #define GRANTS_MAX 256
 
@@ -381,9 +382,5 @@ int main(void)
     tcase_add_test(t, who_has_work_comes_before_who_owes);
     tcase_add_test(t, a_newcomer_narrows_the_window_at_once);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "agent/fairio/direct.h"
+#include "tests/run.h"
 
 #define READS(o, b) {.ops = {[IO_READ] = (o)}, .bytes = {[IO_READ] = (b)}}
 
@@ -49,9 +50,5 @@ int main(void)
     TCase *t = tcase_create("direct");
     tcase_add_loop_test(t, direct_is_what_the_kernel_counted_and_nobody_granted, 0, (int)COUNT_OF(rows));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "tests/agent/fairio/driver.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 #define FILE_BYTES ((uint64_t)8 << 20)
@@ -101,9 +102,5 @@ int main(void)
     tcase_add_loop_test(t, shares_are_as_configured_by_ring_and_by_plain_calls, 0, 2);
     tcase_add_loop_test(t, errors_cost_their_own_tenant_and_nobody_hangs, 0, 2);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

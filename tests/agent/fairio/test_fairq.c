@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "tests/agent/fairio/device.h"
+#include "tests/run.h"
 
 #define CLIENTS_MAX 16
 #define BACKLOG 128 /* requests each keeps waiting: more than the window holds */
@@ -467,9 +468,5 @@ int main(void)
     tcase_add_test(t, bounds_and_ids_are_kept);
     tcase_add_test(t, direct_use_waits_its_turn);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -4,6 +4,7 @@
 
 #include "agent/fairio/latency.h"
 #include "base/macros.h"
+#include "tests/run.h"
 
 static const struct latency none;
 
@@ -60,9 +61,5 @@ int main(void)
     tcase_add_loop_test(t, a_quantile_is_of_what_came_since, 0, (int)COUNT_OF(rows));
     tcase_add_test(t, what_is_beyond_all_bounds_is_at_least_the_last);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 
 #include "tests/agent/fairio/model.h"
 #include "tests/random.h"
+#include "tests/run.h"
 
 #define RUNS 40
 #define STEPS 20000
@@ -280,9 +281,5 @@ int main(void)
     tcase_add_loop_test(t, the_window_widens_only_when_the_device_runs_dry_for_it, 0, (int)COUNT_OF(widen_rows));
     tcase_add_test(t, nothing_completing_is_slow_never_healthy);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -1,11 +1,11 @@
 /* Weights in a tree: what they come to is held against the plainest reading of the rule, on random trees. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/fairio/share_tree.h"
 #include "tests/random.h"
+#include "tests/run.h"
 
 #define WANTS_MAX 24
 
@@ -181,9 +181,5 @@ int main(void)
     tcase_add_test(t, random_trees_come_to_the_plain_rule);
     tcase_add_test(t, of_two_rows_with_one_path_one_counts);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

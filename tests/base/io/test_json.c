@@ -7,6 +7,7 @@
 #include "base/job_spec.h"
 #include "base/parse.h"
 #include "tests/base/sample.h"
+#include "tests/run.h"
 
 static int read_sample(const char *text, enum json_mode mode, struct sample *ret, struct err *err)
 {
@@ -435,9 +436,5 @@ int main(void)
     tcase_add_loop_test(tc, envelopes, 0, COUNT_OF(messages));
     tcase_add_test(tc, parts_are_read_by_their_table);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/io/log.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static int saved_stderr, ends[2];
@@ -109,9 +110,5 @@ int main(void)
     tcase_add_test(t, four_quotes_fit_into_one_line_and_null_is_empty);
     Suite *s = suite_create("base/io/log");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

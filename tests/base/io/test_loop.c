@@ -2,11 +2,11 @@
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io/loop.h"
+#include "tests/run.h"
 
 static struct loop *loop;
 static char seen[256];
@@ -295,9 +295,5 @@ int main(void)
     tcase_add_test_raise_signal(t, a_second_sigterm_kills_as_in_any_program, SIGTERM);
     Suite *s = suite_create("base/io/loop");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/io/moves.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 #define DEPTH 8
@@ -264,9 +265,5 @@ int main(void)
     tcase_add_loop_test(t, a_restricted_ring_learns_nothing_new, 0, BY_PLAIN_CALLS);
     tcase_add_test(t, a_setup_out_of_range_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/io/options.h"
+#include "tests/run.h"
 
 struct target {
     bool flag;
@@ -225,9 +226,5 @@ int main(void)
     tcase_add_test(c, help_comes_from_the_rows);
     Suite *s = suite_create("options");
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

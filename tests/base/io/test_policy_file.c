@@ -1,12 +1,12 @@
 /* The policy as people write it: bounds where 0 is an amount, through YAML, JSON and the journal's bytes. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/io/json.h"
 #include "base/io/yaml.h"
 #include "base/policy.h"
+#include "tests/run.h"
 
 static const char text[] = "tenants:\n"
                            "  acme:\n"
@@ -90,9 +90,5 @@ int main(void)
     tcase_add_test(t, every_form_reads_back_what_was_written);
     tcase_add_loop_test(t, what_is_no_bound_is_refused_by_place, 0, COUNT_OF(bad));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

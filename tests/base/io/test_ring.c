@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io/ring.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static struct loop *loop;
@@ -268,9 +268,5 @@ int main(void)
             tcase_add_test(c, tests[i]);
         suite_add_tcase(suite, c);
     }
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

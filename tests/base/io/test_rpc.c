@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/base/io/echo_server.h"
+#include "tests/run.h"
 
 static struct scratch scratch;
 static struct echo_server server;
@@ -591,9 +592,5 @@ int main(void)
     if (geteuid() == 0) /* it takes others' names */
         tcase_add_test(shared, connections_are_shared_among_users);
     suite_add_tcase(s, shared);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/base/io/echo_server.h"
+#include "tests/run.h"
 
 static struct scratch scratch;
 static struct echo_server server;
@@ -310,9 +311,5 @@ int main(void)
     tcase_add_test(t, a_peer_that_never_reads_fills_up_to_a_refusal);
     Suite *s = suite_create("base/io/rpc_client");
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 
 #include "base/io/fd.h"
 #include "base/io/sign.h"
+#include "tests/run.h"
 #include "tests/scratch.h"
 
 static struct scratch scratch;
@@ -174,9 +175,5 @@ int main(void)
     tcase_add_test(t, another_keys_signature_is_not_ours);
     tcase_add_test(t, heads_of_other_versions_and_no_heads_are_told_apart);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include "base/job_spec.h"
 #include "base/policy.h"
 #include "tests/base/sample.h"
+#include "tests/run.h"
 
 static int read_text(const struct fields *f, const char *text, void *object, struct err *err)
 {
@@ -253,9 +254,5 @@ int main(void)
     tcase_add_test(tc, deep_or_large_files_are_refused_quickly);
     tcase_add_test(tc, many_distinct_keys_are_compared_without_squaring);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

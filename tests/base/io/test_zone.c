@@ -10,6 +10,7 @@
 #include "base/civil.h"
 #include "base/io/fd.h"
 #include "base/io/zone.h"
+#include "tests/run.h"
 
 #define SECOND_US INT64_C(1000000)
 #define HOUR_US (3600 * SECOND_US)
@@ -206,9 +207,5 @@ int main(void)
     tcase_add_test(t, what_is_no_zone_is_said);
     tcase_add_test(t, a_damaged_file_is_refused_or_sound);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

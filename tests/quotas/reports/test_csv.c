@@ -1,11 +1,11 @@
 /* Tenant-given text on its way out: no value can be taken for markup. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "quotas/reports/escape.h"
 #include "quotas/reports/params.h"
+#include "tests/run.h"
 
 static const struct {
     const char *what;
@@ -79,9 +79,5 @@ int main(void)
     tcase_add_loop_test(tc, money, 0, (int)(sizeof amounts / sizeof amounts[0]));
     tcase_add_test(tc, a_problem_names_the_parameter_and_what_is_allowed);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include "quotas/store/store_sync.h"
 #include "tests/quotas/random_ops.h"
 #include "tests/quotas/store/redis_server.h"
+#include "tests/run.h"
 
 #define OPERATIONS 24000
 #define COMPARE_EVERY 500
@@ -654,11 +655,8 @@ int main(void)
     tcase_add_test(t, an_emptied_redis_is_rebuilt_from_the_journal);
     tcase_add_test(t, a_killed_redis_gets_back_what_it_lost);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
     test_top_make();
-    srunner_run_all(r, CK_NORMAL);
+    int rc = run_suite(s);
     test_top_remove();
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return rc;
 }

@@ -13,6 +13,7 @@
 #include "quotas/store/store_sync.h"
 #include "tests/quotas/facts.h"
 #include "tests/quotas/store/redis_server.h"
+#include "tests/run.h"
 
 #define SUBMITTERS 64
 #define TASKS 40
@@ -302,11 +303,8 @@ int main(void)
     tcase_add_loop_test(t, of_64_submitters_exactly_as_much_is_admitted_as_fits, 0, COUNT_OF(rows));
     tcase_add_loop_test(t, who_checks_first_and_increments_then_is_caught, 0, COUNT_OF(rows));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
     test_top_make();
-    srunner_run_all(r, CK_NORMAL);
+    int rc = run_suite(s);
     test_top_remove();
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return rc;
 }

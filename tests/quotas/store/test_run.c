@@ -7,6 +7,7 @@
 
 #include "base/io/fd.h"
 #include "tests/quotas/store/store_program.h"
+#include "tests/run.h"
 
 enum { ROWS_MAX = 256, TASKS = 60, NEAR_BYTES = 40, STRIDE = 97 };
 
@@ -434,11 +435,8 @@ int main(void)
     tcase_add_test(t, of_64_writers_only_the_owner_writes);
     tcase_add_test(t, a_run_that_was_cut_is_not_there);
     suite_add_tcase(suite, t);
-    SRunner *r = srunner_create(suite);
     test_top_make();
-    srunner_run_all(r, CK_NORMAL);
+    int rc = run_suite(suite);
     test_top_remove();
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return rc;
 }

@@ -1,5 +1,6 @@
 /* What lies in Redis: idempotency keys, a full memory, trim, wipe, seed. */
 #include "tests/quotas/store/store_program.h"
+#include "tests/run.h"
 
 /* ---- keys, trim, wipe, seed ------------------------------------------------------------------------------------ */
 
@@ -338,11 +339,8 @@ int main(void)
     tcase_add_test(t, a_wipe_takes_only_its_own_cell_and_a_trim_only_what_is_older);
     tcase_add_test(t, a_seeded_redis_goes_on_where_the_ledger_stands);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
     test_top_make();
-    srunner_run_all(r, CK_NORMAL);
+    int rc = run_suite(s);
     test_top_remove();
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return rc;
 }

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "tests/quotas/store/store_program.h"
+#include "tests/run.h"
 
 /* ---- the asynchronous connection ------------------------------------------------------------------------------- */
 
@@ -455,11 +456,8 @@ int main(void)
     tcase_add_loop_test(t, a_lying_server_is_a_down_server, 0, (int)COUNT_OF(lies));
     tcase_add_loop_test(t, replies_are_read_strictly, 0, (int)COUNT_OF(replies));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
     test_top_make();
-    srunner_run_all(r, CK_NORMAL);
+    int rc = run_suite(s);
     test_top_remove();
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return rc;
 }

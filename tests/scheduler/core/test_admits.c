@@ -7,6 +7,7 @@
 
 #include "base/parse.h"
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 #define STEPS 60
@@ -268,9 +269,5 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, what_is_said_to_admit_a_job_admits_it);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

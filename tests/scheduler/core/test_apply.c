@@ -1,6 +1,7 @@
 #include <check.h>
 #include <errno.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -195,9 +196,5 @@ int main(void)
     tcase_add_test(t, held_tasks_wait_for_a_person_and_keep_their_place);
     tcase_add_loop_test(t, damaged_facts_never_crash, 0, 10);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

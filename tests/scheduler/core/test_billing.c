@@ -3,6 +3,7 @@
 
 #include "base/io/zone.h"
 #include "quotas/billing.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 #define DAY (24 * HOUR)
@@ -253,9 +254,5 @@ static Suite *billing_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(billing_suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(billing_suite());
 }

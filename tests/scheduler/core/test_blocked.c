@@ -1,6 +1,7 @@
 #include <check.h>
 
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 /* What waits for a limit isn't asked again each turn: it must be asked as soon as the answer may be another. */
@@ -253,9 +254,5 @@ int main(void)
     tcase_add_test(t, a_credit_lets_the_next_one_start);
     tcase_add_loop_test(t, whatever_happens_nobody_is_forgotten, 0, 6);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

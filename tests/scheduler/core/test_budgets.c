@@ -1,6 +1,7 @@
 /* Budgets in the core: what opens them, thresholds across restarts, credits and adjustments. */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 /* 3.60 per core-hour: 1000 micro-units per core-second. */
@@ -365,9 +366,5 @@ int main(void)
     tcase_add_test(t, keys_are_remembered_up_to_a_bound);
     tcase_add_test(t, a_tenants_row_says_what_each_budget_stands_at);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

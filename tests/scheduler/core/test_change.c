@@ -1,6 +1,7 @@
 /* What people change about jobs that are there. */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -218,9 +219,5 @@ int main(void)
     tcase_add_test(t, what_runs_is_run_again_and_paid_for_twice);
     tcase_add_test(t, who_cancels_after_a_requeue_has_the_last_word);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "base/io/zone.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 #define DAY (24 * HOUR)
@@ -412,9 +413,5 @@ int main(void)
     tcase_add_loop_test(t, a_key_goes_along_with_its_tenant, 0, 2);
     tcase_add_test(t, a_key_is_known_until_three_months_were_closed);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

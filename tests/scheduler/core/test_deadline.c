@@ -1,6 +1,7 @@
 /* Jobs that have to start, or to end, by some time. */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -225,9 +226,5 @@ int main(void)
     tcase_add_test(t, a_deadline_that_can_t_be_kept_is_refused);
     tcase_add_test(t, nobody_starts_late_while_something_of_the_job_is_on_its_way);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

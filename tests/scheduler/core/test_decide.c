@@ -1,5 +1,6 @@
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -538,9 +539,5 @@ int main(void)
     tcase_add_test(t, twenty_failed_launches_hold_a_task_and_a_person_releases_it);
     tcase_add_test(t, a_thousand_shapes_of_one_tenant_do_not_keep_another_waiting);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

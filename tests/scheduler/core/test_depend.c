@@ -1,6 +1,7 @@
 /* Jobs that wait for other jobs. */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -399,9 +400,5 @@ int main(void)
     tcase_add_test(t, an_end_that_is_on_its_way_is_waited_for);
     tcase_add_test(t, many_that_wait_for_one_are_woken_by_its_end_alone);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

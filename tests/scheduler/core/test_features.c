@@ -1,6 +1,7 @@
 /* What a job needs of a node, and what its tenant may: limits, devices, profiles, images, volumes, networks. */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -308,9 +309,5 @@ int main(void)
     tcase_add_test(t, a_volume_needs_the_tenants_permission_to_read_and_to_write);
     tcase_add_test(t, a_private_network_needs_the_tenants_permission);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

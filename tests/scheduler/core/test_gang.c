@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/gangs.h"
 
 /* ---- starting ---------------------------------------------------------------------------------------- */
@@ -473,9 +474,5 @@ int main(void)
     tcase_add_test(t, one_that_is_held_keeps_all);
     tcase_add_test(t, no_prefix_of_a_journal_has_a_part_of_a_gang);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/gangs.h"
 
 /* ---- what is kept for them --------------------------------------------------------------------------- */
@@ -382,9 +383,5 @@ int main(void)
     tcase_add_test(t, one_that_breaks_says_whom_it_waits_for);
     tcase_add_test(t, it_starts_exactly_when_its_nodes_have_room_for_all);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

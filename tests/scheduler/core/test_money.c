@@ -1,5 +1,6 @@
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 /* 3.60 per core-hour: one micro-unit per core-millisecond, 1000 per core-second. Memory is free. */
@@ -555,9 +556,5 @@ int main(void)
     tcase_add_test(t, who_asks_for_nothing_of_it_is_not_counted);
     tcase_add_test(t, time_over_midnight_is_spent_on_its_own_day);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -1,6 +1,7 @@
 /* A tenant goes to another place with what waits and runs there: names, keys, order, money; and what may not go. */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -178,9 +179,5 @@ int main(void)
     tcase_add_test(t, the_order_of_turns_follows);
     tcase_add_test(t, what_may_not_go_is_refused_with_the_reason);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 
 #include "policies/capacity.h"
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 /* Who is next, through the core: policies/order.h. */
@@ -419,9 +420,5 @@ int main(void)
     tcase_add_test(t, shares_are_worth_having_and_nobody_envies_anybody);
     tcase_add_test(t, nobody_gains_by_asking_for_what_it_does_not_need);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

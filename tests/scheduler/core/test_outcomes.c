@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "scheduler/core/outcomes.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 #define TASKS 97
@@ -172,9 +173,5 @@ int main(void)
     tcase_add_test(t, a_million_waiting_tasks_cost_what_one_costs);
     tcase_add_test(t, what_is_forgotten_is_said_to_be_past);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

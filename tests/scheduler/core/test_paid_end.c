@@ -1,6 +1,7 @@
 /* When no further slice can be held: stop, checkpoint, pause. The node is as good as its keeper's clock. */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 /* 3.60 per core-hour: 1000 micro-units per core-second. Memory is free. */
@@ -479,9 +480,5 @@ int main(void)
     tcase_add_loop_test(t, what_is_stopped_is_not_paused, 0, 2);
     tcase_add_test(t, a_job_that_ends_right_after_its_pause_pays_what_it_ran);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

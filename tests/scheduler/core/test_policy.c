@@ -1,5 +1,6 @@
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -414,9 +415,5 @@ int main(void)
     tcase_add_test(t, a_zone_comes_from_the_machine_and_stays_in_the_policy);
     tcase_add_test(t, a_budget_can_not_turn_from_money_into_time);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -1,6 +1,7 @@
 #include <check.h>
 
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 /* Who goes so that others get what they are guaranteed: scheduler/core/preempt.h, through facts. */
@@ -583,9 +584,5 @@ int main(void)
     tcase_add_test(t, a_change_of_the_rule_is_said_and_is_a_raise);
     tcase_add_test(t, a_closed_world_comes_to_rest);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 /* 3.60 per core-hour: one micro-unit per core-millisecond, 1000 per core-second. Memory is free. */
@@ -556,9 +557,5 @@ int main(void)
     tcase_add_test(t, a_change_of_prices_reads_as_one_line);
     tcase_add_loop_test(t, what_can_not_be_charged_is_refused_by_name, 0, (int)COUNT_OF(wrong));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 #define ALICE "alice", 1001
@@ -594,9 +595,5 @@ int main(void)
     tcase_add_test(t, a_move_cannot_be_made_by_one);
     tcase_add_loop_test(t, what_a_raise_is, 0, COUNT_OF(raises));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -3,6 +3,7 @@
  */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 #define NODES 4
@@ -301,9 +302,5 @@ int main(void)
     tcase_add_test(t, an_admin_takes_it_back);
     tcase_add_test(t, nothing_is_placed_beside_it_and_a_refused_one_is_said_again);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -1,6 +1,7 @@
 /* What people see of guarantees and rates: refusals, why, the lines of a change; decide() comes back in time. */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -252,9 +253,5 @@ int main(void)
     tcase_add_test(t, the_lines_of_a_change_name_every_aspect);
     tcase_add_test(t, a_guarantee_that_makes_no_sense_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/reserve.h"
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -343,9 +344,5 @@ int main(void)
     tcase_add_test(t, one_that_runs_on_beyond_its_limit_only_delays);
     tcase_add_loop_test(t, a_promised_start_moves_only_earlier_while_its_job_is_first, 0, 6);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

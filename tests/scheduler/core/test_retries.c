@@ -2,6 +2,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/gangs.h"
 
 static struct job_spec one_of(uint32_t retries, const char *cause, const char *code, uint64_t pause_ms)
@@ -201,9 +202,5 @@ int main(void)
     tcase_add_test(t, what_finish_by_stops_is_over);
     tcase_add_test(t, a_contradiction_is_refused_by_place);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 #define NODES 5
@@ -453,9 +454,5 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, whatever_happens_the_books_add_up, 0, 5);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -1,5 +1,6 @@
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -495,9 +496,5 @@ int main(void)
     tcase_add_test(t, a_cancel_meets_a_placement_in_flight_later);
     tcase_add_test(t, the_last_end_of_a_batch_says_that_the_job_is_done);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -3,6 +3,7 @@
  */
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 #define PER_SECOND 1000 /* micro-units of a core */
@@ -408,9 +409,5 @@ int main(void)
     tcase_add_test(t, the_day_that_it_stood_still_pays_nothing);
     tcase_add_test(t, nonsense_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

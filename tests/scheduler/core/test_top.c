@@ -1,5 +1,6 @@
 #include <check.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 /* The cell at a glance: core_top(). */
@@ -135,9 +136,5 @@ int main(void)
     tcase_add_test(t, a_caller_sees_its_own_in_the_light_of_all);
     tcase_add_test(t, an_empty_cell_has_nothing_to_show);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 
 #include "scheduler/core/reserve.h"
 #include "tests/random.h"
+#include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
 static struct world w;
@@ -643,9 +644,5 @@ int main(void)
     tcase_add_test(t, two_at_once_come_one_after_the_other_and_nothing_is_placed_beside_them);
     tcase_add_loop_test(t, whatever_is_planned_nothing_with_a_limit_is_placed_into_it, 0, 8);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

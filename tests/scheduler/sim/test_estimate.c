@@ -5,6 +5,7 @@
 
 #include "scheduler/core/estimate.h"
 #include "scheduler/sim/run_inner.h"
+#include "tests/run.h"
 #include "tests/scheduler/sim/past_world.h"
 
 #define JOBS 600
@@ -134,9 +135,5 @@ int main(void)
     tcase_add_loop_test(t, who_asks_changes_nothing, 0, COUNT_OF(kinds));
     tcase_add_loop_test(t, a_start_lies_within_its_interval_as_often_as_it_is_said, 0, COUNT_OF(kinds));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

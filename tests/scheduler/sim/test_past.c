@@ -2,6 +2,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "tests/run.h"
 #include "tests/scheduler/sim/past_world.h"
 
 static const struct tenant_measure *tenant_of(const struct run *r, const char *path)
@@ -305,9 +306,5 @@ int main(void)
     tcase_add_test(t, what_was_closed_is_closed_again);
     tcase_add_test(t, the_policy_as_it_was_and_another_one);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "scheduler/snapshot.h"
+#include "tests/run.h"
 #include "tests/scheduler/sim/past_world.h"
 
 /* ---- where older entries are ---- */
@@ -291,9 +292,5 @@ int main(void)
     tcase_add_test(t, what_is_no_journal_is_refused_by_name);
     tcase_add_loop_test(t, a_journal_that_contradicts_itself_is_refused, 0, COUNT_OF(lies));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 
 #include "base/io/fd.h"
 #include "scheduler/sim/print.h"
+#include "tests/run.h"
 
 #define SECOND INT64_C(1000000)
 #define GIB ((uint64_t)1 << 30)
@@ -314,9 +315,5 @@ int main(void)
     tcase_add_test(t, a_page_stands_alone_and_believes_no_name);
     tcase_add_loop_test(t, jains_index, 0, COUNT_OF(jains));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scheduler/sim/workload.h"
+#include "tests/run.h"
 
 #define SECOND INT64_C(1000000)
 
@@ -146,9 +147,5 @@ int main(void)
     tcase_add_loop_test(t, what_is_no_event_is_refused_with_its_line, 0, COUNT_OF(bad_events));
     tcase_add_test(t, a_seed_is_one_load);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }
