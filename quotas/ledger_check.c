@@ -282,11 +282,11 @@ static enum ledger_verdict members_verdict(const struct ledger *l, const struct 
 {
     const struct gang_member *v = f->members.v;
     for (size_t i = 0; i < f->members.count; i++) {
+        if (ledger_hold(l, (struct attempt_id){f->job, v[i].task, v[i].epoch})) { /* first, as the commit asks */
+            return LEDGER_DUPLICATE;
+        }
         if (!is_amount(v[i].hold_micros) || (i > 0 && v[i].task <= v[i - 1].task)) {
             return LEDGER_BAD;
-        }
-        if (ledger_hold(l, (struct attempt_id){f->job, v[i].task, v[i].epoch})) {
-            return LEDGER_DUPLICATE;
         }
     }
     return f->members.count > 0 && f->members.count <= JOB_GANG_MAX ? LEDGER_FITS : LEDGER_BAD;
