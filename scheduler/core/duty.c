@@ -103,7 +103,10 @@ bool core_attempt_is_past(const struct core *c, struct attempt_id id)
     const struct task *t = j != NULL ? task_find(j, id.task) : NULL;
     if (t != NULL)
         return id.epoch == 0 ? t->node == NULL && t->epoch > 0 : id.epoch < t->epoch;
-    return j != NULL && outcomes_at(&j->aside->over, id.task) != NULL;
+    if (j == NULL || outcomes_at(&j->aside->over, id.task) == NULL)
+        return false;
+    int newest = past(j->aside->history, (struct attempt_id){id.job, id.task, 0});
+    return id.epoch == 0 || newest < 0 || id.epoch < j->aside->history->ids[newest].epoch;
 }
 
 bool core_log_is_empty(const struct core *c, struct attempt_id id, enum log_stream which)
