@@ -112,9 +112,9 @@ static void cancel_gang(struct cancelling *k, struct gang g)
          k->count < k->max && job_waiting_range(k->job, from, &first, &count) && first <= g.last;
          from = (uint64_t)first + count)
         cancel_waiting(k, first, MIN(count, g.last - first + 1));
-    for (uint32_t at = job_record_from(k->job, g.first);
-         k->count < k->max && at < k->job->tasks_count && k->job->tasks[at]->index <= g.last; at++)
-        stop_live(k, k->job->tasks[at]);
+    uint32_t at = job_record_from(k->job, g.first);
+    for (const struct task *t; k->count < k->max && (t = gang_record(g, &at)) != NULL;)
+        stop_live(k, t);
 }
 
 static void cancel_task(struct cancelling *k, uint32_t index)

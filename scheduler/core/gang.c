@@ -31,21 +31,27 @@ uint32_t gang_size(struct gang g)
     return members;
 }
 
-struct task *gang_lead(struct gang g)
+struct task *gang_record(struct gang g, uint32_t *at)
 {
     const struct job *j = g.job;
-    uint32_t at = job_record_from(j, g.first);
-    return at < j->tasks_count && j->tasks[at]->index <= g.last ? j->tasks[at] : NULL;
+    bool is_of_it = *at < j->tasks_count && j->tasks[*at]->index <= g.last;
+    return is_of_it ? j->tasks[(*at)++] : NULL;
+}
+
+struct task *gang_lead(struct gang g)
+{
+    uint32_t at = job_record_from(g.job, g.first);
+    return gang_record(g, &at);
 }
 
 /* Calls for each record of it but one (NULL: for each). */
 static void each_other(struct gang g, const struct task *but, void (*fn)(struct core *c, struct task *t, uint32_t arg),
                        struct core *c, uint32_t arg)
 {
-    const struct job *j = g.job;
-    for (uint32_t at = job_record_from(j, g.first); at < j->tasks_count && j->tasks[at]->index <= g.last; at++)
-        if (j->tasks[at] != but)
-            fn(c, j->tasks[at], arg);
+    uint32_t at = job_record_from(g.job, g.first);
+    for (struct task *t; (t = gang_record(g, &at)) != NULL;)
+        if (t != but)
+            fn(c, t, arg);
 }
 
 /* Is one of it over that hasn't succeeded? */
@@ -151,8 +157,9 @@ bool gang_is_undecided(const struct task *t, const struct exit_record *record)
     if (j->aside->ranges_in_flight > 0)
         return true;
     struct gang g = gang_of(j, t->index);
-    for (uint32_t at = job_record_from(j, g.first); at < j->tasks_count && j->tasks[at]->index <= g.last; at++)
-        if (j->tasks[at]->breaking)
+    uint32_t at = job_record_from(j, g.first);
+    for (const struct task *other; (other = gang_record(g, &at)) != NULL;)
+        if (other->breaking)
             return true;
     return false;
 }
@@ -203,9 +210,10 @@ void gang_ended(struct core *c, struct job *j, const struct fact_ended *e)
         each_other(g, t, stop_too, c, cause_for_others(e->record.cause));
     if (e->user_retry != 0)
         each_other(g, t, take_over, c, t->retries_used);
+    uint32_t at = job_record_from(j, g.first);
     if (t != NULL && retry_is_node_fault(e->record.cause))
-        for (uint32_t at = job_record_from(j, g.first); at < j->tasks_count && j->tasks[at]->index <= g.last; at++)
-            j->tasks[at]->avoid = t->avoid;
+        for (struct task *other; (other = gang_record(g, &at)) != NULL;)
+            other->avoid = t->avoid;
     gang_sync(c, g);
 }
 
@@ -221,11 +229,10 @@ void core_each_taken_along(const struct core *c, const struct fact *f, void (*fn
     if (j == NULL || j->gang == 0 || j->finished)
         return;
     struct gang g = gang_of(j, id.task);
-    for (uint32_t at = job_record_from(j, g.first); at < j->tasks_count && j->tasks[at]->index <= g.last; at++) {
-        const struct task *t = j->tasks[at];
+    uint32_t at = job_record_from(j, g.first);
+    for (const struct task *t; (t = gang_record(g, &at)) != NULL;)
         if (t->index != id.task && task_state_is_live(t->state) && t->stopping != END_NONE)
             fn(arg, task_id(t));
-    }
 }
 
 /* ---- what can't start any more ----------------------------------------------------------------------- */

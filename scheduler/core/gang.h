@@ -32,6 +32,8 @@ struct gang {
 };
 /* Of a job that has gangs. */
 struct gang gang_of(const struct job *j, uint32_t index);
+/* Its tasks on record, one after the other; NULL: no more. *at begins as job_record_from() its first. */
+struct task *gang_record(struct gang g, uint32_t *at);
 /* Its first task on record; NULL: none is. */
 struct task *gang_lead(struct gang g);
 /* The first member from a task on; beyond g.last: none. */
