@@ -63,49 +63,52 @@ static bool has_feature(const struct strs *features, uint32_t feature)
     return has;
 }
 
+/* What a job's spec says, but for texts and resources, which are the caller's to copy or to share. */
+static struct shape shape_of(struct tenant *t, const struct job_spec *spec)
+{
+    struct shape s = {.tenant = t,
+                      .limit_us = spec->time_limit_ms * 1000,
+                      .preemptible = spec->preemptible,
+                      .spread = spec->placement == PLACEMENT_SPREAD,
+                      .gang = job_spec_gang(spec),
+                      .per_node = spec->per_node,
+                      .within_or_any = spec->within_or_any};
+    int rc = job_spec_features(spec, &s.features);
+    BUG(rc < 0);
+    return s;
+}
+
+static struct shape_key key_of(const struct shape *s, const struct resources *resources, const char *within,
+                               const char *where)
+{
+    return (struct shape_key){s->tenant,        s->limit_us, s->preemptible, s->spread,    s->gang, s->per_node,
+                              s->within_or_any, within,      resources,      &s->features, where};
+}
+
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec)
 {
-    struct strs features = {0};
-    int rc = job_spec_features(spec, &features);
-    BUG(rc < 0);
-    struct shape_key key = {.tenant = t,
-                            .limit_us = spec->time_limit_ms * 1000,
-                            .preemptible = spec->preemptible,
-                            .spread = spec->placement == PLACEMENT_SPREAD,
-                            .gang = job_spec_gang(spec),
-                            .per_node = spec->per_node,
-                            .within_or_any = spec->within_or_any,
-                            .within = spec->within,
-                            .resources = &spec->resources,
-                            .features = &features,
-                            .where = spec->where};
+    struct shape wanted = shape_of(t, spec);
+    struct shape_key key = key_of(&wanted, &spec->resources, spec->within, spec->where);
     uint64_t hash = hash_of(&key);
     c->shapes.is = shape_is;
     struct shape *s = table_find(&c->shapes, hash, &key);
     if (s == NULL) {
         s = core_alloc(sizeof *s);
-        s->tenant = t;
-        s->limit_us = key.limit_us;
-        s->preemptible = key.preemptible;
-        s->spread = key.spread;
-        s->gang = key.gang;
-        s->per_node = key.per_node;
-        s->within_or_any = key.within_or_any;
-        s->within = key.within != NULL ? topology_new(key.within) : NULL;
+        *s = wanted;
+        wanted.features = (struct strs){0};
+        s->within = spec->within != NULL ? topology_new(spec->within) : NULL;
         s->hash = hash;
         s->at = HEAP_NOWHERE;
         s->names_seen = SIZE_MAX;
         core_copy_resources(&spec->resources, &s->resources);
-        s->features = features;
         s->pinned = has_feature(&s->features, FEATURE_PIN_CPUS);
-        features = (struct strs){0};
         s->where = core_text(spec->where);
         s->pool = s->where != NULL ? pool_get(c, s->where) : NULL;
         s->parsed = s->pool != NULL ? &s->pool->parsed : NULL;
         table_put(&c->shapes, hash, s);
         t->refs++;
     }
-    core_clear_strs(&features);
+    core_clear_strs(&wanted.features);
     s->refs++;
     shape_refresh(c, s);
     return s;
@@ -130,8 +133,8 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct shape *s = row[i];
-        s->hash = hash_of(&(struct shape_key){s->tenant, s->limit_us, s->preemptible, s->spread, s->gang, s->per_node,
-                                              s->within_or_any, within_of(s), &s->resources, &s->features, s->where});
+        struct shape_key key = key_of(s, &s->resources, within_of(s), s->where);
+        s->hash = hash_of(&key);
         table_put(&c->shapes, s->hash, s);
     }
 }
@@ -158,17 +161,9 @@ void shape_put(struct core *c, struct shape *s)
 
 struct shape shape_as_if(const struct core *c, const struct tenant *t, const struct job_spec *spec)
 {
-    struct shape s = {.tenant = (struct tenant *)(uintptr_t)t,
-                      .resources = spec->resources,
-                      .limit_us = spec->time_limit_ms * 1000,
-                      .preemptible = spec->preemptible,
-                      .spread = spec->placement == PLACEMENT_SPREAD,
-                      .gang = job_spec_gang(spec),
-                      .per_node = spec->per_node,
-                      .within_or_any = spec->within_or_any,
-                      .within = spec->within != NULL ? topology_new(spec->within) : NULL};
-    int rc = job_spec_features(spec, &s.features);
-    BUG(rc < 0);
+    struct shape s = shape_of((struct tenant *)(uintptr_t)t, spec);
+    s.resources = spec->resources;
+    s.within = spec->within != NULL ? topology_new(spec->within) : NULL;
     s.where = spec->where;
     if (s.where == NULL)
         return s;
@@ -179,7 +174,7 @@ struct shape shape_as_if(const struct core *c, const struct tenant *t, const str
     }
     struct where *parsed = core_alloc(sizeof *parsed);
     struct err err = {0};
-    rc = where_parse(s.where, parsed, &err);
+    int rc = where_parse(s.where, parsed, &err);
     BUG(rc < 0);
     s.parsed = parsed;
     return s;
