@@ -241,7 +241,7 @@ static void running_apply(struct core *c, const struct fact *f)
     event(c, t, TASK_EV_RUNNING);
     if (t->started_utc_us == 0)
         t->started_utc_us = f->running.started_utc_us;
-    quarantine_note_running(c, t, f->at_utc_us);
+    quarantine_note_running(c, t);
     attempt_plan_renewal(c, t);
 }
 const struct fact_rule rule_running = {running_check, running_apply};

@@ -85,9 +85,8 @@ static void look_soon(struct core *c, struct node *n)
     c->suspects = n;
 }
 
-void quarantine_note_running(struct core *c, const struct task *t, int64_t at_utc_us)
+void quarantine_note_running(struct core *c, const struct task *t)
 {
-    (void)at_utc_us;
     struct node *failed = t->avoid;
     struct fault *k = failed != NULL && failed != t->node ? of_job(failed, t->job->id) : NULL;
     forgive(t->node, false);
@@ -258,8 +257,8 @@ static void put_out(struct core *c, struct plan *p, struct node *n, char *reason
     node_refresh(c, n);
 }
 
-/* It may be tried, was, or has to wait. true: look again. */
-static bool look_at_quarantined(struct core *c, struct plan *p, struct node *n)
+/* It may be tried, was, or has to wait. */
+static void look_at_quarantined(struct core *c, struct plan *p, struct node *n)
 {
     if (n->well) {
         struct fact *f = plan_add(p, FACT_NODE_QUARANTINED);
@@ -275,15 +274,17 @@ static bool look_at_quarantined(struct core *c, struct plan *p, struct node *n)
     } else if (!n->probing) {
         plan_wake_at(p, n->quarantine_until_utc_us);
     }
-    return true;
 }
 
+/* true: look again. */
 static bool look_at(struct core *c, struct plan *p, struct node *n)
 {
     if (n->in_flight || p->count == p->max)
         return true;
-    if (n->quarantined)
-        return look_at_quarantined(c, p, n);
+    if (n->quarantined) {
+        look_at_quarantined(c, p, n);
+        return true;
+    }
     if (n->faults != NULL)
         forget_old(n->faults, p->now.utc_us);
     char *reason = verdict(n, p->now.utc_us);

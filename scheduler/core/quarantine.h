@@ -34,7 +34,7 @@
 #define QUARANTINE_MAX_US INT64_C(3600000000)
 
 /* Facts happen there: a task has begun to run, an attempt has ended (before the task is queued again). */
-void quarantine_note_running(struct core *c, const struct task *t, int64_t at_utc_us);
+void quarantine_note_running(struct core *c, const struct task *t);
 void quarantine_note_end(struct core *c, const struct task *t, struct node *n, uint32_t cause, int64_t at_utc_us);
 /* Something is put there, in thought too, or taken from there: it may be the one attempt that it gets. */
 void quarantine_probe(struct core *c, struct node *n, bool more);
