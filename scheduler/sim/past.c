@@ -10,6 +10,7 @@
 #include "base/io/fd.h"
 #include "base/io/numbered.h"
 #include "base/io/snapshot_read.h"
+#include "quotas/ledger_names.h"
 #include "scheduler/core/core.h"
 
 #define PATH_LIMIT 4096
@@ -150,14 +151,15 @@ static int take_submitted(struct reader *r, const struct fact *f, struct err *er
 static int take_moved(struct reader *r, const struct fact *f, struct err *err)
 {
     const struct fact_tenant_moved *m = &f->tenant_moved;
-    size_t len = strlen(m->from);
     for (size_t i = 0; i < r->w->tenants.count; i++) {
-        char path[PATH_LIMIT], *old = r->w->tenants.v[i];
-        if (strncmp(old, m->from, len) != 0 || (old[len] != '\0' && old[len] != '/'))
+        char **path = &r->w->tenants.v[i];
+        if (!ledger_is_below(*path, m->from))
             continue;
-        snprintf(path, sizeof path, "%s%s", m->to, old + len);
-        if (str_set(&r->w->tenants.v[i], path) < 0)
+        char *moved = ledger_moved_name(*path, m->from, m->to);
+        if (moved == NULL)
             return err_set(err, -ENOMEM, "out of memory");
+        free(*path);
+        *path = moved;
     }
     return take_as_it_is(r, f, err);
 }
