@@ -47,6 +47,14 @@ void *core_grow(void *old, size_t size)
     return p;
 }
 
+void *core_room(void *row, size_t count, size_t *size, size_t first, size_t each)
+{
+    if (count < *size)
+        return row;
+    *size = *size == 0 ? first : *size * 2;
+    return core_grow(row, *size * each);
+}
+
 char *core_text(const char *text)
 {
     if (text == NULL)

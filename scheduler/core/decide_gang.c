@@ -63,16 +63,12 @@ void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, c
 
 bool gang_within_job_budget(const struct core *c, const struct job *j, struct fact *f)
 {
-    char own[JOB_ACCOUNT_MAX];
-    struct account_view account;
     struct fact_gang *g = &f->gang_placed;
     const struct gang_member *v = g->members.v;
-    if (j->budget_micros == 0 || !ledger_account(c->ledger, job_account(j->id, own), &account))
-        return true;
-    int64_t free_micros = account.limit_micros - account.spent_micros - account.held_micros, hold_micros = 0;
+    int64_t free_micros, hold_micros = 0;
     for (size_t i = 0; i < g->members.count; i++)
         hold_micros += v[i].hold_micros;
-    if (free_micros >= hold_micros)
+    if (!job_budget_lacks(c, j, hold_micros, &free_micros))
         return true;
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, g->paid_us), paid_us = g->paid_us;
     int64_t each_micros = MAX(free_micros, 0) / (int64_t)g->members.count;

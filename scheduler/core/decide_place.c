@@ -21,19 +21,13 @@
 void plan_skip(struct core *c, struct plan *p, struct entry *e)
 {
     queue_drop(c, e);
-    if (p->skipped_count == p->skipped_size) {
-        p->skipped_size = p->skipped_size == 0 ? 64 : p->skipped_size * 2;
-        p->skipped = core_grow(p->skipped, p->skipped_size * sizeof(struct entry *));
-    }
+    p->skipped = core_room(p->skipped, p->skipped_count, &p->skipped_size, 64, sizeof(struct entry *));
     p->skipped[p->skipped_count++] = e;
 }
 
 static void note_parked(struct plan *p, struct shape *s)
 {
-    if (p->parked_count == p->parked_size) {
-        p->parked_size = p->parked_size == 0 ? 64 : p->parked_size * 2;
-        p->parked = core_grow(p->parked, p->parked_size * sizeof(struct shape *));
-    }
+    p->parked = core_room(p->parked, p->parked_count, &p->parked_size, 64, sizeof(struct shape *));
     p->parked[p->parked_count++] = s;
 }
 
@@ -46,19 +40,13 @@ void plan_park(struct core *c, struct plan *p, struct shape *s)
 static void rest_tenant(const struct core *c, struct plan *p, struct tenant *t)
 {
     claims_rest(c, t);
-    if (p->rested_count == p->rested_size) {
-        p->rested_size = p->rested_size == 0 ? 64 : p->rested_size * 2;
-        p->rested = core_grow(p->rested, p->rested_size * sizeof(struct tenant *));
-    }
+    p->rested = core_room(p->rested, p->rested_count, &p->rested_size, 64, sizeof(struct tenant *));
     p->rested[p->rested_count++] = t;
 }
 
 void plan_log(struct plan *p, struct placement what)
 {
-    if (p->log_count == p->log_size) {
-        p->log_size = p->log_size == 0 ? 64 : p->log_size * 2;
-        p->log = core_grow(p->log, p->log_size * sizeof p->log[0]);
-    }
+    p->log = core_room(p->log, p->log_count, &p->log_size, 64, sizeof p->log[0]);
     p->log[p->log_count++] = what;
 }
 
@@ -124,14 +112,20 @@ void placed_fact(const struct core *c, const struct job *j, struct attempt_id id
     }
 }
 
-bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f)
+bool job_budget_lacks(const struct core *c, const struct job *j, int64_t hold_micros, int64_t *ret_free_micros)
 {
     char own[JOB_ACCOUNT_MAX];
     struct account_view account;
     if (j->budget_micros == 0 || !ledger_account(c->ledger, job_account(j->id, own), &account))
-        return true;
-    int64_t free_micros = account.limit_micros - account.spent_micros - account.held_micros;
-    if (free_micros >= f->placed.hold_micros)
+        return false;
+    *ret_free_micros = account.limit_micros - account.spent_micros - account.held_micros;
+    return *ret_free_micros < hold_micros;
+}
+
+bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f)
+{
+    int64_t free_micros;
+    if (!job_budget_lacks(c, j, f->placed.hold_micros, &free_micros))
         return true;
     struct meter meter = shape_meter(j->shape, f->placed.price_class, f->at_utc_us);
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, f->placed.paid_us);

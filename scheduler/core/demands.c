@@ -28,10 +28,7 @@ struct demand *demand_get(struct core *c, const struct capacity *need, struct po
         d = core_alloc(sizeof *d);
         *d = key;
         table_put(&c->demands_by_need, hash_of(d), d);
-        if (c->demands_count == c->demands_size) {
-            c->demands_size = c->demands_size == 0 ? 64 : c->demands_size * 2;
-            c->demands = core_grow(c->demands, c->demands_size * sizeof(struct demand *));
-        }
+        c->demands = core_room(c->demands, c->demands_count, &c->demands_size, 64, sizeof(struct demand *));
         d->at = c->demands_count;
         c->demands[c->demands_count++] = d;
     }

@@ -239,10 +239,7 @@ void core_each_taken_along(const struct core *c, const struct fact *f, void (*fn
 
 static void note(struct core *c, const struct job *j, uint32_t index)
 {
-    if (c->gangs_over_count == c->gangs_over_size) {
-        c->gangs_over_size = MAX(c->gangs_over_size * 2, (size_t)16);
-        c->gangs_over = core_grow(c->gangs_over, c->gangs_over_size * sizeof c->gangs_over[0]);
-    }
+    c->gangs_over = core_room(c->gangs_over, c->gangs_over_count, &c->gangs_over_size, 16, sizeof c->gangs_over[0]);
     c->gangs_over[c->gangs_over_count++] = (struct gang_over){j->id, index};
 }
 

@@ -50,10 +50,7 @@ struct node *node_add(struct core *c, const char *name)
     n->name = core_text(name);
     n->open.name = n->size.name = n->name;
     n->open.until_us = n->size.until_us = INT64_MAX;
-    if (c->nodes_count == c->nodes_size) {
-        c->nodes_size = c->nodes_size == 0 ? 16 : c->nodes_size * 2;
-        c->nodes = core_grow(c->nodes, c->nodes_size * sizeof(struct node *));
-    }
+    c->nodes = core_room(c->nodes, c->nodes_count, &c->nodes_size, 16, sizeof(struct node *));
     size_t at = c->nodes_count;
     while (at > 0 && strcmp(c->nodes[at - 1]->name, name) > 0)
         at--;

@@ -12,10 +12,7 @@ void openings_add(const struct core *c, struct openings *o, const struct fact *h
 {
     struct fact f;
     while (ledger_opening_for(c->ledger, hold, &f)) {
-        if (o->count == o->size) {
-            o->size = o->size == 0 ? 16 : o->size * 2;
-            o->v = core_grow(o->v, o->size * sizeof o->v[0]);
-        }
+        o->v = core_room(o->v, o->count, &o->size, 16, sizeof o->v[0]);
         o->v[o->count++] = f;
         ledger_apply(c->ledger, &f);
     }

@@ -56,10 +56,7 @@ void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t sin
 void plan_resume(struct core *c, struct plan *p, struct task *t)
 {
     struct capacity cores = cores_of(t);
-    if (p->resumed_count == p->resumed_size) {
-        p->resumed_size = p->resumed_size == 0 ? 16 : p->resumed_size * 2;
-        p->resumed = core_grow(p->resumed, p->resumed_size * sizeof(struct task *));
-    }
+    p->resumed = core_room(p->resumed, p->resumed_count, &p->resumed_size, 16, sizeof(struct task *));
     p->resumed[p->resumed_count++] = t;
     node_use(c, t->node, &cores, true);
 }

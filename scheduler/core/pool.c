@@ -86,10 +86,7 @@ bool pool_has(const struct pool *p, const struct node *n)
 static void list_node(struct pool *p, struct node *n)
 {
     size_t at = slot_of(p, n);
-    if (p->count == p->size) {
-        p->size = p->size == 0 ? 8 : p->size * 2;
-        p->nodes = core_grow(p->nodes, p->size * sizeof(struct node *));
-    }
+    p->nodes = core_room(p->nodes, p->count, &p->size, 8, sizeof(struct node *));
     memmove(&p->nodes[at + 1], &p->nodes[at], (p->count - at) * sizeof(struct node *));
     p->nodes[at] = n;
     p->count++;

@@ -22,10 +22,7 @@ struct starts {
 
 static void add(struct starts *s, int64_t utc_us)
 {
-    if (s->count == s->size) {
-        s->size = MAX(s->size * 2, (size_t)64);
-        s->v = core_grow(s->v, s->size * sizeof s->v[0]);
-    }
+    s->v = core_room(s->v, s->count, &s->size, 64, sizeof s->v[0]);
     s->v[s->count++] = utc_us;
 }
 

@@ -400,6 +400,8 @@ struct core {
 /* ---- core.c: memory that a committed fact can't do without, texts ------------------------------------------ */
 void *core_alloc(size_t size);                        /* zeroed; aborts */
 void *core_grow(void *old, size_t size);              /* realloc; aborts */
+/* A row of `count` with a place for one more: as it is, twice as long, or `first` long when it is new. */
+void *core_room(void *row, size_t count, size_t *size, size_t first, size_t each);
 char *core_text(const char *text);                    /* strdup, NULL stays NULL; aborts */
 const char *core_intern(struct core *c, const char *text);
 void core_copy_strs(const struct strs *from, struct strs *to);
