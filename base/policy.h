@@ -23,6 +23,7 @@
 
 #include "base/io_rule.h"
 #include "base/resources.h"
+#include "base/tenant_path.h"
 
 #define CURRENCY_DEFAULT "EUR" /* until a policy names another */
 #define TENANTS_MAX 65536
@@ -34,7 +35,6 @@
 #define GUARANTEED_SUM_MAX ((UINT64_C(1) << 53) - 1)
 #define PROPOSALS_MAX 32  /* that wait for a second admin */
 #define PROPOSAL_LINES_MAX (32 * TENANTS_MAX)
-#define TENANT_ROOT "/" /* the cell itself; always there */
 #define PRICE_MICROS_MAX INT64_C(10000000000)          /* 10,000 per hour: keeps products inside 128 bits */
 #define MONEY_MICROS_MAX (INT64_C(1) << 52)            /* Lua compares exactly below 2^53; 4.5e9 whole units */
 #define PRICE_VERSIONS_MAX 1000

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/parse.h"
-#include "base/policy.h"
+#include "base/tenant_path.h"
 
 static const char *const codes[] = {
     [STYLE_PLAIN] = "",         [STYLE_GOOD] = "\033[32m", [STYLE_BAD] = "\033[31m",  [STYLE_WAIT] = "\033[33m",
@@ -223,17 +223,9 @@ size_t format_columns(const char *text)
     return columns;
 }
 
-size_t format_tenant_depth(const char *path)
-{
-    size_t depth = strcmp(path, TENANT_ROOT) != 0;
-    for (const char *p = path; depth > 0 && *p != '\0'; p++)
-        depth += *p == '/';
-    return depth;
-}
-
 void format_tenant(struct buf *out, const char *path, size_t top_depth)
 {
-    size_t depth = format_tenant_depth(path);
+    size_t depth = tenant_path_depth(path);
     const char *slash = strrchr(path, '/');
     for (size_t i = top_depth; i < depth; i++)
         buf_add_str(out, "  ");

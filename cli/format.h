@@ -33,7 +33,6 @@ void format_resources(struct buf *out, const struct resources *r);       /* "cpu
 /* In a tree: below its parent, two spaces further in for each level, its last name alone. Levels up to top_depth stand
  * at the left with all of their path. */
 void format_tenant(struct buf *out, const char *path, size_t top_depth);
-size_t format_tenant_depth(const char *path); /* "acme/etl" -> 2, "/" -> 0 */
 /* A command as one could type it: words that need it are quoted. */
 void format_words(struct buf *out, const struct strs *words);
 /* Columns that the text takes on a terminal: UTF-8 characters, escape sequences of ours not counted. */

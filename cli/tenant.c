@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/io/clock.h"
+#include "base/tenant_path.h"
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/columns.h"
@@ -124,9 +125,9 @@ static void print_tenants(struct cli *cli, const struct tenant_reply *r)
     struct buf text = {0};
     columns_init(&t, columns, count, cli->colour_out);
     const struct tenant_row *rows = r->tenants.v;
-    size_t top = r->tenants.count > 0 ? format_tenant_depth(rows[0].path) : 0;
+    size_t top = r->tenants.count > 0 ? tenant_path_depth(rows[0].path) : 0;
     for (size_t i = 0; i < r->tenants.count; i++)
-        top = MIN(top, format_tenant_depth(rows[i].path));
+        top = MIN(top, tenant_path_depth(rows[i].path));
     for (size_t i = 0; i < r->tenants.count; i++)
         add_row(cli, &t, &rows[i], names, generics, top, clock_utc_us());
     columns_write(&t, true, 0, 0, &text);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/io/clock.h"
+#include "base/tenant_path.h"
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/format.h"
@@ -109,7 +110,7 @@ static void put_tenants(struct cli *cli, const struct top_reply *now, struct buf
     struct columns t;
     columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
     for (size_t i = 0; i < now->tenants.count; i++) {
-        format_tenant(columns_cell(&t), v[i].path, format_tenant_depth(v[0].path));
+        format_tenant(columns_cell(&t), v[i].path, tenant_path_depth(v[0].path));
         columns_next(&t);
         buf_addf(columns_cell(&t), "%" PRIu32, v[i].weight);
         columns_next(&t);

@@ -42,7 +42,7 @@ static bool is_path_of(const struct strs *path, const char *first, const struct 
 static size_t count_below(const struct ledger *l, const struct node *n)
 {
     size_t first = ledger_sorted_place(l, n->rule.path), count = 0;
-    while (first + count < l->nodes.count && ledger_is_below(l->sorted[first + count]->rule.path, n->rule.path)) {
+    while (first + count < l->nodes.count && tenant_path_is_below(l->sorted[first + count]->rule.path, n->rule.path)) {
         count++;
     }
     return count;
@@ -51,10 +51,10 @@ static size_t count_below(const struct ledger *l, const struct node *n)
 static bool fits_below(const struct ledger *l, const struct node *n, const char *to)
 {
     size_t first = ledger_sorted_place(l, n->rule.path), count = count_below(l, n);
-    size_t deeper = ledger_path_depth(to), longer = strlen(to);
+    size_t deeper = tenant_path_depth(to), longer = strlen(to);
     for (size_t i = 0; i < count; i++) {
         const char *path = l->sorted[first + i]->rule.path;
-        if (ledger_path_depth(path) - ledger_path_depth(n->rule.path) + deeper > TENANT_DEPTH_MAX ||
+        if (tenant_path_depth(path) - tenant_path_depth(n->rule.path) + deeper > TENANT_DEPTH_MAX ||
             strlen(path) - strlen(n->rule.path) + longer >= LEDGER_TENANT_MAX) {
             return false;
         }

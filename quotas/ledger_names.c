@@ -74,24 +74,6 @@ const char *ledger_parent_path(const char *path, char out[LEDGER_TENANT_MAX])
     return out;
 }
 
-int ledger_path_compare(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    /* End of text first, then '/', then everything else. */
-    int left = *a == '/' ? 1 : *a ? (unsigned char)*a + 1 : 0;
-    int right = *b == '/' ? 1 : *b ? (unsigned char)*b + 1 : 0;
-    return left - right;
-}
-
-bool ledger_is_below(const char *path, const char *top)
-{
-    size_t len = strlen(top);
-    return strcmp(top, TENANT_ROOT) == 0 || (strncmp(path, top, len) == 0 && (path[len] == '\0' || path[len] == '/'));
-}
-
 bool ledger_account_is_below(const char *account, const char *top)
 {
     size_t len = strlen(top);
@@ -108,18 +90,6 @@ char *ledger_moved_name(const char *name, const char *from, const char *to)
         memcpy(moved + len, rest, more);
     }
     return moved;
-}
-
-size_t ledger_path_depth(const char *path)
-{
-    if (strcmp(path, TENANT_ROOT) == 0) {
-        return 0;
-    }
-    size_t depth = 1;
-    for (; *path; path++) {
-        depth += *path == '/';
-    }
-    return depth;
 }
 
 const struct budget_rule *ledger_rule_budget(const struct tenant_rule *rule, size_t *at)

@@ -34,15 +34,10 @@ const char *ledger_account_budget(const char *name, char out[LEDGER_BUDGET_MAX])
 const char *ledger_account_period(const char *name);
 /* "acme/etl" -> "acme", "acme" -> "/"; NULL for the root. The text lies in `out` or is constant. */
 const char *ledger_parent_path(const char *path, char out[LEDGER_TENANT_MAX]);
-/* Is this tenant `top` itself or below it? So too for the account of a tenant there, whatever period or budget. */
-bool ledger_is_below(const char *path, const char *top);
+/* Is this the account of a tenant `top` or below it, whatever period or budget? */
 bool ledger_account_is_below(const char *account, const char *top);
 /* The name of a tenant or an account below `from`, once `from` is `to`. The caller frees; NULL on lack of memory. */
 char *ledger_moved_name(const char *name, const char *from, const char *to);
-/* Path order: '/' before every other character, so that a tenant is followed by everything below it. */
-int ledger_path_compare(const char *a, const char *b);
-/* "acme/etl" -> 2; the root is no level of its own: 0. */
-size_t ledger_path_depth(const char *path);
 /* The budgets of a rule: its `budget`, then the others as they stand. NULL after the last. *at begins as 0. */
 const struct budget_rule *ledger_rule_budget(const struct tenant_rule *rule, size_t *at);
 /* Is it the root's money for ever? Then it is "/@total" that has its limit. */

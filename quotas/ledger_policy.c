@@ -88,7 +88,7 @@ static enum ledger_verdict rule_verdict(const struct ledger *l, const struct cha
                                         const struct tenant_rule *rule)
 {
     char buffer[LEDGER_TENANT_MAX];
-    if (!rule->path || rule->path[0] == '\0' || ledger_path_depth(rule->path) > TENANT_DEPTH_MAX ||
+    if (!rule->path || rule->path[0] == '\0' || tenant_path_depth(rule->path) > TENANT_DEPTH_MAX ||
         strlen(rule->path) >= LEDGER_TENANT_MAX || !budgets_are_sound(rule)) {
         return LEDGER_BAD;
     }
@@ -103,7 +103,7 @@ static enum ledger_verdict rule_verdict(const struct ledger *l, const struct cha
 /* What is too deep, or has no path, counts as one level below the deepest. */
 static size_t rule_depth(const struct tenant_rule *rule)
 {
-    size_t depth = rule->path ? ledger_path_depth(rule->path) : SIZE_MAX;
+    size_t depth = rule->path ? tenant_path_depth(rule->path) : SIZE_MAX;
     return MIN(depth, (size_t)TENANT_DEPTH_MAX + 1);
 }
 
@@ -150,7 +150,7 @@ size_t ledger_sorted_place(const struct ledger *l, const char *path)
     size_t low = 0, high = l->nodes.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (ledger_path_compare(l->sorted[middle]->rule.path, path) < 0) {
+        if (tenant_path_compare(l->sorted[middle]->rule.path, path) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -253,7 +253,7 @@ void ledger_policy_apply(struct ledger *l, const struct policy_change *change, i
     for (size_t depth = 0; depth <= TENANT_DEPTH_MAX; depth++) {
         for (size_t i = 0; i < change->tenants.count; i++) {
             const struct tenant_rule *rule = rule_at(change, i);
-            if (ledger_path_depth(rule->path) == depth) {
+            if (tenant_path_depth(rule->path) == depth) {
                 rule_apply(l, rule, at_utc_us);
             }
         }

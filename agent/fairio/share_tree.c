@@ -4,33 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tenant_path.h"
+
 #define ALL_BITS 40 /* 2^40 = all of the disk */
 
 const struct fq_share share_default = {.weight = IO_WEIGHT_DEFAULT};
 
 /* ---- rows ---- */
 
-/* What is below a tenant follows it at once, whatever else begins with its name. */
-static int rank(char c)
-{
-    return c == '\0' ? 0 : c == '/' ? 1 : (unsigned char)c + 2;
-}
-
-static int by_path(const char *a, const char *b)
-{
-    while (*a != '\0' && *a == *b)
-        a++, b++;
-    return rank(*a) - rank(*b);
-}
-
 static int by_row(const void *a, const void *b)
 {
-    return by_path(((const struct share_given *)a)->path, ((const struct share_given *)b)->path);
+    return tenant_path_compare(((const struct share_given *)a)->path, ((const struct share_given *)b)->path);
 }
 
 static int by_want(const void *a, const void *b)
 {
-    return by_path(((const struct share_want *)a)->path, ((const struct share_want *)b)->path);
+    return tenant_path_compare(((const struct share_want *)a)->path, ((const struct share_want *)b)->path);
 }
 
 static void forget_twice(struct share_tree *t)

@@ -187,7 +187,7 @@ static int read_charges(struct allocation *a, const struct ask *ask, struct err 
         if (row == NULL)
             break;
         row->own = sqlite3_column_int64(s, periods + 1);
-        row->is_shared = a->shared != NULL && tenant_is_below(row->tenant, a->shared);
+        row->is_shared = a->shared != NULL && tenant_path_is_below(row->tenant, a->shared);
     }
     buf_fini(&sql);
     return r;

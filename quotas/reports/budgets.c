@@ -241,7 +241,7 @@ static void json_budgets(struct buf *out, const struct report *report, const str
     buf_add_str(out, ",\"budgets\":[");
     const struct budget_row *v = rows->v;
     for (size_t i = 0; i < rows->count; i++)
-        if (tenant == NULL || tenant_is_below(v[i].tenant, tenant)) {
+        if (tenant == NULL || tenant_path_is_below(v[i].tenant, tenant)) {
             json_budget(out, &v[i], first);
             first = false;
         }
@@ -265,7 +265,7 @@ static void csv_budgets(struct buf *out, const struct ask *ask, const struct lis
     const struct budget_row *v = rows->v;
     for (size_t i = 0; i < rows->count; i++) {
         bool limited = v[i].limit_micros >= 0;
-        if (tenant != NULL && !tenant_is_below(v[i].tenant, tenant))
+        if (tenant != NULL && !tenant_path_is_below(v[i].tenant, tenant))
             continue;
         csv_text(out, v[i].tenant);
         buf_addf(out, ",%s,", v[i].period);

@@ -99,7 +99,7 @@ static int render_tenant(struct focus_lookup *l, struct focus_tenant *t, const c
     CLEANUP(free_p) char *top = strndup(path, root ? 1 : strcspn(path, "/"));
     if (top == NULL)
         return err_set(err, -ENOMEM, "no memory");
-    t->seen = viewer_sees(l->viewer, path) && (l->top == NULL || tenant_is_below(path, l->top));
+    t->seen = viewer_sees(l->viewer, path) && (l->top == NULL || tenant_path_is_below(path, l->top));
     add_text(&t->cells, l->format, top);
     add_text(&t->cells, l->format, root ? NULL : path);
     CLEANUP(buf_fini) struct buf invoice = {0};

@@ -111,7 +111,7 @@ static size_t sum_days(const struct daily *d, const char *tenant, int64_t out[FO
     int64_t days[FORECAST_DAYS] = {0};
     size_t first = FORECAST_DAYS;
     for (size_t i = 0; i < d->of.count; i++) {
-        if (!tenant_is_below(v[i].tenant, tenant))
+        if (!tenant_path_is_below(v[i].tenant, tenant))
             continue;
         for (size_t k = 0; k < FORECAST_DAYS; k++) {
             days[k] += v[i].days[k];
@@ -285,7 +285,7 @@ static void write_rows(const struct ask *ask, struct sheet *sheet, const struct 
     sheet_begin(sheet, out);
     for (size_t i = 0; i < rows->count; i++)
         if (tenant == NULL || (alone ? strcmp(v[i].budget->tenant, tenant) == 0
-                                     : tenant_is_below(v[i].budget->tenant, tenant)))
+                                     : tenant_path_is_below(v[i].budget->tenant, tenant)))
             write_row(sheet, &v[i], ask->now_utc_us, out);
     sheet_end(sheet, out);
     buf_add_str(out, sheet_has_head(sheet) ? "}\n" : "");

@@ -9,18 +9,10 @@
 #include "base/policy.h"
 #include "quotas/reports/db.h"
 
-bool tenant_is_below(const char *tenant, const char *top)
-{
-    size_t n = strlen(top);
-    if (strcmp(top, TENANT_ROOT) == 0)
-        return true;
-    return strncmp(tenant, top, n) == 0 && (tenant[n] == '\0' || tenant[n] == '/');
-}
-
 bool viewer_sees(const struct viewer *v, const char *tenant)
 {
     for (size_t i = 0; i < v->subtrees.count; i++)
-        if (tenant_is_below(tenant, v->subtrees.v[i]))
+        if (tenant_path_is_below(tenant, v->subtrees.v[i]))
             return true;
     return v->all;
 }

@@ -26,8 +26,6 @@ struct viewer {
     char name[32];        /* "uid:0", "token 9f86d081": whom a change is in the name of */
 };
 
-/* Is `tenant` the same as `top`, or below it? "/" is above everything. */
-bool tenant_is_below(const char *tenant, const char *top);
 bool viewer_sees(const struct viewer *v, const char *tenant);
 /* Somebody the kernel named. */
 int viewer_of_uid(struct viewer *ret, sqlite3 *db, uid_t uid, struct err *err) MUST_USE;

@@ -456,7 +456,7 @@ static int policy_words(struct store_call *c, const char *prefix, const struct f
     size_t written = 0;
     for (size_t depth = 0; depth <= TENANT_DEPTH_MAX; depth++) {
         for (size_t i = 0; i < f->tenants.count; i++) {
-            if (rules[i].path && ledger_path_depth(rules[i].path) == depth) {
+            if (rules[i].path && tenant_path_depth(rules[i].path) == depth) {
                 set_words(c, &rules[i]);
                 written++;
             }

@@ -14,7 +14,7 @@ static bool is_asked_for(const struct job *j, const struct list_call *call, cons
 {
     if (j->finished && !call->finished)
         return false;
-    if (call->tenant != NULL && !ledger_is_below(j->tenant, call->tenant))
+    if (call->tenant != NULL && !tenant_path_is_below(j->tenant, call->tenant))
         return false;
     return call->state == NULL || strcmp(call->state, state) == 0;
 }
@@ -138,7 +138,7 @@ static bool add_tenant(const struct tenant_rule *rule, void *arg)
 {
     struct tenant_walk *w = arg;
     struct tenant_view v;
-    if ((w->top != NULL && !ledger_is_below(rule->path, w->top)) ||
+    if ((w->top != NULL && !tenant_path_is_below(rule->path, w->top)) ||
         !ledger_tenant(w->core->ledger, rule->path, w->utc_us, &v))
         return true;
     struct tenant_row *row = list_add(&w->ret->tenants, sizeof *row);

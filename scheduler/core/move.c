@@ -27,7 +27,7 @@ static bool places_are_sound(const struct core *c, const struct move_call *call,
         refusal_from(r, "not_found", "from", NULL, "there is no tenant '%.200s'", call->from);
         return false;
     }
-    if (ledger_is_below(call->to, call->from) || tenant_find(c, call->to) != NULL) {
+    if (tenant_path_is_below(call->to, call->from) || tenant_find(c, call->to) != NULL) {
         refusal_from(r, "state", "to", NULL, "%.200s %s", call->to,
                      tenant_find(c, call->to) != NULL ? "is there already" : "would lie inside of itself");
         return false;
@@ -43,7 +43,7 @@ static void add_jobs(const struct core *c, struct fact_tenant_moved *m)
 {
     for (size_t i = 0; i < c->jobs_count && m->jobs.count <= MOVED_MAX; i++) {
         const struct job *j = c->jobs[i].job;
-        if (j == NULL || j->finished || !ledger_is_below(j->tenant, m->from))
+        if (j == NULL || j->finished || !tenant_path_is_below(j->tenant, m->from))
             continue;
         struct moved_job *job = list_add(&m->jobs, sizeof *job);
         BUG(job == NULL);
@@ -205,7 +205,7 @@ static void moved_apply(struct core *c, const struct fact *f)
     ledger_apply(c->ledger, f);
     tenant_move(c, m);
     for (size_t i = 0; i < c->jobs_count; i++)
-        if (c->jobs[i].job != NULL && ledger_is_below(c->jobs[i].job->tenant, m->from))
+        if (c->jobs[i].job != NULL && tenant_path_is_below(c->jobs[i].job->tenant, m->from))
             lead_job(c, c->jobs[i].job, m);
     const struct attempt_id *ids = m->attempts.v;
     for (size_t i = 0; i < m->attempts.count; i++) {

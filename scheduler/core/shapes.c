@@ -120,7 +120,7 @@ struct shape **shapes_take(struct core *c, const char *top, size_t *ret_count)
     size_t count = 0;
     for (size_t i = 0; i < c->shapes.size; i++) {
         struct shape *s = c->shapes.slots[i].object;
-        if (s != NULL && ledger_is_below(s->tenant->path, top))
+        if (s != NULL && tenant_path_is_below(s->tenant->path, top))
             row[count++] = s;
     }
     for (size_t i = 0; i < count; i++)

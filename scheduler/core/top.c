@@ -147,7 +147,7 @@ struct pick {
 static int pick(struct pick *p, const struct standing *s)
 {
     const char *path = s->tenant->path;
-    if (!takes_part(s) || !ledger_is_below(path, p->top) || !p->may_see(p->arg, path))
+    if (!takes_part(s) || !tenant_path_is_below(path, p->top) || !p->may_see(p->arg, path))
         return 0;
     if (p->ret->tenants.count >= p->rows) {
         p->ret->left_out++;

@@ -153,7 +153,7 @@ static int take_moved(struct reader *r, const struct fact *f, struct err *err)
     const struct fact_tenant_moved *m = &f->tenant_moved;
     for (size_t i = 0; i < r->w->tenants.count; i++) {
         char **path = &r->w->tenants.v[i];
-        if (!ledger_is_below(*path, m->from))
+        if (!tenant_path_is_below(*path, m->from))
             continue;
         char *moved = ledger_moved_name(*path, m->from, m->to);
         if (moved == NULL)

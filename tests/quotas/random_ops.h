@@ -188,7 +188,7 @@ static inline bool ops_last_runs_below(const struct ops_world *w, const struct f
 {
     const struct attempt_id *last = &((const struct attempt_id *)m->attempts.v)[m->attempts.count - 1];
     for (size_t i = 0; i < OPS_JOBS; i++) {
-        if (w->jobs[i].job == last->job && ledger_is_below(w->jobs[i].tenant, m->from)) {
+        if (w->jobs[i].job == last->job && tenant_path_is_below(w->jobs[i].tenant, m->from)) {
             return true;
         }
     }
@@ -213,7 +213,7 @@ static inline struct fact ops_move(struct ops_world *w, const struct ledger *l)
     struct fact f = fact_move(l, w->at, from, to);
     struct fact_tenant_moved *m = &f.tenant_moved;
     for (size_t i = 0; i < OPS_JOBS; i++) {
-        if (w->jobs[i].job != 0 && ledger_is_below(w->jobs[i].tenant, from)) {
+        if (w->jobs[i].job != 0 && tenant_path_is_below(w->jobs[i].tenant, from)) {
             struct moved_job *job = list_add(&m->jobs, sizeof *job);
             job->job = w->jobs[i].job;
         }
@@ -642,7 +642,7 @@ static inline void ops_admitted(struct ops_world *w, const struct fact *f)
     } else if (f->kind == FACT_TENANT_MOVED) {
         const struct fact_tenant_moved *m = &f->tenant_moved;
         for (size_t i = 0; i < OPS_JOBS; i++) {
-            if (w->jobs[i].job != 0 && ledger_is_below(w->jobs[i].tenant, m->from)) {
+            if (w->jobs[i].job != 0 && tenant_path_is_below(w->jobs[i].tenant, m->from)) {
                 char *moved = ledger_moved_name(w->jobs[i].tenant, m->from, m->to);
                 snprintf(w->jobs[i].tenant, sizeof w->jobs[i].tenant, "%s", moved);
                 free(moved);
