@@ -1,4 +1,4 @@
-/* What fault_books.c keeps. Its own counts, from facts alone. */
+/* What fault_books*.c keep. Its own counts, from facts alone. */
 #ifndef REEVE_TESTS_SIM_BOOKS_STATE_H
 #define REEVE_TESTS_SIM_BOOKS_STATE_H
 
@@ -77,6 +77,23 @@ struct books {
 void books_wrong(struct books *b, const char *format, ...) PRINTF_LIKE(2, 3);
 struct book_job *book_job_of(const struct books *b, uint64_t id);                /* NULL: there is none */
 struct book_task *book_live_task(struct books *b, struct attempt_id id);     /* NULL: and that is wrong */
+void *book_room(void *old, size_t count, size_t *size, size_t each);
+struct book_tenant *book_tenant_of(struct books *b, const char *path);
+struct book_tenant *book_one_up(const struct books *b, const struct book_tenant *t); /* NULL: it is the root */
+/* fault_books_money.c */
+int64_t book_price(const struct book_job *j, uint64_t us);
+bool book_is_about(int64_t a, int64_t b);
+void book_limits(struct books *b); /* of all accounts, as their tenants have them now */
+void book_open_job(struct books *b, uint64_t job);
+void book_close_job(struct books *b, uint64_t job); /* it is over */
+void book_hold(struct books *b, struct attempt_id id, struct book_task *t, const struct strs *accounts,
+               int64_t micros);
+void book_settle(struct books *b, struct attempt_id id, struct book_task *t, int64_t spent);
+void book_check_cost(struct books *b, const struct book_job *j, const struct book_task *t,
+                     const struct fact_ended *e);
+void book_opened(struct books *b, const struct fact *f);
+void book_accounts_closed(struct books *b, const struct fact *f);
+void book_compare_accounts(struct books *b, const struct ledger *l);
 /* fault_books_suspend.c */
 void book_suspended(struct books *b, const struct fact *f);
 /* Whether it stands still from now on: its cores are its node's meanwhile. */
