@@ -1,19 +1,14 @@
 #include "scheduler/sim/past.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/io/fd.h"
-#include "base/io/numbered.h"
-#include "base/io/snapshot_read.h"
 #include "quotas/ledger_names.h"
 #include "scheduler/core/core.h"
+#include "scheduler/sim/past_files.h"
 
-#define PATH_LIMIT 4096
 #define JOBS_LIMIT (UINT64_C(1) << 27) /* a cell's number of jobs, ever: rows are kept by number */
 #define BYTES_LIMIT ((size_t)64 << 30)
 
@@ -375,109 +370,7 @@ static int record_take(void *arg, const struct journal_record *rec, struct err *
     return rc;
 }
 
-/* ---- files ---- */
-struct files {
-    int folder, archive;
-    char path[PATH_LIMIT];
-    uint64_t *segments;
-    size_t count;
-};
-
-static void files_close(struct files *f)
-{
-    close_p(&f->folder);
-    close_p(&f->archive);
-    free(f->segments);
-}
-
-static int folder_of(const char *path, const char *below, char out[PATH_LIMIT])
-{
-    if (snprintf(out, PATH_LIMIT, "%s%s", path, below) >= PATH_LIMIT)
-        return -1;
-    return open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-static int cant_open(const char *path, struct err *err)
-{
-    int code = errno;
-    return err_set(err, -code, "open '%s': %s%s", path, strerror(code),
-                   code == EACCES ? "; a journal is its scheduler's: as root, or on a copy of the folder" : "");
-}
-
-/* One segment alone: its folder, and its number. */
-static int segment_open(const char *path, struct files *f, struct err *err)
-{
-    char folder[PATH_LIMIT];
-    const char *name = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", name != NULL ? (int)(name - path) : 1, name != NULL ? path : ".");
-    name = name != NULL ? name + 1 : path;
-    unsigned long long number;
-    int used = 0;
-    if (sscanf(name, JOURNAL_PREFIX "-%20llu%n", &number, &used) != 1 || name[used] != '\0')
-        return err_set(err, -EINVAL, "'%s' is no segment of a journal: they are called " JOURNAL_PREFIX "-NUMBER",
-                       path);
-    f->folder = folder_of(folder, "", f->path);
-    f->segments = calloc(1, sizeof f->segments[0]);
-    if (f->folder < 0 || f->segments == NULL)
-        return err_set(err, -errno, "open '%s': %s", folder, strerror(errno));
-    f->segments[0] = number;
-    f->count = 1;
-    return 0;
-}
-
-static int folder_open(const struct past_source *s, struct files *f, struct err *err)
-{
-    char archive[PATH_LIMIT];
-    f->folder = folder_of(s->journal, "/scheduler/journal", f->path);
-    bool system = f->folder >= 0;
-    if (!system && errno != EACCES) /* a journal that is there and shut is not looked for elsewhere */
-        f->folder = folder_of(s->journal, "", f->path);
-    if (f->folder < 0)
-        return cant_open(s->journal, err);
-    if (s->archive != NULL)
-        f->archive = folder_of(s->archive, "", archive);
-    else
-        f->archive = folder_of(f->path, "/../archive", archive);
-    if (s->archive != NULL && f->archive < 0)
-        return cant_open(s->archive, err);
-    int rc = journal_segments(f->folder, f->archive, &f->segments, &f->count, err);
-    if (rc < 0)
-        return err_wrap(err, rc, "'%s'", f->path);
-    return f->count > 0 ? 0
-                        : err_set(err, -ENOENT, "'%s' has no journal: its segments are called " JOURNAL_PREFIX
-                                  "-NUMBER, in the folder that reeved was given with --journal", f->path);
-}
-
-static int files_open(const struct past_source *s, struct files *f, struct err *err)
-{
-    struct stat st;
-    *f = (struct files){.folder = -1, .archive = -1};
-    if (stat(s->journal, &st) != 0)
-        return cant_open(s->journal, err);
-    return S_ISDIR(st.st_mode) ? folder_open(s, f, err) : segment_open(s->journal, f, err);
-}
-
-/* Whose journal it is, says its first segment. */
-static int cell_read(const struct files *f, char ret[64], struct err *err)
-{
-    char name[NUMBERED_NAME_MAX];
-    uint8_t bytes[512];
-    struct journal_header h;
-    size_t size;
-    numbered_name(JOURNAL_PREFIX, f->segments[0], name);
-    CLEANUP(close_p) int fd = openat(f->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && f->archive >= 0)
-        fd = openat(f->archive, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n = fd < 0 ? -errno : fd_read_full(fd, bytes, sizeof bytes);
-    if (n < 0)
-        return err_set(err, (int)n, "read '%s/%s': %s", f->path, name, strerror((int)-n));
-    int rc = journal_header_get(bytes, (size_t)n, &h, &size, err);
-    if (rc < 0)
-        return err_wrap(err, rc, "'%s/%s'", f->path, name);
-    snprintf(ret, 64, "%s", h.cell);
-    return 0;
-}
-
+/* ---- from files ---- */
 static int snapshot_take(void *arg, const struct fact *f)
 {
     struct reader *r = arg;
@@ -485,31 +378,6 @@ static int snapshot_take(void *arg, const struct fact *f)
     if (rc == 0)
         core_apply(r->core, 0, f);
     return rc;
-}
-
-/* What is before the first segment: nothing, or the oldest snapshot that the segments reach. */
-static int base_load(struct reader *r, const struct files *f, struct journal_point *ret, struct err *err)
-{
-    uint64_t *seqs = NULL, base = 0;
-    size_t count = 0;
-    *ret = (struct journal_point){.seq = 0};
-    if (f->segments[0] == 1)
-        return 0;
-    int rc = snapshot_list(f->folder, &seqs, &count, err);
-    for (size_t i = 0; rc == 0 && i < count && base == 0; i++)
-        base = seqs[i] + 1 >= f->segments[0] ? seqs[i] : 0;
-    free(seqs);
-    if (rc < 0)
-        return err_wrap(err, rc, "'%s'", f->path);
-    if (base == 0)
-        return err_set(err, -ENODATA, "the journal in '%s' begins at seq %" PRIu64 ", and no snapshot there says what "
-                       "was before it; name the folder of older segments: --archive DIR", f->path, f->segments[0]);
-    struct snapshot_head head;
-    r->err = err;
-    rc = snapshot_load(f->folder, base, r->past->cell, &head, snapshot_take, r, err);
-    *ret = head.point;
-    r->seq = base;
-    return rc < 0 ? err_wrap(err, rc == -EPROTO ? -EBADMSG : rc, "'%s'", f->path) : 0;
 }
 
 static int record_time(void *arg, const struct journal_record *rec, struct err *err)
@@ -522,28 +390,18 @@ static int record_time(void *arg, const struct journal_record *rec, struct err *
     return rc;
 }
 
-static int records_read(struct reader *r, const struct files *f, const struct journal_point *base, journal_fn fn,
-                        struct err *err)
+static int files_read(struct reader *r, struct past_files *f, struct err *err)
 {
-    struct journal_walk w = {.folder = f->folder, .archive = f->archive, .path = f->path, .cell = r->past->cell,
-                             .segments = f->segments, .count = f->count, .from_seq = base->seq,
-                             .expect = base->seq > 0 ? base : NULL, .fn = fn, .arg = r};
-    int rc = journal_walk(&w, err);
-    r->past->torn_bytes = w.torn_bytes;
-    return rc;
-}
-
-static int files_read(struct reader *r, const struct files *f, struct err *err)
-{
-    struct journal_point base;
-    int rc = cell_read(f, r->past->cell, err);
-    if (rc == 0)
-        rc = base_load(r, f, &base, err);
+    struct past *p = r->past;
+    snprintf(p->cell, sizeof p->cell, "%s", f->cell);
+    r->err = err;
+    int rc = past_files_base(f, snapshot_take, r, err);
+    r->seq = f->base.seq;
     if (rc == 0 && r->source->before_end_us > 0) {
-        rc = records_read(r, f, &base, record_time, err);
+        rc = past_files_walk(f, record_time, r, &p->torn_bytes, err);
         r->since_utc_us -= r->source->before_end_us;
     }
-    return rc == 0 ? records_read(r, f, &base, record_take, err) : rc;
+    return rc == 0 ? past_files_walk(f, record_take, r, &p->torn_bytes, err) : rc;
 }
 
 static int finish(struct reader *r, struct err *err)
@@ -563,11 +421,11 @@ int past_read(const struct past_source *source, struct workload *ret, struct err
 {
     struct core_limits limits = core_limits_default;
     limits.jobs_max = JOBS_LIMIT;
-    struct files files;
+    struct past_files files;
     struct workload w = {.past = calloc(1, sizeof *w.past)};
     struct reader r = {.source = source, .w = &w, .past = w.past,
                        .since_utc_us = source->since_utc_us};
-    int rc = files_open(source, &files, err);
+    int rc = past_files_open(source, &files, err);
     if (rc == 0)
         rc = w.past == NULL ? err_set(err, -ENOMEM, "out of memory") : core_new(&r.core, &limits, err);
     if (rc == 0) {
@@ -577,7 +435,7 @@ int past_read(const struct past_source *source, struct workload *ret, struct err
     if (rc == 0)
         rc = finish(&r, err);
     core_free(r.core);
-    files_close(&files);
+    past_files_close(&files);
     if (rc < 0)
         workload_fini(&w);
     else
