@@ -99,9 +99,9 @@ void core_apply(struct core *c, uint64_t seq, const struct fact *fact)
     struct err err = {0};
     int rc = check(c, fact, &err);
     BUG(rc < 0); /* err.text says which invariant */
-    c->now_utc_us = MAX(c->now_utc_us, fact->at_utc_us);
+    c->turn_utc_us = MAX(c->turn_utc_us, fact->at_utc_us);
     blocked_before(c, fact);
     rules[fact->kind]->apply(c, fact);
     c->seq = MAX(c->seq, seq);
-    c->last_utc_us = MAX(c->last_utc_us, fact->at_utc_us);
+    c->fact_utc_us = MAX(c->fact_utc_us, fact->at_utc_us);
 }

@@ -126,7 +126,7 @@ void attempt_plan_renewal(struct core *c, struct task *t)
     if (t->state != TASK_RUNNING || t->started_utc_us == 0 || t->stopping == END_NODE_LOST)
         return;
     if (t->paused) {
-        timer_set(c, &t->timer, c->last_utc_us + PAUSED_LOOK_US);
+        timer_set(c, &t->timer, c->fact_utc_us + PAUSED_LOOK_US);
         return;
     }
     int64_t due_utc_us = period_due_utc_us(t);
@@ -134,7 +134,7 @@ void attempt_plan_renewal(struct core *c, struct task *t)
         due_utc_us = MIN(due_utc_us, task_clock_utc_us(t) + (int64_t)t->paid_us - renewal_lead_us(c));
         if (t->run_boot_us != 0) /* the wall clock may have been set since it started */
             due_utc_us =
-                MIN(due_utc_us, c->last_utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c));
+                MIN(due_utc_us, c->fact_utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c));
     }
     if (due_utc_us != NEVER_US)
         timer_set(c, &t->timer, due_utc_us);

@@ -16,7 +16,7 @@ void blocked_forget(const struct core *c, struct shape *s)
 {
     if (s->blocked_at == NULL)
         return;
-    age_go_on(&s->age_pause, c->now_utc_us);
+    age_go_on(&s->age_pause, c->turn_utc_us);
     if (s->blocked_prev != NULL)
         s->blocked_prev->blocked_next = s->blocked_next;
     else
@@ -76,7 +76,7 @@ void blocked_at(struct core *c, struct shape *s, struct block b, int64_t utc_us)
 
 static void free_at(struct core *c, struct tenant *t)
 {
-    age_go_on(&t->age_pause, c->now_utc_us);
+    age_go_on(&t->age_pause, c->turn_utc_us);
     claims_go_on(c, t);
     while (t->blocked_shapes != NULL)
         queue_unpark(c, t->blocked_shapes);

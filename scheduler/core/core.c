@@ -117,7 +117,7 @@ char *text_of(const char *format, ...)
 
 int64_t core_utc(const struct core *c, struct core_now now)
 {
-    return MAX(now.utc_us, c->last_utc_us);
+    return MAX(now.utc_us, c->fact_utc_us);
 }
 
 uint64_t core_longest_us(const struct core *c, uint64_t limit_us)
@@ -235,14 +235,14 @@ static uint64_t nodes_closed(const struct core *c)
 {
     uint64_t closed = 0;
     for (size_t i = 0; i < c->nodes_count && c->windows_count > 0; i++)
-        closed += windows_close_utc_us(c->nodes[i]) <= c->last_utc_us;
+        closed += windows_close_utc_us(c->nodes[i]) <= c->turn_utc_us;
     return closed;
 }
 
 void core_stats(const struct core *c, struct core_stats *ret)
 {
     struct tenant_view root = {0};
-    (void)ledger_tenant(c->ledger, TENANT_ROOT, c->last_utc_us, &root);
+    (void)ledger_tenant(c->ledger, TENANT_ROOT, c->fact_utc_us, &root);
     *ret = (struct core_stats){
         .jobs = c->unfinished,
         .finished = c->finished,

@@ -77,7 +77,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     struct plan p = {
         .now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};
     c->turn++;
-    c->now_utc_us = MAX(c->now_utc_us, p.now.utc_us);
+    c->turn_utc_us = MAX(c->turn_utc_us, p.now.utc_us);
     p.next_boot_us = nodes_look(c, now);
     decide_billing(c, &p);
     decide_crossings(c, &p);

@@ -160,7 +160,7 @@ static void change_tenants(const struct core *c, const struct list *wanted, stru
     for (size_t i = 0; i < wanted->count; i++) {
         const struct tenant_rule *rule = rule_at(wanted, i);
         struct tenant_view now;
-        bool known = ledger_tenant(c->ledger, rule->path, c->last_utc_us, &now);
+        bool known = ledger_tenant(c->ledger, rule->path, c->fact_utc_us, &now);
         if (known && fields_equal(&tenant_rule_fields, now.rule, rule))
             continue;
         add_rule(change, rule);

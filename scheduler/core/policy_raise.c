@@ -322,7 +322,7 @@ static void tenant(const struct core *c, const struct tenant_rule *rule, struct 
 {
     const struct look l = {rule->path, ret};
     struct tenant_view now;
-    if (ledger_tenant(c->ledger, rule->path, c->last_utc_us, &now))
+    if (ledger_tenant(c->ledger, rule->path, c->fact_utc_us, &now))
         walk(&l, "", &tenant_rule_fields, tenant_directions, COUNT_OF(tenant_directions), now.rule, rule);
     else
         raises_add(ret, rule->path, "new tenant");

@@ -57,7 +57,7 @@ int proposals_snapshot(const struct core *c, int (*fn)(void *arg, const struct f
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->proposals.count; i++) {
         struct fact f = *proposal_at(c, i); /* borrows */
-        f.at_utc_us = c->last_utc_us;
+        f.at_utc_us = c->fact_utc_us;
         rc = fn(arg, &f);
     }
     return rc;

@@ -81,7 +81,7 @@ static int by_key(const void *a, const void *b)
 
 static int emit_policy(const struct core *c, emit_fn fn, void *arg)
 {
-    struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = c->last_utc_us};
+    struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = c->fact_utc_us};
     if (c->policy_version == 0)
         return 0;
     f.policy = (struct policy_change){.version = c->policy_version,
@@ -185,7 +185,7 @@ static void add_faded(void *arg, struct tenant *t)
 
 static int emit_cell(const struct core *c, emit_fn fn, void *arg)
 {
-    struct fact f = {.kind = FACT_SNAPSHOT_CELL, .at_utc_us = c->last_utc_us};
+    struct fact f = {.kind = FACT_SNAPSHOT_CELL, .at_utc_us = c->fact_utc_us};
     f.snapshot_cell.seq = c->seq;
     f.snapshot_cell.term = c->term;
     f.snapshot_cell.next_job = c->next_job;
@@ -262,7 +262,7 @@ static void add_outcomes(const struct outcomes *o, struct list *to)
 
 static int emit_job(const struct core *c, const struct job *j, emit_fn fn, void *arg)
 {
-    struct fact f = {.kind = FACT_SNAPSHOT_JOB, .at_utc_us = c->last_utc_us};
+    struct fact f = {.kind = FACT_SNAPSHOT_JOB, .at_utc_us = c->fact_utc_us};
     struct fact_snapshot_job *s = &f.snapshot_job;
     s->submitted = (struct fact_submitted){.job = j->id,
                                            .tenant = core_text(j->tenant),
@@ -401,15 +401,15 @@ static int job_check(const struct core *c, const struct fact *f, struct err *err
 /* Held before a period that has ended since: it is renewed at once. */
 static void note_periods(struct core *c, struct task *t)
 {
-    const struct strs *now = tenant_accounts(c, t->job->shape->tenant, c->last_utc_us);
+    const struct strs *now = tenant_accounts(c, t->job->shape->tenant, c->fact_utc_us);
     bool same = t->accounts.count >= now->count;
     for (size_t i = 0; i < now->count && same; i++)
         same = strcmp(now->v[i], t->accounts.v[i]) == 0;
     for (size_t i = 0; i < t->times.count && same; i++)
         same = tenant_has_time(t->job->shape->tenant, ((const struct time_hold *)t->times.v)[i].account);
-    attempt_note_periods(c, t, c->last_utc_us);
+    attempt_note_periods(c, t, c->fact_utc_us);
     if (!same)
-        t->accounts_end_utc_us = c->last_utc_us;
+        t->accounts_end_utc_us = c->fact_utc_us;
 }
 
 static void restore_task(struct core *c, struct job *j, const struct snapshot_task *s)

@@ -379,8 +379,8 @@ struct core {
     size_t gangs_over_count, gangs_over_size;
 
     uint64_t seq, term, next_job;
-    int64_t last_utc_us;
-    int64_t now_utc_us;     /* soft: of the newest fact or turn */
+    int64_t fact_utc_us;    /* of the newest fact: no later one is below it */
+    int64_t turn_utc_us;    /* soft: of the newest turn, or of a fact since */
     /* soft */
     uint64_t next_job_handed;
     uint64_t turn;

@@ -155,7 +155,7 @@ static void verify_tenant(void *arg, struct tenant *t)
     struct tenant_view v;
     if (s->rc < 0)
         return;
-    if (!ledger_tenant(s->core->ledger, t->path, s->core->last_utc_us, &v) ||
+    if (!ledger_tenant(s->core->ledger, t->path, s->core->fact_utc_us, &v) ||
         v.used.cpu_milli != t->whole.used.v[CAPACITY_CPU] ||
         v.used.mem_bytes + v.used.scratch_bytes != t->whole.used.v[CAPACITY_MEM])
         s->rc = err_set(s->err, -EUCLEAN, "tenant %s: its use differs from the ledger's", t->path);
@@ -197,7 +197,7 @@ int core_verify(const struct core *c, struct err *err)
                            (unsigned long long)r.states[i], names_get(&task_state_names, i),
                            (unsigned long long)c->count[i]);
     struct tenant_view root;
-    if (!ledger_tenant(c->ledger, TENANT_ROOT, c->last_utc_us, &root) || root.queued != r.waiting)
+    if (!ledger_tenant(c->ledger, TENANT_ROOT, c->fact_utc_us, &root) || root.queued != r.waiting)
         return err_set(err, -EUCLEAN, "tasks: %llu wait, the ledger says %llu", (unsigned long long)r.waiting,
                        (unsigned long long)root.queued);
     return 0;

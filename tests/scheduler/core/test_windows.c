@@ -417,6 +417,22 @@ END_TEST
 
 /* ---- which nodes, and who says so ------------------------------------------------------------------- */
 
+START_TEST(closed_nodes_are_counted_as_of_now_and_not_of_the_last_fact)
+{
+    struct core_stats stats;
+    begin();
+    world_hello(&w, "n1", "b", 8, 64 * GIB);
+    (void)plan(hour("n1", 5 * MINUTE));
+    core_stats(w.core, &stats);
+    ck_assert_uint_eq(stats.nodes_closed, 0);
+    pass(6 * MINUTE);
+    turns(); /* nothing happens in them */
+    core_stats(w.core, &stats);
+    ck_assert_uint_eq(stats.nodes_closed, 1);
+    world_fini(&w);
+}
+END_TEST
+
 static void hello_labelled(const char *node, const char *rack)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)node, .boot_id = (char *)(uintptr_t)"b"};
@@ -638,6 +654,7 @@ int main(void)
     tcase_add_test(t, nobody_is_stopped_for_what_would_meet_a_window);
     tcase_add_test(t, why_says_the_window_and_the_limit_it_says_starts);
     tcase_add_test(t, why_says_that_it_is_closed_and_until_when);
+    tcase_add_test(t, closed_nodes_are_counted_as_of_now_and_not_of_the_last_fact);
     tcase_add_test(t, by_labels_it_closes_what_suits_it_now_or_later);
     tcase_add_test(t, it_is_changed_and_taken_back_and_the_same_again_is_the_same);
     tcase_add_test(t, nonsense_is_refused_by_name);
