@@ -70,6 +70,8 @@ const struct end_cause_row end_causes[END_CAUSE_COUNT] = {
     [END_GANG_LOST] = {"gang_lost", false, "stopped: another task of its gang was lost by its node"},
     [END_INPUTS] = {"inputs", false, "its inputs could not be brought in; its command never ran"},
     [END_OUTPUTS] = {"outputs", false, "succeeded, but its outputs could not be brought out"},
+    [END_IO_LIMIT] = {"io_limit", false, "stopped: it moved as many bytes as its limits.io_bytes is"},
+    [END_IO_BUDGET] = {"io_budget", false, "stopped: it moved all the bytes of I/O that were paid for"},
 };
 
 static const char *const cause_names[] = {
@@ -91,6 +93,8 @@ static const char *const cause_names[] = {
     [END_GANG_LOST] = "gang_lost",
     [END_INPUTS] = "inputs",
     [END_OUTPUTS] = "outputs",
+    [END_IO_LIMIT] = "io_limit",
+    [END_IO_BUDGET] = "io_budget",
 };
 _Static_assert(COUNT_OF(cause_names) == END_CAUSE_COUNT, "a name for each cause");
 const struct names end_cause_names = {cause_names, COUNT_OF(cause_names)};
@@ -111,6 +115,7 @@ static const struct field usage_rows[] = {
     FIELD_ROW(usage, 17, "cpu_wait_us", FIELD_MEASURE, cpu_wait_us, .help = "some of it waited for a processor"),
     FIELD_ROW(usage, 18, "memory_wait_us", FIELD_MEASURE, memory_wait_us, .help = "some of it waited for memory"),
     FIELD_ROW(usage, 19, "io_wait_us", FIELD_MEASURE, io_wait_us, .help = "some of it waited for a device"),
+    FIELD_ROW(usage, 20, "io_bytes", FIELD_MEASURE, io_bytes, .help = "moved, each byte once: what is charged"),
 };
 const struct fields usage_fields = FIELDS_TABLE("usage", usage, usage_rows);
 

@@ -44,6 +44,8 @@ enum end_cause {
     END_GANG_LOST,     /* the same by the fault of the other's node: the platform's, not of this one's node */
     END_INPUTS,        /* what it needs could not be brought in; its command never ran */
     END_OUTPUTS,       /* it succeeded, but what it made could not be brought out */
+    END_IO_LIMIT,      /* it moved as many bytes as its limits.io_bytes is */
+    END_IO_BUDGET,     /* it moved all the bytes that were paid for and no more could be held */
     END_CAUSE_COUNT    /* numbers lie in journals: only ever append */
 };
 
@@ -61,6 +63,7 @@ struct usage {
     uint64_t mem_peak_bytes;
     struct measure cpu_user_us, cpu_system_us;
     struct measure read_bytes, written_bytes, read_ops, write_ops; /* of block devices */
+    struct measure io_bytes;      /* moved between it and devices, each byte once: what is charged. It never falls */
     struct measure pids_peak;
     struct measure throttled_us;  /* by the cpu quota */
     struct measure oom_kills;

@@ -9,7 +9,7 @@ static const char *const names[FEATURE_COUNT] = {
     [FEATURE_HUGE_1G] = "huge_pages_1g",       [FEATURE_PIN_CPUS] = "pin_cpus",
     [FEATURE_IO_READ_BPS] = "io.read_bps",     [FEATURE_IO_WRITE_BPS] = "io.write_bps",
     [FEATURE_IO_READ_OPS] = "io.read_ops",     [FEATURE_IO_WRITE_OPS] = "io.write_ops",
-    [FEATURE_IO_WEIGHT] = "io.weight",
+    [FEATURE_IO_WEIGHT] = "io.weight",         [FEATURE_IO_BYTES] = "io_bytes",
 };
 const struct names node_feature_names = {names, COUNT_OF(names)};
 

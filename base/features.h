@@ -22,6 +22,8 @@ enum node_feature {
     FEATURE_IO_READ_OPS,
     FEATURE_IO_WRITE_OPS,
     FEATURE_IO_WEIGHT,
+    FEATURE_WARDEN_COUNT, /* these the warden tries; the agent itself does what follows */
+    FEATURE_IO_BYTES = FEATURE_WARDEN_COUNT, /* counts usage.io_bytes, and nothing moves beyond what is paid of it */
     FEATURE_COUNT
 };
 #define FEATURE_BIT(feature) (UINT64_C(1) << (feature))

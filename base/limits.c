@@ -44,6 +44,8 @@ static const struct field rows[] = {
               .help = "on the node's block devices: {read_bps: 50Mi, write_bps: 10Mi, write_ops: 500}"),
     FIELD_ROW(job_limits, 10, "devices", FIELD_STRS, devices, .max = LIMIT_DEVICES_MAX,
               .help = "devices by the names nodes give them, where policy allows: [fuse]"),
+    FIELD_ROW(job_limits, 11, "io_bytes", FIELD_SIZE, io_bytes, .max = LIMIT_IO_BYTES_MAX,
+              .help = "bytes that an attempt may read and write in its life; there it is stopped"),
 };
 const struct fields job_limits_fields = FIELDS_TABLE("limits", job_limits, rows);
 
@@ -95,7 +97,7 @@ uint64_t job_limits_need(const struct job_limits *l)
         {l->huge_1g_bytes, FEATURE_HUGE_1G},        {l->pin_cpus, FEATURE_PIN_CPUS},
         {l->io.read_bps, FEATURE_IO_READ_BPS},      {l->io.write_bps, FEATURE_IO_WRITE_BPS},
         {l->io.read_ops, FEATURE_IO_READ_OPS},      {l->io.write_ops, FEATURE_IO_WRITE_OPS},
-        {l->io.weight, FEATURE_IO_WEIGHT},
+        {l->io.weight, FEATURE_IO_WEIGHT},          {l->io_bytes, FEATURE_IO_BYTES},
     };
     uint64_t need = 0;
     for (size_t i = 0; i < COUNT_OF(table); i++)

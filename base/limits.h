@@ -1,6 +1,6 @@
 /*
- * limits - what a job asks for beyond its resources: the `limits` of its file. Each key is enforced by the kernel on
- * the node or the job doesn't run there; none is counted by quotas or prices.
+ * limits - what a job asks for beyond its resources: the `limits` of its file. Each key is enforced on the
+ * node or the job doesn't run there; none is counted by quotas or prices.
  * Purity: pure.
  */
 #ifndef REEVE_BASE_LIMITS_H
@@ -13,6 +13,7 @@
 #define LIMIT_PROCESSES_DEFAULT 4096u
 #define LIMIT_PINNED_MAX 1024u /* cores of one task */
 #define LIMIT_RATE_MAX ((uint64_t)1 << 50)
+#define LIMIT_IO_BYTES_MAX ((uint64_t)1 << 56)    /* of an attempt: nobody moves more, whatever a counter says */
 #define LIMIT_OPS_MAX UINT64_C(4000000000)  /* what the kernel holds in 32 bits */
 #define LIMIT_IO_WEIGHT_MAX 1000u
 #define LIMIT_DEVICES_MAX 16
@@ -32,6 +33,7 @@ struct job_limits {
     bool pin_cpus;                /* whole cores of its own among pinned tasks */
     uint32_t processes;           /* and threads; 0 = LIMIT_PROCESSES_DEFAULT */
     struct io_limits io;
+    uint64_t io_bytes;            /* an attempt moves no more in its life; 0 = no limit */
     struct strs devices;          /* by the names nodes give them */
 };
 extern const struct fields job_limits_fields;

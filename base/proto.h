@@ -348,6 +348,7 @@ struct run_call {
     struct job_spec spec;
     uint64_t paid_us;             /* run time that is paid; the keeper stops or pauses the job there */
     uint32_t at_paid_end;         /* enum paid_end: only whether it pauses matters to a node */
+    struct measure io_paid_bytes; /* usage.io_bytes that is paid: nothing moves beyond; absent = no bound */
 };
 struct paid_call {
     struct attempt_id id;
@@ -355,6 +356,7 @@ struct paid_call {
     uint32_t at_paid_end;
     uint64_t signal_us;           /* run time at which it gets SIGUSR1, as nothing more can be held; 0 = never */
     uint32_t suspends;            /* odd: it stands still from now on. A larger number is newer, whatever was paid */
+    struct measure io_paid_bytes; /* as in run_call; the larger is newer, absent is the largest */
 };
 struct stop_call { struct attempt_id id; uint64_t term; uint32_t cause; uint32_t grace_ms; };
 struct forget_call { struct attempt_id id; uint64_t term; };

@@ -72,6 +72,7 @@ static const struct field run_rows[] = {
     FIELD_ROW(run_call, 4, "spec", FIELD_STRUCT, spec, .flags = FIELD_REQUIRED, .of = &job_spec_fields),
     FIELD_ROW(run_call, 5, "paid_us", FIELD_U64, paid_us, ALWAYS),
     FIELD_ROW(run_call, 6, "at_paid_end", FIELD_ENUM, at_paid_end, .of = &paid_end_names),
+    FIELD_ROW(run_call, 7, "io_paid_bytes", FIELD_MEASURE, io_paid_bytes, .help = "absent: no bound"),
 };
 const struct fields run_call_fields = FIELDS_TABLE("params", run_call, run_rows);
 
@@ -82,6 +83,7 @@ static const struct field paid_rows[] = {
     FIELD_ROW(paid_call, 4, "at_paid_end", FIELD_ENUM, at_paid_end, .of = &paid_end_names),
     FIELD_ROW(paid_call, 5, "signal_us", FIELD_U64, signal_us, .help = "SIGUSR1 then: nothing more can be held"),
     FIELD_ROW(paid_call, 6, "suspends", FIELD_U32, suspends, .help = "odd: it stands still; a larger one is newer"),
+    FIELD_ROW(paid_call, 7, "io_paid_bytes", FIELD_MEASURE, io_paid_bytes, .help = "absent: no bound"),
 };
 const struct fields paid_call_fields = FIELDS_TABLE("params", paid_call, paid_rows);
 

@@ -91,6 +91,7 @@ uint32_t task_state_of_end(const struct exit_record *record)
     case END_TIME_LIMIT:
         return TASK_TIMED_OUT;
     case END_BUDGET:
+    case END_IO_BUDGET:
         return TASK_BUDGET_STOPPED;
     case END_CANCELLED:
     case END_REQUEUED:
@@ -108,6 +109,7 @@ uint32_t task_state_of_end(const struct exit_record *record)
     case END_LAUNCH_FAILED:
     case END_INPUTS:
     case END_OUTPUTS:
+    case END_IO_LIMIT:
     case END_CAUSE_COUNT:
         break;
     }

@@ -145,7 +145,7 @@ static struct sandbox_spec spec_with(enum node_feature feature)
     /* Little: on v1 no group may have more than the one above it. */
     struct sandbox_spec spec = {.cpu_milli = 10, .mem_bytes = PROBE_MEM, .pids_max = 16};
     struct sandbox_limits *l = &spec.limits;
-    uint64_t *const numbers[FEATURE_COUNT] = {
+    uint64_t *const numbers[FEATURE_WARDEN_COUNT] = {
         [FEATURE_MEMORY_HIGH] = &l->mem_high_bytes, [FEATURE_MEMORY_MIN] = &l->mem_min_bytes,
         [FEATURE_SWAP] = &l->swap_bytes,            [FEATURE_HUGE_2M] = &l->huge_bytes[HUGE_2M],
         [FEATURE_HUGE_1G] = &l->huge_bytes[HUGE_1G], [FEATURE_IO_READ_BPS] = &l->io_read_bps,
@@ -156,7 +156,7 @@ static struct sandbox_spec spec_with(enum node_feature feature)
         l->pinned_cpus = 1;
     else if (feature == FEATURE_IO_WEIGHT)
         l->io_weight = 50;
-    else if (feature < FEATURE_COUNT)
+    else if (feature < FEATURE_WARDEN_COUNT)
         *numbers[feature] = (uint64_t)1 << 30; /* a multiple of every page */
     if (feature == FEATURE_MEMORY_HIGH || feature == FEATURE_MEMORY_MIN)
         *numbers[feature] = PROBE_MEM / 2;
@@ -180,7 +180,7 @@ static int try_feature(struct cg *cg, enum node_feature feature, struct err *err
 
 static void find_features(struct cg *cg)
 {
-    for (enum node_feature f = 0; f < FEATURE_COUNT; f++) {
+    for (enum node_feature f = 0; f < FEATURE_WARDEN_COUNT; f++) {
         struct err err = {0};
         const char *problem = problem_beside(cg, f);
         if (problem == NULL && try_feature(cg, f, &err) < 0)

@@ -223,6 +223,8 @@ static bool own_end(const struct fact_ended *e)
     case END_LAUNCH_FAILED: return true;
     case END_NONE:
     case END_BUDGET:
+    case END_IO_LIMIT:
+    case END_IO_BUDGET:
     case END_CANCELLED:
     case END_LEASE:
     case END_KEEPER_LOST:

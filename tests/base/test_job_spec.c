@@ -94,6 +94,10 @@ static const struct {
      "\"huge_pages_2m\":\"4Mi\",\"pin_cpus\":true,\"processes\":100,\"devices\":[\"fuse\"],"
      "\"io\":{\"read_bps\":\"1Mi\",\"write_bps\":1000,\"read_ops\":10,\"write_ops\":10,\"weight\":50}}}",
      NULL},
+    {"all that it may move", "{\"command\":[\"true\"],\"limits\":{\"io_bytes\":\"20Gi\"}}", NULL},
+    {"more than anybody moves", "{\"command\":[\"true\"],\"limits\":{\"io_bytes\":72057594037927937}}",
+     "limits.io_bytes"},
+    {"I/O that isn't a size", "{\"command\":[\"true\"],\"limits\":{\"io_bytes\":\"much\"}}", "limits.io_bytes"},
     {"a soft limit above the hard one", "{\"command\":[\"true\"],\"limits\":{\"memory_high\":\"1Gi\"}}",
      "limits.memory_high"},
     {"a guarantee above the limit", "{\"command\":[\"true\"],\"limits\":{\"memory_min\":\"1Gi\"}}",

@@ -60,6 +60,8 @@ static const struct {
     {"out of memory says so", {.cause = END_OOM}, TASK_OOM_KILLED},
     {"the time limit says so", {.cause = END_TIME_LIMIT}, TASK_TIMED_OUT},
     {"the paid end says so", {.cause = END_BUDGET}, TASK_BUDGET_STOPPED},
+    {"all paid I/O used says so", {.cause = END_IO_BUDGET}, TASK_BUDGET_STOPPED},
+    {"its own limit of I/O is failure", {.cause = END_IO_LIMIT}, TASK_FAILED},
     {"a person's stop is cancelled", {.cause = END_CANCELLED}, TASK_CANCELLED},
     {"a lease that ran out is lost", {.cause = END_LEASE}, TASK_LOST},
     {"a dead keeper is lost", {.cause = END_KEEPER_LOST}, TASK_LOST},
