@@ -13,9 +13,11 @@ void table_fini(struct table *t)
     *t = (struct table){.is = t->is};
 }
 
+/* By the upper bits: every bit of a key moves those, while the lower ones are moved by what is below them alone, which
+ * in a text is its first characters. */
 static size_t home_of(const struct table *t, uint64_t hash)
 {
-    return (size_t)(hash ^ hash >> 32) & (t->size - 1);
+    return (size_t)((hash >> 32) * t->size >> 32);
 }
 
 void *table_find(const struct table *t, uint64_t hash, const void *key)
