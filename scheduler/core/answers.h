@@ -23,8 +23,9 @@ void cancel_range(struct core *c, const struct job *j, uint32_t first, uint32_t 
 char *explain_first(const struct core *c, const struct job *j, int64_t utc_us);
 /* The same into a row, and when it could start; *estimates: for so many rows that is still asked, one less by then. */
 void explain_row(const struct core *c, const struct job *j, int64_t utc_us, uint32_t *estimates, struct job_row *ret);
-/* The same for a job that is not there yet; "now" when nothing blocks. */
-char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us);
+/* The same for a job that is not there yet, with when it could start, if few have asked of late; "now" when nothing
+ * blocks. */
+char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us);
 /* The same for one that waits for other jobs: struct fact_after. */
 char *explain_waits(const struct core *c, const struct list *after);
 /* A row of a list, as explain_row() has it. false: no such job. */

@@ -4,6 +4,7 @@
 #include "scheduler/core/reserve.h"
 
 #define SECOND_US INT64_C(1000000)
+#define NEW_US INT64_C(100000) /* in which ESTIMATES_NEW_MAX submissions get one */
 
 /* Full seconds, not sooner than that. */
 static const char *at_words(int64_t utc_us, char out[PARSE_TEXT_MAX])
@@ -20,6 +21,17 @@ struct estimate estimate_start(const struct core *c, const struct shape *s, int6
     e.to_utc_us = reserve_earliest(c, s, utc_us, false, &e.node, &e.kept);
     e.far = e.to_utc_us - utc_us >= (int64_t)c->limits.horizon_ms * 1000 / 2;
     return e;
+}
+
+bool estimate_may_answer(struct core *c, int64_t utc_us)
+{
+    if (utc_us >= c->estimates_utc_us + NEW_US || utc_us < c->estimates_utc_us) {
+        c->estimates_utc_us = utc_us;
+        c->estimates = 0;
+    }
+    bool may = c->estimates < ESTIMATES_NEW_MAX;
+    c->estimates += may;
+    return may;
 }
 
 bool estimate_is_next(const struct job *j)

@@ -10,7 +10,9 @@
  * For what waits for a quota, or a cap: the first end that is known. Money and rates: none.
  *
  * A question costs as many nodes as a search asks, twice, however large the cell is; a list of jobs asks for
- * ESTIMATES_MAX of its rows at most, once for each tenant. Nothing changes by it: what a turn may ask is the turn's.
+ * ESTIMATES_MAX of its rows at most, once for each tenant; of the answers to submissions ESTIMATES_NEW_MAX in a tenth
+ * of a second have one, the others the reason alone: it is seven times what all else of a submission costs, and whoever
+ * submits that many looks at lists. No decision changes by it: what a turn may ask is the turn's.
  * How often a start lay within: tests/scheduler/sim/test_estimate.c, docs/BENCHMARKS.md.
  * Purity: pure; internal to scheduler/core. Texts are the caller's to free.
  */
@@ -20,6 +22,7 @@
 #include "scheduler/core/state.h"
 
 #define ESTIMATES_MAX 64   /* in one list of jobs */
+#define ESTIMATES_NEW_MAX 16
 #define ESTIMATE_WITHIN 75 /* of 100 */
 
 struct estimate {
@@ -31,6 +34,8 @@ struct estimate {
 };
 /* When the next task of this shape could start, for want of room alone. */
 struct estimate estimate_start(const struct core *c, const struct shape *s, int64_t utc_us);
+/* May one more submission be answered with one now? Then it is counted. */
+bool estimate_may_answer(struct core *c, int64_t utc_us);
 /* Is the next of this job's tasks its tenant's next, too? */
 bool estimate_is_next(const struct job *j);
 bool estimate_is_known(const struct estimate *e);

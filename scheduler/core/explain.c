@@ -134,7 +134,7 @@ static void start_fact(const struct core *c, const struct job *j, const struct n
 }
 
 /* A job that isn't there yet, as if it were the next: who is ahead of it is not counted. */
-char *explain_new(const struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us)
+char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us)
 {
     struct shape shape = shape_as_if(c, t, spec);
     uint32_t tasks = MAX(shape.gang, 1);
@@ -153,7 +153,7 @@ char *explain_new(const struct core *c, struct tenant *t, const struct job_spec 
     ledger_revert(c->ledger, &as_if);
     explain_nodes(&q, &shape, tasks);
     struct estimate start = {0};
-    if (waits_for_room(&blockers))
+    if (waits_for_room(&blockers) && estimate_may_answer(c, utc_us))
         start = estimate_start(c, &shape, utc_us);
     char *when = estimate_is_known(&start) ? estimate_words(&start, &job) : NULL;
     shape_as_if_clear(&shape);

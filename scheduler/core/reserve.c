@@ -87,6 +87,7 @@ const struct backfill *reserve_profile(const struct core *c, const struct plan *
     if (kept && n->profile_turn == c->turn)
         return b;
     forecast_node(c, p, n, b);
+    all->profiles++;
     for (size_t i = 0; n->reserved > 0 && i < all->count; i++) {
         uint32_t tasks = reservation_tasks(&all->v[i], n);
         if (tasks > 0 && counts(c, p, &all->v[i], s))

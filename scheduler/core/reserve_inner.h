@@ -30,6 +30,7 @@ struct reserves {
     bool gang_asked;                   /* likewise */
     uint64_t version;
     struct backfill profile;           /* scratch */
+    uint64_t profiles;                 /* made until now: what questions cost */
 };
 
 struct reservation *reservation_of(const struct core *c, const struct shape *s);

@@ -386,6 +386,8 @@ struct core {
     uint64_t turn;
     struct reserves *reserves;
     struct forecast *forecast;
+    uint32_t estimates;     /* in answers to submissions, since estimates_utc_us */
+    int64_t estimates_utc_us;
     bool began;             /* the first decide() has been */
     uint64_t hello_boot_us; /* when the newest hello came that makes a node join */
     uint32_t plans_in_flight, policy_in_flight, moves_in_flight, windows_in_flight;

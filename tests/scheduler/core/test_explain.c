@@ -1,5 +1,7 @@
 #include <check.h>
 
+#include "scheduler/core/estimate.h"
+#include "scheduler/core/reserve_inner.h"
 #include "tests/run.h"
 #include "tests/scheduler/core/world.h"
 
@@ -233,6 +235,56 @@ START_TEST(why_and_decide_agree)
 }
 END_TEST
 
+/* A job of an hour on each node of a cell. */
+static void begin_full(unsigned nodes)
+{
+    char name[16];
+    begin();
+    for (unsigned i = 2; i <= nodes; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        world_hello(&w, name, "b", 16, 64 * GIB);
+    }
+    for (unsigned i = 0; i < nodes; i++) {
+        struct job_spec spec = world_spec(16000, GIB);
+        spec.time_limit_ms = 3600000;
+        (void)world_submit(&w, "globex", spec);
+    }
+    ck_assert_uint_eq(world_decide(&w), nodes);
+}
+
+/* How many of so many submissions are answered with when they could start; *ret_profiles: what that took. */
+static unsigned answers_with_a_time(unsigned submissions, uint64_t *ret_profiles)
+{
+    unsigned with = 0;
+    uint64_t before = w.core->reserves->profiles;
+    for (unsigned i = 0; i < submissions; i++) {
+        (void)world_submit(&w, "globex", world_spec(1000, GIB));
+        ck_assert_ptr_nonnull(strstr(w.quote.would_start, "placement: no node has room now; nearest is n"));
+        with += strstr(w.quote.would_start, "between ") == w.quote.would_start;
+    }
+    *ret_profiles = w.core->reserves->profiles - before;
+    return with;
+}
+
+START_TEST(many_submissions_ask_no_more_of_many_nodes_than_few_of_few)
+{
+    uint64_t few, many, later;
+    begin_full(40);
+    ck_assert_uint_eq(answers_with_a_time(20, &few), ESTIMATES_NEW_MAX);
+    world_pass(&w, SECOND / 10 - 1);
+    ck_assert_uint_eq(answers_with_a_time(20, &later), 0);
+    ck_assert_uint_eq(later, 0);
+    world_pass(&w, 1);
+    ck_assert_uint_eq(answers_with_a_time(3, &later), 3);
+    ck_assert_uint_gt(later, 0);
+    world_fini(&w);
+    begin_full(300);
+    ck_assert_uint_eq(answers_with_a_time(500, &many), ESTIMATES_NEW_MAX);
+    ck_assert_uint_eq(many, few);
+    world_fini(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core explain");
@@ -246,6 +298,7 @@ int main(void)
     tcase_add_test(t, a_cap_a_pause_and_a_refusal_are_named);
     tcase_add_test(t, nothing_blocks_what_runs_or_is_done);
     tcase_add_test(t, why_and_decide_agree);
+    tcase_add_test(t, many_submissions_ask_no_more_of_many_nodes_than_few_of_few);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
