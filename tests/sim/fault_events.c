@@ -9,12 +9,21 @@
 #define CHILDREN 4 /* of a place in the heap: all in one or two cache lines */
 
 /* ---- the queue ---- */
-static bool before(struct event_slot a, struct event_slot b)
+/* The lanes and, behind them, the heap. */
+#define HEAP EVENT_LANES
+#define NOTHING ~(__uint128_t)0 /* comes behind everything */
+
+static __uint128_t key_of(const struct event_slot *slot)
 {
-    return a.at_us != b.at_us ? a.at_us < b.at_us : a.number < b.number;
+    return (__uint128_t)(uint64_t)slot->at_us << 64 | slot->number; /* ties: first come */
 }
 
-static void heap_put(struct event_queue *q, struct event_slot slot)
+static bool before(const struct event_slot *a, const struct event_slot *b)
+{
+    return key_of(a) < key_of(b);
+}
+
+static void heap_put(struct event_queue *q, const struct event_slot *slot)
 {
     if (q->count == q->size) {
         q->size = q->size == 0 ? 256 : q->size * 2;
@@ -22,26 +31,30 @@ static void heap_put(struct event_queue *q, struct event_slot slot)
         MUST_NOT(q->v == NULL);
     }
     size_t at = q->count++;
-    for (; at > 0 && before(slot, q->v[(at - 1) / CHILDREN]); at = (at - 1) / CHILDREN)
+    for (; at > 0 && before(slot, &q->v[(at - 1) / CHILDREN]); at = (at - 1) / CHILDREN)
         q->v[at] = q->v[(at - 1) / CHILDREN];
-    q->v[at] = slot;
+    q->v[at] = *slot;
+    q->soonest[HEAP] = key_of(&q->v[0]);
 }
 
-static void heap_drop_first(struct event_queue *q)
+static struct event *heap_take(struct event_queue *q)
 {
+    struct event *e = q->v[0].event;
     struct event_slot last = q->v[--q->count];
     size_t at = 0;
     for (size_t child = 1; child < q->count; child = at * CHILDREN + 1) {
         size_t least = child, end = MIN(child + CHILDREN, q->count);
         while (++child < end)
-            if (before(q->v[child], q->v[least]))
+            if (before(&q->v[child], &q->v[least]))
                 least = child;
-        if (before(last, q->v[least]))
+        if (before(&last, &q->v[least]))
             break;
         q->v[at] = q->v[least];
         at = least;
     }
     q->v[at] = last;
+    q->soonest[HEAP] = q->count > 0 ? key_of(&q->v[0]) : NOTHING;
+    return e;
 }
 
 static void lane_grow(struct event_lane *l)
@@ -56,64 +69,77 @@ static void lane_grow(struct event_lane *l)
     l->size = MAX(l->size * 2, 64);
 }
 
-/* Those of the network by their delay (delay_us), as none overtakes another with the same. */
-static struct event_lane *lane_of(struct event_queue *q, enum event_kind kind, int64_t us)
+/* false: it would have to overtake there. */
+static bool lane_put(struct event_queue *q, size_t lane, const struct event_slot *slot)
+{
+    struct event_lane *l = &q->lanes[lane];
+    if (l->count == 0)
+        q->soonest[lane] = key_of(slot);
+    else if (l->v[(l->first + l->count - 1) & (l->size - 1)].at_us > slot->at_us)
+        return false;
+    if (l->count == l->size)
+        lane_grow(l);
+    l->v[(l->first + l->count++) & (l->size - 1)] = *slot;
+    return true;
+}
+
+static struct event *lane_take(struct event_queue *q, size_t lane)
+{
+    struct event_lane *l = &q->lanes[lane];
+    struct event *e = l->v[l->first].event;
+    l->first = (l->first + 1) & (l->size - 1);
+    q->soonest[lane] = --l->count > 0 ? key_of(&l->v[l->first]) : NOTHING;
+    return e;
+}
+
+/* Those of the network by their delay (delay_us), as none overtakes another with the same. HEAP: they come in no
+ * order. */
+static size_t lane_of(enum event_kind kind, int64_t us)
 {
     static const uint8_t lanes[EVENT_KIND_COUNT] = {
         [EVENT_SCHED_TURN] = 5,  [EVENT_SCHED_SYNCED] = 6, [EVENT_SCHED_TIMEOUT] = 7, [EVENT_NODE_BEAT] = 8,
         [EVENT_STORE_BATCH] = 1, [EVENT_STORE_REPLY] = 1,  [EVENT_TO_SCHED] = 1,      [EVENT_TO_NODE] = 1,
         [EVENT_CLIENT_REPLY] = 1};
     size_t lane = lanes[kind];
-    return lane == 0 ? NULL : &q->lanes[lane - 1 + (lane == 1 ? ((uint64_t)us / 200) & 3 : 0)];
-}
-
-static void queue_add(struct event_queue *q, struct event_lane *l, struct event_slot slot)
-{
-    if (l == NULL || (l->count > 0 && l->v[(l->first + l->count - 1) & (l->size - 1)].at_us > slot.at_us)) {
-        heap_put(q, slot);
-        return;
-    }
-    if (l->count == l->size)
-        lane_grow(l);
-    l->v[(l->first + l->count++) & (l->size - 1)] = slot;
+    return lane == 0 ? HEAP : lane - 1 + (lane == 1 ? ((uint64_t)us / 200) & 3 : 0);
 }
 
 /* The soonest, if it is no later than that. */
 static struct event *queue_take(struct event_queue *q, int64_t end_us)
 {
-    struct event_slot first = {.at_us = INT64_MAX};
-    struct event_lane *from = NULL;
-    for (struct event_lane *l = q->lanes; l < q->lanes + EVENT_LANES; l++)
-        if (l->count > 0 && before(l->v[l->first], first)) {
-            first = l->v[l->first];
-            from = l;
-        }
-    bool heaps = q->count > 0 && before(q->v[0], first);
-    if (heaps)
-        first = q->v[0];
-    if (first.event == NULL || first.at_us > end_us)
-        return NULL;
-    if (heaps) {
-        heap_drop_first(q);
-    } else {
-        from->first = (from->first + 1) & (from->size - 1);
-        from->count--;
+    __uint128_t soonest = q->soonest[HEAP];
+    size_t from = HEAP;
+    for (size_t lane = 0; lane < EVENT_LANES; lane++) {
+        bool sooner = q->soonest[lane] < soonest;
+        soonest = sooner ? q->soonest[lane] : soonest;
+        from = sooner ? lane : from;
     }
-    return first.event;
+    if ((uint64_t)(soonest >> 64) > (uint64_t)end_us || soonest == NOTHING)
+        return NULL;
+    return from == HEAP ? heap_take(q) : lane_take(q, from);
 }
 
 /* ---- events ---- */
+void events_init(struct world *w)
+{
+    for (size_t i = 0; i <= HEAP; i++)
+        w->queue.soonest[i] = NOTHING;
+}
+
 struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind)
 {
-    struct event *e = w->queue.spare;
+    struct event_queue *q = &w->queue;
+    struct event *e = q->spare;
     if (e != NULL)
-        w->queue.spare = e->next;
+        q->spare = e->next;
     else
         e = malloc(sizeof *e);
     MUST_NOT(e == NULL);
     *e = (struct event){.at_us = MAX(at_us, w->now_us), .kind = kind};
-    struct event_lane *lane = lane_of(&w->queue, kind, e->at_us - w->now_us);
-    queue_add(&w->queue, lane, (struct event_slot){e->at_us, ++w->numbers, e});
+    struct event_slot slot = {e->at_us, ++w->numbers, e};
+    size_t lane = lane_of(kind, e->at_us - w->now_us);
+    if (lane == HEAP || !lane_put(q, lane, &slot))
+        heap_put(q, &slot);
     return e;
 }
 
@@ -124,8 +150,10 @@ struct event *event_next(struct world *w, int64_t end_us)
 
 void event_done(struct world *w, struct event *e)
 {
-    message_free(w, e->message);
-    entries_cut(&e->batch, 0);
+    if (e->message != NULL)
+        message_free(w, e->message);
+    if (e->batch.v != NULL)
+        entries_cut(&e->batch, 0);
     e->next = w->queue.spare;
     w->queue.spare = e;
 }

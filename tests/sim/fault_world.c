@@ -311,6 +311,7 @@ bool world_live(struct world *w, struct choices *choices, const struct scene *sc
 {
     jmp_buf here;
     *w = (struct world){.choices = choices, .broken_to = &here, .hash = UINT64_C(0xcbf29ce484222325)};
+    events_init(w);
     set_scene(w, scene);
     draw_rates(w);
     if (setjmp(here) != 0)

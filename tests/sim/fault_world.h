@@ -114,6 +114,7 @@ struct event_slot {
 };
 #define EVENT_LANES 8
 struct event_queue {
+    __uint128_t soonest[EVENT_LANES + 1]; /* of each lane and of the heap: its first slot's time and number */
     struct event_slot *v; /* a heap, each place with four below it */
     size_t count, size;
     struct event_lane {   /* a ring, soonest first */
@@ -305,6 +306,7 @@ extern bool trace_on;
 void trace(const struct world *w, const char *format, ...) PRINTF_LIKE(2, 3); /* with --trace */
 int64_t delay_us(struct world *w);
 /* fault_events.c */
+void events_init(struct world *w);
 struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind);
 struct event *event_next(struct world *w, int64_t end_us); /* NULL: none until then. The caller is done with it later */
 void event_done(struct world *w, struct event *e);
