@@ -60,7 +60,8 @@ struct follows books_follows(const struct book_job *j, const struct book_task *t
         if (j->picky && at_utc_us < j->finish_by_utc_us && t->failures < j->retries)
             return (struct follows){NEXT_QUEUED, 0, 1};
         return (struct follows){NEXT_FINAL, TASK_TIMED_OUT, 0};
-    case END_BUDGET: return (struct follows){NEXT_FINAL, TASK_BUDGET_STOPPED, 0};
+    case END_BUDGET:
+    case END_IO_BUDGET: return (struct follows){NEXT_FINAL, TASK_BUDGET_STOPPED, 0};
     case END_MAINTENANCE:
     case END_PREEMPTED: return (struct follows){NEXT_QUEUED, 0, 0};
     case END_GANG:
@@ -77,6 +78,7 @@ struct follows books_follows(const struct book_job *j, const struct book_task *t
     case END_REQUEUED:
     case END_INPUTS:
     case END_OUTPUTS:
+    case END_IO_LIMIT:
     case END_CAUSE_COUNT:
         break;
     }
