@@ -4,6 +4,17 @@
 
 #include "tests/sim/books_state.h"
 
+static void limit_of(struct books *b, struct book_account *a)
+{
+    char path[32];
+    size_t len = strcspn(a->name, "@");
+    if (a->name[len] == '\0' || len >= sizeof path || strcmp(a->name, "/@total") == 0)
+        return;
+    snprintf(path, sizeof path, "%.*s", (int)len, a->name);
+    a->limit = book_tenant_of(b, path)->budget;
+}
+
+/* One that is new has its tenant's limit; book_limits() when that changes. */
 static struct book_account *account_of(struct books *b, const char *name)
 {
     size_t at = nameset_find(&b->accounts_by_name, b->accounts, sizeof b->accounts[0], b->accounts_count, name);
@@ -13,6 +24,7 @@ static struct book_account *account_of(struct books *b, const char *name)
     struct book_account *a = &b->accounts[b->accounts_count++];
     snprintf(a->name, sizeof a->name, "%s", name);
     a->limit = -1;
+    limit_of(b, a);
     return a;
 }
 
@@ -24,16 +36,6 @@ int64_t book_price(const struct book_job *j, uint64_t us)
 bool book_is_about(int64_t a, int64_t b)
 {
     return a - b <= 2 && b - a <= 2; /* one rounding each */
-}
-
-static void limit_of(struct books *b, struct book_account *a)
-{
-    char path[32];
-    size_t len = strcspn(a->name, "@");
-    if (a->name[len] == '\0' || len >= sizeof path || strcmp(a->name, "/@total") == 0)
-        return;
-    snprintf(path, sizeof path, "%.*s", (int)len, a->name);
-    a->limit = book_tenant_of(b, path)->budget;
 }
 
 void book_limits(struct books *b)
@@ -97,7 +99,6 @@ void book_hold(struct books *b, struct attempt_id id, struct book_task *t, const
     t->accounts_count = MIN(accounts->count, COUNT_OF(t->accounts));
     for (size_t i = 0; i < t->accounts_count; i++) {
         struct book_account *a = account_of(b, accounts->v[i]);
-        limit_of(b, a);
         t->accounts[i] = (size_t)(a - b->accounts);
         a->held += micros;
         REQUIRE(b, id, a->limit < 0 || a->spent + a->held <= a->limit || micros == 0,
@@ -130,8 +131,7 @@ void book_check_cost(struct books *b, const struct book_job *j, const struct boo
 
 void book_opened(struct books *b, const struct fact *f)
 {
-    struct book_account *a = account_of(b, f->budget_opened.account);
-    limit_of(b, a);
+    const struct book_account *a = account_of(b, f->budget_opened.account);
     require(b, a->limit == f->budget_opened.limit_micros && a->spent + a->held == 0,
             "account %s is opened with another limit than its tenant's, or twice", a->name);
 }

@@ -140,14 +140,23 @@ static int be_picky(struct job_spec *spec)
            strs_add(&spec->retry.not_exit_codes, "1");
 }
 
+static void set_seconds(char **text, uint64_t seconds)
+{
+    char said[24];
+    if (seconds == 0)
+        return;
+    snprintf(said, sizeof said, "%" PRIu64 "s", seconds);
+    int rc = str_set(text, said);
+    MUST_NOT(rc < 0);
+}
+
 static int want_submit(struct proposing *p)
 {
-    const struct client_job *j = &p->w->jobs[p->wish->client];
+    struct client_job *j = &p->w->jobs[p->wish->client];
     struct submit_reply quote = {0};
-    char tenant[32], key[sizeof j->key];
+    char tenant[32];
     world_tenant(p->w, j->tenant, tenant);
-    snprintf(key, sizeof key, "%s", j->key);
-    struct submit_call call = {.tenant = tenant, .key = key};
+    struct submit_call call = {.tenant = tenant, .key = j->key};
     call.spec = (struct job_spec){.resources = {j->cpu_milli, j->mem_bytes, 0, {0}},
                                   .time_limit_ms = j->limit_us / 1000,
                                   .retries = j->retries,
@@ -164,13 +173,8 @@ static int want_submit(struct proposing *p)
     int rc = strs_add(&call.spec.command, "/bin/true") | str_set(&call.spec.where, world_wheres[j->where]) |
              str_set(&call.spec.within, j->within ? "zone" : NULL) | be_picky(&call.spec);
     MUST_NOT(rc < 0);
-    char start_by[24], finish_by[24];
-    snprintf(start_by, sizeof start_by, "%" PRIu64 "s", j->start_by_s);
-    snprintf(finish_by, sizeof finish_by, "%" PRIu64 "s", j->finish_by_s);
-    rc = str_set(&call.spec.start_by, j->start_by_s != 0 ? start_by : NULL);
-    MUST_NOT(rc < 0);
-    rc = str_set(&call.spec.finish_by, j->finish_by_s != 0 ? finish_by : NULL);
-    MUST_NOT(rc < 0);
+    set_seconds(&call.spec.start_by, j->start_by_s);
+    set_seconds(&call.spec.finish_by, j->finish_by_s);
     if (j->after != 0) {
         struct job_after *a = list_add(&call.spec.after, sizeof *a);
         MUST_NOT(a == NULL);

@@ -36,14 +36,18 @@ static struct store_key *key_slot(const struct store *s, const struct fact_submi
 {
     char text[sizeof s->keys[0].text];
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    snprintf(text, sizeof text, "%s:%s", f->tenant, f->key);
+    size_t tenant = strlen(f->tenant), key = strlen(f->key);
+    MUST_NOT(tenant + key + 2 > sizeof text);
+    memcpy(text, f->tenant, tenant);
+    text[tenant] = ':';
+    memcpy(text + tenant + 1, f->key, key + 1);
     for (const char *c = text; *c != '\0'; c++)
         hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
     size_t at = (size_t)(hash >> 16) & (s->keys_size - 1);
     while (s->keys[at].job != 0 && strcmp(s->keys[at].text, text) != 0)
         at = (at + 1) & (s->keys_size - 1);
     if (s->keys[at].job == 0)
-        memcpy(s->keys[at].text, text, sizeof text);
+        memcpy(s->keys[at].text, text, tenant + key + 2);
     return &s->keys[at];
 }
 

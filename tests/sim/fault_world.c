@@ -328,9 +328,9 @@ bool world_live(struct world *w, struct choices *choices, const struct scene *sc
     for (int64_t i = 0, quiet = 0; i < HEAL_ROUNDS && (i < HEAL_LEAST || quiet < HEAL_QUIET); i++) {
         tidy(w);
         live_until(w, w->now_us + 20 * SECOND);
-        check_all(w);
         quiet = check_quiet(w) ? quiet + 1 : 0;
     }
+    check_all(w);
     check_healed(w);
     return true;
 }
