@@ -11,6 +11,7 @@
 #include "agent/attempt.h"
 #include "agent/core/launch_args.h"
 #include "agent/folder.h"
+#include "agent/metering.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/log.h"
@@ -68,6 +69,7 @@ static int adopt_one(struct attempts *a, struct attempt_id id, int dir, bool reb
     found.ended = folder_read(dir, "ended", &exit_record_fields, &t->record, NULL) == 0;
     t->verdict = found.ended;
     t->started_utc_us = t->record.started_utc_us;
+    metering_restore(t);
     log_line(LOG_INFO, "attempt.found", "attempt=%s ended=%d asked=%d rebooted=%d", t->name, found.ended, found.asked,
              rebooted);
     adopt_order(t, order, found);

@@ -9,7 +9,7 @@
 #include "agent/attempts.h"
 #include "agent/core/life.h"
 #include "agent/core/roster.h"
-#include "agent/fairio/direct.h"
+#include "agent/fairio/account.h"
 #include "agent/keeper_link.h"
 #include "agent/mover_link.h"
 #include "agent/profiles.h"
@@ -51,8 +51,10 @@ struct attempt {
     bool drained[LOG_STREAM_COUNT];
     struct usage usage;           /* the last known */
     uint64_t used_at_us;          /* run time it was read at */
-    struct io_direct direct;      /* what of it was charged to its tenant as taken past the queue */
-    struct mover_totals moved;    /* by connections to its mover that are over */
+    struct io_account account;    /* what it moved and is to pay for (metering.c) */
+    struct io_counts mover_before; /* as of the end of the last connection to its mover */
+    bool metered;                 /* the kernel counts for its group */
+    bool unkept;                  /* and was warned of */
     bool reading;                 /* a READ for a beat is under way */
     struct exit_record record;
     bool verdict;                 /* record.cause is settled */
@@ -105,7 +107,6 @@ void running_connect(struct attempt *t);
 void running_capture(struct attempt *t);
 void running_sync(struct attempt *t);         /* what the keeper hasn't heard yet */
 uint64_t running_run_us(const struct attempt *t);
-void running_charge_direct(struct attempt *t); /* its usage was read */
 
 /* finish.c */
 void finish_drain(struct attempt *t);

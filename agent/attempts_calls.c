@@ -12,6 +12,7 @@
 #include "agent/attempt.h"
 #include "agent/core/launch_args.h"
 #include "agent/folder.h"
+#include "agent/metering.h"
 #include "agent/staging.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
@@ -217,9 +218,8 @@ static void on_usage(void *owner, uint64_t token, const struct op_reply *reply, 
     t->reading = false;
     if (reply->status != OP_DONE)
         return;
-    t->usage = reply->usage;
     t->used_at_us = running_run_us(t);
-    running_charge_direct(t);
+    metering_read(t, &reply->usage);
 }
 
 static void ask_usage(struct attempt *t)
@@ -259,6 +259,7 @@ int attempts_beats(struct attempts *a, struct list *ret_beats)
         struct attempt_beat *beat = list_add(ret_beats, sizeof *beat);
         if (beat == NULL)
             return -ENOMEM;
+        metering_tell(t);
         beat->id = t->id;
         beat->usage = t->usage;
         beat->run_us = running_run_us(t);

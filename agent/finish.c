@@ -11,6 +11,7 @@
 
 #include "agent/attempt.h"
 #include "agent/folder.h"
+#include "agent/metering.h"
 #include "agent/staging.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
@@ -79,7 +80,7 @@ static struct attempt *answered(void *owner, uint64_t token, const struct op_rep
     if (t == NULL)
         return NULL;
     if (reply->status == OP_DONE && t->life != LIFE_REMOVING)
-        t->usage = reply->usage;
+        metering_read(t, &reply->usage); /* what it took since the last reading, or all of it when it was short */
     else if (reply->status != OP_DONE && reply->status != OP_GONE && reply->status != OP_BUSY)
         log_line(LOG_WARN, "warden.failed", "attempt=%s op=%s step=%s error=%s", t->name, what, log_quote(reply->step),
                  log_quote(strerror(reply->error)));
@@ -90,11 +91,8 @@ static void on_usage(void *owner, uint64_t token, const struct op_reply *reply, 
 {
     (void)ids;
     struct attempt *t = answered(owner, token, reply, "read");
-    if (t == NULL)
-        return;
-    if (reply->status == OP_DONE)
-        running_charge_direct(t); /* what it took since the last reading, or all of it when it was short */
-    attempt_feed(t, LIFE_EV_USAGE);
+    if (t != NULL)
+        attempt_feed(t, LIFE_EV_USAGE);
 }
 
 static void on_removed(void *owner, uint64_t token, const struct op_reply *reply, const struct attempt_id *ids)
@@ -141,16 +139,6 @@ void finish_remove(struct attempt *t)
 
 /* ---- the record ---- */
 
-static uint64_t written(struct attempt *t, enum log_stream which)
-{
-    struct stat st;
-    if (t->logs[which] != 0)
-        return logs_size(t->all->logs, t->logs[which]);
-    if (t->dir < 0 || fstatat(t->dir, folder_log_names[which], &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    return (uint64_t)st.st_size;
-}
-
 static uint64_t dropped(uint64_t size, uint64_t cap)
 {
     struct log_hole hole = log_hole(size, cap);
@@ -170,9 +158,11 @@ static void complete_record(struct attempt *t)
     if (r->cause == END_SIGNAL && r->signal == SIGKILL && measured(t->usage.oom_kills) > 0)
         r->cause = END_OOM; /* the keeper sees a SIGKILL; only the group knows whose */
     staging_finish(t);
+    metering_take(t);
+    metering_tell(t);
     r->usage = t->usage;
-    r->out_bytes = written(t, STREAM_OUT);
-    r->err_bytes = written(t, STREAM_ERR);
+    r->out_bytes = metering_log_bytes(t, STREAM_OUT);
+    r->err_bytes = metering_log_bytes(t, STREAM_ERR);
     r->out_dropped = dropped(r->out_bytes, t->log_cap);
     r->err_dropped = dropped(r->err_bytes, t->log_cap);
 }

@@ -71,6 +71,16 @@ int folder_write(int dir, const char *name, const struct fields *f, const void *
     return rc < 0 ? err_set(err, rc, "%s: %s", name, strerror(-rc)) : 0;
 }
 
+int folder_replace(int dir, const char *name, const struct fields *f, const void *object, struct err *err)
+{
+    char temporary[32];
+    snprintf(temporary, sizeof temporary, "%s.new", name);
+    int rc = folder_write(dir, temporary, f, object, err);
+    if (rc == 0 && renameat(dir, temporary, dir, name) < 0)
+        rc = err_set(err, -errno, "%s: %s", name, strerror(errno));
+    return rc;
+}
+
 static int read_whole(int dir, const char *name, struct buf *out)
 {
     CLEANUP(close_p) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -225,13 +235,15 @@ bool folder_retire(int dir, struct attempt_id id)
     unlinkat(dir, "control", 0);
     unlinkat(dir, "exit", 0);
     unlinkat(dir, "stage", 0);
+    unlinkat(dir, FOLDER_IO, 0);
     return true;
 }
 
 int folder_remove(struct attempt_id id, struct err *err)
 {
     /* `order` first: an order alone would be launched by the next agent, should this one be killed in between. */
-    static const char *const files[] = {"order", "control", "exit", "ended", "over", "out", "err", "stage"};
+    static const char *const files[] = {"order", "control", "exit", "ended", "over",
+                                        "out", "err", "stage", FOLDER_IO, FOLDER_IO ".new"};
     char path[PATH_BYTES];
     path_of(id, path);
     CLEANUP(close_p) int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

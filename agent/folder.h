@@ -7,6 +7,7 @@
  *   ended    the encoded exit_record                                 control  the keeper's socket
  *   out err  what the job wrote (agent/logs.h); empty or absent = nothing. Made before LAUNCH: the keeper leaves in
  *            them what no agent was there to take
+ *   io       what was told of what it moved (agent/metering.h)
  *   stage    what the stager says of inputs and outputs (isolation/spec/stage.h); of jobs that have some
  *   trace    what the keeper of a traced job saw (isolation/spec/trace.h)    profile  the same as a seccomp profile
  *
@@ -23,6 +24,7 @@
 #include "isolation/spec/stage.h"
 
 #define FOLDER_ROOT "node/attempts"
+#define FOLDER_IO "io"
 #define FOLDER_FILE_MAX ((size_t)2 << 20)
 
 /* *ret_fd: the folder, O_PATH-like, the caller's to close. make: -EEXIST when it is there. */
@@ -30,6 +32,8 @@ int folder_make(struct attempt_id id, int *ret_fd, struct err *err) MUST_USE;
 int folder_open(struct attempt_id id, int *ret_fd) MUST_USE; /* -ENOENT */
 /* A whole object as one file; -ENOENT, -EBADMSG (cut or foreign), -errno. */
 int folder_write(int dir, const char *name, const struct fields *f, const void *object, struct err *err) MUST_USE;
+/* Under this name there is always a whole one, whoever is killed. Not synced. */
+int folder_replace(int dir, const char *name, const struct fields *f, const void *object, struct err *err) MUST_USE;
 int folder_read(int dir, const char *name, const struct fields *f, void *object, struct err *err) MUST_USE;
 /* The file the keeper leaves its record in, and that record when it is whole and of this attempt. */
 int folder_exit_make(int dir) MUST_USE;                    /* fd or -errno */

@@ -61,17 +61,23 @@ static void add_disk(const struct fairq *q, const char *device, struct buf *out)
 static void add_books(const struct io_books *books, const char *device, struct buf *out)
 {
     const struct {
-        const char *name, *help;
-        const uint64_t *of;
-    } rows[] = {{"reeve_io_jobs_kernel_bytes_total", "What the kernel counted for the groups of jobs.",
-                 books->kernel.bytes},
-                {"reeve_io_jobs_charged_bytes_total",
-                 "What of it tenants were charged for; more: moved between files in memory.", books->charged.bytes}};
+        const char *name, *label, *value;
+        uint64_t bytes;
+        const char *help;
+    } rows[] = {
+        {"reeve_io_jobs_kernel_bytes_total", "direction", "read", books->kernel[IO_READ],
+         "What the kernel counted for the groups of jobs."},
+        {"reeve_io_jobs_kernel_bytes_total", "direction", "write", books->kernel[IO_WRITE], NULL},
+        {"reeve_io_jobs_billed_bytes_total", "of", "disk", books->billed - books->memory - books->logs,
+         "What was told of their bills: what a disk can have seen, moved in memory, written as logs."},
+        {"reeve_io_jobs_billed_bytes_total", "of", "memory", books->memory, NULL},
+        {"reeve_io_jobs_billed_bytes_total", "of", "logs", books->logs, NULL},
+    };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        head(out, rows[i].name, "counter", rows[i].help);
-        for (int dir = 0; dir < IO_DIR_COUNT; dir++)
-            buf_addf(out, "%s{device=\"%s\",direction=\"%s\"} %" PRIu64 "\n", rows[i].name, device,
-                     dir == IO_READ ? "read" : "write", rows[i].of[dir]);
+        if (rows[i].help != NULL)
+            head(out, rows[i].name, "counter", rows[i].help);
+        buf_addf(out, "%s{device=\"%s\",%s=\"%s\"} %" PRIu64 "\n", rows[i].name, device, rows[i].label, rows[i].value,
+                 rows[i].bytes);
     }
 }
 

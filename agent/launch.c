@@ -111,7 +111,7 @@ static void on_launched(void *owner, uint64_t token, const struct op_reply *repl
     if (reply->status == OP_DONE) {
         fields_clear(&run_call_fields, t->order);
         free(TAKE_PTR(t->order));
-        t->direct = (struct io_direct){.known = true}; /* a new group: its counts begin with nothing */
+        t->account = (struct io_account){.began = true}; /* a new group: its counts begin with nothing */
         attempt_feed(t, LIFE_EV_LAUNCHED);
     } else if (reply->status == OP_BUSY) {
         try_later(t);

@@ -26,8 +26,7 @@ struct mover_link {
     arbiter_id turn;
     struct want wants[MOVER_WANTS];
     struct out out[MOVER_GRANTS_MAX];
-    struct mover_totals totals, before; /* as it says; as it would have said when this connection began */
-    bool heard;
+    struct io_counts counts; /* as it says */
     bool broken, stands;
 };
 
@@ -112,17 +111,22 @@ static bool take_want(struct mover_link *m, const struct mover_message *say)
     return post_wants(m);
 }
 
-/* The mover counts from its birth, for any number of agents: what was before the first word here isn't ours. */
+static enum mover_dir dir_of(enum io_dir dir)
+{
+    return dir == IO_READ ? MOVER_READ : MOVER_WRITE;
+}
+
+/* The mover counts from its birth, for any number of agents: what an agent before this one didn't hear isn't lost. */
 static void count(struct mover_link *m, const struct out *o, const struct mover_message *say)
 {
-    enum mover_dir dir = o->grant.dir == IO_READ ? MOVER_READ : MOVER_WRITE;
-    if (!m->heard) {
-        m->before = say->totals;
-        m->before.ops[dir] -= MIN(m->before.ops[dir], 1u);
-        m->before.bytes[dir] -= MIN(m->before.bytes[dir], say->bytes);
+    enum io_dir dir = o->grant.dir;
+    for (enum io_dir d = 0; d < IO_DIR_COUNT; d++) {
+        m->counts.moved.ops[d] = say->totals.ops[dir_of(d)];
+        m->counts.moved.bytes[d] = say->totals.bytes[dir_of(d)];
     }
-    m->heard = true;
-    m->totals = say->totals;
+    m->counts.memory.bytes[dir] = MIN(say->offset, m->counts.moved.bytes[dir]);
+    m->counts.memory.ops[dir] += say->want == MOVER_PATH_MEMORY;
+    m->counts.cached_bytes += say->want == MOVER_PATH_CACHE ? MIN(say->bytes, o->grant.bytes) : 0;
 }
 
 static bool take_done(struct mover_link *m, const struct mover_message *say)
@@ -220,12 +224,23 @@ void mover_link_stands(struct mover_link *m, bool stands)
     give_back_all(m);
 }
 
-struct mover_totals mover_link_totals(const struct mover_link *m)
+static void add_meter(struct io_meter *to, const struct io_meter *from)
 {
-    struct mover_totals here = m->totals;
-    for (int dir = 0; dir < MOVER_DIRS; dir++) { /* one that lies may say less than before */
-        here.ops[dir] -= MIN(here.ops[dir], m->before.ops[dir]);
-        here.bytes[dir] -= MIN(here.bytes[dir], m->before.bytes[dir]);
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
+        to->ops[dir] += from->ops[dir];
+        to->bytes[dir] += from->bytes[dir];
     }
-    return here;
+}
+
+void mover_link_counts(const struct mover_link *m, struct io_counts *to)
+{
+    if (m == NULL)
+        return;
+    add_meter(&to->moved, &m->counts.moved);
+    add_meter(&to->memory, &m->counts.memory);
+    to->cached_bytes += m->counts.cached_bytes;
+    for (uint32_t i = 0; i < MOVER_GRANTS_MAX; i++) {
+        to->out.ops[m->out[i].grant.dir] += m->out[i].used;
+        to->out.bytes[m->out[i].grant.dir] += m->out[i].used ? m->out[i].grant.bytes : 0;
+    }
 }

@@ -10,6 +10,7 @@
 #define REEVE_AGENT_MOVER_LINK_H
 
 #include "agent/fair.h"
+#include "agent/fairio/account.h"
 #include "isolation/spec/mover.h"
 
 #define MOVER_GRANTS_MAX 16u
@@ -34,7 +35,8 @@ void mover_link_free(struct mover_link *m); /* NULL is fine */
  * others: what it was granted counts as given back (it is worked off later all the same, MOVER_GRANTS_MAX / 2 at most),
  * what it wants is asked for when it goes on. NULL is fine. */
 void mover_link_stands(struct mover_link *m, bool stands);
-/* What it moved on this connection, by its own count: also what it was granted by an agent before. */
-struct mover_totals mover_link_totals(const struct mover_link *m);
+/* Adds what it moved since its birth, for all agents, as far as it was heard: `moved`, `memory`'s bytes; and what is
+ * out. `memory`'s operations and `cached_bytes` are of this connection. NULL is fine. */
+void mover_link_counts(const struct mover_link *m, struct io_counts *to);
 
 #endif

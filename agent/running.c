@@ -7,6 +7,7 @@
 
 #include "agent/attempt.h"
 #include "agent/folder.h"
+#include "agent/metering.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/log.h"
@@ -35,46 +36,11 @@ void running_sync(struct attempt *t)
         t->stop_said = true;
 }
 
-static struct io_meter meter_of(struct measure read_ops, struct measure write_ops, struct measure read_bytes,
-                                struct measure written_bytes)
-{
-    return (struct io_meter){.ops = {[IO_READ] = measured(read_ops), [IO_WRITE] = measured(write_ops)},
-                             .bytes = {[IO_READ] = measured(read_bytes), [IO_WRITE] = measured(written_bytes)}};
-}
-
-static struct mover_totals moved_so_far(const struct attempt *t)
-{
-    struct mover_totals sum = t->moved;
-    struct mover_totals here = t->mover != NULL ? mover_link_totals(t->mover) : (struct mover_totals){0};
-    for (int dir = 0; dir < MOVER_DIRS; dir++) {
-        sum.ops[dir] += here.ops[dir];
-        sum.bytes[dir] += here.bytes[dir];
-    }
-    return sum;
-}
-
 static void leave_mover(struct attempt *t)
 {
-    t->moved = moved_so_far(t);
+    if (t->mover != NULL)
+        metering_leave_mover(t);
     mover_link_free(TAKE_PTR(t->mover));
-}
-
-/* One arbiter decides: who used the disk by itself waits its turn for what is moved by grants. Without the io (blkio)
- * controller nothing is known. */
-void running_charge_direct(struct attempt *t)
-{
-    const struct usage *u = &t->usage;
-    if (!is_measured(u->read_bytes) || !is_measured(u->written_bytes))
-        return;
-    struct io_meter kernel = meter_of(u->read_ops, u->write_ops, u->read_bytes, u->written_bytes);
-    struct mover_totals m = moved_so_far(t);
-    const struct io_meter moved = {.ops = {[IO_READ] = m.ops[MOVER_READ], [IO_WRITE] = m.ops[MOVER_WRITE]},
-                                   .bytes = {[IO_READ] = m.bytes[MOVER_READ], [IO_WRITE] = m.bytes[MOVER_WRITE]}};
-    struct io_books *books = arbiter_books(fair_arbiter(t->all->with.fair));
-    struct io_meter direct = direct_since(&t->direct, &kernel, &moved, books);
-    for (enum io_dir dir = 0; dir < IO_DIR_COUNT; dir++)
-        if (direct.ops[dir] + direct.bytes[dir] > 0)
-            fair_direct(t->all->with.fair, t->tenant, dir, direct.ops[dir], direct.bytes[dir]);
 }
 
 /* Its connection is gone: the record, if it is whole, is its last word. */

@@ -116,6 +116,10 @@ static const struct field usage_rows[] = {
     FIELD_ROW(usage, 18, "memory_wait_us", FIELD_MEASURE, memory_wait_us, .help = "some of it waited for memory"),
     FIELD_ROW(usage, 19, "io_wait_us", FIELD_MEASURE, io_wait_us, .help = "some of it waited for a device"),
     FIELD_ROW(usage, 20, "io_bytes", FIELD_MEASURE, io_bytes, .help = "moved, each byte once: what is charged"),
+    FIELD_ROW(usage, 21, "moved_read_bytes", FIELD_MEASURE, moved_read_bytes, .help = "of them by grants"),
+    FIELD_ROW(usage, 22, "moved_written_bytes", FIELD_MEASURE, moved_written_bytes, .help = "logs among them"),
+    FIELD_ROW(usage, 23, "moved_read_ops", FIELD_MEASURE, moved_read_ops, .help = "of copies, inputs and outputs"),
+    FIELD_ROW(usage, 24, "moved_write_ops", FIELD_MEASURE, moved_write_ops, .help = "of copies, inputs and outputs"),
 };
 const struct fields usage_fields = FIELDS_TABLE("usage", usage, usage_rows);
 

@@ -57,13 +57,16 @@ struct end_cause_row {
 extern const struct end_cause_row end_causes[END_CAUSE_COUNT];
 extern const struct names end_cause_names;
 
-/* What the kernel counted for the attempt's whole group. What its node can't measure is absent, not 0. */
+/* What the kernel counted for the attempt's whole group, and what its agent moved for it. What its node can't measure
+ * is absent, not 0. */
 struct usage {
     uint64_t cpu_us;
     uint64_t mem_peak_bytes;
     struct measure cpu_user_us, cpu_system_us;
     struct measure read_bytes, written_bytes, read_ops, write_ops; /* of block devices */
     struct measure io_bytes;      /* moved between it and devices, each byte once: what is charged. It never falls */
+    struct measure moved_read_bytes, moved_written_bytes; /* of that by grants: copies, inputs and outputs, logs */
+    struct measure moved_read_ops, moved_write_ops;
     struct measure pids_peak;
     struct measure throttled_us;  /* by the cpu quota */
     struct measure oom_kills;

@@ -48,6 +48,7 @@ struct copy {
     int client;
     int from, to;               /* the program's */
     int from_own, to_own;       /* opened again by us, without the page cache; -1 */
+    enum mover_path from_path, to_path; /* what aligned bytes go through */
     uint64_t from_at, to_at, left;
     uint64_t moved, told;
     bool sparse;                /* holes are looked for */
@@ -63,6 +64,7 @@ struct mover {
     int listener, agent;        /* -1 */
     struct copy copies[MOVER_COPIES];
     struct mover_totals totals;
+    uint64_t memory_bytes[MOVER_DIRS]; /* of the totals: MOVER_PATH_MEMORY */
     unsigned char *buffers;     /* MOVER_WANTS of MOVER_WANT_BYTES */
 };
 
@@ -71,6 +73,9 @@ noreturn void mover_main(const struct sandbox *s);
 
 /* mover_vet.c: NULL, or why this pair is not copied, and *ret_error. */
 const char *mover_vet(int from, int to, const struct transfer_request *r, int *ret_error);
+
+/* What bytes of this open file go through; `direct`: it was opened to pass the page cache by. */
+enum mover_path mover_path_of(int fd, bool direct);
 
 /* mover_copy.c: what becomes of a copy. `say` of the mover sends what is wanted and what was done. */
 void copy_begin(struct mover *m, struct copy *c, const struct transfer_request *r, int from, int to);

@@ -37,11 +37,22 @@ static ssize_t call(bool writes, int fd, unsigned char *bytes, uint64_t count, u
     return n < 0 ? -errno : n;
 }
 
-static ssize_t transfer(const struct copy *c, bool writes, unsigned char *bytes, uint64_t count, uint64_t offset)
+static enum mover_path path_of(int own)
+{
+    return mover_path_of(own, own >= 0 && (fcntl(own, F_GETFL) & O_DIRECT) != 0);
+}
+
+static ssize_t transfer(const struct copy *c, bool writes, unsigned char *bytes, uint64_t count, uint64_t offset,
+                        enum mover_path *ret_path)
 {
     int own = writes ? c->to_own : c->from_own;
     ssize_t n = own >= 0 && is_aligned(offset, count) ? call(writes, own, bytes, count, offset) : -EINVAL;
-    return n == -EINVAL ? call(writes, writes ? c->to : c->from, bytes, count, offset) : n;
+    *ret_path = writes ? c->to_path : c->from_path;
+    if (n != -EINVAL)
+        return n;
+    if (*ret_path != MOVER_PATH_MEMORY)
+        *ret_path = MOVER_PATH_CACHE;
+    return call(writes, writes ? c->to : c->from, bytes, count, offset);
 }
 
 /* ---- lanes ---- */
@@ -203,6 +214,8 @@ void copy_begin(struct mover *m, struct copy *c, const struct transfer_request *
     c->to = to;
     c->from_own = open_again(from, O_RDONLY);
     c->to_own = open_again(to, O_WRONLY);
+    c->from_path = path_of(c->from_own >= 0 ? c->from_own : from);
+    c->to_path = path_of(c->to_own >= 0 ? c->to_own : to);
     (void)fstat(from, &st); /* it was looked at a moment ago */
     c->from_at = r->from_offset;
     c->to_at = r->to_offset;
@@ -316,21 +329,25 @@ static void end_want(struct mover *m, struct copy *c, struct lane *l)
         go_on(m, c);
 }
 
-static uint64_t do_grant(struct mover *m, struct copy *c, struct lane *l, const struct mover_message *g)
+static uint64_t do_grant(struct mover *m, struct copy *c, struct lane *l, const struct mover_message *g,
+                         enum mover_path *ret_path)
 {
     bool writes = l->state == LANE_WRITES;
     uint64_t at = l->skip + g->offset;
     if (c->error != 0 || l->upto < at) /* a gap before it: what follows is asked for again, or not at all */
         return 0;
     unsigned char *bytes = m->buffers + (size_t)g->want * MOVER_WANT_BYTES + at;
-    ssize_t n = transfer(c, writes, bytes, g->bytes, (writes ? l->to : l->from) + at);
+    ssize_t n = transfer(c, writes, bytes, g->bytes, (writes ? l->to : l->from) + at, ret_path);
     if (n < 0 || (writes && n == 0))
         c->error = n < 0 ? (int)-n : EIO;
     if (n < (ssize_t)g->bytes)
         l->upto = MIN(l->upto, at + (uint64_t)MAX(n, 0));
+    if (!writes && l->hole)
+        *ret_path = MOVER_PATH_MEMORY;
     enum mover_dir dir = writes ? MOVER_WRITE : MOVER_READ;
     m->totals.ops[dir]++;
     m->totals.bytes[dir] += (uint64_t)MAX(n, 0);
+    m->memory_bytes[dir] += *ret_path == MOVER_PATH_MEMORY ? (uint64_t)MAX(n, 0) : 0;
     return (uint64_t)MAX(n, 0);
 }
 
@@ -341,8 +358,12 @@ bool copy_granted(struct mover *m, const struct mover_message *grant)
     if (!is_out(l) || grant->offset != l->granted || grant->bytes > l->bytes - l->granted)
         return false;
     struct mover_message done = {.op = MOVER_DONE, .grant = grant->grant};
-    done.bytes = do_grant(m, c, l, grant);
+    enum mover_path path = MOVER_PATH_UNSAID;
+    enum mover_dir dir = l->state == LANE_WRITES ? MOVER_WRITE : MOVER_READ;
+    done.bytes = do_grant(m, c, l, grant, &path);
     done.totals = m->totals;
+    done.want = path;
+    done.offset = m->memory_bytes[dir];
     l->granted += grant->bytes;
     mover_say(m, &done);
     if (l->granted == l->bytes)

@@ -64,3 +64,15 @@ const char *mover_vet(int from, int to, const struct transfer_request *r, int *r
         return "both are the same file, and the places overlap";
     return NULL;
 }
+
+/* Of overlays and btrfs it isn't known from here what a direct read or write becomes below. */
+enum mover_path mover_path_of(int fd, bool direct)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0)
+        return MOVER_PATH_CACHE;
+    if ((long)fs.f_type == TMPFS_MAGIC)
+        return MOVER_PATH_MEMORY;
+    bool plain = (long)fs.f_type == EXT4_SUPER_MAGIC || (long)fs.f_type == XFS_SUPER_MAGIC;
+    return plain && direct ? MOVER_PATH_DISK : MOVER_PATH_CACHE;
+}

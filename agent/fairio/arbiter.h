@@ -46,11 +46,12 @@ struct arbiter_stream {
 struct io_meter {
     uint64_t ops[IO_DIR_COUNT], bytes[IO_DIR_COUNT]; /* moved by grant */
 };
-/* Of all jobs, since birth: what the kernel counted for their groups, and what of it, by grants or directly, somebody
- * was charged for. Never less than the kernel's; more is what moved without touching the disk, between files in
- * memory. */
+/* Of all attempts: what the kernel counted for their groups, and what was told of their bills (account.h). Bytes. */
 struct io_books {
-    struct io_meter kernel, charged;
+    uint64_t kernel[IO_DIR_COUNT];
+    uint64_t billed;
+    uint64_t memory, logs; /* of what was billed: no disk saw it, or not for these groups */
+    uint64_t cached;       /* of the rest: a disk may have seen it or not */
 };
 
 int arbiter_new(struct arbiter **ret, const struct fairq_setup *setup, int64_t now_ns) MUST_USE; /* as fairq_new() */
@@ -85,7 +86,7 @@ struct arbiter_standing {
     uint32_t part_ppm, tenants;
 };
 void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbiter_standing *ret);
-struct io_books *arbiter_books(struct arbiter *a); /* agent/fairio/direct.h adds to them */
+struct io_books *arbiter_books(struct arbiter *a); /* since birth; agent/fairio/account.h adds to them */
 /* -ENOENT: no such tenant, or job of it. A job's meter goes with its last stream: it is read before. */
 int arbiter_job_meter(const struct arbiter *a, const char *tenant, uint64_t job, struct io_meter *ret) MUST_USE;
 struct arbiter_view {

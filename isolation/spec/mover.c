@@ -9,5 +9,5 @@ bool mover_message_is_sound(const struct mover_message *m, bool from_agent)
                m->offset <= MOVER_WANT_BYTES - m->bytes;
     if (m->op == MOVER_WANT)
         return m->bytes > 0 && m->bytes <= MOVER_WANT_BYTES;
-    return m->op == MOVER_DONE && m->bytes <= MOVER_WANT_BYTES;
+    return m->op == MOVER_DONE && m->bytes <= MOVER_WANT_BYTES && m->want < MOVER_PATHS;
 }

@@ -14,6 +14,8 @@
  *   mover -> agent  DONE   of a grant: bytes moved (0: an error, or what was wanted is not wanted any more), and what
  *                          was moved by all grants of all agents so far: counting by these loses and doubles nothing,
  *                          whoever dies in between
+ *                          What its bytes went through is in `want`, and in `offset` how much of all that was moved in
+ *                          its direction no disk can have seen; a mover from before that says 0 and 0
  *
  * A new connection begins with nothing wanted: the mover asks again for what it still wants. The agent takes nothing of
  * it on trust but the bytes of a grant, which are at most what it granted; a mover that breaks the protocol loses its
@@ -36,15 +38,24 @@
 enum mover_op { MOVER_WANT = 1, MOVER_GRANT, MOVER_DONE, MOVER_OP_END };
 enum mover_dir { MOVER_READ, MOVER_WRITE, MOVER_DIRS };
 
+/* What the bytes of a grant went through. */
+enum mover_path {
+    MOVER_PATH_UNSAID,
+    MOVER_PATH_DISK,   /* a disk, past the page cache: the kernel counts them for the group, then and there */
+    MOVER_PATH_CACHE,  /* the page cache: a disk may see them or not, now or later */
+    MOVER_PATH_MEMORY, /* files that lie in memory, or a hole */
+    MOVER_PATHS
+};
+
 struct mover_totals {
     uint64_t ops[MOVER_DIRS], bytes[MOVER_DIRS];
 };
 
 struct mover_message {
     uint32_t version, op;
-    uint32_t want, dir; /* WANT: enum mover_dir */
+    uint32_t want, dir; /* WANT: enum mover_dir. DONE: enum mover_path, 0 */
     uint64_t grant;     /* GRANT, DONE */
-    uint64_t offset;    /* GRANT */
+    uint64_t offset;    /* GRANT. DONE: bytes of the totals */
     uint64_t bytes;     /* WANT, GRANT: > 0; DONE */
     struct mover_totals totals; /* DONE */
 };

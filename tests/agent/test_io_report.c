@@ -163,7 +163,7 @@ START_TEST(prometheus_hears_of_the_disk_and_of_each_tenant)
     has(&text, "reeve_io_service_seconds_bucket{device=\"8:1\",le=\"+Inf\"} 3\n");
     has(&text, "reeve_io_stuck_operations{device=\"8:1\"} 0\n");
     has(&text, "reeve_io_jobs_kernel_bytes_total{device=\"8:1\",direction=\"read\"} 0\n");
-    has(&text, "reeve_io_jobs_charged_bytes_total{device=\"8:1\",direction=\"write\"} 0\n");
+    has(&text, "reeve_io_jobs_billed_bytes_total{device=\"8:1\",of=\"disk\"} 0\n");
     buf_fini(&text);
 }
 END_TEST

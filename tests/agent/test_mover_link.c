@@ -89,6 +89,13 @@ static struct arbiter_view view(const char *tenant)
     return (struct arbiter_view){0};
 }
 
+static struct io_counts counts(void)
+{
+    struct io_counts c = {0};
+    mover_link_counts(link_, &c);
+    return c;
+}
+
 START_TEST(what_is_wanted_is_granted_whole_and_in_order)
 {
     struct mover_message m;
@@ -108,7 +115,7 @@ START_TEST(what_is_wanted_is_granted_whole_and_in_order)
     turn();
     ck_assert_ptr_null(gone);
     ck_assert_uint_eq(view("acme").moved.bytes[IO_WRITE], MOVER_WANT_BYTES);
-    ck_assert_uint_eq(mover_link_totals(link_).bytes[MOVER_WRITE], MOVER_WANT_BYTES);
+    ck_assert_uint_eq(counts().moved.bytes[IO_WRITE], MOVER_WANT_BYTES);
     want(3, MOVER_READ, 4096); /* the number may be used again */
     turn();
     ck_assert(hear(&m));
@@ -116,29 +123,36 @@ START_TEST(what_is_wanted_is_granted_whole_and_in_order)
 }
 END_TEST
 
-/* A mover outlives agents: what it moved for the one before was metered there. */
-START_TEST(a_mover_that_was_there_before_counts_from_here_on)
+/* A mover outlives agents: what it moved for the one before, and that one may not have heard, is known with the first
+ * word. */
+START_TEST(a_mover_that_was_there_before_counts_from_its_birth)
 {
     struct mover_message m;
     const struct mover_totals old = {.bytes = {UINT64_C(1) << 40, 77}, .ops = {1000, 1}};
     want(0, MOVER_READ, 4096);
     turn();
     ck_assert(hear(&m));
-    ck_assert_uint_eq(mover_link_totals(link_).bytes[MOVER_READ], 0); /* nothing is known of it yet */
+    ck_assert_uint_eq(counts().moved.bytes[IO_READ], 0); /* nothing is known of it yet */
+    ck_assert_uint_eq(counts().out.bytes[IO_READ], 4096);
     struct mover_totals now = old;
     now.bytes[MOVER_READ] += 4096;
     now.ops[MOVER_READ]++;
-    say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = 4096, .totals = now});
+    say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = 4096, .totals = now, .offset = 5000,
+                               .want = MOVER_PATH_MEMORY});
     turn();
-    struct mover_totals here = mover_link_totals(link_);
-    ck_assert(here.bytes[MOVER_READ] == 4096 && here.ops[MOVER_READ] == 1);
-    ck_assert(here.bytes[MOVER_WRITE] == 0 && here.ops[MOVER_WRITE] == 0);
+    struct io_counts c = counts();
+    ck_assert(c.moved.bytes[IO_READ] == now.bytes[MOVER_READ] && c.moved.ops[IO_READ] == 1001);
+    ck_assert(c.moved.bytes[IO_WRITE] == 77 && c.moved.ops[IO_WRITE] == 1);
+    ck_assert(c.memory.bytes[IO_READ] == 5000 && c.memory.ops[IO_READ] == 1 && c.memory.bytes[IO_WRITE] == 0);
+    ck_assert(c.out.bytes[IO_READ] == 0 && c.cached_bytes == 0);
     want(0, MOVER_WRITE, 100);
     turn();
     ck_assert(hear(&m));
-    say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = 100}); /* and forgets all that: a lie */
+    say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = 100, .offset = 7, .want = MOVER_PATH_CACHE,
+                               .totals = {.bytes = {0, 3}}}); /* and forgets all that: a lie */
     turn();
-    ck_assert_uint_eq(mover_link_totals(link_).bytes[MOVER_READ], 0); /* never below nothing */
+    ck_assert_uint_eq(counts().memory.bytes[IO_WRITE], 3); /* never more than it moved */
+    ck_assert_uint_eq(counts().cached_bytes, 100);
 }
 END_TEST
 
@@ -156,6 +170,7 @@ static const struct lie_row {
     {"another version", {.version = MOVER_VERSION + 1, .op = MOVER_WANT, .want = 1, .bytes = 1}, 0, false},
     {"what agents say", {.version = MOVER_VERSION, .op = MOVER_GRANT, .want = 1, .bytes = 1}, 0, false},
     {"a grant that nobody has", {.version = MOVER_VERSION, .op = MOVER_DONE, .grant = UINT64_MAX}, 0, false},
+    {"a path that isn't", {.version = MOVER_VERSION, .op = MOVER_DONE, .want = MOVER_PATHS}, 0, true},
     {"an older one of that place",
      {.version = MOVER_VERSION, .op = MOVER_DONE, .grant = UINT64_C(0) - (UINT64_C(1) << 32)}, 0, true},
     {"half a message", {.version = MOVER_VERSION, .op = MOVER_WANT, .want = 1, .bytes = 1}, 12, false},
@@ -289,7 +304,7 @@ int main(void)
     tcase_add_test(t, what_is_wanted_is_granted_whole_and_in_order);
     tcase_add_loop_test(t, a_lie_ends_the_connection_and_nothing_else, 0, (int)COUNT_OF(lies));
     tcase_add_test(t, a_want_while_one_is_out_is_a_lie);
-    tcase_add_test(t, a_mover_that_was_there_before_counts_from_here_on);
+    tcase_add_test(t, a_mover_that_was_there_before_counts_from_its_birth);
     tcase_add_test(t, more_than_was_granted_is_not_believed);
     tcase_add_test(t, one_that_stands_still_keeps_no_grant_and_goes_on);
     tcase_add_loop_test(t, its_end_gives_back_what_was_out, 0, 2);

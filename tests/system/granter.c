@@ -47,6 +47,7 @@ static void take_done(struct granter *g, const struct mover_message *m)
 {
     g->dones++;
     g->moved += m->bytes;
+    g->by_path[m->want] += m->bytes;
     ck_assert_uint_ge(m->totals.bytes[0] + m->totals.bytes[1], g->totals.bytes[0] + g->totals.bytes[1] + m->bytes);
     g->totals = m->totals;
 }

@@ -11,7 +11,7 @@
 struct granter {
     int sock; /* -1 */
     struct mover_totals totals;
-    uint64_t moved;
+    uint64_t moved, by_path[MOVER_PATHS];
     unsigned grants, dones;
 };
 

@@ -91,6 +91,7 @@ START_TEST(files_are_copied_and_holes_stay_holes)
     ck_assert_uint_eq(g.moved, g.totals.bytes[MOVER_READ] + g.totals.bytes[MOVER_WRITE]);
     ck_assert_uint_ge(g.totals.bytes[MOVER_READ], 5000000 + 2 * 4096);
     ck_assert_uint_lt(g.totals.bytes[MOVER_READ], 5000000 + (1 << 20)); /* not the holes */
+    ck_assert_uint_eq(g.by_path[MOVER_PATH_MEMORY], g.moved); /* its files lie in its scratch */
     finish(copied);
 }
 END_TEST

@@ -1,0 +1,85 @@
+#include "agent/fairio/account.h"
+
+static void raise(uint64_t *count, uint64_t now)
+{
+    *count = MAX(*count, now);
+}
+
+static void raise_meter(struct io_meter *meter, const struct io_meter *now)
+{
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
+        raise(&meter->ops[dir], now->ops[dir]);
+        raise(&meter->bytes[dir], now->bytes[dir]);
+    }
+}
+
+static uint64_t less(uint64_t from, uint64_t what)
+{
+    return from > what ? from - what : 0;
+}
+
+/* The kernel's count, less what it can have seen of the moved and of `out`. */
+static struct io_meter direct_of(const struct io_counts *c, const struct io_meter *out)
+{
+    struct io_meter direct;
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
+        uint64_t ops = less(c->moved.ops[dir], c->memory.ops[dir]) + out->ops[dir];
+        uint64_t bytes = less(c->moved.bytes[dir], c->memory.bytes[dir]) + out->bytes[dir];
+        direct.ops[dir] = less(c->kernel.ops[dir], ops);
+        direct.bytes[dir] = less(c->kernel.bytes[dir], bytes);
+    }
+    return direct;
+}
+
+static const struct io_meter nothing;
+
+uint64_t io_account_direct(const struct io_account *a, enum io_dir dir)
+{
+    return direct_of(&a->at, &nothing).bytes[dir];
+}
+
+static uint64_t bill_of(const struct io_counts *c)
+{
+    struct io_meter direct = direct_of(c, &nothing);
+    uint64_t sum = c->log_bytes;
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++)
+        sum += c->moved.bytes[dir] + direct.bytes[dir];
+    return sum;
+}
+
+struct io_meter io_account_read(struct io_account *a, const struct io_counts *now)
+{
+    struct io_meter direct, rise;
+    raise_meter(&a->at.kernel, &now->kernel);
+    raise_meter(&a->at.moved, &now->moved);
+    raise_meter(&a->at.memory, &now->memory);
+    raise(&a->at.cached_bytes, now->cached_bytes);
+    raise(&a->at.log_bytes, now->log_bytes);
+    raise(&a->billed, bill_of(&a->at));
+    direct = direct_of(&a->at, &now->out);
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
+        rise.ops[dir] = a->began ? less(direct.ops[dir], a->fed.ops[dir]) : 0;
+        rise.bytes[dir] = a->began ? less(direct.bytes[dir], a->fed.bytes[dir]) : 0;
+    }
+    raise_meter(&a->fed, &direct);
+    a->began = true;
+    return rise;
+}
+
+static uint64_t memory_of(const struct io_counts *c)
+{
+    return c->memory.bytes[IO_READ] + c->memory.bytes[IO_WRITE];
+}
+
+uint64_t io_account_tell(struct io_account *a, struct io_books *books)
+{
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++)
+        books->kernel[dir] += a->at.kernel.bytes[dir] - a->told.kernel.bytes[dir];
+    books->billed += a->billed - a->told_billed;
+    books->memory += memory_of(&a->at) - memory_of(&a->told);
+    books->cached += a->at.cached_bytes - a->told.cached_bytes;
+    books->logs += a->at.log_bytes - a->told.log_bytes;
+    a->told = a->at;
+    a->told_billed = a->billed;
+    return a->billed;
+}

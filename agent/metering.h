@@ -1,0 +1,29 @@
+/*
+ * metering - what an attempt moves, read from the kernel's counters, its mover and its logs, billed
+ * (agent/fairio/account.h), and kept in the file `io` of its folder.
+ *
+ * What is told is kept: the file is renamed into its place before a beat says it, so whoever is killed tells no less
+ * afterwards. Between two tellings only what was moved in memory can get lost, and only when its mover moves nothing
+ * any more: at the platform's cost. A disk that is full costs the file and no more than that.
+ */
+#ifndef REEVE_AGENT_METERING_H
+#define REEVE_AGENT_METERING_H
+
+#include "base/proto.h"
+
+struct attempt;
+
+/* What an agent before this one kept. */
+void metering_restore(struct attempt *t);
+/* Its group was read: completes t->usage, and its tenant is charged for what it took by itself. */
+void metering_read(struct attempt *t, const struct usage *usage);
+/* What its mover and its logs say by now is taken as well. */
+void metering_take(struct attempt *t);
+/* The connection to its mover is about to go: what was heard on it stays. */
+void metering_leave_mover(struct attempt *t);
+/* It is about to be told: the bill goes into t->usage, the node's books and the file. */
+void metering_tell(struct attempt *t);
+/* What it has written to its logs, what is dropped by now included. */
+uint64_t metering_log_bytes(const struct attempt *t, enum log_stream which);
+
+#endif
