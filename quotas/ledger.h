@@ -198,6 +198,8 @@ bool ledger_account(const struct ledger *l, const char *name, struct account_vie
 void ledger_each_account(const struct ledger *l, bool (*fn)(const struct account_view *view, void *arg), void *arg);
 struct hold_view { struct attempt_id id; int64_t spent_micros, held_micros; };
 bool ledger_hold_of(const struct ledger *l, struct attempt_id id, struct hold_view *ret);
+/* What it has spent and holds as one account counts it: money, or a resource's time. false: it holds nothing there. */
+bool ledger_hold_on(const struct ledger *l, struct attempt_id id, const char *account, struct hold_view *ret);
 size_t ledger_holds_count(const struct ledger *l);
 /* leaf, …, "/" into ret (caller owns). false: no such tenant. */
 bool ledger_path(const struct ledger *l, const char *tenant, struct strs *ret);

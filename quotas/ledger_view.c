@@ -120,6 +120,25 @@ bool ledger_hold_of(const struct ledger *l, struct attempt_id id, struct hold_vi
     return h != NULL;
 }
 
+bool ledger_hold_on(const struct ledger *l, struct attempt_id id, const char *account, struct hold_view *ret)
+{
+    const struct hold *h = ledger_hold(l, id);
+    for (size_t i = 0; h && i < h->now.accounts_count; i++) {
+        if (strcmp(h->now.accounts[i]->name, account) == 0) {
+            *ret = (struct hold_view){id, h->now.spent, h->now.held};
+            return true;
+        }
+    }
+    for (size_t i = 0; h && i < h->now.times_count; i++) {
+        const struct time_part *part = &h->now.times[i];
+        if (strcmp(part->account->name, account) == 0) {
+            *ret = (struct hold_view){id, part->spent, part->held};
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t ledger_holds_count(const struct ledger *l)
 {
     return l->holds.count;

@@ -26,6 +26,7 @@ void attempt_finish(struct core *c, struct task *t);
 void attempt_plan_renewal(struct core *c, struct task *t);
 /* What a live attempt uses of its node: while it is paused no cores, but those that are its alone. */
 struct capacity attempt_uses(const struct task *t);
+struct capacity attempt_cores(const struct task *t); /* what it gives back while it is paused */
 void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t since_utc_us);
 void attempt_want_cores(struct core *c, struct task *t, bool wants);
 /* suspend.c: a person wants it to stand still. Does it, as far as its node has said? */

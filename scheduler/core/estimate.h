@@ -2,9 +2,10 @@
  * estimate - when something that waits could start, as far as can be known.
  *
  * For what waits for room: an interval, in which ESTIMATE_WITHIN of 100 start, and more. Its end is what the nodes'
- * profiles say (reserve.h): everything that runs ends at its limit, grace and kill time included; who starts later was
- * behind somebody who came and goes first in the fair order. Its begin takes it that what runs ends as early, for its
- * limit, as one of 20 has until now; while nothing has ended it is now.
+ * profiles say (reserve.h): everything that runs ends at its limit, grace and kill time included, or where its money
+ * does (forecast.h); who starts later was behind somebody who came and goes first in the fair order, or whose money
+ * lasted longer. Its begin takes it that what runs ends as early, for its limit, as one of 20 has until now; while
+ * nothing has ended it is now.
  * It is about the next task, or gang, of a tenant. Whoever is behind others of its own tenant starts no sooner than
  * that, and nobody knows how much later.
  * For what waits for a quota, or a cap: the first end that is known. Money and rates: none.

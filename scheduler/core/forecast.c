@@ -3,6 +3,7 @@
 #include "scheduler/core/apply.h"
 #include "scheduler/core/forecast.h"
 #include "scheduler/core/preempt.h"
+#include "scheduler/core/runway.h"
 #include "scheduler/core/windows.h"
 
 #define LATE_US INT64_C(60000000) /* what should have ended is expected to end so much later */
@@ -14,7 +15,10 @@
 
 struct forecast {
     uint32_t ran_permille;     /* of their limits, 19 of 20 that have ended of late ran so much or more */
-    uint32_t ends_permille;    /* what runs is expected to run so much of its limit: all of it */
+    enum forecast_view view;
+    uint64_t asked;            /* grows when what was found out of money is forgotten */
+    uint64_t question_seq;     /* of the last question, if there was no turn since */
+    int64_t question_utc_us;
     struct backfill_end *ends; /* scratch */
     size_t ends_size;
 };
@@ -22,7 +26,7 @@ struct forecast {
 void forecast_init(struct core *c)
 {
     c->forecast = core_alloc(sizeof *c->forecast);
-    c->forecast->ends_permille = 1000;
+    c->forecast->asked = 1;
 }
 
 void forecast_fini(struct core *c)
@@ -31,9 +35,30 @@ void forecast_fini(struct core *c)
     free(c->forecast);
 }
 
-void forecast_sooner(const struct core *c, bool sooner)
+void forecast_by(const struct core *c, enum forecast_view view)
 {
-    c->forecast->ends_permille = sooner ? c->forecast->ran_permille : 1000;
+    c->forecast->view = view;
+}
+
+enum forecast_view forecast_view(const struct core *c)
+{
+    return c->forecast->view;
+}
+
+void forecast_begin(const struct core *c)
+{
+    c->forecast->asked++;
+    c->forecast->question_utc_us = INT64_MIN;
+}
+
+void forecast_question(const struct core *c, int64_t utc_us)
+{
+    struct forecast *f = c->forecast;
+    if (f->question_seq == c->seq && f->question_utc_us == utc_us)
+        return;
+    forecast_begin(c);
+    f->question_seq = c->seq;
+    f->question_utc_us = utc_us;
 }
 
 void forecast_note_end(struct core *c, const struct shape *s, uint64_t run_us)
@@ -80,23 +105,99 @@ int64_t forecast_stop_us(const struct core *c, uint32_t cause)
     return ((int64_t)core_stop_grace_ms(c, cause) + (int64_t)c->limits.kill_ms) * 1000;
 }
 
-/* When a live attempt will have ended at the latest, as far as that can be known. */
-static int64_t expected_end(const struct core *c, const struct task *t, int64_t utc_us)
+/* What runs without a limit is given that. */
+static int64_t longest_or_horizon_us(const struct core *c, uint64_t limit_us)
+{
+    return limit_us != 0 ? longest_us(c, limit_us) : horizon_us(c);
+}
+
+/* From the end of what is paid until nothing is left. */
+static int64_t kill_us(const struct core *c)
+{
+    return (int64_t)(c->limits.grace_ms + c->limits.kill_ms) * 1000;
+}
+
+int64_t forecast_run_us(const struct core *c, const struct shape *s, const struct job *j, const struct node *n,
+                        int64_t utc_us)
+{
+    uint64_t most_us = (uint64_t)longest_or_horizon_us(c, s->limit_us);
+    uint64_t lasts_us = runway_of_start(c, s, j, node_price_class(n), utc_us, most_us);
+    bool pauses = s->tenant->paid_end == PAID_END_PAUSE; /* its memory stays where it is */
+    return lasts_us < most_us && !pauses ? (int64_t)lasts_us + kill_us(c) : forecast_ask(c, s).run_us;
+}
+
+/* Where a live attempt's run time begins. */
+static int64_t begin_utc_us(const struct task *t)
+{
+    return t->started_utc_us != 0 ? task_clock_utc_us(t) : t->placed_utc_us;
+}
+
+/* When it will have used up all that can pay for it; INT64_MAX: not before it ends otherwise. */
+static int64_t money_end_utc_us(const struct core *c, struct task *t, int64_t utc_us)
+{
+    uint64_t most_us = (uint64_t)longest_or_horizon_us(c, t->job->shape->limit_us);
+    if (t->lasts_asked != c->forecast->asked) {
+        t->lasts_us = runway_of(c, t, utc_us, most_us);
+        t->lasts_asked = c->forecast->asked;
+    }
+    return t->lasts_us < most_us ? backfill_after(begin_utc_us(t), (int64_t)t->lasts_us) : INT64_MAX;
+}
+
+/* What was expected to have ended and hasn't. */
+static int64_t not_past(int64_t end_utc_us, int64_t utc_us)
+{
+    return end_utc_us > utc_us ? end_utc_us : utc_us + LATE_US;
+}
+
+static int64_t pause_end_utc_us(const struct core *c, int64_t since_utc_us)
+{
+    return since_utc_us + (int64_t)c->limits.pause_max_ms * 1000 + forecast_stop_us(c, END_BUDGET);
+}
+
+/* When a live attempt will have ended, and when its cores will be free; as late as may be, but for money. */
+struct expected {
+    int64_t end_utc_us, cores_utc_us;
+};
+
+static int64_t by_limit(const struct core *c, const struct task *t, int64_t utc_us)
 {
     uint64_t limit_us = t->job->shape->limit_us;
-    int64_t begin_utc_us = t->started_utc_us != 0 ? task_clock_utc_us(t) : t->placed_utc_us;
-    int64_t run_us = limit_us != 0 ? longest_us(c, limit_us) : horizon_us(c);
-    bool sooner = c->forecast->ends_permille < 1000;
-    int64_t end_utc_us = begin_utc_us + run_us / 1000 * c->forecast->ends_permille;
-    if (t->stopping != END_NONE)
-        return utc_us + forecast_stop_us(c, t->stopping);
-    if (t->paused)
-        return utc_us + horizon_us(c);
-    if (t->final && task_paid_end(c, t) != PAID_END_PAUSE)
-        end_utc_us = MIN(end_utc_us, begin_utc_us + longest_us(c, t->paid_us));
+    bool sooner = c->forecast->view == FORECAST_SOONER;
+    int64_t permille = sooner ? (int64_t)c->forecast->ran_permille : 1000;
+    int64_t end_utc_us = begin_utc_us(t) + longest_or_horizon_us(c, limit_us) / 1000 * permille;
     if (end_utc_us > utc_us || sooner)
         return MAX(end_utc_us, utc_us);
-    return limit_us != 0 || t->final ? utc_us + LATE_US : utc_us + horizon_us(c);
+    return limit_us != 0 ? utc_us + LATE_US : utc_us + horizon_us(c);
+}
+
+static struct expected by_money(const struct core *c, struct task *t, int64_t utc_us, struct expected e)
+{
+    if (t->paused) {
+        int64_t end_utc_us = t->rests ? INT64_MAX : not_past(pause_end_utc_us(c, t->paused_utc_us), utc_us);
+        e.end_utc_us = MIN(e.end_utc_us, end_utc_us);
+        return e;
+    }
+    int64_t paid_utc_us = money_end_utc_us(c, t, utc_us);
+    if (paid_utc_us == INT64_MAX)
+        return e;
+    if (task_paid_end(c, t) != PAID_END_PAUSE) {
+        e.end_utc_us = MIN(e.end_utc_us, not_past(paid_utc_us + kill_us(c), utc_us));
+        return e;
+    }
+    e.cores_utc_us = MIN(e.cores_utc_us, not_past(paid_utc_us, utc_us));
+    e.end_utc_us = MIN(e.end_utc_us, not_past(pause_end_utc_us(c, paid_utc_us), utc_us));
+    return e;
+}
+
+static struct expected expect(const struct core *c, const struct node *n, struct task *t, int64_t utc_us)
+{
+    struct expected e = {t->paused ? utc_us + horizon_us(c) : by_limit(c, t, utc_us), INT64_MAX};
+    if (t->stopping != END_NONE)
+        e.end_utc_us = utc_us + forecast_stop_us(c, t->stopping);
+    else if (c->forecast->view != FORECAST_SURE)
+        e = by_money(c, t, utc_us, e);
+    e.end_utc_us = MIN(e.end_utc_us, windows_stop_utc_us(n, t));
+    return e;
 }
 
 /* ---- profiles --------------------------------------------------------------------------------------- */
@@ -110,6 +211,7 @@ static struct backfill_end *room_for_ends(struct forecast *f, size_t count)
     return f->ends;
 }
 
+/* By their limits alone: what they hold is in the ledger by now, as nobody's. */
 static size_t add_planned(const struct core *c, const struct plan *p, const struct node *n, struct backfill_end *ends)
 {
     size_t count = 0;
@@ -121,14 +223,26 @@ static size_t add_planned(const struct core *c, const struct plan *p, const stru
     return count;
 }
 
+static size_t add_live(const struct core *c, struct task *t, int64_t utc_us, struct backfill_end *ends)
+{
+    struct expected e = expect(c, t->node, t, utc_us);
+    struct capacity uses = attempt_uses(t), cores = attempt_cores(t);
+    size_t count = 0;
+    if (e.cores_utc_us < e.end_utc_us) {
+        capacity_take(&uses, &cores);
+        ends[count++] = (struct backfill_end){e.cores_utc_us, cores};
+    }
+    ends[count++] = (struct backfill_end){e.end_utc_us, uses};
+    return count;
+}
+
 void forecast_node(const struct core *c, const struct plan *p, const struct node *n, struct backfill *b)
 {
     bool planned = p->log_count > 0 && n->planned_turn == c->turn;
-    struct backfill_end *ends = room_for_ends(c->forecast, n->live + (planned ? p->log_count : 0));
+    struct backfill_end *ends = room_for_ends(c->forecast, 2 * (size_t)n->live + (planned ? p->log_count : 0));
     size_t count = 0;
-    for (const struct task *t = n->tasks; t != NULL; t = t->node_next)
-        ends[count++] = (struct backfill_end){
-            MIN(expected_end(c, t, p->now.utc_us), windows_stop_utc_us(n, t)), attempt_uses(t)};
+    for (struct task *t = n->tasks; t != NULL; t = t->node_next)
+        count += add_live(c, t, p->now.utc_us, ends + count);
     if (planned)
         count += add_planned(c, p, n, ends + count);
     backfill_begin(b, p->now.utc_us, &n->total, &n->used, ends, count);

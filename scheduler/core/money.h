@@ -41,6 +41,7 @@ void settle_fault(const struct core *c, const struct task *t, const struct meter
 void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f);
 
 /* ---- times.c ----------------------------------------------------------------------------------------------- */
+bool times_ask(const struct resources *r, const char *resource); /* is any of it asked for? */
 /* Micro-unit-hours of a resource in the first run_us, and how long so many of them last. */
 int64_t time_of(const struct core *c, const char *resource, const struct resources *held, uint64_t run_us);
 uint64_t time_lasts(const struct core *c, const char *resource, const struct resources *held, int64_t micros,

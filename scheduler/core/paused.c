@@ -8,7 +8,7 @@
  * has the cores; from when there is money on nothing new is placed there, so others can't keep them from it for longer
  * than they run. Its tenant's quota and share count it as before.
  */
-static struct capacity cores_of(const struct task *t)
+struct capacity attempt_cores(const struct task *t)
 {
     const struct shape *s = t->job->shape;
     return (struct capacity){.v = {[CAPACITY_CPU] = s->pinned ? 0 : s->need.v[CAPACITY_CPU]}};
@@ -16,7 +16,7 @@ static struct capacity cores_of(const struct task *t)
 
 struct capacity attempt_uses(const struct task *t)
 {
-    struct capacity uses = t->job->shape->need, cores = cores_of(t);
+    struct capacity uses = t->job->shape->need, cores = attempt_cores(t);
     if (t->paused)
         capacity_take(&uses, &cores);
     return uses;
@@ -24,7 +24,7 @@ struct capacity attempt_uses(const struct task *t)
 
 bool attempt_has_cores(const struct task *t)
 {
-    struct capacity cores = cores_of(t);
+    struct capacity cores = attempt_cores(t);
     return capacity_fits(&cores, &t->node->open.free);
 }
 
@@ -39,7 +39,7 @@ void attempt_want_cores(struct core *c, struct task *t, bool wants)
 
 void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t since_utc_us)
 {
-    struct capacity cores = cores_of(t);
+    struct capacity cores = attempt_cores(t);
     if (paused != t->paused && t->node != NULL) {
         reserve_node_changed(c, t->node);
         node_use(c, t->node, &cores, !paused);
@@ -55,7 +55,7 @@ void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t sin
 
 void plan_resume(struct core *c, struct plan *p, struct task *t)
 {
-    struct capacity cores = cores_of(t);
+    struct capacity cores = attempt_cores(t);
     p->resumed = core_room(p->resumed, p->resumed_count, &p->resumed_size, 16, sizeof(struct task *));
     p->resumed[p->resumed_count++] = t;
     node_use(c, t->node, &cores, true);
@@ -65,7 +65,7 @@ void plan_resume_undo(struct core *c, struct plan *p)
 {
     while (p->resumed_count > 0) {
         struct task *t = p->resumed[--p->resumed_count];
-        struct capacity cores = cores_of(t);
+        struct capacity cores = attempt_cores(t);
         node_use(c, t->node, &cores, false);
     }
     free(p->resumed);

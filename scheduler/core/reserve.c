@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <string.h>
 
 #include "scheduler/core/claims.h"
@@ -9,6 +8,7 @@
 #define SEARCH_MAX 32             /* nodes that are asked in one search */
 #define ASKS_MAX 64               /* nodes asked for something earlier in ASKS_US; the rest have what their own say */
 #define ASKS_US INT64_C(100000)
+#define EXPECT_US INT64_C(1000000) /* how often it is asked when money will end */
 
 void reserve_init(struct core *c)
 {
@@ -23,8 +23,7 @@ void reserve_fini(struct core *c)
     free(c->reserves);
 }
 
-/* Its nodes, one after the other; NULL: no more. */
-static struct node *node_at(const struct reservation *r, size_t i)
+struct node *reservation_node(const struct reservation *r, size_t i)
 {
     if (r->gang == NULL)
         return i == 0 ? r->node : NULL;
@@ -60,7 +59,24 @@ void reservation_hold(const struct core *c, const struct reservation *r, uint32_
 {
     struct backfill_ask ask = forecast_ask(c, r->shape);
     struct capacity need = tasks == 1 ? ask.need : capacity_of_many(&ask.need, tasks);
-    backfill_hold(b, r->start_utc_us, backfill_after(r->start_utc_us, ask.run_us), &need);
+    backfill_hold(b, r->expected_utc_us, backfill_after(r->start_utc_us, ask.run_us), &need);
+}
+
+/* Is it time to find out anew when it is expected to start? */
+static bool is_unsure(const struct plan *p, const struct reservation *r)
+{
+    int64_t since_us = p->now.utc_us - r->expected_at_utc_us;
+    return since_us < 0 || since_us >= EXPECT_US;
+}
+
+void reservation_set_start(const struct plan *p, struct reservation *r, int64_t start_utc_us, int64_t expected_utc_us)
+{
+    if (expected_utc_us != EXPECTED_BEFORE)
+        r->expected_at_utc_us = p->now.utc_us;
+    else
+        expected_utc_us = MAX(r->expected_utc_us, p->now.utc_us);
+    r->start_utc_us = start_utc_us;
+    r->expected_utc_us = MIN(expected_utc_us, start_utc_us);
 }
 
 static bool is_firm(const struct reservation *r, int64_t utc_us)
@@ -77,35 +93,62 @@ static bool counts(const struct core *c, const struct plan *p, const struct rese
     return r->shape != s && (is_firm(r, p->now.utc_us) || t == s->tenant || claims_before(t, s->tenant));
 }
 
+/* What counts of what is kept there takes its room; as_promised: from the promised starts on. */
+static void hold_kept(const struct core *c, const struct plan *p, const struct node *n, const struct shape *s,
+                      bool as_promised, struct backfill *b)
+{
+    const struct reserves *all = c->reserves;
+    for (size_t i = 0; n->reserved > 0 && i < all->count; i++) {
+        uint32_t tasks = reservation_tasks(&all->v[i], n);
+        if (tasks > 0 && counts(c, p, &all->v[i], s)) {
+            struct reservation r = all->v[i];
+            r.expected_utc_us = as_promised ? r.start_utc_us : r.expected_utc_us;
+            reservation_hold(c, &r, tasks, b);
+        }
+    }
+}
+
 /* That of a reserved node is made once a turn and kept up to date in it. */
 const struct backfill *reserve_profile(const struct core *c, const struct plan *p, struct node *n,
                                        const struct shape *s)
 {
     struct reserves *all = c->reserves;
-    bool kept = p->facts != NULL && n->reserved > 0;
+    bool kept = p->facts != NULL && n->reserved > 0 && forecast_view(c) == FORECAST_SURE;
     struct backfill *b = kept ? &n->profile : &all->profile;
     if (kept && n->profile_turn == c->turn)
         return b;
     forecast_node(c, p, n, b);
     all->profiles++;
-    for (size_t i = 0; n->reserved > 0 && i < all->count; i++) {
-        uint32_t tasks = reservation_tasks(&all->v[i], n);
-        if (tasks > 0 && counts(c, p, &all->v[i], s))
-            reservation_hold(c, &all->v[i], tasks, b);
-    }
-    n->profile_turn = kept ? c->turn : 0;
+    hold_kept(c, p, n, s, false, b);
+    if (kept)
+        n->profile_turn = c->turn;
     return b;
+}
+
+/* Whatever else has to end there before. */
+static bool may_be_on(const struct plan *p, const struct node *n, const struct shape *s)
+{
+    if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total) || !shape_suits(s, n))
+        return false;
+    const struct entry *first = s->per_node != 0 ? queue_first(s) : NULL;
+    return first == NULL || node_may_take(p, first->job, s, n); /* else not until some of its job has ended there */
 }
 
 static int64_t earliest_on(const struct core *c, const struct plan *p, struct node *n, const struct shape *s)
 {
-    if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total) || !shape_suits(s, n))
+    if (!may_be_on(p, n, s))
         return INT64_MAX;
-    const struct entry *first = s->per_node != 0 ? queue_first(s) : NULL;
-    if (first != NULL && !node_may_take(p, first->job, s, n))
-        return INT64_MAX; /* until some of its job has ended there */
     struct backfill_ask ask = forecast_ask(c, s);
     return backfill_earliest(reserve_profile(c, p, n, s), &ask, p->now.utc_us);
+}
+
+/* The same if money ends where it is expected to. */
+static int64_t expected_on(const struct core *c, const struct plan *p, struct node *n, const struct shape *s)
+{
+    forecast_by(c, FORECAST_BY_MONEY);
+    int64_t utc_us = earliest_on(c, p, n, s);
+    forecast_by(c, FORECAST_SURE);
+    return utc_us;
 }
 
 /* ---- giving and taking ------------------------------------------------------------------------------ */
@@ -128,7 +171,7 @@ void reservation_drop(struct core *c, struct reservation *r)
     for (all->count--; r < &all->v[all->count]; r++)
         r[0] = r[1];
     struct node *n;
-    for (size_t i = 0; (n = node_at(&gone, i)) != NULL; i++)
+    for (size_t i = 0; (n = reservation_node(&gone, i)) != NULL; i++)
         reservation_count(c, n, false);
     free(gone.gang);
 }
@@ -196,10 +239,11 @@ static struct place place_of(const struct core *c, const struct plan *p, const s
 }
 
 /* It counts from now on in this turn. */
-static void confirm(struct core *c, struct reservation *r, struct place place)
+static void confirm(struct core *c, const struct plan *p, struct reservation *r, struct place place)
 {
     struct node *before = r->node;
-    r->start_utc_us = place.start_utc_us;
+    bool asks = place.node != before || is_unsure(p, r);
+    reservation_set_start(p, r, place.start_utc_us, asks ? expected_on(c, p, place.node, r->shape) : EXPECTED_BEFORE);
     r->confirmed_turn = c->turn;
     if (place.node != before) {
         r->node = place.node;
@@ -245,7 +289,7 @@ bool reserve_wanted(const struct core *c, const struct shape *s)
 
 /* NULL: no place among the promises. */
 struct reservation *reservation_new(struct core *c, const struct plan *p, struct shape *s, struct node *n,
-                                    int64_t start_utc_us)
+                                    int64_t start_utc_us, int64_t expected_utc_us)
 {
     struct reserves *all = c->reserves;
     struct reservation *gives_way;
@@ -257,9 +301,9 @@ struct reservation *reservation_new(struct core *c, const struct plan *p, struct
     struct reservation *r = &all->v[all->count++];
     *r = (struct reservation){.shape = s,
                               .node = n,
-                              .start_utc_us = start_utc_us,
                               .firm_utc_us = backfill_after(start_utc_us, wait_us),
                               .confirmed_turn = c->turn};
+    reservation_set_start(p, r, start_utc_us, expected_utc_us);
     s->reserved = true;
     all->version++;
     return r;
@@ -268,7 +312,10 @@ struct reservation *reservation_new(struct core *c, const struct plan *p, struct
 static void promise(struct core *c, struct plan *p, struct shape *s)
 {
     struct place best = {NULL, INT64_MAX};
-    if (search(c, p, s, &best) && best.node != NULL && reservation_new(c, p, s, best.node, best.start_utc_us) != NULL)
+    if (!search(c, p, s, &best) || best.node == NULL)
+        return;
+    int64_t expected_utc_us = expected_on(c, p, best.node, s);
+    if (reservation_new(c, p, s, best.node, best.start_utc_us, expected_utc_us) != NULL)
         reservation_count(c, best.node, true);
 }
 
@@ -280,7 +327,7 @@ void reserve_blocked(struct core *c, struct plan *p, struct shape *s)
     } else if (r->confirmed_turn != c->turn) {
         struct place place = place_of(c, p, r);
         if (place.node != NULL)
-            confirm(c, r, place);
+            confirm(c, p, r, place);
         else
             reservation_drop(c, r);
     }
@@ -288,9 +335,37 @@ void reserve_blocked(struct core *c, struct plan *p, struct shape *s)
 
 /* ---- where to ---------------------------------------------------------------------------------------- */
 
+/* Is somebody expected to start there sooner than was promised? */
+static bool has_expected(const struct core *c, const struct node *n)
+{
+    const struct reserves *all = c->reserves;
+    for (size_t i = 0; n->reserved > 0 && i < all->count; i++)
+        if (all->v[i].expected_utc_us < all->v[i].start_utc_us && reservation_tasks(&all->v[i], n) > 0)
+            return true;
+    return false;
+}
+
+/* Its money ends before it is in the way of anybody's expected start, and its limit before any promised one. */
+static bool ends_in_time(const struct core *c, const struct plan *p, const struct shape *s, struct node *n)
+{
+    const struct entry *first = queue_first(s);
+    struct backfill_ask whole = forecast_ask(c, s), paid = whole;
+    if (!has_expected(c, n) || !may_be_on(p, n, s))
+        return false;
+    paid.run_us = forecast_run_us(c, s, first != NULL ? first->job : NULL, n, p->now.utc_us);
+    if (paid.run_us >= whole.run_us || !backfill_fits(reserve_profile(c, p, n, s), &paid, p->now.utc_us))
+        return false;
+    struct backfill *b = &c->reserves->profile;
+    forecast_node(c, p, n, b);
+    hold_kept(c, p, n, s, true, b);
+    return backfill_fits(b, &whole, p->now.utc_us);
+}
+
 bool reserve_starts_now(const struct core *c, const struct plan *p, const struct shape *s, struct node *n)
 {
-    return capacity_fits(&s->need, &n->open.free) && earliest_on(c, p, n, s) == p->now.utc_us;
+    if (!capacity_fits(&s->need, &n->open.free))
+        return false;
+    return earliest_on(c, p, n, s) == p->now.utc_us || ends_in_time(c, p, s, n);
 }
 
 struct node *reserve_due(const struct core *c, const struct plan *p, const struct shape *s)
@@ -308,7 +383,7 @@ struct node *reserve_beside(const struct core *c, const struct plan *p, const st
     const struct reserves *all = c->reserves;
     struct node *best = NULL, *n;
     for (size_t i = 0; i < all->count; i++)
-        for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
+        for (size_t k = 0; (n = reservation_node(&all->v[i], k)) != NULL; k++)
             if (n != avoid && (best == NULL || shape_prefers(s, n, best)) && node_may_take(p, j, s, n) &&
                 reserve_starts_now(c, p, s, n))
                 best = n;
@@ -364,7 +439,7 @@ static void confirm_firm(struct core *c, struct plan *p)
 static bool is_possible(const struct reservation *r)
 {
     struct node *n;
-    for (size_t i = 0; (n = node_at(r, i)) != NULL; i++)
+    for (size_t i = 0; (n = reservation_node(r, i)) != NULL; i++)
         if (!node_is_usable(n) || !shape_suits(r->shape, n) ||
             capacity_times(&r->shape->need, &n->total) < reservation_tasks(r, n))
             return false;
@@ -374,6 +449,7 @@ static bool is_possible(const struct reservation *r)
 void reserve_turn_begin(struct core *c, struct plan *p)
 {
     struct reserves *all = c->reserves;
+    forecast_begin(c);
     if (p->now.utc_us >= all->asks_utc_us + ASKS_US || p->now.utc_us < all->asks_utc_us) {
         all->asks_utc_us = p->now.utc_us;
         all->asks = 0;
@@ -401,7 +477,7 @@ void reserve_turn_end(struct core *c)
 bool reserve_is_soon(const struct core *c, const struct plan *p, const struct shape *s)
 {
     const struct reservation *r = reservation_of(c, s);
-    return r != NULL && r->start_utc_us <= p->now.utc_us + forecast_stop_us(c, END_PREEMPTED);
+    return r != NULL && r->expected_utc_us <= p->now.utc_us + forecast_stop_us(c, END_PREEMPTED);
 }
 
 struct node *reserve_victims(const struct core *c, const struct shape *s)
@@ -431,7 +507,7 @@ size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret)
 void reserve_at(struct core *c, const struct plan *p, const struct shape *s, struct node *n)
 {
     struct reservation *r = reservation_of(c, s);
-    confirm(c, r, (struct place){n, p->now.utc_us + forecast_stop_us(c, END_PREEMPTED)});
+    confirm(c, p, r, (struct place){n, p->now.utc_us + forecast_stop_us(c, END_PREEMPTED)});
 }
 
 void reserve_kept(const struct core *c, const struct node *n, const struct shape *s, struct capacity *ret)
@@ -470,11 +546,12 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
     struct reserves *all = c->reserves;
     size_t next_node = all->next_node, asks = all->asks; /* the turn's: a question changes nothing */
     all->asks = 0;
+    forecast_question(c, utc_us);
     if (!s->placeable && !shape_need(c, s, &known.need))
         r = NULL;
     else {
         const struct shape *one = s->placeable ? s : &known;
-        forecast_sooner(c, sooner);
+        forecast_by(c, sooner ? FORECAST_SOONER : FORECAST_BY_MONEY);
         if (s->gang > 1) {
             best = earliest_of_gang(c, &asked, one, r);
         } else {
@@ -482,7 +559,7 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
                 take_earlier(c, &asked, one, r->node, &best);
             search(c, &asked, one, &best);
         }
-        forecast_sooner(c, false);
+        forecast_by(c, FORECAST_SURE);
     }
     all->next_node = next_node;
     all->asks = asks;
@@ -500,62 +577,4 @@ bool reserve_promised(const struct core *c, const struct shape *s, int64_t *ret_
     *ret_start_utc_us = r->start_utc_us;
     *ret_node = r->node;
     return true;
-}
-
-bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool)
-{
-    const struct reserves *all = c->reserves;
-    struct node *n;
-    for (size_t i = 0; i < all->count; i++)
-        for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
-            if (node_is_usable(n) && capacity_fits(need, &n->open.free) && (pool == NULL || pool_has(pool, n)))
-                return true;
-    return false;
-}
-
-uint64_t reserve_most(const struct core *c, size_t dim)
-{
-    const struct reserves *all = c->reserves;
-    uint64_t most = 0;
-    struct node *n;
-    for (size_t i = 0; i < all->count; i++)
-        for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
-            if (node_is_usable(n))
-                most = MAX(most, n->open.free.v[dim]);
-    return most;
-}
-
-const struct node *reserve_freest(const struct core *c, const struct shape *s, const struct capacity *need)
-{
-    const struct reserves *all = c->reserves;
-    const struct node *best = NULL;
-    const struct node *n;
-    for (size_t i = 0; i < all->count; i++)
-        for (size_t k = 0; (n = node_at(&all->v[i], k)) != NULL; k++)
-            if (node_is_usable(n) && capacity_fits(need, &n->total) &&
-                (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]) && shape_suits(s, n))
-                best = n;
-    return best;
-}
-
-static size_t count_of_node(const struct reserves *all, const struct node *n)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < all->count; i++)
-        count += reservation_tasks(&all->v[i], n) > 0;
-    return count;
-}
-
-int reserve_verify(const struct core *c, struct err *err)
-{
-    const struct reserves *all = c->reserves;
-    for (size_t i = 0; i < all->count; i++) {
-        const struct shape *s = all->v[i].shape;
-        if (!s->reserved || s->refs == 0 || reservation_of(c, s) != &all->v[i])
-            return err_set(err, -EUCLEAN, "tenant %s: a reservation that its shape doesn't know", s->tenant->path);
-    }
-    for (size_t i = 0; i < c->nodes_count; i++)
-        if (c->nodes[i]->reserved != count_of_node(all, c->nodes[i]))
-            return err_set(err, -EUCLEAN, "node %s: its count of reservations is wrong", c->nodes[i]->name);
-    return 0;
 }

@@ -8,6 +8,8 @@
  * let past. Who has waited twice as long as was promised first is firm: asked before all others, the oldest first, so
  * it starts within one longest limit from then on, whatever the order. It is soft state: a scheduler
  * that recovers promises anew.
+ * Where money may end before a limit does, a promise has an expected start, too (forecast.h): asked once a second, and
+ * from there on its room is kept.
  *
  * Each tenant has one promise, for its first task that finds no room; there are core_limits.reserve_max in all, those
  * of whom the turn asks first. Their nodes leave the ordinary index and are looked at one by one, so a decision costs

@@ -177,11 +177,27 @@ static void count_gang(struct core *c, const struct gang_place *place, bool more
         reservation_count(c, place->v[i].node, more);
 }
 
-/* It counts from now on in this turn, as it is. */
-static void confirm_gang(const struct core *c, const struct plan *p, struct reservation *r)
+/* When all of it could start on its nodes if money ends where it is expected to. */
+static int64_t expected_there(const struct core *c, const struct plan *p, const struct shape *s, uint32_t tasks,
+                              const struct gang_place *there)
+{
+    struct gang_place place;
+    struct node **nodes = core_alloc((there->count + 1) * sizeof(struct node *));
+    for (size_t i = 0; i < there->count; i++)
+        nodes[i] = there->v[i].node;
+    forecast_by(c, FORECAST_BY_MONEY);
+    search(c, p, s, tasks, nodes, there->count, &place);
+    forecast_by(c, FORECAST_SURE);
+    free(nodes);
+    free(place.v);
+    return place.start_utc_us;
+}
+
+/* It counts from now on in this turn; expected_utc_us: as for reservation_set_start(). */
+static void confirm_gang(const struct core *c, const struct plan *p, struct reservation *r, int64_t expected_utc_us)
 {
     r->confirmed_turn = c->turn;
-    r->start_utc_us = MAX(r->start_utc_us, p->now.utc_us);
+    reservation_set_start(p, r, MAX(r->start_utc_us, p->now.utc_us), expected_utc_us);
     for (size_t i = 0; i < r->gang_count; i++)
         if (r->gang[i].node->profile_turn == c->turn)
             reservation_hold(c, r, r->gang[i].tasks, &r->gang[i].node->profile);
@@ -192,7 +208,7 @@ static void promise_gang(struct core *c, struct plan *p, struct shape *s, uint32
     struct gang_place place = {INT64_MAX, NULL, 0};
     struct reservation *r = NULL;
     if (reserve_ask_gang(c, p, s, tasks, NULL, &place) && place.start_utc_us < INT64_MAX)
-        r = reservation_new(c, p, s, place.v[0].node, place.start_utc_us);
+        r = reservation_new(c, p, s, place.v[0].node, place.start_utc_us, expected_there(c, p, s, tasks, &place));
     if (r == NULL) {
         free(place.v);
         return;
@@ -227,7 +243,7 @@ void reserve_blocked_gang(struct core *c, struct plan *p, struct shape *s, uint3
         return;
     bool again = p->now.utc_us >= r->searched_utc_us + GANG_AGAIN_US || p->now.utc_us < r->searched_utc_us;
     if (!again || !reserve_ask_gang(c, p, s, tasks, r, &place)) {
-        confirm_gang(c, p, r);
+        confirm_gang(c, p, r, EXPECTED_BEFORE);
         return;
     }
     if (place.start_utc_us == INT64_MAX) {
@@ -241,10 +257,11 @@ void reserve_blocked_gang(struct core *c, struct plan *p, struct shape *s, uint3
     r->start_utc_us = place.start_utc_us;
     r->searched_utc_us = p->now.utc_us;
     c->reserves->version++;
+    int64_t expected_utc_us = expected_there(c, p, s, tasks, &place);
     count_gang(c, &place, true);
     count_gang(c, &before, false);
     free(before.v);
-    confirm_gang(c, p, r);
+    confirm_gang(c, p, r, expected_utc_us);
 }
 
 void reserve_lift(struct core *c, struct shape *s)

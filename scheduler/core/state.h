@@ -11,8 +11,8 @@
  *   who waits            queue.c (ready tasks), age.c (how long), claims.c (whose turn it is), timers.c, depend.c (for
  *                        other jobs), blocked.c (for limits), deadline.c (no longer), gang.c (for each other)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
- *                        (where), forecast.c (when what runs ends), reserve.c (what is kept for whom), preempt.c (who
- *                        goes for whom), billing.c
+ *                        (where), forecast.c (when what runs ends), runway.c (how long it can be paid for), reserve.c
+ *                        (what is kept for whom), preempt.c (who goes for whom), billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, depend_ask.c, cancel.c, change.c, policy_check.c, move.c, duty.c,
  *                        reports.c (hello, running, ended), windows_ask.c
@@ -147,9 +147,9 @@ struct tenant {
     struct io_rule io;             /* of each node's disk; its weight as it is when the rule gives none */
     struct ledger_place place;     /* in the ledger */
     struct strs line;              /* path, …, "/" */
-    struct strs accounts;          /* cached accounts of money: of one policy, until accounts_end_utc_us */
+    struct strs accounts;          /* cached accounts of money: of one policy, between these two instants */
     struct list times;             /* struct tenant_time: the same for resource time */
-    int64_t accounts_end_utc_us;
+    int64_t accounts_from_utc_us, accounts_end_utc_us;
     uint64_t accounts_policy;
     struct strs users;
     struct shape *blocked_shapes;  /* soft: that wait for its limits */
@@ -200,6 +200,7 @@ struct task {
     struct use_point use;          /* soft: the last it counted */
     struct stage_view *staging;    /* soft: while its inputs or outputs are under way; else NULL */
     uint64_t uncounted_us;         /* soft: run time of the last beat that counted nothing */
+    uint64_t lasts_us, lasts_asked; /* soft: how long its money lasts, as was found when that was asked (forecast.c) */
     struct strs accounts;
     struct list times;             /* struct time_hold */
     int64_t accounts_end_utc_us;   /* soft: when a period of theirs ends; INT64_MAX: none does */

@@ -168,6 +168,9 @@ static bool take_budget(const struct ledger_budget *b, void *arg)
     int64_t change = w->utc_us < b->period.from_utc_us ? b->period.from_utc_us : b->period.to_utc_us;
     if (change > w->utc_us) /* a window that is over stays so */
         t->accounts_end_utc_us = MIN(t->accounts_end_utc_us, change);
+    int64_t since = change <= w->utc_us ? change : b->period.from_utc_us;
+    if (since <= w->utc_us)
+        t->accounts_from_utc_us = MAX(t->accounts_from_utc_us, since);
     return true;
 }
 
@@ -188,11 +191,13 @@ bool tenant_has_time(const struct tenant *t, const char *account)
 
 const struct strs *tenant_accounts(const struct core *c, struct tenant *t, int64_t utc_us)
 {
-    if (t->accounts_policy == c->policy_version && utc_us < t->accounts_end_utc_us)
+    bool same = t->accounts_policy == c->policy_version;
+    if (same && utc_us >= t->accounts_from_utc_us && utc_us < t->accounts_end_utc_us)
         return &t->accounts;
     core_clear_strs(&t->accounts);
     clear_times(t);
     t->accounts_policy = c->policy_version;
+    t->accounts_from_utc_us = INT64_MIN;
     t->accounts_end_utc_us = INT64_MAX;
     struct accounts_walk w = {t, utc_us};
     int rc = ledger_each_budget(c->ledger, &t->line, utc_us, take_budget, &w);

@@ -53,7 +53,7 @@ void hours_fini(struct core *c)
     free(c->hours);
 }
 
-static bool asks_for(const struct resources *r, const char *resource)
+bool times_ask(const struct resources *r, const char *resource)
 {
     uint64_t amount;
     const char *name;
@@ -124,7 +124,7 @@ void times_hold(const struct core *c, struct tenant *t, const struct resources *
     (void)tenant_accounts(c, t, s.utc_us);
     const struct tenant_time *v = t->times.v;
     for (size_t i = 0; i < t->times.count; i++)
-        if (asks_for(held, v[i].resource))
+        if (times_ask(held, v[i].resource))
             add(ret, v[i].account, settled_on(settled, v[i].account),
                 time_of(c, v[i].resource, held, s.to_us) - time_of(c, v[i].resource, held, s.from_us));
 }

@@ -1,0 +1,62 @@
+/* What is free on nodes that are kept for somebody, and whether the promises are in order. */
+#include <errno.h>
+
+#include "scheduler/core/reserve_inner.h"
+
+bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool)
+{
+    const struct reserves *all = c->reserves;
+    struct node *n;
+    for (size_t i = 0; i < all->count; i++)
+        for (size_t k = 0; (n = reservation_node(&all->v[i], k)) != NULL; k++)
+            if (node_is_usable(n) && capacity_fits(need, &n->open.free) && (pool == NULL || pool_has(pool, n)))
+                return true;
+    return false;
+}
+
+uint64_t reserve_most(const struct core *c, size_t dim)
+{
+    const struct reserves *all = c->reserves;
+    uint64_t most = 0;
+    struct node *n;
+    for (size_t i = 0; i < all->count; i++)
+        for (size_t k = 0; (n = reservation_node(&all->v[i], k)) != NULL; k++)
+            if (node_is_usable(n))
+                most = MAX(most, n->open.free.v[dim]);
+    return most;
+}
+
+const struct node *reserve_freest(const struct core *c, const struct shape *s, const struct capacity *need)
+{
+    const struct reserves *all = c->reserves;
+    const struct node *best = NULL;
+    const struct node *n;
+    for (size_t i = 0; i < all->count; i++)
+        for (size_t k = 0; (n = reservation_node(&all->v[i], k)) != NULL; k++)
+            if (node_is_usable(n) && capacity_fits(need, &n->total) &&
+                (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]) && shape_suits(s, n))
+                best = n;
+    return best;
+}
+
+static size_t count_of_node(const struct reserves *all, const struct node *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < all->count; i++)
+        count += reservation_tasks(&all->v[i], n) > 0;
+    return count;
+}
+
+int reserve_verify(const struct core *c, struct err *err)
+{
+    const struct reserves *all = c->reserves;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct shape *s = all->v[i].shape;
+        if (!s->reserved || s->refs == 0 || reservation_of(c, s) != &all->v[i])
+            return err_set(err, -EUCLEAN, "tenant %s: a reservation that its shape doesn't know", s->tenant->path);
+    }
+    for (size_t i = 0; i < c->nodes_count; i++)
+        if (c->nodes[i]->reserved != count_of_node(all, c->nodes[i]))
+            return err_set(err, -EUCLEAN, "node %s: its count of reservations is wrong", c->nodes[i]->name);
+    return 0;
+}
