@@ -26,11 +26,12 @@ static bool fail(struct buf *b)
     return false;
 }
 
-static bool grow(struct buf *b, size_t need)
+static bool grow(struct buf *b, size_t need, size_t max)
 {
     size_t size = MAX(b->size, (size_t)BUF_FIRST);
     while (size < need)
         size = size > SIZE_MAX / 2 ? need : size * 2;
+    size = MIN(size, max + 1);
     char *data = realloc(b->data, size);
     if (data == NULL)
         return fail(b);
@@ -48,17 +49,16 @@ static bool reserve(struct buf *b, size_t more)
     if (b->len > max || more > max - b->len)
         return fail(b);
     size_t need = b->len + more + 1;
-    return need <= b->size || grow(b, need);
+    return need <= b->size || grow(b, need, max);
 }
 
-void buf_add(struct buf *b, const void *bytes, size_t len)
+void buf_grow_and_add(struct buf *b, const void *bytes, size_t len)
 {
     if (!reserve(b, len))
         return;
     if (len > 0)
         memcpy(b->data + b->len, bytes, len);
-    b->len += len;
-    b->data[b->len] = '\0';
+    buf_wrote(b, len);
 }
 
 void buf_add_str(struct buf *b, const char *text)

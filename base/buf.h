@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/macros.h"
 
@@ -24,7 +25,28 @@ struct buf {
 
 void buf_fini(struct buf *b);
 void buf_reset(struct buf *b); /* keeps the memory */
-void buf_add(struct buf *b, const void *bytes, size_t len);
+void buf_grow_and_add(struct buf *b, const void *bytes, size_t len); /* buf_add() where there is no room yet */
+/* There are `more` bytes of room and one for the NUL, also below the ceiling: size is never above that. */
+static inline bool buf_has_room(const struct buf *b, size_t more)
+{
+    return !b->failed && more < b->size - b->len;
+}
+/* Who has asked for room has written so many bytes behind what there was. */
+static inline void buf_wrote(struct buf *b, size_t len)
+{
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+static inline void buf_add(struct buf *b, const void *bytes, size_t len)
+{
+    if (!buf_has_room(b, len)) {
+        buf_grow_and_add(b, bytes, len);
+        return;
+    }
+    if (len > 0)
+        memcpy(b->data + b->len, bytes, len);
+    buf_wrote(b, len);
+}
 void buf_add_str(struct buf *b, const char *text);
 void buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The text; "" when empty. Borrowed. */

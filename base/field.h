@@ -48,6 +48,12 @@ extern const struct field_ops field_u64_ops, field_u32_ops, field_i64_ops, field
     field_str_ops, field_bytes_ops, field_strs_ops, field_pairs_ops, field_counts_ops, field_moneys_ops,
     field_struct_ops, field_list_ops, field_measure_ops;
 
+/* All but numbers own memory; those are in the enum before the texts, but for one. */
+static inline bool field_owns(const struct field *row)
+{
+    return row->kind >= FIELD_STR && row->kind != FIELD_MEASURE;
+}
+
 static inline size_t field_width(const struct field *row)
 {
     uint8_t width = field_ops(row)->width;
@@ -60,6 +66,11 @@ static inline bool field_is_blank(const struct field *row, const void *value)
 {
     size_t width = field_width(row);
     const char *at = value;
+    if (width == sizeof(uint64_t)) { /* most of them */
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        return word == 0;
+    }
     for (; width >= sizeof(uint64_t); width -= sizeof(uint64_t), at += sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, at, sizeof word);

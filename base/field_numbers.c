@@ -191,13 +191,22 @@ static int accept(const struct field *row, const void *value, struct err *err)
                                      : field_accept_u64(row, field_get_u64(row, value), err);
 }
 
+#define NUMBER_MAX (2 * WIRE_U64_MAX) /* bytes of tag and value */
+
+static size_t written(const struct field *row, const void *value, uint8_t out[NUMBER_MAX])
+{
+    size_t len = wire_u64(out, (uint64_t)row->id << 1);
+    return len + wire_u64(out + len, field_ops(row)->is_signed ? wire_zigzag(field_get_i64(row, value))
+                                                               : field_get_u64(row, value));
+}
+
 static void encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
-    uint8_t bytes[2 * WIRE_U64_MAX];
-    size_t len = wire_u64(bytes, (uint64_t)row->id << 1);
-    len += wire_u64(bytes + len, field_ops(row)->is_signed ? wire_zigzag(field_get_i64(row, value))
-                                                           : field_get_u64(row, value));
-    buf_add(out, bytes, len);
+    uint8_t bytes[NUMBER_MAX];
+    if (buf_has_room(out, NUMBER_MAX))
+        buf_wrote(out, written(row, value, (uint8_t *)out->data + out->len));
+    else
+        buf_add(out, bytes, written(row, value, bytes));
 }
 
 static int decode_unsigned(const struct field *row, struct wire_reader *r, void *value, struct err *err)

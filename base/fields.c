@@ -63,7 +63,9 @@ static void encode_rows(const struct fields *f, const void *object, struct buf *
         const struct field *row = &f->rows[i];
         const struct field_ops *ops = field_ops(row);
         const void *value = field_at_const(row, object);
-        if (field_is_blank(row, value) || (row->kind != FIELD_STRUCT && ops->is_empty(row, value)))
+        if (field_is_blank(row, value))
+            continue; /* a number that isn't blank isn't empty */
+        if (ops->size == 0 && row->kind != FIELD_STRUCT && ops->is_empty(row, value))
             continue;
         if (ops->accept(row, value, NULL) < 0)
             out->failed = true;
@@ -204,10 +206,9 @@ static void free_rows(const struct fields *f, void *object)
 {
     for (size_t i = 0; i < f->count; i++) {
         const struct field *row = &f->rows[i];
-        const struct field_ops *ops = field_ops(row);
         void *value = field_at(row, object);
-        if (ops->size == 0 && !field_is_blank(row, value))
-            ops->clear(row, value);
+        if (field_owns(row) && !field_is_blank(row, value))
+            field_ops(row)->clear(row, value);
     }
 }
 
@@ -224,7 +225,11 @@ static int copy_rows(const struct fields *f, const void *from, void *to)
         const struct field *row = &f->rows[i];
         const struct field_ops *ops = field_ops(row);
         const void *value = field_at_const(row, from);
-        if (!field_is_blank(row, value))
+        if (field_is_blank(row, value))
+            continue;
+        if (ops->size == sizeof(uint64_t))
+            memcpy(field_at(row, to), value, sizeof(uint64_t));
+        else
             rc = ops->copy(row, value, field_at(row, to));
     }
     return rc;

@@ -275,8 +275,8 @@ const char *format_money(int64_t micros, char out[PARSE_TEXT_MAX])
     return out;
 }
 
-/* How many bytes from the first on are ASCII and not NUL, as far as whole words tell. */
-static size_t ascii_words(const char *bytes, size_t len)
+/* How many bytes from the first on are ASCII and not NUL. */
+static size_t ascii_before(const char *bytes, size_t len)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
     size_t at = 0;
@@ -285,13 +285,15 @@ static size_t ascii_words(const char *bytes, size_t len)
         if (((word | (word - ones)) & tops) != 0) /* a byte of 0 borrows into its top bit */
             break;
     }
+    while (at < len && (uint8_t)(bytes[at] - 1) < 0x7f)
+        at++;
     return at;
 }
 
 int parse_utf8(const char *bytes, size_t len, struct err *err)
 {
     const unsigned char *s = (const unsigned char *)bytes;
-    for (size_t i = ascii_words(bytes, len); i < len;) {
+    for (size_t i = ascii_before(bytes, len); i < len;) {
         unsigned char c = s[i];
         size_t more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
         bool good = c != 0 && (c < 0x80 || (c >= 0xc2 && c <= 0xf4)) && more < len - i;

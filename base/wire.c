@@ -30,13 +30,11 @@ static uint64_t bad(struct wire_reader *r)
 }
 
 /* A value has one spelling: an overlong varint (a last byte of zero) is as bad as a 65th bit. */
-uint64_t wire_get_u64(struct wire_reader *r)
+uint64_t wire_get_long_u64(struct wire_reader *r)
 {
     uint64_t value = 0;
     if (r->bad)
         return 0;
-    if (r->at < r->end && *r->at < 0x80)
-        return *r->at++;
     for (unsigned shift = 0; r->at < r->end; shift += 7) {
         uint8_t byte = *r->at++;
         if (shift == 63 && byte > 1)

@@ -32,7 +32,11 @@ void wire_put_i64(struct buf *out, int64_t value);                    /* zigzag 
 void wire_put_bytes(struct buf *out, const void *bytes, size_t len);  /* varint length, bytes */
 
 struct wire_reader wire_reader(const void *bytes, size_t len);
-uint64_t wire_get_u64(struct wire_reader *r);
+uint64_t wire_get_long_u64(struct wire_reader *r); /* wire_get_u64() of more than one byte, or of none */
+static inline uint64_t wire_get_u64(struct wire_reader *r)
+{
+    return r->at < r->end && *r->at < 0x80 && !r->bad ? *r->at++ : wire_get_long_u64(r);
+}
 int64_t wire_get_i64(struct wire_reader *r);
 /* Borrowed from the input; NULL and bad when the length lies. */
 const uint8_t *wire_get_bytes(struct wire_reader *r, size_t *ret_len);

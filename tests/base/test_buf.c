@@ -64,8 +64,9 @@ END_TEST
 START_TEST(a_length_near_the_end_of_size_t_fails_without_wrapping)
 {
     struct buf b = { .max = SIZE_MAX };
+    volatile size_t far = SIZE_MAX - 3; /* not for the compiler's eyes: it would refuse it */
     buf_add_str(&b, "abc");
-    buf_add(&b, "x", SIZE_MAX - 3);
+    buf_add(&b, "x", far);
     ck_assert(b.failed);
     ck_assert_str_eq(buf_text(&b), "abc");
     buf_fini(&b);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/fact.h"
+#include "base/field.h"
 #include "base/proto.h"
 #include "base/wire.h"
 #include "tests/base/sample.h"
@@ -53,6 +54,34 @@ START_TEST(an_empty_object_takes_no_room)
     ck_assert_int_eq(fields_decode(&sample_fields, NULL, 0, &out, NULL), 0);
     ck_assert(fields_equal(&sample_fields, &in, &out));
     buf_fini(&bytes);
+}
+END_TEST
+
+START_TEST(no_ceiling_is_passed_and_none_changes_the_bytes)
+{
+    uint64_t seed = sample_seed();
+    struct sample in;
+    struct buf whole = {0};
+    sample_fill(&seed, &in);
+    fields_encode(&sample_fields, &in, &whole);
+    ck_assert(!whole.failed);
+    for (size_t max = 1; max < whole.len + 64; max += max < 512 || max + 64 > whole.len ? 1 : 61) {
+        struct buf b = {.max = max};
+        fields_encode(&sample_fields, &in, &b);
+        ck_assert_msg(b.failed || max >= whole.len, "%zu of %zu bytes", max, whole.len);
+        ck_assert_msg(!b.failed || max < whole.len + 8, "%zu of %zu bytes", max, whole.len); /* an inner object's head */
+        ck_assert(b.len <= max && (b.failed || memcmp(b.data, whole.data, whole.len) == 0));
+        buf_fini(&b);
+    }
+    buf_fini(&whole);
+    fields_clear(&sample_fields, &in);
+}
+END_TEST
+
+START_TEST(all_but_numbers_own_memory)
+{
+    for (uint8_t kind = 0; kind < FIELD_KIND_COUNT; kind++)
+        ck_assert_msg(field_owns(&(struct field){.kind = kind}) == (field_ops_of[kind]->size == 0), "kind %u", kind);
 }
 END_TEST
 
@@ -410,6 +439,8 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, what_is_encoded_decodes_to_an_equal_object_and_equal_bytes);
     tcase_add_test(tc, an_empty_object_takes_no_room);
+    tcase_add_test(tc, no_ceiling_is_passed_and_none_changes_the_bytes);
+    tcase_add_test(tc, all_but_numbers_own_memory);
     tcase_add_test(tc, an_inner_object_of_any_length_round_trips);
     tcase_add_test(tc, bytes_cut_or_changed_anywhere_are_refused_or_read_but_never_crash);
     tcase_add_loop_test(tc, hostile_bytes, 0, COUNT_OF(hostile));
