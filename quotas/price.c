@@ -131,6 +131,9 @@ static uint64_t amount_under(const struct price_version *version, const struct m
  * would have saturated too. */
 static int64_t sum_round(const struct price_sum *sum, const struct metered *m)
 {
+    if (sum->parts == 0 && !sum->beyond) {
+        return 0; /* most resources have no price */
+    }
     return sum->beyond ? MONEY_MICROS_MAX : money_round(sum->parts, m->unit);
 }
 
@@ -208,25 +211,112 @@ int64_t price_due(const struct price_book *book, const struct meter *meter, cons
     return total;
 }
 
-uint64_t price_due_time(const struct price_book *book, const struct meter *meter, const struct use_point *use,
-                        int64_t micros, uint64_t max_us)
+/* ---- for how long ------------------------------------------------------------------------------------------ */
+
+/* Within one segment what each resource costs grows evenly, but for its rounding. */
+struct slopes {
+    struct slope {
+        struct metered m;
+        struct price_sum sum; /* at the segment's begin */
+        uint64_t amount;
+        int64_t price;
+    } v[3 + RESOURCE_GENERIC_MAX];
+    size_t count;
+};
+
+static void slopes_begin(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                         struct slopes *ret)
 {
-    uint64_t fits = meter->settled_us, exceeds = max_us; /* cost is non-decreasing */
-    if (micros < 0 || max_us <= fits) {
-        return fits;
+    struct slope s = {0};
+    ret->count = 0;
+    for (size_t i = 0; metered_at(meter->held, i, &s.m); i++) {
+        metered_use(meter, use, &s.m);
+        if (s.m.amount > 0 || s.m.has_use) {
+            s.sum = sum_settled(book, meter, &s.m);
+            ret->v[ret->count++] = s;
+        }
     }
-    if (price_due(book, meter, use, max_us) <= micros) {
-        return max_us;
+}
+
+static void slopes_turn(struct slopes *s, const struct meter *meter, const struct price_version *version)
+{
+    uint32_t by;
+    for (size_t i = 0; i < s->count; i++) {
+        s->v[i].amount = amount_under(version, &s->v[i].m, &by);
+        s->v[i].price = price_rate(version, meter->buyer, s->v[i].m.name).price;
+    }
+}
+
+static void slopes_go(struct slopes *s, uint64_t us)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        sum_add(&s->v[i].sum, s->v[i].amount, s->v[i].price, us);
+    }
+}
+
+/* Cumulative, so long after the segment's begin. */
+static int64_t slopes_cost(const struct slopes *s, uint64_t us)
+{
+    int64_t total = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        struct price_sum sum = s->v[i].sum;
+        sum_add(&sum, s->v[i].amount, s->v[i].price, us);
+        total += sum_round(&sum, &s->v[i].m);
+    }
+    return total;
+}
+
+/* The longest time after the segment's begin that costs <= micros, below most_us, which costs more. A straight line
+ * through both ends leads there but for roundings, of half a micro-unit a resource at either end and in between; what
+ * lies that near is halved until nothing is between. Where it isn't that near (a sum is beyond all bounds), all is. */
+static uint64_t slopes_time(const struct slopes *s, int64_t micros, uint64_t most_us)
+{
+    uint64_t fits = 0, exceeds = most_us;
+    int64_t begin = slopes_cost(s, 0), all = slopes_cost(s, most_us) - begin;
+    money_wide guess = (money_wide)(uint64_t)(micros - begin) * most_us / (uint64_t)all;
+    money_wide near = (money_wide)(2 * s->count + 1) * most_us / (uint64_t)all + 1;
+    if (guess > near && slopes_cost(s, (uint64_t)(guess - near)) <= micros) {
+        fits = (uint64_t)(guess - near);
+    }
+    if (guess + near < most_us && slopes_cost(s, (uint64_t)(guess + near)) > micros) {
+        exceeds = (uint64_t)(guess + near);
     }
     while (exceeds - fits > 1) {
         uint64_t middle = fits + (exceeds - fits) / 2;
-        if (price_due(book, meter, use, middle) <= micros) {
+        if (slopes_cost(s, middle) <= micros) {
             fits = middle;
         } else {
             exceeds = middle;
         }
     }
     return fits;
+}
+
+uint64_t price_due_time(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                        int64_t micros, uint64_t max_us)
+{
+    uint64_t from_us = meter->settled_us;
+    int64_t at_once = price_due(book, meter, use, from_us); /* what no time changes */
+    if (max_us <= from_us || at_once > micros) {
+        return from_us;
+    }
+    if (price_due(book, meter, use, max_us) <= micros) {
+        return max_us;
+    }
+    struct slopes s;
+    slopes_begin(book, meter, use, &s);
+    int64_t most = slopes_cost(&s, 0) + micros - at_once;
+    for (;;) { /* it ends below max_us, which costs more */
+        struct segment part = segment_at(book, meter, from_us);
+        uint64_t us = MIN(part.to_us, max_us) - from_us;
+        slopes_turn(&s, meter, part.version);
+        if (slopes_cost(&s, us) > most) {
+            return from_us + slopes_time(&s, most, us);
+        }
+        BUG(part.to_us >= max_us);
+        slopes_go(&s, us);
+        from_us = part.to_us;
+    }
 }
 
 uint64_t price_time_for(const struct price_book *book, struct meter meter, int64_t micros, uint64_t max_us)

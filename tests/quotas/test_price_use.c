@@ -223,6 +223,52 @@ START_TEST(random_heartbeats_cost_what_the_oracle_says)
 }
 END_TEST
 
+/* The same as price_due_time(), by looking in the middle again and again. */
+static uint64_t halved(const struct world *w, const struct use_point *use, int64_t micros, uint64_t max_us)
+{
+    uint64_t fits = w->meter.settled_us, exceeds = max_us;
+    if (micros < 0 || max_us <= fits) {
+        return fits;
+    }
+    if (price_due(w->book, &w->meter, use, max_us) <= micros) {
+        return max_us;
+    }
+    while (exceeds - fits > 1) {
+        uint64_t middle = fits + (exceeds - fits) / 2;
+        *(price_due(w->book, &w->meter, use, middle) <= micros ? &fits : &exceeds) = middle;
+    }
+    return fits;
+}
+
+START_TEST(how_long_money_lasts_is_exact)
+{
+    uint64_t seed = random_seed("price time");
+    for (int i = 0; i < 1500; i++) {
+        struct world w;
+        struct use_point node = {0};
+        world_random(&w, &seed);
+        if (i % 8 == 0) { /* and where sums are beyond all bounds */
+            w.held.cpu_milli = CPU_MILLI_MAX;
+            w.held.mem_bytes = MEM_BYTES_MAX;
+        }
+        for (int beat = 0; beat < 6; beat++) {
+            node.run_us += 1 + random_below(&seed, i % 8 == 0 ? UINT64_C(1) << 52 : HOUR_US);
+            node.cpu_us += random_below(&seed, HOUR_US);
+            node.mem_peak_bytes = random_below(&seed, w.held.mem_bytes + 1);
+            const struct use_point *use = random_below(&seed, 2) ? &node : NULL;
+            int64_t due = price_due(w.book, &w.meter, use, node.run_us);
+            int64_t asked[] = {-1, 0, 1, due - 1, due, (int64_t)random_below(&seed, (uint64_t)due + 2)};
+            for (size_t k = 0; k < COUNT_OF(asked); k++) {
+                ck_assert_uint_eq(price_due_time(w.book, &w.meter, use, asked[k], node.run_us),
+                                  halved(&w, use, asked[k], node.run_us));
+            }
+            settle(&w, use, w.meter.settled_us + random_below(&seed, node.run_us - w.meter.settled_us + 1));
+        }
+        world_end(&w);
+    }
+}
+END_TEST
+
 START_TEST(what_uses_no_more_than_it_asked_for_never_costs_more_than_by_request)
 {
     uint64_t seed = random_seed("price bound");
@@ -436,6 +482,7 @@ int main(void)
     TCase *t = tcase_create("use");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, random_heartbeats_cost_what_the_oracle_says);
+    tcase_add_test(t, how_long_money_lasts_is_exact);
     tcase_add_test(t, what_uses_no_more_than_it_asked_for_never_costs_more_than_by_request);
     tcase_add_test(t, lines_re_rated_by_their_own_book_say_the_same_and_by_another_what_the_whole_costs);
     tcase_add_loop_test(t, beats, 0, (int)COUNT_OF(rows));
