@@ -66,10 +66,10 @@ static void add_blocker(struct cli *cli, struct columns *t, size_t number, const
     columns_add(t, figures ? NULL : sentence(b));
 }
 
-/* An interval by this machine's clock, with what the sentence says of its place; or the sentence. */
+/* An interval by this machine's clock, with what the sentence says of its place or its money; or the sentence. */
 static void put_estimate(struct buf *out, const struct why_reply *r)
 {
-    const char *place = r->estimate != NULL && r->start_to_utc_us != 0 ? strstr(r->estimate, ", on ") : NULL;
+    const char *place = r->estimate != NULL && r->start_to_utc_us != 0 ? strstr(r->estimate, ", ") : NULL;
     if (r->estimate == NULL)
         return;
     buf_add_str(out, place != NULL ? "expected to start: " : "as far as can be known: ");

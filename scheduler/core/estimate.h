@@ -8,7 +8,8 @@
  * nothing has ended it is now.
  * It is about the next task, or gang, of a tenant. Whoever is behind others of its own tenant starts no sooner than
  * that, and nobody knows how much later.
- * For what waits for a quota, or a cap: the first end that is known. Money and rates: none.
+ * For what waits for a quota, or a cap: the first end that is known. For a budget: the instant at which the next
+ * periods of those that can't pay begin, if all of them pay then (explain_opening.c). Rates: none.
  *
  * A question costs as many nodes as a search asks, twice, however large the cell is; a list of jobs asks for
  * ESTIMATES_MAX of its rows at most, once for each tenant; of the answers to submissions ESTIMATES_NEW_MAX in a tenth
@@ -37,7 +38,7 @@ struct estimate {
 struct estimate estimate_start(const struct core *c, const struct shape *s, int64_t utc_us);
 /* May one more submission be answered with one now? Then it is counted. */
 bool estimate_may_answer(struct core *c, int64_t utc_us);
-/* Is the next of this job's tasks its tenant's next, too? */
+/* Is the next of this job's tasks its tenant's next, too? Of what waits for limits, each that asks alike has one. */
 bool estimate_is_next(const struct job *j);
 bool estimate_is_known(const struct estimate *e);
 /* "between 14:32 and 15:10, on n1, ...", as times are written; or why nothing is known. */

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/parse.h"
 #include "scheduler/core/answers.h"
 #include "scheduler/core/apply.h"
 #include "scheduler/core/estimate.h"
@@ -78,6 +79,30 @@ static bool waits_for_room(struct list *blockers)
     return blockers->count > 0 && strcmp(((const struct blocker *)blockers->v)[0].kind, "placement") == 0;
 }
 
+/* For nothing but money, which comes then. */
+static bool waits_for_opening(const struct list *blockers, const struct opening *o)
+{
+    const struct blocker *v = blockers->v;
+    for (size_t i = 0; i < blockers->count; i++)
+        if (strcmp(v[i].kind, "budget") != 0)
+            return false;
+    return blockers->count > 0 && o->utc_us != 0;
+}
+
+/* "at 2026-12-01T00:00:00Z, when acme's budget of 2026-12 begins, ..."; NULL: nothing is known. Takes o's words. */
+static char *opening_words(const struct list *blockers, struct opening *o)
+{
+    char when[PARSE_TEXT_MAX];
+    if (o->utc_us == 0)
+        return NULL;
+    bool alone = waits_for_opening(blockers, o);
+    char *text = text_of("%s %s, when %s%s", alone ? "at" : "not before", format_second(o->utc_us, when), o->words,
+                         alone ? ", if nobody goes first" : "");
+    free(o->words);
+    *o = (struct opening){0};
+    return text;
+}
+
 /* Only of who is next, and where it says something. */
 static void set_start(const struct estimate *e, int64_t *ret_from_utc_us, int64_t *ret_to_utc_us)
 {
@@ -98,7 +123,9 @@ char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
 void explain_row(const struct core *c, const struct job *j, int64_t utc_us, uint32_t *estimates, struct job_row *ret)
 {
     struct list blockers = {0};
-    struct question q = {.core = c, .job = j, .utc_us = utc_us, .blockers = &blockers};
+    struct opening opening = {0};
+    struct question q = {.core = c, .job = j, .utc_us = utc_us, .blockers = &blockers,
+                         .opening = *estimates > 0 && estimate_is_next(j) ? &opening : NULL};
     if (j->finished)
         return;
     if (j->on_hold && j->live == 0)
@@ -114,7 +141,11 @@ void explain_row(const struct core *c, const struct job *j, int64_t utc_us, uint
         struct estimate start = estimate_start(c, j->shape, utc_us);
         --*estimates;
         set_start(&start, &ret->start_from_utc_us, &ret->start_to_utc_us);
+    } else if (waits_for_opening(&blockers, &opening)) {
+        --*estimates;
+        ret->start_from_utc_us = ret->start_to_utc_us = opening.utc_us;
     }
+    free(opening.words);
     ret->waiting_for = first_text(&q);
 }
 
@@ -133,6 +164,13 @@ static void start_fact(const struct core *c, const struct job *j, const struct n
         v[i].hold_micros = MIN(v[i].hold_micros, budget_micros / (int64_t)f->gang_placed.members.count);
 }
 
+/* q->of: what it may cost, as an int64_t. */
+static void make_new(const struct question *q, int64_t utc_us, struct fact *ret)
+{
+    const int64_t *budget_micros = q->of;
+    start_fact(q->core, q->job, likely_node(q->core, q->job->shape), *budget_micros, utc_us, ret);
+}
+
 /* A job that isn't there yet, as if it were the next: who is ahead of it is not counted. */
 char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec, int64_t utc_us)
 {
@@ -141,21 +179,25 @@ char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec,
     struct job job = {.id = UINT64_MAX, .aside = &job_nothing_aside, .shape = &shape, .last = tasks - 1,
                       .gang = shape.gang, .fresh.at = HEAP_NOWHERE};
     struct list blockers = {0};
-    struct question q = {.core = c, .job = &job, .utc_us = utc_us, .blockers = &blockers};
+    struct opening opening = {0};
+    struct question q = {.core = c, .job = &job, .utc_us = utc_us, .blockers = &blockers,
+                         .of = &spec->budget_micros};
     struct fact f;
-    start_fact(c, &job, likely_node(c, &shape), spec->budget_micros, utc_us, &f);
+    make_new(&q, utc_us, &f);
     /* Only what is queued can be placed: it is, for the length of the question. */
     struct fact as_if = {
         .kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us, .submitted = {.job = job.id, .path = t->line}};
     as_if.submitted.spec.array = (struct job_array){.present = true, .last = tasks - 1};
     ledger_apply(c->ledger, &as_if);
     explain_ledger(&q, &f);
+    q.opening = blockers.count > 0 && estimate_may_answer(c, utc_us) ? &opening : NULL;
+    explain_opening(&q, make_new);
     ledger_revert(c->ledger, &as_if);
     explain_nodes(&q, &shape, tasks);
     struct estimate start = {0};
     if (waits_for_room(&blockers) && estimate_may_answer(c, utc_us))
         start = estimate_start(c, &shape, utc_us);
-    char *when = estimate_is_known(&start) ? estimate_words(&start, &job) : NULL;
+    char *when = estimate_is_known(&start) ? estimate_words(&start, &job) : opening_words(&blockers, &opening);
     shape_as_if_clear(&shape);
     fact_clear(&f);
     char *text = first_text(&q);
@@ -170,8 +212,9 @@ char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec,
 
 /* ---- why -------------------------------------------------------------------------------------------- */
 
-/* One that waits for money or a rate waits for somebody else first. */
-static void add_estimate(const struct core *c, const struct job *j, int64_t utc_us, struct why_reply *ret)
+/* One that waits for a rate waits for somebody else first. */
+static void add_estimate(const struct core *c, const struct job *j, int64_t utc_us, struct opening *opening,
+                         struct why_reply *ret)
 {
     const char *first = ret->blockers.count > 0 ? ((const struct blocker *)ret->blockers.v)[0].kind : "";
     if (waits_for_room(&ret->blockers)) {
@@ -183,6 +226,10 @@ static void add_estimate(const struct core *c, const struct job *j, int64_t utc_
         ret->estimate = estimate_first_end(c, NULL, utc_us);
     } else if (strcmp(first, "cap") == 0) {
         ret->estimate = estimate_first_end(c, j, utc_us);
+    } else if (strcmp(first, "budget") == 0) {
+        if (waits_for_opening(&ret->blockers, opening) && estimate_is_next(j))
+            ret->start_from_utc_us = ret->start_to_utc_us = opening->utc_us;
+        ret->estimate = opening_words(&ret->blockers, opening);
     }
 }
 
@@ -228,6 +275,7 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     int64_t utc_us = core_utc(c, now);
     struct job_row row = {0};
     (void)core_job_row(c, j->id, now, &row);
+    struct opening opening = {0};
     const struct task *t = asked_task(j, call);
     ret->state = core_text(t == NULL ? row.state : state_of(t));
     fields_clear(&job_row_fields, &row);
@@ -241,7 +289,8 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
                          .has_index = call->has_task && outcomes_at(&j->aside->over, call->task) == NULL,
                          .index = call->task,
                          .utc_us = utc_us,
-                         .blockers = &ret->blockers};
+                         .blockers = &ret->blockers,
+                         .opening = &opening};
     bool suspended = !j->finished && explain_suspended(&q, t);
     if (!pending && !paused && !suspended)
         return true;
@@ -255,6 +304,7 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     int64_t since_utc_us = pending && !suspended ? waits_since(j, t) : paused_since(j, t);
     ret->pending_ms = (uint64_t)(MAX(utc_us - since_utc_us, 0) / 1000);
     ret->change = q.change;
-    add_estimate(c, j, utc_us, ret);
+    add_estimate(c, j, utc_us, &opening, ret);
+    free(opening.words);
     return true;
 }

@@ -2,6 +2,7 @@
  * explain_ask - what is put to whom when a job is explained: internal to the files explain*.c.
  *
  *   explain_limits.c   the ledger: quotas, what is borrowed, budgets, rates
+ *   explain_opening.c  from when on its budgets pay again
  *   explain_nodes.c    the nodes: none that could, none with room, one that is kept for others, one that closes
  *   explain_job.c      the job itself: what it waits for, its pause, its cap, its own budget; one that is paused
  *   explain.c          all of it, in order: for a row, for why, for a job that isn't there yet
@@ -13,6 +14,11 @@
 
 #include "scheduler/core/state.h"
 
+/* A budget's next period, with which what waits for money would be admitted: "acme's budget of 2026-12 begins". */
+struct opening {
+    int64_t utc_us; /* 0: there is none, as far as budgets and prices are known */
+    char *words;
+};
 /* What is to be explained: the next task of a job, or of one not yet submitted. */
 struct question {
     const struct core *core;
@@ -23,6 +29,8 @@ struct question {
     int64_t utc_us;
     struct list *blockers; /* struct blocker */
     char *change;
+    struct opening *opening; /* NULL: not asked for */
+    const void *of;          /* of whoever asks for it */
 };
 
 struct blocker *explain_add(struct question *q, const char *kind, const char *where, const char *resource);
@@ -30,6 +38,8 @@ struct blocker *explain_add(struct question *q, const char *kind, const char *wh
 void explain_change(struct question *q, char *text);
 /* Each adds what blocks there. */
 void explain_ledger(struct question *q, const struct fact *f);
+/* Once the ledger was asked; make: the same start as it would be at another instant. */
+void explain_opening(struct question *q, void (*make)(const struct question *q, int64_t utc_us, struct fact *ret));
 void explain_nodes(struct question *q, const struct shape *s, uint32_t members); /* of a gang; 1: a task alone */
 void explain_job(struct question *q);
 /* All that keeps the gang of this task from starting. */

@@ -31,20 +31,29 @@ static void ask_members(struct question *q, struct gang g)
                       live == 1 ? "has" : "have");
 }
 
+/* q->of: the gang. */
+static void make_start(const struct question *q, int64_t utc_us, struct fact *ret)
+{
+    const struct gang *g = q->of;
+    const struct node *like = likely_node(q->core, q->job->shape);
+    gang_fact(q->core, *g, NULL, like, utc_us, ret);
+    if (gang_within_job_budget(q->core, q->job, ret))
+        return;
+    fact_clear(ret);
+    gang_fact(q->core, *g, NULL, like, utc_us, ret); /* the ledger's own words about the job's account follow */
+}
+
 void explain_gang(struct question *q, uint32_t index)
 {
     struct gang g = gang_of(q->job, index);
     const struct job *j = q->job;
     struct fact f;
     ask_members(q, g);
-    const struct node *like = likely_node(q->core, j->shape);
-    gang_fact(q->core, g, NULL, like, q->utc_us, &f);
-    if (!gang_within_job_budget(q->core, j, &f)) {
-        fact_clear(&f);
-        gang_fact(q->core, g, NULL, like, q->utc_us, &f); /* the ledger's own words about the job's account follow */
-    }
+    q->of = &g;
+    make_start(q, q->utc_us, &f);
     explain_cap(q, gang_size(g));
     explain_ledger(q, &f);
+    explain_opening(q, make_start);
     explain_nodes(q, j->shape, gang_size(g));
     fact_clear(&f);
 }

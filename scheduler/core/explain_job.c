@@ -89,13 +89,15 @@ void explain_cap(struct question *q, uint32_t tasks)
     explain_change(q, text_of("a task of job %llu ends", (unsigned long long)j->id));
 }
 
-static void ask_job_budget(struct question *q, struct fact *f)
+/* q->of: its id. */
+static void make_start(const struct question *q, int64_t utc_us, struct fact *ret)
 {
     const struct job *j = q->job;
-    int64_t asked = f->placed.hold_micros;
-    if (placed_within_job_budget(q->core, j, f))
-        return;
-    f->placed.hold_micros = asked; /* the ledger's own words about the job's account follow */
+    const struct attempt_id *id = q->of;
+    placed_fact(q->core, j, *id, likely_node(q->core, j->shape), utc_us, ret);
+    int64_t asked = ret->placed.hold_micros;
+    if (!placed_within_job_budget(q->core, j, ret))
+        ret->placed.hold_micros = asked; /* the ledger's own words about the job's account follow */
 }
 
 void explain_dependencies(struct question *q, uint32_t index)
@@ -143,11 +145,12 @@ void explain_job(struct question *q)
     struct fact f;
     explain_dependencies(q, t != NULL ? t->index : (uint32_t)fresh);
     struct attempt_id id = {j->id, t != NULL ? t->index : (uint32_t)fresh, t != NULL ? t->epoch + 1 : 1};
-    placed_fact(q->core, j, id, likely_node(q->core, j->shape), q->utc_us, &f);
-    ask_job_budget(q, &f);
+    q->of = &id;
+    make_start(q, q->utc_us, &f);
     explain_pauses(q, t);
     explain_cap(q, 1);
     explain_ledger(q, &f);
+    explain_opening(q, make_start);
     explain_nodes(q, j->shape, 1);
     fact_clear(&f);
 }
@@ -183,6 +186,12 @@ bool explain_suspended(struct question *q, const struct task *t)
     return true;
 }
 
+/* q->of: the attempt. */
+static void make_resume(const struct question *q, int64_t utc_us, struct fact *ret)
+{
+    resume_fact(q->core, q->of, utc_us, ret);
+}
+
 void explain_paused(struct question *q, const struct task *t)
 {
     const struct job *j = q->job;
@@ -192,8 +201,10 @@ void explain_paused(struct question *q, const struct task *t)
     if (t == NULL || !t->paused)
         return;
     struct fact f;
-    resume_fact(q->core, t, q->utc_us, &f);
+    q->of = t;
+    make_resume(q, q->utc_us, &f);
     explain_ledger(q, &f);
+    explain_opening(q, make_resume);
     fact_clear(&f);
     if (q->blockers->count > 0 || attempt_has_cores(t))
         return;

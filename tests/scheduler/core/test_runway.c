@@ -1,183 +1,10 @@
-/*
- * Where money ends: how long it lasts is how long it lasts; who waits for what ends there is told so, is promised no
- * more than holds whatever money comes, and isn't delayed by whoever is let past.
- */
+/* How long money lasts, and from when on there is some again: what is said is what comes. */
 #include <check.h>
 
-#include "scheduler/core/claims.h"
-#include "scheduler/core/forecast.h"
-#include "scheduler/core/reserve_inner.h"
-#include "scheduler/core/runway.h"
+#include "base/io/zone.h"
 #include "tests/random.h"
 #include "tests/run.h"
-#include "tests/scheduler/core/world.h"
-
-/* 3.60 per core-hour: 1000 micro-units per core-second. Memory is free. */
-#define PER_HOUR (36 * EUR / 10)
-#define PER_SECOND 1000
-#define CORE_SECONDS(n) ((n) * INT64_C(1000000) / 3600) /* of a budget of cores' time */
-#define DAY (24 * HOUR)
-#define NODES 3
-#define LIVE_MAX 64
-
-static struct world w;
-static struct core_limits limits;
-static struct running { uint64_t job, run_us; } live[LIVE_MAX]; /* as their nodes would say */
-static size_t live_count;
-
-static struct budget_rule budget(int64_t micros, uint32_t period)
-{
-    return (struct budget_rule){.present = true, .limit_micros = micros, .period = period};
-}
-
-static void begin(struct policy_file *p)
-{
-    limits = core_limits_default;
-    limits.slice_ms = 8000;
-    limits.slice_min_ms = 100;
-    limits.pause_max_ms = 600000;
-    live_count = 0;
-    world_init(&w, &limits);
-    world_price(p, 0, PER_HOUR, 0);
-    ck_assert_msg(world_apply(&w, p) == CORE_FACT, "%s", w.refusal.message);
-    world_hello(&w, "n1", "b1", 10, 64 * GIB);
-}
-
-static void apply(struct policy_file *p)
-{
-    world_price(p, 0, PER_HOUR, 0);
-    ck_assert_msg(world_apply(&w, p) == CORE_FACT, "%s", w.refusal.message);
-}
-
-static void verify(void)
-{
-    struct err err = {0};
-    ck_assert_msg(core_verify(w.core, &err) == 0, "%s", err.text);
-}
-
-static uint64_t submit_with(const char *tenant, uint64_t cpu_milli, int64_t limit_us, int64_t budget_micros)
-{
-    struct job_spec spec = world_spec(cpu_milli, GIB);
-    spec.time_limit_ms = (uint64_t)limit_us / 1000;
-    spec.budget_micros = budget_micros;
-    return world_submit(&w, tenant, spec);
-}
-
-static uint64_t submit(const char *tenant, uint64_t cpu_milli, int64_t limit_us)
-{
-    return submit_with(tenant, cpu_milli, limit_us, 0);
-}
-
-static bool is_live(uint64_t job)
-{
-    struct attempt_id id = {job, 0, 0};
-    return world_node_of(&w, &id) != NULL;
-}
-
-static struct task *task(uint64_t job)
-{
-    return task_find(job_find(w.core, job), 0);
-}
-
-/* What was placed runs. */
-static void run_new(void)
-{
-    for (uint64_t job = 1; job < w.core->next_job; job++) {
-        const struct job *j = job_find(w.core, job);
-        struct task *t = j != NULL ? task_find(j, 0) : NULL;
-        if (t == NULL || t->state != TASK_STARTING)
-            continue;
-        ck_assert(world_run(&w, job, 0));
-        ck_assert_uint_lt(live_count, LIVE_MAX);
-        live[live_count++] = (struct running){job, 0};
-    }
-}
-
-static void decide(void)
-{
-    (void)world_decide(&w);
-    run_new();
-}
-
-/* A turn in which somebody small can start: only then does it matter who is promised what. */
-static void turn(void)
-{
-    uint64_t small = submit("short", 10, SECOND);
-    decide();
-    ck_assert(is_live(small));
-}
-
-static uint64_t start(const char *tenant, uint64_t cpu_milli, int64_t limit_us)
-{
-    uint64_t job = submit(tenant, cpu_milli, limit_us);
-    decide();
-    ck_assert(is_live(job));
-    return job;
-}
-
-static void end_live(size_t i, uint32_t cause)
-{
-    ck_assert(world_end(&w, live[i].job, 0, cause, 0, live[i].run_us));
-    live[i] = live[--live_count];
-}
-
-/* Nothing runs yet. */
-static void pass_alone(int64_t us)
-{
-    world_pass(&w, us);
-    for (size_t i = 0; i < w.core->nodes_count; i++)
-        core_node_seen(w.core, w.core->nodes[i]->name, w.now);
-}
-
-/* A step further. What is paid runs and not a microsecond more: then it is over, or stands still. */
-static void pass(int64_t us)
-{
-    pass_alone(us);
-    for (size_t i = 0; i < live_count;) {
-        const struct task *t = task(live[i].job);
-        uint64_t limit_us = t->job->shape->limit_us;
-        bool pauses = task_paid_end(w.core, t) == PAID_END_PAUSE;
-        live[i].run_us = MIN(live[i].run_us + (uint64_t)us, t->paid_us);
-        if (limit_us != 0 && live[i].run_us >= limit_us) {
-            end_live(i, END_TIME_LIMIT);
-        } else if (live[i].run_us >= t->paid_us && !pauses) {
-            end_live(i, END_BUDGET);
-        } else {
-            core_attempt_seen(w.core, t->node->name, task_id(t), live[i].run_us, w.now);
-            i++;
-        }
-    }
-}
-
-static void step(int64_t us)
-{
-    pass(us);
-    decide();
-}
-
-static void live_for(int64_t us)
-{
-    for (int64_t gone = 0; gone < us; gone += SECOND)
-        step(SECOND);
-}
-
-static const struct reservation *promise_of(uint64_t job)
-{
-    return reservation_of(w.core, job_find(w.core, job)->shape);
-}
-
-/* A fraction of a micro-unit is rounded away, and buys so much less than a millisecond. */
-static void expected(uint64_t job, int64_t utc_us)
-{
-    int64_t is_us = promise_of(job)->expected_utc_us;
-    ck_assert_msg(is_us >= utc_us && is_us < utc_us + 1000, "it is expected at %lld, not %lld", (long long)is_us,
-                  (long long)utc_us);
-}
-
-static int64_t kill_us(void)
-{
-    return (int64_t)(limits.grace_ms + limits.kill_ms) * 1000;
-}
+#include "tests/scheduler/core/paying.h"
 
 /* ---- how long it lasts ------------------------------------------------------------------------------- */
 
@@ -287,371 +114,258 @@ START_TEST(money_ends_where_it_is_said_to)
 }
 END_TEST
 
-/* ---- promised and expected --------------------------------------------------------------------------- */
+/* ---- when there is some again ------------------------------------------------------------------------ */
 
-/* acme has no budget, poor one for so many core-seconds a day, rich one that never ends. */
-static void begin_poor(int64_t seconds, uint32_t paid_end)
+static struct why_reply why(uint64_t job)
 {
-    struct policy_file p = {0};
-    (void)world_rule(&p, "acme");
-    struct tenant_rule *poor = world_rule(&p, "poor");
-    poor->budget = budget(seconds * PER_SECOND, PERIOD_DAY);
-    poor->paid_end = paid_end;
-    (void)world_rule(&p, "short");
-    begin(&p);
+    struct why_reply reply = {0};
+    uint64_t hash = core_hash(w.core);
+    ck_assert(core_why(w.core, &(struct job_call){.job = job}, w.now, &reply));
+    ck_assert_uint_eq(core_hash(w.core), hash);
+    return reply;
 }
 
-static void raise_poor(int64_t seconds, uint32_t paid_end)
+/* What `why` says, and when it would start by that; 0: not known. */
+static int64_t said(uint64_t job, const char *words)
 {
-    struct policy_file p = {0};
-    (void)world_rule(&p, "acme");
-    struct tenant_rule *poor = world_rule(&p, "poor");
-    poor->budget = budget(seconds * PER_SECOND, PERIOD_DAY);
-    poor->paid_end = paid_end;
-    (void)world_rule(&p, "short");
+    struct why_reply reply = why(job);
+    struct job_row row = {0};
+    int64_t utc_us = reply.start_to_utc_us;
+    if (words == NULL)
+        ck_assert_msg(reply.estimate == NULL, "%s", reply.estimate);
+    else
+        ck_assert_msg(reply.estimate != NULL && strstr(reply.estimate, words) != NULL, "%s, not %s",
+                      reply.estimate != NULL ? reply.estimate : "nothing", words);
+    (void)core_job_row(w.core, job, w.now, &row);
+    ck_assert_int_eq(row.start_from_utc_us, reply.start_from_utc_us);
+    ck_assert_int_eq(row.start_to_utc_us, utc_us);
+    fields_clear(&job_row_fields, &row);
+    fields_clear(&why_reply_fields, &reply);
+    return utc_us;
+}
+
+/* A second before that nothing starts, and then it does. */
+static void starts_at(uint64_t job, int64_t utc_us)
+{
+    pass_alone(utc_us - SECOND - w.now.utc_us);
+    decide();
+    ck_assert(!is_live(job));
+    pass_alone(SECOND);
+    decide();
+    ck_assert(is_live(job));
+    verify();
+}
+
+static void spend(const char *tenant, int64_t seconds)
+{
+    (void)start(tenant, 1000, 0);
+    live_for(seconds * SECOND);
+    ck_assert_uint_eq(live_count, 0);
+}
+
+static void in_zone(const char *name)
+{
+    struct zone_table zone = {0};
+    struct err err = {0};
+    ck_assert_msg(zone_read(name, &zone, &err) == 0, "%s", err_text(&err));
+    core_offer_zones(w.core, &(struct list){&zone, 1});
+    fields_clear(&zone_table_fields, &zone);
+}
+
+START_TEST(the_next_day_begins_by_the_budgets_calendar)
+{
+    struct policy_file none = {0}, p = {0};
+    begin(&none);
+    in_zone("America/New_York");
+    day_budget(&p);
+    ck_assert_int_eq(str_set(&((struct tenant_rule *)p.tenants.v)->budget.zone, "America/New_York"), 0);
     apply(&p);
-}
-
-START_TEST(who_waits_is_expected_when_money_ends_and_promised_for_when_it_does_not)
-{
-    begin_poor(4 * 600, PAID_END_STOP);
-    (void)start("poor", 4000, HOUR); /* can be paid for ten minutes */
-    uint64_t head = submit("acme", 8000, HOUR);
-    turn();
-    const struct reservation *r = promise_of(head);
-    ck_assert_ptr_nonnull(r);
-    ck_assert_int_eq(r->start_utc_us, w.now.utc_us + HOUR + kill_us());
-    expected(head, w.now.utc_us + 10 * MINUTE + kill_us());
-    struct why_reply why = {0};
-    ck_assert(core_why(w.core, &(struct job_call){.job = head}, w.now, &why));
-    ck_assert_int_eq(why.start_to_utc_us, promise_of(head)->expected_utc_us);
-    fields_clear(&why_reply_fields, &why);
-    live_for(10 * MINUTE + SECOND);
-    ck_assert(is_live(head));
-    verify();
-    world_fini(&w);
-}
-END_TEST
-
-START_TEST(who_would_run_into_what_is_expected_waits)
-{
-    begin_poor(4 * 600, PAID_END_STOP);
-    (void)start("poor", 4000, HOUR);
-    uint64_t head = submit("acme", 8000, HOUR);
-    turn();
-    uint64_t longer = submit("acme", 3000, HOUR / 2), shorter = submit("acme", 3000, 8 * MINUTE);
-    uint64_t beside = submit("acme", 2000, 0);
+    spend("acme", 102);
+    uint64_t job = submit("acme", 1000, 0);
     decide();
-    ck_assert(!is_live(longer) && is_live(shorter) && !is_live(beside)); /* not beside it AND who may run on */
-    live_for(10 * MINUTE + SECOND);
-    ck_assert(is_live(head));
-    verify();
+    int64_t utc_us =
+        said(job, "at 2026-11-24T05:00:00Z, when acme's budget of 2026-11-24 begins, if nobody goes first");
+    ck_assert_int_eq(utc_us, WORLD_START_UTC + 5 * HOUR);
+    starts_at(job, utc_us);
     world_fini(&w);
 }
 END_TEST
 
-/* As forecast.h has it: what fits beside the head once all have ended doesn't when one of them gets money. */
-START_TEST(money_that_comes_breaks_no_promise)
+START_TEST(the_last_of_those_that_are_spent_counts)
 {
-    begin_poor(4 * 540, PAID_END_STOP);
-    (void)start("poor", 4000, 0);
-    (void)start("acme", 4000, 10 * MINUTE);
-    uint64_t head = submit("acme", 6000, HOUR), beside = submit("acme", 1500, 0);
-    turn();
-    ck_assert(!is_live(head) && !is_live(beside));
-    int64_t promised_us = promise_of(head)->start_utc_us;
-    ck_assert_int_eq(promised_us, w.now.utc_us + 10 * MINUTE + kill_us());
-    live_for(MINUTE);
-    raise_poor(100000, PAID_END_STOP);
-    live_for(9 * MINUTE + SECOND);
-    ck_assert(is_live(head));
-    ck_assert_int_le(task(head)->placed_utc_us, promised_us);
-    verify();
-    world_fini(&w);
-}
-END_TEST
-
-START_TEST(a_raise_moves_what_is_expected_and_not_what_was_promised)
-{
-    begin_poor(4 * 600, PAID_END_STOP);
-    (void)start("poor", 4000, HOUR);
-    uint64_t head = submit("acme", 8000, HOUR);
-    turn();
-    int64_t promised_us = promise_of(head)->start_utc_us, begin_us = w.now.utc_us;
-    raise_poor(4 * 1200, PAID_END_STOP);
-    live_for(2 * SECOND);
-    turn();
-    ck_assert_int_eq(promise_of(head)->start_utc_us, promised_us);
-    expected(head, begin_us + 20 * MINUTE + kill_us());
-    raise_poor(4 * 100000, PAID_END_STOP);
-    live_for(2 * SECOND);
-    turn();
-    expected(head, promised_us);
-    verify();
-    world_fini(&w);
-}
-END_TEST
-
-/* It was told that its paid time is final; then there is money. */
-START_TEST(a_final_slice_is_no_promise)
-{
-    begin_poor(4 * 18 + 2, PAID_END_STOP);
-    uint64_t first = start("poor", 4000, HOUR), head = submit("acme", 8000, HOUR);
-    turn();
-    int64_t promised_us = promise_of(head)->start_utc_us;
-    live_for(15 * SECOND);
-    ck_assert(task(first)->final);
-    ck_assert_int_eq(promise_of(head)->start_utc_us, promised_us);
-    raise_poor(4 * 100000, PAID_END_STOP);
-    live_for(30 * SECOND);
-    ck_assert(is_live(first) && !is_live(head));
-    ck_assert_int_eq(promise_of(head)->start_utc_us, promised_us);
-    verify();
-    world_fini(&w);
-}
-END_TEST
-
-START_TEST(who_is_paused_where_money_ends_gives_its_cores)
-{
-    begin_poor(4 * 600, PAID_END_PAUSE);
-    (void)start("poor", 4000, HOUR);
-    uint64_t head = submit("acme", 8000, HOUR);
-    turn();
-    expected(head, w.now.utc_us + 10 * MINUTE);
-    live_for(10 * MINUTE + 2 * SECOND);
-    ck_assert(is_live(head));
-    verify();
-    world_fini(&w);
-}
-END_TEST
-
-START_TEST(the_memory_of_who_is_paused_comes_when_the_pause_is_over)
-{
-    begin_poor(4 * 600, PAID_END_PAUSE);
-    (void)start("poor", 4000, 2 * HOUR);
-    struct job_spec spec = world_spec(1000, 63 * GIB + GIB / 2);
-    uint64_t head = world_submit(&w, "acme", spec);
-    turn();
-    int64_t stop_us = forecast_stop_us(w.core, END_BUDGET);
-    expected(head, w.now.utc_us + 20 * MINUTE + stop_us);
-    ck_assert_int_eq(promise_of(head)->start_utc_us, w.now.utc_us + 2 * HOUR + kill_us());
-    verify();
-    world_fini(&w);
-}
-END_TEST
-
-/* Ten minutes until somebody is expected to start, an hour until he is sure to. */
-START_TEST(who_can_be_paid_for_a_short_time_only_is_let_past)
-{
-    begin_poor(4 * 600, PAID_END_STOP);
-    (void)start("poor", 4000, HOUR);
-    uint64_t head = submit("acme", 8000, HOUR);
-    turn();
-    int64_t promised_us = promise_of(head)->start_utc_us;
-    uint64_t paid = submit_with("acme", 3000, HOUR / 2, 3 * 300 * PER_SECOND);  /* five minutes */
-    uint64_t longer = submit_with("acme", 2000, HOUR / 2, 2 * 1000 * PER_SECOND); /* more than ten */
-    uint64_t beyond = submit_with("acme", 2500, 2 * HOUR, 5 * 150 * PER_SECOND); /* may run into the promise */
-    decide();
-    ck_assert(is_live(paid));
-    ck_assert(!is_live(longer));
-    ck_assert(!is_live(beyond));
-    ck_assert_int_eq(promise_of(head)->start_utc_us, promised_us);
-    live_for(10 * MINUTE + SECOND);
-    ck_assert(!is_live(paid) && is_live(head));
-    verify();
-    world_fini(&w);
-}
-END_TEST
-
-/* ---- among many -------------------------------------------------------------------------------------- */
-#define POOR 3
-#define JOBS 400
-
-static const char *const poor_names[POOR] = {"poor0", "poor1", "poor2"};
-static uint64_t r; /* random */
-
-/* Random budgets: of the day, of cores' time, for a window of some days, now and then of the root's year, too. */
-static void random_policy(struct policy_file *p, int64_t most_s)
-{
-    world_rule(p, "acme")->weight = 1000; /* it goes first */
-    for (size_t i = 0; i < POOR; i++) {
-        struct tenant_rule *rule = world_rule(p, poor_names[i]);
-        int64_t seconds = (int64_t)random_below(&r, (uint64_t)most_s) + 60;
-        rule->budget = budget(seconds * PER_SECOND, random_below(&r, 3) == 0 ? PERIOD_FIXED : PERIOD_DAY);
-        if (rule->budget.period == PERIOD_FIXED) {
-            rule->budget.from_utc_us = WORLD_START_UTC;
-            rule->budget.to_utc_us = WORLD_START_UTC + DAY * (int64_t)(1 + random_below(&r, 3));
-        }
-        rule->paid_end = random_below(&r, 2) == 0 ? PAID_END_STOP : PAID_END_CHECKPOINT;
-        if (random_below(&r, 2) == 0)
-            continue;
-        struct budget_rule *b = list_add(&rule->budgets, sizeof *b);
-        *b = budget(CORE_SECONDS(seconds / 2 + 30), PERIOD_DAY);
-        MUST(str_set(&b->name, "cores") == 0 && str_set(&b->resource, "cpu") == 0);
-    }
-}
-
-/* Is another asked before all, for it has waited for so long? */
-static bool goes_before(uint64_t job)
-{
-    const struct reserves *all = w.core->reserves;
-    for (size_t i = 0; i < all->count; i++)
-        if (all->v[i].shape != job_find(w.core, job)->shape && all->v[i].firm_utc_us <= w.now.utc_us)
-            return true;
-    return false;
-}
-
-static uint64_t who_is_first(void)
-{
-    const struct tenant *t = claims_next(w.core);
-    const struct entry *first = t != NULL ? queue_first(t->shapes.v[0]) : NULL;
-    bool acme = first != NULL && strcmp(first->job->tenant, "acme") == 0; /* no money keeps it */
-    bool others_come = w.core->blocked_until_utc_us <= w.now.utc_us;       /* a day begins, and with it their money */
-    return acme && !others_come && !goes_before(first->job->id) ? first->job->id : 0;
-}
-
-static bool has_some(const char *tenant)
-{
-    for (uint64_t job = 1; job < w.core->next_job; job++) {
-        const struct job *j = job_find(w.core, job);
-        if (j != NULL && !j->finished && strcmp(j->tenant, tenant) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* one: a tenant with a budget has one job at a time, so nobody gives anything back to another. */
-static void submit_some(bool one)
-{
-    for (uint64_t more = random_below(&r, 4); more > 0 && w.core->next_job < JOBS; more--) {
-        uint64_t who = random_below(&r, 2 + POOR);
-        const char *tenant = who < 2 ? "acme" : poor_names[who - 2];
-        int64_t limit_us = random_below(&r, 4) == 0 ? 0 : MINUTE * (int64_t)(1 + random_below(&r, 60));
-        uint64_t cpu = (1 + random_below(&r, 8)) * 1000;
-        int64_t own = who < 2 && random_below(&r, 3) == 0 ? (int64_t)(random_below(&r, 600) + 1) * PER_SECOND : 0;
-        struct job_spec spec = world_spec(cpu, GIB * (1 + random_below(&r, 12)));
-        uint64_t job;
-        spec.time_limit_ms = (uint64_t)limit_us / 1000;
-        spec.budget_micros = own;
-        if (one && who >= 2 && has_some(tenant))
-            fields_clear(&job_spec_fields, &spec);
-        else
-            (void)world_try_submit(&w, tenant, NULL, &spec, &job); /* what no budget could ever pay is refused */
-    }
-}
-
-/* Some end by themselves. */
-static void end_some(bool poor)
-{
-    for (size_t i = 0; i < live_count; i++) {
-        bool budgeted = strncmp(job_find(w.core, live[i].job)->tenant, "poor", 4) == 0;
-        if ((poor || !budgeted) && random_below(&r, 30) == 0)
-            end_live(i, END_EXIT);
-    }
-}
-
-struct seen {
-    uint64_t job;
-    const struct node *node;
-    int64_t start_utc_us, expected_utc_us;
-};
-
-static struct seen look(uint64_t job)
-{
-    const struct reservation *k = job != 0 && !is_live(job) ? promise_of(job) : NULL;
-    if (k == NULL)
-        return (struct seen){job, NULL, NEVER_US, NEVER_US};
-    return (struct seen){job, k->node, k->start_utc_us, k->expected_utc_us};
-}
-
-/* Who was first, and what is promised to him; job 0: nobody who waits. */
-static struct seen first_after_a_turn(void)
-{
-    uint64_t first = who_is_first();
-    (void)world_decide(&w);
-    struct seen now = look(first);
-    run_new();
-    verify();
-    now.job = is_live(first) ? 0 : first;
-    return now;
-}
-
-static bool is_same(const struct seen *before, const struct seen *now)
-{
-    return now->job != 0 && now->job == before->job;
-}
-
-static uint64_t begin_many(const char *name, int loop, int64_t most_s)
-{
-    static const char *const names[NODES] = {"n1", "n2", "n3"};
     struct policy_file p = {0};
-    uint64_t seed = random_seed(name) + (uint64_t)loop;
-    r = seed;
-    random_policy(&p, most_s);
+    world_rule(&p, "acme")->budget = budget(92 * PER_SECOND, PERIOD_DAY);
+    world_rule(&p, "/")->budget = budget(100 * PER_SECOND, PERIOD_WEEK);
     begin(&p);
-    for (size_t i = 1; i < NODES; i++)
-        world_hello(&w, names[i], "b1", 4 + i * 2, 32 * GIB);
-    return seed;
-}
-
-/* Nobody overruns and no node goes: for as long as somebody is asked first, what was promised to him moves only
- * earlier. Days begin, budgets are raised and cut, attempts end and give back. */
-START_TEST(whatever_money_comes_a_promise_moves_only_earlier)
-{
-    uint64_t seed = begin_many("money comes", _i, 40000), kept = 0, sooner = 0;
-    struct seen before = {0};
-    pass_alone(DAY - 2 * HOUR);
-    w.core->limits.slice_ms = 240000;
-    for (int minute = 0; minute < 300; minute++) {
-        end_some(true);
-        if (minute < 240)
-            submit_some(false);
-        if (random_below(&r, 10) == 0) {
-            struct policy_file p = {0};
-            random_policy(&p, 40000);
-            world_price(&p, 0, PER_HOUR, 0);
-            (void)world_apply(&w, &p); /* one that turns a budget into another thing is refused */
-        }
-        struct seen now = first_after_a_turn();
-        if (is_same(&before, &now)) {
-            ck_assert_msg(now.start_utc_us <= before.start_utc_us, "seed %llu: job %llu was promised %lld, now %lld",
-                          (unsigned long long)seed, (unsigned long long)now.job, (long long)before.start_utc_us,
-                          (long long)now.start_utc_us);
-            kept += now.start_utc_us != NEVER_US;
-            sooner += now.expected_utc_us < now.start_utc_us;
-        }
-        before = now;
-        pass(MINUTE);
-    }
-    printf("%llu promises kept, %llu expected sooner\n", (unsigned long long)kept, (unsigned long long)sooner);
+    spend("acme", 95);
+    uint64_t job = submit("acme", 2000, 0);
+    decide();
+    int64_t utc_us = said(job, "when /'s budget of 2026-W49 begins");
+    ck_assert_int_eq(utc_us, WORLD_START_UTC + 6 * DAY);
+    starts_at(job, utc_us);
     world_fini(&w);
 }
 END_TEST
 
-/* What has a budget has one job, and ends with its money or its limit alone: what is expected on a node moves only
- * earlier, too, whoever is let past. */
-START_TEST(while_none_comes_what_is_expected_moves_only_earlier)
+START_TEST(the_day_alone_when_the_rest_still_pays_then)
 {
-    uint64_t seed = begin_many("no money comes", _i, 12000), kept = 0, sooner = 0;
-    struct seen before = {0};
-    w.core->limits.slice_ms = 240000;
-    for (int minute = 0; minute < 300; minute++) {
-        end_some(false);
-        submit_some(true);
-        struct seen now = first_after_a_turn();
-        if (is_same(&before, &now) && before.node == now.node && now.node != NULL) {
-            ck_assert_msg(now.expected_utc_us <= before.expected_utc_us + 1000, /* of a rounded cost */
-                          "seed %llu: job %llu was expected %lld, now %lld", (unsigned long long)seed,
-                          (unsigned long long)now.job, (long long)before.expected_utc_us,
-                          (long long)now.expected_utc_us);
-            kept++;
-            sooner += now.expected_utc_us < now.start_utc_us;
-        }
-        before = now;
-        pass(MINUTE);
-    }
-    printf("%llu kept, %llu of them sooner than promised\n", (unsigned long long)kept, (unsigned long long)sooner);
+    struct policy_file p = {0};
+    world_rule(&p, "acme")->budget = budget(92 * PER_SECOND, PERIOD_DAY);
+    world_rule(&p, "/")->budget = budget(120 * PER_SECOND, PERIOD_WEEK);
+    begin(&p);
+    spend("acme", 95);
+    uint64_t job = submit("acme", 1000, 0);
+    decide();
+    int64_t utc_us = said(job, "when acme's budget of 2026-11-25 begins");
+    ck_assert_int_eq(utc_us, WORLD_START_UTC + DAY);
+    starts_at(job, utc_us);
     world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_window_begins_and_is_over)
+{
+    struct policy_file p = {0};
+    struct budget_rule *b = &world_rule(&p, "acme")->budget;
+    *b = budget(100 * PER_SECOND, PERIOD_FIXED);
+    b->from_utc_us = WORLD_START_UTC + 2 * DAY;
+    b->to_utc_us = WORLD_START_UTC + 3 * DAY;
+    begin(&p);
+    uint64_t job = submit("acme", 1000, 0);
+    decide();
+    int64_t utc_us = said(job, "at 2026-11-26T00:00:00Z, when acme's budget of 2026-11-26..2026-11-27 begins");
+    ck_assert_int_eq(utc_us, WORLD_START_UTC + 2 * DAY);
+    starts_at(job, utc_us);
+    live_for(103 * SECOND);
+    uint64_t late = submit("acme", 1000, 0);
+    decide();
+    ck_assert_int_eq(said(late, NULL), 0);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(nothing_is_said_when_another_one_is_over_by_then)
+{
+    struct policy_file p = {0};
+    struct budget_rule *b = &world_rule(&p, "/")->budget;
+    *b = budget(1000 * PER_SECOND, PERIOD_FIXED);
+    b->from_utc_us = WORLD_START_UTC;
+    b->to_utc_us = WORLD_START_UTC + DAY;
+    day_budget(&p);
+    begin(&p);
+    spend("acme", 102);
+    uint64_t job = submit("acme", 1000, 0);
+    decide();
+    ck_assert_int_eq(said(job, NULL), 0);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(money_alone_is_no_start)
+{
+    struct policy_file p = {0};
+    (void)world_rule(&p, "globex");
+    day_budget(&p);
+    begin(&p);
+    spend("acme", 102);
+    (void)start("globex", 10000, 3 * DAY);
+    uint64_t job = submit("acme", 1000, 0);
+    decide();
+    ck_assert_int_eq(said(job, "not before 2026-11-25T00:00:00Z, when acme's budget of 2026-11-25 begins"), 0);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(who_is_paused_goes_on_then)
+{
+    struct policy_file p = {0};
+    day_budget(&p);
+    ((struct tenant_rule *)p.tenants.v)->paid_end = PAID_END_PAUSE;
+    begin(&p);
+    uint64_t job = start("acme", 1000, 0);
+    live_for(105 * SECOND);
+    ck_assert(task(job)->paused);
+    ck_assert_int_eq(said(job, "at 2026-11-25T00:00:00Z, when acme's budget of 2026-11-25 begins"), 0);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_gang_is_paid_together)
+{
+    struct policy_file p = {0};
+    day_budget(&p);
+    begin(&p);
+    spend("acme", 102);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.array = (struct job_array){.present = true, .last = 3};
+    spec.gang = 4;
+    uint64_t job = world_submit(&w, "acme", spec);
+    decide();
+    int64_t utc_us = said(job, "when acme's budget of 2026-11-25 begins");
+    pass_alone(utc_us - w.now.utc_us);
+    ck_assert_uint_eq(world_decide(&w), 4);
+    world_fini(&w);
+}
+END_TEST
+
+/* The answer to a submission. And who asks about another day moves no account of today's. */
+START_TEST(who_submits_is_told_and_who_asks_changes_nothing)
+{
+    struct policy_file p = {0}, more = {0};
+    day_budget(&p);
+    begin(&p);
+    spend("acme", 102);
+    uint64_t job = submit("acme", 1000, 0);
+    ck_assert_msg(strncmp(w.quote.would_start, "at 2026-11-25T00:00:00Z, when acme's budget of 2026-11-25 begins, if "
+                          "nobody goes first (budget: acme has 0.00", 100) == 0, "%s", w.quote.would_start);
+    decide();
+    (void)said(job, "2026-11-25");
+    world_rule(&more, "acme")->budget = budget(1000 * PER_SECOND, PERIOD_DAY);
+    apply(&more);
+    (void)said(job, NULL);
+    decide();
+    ck_assert(is_live(job));
+    ck_assert_str_eq(task(job)->accounts.v[0], "acme@2026-11-24");
+    world_verify(&w, &limits);
+    world_fini(&w);
+}
+END_TEST
+
+/* Random budgets on three levels: whenever an instant is said, a second before it still isn't, and then it is. */
+START_TEST(what_is_said_comes)
+{
+    static const uint32_t kinds[] = {PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_QUARTER, PERIOD_CUSTOM};
+    static const char *const paths[] = {"/", "acme", "acme/etl"};
+    uint64_t seed = random_seed("said") + (uint64_t)_i, r = seed;
+    int told = 0;
+    for (int world = 0; world < 20; world++) {
+        struct policy_file p = {0};
+        for (size_t i = 0; i < COUNT_OF(paths); i++) {
+            struct budget_rule *b = &world_rule(&p, paths[i])->budget;
+            *b = budget((int64_t)(random_below(&r, 100) + 17) * PER_SECOND, kinds[random_below(&r, COUNT_OF(kinds))]);
+            b->from_utc_us = b->period == PERIOD_CUSTOM ? WORLD_START_UTC - DAY * (int64_t)random_below(&r, 9) : 0;
+            b->every_days = b->period == PERIOD_CUSTOM ? 1 + (uint32_t)random_below(&r, 20) : 0;
+            b->carry = b->period == PERIOD_CUSTOM ? CARRY_NONE : (uint32_t)random_below(&r, 2);
+        }
+        begin(&p);
+        pass_alone((int64_t)random_below(&r, 40) * DAY);
+        uint64_t job = submit("acme/etl", 1000 + 1000 * random_below(&r, 2), 0);
+        for (decide(); is_live(job); decide()) { /* until one can't start */
+            for (int k = 0; k < 200 && is_live(job); k++)
+                step(SECOND);
+            job = submit("acme/etl", 1000 + 1000 * random_below(&r, 2), 0);
+        }
+        struct why_reply reply = why(job);
+        int64_t utc_us = reply.start_to_utc_us;
+        fields_clear(&why_reply_fields, &reply);
+        if (utc_us != 0) {
+            told++;
+            starts_at(job, utc_us);
+        }
+        world_fini(&w);
+    }
+    printf("%d were told\n", told);
+    ck_assert_int_gt(told, 0);
 }
 END_TEST
 
@@ -660,16 +374,16 @@ int main(void)
     Suite *s = suite_create("runway");
     TCase *t = tcase_create("ends");
     tcase_add_loop_test(t, money_ends_where_it_is_said_to, 0, (int)COUNT_OF(rows));
-    tcase_add_test(t, who_waits_is_expected_when_money_ends_and_promised_for_when_it_does_not);
-    tcase_add_test(t, who_would_run_into_what_is_expected_waits);
-    tcase_add_test(t, money_that_comes_breaks_no_promise);
-    tcase_add_test(t, a_raise_moves_what_is_expected_and_not_what_was_promised);
-    tcase_add_test(t, a_final_slice_is_no_promise);
-    tcase_add_test(t, who_is_paused_where_money_ends_gives_its_cores);
-    tcase_add_test(t, the_memory_of_who_is_paused_comes_when_the_pause_is_over);
-    tcase_add_test(t, who_can_be_paid_for_a_short_time_only_is_let_past);
-    tcase_add_loop_test(t, whatever_money_comes_a_promise_moves_only_earlier, 0, 12);
-    tcase_add_loop_test(t, while_none_comes_what_is_expected_moves_only_earlier, 0, 12);
+    tcase_add_test(t, the_next_day_begins_by_the_budgets_calendar);
+    tcase_add_test(t, the_last_of_those_that_are_spent_counts);
+    tcase_add_test(t, the_day_alone_when_the_rest_still_pays_then);
+    tcase_add_test(t, a_window_begins_and_is_over);
+    tcase_add_test(t, nothing_is_said_when_another_one_is_over_by_then);
+    tcase_add_test(t, money_alone_is_no_start);
+    tcase_add_test(t, who_is_paused_goes_on_then);
+    tcase_add_test(t, a_gang_is_paid_together);
+    tcase_add_test(t, who_submits_is_told_and_who_asks_changes_nothing);
+    tcase_add_loop_test(t, what_is_said_comes, 0, 6);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
