@@ -152,7 +152,8 @@ static const struct family families[] = {
     {"reeve_io_tenant_moved_operations_total", "counter", "Operations by grants.", add_moved_ops},
     {"reeve_io_tenant_direct_bytes_total", "counter", "By its jobs themselves, as the kernel counted.", add_direct},
     {"reeve_io_tenant_direct_operations_total", "counter", "By its jobs themselves.", add_direct_ops},
-    {"reeve_io_tenant_limited_total", "counter", "How often its own limit held it back, by which.", add_limited},
+    {"reeve_io_tenant_limited_total", "counter", "How often a limit, its own or one above, held it, by which.",
+     add_limited},
     {"reeve_io_tenant_state", "gauge", "1 for the state that it is in.", add_state},
 };
 

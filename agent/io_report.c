@@ -88,9 +88,9 @@ static int add_tenant(struct io_status *s, const struct arbiter_view *v, const s
 {
     struct io_tenant t = {.weight = v->share.weight,
                           .reserved_ppm = v->share.reserved_ppm,
-                          .limit_ppm = v->share.limit_ppm,
-                          .bytes_per_s = v->share.bytes_per_s,
-                          .ops_per_s = v->share.ops_per_s,
+                          .limit_ppm = v->share.limits.ppm,
+                          .bytes_per_s = v->share.limits.bytes_per_s,
+                          .ops_per_s = v->share.limits.ops_per_s,
                           .standing = v->queue.standing};
     t.charged_us = rise((uint64_t)before->charged_ns, (uint64_t)v->queue.charged_ns) / 1000;
     t.read_bytes = rise(before->moved.bytes[IO_READ], v->moved.bytes[IO_READ]);
@@ -107,10 +107,13 @@ static int add_tenant(struct io_status *s, const struct arbiter_view *v, const s
     if (t.charged_us == 0 && v->queue.standing == FQ_IDLE)
         return 0;
     struct io_tenant *at = list_add(&s->tenants, sizeof t);
-    if (at == NULL || str_set(&t.tenant, v->tenant) < 0)
+    if (at == NULL)
         return -ENOMEM;
+    bool above = t.limited_us > 0 && v->held_by != NULL && strcmp(v->held_by, v->tenant) != 0;
+    int rc = str_set(&t.tenant, v->tenant);
+    rc = rc < 0 || !above ? rc : str_set(&t.limited_above, v->held_by);
     *at = t;
-    return 0;
+    return rc;
 }
 
 static int by_charge(const void *a, const void *b)

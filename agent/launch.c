@@ -168,7 +168,7 @@ static void limit_direct(const struct attempt *t, struct sandbox_limits *limits)
 {
     struct arbiter_standing s;
     arbiter_standing(fair_arbiter(t->all->with.fair), t->tenant, &s);
-    const struct io_rule has = {.bytes_per_s = s.share.bytes_per_s, .ops_per_s = s.share.ops_per_s};
+    const struct io_rule has = {.bytes_per_s = s.limits.bytes_per_s, .ops_per_s = s.limits.ops_per_s};
     direct_limits(&has, s.part_ppm, s.tenants, t->all->with.able->features, limits);
 }
 

@@ -21,75 +21,89 @@ const struct fields shares_fields = FIELDS_TABLE("shares", shares_file, file_row
 struct shares {
     struct fair *fair;
     struct share_tree file;    /* what the operator says */
-    uint32_t reserved;   /* percent of it all, by the file */
     struct shares_file told; /* what the policy says of those who were here */
     uint64_t term, version;
 };
 
-static struct fq_share share_of(const struct io_rule *r)
+static struct disk_share share_of(const struct io_rule *r)
 {
-    return (struct fq_share){.weight = r->weight > 0 ? r->weight : IO_WEIGHT_DEFAULT,
-                             .reserved_ppm = r->reserved_percent * PERCENT_PPM,
-                             .limit_ppm = r->limit_percent * PERCENT_PPM,
-                             .bytes_per_s = r->bytes_per_s,
-                             .ops_per_s = r->ops_per_s};
+    return (struct disk_share){.weight = r->weight > 0 ? r->weight : IO_WEIGHT_DEFAULT,
+                               .reserved_ppm = r->reserved_percent * PERCENT_PPM,
+                               .limits = {.ppm = r->limit_percent * PERCENT_PPM,
+                                          .bytes_per_s = r->bytes_per_s,
+                                          .ops_per_s = r->ops_per_s}};
 }
 
 /* ---- both hands together ---- */
 
-/* Those that the file doesn't name; how much of them is reserved, percent. */
-static size_t gather_told(const struct shares *s, struct share_given *out, uint64_t *ret_reserved)
+/* Those that the file doesn't name. */
+static size_t gather_told(const struct shares *s, struct share_given *out)
 {
     const struct io_share *v = s->told.tenants.v;
     size_t count = 0;
-    *ret_reserved = 0;
-    for (size_t i = 0; i < s->told.tenants.count; i++) {
-        if (share_tree_has(&s->file, v[i].tenant))
-            continue;
-        out[count++] = (struct share_given){v[i].tenant, share_of(&v[i].is)};
-        *ret_reserved += v[i].is.reserved_percent;
-    }
+    for (size_t i = 0; i < s->told.tenants.count; i++)
+        if (!share_tree_has(&s->file, v[i].tenant))
+            out[count++] = (struct share_given){v[i].tenant, share_of(&v[i].is)};
     return count;
 }
 
-static void make_room(struct share_given *told, size_t count, uint64_t reserved, uint32_t room)
+static int reserved_by(const struct share_given *rows, size_t count, uint64_t *ret_ppm)
 {
-    if (reserved <= room)
-        return;
-    for (size_t i = 0; i < count; i++)
-        told[i].share.reserved_ppm = (uint32_t)((uint64_t)told[i].share.reserved_ppm * room / reserved);
-    log_line(LOG_WARN, "shares.reserved_too_much", "policy_percent=%" PRIu64 " left_percent=%" PRIu32 " note=%s",
-             reserved, room, log_quote("the rest is reserved in " SHARES_PATH "; each has less in proportion"));
+    struct share_tree tree = {0};
+    int rc = share_tree_set(&tree, rows, count);
+    *ret_ppm = share_tree_reserved_ppm(&tree);
+    share_tree_fini(&tree);
+    return rc;
+}
+
+/* What the policy reserves inside of what the file does takes nothing from anybody: counted as if it did, it is cut
+ * somewhat more than it need be. */
+static int make_room(const struct shares *s, struct share_given *all, size_t told, size_t count)
+{
+    uint64_t reserved, by_policy, room = ARBITER_RESERVED_MAX_PPM - share_tree_reserved_ppm(&s->file);
+    int rc = reserved_by(all, count, &reserved);
+    rc = rc < 0 ? rc : reserved_by(all, told, &by_policy);
+    if (rc < 0 || reserved <= ARBITER_RESERVED_MAX_PPM)
+        return rc;
+    for (size_t i = 0; i < told; i++)
+        all[i].share.reserved_ppm = (uint32_t)(all[i].share.reserved_ppm * room / by_policy);
+    log_line(LOG_WARN, "shares.reserved_too_much", "policy_percent=%" PRIu64 " left_percent=%" PRIu64 " note=%s",
+             by_policy / PERCENT_PPM, room / PERCENT_PPM,
+             log_quote("the rest is reserved in " SHARES_PATH "; each has less in proportion"));
+    return 0;
 }
 
 static int put_together(struct shares *s)
 {
-    uint64_t reserved;
     struct share_given *all = calloc(s->told.tenants.count + s->file.count + 1, sizeof *all);
     if (all == NULL)
         return -ENOMEM;
-    size_t count = gather_told(s, all, &reserved);
-    make_room(all, count, reserved, IO_RESERVED_MAX - s->reserved);
-    for (size_t i = 0; i < s->file.count; i++)
-        all[count++] = s->file.v[i];
-    int rc = fair_shares(s->fair, all, count);
+    size_t told = gather_told(s, all);
+    size_t count = told + share_tree_rows(&s->file, all + told);
+    int rc = make_room(s, all, told, count);
+    rc = rc < 0 ? rc : fair_shares(s->fair, all, count);
     free(all);
     return rc;
 }
 
 /* ---- the file ---- */
 
-static int check(const struct shares_file *file, uint32_t *ret_reserved, struct err *err)
+static int check_names(const struct shares_file *file, struct err *err)
 {
     const struct io_share *v = file->tenants.v;
-    for (size_t i = 0; i < file->tenants.count; i++) {
+    for (size_t i = 0; i < file->tenants.count; i++)
         if (parse_tenant_path(v[i].tenant, err) < 0)
             return err_wrap(err, -EINVAL, SHARES_PATH ": tenants");
-        (void)io_reserved_fits(&v[i].is, ret_reserved);
-    }
-    if (*ret_reserved > IO_RESERVED_MAX)
-        return err_set(err, -EINVAL, SHARES_PATH ": %u %% are reserved together; at most %u, so that nobody starves",
-                       *ret_reserved, IO_RESERVED_MAX);
+    return 0;
+}
+
+static int check_reserved(const struct share_tree *file, struct err *err)
+{
+    uint64_t reserved = share_tree_reserved_ppm(file);
+    if (reserved > ARBITER_RESERVED_MAX_PPM)
+        return err_set(err, -EINVAL,
+                       SHARES_PATH ": %" PRIu64 " %% are reserved together; at most %u, so that nobody starves",
+                       reserved / PERCENT_PPM, IO_RESERVED_MAX);
     return 0;
 }
 
@@ -115,10 +129,13 @@ static int load(struct shares *s, struct err *err)
     rc = rc < 0 ? rc : yaml_read(&shares_fields, SHARES_PATH, buf_text(&text), text.len, &file, err);
     if (rc < 0)
         return rc;
-    rc = check(&file, &s->reserved, err);
+    rc = check_names(&file, err);
     if (rc == 0) {
         rc = keep(s, &file);
-        rc = rc < 0 ? rc : put_together(s);
+        rc = rc < 0 ? err_set(err, rc, SHARES_PATH ": %s", strerror(-rc)) : check_reserved(&s->file, err);
+    }
+    if (rc == 0) {
+        rc = put_together(s);
         rc = rc < 0 ? err_set(err, rc, SHARES_PATH ": %s", strerror(-rc)) : 0;
     }
     fields_clear(&shares_fields, &file);

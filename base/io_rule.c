@@ -28,9 +28,3 @@ bool io_rule_is_empty(const struct io_rule *r)
 {
     return fields_equal(&io_rule_fields, r, &(struct io_rule){0});
 }
-
-bool io_reserved_fits(const struct io_rule *r, uint32_t *sum)
-{
-    *sum += r->reserved_percent;
-    return *sum <= IO_RESERVED_MAX;
-}

@@ -17,7 +17,7 @@
 /* 0 = not given. */
 struct io_rule {
     uint32_t weight;           /* among its siblings, with all that is below it */
-    uint32_t reserved_percent; /* of the disk's time; these four are of its own jobs, not those of tenants below it */
+    uint32_t reserved_percent; /* of the disk's time; these four are its own jobs' and those of all below it together */
     uint32_t limit_percent;
     uint64_t bytes_per_s, ops_per_s;
 };
@@ -29,7 +29,5 @@ struct io_share {
 extern const struct fields io_rule_fields, io_share_fields;
 
 bool io_rule_is_empty(const struct io_rule *r);
-/* May all these be at once? `sum`: what others have reserved already, percent; counts this one. */
-bool io_reserved_fits(const struct io_rule *r, uint32_t *sum);
 
 #endif

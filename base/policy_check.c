@@ -10,14 +10,16 @@
 #include "base/policy.h"
 #include "base/zone.h"
 
+#define TENANT_PATH_ROOM 256
+
 static int compare_tenants(const void *a, const void *b)
 {
     const struct tenant_rule *x = a, *y = b;
     return strcmp(x->path, y->path);
 }
 
-/* The rule for a path in a sorted list. */
-static bool has_tenant(const struct list *tenants, const char *path)
+/* The rule for a path in a sorted list; NULL: there is none. */
+static const struct tenant_rule *find_tenant(const struct list *tenants, const char *path)
 {
     const struct tenant_rule *rules = tenants->v;
     size_t low = 0, high = tenants->count;
@@ -25,13 +27,23 @@ static bool has_tenant(const struct list *tenants, const char *path)
         size_t mid = low + (high - low) / 2;
         int order = strcmp(rules[mid].path, path);
         if (order == 0)
-            return true;
+            return &rules[mid];
         if (order < 0)
             low = mid + 1;
         else
             high = mid;
     }
-    return false;
+    return NULL;
+}
+
+/* False: it is at the top. */
+static bool parent_path(const char *path, char out[TENANT_PATH_ROOM])
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path)
+        return false;
+    snprintf(out, TENANT_PATH_ROOM, "%.*s", (int)(slash - path), path);
+    return true;
 }
 
 static int check_generic(const struct counts *counts, const char *where, struct err *err)
@@ -284,18 +296,46 @@ static int check_guaranteed_sum(const struct list *tenants, struct err *err)
     return 0;
 }
 
-static int check_io(const struct list *tenants, struct err *err)
+/* Of a disk, percent, by all together; what is reserved below a tenant is a part of its own. Parents come before their
+ * children. `below`: a number for each. */
+static uint32_t reserved_together(const struct list *tenants, size_t count, uint32_t *below)
 {
     const struct tenant_rule *rules = tenants->v;
     uint32_t sum = 0;
-    for (size_t i = 0; i < tenants->count; i++) {
+    memset(below, 0, count * sizeof *below);
+    for (size_t i = count; i-- > 0;) {
+        char name[TENANT_PATH_ROOM];
+        const struct tenant_rule *parent = parent_path(rules[i].path, name) ? find_tenant(tenants, name) : NULL;
+        *(parent != NULL ? &below[parent - rules] : &sum) += MAX(rules[i].io.reserved_percent, below[i]);
+    }
+    return sum;
+}
+
+static int check_reserved(const struct list *tenants, struct err *err)
+{
+    const struct tenant_rule *rules = tenants->v;
+    uint32_t *below = calloc(tenants->count + 1, sizeof *below);
+    if (below == NULL)
+        return err_set(err, -ENOMEM, "out of memory");
+    size_t i = tenants->count;
+    uint32_t sum = reserved_together(tenants, i, below);
+    if (sum > IO_RESERVED_MAX) /* which of them is it? */
+        for (i = 0, sum = 0; sum <= IO_RESERVED_MAX;)
+            sum = reserved_together(tenants, ++i, below);
+    free(below);
+    if (sum <= IO_RESERVED_MAX)
+        return 0;
+    return err_set(err, -EINVAL, "tenants.%s.io.reserved_percent: with it all have %u %% together; at most %u",
+                   rules[i - 1].path, sum, IO_RESERVED_MAX);
+}
+
+static int check_io(const struct list *tenants, struct err *err)
+{
+    const struct tenant_rule *rules = tenants->v;
+    for (size_t i = 0; i < tenants->count; i++)
         if (strcmp(rules[i].path, TENANT_ROOT) == 0 && !io_rule_is_empty(&rules[i].io))
             return err_set(err, -EINVAL, "tenants./.io: the cell has no siblings and no jobs of its own");
-        if (!io_reserved_fits(&rules[i].io, &sum))
-            return err_set(err, -EINVAL, "tenants.%s.io.reserved_percent: with it all have %u %% together; at most %u",
-                           rules[i].path, sum, IO_RESERVED_MAX);
-    }
-    return 0;
+    return check_reserved(tenants, err);
 }
 
 static int check_tenants(struct list *tenants, struct err *err)
@@ -316,14 +356,8 @@ static int check_tenants(struct list *tenants, struct err *err)
             return -EINVAL;
         if (check_seccomp(&rules[i], err) < 0 || check_budgets(&rules[i], err) < 0)
             return -EINVAL;
-        const char *slash = strrchr(path, '/');
-        if (slash == NULL || slash == path)
-            continue;
-        char parent[256];
-        size_t n = (size_t)(slash - path);
-        memcpy(parent, path, n);
-        parent[n] = '\0';
-        if (!has_tenant(tenants, parent))
+        char parent[TENANT_PATH_ROOM];
+        if (parent_path(path, parent) && find_tenant(tenants, parent) == NULL)
             return err_set(err, -EINVAL, "tenants.%s: its parent '%s' is not there; add it", path, parent);
     }
     int rc = check_io(tenants, err);

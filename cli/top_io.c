@@ -45,7 +45,10 @@ static void add_standing(struct columns *t, const struct io_tenant *tenant)
 {
     buf_add_str(columns_cell(t), names_get(&io_standing_names, tenant->standing));
     if (tenant->limited_us > 0) {
-        buf_addf(columns_cell(t), " by %s for ", names_get(&io_limit_names, tenant->limited_by));
+        buf_addf(columns_cell(t), " by %s", names_get(&io_limit_names, tenant->limited_by));
+        if (tenant->limited_above != NULL)
+            buf_addf(columns_cell(t), " of %s", tenant->limited_above);
+        buf_add_str(columns_cell(t), " for ");
         format_span(columns_cell(t), tenant->limited_us);
     }
     columns_next(t);

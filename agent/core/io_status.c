@@ -20,7 +20,7 @@ static const struct field tenant_rows[] = {
     FIELD_ROW(io_tenant, 6, "ops_per_s", FIELD_U64, ops_per_s, .help = "limit"),
     FIELD_ROW(io_tenant, 7, "standing", FIELD_ENUM, standing, .of = &io_standing_names, .flags = FIELD_ALWAYS,
               .help = "idle; ready: waits for its turn; full: all it wants is in flight; limited; stuck"),
-    FIELD_ROW(io_tenant, 8, "limited_us", FIELD_U64, limited_us, .help = "held by its own limit for so long yet"),
+    FIELD_ROW(io_tenant, 8, "limited_us", FIELD_U64, limited_us, .help = "held by a limit for so long yet"),
     FIELD_ROW(io_tenant, 9, "charged_us", FIELD_U64, charged_us, .flags = FIELD_ALWAYS, .help = "device time"),
     FIELD_ROW(io_tenant, 10, "read_bytes", FIELD_U64, read_bytes, .flags = FIELD_ALWAYS, .help = "granted"),
     FIELD_ROW(io_tenant, 11, "written_bytes", FIELD_U64, written_bytes, .flags = FIELD_ALWAYS, .help = "granted"),
@@ -29,6 +29,8 @@ static const struct field tenant_rows[] = {
     FIELD_ROW(io_tenant, 14, "limited_by", FIELD_ENUM, limited_by, .of = &io_limit_names, .help = "which limit"),
     FIELD_ROW(io_tenant, 15, "part_ppm", FIELD_U32, part_ppm,
               .help = "of the disk, what its weight comes to in the tree among those that want it"),
+    FIELD_ROW(io_tenant, 17, "limited_above", FIELD_STR, limited_above, .max = NAME_BYTES,
+              .help = "whose limit that is, when not its own"),
     FIELD_ROW(io_tenant, 16, "operations", FIELD_U64, operations, .flags = FIELD_ALWAYS, .help = "granted"),
 };
 static const struct fields tenant_fields = FIELDS_TABLE("tenant", io_tenant, tenant_rows);

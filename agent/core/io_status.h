@@ -19,8 +19,9 @@ struct io_tenant {
     uint32_t weight, reserved_ppm, limit_ppm;
     uint64_t bytes_per_s, ops_per_s;
     uint32_t standing;
-    uint64_t limited_us;         /* by its own limit for so long yet */
+    uint64_t limited_us;         /* by a limit for so long yet */
     uint32_t limited_by;         /* which, as enum fq_limit has them */
+    char *limited_above;         /* whose it is, when not its own */
     uint32_t part_ppm;           /* what its weight comes to in the tree, of those that want the disk; 0: not known */
     uint64_t operations;         /* by grants */
     uint64_t charged_us;         /* device time */

@@ -10,8 +10,7 @@ struct tenant {
     char *name; /* NULL: free */
     fq_id id;
     uint32_t streams;
-    struct fq_share share;
-    uint32_t part;      /* what its weight comes to: the queue's weight */
+    struct fq_share has; /* what its weight comes to, and what is reserved of the disk: the queue's */
     bool wants;         /* it is among those that want the disk */
     int64_t wanted_ns;  /* when it was last seen to */
     bool owes;          /* it has no stream any more */
@@ -115,17 +114,10 @@ static struct stream *find_stream(const struct arbiter *a, arbiter_id id)
     return id != 0 && i < a->with.streams_max && a->streams[i].id == id ? &a->streams[i] : NULL;
 }
 
-static struct fq_share share_now(const struct tenant *t)
-{
-    struct fq_share share = t->share;
-    share.weight = t->part;
-    return share;
-}
-
 /* A tenant comes at its weight beside one at the default: until the next weighing. */
-static uint32_t first_part(const struct fq_share *share)
+static struct fq_share first_share(const struct disk_share *share)
 {
-    return MIN(share->weight * (FQ_WEIGHT_MAX / (2 * IO_WEIGHT_DEFAULT)), FQ_WEIGHT_MAX);
+    return (struct fq_share){.weight = MIN(share->weight * (FQ_WEIGHT_MAX / (2 * IO_WEIGHT_DEFAULT)), FQ_WEIGHT_MAX)};
 }
 
 static void unwant(struct arbiter *a, const struct tenant *t)
@@ -189,12 +181,11 @@ static int take_tenant(struct arbiter *a, const char *name, struct tenant **ret)
         return -ENAMETOOLONG;
     char *copy = strdup(name);
     fq_id id = 0;
-    struct tenant new = {.name = copy, .share = *share_tree_get(&a->tree, name)};
-    new.part = first_part(&new.share);
-    struct fq_share now = share_now(&new);
-    int rc = copy == NULL ? -ENOMEM : fairq_tenant_add(a->queue, &now, &id);
+    struct tenant new = {.name = copy, .has = first_share(share_tree_get(&a->tree, name))};
+    uint32_t cap = share_tree_cap(&a->tree, name);
+    int rc = copy == NULL ? -ENOMEM : fairq_tenant_add(a->queue, &new.has, cap, &id);
     if (rc == -ENOSPC && forgive_one(a))
-        rc = fairq_tenant_add(a->queue, &now, &id);
+        rc = fairq_tenant_add(a->queue, &new.has, cap, &id);
     if (rc < 0) {
         free(copy);
         return rc;
@@ -230,32 +221,47 @@ static void leave_job(struct arbiter *a, struct job *j)
 
 /* ---- what they have ---- */
 
-static int check(const struct share_given *rows, size_t count)
+static bool is_valid(const struct disk_share *s)
 {
-    uint64_t reserved = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (rows[i].share.weight < 1 || rows[i].share.weight > IO_WEIGHT_MAX || !fairq_share_is_valid(&rows[i].share))
-            return -EINVAL;
-        reserved += rows[i].share.reserved_ppm;
-    }
-    return reserved <= ARBITER_RESERVED_MAX_PPM ? 0 : -ERANGE;
+    return s->weight >= 1 && s->weight <= IO_WEIGHT_MAX && s->reserved_ppm <= PPM && fairq_limits_are_valid(&s->limits);
+}
+
+static int take_caps(struct arbiter *a, const struct share_tree *tree, int64_t now_ns)
+{
+    struct fq_cap *caps = calloc((size_t)tree->caps + 1, sizeof *caps);
+    if (caps == NULL)
+        return -ENOMEM;
+    share_tree_caps(tree, &a->tree, caps);
+    int rc = fairq_caps(a->queue, caps, tree->caps, now_ns);
+    free(caps);
+    return rc;
+}
+
+static void set(struct arbiter *a, const struct tenant *t, int64_t now_ns)
+{
+    int rc = fairq_tenant_set(a->queue, t->id, &t->has, share_tree_cap(&a->tree, t->name), now_ns);
+    BUG(rc < 0);
 }
 
 int arbiter_shares(struct arbiter *a, const struct share_given *rows, size_t count, int64_t now_ns)
 {
-    int rc = check(rows, count);
-    rc = rc < 0 ? rc : share_tree_set(&a->tree, rows, count);
-    if (rc < 0)
+    struct share_tree tree = {0};
+    for (size_t i = 0; i < count; i++)
+        if (!is_valid(&rows[i].share))
+            return -EINVAL;
+    int rc = share_tree_set(&tree, rows, count);
+    if (rc == 0 && share_tree_reserved_ppm(&tree) > ARBITER_RESERVED_MAX_PPM)
+        rc = -ERANGE;
+    rc = rc < 0 ? rc : take_caps(a, &tree, now_ns);
+    if (rc < 0) {
+        share_tree_fini(&tree);
         return rc;
-    for (uint32_t i = 0; i < a->with.tenants_max; i++) {
-        struct tenant *t = &a->tenants[i];
-        if (t->name == NULL)
-            continue;
-        t->share = *share_tree_get(&a->tree, t->name);
-        struct fq_share now = share_now(t);
-        rc = fairq_tenant_set(a->queue, t->id, &now, now_ns);
-        BUG(rc < 0);
     }
+    share_tree_fini(&a->tree);
+    a->tree = tree;
+    for (uint32_t i = 0; i < a->with.tenants_max; i++)
+        if (a->tenants[i].name != NULL)
+            set(a, &a->tenants[i], now_ns);
     a->weigh = true;
     a->weigh_ns = now_ns;
     return 0;
@@ -310,9 +316,11 @@ static void weigh(struct arbiter *a, int64_t now_ns)
     share_tree_weigh(&a->tree, a->wants, a->wants_count);
     for (size_t i = 0; i < a->wants_count; i++) {
         struct tenant *t = &a->tenants[a->wants[i].index];
-        int rc = t->part == a->wants[i].part ? 0 : fairq_tenant_weigh(a->queue, t->id, a->wants[i].part, now_ns);
-        BUG(rc < 0);
-        t->part = a->wants[i].part;
+        const struct fq_share *has = &a->wants[i].has;
+        if (t->has.weight == has->weight && t->has.reserved_ppm == has->reserved_ppm)
+            continue;
+        t->has = *has;
+        set(a, t, now_ns);
     }
     a->weigh = false;
     a->weigh_ns = now_ns + (int64_t)a->wants_count * ARBITER_WEIGH_NS;
@@ -465,7 +473,7 @@ void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbite
 {
     struct share_want *all = calloc((size_t)a->with.tenants_max + 1, sizeof *all);
     uint32_t count = 0;
-    *ret = (struct arbiter_standing){*share_tree_get(&a->tree, tenant), FQ_WEIGHT_MAX, 1};
+    *ret = (struct arbiter_standing){share_tree_limits(&a->tree, tenant), FQ_WEIGHT_MAX, 1};
     if (all == NULL)
         return; /* as if it were alone */
     all[count++].path = tenant;
@@ -475,7 +483,7 @@ void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbite
     share_tree_weigh(&a->tree, all, count);
     for (uint32_t i = 0; i < count; i++)
         if (all[i].path == tenant)
-            ret->part_ppm = all[i].part;
+            ret->part_ppm = all[i].has.weight;
     ret->tenants = count;
     free(all);
 }
@@ -497,10 +505,12 @@ bool arbiter_next_view(const struct arbiter *a, uint32_t *at, struct arbiter_vie
     if (*at >= a->with.tenants_max)
         return false;
     const struct tenant *t = &a->tenants[(*at)++];
-    *ret = (struct arbiter_view){.tenant = t->name, .share = t->share, .part_ppm = t->wants ? t->part : 0,
+    *ret = (struct arbiter_view){.tenant = t->name, .share = *share_tree_get(&a->tree, t->name),
+                                 .part_ppm = t->wants ? t->has.weight : 0,
                                  .moved = t->moved, .direct = t->direct};
     int rc = fairq_view(a->queue, t->id, &ret->queue);
     BUG(rc < 0);
+    ret->held_by = ret->queue.standing == FQ_LIMITED ? share_tree_cap_of(&a->tree, ret->queue.cap) : NULL;
     return true;
 }
 

@@ -80,9 +80,9 @@ unsigned arbiter_pump(struct arbiter *a, int64_t now_ns);
 /* When to pump again although nothing has happened; INT64_MAX: never. */
 int64_t arbiter_wake_ns(const struct arbiter *a);
 
-/* What a tenant has here or would have, and what its weight comes to if it and all that are here wanted the disk. */
+/* What holds a tenant here or would, and what its weight comes to if it and all that are here wanted the disk. */
 struct arbiter_standing {
-    struct fq_share share;
+    struct fq_limits limits;
     uint32_t part_ppm, tenants;
 };
 void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbiter_standing *ret);
@@ -91,9 +91,10 @@ struct io_books *arbiter_books(struct arbiter *a); /* since birth; agent/fairio/
 int arbiter_job_meter(const struct arbiter *a, const char *tenant, uint64_t job, struct io_meter *ret) MUST_USE;
 struct arbiter_view {
     const char *tenant; /* until the next call */
-    struct fq_share share;       /* its weight is among its siblings */
+    struct disk_share share;
     uint32_t part_ppm;           /* of the disk, as long as just those want it that do now; 0: it doesn't itself */
     struct fq_view queue;
+    const char *held_by;         /* whose limit it is, its own or that of one above it; NULL: none holds it */
     struct io_meter moved, direct; /* since it came */
 };
 /* The tenants, one after the other: *at starts at 0. False: there are no more. */

@@ -7,7 +7,6 @@
 #include "agent/fairio/state.h"
 
 #define RESERVED_LEAD 20 /* chunks: how far a reservation may run ahead of the weights before it owes them no more */
-#define NS_PER_S INT64_C(1000000000)
 #define BOUND_MAX (UINT32_C(1) << 24)
 
 /* ---- slots and ids ---- */
@@ -74,7 +73,7 @@ static int allocate(struct fairq *q)
     q->grants = calloc(s->grants_max, sizeof *q->grants);
     if (q->tenants == NULL || q->jobs == NULL || q->streams == NULL || q->requests == NULL || q->grants == NULL)
         return -ENOMEM;
-    struct heap *const heaps[] = {&q->waiting, &q->eligible, &q->finish, &q->reserved, &q->limited};
+    struct heap *const heaps[] = {&q->waiting, &q->eligible, &q->finish, &q->reserved};
     for (size_t i = 0; i < COUNT_OF(heaps); i++)
         if (heap_reserve(heaps[i], s->tenants_max) < 0)
             return -ENOMEM;
@@ -115,7 +114,8 @@ void fairq_free(struct fairq *q)
         return;
     for (uint32_t i = 0; q->tenants != NULL && i < q->with.tenants_max; i++)
         heap_fini(&q->tenants[i].jobs);
-    struct heap *const heaps[] = {&q->waiting, &q->eligible, &q->finish, &q->reserved, &q->limited};
+    caps_free(q->caps, q->caps_count);
+    struct heap *const heaps[] = {&q->waiting, &q->eligible, &q->finish, &q->reserved, &q->closed};
     for (size_t i = 0; i < COUNT_OF(heaps); i++)
         heap_fini(heaps[i]);
     free(q->tenants);
@@ -130,14 +130,13 @@ void fairq_free(struct fairq *q)
 
 bool fairq_share_is_valid(const struct fq_share *s)
 {
-    return s->weight >= 1 && s->weight <= FQ_WEIGHT_MAX && s->reserved_ppm <= PPM && s->limit_ppm <= PPM &&
-           s->bytes_per_s <= IO_BYTES_MAX && s->ops_per_s <= (uint64_t)NS_PER_S;
+    return s->weight >= 1 && s->weight <= FQ_WEIGHT_MAX && s->reserved_ppm <= PPM;
 }
 
-int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret)
+int fairq_tenant_add(struct fairq *q, const struct fq_share *share, uint32_t cap, fq_id *ret)
 {
     uint32_t i = pool_look(&q->free_tenants, q->with.tenants_max);
-    if (!fairq_share_is_valid(share))
+    if (!fairq_share_is_valid(share) || cap > q->caps_count)
         return -EINVAL;
     if (i == NONE)
         return -ENOSPC;
@@ -146,7 +145,7 @@ int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret)
     struct slot slot = {t->slot.generation + 1, NONE};
     struct heap jobs = t->jobs;
     *t = (struct tenant){.slot = slot, .share = *share, .jobs = jobs, .start = q->virtual_now,
-                         .bytes_ns = INT64_MIN, .ops_ns = INT64_MIN, .time_ns = INT64_MIN, .reserve_ns = q->served_ns};
+                         .reserve_ns = q->served_ns, .cap = cap - 1, .parked_at = NONE, .let_out_by = NONE};
     t->at = t->at_finish = t->at_reserved = HEAP_NOWHERE;
     *ret = id_of(&t->slot, i);
     return 0;
@@ -155,31 +154,23 @@ int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret)
 /* It owes device time, not virtual time. */
 static void reweigh(struct fairq *q, struct tenant *t, uint32_t weight)
 {
+    cap_reweigh(q, t, weight);
     if (t->start > q->virtual_now)
         t->start = q->virtual_now + (int64_t)((fq_wide)(t->start - q->virtual_now) * t->share.weight / weight);
     t->share.weight = weight;
 }
 
-int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share, int64_t now_ns)
+int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share, uint32_t cap, int64_t now_ns)
 {
     struct tenant *t = tenant_of(q, tenant);
-    if (t == NULL || !fairq_share_is_valid(share))
+    if (t == NULL || !fairq_share_is_valid(share) || cap > q->caps_count)
         return t == NULL ? -ENOENT : -EINVAL;
     place_leave(q, t);
     reweigh(q, t, share->weight);
-    t->share = *share;
-    t->reserve_ns = MAX(t->reserve_ns, q->served_ns);
-    place_enter(q, t, now_ns);
-    return 0;
-}
-
-int fairq_tenant_weigh(struct fairq *q, fq_id tenant, uint32_t weight, int64_t now_ns)
-{
-    struct tenant *t = tenant_of(q, tenant);
-    if (t == NULL || weight < 1 || weight > FQ_WEIGHT_MAX)
-        return t == NULL ? -ENOENT : -EINVAL;
-    place_leave(q, t);
-    reweigh(q, t, weight);
+    if (t->share.reserved_ppm == 0)
+        t->reserve_ns = MAX(t->reserve_ns, q->served_ns);
+    t->share.reserved_ppm = share->reserved_ppm;
+    t->cap = cap - 1;
     place_enter(q, t, now_ns);
     return 0;
 }
@@ -317,31 +308,14 @@ int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, 
     return 0;
 }
 
-/* A limit is a time at which what was let through is paid off; a burst may be owed. */
-static int64_t pay(int64_t at_ns, int64_t now_ns, fq_wide amount, fq_wide rate_per_s)
-{
-    at_ns = MAX(at_ns, now_ns - FQ_BURST_NS);
-    fq_wide end = at_ns + (amount * NS_PER_S + rate_per_s - 1) / rate_per_s;
-    return end > INT64_MAX ? INT64_MAX : (int64_t)end;
-}
-
-static void debit_limits(struct tenant *t, const struct fq_taken *took, int64_t now_ns)
-{
-    if (t->share.bytes_per_s > 0)
-        t->bytes_ns = pay(t->bytes_ns, now_ns, (fq_wide)took->bytes, (fq_wide)t->share.bytes_per_s);
-    if (t->share.ops_per_s > 0)
-        t->ops_ns = pay(t->ops_ns, now_ns, (fq_wide)took->ops, (fq_wide)t->share.ops_per_s);
-    if (t->share.limit_ppm > 0)
-        t->time_ns = pay(t->time_ns, now_ns, (fq_wide)took->cost_ns * PPM, (fq_wide)t->share.limit_ppm * NS_PER_S);
-}
-
 static void charge_start(struct fairq *q, struct tenant *t, int64_t cost_ns, bool reserved)
 {
     t->start += virtual_of(cost_ns, t->share.weight);
     if (reserved) {
         t->start = MIN(t->start, q->virtual_now + RESERVED_LEAD * virtual_of(q->chunk_ns, t->share.weight));
         fq_wide slice = (fq_wide)cost_ns * PPM / (fq_wide)t->share.reserved_ppm;
-        t->reserve_ns = MAX(t->reserve_ns, q->served_ns) + (int64_t)slice;
+        /* Who was kept from it for longer than this chunk stands for has not saved that up. */
+        t->reserve_ns = MAX(t->reserve_ns + (int64_t)slice, q->served_ns);
     }
     q->served_ns += cost_ns;
 }
@@ -381,7 +355,8 @@ static void serve(struct fairq *q, struct tenant *t, struct work *w, bool reserv
     w->request->posted_ns = -1;
     place_leave(q, t);
     charge_start(q, t, w->cost_ns, reserved);
-    debit_limits(t, &(struct fq_taken){w->cost_ns, 1, w->bytes}, now_ns);
+    cap_pay(q, t, &(struct fq_taken){w->cost_ns, 1, w->bytes}, now_ns);
+    cap_served(q, t, w->cost_ns);
     t->in_flight++;
     t->seen.in_flight_ns += w->cost_ns;
     t->seen.charged_ns += w->cost_ns;
@@ -417,6 +392,7 @@ static bool is_used(const struct fairq *q)
 static void give_back(struct fairq *q, struct tenant *t, int64_t refund_ns)
 {
     int64_t back = virtual_of(refund_ns, t->share.weight);
+    cap_give_back(q, t, refund_ns);
     if (refund_ns <= 0 || t->start - back < q->virtual_now)
         return;
     t->seen.charged_ns -= refund_ns;
@@ -463,25 +439,17 @@ bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     return true;
 }
 
-static int64_t no_longer_than(int64_t at_ns, int64_t now_ns)
-{
-    return MIN(at_ns, now_ns + FQ_DEBT_NS);
-}
-
 void fairq_charge(struct fairq *q, fq_id tenant, const struct fq_taken *taken, int64_t now_ns)
 {
     struct tenant *t = tenant_of(q, tenant);
     int64_t cost_ns = taken->cost_ns;
     if (t == NULL || cost_ns <= 0)
         return;
-    debit_limits(t, taken, now_ns);
-    t->bytes_ns = no_longer_than(t->bytes_ns, now_ns);
-    t->ops_ns = no_longer_than(t->ops_ns, now_ns);
-    t->time_ns = no_longer_than(t->time_ns, now_ns);
     t->seen.charged_ns += MIN(cost_ns, INT64_MAX - t->seen.charged_ns);
     int64_t most = q->virtual_now + virtual_of(FQ_DEBT_NS, t->share.weight);
     int64_t start = MIN(MAX(t->start, q->virtual_now) + virtual_of(MIN(cost_ns, FQ_DEBT_NS), t->share.weight), most);
     place_leave(q, t);
+    cap_pay_direct(q, t, taken, now_ns);
     t->start = MAX(t->start, start);
     place_enter(q, t, now_ns);
 }
@@ -515,8 +483,8 @@ void fairq_tick(struct fairq *q, int64_t now_ns)
 
 int64_t fairq_wake_ns(const struct fairq *q)
 {
-    const struct tenant *t = heap_top(&q->limited);
-    return t == NULL ? INT64_MAX : t->unlock_ns;
+    const struct cap *c = heap_top(&q->closed);
+    return c == NULL ? INT64_MAX : c->unlock_ns;
 }
 
 int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)
@@ -525,7 +493,11 @@ int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)
     if (t == NULL)
         return -ENOENT;
     *ret = t->seen;
-    ret->until_ns = t->place == LIMITED ? t->unlock_ns : 0;
+    if (t->place == LIMITED) {
+        ret->until_ns = q->caps[t->parked_at].unlock_ns;
+        ret->cap = t->parked_at + 1;
+        ret->limit = q->caps[t->parked_at].limit;
+    }
     int64_t ahead = t->start > q->virtual_now ? t->start - q->virtual_now : 0;
     ret->ahead_ns = (int64_t)((fq_wide)ahead * t->share.weight / VIRTUAL);
     ret->standing = t->seen.stuck_ns > 0   ? FQ_STUCK

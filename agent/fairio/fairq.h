@@ -1,10 +1,11 @@
 /*
  * fairq - whose bytes move next on one device. The queue decides, in device time; others move.
  *
- *   tenant -- weight, reservation, limits
- *     job  -- jobs of a tenant share what it gets evenly, by start tags of their own
- *       stream -- one direction of one file or pipe; streams of a job take turns
- *         request -- bytes to move, in order; cut into chunks when they are granted
+ *   cap -- limits that hold for all tenants under it together; caps lie under caps
+ *     tenant -- weight, reservation
+ *       job  -- jobs of a tenant share what it gets evenly, by start tags of their own
+ *         stream -- one direction of one file or pipe; streams of a job take turns
+ *           request -- bytes to move, in order; cut into chunks when they are granted
  *
  * Order: every tenant has a virtual start S, device time it got divided by its weight. V never runs ahead of the
  * smallest S of those that have work. Among those with S <= V + q the one goes first that would be finished earliest
@@ -15,7 +16,12 @@
  * A reservation is a part of the device time that is granted at all, so that it holds at whatever speed the device has
  * and however it stalls: its clock is what was granted, not the time of day, and no estimate of a speed is in it.
  *
- *   Bound, for any two tenants with work, without reservations, over any interval:
+ * A cap is paid by every chunk of every tenant under it. While it isn't paid off they wait in its own order, by tags of
+ * their own: V, which runs on meanwhile, would make them all alike. It lets out one of them at a time, when it is paid
+ * off; who was let out takes part in the order above. So over any interval T, of all under it together,
+ *   bytes <= bytes_per_s * (T + FQ_BURST_NS) + one chunk                           (operations, device time: the same)
+ *
+ *   Bound, for any two tenants with work, without reservations and caps, over any interval:
  *     |D_f/w_f - D_m/w_m| <= C_f/w_f + C_m/w_m + 2q        (D: what they were charged, C: their largest chunk)
  *   With q = 0 this is start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996.
  *
@@ -59,12 +65,21 @@ struct fairq_setup {
     uint32_t tenants_max, jobs_max, streams_max, requests_max, grants_max;
 };
 
-/* 0 = none, but for the weight. */
 struct fq_share {
     uint32_t weight;       /* 1..FQ_WEIGHT_MAX */
-    uint32_t reserved_ppm; /* of the device time granted to all; those of all tenants together: less than PPM */
-    uint32_t limit_ppm;    /* of the device's time, at its nominal speed */
+    uint32_t reserved_ppm; /* of the device time granted to all; of all tenants together less than PPM; 0 = none */
+};
+
+/* 0 = none. */
+struct fq_limits {
+    uint32_t ppm; /* of the device's time, at its nominal speed */
     uint64_t bytes_per_s, ops_per_s;
+};
+/* Caps are numbered by their places in one list, from 1; 0 is none. */
+struct fq_cap {
+    struct fq_limits limits;
+    uint32_t under; /* another cap, before it in the list */
+    uint32_t was;   /* its place in the list before: what is owed there is owed here */
 };
 
 struct fq_request {
@@ -87,15 +102,16 @@ enum fq_standing {
     FQ_IDLE,    /* nothing to move */
     FQ_READY,   /* waits for its turn or for the window */
     FQ_FULL,    /* everything it has to move is in flight already */
-    FQ_LIMITED, /* by its own limit; until_ns */
+    FQ_LIMITED, /* by a cap; not before until_ns */
     FQ_STUCK,   /* an operation of its does not come back */
 };
-/* Which of its limits. */
+/* Which of the cap's limits. */
 enum fq_limit { FQ_LIMIT_BYTES, FQ_LIMIT_OPS, FQ_LIMIT_TIME, FQ_LIMIT_COUNT };
 struct fq_view {
     enum fq_standing standing;
     int64_t until_ns;
-    enum fq_limit limit;                   /* FQ_LIMITED: the one that holds it longest */
+    uint32_t cap;                          /* FQ_LIMITED: the one that holds it longest */
+    enum fq_limit limit;
     uint64_t limited_total[FQ_LIMIT_COUNT]; /* how often each came to be that */
     int64_t charged_ns; /* net, since it was added */
     uint64_t granted_ops, moved_bytes;
@@ -108,12 +124,16 @@ int fairq_new(struct fairq **ret, const struct fairq_setup *setup, int64_t now_n
 void fairq_free(struct fairq *q); /* NULL is fine */
 
 bool fairq_share_is_valid(const struct fq_share *s);
-/* -EINVAL: a share out of range. -ENOSPC. */
-int fairq_tenant_add(struct fairq *q, const struct fq_share *share, fq_id *ret) MUST_USE;
-/* -ENOENT, -EINVAL. */
-int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share, int64_t now_ns) MUST_USE;
-/* Another weight, and nothing else; what it is ahead of V stays the same in device time. -ENOENT, -EINVAL. */
-int fairq_tenant_weigh(struct fairq *q, fq_id tenant, uint32_t weight, int64_t now_ns) MUST_USE;
+bool fairq_limits_are_valid(const struct fq_limits *l);
+/* From now on there are these caps, and no tenant is under any until fairq_tenant_set() puts it there. -EINVAL: a limit
+ * out of range, or one under what doesn't come before it; -ENOMEM: nothing has changed. */
+int fairq_caps(struct fairq *q, const struct fq_cap *caps, uint32_t count, int64_t now_ns) MUST_USE;
+/* -EINVAL: a share out of range, no such cap. -ENOSPC. */
+int fairq_tenant_add(struct fairq *q, const struct fq_share *share, uint32_t cap, fq_id *ret) MUST_USE;
+/* What it is ahead of V stays the same in device time, and a reservation is behind as far as it was. -ENOENT,
+ * -EINVAL. */
+int fairq_tenant_set(struct fairq *q, fq_id tenant, const struct fq_share *share, uint32_t cap,
+                     int64_t now_ns) MUST_USE;
 int fairq_tenant_drop(struct fairq *q, fq_id tenant) MUST_USE;                           /* -EBUSY: it has jobs */
 int fairq_job_add(struct fairq *q, fq_id tenant, fq_id *ret) MUST_USE;                   /* -ENOENT, -ENOSPC, -ENOMEM */
 int fairq_job_drop(struct fairq *q, fq_id job) MUST_USE;                                 /* -EBUSY: it has streams */

@@ -1,22 +1,24 @@
 /*
- * fairq_place - the order of tenants: start tags with slack, earliest finish within it, reservations before, limits.
+ * fairq_place - the order of tenants: start tags with slack, earliest finish within it, reservations before; who is
+ * over a cap is not in it.
  */
 #include "agent/fairio/state.h"
 
 /* Ties by number: rows of one table. */
-#define ORDER(name, field, where)                                                                  \
-    static int by_##name(const void *a, const void *b)                                             \
+#define COMPARE(field)                                                                             \
+    static int by_##field(const void *a, const void *b)                                            \
     {                                                                                              \
         const struct tenant *x = a, *y = b;                                                        \
         if (x->field != y->field)                                                                  \
             return x->field < y->field ? -1 : 1;                                                   \
         return (x > y) - (x < y);                                                                  \
-    }                                                                                              \
-    static const struct heap_kind name = {by_##name, offsetof(struct tenant, where)}
-ORDER(start_first, start, at);
-ORDER(unlock_first, unlock_ns, at);
-ORDER(finish_first, finish, at_finish);
-ORDER(behind_first, reserve_ns, at_reserved);
+    }
+COMPARE(start)
+COMPARE(finish)
+COMPARE(reserve_ns)
+static const struct heap_kind start_first = {by_start, offsetof(struct tenant, at)},
+                              finish_first = {by_finish, offsetof(struct tenant, at_finish)};
+const struct heap_kind place_behind_first = {by_reserve_ns, offsetof(struct tenant, at_reserved)};
 
 int64_t virtual_of(int64_t cost_ns, uint32_t weight)
 {
@@ -28,23 +30,6 @@ int64_t place_slack(const struct fairq *q)
 {
     uint32_t count = q->waiting.count + q->eligible.count;
     return q->weights == 0 ? 0 : (int64_t)((fq_wide)q->chunk_ns * VIRTUAL * count / (fq_wide)q->weights);
-}
-
-static int64_t paid_off(const struct tenant *t, enum fq_limit *ret)
-{
-    const struct {
-        bool is_there;
-        int64_t at_ns;
-    } limits[FQ_LIMIT_COUNT] = {[FQ_LIMIT_BYTES] = {t->share.bytes_per_s > 0, t->bytes_ns},
-                                [FQ_LIMIT_OPS] = {t->share.ops_per_s > 0, t->ops_ns},
-                                [FQ_LIMIT_TIME] = {t->share.limit_ppm > 0, t->time_ns}};
-    int64_t at = INT64_MIN;
-    for (enum fq_limit i = 0; i < FQ_LIMIT_COUNT; i++)
-        if (limits[i].is_there && limits[i].at_ns > at) {
-            at = limits[i].at_ns;
-            *ret = i;
-        }
-    return at;
 }
 
 static void make_eligible(struct fairq *q, struct tenant *t, int64_t now_ns)
@@ -60,17 +45,14 @@ void place_enter(struct fairq *q, struct tenant *t, int64_t now_ns)
     if (t->place != NOWHERE || t->seen.stuck_ns > 0 || !work_is_there(t))
         return;
     t->start = MAX(t->start, q->virtual_now); /* no credit is kept */
-    t->unlock_ns = paid_off(t, &t->seen.limit);
-    if (t->unlock_ns > now_ns) {
-        t->place = LIMITED;
-        t->seen.limited_total[t->seen.limit] += t->unlock_ns != t->counted_ns; /* not again for being weighed anew */
-        t->counted_ns = t->unlock_ns;
-        heap_add(&q->limited, &unlock_first, t);
+    struct cap *over = cap_over(q, t, now_ns);
+    if (over != NULL) {
+        cap_park(q, over, t);
         return;
     }
     q->weights += t->share.weight;
     if (t->share.reserved_ppm > 0)
-        heap_add(&q->reserved, &behind_first, t);
+        heap_add(&q->reserved, &place_behind_first, t);
     t->place = WAITING;
     heap_add(&q->waiting, &start_first, t);
 }
@@ -78,7 +60,7 @@ void place_enter(struct fairq *q, struct tenant *t, int64_t now_ns)
 void place_leave(struct fairq *q, struct tenant *t)
 {
     if (t->place == LIMITED)
-        heap_remove(&q->limited, &unlock_first, t);
+        cap_unpark(q, t);
     if (t->place == WAITING || t->place == ELIGIBLE) {
         heap_remove(t->place == WAITING ? &q->waiting : &q->eligible, &start_first, t);
         q->weights -= t->share.weight;
@@ -86,8 +68,9 @@ void place_leave(struct fairq *q, struct tenant *t)
     if (t->place == ELIGIBLE)
         heap_remove(&q->finish, &finish_first, t);
     if (t->at_reserved != HEAP_NOWHERE)
-        heap_remove(&q->reserved, &behind_first, t);
+        heap_remove(&q->reserved, &place_behind_first, t);
     t->place = NOWHERE;
+    cap_out_is_back(q, t);
 }
 
 void place_move_start(struct fairq *q, struct tenant *t, int64_t by)
@@ -104,14 +87,14 @@ void place_move_start(struct fairq *q, struct tenant *t, int64_t by)
 
 void place_release(struct fairq *q, int64_t now_ns)
 {
-    for (struct tenant *t; (t = heap_top(&q->limited)) != NULL && t->unlock_ns <= now_ns;) {
-        place_leave(q, t);
-        t->reserve_ns = MAX(t->reserve_ns, q->served_ns);
+    for (struct tenant *t; (t = cap_let_out(q, now_ns)) != NULL;) {
         place_enter(q, t, now_ns);
+        if (t->place != WAITING) /* another one holds it: then it is somebody else's turn here */
+            cap_out_is_back(q, t);
     }
 }
 
-struct tenant *place_pick(struct fairq *q, int64_t now_ns, bool *ret_reserved)
+static struct tenant *first(struct fairq *q, int64_t now_ns, bool *ret_reserved)
 {
     const struct tenant *least = heap_top(&q->eligible), *next = heap_top(&q->waiting);
     if (least == NULL && next == NULL)
@@ -128,4 +111,18 @@ struct tenant *place_pick(struct fairq *q, int64_t now_ns, bool *ret_reserved)
         make_eligible(q, t, now_ns);
     }
     return heap_top(&q->finish);
+}
+
+/* Who was in the order when somebody else closed its cap is taken out when its turn comes. */
+struct tenant *place_pick(struct fairq *q, int64_t now_ns, bool *ret_reserved)
+{
+    for (;;) {
+        struct tenant *t = first(q, now_ns, ret_reserved);
+        struct cap *over = t != NULL ? cap_over(q, t, now_ns) : NULL;
+        if (over == NULL)
+            return t;
+        place_leave(q, t);
+        cap_park(q, over, t);
+        place_release(q, now_ns); /* who waited for it to go */
+    }
 }

@@ -5,7 +5,7 @@
  *   NOWHERE   nothing can be granted to it: no work, all of it in flight, or stuck
  *   WAITING   in `waiting`, by start: S > V + q
  *   ELIGIBLE  in `eligible`, by start, and in `finish`, by finish; stays so until it is served
- *   LIMITED   in `limited`, by when its limits let it go on
+ *   LIMITED   in `parked` of the cap that holds it longest, by turn; with a reservation in its `behind` as well
  * and, when WAITING or ELIGIBLE with a reservation, in `reserved` as well.
  */
 #ifndef REEVE_AGENT_FAIRIO_STATE_H
@@ -28,17 +28,31 @@ struct pool {
 
 enum place { NOWHERE, WAITING, ELIGIBLE, LIMITED };
 
+/* In `closed`, by when it is paid off, while somebody is parked and nobody who was let out still has to be served. */
+struct cap {
+    struct fq_limits limits;
+    uint32_t under;            /* NONE */
+    int64_t paid_ns[FQ_LIMIT_COUNT]; /* when each limit is paid off */
+    int64_t unlock_ns;         /* the last of them */
+    enum fq_limit limit;       /* which that is */
+    int64_t turn_now;          /* the turn served last: who has been away begins there */
+    struct heap parked, behind;
+    uint32_t out;              /* who was let out; NONE */
+    uint32_t at;
+};
+
 struct tenant {
     struct slot slot;
     struct fq_share share;
     enum place place;
-    uint32_t at, at_finish, at_reserved; /* in waiting, eligible or limited; in finish; in reserved */
+    uint32_t at, at_finish, at_reserved; /* in waiting, eligible or a cap's parked; in finish; in reserved or behind */
+    uint32_t cap;              /* the nearest; NONE */
+    uint32_t parked_at, let_out_by; /* caps; NONE */
+    int64_t turn;              /* what it got divided by its weight: among those under its cap */
     int64_t start;             /* S */
     int64_t finish;            /* S and what its next chunk takes, as of when it became eligible */
-    int64_t unlock_ns;         /* LIMITED: until then */
-    int64_t counted_ns;        /* the last such time that was counted */
+    int64_t counted_ns;        /* the last time until which a cap held it that was counted */
     int64_t reserve_ns;        /* its reservation is behind once served_ns is there */
-    int64_t bytes_ns, ops_ns, time_ns; /* when each limit is paid off */
     struct heap jobs;          /* those with something to grant, by start tag */
     int64_t job_now;           /* the tag served last: a job that comes back starts there */
     uint32_t jobs_count;
@@ -84,7 +98,9 @@ struct fairq {
     struct request *requests;
     struct grant *grants;
     struct pool free_tenants, free_jobs, free_streams, free_requests, free_grants;
-    struct heap waiting, eligible, finish, reserved, limited;
+    struct heap waiting, eligible, finish, reserved, closed;
+    struct cap *caps;
+    uint32_t caps_count;
     int64_t virtual_now;       /* V */
     int64_t served_ns;         /* device time granted to all: the clock of reservations */
     uint64_t weights;          /* of those waiting or eligible */
@@ -100,10 +116,24 @@ struct fairq {
 void place_enter(struct fairq *q, struct tenant *t, int64_t now_ns); /* it may have become able to go */
 void place_leave(struct fairq *q, struct tenant *t);
 void place_move_start(struct fairq *q, struct tenant *t, int64_t by); /* S, and what depends on it */
-void place_release(struct fairq *q, int64_t now_ns);   /* limits that are paid off */
+void place_release(struct fairq *q, int64_t now_ns);   /* caps that are paid off */
 struct tenant *place_pick(struct fairq *q, int64_t now_ns, bool *ret_reserved); /* NULL: nobody */
 int64_t place_slack(const struct fairq *q);            /* q, virtual */
 int64_t virtual_of(int64_t cost_ns, uint32_t weight);
+extern const struct heap_kind place_behind_first;      /* tenants by when their reservation is behind */
+
+/* fairq_cap.c: limits of many together. */
+struct cap *cap_over(struct fairq *q, const struct tenant *t, int64_t now_ns); /* that holds it longest; NULL: none */
+void cap_park(struct fairq *q, struct cap *c, struct tenant *t);
+void cap_unpark(struct fairq *q, struct tenant *t);
+struct tenant *cap_let_out(struct fairq *q, int64_t now_ns); /* one, in no place then; NULL: nobody is due */
+void cap_out_is_back(struct fairq *q, struct tenant *t);     /* if it was let out: the next may be */
+void cap_pay(struct fairq *q, const struct tenant *t, const struct fq_taken *took, int64_t now_ns);
+void cap_pay_direct(struct fairq *q, struct tenant *t, const struct fq_taken *took, int64_t now_ns); /* in no place */
+void cap_served(struct fairq *q, struct tenant *t, int64_t cost_ns);
+void cap_give_back(struct fairq *q, struct tenant *t, int64_t cost_ns);
+void cap_reweigh(struct fairq *q, struct tenant *t, uint32_t weight); /* in no place */
+void caps_free(struct cap *caps, uint32_t count);
 
 /* fairq_work.c: jobs, streams and requests of a tenant. */
 struct work {

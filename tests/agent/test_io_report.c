@@ -88,7 +88,7 @@ START_TEST(it_says_who_moved_and_who_is_held)
 {
     arbiter_id much = open_stream("much"), little = open_stream("little"), held = open_stream("held");
     open_stream("idle");
-    const struct share_given slow = {"held", {.weight = 7, .bytes_per_s = 1}};
+    const struct share_given slow = {"held", {.weight = 7, .limits.bytes_per_s = 1}};
     ck_assert_int_eq(fair_shares(fair, &slow, 1), 0);
     move(much, IO_READ, 1 << 20);
     move(little, IO_WRITE, 4096);
@@ -142,7 +142,7 @@ START_TEST(prometheus_hears_of_the_disk_and_of_each_tenant)
     buf_fini(&text);
     arbiter_id much = open_stream("much"), held = open_stream("held");
     open_stream("a\"b\\c\nd"); /* no path is like this; a label that breaks out would make up metrics */
-    const struct share_given slow = {"held", {.weight = 7, .ops_per_s = 1}};
+    const struct share_given slow = {"held", {.weight = 7, .limits.ops_per_s = 1}};
     ck_assert_int_eq(fair_shares(fair, &slow, 1), 0);
     move(much, IO_READ, 1 << 20); /* in chunks: it waited once */
     move(held, IO_WRITE, 1);

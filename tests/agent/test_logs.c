@@ -415,7 +415,7 @@ START_TEST(a_tenant_at_its_limit_waits_alone_and_can_be_closed)
     int slow[2], fast[2];
     logs_id slow_id, fast_id;
     open_all();
-    const struct share_given little = {"little", {.weight = 1, .bytes_per_s = 1}};
+    const struct share_given little = {"little", {.weight = 1, .limits.bytes_per_s = 1}};
     ck_assert_int_eq(fair_shares(fair, &little, 1), 0);
     ck_assert_int_eq(mkdir(scratch_path(&scratch, "slow"), 0700), 0);
     int slow_dir = open(scratch_path(&scratch, "slow"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

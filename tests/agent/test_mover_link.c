@@ -201,7 +201,7 @@ END_TEST
 
 START_TEST(a_want_while_one_is_out_is_a_lie)
 {
-    const struct share_given little = {"acme", {.weight = 1, .bytes_per_s = 1}};
+    const struct share_given little = {"acme", {.weight = 1, .limits.bytes_per_s = 1}};
     struct mover_message m;
     ck_assert_int_eq(fair_shares(fair, &little, 1), 0);
     want(0, MOVER_READ, 4096);

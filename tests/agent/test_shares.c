@@ -53,7 +53,7 @@ static void go(void *owner, uint64_t token, const struct fq_grant *grant)
 }
 
 /* What a tenant has that comes now. */
-static struct fq_share share(const char *tenant)
+static struct disk_share share(const char *tenant)
 {
     const struct arbiter_stream s = {.tenant = tenant, .job = 1, .out_max = 1, .go = go};
     struct arbiter *a = fair_arbiter(fair);
@@ -70,7 +70,7 @@ static struct fq_share share(const char *tenant)
 
 static bool is_default(const char *tenant)
 {
-    struct fq_share s = share(tenant);
+    struct disk_share s = share(tenant);
     return memcmp(&s, &share_default, sizeof s) == 0;
 }
 
@@ -83,10 +83,10 @@ START_TEST(what_it_says_counts)
     loaded("tenants:\n"
            "  acme/etl: {weight: 300, reserved_percent: 20}\n"
            "  acme/web: {limit_percent: 50, bytes_per_s: 100Mi, ops_per_s: 2000}\n");
-    struct fq_share etl = share("acme/etl"), web = share("acme/web");
-    ck_assert(etl.weight == 300 && etl.reserved_ppm == 200000 && etl.limit_ppm == 0);
-    ck_assert(web.weight == IO_WEIGHT_DEFAULT && web.limit_ppm == 500000 && web.bytes_per_s == (uint64_t)100 << 20 &&
-              web.ops_per_s == 2000);
+    struct disk_share etl = share("acme/etl"), web = share("acme/web");
+    ck_assert(etl.weight == 300 && etl.reserved_ppm == 200000 && etl.limits.ppm == 0);
+    ck_assert(web.weight == IO_WEIGHT_DEFAULT && web.limits.ppm == 500000);
+    ck_assert(web.limits.bytes_per_s == (uint64_t)100 << 20 && web.limits.ops_per_s == 2000);
 }
 END_TEST
 
@@ -111,10 +111,10 @@ START_TEST(the_policy_counts_where_the_file_says_nothing)
 {
     loaded("tenants: {acme/etl: {weight: 300}}");
     ck_assert(tell((struct told){1, 5, true, "acme/etl", {.weight = 7, .bytes_per_s = 1 << 20}}));
-    struct fq_share etl = share("acme/etl");
-    ck_assert(etl.weight == 300 && etl.bytes_per_s == 0); /* the file's row is all there is for whom it names */
+    struct disk_share etl = share("acme/etl");
+    ck_assert(etl.weight == 300 && etl.limits.bytes_per_s == 0); /* the file's row is all there is for whom it names */
     ck_assert(tell((struct told){1, 5, false, "acme/ml", {.weight = 7, .reserved_percent = 10}}));
-    struct fq_share ml = share("acme/ml");
+    struct disk_share ml = share("acme/ml");
     ck_assert(ml.weight == 7 && ml.reserved_ppm == 100000);
     ck_assert(tell((struct told){1, 6, true, NULL, {0}})); /* nobody has anything of its own any more */
     ck_assert(is_default("acme/ml"));
@@ -160,6 +160,17 @@ START_TEST(what_the_file_reserves_the_policy_cannot)
     ck_assert_uint_eq(share("mine").reserved_ppm, 600000);
     ck_assert_uint_eq(share("a").reserved_ppm, 150000); /* of the 20 % that are left */
     ck_assert_uint_eq(share("b").reserved_ppm, 50000);
+}
+END_TEST
+
+START_TEST(what_is_reserved_inside_of_the_files_takes_nothing)
+{
+    loaded("tenants: {mine: {reserved_percent: 60}}");
+    struct io_share rows[] = {{"a", {.reserved_percent = 20}}, {"mine/x", {.reserved_percent = 50}}};
+    const struct shares_call call = {.term = 1, .version = 1, .whole = true, .tenants = {.v = rows, .count = 2}};
+    ck_assert(shares_told(shares, &call));
+    ck_assert_uint_eq(share("a").reserved_ppm, 200000);
+    ck_assert_uint_eq(share("mine/x").reserved_ppm, 500000);
 }
 END_TEST
 
@@ -215,6 +226,7 @@ int main(void)
     tcase_add_test(t, the_policy_counts_where_the_file_says_nothing);
     tcase_add_loop_test(t, late_and_twice_change_nothing, 0, (int)COUNT_OF(stale));
     tcase_add_test(t, what_the_file_reserves_the_policy_cannot);
+    tcase_add_test(t, what_is_reserved_inside_of_the_files_takes_nothing);
     tcase_add_test(t, what_makes_no_sense_is_not_taken);
     tcase_add_test(t, its_table_is_sound);
     suite_add_tcase(s, t);

@@ -356,6 +356,13 @@ static const struct {
     {"more of disks reserved than leaves the others something",
      "{\"tenants\":{\"a\":{\"io\":{\"reserved_percent\":50}},\"b\":{\"io\":{\"reserved_percent\":31}}}}",
      "tenants.b.io.reserved_percent: with it all have 81 % together; at most 80"},
+    {"what is reserved below a tenant is a part of its own",
+     "{\"tenants\":{\"a\":{\"io\":{\"reserved_percent\":50}},\"a-b\":{\"io\":{\"reserved_percent\":20}},"
+     "\"a/x\":{\"io\":{\"reserved_percent\":40}},\"a/y\":{\"io\":{\"reserved_percent\":20}}}}", NULL},
+    {"more than that reserved below it is more than it",
+     "{\"tenants\":{\"a\":{\"io\":{\"reserved_percent\":50}},\"a-b\":{\"io\":{\"reserved_percent\":20}},"
+     "\"a/x\":{\"io\":{\"reserved_percent\":40}},\"a/y\":{\"io\":{\"reserved_percent\":21}}}}",
+     "tenants.a/y.io.reserved_percent: with it all have 81 % together; at most 80"},
     {"disks of the cell itself", "{\"tenants\":{\"/\":{\"io\":{\"weight\":1}}}}", "tenants./.io"},
     {"a budget without limit", "{\"tenants\":{\"a\":{\"budget\":{\"period\":\"day\"}}}}", "limit"},
     {"a period that is none", "{\"tenants\":{\"a\":{\"budget\":{\"limit\":1,\"period\":\"moon\"}}}}", "period"},

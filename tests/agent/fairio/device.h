@@ -106,13 +106,19 @@ struct client {
     enum io_dir dir;
 };
 
-static inline struct client new_client(struct fairq *q, struct fq_share share, uint64_t chunk, bool random)
+static inline struct client new_client_under(struct fairq *q, uint32_t cap, struct fq_share share, uint64_t chunk,
+                                             bool random)
 {
     struct client c = {.chunk = chunk, .random = random};
-    ck_assert_int_eq(fairq_tenant_add(q, &share, &c.tenant), 0);
+    ck_assert_int_eq(fairq_tenant_add(q, &share, cap, &c.tenant), 0);
     ck_assert_int_eq(fairq_job_add(q, c.tenant, &c.job), 0);
     ck_assert_int_eq(fairq_stream_add(q, c.job, 256, &c.stream), 0);
     return c;
+}
+
+static inline struct client new_client(struct fairq *q, struct fq_share share, uint64_t chunk, bool random)
+{
+    return new_client_under(q, 0, share, chunk, random);
 }
 
 static inline void client_post(struct fairq *q, const struct client *c, int64_t now_ns)

@@ -26,7 +26,7 @@ struct driver;
 struct driver_client {
     struct driver *driver;
     const char *tenant;
-    struct fq_share share;
+    struct disk_share share;
     uint64_t request_bytes;
     unsigned depth;      /* closed: requests it always has */
     double rate_per_s;   /* open: Poisson arrivals; 0 = closed */

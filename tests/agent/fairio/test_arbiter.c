@@ -77,7 +77,7 @@ START_TEST(a_tenant_is_there_as_long_as_a_stream_of_it)
 }
 END_TEST
 
-static int share(const char *tenant, struct fq_share given)
+static int share(const char *tenant, struct disk_share given)
 {
     const struct share_given row = {(char *)(uintptr_t)tenant, given};
     return arbiter_shares(a, &row, 1, 0);
@@ -86,7 +86,8 @@ static int share(const char *tenant, struct fq_share given)
 START_TEST(what_is_shared_out_holds_for_who_comes_and_who_is_there)
 {
     struct arbiter_view v;
-    const struct share_given rows[] = {{"acme", {.weight = 7, .bytes_per_s = 1 << 20}}, {"other", {.weight = 9}}};
+    const struct share_given rows[] = {{"acme", {.weight = 7, .limits.bytes_per_s = 1 << 20}},
+                                       {"other", {.weight = 9}}};
     open_stream("other", 1, 1);
     ck_assert_int_eq(arbiter_shares(a, rows, 2, 0), 0);
     ck_assert(find("other", &v));
@@ -95,12 +96,12 @@ START_TEST(what_is_shared_out_holds_for_who_comes_and_who_is_there)
     arbiter_close(a, open_stream("acme", 1, 1));
     open_stream("acme", 1, 1);
     ck_assert(find("acme", &v));
-    ck_assert(v.share.weight == 7 && v.share.bytes_per_s == 1 << 20);
-    ck_assert_int_eq(share("acme", (struct fq_share){.weight = 0}), -EINVAL);
-    ck_assert_int_eq(share("acme", (struct fq_share){.weight = IO_WEIGHT_MAX + 1}), -EINVAL);
+    ck_assert(v.share.weight == 7 && v.share.limits.bytes_per_s == 1 << 20);
+    ck_assert_int_eq(share("acme", (struct disk_share){.weight = 0}), -EINVAL);
+    ck_assert_int_eq(share("acme", (struct disk_share){.weight = IO_WEIGHT_MAX + 1}), -EINVAL);
     ck_assert(find("other", &v));
     ck_assert_uint_eq(v.share.weight, 9); /* what is refused changes nothing */
-    ck_assert_int_eq(share("acme", (struct fq_share){.weight = 3}), 0);
+    ck_assert_int_eq(share("acme", (struct disk_share){.weight = 3}), 0);
     ck_assert(find("other", &v));
     ck_assert_uint_eq(v.share.weight, IO_WEIGHT_DEFAULT);
 }
@@ -109,10 +110,71 @@ END_TEST
 START_TEST(no_more_is_reserved_than_leaves_something_for_the_others)
 {
     struct share_given rows[] = {{"one", {.weight = 1, .reserved_ppm = 500000}},
-                              {"two", {.weight = 1, .reserved_ppm = 300001}}};
+                              {"two", {.weight = 1, .reserved_ppm = 300001}},
+                              {"one/below", {.weight = 1, .reserved_ppm = 400000}}};
     ck_assert_int_eq(arbiter_shares(a, rows, 2, 0), -ERANGE);
     rows[1].share.reserved_ppm = 300000;
+    ck_assert_int_eq(arbiter_shares(a, rows, 3, 0), 0); /* what is below one is a part of its own */
+    rows[2].share.reserved_ppm = 500001;
+    ck_assert_int_eq(arbiter_shares(a, rows, 3, 0), -ERANGE);
+}
+END_TEST
+
+START_TEST(a_limit_holds_all_below_it_and_says_whose_it_is)
+{
+    const struct share_given rows[] = {{"acme", {.weight = 100, .limits.bytes_per_s = 1 << 20}},
+                                       {"acme/etl", {.weight = 100, .limits.ops_per_s = 1000}}};
+    struct arbiter_view v;
+    arbiter_id etl = open_stream("acme/etl", 1, 1), ml = open_stream("acme/ml", 1, 2);
     ck_assert_int_eq(arbiter_shares(a, rows, 2, 0), 0);
+    post(etl, IO_READ, 128 << 10);
+    ck_assert_uint_eq(arbiter_pump(a, 0), 1); /* an eighth of a second; a tenth may be owed */
+    post(ml, IO_READ, 4096);
+    ck_assert_uint_eq(arbiter_pump(a, 0), 0);
+    ck_assert(find("acme/ml", &v) && v.queue.standing == FQ_LIMITED && v.queue.limit == FQ_LIMIT_BYTES);
+    ck_assert_str_eq(v.held_by, "acme");
+    const struct arbiter_stream late = {.tenant = "acme/new", .job = 1, .out_max = 1, .go = go, .owner = &count};
+    arbiter_id new;
+    ck_assert_int_eq(arbiter_open(a, &late, &new), 0);
+    post(new, IO_READ, 4096);
+    ck_assert_uint_eq(arbiter_pump(a, 0), 0);
+    ck_assert_int_eq(arbiter_shares(a, rows, 2, 0), 0); /* told again: what is owed is owed */
+    ck_assert_uint_eq(arbiter_pump(a, 0), 0);
+    ck_assert_uint_eq(arbiter_pump(a, 25 * MS), 1);
+    ck_assert_uint_eq(arbiter_pump(a, 25 * MS), 0);
+    ck_assert_int_eq(arbiter_shares(a, rows + 1, 1, 25 * MS), 0); /* acme's is gone */
+    ck_assert_uint_eq(arbiter_pump(a, 25 * MS), 1);
+    struct arbiter_standing s;
+    arbiter_standing(a, "acme/etl/x", &s);
+    ck_assert(s.limits.ops_per_s == 1000 && s.limits.bytes_per_s == 0);
+}
+END_TEST
+
+START_TEST(what_is_reserved_for_a_parent_is_had_by_whoever_is_there)
+{
+    const struct share_given rows[] = {{"acme", {.weight = 1, .reserved_ppm = 500000}},
+                                       {"acme/etl", {.weight = 100, .reserved_ppm = 300000}},
+                                       {"labs", {.weight = 10000}}};
+    const char *names[] = {"acme/ml", "labs"};
+    int64_t had[2] = {0};
+    for (uint64_t i = 0; i < 2; i++) {
+        const struct arbiter_stream s = {.tenant = names[i], .job = 1, .out_max = 64, .go = go, .owner = &count,
+                                         .token = i};
+        arbiter_id id;
+        ck_assert_int_eq(arbiter_open(a, &s, &id), 0);
+        post(id, IO_READ, UINT64_C(1) << 36);
+    }
+    ck_assert_int_eq(arbiter_shares(a, rows, 3, 0), 0);
+    for (int64_t now = 0; now < 5 * SECOND; now += MS / 2) {
+        count = 0;
+        arbiter_pump(a, now);
+        for (unsigned i = 0; i < count; i++) {
+            had[tokens[i]] += got[i].cost_ns;
+            arbiter_done(a, &got[i], got[i].bytes, now + MS / 4);
+        }
+    }
+    int64_t ppm = had[0] * PPM / (had[0] + had[1]);
+    ck_assert_msg(ppm > 490000 && ppm < 510000, "%" PRId64, ppm);
 }
 END_TEST
 
@@ -261,7 +323,7 @@ START_TEST(what_was_taken_directly_counts_for_the_limits_and_not_for_ever)
 {
     struct arbiter_view v;
     arbiter_id one = open_stream("acme", 1, 1);
-    ck_assert_int_eq(share("acme", (struct fq_share){.weight = 1, .bytes_per_s = 1 << 20}), 0);
+    ck_assert_int_eq(share("acme", (struct disk_share){.weight = 1, .limits.bytes_per_s = 1 << 20}), 0);
     arbiter_direct(a, "acme", IO_READ, 16, 2 << 20, 0); /* two seconds' worth; a tenth may be owed */
     post(one, IO_READ, 4096);
     ck_assert_uint_eq(arbiter_pump(a, 0), 0);
@@ -369,6 +431,8 @@ int main(void)
     tcase_add_test(t, a_tenant_is_there_as_long_as_a_stream_of_it);
     tcase_add_test(t, what_is_shared_out_holds_for_who_comes_and_who_is_there);
     tcase_add_test(t, a_part_is_of_those_who_want_the_disk_now);
+    tcase_add_test(t, a_limit_holds_all_below_it_and_says_whose_it_is);
+    tcase_add_test(t, what_is_reserved_for_a_parent_is_had_by_whoever_is_there);
     tcase_add_test(t, no_more_is_reserved_than_leaves_something_for_the_others);
     tcase_add_test(t, grants_come_to_who_asked_and_are_metered_once);
     tcase_add_test(t, more_than_was_granted_is_never_metered);

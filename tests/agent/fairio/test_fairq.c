@@ -41,24 +41,25 @@ static const struct share_row {
     const char *sentence;
     unsigned count;
     struct fq_share shares[4];
+    struct fq_limits limits[4];
     uint64_t bytes[4];
     int64_t want_ppm[4];
     int64_t slow_percent; /* 0 = 100 */
 } share_rows[] = {
-    {"equal weights, equal shares", 2, {{.weight = 1}, {.weight = 1}}, {1 << 20, 1 << 20}, {500000, 500000}, 0},
-    {"4 KiB and 1 MiB share device time, not operations", 2, {{.weight = 1}, {.weight = 1}}, {4096, 1 << 20},
+    {"equal weights, equal shares", 2, {{.weight = 1}, {.weight = 1}}, {{0}}, {1 << 20, 1 << 20}, {500000, 500000}, 0},
+    {"4 KiB and 1 MiB share device time, not operations", 2, {{.weight = 1}, {.weight = 1}}, {{0}}, {4096, 1 << 20},
      {500000, 500000}, 0},
-    {"1 to 10", 2, {{.weight = 1}, {.weight = 10}}, {4096, 1 << 20}, {90909, 909091}, 0},
-    {"1 to 2 to 7", 3, {{.weight = 1}, {.weight = 2}, {.weight = 7}}, {65536, 1 << 20, 4096},
+    {"1 to 10", 2, {{.weight = 1}, {.weight = 10}}, {{0}}, {4096, 1 << 20}, {90909, 909091}, 0},
+    {"1 to 2 to 7", 3, {{.weight = 1}, {.weight = 2}, {.weight = 7}}, {{0}}, {65536, 1 << 20, 4096},
      {100000, 200000, 700000}, 0},
-    {"a reservation holds against a large weight", 2, {{.weight = 1, .reserved_ppm = 500000}, {.weight = 9}},
+    {"a reservation holds against a large weight", 2, {{.weight = 1, .reserved_ppm = 500000}, {.weight = 9}}, {{0}},
      {1 << 20, 1 << 20}, {500000, 500000}, 0},
-    {"and on a device at half its speed", 2, {{.weight = 1, .reserved_ppm = 500000}, {.weight = 9}},
+    {"and on a device at half its speed", 2, {{.weight = 1, .reserved_ppm = 500000}, {.weight = 9}}, {{0}},
      {1 << 20, 1 << 20}, {500000, 500000}, 200},
-    {"a reservation below its share changes nothing", 2, {{.weight = 1, .reserved_ppm = 200000}, {.weight = 1}},
+    {"a reservation below its share changes nothing", 2, {{.weight = 1, .reserved_ppm = 200000}, {.weight = 1}}, {{0}},
      {1 << 20, 1 << 20}, {500000, 500000}, 0},
     {"reservation, weight and limit together", 3,
-     {{.weight = 1, .reserved_ppm = 300000}, {.weight = 2}, {.weight = 1, .limit_ppm = 100000}},
+     {{.weight = 1, .reserved_ppm = 300000}, {.weight = 2}, {.weight = 1}}, {{0}, {0}, {.ppm = 100000}},
      {1 << 20, 1 << 20, 1 << 20}, {300000, 600000, 100000}, 0},
 };
 
@@ -71,8 +72,12 @@ START_TEST(shares_of_device_time_are_as_configured)
     struct device d;
     device_init(&d, q, 1);
     d.slow_percent = r->slow_percent == 0 ? 100 : r->slow_percent;
+    struct fq_cap caps[4] = {0};
     for (unsigned i = 0; i < r->count; i++)
-        clients[i] = new_client(q, r->shares[i], r->bytes[i], r->bytes[i] <= 4096);
+        caps[i].limits = r->limits[i];
+    ck_assert_int_eq(fairq_caps(q, caps, r->count, 0), 0);
+    for (unsigned i = 0; i < r->count; i++)
+        clients[i] = new_client_under(q, i + 1, r->shares[i], r->bytes[i], r->bytes[i] <= 4096);
     run_backlogged(&d, clients, r->count, 2 * SECOND, got); /* until the speed is known */
     run_backlogged(&d, clients, r->count, 12 * SECOND, got);
     for (unsigned i = 0; i < r->count; i++)
@@ -96,7 +101,9 @@ START_TEST(weights_that_all_grow_alike_change_nothing)
     for (int turn = 0; turn < 400; turn++) {
         for (int i = 0; i < 2; i++)
             ck_assert_int_eq(
-                fairq_tenant_weigh(q, clients[i].tenant, weights[i] * (turn % 2 ? 10000u : 1u), d.now_ns), 0);
+                fairq_tenant_set(q, clients[i].tenant,
+                                 &(struct fq_share){.weight = weights[i] * (turn % 2 ? 10000u : 1u)}, 0, d.now_ns),
+                0);
         run_backlogged(&d, clients, 2, d.now_ns + 20 * MS, got);
         least = MIN(least, got[0]);
         most = MAX(most, got[0]);
@@ -164,20 +171,21 @@ END_TEST
 
 static const struct limit_row {
     const char *sentence;
-    struct fq_share share;
+    struct fq_limits limits;
     int64_t most_ns; /* of ten seconds; 0 = by bytes or operations */
     uint64_t most_bytes, most_ops;
 } limit_rows[] = {
-    {"a tenth of the device's time", {.weight = 1, .limit_ppm = 100000}, SECOND + 30 * MS, 0, 0},
-    {"ten megabytes a second", {.weight = 1, .bytes_per_s = 10 << 20}, 0, (uint64_t)103 << 20, 0},
-    {"a hundred operations a second", {.weight = 1, .ops_per_s = 100}, 0, 0, 1020},
+    {"a tenth of the device's time", {.ppm = 100000}, SECOND + 30 * MS, 0, 0},
+    {"ten megabytes a second", {.bytes_per_s = 10 << 20}, 0, (uint64_t)103 << 20, 0},
+    {"a hundred operations a second", {.ops_per_s = 100}, 0, 0, 1020},
 };
 
 START_TEST(a_limit_is_kept_even_alone)
 {
     const struct limit_row *r = &limit_rows[_i];
     struct fairq *q = new_queue();
-    struct client c = new_client(q, r->share, 64 << 10, false);
+    ck_assert_int_eq(fairq_caps(q, &(struct fq_cap){.limits = r->limits}, 1, 0), 0);
+    struct client c = new_client_under(q, 1, (struct fq_share){.weight = 1}, 64 << 10, false);
     struct device d;
     struct fq_view v;
     int64_t got[CLIENTS_MAX];
@@ -195,6 +203,98 @@ START_TEST(a_limit_is_kept_even_alone)
     if (r->most_ops > 0)
         ck_assert_msg(v.granted_ops <= r->most_ops && v.granted_ops > r->most_ops * 9 / 10, "%s: %" PRIu64,
                       r->sentence, v.granted_ops);
+    fairq_free(q);
+}
+END_TEST
+
+/* The first is under no cap and always has work: V runs on with it. */
+static const struct cap_row {
+    const char *sentence;
+    struct fq_cap caps[2];
+    struct fq_share shares[3];
+    uint32_t under[3];
+    bool idle[3];
+    int64_t want_ppm[3]; /* of all device time */
+} cap_rows[] = {
+    {"a cap holds for all under it together, and they share it by their weights",
+     {{.limits.ppm = 200000}}, {{.weight = 50}, {.weight = 100}, {.weight = 300}}, {0, 1, 1}, {0},
+     {800000, 50000, 150000}},
+    {"who doesn't want it leaves it to the others under it",
+     {{.limits.ppm = 200000}}, {{.weight = 50}, {.weight = 100}, {.weight = 300}}, {0, 1, 1}, {0, 0, 1},
+     {800000, 200000, 0}},
+    {"a cap under a cap: the tighter one holds",
+     {{.limits.ppm = 200000}, {.limits.ppm = 50000, .under = 1}}, {{.weight = 1}, {.weight = 1}, {.weight = 1}},
+     {0, 1, 2}, {0}, {800000, 150000, 50000}},
+    {"a cap under a tighter one changes nothing",
+     {{.limits.ppm = 100000}, {.limits.ppm = 300000, .under = 1}}, {{.weight = 1}, {.weight = 1}, {.weight = 1}},
+     {0, 1, 2}, {0}, {900000, 50000, 50000}},
+    {"a reservation holds under a cap, whatever the weights there",
+     {{.limits.ppm = 400000}}, {{.weight = 50}, {.weight = 1, .reserved_ppm = 300000}, {.weight = 300}}, {0, 1, 1}, {0},
+     {600000, 300000, 100000}},
+};
+
+START_TEST(a_cap_holds_all_under_it)
+{
+    const struct cap_row *r = &cap_rows[_i];
+    struct fairq *q = new_queue();
+    struct client clients[3];
+    struct device d;
+    int64_t got[CLIENTS_MAX] = {0};
+    unsigned count = 0;
+    ck_assert_int_eq(fairq_caps(q, r->caps, 2, 0), 0);
+    for (int i = 0; i < 3 && !r->idle[i]; i++)
+        clients[count++] = new_client_under(q, r->under[i], r->shares[i], 1 << 20, false);
+    device_init(&d, q, 1);
+    run_backlogged(&d, clients, count, SECOND, got);
+    run_backlogged(&d, clients, count, 11 * SECOND, got);
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_msg(got[i] > r->want_ppm[i] - 8000 && got[i] < r->want_ppm[i] + 8000,
+                      "%s: tenant %u has %" PRId64 " ppm of %" PRId64, r->sentence, i, got[i], r->want_ppm[i]);
+    fairq_free(q);
+}
+END_TEST
+
+/* What was used while nothing held it is no debt among those under a cap. */
+START_TEST(who_comes_under_a_cap_has_no_credit)
+{
+    struct fairq *q = new_queue();
+    struct device d;
+    int64_t got[CLIENTS_MAX];
+    ck_assert_int_eq(fairq_caps(q, &(struct fq_cap){.limits.ppm = 200000}, 1, 0), 0);
+    struct client clients[2] = {new_client_under(q, 1, (struct fq_share){.weight = 1}, 1 << 20, false),
+                                new_client_under(q, 1, (struct fq_share){.weight = 1}, 1 << 20, false)};
+    device_init(&d, q, 1);
+    run_backlogged(&d, clients, 1, 20 * SECOND, got);
+    run_backlogged(&d, clients, 2, 21 * SECOND, got);
+    ck_assert_msg(got[0] > 480000 && got[0] < 520000, "%" PRId64, got[0]);
+    fairq_free(q);
+}
+END_TEST
+
+START_TEST(what_is_owed_stays_when_caps_change)
+{
+    struct fairq *q = new_queue();
+    struct fq_cap caps[2] = {{.limits.bytes_per_s = 1 << 20}, {.limits.ops_per_s = 10, .under = 1}};
+    struct fq_grant g;
+    ck_assert_int_eq(fairq_caps(q, caps, 2, 0), 0);
+    struct client c = new_client_under(q, 2, (struct fq_share){.weight = 1}, 512 << 10, false);
+    for (int i = 0; i < 4; i++)
+        client_post(q, &c, 0);
+    ck_assert(fairq_next(q, 0, &g));
+    ck_assert(!fairq_next(q, 0, &g));
+    int64_t wake = fairq_wake_ns(q);
+    ck_assert(wake > 300 * MS && wake < 500 * MS);
+    const struct fq_cap now[2] = {{.limits.ops_per_s = 1000000}, {.limits.bytes_per_s = 1 << 20, .was = 1}};
+    ck_assert_int_eq(fairq_caps(q, now, 2, 0), 0);
+    ck_assert_int_eq(fairq_tenant_set(q, c.tenant, &(struct fq_share){.weight = 1}, 2, 0), 0);
+    ck_assert(!fairq_next(q, 0, &g));
+    ck_assert_int_eq(fairq_wake_ns(q), wake);
+    const struct fq_cap wrong[2] = {{.limits.ops_per_s = 1, .under = 1}, {.was = 3}};
+    ck_assert_int_eq(fairq_caps(q, wrong, 1, 0), -EINVAL);
+    ck_assert_int_eq(fairq_caps(q, wrong + 1, 1, 0), -EINVAL);
+    ck_assert_int_eq(fairq_wake_ns(q), wake); /* nothing has changed */
+    ck_assert_int_eq(fairq_caps(q, NULL, 0, 0), 0);
+    ck_assert(fairq_next(q, 0, &g));
     fairq_free(q);
 }
 END_TEST
@@ -391,10 +491,11 @@ START_TEST(bounds_and_ids_are_kept)
     fq_id t, j, s, other;
     ck_assert_int_eq(fairq_new(&q, &(struct fairq_setup){.cost = disk_cost}, 0), -EINVAL);
     ck_assert_int_eq(fairq_new(&q, &setup, 0), 0);
-    ck_assert_int_eq(fairq_tenant_add(q, &none, &t), -EINVAL);
-    ck_assert_int_eq(fairq_tenant_add(q, &heavy, &t), -EINVAL);
-    ck_assert_int_eq(fairq_tenant_add(q, &share, &t), 0);
-    ck_assert_int_eq(fairq_tenant_add(q, &share, &other), -ENOSPC);
+    ck_assert_int_eq(fairq_tenant_add(q, &none, 0, &t), -EINVAL);
+    ck_assert_int_eq(fairq_tenant_add(q, &heavy, 0, &t), -EINVAL);
+    ck_assert_int_eq(fairq_tenant_add(q, &share, 1, &t), -EINVAL); /* no such cap */
+    ck_assert_int_eq(fairq_tenant_add(q, &share, 0, &t), 0);
+    ck_assert_int_eq(fairq_tenant_add(q, &share, 0, &other), -ENOSPC);
     ck_assert_int_eq(fairq_job_add(q, t, &j), 0);
     ck_assert_int_eq(fairq_job_add(q, t, &other), -ENOSPC);
     ck_assert_int_eq(fairq_stream_add(q, j, 0, &s), -EINVAL);
@@ -418,7 +519,7 @@ START_TEST(bounds_and_ids_are_kept)
     ck_assert_int_eq(fairq_job_drop(q, j), 0);
     ck_assert_int_eq(fairq_tenant_drop(q, t), 0);
     ck_assert_int_eq(fairq_view(q, t, &v), -ENOENT);
-    ck_assert_int_eq(fairq_tenant_add(q, &share, &other), 0);
+    ck_assert_int_eq(fairq_tenant_add(q, &share, 0, &other), 0);
     ck_assert_uint_ne(other, t);
     fairq_done(q, g.id, 4096, 1); /* late: finds nothing */
     fairq_free(q);
@@ -458,6 +559,9 @@ int main(void)
     tcase_add_test(t, a_window_that_is_empty_between_two_turns_is_busy);
     tcase_add_test(t, a_lone_tenant_has_the_whole_device);
     tcase_add_loop_test(t, a_limit_is_kept_even_alone, 0, (int)COUNT_OF(limit_rows));
+    tcase_add_loop_test(t, a_cap_holds_all_under_it, 0, (int)COUNT_OF(cap_rows));
+    tcase_add_test(t, who_comes_under_a_cap_has_no_credit);
+    tcase_add_test(t, what_is_owed_stays_when_caps_change);
     tcase_add_test(t, nothing_is_saved_up_while_idle);
     tcase_add_test(t, a_small_operation_passes_the_noisy);
     tcase_add_test(t, a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone);

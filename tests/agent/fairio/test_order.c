@@ -25,13 +25,36 @@ static struct fq_share random_share(uint64_t *r)
     struct fq_share s = {.weight = (uint32_t)(1 + random_below(r, random_below(r, 4) == 0 ? 10000 : 10))};
     if (random_below(r, 4) == 0)
         s.reserved_ppm = (uint32_t)(1 + random_below(r, 500000));
-    if (random_below(r, 5) == 0)
-        s.limit_ppm = (uint32_t)(1000 + random_below(r, 900000));
-    if (random_below(r, 6) == 0)
-        s.bytes_per_s = 1 + random_below(r, 1 << 30);
-    if (random_below(r, 6) == 0)
-        s.ops_per_s = 1 + random_below(r, 20000);
     return s;
+}
+
+static struct fq_limits random_limits(uint64_t *r)
+{
+    struct fq_limits l = {0};
+    if (random_below(r, 2) == 0)
+        l.ppm = (uint32_t)(1000 + random_below(r, 900000));
+    if (random_below(r, 2) == 0)
+        l.bytes_per_s = 1 + random_below(r, 1 << 30);
+    if (random_below(r, 2) == 0)
+        l.ops_per_s = 1 + random_below(r, 20000);
+    return l;
+}
+
+/* Other caps, each in the place of one of those before or new, and tenants anywhere under them. */
+static void random_caps(struct fairq *q, struct model *m, const fq_id *tenants, uint64_t *r, int64_t now)
+{
+    struct fq_cap caps[MODEL_CAPS] = {0};
+    unsigned count = (unsigned)random_below(r, MODEL_CAPS + 1);
+    for (unsigned i = 0; i < count; i++)
+        caps[i] = (struct fq_cap){random_limits(r), (uint32_t)random_below(r, i + 1),
+                                  random_below(r, 3) > 0 && i < m->caps_count ? i + 1 : 0};
+    ck_assert_int_eq(fairq_caps(q, caps, count, now), 0);
+    model_caps(m, caps, count, now);
+    for (unsigned i = 0; i < m->count; i++) {
+        uint32_t cap = (uint32_t)random_below(r, count + 1);
+        ck_assert_int_eq(fairq_tenant_set(q, tenants[i], &m->t[i].share, cap, now), 0);
+        model_set(m, i, m->t[i].share, cap, now);
+    }
 }
 
 static void compare_next(struct fairq *q, struct model *m, const fq_id *streams, int64_t now,
@@ -63,12 +86,12 @@ static void against_the_model(uint64_t seed)
     window_init(&m.window, 0, 0, 0);
     for (unsigned i = 0; i < m.count; i++) {
         struct fq_share s = random_share(&r);
-        ck_assert_int_eq(fairq_tenant_add(q, &s, &tenants[i]), 0);
+        ck_assert_int_eq(fairq_tenant_add(q, &s, 0, &tenants[i]), 0);
         ck_assert_int_eq(fairq_job_add(q, tenants[i], &job), 0);
         ck_assert_int_eq(fairq_stream_add(q, job, FLIGHT_MAX, &streams[i]), 0);
-        m.t[i] = (struct model_tenant){.share = s, .reserve = INT64_MIN};
-        m.t[i].bytes_ns = m.t[i].ops_ns = m.t[i].time_ns = INT64_MIN;
+        m.t[i] = (struct model_tenant){.share = s, .cap = -1, .parked = -1, .let_out = -1};
     }
+    random_caps(q, &m, tenants, &r, now);
     for (int step = 0; step < STEPS; step++) {
         unsigned i = (unsigned)random_below(&r, m.count);
         uint64_t what = random_below(&r, 10);
@@ -86,9 +109,12 @@ static void against_the_model(uint64_t seed)
             model_done(&m, &flight[k].model, moved, now);
             flight[k] = flight[--count];
         } else if (random_below(&r, 8) == 0) {
-            uint32_t weight = 1 + (uint32_t)random_below(&r, FQ_WEIGHT_MAX);
-            ck_assert_int_eq(fairq_tenant_weigh(q, tenants[i], weight, now), 0);
-            model_weigh(&m, i, weight, now);
+            struct fq_share s = random_share(&r);
+            uint32_t cap = (uint32_t)random_below(&r, m.caps_count + 1);
+            ck_assert_int_eq(fairq_tenant_set(q, tenants[i], &s, cap, now), 0);
+            model_set(&m, i, s, cap, now);
+        } else if (random_below(&r, 100) == 0) {
+            random_caps(q, &m, tenants, &r, now);
         } else {
             now += (int64_t)random_below(&r, 400000);
             fairq_tick(q, now);
@@ -189,6 +215,102 @@ START_TEST(service_stays_within_the_bound_on_every_prefix)
 }
 END_TEST
 
+/* ---- caps ---- */
+
+/* What passed under a cap beyond what time has paid for, since whenever that is most: of all intervals that end now. */
+struct passed {
+    double bytes, ops, cost;
+    int64_t at_ns;
+};
+
+static double pass(double before, double rate, double elapsed_s, double amount)
+{
+    return MAX(before - rate * elapsed_s, 0.0) + amount;
+}
+
+static void check_cap(struct passed *p, const struct fq_limits *l, const struct fq_grant *g, int64_t now, uint64_t seed)
+{
+    double elapsed_s = (double)(now - p->at_ns) / 1e9, burst_s = (double)FQ_BURST_NS / 1e9;
+    p->at_ns = now;
+    p->bytes = pass(p->bytes, (double)l->bytes_per_s, elapsed_s, (double)g->bytes);
+    p->ops = pass(p->ops, (double)l->ops_per_s, elapsed_s, 1);
+    p->cost = pass(p->cost, (double)l->ppm / 1e6, elapsed_s, (double)g->cost_ns / 1e9);
+    const struct {
+        double passed, rate, chunk;
+    } all[] = {{p->bytes, (double)l->bytes_per_s, FQ_CHUNK_ALONE},
+               {p->ops, (double)l->ops_per_s, 1},
+               {p->cost, (double)l->ppm / 1e6, (double)WINDOW_ALONE_NS / 1e9}};
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        if (all[i].rate > 0 && all[i].passed > all[i].rate * burst_s + all[i].chunk * 1.0001)
+            ck_abort_msg("REEVE_SEED=%" PRIu64 ": %.6f of limit %zu, at most %.6f", seed, all[i].passed, i,
+                         all[i].rate * burst_s + all[i].chunk);
+}
+
+struct capped {
+    struct client client;
+    uint32_t under;
+    unsigned waiting;
+};
+
+/* A grant, and all caps that it counts for. */
+static void passed_caps(struct capped *clients, const struct fq_cap *caps, struct passed *passed,
+                        const struct fq_grant *g, int64_t now, uint64_t seed)
+{
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        if (clients[i].client.stream != g->stream)
+            continue;
+        clients[i].waiting -= g->last;
+        for (uint32_t c = clients[i].under; c > 0; c = caps[c - 1].under)
+            check_cap(&passed[c - 1], &caps[c - 1].limits, g, now, seed);
+    }
+}
+
+static void stay_below_the_caps(uint64_t seed)
+{
+    uint64_t r = seed;
+    struct fairq *q = new_queue();
+    struct fq_cap caps[MODEL_CAPS] = {0};
+    struct passed passed[MODEL_CAPS] = {0};
+    struct capped clients[CLIENTS];
+    struct fq_grant flight[FLIGHT_MAX], g;
+    unsigned count = 0;
+    int64_t now = 0;
+    for (unsigned i = 0; i < MODEL_CAPS; i++)
+        caps[i] = (struct fq_cap){random_limits(&r), (uint32_t)random_below(&r, i + 1), 0};
+    ck_assert_int_eq(fairq_caps(q, caps, MODEL_CAPS, 0), 0);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        uint32_t under = 1 + (uint32_t)random_below(&r, MODEL_CAPS);
+        uint64_t bytes = random_below(&r, 2) == 0 ? 4096 : 1 << 20;
+        clients[i] = (struct capped){new_client_under(q, under, random_share(&r), bytes, false), under, 0};
+    }
+    for (int step = 0; step < STEPS; step++) {
+        struct capped *c = &clients[random_below(&r, CLIENTS)];
+        if (c->waiting < 64) {
+            client_post(q, &c->client, now);
+            c->waiting++;
+        }
+        while (count < FLIGHT_MAX && fairq_next(q, now, &g)) {
+            passed_caps(clients, caps, passed, &g, now, seed);
+            flight[count++] = g;
+        }
+        now += (int64_t)random_below(&r, random_below(&r, 50) == 0 ? (uint64_t)(300 * MS) : (uint64_t)MS);
+        while (count > 0 && random_below(&r, 4) > 0) {
+            count--;
+            fairq_done(q, flight[count].id, flight[count].bytes, now);
+        }
+        fairq_tick(q, now);
+    }
+    fairq_free(q);
+}
+
+START_TEST(all_under_a_cap_stay_below_it_on_every_window)
+{
+    uint64_t seed = random_seed("caps");
+    for (int run = 0; run < RUNS; run++)
+        stay_below_the_caps(seed + (uint64_t)run);
+}
+END_TEST
+
 /* ---- parts ---- */
 
 static const struct cost_row {
@@ -277,6 +399,7 @@ int main(void)
     TCase *t = tcase_create("order");
     tcase_add_test(t, heaps_and_a_linear_scan_agree);
     tcase_add_test(t, service_stays_within_the_bound_on_every_prefix);
+    tcase_add_test(t, all_under_a_cap_stay_below_it_on_every_window);
     tcase_add_loop_test(t, a_cost_is_base_and_slope, 0, (int)COUNT_OF(cost_rows));
     tcase_add_loop_test(t, the_window_widens_only_when_the_device_runs_dry_for_it, 0, (int)COUNT_OF(widen_rows));
     tcase_add_test(t, nothing_completing_is_slow_never_healthy);
