@@ -10,6 +10,7 @@
 #include "agent/core/life.h"
 #include "agent/core/roster.h"
 #include "agent/fairio/account.h"
+#include "agent/io_bound.h"
 #include "agent/keeper_link.h"
 #include "agent/mover_link.h"
 #include "agent/profiles.h"
@@ -53,6 +54,7 @@ struct attempt {
     uint64_t used_at_us;          /* run time it was read at */
     struct io_account account;    /* what it moved and is to pay for (metering.c) */
     struct io_counts mover_before; /* as of the end of the last connection to its mover */
+    struct io_bound bound;        /* how much of that it may */
     bool metered;                 /* the kernel counts for its group */
     bool unkept;                  /* and was warned of */
     bool reading;                 /* a READ for a beat is under way */
@@ -81,6 +83,8 @@ struct attempts {
     uint64_t launch_pause_boot_us;
     struct timer *pump;           /* after a pause */
     struct timer *tick;
+    struct timer *meter;          /* the next reading of who has a bound */
+    uint64_t meter_boot_us;       /* what it is set to; UINT64_MAX: nothing */
     roster_id usage_cursor;
     uint64_t contact_boot_us;     /* sending time of the last thing that was acknowledged; 0 = never */
 };
@@ -92,9 +96,12 @@ void attempt_feed(struct attempt *t, enum life_event event);
 void attempt_verdict(struct attempt *t, enum end_cause cause,
                      const char *detail); /* settles the cause, feeds VERDICT */
 void attempt_tell(struct attempt *t, enum tell_event event);
+void attempt_stop(struct attempt *t, uint32_t cause, uint32_t grace_ms);
 void attempt_redo(struct attempt *t, enum life_action action, const char *why);
 void attempt_free(struct attempt *t);
 void attempt_take_order(struct attempt *t, struct run_call *order); /* owns it from now on */
+void attempts_meter(struct attempts *a);  /* reads the groups whose turn it is */
+void attempt_meter(struct attempt *t);    /* it has another turn */
 void attempts_shelve(struct attempts *a, struct attempt_id id, uint64_t bytes, int64_t ended_s);
 
 /* launch.c */

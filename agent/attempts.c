@@ -222,6 +222,11 @@ static void on_pump(void *arg)
     launch_pump(arg);
 }
 
+static void on_meter(void *arg)
+{
+    attempts_meter(arg);
+}
+
 static void on_grew(void *owner, uint64_t token, enum log_stream which)
 {
     (void)token;
@@ -239,6 +244,7 @@ int attempts_new(struct attempts **ret, const struct attempts_setup *setup, stru
     if (a == NULL)
         return err_set(err, -ENOMEM, "out of memory");
     a->with = *setup;
+    a->meter_boot_us = UINT64_MAX;
     shelf_init(&a->shelf, setup->keep);
     shelf_init(&a->empty, (struct shelf_limits){.bytes = 0, .count = EMPTY_SHELF_MAX, .age_s = setup->keep.age_s});
     int rc = roster_new(&a->roster, ATTEMPTS_MAX + SHELF_MAX + EMPTY_SHELF_MAX + 2);
@@ -251,6 +257,8 @@ int attempts_new(struct attempts **ret, const struct attempts_setup *setup, stru
         rc = profiles_new(&a->profiles, setup->loop, setup->compiler, setup->on_log, setup->arg, err);
     if (rc == 0)
         rc = timer_new(&a->tick, setup->loop, on_tick, a);
+    if (rc == 0)
+        rc = timer_new(&a->meter, setup->loop, on_meter, a);
     if (rc < 0) {
         attempts_free(a);
         return err_set(err, rc, "out of memory");
@@ -278,6 +286,7 @@ void attempts_free(struct attempts *a)
     shelf_fini(&a->empty);
     timer_free(a->pump);
     timer_free(a->tick);
+    timer_free(a->meter);
     free(a);
 }
 

@@ -33,6 +33,7 @@ struct attempts_setup {
     const struct node_abilities *able; /* what the warden can enforce here; looked at when something is launched */
     int compiler;             /* the reeve-seccomp program */
     struct shelf_limits keep; /* logs of attempts that are over */
+    void (*on_hurry)(void *arg); /* a beat is due before its time */
     void (*on_log)(void *arg); /* some log grew or ended: readers may look again */
     void *arg;
 };

@@ -29,6 +29,8 @@ void attempt_take_order(struct attempt *t, struct run_call *order)
     t->stages = order->spec.inputs.count + order->spec.outputs.count > 0;
     t->paid_us = order->paid_us;
     t->pauses = order->at_paid_end == PAID_END_PAUSE;
+    t->bound = (struct io_bound){.limit = order->spec.limits.io_bytes};
+    (void)io_bound_take(&t->bound, order->io_paid_bytes, true);
 }
 
 static struct run_call *copy_order(const struct run_call *order)
@@ -117,16 +119,20 @@ void attempts_paid(struct attempts *a, const struct paid_call *call)
     if (t == NULL || call->suspends < t->suspends || (call->suspends == t->suspends && call->paid_us < t->paid_us))
         return; /* what it says about the paid end is old, too */
     bool pauses = call->at_paid_end == PAID_END_PAUSE;
-    t->paid_due |= call->paid_us != t->paid_us || pauses != t->pauses || call->signal_us != t->signal_us ||
+    bool newer = call->suspends > t->suspends || call->paid_us > t->paid_us;
+    bool more = io_bound_take(&t->bound, call->io_paid_bytes, newer);
+    t->paid_due |= more || call->paid_us != t->paid_us || pauses != t->pauses || call->signal_us != t->signal_us ||
                    call->suspends != t->suspends;
     t->suspends = call->suspends;
     t->paid_us = call->paid_us;
     t->pauses = pauses;
     t->signal_us = call->signal_us;
+    if (more)
+        metering_paid(t);
     running_sync(t);
 }
 
-static void stop_one(struct attempt *t, uint32_t cause, uint32_t grace_ms)
+void attempt_stop(struct attempt *t, uint32_t cause, uint32_t grace_ms)
 {
     if (t->life == LIFE_ORDERED) {
         attempt_verdict(t, cause, NULL);
@@ -144,7 +150,7 @@ void attempts_stop(struct attempts *a, const struct stop_call *call)
 {
     struct attempt *t = find_live(a, call->id);
     if (t != NULL)
-        stop_one(t, call->cause == END_NONE ? END_CANCELLED : call->cause, call->grace_ms);
+        attempt_stop(t, call->cause == END_NONE ? END_CANCELLED : call->cause, call->grace_ms);
 }
 
 static void forget_one(struct attempt *t)
@@ -153,7 +159,7 @@ static void forget_one(struct attempt *t)
     if (t->life == LIFE_TELLING)
         attempt_feed(t, LIFE_EV_ANSWERED);
     else if (t->life <= LIFE_RUNNING)
-        stop_one(t, END_CANCELLED, 0);
+        attempt_stop(t, END_CANCELLED, 0);
 }
 
 void attempts_forget(struct attempts *a, const struct forget_call *call)
@@ -209,6 +215,19 @@ int attempts_states(struct attempts *a, struct list *ret_states)
     return 0;
 }
 
+void attempt_meter(struct attempt *t)
+{
+    struct attempts *a = t->all;
+    uint64_t now = clock_boot_us();
+    if (t->life != LIFE_RUNNING || t->reading)
+        return; /* when it was read it is asked again */
+    uint64_t due = MAX(io_bound_due_us(t), now + IO_READ_US / 10); /* not at once when the warden can't be asked */
+    if (due >= a->meter_boot_us)
+        return;
+    a->meter_boot_us = due;
+    timer_set_us(a->meter, due - now);
+}
+
 static void on_usage(void *owner, uint64_t token, const struct op_reply *reply, const struct attempt_id *ids)
 {
     (void)ids;
@@ -216,19 +235,54 @@ static void on_usage(void *owner, uint64_t token, const struct op_reply *reply, 
     if (t == NULL)
         return;
     t->reading = false;
-    if (reply->status != OP_DONE)
-        return;
-    t->used_at_us = running_run_us(t);
-    metering_read(t, &reply->usage);
+    if (reply->status == OP_DONE) {
+        t->used_at_us = running_run_us(t);
+        metering_read(t, &reply->usage);
+    }
+    attempt_meter(t);
 }
 
-static void ask_usage(struct attempt *t)
+static void on_io_usage(void *owner, uint64_t token, const struct op_reply *reply, const struct attempt_id *ids)
+{
+    (void)ids;
+    struct attempt *t = attempt_get(owner, token);
+    if (t == NULL)
+        return;
+    t->reading = false;
+    struct usage usage = t->usage;
+    usage.read_bytes = reply->usage.read_bytes;
+    usage.written_bytes = reply->usage.written_bytes;
+    usage.read_ops = reply->usage.read_ops;
+    usage.write_ops = reply->usage.write_ops;
+    if (reply->status == OP_DONE)
+        metering_read(t, &usage);
+    attempt_meter(t);
+}
+
+static void ask_usage(struct attempt *t, uint64_t flags)
 {
     struct op_request request;
     memset(&request, 0, sizeof request);
     request.kind = OP_READ;
     request.id = t->id;
-    t->reading = warden_link_ask(t->all->with.warden, &request, NULL, 0, on_usage, t->all, t->handle) == 0;
+    request.flags = flags;
+    warden_fn fn = flags == OP_IO_ALONE ? on_io_usage : on_usage;
+    t->reading = warden_link_ask(t->all->with.warden, &request, NULL, 0, fn, t->all, t->handle) == 0;
+}
+
+void attempts_meter(struct attempts *a)
+{
+    uint64_t now = clock_boot_us();
+    roster_id at = 0;
+    a->meter_boot_us = UINT64_MAX;
+    for (struct roster_row *row; (row = roster_next(a->roster, at)) != NULL;) {
+        at = row->handle;
+        struct attempt *t = row->data;
+        if (t != NULL && t->life == LIFE_RUNNING && !t->reading && io_bound_due_us(t) <= now)
+            ask_usage(t, OP_IO_ALONE);
+        if (t != NULL)
+            attempt_meter(t);
+    }
 }
 
 /* A few at a time, in turn, so that a beat costs the warden the same on a full node as on an empty one. */
@@ -242,7 +296,7 @@ static void refresh_usage(struct attempts *a)
         struct attempt *t = row->data;
         if (t == NULL || t->life != LIFE_RUNNING || t->reading)
             continue;
-        ask_usage(t);
+        ask_usage(t, 0);
         asked++;
     }
     a->usage_cursor = row == NULL ? 0 : at;

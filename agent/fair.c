@@ -9,6 +9,7 @@
 
 struct fair {
     struct arbiter *arbiter;
+    struct io_cost cost;
     struct loop *loop;
     struct loop_flush flush;
     struct timer *wake;
@@ -56,6 +57,7 @@ int fair_new(struct fair **ret, struct loop *l, const struct io_cost *cost, stru
         return err_set(err, rc, "fair queue: %s", strerror(-rc));
     }
     f->loop = l;
+    f->cost = with.cost;
     f->wake_ns = INT64_MAX;
     f->flush = (struct loop_flush){.fn = on_flush, .arg = f};
     loop_on_flush(l, &f->flush);
@@ -76,6 +78,11 @@ void fair_free(struct fair *f)
 struct arbiter *fair_arbiter(struct fair *f)
 {
     return f->arbiter;
+}
+
+uint64_t fair_bytes_in(const struct fair *f, int64_t ns)
+{
+    return MAX(io_cost_bytes_in(&f->cost, IO_READ, ns), io_cost_bytes_in(&f->cost, IO_WRITE, ns));
 }
 
 int fair_shares(struct fair *f, const struct share_given *rows, size_t count)

@@ -26,6 +26,8 @@ void fair_free(struct fair *f); /* NULL is fine */
 /* For opening, closing and looking; the rest needs the time: */
 struct arbiter *fair_arbiter(struct fair *f);
 /* As arbiter_shares(). */
+/* What the disk moves in that time at most, by its model. */
+uint64_t fair_bytes_in(const struct fair *f, int64_t ns);
 int fair_shares(struct fair *f, const struct share_given *rows, size_t count) MUST_USE;
 int fair_post(struct fair *f, arbiter_id stream, const struct fq_request *r) MUST_USE;
 /* arbiter_late() */

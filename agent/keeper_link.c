@@ -110,3 +110,8 @@ int keeper_link_drained(struct keeper_link *k)
 {
     return tell(k, (struct keeper_message){.op = KEEPER_DRAINED});
 }
+
+int keeper_link_halt(struct keeper_link *k)
+{
+    return tell(k, (struct keeper_message){.op = KEEPER_HALT});
+}

@@ -29,6 +29,7 @@ int keeper_link_paid(struct keeper_link *k, uint64_t paid_us, bool pauses, uint3
                      uint64_t signal_us) MUST_USE;
 int keeper_link_lease(struct keeper_link *k, uint64_t lease_boot_us) MUST_USE;
 int keeper_link_stop(struct keeper_link *k, uint32_t cause, uint32_t grace_ms) MUST_USE;
+int keeper_link_halt(struct keeper_link *k) MUST_USE;
 int keeper_link_drained(struct keeper_link *k) MUST_USE;
 
 #endif

@@ -20,6 +20,7 @@ struct link {
     uint32_t pause_ms, beat_ms;
     uint64_t sent_boot_us;  /* of the hello or beat that waits for its answer */
     bool beating;           /* one beat waits for its answer */
+    bool hurry;             /* the next one is not to wait for its time */
     uint32_t tells;         /* states that wait for theirs */
     uint64_t quiet_boot_us; /* nothing is told before: the scheduler couldn't commit */
     bool said_down;         /* the log knows that it is down */
@@ -82,6 +83,8 @@ static bool admit(struct link *l, uint64_t term, const char *what)
 
 /* ---- beats ---- */
 
+static void send_beat(struct link *l);
+
 static void on_beaten(void *arg, const void *result, const struct err *err)
 {
     struct link *l = arg;
@@ -90,15 +93,19 @@ static void on_beaten(void *arg, const void *result, const struct err *err)
     const struct beat_reply *reply = result;
     if (reply == NULL)
         return; /* the next one asks again; leases go on counting */
-    if (admit(l, reply->term, "beat"))
-        attempts_contact(l->with.attempts, l->sent_boot_us);
-    else
+    if (!admit(l, reply->term, "beat")) {
         hang_up(l, "its term is over");
+        return;
+    }
+    attempts_contact(l->with.attempts, l->sent_boot_us);
+    if (l->hurry)
+        send_beat(l);
 }
 
 static void send_beat(struct link *l)
 {
     struct beat_call call = {.boot_us = clock_boot_us()};
+    l->hurry = false;
     if (attempts_beats(l->with.attempts, &call.attempts) == 0) {
         l->sent_boot_us = call.boot_us;
         l->beating = rpc_call(l->conn, &agent_calls[AGENT_BEAT], &call, on_beaten, l) == 0;
@@ -110,6 +117,13 @@ static void on_beat(void *arg)
 {
     struct link *l = arg;
     timer_set_ms(l->beat, l->beat_ms);
+    if (l->state == LINK_UP && !l->beating)
+        send_beat(l);
+}
+
+void link_hurry(struct link *l)
+{
+    l->hurry = true;
     if (l->state == LINK_UP && !l->beating)
         send_beat(l);
 }

@@ -42,6 +42,7 @@ void link_free(struct link *l);
 void link_serve_logs(struct link *l, struct log_reader *reader);
 void link_start(struct link *l);
 void link_turn(struct link *l); /* tells what is due */
+void link_hurry(struct link *l); /* a beat now; or once the one that is under way was answered */
 
 /* The way back for log_reader. */
 void link_answer_log(void *link, const struct rpc_ticket *ticket, const struct log_reply *reply);

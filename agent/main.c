@@ -115,13 +115,21 @@ static void on_able(void *arg, const struct node_abilities *able)
     struct agent *a = arg;
     if (able != NULL)
         a->able = *able;
-    if (able == NULL || name_features(able, &a->features) < 0) {
+    if ((a->able.features & FEATURE_BIT(FEATURE_IO_READ_BPS)) != 0) /* who can hold back counts */
+        a->able.features |= FEATURE_BIT(FEATURE_IO_BYTES);
+    if (able == NULL || name_features(&a->able, &a->features) < 0) {
         a->warden_gone = "the warden does not say what it can enforce";
         loop_stop(a->loop);
         return;
     }
     say_direct(able->features);
     link_start(a->link);
+}
+
+static void on_hurry(void *arg)
+{
+    struct agent *a = arg;
+    link_hurry(a->link);
 }
 
 static void on_log(void *arg)
@@ -241,7 +249,8 @@ static int build(struct agent *a, struct err *err)
                                       .age_s = a->options.keep_ms / 1000};
     struct attempts_setup attempts = {.loop = a->loop, .ring = a->ring, .fair = a->fair, .warden = a->warden,
                                       .keep = keep,
-                                      .able = &a->able, .compiler = COMPILER_FD, .on_log = on_log, .arg = a};
+                                      .able = &a->able, .compiler = COMPILER_FD, .on_log = on_log, .on_hurry = on_hurry,
+                                      .arg = a};
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
                               .capacity = &a->options.capacity, .labels = &a->options.labels, .features = &a->features,

@@ -6,6 +6,7 @@
 
 #include "agent/attempt.h"
 #include "agent/folder.h"
+#include "base/io/clock.h"
 #include "base/io/log.h"
 
 /* ---- the file ---- */
@@ -13,6 +14,7 @@
 struct kept {
     struct io_counts counts; /* as they were told */
     uint64_t billed;
+    struct measure paid;
     bool metered;
 };
 
@@ -30,6 +32,7 @@ static const struct field rows[] = {
     FIELD_ROW(kept, 14, "log_bytes", FIELD_U64, counts.log_bytes),
     FIELD_ROW(kept, 15, "billed", FIELD_U64, billed),
     FIELD_ROW(kept, 16, "metered", FIELD_BOOL, metered),
+    FIELD_ROW(kept, 17, "paid", FIELD_MEASURE, paid),
 };
 static const struct fields kept_fields = FIELDS_TABLE("io", kept, rows);
 
@@ -40,12 +43,14 @@ void metering_restore(struct attempt *t)
         return; /* nothing was told yet */
     t->account = (struct io_account){.at = k.counts, .billed = k.billed, .told = k.counts, .told_billed = k.billed};
     t->metered = k.metered;
+    (void)io_bound_take(&t->bound, k.paid, true);
 }
 
 static void keep(struct attempt *t)
 {
     struct err err = {0};
-    const struct kept k = {.counts = t->account.told, .billed = t->account.told_billed, .metered = t->metered};
+    const struct kept k = {.counts = t->account.told, .billed = t->account.told_billed, .paid = t->bound.paid,
+                           .metered = t->metered};
     int rc = t->dir < 0 ? 0 : folder_replace(t->dir, FOLDER_IO, &kept_fields, &k, &err);
     if (rc < 0 && !t->unkept)
         log_line(LOG_WARN, "meter.unkept", "attempt=%s error=%s", t->name, log_quote(err_text(&err)));
@@ -99,13 +104,22 @@ void metering_read(struct attempt *t, const struct usage *usage)
     t->usage = *usage;
     /* Without the io (blkio) controller nothing is known but what was moved, and nothing is billed. */
     t->metered |= is_measured(usage->read_bytes) && is_measured(usage->written_bytes);
+    t->bound.read_boot_us = clock_boot_us();
     metering_take(t);
+    io_bound_check(t);
 }
 
 void metering_leave_mover(struct attempt *t)
 {
     metering_take(t);
     t->mover_before = t->account.at;
+}
+
+void metering_paid(struct attempt *t)
+{
+    keep(t);
+    io_bound_check(t);
+    attempt_meter(t);
 }
 
 /* ---- telling ---- */

@@ -17,6 +17,8 @@ struct attempt;
 void metering_restore(struct attempt *t);
 /* Its group was read: completes t->usage, and its tenant is charged for what it took by itself. */
 void metering_read(struct attempt *t, const struct usage *usage);
+/* Something else is paid: so it is kept, and held to. */
+void metering_paid(struct attempt *t);
 /* What its mover and its logs say by now is taken as well. */
 void metering_take(struct attempt *t);
 /* The connection to its mover is about to go: what was heard on it stays. */

@@ -16,8 +16,8 @@ struct out {
 struct want {
     uint64_t bytes, left; /* as it was said; not granted yet */
     uint64_t base;        /* where in it the request begins that is in the queue */
+    uint64_t posted;      /* of that, not granted yet; 0: none is */
     enum io_dir dir;
-    bool posted;
 };
 
 struct mover_link {
@@ -27,6 +27,7 @@ struct mover_link {
     struct want wants[MOVER_WANTS];
     struct out out[MOVER_GRANTS_MAX];
     struct io_counts counts; /* as it says */
+    uint64_t may;            /* be posted beyond what is posted and out */
     bool broken, stands;
 };
 
@@ -70,6 +71,7 @@ static void on_granted(void *owner, uint64_t token, const struct fq_grant *grant
     say.offset = w->base + grant->offset;
     say.bytes = grant->bytes;
     w->left -= grant->bytes;
+    w->posted -= grant->bytes;
     if (fd_send_packet(m->with.sock, &say, sizeof say, NULL, 0) == 0)
         return;
     m->broken = true; /* it doesn't read: the watch will say that it is gone */
@@ -90,12 +92,14 @@ static bool post_wants(struct mover_link *m)
 {
     for (uint32_t i = 0; i < MOVER_WANTS && !m->stands && !is_behind(m); i++) {
         struct want *w = &m->wants[i];
-        if (w->left == 0 || w->posted)
+        uint64_t bytes = MIN(w->left, m->may);
+        if (bytes == 0 || w->posted > 0)
             continue;
         w->base = w->bytes - w->left;
-        if (fair_post(m->with.fair, m->turn, &(struct fq_request){.dir = w->dir, .bytes = w->left, .token = i}) < 0)
+        if (fair_post(m->with.fair, m->turn, &(struct fq_request){.dir = w->dir, .bytes = bytes, .token = i}) < 0)
             return false;
-        w->posted = true;
+        w->posted = bytes;
+        m->may -= bytes;
     }
     return true;
 }
@@ -180,6 +184,7 @@ int mover_link_open(struct mover_link **ret, const struct mover_link_setup *setu
     int rc = m == NULL ? -ENOMEM : watch_new(&m->watch, setup->loop, sock, WATCH_READ, on_readable, m);
     if (rc == 0) {
         m->with = *setup;
+        m->may = UINT64_MAX;
         struct arbiter_stream turn = {.tenant = setup->tenant, .job = setup->job, .out_max = MOVER_GRANTS_MAX / 2,
                                       .go = on_granted, .owner = m};
         rc = arbiter_open(fair_arbiter(setup->fair), &turn, &m->turn);
@@ -209,6 +214,16 @@ void mover_link_free(struct mover_link *m)
     free(m);
 }
 
+/* What waits in the queue is asked for anew. */
+static void forget_posted(struct mover_link *m)
+{
+    arbiter_forget(fair_arbiter(m->with.fair), m->turn);
+    for (uint32_t i = 0; i < MOVER_WANTS; i++) {
+        m->may += MIN(m->wants[i].posted, UINT64_MAX - m->may);
+        m->wants[i].posted = 0;
+    }
+}
+
 void mover_link_stands(struct mover_link *m, bool stands)
 {
     if (m == NULL)
@@ -218,10 +233,40 @@ void mover_link_stands(struct mover_link *m, bool stands)
         m->broken |= !post_wants(m);
         return;
     }
-    arbiter_forget(fair_arbiter(m->with.fair), m->turn);
-    for (uint32_t i = 0; i < MOVER_WANTS; i++)
-        m->wants[i].posted = false;
+    forget_posted(m);
     give_back_all(m);
+}
+
+static uint64_t out_bytes(const struct mover_link *m)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < MOVER_GRANTS_MAX; i++)
+        sum += m->out[i].used ? m->out[i].grant.bytes : 0;
+    return sum;
+}
+
+void mover_link_bound(struct mover_link *m, uint64_t left_bytes)
+{
+    uint64_t out = 0, posted = 0;
+    if (m == NULL)
+        return;
+    for (uint32_t i = 0; i < MOVER_WANTS; i++)
+        posted += m->wants[i].posted;
+    out = out_bytes(m);
+    if (out + posted > left_bytes) { /* the job itself has used some of it */
+        forget_posted(m);
+        posted = 0;
+    }
+    m->may = left_bytes > out + posted ? left_bytes - out - posted : 0;
+    m->broken |= !post_wants(m);
+}
+
+bool mover_link_waits(const struct mover_link *m)
+{
+    bool wants = false;
+    for (uint32_t i = 0; m != NULL && i < MOVER_WANTS; i++)
+        wants |= m->wants[i].left > m->wants[i].posted;
+    return wants && m->may == 0 && !m->stands;
 }
 
 static void add_meter(struct io_meter *to, const struct io_meter *from)

@@ -35,6 +35,10 @@ void mover_link_free(struct mover_link *m); /* NULL is fine */
  * others: what it was granted counts as given back (it is worked off later all the same, MOVER_GRANTS_MAX / 2 at most),
  * what it wants is asked for when it goes on. NULL is fine. */
 void mover_link_stands(struct mover_link *m, bool stands);
+/* So many bytes may still be moved for it, those that are out included; UINT64_MAX: as many as it likes. It is granted
+ * no byte more until this is said again. NULL is fine. */
+void mover_link_bound(struct mover_link *m, uint64_t left_bytes);
+bool mover_link_waits(const struct mover_link *m); /* it wants more than that */
 /* Adds what it moved since its birth, for all agents, as far as it was heard: `moved`, `memory`'s bytes; and what is
  * out. `memory`'s operations and `cached_bytes` are of this connection. NULL is fine. */
 void mover_link_counts(const struct mover_link *m, struct io_counts *to);

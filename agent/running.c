@@ -27,7 +27,8 @@ void running_sync(struct attempt *t)
     if (!t->greeted || t->keeper == NULL || t->life != LIFE_RUNNING)
         return;
     uint64_t lease = t->all->contact_boot_us + t->lease_us;
-    if (t->paid_due && keeper_link_paid(t->keeper, t->paid_us, t->pauses, t->suspends, t->signal_us) == 0)
+    bool may = !io_bound_stands(t) || t->suspends % 2 == 1; /* of a suspension it is to hear */
+    if (t->paid_due && may && keeper_link_paid(t->keeper, t->paid_us, t->pauses, t->suspends, t->signal_us) == 0)
         t->paid_due = false;
     if (t->all->contact_boot_us != 0 && lease >= t->lease_said_boot_us + t->lease_us / LEASE_STEP &&
         keeper_link_lease(t->keeper, lease) == 0)
@@ -98,6 +99,7 @@ static void on_hello(void *owner, uint64_t token, const struct keeper_message *m
     t->hello_boot_us = clock_boot_us();
     t->hello_run_us = m->run_us;
     take_pause(t, m);
+    t->paid_due |= t->paused; /* the agent before may not have got to say that more is paid */
     t->started_utc_us = m->started_utc_us;
     int pipes[LOG_STREAM_COUNT] = {[STREAM_OUT] = out, [STREAM_ERR] = err};
     int rc = open_logs(t, pipes);
@@ -133,8 +135,10 @@ static void on_mover(void *owner, uint64_t token, int sock)
                                      .job = t->id.job, .sock = sock, .on_gone = on_mover_gone, .owner = t->all,
                                      .token = t->handle};
     int rc = mover_link_open(&t->mover, &setup);
-    if (rc == 0)
+    if (rc == 0) {
         mover_link_stands(t->mover, t->paused);
+        io_bound_check(t);
+    }
     else
         log_line(LOG_WARN, "mover.not_taken", "attempt=%s error=%s", t->name, log_quote(strerror(-rc)));
 }
@@ -200,4 +204,5 @@ void running_capture(struct attempt *t)
 {
     attempt_tell(t, TELL_EV_RUNNING);
     running_sync(t);
+    attempt_meter(t);
 }

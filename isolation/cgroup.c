@@ -186,7 +186,8 @@ static bool is_same_file(const struct usage_row *a, const struct usage_row *b)
 
 #define ROWS_OF_A_FILE_MAX 4
 
-void cg_usage(const struct cg *cg, const char *group, struct usage *ret)
+/* Rows of `controller`, or all: CG_CONTROLLERS. */
+static void read_usage(const struct cg *cg, const char *group, unsigned controller, struct usage *ret)
 {
     memset(ret, 0, sizeof *ret);
     for (size_t i = 0, count; i < COUNT_OF(usage_rows); i += count) {
@@ -195,6 +196,8 @@ void cg_usage(const struct cg *cg, const char *group, struct usage *ret)
         for (count = 1; i + count < COUNT_OF(usage_rows) && is_same_file(&rows[count], rows);)
             count++;
         assert(count <= ROWS_OF_A_FILE_MAX);
+        if (controller != CG_CONTROLLERS && rows->controller != controller)
+            continue;
         if (rows->controller == LEAF)
             read_leaf(cg, group, rows, count, sums);
         else if (cg->of[rows->controller] >= 0 && cg->at[cg->of[rows->controller]].v2 == rows->v2)
@@ -202,4 +205,14 @@ void cg_usage(const struct cg *cg, const char *group, struct usage *ret)
         for (size_t k = 0; k < count; k++)
             keep(ret, &rows[k], &sums[k]);
     }
+}
+
+void cg_usage(const struct cg *cg, const char *group, struct usage *ret)
+{
+    read_usage(cg, group, CG_CONTROLLERS, ret);
+}
+
+void cg_io_usage(const struct cg *cg, const char *group, struct usage *ret)
+{
+    read_usage(cg, group, CG_IO, ret);
 }

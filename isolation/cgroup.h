@@ -139,6 +139,7 @@ int cg_events_fd(const struct cg *cg, const char *group) MUST_USE;
 bool cg_is_empty(const struct cg *cg, const char *group, int events);
 /* What the kernel counted so far; what it doesn't count here is absent. */
 void cg_usage(const struct cg *cg, const char *group, struct usage *ret);
+void cg_io_usage(const struct cg *cg, const char *group, struct usage *ret); /* of devices, nothing else */
 /* 0 when it is gone everywhere, -EBUSY while something is in it. */
 int cg_remove(const struct cg *cg, const char *group) MUST_USE;
 /* The sum of guarantees in the base follows: more or less by so much. */

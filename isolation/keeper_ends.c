@@ -27,7 +27,7 @@ bool keeper_ends_is_suspended(const struct keeper_ends *e)
 
 static bool will_pause(const struct keeper_ends *e)
 {
-    return (e->pauses || keeper_ends_is_suspended(e)) && e->cause == END_NONE;
+    return (e->pauses || e->halted || keeper_ends_is_suspended(e)) && e->cause == END_NONE;
 }
 
 static const struct end no_end = {END_NONE, KEEPER_NEVER, KEEPER_NEVER};
@@ -64,6 +64,11 @@ bool keeper_ends_suspend(struct keeper_ends *e, uint32_t number)
     return newer;
 }
 
+void keeper_ends_halt(struct keeper_ends *e)
+{
+    e->halted = true;
+}
+
 bool keeper_ends_paid(struct keeper_ends *e, uint64_t paid_us, uint64_t now_us)
 {
     if (e->paused && keeper_ends_is_suspended(e))
@@ -74,7 +79,7 @@ bool keeper_ends_paid(struct keeper_ends *e, uint64_t paid_us, uint64_t now_us)
     e->paid_us = MAX(e->paid_us, paid_us);
     if (goes_on) {
         e->start_us += MAX(now_us, e->paused_at_us) - e->paused_at_us;
-        e->paused = false;
+        e->paused = e->halted = false;
     }
     return goes_on;
 }
@@ -111,7 +116,7 @@ static uint64_t pause_at(const struct keeper_ends *e)
 {
     if (e->paused || !will_pause(e))
         return KEEPER_NEVER;
-    return keeper_ends_is_suspended(e) ? e->start_us : add(e->start_us, e->paid_us);
+    return keeper_ends_is_suspended(e) || e->halted ? e->start_us : add(e->start_us, e->paid_us);
 }
 
 static uint64_t signal_at(const struct keeper_ends *e)

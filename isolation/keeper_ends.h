@@ -10,6 +10,9 @@
  * A suspended one gets SIGSTOP at once, and what was paid is used up by that: it goes on when it is no longer suspended
  * and more is paid than it has run. Suspensions are numbered, odd ones begin; what comes with a lower number is old.
  *
+ * One that is halted is paused at once as well, and what was paid is used up: it goes on when it is told again that
+ * more is paid than it has run. Not one that is being stopped.
+ *
  * An attempt that pauses at the paid end gets SIGSTOP exactly there instead, unless it is being stopped already;
  * nothing warns it. Its run time stands still until more is paid: then SIGCONT. Meanwhile only lease and stop can end
  * it. Who is told beforehand that nothing more can be held gets SIGUSR1 at a run time of its own, once for each time
@@ -38,6 +41,7 @@ struct keeper_ends {
     uint32_t cause;        /* enum end_cause; END_NONE until a signal was due */
     bool pauses;           /* at the paid end */
     bool paused;
+    bool halted;           /* until it goes on */
     uint32_t suspends;     /* the highest number heard */
     uint64_t paused_at_us;
     uint64_t signal_us;    /* run time of the SIGUSR1 that was asked for last; 0: none */
@@ -50,6 +54,7 @@ void keeper_ends_init(struct keeper_ends *e, const struct sandbox_spec *spec, ui
 /* False: a later suspension, or a later end of one, is known. To be said before what is paid. */
 bool keeper_ends_suspend(struct keeper_ends *e, uint32_t number);
 bool keeper_ends_is_suspended(const struct keeper_ends *e);
+void keeper_ends_halt(struct keeper_ends *e);
 /* True when a paused attempt goes on by it. */
 bool keeper_ends_paid(struct keeper_ends *e, uint64_t paid_us, uint64_t now_us);
 /* What becomes of it at the paid end, as it was told last. */

@@ -92,6 +92,8 @@ static void obey(struct keeper *k, const struct keeper_message *m)
         return;
     if (m->op == KEEPER_PAID)
         obey_paid(k, m);
+    else if (m->op == KEEPER_HALT && !k->over)
+        keeper_ends_halt(&k->ends);
     else if (m->op == KEEPER_LEASE)
         keeper_ends_lease(&k->ends, m->lease_boot_us);
     else if (m->op == KEEPER_STOP && m->cause > END_NONE && m->cause < END_CAUSE_COUNT && !k->over &&

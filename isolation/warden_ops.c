@@ -141,7 +141,7 @@ static void on_read(struct warden *w, const struct op_request *request, int *fds
     const struct attempt *attempt = attempts_find(&w->attempts, request->id);
     struct op_reply reply = reply_to(request, attempt != NULL ? OP_DONE : OP_GONE);
     if (attempt != NULL)
-        cg_usage(&w->cg, attempt->group, &reply.usage);
+        ((request->flags & OP_IO_ALONE) != 0 ? cg_io_usage : cg_usage)(&w->cg, attempt->group, &reply.usage);
     warden_ops_send(w, w->agent.generation, &reply);
 }
 

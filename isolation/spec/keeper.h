@@ -12,6 +12,8 @@
  *   paid end    keeper -> agent  KEEPER_PAUSED, when it was asked to pause there: all of it got SIGSTOP and its run
  *                                time stands still; KEEPER_RESUMED once more is paid: SIGCONT (docs/adr/0008).
  *                                The same at once when it is suspended: what was paid beyond that is given back
+ *   any time    agent -> keeper  KEEPER_HALT: what else is paid for is used up (bytes), it pauses now. It goes on with
+ *                                the next KEEPER_PAID that leaves it run time. A keeper from before that runs on
  *   at the end  keeper -> agent  KEEPER_ENDED, after the record is on disk (again on every new connection)
  *   after that  agent -> keeper  KEEPER_DRAINED, when every byte of the pipes is in the files; then the keeper exits
  *
@@ -35,7 +37,7 @@
 
 enum keeper_op {
     KEEPER_HELLO = 1, KEEPER_PAID, KEEPER_LEASE, KEEPER_STOP, KEEPER_ENDED, KEEPER_DRAINED, KEEPER_PAUSED,
-    KEEPER_RESUMED, KEEPER_MOVER
+    KEEPER_RESUMED, KEEPER_MOVER, KEEPER_HALT
 };
 
 struct keeper_message {

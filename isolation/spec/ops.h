@@ -35,7 +35,7 @@
 #include "isolation/spec/limits.h"
 #include "isolation/spec/root.h"
 
-#define OPS_VERSION 7
+#define OPS_VERSION 8
 #define OPS_LIST_MAX 256
 #define SANDBOX_MEM_MIN ((uint64_t)1 << 22) /* 4 MiB */
 #define SANDBOX_PIDS_MAX 32768
@@ -43,7 +43,7 @@
 
 enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST, OP_FREEZE, OP_THAW, OP_ABLE };
 /* REMOVE: its usage was READ after its end; reading it again would cost as much as the rest. */
-enum op_flag { OP_USAGE_IS_KNOWN = 1 };
+enum op_flag { OP_USAGE_IS_KNOWN = 1, OP_IO_ALONE = 2 /* READ: what was read and written, nothing else */ };
 /* What comes along with LAUNCH, in this order. */
 enum launch_fd { LAUNCH_FD_ARGS, LAUNCH_FD_EXIT, LAUNCH_FD_CONTROL, LAUNCH_FD_OUT, LAUNCH_FD_ERR, LAUNCH_FDS };
 #define LAUNCH_FD_SECCOMP LAUNCH_FDS /* when the filter's kind has one; the stage's comes last */

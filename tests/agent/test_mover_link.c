@@ -276,6 +276,59 @@ START_TEST(one_that_stands_still_keeps_no_grant_and_goes_on)
 }
 END_TEST
 
+/* Takes all grants that are out, and answers each as moved; their bytes. */
+static uint64_t move_all(void)
+{
+    struct mover_message m;
+    uint64_t bytes = 0;
+    for (unsigned quiet = 0; quiet < MOVER_GRANTS_MAX; quiet++) {
+        turn();
+        while (hear(&m)) {
+            bytes += m.bytes;
+            quiet = 0;
+            say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = m.bytes});
+        }
+    }
+    return bytes;
+}
+
+START_TEST(grants_stop_at_the_byte_that_is_paid)
+{
+    mover_link_bound(link_, 300001);
+    for (uint32_t i = 0; i < MOVER_WANTS; i++)
+        want(i, i % 2 == 0 ? MOVER_READ : MOVER_WRITE, MOVER_WANT_BYTES);
+    ck_assert_uint_eq(move_all(), 300001);
+    ck_assert(mover_link_waits(link_));
+    mover_link_bound(link_, 0); /* it is read again, and nothing more is paid */
+    ck_assert_uint_eq(move_all(), 0);
+    mover_link_bound(link_, 1);
+    ck_assert_uint_eq(move_all(), 1);
+    mover_link_bound(link_, UINT64_MAX);
+    ck_assert_uint_eq(move_all(), MOVER_WANTS * MOVER_WANT_BYTES - 300002); /* each byte that was wanted, once */
+    ck_assert(!mover_link_waits(link_));
+    ck_assert_ptr_null(gone);
+}
+END_TEST
+
+START_TEST(what_the_job_used_itself_is_taken_from_what_waits)
+{
+    const struct share_given little = {"acme", {.weight = 1, .bytes_per_s = 1}};
+    struct mover_message m;
+    ck_assert_int_eq(fair_shares(fair, &little, 1), 0);
+    mover_link_bound(link_, 3 * 4096);
+    for (uint32_t i = 0; i < 3; i++)
+        want(i, MOVER_READ, 4096);
+    turn();
+    ck_assert(hear(&m)); /* one is out, its tenant's limit holds the others */
+    mover_link_bound(link_, 4096 + 10);
+    const struct share_given none = {"acme", {.weight = 1}};
+    ck_assert_int_eq(fair_shares(fair, &none, 1), 0);
+    say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = m.bytes});
+    ck_assert_uint_eq(move_all(), 10);
+    ck_assert(mover_link_waits(link_));
+}
+END_TEST
+
 START_TEST(its_end_gives_back_what_was_out)
 {
     struct mover_message m;
@@ -307,6 +360,8 @@ int main(void)
     tcase_add_test(t, a_mover_that_was_there_before_counts_from_its_birth);
     tcase_add_test(t, more_than_was_granted_is_not_believed);
     tcase_add_test(t, one_that_stands_still_keeps_no_grant_and_goes_on);
+    tcase_add_test(t, grants_stop_at_the_byte_that_is_paid);
+    tcase_add_test(t, what_the_job_used_itself_is_taken_from_what_waits);
     tcase_add_loop_test(t, its_end_gives_back_what_was_out, 0, 2);
     suite_add_tcase(s, t);
     return run_suite(s);

@@ -246,6 +246,29 @@ START_TEST(test_what_is_said_late_about_a_suspension_is_old)
 }
 END_TEST
 
+START_TEST(test_a_halted_one_stands_still_at_once_until_it_is_told_what_is_paid)
+{
+    const struct due_row row = {.paid = 1000};
+    struct keeper_ends e = make(&row);
+    keeper_ends_halt(&e);
+    ck_assert_uint_le(keeper_ends_next(&e), START + 300);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 300), KEEPER_PAUSE);
+    ck_assert_uint_eq(keeper_ends_run_us(&e, START + 900), 300);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 5000), KEEPER_WAIT);
+    keeper_ends_halt(&e); /* said twice */
+    ck_assert_int_eq(keeper_ends_due(&e, START + 5000), KEEPER_WAIT);
+    ck_assert(!keeper_ends_paid(&e, 300, START + 5000)); /* no time to run in */
+    ck_assert(keeper_ends_paid(&e, 1000, START + 5000)); /* what was paid before */
+    ck_assert_int_eq(keeper_ends_due(&e, START + 5000 + 699), KEEPER_WAIT);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 5000 + 700), KEEPER_KILL); /* as it stops at its paid end */
+    e = make(&row);
+    ck_assert(keeper_ends_stop(&e, END_CANCELLED, START + 10, 100));
+    keeper_ends_halt(&e);
+    ck_assert_int_eq(keeper_ends_due(&e, START + 20), KEEPER_WAIT); /* it has its grace */
+    ck_assert_int_eq(keeper_ends_due(&e, START + 110), KEEPER_KILL);
+}
+END_TEST
+
 START_TEST(test_a_signal_comes_once_for_each_time_it_is_asked_for)
 {
     const struct due_row row = {.paid = 1000, .grace = 10};
@@ -284,6 +307,7 @@ int main(void)
     tcase_add_loop_test(t, test_a_suspended_one_stands_still_at_once_and_gives_back_what_was_paid, 0, 2);
     tcase_add_test(t, test_what_is_said_late_about_a_suspension_is_old);
     tcase_add_test(t, test_a_signal_comes_once_for_each_time_it_is_asked_for);
+    tcase_add_test(t, test_a_halted_one_stands_still_at_once_until_it_is_told_what_is_paid);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -204,6 +204,28 @@ START_TEST(test_the_suspended_stand_still_at_once_and_go_on_when_told)
 }
 END_TEST
 
+/* In the middle of the time that is paid: what else it is to pay for is used up. */
+START_TEST(test_the_halted_stand_still_at_once_and_go_on_when_told_what_is_paid)
+{
+    struct run r = paused(python(FORKS));
+    struct task t;
+    r.spec.pids_max = 1000;
+    r.spec.paid_us = 1000 * PAID_US;
+    r.spec.pauses_at_paid_end = 0;
+    begin(&r, &t);
+    for (int i = 0; i < 3; i++) {
+        driver_say(&t, (struct keeper_message){.op = KEEPER_HALT});
+        struct keeper_message m = hear(&t);
+        ck_assert_uint_eq(m.op, KEEPER_PAUSED);
+        ck_assert_uint_eq(m.paid_us, m.run_us);
+        until_all_are_stopped(t.id.job);
+        pay(&t, 1000 * PAID_US);
+        ck_assert_uint_eq(hear(&t).op, KEEPER_RESUMED);
+    }
+    stop(&t);
+}
+END_TEST
+
 START_TEST(test_a_program_is_told_before_its_paid_end)
 {
     struct run r = driver_run(&d, shell("trap 'echo saved; exit 7' USR1; echo; while :; do sleep 0.01; done"));
@@ -246,6 +268,7 @@ int main(void)
     tcase_add_loop_test(t, test_the_paused_end_by_stop_and_by_lease, 0, 2);
     tcase_add_test(t, test_nobody_needs_to_be_there);
     tcase_add_loop_test(t, test_the_suspended_stand_still_at_once_and_go_on_when_told, 0, 2);
+    tcase_add_test(t, test_the_halted_stand_still_at_once_and_go_on_when_told_what_is_paid);
     tcase_add_test(t, test_a_program_is_told_before_its_paid_end);
     tcase_add_test(t, test_a_program_that_does_not_listen_dies_of_it);
     suite_add_tcase(s, t);

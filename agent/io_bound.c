@@ -1,0 +1,104 @@
+#include "agent/io_bound.h"
+
+#include <inttypes.h>
+
+#include "agent/attempt.h"
+#include "base/io/clock.h"
+#include "base/io/log.h"
+
+bool io_bound_take(struct io_bound *b, struct measure paid, bool newer)
+{
+    uint64_t before = b->paid.plus_one - 1, now = paid.plus_one - 1; /* absent is the largest */
+    if (now == before || (now < before && !newer))
+        return false;
+    b->step = is_measured(b->paid) && now > before ? now - before : now;
+    b->paid = paid;
+    b->asked = false;
+    b->waits_boot_us = b->halted_boot_us = 0;
+    return true;
+}
+
+bool io_bound_is_set(const struct io_bound *b)
+{
+    return is_measured(b->paid) || b->limit > 0;
+}
+
+static uint64_t paid_of(const struct io_bound *b)
+{
+    return is_measured(b->paid) ? measured(b->paid) : UINT64_MAX;
+}
+
+static uint64_t limit_of(const struct io_bound *b)
+{
+    return b->limit > 0 ? b->limit : UINT64_MAX;
+}
+
+static uint64_t bound_of(const struct io_bound *b)
+{
+    return MIN(paid_of(b), limit_of(b));
+}
+
+bool io_bound_stands(const struct attempt *t)
+{
+    return t->paused && t->pauses && t->account.billed >= paid_of(&t->bound);
+}
+
+/* More than its own limit is never asked for. */
+static bool shall_ask(const struct io_bound *b)
+{
+    return is_measured(b->paid) && !b->asked && paid_of(b) < limit_of(b);
+}
+
+uint64_t io_bound_due_us(const struct attempt *t)
+{
+    const struct io_bound *b = &t->bound;
+    if (!io_bound_is_set(b) || t->paused)
+        return UINT64_MAX;
+    uint64_t mark = shall_ask(b) ? paid_of(b) - b->step / 2 : bound_of(b), used = t->account.billed;
+    uint64_t left = mark > used ? mark - used : 0;
+    uint64_t readings = left / (2 * fair_bytes_in(t->all->with.fair, (int64_t)IO_READ_US * 1000));
+    uint64_t pause = MIN(readings, IO_READ_SELDOM_US / IO_READ_US) * IO_READ_US;
+    return b->read_boot_us + MAX(pause, IO_READ_US);
+}
+
+static void halt(struct attempt *t, uint64_t now)
+{
+    if (!t->paused && t->bound.halted_boot_us == 0 && t->keeper != NULL && keeper_link_halt(t->keeper) == 0)
+        t->bound.halted_boot_us = now;
+}
+
+static void act(struct attempt *t, uint64_t now)
+{
+    const struct io_bound *b = &t->bound;
+    bool own = t->account.billed >= limit_of(b);
+    bool deaf = b->halted_boot_us != 0 && !t->paused && now - b->halted_boot_us >= IO_HALT_US;
+    if (t->stop_cause != END_NONE)
+        return;
+    if (!own && t->pauses && !deaf) {
+        halt(t, now);
+        return;
+    }
+    log_line(LOG_INFO, "attempt.io_bound", "attempt=%s io_bytes=%" PRIu64 " bound=%" PRIu64 " own=%s", t->name,
+             t->account.billed, bound_of(b), own ? "yes" : "no");
+    attempt_stop(t, own ? END_IO_LIMIT : END_IO_BUDGET, 0);
+}
+
+void io_bound_check(struct attempt *t)
+{
+    struct io_bound *b = &t->bound;
+    uint64_t used = t->account.billed, bound = bound_of(b), now = clock_boot_us();
+    if (t->life != LIFE_RUNNING || !io_bound_is_set(b)) {
+        mover_link_bound(t->mover, UINT64_MAX);
+        return;
+    }
+    mover_link_bound(t->mover, bound > used ? bound - used : 0);
+    if (shall_ask(b) && used + b->step / 2 >= paid_of(b)) {
+        b->asked = true;
+        t->all->with.on_hurry(t->all->with.arg);
+    }
+    bool waits = mover_link_waits(t->mover);
+    b->waits_boot_us = !waits ? 0 : b->waits_boot_us == 0 ? now : b->waits_boot_us;
+    bool long_ago = waits && now - b->waits_boot_us >= IO_WAIT_US;
+    if (used > bound || used >= limit_of(b) || long_ago)
+        act(t, now);
+}

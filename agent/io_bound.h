@@ -1,0 +1,47 @@
+/*
+ * io_bound - how far an attempt may go with its bytes: what is paid of them, or the job's own limits.io_bytes.
+ *
+ *   half of what was paid last is used   a beat at once, which asks for more
+ *   the bound                            grants stop at the byte
+ *   beyond it, by what it does itself    it is paused where its tenant's jobs pause at the paid end, else stopped; at
+ *     or writes to its logs; or it has   its own limit it is stopped
+ *     waited IO_WAIT_US for more
+ *
+ * What it does itself is seen when its group is read: IO_READ_US after the last time where the disk could bring it to
+ * the next of these marks by the reading after that, else less often. What goes beyond until then is the platform's
+ * (docs/adr/0002), as are bytes that its logs still hold when it has ended. Logs aren't held back: a job that hangs on
+ * its own output pays for its time and knows no reason.
+ */
+#ifndef REEVE_AGENT_IO_BOUND_H
+#define REEVE_AGENT_IO_BOUND_H
+
+#include "base/fields.h"
+
+#define IO_READ_US UINT64_C(100000)
+#define IO_READ_SELDOM_US UINT64_C(10000000)
+#define IO_WAIT_US UINT64_C(5000000)
+#define IO_HALT_US UINT64_C(1000000) /* a keeper that can't be halted: it is stopped after that */
+
+struct attempt;
+
+struct io_bound {
+    struct measure paid;     /* absent: no bound */
+    uint64_t step;           /* what was paid last */
+    uint64_t limit;          /* the job's own; 0: none */
+    bool asked;              /* for more than `paid` */
+    uint64_t read_boot_us;   /* when its group was read last */
+    uint64_t waits_boot_us;  /* since when it wants more; 0: it doesn't */
+    uint64_t halted_boot_us; /* when its keeper was told; 0: it wasn't */
+};
+
+/* So much is paid from now on; what it was before counts where that isn't `newer` and more. True: it is another. */
+bool io_bound_take(struct io_bound *b, struct measure paid, bool newer);
+bool io_bound_is_set(const struct io_bound *b);
+/* It was read, is paid for, or wants more: whatever is due is done. */
+void io_bound_check(struct attempt *t);
+/* It stands still, and what else is paid for lets it go on no more: its bytes are used up. */
+bool io_bound_stands(const struct attempt *t);
+/* When to read its group; CLOCK_BOOTTIME. UINT64_MAX: whenever. */
+uint64_t io_bound_due_us(const struct attempt *t);
+
+#endif

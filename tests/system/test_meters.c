@@ -1,0 +1,237 @@
+/*
+ * What jobs move is metered once, on the whole system: by the kernel, by grants, as logs; across the death of agents; up
+ * to their own limit; and the node's check of both meters agrees. Root.
+ */
+#include <check.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io/fd.h"
+#include "tests/system/suite.h"
+#include "tests/system/system.h"
+
+static const char policy[] = "currency: EUR\n"
+                             "admins: [root]\n"
+                             "prices:\n"
+                             "  - from: 2026-01-01\n"
+                             "    per_hour: {cpu: 36.00, memory: 3.60}\n"
+                             "tenants:\n"
+                             "  acme: {users: [root], budget: {limit: 1000, period: month}, volumes: {disk: rw}}\n";
+
+#define DISK_BYTES ((uint64_t)1 << 21) /* of the file that is read, written and copied */
+#define KILL_AFTER "/mnt/disk/ready"
+
+static char base[64], options_volume[96];
+static bool counts; /* the kernel does, here */
+
+static uint64_t submit(const char *rest)
+{
+    char spec[4096];
+    struct refusal refusal = {0};
+    snprintf(spec, sizeof spec, "{\"volumes\":[{\"name\":\"disk\",\"path\":\"/mnt/disk\",\"writable\":true}],"
+                                "\"resources\":{\"memory\":\"128Mi\"},%s}", rest);
+    uint64_t job = system_submit("acme", NULL, spec, &refusal);
+    ck_assert_msg(job != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
+    fields_clear(&refusal_fields, &refusal);
+    return job;
+}
+
+/* Of the one attempt of a job that ended so; the rest isn't looked at. */
+static struct exit_record ended(uint64_t job, const char *state, const char *cause)
+{
+    struct wait_reply reply = {0};
+    ck_assert_msg(system_wait(job, 60000, &reply), "job %" PRIu64 " did not end", job);
+    struct job_view view = system_show(job);
+    const struct attempt_view *a = view.attempts.v;
+    char *err = system_log(job, 0, STREAM_ERR);
+    ck_assert_msg(view.attempts.count == 1 && strcmp(reply.row.state, state) == 0 && strcmp(a->cause, cause) == 0,
+                  "%s: %s %s: %s", reply.row.state, view.attempts.count > 0 ? a->cause : "", a->sentence, err);
+    free(err);
+    struct exit_record record = {.usage = a->record.usage, .out_bytes = a->record.out_bytes,
+                                 .err_bytes = a->record.err_bytes};
+    fields_clear(&wait_reply_fields, &reply);
+    fields_clear(&job_view_fields, &view);
+    return record;
+}
+
+/* A program of the job: copy(from, to) by its mover, and files without the page cache. */
+#define PYTHON "#!/usr/bin/python3\\n" \
+    "import os, socket, struct, sys, time\\n" \
+    "def copy(a, b):\\n" \
+    "  a, b = os.open(a, os.O_RDONLY), os.open(b, os.O_WRONLY | os.O_CREAT, 0o644)\\n" \
+    "  s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\\n" \
+    "  s.connect('/tmp/.reeve-transfer')\\n" \
+    "  socket.send_fds(s, [struct.pack('IIQQQ', 1, 0, 0, 0, 2 ** 64 - 1)], [a, b])\\n" \
+    "  status = 1\\n" \
+    "  while status == 1: _, status, _, _, _, text = struct.unpack('IIiIQ104s', s.recv(128))\\n" \
+    "  if status != 2: raise SystemExit(text)\\n" \
+    "def dd(a, b, flag): os.system('dd bs=256k if=%s of=%s %s=direct 2>/dev/null' % (a, b, flag))\\n" \
+    "def make(b): os.system('dd bs=256k count=8 if=/dev/zero of=%s oflag=direct 2>/dev/null' % b)\\n"
+
+static uint64_t kernel(const struct usage *u)
+{
+    return measured(u->read_bytes) + measured(u->written_bytes);
+}
+
+/* Its program was in the page cache when it began, or not; it makes folders and files. */
+static void check_near(uint64_t is, uint64_t least, const char *what)
+{
+    ck_assert_msg(is >= least && is <= least + (16 << 20), "%s: %" PRIu64 ", of at least %" PRIu64, what, is, least);
+}
+
+START_TEST(each_byte_is_billed_once)
+{
+    uint64_t job = submit("\"transfer\":true,\"script\":\"" PYTHON "make('/mnt/disk/a')\\n"
+                          "dd('/mnt/disk/a', '/dev/null', 'iflag')\\n"
+                          "copy('/mnt/disk/a', '/mnt/disk/b')\\n" /* from the disk to the disk */
+                          "copy('/mnt/disk/a', '/tmp/c')\\n"      /* to memory */
+                          "copy('/tmp/c', '/tmp/d')\\n"           /* within it */
+                          "print('x' * 99999)\\n\"");
+    const struct exit_record r = ended(job, "succeeded", "exit");
+    const struct usage *u = &r.usage;
+    ck_assert_uint_eq(measured(u->moved_read_bytes), 3 * DISK_BYTES);
+    ck_assert_uint_eq(measured(u->moved_written_bytes), 3 * DISK_BYTES + 100000);
+    if (!counts) {
+        printf("skipped: nothing counts what jobs read and write here\n");
+        ck_assert(!is_measured(u->io_bytes));
+        return;
+    }
+    check_near(measured(u->read_bytes), 3 * DISK_BYTES, "read");
+    check_near(measured(u->written_bytes), 2 * DISK_BYTES, "written");
+    /* Three times it was moved in memory alone; all else the kernel has seen. */
+    ck_assert_uint_eq(measured(u->io_bytes), kernel(u) + 3 * DISK_BYTES + 100000);
+}
+END_TEST
+
+START_TEST(what_is_brought_in_and_out_is_billed_once)
+{
+    uint64_t job = submit("\"command\":\"cat in >/dev/null; head -c 3000000 /dev/zero >out\","
+                          "\"inputs\":[{\"from\":\"/mnt/disk/a\",\"to\":\"in\"}],"
+                          "\"outputs\":[{\"from\":\"out\",\"to\":\"/mnt/disk/out\"}]");
+    const struct exit_record r = ended(job, "succeeded", "exit");
+    const struct usage *u = &r.usage;
+    ck_assert_uint_eq(measured(u->moved_read_bytes), DISK_BYTES + 3000000);
+    ck_assert_uint_eq(measured(u->moved_written_bytes), DISK_BYTES + 3000000);
+    if (counts) /* to and from its scratch, in memory; the output's end goes through the page cache */
+        ck_assert_uint_ge(measured(u->io_bytes), kernel(u) + DISK_BYTES + 3000000);
+    if (counts)
+        ck_assert_uint_le(measured(u->io_bytes), kernel(u) + DISK_BYTES + 3000000 + 4096);
+}
+END_TEST
+
+static void wait_for(const char *path)
+{
+    uint64_t until = system_now_ms() + 20000;
+    while (access(path, F_OK) < 0 && system_now_ms() < until)
+        system_pause_ms(10);
+    ck_assert_msg(access(path, F_OK) == 0, "%s does not come", path);
+}
+
+/* Moved in memory, and by itself; killed in the middle, and once when the mover has said its last. */
+START_TEST(agents_that_are_killed_lose_and_double_nothing)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/ready", base);
+    unlink(path);
+    uint64_t job = submit("\"transfer\":true,\"script\":\"" PYTHON "dd('/mnt/disk/a', '/dev/null', 'iflag')\\n"
+                          "copy('/mnt/disk/a', '/mnt/disk/b')\\n"
+                          "copy('/mnt/disk/a', '/tmp/c')\\n"
+                          "print('x' * 99999, flush=True)\\n"
+                          "time.sleep(2.5)\\n" /* it is told of */
+                          "open('" KILL_AFTER "', 'w').close()\\n"
+                          "while os.path.exists('" KILL_AFTER "'): time.sleep(0.02)\\n"
+                          "dd('/mnt/disk/a', '/dev/null', 'iflag')\\n\"");
+    wait_for(path);
+    for (int i = 0; i < 3; i++) {
+        pid_t agent = system_pid("agent");
+        kill(agent, SIGKILL);
+        uint64_t until = system_now_ms() + 20000;
+        while ((system_pid("agent") == agent || system_pid("agent") == 0) && system_now_ms() < until)
+            system_pause_ms(20);
+        if (i == 1)
+            unlink(path); /* the job goes on meanwhile */
+    }
+    const struct exit_record r = ended(job, "succeeded", "exit");
+    const struct usage *u = &r.usage;
+    ck_assert_uint_eq(measured(u->moved_read_bytes), 2 * DISK_BYTES);
+    ck_assert_uint_eq(measured(u->moved_written_bytes), 2 * DISK_BYTES + 100000);
+    if (counts)
+        ck_assert_uint_eq(measured(u->io_bytes), kernel(u) + DISK_BYTES + 100000);
+}
+END_TEST
+
+#define LIMIT UINT64_C(33554431)
+#define FOREVER(step) "\"transfer\":true,\"limits\":{\"io_bytes\":33554431},\"script\":\"" PYTHON \
+    "while True: " step "\\n\""
+
+static const struct limit_row {
+    const char *sentence, *job;
+    bool exact; /* grants stop at the byte */
+} limits[] = {
+    {"what it does itself", FOREVER("dd('/mnt/disk/a', '/dev/null', 'iflag')"), false},
+    {"what is copied for it", FOREVER("copy('/mnt/disk/a', '/tmp/c')"), true},
+    {"its logs", FOREVER("print('x' * 99999, flush=True)"), false},
+};
+
+START_TEST(it_ends_at_its_own_limit)
+{
+    const struct limit_row *row = &limits[_i];
+    if (!counts)
+        return; /* such a job is placed nowhere */
+    const struct exit_record r = ended(submit(row->job), "failed", "io_limit");
+    ck_assert_msg(measured(r.usage.io_bytes) >= LIMIT, "%s: %" PRIu64, row->sentence, measured(r.usage.io_bytes));
+    uint64_t moved = measured(r.usage.moved_read_bytes) + measured(r.usage.moved_written_bytes);
+    ck_assert_msg(!row->exact || moved <= LIMIT, "%s: %" PRIu64, row->sentence, moved);
+}
+END_TEST
+
+START_TEST(the_books_are_right)
+{
+    char text[512];
+    ck_assert_msg(system_books_equal(20000, text, sizeof text), "%s", text);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("meters");
+    TCase *t = tcase_create("meters");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, each_byte_is_billed_once);
+    tcase_add_test(t, what_is_brought_in_and_out_is_billed_once);
+    tcase_add_test(t, agents_that_are_killed_lose_and_double_nothing);
+    tcase_add_loop_test(t, it_ends_at_its_own_limit, 0, (int)COUNT_OF(limits));
+    tcase_add_test(t, the_books_are_right);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+static bool try(const char *line)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "cd %s && { %s; }", base, line);
+    return system(command) == 0; /* lint: allow in tests */
+}
+
+int main(int argc, char **argv)
+{
+    if (geteuid() != 0) {
+        puts("skip: needs root");
+        return 0;
+    }
+    strcpy(base, "/var/tmp/reeve-meters-XXXXXX"); /* lint: allow it fits */
+    if (mkdtemp(base) == NULL || !try("chown 4321:4321 . && chmod 755 ."))
+        return 1;
+    counts = access("/sys/fs/cgroup/blkio", F_OK) == 0;
+    snprintf(options_volume, sizeof options_volume, "disk=%s", base);
+    const char *options[] = {"--volume", options_volume, NULL};
+    system_start_with(argc > 1 ? argv[1] : "build", policy, options);
+    int code = suite_run_on_system(suite());
+    return try("rm -rf ./*") && rmdir(base) == 0 ? code : 1;
+}
