@@ -229,9 +229,11 @@ static void on_meter(void *arg)
 
 static void on_grew(void *owner, uint64_t token, enum log_stream which)
 {
-    (void)token;
     (void)which;
     struct attempts *a = owner;
+    struct attempt *t = attempt_get(a, token);
+    if (t != NULL)
+        io_bound_logs_grew(t);
     if (a->with.on_log != NULL)
         a->with.on_log(a->with.arg);
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "agent/attempt.h"
+#include "agent/metering.h"
 #include "base/io/clock.h"
 #include "base/io/log.h"
 
@@ -101,4 +102,12 @@ void io_bound_check(struct attempt *t)
     bool long_ago = waits && now - b->waits_boot_us >= IO_WAIT_US;
     if (used > bound || used >= limit_of(b) || long_ago)
         act(t, now);
+}
+
+void io_bound_logs_grew(struct attempt *t)
+{
+    if (!io_bound_is_set(&t->bound))
+        return;
+    metering_take(t);
+    io_bound_check(t);
 }

@@ -7,10 +7,10 @@
  *     or writes to its logs; or it has   its own limit it is stopped
  *     waited IO_WAIT_US for more
  *
- * What it does itself is seen when its group is read: IO_READ_US after the last time where the disk could bring it to
- * the next of these marks by the reading after that, else less often. What goes beyond until then is the platform's
- * (docs/adr/0002), as are bytes that its logs still hold when it has ended. Logs aren't held back: a job that hangs on
- * its own output pays for its time and knows no reason.
+ * What it writes to its logs is seen at once, what it does itself when its group is read: IO_READ_US after the last
+ * time where the disk could bring it to the next of these marks by the reading after that, else less often. What goes
+ * beyond until then is the platform's (docs/adr/0002), as is what its pipes still hold when it has ended. Logs aren't
+ * held back: a job that hangs on its own output pays for its time and knows no reason.
  */
 #ifndef REEVE_AGENT_IO_BOUND_H
 #define REEVE_AGENT_IO_BOUND_H
@@ -39,6 +39,8 @@ bool io_bound_take(struct io_bound *b, struct measure paid, bool newer);
 bool io_bound_is_set(const struct io_bound *b);
 /* It was read, is paid for, or wants more: whatever is due is done. */
 void io_bound_check(struct attempt *t);
+/* The same, before its group is read again. */
+void io_bound_logs_grew(struct attempt *t);
 /* It stands still, and what else is paid for lets it go on no more: its bytes are used up. */
 bool io_bound_stands(const struct attempt *t);
 /* When to read its group; CLOCK_BOOTTIME. UINT64_MAX: whenever. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/core/io_check.h"
 #include "agent/core/io_status.h"
 #include "base/io/fd.h"
 
@@ -79,6 +80,16 @@ static void add_books(const struct io_books *books, const char *device, struct b
         buf_addf(out, "%s{device=\"%s\",%s=\"%s\"} %" PRIu64 "\n", rows[i].name, device, rows[i].label, rows[i].value,
                  rows[i].bytes);
     }
+}
+
+static void add_verdict(const struct io_books *b, const char *device, struct buf *out)
+{
+    const struct io_window w = {.kernel_read_bytes = b->kernel[IO_READ], .kernel_written_bytes = b->kernel[IO_WRITE],
+                                .billed_bytes = b->billed, .memory_bytes = b->memory, .log_bytes = b->logs,
+                                .cached_bytes = b->cached};
+    struct io_verdict v = io_check_verdict(&w);
+    gauge(out, device, "reeve_io_meters_agree", v.agrees, "1: what the kernel counted and what was billed of it do.");
+    gauge(out, device, "reeve_io_meters_off_ratio", v.off_percent / 100, "By how much; above 0: it was billed twice.");
 }
 
 /* ---- tenants: one family after the other, each with all of them ---- */
@@ -178,6 +189,7 @@ void io_metrics_text(struct arbiter *a, const char *device, struct buf *out)
 {
     add_disk(arbiter_queue(a), device, out);
     add_books(arbiter_books(a), device, out);
+    add_verdict(arbiter_books(a), device, out);
     for (size_t i = 0; i < COUNT_OF(families); i++)
         add_family(&families[i], a, device, out);
 }

@@ -22,6 +22,7 @@ struct io_report {
     struct timer *timer;
     char device[32], model[256];
     int64_t at_ns;
+    const struct io_window *check; /* NULL: none */
     struct seen *seen;
     size_t seen_count;
     struct fq_times times; /* as of the last report */
@@ -51,6 +52,11 @@ int io_report_new(struct io_report **ret, struct loop *l, struct fair *fair, con
     timer_set_ms(r->timer, 0); /* an older agent's is not true any more */
     *ret = r;
     return 0;
+}
+
+void io_report_check(struct io_report *r, const struct io_window *window)
+{
+    r->check = window;
 }
 
 static void forget_seen(struct seen *seen, size_t count)
@@ -175,6 +181,8 @@ static int gather(struct io_report *r, struct io_status *s)
     s->window_us = (uint64_t)w->limit_ns / 1000;
     s->speed_ppm = (uint32_t)w->speed_ppm;
     s->in_flight_us = (uint64_t)fairq_in_flight_ns(arbiter_queue(a)) / 1000;
+    if (r->check != NULL)
+        s->check = *r->check;
     r->at_ns = now;
     gather_times(r, s);
     rc = rc < 0 ? rc : str_set(&s->device, r->device);

@@ -5,6 +5,7 @@
 #ifndef REEVE_AGENT_IO_REPORT_H
 #define REEVE_AGENT_IO_REPORT_H
 
+#include "agent/core/io_check.h"
 #include "agent/fair.h"
 
 #define IO_REPORT_MS 1000
@@ -15,6 +16,8 @@ struct io_report;
 int io_report_new(struct io_report **ret, struct loop *l, struct fair *fair, const char *device, const char *model,
                   struct err *err) MUST_USE;
 void io_report_free(struct io_report *r); /* NULL is fine */
+/* What it says of the node's two meters; borrowed, outlives it. */
+void io_report_check(struct io_report *r, const struct io_window *window);
 /* Now. False: nothing has moved since the last one, nothing was written. For tests; the timer calls it. */
 bool io_report_write(struct io_report *r);
 

@@ -20,6 +20,7 @@
 #include "agent/fair.h"
 #include "agent/folder.h"
 #include "agent/inventory.h"
+#include "agent/io_check.h"
 #include "agent/io_metrics.h"
 #include "agent/io_report.h"
 #include "agent/link.h"
@@ -46,6 +47,7 @@ struct agent {
     struct shares *shares;
     struct io_report *io_report;
     struct io_metrics *io_metrics;
+    struct io_checker *io_checker;
     struct warden_link *warden;
     struct attempts *attempts;
     struct fence fence;
@@ -233,7 +235,10 @@ static int build_fair(struct agent *a, struct err *err)
              log_quote(why == NULL ? "as measured" : why));
     rc = fair_new(&a->fair, a->loop, &cost, err);
     rc = rc < 0 ? rc : shares_new(&a->shares, a->fair, err);
+    rc = rc < 0 ? rc : io_checker_new(&a->io_checker, a->loop, a->fair, err);
     rc = rc < 0 ? rc : io_report_new(&a->io_report, a->loop, a->fair, device, why == NULL ? "as measured" : why, err);
+    if (rc == 0)
+        io_report_check(a->io_report, io_checker_window(a->io_checker));
     return rc < 0 ? rc : io_metrics_new(&a->io_metrics, a->loop, a->fair, device, err);
 }
 
@@ -295,6 +300,7 @@ static void tear_down(struct agent *a)
     attempts_free(a->attempts);
     io_report_free(a->io_report);
     io_metrics_free(a->io_metrics);
+    io_checker_free(a->io_checker);
     shares_free(a->shares);
     fair_free(a->fair);
     warden_link_free(a->warden);
@@ -310,6 +316,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "calibrate") == 0)
         return calibrate_command(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "io-check") == 0)
+        return io_check_command(argc - 1, argv + 1);
     struct agent a = {.lock = -1};
     struct err err = {0};
     int rc = options_read(&agent_options, &a.options, argc, argv);

@@ -71,7 +71,8 @@ static const struct option_row rows[] = {
 const struct option_table agent_options = {
     .program = "reeve-agent",
     .about = "Runs a node's attempts. Started by reeve-warden, whose socket it finds as descriptor 3.\n"
-             "`reeve-agent calibrate` measures the node's disk for the fair queue.",
+             "`reeve-agent calibrate` measures the node's disk for the fair queue, `reeve-agent io-check` says\n"
+             "whether its two meters agree.",
     .rows = rows,
     .count = COUNT_OF(rows),
 };
@@ -92,6 +93,20 @@ const struct option_table calibrate_options = {
     .about = "Measures the disk below DIR/node for the fair queue, best while nothing else uses it.",
     .rows = calibrate_rows,
     .count = COUNT_OF(calibrate_rows),
+};
+
+static const struct option_row io_check_rows[] = {
+    {.name = "dir", .value = "DIR", .kind = OPTION_PATH, .offset = offsetof(struct io_check_options, dir),
+     .required = true, .help = "the system's folder; the agent's sums are in DIR/node/io.check"},
+    {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct io_check_options, json), .help = "as JSON"},
+};
+
+const struct option_table io_check_options = {
+    .program = "reeve-agent io-check",
+    .about = "Do the two meters of a node's disk agree: what the kernel counted for the attempts there, and what was\n"
+             "told of their bills? Exit status 1: they are more than 2 % apart.",
+    .rows = io_check_rows,
+    .count = COUNT_OF(io_check_rows),
 };
 
 void agent_options_fini(struct agent_options *o)

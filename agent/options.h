@@ -22,6 +22,11 @@ struct calibrate_options {
     uint64_t file_bytes, time_ms;
 };
 
+struct io_check_options {
+    char *dir;
+    bool json;
+};
+extern const struct option_table io_check_options;
 extern const struct option_table agent_options, calibrate_options;
 
 void agent_options_fini(struct agent_options *o);

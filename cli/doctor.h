@@ -77,6 +77,7 @@ void doctor_memlock(const struct doctor *d, const struct doctor_check *c, struct
 void doctor_clock(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_disk(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_space(const struct doctor *d, const struct doctor_check *c, struct finding *f);
+void doctor_meters(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_redis(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_programs(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_launch(const struct doctor *d, const struct doctor_check *c, struct finding *f);

@@ -17,8 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/core/io_check.h"
 #include "base/io/clock.h"
 #include "base/io/fd.h"
+#include "base/io/json.h"
 #include "base/parse.h"
 #include "cli/cli.h"
 #include "cli/doctor.h"
@@ -190,6 +192,34 @@ void doctor_space(const struct doctor *d, const struct doctor_check *c, struct f
                     "%.100s: %s, but only %" PRIu64 " files left", folder, buf_text(&text), (uint64_t)fs.f_favail);
     else
         finding_ok(f, "%.100s: %s left", folder, buf_text(&text));
+}
+
+/* ---- what the agent has summed up ------------------------------------------------------------------------- */
+
+void doctor_meters(const struct doctor *d, const struct doctor_check *c, struct finding *f)
+{
+    char path[1024];
+    CLEANUP(buf_fini) struct buf text = {0}, said = {0};
+    struct io_check sums = {0};
+    struct err err = {0};
+    snprintf(path, sizeof path, "%.900s/" IO_CHECK_PATH, d->dir);
+    int rc = file_read(path, 65536, &text, &err);
+    if (rc == -ENOENT) {
+        finding_ok(f, "no agent has counted anything there");
+        return;
+    }
+    rc = rc < 0 ? rc : json_read(&io_check_fields, buf_text(&text), text.len, JSON_LENIENT, &sums, &err);
+    if (rc < 0) {
+        finding_bad(f, c, "look as root; an agent that starts makes it anew", "%.200s", err_text(&err));
+        return;
+    }
+    const struct io_window *w = io_check_verdict(&sums.before).agrees ? &sums.now : &sums.before;
+    io_check_text(w, &said);
+    if (io_check_verdict(w).agrees)
+        finding_ok(f, "%.200s", buf_text(&said));
+    else
+        finding_bad(f, c, "compare node/metrics.prom with the bills of jobs: bytes are billed twice, or to nobody",
+                    "%.200s", buf_text(&said));
 }
 
 /* ---- redis ------------------------------------------------------------------------------------------------ */

@@ -112,6 +112,16 @@ static void put_device_use(struct buf *out, const struct usage *u)
     put_measure(out, " in ", u->write_ops, put_count);
 }
 
+/* Those of what it read and wrote that were moved for it, logs among them, and what all of it comes to. */
+static void put_moved(struct buf *out, const struct usage *u)
+{
+    if (measured(u->moved_read_bytes) + measured(u->moved_written_bytes) + measured(u->io_bytes) == 0)
+        return;
+    put_measure(out, "\n    moved   read ", u->moved_read_bytes, format_bytes);
+    put_measure(out, "   written ", u->moved_written_bytes, format_bytes);
+    put_measure(out, "   with all else, each byte once: ", u->io_bytes, format_bytes);
+}
+
 /* Times in which it could have run and didn't: only if there were any. */
 static void put_waits(struct buf *out, const struct usage *u)
 {
@@ -146,5 +156,6 @@ void job_text_usage(struct buf *out, const struct usage *u)
     format_bytes(out, u->mem_peak_bytes);
     put_device_use(out, u);
     put_measure(out, "   processes ", u->pids_peak, put_count);
+    put_moved(out, u);
     put_waits(out, u);
 }

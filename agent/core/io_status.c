@@ -48,6 +48,8 @@ static const struct field rows[] = {
     FIELD_ROW(io_status, 11, "service_p50_us", FIELD_U64, service_p50_us, .help = "from there until done"),
     FIELD_ROW(io_status, 12, "service_p99_us", FIELD_U64, service_p99_us, .help = "99 of 100 are below"),
     FIELD_ROW(io_status, 13, "stuck", FIELD_U32, stuck, .help = "operations that don't come back"),
+    FIELD_ROW(io_status, 14, "check", FIELD_STRUCT, check, .of = &io_window_fields,
+              .help = "both meters, the present day"),
     FIELD_ROW(io_status, 8, "tenants", FIELD_LIST, tenants, .of = &tenant_fields, .max = TENANTS_MAX,
               .flags = FIELD_ALWAYS, .help = "who moved or waits, most charged first"),
 };

@@ -7,7 +7,7 @@
 #ifndef REEVE_AGENT_CORE_IO_STATUS_H
 #define REEVE_AGENT_CORE_IO_STATUS_H
 
-#include "base/fields.h"
+#include "agent/core/io_check.h"
 
 #define IO_STATUS_PATH "node/io.now" /* below the system's folder */
 
@@ -38,6 +38,7 @@ struct io_status {
     uint64_t wait_p50_us, wait_p99_us;       /* from being asked for until it is granted */
     uint64_t service_p50_us, service_p99_us; /* from there until it is done */
     uint32_t stuck;              /* operations that don't come back */
+    struct io_window check;      /* of the node's two meters, the present day; from 0: not said */
     struct list tenants;         /* struct io_tenant, those who moved or wait, most charged first */
 };
 extern const struct fields io_status_fields;

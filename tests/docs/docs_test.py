@@ -14,7 +14,7 @@ import stage
 from shell import SECONDS, Shell, Stays
 
 MANUALS = ["reeve-tenants.5", "reeve-job.5", "reeve.1", "reeved.8", "reeve-reportd.8", "reeve-warden.8",
-           "reeve-agent.8", "reeve-agent-calibrate.8", "reeve-keeper.8", "reeve-seccomp.8", "reeve-sim.1"]
+           "reeve-agent.8", "reeve-agent-calibrate.8", "reeve-agent-io-check.8", "reeve-keeper.8", "reeve-seccomp.8", "reeve-sim.1"]
 # In the order in which they are read: each may count on what an earlier one has left.
 DOCUMENTS = ["README.md", "docs/protocol.md", "docs/reports.md", "docs/focus.md"] + ["docs/man/" + page for page in MANUALS]
 # Files that others use by these names, and whose example they are.
