@@ -115,6 +115,7 @@ static const struct field placed_rows[] = {
     FIELD_ROW(fact_placed, 8, "price_version", FIELD_U32, price_version),
     FIELD_ROW(fact_placed, 9, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
     FIELD_ROW(fact_placed, 10, "price_class", FIELD_STR, price_class),
+    FIELD_ROW(fact_placed, 11, "io_paid_bytes", FIELD_MEASURE, io_paid_bytes),
 };
 static const struct field gang_member_rows[] = {
     FIELD_ROW(gang_member, 1, "task", FIELD_U32, task, .flags = FIELD_ALWAYS),
@@ -122,6 +123,7 @@ static const struct field gang_member_rows[] = {
     FIELD_ROW(gang_member, 3, "node", FIELD_STR, node),
     FIELD_ROW(gang_member, 4, "hold", FIELD_MONEY, hold_micros),
     FIELD_ROW(gang_member, 5, "price_class", FIELD_STR, price_class),
+    FIELD_ROW(gang_member, 6, "io_paid_bytes", FIELD_MEASURE, io_paid_bytes),
 };
 const struct fields gang_member_fields = FIELDS_TABLE("member of a gang", gang_member, gang_member_rows);
 static const struct field gang_rows[] = {
@@ -154,6 +156,8 @@ static const struct field renewed_rows[] = {
               .max = TIMES_MAX),
     FIELD_ROW(fact_renewed, 11, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
     FIELD_ROW(fact_renewed, 50, "suspends", FIELD_U32, suspends),
+    FIELD_ROW(fact_renewed, 60, "io_paid_bytes", FIELD_MEASURE, io_paid_bytes),
+    FIELD_ROW(fact_renewed, 61, "io_final", FIELD_BOOL, io_final),
 };
 static const struct field stopping_rows[] = {
     ID_ROW(fact_stopping),
@@ -171,6 +175,7 @@ static const struct field suspended_rows[] = {
     FIELD_ROW(fact_suspended, 4, "number", FIELD_U32, number),
     FIELD_ROW(fact_suspended, 5, "who", FIELD_STR, who),
     FIELD_ROW(fact_suspended, 6, "reason", FIELD_STR, reason),
+    FIELD_ROW(fact_suspended, 7, "for_io", FIELD_BOOL, for_io),
 };
 static const struct field ended_rows[] = {
     ID_ROW(fact_ended),
@@ -335,6 +340,9 @@ static const struct field snap_task_rows[] = {
     FIELD_ROW(snapshot_task, 51, "rests", FIELD_BOOL, rests),
     FIELD_ROW(snapshot_task, 52, "suspended_by", FIELD_STR, suspended_by),
     FIELD_ROW(snapshot_task, 53, "suspended_utc_us", FIELD_I64, suspended_utc_us),
+    FIELD_ROW(snapshot_task, 60, "io_paid_bytes", FIELD_MEASURE, io_paid_bytes),
+    FIELD_ROW(snapshot_task, 61, "io_final", FIELD_BOOL, io_final),
+    FIELD_ROW(snapshot_task, 62, "suspended_for_io", FIELD_BOOL, suspended_for_io),
     FIELD_ROW(snapshot_task, 21, "marks", FIELD_LIST, marks, .of = &meter_mark_fields, .max = MARKS_MAX),
 };
 static const struct fields snap_task_fields = FIELDS_TABLE("snapshot task", snapshot_task, snap_task_rows);
@@ -591,6 +599,7 @@ const struct fact *fact_placement(const struct fact *fact, size_t i, struct fact
                                      .paid_us = g->paid_us,
                                      .price_version = g->price_version,
                                      .times = g->times,
-                                     .price_class = m->price_class}};
+                                     .price_class = m->price_class,
+                                     .io_paid_bytes = m->io_paid_bytes}};
     return room;
 }

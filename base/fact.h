@@ -58,13 +58,14 @@ enum fact_kind {
 
 /* One line of a charge: what one resource of one attempt cost since the last line, under one price version. */
 struct charge {
-    char *resource;         /* "cpu", "memory", "scratch", "gpu" */
-    uint64_t amount;        /* as charged: milli-cores, bytes, units */
+    char *resource;         /* "cpu", "memory", "scratch", "gpu"; RESOURCE_IO */
+    uint64_t amount;        /* as charged: milli-cores, bytes, units; of I/O the bytes that were moved */
     uint64_t run_us;        /* time this line covers */
     uint64_t from_run_us;   /* where in the attempt's run time it begins */
     int64_t micros;         /* the cost of it: difference of the cumulative, rounded cost */
     uint32_t price_version;
-    int64_t list_price;     /* micro-units per hour of a core, GiB or unit: as the book says for this class of node */
+    int64_t list_price;     /* micro-units per hour of a core, GiB or unit, of I/O per GiB: as the book says
+                               for this class of node */
     int64_t price;          /* what was charged: less discount and preemptible rate, rounded to a micro-unit */
     char *price_class;      /* of the node; NULL = none */
     bool preemptible;
@@ -86,7 +87,8 @@ struct meter_mark {
     char *resource;
     int64_t micros;         /* its cumulative cost before rounding: whole micro-units */
     int64_t rest;           /* and the rest, in parts of amount * us that cost a micro-unit, as quotas/price.c counts */
-    struct measure used;    /* cpu: how much of its node's counter is charged, in milli-core-us; absent = not known */
+    struct measure used;    /* how much of its node's counter is charged, of cpu in milli-core-us, of I/O in bytes;
+                               absent = not known */
 };
 extern const struct fields meter_mark_fields;
 
@@ -134,12 +136,14 @@ struct fact_placed {
     uint32_t price_version;
     struct list times;            /* struct time_hold */
     char *price_class;            /* of the node: its label "class"; NULL = none */
+    struct measure io_paid_bytes; /* of its node's count: the hold pays for so much; absent = no bound, nothing held */
 };
 struct gang_member {
     uint32_t task, epoch;
     char *node;
     int64_t hold_micros;          /* nodes have prices of their own */
     char *price_class;
+    struct measure io_paid_bytes;
 };
 extern const struct fields gang_member_fields;
 struct fact_gang {
@@ -169,12 +173,15 @@ struct fact_renewed {
     struct list times_settled;    /* struct time_hold, hold 0: what the old ones came to */
     struct list marks;            /* struct meter_mark, at settled_us */
     uint32_t suspends;            /* number of the last attempt.suspended before it */
+    struct measure io_paid_bytes; /* cumulative, as in fact_placed */
+    bool io_final;                /* no more I/O than that can be held */
 };
 struct fact_stopping { struct attempt_id id; uint32_t cause; char *who; };
 struct fact_attempt { struct attempt_id id; char *node; };
 /* number: greater than any before of this attempt; odd while it is suspended. The same wish may come again with another
  * number, when its node has heard of one that is lost. */
-struct fact_suspended { struct attempt_id id; char *node; bool suspended; uint32_t number; char *who, *reason; };
+struct fact_suspended { struct attempt_id id; char *node; bool suspended; uint32_t number; char *who, *reason;
+                        bool for_io; /* nobody's wish: it may move nothing more, and waits for money */ };
 enum task_next { NEXT_FINAL, NEXT_QUEUED, NEXT_HELD, TASK_NEXT_COUNT };
 struct fact_ended {
     struct attempt_id id;
@@ -319,6 +326,8 @@ struct snapshot_task {
     bool rests;                   /* paused, and not for want of money */
     char *suspended_by;           /* who, and why */
     int64_t suspended_utc_us;     /* since when */
+    struct measure io_paid_bytes;
+    bool io_final, suspended_for_io;
 };
 struct fact_snapshot_job {
     struct fact_submitted submitted;

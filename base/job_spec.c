@@ -307,6 +307,8 @@ static int check_resources(const struct resources *r, struct err *err)
             return err_set(err, -EINVAL, "resources.generic: %s", err_text(&inner));
         if (strcmp(c->name, "cpu") == 0 || strcmp(c->name, "memory") == 0 || strcmp(c->name, "scratch") == 0)
             return err_set(err, -EINVAL, "resources.generic.%s: write it as resources.%s", c->name, c->name);
+        if (strcmp(c->name, RESOURCE_IO) == 0)
+            return err_set(err, -EINVAL, "resources.generic.io: is the name of moved bytes; see limits.io_bytes");
         if (c->value == 0 || c->value > GENERIC_MAX)
             return err_set(err, -EINVAL, "resources.generic.%s: from 1 to %llu", c->name,
                            (unsigned long long)GENERIC_MAX);

@@ -149,6 +149,7 @@ static const struct field class_rows[] = {
               .help = "value of the label class of nodes"),
     FIELD_ROW(price_class, 2, "per_hour", FIELD_MONEYS, per_hour, .flags = FIELD_ALWAYS,
               .max = RESOURCE_GENERIC_MAX + 3, .help = "what costs something else there"),
+    FIELD_ROW(price_class, 3, "per_gib", FIELD_MONEYS, per_gib, .max = 1, .help = "io, where it costs something else"),
 };
 static const struct fields price_class_fields = FIELDS_TABLE("price class", price_class, class_rows);
 
@@ -168,6 +169,10 @@ static const struct field price_rows[] = {
               .help = "of the price, for jobs that may be preempted, 1 to 100; default 100"),
     FIELD_ROW(price_version, 7, "by", FIELD_PAIRS, by, .max = 2,
               .help = "{cpu: use, memory: greater}: what is charged; default request"),
+    FIELD_ROW(price_version, 8, "per_gib", FIELD_MONEYS, per_gib, .max = 1,
+              .help = "{io: 0.002}: per GiB read or written, where nodes count it"),
+    FIELD_ROW(price_version, 9, "io_allowance", FIELD_SIZE, io_allowance, .max = IO_ALLOWANCE_MAX,
+              .help = "bytes of I/O that money is held for at a time, 1Mi to 1Pi; default 1Gi"),
 };
 const struct fields price_version_fields = FIELDS_TABLE("price version", price_version, price_rows);
 

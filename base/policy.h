@@ -5,7 +5,7 @@
  *   currency: EUR
  *   admins: [root]
  *   prices:
- *     - {from: 2026-01-01, per_hour: {cpu: 0.04, memory: 0.005, scratch: 0.0001, gpu: 2.50}}
+ *     - {from: 2026-01-01, per_hour: {cpu: 0.04, memory: 0.005, scratch: 0.0001, gpu: 2.50}, per_gib: {io: 0.002}}
  *     - {from: 2026-12-01, per_hour: {cpu: 0.05, memory: 0.005}, classes: {big: {per_hour: {cpu: 0.08}}},
  *        discounts: {acme: 12.5}, preemptible_percent: 40, by: {cpu: use}}
  *   order: {by: share, half_life: 7d, age: 12h}
@@ -15,7 +15,8 @@
  *                 budget: {limit: 500.00, period: month}, users: [alice], network_host: false}
  *     acme/etl:  {budget: {limit: 100, period: day}, io: {weight: 300, reserved_percent: 20}}
  *
- * Units: prices are micro-units per core-hour, per GiB-hour (memory, scratch), per unit-hour (generic).
+ * Units: prices are micro-units per core-hour, per GiB-hour (memory, scratch), per unit-hour (generic), per GiB
+ * moved (io).
  * Purity: pure.
  */
 #ifndef REEVE_BASE_POLICY_H
@@ -138,7 +139,7 @@ struct tenant_rule {
 /* Another price list for nodes whose label "class" has this value. */
 struct price_class {
     char *name;
-    struct counts per_hour;
+    struct counts per_hour, per_gib;
 };
 #define PRICE_CLASS_LABEL "class"
 /* What is charged: what was asked for, what was used, or whatever is more at each instant. */
@@ -152,7 +153,12 @@ struct price_version {
     struct counts discounts; /* tenant path -> millionths of a percent off, for it and all below; the nearest holds */
     uint32_t preemptible_percent; /* of the price, for jobs that may be preempted; 0 = 100 */
     struct pairs by;         /* resource -> a name of enum price_by; not named = request */
+    struct counts per_gib;   /* RESOURCE_IO -> micro-units per 2^30 bytes, always by use; absent = free */
+    uint64_t io_allowance;   /* bytes that a slice holds money for at most; 0 = IO_ALLOWANCE_DEFAULT */
 };
+#define IO_ALLOWANCE_DEFAULT (UINT64_C(1) << 30)
+#define IO_ALLOWANCE_MIN (UINT64_C(1) << 20)
+#define IO_ALLOWANCE_MAX (UINT64_C(1) << 50)
 /* The offsets of a time zone, as they were known when the policy was set: replay doesn't depend on the machine's
  * tables. */
 struct zone_shift {

@@ -368,10 +368,26 @@ static int check_per_hour(const struct counts *per_hour, size_t index, const cha
 {
     if (check_generic(per_hour, "prices: per_hour", err) < 0)
         return -EINVAL;
-    for (size_t k = 0; k < per_hour->count; k++)
+    for (size_t k = 0; k < per_hour->count; k++) {
+        if (strcmp(per_hour->v[k].name, RESOURCE_IO) == 0)
+            return err_set(err, -EINVAL, "prices[%zu].%sper_hour.io: I/O is no matter of hours; write it as per_gib.io",
+                           index, in);
         if (per_hour->v[k].value > (uint64_t)PRICE_MICROS_MAX)
             return err_set(err, -EINVAL, "prices[%zu].%sper_hour.%s: at most 10000 an hour", index, in,
                            per_hour->v[k].name);
+    }
+    return 0;
+}
+
+static int check_per_gib(const struct counts *per_gib, size_t index, const char *in, struct err *err)
+{
+    for (size_t k = 0; k < per_gib->count; k++) {
+        if (strcmp(per_gib->v[k].name, RESOURCE_IO) != 0)
+            return err_set(err, -EINVAL, "prices[%zu].%sper_gib.%.40s: only io is priced so", index, in,
+                           per_gib->v[k].name);
+        if (per_gib->v[k].value > (uint64_t)PRICE_MICROS_MAX)
+            return err_set(err, -EINVAL, "prices[%zu].%sper_gib.io: at most 10000 a GiB", index, in);
+    }
     return 0;
 }
 
@@ -387,6 +403,7 @@ static int check_classes(const struct price_version *v, size_t index, struct err
             if (strcmp(classes[k].name, classes[i].name) == 0)
                 return err_set(err, -EINVAL, "prices[%zu].classes.%s: is there twice", index, classes[i].name);
         int rc = check_per_hour(&classes[i].per_hour, index, in, err);
+        rc = rc < 0 ? rc : check_per_gib(&classes[i].per_gib, index, in, err);
         if (rc < 0)
             return rc;
     }
@@ -424,6 +441,9 @@ static int check_by(const struct price_version *v, size_t index, struct err *err
 static int check_version(const struct price_version *v, size_t index, struct err *err)
 {
     int rc = check_per_hour(&v->per_hour, index, "", err);
+    rc = rc < 0 ? rc : check_per_gib(&v->per_gib, index, "", err);
+    if (rc == 0 && v->io_allowance != 0 && v->io_allowance < IO_ALLOWANCE_MIN)
+        rc = err_set(err, -EINVAL, "prices[%zu].io_allowance: at least 1Mi", index);
     rc = rc < 0 ? rc : check_classes(v, index, err);
     rc = rc < 0 ? rc : check_discounts(v, index, err);
     return rc < 0 ? rc : check_by(v, index, err);

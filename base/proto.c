@@ -51,6 +51,8 @@ static const struct field submitted_rows[] = {
     FIELD_ROW(submit_reply, 8, "would_start", FIELD_STR, would_start, TEXT),
     FIELD_ROW(submit_reply, 9, "quote_until", FIELD_TIME, quote_until_utc_us,
               .help = "until then no change of prices can make it dearer"),
+    FIELD_ROW(submit_reply, 10, "io_price", FIELD_MONEY, io_price_micros, .help = "per GiB moved, beside the quote"),
+    FIELD_ROW(submit_reply, 11, "io_allowance", FIELD_SIZE, io_allowance_bytes, .help = "held for at a time"),
 };
 const struct fields submit_reply_fields = FIELDS_TABLE("result", submit_reply, submitted_rows);
 
@@ -146,6 +148,7 @@ static const struct field attempt_view_rows[] = {
     FIELD_ROW(attempt_view, 14, "paid_us", FIELD_U64, paid_us),
     FIELD_ROW(attempt_view, 15, "settled_us", FIELD_U64, settled_us),
     FIELD_ROW(attempt_view, 17, "paused_us", FIELD_U64, paused_us),
+    FIELD_ROW(attempt_view, 19, "io_paid_bytes", FIELD_MEASURE, io_paid_bytes, .help = "absent: no bound"),
     FIELD_ROW(attempt_view, 18, "staging", FIELD_STRUCT, staging, .of = &stage_view_fields,
               .help = "while something is being brought in or out"),
     FIELD_ROW(attempt_view, 16, "charges", FIELD_LIST, charges, .of = &charge_fields, .max = 65536),

@@ -49,6 +49,8 @@ struct submit_reply {
     int64_t quote_until_utc_us;   /* until then no change of prices can make it dearer */
     char *currency;
     char *would_start;            /* "now", or the first blocker in one line */
+    int64_t io_price_micros;      /* per GiB where it would go; 0: its I/O costs nothing */
+    uint64_t io_allowance_bytes;  /* that are held for at a time */
 };
 struct job_call { uint64_t job; bool has_task; uint32_t task; };
 struct list_call { char *tenant; bool all_users; uint32_t limit; uint64_t after; bool finished; char *state; };
@@ -83,6 +85,7 @@ struct attempt_view {
     struct exit_record record;    /* valid once ended */
     int64_t spent_micros, hold_micros, written_off_micros;
     uint64_t paid_us, settled_us;
+    struct measure io_paid_bytes; /* absent = its I/O has no bound */
     uint64_t paused_us;           /* how long it has stood still for want of money; as long as reeved knows it */
     struct stage_view staging;    /* while something is being brought in or out */
     struct list charges;          /* struct charge */

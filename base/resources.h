@@ -14,6 +14,9 @@
 #define MEM_BYTES_MAX ((uint64_t)1 << 50) /* 1 PiB: keeps bytes * us * price inside 128 bits */
 #define GENERIC_MAX ((uint64_t)1 << 30)
 
+/* Moved bytes: priced as a quantity, asked for by nobody, so no generic resource may be called so. */
+#define RESOURCE_IO "io"
+
 struct resources {
     uint64_t cpu_milli, mem_bytes, scratch_bytes;
     struct counts generic;

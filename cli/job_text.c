@@ -155,6 +155,7 @@ void job_text_usage(struct buf *out, const struct usage *u)
     buf_add_str(out, "   memory peak ");
     format_bytes(out, u->mem_peak_bytes);
     put_device_use(out, u);
+    put_measure(out, "   moved ", u->io_bytes, format_bytes);
     put_measure(out, "   processes ", u->pids_peak, put_count);
     put_moved(out, u);
     put_waits(out, u);

@@ -266,7 +266,8 @@ static void put_amount(struct buf *out, const struct charge *c)
 {
     if (strcmp(c->resource, "cpu") == 0)
         format_cpus(out, c->amount);
-    else if (strcmp(c->resource, "memory") == 0 || strcmp(c->resource, "scratch") == 0)
+    else if (strcmp(c->resource, "memory") == 0 || strcmp(c->resource, "scratch") == 0 ||
+             strcmp(c->resource, RESOURCE_IO) == 0)
         format_bytes(out, c->amount);
     else
         buf_addf(out, "%" PRIu64, c->amount);
@@ -296,6 +297,10 @@ static void put_charges(struct cli *cli, struct buf *out, const struct attempt_v
     if (a->hold_micros > 0) {
         buf_add_str(out, "   held ");
         format_cost(out, a->hold_micros, currency);
+    }
+    if (is_measured(a->io_paid_bytes) && a->ended_utc_us == 0) {
+        buf_add_str(out, "   I/O paid up to ");
+        format_bytes(out, measured(a->io_paid_bytes));
     }
     if (a->written_off_micros > 0) {
         buf_add_str(out, "   paid by the platform ");

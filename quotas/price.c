@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define US_PER_HOUR UINT64_C(3600000000)
+#define BYTES_PER_GIB (UINT64_C(1) << 30)
 
 /* ---- stretches of run time --------------------------------------------------------------------------------- */
 
@@ -37,7 +38,7 @@ static struct segment segment_at(const struct price_book *book, const struct met
 struct metered {
     const char *name;
     uint64_t amount;
-    money_wide unit; /* amount * us that cost the hourly price */
+    money_wide unit; /* amount * us, or bytes, that cost the book's price */
     bool has_use;    /* what was used since charging stopped is known: */
     uint64_t used;   /* on average */
 };
@@ -45,10 +46,12 @@ struct metered {
 static struct metered metered_of(const char *name, uint64_t amount)
 {
     money_wide unit = US_PER_HOUR;
-    if (strcmp(name, "cpu") == 0) {
+    if (strcmp(name, RESOURCE_IO) == 0) {
+        unit = BYTES_PER_GIB;
+    } else if (strcmp(name, "cpu") == 0) {
         unit *= 1000;
     } else if (strcmp(name, "memory") == 0 || strcmp(name, "scratch") == 0) {
-        unit *= 1 << 30;
+        unit *= BYTES_PER_GIB;
     }
     return (struct metered){.name = name, .amount = amount, .unit = unit};
 }
@@ -161,7 +164,7 @@ static void sum_stretch(const struct price_book *book, const struct meter *meter
     }
 }
 
-/* Where charging stands. */
+/* Where charging stands. Of I/O that was never charged there is no mark. */
 static struct price_sum sum_settled(const struct price_book *book, const struct meter *meter, const struct metered *m)
 {
     struct price_sum sum = {0};
@@ -208,7 +211,7 @@ int64_t price_due(const struct price_book *book, const struct meter *meter, cons
             total += sum_round(&sum, &m) - before;
         }
     }
-    return total;
+    return total + price_io_due(book, meter, use);
 }
 
 /* ---- for how long ------------------------------------------------------------------------------------------ */
@@ -326,36 +329,202 @@ uint64_t price_time_for(const struct price_book *book, struct meter meter, int64
     return price_due_time(book, &meter, NULL, micros, max_us);
 }
 
-/* ---- lines and marks --------------------------------------------------------------------------------------- */
+/* ---- I/O --------------------------------------------------------------------------------------------------- */
 
-static int line_add(const struct meter *meter, const struct metered *m, const struct segment *s, uint64_t to_us,
-                    struct price_sum *sum, struct list *ret)
+static const struct metered io_metered = {.name = RESOURCE_IO, .unit = BYTES_PER_GIB};
+
+struct measure price_io_charged(const struct meter *meter)
 {
-    uint32_t by;
-    uint64_t amount = amount_under(s->version, m, &by);
-    struct hourly rate = price_rate(s->version, meter->buyer, m->name);
-    int64_t before = sum_round(sum, m);
-    sum_add(sum, amount, rate.price, to_us - s->from_us);
-    if (amount == 0 && by == PRICE_BY_REQUEST) {
+    const struct meter_mark *mark = mark_of(meter, RESOURCE_IO);
+    if (mark) {
+        return mark->used;
+    }
+    return meter->settled_us == 0 ? measure_of(0) : (struct measure){0};
+}
+
+/* Where no version prices I/O nothing of it is on record. */
+static bool io_is_kept(const struct price_book *book, const struct meter *meter)
+{
+    return price_book_has_io(book) || mark_of(meter, RESOURCE_IO) != NULL;
+}
+
+/* The bytes of a stretch of run time, in parts of one price version each. */
+struct io_walk {
+    uint64_t bytes, from_us, to_us;
+    struct segment part;  /* the present one: */
+    uint64_t done, now;   /* bytes before it, bytes of it */
+    bool begun;
+};
+
+/* What was counted since the last line; where that isn't known, what is counted now is where it begins. false: nobody
+ * counts. */
+static bool io_counted(const struct meter *meter, const struct use_point *use, struct io_walk *ret)
+{
+    if (!use || !is_measured(use->io_bytes) || measured(use->io_bytes) > LIMIT_IO_BYTES_MAX) {
+        return false;
+    }
+    uint64_t count = measured(use->io_bytes);
+    struct measure charged = price_io_charged(meter);
+    *ret = (struct io_walk){.from_us = meter->settled_us, .to_us = MAX(use->run_us, meter->settled_us)};
+    ret->bytes = is_measured(charged) && count > measured(charged) ? count - measured(charged) : 0;
+    return true;
+}
+
+static bool io_next(const struct price_book *book, const struct meter *meter, struct io_walk *w)
+{
+    if (w->begun && w->part.to_us >= w->to_us) {
+        return false;
+    }
+    w->part = segment_at(book, meter, w->begun ? w->part.to_us : w->from_us);
+    w->begun = true;
+    w->done += w->now;
+    uint64_t upto = w->bytes;
+    if (w->part.to_us < w->to_us) {
+        upto = (uint64_t)((money_wide)w->bytes * (w->part.to_us - w->from_us) / (w->to_us - w->from_us));
+    }
+    w->now = upto - w->done;
+    return true;
+}
+
+static void sum_io(const struct price_book *book, const struct meter *meter, struct io_walk w, struct price_sum *sum)
+{
+    while (io_next(book, meter, &w)) {
+        sum_add(sum, w.now, price_rate(w.part.version, meter->buyer, RESOURCE_IO).price, 1);
+    }
+}
+
+int64_t price_io_due(const struct price_book *book, const struct meter *meter, const struct use_point *use)
+{
+    struct io_walk w;
+    if (!io_counted(meter, use, &w) || w.bytes == 0) {
         return 0;
     }
+    struct price_sum sum = sum_settled(book, meter, &io_metered);
+    int64_t before = sum_round(&sum, &io_metered);
+    sum_io(book, meter, w, &sum);
+    return sum_round(&sum, &io_metered) - before;
+}
+
+int64_t price_io_dearest(const struct price_book *book, const struct meter *meter, uint64_t until_us)
+{
+    int64_t utc_us = utc_of(meter, meter->settled_us), until_utc_us = utc_of(meter, until_us);
+    int64_t most = price_rate(price_book_at(book, utc_us), meter->buyer, RESOURCE_IO).price;
+    while (price_book_has_io(book) && (utc_us = price_book_next(book, utc_us)) < until_utc_us) {
+        most = MAX(most, price_rate(price_book_at(book, utc_us), meter->buyer, RESOURCE_IO).price);
+    }
+    return most;
+}
+
+int64_t price_io_hold(const struct price_book *book, const struct meter *meter, uint64_t bytes, uint64_t until_us)
+{
+    uint64_t charged = measured(price_io_charged(meter));
+    if (bytes <= charged) {
+        return 0;
+    }
+    struct price_sum sum = sum_settled(book, meter, &io_metered);
+    int64_t before = sum_round(&sum, &io_metered);
+    sum_add(&sum, bytes - charged, price_io_dearest(book, meter, until_us), 1);
+    return sum_round(&sum, &io_metered) - before;
+}
+
+uint64_t price_io_bytes(const struct price_book *book, const struct meter *meter, int64_t micros, uint64_t max_bytes,
+                        uint64_t until_us)
+{
+    uint64_t fits = MIN(measured(price_io_charged(meter)), max_bytes), exceeds = max_bytes;
+    if (micros < 0 || price_io_hold(book, meter, max_bytes, until_us) <= micros) {
+        return micros < 0 ? fits : max_bytes;
+    }
+    while (exceeds - fits > 1) {
+        uint64_t middle = fits + (exceeds - fits) / 2;
+        if (price_io_hold(book, meter, middle, until_us) <= micros) {
+            fits = middle;
+        } else {
+            exceeds = middle;
+        }
+    }
+    return fits;
+}
+
+struct measure price_io_within(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                               int64_t micros)
+{
+    struct use_point some = *use;
+    if (!is_measured(use->io_bytes) || price_io_due(book, meter, use) <= micros) {
+        return use->io_bytes;
+    }
+    uint64_t fits = measured(price_io_charged(meter)), exceeds = measured(use->io_bytes);
+    while (exceeds - fits > 1) {
+        some.io_bytes = measure_of(fits + (exceeds - fits) / 2);
+        if (price_io_due(book, meter, &some) <= micros) {
+            fits = measured(some.io_bytes);
+        } else {
+            exceeds = measured(some.io_bytes);
+        }
+    }
+    /* A byte more may lie in another part of the time, at another price: it isn't quite non-decreasing. */
+    for (some.io_bytes = measure_of(fits); fits > 0 && price_io_due(book, meter, &some) > micros;) {
+        some.io_bytes = measure_of(--fits);
+    }
+    return some.io_bytes;
+}
+
+/* ---- lines and marks --------------------------------------------------------------------------------------- */
+
+/* Appends one that says what it was charged for: amount, micros and by are its last words. */
+static int line_put(const struct meter *meter, const char *resource, const struct segment *s, uint64_t to_us,
+                    struct charge last, struct list *ret)
+{
+    struct unit_price rate = price_rate(s->version, meter->buyer, resource);
     struct charge *line = list_add(ret, sizeof *line);
     if (!line) {
         return -ENOMEM;
     }
     *line = (struct charge){
-        .amount = amount,
+        .amount = last.amount,
         .run_us = to_us - s->from_us,
         .from_run_us = s->from_us,
-        .micros = sum_round(sum, m) - before,
+        .micros = last.micros,
         .price_version = s->version ? s->version->version : 0,
         .list_price = rate.list,
         .price = rate.price,
         .preemptible = meter->buyer.preemptible,
-        .by = by,
+        .by = last.by,
     };
-    int rc = str_set(&line->resource, m->name);
+    int rc = str_set(&line->resource, resource);
     return rc < 0 ? rc : str_set(&line->price_class, meter->buyer.price_class);
+}
+
+static int line_add(const struct meter *meter, const struct metered *m, const struct segment *s, uint64_t to_us,
+                    struct price_sum *sum, struct list *ret)
+{
+    struct charge line = {0};
+    line.amount = amount_under(s->version, m, &line.by);
+    int64_t before = sum_round(sum, m);
+    sum_add(sum, line.amount, price_rate(s->version, meter->buyer, m->name).price, to_us - s->from_us);
+    line.micros = sum_round(sum, m) - before;
+    return line.amount == 0 && line.by == PRICE_BY_REQUEST ? 0 : line_put(meter, m->name, s, to_us, line, ret);
+}
+
+/* Nothing moved, nothing said; where it is priced and nobody counts, a line of nothing by request. */
+static int io_lines_add(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                        uint64_t to_us, struct list *ret)
+{
+    struct io_walk w;
+    struct segment s = segment_at(book, meter, meter->settled_us);
+    int rc = 0;
+    if (!io_counted(meter, use, &w)) {
+        bool said = to_us == meter->settled_us || price_rate(s.version, meter->buyer, RESOURCE_IO).price == 0;
+        return said ? 0 : line_put(meter, RESOURCE_IO, &s, MIN(s.to_us, to_us), (struct charge){0}, ret);
+    }
+    struct price_sum sum = sum_settled(book, meter, &io_metered);
+    while (rc == 0 && w.bytes > 0 && io_next(book, meter, &w)) {
+        struct charge line = {.amount = w.now, .by = PRICE_BY_USE};
+        int64_t before = sum_round(&sum, &io_metered);
+        sum_add(&sum, w.now, price_rate(w.part.version, meter->buyer, RESOURCE_IO).price, 1);
+        line.micros = sum_round(&sum, &io_metered) - before;
+        rc = w.now > 0 ? line_put(meter, RESOURCE_IO, &w.part, MIN(w.part.to_us, w.to_us), line, ret) : 0;
+    }
+    return rc;
 }
 
 static int lines_add(const struct price_book *book, const struct meter *meter, const struct metered *m, uint64_t to_us,
@@ -384,6 +553,7 @@ int price_charges(const struct price_book *book, const struct meter *meter, cons
         metered_use(meter, use, &m);
         rc = lines_add(book, meter, &m, to_us, ret);
     }
+    rc = rc == 0 && io_is_kept(book, meter) ? io_lines_add(book, meter, use, to_us, ret) : rc;
     while (rc < 0 && ret->count > before) {
         fields_clear(&charge_fields, &((struct charge *)ret->v)[--ret->count]);
     }
@@ -415,26 +585,44 @@ static struct measure charged_at(const struct price_book *book, const struct met
     return measure_of(charged);
 }
 
-static int mark_add(const struct price_book *book, const struct meter *meter, const struct use_point *use,
-                    const struct metered *m, uint64_t to_us, struct list *ret)
+static int mark_put(const struct metered *m, const struct price_sum *sum, struct measure used, struct list *ret)
 {
     struct meter_mark *mark = list_add(ret, sizeof *mark);
     if (!mark) {
         return -ENOMEM;
     }
-    struct price_sum sum = sum_settled(book, meter, m);
-    sum_stretch(book, meter, m, meter->settled_us, to_us, &sum);
-    money_wide whole = sum.parts / m->unit;
-    if (sum.beyond || whole >= (money_wide)MONEY_MICROS_MAX) {
+    money_wide whole = sum->parts / m->unit;
+    if (sum->beyond || whole >= (money_wide)MONEY_MICROS_MAX) {
         mark->micros = MONEY_MICROS_MAX;
     } else {
         mark->micros = (int64_t)whole;
-        mark->rest = (int64_t)(sum.parts % m->unit);
+        mark->rest = (int64_t)(sum->parts % m->unit);
     }
-    if (strcmp(m->name, "cpu") == 0) {
-        mark->used = charged_at(book, meter, use, m, to_us);
-    }
+    mark->used = used;
     return str_set(&mark->resource, m->name);
+}
+
+static int mark_add(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                    const struct metered *m, uint64_t to_us, struct list *ret)
+{
+    struct price_sum sum = sum_settled(book, meter, m);
+    sum_stretch(book, meter, m, meter->settled_us, to_us, &sum);
+    bool cpu = strcmp(m->name, "cpu") == 0;
+    return mark_put(m, &sum, cpu ? charged_at(book, meter, use, m, to_us) : (struct measure){0}, ret);
+}
+
+/* What nobody counted now may yet be told: what is charged stays where it was. */
+static int io_mark_add(const struct price_book *book, const struct meter *meter, const struct use_point *use,
+                       struct list *ret)
+{
+    struct io_walk w;
+    struct measure charged = price_io_charged(meter);
+    struct price_sum sum = sum_settled(book, meter, &io_metered);
+    if (io_counted(meter, use, &w)) {
+        charged = measure_of(is_measured(charged) ? measured(charged) + w.bytes : measured(use->io_bytes));
+        sum_io(book, meter, w, &sum);
+    }
+    return mark_put(&io_metered, &sum, charged, ret);
 }
 
 int price_marks(const struct price_book *book, const struct meter *meter, const struct use_point *use, uint64_t to_us,
@@ -452,6 +640,7 @@ int price_marks(const struct price_book *book, const struct meter *meter, const 
             rc = mark_add(book, meter, use, &m, to_us, ret);
         }
     }
+    rc = rc == 0 && io_is_kept(book, meter) ? io_mark_add(book, meter, use, ret) : rc;
     while (rc < 0 && ret->count > 0) {
         fields_clear(&meter_mark_fields, &((struct meter_mark *)ret->v)[--ret->count]);
     }
@@ -466,7 +655,11 @@ int64_t price_again(const struct price_book *book, struct buyer buyer, const str
     struct meter meter = {.started_utc_us = from_utc_us, .buyer = buyer};
     struct metered m = metered_of(line->resource, line->amount);
     int64_t before = sum_round(sum, &m);
-    sum_stretch(book, &meter, &m, 0, line->run_us, sum);
+    if (strcmp(line->resource, RESOURCE_IO) == 0) {
+        sum_io(book, &meter, (struct io_walk){.bytes = line->amount, .to_us = line->run_us}, sum);
+    } else {
+        sum_stretch(book, &meter, &m, 0, line->run_us, sum);
+    }
     const struct price_version *last = price_book_at(book, utc_of(&meter, line->run_us > 0 ? line->run_us - 1 : 0));
     *ret_version = last ? last->version : 0;
     return sum_round(sum, &m) - before;

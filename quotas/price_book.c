@@ -10,6 +10,7 @@
 struct price_book {
     struct list versions; /* struct price_version */
     bool measures;        /* any of them charges anything by use */
+    bool has_io;          /* or I/O at all */
 };
 
 static const struct price_version *version_at(const struct price_book *book, size_t index)
@@ -44,12 +45,11 @@ void price_book_free(struct price_book *book)
     }
 }
 
-static int prices_check(const struct counts *per_hour, size_t index, struct err *err)
+static int prices_check(const struct counts *prices, const char *per, size_t index, struct err *err)
 {
-    for (size_t k = 0; k < per_hour->count; k++) {
-        if (per_hour->v[k].value > (uint64_t)PRICE_MICROS_MAX) {
-            return err_set(err, -EINVAL, "prices[%zu].per_hour.%s: more than 10000 per hour", index,
-                           per_hour->v[k].name);
+    for (size_t k = 0; k < prices->count; k++) {
+        if (prices->v[k].value > (uint64_t)PRICE_MICROS_MAX) {
+            return err_set(err, -EINVAL, "prices[%zu].%s.%s: more than 10000", index, per, prices->v[k].name);
         }
     }
     return 0;
@@ -57,9 +57,12 @@ static int prices_check(const struct counts *per_hour, size_t index, struct err 
 
 static int version_check(const struct price_version *v, size_t index, struct err *err)
 {
-    int rc = prices_check(&v->per_hour, index, err);
+    int rc = prices_check(&v->per_hour, "per_hour", index, err);
+    rc = rc < 0 ? rc : prices_check(&v->per_gib, "per_gib", index, err);
     for (size_t i = 0; rc == 0 && i < v->classes.count; i++) {
-        rc = prices_check(&((const struct price_class *)v->classes.v)[i].per_hour, index, err);
+        const struct price_class *class = &((const struct price_class *)v->classes.v)[i];
+        rc = prices_check(&class->per_hour, "per_hour", index, err);
+        rc = rc < 0 ? rc : prices_check(&class->per_gib, "per_gib", index, err);
     }
     for (size_t i = 0; rc == 0 && i < v->discounts.count; i++) {
         if (v->discounts.v[i].value > PRICE_DISCOUNT_MAX) {
@@ -100,14 +103,22 @@ uint32_t price_by(const struct price_version *version, const char *resource)
     return by > 0 ? (uint32_t)by : PRICE_BY_REQUEST;
 }
 
+static bool version_has_io(const struct price_version *version)
+{
+    bool has = version->per_gib.count > 0;
+    for (size_t i = 0; i < version->classes.count; i++) {
+        has = has || ((const struct price_class *)version->classes.v)[i].per_gib.count > 0;
+    }
+    return has;
+}
+
 static bool version_measures(const struct price_version *version)
 {
+    bool measures = version_has_io(version);
     for (size_t i = 0; i < version->by.count; i++) {
-        if (price_by(version, version->by.v[i].key) != PRICE_BY_REQUEST) {
-            return true;
-        }
+        measures = measures || price_by(version, version->by.v[i].key) != PRICE_BY_REQUEST;
     }
-    return false;
+    return measures;
 }
 
 int price_book_set(struct price_book *book, const struct list *versions, struct err *err)
@@ -117,9 +128,10 @@ int price_book_set(struct price_book *book, const struct list *versions, struct 
         return rc;
     }
     struct list copy = {0};
-    bool measures = false;
+    bool measures = false, has_io = false;
     for (size_t i = 0; i < versions->count; i++) {
         measures = measures || version_measures(&((const struct price_version *)versions->v)[i]);
+        has_io = has_io || version_has_io(&((const struct price_version *)versions->v)[i]);
         struct price_version *to = list_add(&copy, sizeof *to);
         if (!to || fields_copy(&price_version_fields, &((const struct price_version *)versions->v)[i], to) < 0) {
             if (to) {
@@ -132,12 +144,18 @@ int price_book_set(struct price_book *book, const struct list *versions, struct 
     versions_clear(&book->versions);
     book->versions = copy;
     book->measures = measures;
+    book->has_io = has_io;
     return 0;
 }
 
 bool price_book_measures(const struct price_book *book)
 {
     return book->measures;
+}
+
+bool price_book_has_io(const struct price_book *book)
+{
+    return book->has_io;
 }
 
 const struct list *price_book_versions(const struct price_book *book)
@@ -173,7 +191,7 @@ int64_t price_book_next(const struct price_book *book, int64_t utc_us)
     return next < book->versions.count ? version_at(book, next)->from_utc_us : INT64_MAX;
 }
 
-/* ---- the price of an hour ---------------------------------------------------------------------------------- */
+/* ---- the price of an hour, or of a GiB --------------------------------------------------------------------- */
 
 static const struct count *count_find(const struct counts *counts, const char *name)
 {
@@ -188,13 +206,15 @@ static const struct count *count_find(const struct counts *counts, const char *n
 static uint64_t list_price(const struct price_version *version, const char *price_class, const char *resource)
 {
     const struct price_class *classes = version->classes.v;
+    bool io = strcmp(resource, RESOURCE_IO) == 0;
+    const struct counts *general = io ? &version->per_gib : &version->per_hour;
     for (size_t i = 0; price_class && i < version->classes.count; i++) {
         if (strcmp(classes[i].name, price_class) == 0) {
-            const struct count *own = count_find(&classes[i].per_hour, resource);
-            return own ? own->value : counts_get(&version->per_hour, resource);
+            const struct count *own = count_find(io ? &classes[i].per_gib : &classes[i].per_hour, resource);
+            return own ? own->value : counts_get(general, resource);
         }
     }
-    return counts_get(&version->per_hour, resource);
+    return counts_get(general, resource);
 }
 
 static uint64_t discount_of(const struct price_version *version, const struct strs *path)
@@ -208,9 +228,9 @@ static uint64_t discount_of(const struct price_version *version, const struct st
     return 0;
 }
 
-struct hourly price_rate(const struct price_version *version, struct buyer buyer, const char *resource)
+struct unit_price price_rate(const struct price_version *version, struct buyer buyer, const char *resource)
 {
-    struct hourly rate = {0};
+    struct unit_price rate = {0};
     if (!version) {
         return rate;
     }

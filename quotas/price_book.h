@@ -1,9 +1,9 @@
 /*
- * price_book - dated versions of what an hour costs.
+ * price_book - dated versions of what an hour costs, and of I/O a GiB.
  *
  *   list price    of the version in force, for the class of the node; what a class doesn't name costs as elsewhere
- *   price         round_half_even( list price * (1 - discount) * preemptible rate ), whole micro-units per hour: the
- *                 discount is the one of the nearest ancestor that has one
+ *   price         round_half_even( list price * (1 - discount) * preemptible rate ), whole micro-units: the discount
+ *                 is the one of the nearest ancestor that has one
  * Purity:    pure.
  * Ownership: the book owns its versions.
  */
@@ -23,8 +23,9 @@ const struct price_version *price_book_at(const struct price_book *book, int64_t
 /* When the next version after an instant begins; INT64_MAX: none. */
 int64_t price_book_next(const struct price_book *book, int64_t utc_us);
 const struct list *price_book_versions(const struct price_book *book);
-/* Is anything charged by what it used, under any version? */
+/* Is anything charged by what it used, under any version? I/O always is. */
 bool price_book_measures(const struct price_book *book);
+bool price_book_has_io(const struct price_book *book);
 
 /* Who pays, and for what kind of thing. Borrowed. */
 struct buyer {
@@ -32,11 +33,11 @@ struct buyer {
     const char *price_class;  /* of the node; NULL = none */
     bool preemptible;
 };
-struct hourly {
-    int64_t list, price;      /* micro-units per hour of a core, a GiB, a unit */
+struct unit_price {
+    int64_t list, price;      /* micro-units per hour of a core, a GiB, a unit; of RESOURCE_IO per GiB */
 };
 /* NULL: free. */
-struct hourly price_rate(const struct price_version *version, struct buyer buyer, const char *resource);
+struct unit_price price_rate(const struct price_version *version, struct buyer buyer, const char *resource);
 /* enum price_by */
 uint32_t price_by(const struct price_version *version, const char *resource);
 

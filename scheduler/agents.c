@@ -135,8 +135,20 @@ static bool link_send(struct agents *a, struct link *l, enum node_call call, con
     return false;
 }
 
+/* What is told is at most what a fact said that is safe by now. */
+struct paid_max {
+    uint64_t us;
+    struct measure io_bytes; /* absent: no bound */
+};
+static const struct paid_max all_paid = {.us = UINT64_MAX};
+
+static struct measure fewer(struct measure a, struct measure b)
+{
+    return a.plus_one - 1 <= b.plus_one - 1 ? a : b; /* absent is the largest */
+}
+
 /* false: the link could not keep up and is gone. */
-static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bool has_it, uint64_t paid_max_us)
+static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bool has_it, struct paid_max max)
 {
     struct run_call run = {0};
     uint64_t paid_us = 0;
@@ -147,7 +159,8 @@ static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bo
     switch (duty) {
     case DUTY_RUN:
         run.term = a->term;
-        run.paid_us = MIN(run.paid_us, paid_max_us);
+        run.paid_us = MIN(run.paid_us, max.us);
+        run.io_paid_bytes = fewer(run.io_paid_bytes, max.io_bytes);
         kept = link_send(a, l, NODE_RUN, &run);
         break;
     case DUTY_PAID:
@@ -168,15 +181,15 @@ static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bo
 }
 
 /* Whoever is told to run something that was asked to stop, or to stand still, hears both, in that order. */
-static void link_tell(struct agents *a, struct link *l, struct attempt_id id, bool has_it, uint64_t paid_max_us)
+static void link_tell(struct agents *a, struct link *l, struct attempt_id id, bool has_it, struct paid_max max)
 {
     struct run_call run = {0};
     uint64_t paid_us;
     uint32_t cause = END_NONE;
-    if (!link_duty(a, l, id, has_it, paid_max_us) || has_it)
+    if (!link_duty(a, l, id, has_it, max) || has_it)
         return;
     if (core_duty(a->core, id, true, &run, &paid_us, &cause) == DUTY_STOP || core_is_suspended(a->core, id))
-        (void)link_duty(a, l, id, true, paid_max_us);
+        (void)link_duty(a, l, id, true, max);
     fields_clear(&run_call_fields, &run);
 }
 
@@ -215,7 +228,7 @@ static void node_run(struct agents *a, const struct fact_placed *f)
         link_shares(a, l, tenant);
     l = link_find(a, f->node); /* it may have been too slow for that */
     if (l != NULL)
-        link_tell(a, l, id, false, f->paid_us);
+        link_tell(a, l, id, false, (struct paid_max){f->paid_us, f->io_paid_bytes});
 }
 
 static void node_paid(struct agents *a, const struct fact_renewed *f)
@@ -228,6 +241,7 @@ static void node_paid(struct agents *a, const struct fact_renewed *f)
         return;
     struct paid_call paid = core_paid(a->core, f->id, f->paid_us, f->final);
     paid.suspends = f->suspends;
+    paid.io_paid_bytes = f->io_paid_bytes;
     paid.term = a->term;
     (void)link_send(a, l, NODE_PAID, &paid);
 }
@@ -236,7 +250,7 @@ static void node_duty(struct agents *a, const char *node, struct attempt_id id, 
 {
     struct link *l = node == NULL || a->term == 0 ? NULL : link_find(a, node);
     if (l != NULL)
-        link_tell(a, l, id, has_it, UINT64_MAX);
+        link_tell(a, l, id, has_it, all_paid);
 }
 
 static void tell_to_stop(void *arg, struct attempt_id id)
@@ -360,7 +374,7 @@ static void reconcile_live(void *arg, struct attempt_id id)
     struct reconcile *x = arg;
     struct link *l = link_find(x->agents, x->node);
     if (l != NULL && !turn_placement_pending(x->agents->turn, id))
-        link_tell(x->agents, l, id, x->request != NULL ? listed(&x->request->hello, id) : true, UINT64_MAX);
+        link_tell(x->agents, l, id, x->request != NULL ? listed(&x->request->hello, id) : true, all_paid);
 }
 
 /* Everything the node lists is a report too; what the core no longer has is forgotten there. */
@@ -524,7 +538,8 @@ static void beat_taken(struct agents *a, const char *node, const struct attempt_
     core_attempt_used(a->core, node, beat->id,
                       (struct use_point){.run_us = beat->used_at_us != 0 ? beat->used_at_us : beat->run_us,
                                          .cpu_us = beat->usage.cpu_us,
-                                         .mem_peak_bytes = beat->usage.mem_peak_bytes});
+                                         .mem_peak_bytes = beat->usage.mem_peak_bytes,
+                                         .io_bytes = beat->usage.io_bytes});
 }
 
 static void on_beat(void *arg, struct rpc_conn *conn, const struct rpc_ticket *t, const struct method *m,

@@ -111,6 +111,19 @@ static uint64_t quantity_until(const struct charge *c, uint64_t us)
     return whole > UINT64_MAX ? UINT64_MAX : (uint64_t)whole;
 }
 
+/* Of moved bytes those of the first `us` of the line, as if they had come one like the other; the last has the rest. */
+static uint64_t bytes_until(const struct charge *c, uint64_t us)
+{
+    return us >= c->run_us ? c->amount : (uint64_t)((money_wide)c->amount * us / c->run_us);
+}
+
+/* Billionths of a GiB, rounded on the bytes of the line so far. */
+static int64_t gib_between(uint64_t from_bytes, uint64_t to_bytes)
+{
+    const money_wide gib = UINT64_C(1) << 30;
+    return money_round((money_wide)to_bytes * NANOS, gib) - money_round((money_wide)from_bytes * NANOS, gib);
+}
+
 /* Rounded on the cumulative run time, so that the pieces of an attempt add up to what it ran. */
 static int64_t quantity_between(const struct charge *c, uint64_t from_us, uint64_t to_us)
 {
@@ -140,7 +153,11 @@ static int add_pieces(const struct posting *p, const struct charge *c, struct bo
         line->run_us = to - from;
         line->from_utc_us = begin_utc_us + (int64_t)from;
         line->to_utc_us = begin_utc_us + (int64_t)to;
-        line->quantity = quantity_between(c, line->from_run_us, c->from_run_us + to);
+        if (strcmp(c->resource, RESOURCE_IO) == 0) {
+            line->amount = bytes_until(c, to) - bytes_until(c, from);
+            line->quantity = gib_between(bytes_until(c, from), bytes_until(c, to));
+        } else
+            line->quantity = quantity_between(c, line->from_run_us, c->from_run_us + to);
         line->micros = upto - posted;
         r = book_line_add(p->b, line, err);
         posted = upto;

@@ -52,6 +52,8 @@ static int set_price(struct book *b, const struct price_version *p, struct err *
         r = book_run(b, SQL_PRICES_CLEAR, err, "i", (int64_t)p->version);
     for (size_t i = 0; i < p->per_hour.count && r >= 0; i++)
         r = book_run(b, SQL_PRICE_ADD, err, "itu", (int64_t)p->version, p->per_hour.v[i].name, p->per_hour.v[i].value);
+    for (size_t i = 0; i < p->per_gib.count && r >= 0; i++)
+        r = book_run(b, SQL_PRICE_ADD, err, "itu", (int64_t)p->version, p->per_gib.v[i].name, p->per_gib.v[i].value);
     return r;
 }
 

@@ -188,6 +188,7 @@ static const struct { const char *resource, *meter, *unit; } meters[] = {
     {"cpu", "CPU Time", "Core-Hours"},
     {"memory", "Memory Time", "GiB-Hours"},
     {"scratch", "Scratch Time", "GiB-Hours"},
+    {RESOURCE_IO, "I/O Volume", "GiB"},
 };
 
 const char *focus_unit(const char *resource)

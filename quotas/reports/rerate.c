@@ -6,7 +6,7 @@
 #include "quotas/price.h"
 
 #define SLACK_US (INT64_C(86400) * 1000000) /* clocks that were set, between a line's time and its attempt's */
-#define RESOURCES_MAX (RESOURCE_GENERIC_MAX + 3)
+#define RESOURCES_MAX (RESOURCE_GENERIC_MAX + 4)
 
 /* ---- the book as it is now --------------------------------------------------------------------------------------- */
 static int take_prices(const void *bytes, size_t len, struct price_book *book, bool *ret_found, struct err *err)
@@ -94,7 +94,8 @@ static const char lines_sql[] =
     "WITH posted AS (SELECT a.about_seq AS seq, a.about_line AS line, sum(r.micros) AS micros"
     "  FROM charges r CROSS JOIN adjustments a ON a.seq = r.seq WHERE r.attempt = ?1 AND r.kind = 'rerate'"
     "  GROUP BY 1, 2)"
-    " SELECT c.seq, c.line, c.job, p.path, c.resource, c.price_class, c.preemptible, c.amount, sum(c.run_us),"
+    " SELECT c.seq, c.line, c.job, p.path, c.resource, c.price_class, c.preemptible,"
+    "  iif(c.resource = '" RESOURCE_IO "', sum(c.amount), c.amount), sum(c.run_us),"
     "  min(c.from_utc_us), max(c.to_utc_us), sum(c.micros) + coalesce((SELECT d.micros FROM posted d"
     "  WHERE d.seq = c.seq AND d.line = c.line), 0)"
     " FROM charges c JOIN paths p ON p.tenant = c.tenant WHERE c.attempt = ?1 AND c.kind = 'usage'"
@@ -138,7 +139,7 @@ static int look_at_line(struct search *q, uint64_t attempt, struct sums *sums, s
                                .to_utc_us = sqlite3_column_int64(s, 10),
                                .charged_micros = sqlite3_column_int64(s, 11)};
     line.micros = price_again(q->book, buyer, &charge, line.from_utc_us, sum, &line.price_version);
-    struct hourly rate = price_rate(price_book_at(q->book, MAX(line.to_utc_us - 1, line.from_utc_us)), buyer,
+    struct unit_price rate = price_rate(price_book_at(q->book, MAX(line.to_utc_us - 1, line.from_utc_us)), buyer,
                                   charge.resource);
     line.list_price = rate.list;
     line.price = rate.price;

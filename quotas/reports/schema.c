@@ -75,8 +75,8 @@ static const char *const tables[] = {
     " correction INTEGER NOT NULL,"               /* its own month was closed before */
     " resource TEXT NOT NULL, price_version INTEGER NOT NULL,"
     " price_class TEXT, preemptible INTEGER NOT NULL, charged_by INTEGER NOT NULL,"
-    " list_price INTEGER NOT NULL, price INTEGER NOT NULL," /* micro-units per hour of a core, GiB or unit */
-    " amount INTEGER NOT NULL, quantity INTEGER,"  /* quantity: billionths of such hours; NULL: not measured */
+    " list_price INTEGER NOT NULL, price INTEGER NOT NULL," /* micro-units per hour of a core, GiB, unit; io: per GiB */
+    " amount INTEGER NOT NULL, quantity INTEGER,"  /* quantity: billionths of such hours, or GiB; NULL: not measured */
     " from_run_us INTEGER NOT NULL, run_us INTEGER NOT NULL,"
     " from_utc_us INTEGER NOT NULL, to_utc_us INTEGER NOT NULL, accounts INTEGER NOT NULL REFERENCES account_sets,"
     " micros INTEGER NOT NULL);"

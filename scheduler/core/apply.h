@@ -31,6 +31,7 @@ void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t sin
 void attempt_want_cores(struct core *c, struct task *t, bool wants);
 /* suspend.c: a person wants it to stand still. Does it, as far as its node has said? */
 bool attempt_is_suspended(const struct task *t);
+bool attempt_is_put_aside(const struct task *t); /* by somebody, not for want of money for I/O */
 bool attempt_stands(const struct task *t);
 void attempt_forget_suspension(struct core *c, struct task *t);
 /* Has its node the cores that a paused attempt would take up again? */

@@ -92,7 +92,8 @@ void attempt_finish(struct core *c, struct task *t)
     t->settled_us = t->paid_us = 0;
     t->run_us = t->run_boot_us = t->first_run_us = t->first_boot_us = 0;
     t->stopping = END_NONE;
-    t->final = t->missing = t->resuming = t->going = false;
+    t->io_paid = (struct measure){0};
+    t->final = t->io_final = t->missing = t->resuming = t->going = false;
     attempt_set_paused(c, t, false, 0);
     t->paused_us = 0;
     t->price_version = 0;
@@ -193,6 +194,7 @@ static void start(struct core *c, struct job *j, const struct fact *f)
     t->placed_utc_us = f->at_utc_us;
     t->hold_micros = p->hold_micros;
     t->paid_us = p->paid_us;
+    t->io_paid = p->io_paid_bytes;
     t->price_version = p->price_version;
     t->price_class = p->price_class != NULL ? core_intern(c, p->price_class) : NULL;
     core_copy_strs(&p->accounts, &t->accounts);
@@ -273,6 +275,8 @@ static void renewed_apply(struct core *c, const struct fact *f)
     t->settled_us = r->settled_us;
     t->paid_us = r->paid_us;
     t->final = r->final;
+    t->io_paid = r->io_paid_bytes;
+    t->io_final = r->io_final;
     t->rests = r->paused && (attempt_is_suspended(t) || t->rests);
     t->resuming = !r->paused && (t->paused || t->resuming);
     attempt_set_paused(c, t, r->paused, r->paused ? f->at_utc_us : 0);

@@ -19,15 +19,31 @@ static struct meter meter_of(const struct job *j, const struct fact *f, const st
     return shape_meter(j->shape, m->price_class, f->at_utc_us);
 }
 
+/* Does it pay the same as the one before it? */
+static bool pays_alike(const struct gang_member *v, size_t i)
+{
+    return i > 0 && str_same(v[i].price_class, v[i - 1].price_class) &&
+           v[i].io_paid_bytes.plus_one == v[i - 1].io_paid_bytes.plus_one;
+}
+
+static struct io_offer offer_of(const struct core *c, const struct job *j, const struct fact *f,
+                                const struct gang_member *m, uint64_t paid_us)
+{
+    struct meter meter = meter_of(j, f, m);
+    return io_offer(c, j->shape, node_find(c, m->node), &meter, paid_us, (struct io_stand){0});
+}
+
 static void pay_until(const struct core *c, const struct job *j, struct fact *f, uint64_t paid_us)
 {
     struct fact_gang *g = &f->gang_placed;
     struct gang_member *v = g->members.v;
     g->paid_us = paid_us;
-    for (size_t i = 0; i < g->members.count; i++)
-        v[i].hold_micros = i > 0 && str_same(v[i].price_class, v[i - 1].price_class)
-                               ? v[i - 1].hold_micros
-                               : price_cost(c->prices, meter_of(j, f, &v[i]), paid_us);
+    for (size_t i = 0; i < g->members.count; i++) {
+        struct meter meter = meter_of(j, f, &v[i]);
+        v[i].hold_micros = pays_alike(v, i) ? v[i - 1].hold_micros
+                                            : price_cost(c->prices, meter, paid_us) +
+                                                  io_hold(c, &meter, v[i].io_paid_bytes, paid_us);
+    }
     times_hold(c, job_tenant(j), &j->shape->resources, (struct stretch){f->at_utc_us, 0, paid_us}, &(struct list){0},
                &g->times);
 }
@@ -55,6 +71,7 @@ void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, c
                                   .epoch = t != NULL ? t->epoch + 1 : 1,
                                   .node = n != NULL ? core_text(n->name) : NULL,
                                   .price_class = core_text(node_price_class(n))};
+        m->io_paid_bytes = offer_of(c, j, f, m, one.placed.paid_us).most;
     }
     pay_until(c, j, f, one.placed.paid_us);
     free(one.placed.node);
@@ -64,7 +81,7 @@ void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, c
 bool gang_within_job_budget(const struct core *c, const struct job *j, struct fact *f)
 {
     struct fact_gang *g = &f->gang_placed;
-    const struct gang_member *v = g->members.v;
+    struct gang_member *v = g->members.v;
     int64_t free_micros, hold_micros = 0;
     for (size_t i = 0; i < g->members.count; i++)
         hold_micros += v[i].hold_micros;
@@ -72,11 +89,37 @@ bool gang_within_job_budget(const struct core *c, const struct job *j, struct fa
         return true;
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, g->paid_us), paid_us = g->paid_us;
     int64_t each_micros = MAX(free_micros, 0) / (int64_t)g->members.count;
-    for (size_t i = 0; i < g->members.count; i++)
-        if (i == 0 || !str_same(v[i].price_class, v[i - 1].price_class))
-            paid_us = MIN(paid_us, price_time_for(c->prices, meter_of(j, f, &v[i]), each_micros, paid_us));
+    for (size_t i = 0; i < g->members.count; i++) {
+        struct meter meter = meter_of(j, f, &v[i]);
+        int64_t for_time = each_micros - io_hold(c, &meter, offer_of(c, j, f, &v[i], g->paid_us).least, g->paid_us);
+        if (!pays_alike(v, i))
+            paid_us = MIN(paid_us, price_time_for(c->prices, meter, for_time, paid_us));
+    }
+    for (size_t i = 0; i < g->members.count; i++) {
+        struct meter meter = meter_of(j, f, &v[i]);
+        struct io_offer offer = offer_of(c, j, f, &v[i], g->paid_us);
+        v[i].io_paid_bytes =
+            io_bought(c, &meter, &offer, each_micros - price_cost(c->prices, meter, paid_us), paid_us);
+    }
     pay_until(c, j, f, paid_us);
     return free_micros > 0 && paid_us >= least_us;
+}
+
+bool gang_least_io(const struct core *c, const struct job *j, struct fact *f)
+{
+    struct fact_gang *g = &f->gang_placed;
+    struct gang_member *v = g->members.v;
+    bool lowers = false;
+    for (size_t i = 0; i < g->members.count; i++) {
+        struct measure least = offer_of(c, j, f, &v[i], g->paid_us).least;
+        if (measured(least) < measured(v[i].io_paid_bytes)) {
+            v[i].io_paid_bytes = least;
+            lowers = true;
+        }
+    }
+    if (lowers)
+        pay_until(c, j, f, g->paid_us);
+    return lowers;
 }
 
 /* ---- its nodes --------------------------------------------------------------------------------------- */
@@ -242,6 +285,8 @@ static void think_on(struct core *c, struct plan *p, struct gang g, struct node 
     ret->whole = ret->f.gang_placed.paid_us == whole_us;
     openings_add(c, &p->openings, &ret->f);
     ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
+    if (ret->affordable && !ret->fits && ret->blocker.verdict == LEDGER_BUDGET && start_least_io(c, g.job, &ret->f))
+        ret->fits = ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
 }
 
 /* Where the log has it. */

@@ -81,13 +81,21 @@ void decide_place_undo(struct core *c, struct plan *p)
 
 /* ---- one placement ---------------------------------------------------------------------------------- */
 
+/* Holds for so much run time, and for the I/O that it has. */
 static void pay_until(const struct core *c, const struct job *j, struct fact *f, uint64_t paid_us)
 {
     struct meter meter = shape_meter(j->shape, f->placed.price_class, f->at_utc_us);
     f->placed.paid_us = paid_us;
-    f->placed.hold_micros = price_cost(c->prices, meter, paid_us);
+    f->placed.hold_micros =
+        price_cost(c->prices, meter, paid_us) + io_hold(c, &meter, f->placed.io_paid_bytes, paid_us);
     times_hold(c, job_tenant(j), &j->shape->resources, (struct stretch){f->at_utc_us, 0, paid_us}, &(struct list){0},
                &f->placed.times);
+}
+
+static struct io_offer offer_of(const struct core *c, const struct job *j, const struct node *n, const struct fact *f)
+{
+    struct meter meter = shape_meter(j->shape, f->placed.price_class, f->at_utc_us);
+    return io_offer(c, j->shape, n, &meter, f->placed.paid_us, (struct io_stand){0});
 }
 
 void placed_fact(const struct core *c, const struct job *j, struct attempt_id id, const struct node *n, int64_t utc_us,
@@ -101,6 +109,7 @@ void placed_fact(const struct core *c, const struct job *j, struct attempt_id id
         .id = id, .paid_us = shape_slice_us(c, s), .price_version = version != NULL ? version->version : 0};
     f->placed.node = n != NULL ? core_text(n->name) : NULL;
     f->placed.price_class = core_text(node_price_class(n));
+    f->placed.io_paid_bytes = offer_of(c, j, n, f).most;
     pay_until(c, j, f, f->placed.paid_us);
     core_copy_resources(&s->resources, &f->placed.resources);
     core_copy_strs(&t->line, &f->placed.path);
@@ -129,8 +138,25 @@ bool placed_within_job_budget(const struct core *c, const struct job *j, struct 
         return true;
     struct meter meter = shape_meter(j->shape, f->placed.price_class, f->at_utc_us);
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, f->placed.paid_us);
-    pay_until(c, j, f, price_time_for(c->prices, meter, MAX(free_micros, 0), f->placed.paid_us));
+    struct io_offer offer = offer_of(c, j, node_find(c, f->placed.node), f);
+    int64_t for_time = MAX(free_micros, 0) - io_hold(c, &meter, offer.least, f->placed.paid_us);
+    uint64_t paid_us = price_time_for(c->prices, meter, for_time, f->placed.paid_us);
+    f->placed.io_paid_bytes =
+        io_bought(c, &meter, &offer, MAX(free_micros, 0) - price_cost(c->prices, meter, paid_us), paid_us);
+    pay_until(c, j, f, paid_us);
     return free_micros > 0 && f->placed.paid_us >= least_us;
+}
+
+bool start_least_io(const struct core *c, const struct job *j, struct fact *f)
+{
+    if (f->kind == FACT_GANG_PLACED)
+        return gang_least_io(c, j, f);
+    struct measure least = offer_of(c, j, node_find(c, f->placed.node), f).least;
+    if (measured(least) >= measured(f->placed.io_paid_bytes))
+        return false;
+    f->placed.io_paid_bytes = least;
+    pay_until(c, j, f, f->placed.paid_us);
+    return true;
 }
 
 void plan_job(const struct core *c, struct job *j)
@@ -170,6 +196,8 @@ static void start_think(struct core *c, struct plan *p, const struct entry *e, s
     ret->whole = ret->f.placed.hold_micros == whole_micros;
     openings_add(c, &p->openings, &ret->f);
     ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
+    if (ret->affordable && !ret->fits && ret->blocker.verdict == LEDGER_BUDGET && start_least_io(c, e->job, &ret->f))
+        ret->fits = ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
 }
 
 void start_forget(struct core *c, struct plan *p, struct start *s)

@@ -4,7 +4,8 @@
 static void fill_run(const struct core *c, const struct task *t, struct run_call *run)
 {
     *run = (struct run_call){
-        .id = task_id(t), .term = c->term, .tenant = core_text(t->job->tenant), .paid_us = t->paid_us};
+        .id = task_id(t), .term = c->term, .tenant = core_text(t->job->tenant), .paid_us = t->paid_us,
+        .io_paid_bytes = t->io_paid};
     run->at_paid_end = task_paid_end(c, t);
     job_spec_of(t->job, &run->spec);
 }
@@ -17,6 +18,11 @@ struct paid_call core_paid(const struct core *c, struct attempt_id id, uint64_t 
     struct paid_call call = {.id = id, .paid_us = paid_us, .at_paid_end = end, .suspends = t != NULL ? t->suspends : 0};
     if (final && call.at_paid_end == PAID_END_CHECKPOINT)
         call.signal_us = paid_us > lead_us ? paid_us - lead_us : 1;
+    if (t == NULL)
+        return call;
+    call.io_paid_bytes = t->io_paid;
+    if (t->io_final && call.at_paid_end == PAID_END_CHECKPOINT)
+        call.signal_us = 1; /* nobody knows when its bytes are used up: now */
     return call;
 }
 

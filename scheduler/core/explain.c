@@ -155,10 +155,12 @@ static void start_fact(const struct core *c, const struct job *j, const struct n
 {
     if (j->gang == 0) {
         placed_fact(c, j, (struct attempt_id){j->id, j->first, 1}, n, utc_us, f);
+        (void)start_least_io(c, j, f);
         f->placed.hold_micros = budget_micros > 0 ? MIN(f->placed.hold_micros, budget_micros) : f->placed.hold_micros;
         return;
     }
     gang_fact(c, gang_of(j, j->first), NULL, n, utc_us, f);
+    (void)start_least_io(c, j, f);
     struct gang_member *v = f->gang_placed.members.v;
     for (size_t i = 0; budget_micros > 0 && i < f->gang_placed.members.count; i++)
         v[i].hold_micros = MIN(v[i].hold_micros, budget_micros / (int64_t)f->gang_placed.members.count);
@@ -246,7 +248,7 @@ static int64_t waits_since(const struct job *j, const struct task *t)
 /* INT64_MAX: it doesn't stand still. */
 static int64_t still_since(const struct task *t)
 {
-    if (attempt_is_suspended(t))
+    if (attempt_is_put_aside(t))
         return t->suspended_utc_us;
     return t->paused ? t->paused_utc_us : INT64_MAX;
 }
@@ -261,7 +263,7 @@ static int64_t paused_since(const struct job *j, const struct task *t)
 
 static const char *state_of(const struct task *t)
 {
-    if (attempt_is_suspended(t))
+    if (attempt_is_put_aside(t))
         return "suspended";
     return t->paused ? "paused" : names_get(&task_state_names, t->state);
 }

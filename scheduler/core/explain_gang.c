@@ -37,6 +37,7 @@ static void make_start(const struct question *q, int64_t utc_us, struct fact *re
     const struct gang *g = q->of;
     const struct node *like = likely_node(q->core, q->job->shape);
     gang_fact(q->core, *g, NULL, like, utc_us, ret);
+    (void)start_least_io(q->core, q->job, ret); /* with which it would start */
     if (gang_within_job_budget(q->core, q->job, ret))
         return;
     fact_clear(ret);

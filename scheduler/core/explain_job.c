@@ -1,3 +1,4 @@
+#include <string.h>
 #include <stdio.h>
 
 #include "base/parse.h"
@@ -95,6 +96,7 @@ static void make_start(const struct question *q, int64_t utc_us, struct fact *re
     const struct job *j = q->job;
     const struct attempt_id *id = q->of;
     placed_fact(q->core, j, *id, likely_node(q->core, j->shape), utc_us, ret);
+    (void)start_least_io(q->core, j, ret); /* with which it would start */
     int64_t asked = ret->placed.hold_micros;
     if (!placed_within_job_budget(q->core, j, ret))
         ret->placed.hold_micros = asked; /* the ledger's own words about the job's account follow */
@@ -173,9 +175,9 @@ bool explain_suspended(struct question *q, const struct task *t)
     const struct job *j = q->job;
     char where[40], task[16] = "";
     for (uint32_t i = 0; t == NULL && i < j->tasks_count; i++)
-        if (attempt_is_suspended(j->tasks[i]))
+        if (attempt_is_put_aside(j->tasks[i]))
             t = j->tasks[i];
-    if (t == NULL || !attempt_is_suspended(t))
+    if (t == NULL || !attempt_is_put_aside(t))
         return false;
     if (q->task != NULL && job_tasks(j) > 1)
         snprintf(task, sizeof task, ".%u", t->index);
@@ -192,6 +194,20 @@ static void make_resume(const struct question *q, int64_t utc_us, struct fact *r
     resume_fact(q->core, q->of, utc_us, ret);
 }
 
+/* What was to be paid was time and I/O; it is the I/O that it has none of. */
+static void say_io(struct question *q, const struct task *t)
+{
+    struct blocker *v = q->blockers->v;
+    for (size_t i = 0; i < q->blockers->count && t->io_final; i++)
+        if (strcmp(v[i].kind, "budget") == 0) {
+            char *text = text_of("%s, for more I/O: the %llu MiB that were paid are moved", v[i].text,
+                                 (unsigned long long)(measured(t->io_paid) >> 20));
+            free(v[i].text);
+            v[i].text = text;
+            return;
+        }
+}
+
 void explain_paused(struct question *q, const struct task *t)
 {
     const struct job *j = q->job;
@@ -206,6 +222,7 @@ void explain_paused(struct question *q, const struct task *t)
     explain_ledger(q, &f);
     explain_opening(q, make_resume);
     fact_clear(&f);
+    say_io(q, t);
     if (q->blockers->count > 0 || attempt_has_cores(t))
         return;
     char where[300];

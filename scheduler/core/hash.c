@@ -136,6 +136,8 @@ static uint64_t hash_task(const struct task *t, uint64_t hash)
     if (t->suspends > 0) /* else as before there was any of it */
         hash = hash_text(hash_u64(hash_u64(hash_u64(hash, t->suspends), t->rests), (uint64_t)t->suspended_utc_us),
                          t->suspended_by);
+    if (is_measured(t->io_paid) || t->io_final || t->suspended_for_io)
+        hash = hash_u64(hash_u64(hash_u64(hash, t->io_paid.plus_one), t->io_final), t->suspended_for_io);
     hash = hash_text(hash, t->node != NULL ? t->node->name : NULL);
     hash = hash_text(hash, t->avoid != NULL ? t->avoid->name : NULL);
     const struct time_hold *time = t->times.v;

@@ -17,6 +17,7 @@ struct settlement {
     uint64_t settled_us;
     struct list charges;        /* struct charge, owned */
     struct list times;          /* struct time_hold, owned: what the holds of time came to */
+    struct use_point use;       /* what was given, as far as it is charged */
 };
 struct meter task_meter(const struct task *t); /* from where its charging stands */
 /* The instant at which its run time would have begun, had it never stood still. */
@@ -39,6 +40,40 @@ void settle_fault(const struct core *c, const struct task *t, const struct meter
                   uint64_t run_us, struct settlement *ret);
 /* Fills f with the end of a live attempt; takes over record's detail. */
 void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us, struct fact *f);
+
+/* ---- io_paid.c --------------------------------------------------------------------------------------------- */
+/* What may be paid of an attempt's I/O: bytes of its node's count. All absent: it has no bound. */
+struct io_offer {
+    struct measure told;  /* it is paid for already; told <= least <= most */
+    struct measure least; /* what is worth going on for */
+    struct measure most;  /* an allowance beyond what is counted, within limits.io_bytes */
+};
+struct io_stand {
+    struct measure paid;
+    uint64_t counted;
+};
+struct io_stand task_io(const struct task *t); /* soft */
+/* Bytes that are held for at a time. */
+uint64_t io_allowance(const struct core *c, int64_t utc_us);
+/* Up to until_us of the meter's run time; n NULL: on a node that counts. */
+struct io_offer io_offer(const struct core *c, const struct shape *s, const struct node *n, const struct meter *meter,
+                         uint64_t until_us, struct io_stand at);
+/* What is to be held for it. */
+int64_t io_hold(const struct core *c, const struct meter *meter, struct measure paid, uint64_t until_us);
+/* How much of the offer so much money buys; the least of it even for less. */
+struct measure io_bought(const struct core *c, const struct meter *meter, const struct io_offer *offer, int64_t micros,
+                         uint64_t until_us);
+/* As many bytes as can have been moved in that time, whatever its counter says. */
+uint64_t io_plausible(const struct use_point *use);
+/* Half of its allowance is used, or all that is paid. */
+bool task_io_is_due(const struct core *c, const struct task *t);
+bool task_io_is_out(const struct task *t);
+/* Is it worth a renewal of its own? */
+bool io_gains(const struct task *t, struct measure paid, const struct io_offer *offer);
+/* `use` with as much I/O as is paid and held for, and with no more beyond than a stop can take. */
+struct use_point io_within(const struct core *c, const struct task *t, const struct meter *meter,
+                           const struct use_point *use);
+struct use_point io_owed(const struct task *t, const struct meter *meter, const struct use_point *use);
 
 /* ---- times.c ----------------------------------------------------------------------------------------------- */
 bool times_ask(const struct resources *r, const char *resource); /* is any of it asked for? */
@@ -83,11 +118,12 @@ void adjust_end(struct core *c, const struct fact_adjusted *f);
 /* What a submission would cost. Prices can't be changed to begin earlier than QUOTE_VALID_US from now on once something
  * was charged, so for so long a quote stays true. t NULL: its tenant is gone. */
 #define QUOTE_VALID_US INT64_C(60000000)
-/* Expected: every task runs up to its limit, or for one slice when it has none, from some instant within QUOTE_VALID_US
+/* Expected: every task runs up to its limit, or for one slice when it has none, and moves up to its limit of I/O, if it
+ * has one, from some instant within QUOTE_VALID_US
  * on, on the kind of node that it would go to now; by request. */
 int64_t quote_of(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
 /* At most: with its grace too, with every retry used, whenever and on whatever node, at the dearest prices that the
- * book knows from now on. -1: no bound. */
+ * book knows from now on. -1: no bound, of time, or of I/O that costs something. */
 int64_t quote_max(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us);
 /* The least that so much run time from now on can cost, on nodes of any class. */
 int64_t quote_least(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,

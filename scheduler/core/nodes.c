@@ -179,10 +179,19 @@ void core_attempt_used(struct core *c, const char *node, struct attempt_id id, s
     used.run_us = t != NULL ? MIN(used.run_us, t->run_us) : 0;
     if (used.run_us == 0 || t->state != TASK_RUNNING || strcmp(t->node->name, node) != 0)
         return;
-    if (used.cpu_us == 0 && used.mem_peak_bytes == 0)
+    struct measure moved = t->use.io_bytes;
+    if (measured(used.io_bytes) > LIMIT_IO_BYTES_MAX)
+        used.io_bytes = (struct measure){0}; /* no count at all */
+    else if (is_measured(used.io_bytes))
+        used.io_bytes = measure_of(io_plausible(&used));
+    if (used.cpu_us == 0 && used.mem_peak_bytes == 0 && !is_measured(used.io_bytes))
         t->uncounted_us = used.run_us;
     else if (used.run_us >= t->use.run_us)
         t->use = used;
+    if (measured(t->use.io_bytes) < measured(moved))
+        t->use.io_bytes = moved; /* a count doesn't fall */
+    if (measured(t->use.io_bytes) > measured(moved) && task_io_is_due(c, t) && !t->paused)
+        timer_set(c, &t->timer, c->turn_utc_us);
 }
 
 uint64_t node_silent_us(const struct node *n, struct core_now now)
@@ -328,6 +337,14 @@ static void new_boot(struct core *c, struct node *n)
         node_trouble(c, n);
 }
 
+static bool node_has_feature(const struct node *n, enum node_feature feature)
+{
+    bool has = false;
+    for (size_t i = 0; i < n->features.count; i++)
+        has |= strcmp(n->features.v[i], names_get(&node_feature_names, feature)) == 0;
+    return has;
+}
+
 struct node *node_join(struct core *c, const struct fact_node *j)
 {
     struct node *n = node_find(c, j->node);
@@ -345,6 +362,7 @@ struct node *node_join(struct core *c, const struct fact_node *j)
     core_copy_resources(&j->capacity, &n->capacity);
     core_clear_strs(&n->features);
     core_copy_strs(&j->features, &n->features);
+    n->counts_io = node_has_feature(n, FEATURE_IO_BYTES);
     capacity_of(&c->names, &n->capacity, &n->total);
     capacity_features(&c->names, &n->features, &n->total.features);
     free(n->boot_id);

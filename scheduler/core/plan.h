@@ -53,6 +53,8 @@ void decide_closing(struct core *c, struct plan *p);
 void closing_expect(struct core *c, int64_t to_utc_us);
 /* false: there is nothing to say again. */
 bool decide_suspension(struct core *c, struct plan *p, struct task *t);
+/* It may move nothing more, so it stands still; or it does, and waits for money from now on. */
+void decide_io_wish(struct core *c, struct plan *p, struct task *t, bool suspended);
 void decide_renewal(struct core *c, struct plan *p, struct task *t);
 /* The least that a paused attempt needs to go on, as a fact. The caller clears it. */
 void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, struct fact *f);
@@ -74,6 +76,10 @@ struct start {
     bool fits;
     struct ledger_blocker blocker;
 };
+/* Holds, of a start as a fact, no more I/O than is worth it: what a budget can't buy need not keep it from starting.
+ * false: it is no more. */
+bool start_least_io(const struct core *c, const struct job *j, struct fact *f);
+bool gang_least_io(const struct core *c, const struct job *j, struct fact *f);
 void start_forget(struct core *c, struct plan *p, struct start *s);
 /* It doesn't fit, or the turn has no room for it: forgotten; it waits where whatever keeps it from starting is. */
 void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start *start);

@@ -408,16 +408,27 @@ static void moneys_text(const struct counts *moneys, const char *after, struct b
                  format_money((int64_t)moneys->v[i].value, money), after);
 }
 
-/* "cpu 0.04, memory 0.005; class big: cpu 0.08; discounts: acme 12.50%; preemptible 40%; cpu by use" */
+/* "cpu 0.04, memory 0.005, io 0.002 a GiB" */
+static void prices_text(const struct counts *per_hour, const struct counts *per_gib, struct buf *out)
+{
+    moneys_text(per_hour, "", out);
+    if (per_hour->count > 0 && per_gib->count > 0)
+        buf_add_str(out, ", ");
+    moneys_text(per_gib, " a GiB", out);
+}
+
+/* "cpu 0.04, memory 0.005; class big: cpu 0.08; discounts: acme 12.50%; preemptible 40%; cpu by use; io allowance 1Gi"
+ */
 static void price_text(const struct price_version *v, struct buf *out)
 {
     if (v == NULL)
         return;
-    moneys_text(&v->per_hour, "", out);
+    char size[PARSE_TEXT_MAX];
+    prices_text(&v->per_hour, &v->per_gib, out);
     for (size_t i = 0; i < v->classes.count; i++) {
         const struct price_class *class = &((const struct price_class *)v->classes.v)[i];
         buf_addf(out, "; class %s: ", class->name);
-        moneys_text(&class->per_hour, "", out);
+        prices_text(&class->per_hour, &class->per_gib, out);
     }
     if (v->discounts.count > 0) {
         buf_add_str(out, "; discounts: ");
@@ -427,6 +438,8 @@ static void price_text(const struct price_version *v, struct buf *out)
         buf_addf(out, "; preemptible %" PRIu32 "%%", v->preemptible_percent);
     for (size_t i = 0; i < v->by.count; i++)
         buf_addf(out, "; %s by %s", v->by.v[i].key, v->by.v[i].value);
+    if (v->io_allowance != 0)
+        buf_addf(out, "; io allowance %s", format_size(v->io_allowance, size));
 }
 
 static void price_line(struct strs *lines, const struct price_version *old, const struct price_version *new)

@@ -40,6 +40,8 @@ static bool is_named(const struct counts *prices, const char *resource)
 static uint64_t list_price(const struct price_version *v, const char *class, const char *resource)
 {
     const struct price_class *own = class_of(v, class);
+    if (strcmp(resource, RESOURCE_IO) == 0)
+        return counts_get(own != NULL && is_named(&own->per_gib, resource) ? &own->per_gib : &v->per_gib, resource);
     return counts_get(own != NULL && is_named(&own->per_hour, resource) ? &own->per_hour : &v->per_hour, resource);
 }
 
@@ -112,8 +114,11 @@ static void class_in(const struct pair_look *l, const char *name)
     for (size_t i = 0; i < COUNT_OF(v); i++) {
         const struct price_class *class = class_of(v[i], name);
         resources_in(l, name, &v[i]->per_hour);
-        if (class != NULL)
+        resources_in(l, name, &v[i]->per_gib);
+        if (class != NULL) {
             resources_in(l, name, &class->per_hour);
+            resources_in(l, name, &class->per_gib);
+        }
         for (size_t k = 0; k < v[i]->by.count; k++)
             resource(l, name, v[i]->by.v[k].key);
     }

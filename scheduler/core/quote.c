@@ -37,6 +37,7 @@ static struct shape shape_of(const struct tenant *t, const struct job_spec *spec
     return (struct shape){.tenant = (struct tenant *)(uintptr_t)t,
                           .resources = spec->resources,
                           .limit_us = spec->time_limit_ms * 1000,
+                          .io_limit_bytes = spec->limits.io_bytes,
                           .preemptible = spec->preemptible};
 }
 
@@ -98,12 +99,14 @@ static void raise_by_version(const struct price_version *v, struct buyer buyer, 
     }
 }
 
-static void dearest_prices(const struct core *c, const struct shape *s, int64_t utc_us, struct counts *most)
+static void dearest_prices(const struct core *c, const struct shape *s, int64_t utc_us, struct price_version *ret)
 {
+    struct counts *most = &ret->per_hour;
     static const char *const fixed[] = {"cpu", "memory", "scratch"};
     struct buyer buyer = shape_meter(s, NULL, utc_us).buyer;
     const struct list *versions = price_book_versions(c->prices);
     for (size_t i = first_version(c, utc_us); i < versions->count; i++) {
+        raise_by_version(version_at(c, i), buyer, RESOURCE_IO, &ret->per_gib);
         for (size_t k = 0; k < COUNT_OF(fixed); k++)
             raise_by_version(version_at(c, i), buyer, fixed[k], most);
         for (size_t k = 0; k < s->resources.generic.count; k++)
@@ -111,21 +114,37 @@ static void dearest_prices(const struct core *c, const struct shape *s, int64_t 
     }
 }
 
-/* One attempt of that length, whenever and wherever it runs. */
+/* One attempt of that length, whenever and wherever it runs. -1: its I/O has a price and no bound. */
 static int64_t dearest(const struct core *c, const struct shape *s, int64_t utc_us, uint64_t run_us)
 {
     struct price_version version = {.version = 1, .from_utc_us = INT64_MIN};
     struct price_book *book;
-    dearest_prices(c, s, utc_us, &version.per_hour);
+    dearest_prices(c, s, utc_us, &version);
     int rc = price_book_new(&book, NULL);
     BUG(rc < 0);
     rc = price_book_set(book, &(struct list){.v = &version, .count = 1}, NULL);
     BUG(rc < 0);
-    int64_t micros =
-        price_cost(book, (struct meter){.held = &s->resources, .started_utc_us = utc_us}, run_us);
+    struct meter meter = {.held = &s->resources, .started_utc_us = utc_us};
+    int64_t micros = price_cost(book, meter, run_us) + price_io_hold(book, &meter, s->io_limit_bytes, run_us);
+    if (version.per_gib.count > 0 && s->io_limit_bytes == 0)
+        micros = -1;
     price_book_free(book);
     fields_clear(&price_version_fields, &version);
     return micros;
+}
+
+/* The least that it starts with. */
+static int64_t least_io(const struct core *c, const struct shape *s, const struct meter *meter, uint64_t run_us)
+{
+    struct io_offer offer = io_offer(c, s, NULL, meter, run_us, (struct io_stand){0});
+    return io_hold(c, meter, offer.least, run_us);
+}
+
+static int64_t least_cost(const struct core *c, const struct shape *s, const char *class, int64_t utc_us,
+                          uint64_t run_us)
+{
+    struct meter meter = shape_meter(s, class, utc_us);
+    return price_cost(c->prices, meter, run_us) + least_io(c, s, &meter, run_us);
 }
 
 /* ---- the questions ---------------------------------------------------------------------------------- */
@@ -135,12 +154,12 @@ int64_t quote_least(const struct core *c, const struct tenant *t, const struct j
 {
     struct shape s = shape_of(t, spec);
     const struct list *versions = price_book_versions(c->prices);
-    int64_t least = price_cost(c->prices, shape_meter(&s, NULL, utc_us), run_us);
+    int64_t least = least_cost(c, &s, NULL, utc_us, run_us);
     for (size_t i = first_version(c, utc_us); i < versions->count; i++) {
         const struct list *classes = &version_at(c, i)->classes;
         for (size_t k = 0; k < classes->count; k++) {
             const char *name = ((const struct price_class *)classes->v)[k].name;
-            least = MIN(least, price_cost(c->prices, shape_meter(&s, name, utc_us), run_us));
+            least = MIN(least, least_cost(c, &s, name, utc_us, run_us));
         }
     }
     return least;
@@ -151,7 +170,8 @@ int64_t quote_of(const struct core *c, const struct tenant *t, const struct job_
     struct shape s = shape_of(t, spec);
     uint64_t run_us = s.limit_us != 0 ? s.limit_us : core_slice_us(c);
     struct meter meter = shape_meter(&s, likely_class(c, t, spec), utc_us);
-    int64_t each = dearest_start(c, meter, utc_us + QUOTE_VALID_US, run_us);
+    int64_t each = dearest_start(c, meter, utc_us + QUOTE_VALID_US, run_us) +
+                   price_io_hold(c->prices, &meter, s.io_limit_bytes, (uint64_t)QUOTE_VALID_US + run_us);
     int64_t expected = times(each, job_spec_tasks(spec));
     return spec->budget_micros > 0 ? MIN(expected, spec->budget_micros) : expected;
 }
@@ -162,6 +182,8 @@ int64_t quote_max(const struct core *c, const struct tenant *t, const struct job
     if (s.limit_us == 0)
         return spec->budget_micros > 0 ? spec->budget_micros : -1;
     int64_t longest = dearest(c, &s, utc_us, core_longest_us(c, s.limit_us));
+    if (longest < 0)
+        return spec->budget_micros > 0 ? spec->budget_micros : -1;
     int64_t most = times(times(longest, job_spec_tasks(spec)), (uint64_t)spec->retries + 1);
     return spec->budget_micros > 0 ? MIN(most, spec->budget_micros) : most;
 }
@@ -175,4 +197,9 @@ void quote_fill(const struct core *c, const struct tenant *t, const char *path, 
                                    .quote_until_utc_us = utc_us + QUOTE_VALID_US};
     quote->quote_micros = quote_of(c, t, spec, utc_us);
     quote->quote_max_micros = quote_max(c, t, spec, utc_us);
+    struct shape s = shape_of(t, spec);
+    struct buyer buyer = shape_meter(&s, likely_class(c, t, spec), utc_us).buyer;
+    quote->io_price_micros = price_rate(price_book_at(c->prices, utc_us), buyer, RESOURCE_IO).price;
+    if (quote->io_price_micros > 0)
+        quote->io_allowance_bytes = io_allowance(c, utc_us);
 }

@@ -57,55 +57,99 @@ static void look_again(struct core *c, struct task *t, uint64_t ran_us, int64_t 
               utc_us + (left_us < 0 ? RETRY_MAX_US : MIN(MAX(left_us, RETRY_MIN_US), RETRY_MAX_US)));
 }
 
+/* The hold for the time up to then and the I/O that it has. */
 static void fill_hold(const struct core *c, const struct task *t, const struct meter *meter, uint64_t until_us,
                       struct fact *f)
 {
     struct fact_renewed *r = &f->renewed;
     r->paid_us = until_us;
-    r->hold_micros = price_due(c->prices, meter, NULL, until_us);
+    r->hold_micros =
+        price_due(c->prices, meter, NULL, until_us) + io_hold(c, meter, r->io_paid_bytes, until_us);
     times_hold(c, job_tenant(t->job), meter->held, (struct stretch){f->at_utc_us, r->settled_us, until_us},
                &r->times_settled, &r->times);
 }
 
-/* How far one account that can't pay until then could. */
-static uint64_t pays_until(const struct core *c, const struct meter *meter, const struct ledger_blocker *b,
-                           uint64_t until_us)
+/* How far all accounts together can pay. */
+struct reach {
+    uint64_t until_us; /* as far as resource time is concerned; 0: one of them can't be used at all */
+    int64_t micros;    /* money */
+    bool short_of;     /* anything */
+};
+
+static void reach_by(const struct core *c, const struct meter *meter, const struct ledger_blocker *b, struct reach *ret)
 {
     int64_t free_micros = MAX(b->limit - b->used - b->held, 0);
-    if (b->verdict != LEDGER_BUDGET || b->closed)
-        return 0;
-    if (b->resource == NULL)
-        return price_due_time(c->prices, meter, NULL, free_micros, until_us);
-    int64_t settled = time_of(c, b->resource, meter->held, meter->settled_us);
-    return time_lasts(c, b->resource, meter->held, settled + free_micros, until_us);
+    ret->short_of = true;
+    if (b->verdict != LEDGER_BUDGET || b->closed) {
+        ret->until_us = 0;
+    } else if (b->resource == NULL) {
+        ret->micros = MIN(ret->micros, free_micros);
+    } else {
+        int64_t settled = time_of(c, b->resource, meter->held, meter->settled_us);
+        ret->until_us =
+            MIN(ret->until_us, time_lasts(c, b->resource, meter->held, settled + free_micros, ret->until_us));
+    }
 }
 
-/* How far all accounts together can pay for what f holds; its paid_us when for all of it. */
-static uint64_t all_pay_until(const struct core *c, const struct meter *meter, const struct fact *f)
+static struct reach reach_of(const struct core *c, const struct meter *meter, const struct fact *f)
 {
     struct ledger_blocker blockers[2 * LEDGER_ACCOUNTS_MAX];
     size_t count = MIN(ledger_blockers(c->ledger, f, blockers, COUNT_OF(blockers)), COUNT_OF(blockers));
-    uint64_t until_us = f->renewed.paid_us;
+    struct reach reach = {.until_us = f->renewed.paid_us, .micros = INT64_MAX};
     for (size_t i = 0; i < count; i++)
-        until_us = MIN(until_us, pays_until(c, meter, &blockers[i], f->renewed.paid_us));
-    return until_us;
+        reach_by(c, meter, &blockers[i], &reach);
+    return reach;
 }
 
-/* The next slice, or as much of it as can be held. false: it would gain less than slice_min. */
+/* Time first, beside so much I/O; how far that goes. */
+static uint64_t time_beside(const struct core *c, const struct meter *meter, struct reach reach, struct measure io,
+                            uint64_t until_us)
+{
+    int64_t for_time = reach.micros - io_hold(c, meter, io, until_us);
+    return price_due_time(c->prices, meter, NULL, for_time, reach.until_us);
+}
+
+/* What there is to pay with, of what is wanted: time for it beside the least I/O that is worth it, or if there is none
+ * for that (`must`: then it isn't worth anything), beside what is paid already; then I/O with the rest. */
+static uint64_t fit(const struct core *c, const struct meter *meter, struct reach reach, struct io_offer offer,
+                    bool must, uint64_t least_us, struct fact *f)
+{
+    uint64_t until_us = f->renewed.paid_us;
+    uint64_t can_us = time_beside(c, meter, reach, offer.least, until_us);
+    if (can_us < least_us && !must) {
+        offer.least = offer.told;
+        can_us = time_beside(c, meter, reach, offer.told, until_us);
+    }
+    if (can_us < least_us)
+        return 0;
+    int64_t left_micros = reach.micros - price_due(c->prices, meter, NULL, can_us);
+    f->renewed.io_paid_bytes = io_bought(c, meter, &offer, left_micros, can_us);
+    return can_us;
+}
+
+/* The next slice, or as much of it as can be held. false: it would gain less than slice_min, or too little I/O for who
+ * waits for that. */
 static bool hold_slice(const struct core *c, const struct task *t, const struct meter *meter, uint64_t until_us,
-                       struct fact *f)
+                       bool for_io, struct fact *f)
 {
     struct fact_renewed *r = &f->renewed;
+    struct io_offer offer = io_offer(c, t->job->shape, t->node, meter, until_us, task_io(t));
     uint64_t least_us = t->paid_us + MIN(c->limits.slice_min_ms * 1000, until_us - t->paid_us);
+    least_us = for_io && !t->paused ? t->paid_us : least_us;
+    r->io_paid_bytes = offer.most;
     fill_hold(c, t, meter, until_us, f);
-    uint64_t can_us = all_pay_until(c, meter, f);
-    if (can_us >= until_us)
-        return true;
-    if (can_us < least_us)
-        return false;
-    fill_hold(c, t, meter, can_us, f);
-    r->final = true;
-    return all_pay_until(c, meter, f) >= can_us;
+    struct reach reach = reach_of(c, meter, f);
+    if (reach.short_of) {
+        uint64_t can_us = fit(c, meter, reach, offer, for_io, least_us, f);
+        if (can_us == 0)
+            return false;
+        fill_hold(c, t, meter, can_us, f);
+        r->final = can_us < until_us;
+        r->io_final = measured(r->io_paid_bytes) < measured(offer.most);
+        if (reach_of(c, meter, f).short_of)
+            return false;
+    }
+    return !for_io || io_gains(t, r->io_paid_bytes, &offer);
 }
 
 static void fill_accounts(const struct core *c, const struct job *j, int64_t utc_us, struct strs *ret)
@@ -118,19 +162,28 @@ static void fill_accounts(const struct core *c, const struct job *j, int64_t utc
     BUG(rc < 0);
 }
 
+/* While it stands still nothing is held for what it may move: what is charged is all that is paid. */
+static struct measure io_at_rest(const struct task *t, const struct meter *meter)
+{
+    return is_measured(t->io_paid) ? measure_of(measured(price_io_charged(meter))) : t->io_paid;
+}
+
 /* Nothing more can be held. What has run is settled all the same: it is told in time that paid_us is the end, or that
  * it stands still there is a fact. false: nothing new. */
-static bool hold_nothing_more(const struct core *c, const struct task *t, const struct meter *meter, struct fact *f)
+static bool hold_nothing_more(const struct core *c, const struct task *t, const struct meter *meter, bool for_io,
+                              struct fact *f)
 {
     struct fact_renewed *r = &f->renewed;
-    bool still = task_stands_still(c, t);
-    if (t->paused || (!still && (t->final || task_paid_end(c, t) == PAID_END_STOP)) ||
+    bool still = task_stands_still(c, t), known = for_io ? t->io_final : t->final;
+    if (t->paused || (!still && (known || task_paid_end(c, t) == PAID_END_STOP)) ||
         (still && r->settled_us < t->paid_us))
         return false;
+    r->io_paid_bytes = still ? io_at_rest(t, meter) : t->io_paid;
     fill_hold(c, t, meter, t->paid_us, f);
-    r->final = true;
+    r->final = t->final || !for_io;
+    r->io_final = t->io_final || for_io || task_io_is_due(c, t);
     r->paused = still;
-    return all_pay_until(c, meter, f) >= r->paid_us;
+    return !reach_of(c, meter, f).short_of;
 }
 
 /* It waits for money no longer: for too long already, or its jobs are stopped by now. The node may have paused what is
@@ -143,7 +196,9 @@ static bool pause_is_over(struct core *c, struct plan *p, struct task *t)
     if (!stands || t->in_flight || (!too_long && task_paid_end(c, t) == PAID_END_PAUSE))
         return false;
     struct fact *f = plan_add(p, FACT_ATTEMPT_STOPPING);
-    f->stopping = (struct fact_stopping){.id = task_id(t), .cause = END_BUDGET, .who = core_text("at_paid_end")};
+    f->stopping = (struct fact_stopping){.id = task_id(t),
+                                         .cause = t->io_final ? END_IO_BUDGET : END_BUDGET,
+                                         .who = core_text("at_paid_end")};
     flight_begin(c, f);
     return true;
 }
@@ -156,9 +211,11 @@ void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, str
     *f = (struct fact){.kind = FACT_HOLD_RENEWED, .at_utc_us = utc_us};
     f->renewed = (struct fact_renewed){
         .id = task_id(t), .spent_micros = t->spent_micros, .settled_us = t->settled_us};
+    uint64_t until_us = t->paid_us + MIN(c->limits.slice_min_ms * 1000, left_us);
+    f->renewed.io_paid_bytes = io_offer(c, t->job->shape, t->node, &meter, until_us, task_io(t)).least;
     times_settle(c, t, t->settled_us, &f->renewed.times_settled);
     fill_accounts(c, t->job, utc_us, &f->renewed.accounts);
-    fill_hold(c, t, &meter, t->paid_us + MIN(c->limits.slice_min_ms * 1000, left_us), f);
+    fill_hold(c, t, &meter, until_us, f);
 }
 
 /* Suspended for so long, it makes room: its task waits for a person. */
@@ -192,7 +249,7 @@ static void settle_first(const struct core *c, const struct task *t, uint64_t se
                                        .paused_us = paused_us,
                                        .suspends = t->suspends,
                                        .times_settled = s.times};
-    int rc = price_marks(c->prices, meter, use, s.settled_us, &f->renewed.marks);
+    int rc = price_marks(c->prices, meter, use != NULL ? &s.use : NULL, s.settled_us, &f->renewed.marks);
     BUG(rc < 0);
     fill_accounts(c, t->job, utc_us, &f->renewed.accounts);
     meter->settled_us = s.settled_us;
@@ -210,6 +267,8 @@ static void come_to_rest(struct core *c, struct plan *p, struct task *t, uint64_
         return; /* soon it will be known what was used */
     settle_first(c, t, ran_us, use, p->now.utc_us, &meter, &f);
     f.renewed.paused = true;
+    f.renewed.io_paid_bytes = io_at_rest(t, &meter);
+    f.renewed.io_final = t->suspended_for_io;
     fill_hold(c, t, &meter, f.renewed.settled_us, &f);
     openings_add(c, &p->openings, &f);
     if (openings_plan(c, p)) {
@@ -228,7 +287,9 @@ static bool rests(struct core *c, struct plan *p, struct task *t)
     uint64_t ran_us = MAX(MIN(t->run_us, t->paid_us), t->settled_us);
     if (!attempt_is_suspended(t) || (!t->paused && (!attempt_stands(t) || period_end_us(t) < ran_us)))
         return false;
-    if (t->paused)
+    if (t->paused && t->suspended_for_io)
+        decide_io_wish(c, p, t, false);
+    else if (t->paused)
         rest_no_longer(c, p, t);
     else
         come_to_rest(c, p, t, ran_us);
@@ -245,7 +306,9 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     uint64_t ran_us = task_run_us(t, p->now);
     int64_t early_us = (int64_t)t->paid_us - (int64_t)ran_us - renewal_lead_us(c);
     bool period_ended = t->accounts_end_utc_us <= utc_us - (int64_t)SETTLE_MARGIN_US;
-    if (early_us > EARLY_US && !period_ended) { /* the wall clock went faster than the job */
+    bool io_due = task_io_is_due(c, t) || (t->paused && is_measured(t->io_paid));
+    bool only_io = io_due && (t->paused || (early_us > EARLY_US && !period_ended));
+    if (early_us > EARLY_US && !period_ended && !io_due) { /* the wall clock went faster than the job */
         timer_set(c, &t->timer, utc_us + early_us);
         return;
     }
@@ -253,7 +316,7 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     if (t->in_flight)
         return;
     uint64_t until_us = MIN(ran_us + core_slice_us(c), core_longest_us(c, t->job->shape->limit_us));
-    if (until_us < t->paid_us || (until_us == t->paid_us && !period_ended))
+    if (until_us < t->paid_us || (until_us == t->paid_us && !period_ended && !only_io))
         return;
     struct meter meter;
     struct fact f;
@@ -263,12 +326,16 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     if (period_ended && early_us > EARLY_US && end_us != UINT64_MAX && settle_us < end_us)
         return; /* soon it will be known what ran, and what was used, by its end */
     settle_first(c, t, settle_us, use, utc_us, &meter, &f);
+    f.renewed.io_paid_bytes = t->io_paid;
     fill_hold(c, t, &meter, until_us, &f); /* names the accounts of time */
     openings_add(c, &p->openings, &f);
     bool still = !t->paused && task_stands_still(c, t); /* first that is a fact, with all that ran until then */
-    bool goes_on = !still && hold_slice(c, t, &meter, until_us, &f);
+    bool goes_on = !still && hold_slice(c, t, &meter, until_us, only_io, &f);
     attempt_want_cores(c, t, t->paused && goes_on && !attempt_has_cores(t));
-    if (t->wants_cores || (!goes_on && !hold_nothing_more(c, t, &meter, &f)))
+    if (!goes_on && task_io_is_out(t) && !t->paused && task_paid_end(c, t) == PAID_END_PAUSE) {
+        openings_undo(c, &p->openings);
+        decide_io_wish(c, p, t, true);
+    } else if (t->wants_cores || (!goes_on && !hold_nothing_more(c, t, &meter, only_io, &f)))
         openings_undo(c, &p->openings);
     else if (openings_plan(c, p)) {
         if (t->paused)

@@ -108,16 +108,22 @@ void settle_until(const struct core *c, const struct task *t, const struct meter
                   uint64_t run_us, struct settlement *ret)
 {
     run_us = MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US);
-    uint64_t until = paid_until(c, t, meter, use, run_us);
-    *ret = (struct settlement){.spent_micros = t->spent_micros, .settled_us = until};
-    int rc = price_charges(c->prices, meter, use, until, &ret->charges);
+    *ret = (struct settlement){.spent_micros = t->spent_micros};
+    struct use_point owed = {0};
+    if (use != NULL) {
+        owed = io_owed(t, meter, use);
+        ret->use = io_within(c, t, meter, use);
+    }
+    const struct use_point *paid = use != NULL ? &ret->use : NULL;
+    uint64_t until = ret->settled_us = paid_until(c, t, meter, paid, run_us);
+    int rc = price_charges(c->prices, meter, paid, until, &ret->charges);
     BUG(rc < 0);
     for (size_t i = 0; i < ret->charges.count; i++)
         ret->spent_micros += ((const struct charge *)ret->charges.v)[i].micros;
     times_settle(c, t, until, &ret->times);
-    if (run_us > until)
-        ret->written_off_micros =
-            price_due(c->prices, meter, use, run_us) - (ret->spent_micros - t->spent_micros);
+    if (run_us > until || measured(owed.io_bytes) > measured(ret->use.io_bytes))
+        ret->written_off_micros = price_due(c->prices, meter, use != NULL ? &owed : NULL, MAX(run_us, until)) -
+                                  (ret->spent_micros - t->spent_micros);
 }
 
 void settle_fault(const struct core *c, const struct task *t, const struct meter *meter, const struct use_point *use,
@@ -126,7 +132,24 @@ void settle_fault(const struct core *c, const struct task *t, const struct meter
     run_us = MAX(MIN(run_us, t->paid_us + RUN_BEYOND_PAID_US), t->settled_us);
     *ret = (struct settlement){.spent_micros = t->spent_micros, .settled_us = t->settled_us};
     times_settle(c, t, t->settled_us, &ret->times);
-    ret->written_off_micros = price_due(c->prices, meter, use, run_us);
+    struct use_point owed = io_owed(t, meter, use);
+    ret->written_off_micros = price_due(c->prices, meter, &owed, run_us);
+}
+
+/* Of I/O what was heard of it while it ran, when its record says less: counts don't fall. */
+static struct use_point use_at_end(const struct task *t, const struct exit_record *record)
+{
+    struct use_point use = {.run_us = MIN(record->run_us, t->paid_us + RUN_BEYOND_PAID_US),
+                            .cpu_us = record->usage.cpu_us,
+                            .mem_peak_bytes = record->usage.mem_peak_bytes,
+                            .io_bytes = record->usage.io_bytes};
+    if (is_measured(use.io_bytes) && measured(use.io_bytes) <= LIMIT_IO_BYTES_MAX)
+        use.io_bytes = measure_of(io_plausible(&use));
+    else
+        use.io_bytes = (struct measure){0};
+    if (measured(use.io_bytes) < measured(t->use.io_bytes))
+        use.io_bytes = t->use.io_bytes;
+    return use;
 }
 
 void settle_end(const struct core *c, struct task *t, struct exit_record *record, int64_t at_utc_us,
@@ -139,7 +162,7 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                                    ? MIN(MAX(record->started_utc_us, t->placed_utc_us), at_utc_us)
                                    : t->placed_utc_us;
     struct settlement s;
-    struct use_point use = {record->run_us, record->usage.cpu_us, record->usage.mem_peak_bytes};
+    struct use_point use = use_at_end(t, record);
     if (preempt_is_refunded(t, record->cause))
         settle_fault(c, t, &meter, &use, record->run_us, &s);
     else
@@ -153,7 +176,7 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                              .cancelled = t->stopping == END_CANCELLED,
                              .requeued = t->stopping == END_REQUEUED,
                              .gang = gang_fate(t),
-                             .suspended = attempt_is_suspended(t),
+                             .suspended = attempt_is_put_aside(t),
                              .late = deadline_has_come(j, at_utc_us)};
     struct retry_answer answer = retry_after(&end);
     *f = (struct fact){.kind = FACT_ATTEMPT_ENDED, .at_utc_us = at_utc_us};

@@ -244,6 +244,9 @@ static void add_task(const struct task *t, struct list *to)
         .rests = t->rests,
         .suspended_by = core_text(t->suspended_by),
         .suspended_utc_us = t->suspended_utc_us,
+        .io_paid_bytes = t->io_paid,
+        .io_final = t->io_final,
+        .suspended_for_io = t->suspended_for_io,
     };
     core_copy_strs(&t->accounts, &s->accounts);
     times_copy(&t->times, &s->times);
@@ -433,6 +436,9 @@ static void restore_task(struct core *c, struct job *j, const struct snapshot_ta
     t->rests = s->rests;
     t->suspended_by = core_text(s->suspended_by);
     t->suspended_utc_us = s->suspended_utc_us;
+    t->io_paid = s->io_paid_bytes;
+    t->io_final = s->io_final;
+    t->suspended_for_io = s->suspended_for_io;
     c->suspended_live += attempt_is_suspended(t);
     t->price_version = s->price_version;
     t->avoid = node_find(c, s->avoid);

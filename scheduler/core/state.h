@@ -106,6 +106,7 @@ struct shape {
     struct tenant *blocked_at; /* soft: whose limit it waits for, out of its tenant's heap; NULL: nobody's */
     struct capacity need;
     uint64_t limit_us;       /* 0 = none */
+    uint64_t io_limit_bytes; /* of an attempt; 0 = none */
     struct resources resources;
     struct strs features;    /* that its limits need */
     uint32_t gang;           /* so many start together; 0: each alone */
@@ -195,6 +196,9 @@ struct task {
     int64_t placed_utc_us, started_utc_us, eligible_utc_us;
     int64_t spent_micros, hold_micros;
     uint64_t settled_us, paid_us;
+    struct measure io_paid;        /* of its node's count of bytes: so much is paid; absent = no bound */
+    bool io_final;                 /* no more than that could be held */
+    bool suspended_for_io;         /* for want of money for I/O, by nobody */
     uint64_t run_us, run_boot_us;  /* soft: what its node said last, and when by our clock; 0 = nothing yet */
     uint64_t first_run_us, first_boot_us; /* soft: the first it said */
     struct use_point use;          /* soft: the last it counted */
@@ -286,6 +290,7 @@ struct node {
     struct place_item open;        /* in core.open while it takes new work */
     struct place_item size;        /* in core.sizes unless lost: what it could take when empty */
     struct pool_node *pools;       /* that it is in */
+    bool counts_io;                /* its features say so */
     bool drained, lost;
     uint32_t live;
     struct task *tasks;            /* live attempts */

@@ -11,10 +11,18 @@
  * beyond that; when its node has said so, what ran is settled, nothing is held, and it is paused (paused.c, renew.c:
  * decide_rest), until it is resumed and there is money, and its node has its cores. Both wishes are numbered, so that
  * what a node says late is told from what it says now.
+ *
+ * Who may move nothing more, under a tenant whose jobs are paused then, is suspended by nobody: for_io. As soon as it
+ * is paused it isn't suspended any more, and waits for money like any that is.
  */
 bool attempt_is_suspended(const struct task *t)
 {
     return t->suspends % 2 == 1;
+}
+
+bool attempt_is_put_aside(const struct task *t)
+{
+    return attempt_is_suspended(t) && !t->suspended_for_io;
 }
 
 bool attempt_stands(const struct task *t)
@@ -49,7 +57,8 @@ bool decide_suspension(struct core *c, struct plan *p, struct task *t)
         .suspended = suspended,
         .number = t->suspends_heard + 1 + ((t->suspends_heard + 1) % 2 != (uint32_t)suspended),
         .who = core_text("reeved"),
-        .reason = core_text("its node has heard otherwise")};
+        .reason = core_text("its node has heard otherwise"),
+        .for_io = t->suspended_for_io};
     flight_begin(c, f);
     return true;
 }
@@ -67,7 +76,29 @@ void attempt_forget_suspension(struct core *c, struct task *t)
     t->suspended_by = NULL;
     t->suspends = t->stands = t->suspends_heard = 0;
     t->suspended_utc_us = 0;
-    t->rests = false;
+    t->rests = t->suspended_for_io = false;
+}
+
+/* The next wish: that it stands still, or goes on. */
+static struct fact_suspended next_wish(const struct task *t, bool suspended, const char *who, const char *reason)
+{
+    uint32_t number = t->suspends + 1;
+    return (struct fact_suspended){.id = task_id(t),
+                                   .node = core_text(t->node->name),
+                                   .suspended = suspended,
+                                   .number = number + (number % 2 != (uint32_t)suspended),
+                                   .who = core_text(who),
+                                   .reason = core_text(reason)};
+}
+
+void decide_io_wish(struct core *c, struct plan *p, struct task *t, bool suspended)
+{
+    struct fact *f = t->in_flight ? NULL : plan_add(p, FACT_ATTEMPT_SUSPENDED);
+    if (f == NULL)
+        return;
+    f->suspended = next_wish(t, suspended, "at_paid_end", suspended ? "all I/O that is paid is used" : NULL);
+    f->suspended.for_io = suspended;
+    flight_begin(c, f);
 }
 
 /* ---- attempt.suspended ------------------------------------------------------------------------------ */
@@ -87,11 +118,13 @@ static void note_change(struct core *c, struct task *t, const struct fact *f)
 {
     const struct fact_suspended *s = &f->suspended;
     bool reason = s->reason != NULL && s->reason[0] != '\0';
+    bool before = attempt_is_suspended(t);
     t->suspended_utc_us = s->suspended ? f->at_utc_us : 0;
+    t->suspended_for_io = s->for_io;
     free(t->suspended_by);
     t->suspended_by =
         s->suspended ? text_of("%.100s%s%.300s", s->who, reason ? ": " : "", reason ? s->reason : "") : NULL;
-    c->suspended_live += s->suspended ? 1 : UINT64_MAX;
+    c->suspended_live += (uint64_t)s->suspended - (uint64_t)before;
     if (!s->suspended && t->paused)
         t->paused_utc_us = f->at_utc_us; /* from now on it waits for money and cores only */
 }
@@ -100,7 +133,7 @@ static void suspended_apply(struct core *c, const struct fact *f)
 {
     const struct fact_suspended *s = &f->suspended;
     struct task *t = task_of(c, s->id);
-    if (attempt_is_suspended(t) != s->suspended)
+    if (attempt_is_suspended(t) != s->suspended || t->suspended_for_io != s->for_io)
         note_change(c, t, f);
     t->suspends = s->number;
     reserve_node_changed(c, t->node);
@@ -119,22 +152,17 @@ static void change_hold(struct core *c, const struct job *j, bool hold, const ch
     flight_begin(c, ret);
 }
 
-static void change_attempt(struct core *c, const struct task *t, const struct suspend_call *call, const char *who,
-                           int64_t utc_us, struct fact *ret)
+static void change_attempt(struct core *c, const struct task *t, const struct suspend_call *call, bool suspend,
+                           const char *who, int64_t utc_us, struct fact *ret)
 {
     *ret = (struct fact){.kind = FACT_ATTEMPT_SUSPENDED, .at_utc_us = utc_us};
-    ret->suspended = (struct fact_suspended){.id = task_id(t),
-                                             .node = core_text(t->node->name),
-                                             .suspended = !attempt_is_suspended(t),
-                                             .number = t->suspends + 1,
-                                             .who = core_text(who),
-                                             .reason = core_text(call->reason)};
+    ret->suspended = next_wish(t, suspend, who, call->reason);
     flight_begin(c, ret);
 }
 
 static bool is_to_change(const struct task *t, bool suspend)
 {
-    return task_state_is_live(t->state) && t->stopping == END_NONE && attempt_is_suspended(t) != suspend;
+    return task_state_is_live(t->state) && t->stopping == END_NONE && attempt_is_put_aside(t) != suspend;
 }
 
 static int refuse_task(const struct job *j, uint32_t index, struct refusal *refusal)
@@ -175,7 +203,7 @@ int core_check_suspend(struct core *c, const struct suspend_call *call, bool sus
         const struct task *t = j->tasks[i];
         if ((one != NULL && t != one) || !is_to_change(t, suspend))
             continue;
-        change_attempt(c, t, call, who, utc_us, &ret[(*ret_count)++]);
+        change_attempt(c, t, call, suspend, who, utc_us, &ret[(*ret_count)++]);
         reply->attempts++;
     }
     return CORE_FACT;

@@ -34,6 +34,8 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
         return wrong(j, "paused, but not all that was paid is settled", err);
     if ((t->suspends != 0 && !live) || attempt_is_suspended(t) != (t->suspended_by != NULL) || (t->rests && !t->paused))
         return wrong(j, "suspended, or resting, and it isn't there", err);
+    if (t->suspended_for_io && !attempt_is_suspended(t))
+        return wrong(j, "it stands still for want of I/O, and isn't suspended", err);
     if (!live && (t->hold_micros != 0 || t->accounts.count != 0))
         return wrong(j, "money held for what doesn't run", err);
     bool should_be_ready = task_is_ready(t);

@@ -26,7 +26,7 @@ static uint32_t waiting_tasks(const struct job *j)
 static const char *still_state_of(const struct job *j)
 {
     for (uint32_t i = 0; i < j->tasks_count; i++)
-        if (attempt_is_suspended(j->tasks[i]))
+        if (attempt_is_put_aside(j->tasks[i]))
             return "suspended";
     return "paused";
 }
@@ -153,7 +153,7 @@ static const char *live_state(const struct task *t)
 {
     if (t->stopping != END_NONE && t->stopping != END_NODE_LOST)
         return "stopping";
-    if (attempt_is_suspended(t))
+    if (attempt_is_put_aside(t))
         return "suspended";
     if (t->staging != NULL && !t->paused && t->state == TASK_RUNNING)
         return t->staging->out ? "staging out" : "staging in";
@@ -174,6 +174,7 @@ static void add_live(const struct task *t, int64_t utc_us, struct list *to)
         .spent_micros = t->spent_micros,
         .hold_micros = t->hold_micros,
         .paid_us = t->paid_us,
+        .io_paid_bytes = t->io_paid,
         .settled_us = t->settled_us,
         .paused_us = task_paused_us(t, utc_us),
     };

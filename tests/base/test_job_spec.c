@@ -84,6 +84,7 @@ static const struct {
     {"negative budget", "{\"command\":[\"true\"],\"budget\":\"-1\"}", "budget"},
     {"generic named cpu", "{\"command\":[\"true\"],\"resources\":{\"generic\":{\"cpu\":1}}}", "resources.generic.cpu"},
     {"generic of zero", "{\"command\":[\"true\"],\"resources\":{\"generic\":{\"gpu\":0}}}", "resources.generic.gpu"},
+    {"generic named io", "{\"command\":[\"true\"],\"resources\":{\"generic\":{\"io\":1}}}", "resources.generic.io"},
     {"unknown lease", "{\"command\":[\"true\"],\"lease\":\"quick\"}", "lease"},
     {"empty program", "{\"command\":[\"\"]}", "command"},
     {"nodes by their labels", "{\"command\":[\"true\"],\"where\":\"zone==eu &&\\n!exists spot\"}", NULL},
@@ -347,6 +348,14 @@ static const struct {
      "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{}},{\"from\":\"2026-01-01\",\"per_hour\":{}}]}",
      "prices[1].from"},
     {"a price too high", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{\"cpu\":\"10001\"}}]}", "at most 10000"},
+    {"a price of I/O", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{},\"per_gib\":{\"io\":\"0.002\"},"
+     "\"io_allowance\":\"4Gi\"}]}", NULL},
+    {"I/O by the hour", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_hour\":{\"io\":\"1\"}}]}",
+     "prices[0].per_hour.io: I/O is no matter of hours"},
+    {"a GiB of something else", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_gib\":{\"cpu\":\"1\"}}]}",
+     "prices[0].per_gib.cpu: only io"},
+    {"I/O too dear", "{\"prices\":[{\"from\":\"2026-02-01\",\"per_gib\":{\"io\":\"10001\"}}]}", "at most 10000 a GiB"},
+    {"an allowance too small", "{\"prices\":[{\"from\":\"2026-02-01\",\"io_allowance\":\"1Ki\"}]}", "at least 1Mi"},
     {"volumes to read and to write", "{\"tenants\":{\"a\":{\"volumes\":{\"ref\":\"ro\",\"out\":\"rw\"}}}}", NULL},
     {"a volume for something else", "{\"tenants\":{\"a\":{\"volumes\":{\"ref\":\"wo\"}}}}", "'wo' is neither ro "
         "nor rw"},

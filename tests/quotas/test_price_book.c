@@ -56,7 +56,7 @@ START_TEST(rates)
     struct price_version v;
     make(&v);
     struct buyer buyer = {rows[_i].path, rows[_i].price_class, rows[_i].preemptible};
-    struct hourly rate = price_rate(&v, buyer, rows[_i].resource);
+    struct unit_price rate = price_rate(&v, buyer, rows[_i].resource);
     ck_assert_msg(rate.list == rows[_i].list && rate.price == rows[_i].price, "%s: %lld, %lld", rows[_i].what,
                   (long long)rate.list, (long long)rate.price);
     fields_clear(&price_version_fields, &v);
@@ -79,7 +79,7 @@ START_TEST(a_price_is_rounded_once_half_to_even)
     struct price_version v = {.version = 1, .preemptible_percent = roundings[_i].percent};
     must(counts_set(&v.per_hour, "cpu", roundings[_i].list));
     must(counts_set(&v.discounts, "/", roundings[_i].discount));
-    struct hourly rate = price_rate(&v, (struct buyer){&lab, NULL, true}, "cpu");
+    struct unit_price rate = price_rate(&v, (struct buyer){&lab, NULL, true}, "cpu");
     ck_assert_int_eq(rate.price, roundings[_i].price);
     fields_clear(&price_version_fields, &v);
 }

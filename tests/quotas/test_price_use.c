@@ -342,7 +342,7 @@ START_TEST(lines_re_rated_by_their_own_book_say_the_same_and_by_another_what_the
                     int64_t utc = w.meter.started_utc_us + (int64_t)(c->from_run_us + at);
                     int64_t next = price_book_next(other.book, utc);
                     uint64_t us = MIN(c->run_us - at, next == INT64_MAX ? UINT64_MAX : (uint64_t)(next - utc));
-                    struct hourly rate = price_rate(price_book_at(other.book, utc), w.meter.buyer, names[r]);
+                    struct unit_price rate = price_rate(price_book_at(other.book, utc), w.meter.buyer, names[r]);
                     sum += (wide)c->amount * us * (uint64_t)rate.price;
                     at += us;
                 }
@@ -384,34 +384,35 @@ static const struct charge *cpu_line(const struct world *w, size_t index)
     ck_abort_msg("no such line");
 }
 
+#define BEAT(run, cpu) {.run_us = (run), .cpu_us = (cpu)}
 static const struct {
     const char *what, *by;
     struct use_point beats[4]; /* until run_us 0; cpu_us UINT64_MAX: nothing is known by then */
     uint32_t line_by[4];
     int64_t micros[4];
 } rows[] = {
-    {"half of it used: half of it paid", "use", {{10 * S, 10 * S, 0}}, {PRICE_BY_USE}, {10000}},
-    {"idle costs nothing but its line", "use", {{10 * S, 1, 0}}, {PRICE_BY_USE}, {0}},
+    {"half of it used: half of it paid", "use", {BEAT(10 * S, 10 * S)}, {PRICE_BY_USE}, {10000}},
+    {"idle costs nothing but its line", "use", {BEAT(10 * S, 1)}, {PRICE_BY_USE}, {0}},
     {"no moment costs more than what was asked for: a burst comes later", "use",
-     {{10 * S, 21 * S, 0}, {20 * S, 31 * S, 0}}, {PRICE_BY_USE, PRICE_BY_USE}, {20000, 11000}},
-    {"what is greater: the request", "greater", {{10 * S, 10 * S, 0}}, {PRICE_BY_GREATER}, {20000}},
-    {"what is greater: the use", "greater", {{10 * S, 21 * S, 0}}, {PRICE_BY_GREATER}, {21000}},
-    {"by request whatever was used", "request", {{10 * S, 1 * S, 0}}, {PRICE_BY_REQUEST}, {20000}},
-    {"a beat is lost: the next one brings it", "use", {{30 * S, 6 * S, 0}}, {PRICE_BY_USE}, {6000}},
+     {BEAT(10 * S, 21 * S), BEAT(20 * S, 31 * S)}, {PRICE_BY_USE, PRICE_BY_USE}, {20000, 11000}},
+    {"what is greater: the request", "greater", {BEAT(10 * S, 10 * S)}, {PRICE_BY_GREATER}, {20000}},
+    {"what is greater: the use", "greater", {BEAT(10 * S, 21 * S)}, {PRICE_BY_GREATER}, {21000}},
+    {"by request whatever was used", "request", {BEAT(10 * S, 1 * S)}, {PRICE_BY_REQUEST}, {20000}},
+    {"a beat is lost: the next one brings it", "use", {BEAT(30 * S, 6 * S)}, {PRICE_BY_USE}, {6000}},
     {"nothing is settled: what is charged stays known", "use",
-     {{10 * S, 10 * S, 0}, {10 * S, UINT64_MAX, 0}, {20 * S, 15 * S, 0}}, {PRICE_BY_USE, NO_LINE, PRICE_BY_USE},
+     {BEAT(10 * S, 10 * S), BEAT(10 * S, UINT64_MAX), BEAT(20 * S, 15 * S)}, {PRICE_BY_USE, NO_LINE, PRICE_BY_USE},
      {10000, 0, 5000}},
-    {"nothing is counted: by request", "use", {{10 * S, 0, 0}, {20 * S, 0, 0}}, {PRICE_BY_REQUEST, PRICE_BY_REQUEST},
+    {"nothing is counted: by request", "use", {BEAT(10 * S, 0), BEAT(20 * S, 0)}, {PRICE_BY_REQUEST, PRICE_BY_REQUEST},
      {20000, 20000}},
-    {"counting begins late: by request until then", "use", {{10 * S, 0, 0}, {20 * S, 5 * S, 0}, {30 * S, 6 * S, 0}},
+    {"counting begins late: by request until then", "use", {BEAT(10 * S, 0), BEAT(20 * S, 5 * S), BEAT(30 * S, 6 * S)},
      {PRICE_BY_REQUEST, PRICE_BY_REQUEST, PRICE_BY_USE}, {20000, 20000, 1000}},
     {"the counter goes back: by request until it is known again", "use",
-     {{10 * S, 10 * S, 0}, {20 * S, 3 * S, 0}, {30 * S, 5 * S, 0}}, {PRICE_BY_USE, PRICE_BY_REQUEST, PRICE_BY_USE},
+     {BEAT(10 * S, 10 * S), BEAT(20 * S, 3 * S), BEAT(30 * S, 5 * S)}, {PRICE_BY_USE, PRICE_BY_REQUEST, PRICE_BY_USE},
      {10000, 20000, 2000}},
     {"nothing known for a while: by request, and nothing of it twice", "use",
-     {{10 * S, 10 * S, 0}, {20 * S, UINT64_MAX, 0}, {30 * S, 50 * S, 0}, {40 * S, 51 * S, 0}},
+     {BEAT(10 * S, 10 * S), BEAT(20 * S, UINT64_MAX), BEAT(30 * S, 50 * S), BEAT(40 * S, 51 * S)},
      {PRICE_BY_USE, PRICE_BY_REQUEST, PRICE_BY_REQUEST, PRICE_BY_USE}, {10000, 20000, 20000, 1000}},
-    {"a counter beyond all bounds is none", "use", {{10 * S, UINT64_MAX / 1000, 0}}, {PRICE_BY_REQUEST}, {20000}},
+    {"a counter beyond all bounds is none", "use", {BEAT(10 * S, UINT64_MAX / 1000)}, {PRICE_BY_REQUEST}, {20000}},
 };
 
 START_TEST(beats)
@@ -468,7 +469,7 @@ START_TEST(amounts_beyond_all_bounds_saturate)
     w.held = (struct resources){.cpu_milli = CPU_MILLI_MAX, .mem_bytes = MEM_BYTES_MAX};
     must(counts_set(&((struct price_version *)w.versions.v)->per_hour, "memory", (uint64_t)PRICE_MICROS_MAX));
     ck_assert_int_eq(price_book_set(w.book, &w.versions, NULL), 0);
-    struct use_point node = {UINT64_MAX, UINT64_MAX / 1000 - 1, UINT64_MAX};
+    struct use_point node = {UINT64_MAX, UINT64_MAX / 1000 - 1, UINT64_MAX, {0}};
     ck_assert_int_eq(price_due(w.book, &w.meter, &node, UINT64_MAX), 2 * MONEY_MICROS_MAX);
     settle(&w, &node, UINT64_MAX / 2);
     ck_assert_int_eq(price_due(w.book, &w.meter, &node, UINT64_MAX), 0); /* saturated is saturated */

@@ -9,6 +9,7 @@
 #define PER_HOUR (36 * EUR / 10)
 #define PER_SECOND 1000
 #define TOTAL "/@total"
+#define USED(run, cpu) ((struct use_point){.run_us = (run), .cpu_us = (cpu)})
 
 static struct world w;
 static struct policy_file policy;
@@ -92,7 +93,7 @@ static void second(uint64_t job, uint64_t run_us, uint64_t cpu_us)
     core_node_seen(w.core, "n1", w.now);
     core_node_seen(w.core, "n2", w.now);
     core_attempt_seen(w.core, "n1", id, run_us, w.now);
-    core_attempt_used(w.core, "n1", id, (struct use_point){run_us, cpu_us, 0});
+    core_attempt_used(w.core, "n1", id, USED(run_us, cpu_us));
     (void)world_decide(&w);
 }
 
@@ -226,7 +227,7 @@ START_TEST(lost_beats_delay_the_settlement_and_lose_nothing)
     ck_assert_int_eq(spent(), 0);
     ck_assert_int_ge(held(), 4 * 300 * PER_SECOND); /* all of it is covered by request */
     core_attempt_seen(w.core, "n1", id, 300 * SECOND, w.now);
-    core_attempt_used(w.core, "n1", id, (struct use_point){300 * SECOND, 60 * SECOND, 0});
+    core_attempt_used(w.core, "n1", id, USED(300 * SECOND, 60 * SECOND));
     for (uint64_t s = 301; s <= 340; s++)
         second(job, s * SECOND, 60 * SECOND);
     ck_assert_int_gt(spent(), 0);
@@ -311,7 +312,7 @@ START_TEST(a_restart_changes_no_micro_unit)
             core_node_seen(w.core, "n1", w.now);
             core_attempt_seen(w.core, "n1", (struct attempt_id){job, 0, 1}, s * SECOND, w.now);
             core_attempt_used(w.core, "n1", (struct attempt_id){job, 0, 1},
-                              (struct use_point){s * SECOND, cpu_us, 0});
+                              USED(s * SECOND, cpu_us));
         }
         end(job, 121 * SECOND, cpu_us + 1);
         ck_assert(want == -1 || spent() == want);
@@ -329,9 +330,9 @@ START_TEST(only_its_own_node_says_what_an_attempt_used)
     uint64_t job = start("acme", world_spec(1000, GIB));
     for (uint64_t s = 1; s <= 100; s++) {
         second(job, s * SECOND, s * SECOND / 2);
-        core_attempt_used(w.core, "n2", (struct attempt_id){job, 0, 1}, (struct use_point){s * SECOND, 1, 0});
-        core_attempt_used(w.core, "n1", (struct attempt_id){job, 3, 1}, (struct use_point){s * SECOND, 1, 0});
-        core_attempt_used(w.core, "n1", (struct attempt_id){job, 0, 2}, (struct use_point){s * SECOND, 1, 0});
+        core_attempt_used(w.core, "n2", (struct attempt_id){job, 0, 1}, USED(s * SECOND, 1));
+        core_attempt_used(w.core, "n1", (struct attempt_id){job, 3, 1}, USED(s * SECOND, 1));
+        core_attempt_used(w.core, "n1", (struct attempt_id){job, 0, 2}, USED(s * SECOND, 1));
     }
     end(job, 100 * SECOND, 50 * SECOND);
     ck_assert_int_eq(spent(), 50 * PER_SECOND);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "tests/run.h"
+#include "scheduler/core/policy_raise.h"
 #include "tests/scheduler/core/world.h"
 
 #define ALICE "alice", 1001
@@ -477,6 +478,7 @@ CHANGE(class_less, struct price_class *c = list_add(&price(p)->classes, sizeof *
        MUST(counts_set(&c->per_hour, "cpu", 1) == 0))
 CHANGE(class_more, struct price_class *c = list_add(&price(p)->classes, sizeof *c); c->name = strdup("new");
        MUST(counts_set(&c->per_hour, "cpu", 9000000) == 0))
+CHANGE(io_priced, MUST(counts_set(&price(p)->per_gib, "io", 1000) == 0))
 CHANGE(guarantee, acme(p)->quota.guaranteed.cpu_milli = 1000)
 CHANGE(borrow_bound, acme(p)->quota.borrow.cpu_milli = measure_of(0))
 CHANGE(rate_bound, acme(p)->quota.submits_per_minute = 10)
@@ -544,6 +546,7 @@ static const struct {
     {"charged by what is greater", by_greater, NULL},
     {"a cheap class of nodes", class_less, "prices  cpu from 1970-01-01T00:00:00Z"},
     {"a dear class of nodes", class_more, NULL},
+    {"a price of I/O", io_priced, NULL},
     {"a guarantee", guarantee, "acme  quota.guaranteed.cpu"},
     {"a limit of borrowing", borrow_bound, NULL},
     {"a limit of submits", rate_bound, NULL},
@@ -558,6 +561,37 @@ static const struct {
     {"bytes without limit", io_bytes_unbound, "acme  io.bytes_per_s"},
     {"more of one and less of another", up_and_down, "acme  quota.cpu"},
 };
+
+/* Does so much for a GiB, and so much on nodes of a class (0: as elsewhere), ask less than 1000 everywhere? */
+static bool io_is_less(uint64_t price, uint64_t in_class)
+{
+    struct price_version before = {.version = 1}, after = {.version = 2};
+    struct strs found = {0};
+    MUST(counts_set(&before.per_gib, "io", 1000) == 0);
+    MUST(price == 0 || counts_set(&after.per_gib, "io", price) == 0);
+    struct price_class *class = list_add(&after.classes, sizeof *class);
+    MUST(str_set(&class->name, "old") == 0);
+    MUST(in_class == 0 || counts_set(&class->per_gib, "io", in_class) == 0);
+    raises_prices(&(struct list){.v = &before, .count = 1}, &(struct list){.v = &after, .count = 1}, &found);
+    bool less = found.count > 0;
+    ck_assert(!less || strcmp(found.v[0], "prices  io from 1970-01-01T00:00:00Z") == 0);
+    fields_clear(&price_version_fields, &before);
+    fields_clear(&price_version_fields, &after);
+    for (size_t i = 0; i < found.count; i++)
+        free(found.v[i]);
+    free(found.v);
+    return less;
+}
+
+START_TEST(cheaper_io_is_a_raise)
+{
+    ck_assert(!io_is_less(1000, 0));
+    ck_assert(!io_is_less(1001, 1000));
+    ck_assert(io_is_less(999, 0));
+    ck_assert(io_is_less(0, 0));
+    ck_assert(io_is_less(1000, 999));
+}
+END_TEST
 
 START_TEST(what_a_raise_is)
 {
@@ -594,6 +628,7 @@ int main(void)
     tcase_add_test(t, two_persons_need_a_second_and_two_switch_it_off);
     tcase_add_test(t, a_move_cannot_be_made_by_one);
     tcase_add_loop_test(t, what_a_raise_is, 0, COUNT_OF(raises));
+    tcase_add_test(t, cheaper_io_is_a_raise);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
