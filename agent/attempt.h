@@ -58,6 +58,7 @@ struct attempt {
     bool metered;                 /* the kernel counts for its group */
     bool unkept;                  /* and was warned of */
     bool reading;                 /* a READ for a beat is under way */
+    uint64_t follows;             /* which state of the policy its limits are of; as attempts.followed counts */
     struct exit_record record;
     bool verdict;                 /* record.cause is settled */
 
@@ -86,6 +87,10 @@ struct attempts {
     struct timer *meter;          /* the next reading of who has a bound */
     uint64_t meter_boot_us;       /* what it is set to; UINT64_MAX: nothing */
     roster_id usage_cursor;
+    uint64_t followed;            /* how often the policy on disks has changed */
+    bool following;               /* some were not yet asked to */
+    roster_id follow_cursor;      /* up to here all were */
+    uint32_t limiting;            /* the warden has not answered yet */
     uint64_t contact_boot_us;     /* sending time of the last thing that was acknowledged; 0 = never */
 };
 
@@ -114,6 +119,12 @@ void running_connect(struct attempt *t);
 void running_capture(struct attempt *t);
 void running_sync(struct attempt *t);         /* what the keeper hasn't heard yet */
 uint64_t running_run_us(const struct attempt *t);
+
+/* follow.c */
+/* What a job asks for, as the policy has it now. */
+void follow_limit(const struct attempt *t, struct sandbox_limits *limits);
+void follow_look(struct attempt *t);     /* it runs: has the policy changed since it was asked for? */
+void follow_go_on(struct attempts *a);
 
 /* finish.c */
 void finish_drain(struct attempt *t);

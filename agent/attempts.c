@@ -296,4 +296,6 @@ void attempts_turn(struct attempts *a)
 {
     if (a->launches.first != NULL)
         launch_pump(a);
+    if (a->following && a->limiting == 0) /* the warden had too much to do */
+        follow_go_on(a);
 }

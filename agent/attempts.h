@@ -53,6 +53,8 @@ void attempts_forget(struct attempts *a, const struct forget_call *call);
 /* It has answered something that was sent at `sent_boot_us`: leases count from there. */
 void attempts_contact(struct attempts *a, uint64_t sent_boot_us);
 void attempts_unlinked(struct attempts *a);
+/* What tenants have of the disk has changed: the kernel's limits on what runs follow. */
+void attempts_follow(struct attempts *a);
 
 /* ---- what the scheduler is told ---- */
 int attempts_states(struct attempts *a, struct list *ret_states) MUST_USE; /* for hello; caller clears */

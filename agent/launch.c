@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "agent/attempt.h"
-#include "agent/core/direct_limits.h"
 #include "agent/core/launch_args.h"
 #include "agent/folder.h"
 #include "base/io/clock.h"
@@ -112,6 +111,7 @@ static void on_launched(void *owner, uint64_t token, const struct op_reply *repl
         fields_clear(&run_call_fields, t->order);
         free(TAKE_PTR(t->order));
         t->account = (struct io_account){.began = true}; /* a new group: its counts begin with nothing */
+        follow_look(t); /* before what it may end */
         attempt_feed(t, LIFE_EV_LAUNCHED);
     } else if (reply->status == OP_BUSY) {
         try_later(t);
@@ -164,14 +164,6 @@ static int open_parts(struct attempt *t, const struct sandbox_spec *spec, int gi
     return rc;
 }
 
-static void limit_direct(const struct attempt *t, struct sandbox_limits *limits)
-{
-    struct arbiter_standing s;
-    arbiter_standing(fair_arbiter(t->all->with.fair), t->tenant, &s);
-    const struct io_rule has = {.bytes_per_s = s.limits.bytes_per_s, .ops_per_s = s.limits.ops_per_s};
-    direct_limits(&has, s.part_ppm, s.tenants, t->all->with.able->features, limits);
-}
-
 /* `filter`: of a job that brought its profile; else -1. Borrowed. */
 static void launch_with(struct attempt *t, int filter)
 {
@@ -186,7 +178,7 @@ static void launch_with(struct attempt *t, int filter)
     t->order->paid_us = MAX(t->order->paid_us, t->paid_us);
     t->order->at_paid_end = t->pauses ? PAID_END_PAUSE : PAID_END_STOP;
     int rc = launch_sandbox(t->order, left_us, a->with.able, &request.sandbox, &err);
-    limit_direct(t, &request.sandbox.limits);
+    follow_limit(t, &request.sandbox.limits);
     if (rc == 0)
         rc = open_parts(t, &request.sandbox, filter, fds, &err);
     if (rc < 0) {
@@ -199,6 +191,7 @@ static void launch_with(struct attempt *t, int filter)
     t->paid_due = t->signal_us != 0 || t->suspends != 0;
     t->lease_said_boot_us = a->contact_boot_us + t->lease_us;
     t->asked = true;
+    t->follows = a->followed;
     a->launching++;
     size_t count = LAUNCH_FDS + filter_fds(&request.sandbox.filter) + (request.sandbox.stages != 0);
     rc = warden_link_ask(a->with.warden, &request, fds, count, on_launched, a, t->handle);

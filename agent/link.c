@@ -231,8 +231,8 @@ static void on_shares(void *arg, struct rpc_conn *conn, const struct rpc_ticket 
     (void)conn, (void)ticket, (void)m;
     struct link *l = arg;
     const struct shares_call *call = params;
-    if (admit(l, call->term, "shares"))
-        (void)shares_told(l->with.shares, call);
+    if (admit(l, call->term, "shares") && shares_told(l->with.shares, call))
+        attempts_follow(l->with.attempts);
 }
 
 static void on_log(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,

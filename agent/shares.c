@@ -217,7 +217,8 @@ static int take_more(struct shares *s, const struct list *rows, bool *changed)
 static int take_whole(struct shares *s, const struct list *rows, bool *changed)
 {
     const struct shares_file now = {*rows};
-    *changed = !fields_equal(&shares_fields, &s->told, &now);
+    bool first = s->term == 0; /* what an agent before this one made of it isn't known */
+    *changed = first || !fields_equal(&shares_fields, &s->told, &now);
     if (!*changed)
         return 0;
     fields_clear(&shares_fields, &s->told);

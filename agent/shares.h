@@ -31,7 +31,7 @@ extern const struct fields shares_fields;
 /* Reads the file; none is fine. -EINVAL with file, line and column, or what is too much of it all. */
 int shares_new(struct shares **ret, struct fair *f, struct err *err) MUST_USE;
 void shares_free(struct shares *s); /* NULL is fine */
-/* The fence was checked. False: nothing has changed by it. */
+/* The fence was checked. False: nothing has changed by it; the first that it is told of all is a change. */
 bool shares_told(struct shares *s, const struct shares_call *call);
 
 #endif

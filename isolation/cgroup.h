@@ -77,7 +77,8 @@ struct cg {
     bool sharing;           /* it is less than all */
 };
 
-enum cg_match { CG_WHOLE, CG_LINE }; /* what a file reads back: this text, or a line of it */
+/* What a file reads back: this text, a line of it, or no line of the device that the text begins with. */
+enum cg_match { CG_WHOLE, CG_LINE, CG_NO_LINE };
 
 /* One limit: the file and exactly what it must hold afterwards. */
 struct cg_value {
@@ -119,6 +120,8 @@ int cg_make(const struct cg *cg, const char *group, unsigned parts, struct err *
  * NULL = nothing. */
 int cg_limit(struct cg *cg, const char *group, const struct sandbox_spec *spec, const struct cg_cpus *cpus,
              struct err *err) MUST_USE;
+/* What it may read and write becomes what these limits say, while it runs; as far as this node can limit it. */
+int cg_limit_io(const struct cg *cg, const char *group, const struct sandbox_limits *limits, struct err *err) MUST_USE;
 /* The directory to be born into; -ENOENT without a cgroup2 mount. */
 int cg_leaf_fd(const struct cg *cg, const char *group) MUST_USE;
 /* A file to read kills for lack of memory from; on v1 also an eventfd that tells of them, on v2 -1: poll the file. */
@@ -169,6 +172,8 @@ bool cg_controller_is_required(enum cg_controller c);
 
 /* The limits of a spec on v1 or v2, as many as fit. Pure. */
 int cg_values(const struct cg *cg, const struct sandbox_spec *spec, struct cg_value out[CG_VALUES_MAX]);
+/* Those of reads and writes, where there is none to take away what was. Pure. */
+int cg_io_values(const struct cg *cg, const struct sandbox_limits *limits, struct cg_value out[CG_VALUES_MAX]);
 
 /* libcgroup's part. */
 int cg_lib_init(struct err *err) MUST_USE;

@@ -21,6 +21,18 @@ static bool has_line(const char *text, const char *line)
     return false;
 }
 
+/* `text` begins with the device's number. */
+static bool has_device(const char *lines, const char *text)
+{
+    size_t len = strcspn(text, " ") + 1;
+    for (const char *at = lines; at != NULL; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (strncmp(at, text, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool reads(int fd, const char *want, enum cg_match match, char *is, size_t size)
 {
     ssize_t n = pread(fd, is, size - 1, 0);
@@ -30,7 +42,9 @@ static bool reads(int fd, const char *want, enum cg_match match, char *is, size_
         n--;
     if (n >= 0)
         is[n] = '\0';
-    return n >= 0 && (match == CG_LINE ? has_line(is, want) : strcmp(is, want) == 0);
+    return n >= 0 && (match == CG_NO_LINE ? !has_device(is, want)
+                      : match == CG_LINE  ? has_line(is, want)
+                                          : strcmp(is, want) == 0);
 }
 
 int cg_text_set(int base, const char *group, const struct cg_value *v, const char *text, struct err *err)
@@ -95,6 +109,15 @@ int cg_limit(struct cg *cg, const char *group, const struct sandbox_spec *spec, 
         rc = cg_share_with(cg, group, err);
     if (rc == 0 && cg->able.devices_count > 0)
         rc = cg_devices_limit(cg, group, spec->limits.devices, err);
+    return rc;
+}
+
+int cg_limit_io(const struct cg *cg, const char *group, const struct sandbox_limits *limits, struct err *err)
+{
+    struct cg_value values[CG_VALUES_MAX];
+    int count = cg_io_values(cg, limits, values), rc = 0;
+    for (int i = 0; i < count && rc == 0; i++)
+        rc = cg_file_set(cg, group, &values[i], err);
     return rc;
 }
 

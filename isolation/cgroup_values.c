@@ -113,7 +113,17 @@ static void put_memory(struct values *l, const struct sandbox_spec *spec)
     put(l, CG_MEMORY, "memory.kmem.tcp.limit_in_bytes", "%" PRIu64, bytes)->if_present = true;
 }
 
-static void put_io_v1(struct values *l, dev_t dev, const struct sandbox_limits *limits)
+#define WEIGHT_USUAL 100u /* the kernel's own default */
+
+/* What follows a change is looked at before it is written: most of it stays. */
+static void put_line(struct values *l, const char *file, dev_t dev, const char *text, bool none, bool follows)
+{
+    struct cg_value *v = put(l, CG_IO, file, "%u:%u %s", major(dev), minor(dev), text);
+    v->match = none ? CG_NO_LINE : CG_LINE;
+    v->usual = follows;
+}
+
+static void put_io_v1(struct values *l, dev_t dev, const struct sandbox_limits *limits, bool follows)
 {
     const struct {
         const char *file;
@@ -125,8 +135,10 @@ static void put_io_v1(struct values *l, dev_t dev, const struct sandbox_limits *
         {"blkio.throttle.write_iops_device", limits->io_write_ops},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (rows[i].value > 0)
-            put(l, CG_IO, rows[i].file, "%u:%u %" PRIu64, major(dev), minor(dev), rows[i].value)->match = CG_LINE;
+        char text[24];
+        snprintf(text, sizeof text, "%" PRIu64, rows[i].value);
+        if (rows[i].value > 0 || follows)
+            put_line(l, rows[i].file, dev, text, rows[i].value == 0, follows);
     }
 }
 
@@ -136,26 +148,53 @@ static const char *rate(uint64_t value, char out[24])
     return out;
 }
 
-static void put_io_v2(struct values *l, dev_t dev, const struct sandbox_limits *m)
+static bool has_rates(const struct sandbox_limits *m)
 {
-    char text[4][24];
-    put(l, CG_IO, "io.max", "%u:%u rbps=%s wbps=%s riops=%s wiops=%s", major(dev), minor(dev),
-        rate(m->io_read_bps, text[0]), rate(m->io_write_bps, text[1]), rate(m->io_read_ops, text[2]),
-        rate(m->io_write_ops, text[3]))
-        ->match = CG_LINE;
+    return (m->io_read_bps | m->io_write_bps | m->io_read_ops | m->io_write_ops) != 0;
+}
+
+static void put_io_v2(struct values *l, dev_t dev, const struct sandbox_limits *m, bool follows)
+{
+    char text[4][24], line[120];
+    snprintf(line, sizeof line, "rbps=%s wbps=%s riops=%s wiops=%s", rate(m->io_read_bps, text[0]),
+             rate(m->io_write_bps, text[1]), rate(m->io_read_ops, text[2]), rate(m->io_write_ops, text[3]));
+    put_line(l, "io.max", dev, line, !has_rates(m), follows);
+}
+
+static void put_weight(struct values *l, uint32_t weight, bool follows)
+{
+    struct cg_value *v;
+    if (is_v2(l, CG_IO))
+        v = put(l, CG_IO, l->cg->weight_by_bfq ? "io.bfq.weight" : "io.weight", "default %" PRIu32, weight);
+    else
+        v = put(l, CG_IO, "blkio.bfq.weight", "%" PRIu32, weight);
+    v->match = is_v2(l, CG_IO) ? CG_LINE : CG_WHOLE;
+    v->usual = follows;
+}
+
+static void put_rates(struct values *l, const struct sandbox_limits *limits, bool follows)
+{
+    for (int i = 0; i < l->cg->io_count; i++)
+        (is_v2(l, CG_IO) ? put_io_v2 : put_io_v1)(l, l->cg->io[i], limits, follows);
 }
 
 static void put_io(struct values *l, const struct sandbox_limits *limits)
 {
-    bool v2 = is_v2(l, CG_IO);
-    bool rates = (limits->io_read_bps | limits->io_write_bps | limits->io_read_ops | limits->io_write_ops) != 0;
-    for (int i = 0; i < l->cg->io_count && rates; i++)
-        (v2 ? put_io_v2 : put_io_v1)(l, l->cg->io[i], limits);
-    if (limits->io_weight > 0 && v2)
-        put(l, CG_IO, l->cg->weight_by_bfq ? "io.bfq.weight" : "io.weight", "default %" PRIu32, limits->io_weight)
-            ->match = CG_LINE;
-    else if (limits->io_weight > 0)
-        put(l, CG_IO, "blkio.bfq.weight", "%" PRIu32, limits->io_weight);
+    if (has_rates(limits))
+        put_rates(l, limits, false);
+    if (limits->io_weight > 0)
+        put_weight(l, limits->io_weight, false);
+}
+
+/* A controller has all four or none. */
+int cg_io_values(const struct cg *cg, const struct sandbox_limits *limits, struct cg_value out[CG_VALUES_MAX])
+{
+    struct values l = {cg, out, 0};
+    if ((cg->able.features & FEATURE_BIT(FEATURE_IO_READ_BPS)) != 0)
+        put_rates(&l, limits, true);
+    if ((cg->able.features & FEATURE_BIT(FEATURE_IO_WEIGHT)) != 0)
+        put_weight(&l, limits->io_weight > 0 ? limits->io_weight : WEIGHT_USUAL, true);
+    return l.count;
 }
 
 /* Where the node has huge pages; where it has none, the base may use none. */

@@ -131,9 +131,7 @@ static enum op_status check_request(struct warden *w, const struct op_request *r
     return *ret_attempt != NULL ? OP_DONE : OP_BUSY;
 }
 
-/* The second net: an agent doesn't ask for what it was told can't be. Names the first limit; NULL: all
- * can be enforced. */
-static const char *unable(const struct warden *w, const struct sandbox_limits *l)
+const char *launch_unable(const struct warden *w, const struct sandbox_limits *l)
 {
     uint64_t lacks = sandbox_limits_need(l) & ~w->cg.able.features;
     for (uint32_t f = 0; f < FEATURE_COUNT; f++) {
@@ -293,7 +291,7 @@ void launch_begin(struct warden *w, const struct op_request *request, int *fds, 
         warden_ops_send(w, w->agent.generation, &reply);
         return;
     }
-    const char *limit = unable(w, &request->sandbox.limits);
+    const char *limit = launch_unable(w, &request->sandbox.limits);
     if (limit != NULL) {
         attempts_drop(&w->attempts, attempt);
         refuse_limit(w, &refused, request->sandbox.id, limit);

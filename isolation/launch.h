@@ -34,6 +34,9 @@ struct launch {
 
 /* Takes the fds in any case. Answers by itself, now or later. */
 void launch_begin(struct warden *w, const struct op_request *request, int *fds, size_t fds_count);
+/* The first of these limits that this node can't enforce; NULL: it can. An agent doesn't ask for what it was told can't
+ * be: this is the second net. */
+const char *launch_unable(const struct warden *w, const struct sandbox_limits *limits);
 /* What the zygote made of a request; takes the pidfd. */
 void launch_on_clone(struct warden *w, const struct zygote_reply *reply, int pidfd);
 /* The sandbox said something or is gone. */

@@ -172,6 +172,30 @@ static void on_freeze(struct warden *w, const struct op_request *request, int *f
     warden_ops_send(w, w->agent.generation, &reply);
 }
 
+static void on_limit(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
+{
+    (void)fds, (void)fds_count;
+    const struct sandbox_limits *asked = &request->sandbox.limits, io = sandbox_limits_io(asked);
+    struct attempt *attempt = attempts_find(&w->attempts, request->id);
+    struct err err = {0};
+    if (memcmp(asked, &io, sizeof io) != 0 || sandbox_limits_check(&io, 0, 0, &err) < 0) {
+        answer(w, request, OP_BAD_REQUEST);
+        return;
+    }
+    struct op_reply reply = reply_to(request, attempt == NULL ? OP_GONE : OP_BUSY);
+    if (attempt != NULL && !attempt->launching && !attempt->removal.active) {
+        const char *unable = launch_unable(w, &io);
+        snprintf(reply.step, sizeof reply.step, "limits.%s", unable != NULL ? unable : "io");
+        int rc = unable != NULL ? -EOPNOTSUPP : cg_limit_io(&w->cg, attempt->group, &io, &err);
+        reply.status = rc < 0 ? OP_FAILED : OP_DONE;
+        reply.error = rc < 0 ? -rc : 0;
+        if (rc < 0)
+            log_line(LOG_ERROR, "limit", "group=%s step=%s error=%s", attempt->group, reply.step,
+                     log_quote(err.text[0] != '\0' ? err.text : "this node can't enforce it"));
+    }
+    warden_ops_send(w, w->agent.generation, &reply);
+}
+
 static void on_able(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)
 {
     (void)fds, (void)fds_count;
@@ -220,6 +244,7 @@ static const struct op_row {
     {OP_FREEZE, 0, 0, on_freeze},
     {OP_THAW, 0, 0, on_freeze},
     {OP_ABLE, 0, 0, on_able},
+    {OP_LIMIT, 0, 0, on_limit},
 };
 
 static void dispatch(struct warden *w, const struct op_request *request, int *fds, size_t fds_count)

@@ -22,6 +22,15 @@ static int device_at(const struct node_abilities *able, const char *name)
     return -1;
 }
 
+void launch_io_limits(const struct job_limits *job, struct sandbox_limits *limits)
+{
+    limits->io_read_bps = job->io.read_bps;
+    limits->io_write_bps = job->io.write_bps;
+    limits->io_read_ops = job->io.read_ops;
+    limits->io_write_ops = job->io.write_ops;
+    limits->io_weight = job->io.weight;
+}
+
 static int fill_limits(const struct job_spec *job, const struct node_abilities *able, struct sandbox_limits *ret,
                        struct err *err)
 {
@@ -36,11 +45,7 @@ static int fill_limits(const struct job_spec *job, const struct node_abilities *
     ret->swap_bytes = l->swap_bytes;
     ret->huge_bytes[HUGE_2M] = l->huge_2m_bytes;
     ret->huge_bytes[HUGE_1G] = l->huge_1g_bytes;
-    ret->io_read_bps = l->io.read_bps;
-    ret->io_write_bps = l->io.write_bps;
-    ret->io_read_ops = l->io.read_ops;
-    ret->io_write_ops = l->io.write_ops;
-    ret->io_weight = l->io.weight;
+    launch_io_limits(l, ret);
     ret->pinned_cpus = l->pin_cpus ? (uint32_t)(job->resources.cpu_milli / 1000) : 0;
     for (size_t i = 0; i < l->devices.count; i++) {
         int at = device_at(able, l->devices.v[i]);

@@ -20,6 +20,8 @@ uint64_t lease_class_us(uint32_t lease_class);
  * that this node can't enforce. */
 int launch_sandbox(const struct run_call *order, uint64_t lease_us, const struct node_abilities *able,
                    struct sandbox_spec *ret, struct err *err) MUST_USE;
+/* Of reads and writes, what the job itself asks for. */
+void launch_io_limits(const struct job_limits *job, struct sandbox_limits *limits);
 /* The bytes of the args memfd (isolation/spec/ops.h): the spec's own env, then REEVE_JOB, REEVE_TASK, REEVE_ATTEMPT,
  * REEVE_FENCE and REEVE_TENANT, which no spec can override. -E2BIG. */
 int launch_args(const struct run_call *order, struct buf *out, struct err *err) MUST_USE;

@@ -33,6 +33,13 @@ int sandbox_limits_check(const struct sandbox_limits *l, uint64_t mem_bytes, uin
     return 0;
 }
 
+struct sandbox_limits sandbox_limits_io(const struct sandbox_limits *l)
+{
+    return (struct sandbox_limits){.io_read_bps = l->io_read_bps, .io_write_bps = l->io_write_bps,
+                                   .io_read_ops = l->io_read_ops, .io_write_ops = l->io_write_ops,
+                                   .io_weight = l->io_weight};
+}
+
 uint64_t sandbox_limits_need(const struct sandbox_limits *l)
 {
     const struct job_limits same = {

@@ -46,6 +46,8 @@ struct node_abilities {
 /* -EINVAL with the field's name: the same check on both sides. */
 int sandbox_limits_check(const struct sandbox_limits *l, uint64_t mem_bytes, uint64_t cpu_milli,
                          struct err *err) MUST_USE;
+/* Those of reads and writes: they can change while it runs. */
+struct sandbox_limits sandbox_limits_io(const struct sandbox_limits *l);
 /* Bits of enum node_feature that these limits need. */
 uint64_t sandbox_limits_need(const struct sandbox_limits *l);
 

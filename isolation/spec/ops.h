@@ -12,6 +12,8 @@
  *   LIST    the attempts that have groups -
  *   FREEZE  nothing of it runs any more   OP_BUSY: it was told, ask again; idempotent, but for `until`. REMOVE works on
  *   THAW    it runs on                    the frozen.
+ *   LIMIT   what it may read and write  of sandbox.limits those alone, else OP_BAD_REQUEST: they take the place of what
+ *                                         held before. OP_FAILED: some may hold already
  *   ABLE    what this node can enforce    a struct node_abilities follows the reply in the same packet
  *
  * The keeper of a frozen attempt stands still too, and what ends an attempt (a time limit, the lease, what was paid, a
@@ -41,7 +43,7 @@
 #define SANDBOX_PIDS_MAX 32768
 #define FREEZE_MAX_US UINT64_C(1800000000)
 
-enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST, OP_FREEZE, OP_THAW, OP_ABLE };
+enum op_kind { OP_LAUNCH = 1, OP_READ, OP_REMOVE, OP_LIST, OP_FREEZE, OP_THAW, OP_ABLE, OP_LIMIT };
 /* REMOVE: its usage was READ after its end; reading it again would cost as much as the rest. */
 enum op_flag { OP_USAGE_IS_KNOWN = 1, OP_IO_ALONE = 2 /* READ: what was read and written, nothing else */ };
 /* What comes along with LAUNCH, in this order. */
@@ -76,8 +78,8 @@ struct sandbox_spec {
 struct op_request {
     uint32_t version, kind;      /* OPS_VERSION, enum op_kind */
     uint64_t tag;
-    struct sandbox_spec sandbox; /* LAUNCH */
-    struct attempt_id id;        /* READ, REMOVE, FREEZE, THAW */
+    struct sandbox_spec sandbox; /* LAUNCH; LIMIT: its limits alone */
+    struct attempt_id id;        /* READ, REMOVE, FREEZE, THAW, LIMIT */
     uint64_t flags;              /* enum op_flag */
     uint64_t until_boot_us;      /* FREEZE: thawed then at the latest; CLOCK_BOOTTIME */
 };

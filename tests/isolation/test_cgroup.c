@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +138,43 @@ START_TEST(test_limits_read_back_as_asked)
         ck_assert_msg(n > 0 && strcmp(is, values[i].text) == 0, "%s", values[i].file);
     }
     ck_assert_int_eq(cg_remove(&cg, "a1.0.1.s0"), 0);
+}
+END_TEST
+
+/* What limits of reads and writes become while an attempt runs. Pure: no such device need be there. */
+static const struct io_value_row {
+    const char *says;
+    bool v2;
+    enum node_feature feature;
+    struct sandbox_limits limits;
+    const char *file, *text;
+    enum cg_match match;
+} io_values[] = {
+    {"a limit", false, FEATURE_IO_READ_BPS, {.io_read_bps = 5}, "blkio.throttle.read_bps_device", "8:0 5", CG_LINE},
+    {"none any more", false, FEATURE_IO_READ_BPS, {0}, "blkio.throttle.write_iops_device", "8:0 0", CG_NO_LINE},
+    {"one of four", true, FEATURE_IO_READ_BPS, {.io_write_ops = 7}, "io.max",
+     "8:0 rbps=max wbps=max riops=max wiops=7", CG_LINE},
+    {"none of four", true, FEATURE_IO_READ_BPS, {0}, "io.max", "8:0 rbps=max wbps=max riops=max wiops=max",
+     CG_NO_LINE},
+    {"a weight", true, FEATURE_IO_WEIGHT, {.io_weight = 9}, "io.weight", "default 9", CG_LINE},
+    {"the usual one again", false, FEATURE_IO_WEIGHT, {0}, "blkio.bfq.weight", "100", CG_WHOLE},
+};
+
+START_TEST(test_limits_of_reads_and_writes_follow)
+{
+    const struct io_value_row *row = &io_values[_i];
+    struct cg node = {.count = 1, .at = {{.v2 = row->v2}}, .io = {makedev(8, 0)}, .io_count = 1,
+                      .able.features = FEATURE_BIT(row->feature)};
+    struct cg_value values[CG_VALUES_MAX];
+    int count = cg_io_values(&node, &row->limits, values), found = -1;
+    for (int i = 0; i < count; i++)
+        if (strcmp(values[i].file, row->file) == 0)
+            found = i;
+    ck_assert_msg(found >= 0, "%s: no %s", row->says, row->file);
+    ck_assert_str_eq(values[found].text, row->text);
+    ck_assert_int_eq(values[found].match, row->match);
+    node.able.features = 0;
+    ck_assert_int_eq(cg_io_values(&node, &row->limits, values), 0); /* who can't limit isn't asked to */
 }
 END_TEST
 
@@ -554,6 +592,7 @@ int main(void)
     tcase_add_loop_test(pure, test_path_in, 0, (int)COUNT_OF(paths));
     tcase_add_loop_test(pure, test_group_name, 0, (int)COUNT_OF(groups));
     tcase_add_test(pure, test_slots_are_not_shared);
+    tcase_add_loop_test(pure, test_limits_of_reads_and_writes_follow, 0, (int)COUNT_OF(io_values));
     tcase_add_loop_test(pure, test_processor_sets, 0, (int)COUNT_OF(sets));
     suite_add_tcase(s, pure);
     tcase_add_checked_fixture(t, setup, teardown);

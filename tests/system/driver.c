@@ -241,6 +241,14 @@ struct op_reply driver_ask_until(struct driver *d, enum op_kind kind, struct att
     return reply;
 }
 
+struct op_reply driver_limit(struct driver *d, struct attempt_id id, const struct sandbox_limits *limits)
+{
+    struct op_request request = {
+        .version = OPS_VERSION, .kind = OP_LIMIT, .tag = ++d->tag, .id = id, .sandbox.limits = *limits};
+    NEED("send", fd_send_packet(d->sock, &request, sizeof request, NULL, 0) == 0);
+    return get_reply(d, request.tag);
+}
+
 struct node_abilities driver_able(struct driver *d)
 {
     struct {

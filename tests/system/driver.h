@@ -82,6 +82,7 @@ void driver_launch_finish(struct driver *d, struct task *tasks, size_t count);
 struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_id id);
 struct op_reply driver_ask_until(struct driver *d, enum op_kind kind, struct attempt_id id, uint64_t until_boot_us);
 /* What the warden says it can enforce. */
+struct op_reply driver_limit(struct driver *d, struct attempt_id id, const struct sandbox_limits *limits);
 struct node_abilities driver_able(struct driver *d);
 #define DRIVER_STATUS_MAX 4096
 /* A process of ours by its name, in the group of the attempt that runs; 0: none. `status`: its /proc text. */

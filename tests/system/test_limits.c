@@ -87,6 +87,65 @@ START_TEST(test_limit_row)
 }
 END_TEST
 
+/* A limit that comes to somebody who runs, is replaced, and goes. */
+START_TEST(test_limits_of_reads_and_writes_follow_while_it_runs)
+{
+    struct run r = driver_run(&d, shell("echo; sleep 60"));
+    struct task t;
+    start(&r, &t);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct limit_row *row = &rows[i];
+        const struct sandbox_limits none = {0}, io = sandbox_limits_io(&row->limits);
+        if (memcmp(&io, &none, sizeof io) == 0)
+            continue;
+        struct op_reply reply = driver_limit(&d, t.id, &row->limits);
+        if (!can(row->feature)) {
+            ck_assert_msg(reply.status == OP_FAILED && reply.error == EOPNOTSUPP, "%s: %s", row->sentence, reply.step);
+            printf("row '%s': refused here, as %s\n", row->sentence, reply.step);
+            continue;
+        }
+        ck_assert_msg(reply.status == OP_DONE, "%s: %s: %s", row->sentence, reply.step, strerror(reply.error));
+        check_file(row, t.id.job);
+        ck_assert_uint_eq(driver_limit(&d, t.id, &row->limits).status, OP_DONE); /* again: nothing new */
+        check_file(row, t.id.job);
+        ck_assert_uint_eq(driver_limit(&d, t.id, &none).status, OP_DONE);
+        const char *is = group_file(t.id.job, is_v2() ? row->v2_file : row->v1_file);
+        bool usual = strcmp(is, "") == 0 || strcmp(is, "100") == 0 || strcmp(is, "default 100") == 0;
+        ck_assert_msg(usual, "%s: what is left is '%s'", row->sentence, is);
+    }
+    stop(&t);
+    ck_assert_uint_eq(driver_limit(&d, t.id, &(struct sandbox_limits){0}).status, OP_GONE);
+}
+END_TEST
+
+static const struct not_while_it_runs {
+    const char *says;
+    struct sandbox_limits limits;
+} not_while_it_runs[] = {
+    {"memory", {.mem_high_bytes = 1}},
+    {"swap", {.swap_bytes = 1}},
+    {"huge pages", {.huge_bytes = {2 * MIB, 0}}},
+    {"processors", {.pinned_cpus = 1}},
+    {"devices", {.devices = 1}},
+    {"what isn't known", {.reserved = 1}},
+    {"a rate that none is", {.io_read_bps = UINT64_MAX}},
+    {"a weight that none is", {.io_weight = LIMIT_IO_WEIGHT_MAX + 1}},
+};
+
+START_TEST(test_no_other_limit_changes_while_it_runs)
+{
+    struct run r = driver_run(&d, shell("echo; sleep 60"));
+    struct task t;
+    start(&r, &t);
+    for (size_t i = 0; i < COUNT_OF(not_while_it_runs); i++)
+        ck_assert_msg(driver_limit(&d, t.id, &not_while_it_runs[i].limits).status == OP_BAD_REQUEST, "%s",
+                      not_while_it_runs[i].says);
+    until_done(OP_FREEZE, t.id); /* whoever stands still is limited as well */
+    ck_assert_uint_eq(driver_limit(&d, t.id, &(struct sandbox_limits){0}).status, OP_DONE);
+    stop(&t);
+}
+END_TEST
+
 START_TEST(test_the_base_guarantees_what_its_attempts_were_promised)
 {
     if (!can(FEATURE_MEMORY_MIN)) {
@@ -385,6 +444,8 @@ int main(void)
         return 1;
     }
     const TTest *const tests[] = {
+        test_limits_of_reads_and_writes_follow_while_it_runs,
+        test_no_other_limit_changes_while_it_runs,
         test_the_base_guarantees_what_its_attempts_were_promised,
         test_pinned_jobs_have_cores_of_their_own,
         test_who_isnt_pinned_leaves_the_cores_of_the_pinned,

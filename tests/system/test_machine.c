@@ -51,6 +51,10 @@ static void weigh(const char *file)
     r.spec.limits.io_weight = 250;
     start(&r, &t);
     ck_assert_str_eq(group_file(t.id.job, file), "default 250");
+    ck_assert_uint_eq(driver_limit(&d, t.id, &(struct sandbox_limits){.io_weight = 7}).status, OP_DONE);
+    ck_assert_str_eq(group_file(t.id.job, file), "default 7");
+    ck_assert_uint_eq(driver_limit(&d, t.id, &(struct sandbox_limits){0}).status, OP_DONE);
+    ck_assert_str_eq(group_file(t.id.job, file), "default 100");
     stop(&t);
     r = reader();
     r.spec.limits.io_weight = LIMIT_IO_WEIGHT_MAX;

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,83 @@
 static const char policy[] = "currency: EUR\n"
                              "admins: [root]\n"
                              "tenants:\n"
-                             "  acme: {users: [root], volumes: {node-etc: ro}}\n";
+                             "  acme: {users: [root], volumes: {node-etc: ro}}\n"
+                             "  acme/etl: {}\n";
+
+/* What acme and all below it may read, bytes a second; 0 = no limit. */
+static void limit_acme(uint64_t bytes_per_s)
+{
+    struct policy_reply now = {0};
+    struct apply_reply reply = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_POLICY], NULL, &now, &refusal, 10000), 0);
+    struct apply_call call = {.policy = now.policy};
+    struct tenant_rule *rules = call.policy.tenants.v;
+    for (size_t i = 0; i < call.policy.tenants.count; i++)
+        if (strcmp(rules[i].path, "acme") == 0)
+            rules[i].io.bytes_per_s = bytes_per_s;
+    ck_assert_msg(system_call(&client_methods[CALL_APPLY], &call, &reply, &refusal, 10000) == 0, "%s", refusal.message);
+    fields_clear(&apply_reply_fields, &reply);
+    fields_clear(&policy_reply_fields, &now);
+}
+
+/* Reads a file of the attempt's group until it says `want` ("": nothing) behind a device's number; what it says. */
+static const char *limit_of(uint64_t job, const char *want)
+{
+    static char text[256];
+    char command[512], cell[24];
+    system_cell(cell);
+    snprintf(command, sizeof command,
+             "cat $(find /sys/fs/cgroup/blkio -path '*reeve-%s/a%" PRIu64 ".0.1.s*/blkio.throttle.read_bps_device') "
+             "/dev/null 2>/dev/null | cut -d' ' -f2", cell, job);
+    for (uint64_t until = system_now_ms() + 20000; system_now_ms() < until; system_pause_ms(50)) {
+        FILE *f = popen(command, "re"); /* lint: allow in tests */
+        ck_assert_ptr_nonnull(f);
+        text[fread(text, 1, sizeof text - 1, f)] = '\0';
+        pclose(f);
+        text[strcspn(text, "\n")] = '\0';
+        if (strcmp(text, want) == 0)
+            break;
+    }
+    return text;
+}
+
+/* The kernel's limits on who runs: they come with the policy, loosen with it, and go with it; also when an agent was
+ * away meanwhile. A job's own stays where it is tighter. */
+START_TEST(what_runs_follows_the_policys_limits)
+{
+    struct refusal refusal = {0};
+    if (access("/sys/fs/cgroup/blkio", F_OK) < 0) {
+        printf("skipped: nothing limits what jobs read here\n");
+        return;
+    }
+    uint64_t job = system_submit("acme/etl", NULL, "{\"command\":\"sleep 300\"}", &refusal);
+    uint64_t tight = system_submit("acme/etl", NULL, "{\"command\":\"sleep 300\",\"limits\":{\"io\":{\"read_bps\":"
+                                   "2000000}}}", &refusal);
+    ck_assert_msg(job != 0 && tight != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
+    system_wait_state(job, "running");
+    system_wait_state(tight, "running");
+    ck_assert_str_eq(limit_of(job, ""), "");
+    limit_acme(5000000);
+    ck_assert_str_eq(limit_of(job, "5000000"), "5000000");
+    limit_acme(1000000);
+    ck_assert_str_eq(limit_of(tight, "1000000"), "1000000");
+    limit_acme(7000000);
+    ck_assert_str_eq(limit_of(job, "7000000"), "7000000");
+    ck_assert_str_eq(limit_of(tight, "2000000"), "2000000");
+    ck_assert_int_eq(kill(system_pid("agent"), SIGSTOP), 0); /* it can't hear, then it is gone */
+    limit_acme(0);
+    ck_assert_int_eq(kill(system_pid("agent"), SIGKILL), 0);
+    ck_assert_str_eq(limit_of(job, ""), "");
+    ck_assert_str_eq(limit_of(tight, "2000000"), "2000000");
+    for (int i = 0; i < 2; i++) {
+        struct job_call call = {.job = i == 0 ? job : tight};
+        struct cancel_reply reply = {0};
+        ck_assert_int_eq(system_call(&client_methods[CALL_CANCEL], &call, &reply, &refusal, 10000), 0);
+        ck_assert(system_wait(call.job, 30000, &(struct wait_reply){0}));
+    }
+}
+END_TEST
 
 START_TEST(a_job_sees_the_volume_of_the_node)
 {
@@ -228,6 +305,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, the_agent_has_a_filter_above_its_wardens);
     tcase_add_test(t, how_the_disk_is_shared_can_be_looked_at);
     tcase_add_test(t, what_a_job_reads_by_itself_counts_for_its_tenant);
+    tcase_add_test(t, what_runs_follows_the_policys_limits);
     tcase_add_test(t, the_agent_comes_before_what_only_computes);
     tcase_add_loop_test(t, what_is_wrong_is_said_and_nothing_starts, 0, (int)COUNT_OF(wrong));
     Suite *s = suite_create("node");
