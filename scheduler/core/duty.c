@@ -68,24 +68,13 @@ void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *
         fn(arg, task_id(t));
 }
 
-/* Its place in the history; epoch 0 = the newest. -1: not there. */
-static int past(const struct history *h, struct attempt_id id)
-{
-    for (uint32_t i = h != NULL ? h->count : 0; i-- > 0;) {
-        uint32_t at = (h->first + i) % HISTORY_MAX;
-        if (h->ids[at].task == id.task && (id.epoch == 0 || h->ids[at].epoch == id.epoch))
-            return (int)at;
-    }
-    return -1;
-}
-
 static const char *past_node(const struct job *j, struct attempt_id *id)
 {
-    int at = past(j->aside->history, *id);
-    if (at < 0)
+    const struct past_attempt *p = history_find(j->aside->history, *id);
+    if (p == NULL)
         return NULL;
-    id->epoch = j->aside->history->ids[at].epoch;
-    return j->aside->history->nodes[at]->name;
+    id->epoch = p->id.epoch;
+    return p->node->name;
 }
 
 const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended)
@@ -111,17 +100,16 @@ bool core_attempt_is_past(const struct core *c, struct attempt_id id)
         return id.epoch == 0 ? t->node == NULL && t->epoch > 0 : id.epoch < t->epoch;
     if (j == NULL || outcomes_at(&j->aside->over, id.task) == NULL)
         return false;
-    int newest = past(j->aside->history, (struct attempt_id){id.job, id.task, 0});
-    return id.epoch == 0 || newest < 0 || id.epoch < j->aside->history->ids[newest].epoch;
+    const struct past_attempt *newest = history_find(j->aside->history, (struct attempt_id){id.job, id.task, 0});
+    return id.epoch == 0 || newest == NULL || id.epoch < newest->id.epoch;
 }
 
 bool core_log_is_empty(const struct core *c, struct attempt_id id, enum log_stream which)
 {
     const struct job *j = job_find(c, id.job);
-    int at = j == NULL ? -1 : past(j->aside->history, id);
-    const struct bytes *b = at < 0 ? NULL : &j->aside->history->v[at];
+    const struct past_attempt *p = j == NULL ? NULL : history_find(j->aside->history, id);
     struct attempt_view view = {0};
-    if (b == NULL || b->data == NULL || fields_decode(&attempt_view_fields, b->data, b->len, &view, NULL) < 0)
+    if (p == NULL || !history_read(p, &view))
         return false;
     bool empty = log_is_empty(&view.record, which);
     fields_clear(&attempt_view_fields, &view);

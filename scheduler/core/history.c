@@ -2,42 +2,70 @@
 
 #include "scheduler/core/state.h"
 
+static struct past_attempt *past_new(const struct attempt_view *view, struct attempt_id id, struct node *node)
+{
+    struct buf bytes = {0};
+    fields_encode(&attempt_view_fields, view, &bytes);
+    size_t len = bytes.failed ? 0 : bytes.len;
+    struct past_attempt *p = core_alloc(sizeof *p + len);
+    *p = (struct past_attempt){.id = id, .node = node, .len = len};
+    memcpy(p->bytes, buf_text(&bytes), len);
+    buf_fini(&bytes);
+    return p;
+}
+
 /* What is over is kept as bytes: it is looked at rarely and there may be a lot of it. */
 void history_add(struct job *j, const struct attempt_view *view, struct attempt_id id, struct node *node)
 {
     if (j->aside->history == NULL)
         job_aside(j)->history = core_alloc(sizeof *j->aside->history);
     struct history *h = j->aside->history;
-    uint32_t at = (h->first + h->count) % HISTORY_MAX;
     if (h->count == HISTORY_MAX) {
-        free(h->v[at].data);
-        h->first = (h->first + 1) % HISTORY_MAX;
-    } else {
-        h->count++;
+        free(h->v[h->first]);
+        h->first = (h->first + 1) % h->size;
+        h->count--;
+    } else if (h->count == h->size) { /* most jobs have one attempt */
+        h->size = h->size == 0 ? 1 : MIN(h->size * 4, (uint32_t)HISTORY_MAX);
+        h->v = core_grow(h->v, h->size * sizeof h->v[0]);
     }
-    struct buf bytes = {0};
-    fields_encode(&attempt_view_fields, view, &bytes);
-    size_t len = bytes.len;
-    h->v[at] = (struct bytes){.data = (uint8_t *)buf_take(&bytes), .len = len};
-    h->ids[at] = id;
-    h->nodes[at] = node;
+    h->v[(h->first + h->count++) % h->size] = past_new(view, id, node);
+}
+
+static const struct past_attempt *at(const struct history *h, uint32_t i) /* the oldest first */
+{
+    return h->v[(h->first + i) % h->size];
+}
+
+const struct past_attempt *history_find(const struct history *h, struct attempt_id id)
+{
+    for (uint32_t i = h != NULL ? h->count : 0; i-- > 0;) {
+        const struct past_attempt *p = at(h, i);
+        if (p->id.task == id.task && (id.epoch == 0 || p->id.epoch == id.epoch))
+            return p;
+    }
+    return NULL;
 }
 
 void history_free(struct history *h)
 {
     if (h == NULL)
         return;
-    for (size_t i = 0; i < HISTORY_MAX; i++)
-        free(h->v[i].data);
+    for (uint32_t i = 0; i < h->count; i++)
+        free(h->v[(h->first + i) % h->size]);
+    free(h->v);
     free(h);
+}
+
+bool history_read(const struct past_attempt *p, struct attempt_view *ret)
+{
+    return p->len > 0 && fields_decode(&attempt_view_fields, p->bytes, p->len, ret, NULL) == 0;
 }
 
 void history_each(const struct history *h, void (*fn)(void *arg, struct attempt_view *view), void *arg)
 {
     for (uint32_t i = 0; h != NULL && i < h->count; i++) {
-        const struct bytes *b = &h->v[(h->first + i) % HISTORY_MAX];
         struct attempt_view view = {0};
-        if (b->data != NULL && fields_decode(&attempt_view_fields, b->data, b->len, &view, NULL) == 0)
+        if (history_read(at(h, i), &view))
             fn(arg, &view);
         fields_clear(&attempt_view_fields, &view);
     }

@@ -218,11 +218,15 @@ struct task {
     char *refused;                 /* soft: code of the last refusal */
 };
 
-struct history {                   /* soft: attempt_view, encoded; ring of the newest */
-    struct bytes v[HISTORY_MAX];
-    struct attempt_id ids[HISTORY_MAX];
-    struct node *nodes[HISTORY_MAX];
-    uint32_t count, first;
+struct past_attempt {
+    struct attempt_id id;
+    struct node *node;
+    size_t len;
+    uint8_t bytes[];               /* attempt_view, encoded; none: it couldn't be */
+};
+struct history {                   /* soft: the newest of them; a ring once they are as many as it may hold */
+    struct past_attempt **v;
+    uint32_t count, first, size;
 };
 
 /* What most jobs that wait have nothing of yet. They share one that is empty; who writes has its own: job_aside(). */
@@ -464,6 +468,9 @@ void jobs_fini(struct core *c);
 /* ---- history.c --------------------------------------------------------------------------------------------- */
 void history_add(struct job *j, const struct attempt_view *view, struct attempt_id id, struct node *node);
 void history_free(struct history *h);
+/* Its newest of that epoch, 0 = of any. NULL: not there. */
+const struct past_attempt *history_find(const struct history *h, struct attempt_id id);
+bool history_read(const struct past_attempt *p, struct attempt_view *ret); /* the caller clears it */
 void history_each(const struct history *h, void (*fn)(void *arg, struct attempt_view *view), void *arg);
 /* Joins lines of the same resource and price that follow each other. */
 void charges_join(struct list *to, const struct list *from);

@@ -134,6 +134,21 @@ START_TEST(a_million_waiting_tasks_cost_what_one_costs)
 }
 END_TEST
 
+/* The newest sixteen that are over, the oldest of them first; whatever runs stands behind them. */
+static void remembers_until(uint64_t job, uint32_t newest)
+{
+    struct job_view view;
+    uint32_t count = MIN(newest + 1, 16u);
+    MUST(core_job_view(w.core, &(struct job_call){.job = job}, w.now, &view));
+    ck_assert_uint_ge(view.attempts.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct attempt_view *a = &((const struct attempt_view *)view.attempts.v)[i];
+        ck_assert_uint_eq(a->task, newest + 1 - count + i);
+        ck_assert_str_eq(a->state, "succeeded");
+    }
+    fields_clear(&job_view_fields, &view);
+}
+
 /* Of a long array the core remembers the newest attempts alone: of the others it says that they were. */
 START_TEST(what_is_forgotten_is_said_to_be_past)
 {
@@ -150,6 +165,7 @@ START_TEST(what_is_forgotten_is_said_to_be_past)
     for (uint32_t i = 0; i < 40; i++) {
         world_run(&w, job, i);
         MUST(world_end(&w, job, i, END_EXIT, 0, 1000000));
+        remembers_until(job, i);
     }
     bool ended;
     struct attempt_id first = {job, 0, 0}, newest = {job, 39, 0}, waits = {job, 45, 0}, none = {job, 45, 1};
