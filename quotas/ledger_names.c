@@ -111,11 +111,16 @@ bool ledger_budget_is_total(const struct budget_rule *budget)
 
 static const char *const fixed_names[LEDGER_FIXED_RESOURCES] = {"cpu", "memory", "scratch"};
 
+/* In the order of fixed_names. */
+static uint64_t fixed_amount(const struct resources *r, size_t index)
+{
+    return index == 0 ? r->cpu_milli : index == 1 ? r->mem_bytes : r->scratch_bytes;
+}
+
 const char *ledger_resource(const struct resources *r, size_t index, uint64_t *ret_amount)
 {
-    const uint64_t fixed[LEDGER_FIXED_RESOURCES] = {r->cpu_milli, r->mem_bytes, r->scratch_bytes};
     if (index < LEDGER_FIXED_RESOURCES) {
-        *ret_amount = fixed[index];
+        *ret_amount = fixed_amount(r, index);
         return fixed_names[index];
     }
     index -= LEDGER_FIXED_RESOURCES;
@@ -128,8 +133,7 @@ const char *ledger_resource(const struct resources *r, size_t index, uint64_t *r
 
 uint64_t ledger_resource_get(const struct resources *r, size_t index, const char *name)
 {
-    const uint64_t fixed[LEDGER_FIXED_RESOURCES] = {r->cpu_milli, r->mem_bytes, r->scratch_bytes};
-    return index < LEDGER_FIXED_RESOURCES ? fixed[index] : counts_get(&r->generic, name);
+    return index < LEDGER_FIXED_RESOURCES ? fixed_amount(r, index) : counts_get(&r->generic, name);
 }
 
 int64_t ledger_bound(const struct resource_bounds *b, size_t index, const char *name)

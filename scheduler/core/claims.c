@@ -141,7 +141,7 @@ void claims_use(const struct core *c, struct tenant *t, const struct capacity *n
 /* Tenants with children are ranked without the resources that are spent: when those are others, all of them anew. */
 void claims_look(struct core *c)
 {
-    uint32_t spent = demands_spent(c);
+    uint32_t spent = c->inner_count > 0 ? demands_spent(c) : c->spent;
     if (spent == c->spent)
         return;
     c->spent = spent;
