@@ -54,6 +54,14 @@ static inline uint8_t drawn(struct choices *c)
     return (uint8_t)((c->state * UINT64_C(2685821657736338717)) >> 56);
 }
 
+static inline void choices_grow(struct choices *c)
+{
+    c->size = c->size == 0 ? 4096 : c->size * 2;
+    c->bytes = realloc(c->bytes, c->size);
+    if (c->bytes == NULL)
+        abort();
+}
+
 static inline uint8_t choices_byte(struct choices *c)
 {
     if (c->at < c->len)
@@ -62,12 +70,8 @@ static inline uint8_t choices_byte(struct choices *c)
         return 0;
     if (c->unkept)
         return drawn(c);
-    if (c->len == c->size) {
-        c->size = c->size == 0 ? 4096 : c->size * 2;
-        c->bytes = realloc(c->bytes, c->size);
-        if (c->bytes == NULL)
-            abort();
-    }
+    if (c->len == c->size)
+        choices_grow(c);
     c->bytes[c->len++] = drawn(c);
     return c->bytes[c->at++];
 }
