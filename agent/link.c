@@ -160,7 +160,7 @@ static void say_hello(struct link *l)
     char *texts[] = {strdup(l->with.node), strdup(clock_boot_id()), strdup(l->instance), strdup(REEVE_VERSION)};
     struct hello_call call = {.node = texts[0], .boot_id = texts[1], .instance = texts[2], .version = texts[3],
                               .capacity = *l->with.capacity, .labels = *l->with.labels, .features = *l->with.features,
-                              .term_seen = l->with.fence->seen,
+                              .max_attempts = l->with.max_attempts, .term_seen = l->with.fence->seen,
                               .number = l->with.fence->starts << 32 | ++l->hellos};
     int rc = attempts_states(l->with.attempts, &call.attempts);
     l->sent_boot_us = clock_boot_us();

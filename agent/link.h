@@ -31,6 +31,7 @@ struct link_setup {
     const char *node;
     const struct resources *capacity;
     const struct pairs *labels;
+    uint32_t max_attempts;
     const struct strs *features; /* looked at when it says hello */
     struct attempts *attempts;
     struct shares *shares;

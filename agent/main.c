@@ -259,7 +259,7 @@ static int build(struct agent *a, struct err *err)
     rc = attempts_new(&a->attempts, &attempts, err);
     struct link_setup link = {.loop = a->loop, .socket = AGENT_SOCKET, .node = a->name,
                               .capacity = &a->options.capacity, .labels = &a->options.labels, .features = &a->features,
-                              .shares = a->shares, .fence = &a->fence};
+                              .max_attempts = a->options.max_attempts, .shares = a->shares, .fence = &a->fence};
     link.attempts = a->attempts;
     rc = rc < 0 ? rc : link_new(&a->link, &link, err);
     if (rc < 0)

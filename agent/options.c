@@ -5,6 +5,7 @@
 
 #include "agent/calibrate.h"
 #include "base/parse.h"
+#include "base/proto.h"
 
 #define NODE_NAME_MAX 63
 #define PLACE(member) .offset = offsetof(struct agent_options, member)
@@ -61,6 +62,8 @@ static const struct option_row rows[] = {
      .help = "countable things to offer: gpu=2"},
     {.name = "label", .value = "NAME=VALUE", .kind = OPTION_CALL, .set = set_label, .repeated = true,
      .help = "a label of the node"},
+    {.name = "max-attempts", .value = "N", .kind = OPTION_U32, PLACE(max_attempts), .min = 1, .max = NODE_ATTEMPTS_MAX,
+     .help = "attempts to run at once; default: as many as there is room for"},
     {.name = "logs-keep", .value = "SIZE", .kind = OPTION_SIZE, PLACE(keep_bytes), .fallback = "1Gi",
      .help = "room for logs of ended attempts, oldest go first"},
     {.name = "logs-age", .value = "DURATION", .kind = OPTION_DURATION, PLACE(keep_ms), .fallback = "7d",

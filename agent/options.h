@@ -12,6 +12,7 @@ struct agent_options {
     const char *dir, *name;      /* name NULL = the host's */
     struct resources capacity;   /* 0 = the machine's own */
     struct pairs labels;
+    uint32_t max_attempts;       /* 0 = any number */
     uint64_t keep_bytes, keep_ms;
     bool debug;
 };

@@ -273,6 +273,7 @@ static const struct field node_rows[] = {
     FIELD_ROW(fact_node, 5, "labels", FIELD_PAIRS, labels),
     FIELD_ROW(fact_node, 6, "features", FIELD_STRS, features, .max = NODE_FEATURES_MAX),
     FIELD_ROW(fact_node, 7, "hello", FIELD_U64, hello),
+    FIELD_ROW(fact_node, 8, "max_attempts", FIELD_U32, max_attempts),
 };
 static const struct fields node_fields = FIELDS_TABLE("node.joined", fact_node, node_rows);
 static const struct field lost_rows[] = {

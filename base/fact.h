@@ -273,6 +273,7 @@ struct fact_node {
     struct pairs labels;
     struct strs features;         /* what it can enforce, base/features.h */
     uint64_t hello;               /* number of the hello that said so */
+    uint32_t max_attempts;        /* that it takes at once; 0 = any number */
 };
 struct fact_node_lost { char *node; char *reason; };
 struct fact_drained { char *node; bool drained; char *reason; char *who; };

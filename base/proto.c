@@ -418,6 +418,8 @@ static const struct field node_row_rows[] = {
     FIELD_ROW(node_row, 12, "window", FIELD_U64, window, .help = "the next maintenance window, or the present one"),
     FIELD_ROW(node_row, 13, "closes", FIELD_TIME, closes_utc_us),
     FIELD_ROW(node_row, 14, "opens", FIELD_TIME, opens_utc_us),
+    FIELD_ROW(node_row, 15, "max_attempts", FIELD_U32, max_attempts,
+              .help = "that it takes at once; absent: any number"),
 };
 const struct fields node_row_fields = FIELDS_TABLE("node", node_row, node_row_rows);
 

@@ -217,7 +217,7 @@ struct node_row {
     char *node, *state;           /* up, closed, quarantined, drained, unreachable, lost */
     char *reason, *version, *boot_id;
     struct resources capacity, used;
-    uint32_t running;
+    uint32_t running, max_attempts; /* at once; 0 = any number */
     int64_t seen_utc_us;
     struct strs features, lacks;  /* limits that jobs may ask for here, and those they may not */
     uint64_t window;              /* the next maintenance window, or the present one; 0 = none */
@@ -317,6 +317,7 @@ struct attempt_state {
     int64_t started_utc_us;       /* 0 = not yet running */
     struct exit_record record;    /* when ended */
 };
+#define NODE_ATTEMPTS_MAX 65536
 struct hello_call {
     char *node, *boot_id, *instance, *version;
     struct resources capacity;
@@ -324,6 +325,7 @@ struct hello_call {
     struct strs features;         /* limits and devices that this node can enforce, base/features.h */
     uint64_t term_seen;           /* highest term this node has obeyed */
     uint64_t number;              /* rises with every hello of this node, whatever restarts; 0 = uncounted */
+    uint32_t max_attempts;        /* that it takes at once, NODE_ATTEMPTS_MAX at most; 0 = any number */
     struct list attempts;         /* struct attempt_state: everything this node has and may still have to tell */
 };
 struct hello_reply { uint64_t term; uint32_t beat_ms; }; /* then reeved sends run/paid/stop/forget for each attempt */

@@ -12,7 +12,6 @@ static const struct field state_rows[] = {
 };
 const struct fields attempt_state_fields = FIELDS_TABLE("params", attempt_state, state_rows);
 
-#define NODE_ATTEMPTS_MAX 65536
 static const struct field hello_rows[] = {
     FIELD_ROW(hello_call, 1, "node", FIELD_STR, node, .flags = FIELD_REQUIRED, .max = 63),
     FIELD_ROW(hello_call, 2, "boot_id", FIELD_STR, boot_id, .flags = FIELD_REQUIRED, .max = 63),
@@ -25,6 +24,8 @@ static const struct field hello_rows[] = {
     FIELD_ROW(hello_call, 7, "term_seen", FIELD_U64, term_seen),
     FIELD_ROW(hello_call, 10, "number", FIELD_U64, number,
               .help = "rises with every hello of this node; one that comes late is refused"),
+    FIELD_ROW(hello_call, 11, "max_attempts", FIELD_U32, max_attempts, .max = NODE_ATTEMPTS_MAX,
+              .help = "that it takes at once; absent: any number"),
     FIELD_ROW(hello_call, 8, "attempts", FIELD_LIST, attempts, .of = &attempt_state_fields, .max = NODE_ATTEMPTS_MAX),
 };
 const struct fields hello_call_fields = FIELDS_TABLE("params", hello_call, hello_rows);

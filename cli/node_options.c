@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/proto.h"
 
 void node_options_fini(struct node_options *o)
 {
@@ -152,6 +153,12 @@ static int set_label(void *into, const char *value, struct err *err)
     return pass_agent(into, "--label", value, 0, err);
 }
 
+static int set_max_attempts(void *into, const char *value, struct err *err)
+{
+    uint64_t count;
+    return pass_agent(into, "--max-attempts", value, parse_u64(value, 1, NODE_ATTEMPTS_MAX, &count, err), err);
+}
+
 static int set_logs_keep(void *into, const char *value, struct err *err)
 {
     uint64_t bytes;
@@ -177,6 +184,7 @@ static const struct option_row agent_rows[] = {
     CALL("scratch", "SIZE", false, set_scratch, "scratch to offer; it lies in memory"),
     CALL("generic", "NAME=N", true, set_generic, "another resource to offer; may be repeated"),
     CALL("label", "NAME=VALUE", true, set_label, "a label of the node; may be repeated"),
+    CALL("max-attempts", "N", false, set_max_attempts, "attempts to run at once (default: while there is room)"),
     CALL("logs-keep", "SIZE", false, set_logs_keep, "room for logs of ended attempts (default 1Gi)"),
     CALL("logs-age", "DURATION", false, set_logs_age, "how long they are kept at most (default 7d)"),
     CALL("volume", "NAME=PATH[:ro][:noexec]", true, set_volume,

@@ -67,6 +67,8 @@ static void add_node(struct cli *cli, struct columns *t, const struct node_row *
     columns_next(t);
     add_generic(t, &n->used, &n->capacity);
     buf_addf(columns_cell(t), "%u", n->running);
+    if (n->max_attempts != 0)
+        buf_addf(columns_cell(t), "/%u", n->max_attempts);
     columns_next(t);
     columns_add(t, n->version);
     if (n->seen_utc_us > 0) {

@@ -137,5 +137,6 @@ const char *capacity_name(const struct capacity_names *names, size_t dim)
 {
     if (dim == CAPACITY_CPU || dim == CAPACITY_MEM)
         return dim == CAPACITY_CPU ? "cpu" : "memory";
-    return dim - CAPACITY_GENERIC < names->count ? names->generic[dim - CAPACITY_GENERIC] : NULL;
+    bool known = dim >= CAPACITY_GENERIC && dim - CAPACITY_GENERIC < names->count;
+    return known ? names->generic[dim - CAPACITY_GENERIC] : NULL;
 }

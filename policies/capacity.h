@@ -3,6 +3,7 @@
  * needs there, what a tenant uses.
  * Units:  milli-cores, bytes, units. On a node scratch lies in memory (tmpfs), so both are one number here; quotas and
  *         prices keep them apart (quotas/).
+ *         Attempts: each needs one; where a node says no number there are CAPACITY_ANY_NUMBER. No share counts them.
  * Names:  generic resources get their place when the first node that has them joins; a task naming one that no node has
  *         fits nowhere.
  * Purity: pure.
@@ -14,8 +15,11 @@
 
 #define CAPACITY_CPU 0
 #define CAPACITY_MEM 1
-#define CAPACITY_GENERIC 2
+#define CAPACITY_ATTEMPTS 2
+#define CAPACITY_GENERIC 3
 #define CAPACITY_DIMS (CAPACITY_GENERIC + RESOURCE_GENERIC_MAX)
+
+#define CAPACITY_ANY_NUMBER (UINT64_C(1) << 32)
 
 struct capacity {
     uint64_t v[CAPACITY_DIMS];
@@ -36,7 +40,7 @@ bool capacity_names_add(struct capacity_names *names, const struct resources *r)
 /* The same for features. */
 bool capacity_features_fit(const struct capacity_names *names, const struct strs *features);
 bool capacity_features_add(struct capacity_names *names, const struct strs *features);
-/* Of a place: "cpu", "memory", or a generic one. NULL: nothing has it. */
+/* What is shared out, of a place: "cpu", "memory", or a generic one. NULL: nothing has it. */
 const char *capacity_name(const struct capacity_names *names, size_t dim);
 /* Their bits; false when one has no place: no node ever had it. */
 bool capacity_features(const struct capacity_names *names, const struct strs *features, uint64_t *ret);

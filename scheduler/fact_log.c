@@ -151,9 +151,12 @@ static void log_ended(const struct line *l)
 static void log_joined(const struct line *l)
 {
     const struct fact_node *f = &l->fact->joined;
-    char cpu[PARSE_TEXT_MAX], mem[PARSE_TEXT_MAX];
-    log_line(LOG_INFO, l->event, "node=%s cpu=%s memory=%s version=%s", log_quote(f->node),
-             format_cpu(f->capacity.cpu_milli, cpu), format_size(f->capacity.mem_bytes, mem), log_quote(f->version));
+    char cpu[PARSE_TEXT_MAX], mem[PARSE_TEXT_MAX], most[40] = "";
+    if (f->max_attempts != 0)
+        snprintf(most, sizeof most, " max_attempts=%u", f->max_attempts);
+    log_line(LOG_INFO, l->event, "node=%s cpu=%s memory=%s%s version=%s", log_quote(f->node),
+             format_cpu(f->capacity.cpu_milli, cpu), format_size(f->capacity.mem_bytes, mem), most,
+             log_quote(f->version));
 }
 
 static void log_lost(const struct line *l)

@@ -54,9 +54,7 @@ static const struct node *nearest(const struct core *c, const struct shape *s, c
 
 static const char *resource_of(const struct question *q, size_t dim)
 {
-    return dim == CAPACITY_CPU   ? "cpu"
-           : dim == CAPACITY_MEM ? "memory"
-                                 : q->core->names.generic[dim - CAPACITY_GENERIC];
+    return dim == CAPACITY_ATTEMPTS ? "attempts" : capacity_name(&q->core->names, dim);
 }
 
 /* Of everything that it lacks there. */

@@ -102,6 +102,8 @@ static uint64_t hash_node(const struct node *n, uint64_t hash)
         hash = hash_text(hash_text(hash, n->labels.v[i].key), n->labels.v[i].value);
     hash = hash_strs(hash, &n->features);
     hash = hash_u64(hash_u64(hash, n->drained), n->lost);
+    if (n->max_attempts != 0) /* else as before there were any */
+        hash = hash_u64(hash, n->max_attempts);
     if (n->quarantined) /* else as before there was any of it */
         hash = hash_text(hash_u64(hash_u64(hash, n->quarantine_level), (uint64_t)n->quarantine_until_utc_us),
                          n->quarantine_reason);

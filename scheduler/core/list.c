@@ -270,6 +270,7 @@ int core_nodes(const struct core *c, struct core_now now, struct node_reply *ret
         core_copy_resources(&n->capacity, &row->capacity);
         add_use(n, &row->used);
         row->running = n->live;
+        row->max_attempts = n->max_attempts;
         row->seen_utc_us = n->seen_utc_us;
         core_copy_strs(&n->features, &row->features);
         add_lacks(n, &row->lacks);

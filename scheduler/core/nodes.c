@@ -321,6 +321,7 @@ static int joined_check(const struct core *c, const struct fact *f, struct err *
 static void count_total(struct core *c, const struct capacity *total, bool more)
 {
     (more ? capacity_add : capacity_take)(&c->total, total);
+    c->total.v[CAPACITY_ATTEMPTS] = UINT64_MAX; /* whatever is used of it is no share */
 }
 
 /* What ran under another boot of the node is dead: decide() ends it. A cancelled attempt keeps its
@@ -364,6 +365,8 @@ struct node *node_join(struct core *c, const struct fact_node *j)
     core_copy_strs(&j->features, &n->features);
     n->counts_io = node_has_feature(n, FEATURE_IO_BYTES);
     capacity_of(&c->names, &n->capacity, &n->total);
+    n->max_attempts = j->max_attempts;
+    n->total.v[CAPACITY_ATTEMPTS] = n->max_attempts != 0 ? n->max_attempts : CAPACITY_ANY_NUMBER;
     capacity_features(&c->names, &n->features, &n->total.features);
     free(n->boot_id);
     free(n->version);

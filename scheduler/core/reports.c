@@ -15,6 +15,8 @@ static const char *capacity_problem(const struct core *c, const struct hello_cal
         return "its number of cpus is out of range";
     if (r->mem_bytes == 0 || r->mem_bytes > MEM_BYTES_MAX || r->scratch_bytes > MEM_BYTES_MAX)
         return "its memory is out of range";
+    if (call->max_attempts > NODE_ATTEMPTS_MAX)
+        return "the number of attempts that it takes is out of range";
     if (!capacity_features_fit(&c->names, &call->features))
         return "a cell has room for 64 kinds of limits and devices, and it brings another";
     if (!capacity_names_fit(&c->names, r))
@@ -71,7 +73,8 @@ static void joined_fact(const struct hello_call *call, int64_t utc_us, struct fa
     f->joined = (struct fact_node){.node = core_text(call->node),
                                    .boot_id = core_text(call->boot_id),
                                    .version = core_text(call->version),
-                                   .hello = call->number};
+                                   .hello = call->number,
+                                   .max_attempts = call->max_attempts};
     core_copy_resources(&call->capacity, &f->joined.capacity);
     core_copy_strs(&call->features, &f->joined.features);
     for (size_t i = 0; i < call->labels.count; i++) {
@@ -107,7 +110,7 @@ int core_check_hello(struct core *c, const struct hello_call *call, struct core_
         if (strcmp(n->boot_id, call->boot_id) == 0)
             note_missing(c, n, call);
         if (!n->lost && strcmp(n->boot_id, call->boot_id) == 0 && text_equal(n->version, call->version) &&
-            fields_equal(&resources_fields, &n->capacity, &call->capacity) &&
+            fields_equal(&resources_fields, &n->capacity, &call->capacity) && n->max_attempts == call->max_attempts &&
             pairs_equal(&n->labels, &call->labels) && strs_equal(&n->features, &call->features))
             return CORE_FACT;
     }

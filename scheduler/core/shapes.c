@@ -204,7 +204,10 @@ bool shape_suits(const struct shape *s, const struct node *n)
 
 bool shape_need(const struct core *c, const struct shape *s, struct capacity *ret)
 {
-    return capacity_of(&c->names, &s->resources, ret) && capacity_features(&c->names, &s->features, &ret->features);
+    if (!capacity_of(&c->names, &s->resources, ret))
+        return false;
+    ret->v[CAPACITY_ATTEMPTS] = 1;
+    return capacity_features(&c->names, &s->features, &ret->features);
 }
 
 void shape_refresh(struct core *c, struct shape *s)

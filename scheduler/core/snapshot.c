@@ -159,6 +159,7 @@ static void add_node(const struct node *n, struct list *to)
     s->node.boot_id = core_text(n->boot_id);
     s->node.version = core_text(n->version);
     core_copy_resources(&n->capacity, &s->node.capacity);
+    s->node.max_attempts = n->max_attempts;
     core_copy_strs(&n->features, &s->node.features);
     for (size_t i = 0; i < n->labels.count; i++) {
         int rc = pairs_set(&s->node.labels, n->labels.v[i].key, n->labels.v[i].value);

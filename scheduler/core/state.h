@@ -290,6 +290,7 @@ struct node {
     struct resources capacity;
     struct pairs labels;
     struct strs features;
+    uint32_t max_attempts;         /* that it takes at once; 0: any number */
     struct capacity total, used;
     struct place_item open;        /* in core.open while it takes new work */
     struct place_item size;        /* in core.sizes unless lost: what it could take when empty */

@@ -27,6 +27,7 @@ struct sim_nodes {             /* so many alike: "name-0001", ... */
     uint32_t count;
     struct resources capacity;
     struct pairs labels;
+    uint32_t max_attempts; /* 0 = any number */
 };
 struct cluster {
     struct list nodes;         /* struct sim_nodes */

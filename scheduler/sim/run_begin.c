@@ -13,6 +13,8 @@ static const struct field nodes_rows[] = {
               .help = "how many are alike"),
     FIELD_ROW(sim_nodes, 3, "capacity", FIELD_STRUCT, capacity, .of = &resources_fields, .flags = FIELD_REQUIRED),
     FIELD_ROW(sim_nodes, 4, "labels", FIELD_PAIRS, labels),
+    FIELD_ROW(sim_nodes, 5, "max_attempts", FIELD_U32, max_attempts, .max = NODE_ATTEMPTS_MAX,
+              .help = "that each of them takes at once; absent: any number"),
 };
 static const struct fields nodes_fields = FIELDS_TABLE("nodes", sim_nodes, nodes_rows);
 static const struct field cluster_rows[] = {
@@ -57,7 +59,7 @@ int run_hello(struct run *r, const struct fact_node *node, struct list attempts,
     struct fact f = {0};
     const struct hello_call call = {.node = node->node, .boot_id = node->boot_id, .version = node->version,
                                     .capacity = node->capacity, .labels = node->labels, .features = node->features,
-                                    .attempts = attempts};
+                                    .max_attempts = node->max_attempts, .attempts = attempts};
     int answer = core_check_hello(r->core, &call, run_now(r), &f, &refusal);
     if (answer != CORE_FACT)
         (void)err_set(err, -EINVAL, "node %s: %s", node->node, refusal.message != NULL ? refusal.message : "refused");
@@ -77,7 +79,8 @@ int run_join_cluster(struct run *r, const struct cluster *cluster, struct err *e
         for (uint32_t k = 0; k < n->count; k++) {
             char name[64];
             snprintf(name, sizeof name, "%s-%05u", n->name != NULL ? n->name : "node", ++number);
-            struct fact_node node = {.node = name, .boot_id = name, .capacity = n->capacity, .labels = n->labels};
+            struct fact_node node = {.node = name, .boot_id = name, .capacity = n->capacity, .labels = n->labels,
+                                     .max_attempts = n->max_attempts};
             if (r->past != NULL)
                 node.features = r->past->features;
             int rc = run_hello(r, &node, (struct list){0}, err);

@@ -12,6 +12,8 @@ static const struct daemon_refusal refused[] = {
     {"--generic", "gpu=many", "--generic: 'many' is not a whole number"},
     {"--label", "=x", "--label: '=x' is not NAME=VALUE"},
     {"--label", "a=\xff", "--label: "},
+    {"--max-attempts", "0", "--max-attempts: '0' is not a whole number from 1 to 65536"},
+    {"--max-attempts", "65537", "--max-attempts: '65537' is not a whole number from 1 to 65536"},
     {"--logs-age", "7", "--logs-age: '7' is not a duration"},
 };
 

@@ -23,6 +23,8 @@ struct book_tenant {
 struct book_node {
     char name[8];
     uint64_t cpu, mem;
+    uint32_t live, max_attempts;      /* max 0: it takes any number */
+    int64_t joined_utc_us;            /* when it said so */
     bool drained;
     int64_t drained_utc_us;
     int64_t quarantined_until_utc_us; /* 0: it isn't */
@@ -100,6 +102,7 @@ void book_suspended(struct books *b, const struct fact *f);
 void book_rest(struct books *b, struct attempt_id id, struct book_task *t, bool rests);
 struct book_node *book_node_of(struct books *b, const char *name);
 /* fault_books_nodes.c */
+void book_joined(struct books *b, const struct fact *f);
 void book_drained(struct books *b, const struct fact *f);
 void book_lost(struct books *b, const struct fact *f);
 void book_quarantined(struct books *b, const struct fact *f);

@@ -373,9 +373,12 @@ static void start(struct books *b, const struct fact *f)
     struct book_node *n = book_node_of(b, p->node);
     n->cpu += j->cpu_milli;
     n->mem += j->mem_bytes;
+    n->live++;
     j->live++;
     REQUIRE(b, p->id, n->cpu <= b->rules.node_cpu_milli && n->mem <= b->rules.node_mem_bytes,
             "doesn't fit on its node");
+    REQUIRE(b, p->id, n->max_attempts == 0 || n->live <= n->max_attempts || f->at_utc_us <= n->joined_utc_us,
+            "is one more than its node takes");
     REQUIRE(b, p->id, j->cap == 0 || j->live <= j->cap, "is one more than its array may run at once");
     REQUIRE(b, p->id, !n->drained || f->at_utc_us <= n->drained_utc_us, "is placed on a drained node");
     REQUIRE(b, p->id, book_windows_allow(b, n->name, j, f->at_utc_us), "may still run when its node closes");
@@ -469,6 +472,7 @@ static void ended(struct books *b, const struct fact *f)
     use(b, e->id, j, false);
     b->nodes[t->node].cpu -= t->paused ? 0 : j->cpu_milli;
     b->nodes[t->node].mem -= j->mem_bytes;
+    b->nodes[t->node].live--;
     j->live--;
     t->live = false;
     t->succeeded = e->next == NEXT_FINAL && e->state == TASK_SUCCEEDED;
@@ -497,7 +501,8 @@ static void (*const rules[FACT_KIND_COUNT])(struct books *b, const struct fact *
     [FACT_ATTEMPT_PLACED] = placed,   [FACT_HOLD_RENEWED] = renewed,      [FACT_ATTEMPT_STOPPING] = stopping,
     [FACT_JOB_CHANGED] = changed,     [FACT_WINDOW_SET] = book_window_set, [FACT_ATTEMPT_SUSPENDED] = book_suspended,
     [FACT_WINDOW_DROPPED] = book_window_dropped,
-    [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_DRAINED] = book_drained, [FACT_NODE_LOST] = book_lost,
+    [FACT_ATTEMPT_ENDED] = ended,     [FACT_NODE_JOINED] = book_joined,
+    [FACT_NODE_DRAINED] = book_drained, [FACT_NODE_LOST] = book_lost,
     [FACT_ACCOUNTS_CLOSED] = book_accounts_closed, [FACT_NODE_QUARANTINED] = book_quarantined,
     [FACT_GANG_PLACED] = gang_placed,
 };

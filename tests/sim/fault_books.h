@@ -5,8 +5,8 @@
  *   a key is one job; job ids and terms rise
  *   a task: epochs one by one, one attempt at a time, none after its end, before its pause is over, or while held
  *   an end says what its cause means: who pays, which state, whether another try follows and whether that costs a retry
- *   a node: what is placed and not ended fits on it, and nothing new is placed on a drained one, or
- *               into a maintenance window
+ *   a node: what is placed and not ended fits on it, is no more than it takes, and nothing new is placed on a drained
+ *               one, or into a maintenance window
  *   a tenant and all above it: use and number of attempts within the quota at each placement, the queue in its bound
  *   an account: spent + held within the limit at each hold; a hold is the price of what it pays for, a settlement the
  *   price of what ran, nothing is settled twice and what is left returns

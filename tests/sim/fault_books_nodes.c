@@ -2,6 +2,13 @@
  * that has said how it goes. */
 #include "tests/sim/books_state.h"
 
+void book_joined(struct books *b, const struct fact *f)
+{
+    struct book_node *n = book_node_of(b, f->joined.node);
+    n->max_attempts = f->joined.max_attempts;
+    n->joined_utc_us = f->at_utc_us;
+}
+
 void book_drained(struct books *b, const struct fact *f)
 {
     struct book_node *n = book_node_of(b, f->drained.node);

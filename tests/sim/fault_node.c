@@ -194,6 +194,8 @@ static void say_hello(struct world *w, size_t number)
     MUST_NOT(rc < 0);
     m->hello.term_seen = n->term_seen;
     m->hello.number = ++n->hellos; /* on its disk */
+    if (number % 2 == 0) /* others take any number; what one takes changes now and then, with attempts there */
+        m->hello.max_attempts = 2 + (uint32_t)(n->hellos / 4 % 2);
     for (size_t i = 0; i < n->count; i++)
         if (!n->attempts[i].over) {
             struct attempt_state *s = list_add(&m->hello.attempts, sizeof *s);
