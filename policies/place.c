@@ -263,12 +263,38 @@ static struct place_item *find_emptiest(struct place_item *t, const struct searc
     return find_emptiest(t->left, s);
 }
 
+/* The branch that may know a later one first. */
+static int64_t find_longest(const struct place_item *t, const struct search *s, int64_t best_us)
+{
+    if (t == NULL || t->longest_us <= best_us || !fits(s, &t->most))
+        return best_us;
+    if (t->until_us > best_us && fits(s, &t->free))
+        best_us = t->until_us;
+    bool left = t->left != NULL && (t->right == NULL || t->left->longest_us > t->right->longest_us);
+    best_us = find_longest(left ? t->left : t->right, s, best_us);
+    return find_longest(left ? t->right : t->left, s, best_us);
+}
+
+/* Does anybody here have any of it? */
+static bool is_known(const struct place_index *index, const struct capacity *need)
+{
+    for (size_t i = index->dims; i < CAPACITY_DIMS; i++)
+        if (need->v[i] > 0)
+            return false;
+    return true;
+}
+
+int64_t place_longest_us(const struct place_index *index, const struct capacity *need)
+{
+    const struct search s = {&(struct place_query){.need = need}, index->dims};
+    return is_known(index, need) ? find_longest(index->root, &s, INT64_MIN) : INT64_MIN;
+}
+
 struct place_item *place_search(const struct place_index *index, const struct place_query *q)
 {
     const struct search s = {q, index->dims};
-    for (size_t i = index->dims; i < CAPACITY_DIMS; i++)
-        if (q->need->v[i] > 0)
-            return NULL;
+    if (!is_known(index, q->need))
+        return NULL;
     return (q->spread ? find_emptiest : find_fullest)(index->root, &s);
 }
 

@@ -56,6 +56,8 @@ struct place_query {
 };
 /* NULL: it fits nowhere. */
 struct place_item *place_search(const struct place_index *index, const struct place_query *q);
+/* When the last of those with room closes; INT64_MIN: none has any. */
+int64_t place_longest_us(const struct place_index *index, const struct capacity *need);
 /* The fullest node with room, other than `avoid` (NULL = any). */
 struct place_item *place_find(const struct place_index *index, const struct capacity *need,
                               const struct place_item *avoid);

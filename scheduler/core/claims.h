@@ -43,12 +43,17 @@ void past_use_above(struct tenant *t, uint64_t amount, bool more); /* of t and a
 /* ---- demands.c --------------------------------------------------------------------------------------------- */
 struct demand *demand_get(struct core *c, const struct capacity *need, struct pool *pool); /* one shape more */
 void demand_put(struct core *c, struct demand *d);
-/* No node has room for it, as was seen before and still holds. */
-bool demand_is_full(const struct core *c, const struct demand *d);
-/* Has a node so much free, be it kept for somebody? */
-bool demand_has_room(const struct core *c, const struct demand *d);
+/* A shape of it has ready tasks, or none any more. */
+void demand_waits(const struct core *c, struct shape *s, bool waits);
+/* The policy is another: so may be for how long nodes must be open. */
+void demands_policy(struct core *c);
+/* No node has room for a task of this shape that starts then, or all that have some close too soon for it, as was seen
+ * before and still holds. */
+bool demand_is_full(const struct core *c, const struct shape *s, int64_t utc_us);
+/* Has a node so much free, be it kept for somebody, and is open for long enough? */
+bool demand_has_room(const struct core *c, const struct shape *s, int64_t utc_us);
 /* Has any node room for anything that waits? Finds out and keeps what it finds. */
-bool demands_fit(struct core *c);
+bool demands_fit(struct core *c, int64_t utc_us);
 /* Resources, a bit each, of which nobody who waits can get any now: no node has so much free as the least of them
  * needs. */
 uint32_t demands_spent(const struct core *c);

@@ -346,7 +346,7 @@ static bool find_room(struct core *c, struct plan *p, struct gang g, const struc
     struct shape *s = g.job->shape;
     size_t log = p->log_count;
     uint64_t room = c->room;
-    if (demand_is_full(c, s->demand) || is_in_vain(c, p, s))
+    if (demand_is_full(c, s, p->now.utc_us) || is_in_vain(c, p, s))
         return false;
     reserve_lift(c, s);
     struct seeking k = {c, p, g.job, s, gang_size(g), avoid};
@@ -369,7 +369,7 @@ bool decide_gang(struct core *c, struct plan *p, struct entry *e)
     }
     size_t log = p->log_count;
     uint64_t room = c->room;
-    bool full = s->placeable && demand_is_full(c, s->demand);
+    bool full = s->placeable && demand_is_full(c, s, p->now.utc_us);
     const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
     if (!s->placeable || !find_room(c, p, g, avoid)) {
         if (s->placeable)

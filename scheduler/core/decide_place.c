@@ -268,8 +268,8 @@ void plan_no_room(struct core *c, struct plan *p, struct shape *s, bool full)
 {
     p->stalled = c->limits.in_order;
     plan_park(c, p, s);
-    if (s->placeable && !full && !demand_has_room(c, s->demand)) {
-        p->full = !demands_fit(c);
+    if (s->placeable && !full && !demand_has_room(c, s, p->now.utc_us)) {
+        p->full = !demands_fit(c, p->now.utc_us);
         claims_look(c);
     }
 }
@@ -323,13 +323,13 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         plan_skip(c, p, e);
         return false;
     }
-    bool full = s->placeable && demand_is_full(c, s->demand);
+    bool full = s->placeable && demand_is_full(c, s, p->now.utc_us);
     const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
     struct node *n = s->placeable && !full ? choose_node(c, p, e->job, s, avoid) : NULL;
     if (n == NULL) {
         if (s->placeable)
             wait_for_room(c, p, e, id);
-        if (s->placeable && s->per_node != 0 && !full && demand_has_room(c, s->demand) && may_skip(c, s))
+        if (s->placeable && s->per_node != 0 && !full && demand_has_room(c, s, p->now.utc_us) && may_skip(c, s))
             plan_skip(c, p, e); /* it may be this job alone that has enough there */
         else
             plan_no_room(c, p, s, full);
@@ -346,9 +346,9 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
 }
 
 /* Nothing comes of a try: no node has room, and none would be kept for it. */
-static bool is_hopeless(const struct core *c, const struct shape *s)
+static bool is_hopeless(const struct core *c, const struct shape *s, int64_t utc_us)
 {
-    return s->demand != NULL && demand_is_full(c, s->demand) && !reserve_is_open(c, s);
+    return s->demand != NULL && demand_is_full(c, s, utc_us) && !reserve_is_open(c, s);
 }
 
 struct parking {
@@ -359,7 +359,7 @@ struct parking {
 static bool park_hopeless(void *arg, void *shape)
 {
     const struct parking *w = arg;
-    if (!is_hopeless(w->c, shape))
+    if (!is_hopeless(w->c, shape, w->p->now.utc_us))
         return false;
     note_parked(w->p, shape);
     return true;
@@ -370,7 +370,7 @@ static bool park_hopeless(void *arg, void *shape)
 static bool try_tenant(struct core *c, struct plan *p, struct tenant *t)
 {
     struct shape *first = t->shapes.v[0];
-    if (p->full || c->limits.in_order || c->guarantees || !is_hopeless(c, first))
+    if (p->full || c->limits.in_order || c->guarantees || !is_hopeless(c, first, p->now.utc_us))
         return try_first(c, p, first);
     queue_park_some(c, t, park_hopeless, &(struct parking){c, p});
     return true;
@@ -406,7 +406,7 @@ static bool is_worth_a_try(const struct core *c, const struct plan *p)
 
 void decide_place(struct core *c, struct plan *p)
 {
-    p->full = !demands_fit(c);
+    p->full = !demands_fit(c, p->now.utc_us);
     if (p->full && !preempt_is_used(c))
         return;
     claims_look(c);

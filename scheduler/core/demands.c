@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "scheduler/core/claims.h"
+#include "scheduler/core/forecast.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 
@@ -18,6 +19,44 @@ static bool demand_is(const void *object, const void *key)
     const struct demand *a = object, *b = key;
     return a->pool == b->pool && memcmp(&a->need, &b->need, sizeof a->need) == 0;
 }
+
+/* ---- who waits with it -------------------------------------------------------------------------------- */
+
+static int by_clear(const void *a, const void *b)
+{
+    const struct shape *x = a, *y = b;
+    if (x->clear_us != y->clear_us)
+        return x->clear_us < y->clear_us ? -1 : 1;
+    return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+static const struct heap_kind waiting = {by_clear, offsetof(struct shape, waits_at)};
+
+void demand_waits(const struct core *c, struct shape *s, bool waits)
+{
+    if (s->demand == NULL)
+        return;
+    if (!waits) {
+        heap_remove(&s->demand->waiting, &waiting, s);
+        return;
+    }
+    s->clear_us = forecast_ask(c, s).clear_us;
+    heap_add(&s->demand->waiting, &waiting, s);
+}
+
+void demands_policy(struct core *c)
+{
+    for (size_t i = 0; i < c->demands_count; i++) {
+        struct heap *h = &c->demands[i]->waiting;
+        for (uint32_t k = 0; k < h->count; k++) {
+            struct shape *s = h->v[k];
+            s->clear_us = forecast_ask(c, s).clear_us;
+        }
+        heap_rebuild(h, &waiting);
+    }
+}
+
+/* ---- what is asked ------------------------------------------------------------------------------------- */
 
 struct demand *demand_get(struct core *c, const struct capacity *need, struct pool *pool)
 {
@@ -40,7 +79,8 @@ void demand_put(struct core *c, struct demand *d)
 {
     if (--d->shapes > 0)
         return;
-    BUG(d->waiting > 0);
+    BUG(d->waiting.count > 0);
+    heap_fini(&d->waiting);
     table_remove(&c->demands_by_need, hash_of(d), d);
     struct demand *last = c->demands[--c->demands_count];
     last->at = d->at;
@@ -48,29 +88,51 @@ void demand_put(struct core *c, struct demand *d)
     free(d);
 }
 
-bool demand_is_full(const struct core *c, const struct demand *d)
+/* ---- whether there is room ------------------------------------------------------------------------------ */
+
+/* Until then whoever starts now needs a node to be open, the soonest of those who wait. */
+static int64_t soonest_utc_us(const struct demand *d, int64_t utc_us)
 {
-    return d->full == c->room;
+    return backfill_after(utc_us, ((const struct shape *)heap_top(&d->waiting))->clear_us);
 }
 
-bool demand_has_room(const struct core *c, const struct demand *d)
+/* As was seen before and still holds: what has room closes no later than it did. */
+static bool is_shut(const struct core *c, const struct demand *d, int64_t clear_utc_us)
 {
-    struct place_query q = {.need = &d->need, .end_us = INT64_MIN};
-    bool open = d->pool != NULL ? pool_search(d->pool, q, NULL) != NULL : place_search(&c->open, &q) != NULL;
-    return open || reserve_has_room(c, &d->need, d->pool);
+    return d->full == c->room || (d->shut == c->room && clear_utc_us > d->until_utc_us);
 }
 
-bool demands_fit(struct core *c)
+bool demand_is_full(const struct core *c, const struct shape *s, int64_t utc_us)
+{
+    return is_shut(c, s->demand, backfill_after(utc_us, s->clear_us));
+}
+
+/* When the last node with room closes; INT64_MIN: none has any. */
+static int64_t longest_utc_us(const struct core *c, const struct demand *d)
+{
+    int64_t open_us = d->pool != NULL ? pool_longest_us(d->pool, &d->need) : place_longest_us(&c->open, &d->need);
+    return MAX(open_us, reserve_longest_us(c, &d->need, d->pool));
+}
+
+bool demand_has_room(const struct core *c, const struct shape *s, int64_t utc_us)
+{
+    int64_t until_us = longest_utc_us(c, s->demand);
+    return until_us != INT64_MIN && until_us >= backfill_after(utc_us, s->clear_us);
+}
+
+bool demands_fit(struct core *c, int64_t utc_us)
 {
     bool some = false;
     for (size_t i = 0; i < c->demands_count; i++) {
         struct demand *d = c->demands[i];
-        if (d->waiting == 0 || demand_is_full(c, d))
+        if (d->waiting.count == 0 || is_shut(c, d, soonest_utc_us(d, utc_us)))
             continue;
-        if (demand_has_room(c, d))
-            some = true;
-        else
+        d->until_utc_us = longest_utc_us(c, d);
+        d->shut = c->room;
+        if (d->until_utc_us == INT64_MIN)
             d->full = c->room;
+        else
+            some |= d->until_utc_us >= soonest_utc_us(d, utc_us);
     }
     return some;
 }
@@ -82,7 +144,7 @@ uint32_t demands_spent(const struct core *c)
     memset(&least, 0xff, sizeof least);
     for (size_t i = 0; i < c->demands_count; i++) {
         const struct demand *d = c->demands[i];
-        for (size_t k = 0; d->waiting > 0 && k < CAPACITY_DIMS; k++)
+        for (size_t k = 0; d->waiting.count > 0 && k < CAPACITY_DIMS; k++)
             least.v[k] = d->need.v[k] > 0 ? MIN(least.v[k], d->need.v[k]) : least.v[k];
     }
     for (size_t k = 0; k < CAPACITY_DIMS; k++) {

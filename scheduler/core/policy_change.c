@@ -103,8 +103,10 @@ static void policy_apply(struct core *c, const struct fact *f)
     billing_policy_apply(c, change, f->at_utc_us);
     if (change->set_two_persons)
         c->two_persons = change->two_persons;
-    if (change->set_preempt)
+    if (change->set_preempt) {
         c->preempt = change->preempt;
+        demands_policy(c);
+    }
     set_order(c, change, f->at_utc_us);
     proposals_policy_apply(c, change);
     c->policy_version = change->version;

@@ -62,6 +62,12 @@ struct node *pool_search(struct pool *p, struct place_query q, const struct node
     return found != NULL ? pool_node_of(found) : NULL;
 }
 
+int64_t pool_longest_us(struct pool *p, const struct capacity *need)
+{
+    up_to_date(p);
+    return place_longest_us(&p->open, need);
+}
+
 /* ---- which nodes ------------------------------------------------------------------------------------ */
 
 static size_t slot_of(const struct pool *p, const struct node *n)

@@ -60,6 +60,7 @@ struct pool *pool_find(const struct core *c, const char *where);
 bool pool_fits(const struct core *c, const char *where);
 /* As place_search(), of its nodes; `avoid` in place of the query's. */
 struct node *pool_search(struct pool *p, struct place_query q, const struct node *avoid);
+int64_t pool_longest_us(struct pool *p, const struct capacity *need); /* as place_longest_us(), of its nodes */
 struct node *pool_node_of(const struct place_item *item); /* whose item in a pool it is */
 bool pool_has(const struct pool *p, const struct node *n);
 

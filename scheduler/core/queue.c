@@ -87,8 +87,8 @@ void queue_push(struct core *c, struct entry *e)
     struct shape *s = e->job->shape;
     heap_add(&s->ready, &entries, e);
     take_head(s);
-    if (s->ready.count == 1 && s->demand != NULL)
-        s->demand->waiting++;
+    if (s->ready.count == 1)
+        demand_waits(c, s, true);
     if (s->at != HEAP_NOWHERE)
         shape_moved(c, s);
     else
@@ -105,8 +105,8 @@ void queue_drop(struct core *c, struct entry *e)
         queue_park(c, s);
     heap_remove(&s->ready, &entries, e);
     take_head(s);
-    if (s->ready.count == 0 && s->demand != NULL)
-        s->demand->waiting--;
+    if (s->ready.count == 0)
+        demand_waits(c, s, false);
     if (s->ready.count == 0)
         blocked_forget(c, s);
     if (s->at != HEAP_NOWHERE)

@@ -91,8 +91,9 @@ size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret);
 void reserve_at(struct core *c, const struct plan *p, const struct shape *s, struct node *n);
 /* What promises to others that count in this turn will take of a node. */
 void reserve_kept(const struct core *c, const struct node *n, const struct shape *s, struct capacity *ret);
-/* Has a node that is kept for somebody, one of the pool (NULL: any), so much free now? */
-bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool);
+/* When the last closes of the nodes that are kept for somebody, are of the pool (NULL: any), and have so much free now;
+ * INT64_MIN: none has. */
+int64_t reserve_longest_us(const struct core *c, const struct capacity *need, const struct pool *pool);
 /* The most that any such node has free of a resource. */
 uint64_t reserve_most(const struct core *c, size_t dim);
 /* Of those that suit it and could hold it when empty, the one with the most free cpu. */

@@ -3,15 +3,16 @@
 
 #include "scheduler/core/reserve_inner.h"
 
-bool reserve_has_room(const struct core *c, const struct capacity *need, const struct pool *pool)
+int64_t reserve_longest_us(const struct core *c, const struct capacity *need, const struct pool *pool)
 {
     const struct reserves *all = c->reserves;
+    int64_t longest_us = INT64_MIN;
     struct node *n;
     for (size_t i = 0; i < all->count; i++)
         for (size_t k = 0; (n = reservation_node(&all->v[i], k)) != NULL; k++)
             if (node_is_usable(n) && capacity_fits(need, &n->open.free) && (pool == NULL || pool_has(pool, n)))
-                return true;
-    return false;
+                longest_us = MAX(longest_us, n->open.until_us);
+    return longest_us;
 }
 
 uint64_t reserve_most(const struct core *c, size_t dim)

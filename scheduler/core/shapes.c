@@ -102,7 +102,7 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         wanted.features = (struct strs){0};
         s->within = spec->within != NULL ? topology_new(spec->within) : NULL;
         s->hash = hash;
-        s->at = HEAP_NOWHERE;
+        s->at = s->waits_at = HEAP_NOWHERE;
         s->names_seen = SIZE_MAX;
         core_copy_resources(&spec->resources, &s->resources);
         s->pinned = has_feature(&s->features, FEATURE_PIN_CPUS);
@@ -220,8 +220,8 @@ void shape_refresh(struct core *c, struct shape *s)
         return; /* it named what has a place already, and keeps it */
     s->placeable = shape_need(c, s, &s->need);
     s->demand = s->placeable ? demand_get(c, &s->need, s->pool) : NULL;
-    if (s->demand != NULL && s->ready.count > 0)
-        s->demand->waiting++;
+    if (s->ready.count > 0)
+        demand_waits(c, s, true);
 }
 
 uint64_t shape_slice_us(const struct core *c, const struct shape *s)

@@ -79,13 +79,16 @@ struct timer {
 };
 
 /* What is asked of a node, once in the cell and each pool. Shapes of all tenants that ask alike share the verdict that
- * no node has room, until some node has more free than before. */
+ * no node has room, until some node has more free than before; and likewise when the last of those with room closes for
+ * maintenance: whoever may run until then finds none. */
 struct demand {
     struct capacity need;
     struct pool *pool;       /* NULL: any node will do */
     uint32_t shapes;         /* that ask for it */
-    uint32_t waiting;        /* of these, with ready tasks */
+    struct heap waiting;     /* of these, with ready tasks: struct shape, least clear_us first */
     uint64_t full;           /* no node had room when c->room was this; 0 = not known */
+    uint64_t shut;           /* when c->room was this, those with room closed until until_utc_us; 0 = not known */
+    int64_t until_utc_us;
     size_t at;               /* in c->demands */
 };
 /* What decides alike: tasks of one tenant with one demand and one time limit. A verdict is worth one turn. */
@@ -96,6 +99,8 @@ struct shape {
     struct order_rank head;  /* of the first of the ready ones */
     struct heap ready;       /* struct entry, best first */
     uint32_t at;             /* in its tenant's heap of shapes, or HEAP_NOWHERE */
+    uint32_t waits_at;       /* in its demand's heap, or HEAP_NOWHERE */
+    int64_t clear_us;        /* while it waits: so long its node must stay open (forecast_ask()) */
     bool placeable;          /* false: names a resource or a feature that no node has */
     bool reserved;           /* soft: a node is kept for it (reserve.c) */
     bool preemptible;

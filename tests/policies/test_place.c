@@ -121,6 +121,11 @@ START_TEST(the_index_finds_what_a_scan_finds)
         int64_t end_us = (int64_t)draw(&r, 6);
         ck_assert_msg(place_find_until(&index, &need, avoid, end_us) == plain_find(&need, avoid, end_us, false),
                       "seed %d, step %d", _i, step);
+        int64_t longest_us = INT64_MIN;
+        for (size_t i = 0; i < NODES; i++)
+            if (nodes[i].in_index && capacity_fits(&need, &nodes[i].free))
+                longest_us = MAX(longest_us, nodes[i].until_us);
+        ck_assert_msg(place_longest_us(&index, &need) == longest_us, "seed %d, step %d", _i, step);
         struct place_query emptiest = {.need = &need, .end_us = INT64_MIN, .spread = true, .avoid = avoid};
         ck_assert_msg(place_search(&index, &emptiest) == plain_find(&need, avoid, INT64_MIN, true), "seed %d, step %d",
                       _i, step);
