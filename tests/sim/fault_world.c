@@ -121,13 +121,13 @@ static void begin_second(struct world *w)
     w->active = other;
 }
 
-/* One is left to do the work. */
+/* One is left to do the work, and where gangs may want a node for each of their two tasks (make_caps()), two. */
 static bool may_leave(const struct world *w, size_t n)
 {
     size_t left = 0;
     for (size_t i = 0; i < w->nodes_count; i++)
         left += !w->nodes[i].gone && i != n;
-    return left > 0;
+    return left > (w->nodes_count >= 3);
 }
 
 static void node_faults(struct world *w, size_t n)
