@@ -25,4 +25,8 @@ struct resources {
 /* JSON: {"cpu": 2, "memory": "4Gi", "scratch": "1Gi", "generic": {"gpu": 1}} */
 extern const struct fields resources_fields;
 
+/* So many of them together; what no number can hold is the largest. Names stay the one's: the caller frees
+ * ret->generic.v alone. Aborts on lack of memory. */
+void resources_times(const struct resources *one, uint64_t times, struct resources *ret);
+
 #endif

@@ -84,8 +84,8 @@ void ledger_apply(struct ledger *l, const struct fact *fact);
 /* Concurrent use as if this live attempt were gone, or there again: for thoughts, and only between other calls of the
  * thinker. Each that was taken away is put back before a fact is applied. */
 void ledger_without(struct ledger *l, struct attempt_id id, bool gone);
-/* The same for one that isn't there: as if one more in this path (leaf first) used so much. */
-void ledger_with(struct ledger *l, const struct strs *path, const struct resources *need, bool there);
+/* The same for some that aren't there: as if so many more in this path (leaf first) used so much together. */
+void ledger_with(struct ledger *l, const struct strs *path, const struct resources *need, uint64_t tasks, bool there);
 /* Undo of a tentative job.submitted, attempt.placed, gang.placed or hold.renewed applied last for this job or attempt,
  * or of a budget.opened that nothing holds on, for decide()'s own planning; of tentative steps of another instant none
  * is left. One step per attempt: after it the ledger is as it was before that fact, whatever other attempts did since.

@@ -128,12 +128,13 @@ static void money_settle(struct ledger *l, const struct money_hold *m, int64_t s
 
 /* ---- holds ------------------------------------------------------------------------------------------------- */
 
-static void use(struct node *const *path, size_t count, const struct resources *need, bool more)
+/* So many tasks use so much together. */
+static void use(struct node *const *path, size_t count, const struct resources *need, uint64_t tasks, bool more)
 {
     quota_use(path, count, need, more);
     for (size_t i = 0; i < count; i++) {
-        BUG(!more && path[i]->running == 0);
-        path[i]->running += more ? 1 : UINT64_MAX;
+        BUG(!more && path[i]->running < tasks);
+        path[i]->running += more ? tasks : -tasks;
         (more ? ledger_use_add : ledger_use_take)(&path[i]->used, need);
     }
 }
@@ -149,14 +150,14 @@ void ledger_without(struct ledger *l, struct attempt_id id, bool gone)
 {
     const struct hold *h = ledger_hold(l, id);
     BUG(!h);
-    use(h->path, h->path_count, &h->need, !gone);
+    use(h->path, h->path_count, &h->need, 1, !gone);
 }
 
-void ledger_with(struct ledger *l, const struct strs *path, const struct resources *need, bool there)
+void ledger_with(struct ledger *l, const struct strs *path, const struct resources *need, uint64_t tasks, bool there)
 {
     struct node *nodes[LEDGER_PATH_MAX];
     size_t count = line_must(l, path, nodes);
-    use(nodes, count, need, there);
+    use(nodes, count, need, tasks, there);
 }
 
 static struct hold *hold_add(struct ledger *l, struct attempt_id id, struct node *const *path, size_t count,
@@ -169,14 +170,14 @@ static struct hold *hold_add(struct ledger *l, struct attempt_id id, struct node
     h->id = id;
     h->path_count = count;
     memcpy(h->path, path, count * sizeof(struct node *));
-    use(h->path, h->path_count, &h->need, true);
+    use(h->path, h->path_count, &h->need, 1, true);
     map_put(&l->holds, &h->id, sizeof h->id, h);
     return h;
 }
 
 static void hold_remove(struct ledger *l, struct hold *h)
 {
-    use(h->path, h->path_count, &h->need, false);
+    use(h->path, h->path_count, &h->need, 1, false);
     map_remove(&l->holds, &h->id, sizeof h->id);
     money_name(&h->now, false);
     fields_clear(&resources_fields, &h->need);

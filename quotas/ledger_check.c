@@ -292,11 +292,6 @@ static enum ledger_verdict members_verdict(const struct ledger *l, const struct 
     return f->members.count > 0 && f->members.count <= JOB_GANG_MAX ? LEDGER_FITS : LEDGER_BAD;
 }
 
-static uint64_t times_as_many(uint64_t amount, uint64_t tasks)
-{
-    return amount > UINT64_MAX / tasks ? UINT64_MAX : amount * tasks;
-}
-
 /* An array as long as the list's, each element a copy; the texts stay the fact's. */
 static void *copied(const void *v, size_t count, size_t size)
 {
@@ -324,21 +319,14 @@ static void gang_blockers(const struct ledger *l, const struct fact *fact, struc
     for (size_t i = 1; i < tasks; i++) { /* at most JOB_GANG_MAX amounts below 2^52 */
         all.hold_micros += ((const struct gang_member *)f->members.v)[i].hold_micros;
     }
-    all.resources.cpu_milli = times_as_many(all.resources.cpu_milli, tasks);
-    all.resources.mem_bytes = times_as_many(all.resources.mem_bytes, tasks);
-    all.resources.scratch_bytes = times_as_many(all.resources.scratch_bytes, tasks);
-    struct count *generic = copied(all.resources.generic.v, all.resources.generic.count, sizeof *generic);
+    resources_times(&f->resources, tasks, &all.resources);
     struct time_hold *times = copied(all.times.v, all.times.count, sizeof *times);
-    for (size_t i = 0; i < all.resources.generic.count; i++) {
-        generic[i].value = times_as_many(generic[i].value, tasks);
-    }
     for (size_t i = 0; i < all.times.count; i++) {
         times[i].hold = is_amount(times[i].hold) ? times[i].hold * (int64_t)tasks : -1;
     }
-    all.resources.generic.v = generic;
     all.times.v = times;
     starts_blockers(l, &all, tasks, fact->at_utc_us, sink);
-    free(generic);
+    free(all.resources.generic.v);
     free(times);
 }
 

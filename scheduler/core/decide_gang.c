@@ -319,18 +319,13 @@ static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g,
         plan_skip(c, p, e);
 }
 
-/* Would it start, were there room? Then its nodes are kept for it. */
-static void wait_for_room(struct core *c, struct plan *p, struct gang g)
+static void wait_for_room(struct core *c, struct plan *p, const struct entry *e, struct gang g)
 {
-    struct shape *s = g.job->shape;
-    struct start start = {0};
-    if (!reserve_wanted(c, s))
+    struct start start;
+    if (!reserve_wanted(c, g.job->shape))
         return;
     think_on(c, p, g, NULL, &start);
-    if (start.fits)
-        reserve_blocked_gang(c, p, s, gang_size(g));
-    else
-        reserve_forget(c, s);
+    start_wait_for_room(c, p, e, &start);
     start_forget(c, p, &start);
 }
 
@@ -373,7 +368,7 @@ bool decide_gang(struct core *c, struct plan *p, struct entry *e)
     const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
     if (!s->placeable || !find_room(c, p, g, avoid)) {
         if (s->placeable)
-            wait_for_room(c, p, g);
+            wait_for_room(c, p, e, g);
         plan_no_room(c, p, s, full);
         return false;
     }

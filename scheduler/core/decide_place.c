@@ -206,7 +206,26 @@ void start_forget(struct core *c, struct plan *p, struct start *s)
     fact_clear(&s->f);
 }
 
-/* Would it start, were there room? Then a node is kept for it. */
+static void keep_room(struct core *c, struct plan *p, struct shape *s, const struct start *start)
+{
+    if (s->gang != 0)
+        reserve_blocked_gang(c, p, s, (uint32_t)fact_placements(&start->f));
+    else
+        reserve_blocked(c, p, s);
+}
+
+void start_wait_for_room(struct core *c, struct plan *p, const struct entry *e, struct start *start)
+{
+    struct shape *s = e->job->shape;
+    bool lent = start->blocker.verdict == LEDGER_BORROW && preempt_is_on(c, s);
+    if (start->fits || (lent && s->reserved))
+        keep_room(c, p, s, start);
+    bool wants = preempt_is_on(c, s) && (lent || (start->fits && !reserve_is_soon(c, p, s)));
+    bool comes = wants && preempt_for(c, p, e, &start->f, false);
+    if (!start->fits && !comes)
+        reserve_forget(c, s);
+}
+
 static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struct attempt_id id)
 {
     struct shape *s = e->job->shape;
@@ -214,25 +233,19 @@ static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struc
     if (!reserve_wanted(c, s))
         return;
     start_think(c, p, e, id, likely_node(c, s), &start);
-    bool lent = start.blocker.verdict == LEDGER_BORROW && preempt_is_on(c, s);
-    if (start.fits || (lent && s->reserved))
-        reserve_blocked(c, p, s);
-    bool wants = preempt_is_on(c, s) && (lent || (start.fits && !reserve_is_soon(c, p, s)));
-    bool comes = wants && preempt_for(c, p, e, &start.f, false);
-    if (!start.fits && !comes)
-        reserve_forget(c, s);
+    start_wait_for_room(c, p, e, &start);
     start_forget(c, p, &start);
 }
 
 /* There is room, but others have borrowed what it is guaranteed. true: that comes back, and the room is kept. */
-static bool take_back(struct core *c, struct plan *p, struct entry *e, struct fact *f)
+static bool take_back(struct core *c, struct plan *p, struct entry *e, struct start *start)
 {
     struct shape *s = e->job->shape;
-    if (s->gang != 0 || !preempt_is_on(c, s) || !reserve_wanted(c, s))
-        return false; /* for a gang nobody is stopped */
+    if (!preempt_is_on(c, s) || !reserve_wanted(c, s))
+        return false;
     if (s->reserved)
-        reserve_blocked(c, p, s);
-    return preempt_for(c, p, e, f, true);
+        keep_room(c, p, s, start);
+    return preempt_for(c, p, e, &start->f, true);
 }
 
 /* The job's own budget can't buy another second, and nothing of it is held that might come back: it is over. */
@@ -288,7 +301,7 @@ void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start
     if (start->blocker.verdict == LEDGER_RATE)
         plan_wake_at(p, start->blocker.when_utc_us);
     bool answered = start->affordable && start->whole && !start->fits;
-    bool comes_back = answered && start->blocker.verdict == LEDGER_BORROW && take_back(c, p, e, &start->f);
+    bool comes_back = answered && start->blocker.verdict == LEDGER_BORROW && take_back(c, p, e, start);
     struct block block = answered ? blocked_where(c, &start->blocker) : (struct block){0};
     start_forget(c, p, start);
     if (start->fits)

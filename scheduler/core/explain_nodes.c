@@ -130,23 +130,43 @@ static void kept_blocker(struct question *q, const struct node *n)
         n->name);
 }
 
+#define WAITS_MAX 400
+
+/* "waits for 3 preempted attempts on n1 and 2 more nodes to end"; 0 of them: "". */
+static uint32_t waits_words(const struct core *c, const struct shape *s, const struct node **ret_node,
+                            char out[WAITS_MAX])
+{
+    char more[40] = "";
+    size_t nodes;
+    uint32_t count = preempt_waits(c, s, ret_node, &nodes);
+    out[0] = '\0';
+    if (nodes > 1)
+        snprintf(more, sizeof more, " and %zu more node%s", nodes - 1, nodes == 2 ? "" : "s");
+    if (count > 0)
+        snprintf(out, WAITS_MAX, "waits for %u preempted attempt%s on %.255s%s to end", count, count == 1 ? "" : "s",
+                 (*ret_node)->name, more);
+    return count;
+}
+
 /* It has been decided who goes for it. */
 static bool victims_blocker(struct question *q, const struct shape *s)
 {
-    char where[300];
+    char where[300], waits[WAITS_MAX];
     const struct node *n;
-    uint32_t count = preempt_waits(q->core, s, &n);
-    if (count == 0)
+    if (waits_words(q->core, s, &n, waits) == 0)
         return false;
     snprintf(where, sizeof where, "node %.255s", n->name);
-    explain_add(q, "placement", where, NULL)->text =
-        text_of("placement: waits for %u preempted attempt%s on %s to end", count, count == 1 ? "" : "s", n->name);
+    explain_add(q, "placement", where, NULL)->text = text_of("placement: %s", waits);
     return true;
 }
 
 /* There is room for some of it, or none, but not for all. */
-static void gang_blocker(struct question *q, const struct shape *s, uint32_t members, uint32_t found)
+static void gang_blocker(struct question *q, const struct shape *s, const struct capacity *need, uint32_t members,
+                         uint32_t found)
 {
+    const struct node *n;
+    char waits[WAITS_MAX];
+    const char *then = waits_words(q->core, s, &n, waits) > 0 ? "; " : "";
     char cpu[48], memory[48];
     uint32_t lack = members - found;
     struct blocker *b = explain_add(q, "placement", "cell", "tasks");
@@ -158,11 +178,11 @@ static void gang_blocker(struct question *q, const struct shape *s, uint32_t mem
         snprintf(within, sizeof within, " within one %s", s->within->label);
     if (s->per_node != 0)
         snprintf(cap, sizeof cap, ", at most %u on a node", s->per_node);
-    b->text = text_of("placement: %u of the %u tasks that start together find room now%s%s%s, short %u", found, members,
-                      within, s->where != NULL ? " on nodes that match `where`" : "", cap, lack);
+    b->text = text_of("placement: %s%s%u of the %u tasks that start together find room now%s%s%s, short %u", waits,
+                      then, found, members, within, s->where != NULL ? " on nodes that match `where`" : "", cap, lack);
     explain_change(q, text_of("room for %u more of its tasks%s%s, each with %s cpu and %s memory, scratch included",
-                              lack, within, cap, admit_amount("cpu", s->need.v[CAPACITY_CPU], cpu),
-                              admit_amount("memory", s->need.v[CAPACITY_MEM], memory)));
+                              lack, within, cap, admit_amount("cpu", need->v[CAPACITY_CPU], cpu),
+                              admit_amount("memory", need->v[CAPACITY_MEM], memory)));
 }
 
 /* Where it would fit there are as many of its job as the job allows. */
@@ -217,7 +237,9 @@ void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
     if (members > 1) {
         uint32_t found = gang_would_find(c, q->utc_us, q->job, s->placeable ? s : &known, members);
         if (found < members)
-            gang_blocker(q, &known, members, found);
+            gang_blocker(q, s, &known.need, members, found);
+        else
+            (void)victims_blocker(q, s);
         return;
     }
     if (victims_blocker(q, s) || choose_node(c, &now, q->job, s->placeable ? s : &known, NULL) != NULL)

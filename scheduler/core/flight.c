@@ -194,7 +194,7 @@ void core_refused(struct core *c, const struct fact *fact, const char *code, con
     if (s.task != NULL && s.task->node != NULL)
         node_trouble(c, s.task->node); /* what decide() wanted to say about it is still unsaid */
     if (fact->kind == FACT_ATTEMPT_STOPPING && s.task != NULL)
-        s.task->going = false;
+        gang_set_going(c, s.task, false);
     if (s.task != NULL && s.task->timer.at == HEAP_NOWHERE)
         attempt_plan_renewal(c, s.task);
     if (fact->kind == FACT_ACCOUNTS_CLOSED)

@@ -188,6 +188,19 @@ void gang_stop(struct core *c, struct task *t, uint32_t cause)
         each_other(gang_of(t->job, t->index), t, stop, c, cause);
 }
 
+static void set_going(struct core *c, struct task *t, uint32_t going)
+{
+    (void)c;
+    t->going = going != 0 && task_state_is_live(t->state);
+}
+
+void gang_set_going(struct core *c, struct task *t, bool going)
+{
+    set_going(c, t, going);
+    if (t->job->gang != 0)
+        each_other(gang_of(t->job, t->index), t, set_going, c, going);
+}
+
 static uint32_t cause_for_others(uint32_t cause)
 {
     if (cause == END_PREEMPTED || cause == END_MAINTENANCE || cause == END_GANG_LOST)

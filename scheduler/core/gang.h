@@ -53,6 +53,8 @@ uint32_t gang_fate(const struct task *t);
 bool gang_is_undecided(const struct task *t, const struct exit_record *record);
 /* Somebody stops t: so all. */
 void gang_stop(struct core *c, struct task *t, uint32_t cause);
+/* Its stop for another is planned, or isn't any more: of t, and of all of its gang that live. */
+void gang_set_going(struct core *c, struct task *t, bool going);
 /* A member has ended, as the fact says; its record is as it is now, or gone. */
 void gang_ended(struct core *c, struct job *j, const struct fact_ended *e);
 /* Tasks are over and haven't succeeded: who still waits of their gangs is to be cancelled. */

@@ -34,7 +34,8 @@ struct plan {
     struct openings openings;  /* of the hold that is being thought about */
     bool full;                 /* no node has room for anything that waits */
     uint32_t victim_searches;  /* preempt.c */
-    struct shape *kept[RESERVE_MAX]; /* for whom somebody goes: in the ledger as if they had started */
+    struct kept_use { struct shape *shape; uint32_t tasks; } kept[RESERVE_MAX]; /* for whom somebody goes: in the ledger
+                                                                                   as if they had started */
     size_t kept_count;
     uint32_t full_tries;       /* while it was full */
 };
@@ -81,6 +82,9 @@ struct start {
 bool start_least_io(const struct core *c, const struct job *j, struct fact *f);
 bool gang_least_io(const struct core *c, const struct job *j, struct fact *f);
 void start_forget(struct core *c, struct plan *p, struct start *s);
+/* It found no room. Would it start, were there some? Then a node is kept for it, for a gang several, and where that is
+ * worth it somebody is stopped. */
+void start_wait_for_room(struct core *c, struct plan *p, const struct entry *e, struct start *s);
 /* It doesn't fit, or the turn has no room for it: forgotten; it waits where whatever keeps it from starting is. */
 void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start *start);
 /* Tries a gang, as whatever else is tried. */

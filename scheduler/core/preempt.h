@@ -1,15 +1,17 @@
 /*
- * preempt - stops attempts so that a task which goes first can start; whom: policies/preempt.h. Internal to
- * scheduler/core.
+ * preempt - stops attempts so that a task, or a gang, which goes first can start; whom: policies/preempt.h, where:
+ * preempt_search.h. Internal to scheduler/core.
  *
  * Asked for is it by what waits for room that doesn't come as soon as a stop would make some, and by what others have
- * borrowed of its guarantee. Its victims are on one node. From then on
+ * borrowed of its guarantee. The victims of a task are on one node, those of a gang on as many as it needs; nobody goes
+ * unless all of it fits then. A gang that goes is stopped whole, by one fact. From then on
  *   - it has a promise (reserve.h), there or wherever there is room already, so that nobody takes what they leave;
  *   - it stands in the ledger for the rest of each turn as if it had started, so that nobody else borrows it;
  *   - it is asked before all others: who is first in the fair order may be a borrower.
  * What is being stopped counts as gone: nobody asks for more while that is enough, also after a recovery, which forgets
  * promises. When the task is cancelled its promise goes with it, and when the node is lost it asks elsewhere.
- * Bounds: NODES_MAX nodes in a search, SEARCHES_MAX searches in a turn, and one search a second for each shape.
+ * Bounds: NODES_MAX nodes in a search (GANG_NODES_MAX for a gang), SEARCHES_MAX searches in a turn, and one search a
+ * second for each shape.
  * Purity: pure.
  */
 #ifndef REEVE_SCHEDULER_CORE_PREEMPT_H
@@ -25,8 +27,8 @@ bool preempt_is_on(const struct core *c, const struct shape *s);
 bool preempt_for(struct core *c, struct plan *p, const struct entry *e, struct fact *f, bool has_room);
 /* Ends what the turn kept in the ledger for whom somebody goes. */
 void preempt_undo(struct core *c, struct plan *p);
-/* Stops that this shape waits for, and where. 0: none. */
-uint32_t preempt_waits(const struct core *c, const struct shape *s, const struct node **ret_node);
+/* Stops that this shape waits for, on how many nodes, and the first of them. 0: none. */
+uint32_t preempt_waits(const struct core *c, const struct shape *s, const struct node **ret_node, size_t *ret_nodes);
 /* Before it has run so long nobody is stopped. */
 uint64_t preempt_min_run_us(const struct core *c);
 /* Is its end the platform's to pay: nothing is charged beyond what was settled? */

@@ -18,7 +18,7 @@ void reserve_init(struct core *c)
 void reserve_fini(struct core *c)
 {
     for (size_t i = 0; i < c->reserves->count; i++)
-        free(c->reserves->v[i].gang);
+        reservation_free(&c->reserves->v[i]);
     backfill_fini(&c->reserves->profile);
     free(c->reserves);
 }
@@ -160,11 +160,17 @@ void reservation_count(struct core *c, struct node *n, bool more)
     node_reindex(c, n);
 }
 
+void reservation_free(struct reservation *r)
+{
+    free(r->gang);
+    free(r->victims);
+}
+
 void reservation_drop(struct core *c, struct reservation *r)
 {
     struct reserves *all = c->reserves;
     struct reservation gone = *r;
-    if (r->victims != NULL)
+    if (r->victims_count > 0)
         blocked_free(c, r->shape->tenant); /* what was kept for it in the ledger is free for others */
     r->shape->reserved = false;
     all->version++;
@@ -173,7 +179,7 @@ void reservation_drop(struct core *c, struct reservation *r)
     struct node *n;
     for (size_t i = 0; (n = reservation_node(&gone, i)) != NULL; i++)
         reservation_count(c, n, false);
-    free(gone.gang);
+    reservation_free(&gone);
 }
 
 void reserve_forget(struct core *c, struct shape *s)
@@ -477,21 +483,33 @@ void reserve_turn_end(struct core *c)
 bool reserve_is_soon(const struct core *c, const struct plan *p, const struct shape *s)
 {
     const struct reservation *r = reservation_of(c, s);
-    return r != NULL && r->expected_utc_us <= p->now.utc_us + forecast_stop_us(c, END_PREEMPTED);
+    bool asked = r != NULL && (r->gang == NULL || r->victims_count == 0); /* else it holds as it is, whatever goes on */
+    return asked && r->expected_utc_us <= p->now.utc_us + forecast_stop_us(c, END_PREEMPTED);
 }
 
-struct node *reserve_victims(const struct core *c, const struct shape *s)
+size_t reserve_victims(const struct core *c, const struct shape *s, struct node *const **ret)
 {
     const struct reservation *r = reservation_of(c, s);
-    return r != NULL ? r->victims : NULL;
+    *ret = r != NULL ? r->victims : NULL;
+    return r != NULL ? r->victims_count : 0;
 }
 
-void reserve_set_victims(struct core *c, const struct shape *s, struct node *n)
+void reserve_set_victims(struct core *c, const struct shape *s, struct node *const *nodes, size_t count)
 {
     struct reservation *r = reservation_of(c, s);
-    if (r->victims != NULL && n == NULL)
+    if (r->victims_count > 0 && count == 0)
         blocked_free(c, s->tenant);
-    r->victims = n;
+    free(r->victims);
+    r->victims = core_alloc((count + 1) * sizeof r->victims[0]);
+    r->victims_count = count;
+    for (size_t i = 0; i < count; i++)
+        r->victims[i] = nodes[i];
+}
+
+struct node *reserve_place(const struct core *c, const struct shape *s, size_t i)
+{
+    const struct reservation *r = reservation_of(c, s);
+    return r != NULL ? reservation_node(r, i) : NULL;
 }
 
 size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret)
@@ -499,7 +517,7 @@ size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret)
     const struct reserves *all = c->reserves;
     size_t count = 0;
     for (size_t i = 0; i < all->count; i++)
-        if (all->v[i].victims != NULL)
+        if (all->v[i].victims_count > 0)
             ret[count++] = all->v[i].shape;
     return count;
 }

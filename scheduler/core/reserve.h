@@ -19,7 +19,8 @@
  * and hold as they are until then.
  * A gang is promised several nodes, and on each so many of its tasks, from one start on (reserve_gang.c). Such a search
  * asks GANG_NODES_MAX nodes; there is one in a tenth of a second, and for a gang that has a promise one a second:
- * between two of them its promise holds as it is.
+ * between two of them its promise holds as it is. Where somebody is stopped for a gang it stays, as long as that goes
+ * on: what they leave on all these nodes is the gang's.
  * Purity: pure; internal to scheduler/core.
  */
 #ifndef REEVE_SCHEDULER_CORE_RESERVE_H
@@ -82,13 +83,18 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
                          const struct node **ret_node, bool *ret_kept);
 /* Could it start about as soon as whoever was stopped now would be gone? */
 bool reserve_is_soon(const struct core *c, const struct plan *p, const struct shape *s);
-/* The node on which attempts are stopped for what has a promise. NULL: nobody is. */
-struct node *reserve_victims(const struct core *c, const struct shape *s);
-void reserve_set_victims(struct core *c, const struct shape *s, struct node *n);
+/* The nodes on which attempts are stopped for what has a promise, borrowed until that is set anew. 0: nobody is. */
+size_t reserve_victims(const struct core *c, const struct shape *s, struct node *const **ret);
+void reserve_set_victims(struct core *c, const struct shape *s, struct node *const *nodes, size_t count);
 /* The shapes for which there are such, oldest promise first; at most RESERVE_MAX. */
 size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret);
 /* What has a promise starts there, when what is stopped there now will be gone. */
 void reserve_at(struct core *c, const struct plan *p, const struct shape *s, struct node *n);
+/* The same for a gang, with a promise or without: so many of it on these nodes, by name. false: there is no place among
+ * the promises. */
+bool reserve_gang_at(struct core *c, const struct plan *p, struct shape *s, const struct kept *v, size_t count);
+/* Where what has a promise is to start, one after the other; NULL: no more. */
+struct node *reserve_place(const struct core *c, const struct shape *s, size_t i);
 /* What promises to others that count in this turn will take of a node. */
 void reserve_kept(const struct core *c, const struct node *n, const struct shape *s, struct capacity *ret);
 /* When the last closes of the nodes that are kept for somebody, are of the pool (NULL: any), and have so much free now;

@@ -219,6 +219,23 @@ static void promise_gang(struct core *c, struct plan *p, struct shape *s, uint32
     count_gang(c, &place, true);
 }
 
+/* To other nodes, or another start: the place is its from now on. */
+static void move_gang(struct core *c, const struct plan *p, struct reservation *r, const struct gang_place *place,
+                      int64_t expected_utc_us)
+{
+    struct gang_place before = {0, r->gang, r->gang_count};
+    r->gang = place->v;
+    r->gang_count = place->count;
+    r->node = place->v[0].node;
+    r->start_utc_us = place->start_utc_us;
+    r->searched_utc_us = p->now.utc_us;
+    c->reserves->version++;
+    count_gang(c, place, true);
+    count_gang(c, &before, false);
+    free(before.v);
+    confirm_gang(c, p, r, expected_utc_us);
+}
+
 uint32_t reservation_all_tasks(const struct reservation *r)
 {
     uint32_t tasks = 0;
@@ -242,7 +259,7 @@ void reserve_blocked_gang(struct core *c, struct plan *p, struct shape *s, uint3
     if (r->confirmed_turn == c->turn)
         return;
     bool again = p->now.utc_us >= r->searched_utc_us + GANG_AGAIN_US || p->now.utc_us < r->searched_utc_us;
-    if (!again || !reserve_ask_gang(c, p, s, tasks, r, &place)) {
+    if (!again || r->victims_count > 0 || !reserve_ask_gang(c, p, s, tasks, r, &place)) {
         confirm_gang(c, p, r, EXPECTED_BEFORE);
         return;
     }
@@ -250,18 +267,21 @@ void reserve_blocked_gang(struct core *c, struct plan *p, struct shape *s, uint3
         reservation_drop(c, r);
         return;
     }
-    struct gang_place before = {0, r->gang, r->gang_count};
-    r->gang = place.v;
-    r->gang_count = place.count;
-    r->node = place.v[0].node;
-    r->start_utc_us = place.start_utc_us;
-    r->searched_utc_us = p->now.utc_us;
-    c->reserves->version++;
-    int64_t expected_utc_us = expected_there(c, p, s, tasks, &place);
-    count_gang(c, &place, true);
-    count_gang(c, &before, false);
-    free(before.v);
-    confirm_gang(c, p, r, expected_utc_us);
+    move_gang(c, p, r, &place, expected_there(c, p, s, tasks, &place));
+}
+
+bool reserve_gang_at(struct core *c, const struct plan *p, struct shape *s, const struct kept *v, size_t count)
+{
+    int64_t start_utc_us = p->now.utc_us + forecast_stop_us(c, END_PREEMPTED);
+    struct reservation *r = reservation_of(c, s);
+    if (r == NULL)
+        r = reservation_new(c, p, s, v[0].node, start_utc_us, start_utc_us);
+    if (r == NULL)
+        return false;
+    struct gang_place place = {start_utc_us, core_alloc(count * sizeof v[0]), count};
+    memcpy(place.v, v, count * sizeof v[0]);
+    move_gang(c, p, r, &place, start_utc_us);
+    return true;
 }
 
 void reserve_lift(struct core *c, struct shape *s)

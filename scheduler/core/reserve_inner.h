@@ -17,7 +17,8 @@ struct reservation {
     int64_t expected_at_utc_us; /* when that was found out */
     int64_t firm_utc_us;     /* from then on nobody is ahead of it */
     uint64_t confirmed_turn; /* in this turn it counts */
-    struct node *victims;    /* where attempts are stopped for it (preempt.c); NULL: nowhere */
+    struct node **victims;   /* where attempts are stopped for it (preempt.c) */
+    size_t victims_count;    /* 0: nowhere */
     struct kept *gang;       /* of a gang: where how many, by name; `node` is the first of them */
     size_t gang_count;
     int64_t searched_utc_us; /* of a gang */
@@ -48,6 +49,7 @@ void reservation_hold(const struct core *c, const struct reservation *r, uint32_
 void reservation_set_start(const struct plan *p, struct reservation *r, int64_t start_utc_us, int64_t expected_utc_us);
 void reservation_count(struct core *c, struct node *n, bool more); /* a promise more there, or less */
 void reservation_drop(struct core *c, struct reservation *r);
+void reservation_free(struct reservation *r); /* what it holds */
 /* NULL: no place among the promises. Its nodes are not counted yet. */
 struct reservation *reservation_new(struct core *c, const struct plan *p, struct shape *s, struct node *n,
                                     int64_t start_utc_us, int64_t expected_utc_us);

@@ -12,7 +12,8 @@
  *                        other jobs), blocked.c (for limits), deadline.c (no longer), gang.c (for each other)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
  *                        (where), forecast.c (when what runs ends), runway.c (how long it can be paid for), reserve.c
- *                        (what is kept for whom), preempt.c (who goes for whom), billing.c
+ *                        (what is kept for whom), preempt.c (who goes for whom), preempt_search.c (from where),
+ *                        billing.c
  *   two persons          proposals.c (raises that wait), policy_raise.c, policy_raise_prices.c (what is a raise)
  *   questions            submit.c, depend_ask.c, cancel.c, change.c, policy_check.c, move.c, duty.c,
  *                        reports.c (hello, running, ended), windows_ask.c
@@ -191,7 +192,8 @@ struct task {
     uint32_t stands, suspends_heard; /* soft: by which it stands still, says its node; the highest that it has heard */
     char *suspended_by;            /* who, and why */
     int64_t suspended_utc_us;
-    bool going;                    /* soft: in this plan, or in flight, is its stop for another */
+    bool going;                    /* soft: in this plan, or in flight, is its stop for another, or that of its gang */
+    bool away;                     /* scratch of one call: the ledger is thought without it */
     bool missing;                  /* soft: its node doesn't list it */
     bool in_flight;                /* soft */
     bool breaking;                 /* soft: in flight is an end that decides for its gang */
@@ -317,6 +319,7 @@ struct node {
     bool suspect;                  /* soft: decide() has to look at what failed there */
     struct node *suspect_next;
     uint32_t cores_wanted;         /* soft: paused attempts that wait for their cores: nothing new is placed */
+    uint32_t asked;                /* scratch of one call: 1 and its place among those asked (preempt_search.c) */
     /* soft */
     bool heard;                    /* since this core began */
     bool silent;

@@ -114,6 +114,8 @@ void book_windows_free(struct books *b);
 /* May it be placed there then: will it be over when the node closes? May it be stopped because it closes? */
 bool book_windows_allow(const struct books *b, const char *node, const struct book_job *j, int64_t at_utc_us);
 bool book_windows_stop(const struct books *b, const char *node, const struct book_job *j, int64_t at_utc_us);
+/* fault_books_preempt.c */
+void book_preempted(struct books *b, const struct fact *f);
 /* ---- fault_follows.c ---- */
 /* The first of a task's gang; *ret_end: the first behind it. A task alone is its own. */
 uint32_t books_gang(const struct book_job *j, uint32_t task, uint32_t *ret_end);

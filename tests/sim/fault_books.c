@@ -430,6 +430,8 @@ static void stopping(struct books *b, const struct fact *f)
     bool closes = f->stopping.cause != END_MAINTENANCE ||
                   book_windows_stop(b, b->nodes[t->node].name, j, f->at_utc_us);
     REQUIRE(b, f->stopping.id, closes, "is stopped for a window that there isn't");
+    if (f->stopping.cause == END_PREEMPTED)
+        book_preempted(b, f);
     uint32_t end, i = books_gang(j, f->stopping.id.task, &end);
     for (; i < end; i++) { /* who stops one stops its gang */
         t = &j->tasks[i];

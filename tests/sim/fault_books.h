@@ -20,6 +20,7 @@
 
 #define WORLD_PER_CPU_HOUR 3600000 /* micros */
 #define WORLD_MIN_RUN_MS 2000      /* before which nobody is preempted */
+#define WORLD_GUARANTEED "globex"  /* the one tenant that is guaranteed something */
 
 struct books_rules { /* of the world */
     uint64_t node_cpu_milli, node_mem_bytes, slice_us, grace_us, kill_us, horizon_us;
