@@ -54,11 +54,11 @@ void preempt_undo(struct core *c, struct plan *p)
         use_all(c, &p->kept[--p->kept_count], false);
 }
 
-static void stop_all(const struct preempt_asking *a, const struct preempt_offer *o)
+static void stop_some(const struct preempt_asking *a, const struct preempt_offer *o, size_t count)
 {
     char who[40];
     snprintf(who, sizeof who, "job %llu", (unsigned long long)a->e->job->id);
-    for (size_t i = 0; i < o->stops_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct fact *f = plan_add(a->p, FACT_ATTEMPT_STOPPING);
         f->stopping = (struct fact_stopping){o->stops[i], END_PREEMPTED, core_text(who)};
         flight_begin(a->c, f);
@@ -89,42 +89,56 @@ static bool promise(const struct preempt_asking *a, struct shape *s, const struc
     return s->reserved;
 }
 
-/* Looks for whom to stop, and plans it. */
-static bool find_some(struct preempt_asking *a, struct shape *s)
+/* Plans that they go. More than a whole turn takes are stopped turn after turn: those that go already are counted as
+ * gone when the rest is looked for, on the same nodes. */
+static void stop_them(const struct preempt_asking *a, struct shape *s, const struct preempt_offer *o)
 {
     struct plan *p = a->p;
-    struct preempt_offer best = {0};
-    bool comes = true;
-    p->victim_searches++;
-    preempt_search(a, &best);
-    if (!best.found || best.victims_count == 0)
-        comes = try_later(a, s);
-    else if (best.stops_count <= p->max - p->count && promise(a, s, &best)) {
-        stop_all(a, &best);
-        reserve_set_victims(a->c, s, best.victims, best.victims_count);
-        s->victims_utc_us = p->now.utc_us + SEARCH_US;
-    }
-    preempt_offer_free(&best);
-    return comes;
+    size_t room = p->max - p->count;
+    bool all = o->stops_count <= room;
+    if (!all)
+        plan_wake_at(p, p->now.utc_us); /* the next turn has more room */
+    if ((!all && o->stops_count <= p->max) || !promise(a, s, o))
+        return;
+    stop_some(a, o, MIN(o->stops_count, room));
+    reserve_set_victims(a->c, s, o->victims, o->victims_count, !all);
+    s->victims_utc_us = p->now.utc_us + (all ? SEARCH_US : 0);
+}
+
+/* Looks for whom to stop, beside those of an offer that is found. */
+static bool find_some(struct preempt_asking *a, struct shape *s, struct preempt_offer *best)
+{
+    a->p->victim_searches++;
+    if (!best->found)
+        preempt_search(a, best);
+    if (!best->found || best->victims_count == 0)
+        return try_later(a, s);
+    stop_them(a, s, best);
+    return true;
 }
 
 static bool ask_for(struct preempt_asking *a, struct shape *s)
 {
     struct plan *p = a->p;
     struct node *const *victims;
+    struct preempt_offer best = {0};
     if (preempt_goes_on(a))
         return true;
+    if (reserve_is_cut(a->c, s))
+        preempt_search_again(a, &best);
     if (reserve_victims(a->c, s, &victims) > 0)
-        reserve_set_victims(a->c, s, NULL, 0);
-    if (p->now.utc_us < s->victims_utc_us || p->victim_searches >= SEARCHES_MAX) {
+        reserve_set_victims(a->c, s, NULL, 0, false);
+    bool later = p->now.utc_us < s->victims_utc_us || p->victim_searches >= SEARCHES_MAX, comes = true;
+    if (later)
         plan_wake_at(p, MAX(s->victims_utc_us, p->now.utc_us + 1));
-        return true;
-    }
-    if (s->gang == 0)
+    else if (s->gang == 0)
         reserve_blocked(a->c, p, s);
     else if (a->has_room)
         reserve_blocked_gang(a->c, p, s, a->tasks);
-    return (s->reserved || (s->gang != 0 && !a->has_room)) && find_some(a, s);
+    if (!later)
+        comes = (s->reserved || (s->gang != 0 && !a->has_room)) && find_some(a, s, &best);
+    preempt_offer_free(&best);
+    return comes;
 }
 
 bool preempt_for(struct core *c, struct plan *p, const struct entry *e, struct fact *f, bool has_room)

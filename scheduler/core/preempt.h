@@ -10,6 +10,7 @@
  *   - it is asked before all others: who is first in the fair order may be a borrower.
  * What is being stopped counts as gone: nobody asks for more while that is enough, also after a recovery, which forgets
  * promises. When the task is cancelled its promise goes with it, and when the node is lost it asks elsewhere.
+ * Who can't all be stopped in one turn (turns have a length) go in several, the same nodes first.
  * Bounds: NODES_MAX nodes in a search (GANG_NODES_MAX for a gang), SEARCHES_MAX searches in a turn, and one search a
  * second for each shape.
  * Purity: pure.

@@ -297,6 +297,21 @@ bool preempt_goes_on(struct preempt_asking *a)
     return enough;
 }
 
+void preempt_search_again(struct preempt_asking *a, struct preempt_offer *best)
+{
+    size_t count = 0, open = 0;
+    while (goes_on_at(a, count) != NULL)
+        count++;
+    struct node **nodes = core_alloc((count + 1) * sizeof(struct node *));
+    for (size_t i = 0; i < count; i++) {
+        nodes[i] = goes_on_at(a, i);
+        open += could_help(a, nodes[i]);
+    }
+    if (open == count && count > 0)
+        ask_nodes(a, nodes, count, best);
+    free(nodes);
+}
+
 /* ---- the search -------------------------------------------------------------------------------------- */
 
 /* Those that could help, of a row, from where this turn begins; at most so many are looked at. */

@@ -41,6 +41,8 @@ void preempt_offer_free(struct preempt_offer *o);
 void preempt_search(struct preempt_asking *a, struct preempt_offer *best);
 /* Is what goes already enough, where it has a promise? */
 bool preempt_goes_on(struct preempt_asking *a);
+/* The same nodes again. */
+void preempt_search_again(struct preempt_asking *a, struct preempt_offer *best);
 /* The ledger is thought without what is being stopped on a node, until as many are away as were before. */
 void preempt_think_away(struct preempt_asking *a, struct node *n);
 void preempt_think_back(struct preempt_asking *a, size_t count);

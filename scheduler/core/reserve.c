@@ -494,7 +494,13 @@ size_t reserve_victims(const struct core *c, const struct shape *s, struct node 
     return r != NULL ? r->victims_count : 0;
 }
 
-void reserve_set_victims(struct core *c, const struct shape *s, struct node *const *nodes, size_t count)
+bool reserve_is_cut(const struct core *c, const struct shape *s)
+{
+    const struct reservation *r = reservation_of(c, s);
+    return r != NULL && r->victims_cut;
+}
+
+void reserve_set_victims(struct core *c, const struct shape *s, struct node *const *nodes, size_t count, bool cut)
 {
     struct reservation *r = reservation_of(c, s);
     if (r->victims_count > 0 && count == 0)
@@ -502,6 +508,7 @@ void reserve_set_victims(struct core *c, const struct shape *s, struct node *con
     free(r->victims);
     r->victims = core_alloc((count + 1) * sizeof r->victims[0]);
     r->victims_count = count;
+    r->victims_cut = cut;
     for (size_t i = 0; i < count; i++)
         r->victims[i] = nodes[i];
 }

@@ -85,7 +85,9 @@ int64_t reserve_earliest(const struct core *c, const struct shape *s, int64_t ut
 bool reserve_is_soon(const struct core *c, const struct plan *p, const struct shape *s);
 /* The nodes on which attempts are stopped for what has a promise, borrowed until that is set anew. 0: nobody is. */
 size_t reserve_victims(const struct core *c, const struct shape *s, struct node *const **ret);
-void reserve_set_victims(struct core *c, const struct shape *s, struct node *const *nodes, size_t count);
+/* cut: not all of them are stopped yet, a turn doesn't take so many. */
+void reserve_set_victims(struct core *c, const struct shape *s, struct node *const *nodes, size_t count, bool cut);
+bool reserve_is_cut(const struct core *c, const struct shape *s);
 /* The shapes for which there are such, oldest promise first; at most RESERVE_MAX. */
 size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret);
 /* What has a promise starts there, when what is stopped there now will be gone. */

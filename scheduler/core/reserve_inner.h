@@ -19,6 +19,7 @@ struct reservation {
     uint64_t confirmed_turn; /* in this turn it counts */
     struct node **victims;   /* where attempts are stopped for it (preempt.c) */
     size_t victims_count;    /* 0: nowhere */
+    bool victims_cut;        /* and more are to be, by the next turn */
     struct kept *gang;       /* of a gang: where how many, by name; `node` is the first of them */
     size_t gang_count;
     int64_t searched_utc_us; /* of a gang */

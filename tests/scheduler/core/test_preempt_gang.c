@@ -298,6 +298,70 @@ START_TEST(what_the_store_refuses_is_asked_for_again)
 }
 END_TEST
 
+/* A turn of so many proposals: eight go, in as many turns as that takes, and no one more. */
+START_TEST(more_than_a_turn_takes_go_turn_after_turn)
+{
+    static const size_t rows[] = {1, 3, 7, 8};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fact facts[8];
+        uint64_t low[4 * NODES], next_boot_us;
+        size_t turns_taken = 0;
+        all_is_lent(8, (struct preempt_rule){0}, low);
+        turns(2 * MINUTE);
+        uint64_t own = gang("own", 2, 4, 0, false);
+        for (size_t count = 1; count > 0; turns_taken += count > 0) {
+            count = core_decide(w.core, w.now, facts, rows[i], &next_boot_us);
+            for (size_t k = 0; k < count; k++)
+                world_commit(&w, &facts[k]);
+            ck_assert(stops_in_journal() == 8 || next_boot_us <= w.now.boot_us + 1);
+        }
+        ck_assert_uint_eq(turns_taken, (8 + rows[i] - 1) / rows[i]);
+        ck_assert_int_eq(__builtin_popcount(emptied(low)), 2);
+        end_stopped(low, COUNT_OF(low));
+        turns(0);
+        ck_assert_uint_eq(live(own, 2), 2);
+        end();
+    }
+}
+END_TEST
+
+/* More nodes than one search looks at: each turn begins with others. */
+START_TEST(the_rest_of_them_goes_on_the_same_nodes)
+{
+    enum { MANY = 300, TURN = 3, TASKS = 2 * MANY + 4 * NODES };
+    struct fact facts[TURN];
+    uint64_t next_boot_us;
+    lend(TASKS, 0, (struct preempt_rule){0});
+    struct job_spec spec = world_spec(1000, 64 << 20);
+    spec.preemptible = true;
+    spec.array = (struct job_array){.present = true, .last = TASKS - 1};
+    for (int i = 0; i < MANY; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "m%d", i);
+        world_hello(&w, name, "b", 2, 256 * GIB);
+    }
+    uint64_t low = world_submit(&w, "low", spec);
+    while (world_decide(&w) > 0) {
+    }
+    run_all(low, TASKS);
+    world_pass(&w, 2 * MINUTE);
+    for (int i = 0; i < MANY; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "m%d", i);
+        core_node_seen(w.core, name, w.now);
+    }
+    (void)gang("own", 4, 2, 0, false);
+    for (size_t count = 1; count > 0;) {
+        count = core_decide(w.core, w.now, facts, TURN, &next_boot_us);
+        for (size_t k = 0; k < count; k++)
+            world_commit(&w, &facts[k]);
+        ck_assert_uint_le(stops_in_journal(), 8);
+    }
+    ck_assert_uint_eq(stops_in_journal(), 8);
+    end();
+}
+END_TEST
+
 START_TEST(a_recovered_core_asks_for_nobody_else)
 {
     static struct fact facts[64];
@@ -531,6 +595,8 @@ int main(void)
     tcase_add_test(t, the_stated_change_admits_it);
     tcase_add_test(t, a_cancelled_gang_gives_all_nodes_up);
     tcase_add_test(t, what_the_store_refuses_is_asked_for_again);
+    tcase_add_test(t, more_than_a_turn_takes_go_turn_after_turn);
+    tcase_add_test(t, the_rest_of_them_goes_on_the_same_nodes);
     tcase_add_test(t, a_recovered_core_asks_for_nobody_else);
     tcase_add_test(t, when_one_of_its_nodes_is_lost_it_looks_elsewhere);
     tcase_add_test(t, it_takes_within_one_group);
