@@ -18,7 +18,10 @@
     "admins: [root]\n"                                                                                               \
     "prices:\n"                                                                                                      \
     "  - {from: 2026-01-01, per_hour: {cpu: 36.00}}\n"                                                              \
+    "preempt: {reclaim: any, min_run: 1s}\n"                                                                         \
     "tenants:\n"                                                                                                     \
+    "  /: {quota: {guaranteed: {cpu: 8}}}\n"                                                                         \
+    "  own: {quota: {guaranteed: {cpu: 8}}}\n"                                                                       \
     "  acme: {}\n"                                                                                                   \
     "  poor: {budget: {limit: 0.44, period: total}}\n"
 
@@ -27,15 +30,21 @@
 #define FIRST_TIME "case $REEVE_ATTEMPT in *.1) "
 #define THEN ";; esac; "
 
-static uint64_t submit_to(const char *tenant, const char *command, const char *more)
+static uint64_t submit_large(const char *tenant, unsigned cores, const char *command, const char *more)
 {
     char spec[800];
     struct refusal refusal = {0};
     snprintf(spec, sizeof spec,
-             "{\"command\":\"%s\",\"resources\":{\"memory\":\"32Mi\",\"scratch\":\"4Mi\"}%s}", command, more);
+             "{\"command\":\"%s\",\"resources\":{\"cpu\":%u,\"memory\":\"32Mi\",\"scratch\":\"4Mi\"}%s}", command,
+             cores, more);
     uint64_t job = system_submit(tenant, NULL, spec, &refusal);
     ck_assert_msg(job != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
     return job;
+}
+
+static uint64_t submit_to(const char *tenant, const char *command, const char *more)
+{
+    return submit_large(tenant, 1, command, more);
 }
 
 static uint64_t submit(const char *command, const char *more)
@@ -386,6 +395,39 @@ START_TEST(one_too_large_for_now_waits_and_keeps_nobody_from_starting)
 }
 END_TEST
 
+/* Both nodes are full of what acme has borrowed, alone or as one gang; reeved, killed meanwhile, asks for nobody else.
+ */
+START_TEST(a_gang_of_a_higher_right_takes_both_nodes_from_a_borrower)
+{
+    static const struct {
+        const char *borrower;
+        bool reeved;
+    } rows[] = {{"", false}, {",\"gang\":8", false}, {",\"gang\":8", true}};
+    char more[100];
+    snprintf(more, sizeof more, ",\"array\":{\"last\":7}%s", rows[_i].borrower);
+    uint64_t borrower = submit_to("acme", FIRST_TIME FOREVER THEN "true", more);
+    wait_count(borrower, (struct sought){.epoch = 1, .state = "running"}, 8);
+    uint64_t own = submit_large("own", 2, "sleep 1; echo $REEVE_ATTEMPT",
+                                ",\"array\":{\"last\":3},\"gang\":4,\"per_node\":2");
+    if (rows[_i].reeved) {
+        wait_count(borrower, (struct sought){.epoch = 1, .cause = "preempted"}, 1);
+        kill(system_pid("reeved"), SIGKILL);
+    }
+    wait_end(own, "succeeded");
+    check_together(own, 1);
+    check_logs(own, SIZE, 1);
+    ck_assert_uint_eq(count(own, (struct sought){0}), SIZE);
+    wait_end(borrower, "succeeded");
+    ck_assert_uint_eq(count(borrower, (struct sought){0}), 16);
+    struct job_view v = system_show(borrower);
+    const struct attempt_view *a = v.attempts.v;
+    ck_assert_uint_eq(count_of(&v, (struct sought){.epoch = 1, .cause = "preempted"}), 8);
+    for (size_t i = 0; i < v.attempts.count; i++) /* it isn't preemptible: the platform pays what wasn't settled */
+        ck_assert(a[i].epoch == 2 || a[i].hold_micros == 0);
+    fields_clear(&job_view_fields, &v);
+}
+END_TEST
+
 START_TEST(the_money_adds_up)
 {
     char text[2000], command[4500];
@@ -423,6 +465,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, suspended_as_a_whole);
     tcase_add_test(t, stopped_as_a_whole_within_its_budget);
     tcase_add_test(t, one_too_large_for_now_waits_and_keeps_nobody_from_starting);
+    tcase_add_loop_test(t, a_gang_of_a_higher_right_takes_both_nodes_from_a_borrower, 0, 3);
     tcase_add_test(t, the_money_adds_up);
     suite_add_tcase(s, t);
     int code = run_suite(s);
