@@ -592,6 +592,34 @@ START_TEST(who_may_move_nothing_more_is_paused_and_goes_on_when_there_is_money)
 }
 END_TEST
 
+/* Whose wish it is comes before the want of I/O: it stays suspended when there is money. */
+START_TEST(whom_a_person_suspends_holds_nothing_for_io_and_stays_so)
+{
+    begin(PER_GIB, -1, PAID_END_PAUSE);
+    struct attempt_id id = {job, 0, 1};
+    second(GIB / 4);
+    struct suspend_reply reply;
+    struct fact f;
+    size_t count;
+    ck_assert_int_eq(core_check_suspend(w.core, &(struct suspend_call){.job = job, .has_task = true}, true, "root", w.now,
+                                        &f, 1, &count, &reply, &w.refusal),
+                     CORE_FACT);
+    ck_assert_uint_eq(count, 1);
+    world_commit(&w, &f);
+    for (int i = 0; i < 3; i++) {
+        world_pass(&w, SECOND);
+        core_attempt_stands(w.core, "n1", id, 1, true, w.now);
+        beat_of("n1", id, moved);
+    }
+    ck_assert(world_is(&w, job, "suspended"));
+    ck_assert_int_eq(held(), 0);
+    ck_assert_uint_eq(measured(attempt().io_paid_bytes), moved);
+    ck_assert_int_eq(spent(), PER_SECOND + PER_GIB / 4);
+    end_with(END_EXIT, moved);
+    finish();
+}
+END_TEST
+
 START_TEST(what_stands_for_want_of_io_too_long_is_stopped_for_it)
 {
     begin(PER_GIB, 12 * PER_SECOND, PAID_END_PAUSE);
@@ -674,6 +702,7 @@ int main(void)
     tcase_add_test(t, a_tenant_that_cant_hold_an_allowance_starts_with_less);
     tcase_add_test(t, a_checkpoint_is_asked_for_when_no_more_io_can_be_held);
     tcase_add_test(t, who_may_move_nothing_more_is_paused_and_goes_on_when_there_is_money);
+    tcase_add_test(t, whom_a_person_suspends_holds_nothing_for_io_and_stays_so);
     tcase_add_test(t, what_stands_for_want_of_io_too_long_is_stopped_for_it);
     tcase_add_test(t, whatever_it_moves_and_says_the_books_add_up);
     suite_add_tcase(s, t);
