@@ -307,7 +307,6 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     int64_t early_us = (int64_t)t->paid_us - (int64_t)ran_us - renewal_lead_us(c);
     bool period_ended = t->accounts_end_utc_us <= utc_us - (int64_t)SETTLE_MARGIN_US;
     bool io_due = task_io_is_due(c, t) || (t->paused && is_measured(t->io_paid));
-    bool only_io = io_due && (t->paused || (early_us > EARLY_US && !period_ended));
     if (early_us > EARLY_US && !period_ended && !io_due) { /* the wall clock went faster than the job */
         timer_set(c, &t->timer, utc_us + early_us);
         return;
@@ -316,8 +315,11 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     if (t->in_flight)
         return;
     uint64_t until_us = MIN(ran_us + core_slice_us(c), core_longest_us(c, t->job->shape->limit_us));
-    if (until_us < t->paid_us || (until_us == t->paid_us && !period_ended && !only_io))
+    bool time_due = until_us >= t->paid_us && (period_ended || (until_us > t->paid_us && early_us <= EARLY_US));
+    bool only_io = io_due && (t->paused || !time_due);
+    if (!time_due && !io_due)
         return;
+    until_us = MAX(until_us, t->paid_us);
     struct meter meter;
     struct fact f;
     const struct use_point *use;

@@ -38,6 +38,8 @@ struct book_task {
     size_t node;
     int64_t spent, hold;
     uint64_t paid_us, settled_us;
+    struct measure io_paid;
+    uint64_t io_charged; /* bytes */
     size_t accounts[8], accounts_count;
 };
 struct book_job {
@@ -85,6 +87,12 @@ struct book_tenant *book_one_up(const struct books *b, const struct book_tenant 
 /* fault_books_money.c */
 int64_t book_price(const struct book_job *j, uint64_t us);
 bool book_is_about(int64_t a, int64_t b);
+/* Of so many bytes. */
+int64_t book_io_price(uint64_t bytes);
+/* What is paid of its I/O from now on. */
+void book_io_pay(struct books *b, struct attempt_id id, struct book_task *t, struct measure paid, bool rests);
+/* The lines about it, of a renewal or an end. */
+void book_io_charge(struct books *b, struct attempt_id id, struct book_task *t, const struct list *charges);
 void book_limits(struct books *b); /* of all accounts, as their tenants have them now */
 void book_open_job(struct books *b, uint64_t job);
 void book_close_job(struct books *b, uint64_t job); /* it is over */

@@ -366,7 +366,8 @@ static void start(struct books *b, const struct fact *f)
     REQUIRE(b, p->id, f->at_utc_us < books_start_until(j, t), "is placed behind a deadline of its");
     REQUIRE(b, p->id, standing_of(b, j, p->id.task) == MET, "is placed before what it waits for");
     REQUIRE(b, p->id, p->resources.cpu_milli == j->cpu_milli, "gets something else than was asked for");
-    REQUIRE(b, p->id, book_is_about(p->hold_micros, book_price(j, p->paid_us)),
+    REQUIRE(b, p->id,
+            book_is_about(p->hold_micros, book_price(j, p->paid_us) + book_io_price(measured(p->io_paid_bytes))),
             "isn't held the price of what it is paid for");
     uint64_t most_us = j->limit_us == 0 ? b->rules.slice_us : MIN(b->rules.slice_us, j->limit_us + b->rules.grace_us);
     REQUIRE(b, p->id, p->paid_us > 0 && p->paid_us <= most_us, "is paid for longer than a slice and its limit");
@@ -390,7 +391,9 @@ static void start(struct books *b, const struct fact *f)
             "is one more than its job may have on a node");
     t->paid_us = p->paid_us;
     t->spent = 0;
-    t->settled_us = 0;
+    t->settled_us = t->io_charged = 0;
+    t->io_paid = (struct measure){0};
+    book_io_pay(b, p->id, t, p->io_paid_bytes, false);
     t->cancelled = t->stopped = t->requeued = t->along = t->suspended = t->paused = false;
     queue(b, j, 1, false);
     use(b, p->id, j, true);
@@ -405,9 +408,13 @@ static void renewed(struct books *b, const struct fact *f)
         return;
     const struct book_job *j = book_job_of(b, r->id.job);
     book_settle(b, r->id, t, r->spent_micros);
-    REQUIRE(b, r->id, book_is_about(t->spent, book_price(j, r->settled_us)),
-            "what is settled isn't the price of what ran");
-    REQUIRE(b, r->id, book_is_about(r->hold_micros, book_price(j, r->paid_us) - book_price(j, r->settled_us)),
+    book_io_charge(b, r->id, t, &r->charges);
+    book_io_pay(b, r->id, t, r->io_paid_bytes, r->paused);
+    REQUIRE(b, r->id, book_is_about(t->spent, book_price(j, r->settled_us) + book_io_price(t->io_charged)),
+            "what is settled isn't the price of what ran and was moved");
+    REQUIRE(b, r->id,
+            book_is_about(r->hold_micros, book_price(j, r->paid_us) - book_price(j, r->settled_us) +
+                                              book_io_price(measured(t->io_paid)) - book_io_price(t->io_charged)),
             "isn't held the price of its next slice");
     REQUIRE(b, r->id, (r->paid_us >= t->paid_us || (r->paused && t->suspended)) && r->settled_us >= t->settled_us,
             "loses time that was paid for");
@@ -469,6 +476,7 @@ static void ended(struct books *b, const struct fact *f)
             "is ended as lost and had never begun");
     REQUIRE(b, e->id, (e->record.cause != END_GANG && e->record.cause != END_GANG_LOST) || t->along,
             "ends for its gang, of which nobody ended");
+    book_io_charge(b, e->id, t, &e->charges);
     book_check_cost(b, j, t, e);
     book_settle(b, e->id, t, e->spent_micros);
     use(b, e->id, j, false);

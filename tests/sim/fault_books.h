@@ -10,8 +10,11 @@
  *   a tenant and all above it: use and number of attempts within the quota at each placement, the queue in its bound
  *   an account: spent + held within the limit at each hold; a hold is the price of what it pays for, a settlement the
  *   price of what ran, nothing is settled twice and what is left returns
+ *   I/O: each byte is charged once and none beyond what is paid; an end charges what its node counted, as far as that
+ *   is paid; nothing is held or charged where nobody counts
  *
- * Prices of a world: 3.6 an hour of a core and nothing else, so that micros are milli-cores times microseconds / 10^6.
+ * Prices of a world: 3.6 an hour of a core, so that micros are milli-cores times microseconds / 10^6, and 1000 micros a
+ * GiB.
  */
 #ifndef REEVE_TESTS_SIM_FAULT_BOOKS_H
 #define REEVE_TESTS_SIM_FAULT_BOOKS_H
@@ -19,12 +22,16 @@
 #include "quotas/ledger.h"
 
 #define WORLD_PER_CPU_HOUR 3600000 /* micros */
+#define WORLD_PER_GIB 1000         /* micros */
+#define WORLD_GIB (UINT64_C(1) << 30)
+#define WORLD_BLIND 4              /* every so manyth node doesn't count I/O: "n4", "n8" */
 #define WORLD_MIN_RUN_MS 2000      /* before which nobody is preempted */
 #define WORLD_GUARANTEED "globex"  /* the one tenant that is guaranteed something */
 
 struct books_rules { /* of the world */
     uint64_t node_cpu_milli, node_mem_bytes, slice_us, grace_us, kill_us, horizon_us;
 };
+bool world_counts_io(const char *node);
 struct books;
 struct books *books_new(const struct books_rules *rules);
 void books_free(struct books *b);

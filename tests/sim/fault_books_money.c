@@ -1,5 +1,6 @@
 /* Money in the books: what is held and spent on which account, and what a time costs. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/books_state.h"
@@ -35,8 +36,42 @@ int64_t book_price(const struct book_job *j, uint64_t us)
 
 bool book_is_about(int64_t a, int64_t b)
 {
-    return a - b <= 2 && b - a <= 2; /* one rounding each */
+    return a - b <= 4 && b - a <= 4; /* one rounding each, of time and of I/O */
 }
+
+/* ---- I/O ---- */
+
+bool world_counts_io(const char *node)
+{
+    return strtoul(node + 1, NULL, 10) % WORLD_BLIND != 0;
+}
+
+int64_t book_io_price(uint64_t bytes)
+{
+    return (int64_t)(((__uint128_t)bytes * WORLD_PER_GIB + WORLD_GIB / 2) / WORLD_GIB);
+}
+
+void book_io_pay(struct books *b, struct attempt_id id, struct book_task *t, struct measure paid, bool rests)
+{
+    bool counts = world_counts_io(b->nodes[t->node].name);
+    REQUIRE(b, id, is_measured(paid) == counts, "pays for I/O where nobody counts, or not where somebody does");
+    REQUIRE(b, id, !counts || rests || measured(paid) >= measured(t->io_paid), "loses I/O that was paid for");
+    REQUIRE(b, id, !counts || measured(paid) <= measured(t->io_paid) + 2 * WORLD_GIB,
+            "pays for I/O that it can't want");
+    REQUIRE(b, id, !rests || measured(paid) == t->io_charged, "holds for I/O while it stands still");
+    t->io_paid = paid;
+}
+
+void book_io_charge(struct books *b, struct attempt_id id, struct book_task *t, const struct list *charges)
+{
+    const struct charge *lines = charges->v;
+    for (size_t i = 0; i < charges->count; i++)
+        if (strcmp(lines[i].resource, RESOURCE_IO) == 0)
+            t->io_charged += lines[i].amount;
+    REQUIRE(b, id, t->io_charged <= measured(t->io_paid), "is charged I/O that wasn't held for");
+}
+
+/* ---- accounts, time ---- */
 
 void book_limits(struct books *b)
 {
@@ -125,8 +160,12 @@ void book_check_cost(struct books *b, const struct book_job *j, const struct boo
         REQUIRE(b, e->id, e->spent_micros == t->spent, "the tenant pays for the platform's fault");
         return;
     }
-    int64_t cost = book_price(j, MIN(e->record.run_us, t->paid_us));
-    REQUIRE(b, e->id, book_is_about(e->spent_micros, cost), "costs something else than the time that it ran");
+    int64_t cost = book_price(j, MIN(e->record.run_us, t->paid_us)) + book_io_price(t->io_charged);
+    REQUIRE(b, e->id, !is_measured(e->record.usage.io_bytes) ||
+                          t->io_charged == MIN(measured(e->record.usage.io_bytes), measured(t->io_paid)),
+            "is not charged all I/O that its node counted and it has paid for, once");
+    REQUIRE(b, e->id, book_is_about(e->spent_micros, cost),
+            "costs something else than the time that it ran and what it moved");
 }
 
 void book_opened(struct books *b, const struct fact *f)

@@ -31,7 +31,7 @@ static const struct client_job *job_told(const struct world *w, uint64_t job) /*
 /* By itself, by a person, for another, or for want of money. */
 static bool is_calm_end(const struct world *w, const struct fact_ended *f)
 {
-    if (f->record.cause != END_BUDGET)
+    if (f->record.cause != END_BUDGET && f->record.cause != END_IO_BUDGET)
         return f->record.cause == END_EXIT || f->record.cause == END_TIME_LIMIT || f->record.cause == END_CANCELLED ||
                f->record.cause == END_PREEMPTED || f->record.cause == END_GANG;
     const struct client_job *j = job_told(w, f->id.job);
@@ -66,7 +66,7 @@ void check_ended(struct world *w, const struct fact_ended *f)
     if (w->calm && !is_calm_end(w, f))
         broken(w, "attempt %llu.%u.%u ended (%s) where nothing fails", ID(f->id), cause);
     if (f->written_off_micros != 0 && !end_causes[f->record.cause].node_fault && f->record.cause != END_PREEMPTED &&
-        f->record.cause != END_MAINTENANCE && f->record.cause != END_GANG_LOST)
+        f->record.cause != END_MAINTENANCE && f->record.cause != END_GANG_LOST && f->record.cause != END_IO_BUDGET)
         broken(w, "attempt %llu.%u.%u (%s) cost %lld more than was held", ID(f->id), cause,
                (long long)f->written_off_micros);
 }

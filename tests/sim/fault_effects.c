@@ -14,7 +14,18 @@ size_t node_number(const struct world *w, const char *name)
     return n < w->nodes_count && strcmp(w->nodes[n].name, name) == 0 ? n : w->nodes_count;
 }
 
-static void duty(struct world *w, struct sched *s, size_t n, struct attempt_id id, bool has_it, uint64_t paid_max_us)
+struct paid_max {
+    uint64_t us;
+    struct measure io_bytes; /* absent: no bound */
+};
+static const struct paid_max all_paid = {.us = UINT64_MAX};
+
+static struct measure fewer(struct measure a, struct measure b)
+{
+    return a.plus_one - 1 <= b.plus_one - 1 ? a : b; /* absent is the largest */
+}
+
+static void duty(struct world *w, struct sched *s, size_t n, struct attempt_id id, bool has_it, struct paid_max max)
 {
     struct run_call run = {0};
     uint64_t paid_us = 0;
@@ -24,30 +35,32 @@ static void duty(struct world *w, struct sched *s, size_t n, struct attempt_id i
                                               [DUTY_STOP] = MESSAGE_STOP, [DUTY_FORGET] = MESSAGE_FORGET};
     struct message *m = message_new(w, kinds[what]);
     m->id = id;
-    m->paid_us = MIN(paid_us, paid_max_us);
+    m->paid_us = MIN(paid_us, max.us);
     m->cause = cause;
     m->suspends = core_paid(s->core, id, 0, false).suspends;
+    m->io_paid = core_paid(s->core, id, 0, false).io_paid_bytes;
     if (what == DUTY_RUN) {
         m->run = run;
-        m->run.paid_us = MIN(run.paid_us, paid_max_us);
+        m->run.paid_us = MIN(run.paid_us, max.us);
+        m->run.io_paid_bytes = fewer(run.io_paid_bytes, max.io_bytes);
         run = (struct run_call){0};
     }
     fields_clear(&run_call_fields, &run);
     send_down(w, s, n, m);
 }
 
-static void tell(struct world *w, struct sched *s, size_t n, struct attempt_id id, bool has_it, uint64_t paid_max_us)
+static void tell(struct world *w, struct sched *s, size_t n, struct attempt_id id, bool has_it, struct paid_max max)
 {
     struct run_call run = {0};
     uint64_t paid_us;
     uint32_t cause = END_NONE;
     if (n >= w->nodes_count || s->conn[n] == 0)
         return;
-    duty(w, s, n, id, has_it, paid_max_us);
+    duty(w, s, n, id, has_it, max);
     if (has_it)
         return;
     if (core_duty(s->core, id, true, &run, &paid_us, &cause) == DUTY_STOP || core_is_suspended(s->core, id))
-        duty(w, s, n, id, true, paid_max_us);
+        duty(w, s, n, id, true, max);
     fields_clear(&run_call_fields, &run);
 }
 
@@ -57,7 +70,7 @@ static void tell_where_it_is(struct world *w, struct sched *s, struct attempt_id
     struct attempt_id found = id;
     const char *node = core_attempt_node(s->core, &found, &ended);
     if (node != NULL)
-        tell(w, s, node_number(w, node), id, true, UINT64_MAX);
+        tell(w, s, node_number(w, node), id, true, all_paid);
 }
 
 static void effect_placed(struct world *w, struct sched *s, const struct fact *f)
@@ -66,7 +79,7 @@ static void effect_placed(struct world *w, struct sched *s, const struct fact *f
     for (size_t i = 0; i < fact_placements(f); i++) {
         const struct fact_placed *p = &fact_placement(f, i, &room)->placed;
         idset_put(&w->intents, p->id, 1);
-        tell(w, s, node_number(w, p->node), p->id, false, p->paid_us);
+        tell(w, s, node_number(w, p->node), p->id, false, (struct paid_max){p->paid_us, p->io_paid_bytes});
     }
 }
 
@@ -82,6 +95,7 @@ static void effect_renewed(struct world *w, struct sched *s, const struct fact *
     m->id = f->renewed.id;
     m->paid_us = f->renewed.paid_us;
     m->suspends = f->renewed.suspends;
+    m->io_paid = f->renewed.io_paid_bytes;
     send_down(w, s, n, m);
 }
 
@@ -109,7 +123,7 @@ static void effect_suspended(struct world *w, struct sched *s, const struct fact
 
 static void effect_reached(struct world *w, struct sched *s, const struct fact *f)
 {
-    tell(w, s, node_number(w, f->reached.node), f->reached.id, true, UINT64_MAX);
+    tell(w, s, node_number(w, f->reached.node), f->reached.id, true, all_paid);
 }
 
 static void effect_ended(struct world *w, struct sched *s, const struct fact *f)
@@ -118,7 +132,7 @@ static void effect_ended(struct world *w, struct sched *s, const struct fact *f)
     w->ended++;
     core_each_taken_along(s->core, f, tell_one, &(struct telling){w, s});
     if (cause == END_NODE_LOST || cause == END_KEEPER_LOST || cause == END_LEASE)
-        tell(w, s, node_number(w, f->ended.node), f->ended.id, true, UINT64_MAX);
+        tell(w, s, node_number(w, f->ended.node), f->ended.id, true, all_paid);
 }
 
 void effect_of(struct world *w, struct sched *s, const struct fact *f)
@@ -170,7 +184,7 @@ static void reconcile_live(void *arg, struct attempt_id id)
 {
     struct reconcile *x = arg;
     if (!placement_pending(x->w, x->s, id))
-        tell(x->w, x->s, x->node, id, is_listed(x->hello, id), UINT64_MAX);
+        tell(x->w, x->s, x->node, id, is_listed(x->hello, id), all_paid);
 }
 
 static void settle_hello(struct world *w, struct sched *s, struct wish *wish)
@@ -189,7 +203,7 @@ static void settle_hello(struct world *w, struct sched *s, struct wish *wish)
         struct attempt_id id = v[i].id;
         bool ended = true;
         if (core_attempt_node(s->core, &id, &ended) == NULL || ended) {
-            tell(w, s, n, v[i].id, true, UINT64_MAX);
+            tell(w, s, n, v[i].id, true, all_paid);
         } else if (v[i].ended || v[i].started_utc_us != 0) {
             struct wish report = {.kind = WISH_STATE, .node = n, .message = message_new(w, MESSAGE_STATE)};
             int rc = fields_copy(&attempt_state_fields, &v[i], &report.message->state);

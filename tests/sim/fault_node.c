@@ -57,6 +57,32 @@ static void count_alive(struct world *w, struct attempt_id id, int by)
     idset_put(&w->alive, task, (alive == NULL ? 0 : *alive) + (uint64_t)by);
 }
 
+/* ---- what an attempt moves ---- */
+
+/* In so long, and no further than is paid. */
+static uint64_t moved(const struct attempt_here *a, uint64_t run_us)
+{
+    uint64_t most = is_measured(a->io_paid) ? measured(a->io_paid) : UINT64_MAX;
+    return MIN(a->io_per_us * run_us, most);
+}
+
+/* When it has moved all that is paid and is ended for it; UINT64_MAX: never, or it is being stopped anyway. */
+static uint64_t io_end_us(const struct node *n, const struct attempt_here *a)
+{
+    bool bound = is_measured(a->io_paid) && a->io_per_us > 0 && world_counts_io(n->name) && a->dies_us == NEVER;
+    return bound ? measured(a->io_paid) / a->io_per_us + 1 : UINT64_MAX;
+}
+
+/* What its node says: sometimes less than before, as if it had lost count. */
+static struct measure io_told(const struct world *w, const struct node *n, const struct attempt_here *a,
+                              uint64_t run_us)
+{
+    uint64_t told = moved(a, run_us);
+    if (!world_counts_io(n->name))
+        return (struct measure){0};
+    return measure_of(w->now_us / 1000 % 7 == 3 ? told / 2 : told);
+}
+
 static void end(struct world *w, struct node *n, struct attempt_here *a, uint32_t cause, uint64_t run_us)
 {
     if (a->proc == PROC_ALIVE)
@@ -67,6 +93,8 @@ static void end(struct world *w, struct node *n, struct attempt_here *a, uint32_
     a->ended = true;
     a->record = (struct exit_record){.cause = cause, .run_us = run_us, .started_utc_us = a->started_utc_us};
     a->record.exit_code = cause == END_EXIT ? (int32_t)(a->id.job % 7 == 3) : 0;
+    if (world_counts_io(n->name)) /* with what was under way when it was stopped for it */
+        a->record.usage.io_bytes = measure_of(moved(a, run_us) + (cause == END_IO_BUDGET ? WORLD_GIB / 512 : 0));
 }
 
 /* What is confirmed and dead is of no more use: the agent would only know it again. */
@@ -138,6 +166,11 @@ static void keeper_looks(struct world *w, size_t number, struct attempt_here *a)
         end(w, n, a, a->dies_of, MIN(now - a->started_boot_us, a->paid_us));
         return;
     }
+    uint64_t io = io_end_us(n, a) == UINT64_MAX ? UINT64_MAX : a->started_boot_us + io_end_us(n, a);
+    if (now >= io && io < MIN(MIN(done, paid), limit)) {
+        end(w, n, a, END_IO_BUDGET, io - a->started_boot_us);
+        return;
+    }
     if (now >= paid && paid < done) {
         end(w, n, a, limit <= paid ? END_TIME_LIMIT : END_BUDGET, a->paid_us);
         return;
@@ -152,7 +185,7 @@ static void keeper_looks(struct world *w, size_t number, struct attempt_here *a)
     }
     if (now >= lease)
         kill_soon(w, number, a, END_LEASE);
-    look(w, number, true_us(n, MIN(MIN(done, paid), MIN(limit, now >= lease ? UINT64_MAX : lease))), a->id);
+    look(w, number, true_us(n, MIN(MIN(MIN(done, paid), io), MIN(limit, now >= lease ? UINT64_MAX : lease))), a->id);
 }
 
 /* ---- up: to the scheduler ---- */
@@ -191,6 +224,8 @@ static void say_hello(struct world *w, size_t number)
     m->hello.capacity = (struct resources){.cpu_milli = NODE_CORES * 1000, .mem_bytes = NODE_CORES * GIB};
     rc = pairs_set(&m->hello.labels, "zone", number % 2 == 0 ? "a" : "b") |
          pairs_set(&m->hello.labels, "boot", strrchr(boot, '-') + 1);
+    MUST_NOT(rc < 0);
+    rc = world_counts_io(n->name) ? strs_add(&m->hello.features, "io_bytes") : 0;
     MUST_NOT(rc < 0);
     m->hello.term_seen = n->term_seen;
     m->hello.number = ++n->hellos; /* on its disk */
@@ -255,6 +290,7 @@ static void beat(struct world *w, size_t number)
         if (n->attempts[i].proc == PROC_ALIVE)
             m->beats.v[m->beats.count++] = (struct attempt_beat){
                 .id = n->attempts[i].id, .run_us = run_us(w, n, &n->attempts[i]),
+                .usage.io_bytes = io_told(w, n, &n->attempts[i], run_us(w, n, &n->attempts[i])),
                 .suspends = n->attempts[i].suspends, .stands = n->attempts[i].stood};
     to_sched(w, number, m);
     tell_due(w, number);
@@ -293,6 +329,8 @@ static void ordered(struct world *w, size_t number, const struct message *m)
         return;
     a = add(n, m->id);
     a->paid_us = m->run.paid_us;
+    a->io_paid = m->run.io_paid_bytes;
+    a->io_per_us = (const uint64_t[]){0, 0, 20, 200}[(m->id.job + m->id.task) % 4];
     a->limit_us = m->run.spec.time_limit_ms * 1000;
     a->cpu_milli = m->run.spec.resources.cpu_milli;
     a->mem_bytes = m->run.spec.resources.mem_bytes;
@@ -369,6 +407,8 @@ static void paid(struct world *w, size_t number, const struct message *m)
         return;
     if (m->suspends < a->suspends || (m->suspends == a->suspends && m->paid_us < a->paid_us))
         return;
+    if (m->suspends > a->suspends || m->paid_us > a->paid_us || m->io_paid.plus_one - 1 > a->io_paid.plus_one - 1)
+        a->io_paid = m->io_paid; /* absent is the largest */
     a->suspends = m->suspends;
     bool goes_on = a->stood && a->suspends % 2 == 0 && m->paid_us > a->paid_us;
     if (goes_on)

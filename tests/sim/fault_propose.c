@@ -81,7 +81,7 @@ static int check_policy(struct world *w, struct sched *s, uint32_t variant, stru
     struct apply_reply reply = {0};
     struct price_version *v = list_add(&call.policy.prices, sizeof *v);
     MUST_NOT(v == NULL);
-    int rc = counts_set(&v->per_hour, "cpu", WORLD_PER_CPU_HOUR);
+    int rc = counts_set(&v->per_hour, "cpu", WORLD_PER_CPU_HOUR) | counts_set(&v->per_gib, RESOURCE_IO, WORLD_PER_GIB);
     MUST_NOT(rc < 0);
     for (uint32_t i = 0; i < (w->scene.tenants > 0 ? w->scene.tenants : WORLD_TENANTS); i++)
         add_tenant(w, &call.policy, i, variant);

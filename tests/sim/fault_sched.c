@@ -439,6 +439,7 @@ static void beaten(struct world *w, struct sched *s, struct event *e)
         const struct attempt_beat *b = &beats->v[i];
         core_attempt_seen(s->core, name, b->id, b->run_us, now);
         core_attempt_stands(s->core, name, b->id, b->suspends, b->stands, now);
+        core_attempt_used(s->core, name, b->id, (struct use_point){.run_us = b->run_us, .io_bytes = b->usage.io_bytes});
     }
     turn_soon(w, e->sched, 0);
     /* Taken for granted, and not yet so: reeved acknowledges beats, and so renews leases, until its next commit tells

@@ -87,6 +87,7 @@ struct message {
     uint64_t conn, term, sent_boot_us, paid_us;
     struct attempt_id id;
     uint32_t cause, suspends;
+    struct measure io_paid;
     struct message *next; /* of those to be used again */
     union { /* by kind; the others have none, and no room for it */
         struct hello_call hello;
@@ -202,6 +203,8 @@ struct attempt_here {
     enum proc_life proc;          /* the truth, whatever the agent knows */
     uint64_t paid_us, lease_us, limit_us, lease_from_boot_us;
     uint64_t started_boot_us, needs_us, cpu_milli, mem_bytes;
+    struct measure io_paid;       /* heard last; it moves no further */
+    uint64_t io_per_us;           /* bytes */
     uint32_t suspends;            /* the highest number heard: odd = it stands still, or is about to */
     bool stood;
     uint64_t stood_boot_us;       /* since when */
