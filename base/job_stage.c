@@ -16,7 +16,7 @@ const struct names stage_when_names = {when_names, COUNT_OF(when_names)};
 
 #define SHA256_ROW(nr)                                                                                            \
     FIELD_ROW(job_stage, nr, "sha256", FIELD_STR, sha256, .max = STAGE_DIGEST_HEX,                                \
-              .help = "of a file: 64 digits that it must have, or record: it is computed and shown")
+              .help = "64 digits that it must have, or record: it is computed and shown")
 #define MAX_ROW(nr)                                                                                               \
     FIELD_ROW(job_stage, nr, "max", FIELD_SIZE, max_bytes, .max = MEM_BYTES_MAX,                                  \
               .help = "bytes; more is refused before anything is copied")

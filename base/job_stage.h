@@ -19,6 +19,7 @@
 #define STAGE_DIGEST_HEX 64
 #define STAGE_DIGEST_WORD "record" /* instead of one: computed, and kept in the attempt's record */
 #define STAGE_FILES_MAX 1000000u   /* of one input or output, folders included */
+#define STAGE_HASHED_MAX 65536u    /* the same, of one whose digest is wanted */
 #define STAGE_DEPTH_MAX 64u        /* folders in folders */
 
 enum stage_when { STAGE_ON_SUCCESS, STAGE_ALWAYS, STAGE_WHEN_COUNT };
@@ -26,7 +27,7 @@ extern const struct names stage_when_names; /* "success", "always" */
 
 struct job_stage {
     char *from, *to;
-    char *sha256;       /* of a file: 64 digits that it must have, or STAGE_DIGEST_WORD; NULL = not looked at */
+    char *sha256;       /* 64 digits that it must have, or STAGE_DIGEST_WORD; NULL = not looked at */
     uint64_t max_bytes; /* more is refused before a byte is copied; 0 = no limit of its own */
     uint32_t when;      /* enum stage_when; of outputs */
 };

@@ -349,14 +349,22 @@ static void put_staging(struct buf *out, const struct stage_view *s)
     buf_addf(out, "; its tenant's share of the disk is %u %%\n", s->part_ppm / 10000);
 }
 
-static void put_staged(struct buf *out, const struct exit_record *r, const struct job_spec *spec)
+/* Where it was brought, by this task of this job. */
+static void put_brought(struct buf *out, const char *to, uint64_t job, uint32_t task)
 {
+    char filled[STAGE_PATH_MAX + 1];
+    format_safe(out, stage_path_fill(to, job, task, filled) == 0 ? filled : to);
+}
+
+static void put_staged(struct buf *out, const struct job_view *view, const struct attempt_view *a)
+{
+    const struct exit_record *r = &a->record;
     const struct staged *v = r->staged.v;
     for (size_t i = 0; i < r->staged.count; i++) {
-        const struct list *of = v[i].out ? &spec->outputs : &spec->inputs;
+        const struct list *of = v[i].out ? &view->spec.outputs : &view->spec.inputs;
         buf_addf(out, "    %s ", v[i].out ? "out" : "in ");
         if (v[i].index < of->count)
-            format_safe(out, ((const struct job_stage *)of->v)[v[i].index].to);
+            put_brought(out, ((const struct job_stage *)of->v)[v[i].index].to, view->row.job, a->task);
         buf_addf(out, "   %" PRIu64 " file%s, ", v[i].files, v[i].files == 1 ? "" : "s");
         format_bytes(out, v[i].bytes);
         if (v[i].sha256 != NULL) {
@@ -400,7 +408,7 @@ static void put_attempt(struct cli *cli, struct buf *out, const struct job_view 
     put_staging(out, &a->staging);
     if (a->record.cause != END_NONE)
         put_use(out, &a->record);
-    put_staged(out, &a->record, &v->spec);
+    put_staged(out, v, a);
     put_charges(cli, out, a, v->currency);
 }
 

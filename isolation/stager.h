@@ -7,6 +7,7 @@
  *   stager_place.c    paths inside the sandbox, from the root down, without following a link
  *   stager_tree.c     a file or a folder with all in it: weighed first, then copied
  *   stager_copy.c     one file, through the mover
+ *   stager_digest.c   what the digest of a folder is made of
  *   stager_publish.c  under a name of our own until it is whole; then renamed, if no later attempt was there
  *
  * All that is opened is opened with the job's rights (JOB_ID), below the sandbox's root. No function prints or aborts:
@@ -46,7 +47,7 @@ struct stager {
     bool stopped;
     uint64_t told_bytes, told_files;
     char path[PATH_MAX];       /* what is being looked at, as the job would call it */
-    size_t path_len;
+    size_t path_len, item_len; /* the item's own */
     uint64_t weight;           /* bytes of the item that is being weighed */
     uint64_t weighed;          /* files of it */
     char names[STAGE_DEPTH_MAX + 1][STAGE_NAMES_BYTES]; /* of the folders that are open, one in the other */
@@ -88,6 +89,12 @@ bool tree_bring(struct stager *s, const struct stage_source *i);
 /* ---- stager_copy.c ---- */
 /* A whole file; `digest` where asked for, else NULL. */
 bool copy_file(struct stager *s, int from, int to, uint8_t *digest);
+
+/* ---- stager_digest.c: of a folder, where it is asked for ---- */
+void tree_digest_begin(void);
+/* What lies at s->path; `sum` of its bytes, or of what a link says; NULL: a folder. False: there are too many. */
+bool tree_digest_add(struct stager *s, char type, mode_t mode, const uint8_t *sum);
+void tree_digest_end(uint8_t out[STAGE_DIGEST_BYTES]);
 
 /* ---- stager_publish.c ---- */
 /* Where an item is made until it is whole. */

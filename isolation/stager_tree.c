@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "isolation/digest.h"
 #include "isolation/stager.h"
 
 /* What is done with each thing in a folder. `to` is -1 while it is weighed. */
@@ -21,6 +22,16 @@ static bool walk_folder(struct walk w);
 
 /* ---- links ---- */
 
+static bool add_link(struct stager *s, const char *target, size_t len)
+{
+    uint8_t sum[DIGEST_BYTES];
+    struct digest d;
+    digest_begin(&d);
+    digest_add(&d, target, len);
+    digest_end(&d, sum);
+    return tree_digest_add(s, 'l', 0777, sum);
+}
+
 static bool bring_link(struct walk w, const char *name)
 {
     char target[PATH_MAX];
@@ -32,12 +43,18 @@ static bool bring_link(struct walk w, const char *name)
         return stage_fail(w.s, STAGE_WHY_LINK, 0);
     if (w.to >= 0 && symlinkat(target, w.to, name) < 0)
         return stage_fail(w.s, STAGE_WHY_MAKE, errno);
-    if (w.to >= 0)
-        stage_moved(w.s, 1, 0);
-    return true;
+    if (w.to < 0)
+        return true;
+    stage_moved(w.s, 1, 0);
+    return add_link(w.s, target, (size_t)n);
 }
 
 /* ---- files ---- */
+
+static bool is_hashed(const struct stager *s)
+{
+    return (s->items[s->at].item.flags & STAGE_HASHED) != 0;
+}
 
 static bool finish_file(struct stager *s, int to, mode_t mode)
 {
@@ -59,12 +76,13 @@ static bool bring_file(struct walk w, const char *name)
         to = openat(w.to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         good = to >= 0 || stage_fail(w.s, STAGE_WHY_MAKE, errno);
     }
-    good = good && copy_file(w.s, from, to, NULL) && finish_file(w.s, to, st.st_mode);
+    uint8_t sum[DIGEST_BYTES];
+    good = good && copy_file(w.s, from, to, is_hashed(w.s) ? sum : NULL) && finish_file(w.s, to, st.st_mode);
     close(from);
     close_fd(&to);
     if (good)
         stage_moved(w.s, 1, 0);
-    return good;
+    return good && tree_digest_add(w.s, 'f', st.st_mode, sum);
 }
 
 /* ---- folders ---- */
@@ -114,9 +132,10 @@ static bool bring_folder(struct walk w, const char *name)
     good = good && make_folder(w, name, &inner.to) && walk_folder(inner) && finish_folder(w.s, inner.to, st.st_mode);
     close(inner.from);
     close_fd(&inner.to);
-    if (good && w.to >= 0)
-        stage_moved(w.s, 1, 0);
-    return good;
+    if (!good || w.to < 0)
+        return good;
+    stage_moved(w.s, 1, 0);
+    return tree_digest_add(w.s, 'd', st.st_mode, NULL);
 }
 
 static bool bring_one(struct walk w, const char *name)
@@ -163,6 +182,7 @@ static bool open_source(struct stager *s, const struct stage_source *i, int *ret
     size_t len;
     if (!stage_enter(s, i->from + 1, &len))
         return false;
+    s->item_len = s->path_len;
     int place = place_find(i->from);
     if (place < 0)
         return stage_fail(s, place == -ELOOP ? STAGE_WHY_LINK : STAGE_WHY_LOOK, place == -ELOOP ? 0 : -place);
@@ -185,26 +205,34 @@ bool tree_weigh(struct stager *s, const struct stage_source *i)
     int from = -1;
     s->weight = s->weighed = 0;
     bool good = open_source(s, i, &from, &st);
-    if (good && S_ISDIR(st.st_mode) && (i->item.flags & STAGE_HASHED) != 0)
-        good = stage_fail(s, STAGE_WHY_FOLDER, 0);
     good = good && count(s, &st);
     if (good && S_ISDIR(st.st_mode))
         good = walk_folder((struct walk){.s = s, .from = from, .to = -1});
+    if (good && is_hashed(s) && s->weighed > STAGE_HASHED_MAX)
+        good = stage_fail(s, STAGE_WHY_MANY, 0);
     close_fd(&from);
     s->report.files_all += s->weighed;
     s->report.bytes_all += s->weight;
     return good;
 }
 
+static bool bring_top(struct stager *s, const struct publish *p, int from, uint8_t *digest)
+{
+    if (!p->is_folder)
+        return copy_file(s, from, p->made, digest);
+    tree_digest_begin();
+    bool good = walk_folder((struct walk){.s = s, .from = from, .to = p->made}) &&
+                tree_digest_add(s, 'd', p->mode, NULL);
+    if (good && digest != NULL)
+        tree_digest_end(digest);
+    return good;
+}
+
 static bool bring_whole(struct stager *s, const struct stage_source *i, struct publish *p, int from)
 {
     struct stage_result *r = &s->report.results[s->at];
-    bool hashed = (i->item.flags & STAGE_HASHED) != 0;
-    bool good;
-    if (p->is_folder)
-        good = walk_folder((struct walk){.s = s, .from = from, .to = p->made});
-    else
-        good = copy_file(s, from, p->made, hashed ? r->digest : NULL);
+    bool hashed = is_hashed(s);
+    bool good = bring_top(s, p, from, hashed ? r->digest : NULL);
     if (good && (i->item.flags & STAGE_HASH_KNOWN) != 0 && memcmp(r->digest, i->item.digest, sizeof r->digest) != 0)
         good = stage_fail(s, STAGE_WHY_DIGEST, 0);
     if (good)

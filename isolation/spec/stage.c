@@ -20,7 +20,7 @@ static const struct why_row {
     [STAGE_WHY_REFUSED] = {"is not copied", "ext4, xfs, btrfs, tmpfs and overlay are"},
     [STAGE_WHY_CHANGED] = {"changed while it was copied", ""},
     [STAGE_WHY_DIGEST] = {"has another SHA-256 than was given", ""},
-    [STAGE_WHY_FOLDER] = {"is a folder, which has no SHA-256", "leave sha256 out, or pack it"},
+    [STAGE_WHY_MANY] = {"has more than 65536 files, too many for a SHA-256", "leave sha256 out, or pack it"},
     [STAGE_WHY_SYNC] = {"can't be made durable", ""},
     [STAGE_WHY_TAKEN] = {"is a folder that no job has brought there", "name another place, or move it away"},
     [STAGE_WHY_NEWER] = {"was published by a later attempt", ""},

@@ -26,7 +26,7 @@
 
 #define STAGE_ITEMS_MAX (2 * JOB_STAGES_MAX)
 #define STAGE_DIGEST_BYTES 32
-#define STAGER_MEM_BYTES ((uint64_t)2 << 20) /* beside the job's memory, as MOVER_MEM_BYTES */
+#define STAGER_MEM_BYTES ((uint64_t)4 << 20) /* beside the job's memory, as MOVER_MEM_BYTES */
 #define STAGER_PROCESSES 1
 
 enum stage_need { STAGE_INPUTS = 1, STAGE_OUTPUTS = 2, STAGE_NEEDS = 3 }; /* bits of sandbox_spec.stages */
@@ -65,7 +65,7 @@ enum stage_why {
     STAGE_WHY_REFUSED,  /* the mover refused */
     STAGE_WHY_CHANGED,  /* somebody wrote to it meanwhile */
     STAGE_WHY_DIGEST,   /* another one than was given */
-    STAGE_WHY_FOLDER,   /* a folder has no digest */
+    STAGE_WHY_MANY,     /* more than STAGE_HASHED_MAX in a folder whose digest is wanted */
     STAGE_WHY_SYNC,     /* it can't be made durable */
     STAGE_WHY_TAKEN,    /* a folder lies there that no job has brought */
     STAGE_WHY_NEWER,    /* a later attempt has published there */

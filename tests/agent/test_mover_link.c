@@ -312,7 +312,7 @@ END_TEST
 
 START_TEST(what_the_job_used_itself_is_taken_from_what_waits)
 {
-    const struct share_given little = {"acme", {.weight = 1, .bytes_per_s = 1}};
+    const struct share_given little = {"acme", {.weight = 1, .limits.bytes_per_s = 1}};
     struct mover_message m;
     ck_assert_int_eq(fair_shares(fair, &little, 1), 0);
     mover_link_bound(link_, 3 * 4096);

@@ -1,11 +1,16 @@
 #include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -22,7 +27,6 @@ struct ended e;
 struct task task;
 struct granter g = {.sock = -1};
 struct stage_report report;
-bool has_quota;
 char home[32], base[64];
 static char in_option[96], out_option[96];
 static const char *options[] = {"--volume", in_option, "--volume", out_option, NULL};
@@ -51,19 +55,57 @@ static void setup_in(const char *folder)
     driver_init_with(&d, options);
 }
 
+static int disk_file = -1; /* what the disk is made of; it has no name */
+
 /* In a mount namespace of the test's own: whatever becomes of it, the disk goes with it. */
-static void mount_disk(const char *size)
+static bool mount_disk(const char *size, const char *make, const char *mounted)
 {
-    char line[512];
+    char line[512], path[96];
     ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
     ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
     snprintf(base, sizeof base, "%s", home);
-    snprintf(line, sizeof line, "mkdir -p disk && truncate -s %s disk.file && "
-             "mkfs.ext4 -q -O quota disk.file && mount -o loop,usrquota disk.file disk 2>/dev/null", size);
-    has_quota = try(line);
-    if (!has_quota) /* a kernel without them */
-        host("mkfs.ext4 -q -F disk.file && mount -o loop disk.file disk");
-    host("rm disk.file && chmod 755 disk");
+    snprintf(line, sizeof line, "mkdir -p disk && truncate -s %s disk.file && %s disk.file >/dev/null && "
+             "mount -o %s disk.file disk 2>/dev/null", size, make, mounted);
+    bool good = try(line);
+    snprintf(path, sizeof path, "%s/disk.file", base);
+    disk_file = open(path, O_RDWR | O_CLOEXEC);
+    host("rm -f disk.file && chmod 755 disk");
+    return good;
+}
+
+static void setup_on_disk(void)
+{
+    char disk[40];
+    snprintf(disk, sizeof disk, "%.32s/disk", home);
+    setup_in(disk);
+}
+
+void setup_disk(const char *size)
+{
+    ck_assert(mount_disk(size, "mkfs.ext4 -q -F -O ^has_journal", "loop"));
+    setup_on_disk();
+}
+
+bool setup_quota(const char *size)
+{
+    if (!mount_disk(size, "mkfs.ext4 -q -F -O quota", "loop,usrquota") &&
+        !mount_disk("128M", "mkfs.btrfs -q -m single -d single", "loop"))
+        return false;
+    setup_on_disk();
+    return true;
+}
+
+void cut_disk(uint64_t bytes)
+{
+    struct stat st;
+    char path[64];
+    host("sync -f . 2>/dev/null || true"); /* what failed before fails here, too */
+    ck_assert_int_eq(stat(base, &st), 0);
+    snprintf(path, sizeof path, "/dev/loop%u", minor(st.st_dev));
+    CLEANUP(close_p) int device = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_msg(device >= 0, "%s: %s", path, strerror(errno));
+    ck_assert_int_eq(ftruncate(disk_file, (off_t)bytes), 0);
+    ck_assert_int_eq(ioctl(device, LOOP_SET_CAPACITY), 0);
 }
 
 /* Where the file system of /var/tmp can't map ids there may be a loop device. */
@@ -72,14 +114,6 @@ static bool is_disk(const char *path)
     struct statfs fs;
     return statfs(path, &fs) == 0 && (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC ||
                                       fs.f_type == XFS_SUPER_MAGIC);
-}
-
-void setup_disk(const char *size)
-{
-    char disk[40];
-    mount_disk(size);
-    snprintf(disk, sizeof disk, "%.32s/disk", home);
-    setup_in(disk);
 }
 
 void setup(void)

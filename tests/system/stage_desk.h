@@ -21,13 +21,14 @@ extern struct ended e;
 extern struct task task;
 extern struct granter g;
 extern struct stage_report report;
-extern bool has_quota;
 extern char home[32], base[64]; /* of all tests; of this one, with `in` and `out` */
 
 bool try(const char *line);         /* a line of shell where the volumes are */
 void host(const char *line);        /* it must succeed */
 void setup(void);
 void setup_disk(const char *size);  /* on a disk of its own */
+bool setup_quota(const char *size); /* the same, with quotas for users (ext4) or for all (btrfs); false: it has none */
+void cut_disk(uint64_t bytes);      /* what lies behind that is an I/O error from now on, or is there again */
 void teardown(void);
 /* Runs the suite where there is such a place. What main() returns. */
 int stage_desk_run(Suite *s);

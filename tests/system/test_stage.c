@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/io/fd.h"
 #include "base/sha256.h"
 #include "tests/system/stage_desk.h"
@@ -210,12 +211,74 @@ START_TEST(another_digest_than_was_given_is_refused)
 }
 END_TEST
 
+/* As reeve-job(5) has it. */
+static const char recipe[] =
+    "cd in/d && find . -printf '%y %#m %P\\n' | while IFS=' ' read -r type mode path; do case $type in"
+    " f) sum=$(sha256sum <\"$path\") ;; l) sum=$(readlink -n \"$path\" | sha256sum) ;; d) sum=- ;; esac;"
+    " printf '%s %s %s %s' $type $mode ${sum%% *} \"$path\" | sha256sum; done | cut -c-64 | sort | sha256sum |"
+    " cut -c-64 >../../digest";
+
+static void recipe_says(uint8_t digest[SHA256_BYTES])
+{
+    CLEANUP(buf_fini) struct buf text = {0};
+    char path[128];
+    host(recipe);
+    snprintf(path, sizeof path, "%s/digest", base);
+    ck_assert_int_eq(file_read(path, 100, &text, NULL), 0);
+    ck_assert_int_eq(hex_get(buf_text(&text), 2 * SHA256_BYTES, digest, SHA256_BYTES), 0);
+}
+
+static const char *const folders[] = {
+    "mkdir in/d",
+    "mkdir -p in/d/e/f in/d/none && echo 1 >in/d/one && touch in/d/e/empty && chmod 640 in/d/one && chmod 711 in/d/e &&"
+    " ln -s e/empty in/d/link && ln -s ../one in/d/e/up && truncate -s 3000000 in/d/e/f/holes && chown -R 4321 in/d",
+    "mkdir in/d && cd in/d && for i in $(seq 200); do echo $i >a-name-$i; done",
+};
+
+START_TEST(a_folders_digest_is_that_of_all_in_it)
+{
+    uint8_t digest[SHA256_BYTES];
+    host(folders[_i]);
+    recipe_says(digest);
+    const struct stage_try tries[] = {{IN | STAGE_HASHED | STAGE_HASH_KNOWN, "/mnt/in/d", "/tmp/d", 0, digest},
+                                      {OUT | STAGE_HASHED, "/tmp/d", "/mnt/out/d", 0, NULL}};
+    launch("true", tries, 2);
+    serve_all();
+    ck_assert_msg(e.record.cause == END_EXIT, "%s %s", stage_why_says(report.why), report.path);
+    for (int i = 0; i < 2; i++)
+        ck_assert(report.results[i].hashed == 1 && memcmp(report.results[i].digest, digest, sizeof digest) == 0);
+    host("rm digest");
+}
+END_TEST
+
+static const char *const differences[] = {
+    "echo 2 >in/d/one", "chmod 664 in/d/one", "mv in/d/one in/d/two", "rm in/d/one", "touch in/d/more",
+    "chmod 775 in/d", "mkdir in/d/empty", "rm in/d/link && ln -s e in/d/link", "mv in/d/one in/d/e/one",
+};
+
+START_TEST(whatever_differs_in_a_folder_has_another_digest)
+{
+    uint8_t digest[SHA256_BYTES];
+    host("mkdir -p in/d/e && chmod 755 in/d && echo 1 >in/d/one && ln -s one in/d/link");
+    recipe_says(digest);
+    host(differences[_i]);
+    const struct stage_try tries[] = {{IN | STAGE_HASHED | STAGE_HASH_KNOWN, "/mnt/in/d", "/tmp/d", 0, digest}};
+    launch("echo ran", tries, 1);
+    serve_all();
+    ck_assert_uint_eq(e.record.cause, END_INPUTS);
+    ck_assert_msg(report.why == STAGE_WHY_DIGEST, "%s: %s", differences[_i], stage_why_says(report.why));
+    ck_assert_str_eq(report.path, "/mnt/in/d");
+    host("rm digest");
+}
+END_TEST
+
 /* ---- somebody writes, moves, links meanwhile ---- */
 
 START_TEST(a_file_that_is_written_to_meanwhile_is_refused)
 {
     static const struct stage_try tries[] = {{IN, "/mnt/in/a", "/tmp/a", 0, NULL}};
-    static const char *const writes[] = {"echo x >>in/a", "truncate -s 100 in/a", "touch in/a", "chmod 600 in/a"};
+    static const char *const writes[] = {"echo x >>in/a", "truncate -s 100 in/a", "touch in/a", "chmod 600 in/a",
+                                         "rm in/a", "cp in/a in/b && mv in/b in/a"};
     begin("head -c 4000000 /dev/zero >in/a", "echo ran", tries, 1, 4);
     host(writes[_i]);
     serve_rest();
@@ -301,7 +364,9 @@ int main(void)
     tcase_add_loop_test(t, what_arrives_and_what_does_not, 0, (int)COUNT_OF(rows));
     tcase_add_loop_test(t, a_digest_is_that_of_the_bytes_holes_and_all, 0, (int)COUNT_OF(contents));
     tcase_add_test(t, another_digest_than_was_given_is_refused);
-    tcase_add_loop_test(t, a_file_that_is_written_to_meanwhile_is_refused, 0, 4);
+    tcase_add_loop_test(t, a_folders_digest_is_that_of_all_in_it, 0, (int)COUNT_OF(folders));
+    tcase_add_loop_test(t, whatever_differs_in_a_folder_has_another_digest, 0, (int)COUNT_OF(differences));
+    tcase_add_loop_test(t, a_file_that_is_written_to_meanwhile_is_refused, 0, 6);
     tcase_add_test(t, a_folder_that_moves_while_it_is_copied_arrives_as_it_was);
     tcase_add_test(t, no_link_is_followed_however_fast_it_appears);
     tcase_add_test(t, what_a_job_leaves_running_writes_no_more);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/quota.h>
 #include <unistd.h>
 
 #include "base/io/fd.h"
@@ -199,57 +198,6 @@ START_TEST(who_pauses_at_the_paid_end_goes_on_where_it_was)
 }
 END_TEST
 
-/* ---- a disk that is full ---- */
-
-static const struct full {
-    const char *script;
-    int error; /* EDQUOT: the volume's owner has a quota; else the disk is small */
-} fulls[] = {
-    {"head -c 20000000 /dev/zero >/tmp/a", ENOSPC},
-    {"mkdir /tmp/a; for i in $(seq 20); do head -c 1000000 /dev/zero >/tmp/a/$i; done", ENOSPC},
-    {"head -c 5000000 /dev/zero >/tmp/a", EDQUOT},
-    {"mkdir /tmp/a; for i in $(seq 10); do head -c 500000 /dev/zero >/tmp/a/$i; done", EDQUOT},
-};
-
-static void set_quota(void)
-{
-    struct dqblk limit = {.dqb_bhardlimit = 2000, .dqb_bsoftlimit = 2000, .dqb_valid = QIF_BLIMITS}; /* KiB */
-    char device[128];
-    char line[128];
-    snprintf(line, sizeof line, "findmnt -n -o SOURCE --mountpoint %s/disk", home);
-    FILE *f = popen(line, "re"); /* lint: allow in tests */
-    ck_assert(f != NULL && fgets(device, sizeof device, f) != NULL);
-    pclose(f);
-    device[strcspn(device, "\n")] = '\0';
-    ck_assert_msg(quotactl(QCMD(Q_SETQUOTA, USRQUOTA), device, OWNER, (caddr_t)&limit) == 0, "%s: %s", device,
-                  strerror(errno));
-}
-
-static void setup_small(void)
-{
-    setup_disk("8M");
-}
-
-START_TEST(a_full_disk_is_said_and_nothing_stays)
-{
-    static const struct stage_try tries[] = {{OUT, "/tmp/a", "/mnt/out/a", 0, NULL}};
-    const struct full *row = &fulls[_i];
-    if (row->error == EDQUOT && !has_quota) {
-        puts("skip: this kernel's ext4 has no quotas");
-        return;
-    }
-    if (row->error == EDQUOT)
-        set_quota();
-    launch(row->script, tries, 1);
-    serve_all();
-    ck_assert_uint_eq(e.record.cause, END_OUTPUTS);
-    ck_assert_msg(report.why == STAGE_WHY_COPY && report.error == row->error, "%s: %d", stage_why_says(report.why),
-                  report.error);
-    host(out_is_empty);
-    host("head -c 3000000 /dev/zero >out/room && rm out/room"); /* it is all given back */
-}
-END_TEST
-
 /* ---- the floor ---- */
 
 START_TEST(helpers_have_no_privilege)
@@ -306,10 +254,5 @@ int main(void)
     tcase_add_test(t, helpers_have_no_privilege);
     tcase_add_loop_test(t, a_request_that_does_not_fit_is_refused, 0, 2);
     suite_add_tcase(s, t);
-    TCase *full = tcase_create("full");
-    tcase_set_timeout(full, 120);
-    tcase_add_checked_fixture(full, setup_small, teardown);
-    tcase_add_loop_test(full, a_full_disk_is_said_and_nothing_stays, 0, (int)COUNT_OF(fulls));
-    suite_add_tcase(s, full);
     return stage_desk_run(s);
 }

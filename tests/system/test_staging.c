@@ -81,7 +81,7 @@ START_TEST(what_goes_in_comes_out_and_the_record_says_so)
     uint64_t job = submit("\"command\":\"cat d/1 d/2 >all && wc -l <n >lines && mkdir res && mv all lines res\","
                           "\"inputs\":[{\"from\":\"/mnt/in/d\"},"
                           "{\"from\":\"/mnt/in/numbers\",\"to\":\"n\",\"sha256\":\"record\"}],"
-                          "\"outputs\":[{\"from\":\"res\",\"to\":\"/mnt/out/{job}/res\"},"
+                          "\"outputs\":[{\"from\":\"res\",\"to\":\"/mnt/out/{job}/res\",\"sha256\":\"record\"},"
                           "{\"from\":\"n\",\"to\":\"/mnt/out/{job}/n\",\"sha256\":\"record\"}]");
     struct job_view view = ended(job, "succeeded");
     const struct exit_record *r = &last(&view)->record;
@@ -89,12 +89,15 @@ START_TEST(what_goes_in_comes_out_and_the_record_says_so)
     ck_assert_uint_eq(r->staged.count, 4);
     ck_assert(!s[0].out && s[0].index == 0 && s[0].files == 3 && s[0].bytes == 8 && s[0].sha256 == NULL);
     ck_assert(!s[1].out && s[1].index == 1 && s[1].files == 1 && s[1].bytes == 588895);
-    ck_assert(s[2].out && s[2].index == 0 && s[2].files == 3);
+    ck_assert(s[2].out && s[2].index == 0 && s[2].files == 3 && strlen(s[2].sha256) == 64);
     ck_assert(s[3].out && s[3].index == 1 && strcmp(s[3].sha256, s[1].sha256) == 0);
     char check[512];
     snprintf(check, sizeof check, "[ $(cat out/%" PRIu64 "/res/all | tr '\\n' .) = one.two. ] && [ $(cat out/%" PRIu64
                                   "/res/lines) = 100000 ] && echo '%s  in/numbers' | sha256sum -c --quiet",
              job, job, s[1].sha256);
+    host(check);
+    snprintf(check, sizeof check, "%s --dir %s show %" PRIu64 " | grep -q 'out /mnt/out/%" PRIu64 "/res .*sha256 %s'",
+             system_program(), system_dir(), job, job, s[2].sha256);
     host(check);
     fields_clear(&job_view_fields, &view);
 }
