@@ -42,6 +42,13 @@ static void rise(struct heap *h, const struct heap_kind *kind, uint32_t at)
     put(h, kind, at, object);
 }
 
+/* The next step asks about two of these four: they are on their way while this one asks about their parents. */
+static void expect_below(const struct heap *h, uint32_t child)
+{
+    for (uint32_t i = 2 * child + 1; i < 2 * child + 5 && i < h->count; i++)
+        __builtin_prefetch(h->v[i]);
+}
+
 static void sink(struct heap *h, const struct heap_kind *kind, uint32_t at)
 {
     void *object = h->v[at];
@@ -49,6 +56,7 @@ static void sink(struct heap *h, const struct heap_kind *kind, uint32_t at)
         uint32_t child = 2 * at + 1;
         if (child >= h->count)
             break;
+        expect_below(h, child);
         if (child + 1 < h->count && kind->compare(h->v[child + 1], h->v[child]) < 0)
             child++;
         if (kind->compare(object, h->v[child]) <= 0)

@@ -71,6 +71,10 @@ void ledger_free(struct ledger *l)
         ledger_money_free(&h->before);
         free(h);
     }
+    for (struct hold *h; (h = l->spare) != NULL;) {
+        l->spare = h->spare_next;
+        free(h);
+    }
     at = 0;
     for (struct account *a; (a = map_each(&l->accounts, &at)) != NULL;) {
         free(a->name);
@@ -113,6 +117,11 @@ struct account *ledger_account_find(const struct ledger *l, const char *name)
 struct hold *ledger_hold(const struct ledger *l, struct attempt_id id)
 {
     return map_find(&l->holds, &id, sizeof id);
+}
+
+void ledger_expect(const struct ledger *l, struct attempt_id id)
+{
+    map_expect(&l->holds, &id, sizeof id);
 }
 
 /* ---- accounts ---------------------------------------------------------------------------------------------- */

@@ -75,6 +75,8 @@ void ledger_free(struct ledger *l);
 
 /* Would this fact's effect be admitted? Questions: change nothing. */
 enum ledger_verdict ledger_check(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret_first);
+/* It will soon be asked about a start of this attempt. */
+void ledger_expect(const struct ledger *l, struct attempt_id id);
 /* All blockers, leaf to root, quota before money; returns how many there are (may exceed max). */
 size_t ledger_blockers(const struct ledger *l, const struct fact *fact, struct ledger_blocker *ret, size_t max);
 /* Applies the effect of a committed fact: policy.set, tenant.moved, job.submitted, tasks.cancelled, task.held/released,

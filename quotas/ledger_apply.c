@@ -53,11 +53,11 @@ void ledger_use_take(struct resources *used, const struct resources *need)
 
 static void *array_of(size_t count, size_t size)
 {
-    void *array = count > 0 ? calloc(count, size) : NULL;
+    void *array = count > 0 ? malloc(count * size) : NULL; /* not calloc: see core_alloc() */
     if (count > 0 && !array) {
         abort();
     }
-    return array;
+    return count > 0 ? memset(array, 0, count * size) : NULL;
 }
 
 static struct account *account_must(const struct ledger *l, const char *name)
@@ -160,10 +160,32 @@ void ledger_with(struct ledger *l, const struct strs *path, const struct resourc
     use(nodes, count, need, tasks, there);
 }
 
+static struct hold *hold_new(struct ledger *l)
+{
+    struct hold *h = l->spare;
+    if (!h) {
+        return array_of(1, sizeof *h);
+    }
+    l->spare = h->spare_next;
+    l->spare_count--;
+    return memset(h, 0, sizeof *h);
+}
+
+static void hold_free(struct ledger *l, struct hold *h)
+{
+    if (l->spare_count == HOLDS_SPARE_MAX) {
+        free(h);
+        return;
+    }
+    h->spare_next = l->spare;
+    l->spare = h;
+    l->spare_count++;
+}
+
 static struct hold *hold_add(struct ledger *l, struct attempt_id id, struct node *const *path, size_t count,
                              const struct resources *need)
 {
-    struct hold *h = array_of(1, sizeof *h);
+    struct hold *h = hold_new(l);
     if (fields_copy(&resources_fields, need, &h->need) < 0) {
         abort();
     }
@@ -183,7 +205,7 @@ static void hold_remove(struct ledger *l, struct hold *h)
     fields_clear(&resources_fields, &h->need);
     ledger_money_free(&h->now);
     ledger_money_free(&h->before);
-    free(h);
+    hold_free(l, h);
 }
 
 static void queued_add(struct node *const *path, size_t count, uint64_t tasks)

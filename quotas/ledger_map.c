@@ -61,6 +61,12 @@ void map_fini(struct map *m)
     *m = (struct map){0};
 }
 
+void map_expect(const struct map *m, const void *key, size_t len)
+{
+    if (m->size)
+        __builtin_prefetch(&m->slots[hash_of(key, len) & (m->size - 1)]);
+}
+
 void *map_find(const struct map *m, const void *key, size_t len)
 {
     return m->size ? m->slots[slot_of(m, hash_of(key, len), key, len)].object : NULL;

@@ -24,6 +24,8 @@ struct map {
 };
 
 void map_fini(struct map *m);
+/* The key will be asked for: what memory has of it is on its way meanwhile. */
+void map_expect(const struct map *m, const void *key, size_t len);
 void *map_find(const struct map *m, const void *key, size_t len); /* NULL = absent */
 void map_put(struct map *m, const void *key, size_t len, void *object); /* must not be there yet */
 void map_remove(struct map *m, const void *key, size_t len);            /* must be there */

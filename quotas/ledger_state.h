@@ -75,11 +75,15 @@ struct hold {
     struct resources need;
     struct money_hold now, before; /* `before` the last renewal, for ledger_revert() */
     bool renewed;
+    struct hold *spare_next;
 };
+#define HOLDS_SPARE_MAX 256 /* as many as a turn thinks of, rather than taken from the allocator each time */
 
 struct ledger {
     struct map nodes, accounts, holds, zones, adjusted;
     struct account *touched;
+    struct hold *spare;      /* that nobody has */
+    uint32_t spare_count;
     struct node *root;
     struct node **sorted; /* path order, parents before children */
     size_t sorted_size;

@@ -15,7 +15,7 @@ static uint32_t tasks_there(const struct plan *p, const struct job *j, const str
     for (const struct task *t = n->tasks; j != NULL && t != NULL; t = t->node_next)
         count += t->job == j;
     for (size_t i = 0; j != NULL && p != NULL && i < p->log_count; i++)
-        count += p->log[i].node == n && p->log[i].job == j;
+        count += p->rows.log[i].node == n && p->rows.log[i].job == j;
     return count;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "scheduler/core/forecast.h"
+#include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/state.h"
 #include "scheduler/core/windows.h"
@@ -172,6 +173,7 @@ int core_new(struct core **ret, const struct core_limits *limits, struct err *er
     c->fade.half_life_us = FADE_HALF_LIFE_DEFAULT_MS * 1000;
     tenant_add(c, TENANT_ROOT);
     forecast_init(c);
+    c->plan_rows = core_alloc(sizeof *c->plan_rows);
     reserve_init(c);
     *ret = c;
     return 0;
@@ -193,6 +195,7 @@ void core_free(struct core *c)
     nodes_fini(c);
     reserve_fini(c);
     forecast_fini(c);
+    plan_rows_fini(c);
     proposals_fini(c);
     tenants_each(c, forget_tenant, NULL);
     ledger_free(c->ledger);

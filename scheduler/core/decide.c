@@ -11,6 +11,16 @@
  * are planned on the state itself and taken back at the end, in reverse: nothing but committed facts changes
  * it. What is proposed is in flight at once, so that no two proposals of a turn speak of the same task.
  */
+void plan_rows_fini(struct core *c)
+{
+    free(c->plan_rows->log);
+    free(c->plan_rows->resumed);
+    free(c->plan_rows->skipped);
+    free(c->plan_rows->parked);
+    free(c->plan_rows->rested);
+    free(c->plan_rows);
+}
+
 struct fact *plan_add(struct plan *p, uint32_t kind)
 {
     if (p->count == p->max)
@@ -76,6 +86,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
         return 0;
     struct plan p = {
         .now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};
+    p.rows = *c->plan_rows;
     c->turn++;
     c->turn_utc_us = MAX(c->turn_utc_us, p.now.utc_us);
     p.next_boot_us = nodes_look(c, now);
@@ -91,6 +102,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     blocked_look(c, &p);
     decide_place(c, &p);
     decide_place_undo(c, &p);
+    *c->plan_rows = p.rows;
     *ret_next_boot_us = next_boot_us(c, &p);
     return p.count;
 }

@@ -128,7 +128,7 @@ bool gang_least_io(const struct core *c, const struct job *j, struct fact *f)
 static void give_back(struct core *c, struct plan *p, size_t log, uint64_t room)
 {
     while (p->log_count > log) {
-        struct placement *last = &p->log[--p->log_count];
+        struct placement *last = &p->rows.log[--p->log_count];
         node_use(c, last->node, &last->shape->need, false);
         quarantine_probe(c, last->node, false);
         reserve_give_back(last->node);
@@ -252,7 +252,7 @@ uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct job 
     uint64_t room = c->room;
     uint32_t found = take(&k);
     give_back(thinker, &p, 0, room);
-    free(p.log);
+    free(p.rows.log);
     return found;
 }
 
@@ -295,7 +295,7 @@ static void think(struct core *c, struct plan *p, struct gang g, size_t log, str
     size_t count = p->log_count - log;
     struct node **nodes = core_alloc(count * sizeof(struct node *));
     for (size_t i = 0; i < count; i++)
-        nodes[i] = p->log[log + i].node;
+        nodes[i] = p->rows.log[log + i].node;
     think_on(c, p, g, nodes, ret);
     free(nodes);
 }
@@ -307,7 +307,7 @@ static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g,
     uint64_t ahead = past_use_of(c, j->shape, f->gang_placed.paid_us, p->now.utc_us);
     plan_hold(c, p, f);
     for (size_t i = log; i < p->log_count; i++) {
-        p->log[i].ahead = ahead;
+        p->rows.log[i].ahead = ahead;
         past_use_count(t, ahead, true);
         claims_use(c, t, &j->shape->need, true);
     }

@@ -21,14 +21,14 @@
 void plan_skip(struct core *c, struct plan *p, struct entry *e)
 {
     queue_drop(c, e);
-    p->skipped = core_room(p->skipped, p->skipped_count, &p->skipped_size, 64, sizeof(struct entry *));
-    p->skipped[p->skipped_count++] = e;
+    p->rows.skipped = core_room(p->rows.skipped, p->skipped_count, &p->rows.skipped_size, 64, sizeof(struct entry *));
+    p->rows.skipped[p->skipped_count++] = e;
 }
 
 static void note_parked(struct plan *p, struct shape *s)
 {
-    p->parked = core_room(p->parked, p->parked_count, &p->parked_size, 64, sizeof(struct shape *));
-    p->parked[p->parked_count++] = s;
+    p->rows.parked = core_room(p->rows.parked, p->parked_count, &p->rows.parked_size, 64, sizeof(struct shape *));
+    p->rows.parked[p->parked_count++] = s;
 }
 
 void plan_park(struct core *c, struct plan *p, struct shape *s)
@@ -40,14 +40,14 @@ void plan_park(struct core *c, struct plan *p, struct shape *s)
 static void rest_tenant(const struct core *c, struct plan *p, struct tenant *t)
 {
     claims_rest(c, t);
-    p->rested = core_room(p->rested, p->rested_count, &p->rested_size, 64, sizeof(struct tenant *));
-    p->rested[p->rested_count++] = t;
+    p->rows.rested = core_room(p->rows.rested, p->rested_count, &p->rows.rested_size, 64, sizeof(struct tenant *));
+    p->rows.rested[p->rested_count++] = t;
 }
 
 void plan_log(struct plan *p, struct placement what)
 {
-    p->log = core_room(p->log, p->log_count, &p->log_size, 64, sizeof p->log[0]);
-    p->log[p->log_count++] = what;
+    p->rows.log = core_room(p->rows.log, p->log_count, &p->rows.log_size, 64, sizeof p->rows.log[0]);
+    p->rows.log[p->log_count++] = what;
 }
 
 void decide_place_undo(struct core *c, struct plan *p)
@@ -58,7 +58,7 @@ void decide_place_undo(struct core *c, struct plan *p)
             ledger_revert(c->ledger, &p->facts[i]);
     preempt_undo(c, p);
     while (p->log_count > 0) {
-        struct placement *last = &p->log[--p->log_count];
+        struct placement *last = &p->rows.log[--p->log_count];
         node_use(c, last->node, &last->shape->need, false);
         quarantine_probe(c, last->node, false);
         past_use_count(last->shape->tenant, last->ahead, false);
@@ -66,17 +66,13 @@ void decide_place_undo(struct core *c, struct plan *p)
     }
     plan_resume_undo(c, p);
     for (size_t i = 0; i < p->skipped_count; i++)
-        queue_push(c, p->skipped[i]);
+        queue_push(c, p->rows.skipped[i]);
     for (size_t i = 0; i < p->parked_count; i++)
-        if (p->parked[i]->at == HEAP_NOWHERE)
-            queue_unpark(c, p->parked[i]);
+        if (p->rows.parked[i]->at == HEAP_NOWHERE)
+            queue_unpark(c, p->rows.parked[i]);
     for (size_t i = 0; i < p->rested_count; i++)
-        claims_wake(c, p->rested[i]);
+        claims_wake(c, p->rows.rested[i]);
     openings_fini(&p->openings);
-    free(p->rested);
-    free(p->log);
-    free(p->skipped);
-    free(p->parked);
 }
 
 /* ---- one placement ---------------------------------------------------------------------------------- */
@@ -337,6 +333,8 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
         return false;
     }
     bool full = s->placeable && demand_is_full(c, s, p->now.utc_us);
+    if (s->placeable && !full)
+        ledger_expect(c->ledger, id);
     const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
     struct node *n = s->placeable && !full ? choose_node(c, p, e->job, s, avoid) : NULL;
     if (n == NULL) {

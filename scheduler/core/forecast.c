@@ -216,8 +216,8 @@ static size_t add_planned(const struct core *c, const struct plan *p, const stru
 {
     size_t count = 0;
     for (size_t i = 0; i < p->log_count; i++)
-        if (p->log[i].node == n) {
-            struct backfill_ask ask = forecast_ask(c, p->log[i].shape);
+        if (p->rows.log[i].node == n) {
+            struct backfill_ask ask = forecast_ask(c, p->rows.log[i].shape);
             ends[count++] = (struct backfill_end){backfill_after(p->now.utc_us, ask.run_us), ask.need};
         }
     return count;

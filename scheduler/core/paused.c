@@ -56,17 +56,16 @@ void attempt_set_paused(struct core *c, struct task *t, bool paused, int64_t sin
 void plan_resume(struct core *c, struct plan *p, struct task *t)
 {
     struct capacity cores = attempt_cores(t);
-    p->resumed = core_room(p->resumed, p->resumed_count, &p->resumed_size, 16, sizeof(struct task *));
-    p->resumed[p->resumed_count++] = t;
+    p->rows.resumed = core_room(p->rows.resumed, p->resumed_count, &p->rows.resumed_size, 16, sizeof(struct task *));
+    p->rows.resumed[p->resumed_count++] = t;
     node_use(c, t->node, &cores, true);
 }
 
 void plan_resume_undo(struct core *c, struct plan *p)
 {
     while (p->resumed_count > 0) {
-        struct task *t = p->resumed[--p->resumed_count];
+        struct task *t = p->rows.resumed[--p->resumed_count];
         struct capacity cores = attempt_cores(t);
         node_use(c, t->node, &cores, false);
     }
-    free(p->resumed);
 }

@@ -15,21 +15,23 @@ struct placement {
     struct node *node;
     uint64_t ahead; /* counted of its tenant's use that fades */
 };
+/* What a plan is written into: empty, it is the core's until the next turn. Long rows that came and went in each one
+ * had the allocator put its small pieces together and apart again each time: a third of a decision. */
+struct plan_rows {
+    struct placement *log;     /* what to undo when the turn is over */
+    struct task **resumed;     /* their cores are taken, until the turn is over */
+    struct entry **skipped;    /* entries to put back */
+    struct shape **parked;
+    struct tenant **rested;    /* tenants whose turn is over */
+    size_t log_size, resumed_size, skipped_size, parked_size, rested_size;
+};
 struct plan {
     struct core_now now;       /* utc_us never below the last fact's */
     struct fact *facts;
     size_t count, max;
     uint64_t next_boot_us;
-    struct placement *log;     /* what to undo when the turn is over */
-    size_t log_count, log_size;
-    struct task **resumed;     /* their cores are taken, until the turn is over */
-    size_t resumed_count, resumed_size;
-    struct entry **skipped;    /* entries to put back */
-    size_t skipped_count, skipped_size;
-    struct shape **parked;
-    size_t parked_count, parked_size;
-    struct tenant **rested;    /* tenants whose turn is over */
-    size_t rested_count, rested_size;
+    struct plan_rows rows;
+    size_t log_count, resumed_count, skipped_count, parked_count, rested_count;
     bool stalled;              /* who is first can't start, and nobody may pass (core_limits.in_order) */
     struct openings openings;  /* of the hold that is being thought about */
     bool full;                 /* no node has room for anything that waits */
@@ -39,6 +41,7 @@ struct plan {
     size_t kept_count;
     uint32_t full_tries;       /* while it was full */
 };
+void plan_rows_fini(struct core *c);
 struct fact *plan_add(struct plan *p, uint32_t kind); /* NULL: full */
 void plan_wake_at(struct plan *p, int64_t utc_us);    /* the next turn is no later; INT64_MAX: whenever */
 /* Its cores are in use for the rest of the turn. */

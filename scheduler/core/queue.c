@@ -70,8 +70,10 @@ static void take_head(struct shape *s)
 
 void queue_unpark(struct core *c, struct shape *s)
 {
-    blocked_forget(c, s);
-    take_head(s);
+    if (s->blocked_at != NULL) { /* it has lost more: else its head is as it was */
+        blocked_forget(c, s);
+        take_head(s);
+    }
     heap_add(&s->tenant->shapes, &shapes, s);
     claims_wake(c, s->tenant);
 }
