@@ -9,10 +9,11 @@ static int submitted_check(const struct core *c, const struct fact *f, struct er
     const struct fact_submitted *s = &f->submitted;
     if (s->job == 0 || job_find(c, s->job) != NULL)
         return err_set(err, -EPROTO, "job.submitted: job %llu is there already", (unsigned long long)s->job);
-    if (s->tenant == NULL || s->key == NULL || tenant_find(c, s->tenant) == NULL)
+    const struct tenant *t = s->key != NULL ? tenant_find(c, s->tenant) : NULL;
+    if (t == NULL)
         return err_set(err, -EPROTO, "job.submitted: job %llu has no tenant or no key",
                        (unsigned long long)s->job);
-    if (!path_is_of(&s->path, tenant_find(c, s->tenant)))
+    if (!path_is_of(&s->path, t))
         return err_set(err, -EPROTO, "job.submitted: job %llu: its path is not its tenant's",
                        (unsigned long long)s->job);
     if (s->spec.array.present && s->spec.array.last < s->spec.array.first)

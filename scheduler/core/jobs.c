@@ -290,14 +290,18 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
 {
     const struct job_spec *spec = &f->spec;
     size_t key_len = strlen(f->key) + 1;
+    struct tenant *t = tenant_find(c, f->tenant);
+    struct job_key key = {t->name, f->key};
+    uint64_t hash = hash_of_key(t->name, f->key);
+    table_expect(&c->keys, hash);
     struct job *j = core_alloc(sizeof *j + key_len);
     memcpy(j->key, f->key, key_len);
     j->aside = &job_nothing_aside;
     j->id = f->job;
-    j->tenant = core_intern(c, f->tenant);
+    j->tenant = t->name;
     j->user = core_intern(c, f->user);
     j->uid = f->uid;
-    j->shape = shape_get(c, tenant_find(c, f->tenant), spec);
+    j->shape = shape_get(c, t, spec);
     j->ask = ask_get(c, spec);
     j->submitted_utc_us = at_utc_us;
     j->budget_micros = spec->budget_micros;
@@ -309,16 +313,16 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->next = j->first;
     j->max_running = spec->array.present ? spec->array.max_running : 0;
     j->gang = job_spec_gang(spec);
-    j->retries = spec->retries;
+    j->retries = (uint8_t)MIN(spec->retries, JOB_RETRIES_MAX);
     j->lease = (uint8_t)spec->lease;
     j->on_node_loss = (uint8_t)spec->on_node_loss;
     j->fresh = (struct entry){j, NULL, HEAP_NOWHERE};
     place_job(c, j);
     c->keys.is = job_is;
-    struct job *older = job_find_key(c, j->tenant, job_key(j));
+    struct job *older = table_find(&c->keys, hash, &key);
     if (older != NULL) /* its key expired in the store: the new job owns it now */
-        table_remove(&c->keys, hash_of_key(older->tenant, job_key(older)), older);
-    table_put(&c->keys, hash_of_key(j->tenant, job_key(j)), j);
+        table_remove(&c->keys, hash, older);
+    table_put(&c->keys, hash, j);
     depend_begin(c, j, f);
     deadline_begin(c, j, spec);
     c->unfinished++;

@@ -143,6 +143,7 @@ struct claim {
 };
 struct tenant {
     char *path;
+    const char *name;              /* the path, interned: what its jobs have */
     struct tenant *parent;
     struct heap claims;            /* struct claim that has ready tasks, least share first */
     struct heap shapes;            /* struct shape that has ready tasks, best first */
@@ -274,12 +275,14 @@ struct job {
     uint64_t plan_turn;
     const struct job_aside *aside;
     uint32_t first, last, next;    /* next: the first that has neither a record nor an outcome */
-    uint32_t max_running, retries;
+    uint32_t max_running;
     uint32_t gang;                 /* so many start together; 0: each alone */
     uint32_t live, held, paused;
+    uint32_t change;               /* soft: counts what happened to it */
     uint8_t lease, on_node_loss;
-    bool on_hold;                  /* nothing of it starts */
-    bool finished;
+    uint8_t retries;               /* at most JOB_RETRIES_MAX */
+    bool on_hold : 1;              /* nothing of it starts */
+    bool finished : 1;
     struct task **tasks;           /* by index: started and not final, or held */
     uint32_t tasks_count, tasks_size;
     const char *tenant, *user;     /* interned */
@@ -288,7 +291,6 @@ struct job {
     struct job_ask *ask;
     int32_t priority;
     uint32_t uid;
-    uint32_t change;               /* soft: counts what happened to it */
     char key[];
 };
 

@@ -20,6 +20,12 @@ static size_t home_of(const struct table *t, uint64_t hash)
     return (size_t)((hash >> 32) * t->size >> 32);
 }
 
+void table_expect(const struct table *t, uint64_t hash)
+{
+    if (t->size > 0)
+        __builtin_prefetch(&t->slots[home_of(t, hash)]);
+}
+
 void *table_find(const struct table *t, uint64_t hash, const void *key)
 {
     if (t->count == 0)

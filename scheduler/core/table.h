@@ -23,6 +23,7 @@ struct table {
 };
 
 void table_fini(struct table *t);
+void table_expect(const struct table *t, uint64_t hash); /* it will be looked for: its place is on its way meanwhile */
 void *table_find(const struct table *t, uint64_t hash, const void *key); /* NULL = absent */
 void table_put(struct table *t, uint64_t hash, void *object);            /* must not be there yet */
 void table_remove(struct table *t, uint64_t hash, const void *object);   /* must be there */

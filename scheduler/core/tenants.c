@@ -31,6 +31,7 @@ struct tenant *tenant_add(struct core *c, const char *path)
 {
     struct tenant *t = core_alloc(sizeof *t);
     t->path = core_text(path);
+    t->name = core_intern(c, path);
     t->parent = parent_of(c, path);
     t->place = ledger_place(c->ledger, path);
     t->weight = 1;
@@ -99,6 +100,7 @@ static void rename_one(struct core *c, struct tenant *t, char *path)
     table_remove(&c->tenants, key_text(KEY_START, t->path), t);
     free(t->path);
     t->path = path;
+    t->name = core_intern(c, path);
     t->whole.rank.path = t->own.rank.path = path;
     table_put(&c->tenants, key_text(KEY_START, t->path), t);
     core_clear_strs(&t->line);
