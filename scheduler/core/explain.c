@@ -142,9 +142,9 @@ void explain_row(const struct core *c, const struct job *j, int64_t utc_us, uint
         --*estimates;
         set_start(&start, &ret->start_from_utc_us, &ret->start_to_utc_us);
     } else if (waits_for_opening(&blockers, &opening)) {
-        --*estimates;
         ret->start_from_utc_us = ret->start_to_utc_us = opening.utc_us;
     }
+    *estimates -= opening.asked;
     free(opening.words);
     ret->waiting_for = first_text(&q);
 }
@@ -192,7 +192,7 @@ char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec,
     as_if.submitted.spec.array = (struct job_array){.present = true, .last = tasks - 1};
     ledger_apply(c->ledger, &as_if);
     explain_ledger(&q, &f);
-    q.opening = blockers.count > 0 && estimate_may_answer(c, utc_us) ? &opening : NULL;
+    q.opening = explain_waits_for_money(&blockers) && estimate_may_answer(c, utc_us) ? &opening : NULL;
     explain_opening(&q, make_new);
     ledger_revert(c->ledger, &as_if);
     explain_nodes(&q, &shape, tasks);

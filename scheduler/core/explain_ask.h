@@ -18,6 +18,7 @@
 struct opening {
     int64_t utc_us; /* 0: there is none, as far as budgets and prices are known */
     char *words;
+    bool asked;     /* something waits for money: it was looked for */
 };
 /* What is to be explained: the next task of a job, or of one not yet submitted. */
 struct question {
@@ -38,6 +39,7 @@ struct blocker *explain_add(struct question *q, const char *kind, const char *wh
 void explain_change(struct question *q, char *text);
 /* Each adds what blocks there. */
 void explain_ledger(struct question *q, const struct fact *f);
+bool explain_waits_for_money(const struct list *blockers); /* among other things */
 /* Once the ledger was asked; make: the same start as it would be at another instant. */
 void explain_opening(struct question *q, void (*make)(const struct question *q, int64_t utc_us, struct fact *ret));
 void explain_nodes(struct question *q, const struct shape *s, uint32_t members); /* of a gang; 1: a task alone */

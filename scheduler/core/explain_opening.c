@@ -59,10 +59,10 @@ static char *words_of(const struct openings *o, const char *account)
                    budget != NULL ? budget : "", ledger_account_period(next));
 }
 
-static bool waits_for_money(const struct question *q)
+bool explain_waits_for_money(const struct list *blockers)
 {
-    const struct blocker *v = q->blockers->v;
-    for (size_t i = 0; i < q->blockers->count; i++)
+    const struct blocker *v = blockers->v;
+    for (size_t i = 0; i < blockers->count; i++)
         if (strcmp(v[i].kind, "budget") == 0)
             return true;
     return false;
@@ -71,8 +71,9 @@ static bool waits_for_money(const struct question *q)
 void explain_opening(struct question *q, void (*make)(const struct question *q, int64_t utc_us, struct fact *ret))
 {
     struct wait now = {.utc_us = q->utc_us}, then = now;
-    if (q->opening == NULL || !waits_for_money(q))
+    if (q->opening == NULL || !explain_waits_for_money(q->blockers))
         return;
+    q->opening->asked = true;
     for (int i = 0; i < ROUNDS_MAX && then.utc_us < INT64_MAX; i++) {
         struct fact f;
         struct openings openings = {0};
@@ -82,7 +83,7 @@ void explain_opening(struct question *q, void (*make)(const struct question *q, 
         wait_for_all(q->core, &f, &then);
         bool pays = then.utc_us == now.utc_us;
         if (pays && now.utc_us > q->utc_us)
-            *q->opening = (struct opening){now.utc_us, words_of(&openings, now.account)};
+            *q->opening = (struct opening){now.utc_us, words_of(&openings, now.account), true};
         openings_undo(q->core, &openings);
         openings_fini(&openings);
         fact_clear(&f);

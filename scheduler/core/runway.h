@@ -2,9 +2,10 @@
  * runway - how long something can be paid for, as budgets and prices stand.
  *
  * Of each hard budget on its path, in money or in a resource's time, and of its job's own: what is free there, and what
- * it holds there itself, at the book's prices and by request, the least of them all. As if nobody else drew on it: with
- * others beside it the end comes earlier, never later. Where a period ends before its money does the next one goes on,
- * with its whole limit; a window that is over pays for no more than what was held by then.
+ * it holds there itself, at the book's prices and by request, the least of them all. As if nobody else drew on it, and
+ * it moved no more bytes: with others beside it, or I/O that costs something, the end comes earlier, never later. Where
+ * a period ends before its money does the next one goes on, with its whole limit; a window that is over pays for no
+ * more than what was held by then.
  * Whatever brings money (a raise, a credit, what others give back, use below what was asked for, a lower price) makes
  * it longer. So it is an expectation, never a bound to build a promise on (forecast.h).
  * Purity: pure; internal to scheduler/core. A question: changes nothing.

@@ -38,8 +38,8 @@ static void look(struct watch *w)
     for (size_t i = 0; i < list.jobs.count; i++) {
         const struct job_row *row = &((const struct job_row *)list.jobs.v)[i];
         struct sample *s = &w->first[row->job];
-        if (row->start_to_utc_us == 0 || s->asked)
-            continue;
+        if (row->start_to_utc_us == 0 || s->asked || strncmp(row->waiting_for, "budget", 6) == 0)
+            continue; /* for money: tests/scheduler/core/test_runway.c */
         *s = (struct sample){.asked = true, .from_utc_us = row->start_from_utc_us, .to_utc_us = row->start_to_utc_us};
     }
     fields_clear(&list_reply_fields, &list);
@@ -69,11 +69,13 @@ static const struct kind {
     const char *name;
     uint32_t nodes, cores;
     uint64_t tenants, per_hour, cores_max;
+    int64_t budget_micros; /* of a day, of each tenant; 0: it has none */
 } kinds[] = {
-    {"a few nodes, busy", 4, 16, 6, 700, 16},
-    {"a few nodes, a crowd", 4, 16, 6, 2000, 16},
-    {"many small nodes", 48, 2, 12, 1500, 2}, /* more than a search asks */
-    {"one large node", 1, 64, 3, 600, 32},
+    {"a few nodes, busy", 4, 16, 6, 700, 16, 0},
+    {"a few nodes, a crowd", 4, 16, 6, 2000, 16, 0},
+    {"many small nodes", 48, 2, 12, 1500, 2, 0}, /* more than a search asks */
+    {"one large node", 1, 64, 3, 600, 32, 0},
+    {"budgets that end what runs", 4, 16, 6, 2000, 16, 24 * EUR},
 };
 
 static uint64_t watched(struct watch *w, const struct kind *k, uint64_t seed, bool ask)
@@ -85,14 +87,24 @@ static uint64_t watched(struct watch *w, const struct kind *k, uint64_t seed, bo
     struct cluster cluster = {0};
     struct err err = {0};
     ck_assert_int_eq(workload_load(&o, &load, &err), 0);
-    for (size_t i = 0; i < load.tenants.count; i++)
-        world_rule(&policy, load.tenants.v[i])->weight = 1 + (uint32_t)i % 3;
+    for (size_t i = 0; i < load.tenants.count; i++) {
+        struct tenant_rule *rule = world_rule(&policy, load.tenants.v[i]);
+        rule->weight = 1 + (uint32_t)i % 3;
+        if (k->budget_micros > 0)
+            rule->budget = (struct budget_rule){
+                .present = true, .limit_micros = k->budget_micros * (int64_t)(1 + i % 2), .period = PERIOD_DAY};
+    }
+    if (k->budget_micros > 0)
+        world_price(&policy, 0, 36 * EUR / 10, 0); /* 1000 micro-units a core-second */
     add_nodes(&cluster, k->nodes, k->cores);
     struct run_setup setup = {.workload = &load, .cluster = &cluster, .policy = &policy, .limits = core_limits_default,
                               .on_fact = on_fact, .arg = w};
+    if (k->budget_micros > 0)
+        setup.limits.slice_ms = 30000; /* shorter than what runs: it is renewed until money ends */
     ck_assert_msg(run_new(&w->run, &setup, &err) == 0, "%s", err_text(&err));
-    while (run_some(w->run, 1))
-        if (ask)
+    uint64_t every = k->budget_micros > 0 ? 2 : 1; /* most of what happens there is a renewal */
+    for (uint64_t i = 0; run_some(w->run, 1); i++)
+        if (ask && i % every == 0)
             look(w);
     uint64_t hash = run_totals(w->run).hash;
     run_free(w->run);
