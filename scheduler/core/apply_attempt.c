@@ -398,8 +398,9 @@ static void remember(struct core *c, struct task *t, const struct fact *f)
         .settled_us = t->settled_us,
         .paused_us = task_paused_us(t, f->at_utc_us),
     };
-    charges_join(&t->charges, &e->charges);
-    view.charges = t->charges;
+    if (t->charges.count > 0)
+        charges_join(&t->charges, &e->charges);
+    view.charges = t->charges.count > 0 ? t->charges : e->charges; /* most were never renewed */
     history_add(t->job, &view, task_id(t), t->node);
     (void)c;
 }

@@ -7,12 +7,12 @@
 
 #include "tests/sim/fault_world.h"
 
-void check_touched(struct world *w)
+void check_counts(struct world *w)
 {
     const struct sched *s = &w->sched[w->active];
     if (s->durable > s->file.count || s->effected > s->durable)
         broken(w, "effects have overtaken the file: %zu, durable %zu of %zu", s->effected, s->durable, s->file.count);
-    if (s->inbox_count > 4096 || s->settling_count > 8192)
+    if (s->inbox_count > WISHES_MAX || s->settling_count > 2 * WISHES_MAX)
         broken(w, "%zu wishes wait, %zu are being settled", s->inbox_count, s->settling_count);
 }
 

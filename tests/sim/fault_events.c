@@ -92,16 +92,19 @@ static struct event *lane_take(struct event_queue *q, size_t lane)
     return e;
 }
 
-/* Those of the network by their delay (delay_us), as none overtakes another with the same. HEAP: they come in no
- * order. */
+/* Those of the network by their delay (delay_us), as none overtakes another with the same; turns that are to be at once
+ * apart from those that wait for a time. HEAP: they come in no order. */
 static size_t lane_of(enum event_kind kind, int64_t us)
 {
+    enum { NETWORK = 1, TURN = 5, SYNCED = 7, TIMEOUT, BEAT };
     static const uint8_t lanes[EVENT_KIND_COUNT] = {
-        [EVENT_SCHED_TURN] = 5,  [EVENT_SCHED_SYNCED] = 6, [EVENT_SCHED_TIMEOUT] = 7, [EVENT_NODE_BEAT] = 8,
-        [EVENT_STORE_BATCH] = 1, [EVENT_STORE_REPLY] = 1,  [EVENT_TO_SCHED] = 1,      [EVENT_TO_NODE] = 1,
-        [EVENT_CLIENT_REPLY] = 1};
+        [EVENT_SCHED_TURN] = TURN,     [EVENT_SCHED_SYNCED] = SYNCED, [EVENT_SCHED_TIMEOUT] = TIMEOUT,
+        [EVENT_NODE_BEAT] = BEAT,      [EVENT_STORE_BATCH] = NETWORK, [EVENT_STORE_REPLY] = NETWORK,
+        [EVENT_TO_SCHED] = NETWORK,    [EVENT_TO_NODE] = NETWORK,     [EVENT_CLIENT_REPLY] = NETWORK};
     size_t lane = lanes[kind];
-    return lane == 0 ? HEAP : lane - 1 + (lane == 1 ? ((uint64_t)us / 200) & 3 : 0);
+    if (lane == NETWORK)
+        return lane - 1 + (((uint64_t)us / 200) & 3);
+    return lane == TURN ? lane - 1 + (us > 0) : lane == 0 ? HEAP : lane - 1;
 }
 
 /* The soonest, if it is no later than that. */

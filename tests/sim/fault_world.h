@@ -36,6 +36,7 @@
 #define WORLD_UTC INT64_C(1795478400000000) /* 2026-11-24T00:00:00Z */
 #define NODE_CORES 4
 #define BATCH_MAX 48 /* facts of one turn */
+#define WISHES_MAX 4096
 #define GIB ((uint64_t)1 << 30)
 
 /* ---- faults: each there by coin, with a rate of its own ---- */
@@ -113,7 +114,7 @@ struct event_slot {
     uint64_t number; /* ties: first come */
     struct event *event;
 };
-#define EVENT_LANES 8
+#define EVENT_LANES 9
 struct event_queue {
     __uint128_t soonest[EVENT_LANES + 1]; /* of each lane and of the heap: its first slot's time and number */
     struct event_slot *v; /* a heap, each place with four below it */
@@ -372,7 +373,14 @@ void client_event(struct world *w, struct event *e);
 void client_begin(struct world *w);
 void client_answer(struct world *w, struct wish *wish);
 /* fault_check.c */
-void check_touched(struct world *w);
+void check_counts(struct world *w); /* of the active scheduler: what overtakes what, what waits */
+static inline void check_touched(struct world *w)
+{
+    const struct sched *s = &w->sched[w->active];
+    if (s->effected > s->durable || s->durable > s->file.count || s->inbox_count > WISHES_MAX ||
+        s->settling_count > 2 * WISHES_MAX)
+        check_counts(w);
+}
 void check_all(struct world *w);
 void check_ended(struct world *w, const struct fact_ended *f);
 void check_renewed(struct world *w, const struct fact_renewed *f);
