@@ -117,26 +117,36 @@ static bool find_some(struct preempt_asking *a, struct shape *s, struct preempt_
     return true;
 }
 
+/* Has it a promise, or will it have one with whom is found? Not yet: gangs were asked too often of late. */
+static bool has_promise(const struct preempt_asking *a, struct shape *s)
+{
+    if (s->gang == 0)
+        reserve_blocked(a->c, a->p, s);
+    else if (a->has_room)
+        reserve_blocked_gang(a->c, a->p, s, a->tasks);
+    return s->reserved || (s->gang != 0 && !a->has_room);
+}
+
 static bool ask_for(struct preempt_asking *a, struct shape *s)
 {
     struct plan *p = a->p;
     struct node *const *victims;
     struct preempt_offer best = {0};
+    bool comes = true;
     if (preempt_goes_on(a))
         return true;
     if (reserve_is_cut(a->c, s))
         preempt_search_again(a, &best);
     if (reserve_victims(a->c, s, &victims) > 0)
         reserve_set_victims(a->c, s, NULL, 0, false);
-    bool later = p->now.utc_us < s->victims_utc_us || p->victim_searches >= SEARCHES_MAX, comes = true;
-    if (later)
+    if (p->now.utc_us < s->victims_utc_us || p->victim_searches >= SEARCHES_MAX)
         plan_wake_at(p, MAX(s->victims_utc_us, p->now.utc_us + 1));
-    else if (s->gang == 0)
-        reserve_blocked(a->c, p, s);
-    else if (a->has_room)
-        reserve_blocked_gang(a->c, p, s, a->tasks);
-    if (!later)
-        comes = (s->reserved || (s->gang != 0 && !a->has_room)) && find_some(a, s, &best);
+    else if (has_promise(a, s))
+        comes = find_some(a, s, &best);
+    else if (s->gang != 0)
+        plan_wake_at(p, reserve_gangs_utc_us(a->c));
+    else
+        comes = false;
     preempt_offer_free(&best);
     return comes;
 }

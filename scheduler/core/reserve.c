@@ -3,6 +3,7 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/forecast.h"
 #include "scheduler/core/plan.h"
+#include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve_inner.h"
 
 #define SEARCH_MAX 32             /* nodes that are asked in one search */
@@ -211,6 +212,11 @@ static bool may_ask(struct reserves *all, size_t nodes)
     return may;
 }
 
+int64_t reserve_gangs_utc_us(const struct core *c)
+{
+    return c->reserves->asks_utc_us + ASKS_US;
+}
+
 static size_t search_size(const struct core *c, const struct shape *s)
 {
     return MIN(s->pool != NULL ? s->pool->count : c->nodes_count, (size_t)SEARCH_MAX);
@@ -283,7 +289,8 @@ static bool has_place(const struct core *c, const struct shape *s, struct reserv
 
 bool reserve_is_open(const struct core *c, const struct shape *s)
 {
-    bool may = s->gang != 0 ? !c->reserves->gang_asked : search_size(c, s) <= ASKS_MAX - c->reserves->asks;
+    bool may = s->gang != 0 ? !c->reserves->gang_asked || preempt_is_on(c, s) /* whoever goes for it makes a promise */
+                            : search_size(c, s) <= ASKS_MAX - c->reserves->asks;
     return s->reserved || (c->limits.reserve_max > 0 && may);
 }
 

@@ -45,6 +45,8 @@ const struct backfill *reserve_profile(const struct core *c, const struct plan *
                                        const struct shape *s);
 /* The same as reserve_blocked(), for a gang of so many. */
 void reserve_blocked_gang(struct core *c, struct plan *p, struct shape *s, uint32_t tasks);
+/* From when on gangs are asked for a promise again. */
+int64_t reserve_gangs_utc_us(const struct core *c);
 /* A gang is tried: what is promised to it stands in nobody's way, until it is confirmed again. */
 void reserve_lift(struct core *c, struct shape *s);
 /* Has what promises say changed since? A number that grows. */

@@ -34,6 +34,19 @@ UNUSED static void lend(uint64_t guaranteed, uint64_t rest, struct preempt_rule 
     lend_beside(guaranteed, 0, rest, rule);
 }
 
+/* Two, "own" and "too", are guaranteed four cores each. */
+UNUSED static void lend_of_two(uint64_t rest)
+{
+    struct policy_file p = {.currency = strdup("EUR")};
+    lend(0, 12, (struct preempt_rule){0});
+    world_price(&p, 0, 36 * EUR, 0);
+    world_rule(&p, "own")->quota.guaranteed.cpu_milli = 4000;
+    world_rule(&p, "too")->quota.guaranteed.cpu_milli = 4000;
+    world_rule(&p, TENANT_ROOT)->quota.guaranteed.cpu_milli = rest * 1000;
+    (void)world_rule(&p, "low");
+    MUST(world_apply(&w, &p) == CORE_FACT);
+}
+
 UNUSED static uint64_t task_on(const char *tenant, const char *node, uint64_t cores, int32_t priority, bool preemptible)
 {
     struct job_spec spec = world_spec(cores * 1000, 64 << 20);

@@ -193,6 +193,55 @@ START_TEST(a_gang_that_has_room_takes_back_only_what_it_is_guaranteed)
 }
 END_TEST
 
+/* Nothing happens meanwhile but what the core itself has asked for. */
+static void until_stopped(size_t count)
+{
+    for (size_t i = 0; i < 20 && stops_in_journal() < count; i++) {
+        (void)world_decide(&w);
+        int64_t sleep_us = (int64_t)(w.next_boot_us - w.now.boot_us);
+        ck_assert(stops_in_journal() == count || sleep_us <= SECOND);
+        pass(MIN(sleep_us, SECOND));
+    }
+    ck_assert_uint_eq(stops_in_journal(), count);
+}
+
+/* Gangs are asked for a promise once in a tenth of a second. */
+START_TEST(two_gangs_of_two_tenants_are_both_asked)
+{
+    uint64_t low[4 * NODES], gangs_of[2];
+    lend_of_two(12);
+    fill_all(low);
+    turns(2 * MINUTE);
+    gangs_of[0] = gang("own", 2, 2, 0, false);
+    gangs_of[1] = gang("too", 2, 2, 0, false);
+    until_stopped(8);
+    end_stopped(low, COUNT_OF(low));
+    turns(0);
+    ck_assert(live(gangs_of[0], 2) == 2 && live(gangs_of[1], 2) == 2);
+    end();
+}
+END_TEST
+
+START_TEST(two_gangs_that_have_room_both_take_back)
+{
+    uint64_t low[8], gangs_of[2];
+    lend_of_two(0);
+    for (size_t i = 0; i < 8; i++) {
+        low[i] = task_on("low", i < 4 ? "n1" : "n2", 1, 0, true);
+        run(low[i], 1);
+    }
+    world_hello(&w, "n4", "b", 4, 256 * GIB);
+    turns(2 * MINUTE);
+    gangs_of[0] = gang("own", 2, 2, 0, false);
+    gangs_of[1] = gang("too", 2, 2, 0, false);
+    until_stopped(8);
+    end_stopped(low, COUNT_OF(low));
+    turns(0);
+    ck_assert(live(gangs_of[0], 2) == 2 && live(gangs_of[1], 2) == 2);
+    end();
+}
+END_TEST
+
 START_TEST(what_a_gang_waits_for_is_said)
 {
     uint64_t low[4 * NODES];
@@ -591,6 +640,8 @@ int main(void)
     tcase_add_test(t, those_who_cost_least_go);
     tcase_add_test(t, inside_a_tenant_a_gang_of_a_higher_priority_goes_first);
     tcase_add_test(t, a_gang_that_has_room_takes_back_only_what_it_is_guaranteed);
+    tcase_add_test(t, two_gangs_of_two_tenants_are_both_asked);
+    tcase_add_test(t, two_gangs_that_have_room_both_take_back);
     tcase_add_test(t, what_a_gang_waits_for_is_said);
     tcase_add_test(t, the_stated_change_admits_it);
     tcase_add_test(t, a_cancelled_gang_gives_all_nodes_up);

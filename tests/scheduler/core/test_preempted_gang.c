@@ -126,14 +126,7 @@ END_TEST
 START_TEST(what_goes_of_a_gang_is_not_asked_for_twice)
 {
     uint64_t small[4];
-    struct policy_file p = {.currency = strdup("EUR")};
-    lend(4, 8, (struct preempt_rule){0});
-    world_price(&p, 0, 36 * EUR, 0);
-    world_rule(&p, TENANT_ROOT)->quota.guaranteed.cpu_milli = 4000;
-    world_rule(&p, "own")->quota.guaranteed.cpu_milli = 4000;
-    world_rule(&p, "too")->quota.guaranteed.cpu_milli = 4000;
-    (void)world_rule(&p, "low");
-    MUST(world_apply(&w, &p) == CORE_FACT);
+    lend_of_two(4);
     struct job_spec spec = gangs(2, 2, 4000);
     spec.preemptible = true;
     MUST(str_set(&spec.where, "node in (n1, n2)") == 0);
