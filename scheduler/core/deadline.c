@@ -76,11 +76,17 @@ void deadline_fini(struct core *c, struct job *j)
     job_aside(j)->deadline = NULL;
 }
 
-bool deadline_is_over(const struct job *j, const struct task *t, int64_t utc_us)
+int64_t deadline_start_utc_us(const struct job *j, const struct task *t)
 {
     const struct deadline *d = j->aside->deadline;
-    return d != NULL && (utc_us >= d->start_to_finish_utc_us ||
-                         (utc_us >= d->start_by_utc_us && (t == NULL || t->epoch == 0)));
+    if (d == NULL)
+        return NEVER_US;
+    return t == NULL || t->epoch == 0 ? MIN(d->start_by_utc_us, d->start_to_finish_utc_us) : d->start_to_finish_utc_us;
+}
+
+bool deadline_is_over(const struct job *j, const struct task *t, int64_t utc_us)
+{
+    return utc_us >= deadline_start_utc_us(j, t);
 }
 
 /* ---- what is late ----------------------------------------------------------------------------------- */
@@ -103,9 +109,9 @@ static bool first_unstarted(const struct job *j, uint32_t *first, uint32_t *coun
     return *first < end;
 }
 
-bool deadline_has_come(const struct job *j, int64_t utc_us)
+int64_t deadline_finish_utc_us(const struct job *j)
 {
-    return j->aside->deadline != NULL && utc_us >= j->aside->deadline->finish_by_utc_us;
+    return j->aside->deadline != NULL ? j->aside->deadline->finish_by_utc_us : NEVER_US;
 }
 
 static void cancel(struct core *c, struct plan *p, struct job *j, uint32_t first, uint32_t count, bool start)
@@ -172,7 +178,7 @@ bool deadline_admits(const struct job_spec *spec, int64_t utc_us, struct refusal
     else if (d.finish_by_utc_us <= utc_us)
         refusal_from(refusal, "never_fits", "finish_by", NULL, "finish_by %s has passed",
                      format_second(d.finish_by_utc_us, when));
-    else if (d.start_to_finish_utc_us < utc_us)
+    else if (d.start_to_finish_utc_us <= utc_us) /* no turn comes before now */
         refusal_from(refusal, "never_fits", "finish_by", "a later finish_by, or a shorter time_limit",
                      "a time limit of %s doesn't fit before %s", format_duration(spec->time_limit_ms, limit),
                      format_second(d.finish_by_utc_us, when));

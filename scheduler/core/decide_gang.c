@@ -1,5 +1,6 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/deadline.h"
+#include "scheduler/core/forecast.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/quarantine.h"
 #include "scheduler/core/reserve.h"
@@ -95,6 +96,8 @@ bool gang_within_job_budget(const struct core *c, const struct job *j, struct fa
         if (!pays_alike(v, i))
             paid_us = MIN(paid_us, price_time_for(c->prices, meter, for_time, paid_us));
     }
+    bool buys = free_micros > 0 && paid_us >= least_us;
+    paid_us = MAX(paid_us, least_us);
     for (size_t i = 0; i < g->members.count; i++) {
         struct meter meter = meter_of(j, f, &v[i]);
         struct io_offer offer = offer_of(c, j, f, &v[i], g->paid_us);
@@ -102,7 +105,7 @@ bool gang_within_job_budget(const struct core *c, const struct job *j, struct fa
             io_bought(c, &meter, &offer, each_micros - price_cost(c->prices, meter, paid_us), paid_us);
     }
     pay_until(c, j, f, paid_us);
-    return free_micros > 0 && paid_us >= least_us;
+    return buys;
 }
 
 bool gang_least_io(const struct core *c, const struct job *j, struct fact *f)
@@ -144,6 +147,7 @@ struct seeking {
     struct shape *s;
     uint32_t members;
     const struct node *avoid;
+    bool asks; /* it is only a question */
 };
 
 /* One of them starts there, in the log from now on. */
@@ -175,12 +179,13 @@ static uint32_t take_of(struct seeking *k, const struct group *g)
     return found;
 }
 
-/* How many would fit, as far as free capacity goes. */
+/* How many would fit, as far as free capacity goes: beside what is kept for others it may be fewer. */
 static uint64_t room_in(const struct seeking *k, const struct group *g)
 {
     uint64_t room = 0;
+    int64_t clear_utc_us = forecast_clear_utc_us(k->c, k->s, k->p->now.utc_us);
     for (size_t i = 0; i < g->count; i++)
-        if (node_is_usable(g->nodes[i]) && g->nodes[i] != k->avoid)
+        if (node_is_usable(g->nodes[i]) && g->nodes[i] != k->avoid && clear_utc_us <= g->nodes[i]->open.until_us)
             room += MIN(capacity_times(&k->s->need, &g->nodes[i]->open.free),
                         (uint64_t)MIN(node_may_take_so_many(k->p, k->j, k->s, g->nodes[i]), k->members));
     return room;
@@ -199,58 +204,77 @@ static int by_room(const void *a, const void *b)
     return x->group < y->group ? -1 : x->group > y->group; /* of one row, by value */
 }
 
+/* Takes of the groups, one after the other, until there is room for all. */
+static struct gang_found take_first(struct seeking *k, const struct ranked *v, size_t count, bool from_end)
+{
+    size_t log = k->p->log_count;
+    uint64_t room = k->c->room;
+    struct gang_found best = {0};
+    for (size_t i = 0; i < MIN(count, (size_t)GROUPS_TRIED_MAX) && best.tasks < k->members; i++) {
+        const struct group *g = v[from_end ? count - 1 - i : i].group;
+        give_back(k->c, k->p, log, room);
+        uint32_t found = take_of(k, g);
+        if (best.group == NULL || found > best.tasks)
+            best = (struct gang_found){found, g};
+    }
+    return best;
+}
+
 /* The group with the least room that is enough for all, so that large ones stay whole; spread: with the most. What is
- * kept there for others may be in the way: then the next one. */
-static uint32_t take_within(struct seeking *k)
+ * kept there for others may be in the way: then the next one. A question goes on: which one has most? */
+static struct gang_found take_within(struct seeking *k)
 {
     const struct topology *t = topology_of(k->c, k->s);
     struct ranked *v = core_alloc((t->count + 1) * sizeof v[0]);
-    size_t log = k->p->log_count, count = 0;
+    size_t log = k->p->log_count, count = t->count, first = 0;
     uint64_t room = k->c->room;
-    uint32_t best = 0, found = 0;
-    for (size_t i = 0; i < t->count; i++) {
-        v[count] = (struct ranked){&t->groups[i], room_in(k, &t->groups[i])};
-        best = MAX(best, (uint32_t)MIN(v[count].room, (uint64_t)k->members - 1));
-        count += v[count].room >= k->members;
-    }
+    for (size_t i = 0; i < count; i++)
+        v[i] = (struct ranked){&t->groups[i], room_in(k, &t->groups[i])};
     if (count > 1)
         qsort(v, count, sizeof v[0], by_room);
-    for (size_t i = 0; i < MIN(count, (size_t)GROUPS_TRIED_MAX) && found < k->members; i++) {
+    while (first < count && v[first].room < k->members)
+        first++;
+    struct gang_found found = take_first(k, v + first, count - first, k->s->spread);
+    if (found.tasks < k->members && k->asks) {
         give_back(k->c, k->p, log, room);
-        found = take_of(k, v[k->s->spread ? count - 1 - i : i].group);
-        best = MAX(best, found);
+        struct gang_found most = take_first(k, v, first, true);
+        found = found.group == NULL || most.tasks > found.tasks ? most : found;
     }
     free(v);
-    return best;
+    return found;
 }
 
 /* Nodes for all of them, in the log from now on. Gives for how many there would be one; less than all: the caller gives
  * back what is in the log. */
-static uint32_t take(struct seeking *k)
+static struct gang_found take(struct seeking *k)
 {
     size_t log = k->p->log_count;
     uint64_t room = k->c->room;
-    uint32_t found = k->s->within != NULL ? take_within(k) : take_anywhere(k);
-    if (found < k->members && k->s->within != NULL && k->avoid != NULL) {
+    struct gang_found found = {0};
+    if (k->s->within != NULL)
+        found = take_within(k);
+    else
+        found.tasks = take_anywhere(k);
+    if (found.tasks < k->members && k->s->within != NULL && k->avoid != NULL) {
         give_back(k->c, k->p, log, room);
         k->avoid = NULL;
         found = take_within(k);
     }
-    if (found < k->members && k->s->within != NULL && k->s->within_or_any) {
+    if (found.tasks < k->members && k->s->within != NULL && k->s->within_or_any) {
         give_back(k->c, k->p, log, room);
-        found = take_anywhere(k);
+        found = (struct gang_found){take_anywhere(k), NULL};
     }
     return found;
 }
 
-uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct job *j, const struct shape *s,
-                         uint32_t members)
+struct gang_found gang_would_find(const struct core *c, int64_t utc_us, const struct job *j, const struct shape *s,
+                                  uint32_t members)
 {
     struct core *thinker = (struct core *)(uintptr_t)c; /* it is as it was when this is over */
     struct plan p = {.now = {utc_us, 0}};
-    struct seeking k = {thinker, &p, j, (struct shape *)(uintptr_t)s, members, NULL};
+    struct seeking k = {thinker, &p, j, (struct shape *)(uintptr_t)s, members, NULL, true};
     uint64_t room = c->room;
-    uint32_t found = take(&k);
+    struct gang_found found = take(&k);
     give_back(thinker, &p, 0, room);
     free(p.rows.log);
     return found;
@@ -282,7 +306,7 @@ static void think_on(struct core *c, struct plan *p, struct gang g, struct node 
     gang_fact(c, g, nodes, nodes == NULL ? likely_node(c, g.job->shape) : NULL, p->now.utc_us, &ret->f);
     uint64_t whole_us = ret->f.gang_placed.paid_us;
     ret->affordable = gang_within_job_budget(c, g.job, &ret->f);
-    ret->whole = ret->f.gang_placed.paid_us == whole_us;
+    ret->whole = ret->affordable && ret->f.gang_placed.paid_us == whole_us;
     openings_add(c, &p->openings, &ret->f);
     ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
     if (ret->affordable && !ret->fits && ret->blocker.verdict == LEDGER_BUDGET && start_least_io(c, g.job, &ret->f))
@@ -344,8 +368,8 @@ static bool find_room(struct core *c, struct plan *p, struct gang g, const struc
     if (demand_is_full(c, s, p->now.utc_us) || is_in_vain(c, p, s))
         return false;
     reserve_lift(c, s);
-    struct seeking k = {c, p, g.job, s, gang_size(g), avoid};
-    if (take(&k) == gang_size(g))
+    struct seeking k = {c, p, g.job, s, gang_size(g), avoid, false};
+    if (take(&k).tasks == gang_size(g))
         return true;
     give_back(c, p, log, room);
     s->gang_room = room;

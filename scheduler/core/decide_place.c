@@ -137,10 +137,12 @@ bool placed_within_job_budget(const struct core *c, const struct job *j, struct 
     struct io_offer offer = offer_of(c, j, node_find(c, f->placed.node), f);
     int64_t for_time = MAX(free_micros, 0) - io_hold(c, &meter, offer.least, f->placed.paid_us);
     uint64_t paid_us = price_time_for(c->prices, meter, for_time, f->placed.paid_us);
+    bool buys = free_micros > 0 && paid_us >= least_us;
+    paid_us = MAX(paid_us, least_us);
     f->placed.io_paid_bytes =
         io_bought(c, &meter, &offer, MAX(free_micros, 0) - price_cost(c->prices, meter, paid_us), paid_us);
     pay_until(c, j, f, paid_us);
-    return free_micros > 0 && f->placed.paid_us >= least_us;
+    return buys;
 }
 
 bool start_least_io(const struct core *c, const struct job *j, struct fact *f)
@@ -189,7 +191,7 @@ static void start_think(struct core *c, struct plan *p, const struct entry *e, s
     placed_fact(c, e->job, id, n, p->now.utc_us, &ret->f);
     int64_t whole_micros = ret->f.placed.hold_micros;
     ret->affordable = placed_within_job_budget(c, e->job, &ret->f);
-    ret->whole = ret->f.placed.hold_micros == whole_micros;
+    ret->whole = ret->affordable && ret->f.placed.hold_micros == whole_micros;
     openings_add(c, &p->openings, &ret->f);
     ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
     if (ret->affordable && !ret->fits && ret->blocker.verdict == LEDGER_BUDGET && start_least_io(c, e->job, &ret->f))

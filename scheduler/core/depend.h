@@ -67,9 +67,9 @@ int depend_verify(const struct job *j, struct err *err) MUST_USE;
 /* A dependency in words: "job 12 must succeed; it runs, 3 of 20 tasks done". Caller frees. */
 char *depend_words(const struct core *c, const struct fact_after *a);
 /* The same of what keeps a job's task from starting, from number *i on, which moves; *ret_never: it can't be met any
- * more. *ret_id: of the other job. NULL: there are no more. */
-char *depend_words_of(const struct core *c, const struct job *j, uint32_t index, uint32_t *i, uint64_t *ret_id,
-                      bool *ret_never);
+ * more. NULL: there are no more. */
+char *depend_words_of(const struct core *c, const struct job *j, uint32_t index, uint32_t *i,
+                      const struct dependency **ret, bool *ret_never);
 
 struct submit_call;
 struct refusal;

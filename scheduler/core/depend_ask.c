@@ -38,8 +38,8 @@ char *depend_words(const struct core *c, const struct fact_after *a)
     return text_of("%s must %s; %s%s", who, ends[a->on], of != NULL ? stands_words(of) : "it is over", done);
 }
 
-char *depend_words_of(const struct core *c, const struct job *j, uint32_t index, uint32_t *i, uint64_t *ret_id,
-                      bool *ret_never)
+char *depend_words_of(const struct core *c, const struct job *j, uint32_t index, uint32_t *i,
+                      const struct dependency **ret, bool *ret_never)
 {
     for (; j->aside->after != NULL && *i < j->aside->after->count; ++*i) {
         const struct dependency *d = &j->aside->after->v[*i];
@@ -54,7 +54,7 @@ char *depend_words_of(const struct core *c, const struct job *j, uint32_t index,
                                      .task = d->task,
                                      .never = d->state == DEPEND_NEVER || at != NULL};
         ++*i;
-        *ret_id = d->id;
+        *ret = d;
         *ret_never = a.never;
         return depend_words(c, &a);
     }

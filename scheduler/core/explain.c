@@ -3,6 +3,7 @@
 #include "base/parse.h"
 #include "scheduler/core/answers.h"
 #include "scheduler/core/apply.h"
+#include "scheduler/core/deadline.h"
 #include "scheduler/core/estimate.h"
 #include "scheduler/core/explain_ask.h"
 #include "scheduler/core/plan.h"
@@ -15,30 +16,6 @@ struct blocker *explain_add(struct question *q, const char *kind, const char *wh
     b->where = core_text(where);
     b->resource = core_text(resource);
     return b;
-}
-
-void explain_change(struct question *q, char *text)
-{
-    char *before = q->change;
-    /* The same once: members of a gang ask alike. */
-    const char *known = before != NULL ? strstr(before, text) : NULL;
-    if (known != NULL && (known[strlen(text)] == '\0' || known[strlen(text)] == ',')) {
-        free(text);
-        return;
-    }
-    q->change = before == NULL ? text : text_of("%s, and %s", before, text);
-    if (before != NULL) {
-        free(before);
-        free(text);
-    }
-}
-
-static void blockers_clear(struct list *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        fields_clear(&blocker_fields, &((struct blocker *)l->v)[i]);
-    free(l->v);
-    *l = (struct list){0};
 }
 
 static int rank_of(const struct blocker *b)
@@ -63,9 +40,96 @@ static void sort(struct list *l)
         }
 }
 
+#define JOINT ", and "
+
+/* Is it one of the parts already? Members of a gang ask alike. */
+static bool is_said(const char *change, const char *text)
+{
+    size_t len = strlen(text);
+    for (const char *at = change; at != NULL && (at = strstr(at, text)) != NULL; at++) {
+        bool first = at == change || (at - change >= (ptrdiff_t)strlen(JOINT) &&
+                                      strncmp(at - strlen(JOINT), JOINT, strlen(JOINT)) == 0);
+        if (first && (at[len] == '\0' || strncmp(at + len, JOINT, strlen(JOINT)) == 0))
+            return true;
+    }
+    return false;
+}
+
+void explain_change(struct question *q, char *text)
+{
+    char *before = q->change;
+    if (before == NULL) {
+        q->change = text;
+        return;
+    }
+    if (!is_said(before, text)) {
+        q->change = text_of("%s" JOINT "%s", before, text);
+        free(before);
+    }
+    free(text);
+}
+
+/* Of full seconds the first that isn't sooner. */
+static int64_t whole_second(int64_t utc_us)
+{
+    return (utc_us + 999999) / 1000000 * 1000000;
+}
+
+void explain_until(struct question *q, int64_t utc_us)
+{
+    q->until_utc_us = MAX(q->until_utc_us, whole_second(utc_us));
+}
+
+int64_t explain_at(const struct question *q)
+{
+    return MAX(q->until_utc_us, q->utc_us);
+}
+
+void explain_limit(struct question *q, uint64_t limit_ms)
+{
+    q->limit_ms = q->limit_ms == 0 ? limit_ms : MIN(q->limit_ms, limit_ms);
+}
+
+/* It can't start in time any more: whatever else is changed. */
+static bool too_late(struct question *q)
+{
+    char last[PARSE_TEXT_MAX], soonest[PARSE_TEXT_MAX];
+    int64_t end_utc_us = deadline_start_utc_us(q->job, q->next), start_utc_us = explain_at(q);
+    if (start_utc_us < end_utc_us)
+        return false;
+    format_second(end_utc_us, last);
+    explain_add(q, "never", "deadline", NULL)->text =
+        start_utc_us == q->utc_us
+            ? text_of("can never run: by its deadline it had to start before %s", last)
+            : text_of("can never run: it may start at %s, and by its deadline has to before %s",
+                      format_time(start_utc_us, soonest), last);
+    return true;
+}
+
+/* What is said of time, once: the longest of all waits, the shortest of all limits. In order. */
+static void conclude(struct question *q)
+{
+    char text[PARSE_TEXT_MAX];
+    int64_t left_us = deadline_finish_utc_us(q->job) - explain_at(q);
+    if (q->limit_ms > 0 && left_us > 0)
+        q->limit_ms = MIN(q->limit_ms, (uint64_t)(left_us - 1) / 1000000 * 1000);
+    if (q->limit_ms > 0)
+        explain_change(q, text_of("time_limit <= %s", format_duration(q->limit_ms, text)));
+    if (!too_late(q) && q->until_utc_us > q->utc_us)
+        explain_change(q, text_of("it is %s", format_time(q->until_utc_us, text)));
+    sort(q->blockers);
+}
+
+static void blockers_clear(struct list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        fields_clear(&blocker_fields, &((struct blocker *)l->v)[i]);
+    free(l->v);
+    *l = (struct list){0};
+}
+
 static char *first_text(struct question *q)
 {
-    sort(q->blockers);
     char *text = q->blockers->count > 0 ? core_text(((struct blocker *)q->blockers->v)[0].text) : NULL;
     blockers_clear(q->blockers);
     free(q->change);
@@ -73,9 +137,8 @@ static char *first_text(struct question *q)
 }
 
 /* For nothing but that: what blocks first comes first. */
-static bool waits_for_room(struct list *blockers)
+static bool waits_for_room(const struct list *blockers)
 {
-    sort(blockers);
     return blockers->count > 0 && strcmp(((const struct blocker *)blockers->v)[0].kind, "placement") == 0;
 }
 
@@ -135,8 +198,9 @@ void explain_row(const struct core *c, const struct job *j, int64_t utc_us, uint
     if (ret->waiting_for != NULL)
         return;
     explain_job(&q);
-    if (!explain_suspended(&q, NULL) && blockers.count == 0)
+    if (explain_suspended(&q, NULL) == NULL && blockers.count == 0)
         explain_paused(&q, NULL);
+    conclude(&q);
     if (*estimates > 0 && estimate_is_next(j) && waits_for_room(&blockers)) {
         struct estimate start = estimate_start(c, j->shape, utc_us);
         --*estimates;
@@ -191,11 +255,13 @@ char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec,
         .kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us, .submitted = {.job = job.id, .path = t->line}};
     as_if.submitted.spec.array = (struct job_array){.present = true, .last = tasks - 1};
     ledger_apply(c->ledger, &as_if);
+    explain_rates(&q, &f);
     explain_ledger(&q, &f);
     q.opening = explain_waits_for_money(&blockers) && estimate_may_answer(c, utc_us) ? &opening : NULL;
     explain_opening(&q, make_new);
     ledger_revert(c->ledger, &as_if);
     explain_nodes(&q, &shape, tasks);
+    conclude(&q);
     struct estimate start = {0};
     if (waits_for_room(&blockers) && estimate_may_answer(c, utc_us))
         start = estimate_start(c, &shape, utc_us);
@@ -293,16 +359,21 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
                          .utc_us = utc_us,
                          .blockers = &ret->blockers,
                          .opening = &opening};
-    bool suspended = !j->finished && explain_suspended(&q, t);
+    /* Of an array some of which stand still, what waits is asked about first. */
+    bool others = t == NULL && pending && !j->on_hold;
+    const struct task *stands = j->finished || others ? NULL : explain_suspended(&q, t);
+    bool suspended = stands != NULL;
     if (!pending && !paused && !suspended)
         return true;
+    if (suspended && !pending)
+        explain_paused(&q, stands);
     if (!suspended && (j->on_hold || (t != NULL ? t->state == TASK_HELD : j->held > 0)))
         explain_held(&q);
     if (t == NULL || t->state == TASK_QUEUED)
         explain_job(&q);
     if (paused && ret->blockers.count == 0)
         explain_paused(&q, t);
-    sort(&ret->blockers);
+    conclude(&q);
     int64_t since_utc_us = pending && !suspended ? waits_since(j, t) : paused_since(j, t);
     ret->pending_ms = (uint64_t)(MAX(utc_us - since_utc_us, 0) / 1000);
     ret->change = q.change;

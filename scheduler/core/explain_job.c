@@ -2,11 +2,19 @@
 #include <stdio.h>
 
 #include "base/parse.h"
+#include "policies/admit.h"
 #include "policies/retry.h"
 #include "scheduler/core/answers.h"
 #include "scheduler/core/apply.h"
 #include "scheduler/core/explain_ask.h"
 #include "scheduler/core/plan.h"
+
+static struct blocker *job_blocker(struct question *q, const char *kind, uint64_t job, const char *resource)
+{
+    char where[40];
+    snprintf(where, sizeof where, "job %llu", (unsigned long long)job);
+    return explain_add(q, kind, where, resource);
+}
 
 const struct task *explain_first_waiting(const struct job *j)
 {
@@ -65,6 +73,7 @@ void explain_pauses(struct question *q, const struct task *t)
         return;
     char when[PARSE_TEXT_MAX];
     format_time(timer->due_utc_us, when);
+    explain_until(q, timer->due_utc_us);
     if (refused != NULL)
         explain_add(q, "store", "cell", NULL)->text =
             text_of("store: the last try was refused (%s); tried again at %s", refused, when);
@@ -78,16 +87,18 @@ void explain_cap(struct question *q, uint32_t tasks)
     const struct job *j = q->job;
     if (j->max_running == 0 || j->live + tasks <= j->max_running)
         return;
-    char where[40];
-    snprintf(where, sizeof where, "job %llu", (unsigned long long)j->id);
-    struct blocker *b = explain_add(q, "cap", where, "running");
+    struct blocker *b = job_blocker(q, "cap", j->id, "running");
     b->limit = j->max_running;
     b->used = j->live;
     b->free = MAX((int64_t)j->max_running - j->live, 0);
     b->need = tasks;
     b->short_by = b->need - b->free;
     b->text = text_of("cap: %u of at most %u tasks of this job are running", j->live, j->max_running);
-    explain_change(q, text_of("a task of job %llu ends", (unsigned long long)j->id));
+    q->capped = true;
+    q->ending = (uint32_t)b->short_by;
+    if (tasks > 1) /* of one alone it matters where: explain_nodes() */
+        explain_change(q, text_of("%u task%s of job %llu end%s", q->ending, q->ending == 1 ? "" : "s",
+                                  (unsigned long long)j->id, q->ending == 1 ? "s" : ""));
 }
 
 /* q->of: its id. */
@@ -97,23 +108,32 @@ static void make_start(const struct question *q, int64_t utc_us, struct fact *re
     const struct attempt_id *id = q->of;
     placed_fact(q->core, j, *id, likely_node(q->core, j->shape), utc_us, ret);
     (void)start_least_io(q->core, j, ret); /* with which it would start */
-    int64_t asked = ret->placed.hold_micros;
-    if (!placed_within_job_budget(q->core, j, ret))
-        ret->placed.hold_micros = asked; /* the ledger's own words about the job's account follow */
+    (void)placed_within_job_budget(q->core, j, ret); /* else it holds the least that it would start with */
+}
+
+/* "job 12 succeeds", "task 12.3 ends" */
+static void change_dependency(struct question *q, const struct dependency *d, uint32_t index)
+{
+    static const char *const ends[] = {
+        [AFTER_SUCCESS] = "succeeds", [AFTER_END] = "ends", [AFTER_FAILURE] = "fails"};
+    unsigned long long id = d->id;
+    if (is_measured(d->task) || d->tasks == AFTER_SAME)
+        explain_change(q, text_of("task %llu.%llu %s", id,
+                                  is_measured(d->task) ? (unsigned long long)measured(d->task) : index, ends[d->on]));
+    else
+        explain_change(q, text_of("job %llu %s", id, ends[d->on]));
 }
 
 void explain_dependencies(struct question *q, uint32_t index)
 {
-    uint64_t id;
+    const struct dependency *d;
     bool never;
     uint32_t i = 0;
-    for (char *words; (words = depend_words_of(q->core, q->job, index, &i, &id, &never)) != NULL; free(words)) {
-        char where[40];
-        snprintf(where, sizeof where, "job %llu", (unsigned long long)id);
-        explain_add(q, never ? "never" : "dependency", where, NULL)->text =
+    for (char *words; (words = depend_words_of(q->core, q->job, index, &i, &d, &never)) != NULL; free(words)) {
+        job_blocker(q, never ? "never" : "dependency", d->id, NULL)->text =
             text_of("%s: %s", never ? "can never run" : "dependency", words);
         if (!never)
-            explain_change(q, text_of("%s ends", where));
+            change_dependency(q, d, index);
     }
 }
 
@@ -140,6 +160,7 @@ void explain_job(struct question *q)
     uint64_t fresh = q->has_index && t == NULL ? q->index : next_fresh(j);
     if (t == NULL && fresh > j->last)
         return;
+    q->next = t;
     if (j->gang != 0) {
         explain_gang(q, t != NULL ? t->index : (uint32_t)fresh);
         return;
@@ -151,6 +172,8 @@ void explain_job(struct question *q)
     make_start(q, q->utc_us, &f);
     explain_pauses(q, t);
     explain_cap(q, 1);
+    explain_rates(q, &f);
+    explain_per_node(q, j->shape);
     explain_ledger(q, &f);
     explain_opening(q, make_start);
     explain_nodes(q, j->shape, 1);
@@ -159,33 +182,44 @@ void explain_job(struct question *q)
 
 void explain_held(struct question *q)
 {
-    char where[40];
-    snprintf(where, sizeof where, "job %llu", (unsigned long long)q->job->id);
-    if (q->job->on_hold)
-        explain_add(q, "held", where, NULL)->text = text_of("held: reeve release %llu", (unsigned long long)q->job->id);
-    else
-        explain_add(q, "held", where, NULL)->text =
-            text_of("held: %u of its tasks wait for a person; reeve release %llu", q->job->held,
-                    (unsigned long long)q->job->id);
+    unsigned long long id = q->job->id;
+    job_blocker(q, "held", q->job->id, NULL)->text =
+        q->job->on_hold ? text_of("held: reeve release %llu", id)
+                        : text_of("held: %u of its tasks wait for a person; reeve release %llu", q->job->held, id);
     explain_change(q, text_of("somebody releases it"));
 }
 
-bool explain_suspended(struct question *q, const struct task *t)
+const struct task *explain_suspended(struct question *q, const struct task *t)
 {
     const struct job *j = q->job;
-    char where[40], task[16] = "";
+    char task[16] = "";
     for (uint32_t i = 0; t == NULL && i < j->tasks_count; i++)
         if (attempt_is_put_aside(j->tasks[i]))
             t = j->tasks[i];
     if (t == NULL || !attempt_is_put_aside(t))
-        return false;
+        return NULL;
     if (q->task != NULL && job_tasks(j) > 1)
         snprintf(task, sizeof task, ".%u", t->index);
-    snprintf(where, sizeof where, "job %llu", (unsigned long long)j->id);
-    explain_add(q, "held", where, NULL)->text =
+    job_blocker(q, "held", j->id, NULL)->text =
         text_of("suspended by %s; reeve resume %llu%s", t->suspended_by, (unsigned long long)j->id, task);
     explain_change(q, text_of("somebody resumes it"));
-    return true;
+    return t;
+}
+
+/* So much more of its node's cores must be free before it has its own. */
+static void lacks_cores(struct question *q, const struct task *t)
+{
+    char lack[48], where[300];
+    uint64_t need = t->job->shape->need.v[CAPACITY_CPU], have = t->node->open.free.v[CAPACITY_CPU];
+    snprintf(where, sizeof where, "node %.255s", t->node->name);
+    struct blocker *b = explain_add(q, "placement", where, "cpu");
+    b->free = (int64_t)have;
+    b->need = (int64_t)need;
+    b->short_by = (int64_t)(need - MIN(have, need));
+    b->text = text_of("placement: others use its cores on %s until they end%s", t->node->name,
+                      t->wants_cores ? "; nothing new starts there before it goes on" : "");
+    explain_change(q, text_of("cpu free on %s grows by %s", t->node->name,
+                              admit_amount("cpu", (uint64_t)b->short_by, lack)));
 }
 
 /* q->of: the attempt. */
@@ -223,11 +257,6 @@ void explain_paused(struct question *q, const struct task *t)
     explain_opening(q, make_resume);
     fact_clear(&f);
     say_io(q, t);
-    if (q->blockers->count > 0 || attempt_has_cores(t))
-        return;
-    char where[300];
-    snprintf(where, sizeof where, "node %.255s", t->node->name);
-    explain_add(q, "placement", where, "cpu")->text =
-        text_of("placement: others use its cores on %s until they end; nothing new starts there before it goes on",
-                t->node->name);
+    if (!attempt_has_cores(t))
+        lacks_cores(q, t);
 }

@@ -4,6 +4,7 @@
 #include "base/parse.h"
 #include "policies/admit.h"
 #include "quotas/ledger_names.h"
+#include "quotas/rate.h"
 #include "scheduler/core/explain_ask.h"
 #include "scheduler/core/money.h"
 
@@ -43,7 +44,10 @@ static void closed_blocker(struct question *q, const struct ledger_blocker *l, c
     BUG(!open);
     b->text = text_of("budget: %s holds from %s to %s, not now", where, format_time(view.from_utc_us, from),
                       format_time(view.to_utc_us, to));
-    explain_change(q, text_of("budget %s gets another period", where));
+    if (view.from_utc_us > q->utc_us)
+        explain_until(q, view.from_utc_us);
+    else
+        explain_change(q, text_of("budget %s gets another period", where));
 }
 
 static void budget_blocker(struct question *q, const struct ledger_blocker *l)
@@ -78,15 +82,24 @@ static uint64_t resource_named(const struct resources *r, const char *name)
     return 0;
 }
 
+/* Of what is needed, so much the tasks bring that have to end first: they are alike. */
+static int64_t needs_beside(const struct question *q, const struct ledger_blocker *l)
+{
+    uint32_t tasks = MAX(q->job->gang, 1);
+    return l->need - l->need / tasks * MIN(q->ending, tasks);
+}
+
 static void quota_blocker(struct question *q, const struct ledger_blocker *l)
 {
     char limit[48], used[48], need[48], lack[48];
+    if (l->used + needs_beside(q, l) <= l->limit)
+        return;
     struct blocker *b = explain_add(q, "quota", l->where, l->resource);
     b->limit = l->limit;
     b->used = l->used;
     b->free = MAX(l->limit - l->used, 0);
     b->need = l->need;
-    b->short_by = l->need - (l->limit - l->used);
+    b->short_by = l->used + needs_beside(q, l) - l->limit;
     b->text = text_of("quota: %s uses %s of %s %s, needs %s, short %s", l->where,
                       admit_amount(l->resource, (uint64_t)l->used, used),
                       admit_amount(l->resource, (uint64_t)l->limit, limit), l->resource,
@@ -100,6 +113,8 @@ static void borrow_blocker(struct question *q, const struct ledger_blocker *l)
 {
     char limit[48], used[48], need[48], lack[48], own[48];
     struct tenant_view v;
+    if (l->used + needs_beside(q, l) <= l->limit)
+        return;
     bool known = ledger_tenant(q->core->ledger, l->where, q->utc_us, &v);
     bool root = strcmp(l->where, TENANT_ROOT) == 0;
     uint64_t guaranteed = known ? resource_named(&v.rule->quota.guaranteed, l->resource) : 0;
@@ -108,7 +123,7 @@ static void borrow_blocker(struct question *q, const struct ledger_blocker *l)
     b->used = l->used;
     b->free = MAX(l->limit - l->used, 0);
     b->need = l->need;
-    b->short_by = l->need - (l->limit - l->used);
+    b->short_by = l->used + needs_beside(q, l) - l->limit;
     admit_amount(l->resource, (uint64_t)MAX(l->limit, 0), limit);
     admit_amount(l->resource, (uint64_t)l->used, used);
     admit_amount(l->resource, (uint64_t)l->need, need);
@@ -124,33 +139,64 @@ static void borrow_blocker(struct question *q, const struct ledger_blocker *l)
                            : text_of("quota.borrow.%s of %s grows by %s", l->resource, l->where, lack));
 }
 
+/* From when on so many may start together, at a rate of as many a minute. */
+static int64_t starts_when(const struct question *q, const char *tenant, uint32_t tasks)
+{
+    struct rate_view now = ledger_rate(q->core->ledger, tenant, true);
+    struct rate r = {.per_minute = now.per_minute, .parts = now.parts, .at_utc_us = now.at_utc_us};
+    rate_set(&r, tasks, q->utc_us);
+    return rate_when(&r, tasks, q->utc_us);
+}
+
+/* More at once than a minute brings, a higher rate alone lets them start; else it is a matter of time. */
 static void rate_blocker(struct question *q, const struct ledger_blocker *l)
 {
     char when[PARSE_TEXT_MAX];
     struct blocker *b = explain_add(q, "rate", l->where, l->resource);
+    int64_t when_utc_us = l->when_utc_us;
     b->limit = l->limit;
     b->need = l->need;
-    b->text = text_of("rate: %s may start %lld tasks a minute; the next may start at %s", l->where,
-                      (long long)l->limit, format_time((l->when_utc_us / 1000000 + 1) * 1000000, when));
-    explain_change(q, text_of("quota.starts_per_minute of %s grows", l->where));
+    if (l->need > l->limit) {
+        b->short_by = l->need - l->limit;
+        when_utc_us = starts_when(q, l->where, (uint32_t)l->need);
+        b->text = text_of("rate: %s may start %lld tasks a minute, and %lld start together", l->where,
+                          (long long)l->limit, (long long)l->need);
+        explain_change(q, text_of("quota.starts_per_minute of %s grows by %lld", l->where, (long long)b->short_by));
+    } else {
+        b->text = text_of("rate: %s may start %lld tasks a minute; the next may start at %s", l->where,
+                          (long long)l->limit, format_time((when_utc_us + 999999) / 1000000 * 1000000, when));
+    }
+    explain_until(q, when_utc_us);
 }
 
-void explain_ledger(struct question *q, const struct fact *f)
+/* Puts the start to the ledger; of what it says, rates or all else. */
+static void ask(struct question *q, const struct fact *f, bool rates)
 {
     struct ledger_blocker found[BLOCKERS_MAX];
     struct openings openings = {0};
     openings_add(q->core, &openings, f); /* they would be by then */
     size_t count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (found[i].verdict == LEDGER_BUDGET)
-            budget_blocker(q, &found[i]);
-        else if (found[i].verdict == LEDGER_QUOTA)
-            quota_blocker(q, &found[i]);
-        else if (found[i].verdict == LEDGER_BORROW)
-            borrow_blocker(q, &found[i]);
-        else if (found[i].verdict == LEDGER_RATE)
+        enum ledger_verdict verdict = found[i].verdict;
+        if (verdict == LEDGER_RATE && rates)
             rate_blocker(q, &found[i]);
+        else if (verdict == LEDGER_BUDGET && !rates)
+            budget_blocker(q, &found[i]);
+        else if (verdict == LEDGER_QUOTA && !rates)
+            quota_blocker(q, &found[i]);
+        else if (verdict == LEDGER_BORROW && !rates)
+            borrow_blocker(q, &found[i]);
     }
     openings_undo(q->core, &openings);
     openings_fini(&openings);
+}
+
+void explain_rates(struct question *q, const struct fact *f)
+{
+    ask(q, f, true);
+}
+
+void explain_ledger(struct question *q, const struct fact *f)
+{
+    ask(q, f, false);
 }

@@ -1,12 +1,19 @@
 #include <stdio.h>
 
-#include "base/parse.h"
 #include "policies/admit.h"
 #include "scheduler/core/explain_ask.h"
+#include "scheduler/core/forecast.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/reserve.h"
 #include "scheduler/core/windows.h"
+
+static struct blocker *cell_blocker(struct question *q, char *text)
+{
+    struct blocker *b = explain_add(q, "placement", "cell", NULL);
+    b->text = text;
+    return b;
+}
 
 static void never_blocker(struct question *q, const struct admit_answer *a)
 {
@@ -25,116 +32,73 @@ static bool ever_fits(struct question *q, const struct shape *s)
     return fits;
 }
 
+/* ---- which node is meant ----------------------------------------------------------------------------- */
+
 struct search {
     const struct shape *shape;
-    const struct capacity *need;
+    int64_t clear_utc_us;
     const struct node *found;
 };
 
-static bool could_hold(const struct place_item *item, void *arg)
+static bool could_hold(const struct shape *s, const struct node *n)
+{
+    return capacity_fits(&s->need, &n->total) && shape_suits(s, n);
+}
+
+static bool could_hold_open(const struct place_item *item, void *arg)
 {
     struct search *s = arg;
     const struct node *n = open_node(item);
-    if (capacity_fits(s->need, &n->total) && shape_suits(s->shape, n))
+    if (could_hold(s->shape, n) && s->clear_utc_us <= item->until_us)
         s->found = n;
     return s->found != NULL;
 }
 
 /* The node that comes nearest: the most free cpu among those that could hold it when empty. */
-static const struct node *nearest(const struct core *c, const struct shape *s, const struct capacity *need)
+static const struct node *freest(const struct core *c, const struct shape *s, int64_t utc_us)
 {
-    struct search best = {s, need, NULL};
-    (void)place_from_most(&c->open, could_hold, &best);
-    const struct node *kept = reserve_freest(c, s, need);
+    struct search best = {s, forecast_clear_utc_us(c, s, utc_us), NULL};
+    (void)place_from_most(&c->open, could_hold_open, &best);
+    const struct node *kept = reserve_freest(c, s, &s->need);
     if (best.found == NULL)
         return kept;
     bool freer = kept != NULL && kept->open.free.v[CAPACITY_CPU] > best.found->open.free.v[CAPACITY_CPU];
     return freer ? kept : best.found;
 }
 
-static const char *resource_of(const struct question *q, size_t dim)
+/* None takes anything new: of those that could hold it when empty the one of which least has to be otherwise. */
+static bool least_wrong(struct question *q, const struct shape *s, struct node_lacks *ret)
 {
-    return dim == CAPACITY_ATTEMPTS ? "attempts" : capacity_name(&q->core->names, dim);
+    bool found = false;
+    for (size_t i = 0; i < q->core->nodes_count; i++) {
+        struct node_lacks l;
+        struct node *n = q->core->nodes[i];
+        if (n->lost || !could_hold(s, n))
+            continue;
+        explain_lacks(q, s, n, &l);
+        if (!found || explain_lacks_rank(&l) < explain_lacks_rank(ret))
+            *ret = l;
+        found = true;
+    }
+    return found;
 }
 
-/* Of everything that it lacks there. */
-static void change_room(struct question *q, const struct node *n, const struct capacity *need)
+/* Room where only its job's own cap, or a window, keeps it away comes first: it is there now. */
+static const struct node *nearest(struct question *q, const struct shape *s)
 {
-    char lack[48];
-    for (size_t dim = 0; dim < CAPACITY_DIMS; dim++)
-        if (need->v[dim] > n->open.free.v[dim]) {
-            const char *resource = resource_of(q, dim);
-            admit_amount(resource, need->v[dim] - n->open.free.v[dim], lack);
-            explain_change(q, text_of("%s free on %s grows by %s", resource, n->name, lack));
-        }
+    const struct core *c = q->core;
+    const struct plan now = {.now = {explain_at(q), 0}};
+    const struct node *n = s->per_node != 0 ? choose_node(c, &now, NULL, s, NULL) : NULL;
+    n = n != NULL ? n : windows_block(c, s, explain_at(q));
+    return n != NULL ? n : freest(c, s, explain_at(q));
 }
 
-static void full_blocker(struct question *q, const struct shape *s, const struct node *n, const struct capacity *need)
-{
-    const struct capacity *have = &n->open.free;
-    size_t dim = CAPACITY_CPU;
-    while (dim + 1 < CAPACITY_DIMS && need->v[dim] <= have->v[dim])
-        dim++;
-    const char *resource = resource_of(q, dim);
-    char where[300], need_text[48], have_text[48];
-    snprintf(where, sizeof where, "node %.255s", n->name);
-    struct blocker *b = explain_add(q, "placement", where, resource);
-    b->limit = (int64_t)n->total.v[dim];
-    b->used = (int64_t)n->used.v[dim];
-    b->free = (int64_t)have->v[dim];
-    b->need = (int64_t)need->v[dim];
-    b->short_by = b->need - b->free;
-    b->text = text_of("placement: no node%s has room now; nearest is %s with %s %s free, needs %s",
-                      s->where != NULL ? " of those that match `where`" : "", n->name,
-                      admit_amount(resource, have->v[dim], have_text), resource,
-                      admit_amount(resource, need->v[dim], need_text));
-    change_room(q, n, need);
-}
+/* ---- what blocks there ------------------------------------------------------------------------------- */
 
-/* "closes at ... until ... for: firmware (window 2)" */
-static void window_words(const struct fact_window *w, int64_t utc_us, char *out, size_t size)
-{
-    char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
-    const char *reason = w->reason != NULL && w->reason[0] != '\0' ? w->reason : NULL;
-    bool closed = w->from_utc_us <= utc_us;
-    snprintf(out, size, "%s%s until %s%s%.200s (window %llu)", closed ? "is closed" : "closes at ",
-             closed ? "" : format_second(w->from_utc_us, from), format_second(w->to_utc_us, to),
-             reason != NULL ? " for: " : "", reason != NULL ? reason : "", (unsigned long long)w->window);
-}
+#define WHO_MAX 400
 
-/* It would fit there now, were it sure to end before the node closes. */
-static void closing_blocker(struct question *q, const struct window_block *b)
-{
-    char where[300], when[400], left[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX];
-    uint64_t round_ms = b->left_ms > 600000 ? 60000 : 1000, limit_ms = b->left_ms / round_ms * round_ms;
-    snprintf(where, sizeof where, "node %.255s", b->node->name);
-    window_words(b->window, q->utc_us, when, sizeof when);
-    format_duration(limit_ms, left);
-    struct blocker *k = explain_add(q, "placement", where, "time_limit");
-    k->free = (int64_t)b->left_ms;
-    k->need = (int64_t)b->needs_ms;
-    k->short_by = k->need - k->free;
-    k->text = text_of("placement: %.60s has room now, but %s: %s are left before, needs %s", b->node->name, when, left,
-                      format_duration(b->needs_ms / 1000 * 1000, need));
-    explain_change(q, limit_ms > 0 ? text_of("time_limit <= %s", left)
-                                   : text_of("window %llu ends", (unsigned long long)b->window->window));
-}
-
-/* It would fit there now, if what may run so long delayed nobody. */
-static void kept_blocker(struct question *q, const struct node *n)
-{
-    char where[300];
-    snprintf(where, sizeof where, "node %.255s", n->name);
-    explain_add(q, "placement", where, NULL)->text = text_of(
-        "placement: %s has room now, but it is kept for jobs that go first, and this one may run beyond their start",
-        n->name);
-}
-
-#define WAITS_MAX 400
-
-/* "waits for 3 preempted attempts on n1 and 2 more nodes to end"; 0 of them: "". */
-static uint32_t waits_words(const struct core *c, const struct shape *s, const struct node **ret_node,
-                            char out[WAITS_MAX])
+/* "3 preempted attempts on n1 and 2 more nodes"; 0 of them: "". */
+static uint32_t who_goes(const struct core *c, const struct shape *s, const struct node **ret_node, char out[WHO_MAX])
 {
     char more[40] = "";
     size_t nodes;
@@ -143,123 +107,167 @@ static uint32_t waits_words(const struct core *c, const struct shape *s, const s
     if (nodes > 1)
         snprintf(more, sizeof more, " and %zu more node%s", nodes - 1, nodes == 2 ? "" : "s");
     if (count > 0)
-        snprintf(out, WAITS_MAX, "waits for %u preempted attempt%s on %.255s%s to end", count, count == 1 ? "" : "s",
-                 (*ret_node)->name, more);
+        snprintf(out, WHO_MAX, "%u preempted attempt%s on %.255s%s", count, count == 1 ? "" : "s", (*ret_node)->name,
+                 more);
     return count;
 }
 
 /* It has been decided who goes for it. */
 static bool victims_blocker(struct question *q, const struct shape *s)
 {
-    char where[300], waits[WAITS_MAX];
+    char where[300], who[WHO_MAX];
     const struct node *n;
-    if (waits_words(q->core, s, &n, waits) == 0)
+    uint32_t count = who_goes(q->core, s, &n, who);
+    if (count == 0)
         return false;
     snprintf(where, sizeof where, "node %.255s", n->name);
-    explain_add(q, "placement", where, NULL)->text = text_of("placement: %s", waits);
+    explain_add(q, "placement", where, NULL)->text = text_of("placement: waits for %s to end", who);
+    explain_change(q, text_of("the %s end%s", who, count == 1 ? "s" : ""));
     return true;
 }
 
+/* "2 cpu and 1 gpu and 4Gi memory": what a task takes of a node. */
+static const char *need_words(const struct resources *r, char *out, size_t size)
+{
+    char amount[48];
+    int n = snprintf(out, size, "%s cpu", admit_amount("cpu", r->cpu_milli, amount));
+    for (size_t i = 0; i < r->generic.count && n > 0 && (size_t)n < size; i++)
+        n += snprintf(out + n, size - (size_t)n, " and %llu %s", (unsigned long long)r->generic.v[i].value,
+                      r->generic.v[i].name);
+    if (n > 0 && (size_t)n < size)
+        snprintf(out + n, size - (size_t)n, " and %s memory",
+                 admit_amount("memory", r->mem_bytes + r->scratch_bytes, amount));
+    return out;
+}
+
+/* Room for so many more; group NULL: wherever, or nobody knows in which. */
+static void change_gang(struct question *q, const struct shape *s, uint32_t lack, const struct group *group)
+{
+    char each[400], where[300] = "", cap[40] = "";
+    bool within = s->within != NULL && !s->within_or_any;
+    if (within && group != NULL)
+        snprintf(where, sizeof where, " where %s = %.200s", s->within->label, group->value);
+    else if (within)
+        snprintf(where, sizeof where, " within one %s", s->within->label);
+    if (s->per_node != 0)
+        snprintf(cap, sizeof cap, ", at most %u on a node", s->per_node);
+    explain_change(q, text_of("room for %u more of its tasks%s%s, each with %s, scratch included", lack, where, cap,
+                              need_words(&s->resources, each, sizeof each)));
+}
+
 /* There is room for some of it, or none, but not for all. */
-static void gang_blocker(struct question *q, const struct shape *s, const struct capacity *need, uint32_t members,
-                         uint32_t found)
+static void gang_blocker(struct question *q, const struct shape *s, uint32_t members, const struct gang_found *found)
 {
     const struct node *n;
-    char waits[WAITS_MAX];
-    const char *then = waits_words(q->core, s, &n, waits) > 0 ? "; " : "";
-    char cpu[48], memory[48];
-    uint32_t lack = members - found;
+    char who[WHO_MAX];
+    bool waits = who_goes(q->core, s, &n, who) > 0;
+    uint32_t free = found->tasks + (s->within == NULL ? q->ending : 0), lack = members - MIN(free, members);
+    char within[JOB_LABEL_MAX + 32] = "", cap[40] = "";
     struct blocker *b = explain_add(q, "placement", "cell", "tasks");
-    b->free = found;
+    b->free = found->tasks;
     b->need = members;
     b->short_by = lack;
-    char within[JOB_LABEL_MAX + 32] = "", cap[40] = "";
     if (s->within != NULL && !s->within_or_any)
         snprintf(within, sizeof within, " within one %s", s->within->label);
     if (s->per_node != 0)
         snprintf(cap, sizeof cap, ", at most %u on a node", s->per_node);
-    b->text = text_of("placement: %s%s%u of the %u tasks that start together find room now%s%s%s, short %u", waits,
-                      then, found, members, within, s->where != NULL ? " on nodes that match `where`" : "", cap, lack);
-    explain_change(q, text_of("room for %u more of its tasks%s%s, each with %s cpu and %s memory, scratch included",
-                              lack, within, cap, admit_amount("cpu", need->v[CAPACITY_CPU], cpu),
-                              admit_amount("memory", need->v[CAPACITY_MEM], memory)));
+    b->text = text_of("placement: %s%s%s%u of the %u tasks that start together find room now%s%s%s, short %u",
+                      waits ? "waits for " : "", who, waits ? " to end; " : "", found->tasks, members, within,
+                      s->where != NULL ? " on nodes that match `where`" : "", cap, lack);
+    change_gang(q, s, lack, found->group);
 }
 
-/* Where it would fit there are as many of its job as the job allows. */
-static void per_node_blocker(struct question *q, const struct shape *s)
+static void no_nodes(struct question *q, const struct shape *s, uint32_t members)
 {
-    struct blocker *b = explain_add(q, "placement", "cell", "tasks");
-    b->limit = b->used = s->per_node;
-    b->need = b->short_by = 1;
-    b->text = text_of("placement: every node with room has %u task%s of this job, as many as per_node allows",
-                      s->per_node, s->per_node == 1 ? "" : "s");
-    explain_change(q, text_of("room for it on a node with fewer than %u of its tasks", s->per_node));
+    char each[400];
+    cell_blocker(q, text_of("placement: no node has joined yet"));
+    if (members > 1)
+        change_gang(q, s, members, NULL);
+    else
+        explain_change(q, text_of("a node joins with %s", need_words(&s->resources, each, sizeof each)));
 }
 
-/* A node that would be large enough, and is left alone for what failed there. */
-static bool quarantine_blocker(struct question *q, const struct shape *s, const struct capacity *need)
+/* Its job has as many as it may have: one of them ends first. Where that is doesn't matter as long as there is room
+ * anyway; else it is where least has to be otherwise besides. */
+static void one_less(struct question *q, const struct shape *s, bool room)
 {
-    char where[300], when[PARSE_TEXT_MAX];
-    const struct node *n = NULL;
-    for (size_t i = 0; i < q->core->nodes_count && n == NULL; i++) {
-        const struct node *one = q->core->nodes[i];
-        bool fits = one->quarantined && !one->drained && !one->lost && capacity_fits(need, &one->total);
-        n = fits && shape_suits(s, one) ? one : NULL;
+    const struct job *j = q->job;
+    struct node_lacks best = {0};
+    for (uint32_t i = 0; i < j->tasks_count && !room; i++) {
+        struct node_lacks l;
+        if (!task_state_is_live(j->tasks[i]->state))
+            continue;
+        explain_lacks(q, s, j->tasks[i]->node, &l);
+        if (best.node == NULL || explain_lacks_rank(&l) < explain_lacks_rank(&best))
+            best = l;
     }
+    explain_change(q, text_of("a task of job %llu%s%.60s ends", (unsigned long long)j->id,
+                              best.node != NULL ? " on " : "", best.node != NULL ? best.node->name : ""));
+    if (best.node != NULL)
+        explain_lacks_say(q, s, &best);
+}
+
+static bool has_room(struct question *q, const struct shape *s)
+{
+    const struct plan now = {.now = {explain_at(q), 0}};
+    return choose_node(q->core, &now, q->job, s, NULL) != NULL;
+}
+
+/* false: no node could ever hold it. */
+static bool lacks_least(struct question *q, const struct shape *s, struct node_lacks *ret)
+{
+    const struct node *n = nearest(q, s);
     if (n == NULL)
-        return false;
-    snprintf(where, sizeof where, "node %.255s", n->name);
-    explain_add(q, "placement", where, NULL)->text =
-        text_of("placement: every node that is large enough is drained, silent or quarantined: %.60s until %s, as "
-                "%.200s",
-                n->name, format_second(n->quarantine_until_utc_us, when),
-                n->quarantine_reason != NULL ? n->quarantine_reason : "what ran there failed");
-    explain_change(q, text_of("an admin takes %.60s back: reeve undrain %.60s", n->name, n->name));
+        return least_wrong(q, s, ret);
+    explain_lacks(q, s, (struct node *)(uintptr_t)n, ret); /* profiles are made in it */
     return true;
+}
+
+static void task_alone(struct question *q, const struct shape *s)
+{
+    struct node_lacks lacks;
+    if (victims_blocker(q, s))
+        return;
+    bool room = has_room(q, s);
+    if (q->capped)
+        one_less(q, s, room);
+    else if (!room && lacks_least(q, s, &lacks))
+        explain_lacks_say(q, s, &lacks);
+    else if (!room)
+        cell_blocker(q, text_of("placement: no node is left that is large enough%s",
+                                s->where != NULL ? " and matches `where`" : ""));
+}
+
+void explain_per_node(struct question *q, const struct shape *s)
+{
+    struct node_lacks lacks;
+    if (s->per_node == 0 || q->capped || !s->placeable || has_room(q, s) || !lacks_least(q, s, &lacks))
+        return;
+    q->ending = lacks.capped;
 }
 
 void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
 {
     const struct core *c = q->core;
     struct shape known = *s; /* with what it needs, as nodes know it by now */
-    struct plan now = {.now = {q->utc_us, 0}};
     if (c->nodes_count == 0) {
-        explain_add(q, "placement", "cell", NULL)->text = text_of("placement: no node has joined yet");
+        no_nodes(q, s, members);
         return;
     }
     if (!ever_fits(q, s))
         return;
     if (!shape_need(c, s, &known.need)) {
-        explain_add(q, "placement", "cell", NULL)->text =
-            text_of("placement: needs a resource or a limit that no node has");
+        cell_blocker(q, text_of("placement: needs a resource or a limit that no node has"));
         return;
     }
-    if (members > 1) {
-        uint32_t found = gang_would_find(c, q->utc_us, q->job, s->placeable ? s : &known, members);
-        if (found < members)
-            gang_blocker(q, s, &known.need, members, found);
-        else
-            (void)victims_blocker(q, s);
+    const struct shape *asked = s->placeable ? s : &known;
+    if (members == 1) {
+        task_alone(q, asked);
         return;
     }
-    if (victims_blocker(q, s) || choose_node(c, &now, q->job, s->placeable ? s : &known, NULL) != NULL)
-        return;
-    if (s->per_node != 0 && choose_node(c, &now, NULL, s->placeable ? s : &known, NULL) != NULL) {
-        per_node_blocker(q, s);
-        return;
-    }
-    struct window_block block;
-    if (windows_block(c, s->placeable ? s : &known, q->utc_us, &block)) {
-        closing_blocker(q, &block);
-        return;
-    }
-    const struct node *n = nearest(c, s, &known.need);
-    if (n != NULL && capacity_fits(&known.need, &n->open.free))
-        kept_blocker(q, n);
-    else if (n != NULL)
-        full_blocker(q, s, n, &known.need);
-    else if (!quarantine_blocker(q, s, &known.need))
-        explain_add(q, "placement", "cell", NULL)->text =
-            text_of("placement: every node that is large enough%s is drained or silent",
-                    s->where != NULL ? " and matches `where`" : "");
+    struct gang_found found = gang_would_find(c, explain_at(q), q->job, asked, members);
+    if (found.tasks >= members)
+        (void)victims_blocker(q, asked);
+    else if (s->within != NULL || found.tasks + q->ending < members)
+        gang_blocker(q, asked, members, &found);
 }

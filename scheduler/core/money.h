@@ -132,7 +132,7 @@ void quote_fill(const struct core *c, const struct tenant *t, const char *path, 
                 int64_t utc_us, struct submit_reply *quote);
 /* Has the job a budget of its own, and less of it left than this? Then *ret_free_micros is what is left. */
 bool job_budget_lacks(const struct core *c, const struct job *j, int64_t hold_micros, int64_t *ret_free_micros);
-/* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min. */
+/* Lowers the hold to what the job's own budget has left. false: that doesn't buy slice_min, the hold is what does. */
 bool placed_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
 const char *job_account(uint64_t job, char out[JOB_ACCOUNT_MAX]);
 

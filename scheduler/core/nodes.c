@@ -357,8 +357,11 @@ struct node *node_join(struct core *c, const struct fact_node *j)
     if (!is_new && strcmp(n->boot_id, j->boot_id) != 0)
         new_boot(c, n);
     place_remove(&c->sizes, &n->size);
+    size_t names = c->names.count + c->names.features_count;
     bool added = capacity_names_add(&c->names, &j->capacity) && capacity_features_add(&c->names, &j->features);
     BUG(!added);
+    if (c->names.count + c->names.features_count > names)
+        shapes_refresh(c); /* who waits for it is asked for from now on */
     fields_clear(&resources_fields, &n->capacity);
     core_copy_resources(&j->capacity, &n->capacity);
     core_clear_strs(&n->features);

@@ -96,11 +96,17 @@ bool decide_gang(struct core *c, struct plan *p, struct entry *e);
  * clears it. */
 void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, const struct node *like, int64_t utc_us,
                struct fact *f);
-/* Lowers its holds to what the job's own budget has left. false: that doesn't buy slice_min for all. */
+/* Lowers its holds to what the job's own budget has left. false: that doesn't buy slice_min for all, the holds are what
+ * does. */
 bool gang_within_job_budget(const struct core *c, const struct job *j, struct fact *f);
-/* How many of so many members find room now, if they started together? A question. */
-uint32_t gang_would_find(const struct core *c, int64_t utc_us, const struct job *j, const struct shape *s,
-                         uint32_t members);
+/* How many of so many members find room now, if they started together? Within one group: in the one that has most. A
+ * question. */
+struct gang_found {
+    uint32_t tasks;
+    const struct group *group; /* NULL: wherever, or there is none */
+};
+struct gang_found gang_would_find(const struct core *c, int64_t utc_us, const struct job *j, const struct shape *s,
+                                  uint32_t members);
 void decide_place(struct core *c, struct plan *p);
 void decide_place_undo(struct core *c, struct plan *p);
 /* The placement of a task on a node as a fact, holding a slice at that node's prices. NULL: on none yet, whose class

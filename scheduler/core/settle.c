@@ -177,7 +177,7 @@ void settle_end(const struct core *c, struct task *t, struct exit_record *record
                              .requeued = t->stopping == END_REQUEUED,
                              .gang = gang_fate(t),
                              .suspended = attempt_is_put_aside(t),
-                             .late = deadline_has_come(j, at_utc_us)};
+                             .late = at_utc_us >= deadline_finish_utc_us(j)};
     struct retry_answer answer = retry_after(&end);
     *f = (struct fact){.kind = FACT_ATTEMPT_ENDED, .at_utc_us = at_utc_us};
     f->ended = (struct fact_ended){

@@ -224,6 +224,13 @@ void shape_refresh(struct core *c, struct shape *s)
         demand_waits(c, s, true);
 }
 
+void shapes_refresh(struct core *c)
+{
+    for (size_t i = 0; i < c->shapes.size; i++)
+        if (c->shapes.slots[i].object != NULL)
+            shape_refresh(c, c->shapes.slots[i].object);
+}
+
 uint64_t shape_slice_us(const struct core *c, const struct shape *s)
 {
     return MIN(core_longest_us(c, s->limit_us), core_slice_us(c));

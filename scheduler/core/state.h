@@ -498,6 +498,7 @@ struct shape **shapes_take(struct core *c, const char *top, size_t *ret_count); 
 void shapes_put_back(struct core *c, struct shape *const *row, size_t count);
 /* Up to date with the nodes' generic resources and features. */
 void shape_refresh(struct core *c, struct shape *s);
+void shapes_refresh(struct core *c); /* all of them: a resource or a feature has a place that had none */
 /* What it needs of a node. false: something that no node ever had. */
 bool shape_need(const struct core *c, const struct shape *s, struct capacity *ret);
 /* One that no job has, for a question: shares t's memory and spec's; the caller clears it. */

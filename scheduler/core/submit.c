@@ -72,9 +72,12 @@ static bool gang_admit(const struct core *c, const struct shape *s, struct admit
         return true;
     snprintf(ret->where, sizeof ret->where, "gang");
     bool within = s->within != NULL && !s->within_or_any;
-    snprintf(ret->message, sizeof ret->message, "%u tasks start together, all nodes%s%s%s have room for %llu of them",
+    char cap[48] = "";
+    if (s->per_node != 0)
+        snprintf(cap, sizeof cap, ", at most %u on a node (per_node)", s->per_node);
+    snprintf(ret->message, sizeof ret->message, "%u tasks start together, all nodes%s%s%s have room for %llu of them%s",
              s->gang, within ? " of one " : "", within ? s->within->label : "",
-             s->where != NULL ? " that match where" : "", (unsigned long long)room);
+             s->where != NULL ? " that match where" : "", (unsigned long long)room, cap);
     snprintf(ret->hint, sizeof ret->hint, "gang <= %llu", (unsigned long long)room);
     return false;
 }
@@ -143,15 +146,24 @@ static void resources_at_once(const struct job_spec *spec, struct resources *ret
         ret->generic.v[i].value *= tasks;
 }
 
-static bool fits_running(uint32_t gang, const struct tenant_rule *rule, struct refusal *refusal)
+static bool refuse_gang(const struct tenant_rule *rule, uint32_t gang, uint64_t most, const char *may, const char *each,
+                        struct refusal *refusal)
 {
     char hint[64];
-    if (rule->quota.max_running == 0 || gang <= rule->quota.max_running)
-        return true;
-    snprintf(hint, sizeof hint, "gang <= %llu", (unsigned long long)rule->quota.max_running);
-    refusal_from(refusal, "never_fits", rule->path, hint, "%u tasks start together, %s may run at most %llu", gang,
-                 rule->path, (unsigned long long)rule->quota.max_running);
+    snprintf(hint, sizeof hint, "gang <= %llu", (unsigned long long)most);
+    refusal_from(refusal, "never_fits", rule->path, hint, "%u tasks start together, %s may %s at most %llu%s", gang,
+                 rule->path, may, (unsigned long long)most, each);
     return false;
+}
+
+static bool fits_at_once(uint32_t gang, const struct tenant_rule *rule, struct refusal *refusal)
+{
+    const struct quota_rule *q = &rule->quota;
+    if (q->max_running != 0 && gang > q->max_running)
+        return refuse_gang(rule, gang, q->max_running, "run", "", refusal);
+    if (q->starts_per_minute != 0 && gang > q->starts_per_minute)
+        return refuse_gang(rule, gang, q->starts_per_minute, "start", " a minute", refusal);
+    return true;
 }
 
 static bool fits_rules(const struct core *c, const struct tenant *t, const struct job_spec *spec,
@@ -175,7 +187,7 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
         if (!admit_by_quota(&need, rule, &answer) || !admit_by_budget(hold, rule, &answer))
             fits = refuse_never(refusal, &answer);
         else
-            fits = fits_running(gang, rule, refusal);
+            fits = fits_at_once(gang, rule, refusal);
     }
     fits = fits && fits_guarantees(c, leaf, &need, refusal);
     fields_clear(&resources_fields, &need);
@@ -307,6 +319,20 @@ static void refuse_rate(const struct ledger_blocker *b, int64_t utc_us, struct r
     refusal->retry_after_ms = (uint32_t)((b->when_utc_us - utc_us + 999) / 1000); /* within a minute */
 }
 
+static void refuse_queue(const struct ledger_blocker *b, struct refusal *refusal)
+{
+    char hint[80];
+    if (b->need > b->limit) {
+        snprintf(hint, sizeof hint, "at most %lld tasks in one job", (long long)b->limit);
+        refusal_from(refusal, "never_fits", b->where, hint, "%s may have %lld tasks waiting, this job brings %lld",
+                     b->where, (long long)b->limit, (long long)b->need);
+        return;
+    }
+    refusal_from(refusal, "queue_full", b->where, NULL, "%s has %lld of %lld tasks waiting, this job brings %lld",
+                 b->where, (long long)b->used, (long long)b->limit, (long long)b->need);
+    refusal->retry_after_ms = 1000;
+}
+
 static bool queue_has_room(const struct core *c, const struct fact *f, struct refusal *refusal)
 {
     if (f->submitted.spec.where != NULL && !pool_fits(c, f->submitted.spec.where)) {
@@ -327,10 +353,7 @@ static bool queue_has_room(const struct core *c, const struct fact *f, struct re
     if (verdict == LEDGER_FITS)
         return true;
     if (verdict == LEDGER_QUEUE_FULL) {
-        refusal_from(refusal, "queue_full", b.where, NULL,
-                     "%s has %lld of %lld tasks waiting, this job brings %lld", b.where, (long long)b.used,
-                     (long long)b.limit, (long long)b.need);
-        refusal->retry_after_ms = 1000;
+        refuse_queue(&b, refusal);
         return false;
     }
     if (verdict == LEDGER_RATE) {

@@ -288,7 +288,16 @@ void decide_windows(struct core *c, struct plan *p)
 
 /* ---- why not ---------------------------------------------------------------------------------------- */
 
-bool windows_block(const struct core *c, const struct shape *s, int64_t utc_us, struct window_block *ret)
+struct window_block windows_block_of(const struct core *c, const struct shape *s, const struct node *n, int64_t utc_us)
+{
+    int64_t tail_us = (int64_t)(c->limits.grace_ms + c->limits.kill_ms) * 1000;
+    int64_t left_us = n->open.until_us - utc_us - tail_us;
+    int64_t clear_us = forecast_clear_utc_us(c, s, utc_us) - utc_us;
+    return (struct window_block){n, &n->windows[0]->as, left_us > 0 ? (uint64_t)left_us / 1000 : 0,
+                                 (uint64_t)(clear_us - (s->limit_us != 0 ? tail_us : 0)) / 1000};
+}
+
+const struct node *windows_block(const struct core *c, const struct shape *s, int64_t utc_us)
 {
     const struct node *best = NULL, *own = NULL;
     int64_t start_utc_us;
@@ -301,13 +310,7 @@ bool windows_block(const struct core *c, const struct shape *s, int64_t utc_us, 
             (best == NULL || n->open.until_us > best->open.until_us) && shape_suits(s, n))
             best = n;
     }
-    if (best == NULL)
-        return false;
-    int64_t tail_us = (int64_t)(c->limits.grace_ms + c->limits.kill_ms) * 1000;
-    int64_t left_us = best->open.until_us - utc_us - tail_us;
-    *ret = (struct window_block){best, &best->windows[0]->as, left_us > 0 ? (uint64_t)left_us / 1000 : 0,
-                                 (uint64_t)(clear_utc_us - utc_us - (s->limit_us != 0 ? tail_us : 0)) / 1000};
-    return true;
+    return best;
 }
 
 /* ---- as a whole ------------------------------------------------------------------------------------- */

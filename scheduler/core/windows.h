@@ -47,14 +47,16 @@ int64_t windows_stop_utc_us(const struct node *n, const struct task *t);
 void decide_windows(struct core *c, struct plan *p);
 
 /* Where a task of this shape would find room now, were it sure to end before its node closes: of such nodes the one
- * that closes last. */
+ * that closes last. NULL: there is none. */
+const struct node *windows_block(const struct core *c, const struct shape *s, int64_t utc_us);
+/* What the first window of a node, it has one, leaves to a task of this shape. */
 struct window_block {
     const struct node *node;
     const struct fact_window *window;
     uint64_t left_ms;     /* a time limit of so much would be over by then; 0: none, it is closed or about to be */
     uint64_t needs_ms;    /* as things are */
 };
-bool windows_block(const struct core *c, const struct shape *s, int64_t utc_us, struct window_block *ret);
+struct window_block windows_block_of(const struct core *c, const struct shape *s, const struct node *n, int64_t utc_us);
 
 void windows_snapshot(const struct core *c, struct fact_snapshot_cell *to);
 int windows_check_snapshot(const struct fact_snapshot_cell *from, struct err *err) MUST_USE;

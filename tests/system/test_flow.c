@@ -187,7 +187,7 @@ static const struct {
     {"tracing without policy", "acme", "{\"command\":[\"true\"],\"seccomp\":\"trace\"}", "forbidden"},
     {"a profile that isn't listed", "acme/etl", "{\"command\":[\"true\"],\"seccomp\":\"docker\"}", "forbidden"},
     {"a longer queue than allowed", "labs", "{\"command\":[\"true\"],\"array\":{\"first\":1,\"last\":6}}",
-     "queue_full"},
+     "never_fits"},
 };
 
 START_TEST(a_refusal_says_why)

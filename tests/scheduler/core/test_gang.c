@@ -143,6 +143,24 @@ START_TEST(what_can_never_start_together_is_refused)
 }
 END_TEST
 
+START_TEST(more_than_start_in_a_minute_can_never_start_together)
+{
+    struct policy_file p = {0};
+    uint64_t job;
+    begin(2, 4, 6, 0);
+    world_rule(&p, "acme")->quota.starts_per_minute = 3;
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    struct job_spec spec = gangs(4, 4, 1000);
+    ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "never_fits");
+    ck_assert_str_eq(w.refusal.message, "4 tasks start together, acme may start at most 3 a minute");
+    spec = gangs(3, 3, 1000);
+    ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_FACT);
+    ck_assert_uint_eq(world_decide(&w), 3);
+    end();
+}
+END_TEST
+
 START_TEST(a_part_of_a_gang_contradicts_the_state)
 {
     begin(2, 8, 0, 0);
@@ -462,6 +480,7 @@ int main(void)
     tcase_add_test(t, what_a_gang_holds_is_held_for_each_or_for_nobody);
     tcase_add_test(t, a_jobs_own_budget_buys_the_same_time_for_each);
     tcase_add_test(t, what_can_never_start_together_is_refused);
+    tcase_add_test(t, more_than_start_in_a_minute_can_never_start_together);
     tcase_add_test(t, a_part_of_a_gang_contradicts_the_state);
     tcase_add_test(t, a_refusal_pauses_all_of_it);
     tcase_add_test(t, who_fails_takes_all_along_and_they_start_again_together);

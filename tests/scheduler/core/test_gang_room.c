@@ -180,7 +180,7 @@ START_TEST(no_more_of_a_job_on_a_node_than_it_may_have)
     ck_assert_str_eq(blocker(&r, 0)->text,
                      "placement: every node with room has 2 tasks of this job, as many as per_node allows");
     ck_assert_int_eq(blocker(&r, 0)->limit, 2);
-    ck_assert_str_eq(r.change, "room for it on a node with fewer than 2 of its tasks");
+    ck_assert_str_eq(r.change, "a task of job 1 on n1 ends");
     fields_clear(&why_reply_fields, &r);
     world_hello(&w, "n3", "b", 1, 8 * GIB);
     ck_assert_uint_eq(world_decide(&w), 1);
@@ -198,7 +198,8 @@ START_TEST(a_gang_is_spread_as_its_cap_says)
     spec.per_node = 2;
     uint64_t job;
     ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED);
-    ck_assert_str_eq(w.refusal.message, "6 tasks start together, all nodes have room for 4 of them");
+    ck_assert_str_eq(w.refusal.message, "6 tasks start together, all nodes have room for 4 of them, at most 2 on a "
+                     "node (per_node)");
     world_hello(&w, "n3", "b", 8, 256 * GIB);
     spec = gangs(6, 6, 1000);
     spec.per_node = 2;
@@ -240,7 +241,7 @@ START_TEST(a_gang_stays_within_one_group_and_leaves_large_ones_whole)
     struct why_reply r = why(last);
     ck_assert_str_eq(blocker(&r, 0)->text,
                      "placement: 1 of the 2 tasks that start together find room now within one rack, short 1");
-    ck_assert_str_eq(r.change, "room for 1 more of its tasks within one rack, each with 1 cpu and 1088Mi memory, "
+    ck_assert_str_eq(r.change, "room for 1 more of its tasks where rack = r3, each with 1 cpu and 1088Mi memory, "
                                "scratch included");
     fields_clear(&why_reply_fields, &r);
     hello_in("c2", 1, "r3");

@@ -200,6 +200,30 @@ START_TEST(when_the_last_node_that_matches_is_gone_why_says_never)
 }
 END_TEST
 
+/* Nothing else waits: nobody's demand is known but to who came before. */
+START_TEST(what_came_before_the_first_node_that_has_its_resource_starts_there)
+{
+    struct policy_file p = {0};
+    struct hello_call call = {.node = (char[]){"n1"}, .boot_id = (char[]){"b"},
+                              .capacity = {.cpu_milli = 4000, .mem_bytes = 64 * GIB}};
+    struct job_spec spec = world_spec(1000, GIB);
+    struct fact f;
+    world_init(&w, NULL);
+    (void)world_rule(&p, "acme");
+    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
+    ck_assert_int_eq(counts_set(&spec.resources.generic, "gpu", 1), 0);
+    uint64_t job = world_submit(&w, "acme", spec);
+    ck_assert_uint_eq(world_decide(&w), 0);
+    ck_assert_int_eq(counts_set(&call.capacity.generic, "gpu", 2), 0);
+    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
+    world_commit(&w, &f);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert_str_eq(node_of(job, 0), "n1");
+    fields_clear(&resources_fields, &call.capacity);
+    end();
+}
+END_TEST
+
 START_TEST(a_drained_node_takes_none_of_them)
 {
     struct drain_call call = {.node = (char[]){"n3"}, .drain = true, .reason = (char[]){"disk"}};
@@ -209,7 +233,8 @@ START_TEST(a_drained_node_takes_none_of_them)
     world_commit(&w, &f);
     uint64_t job = world_submit(&w, "acme", spec_where(1, "zone == us"));
     ck_assert_uint_eq(world_decide(&w), 0);
-    ck_why(job, "placement: every node that is large enough and matches `where` is drained or silent\n");
+    ck_why(job, "placement: every node that is large enough and matches `where` is drained, silent or quarantined: "
+           "n3 is drained: disk\nor: an admin takes n3 back: reeve undrain n3\n");
     call.drain = false;
     ck_assert_int_eq(core_check_drain(w.core, &call, "root", w.now, &f, &w.refusal), CORE_FACT);
     world_commit(&w, &f);
@@ -326,6 +351,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_task_goes_where_its_job_says, 0, (int)COUNT_OF(goes));
     tcase_add_loop_test(tests, what_no_node_could_satisfy_is_refused_with_what_would_help, 0, (int)COUNT_OF(never));
+    tcase_add_test(tests, what_came_before_the_first_node_that_has_its_resource_starts_there);
     tcase_add_test(tests, it_waits_for_room_where_it_may_run_though_there_is_room_elsewhere);
     tcase_add_test(tests, equal_conditions_are_one_verdict_however_they_are_written);
     tcase_add_test(tests, a_node_that_comes_back_with_other_labels_is_another_node_to_who_waits);

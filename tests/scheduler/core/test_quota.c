@@ -154,8 +154,8 @@ START_TEST(starts_drip_and_decide_says_when_the_next_is_due)
     uint64_t job = world_submit(&w, "acme", array_of(20));
     size_t started = world_decide(&w);
     ck_assert_uint_eq(started, 6);
-    says(job, "rate: acme may start 6 tasks a minute; the next may start at 2026-11-24T00:00:11Z",
-         "quota.starts_per_minute of acme grows");
+    says(job, "rate: acme may start 6 tasks a minute; the next may start at 2026-11-24T00:00:10Z",
+         "it is 2026-11-24T00:00:10Z");
     while (started < 20) {
         /* Nothing happens but time, and only as much as decide() asked for. */
         ck_assert(w.next_boot_us != UINT64_MAX && w.next_boot_us > w.now.boot_us);

@@ -272,10 +272,29 @@ START_TEST(a_full_queue_is_refused_by_name)
     uint64_t job;
     begin();
     struct job_spec spec = world_spec(1000, GIB);
-    spec.array = (struct job_array){true, 0, 20, 0};
+    (void)world_submit(&w, "acme/etl", world_spec(1000, GIB));
+    spec.array = (struct job_array){true, 1, 20, 0};
     ck_assert_int_eq(world_try_submit(&w, "acme/etl", NULL, &spec, &job), CORE_REFUSED);
     ck_assert_str_eq(w.refusal.code, "queue_full");
     ck_assert_str_eq(w.refusal.where, "acme");
+    ck_assert_uint_gt(w.refusal.retry_after_ms, 0);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(more_tasks_than_a_queue_ever_takes_need_not_come_again)
+{
+    uint64_t job;
+    begin();
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.array = (struct job_array){true, 0, 20, 0};
+    ck_assert_int_eq(world_try_submit(&w, "acme/etl", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.code, "never_fits");
+    ck_assert_str_eq(w.refusal.hint, "at most 20 tasks in one job");
+    ck_assert_uint_eq(w.refusal.retry_after_ms, 0);
+    spec = world_spec(1000, GIB);
+    spec.array = (struct job_array){true, 1, 20, 0};
+    ck_assert_int_eq(world_try_submit(&w, "acme/etl", NULL, &spec, &job), CORE_FACT);
     world_fini(&w);
 }
 END_TEST
@@ -488,6 +507,7 @@ int main(void)
     tcase_add_test(t, a_quote_says_what_is_expected_and_what_it_may_cost_at_most);
     tcase_add_test(t, a_dry_run_answers_and_changes_nothing);
     tcase_add_test(t, a_full_queue_is_refused_by_name);
+    tcase_add_test(t, more_tasks_than_a_queue_ever_takes_need_not_come_again);
     tcase_add_test(t, the_cell_keeps_no_more_unfinished_jobs_than_its_limit);
     tcase_add_test(t, what_others_ask_too_outlives_a_job_that_is_forgotten);
     tcase_add_test(t, without_any_node_nothing_is_called_impossible);

@@ -120,6 +120,14 @@ static void resume(uint64_t of)
     ck_assert_uint_eq(count, 1);
 }
 
+static void would_go_on_if(uint64_t of, const char *text)
+{
+    struct why_reply r;
+    ck_assert(core_why(w.core, &(struct job_call){.job = of}, w.now, &r));
+    ck_assert_str_eq(r.change, text);
+    fields_clear(&why_reply_fields, &r);
+}
+
 static void first_line(uint64_t of, const char *state, const char *text)
 {
     struct why_reply r;
@@ -170,17 +178,50 @@ START_TEST(its_cores_are_others_meanwhile_and_it_waits_for_them)
     suspend(job);
     live_for(3 * SECOND);
     ck_assert(is_live(other) && world_run(&w, other, 0));
+    would_go_on_if(job, "somebody resumes it, and cpu free on n1 grows by 3");
     resume(job);
     live_for(5 * SECOND);
+    would_go_on_if(job, "cpu free on n1 grows by 3");
     ck_assert_uint_ne(stands, 0);
     first_line(job, "paused",
                "placement: others use its cores on n1 until they end; nothing new starts there before it goes on");
     uint64_t next = world_submit(&w, "globex", world_spec(500, GIB));
     live_for(2 * SECOND);
     ck_assert(!is_live(next));
+    first_line(next, "pending", "placement: nearest is n1, which is kept for what was paused there and goes on as soon "
+               "as it has its cores: 3, and 0 are free; then needs 0.5");
+    would_go_on_if(next, "cpu free on n1 grows by 3.5");
     ck_assert(world_end(&w, other, 0, END_EXIT, 0, 5 * SECOND));
     live_for(3 * SECOND);
     ck_assert_uint_eq(stands, 0);
+    ck_assert(is_live(next));
+    world_verify(&w, &limits);
+    world_fini(&w);
+}
+END_TEST
+
+/* What is said of both is enough for both. */
+START_TEST(with_the_cores_that_why_names_it_goes_on_and_the_next_one_starts)
+{
+    begin(100000);
+    suspend(job);
+    live_for(3 * SECOND);
+    uint64_t other = world_submit(&w, "globex", world_spec(4000, GIB));
+    live_for(2 * SECOND);
+    ck_assert(is_live(other) && world_run(&w, other, 0));
+    resume(job);
+    live_for(2 * SECOND);
+    uint64_t next = world_submit(&w, "globex", world_spec(1000, GIB));
+    live_for(SECOND);
+    would_go_on_if(next, "cpu free on n1 grows by 4");
+    struct attempt_state running[] = {{.id = {job, 0, 1}}, {.id = {other, 0, 1}}};
+    const struct list attempts = {running, COUNT_OF(running)};
+    world_hello_listing(&w, "n1", "b1", 7, 64 * GIB, &attempts);
+    live_for(2 * SECOND);
+    ck_assert_uint_eq(stands, 0);
+    ck_assert(!is_live(next));
+    world_hello_listing(&w, "n1", "b1", 8, 64 * GIB, &attempts);
+    live_for(SECOND);
     ck_assert(is_live(next));
     world_verify(&w, &limits);
     world_fini(&w);
@@ -400,6 +441,7 @@ int main(void)
     TCase *t = tcase_create("suspend");
     tcase_add_test(t, what_is_suspended_costs_nothing_and_goes_on_where_it_was);
     tcase_add_test(t, its_cores_are_others_meanwhile_and_it_waits_for_them);
+    tcase_add_test(t, with_the_cores_that_why_names_it_goes_on_and_the_next_one_starts);
     tcase_add_test(t, who_changes_his_mind_at_once_loses_nothing);
     tcase_add_loop_test(t, a_wish_that_was_lost_is_said_again_as_it_is_known, 0, 4);
     tcase_add_test(t, of_a_whole_job_nothing_more_starts_either);
