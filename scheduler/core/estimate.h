@@ -9,7 +9,8 @@
  * It is about the next task, or gang, of a tenant. Whoever is behind others of its own tenant starts no sooner than
  * that, and nobody knows how much later.
  * For what waits for a quota, or a cap: the first end that is known. For a budget: the instant at which the next
- * periods of those that can't pay begin, if all of them pay then (explain_opening.c). Rates: none.
+ * periods of those that can't pay begin, if all of them pay then (explain_opening.c), and from now on
+ * while others hold what may come back. Rates: none.
  *
  * A question costs as many nodes as a search asks, twice, however large the cell is; a list of jobs asks for
  * ESTIMATES_MAX of its rows at most, once for each tenant; of the answers to submissions ESTIMATES_NEW_MAX in a tenth

@@ -152,15 +152,18 @@ static bool waits_for_opening(const struct list *blockers, const struct opening 
     return blockers->count > 0 && o->utc_us != 0;
 }
 
-/* "at 2026-12-01T00:00:00Z, when acme's budget of 2026-12 begins, ..."; NULL: nothing is known. Takes o's words. */
+/* "at 2026-12-01T00:00:00Z, when acme's budget of 2026-12 begins, if nobody goes first"; while others hold what may
+ * come back "by" that instant. NULL: nothing is known. Takes o's words. */
 static char *opening_words(const struct list *blockers, struct opening *o)
 {
     char when[PARSE_TEXT_MAX];
     if (o->utc_us == 0)
         return NULL;
     bool alone = waits_for_opening(blockers, o);
-    char *text = text_of("%s %s, when %s%s", alone ? "at" : "not before", format_second(o->utc_us, when), o->words,
-                         alone ? ", if nobody goes first" : "");
+    const char *from = o->sooner ? (alone ? "by" : "there is money by") : alone ? "at" : "not before";
+    char *text = text_of("%s %s, when %s%s%s", from, format_second(o->utc_us, when), o->words,
+                         alone ? ", if nobody goes first" : "",
+                         o->sooner ? "; sooner if enough of what is held comes back" : "");
     free(o->words);
     *o = (struct opening){0};
     return text;
@@ -173,6 +176,12 @@ static void set_start(const struct estimate *e, int64_t *ret_from_utc_us, int64_
         return;
     *ret_from_utc_us = e->from_utc_us;
     *ret_to_utc_us = e->to_utc_us;
+}
+
+static void set_opening(const struct opening *o, int64_t utc_us, int64_t *ret_from_utc_us, int64_t *ret_to_utc_us)
+{
+    *ret_from_utc_us = o->sooner ? utc_us : o->utc_us;
+    *ret_to_utc_us = o->utc_us;
 }
 
 char *explain_first(const struct core *c, const struct job *j, int64_t utc_us)
@@ -206,7 +215,7 @@ void explain_row(const struct core *c, const struct job *j, int64_t utc_us, uint
         --*estimates;
         set_start(&start, &ret->start_from_utc_us, &ret->start_to_utc_us);
     } else if (waits_for_opening(&blockers, &opening)) {
-        ret->start_from_utc_us = ret->start_to_utc_us = opening.utc_us;
+        set_opening(&opening, utc_us, &ret->start_from_utc_us, &ret->start_to_utc_us);
     }
     *estimates -= opening.asked;
     free(opening.words);
@@ -296,7 +305,7 @@ static void add_estimate(const struct core *c, const struct job *j, int64_t utc_
         ret->estimate = estimate_first_end(c, j, utc_us);
     } else if (strcmp(first, "budget") == 0) {
         if (waits_for_opening(&ret->blockers, opening) && estimate_is_next(j))
-            ret->start_from_utc_us = ret->start_to_utc_us = opening->utc_us;
+            set_opening(opening, utc_us, &ret->start_from_utc_us, &ret->start_to_utc_us);
         ret->estimate = opening_words(&ret->blockers, opening);
     }
 }

@@ -20,6 +20,7 @@ struct opening {
     int64_t utc_us; /* 0: there is none, as far as budgets and prices are known */
     char *words;
     bool asked;     /* something waits for money: it was looked for */
+    bool sooner;    /* enough is held by others: it may come back before */
 };
 /* What is to be explained: the next task of a job, or of one not yet submitted. */
 struct question {

@@ -39,6 +39,19 @@ static void wait_for_all(const struct core *c, const struct fact *start, struct 
     }
 }
 
+/* Would it be admitted if all came back that others hold on the accounts that can't pay now? */
+static bool may_come_back(const struct core *c, const struct fact *start)
+{
+    struct ledger_blocker found[BLOCKERS_MAX];
+    size_t count = MIN(ledger_blockers(c->ledger, start, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
+    bool may = true;
+    for (size_t i = 0; i < count; i++) {
+        const struct ledger_blocker *b = &found[i];
+        may &= b->verdict != LEDGER_BUDGET || (!b->closed && b->limit - b->used >= b->need);
+    }
+    return may;
+}
+
 static size_t before_period(const char *account)
 {
     return strcspn(account, "@");
@@ -71,6 +84,7 @@ bool explain_waits_for_money(const struct list *blockers)
 void explain_opening(struct question *q, void (*make)(const struct question *q, int64_t utc_us, struct fact *ret))
 {
     struct wait now = {.utc_us = q->utc_us}, then = now;
+    bool sooner = false;
     if (q->opening == NULL || !explain_waits_for_money(q->blockers))
         return;
     q->opening->asked = true;
@@ -81,9 +95,10 @@ void explain_opening(struct question *q, void (*make)(const struct question *q, 
         make(q, now.utc_us, &f);
         openings_add(q->core, &openings, &f);
         wait_for_all(q->core, &f, &then);
+        sooner = i == 0 ? may_come_back(q->core, &f) : sooner;
         bool pays = then.utc_us == now.utc_us;
         if (pays && now.utc_us > q->utc_us)
-            *q->opening = (struct opening){now.utc_us, words_of(&openings, now.account), true};
+            *q->opening = (struct opening){now.utc_us, words_of(&openings, now.account), true, sooner};
         openings_undo(q->core, &openings);
         openings_fini(&openings);
         fact_clear(&f);

@@ -261,6 +261,29 @@ START_TEST(nothing_is_said_when_another_one_is_over_by_then)
 }
 END_TEST
 
+/* Its slice is held and not yet used: it comes back when it ends, long before the day does. */
+START_TEST(what_is_held_may_come_back)
+{
+    struct policy_file p = {0};
+    world_rule(&p, "acme")->budget = budget(15 * PER_SECOND, PERIOD_DAY);
+    begin(&p);
+    (void)start("acme", 1000, 0);
+    uint64_t job = submit("acme", 1000, 0);
+    decide();
+    int64_t utc_us = said(job, "by 2026-11-25T00:00:00Z, when acme's budget of 2026-11-25 begins, if nobody goes "
+                               "first; sooner if enough of what is held comes back");
+    ck_assert_int_eq(utc_us, WORLD_START_UTC + DAY);
+    struct why_reply reply = why(job);
+    ck_assert_int_eq(reply.start_from_utc_us, w.now.utc_us);
+    fields_clear(&why_reply_fields, &reply);
+    live[0].run_us = SECOND;
+    end_live(0, END_EXIT);
+    decide();
+    ck_assert(is_live(job)); /* it did */
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(money_alone_is_no_start)
 {
     struct policy_file p = {0};
@@ -379,6 +402,7 @@ int main(void)
     tcase_add_test(t, the_day_alone_when_the_rest_still_pays_then);
     tcase_add_test(t, a_window_begins_and_is_over);
     tcase_add_test(t, nothing_is_said_when_another_one_is_over_by_then);
+    tcase_add_test(t, what_is_held_may_come_back);
     tcase_add_test(t, money_alone_is_no_start);
     tcase_add_test(t, who_is_paused_goes_on_then);
     tcase_add_test(t, a_gang_is_paid_together);
