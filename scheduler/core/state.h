@@ -18,7 +18,7 @@
  *   questions            submit.c, depend_ask.c, cancel.c, change.c, policy_check.c, move.c, duty.c,
  *                        reports.c (hello, running, ended), windows_ask.c
  *   money of nobody's    adjust.c (credits, adjustments, thresholds)
- *   money of an attempt  settle.c, times.c (resource time), openings.c (accounts that a hold needs);
+ *   money of an attempt  settle.c, io_paid.c (bytes), times.c (resource time), openings.c (accounts that a hold needs);
  *                        of a submission: quote.c
  *   answers for people   top.c, explain.c (explain_ask.h has its parts), views.c, list.c
  *   state as a whole     snapshot.c, verify.c, hash.c

@@ -25,6 +25,10 @@ static inline int64_t exact_cost(const char *resource, uint64_t amount, uint64_t
 {
     money_wide n = (money_wide)amount * run_us * (uint64_t)price, unit = 3600;
     unit *= 1000000;
+    if (strcmp(resource, RESOURCE_IO) == 0) { /* moved, all of it in one line from 0 on */
+        n = run_us > 0 ? (money_wide)amount * (uint64_t)price : 0;
+        unit = 1;
+    }
     unit *= strcmp(resource, "cpu") == 0 ? 1000 : strcmp(resource, "gpu") == 0 ? 1 : 1 << 30;
     money_wide whole = n / unit, rest = n % unit * 2;
     return (int64_t)(whole + (rest > unit || (rest == unit && whole % 2 == 1)));

@@ -27,6 +27,8 @@ static void renew_all(struct book *b)
     /* An entry that doesn't explain all of its cost, and one of an older scheduler, which names no price. */
     lines = (struct list){0};
     id = books_job(b, 3, "acme", "=1+1", NOVEMBER + 4 * DAY);
+    c = add_priced(&lines, RESOURCE_IO, (UINT64_C(5) << 30) + 12345, 0, 3 * (uint64_t)HOUR, 2000, 1500);
+    c->by = PRICE_BY_USE;
     c = add_priced(&lines, "cpu", 1000, 0, (uint64_t)HOUR, 40000, 40000);
     c->list_price = c->price = 0;
     struct fact f = {.kind = FACT_HOLD_RENEWED, .at_utc_us = NOVEMBER + 4 * DAY + HOUR};

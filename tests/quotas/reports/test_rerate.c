@@ -2,6 +2,7 @@
 #include "quotas/reports/rerate.h"
 
 #include "quotas/price.h"
+#include "quotas/reports/focus_lookup.h"
 #include "tests/quotas/reports/journal.h"
 
 #define S UINT64_C(1000000)
@@ -47,20 +48,36 @@ static struct meter meter(void)
     return (struct meter){.held = &held, .started_utc_us = AT_NOVEMBER, .buyer = {.path = &path_of_tenant}};
 }
 
+static void marks_clear(struct list *marks)
+{
+    for (size_t i = 0; i < marks->count; i++)
+        fields_clear(&meter_mark_fields, &((struct meter_mark *)marks->v)[i]);
+    free(marks->v);
+    *marks = (struct list){0};
+}
+
 /* One attempt of `count` slices of `slice_us`, charged by those prices. */
-static int64_t attempt(struct book *b, uint64_t job, const struct price_book *prices, size_t count, uint64_t slice_us)
+static int64_t moving_attempt(struct book *b, uint64_t job, const struct price_book *prices, size_t count,
+                              uint64_t slice_us, uint64_t moves)
 {
     struct attempt_id id = {job, 0, 1};
     struct meter m = meter();
+    struct list marks = {0};
     int64_t spent = 0;
     journal_take(b, fact_job(job, tenant, "alice", "x", 1));
     journal_take(b, fact_placed_on(id, AT_NOVEMBER, (const char *const[]){"acme@2026-11", "/@total", NULL}));
     journal_take(b, fact_running_at(id, AT_NOVEMBER));
     for (size_t i = 1; i <= count; i++) {
         struct fact f = {.kind = FACT_HOLD_RENEWED, .at_utc_us = AT_NOVEMBER + (int64_t)(i * slice_us)};
+        struct use_point use = {.run_us = i * slice_us, .io_bytes = measure_of(i * moves)};
+        struct list next = {0};
         f.renewed.id = id;
-        spent += price_due(prices, &m, NULL, i * slice_us);
-        ck_assert_int_eq(price_charges(prices, &m, NULL, i * slice_us, &f.renewed.charges), 0);
+        spent += price_due(prices, &m, &use, i * slice_us);
+        ck_assert_int_eq(price_charges(prices, &m, &use, i * slice_us, &f.renewed.charges), 0);
+        ck_assert_int_eq(price_marks(prices, &m, &use, i * slice_us, &next), 0);
+        marks_clear(&marks);
+        marks = next;
+        m.marks = &marks;
         m.settled_us = f.renewed.settled_us = i * slice_us;
         f.renewed.spent_micros = spent;
         f.renewed.hold_micros = 1;
@@ -69,7 +86,13 @@ static int64_t attempt(struct book *b, uint64_t job, const struct price_book *pr
         must(strs_add(&f.renewed.accounts, "/@total"));
         journal_take(b, f);
     }
+    marks_clear(&marks);
     return spent;
+}
+
+static int64_t attempt(struct book *b, uint64_t job, const struct price_book *prices, size_t count, uint64_t slice_us)
+{
+    return moving_attempt(b, job, prices, count, slice_us, 0);
 }
 
 /* ---- asking -----------------------------------------------------------------------------------------------------*/
@@ -247,6 +270,40 @@ START_TEST(without_a_book_everything_was_free_and_is)
 }
 END_TEST
 
+/* Slices of 40 minutes: their rows are cut at each quarter of an hour, bytes and all. */
+START_TEST(moved_bytes_are_kept_to_the_byte_and_rated_again)
+{
+    char file[160];
+    size_t lines;
+    const uint64_t gib = UINT64_C(1) << 30, moves = 3 * gib + 1234567, all = 5 * moves;
+    struct book *b = journal_book(journal_path(file));
+    struct fact f = policy(AT_NOVEMBER - 1);
+    must(counts_set(&price_add(&f, 0, 12345, 678, 1)->per_gib, "io", 2000));
+    must(counts_set(&price_add(&f, AT_NOVEMBER + HOUR, 12345, 678, 2)->per_gib, "io", 5000));
+    struct price_book *before = prices_of(&f);
+    journal_take(b, f);
+    int64_t spent = moving_attempt(b, 1, before, 5, 2400 * S, moves);
+    ck_assert_int_eq(charged(b), spent);
+    ck_assert_int_eq(journal_number(book_db(b), "SELECT sum(amount) FROM charges WHERE resource = 'io'"), (int64_t)all);
+    ck_assert_int_gt(journal_number(book_db(b), "SELECT count(*) FROM charges WHERE resource = 'io'"), 12);
+    int64_t billionths = journal_number(book_db(b), "SELECT sum(quantity) FROM charges WHERE resource = 'io'");
+    int64_t exact = money_round((money_wide)all * 1000000000, gib);
+    ck_assert_int_le(llabs(billionths - exact), 6); /* a line's rounding each */
+    ck_assert_str_eq(focus_unit("io"), "GiB");
+    ck_assert_int_eq(post_all(b, ALWAYS_FROM, ALWAYS_TO, &lines), 0); /* by its own book */
+    f = policy(AT_NOVEMBER + DAY_US);
+    must(counts_set(&price_add(&f, 0, 12345, 678, 3)->per_gib, "io", 7000));
+    journal_take(b, f);
+    (void)post_all(b, ALWAYS_FROM, ALWAYS_TO, &lines);
+    int64_t io = journal_number(book_db(b), "SELECT sum(micros) FROM charges WHERE resource = 'io'");
+    ck_assert_int_eq(io, (int64_t)((all * 7000 + gib / 2) / gib));
+    ck_assert_int_eq(post_all(b, ALWAYS_FROM, ALWAYS_TO, &lines), 0); /* twice is once */
+    ck_assert_uint_eq(lines, 0);
+    price_book_free(before);
+    book_close(b);
+}
+END_TEST
+
 int main(void)
 {
     journal_top_make();
@@ -257,6 +314,7 @@ int main(void)
     tcase_add_test(t, differences_come_to_what_the_other_book_says_and_come_once);
     tcase_add_test(t, only_lines_that_begin_in_the_time_asked_for);
     tcase_add_test(t, more_than_an_answer_holds_comes_in_several);
+    tcase_add_test(t, moved_bytes_are_kept_to_the_byte_and_rated_again);
     tcase_add_test(t, without_a_book_everything_was_free_and_is);
     suite_add_tcase(s, t);
     int failed = journal_run(s);
