@@ -204,7 +204,8 @@ $(HOSTILE): $(ATTACKS)
 $(FAULTY): $(BUILD)/tests/system/faults.o
 $(HOSTILE) $(FAULTY): $(BUILD)/tests/system/hostile_program
 # What is broken there on purpose is built with it (tests/mutants).
-$(STAGES): $(BUILD)/tests/system/stage_desk.o $(BUILD)/reeve-keeper $(BUILD)/reeve-warden
+$(STAGES): $(BUILD)/tests/system/stage_desk.o
+$(STAGES) $(LIMITS): $(BUILD)/reeve-keeper $(BUILD)/reeve-warden
 $(MOVER): $(BUILD)/tests/system/transfer_program $(call objects,isolation/spec/mover.c tests/system/granter.c)
 $(BUILD)/tests/system/transfer_program: $(call objects,tests/system/transfer_program.c base/io/transfer_client.c)
 	@$(CC) $(ALL_LDFLAGS) -s -o $@ $^
@@ -222,7 +223,7 @@ test-flow: all $(FLOWS) ## the whole system: jobs, money, bad input, kill -9, a 
 $(BUILD)/tests/system/test_flow.flow: FLOW_MORE = $(KILL_SECONDS)
 $(FLOWS:=.flow): %.flow: % | all
 	@$< $(BUILD) $(FLOW_MORE)
-$(FLOWS) $(BUILD)/tests/bench/bench_system: $(BUILD)/tests/system/system.o
+$(FLOWS) $(BUILD)/tests/bench/bench_system $(BUILD)/tests/bench/bench_stage: $(BUILD)/tests/system/system.o
 $(BUILD)/tests/system/test_gang: $(BUILD)/tests/system/second_node.o
 
 CRASH_POINTS ?= 200

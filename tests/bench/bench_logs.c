@@ -158,7 +158,7 @@ int main(int argc, char **argv)
 {
     double load[1] = {-1};
     if (argc < 2) {
-        fprintf(stderr, "usage: bench_logs BUILD\n");
+        fprintf(stderr, "usage: bench_logs BUILD [PART]\n");
         return 2;
     }
     snprintf(dir_path, sizeof dir_path, "%s/bench-logs", argv[1]);
@@ -171,10 +171,15 @@ int main(int argc, char **argv)
     for (int i = 0; i < ROUNDS; i++) {
         (void)!getloadavg(load, 1);
         printf("load %.2f\n", load[0]);
-        run_floor();
-        run_streams("logs_64k", 1, BLOCKS_BYTES, 65536);
-        run_streams("logs_lines", 1, LINES_BYTES, LINE);
-        run_streams("logs_many", MANY, MANY_BYTES, LINE);
+        const char *only = argc > 2 ? argv[2] : "";
+        if (strstr("logs_floor", only) != NULL)
+            run_floor();
+        if (strstr("logs_64k", only) != NULL)
+            run_streams("logs_64k", 1, BLOCKS_BYTES, 65536);
+        if (strstr("logs_lines", only) != NULL)
+            run_streams("logs_lines", 1, LINES_BYTES, LINE);
+        if (strstr("logs_many", only) != NULL)
+            run_streams("logs_many", MANY, MANY_BYTES, LINE);
     }
     struct err err = {0};
     return dir_remove(dir_path, &err) < 0;
