@@ -7,6 +7,8 @@
 #include "agent/fairio/state.h"
 
 #define RESERVED_LEAD 20 /* chunks: how far a reservation may run ahead of the weights before it owes them no more */
+#define LITTLE_PARTS 16 /* of the window: what a tenant may have in flight although it is full */
+#define OVER_PARTS 8    /* and all of them together */
 #define BOUND_MAX (UINT32_C(1) << 24)
 
 /* ---- slots and ids ---- */
@@ -366,6 +368,16 @@ static void serve(struct fairq *q, struct tenant *t, struct work *w, bool reserv
     place_enter(q, t, now_ns);
 }
 
+/* A full window is as good as empty to who has next to nothing in it: a disk that ends its operations in bunches would
+ * else have it wait for one bunch before, and for another in the device. */
+static bool fits(const struct fairq *q, const struct tenant *t, int64_t cost_ns)
+{
+    int64_t over_ns = q->in_flight_ns + cost_ns - q->window.limit_ns;
+    return q->in_flight_ns == 0 || over_ns <= 0 ||
+           (t->seen.in_flight_ns + cost_ns <= q->window.limit_ns / LITTLE_PARTS &&
+            over_ns <= q->window.limit_ns / OVER_PARTS);
+}
+
 bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret)
 {
     place_release(q, now_ns);
@@ -376,7 +388,7 @@ bool fairq_next(struct fairq *q, int64_t now_ns, struct fq_grant *ret)
     if (t == NULL)
         return false;
     struct work w = work_head(q, t, now_ns);
-    if (q->in_flight_ns > 0 && q->in_flight_ns + w.cost_ns > q->window.limit_ns)
+    if (!fits(q, t, w.cost_ns))
         return false;
     serve(q, t, &w, reserved, now_ns, ret);
     return true;

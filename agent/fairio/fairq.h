@@ -25,6 +25,9 @@
  *     |D_f/w_f - D_m/w_m| <= C_f/w_f + C_m/w_m + 2q        (D: what they were charged, C: their largest chunk)
  *   With q = 0 this is start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996.
  *
+ * Window: what is in flight is bounded in device time (window.h). Who is first and has little in flight, with the next
+ * chunk at most a sixteenth of the window, goes although it is full; by all of them it is an eighth more at most.
+ *
  * Charging: the cost of a chunk is charged when it is granted; what was not moved is given back once, when it is done.
  * An operation that takes ten times what it should (one second at least) leaves the window; its tenant is granted
  * nothing more until it comes back.

@@ -18,7 +18,7 @@ enum model_place { M_NOWHERE, M_WAITING, M_ELIGIBLE, M_LIMITED };
 struct model_tenant {
     struct fq_share share;
     enum model_place place;
-    int64_t start, finish, reserve, turn, charged;
+    int64_t start, finish, reserve, turn, charged, flight;
     int cap, parked, let_out; /* -1 */
     struct fq_request requests[MODEL_REQUESTS];
     uint64_t granted; /* of the first */
@@ -299,10 +299,12 @@ static inline bool model_next(struct model *m, int64_t now, struct model_grant *
     struct model_tenant *t = &m->t[i];
     uint64_t bytes = model_bytes(m, t, now);
     int64_t cost = model_cost(m, t, now);
-    if (m->in_flight > 0 && m->in_flight + cost > m->window.limit_ns)
+    bool little = t->flight + cost <= m->window.limit_ns / 16 && m->in_flight + cost <= m->window.limit_ns * 9 / 8;
+    if (m->in_flight > 0 && m->in_flight + cost > m->window.limit_ns && !little)
         return false;
     *ret = (struct model_grant){(unsigned)i, bytes, t->granted, cost, t->requests[0].dir, t->requests[0].random};
     m->in_flight += cost;
+    t->flight += cost;
     model_leave(t);
     t->start += model_virtual(cost, t->share.weight);
     if (reserved) {
@@ -340,6 +342,7 @@ static inline void model_done(struct model *m, const struct model_grant *g, uint
     if (t->cap >= 0 && g->cost > cost && t->turn - back >= m->caps[t->cap].turn_now)
         t->turn -= back;
     m->in_flight -= g->cost;
+    t->flight -= g->cost;
     window_done(&m->window, cost);
     if (g->cost > cost && lower >= m->v) {
         t->finish -= t->start - lower;

@@ -350,6 +350,40 @@ START_TEST(a_small_operation_passes_the_noisy)
 }
 END_TEST
 
+/* Small ones don't wait for a full window, as long as they are few. */
+START_TEST(who_has_little_in_flight_passes_a_full_window)
+{
+    struct fairq *q = new_queue();
+    struct client noisy = new_client(q, (struct fq_share){.weight = 1}, 1 << 20, false), small[16];
+    struct fq_grant g;
+    unsigned passed = 0;
+    for (int i = 0; i < 16; i++)
+        small[i] = new_client(q, (struct fq_share){.weight = 1}, 4096, true);
+    client_post(q, &small[0], 0); /* so that it is contended */
+    for (int k = 0; k < 4; k++)
+        client_post(q, &noisy, 0);
+    fairq_tick(q, 0);
+    while (fairq_next(q, 0, &g))
+        continue;
+    int64_t full = fairq_in_flight_ns(q), limit = fairq_window(q)->limit_ns;
+    ck_assert(full <= limit && full > limit / 2);
+    for (int i = 1; i < 16; i++)
+        for (int k = 0; k < 8; k++)
+            client_post(q, &small[i], 0);
+    for (; fairq_next(q, 0, &g); passed++)
+        ck_assert_uint_ne(g.stream, noisy.stream);
+    ck_assert_int_gt(fairq_in_flight_ns(q), limit);
+    ck_assert_int_le(fairq_in_flight_ns(q), limit * 9 / 8);
+    for (int i = 1; i < 16; i++) {
+        struct fq_view v;
+        ck_assert_int_eq(fairq_view(q, small[i].tenant, &v), 0);
+        ck_assert_int_le(v.in_flight_ns, limit / 16);
+    }
+    ck_assert_uint_ge(passed, 4);
+    fairq_free(q);
+}
+END_TEST
+
 START_TEST(a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone)
 {
     struct fairq *q = new_queue();
@@ -564,6 +598,7 @@ int main(void)
     tcase_add_test(t, what_is_owed_stays_when_caps_change);
     tcase_add_test(t, nothing_is_saved_up_while_idle);
     tcase_add_test(t, a_small_operation_passes_the_noisy);
+    tcase_add_test(t, who_has_little_in_flight_passes_a_full_window);
     tcase_add_test(t, a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone);
     tcase_add_test(t, what_was_not_moved_is_given_back_once);
     tcase_add_test(t, jobs_of_a_tenant_share_evenly_and_streams_take_turns);
