@@ -290,6 +290,8 @@ static void take_there(struct choice *k, size_t place)
         if (try_take(k, &k->v[k->there[i].candidate]))
             k->taken[k->taken_count++] = k->there[i].candidate;
     bool enough = room_on(k, place) > before;
+    if (enough && k->taken_count == 1)
+        return; /* a large gang isn't put back and taken again */
     for (size_t i = k->taken_count; i-- > 0;) {
         take(k, &k->v[k->taken[i]], false);
         if (!enough || room_on(k, place) > before)

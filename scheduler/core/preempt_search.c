@@ -50,8 +50,9 @@ static void think_of(struct preempt_asking *a, struct task *t)
 void preempt_think_away(struct preempt_asking *a, struct node *n)
 {
     for (struct task *t = n->tasks; t != NULL; t = t->node_next) {
+        bool known = t->away || !is_going(t);
         think_of(a, t);
-        if (t->job->gang == 0 || !is_going(t))
+        if (t->job->gang == 0 || known)
             continue;
         struct gang g = gang_of(t->job, t->index);
         uint32_t at = job_record_from(g.job, g.first);
