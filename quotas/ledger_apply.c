@@ -53,7 +53,7 @@ void ledger_use_take(struct resources *used, const struct resources *need)
 
 static void *array_of(size_t count, size_t size)
 {
-    void *array = count > 0 ? malloc(count * size) : NULL; /* not calloc: see core_alloc() */
+    void *array = count > 0 ? malloc(count * size) : NULL; /* calloc passes a thread's own cache by */
     if (count > 0 && !array) {
         abort();
     }

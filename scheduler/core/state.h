@@ -407,7 +407,7 @@ struct core {
     uint64_t turn;
     struct reserves *reserves;
     struct forecast *forecast;
-    struct plan_rows *plan_rows;
+    struct plan_rows *plan_rows; /* plan.h */
     uint32_t estimates;     /* in answers to submissions, since estimates_utc_us */
     int64_t estimates_utc_us;
     bool began;             /* the first decide() has been */
