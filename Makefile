@@ -239,9 +239,12 @@ test-fresh: ## both README commands in a bare Debian 12 root made by debootstrap
 
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
-fuzz: ## each fuzz target for FUZZ_SECONDS (clang)
+# Where the reader of journals begins: a history, written by a test.
+SEEDED := $(BUILD)/tests/scheduler/sim/test_past_seeds
+fuzz: $(SEEDED) ## each fuzz target for FUZZ_SECONDS (clang)
 	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SAN=address,undefined,fuzzer-no-link OPT='-O1 -g' \
 	    $(addprefix build-fuzz/tests/fuzz/,$(FUZZERS))
+	@mkdir -p build-fuzz/corpus/fuzz_past && REEVE_SEEDS=build-fuzz/corpus/fuzz_past $(SEEDED) >build-fuzz/seeds.log
 	@for f in $(FUZZERS); do echo "  FUZZ $$f"; mkdir -p build-fuzz/corpus/$$f; \
 	    build-fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
 	        build-fuzz/corpus/$$f 2>build-fuzz/$$f.log || { tail -30 build-fuzz/$$f.log; exit 1; }; done
