@@ -199,6 +199,7 @@ static void tick_one(struct attempt *t, uint64_t now)
         attempt_feed(t, LIFE_EV_LOST);
     } else {
         running_sync(t);
+        io_bound_check(t);
     }
 }
 
@@ -232,8 +233,8 @@ static void on_grew(void *owner, uint64_t token, enum log_stream which)
     (void)which;
     struct attempts *a = owner;
     struct attempt *t = attempt_get(a, token);
-    if (t != NULL)
-        io_bound_logs_grew(t);
+    if (t != NULL && io_bound_is_set(&t->bound))
+        io_bound_check(t);
     if (a->with.on_log != NULL)
         a->with.on_log(a->with.arg);
 }

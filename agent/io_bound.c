@@ -41,7 +41,7 @@ static uint64_t bound_of(const struct io_bound *b)
 
 bool io_bound_stands(const struct attempt *t)
 {
-    return t->paused && t->pauses && t->account.billed >= paid_of(&t->bound);
+    return t->paused && t->account.billed >= paid_of(&t->bound);
 }
 
 /* More than its own limit is never asked for. */
@@ -62,36 +62,49 @@ uint64_t io_bound_due_us(const struct attempt *t)
     return b->read_boot_us + MAX(pause, IO_READ_US);
 }
 
+/* At once, whatever its tenant's rule: what is paid may be on its way, and what doesn't run owes nobody. */
 static void halt(struct attempt *t, uint64_t now)
 {
-    if (!t->paused && t->bound.halted_boot_us == 0 && t->keeper != NULL && keeper_link_halt(t->keeper) == 0)
-        t->bound.halted_boot_us = now;
+    struct io_bound *b = &t->bound;
+    if (b->halted_boot_us == 0 && (t->paused || (t->keeper != NULL && keeper_link_halt(t->keeper) == 0)))
+        b->halted_boot_us = now;
 }
 
+static bool since(uint64_t boot_us, uint64_t long_us, uint64_t now)
+{
+    return boot_us != 0 && now - boot_us >= long_us;
+}
+
+static void stop(struct attempt *t, enum end_cause cause)
+{
+    log_line(LOG_INFO, "attempt.io_bound", "attempt=%s cause=%s io_bytes=%" PRIu64 " bound=%" PRIu64, t->name,
+             end_causes[cause].name, t->account.billed, bound_of(&t->bound));
+    attempt_stop(t, cause, 0);
+}
+
+/* More is used, or wanted, than is paid. */
 static void act(struct attempt *t, uint64_t now)
 {
     const struct io_bound *b = &t->bound;
-    bool own = t->account.billed >= limit_of(b);
-    bool deaf = b->halted_boot_us != 0 && !t->paused && now - b->halted_boot_us >= IO_HALT_US;
-    if (t->stop_cause != END_NONE)
-        return;
-    if (!own && t->pauses && !deaf) {
+    if (t->suspends % 2 == 1)
+        return; /* it stands still, and what was paid beyond that may be given back */
+    bool deaf = !t->paused && since(b->halted_boot_us, IO_HALT_US, now);
+    bool given_up = !t->pauses && (since(b->halted_boot_us, IO_WAIT_US, now) || since(b->waits_boot_us, IO_WAIT_US, now));
+    if (deaf || given_up)
+        stop(t, END_IO_BUDGET);
+    else if (t->account.billed > paid_of(b) || since(b->waits_boot_us, IO_WAIT_US, now))
         halt(t, now);
-        return;
-    }
-    log_line(LOG_INFO, "attempt.io_bound", "attempt=%s io_bytes=%" PRIu64 " bound=%" PRIu64 " own=%s", t->name,
-             t->account.billed, bound_of(b), own ? "yes" : "no");
-    attempt_stop(t, own ? END_IO_LIMIT : END_IO_BUDGET, 0);
 }
 
 void io_bound_check(struct attempt *t)
 {
     struct io_bound *b = &t->bound;
-    uint64_t used = t->account.billed, bound = bound_of(b), now = clock_boot_us();
     if (t->life != LIFE_RUNNING || !io_bound_is_set(b)) {
         mover_link_bound(t->mover, UINT64_MAX);
         return;
     }
+    metering_take(t); /* what was moved since its group was read is used, too */
+    uint64_t used = t->account.billed, bound = bound_of(b), now = clock_boot_us();
     mover_link_bound(t->mover, bound > used ? bound - used : 0);
     if (shall_ask(b) && used + b->step / 2 >= paid_of(b)) {
         b->asked = true;
@@ -99,15 +112,8 @@ void io_bound_check(struct attempt *t)
     }
     bool waits = mover_link_waits(t->mover);
     b->waits_boot_us = !waits ? 0 : b->waits_boot_us == 0 ? now : b->waits_boot_us;
-    bool long_ago = waits && now - b->waits_boot_us >= IO_WAIT_US;
-    if (used > bound || used >= limit_of(b) || long_ago)
+    if (t->stop_cause == END_NONE && used >= limit_of(b))
+        stop(t, END_IO_LIMIT);
+    else if (t->stop_cause == END_NONE && (used > bound || waits || b->halted_boot_us != 0))
         act(t, now);
-}
-
-void io_bound_logs_grew(struct attempt *t)
-{
-    if (!io_bound_is_set(&t->bound))
-        return;
-    metering_take(t);
-    io_bound_check(t);
 }

@@ -2,10 +2,11 @@
  * io_bound - how far an attempt may go with its bytes: what is paid of them, or the job's own limits.io_bytes.
  *
  *   half of what was paid last is used   a beat at once, which asks for more
- *   the bound                            grants stop at the byte
- *   beyond it, by what it does itself    it is paused where its tenant's jobs pause at the paid end, else stopped; at
- *     or writes to its logs; or it has   its own limit it is stopped
- *     waited IO_WAIT_US for more
+ *   what is paid                         grants stop at the byte
+ *   beyond it, by what it does itself    its keeper halts it at once. It goes on when more is paid; where that takes
+ *     or writes to its logs              IO_WAIT_US and its tenant's jobs don't pause at the paid end, it is stopped
+ *   it has waited IO_WAIT_US for grants  the same
+ *   the job's own limit                  grants stop at the byte, and it is stopped
  *
  * What it writes to its logs is seen at once, what it does itself when its group is read: IO_READ_US after the last
  * time where the disk could bring it to the next of these marks by the reading after that, else less often. What goes
@@ -20,7 +21,7 @@
 #define IO_READ_US UINT64_C(100000)
 #define IO_READ_SELDOM_US UINT64_C(10000000)
 #define IO_WAIT_US UINT64_C(5000000)
-#define IO_HALT_US UINT64_C(1000000) /* a keeper that can't be halted: it is stopped after that */
+#define IO_HALT_US UINT64_C(5000000) /* a keeper that can't be halted: it is stopped after that */
 
 struct attempt;
 
@@ -39,8 +40,6 @@ bool io_bound_take(struct io_bound *b, struct measure paid, bool newer);
 bool io_bound_is_set(const struct io_bound *b);
 /* It was read, is paid for, or wants more: whatever is due is done. */
 void io_bound_check(struct attempt *t);
-/* The same, before its group is read again. */
-void io_bound_logs_grew(struct attempt *t);
 /* It stands still, and what else is paid for lets it go on no more: its bytes are used up. */
 bool io_bound_stands(const struct attempt *t);
 /* When to read its group; CLOCK_BOOTTIME. UINT64_MAX: whenever. */

@@ -76,13 +76,15 @@ void keeper_link_accept(struct keeper *k)
 
 static void obey_paid(struct keeper *k, const struct keeper_message *m)
 {
-    uint32_t number = m->pauses >> KEEPER_SUSPENDS_SHIFT;
+    uint32_t number = m->pauses >> KEEPER_SUSPENDS_SHIFT, before = k->ends.suspends;
     if ((number == k->ends.suspends && m->paid_us < k->ends.paid_us) || !keeper_ends_suspend(&k->ends, number))
         return; /* an older one */
     keeper_ends_at_paid_end(&k->ends, (m->pauses & KEEPER_PAUSES) != 0, m->signal_us);
     if (keeper_ends_paid(&k->ends, m->paid_us, boot_us()) && !k->over) {
         kill(-1, SIGCONT);
         keeper_link_say(k, KEEPER_RESUMED);
+    } else if (k->ends.paused && k->ends.suspends != before && !k->over) {
+        keeper_link_say(k, KEEPER_PAUSED); /* by that number, too */
     }
 }
 

@@ -22,10 +22,19 @@
 static const char policy[] = "currency: EUR\n"
                              "admins: [root]\n"
                              "prices:\n"
-                             "  - from: 2026-01-01\n"
-                             "    per_hour: {cpu: 36.00, memory: 3.60}\n"
+                             "  - {from: 2026-01-01, per_hour: {cpu: 0.01}, per_gib: {io: 1024.00},"
+                             " io_allowance: 1Mi}\n"
                              "tenants:\n"
-                             "  acme: {users: [root], budget: {limit: 1000, period: month}, volumes: {disk: rw}}\n";
+                             "  acme: {users: [root], budget: {limit: 100000, period: month}, volumes: {disk: rw}}\n"
+                             "  poor: {users: [root]}\n"
+                             "  poor/one: {budget: {limit: 8, period: total}, volumes: {disk: rw}}\n"
+                             "  poor/two: {budget: {limit: 8, period: total}, volumes: {disk: rw}}\n"
+                             "  calm: {users: [root]}\n"
+                             "  calm/one: {budget: {limit: 8, period: total}, volumes: {disk: rw},"
+                             " at_paid_end: pause}\n"
+                             "  calm/two: {budget: {limit: 8, period: total}, volumes: {disk: rw},"
+                             " at_paid_end: pause}\n";
+#define UNIT INT64_C(1000000) /* of money: a MiB */
 
 #define DISK_BYTES ((uint64_t)1 << 21) /* of the file that is read, written and copied */
 #define KILL_AFTER "/mnt/disk/ready"
@@ -34,16 +43,21 @@ static const char *build;
 static char base[64], options_volume[96];
 static bool counts; /* the kernel does, here */
 
-static uint64_t submit(const char *rest)
+static uint64_t submit_to(const char *tenant, const char *rest)
 {
     char spec[4096];
     struct refusal refusal = {0};
     snprintf(spec, sizeof spec, "{\"volumes\":[{\"name\":\"disk\",\"path\":\"/mnt/disk\",\"writable\":true}],"
                                 "\"resources\":{\"memory\":\"128Mi\"},%s}", rest);
-    uint64_t job = system_submit("acme", NULL, spec, &refusal);
+    uint64_t job = system_submit(tenant, NULL, spec, &refusal);
     ck_assert_msg(job != 0, "refused: %s", refusal.message != NULL ? refusal.message : "?");
     fields_clear(&refusal_fields, &refusal);
     return job;
+}
+
+static uint64_t submit(const char *rest)
+{
+    return submit_to("acme", rest);
 }
 
 /* Of the one attempt of a job that ended so; the rest isn't looked at. */
@@ -76,6 +90,8 @@ static struct exit_record ended(uint64_t job, const char *state, const char *cau
     "  while status == 1: _, status, _, _, _, text = struct.unpack('IIiIQ104s', s.recv(128))\\n" \
     "  if status != 2: raise SystemExit(text)\\n" \
     "def dd(a, b, flag): os.system('dd bs=256k if=%s of=%s %s=direct 2>/dev/null' % (a, b, flag))\\n" \
+    "def part(a):\\n" /* no faster than its counters are read */ \
+    "  os.system('dd bs=256k count=1 if=%s of=/dev/null iflag=direct 2>/dev/null' % a); time.sleep(0.1)\\n" \
     "def make(b): os.system('dd bs=256k count=8 if=/dev/zero of=%s oflag=direct 2>/dev/null' % b)\\n"
 
 static uint64_t kernel(const struct usage *u)
@@ -195,6 +211,85 @@ START_TEST(it_ends_at_its_own_limit)
 }
 END_TEST
 
+static int64_t cost_of(uint64_t job)
+{
+    struct job_view view = system_show(job);
+    int64_t cost = view.row.cost_micros;
+    fields_clear(&job_view_fields, &view);
+    return cost;
+}
+
+static void set_limit(const char *tenant, int64_t micros)
+{
+    struct policy_reply now = {0};
+    struct apply_reply reply = {0};
+    struct refusal refusal = {0};
+    ck_assert_int_eq(system_call(&client_methods[CALL_POLICY], NULL, &now, &refusal, 20000), 0);
+    struct apply_call call = {.policy = now.policy};
+    struct price_version *prices = call.policy.prices.v;
+    struct tenant_rule *rules = call.policy.tenants.v;
+    for (size_t i = 0; i < call.policy.prices.count; i++)
+        prices[i].version = 0;
+    for (size_t i = 0; i < call.policy.tenants.count; i++)
+        if (strcmp(rules[i].path, tenant) == 0)
+            rules[i].budget.limit_micros = micros;
+    ck_assert_msg(system_call(&client_methods[CALL_APPLY], &call, &reply, &refusal, 20000) == 0, "%s", refusal.message);
+    fields_clear(&apply_call_fields, &call);
+    fields_clear(&apply_reply_fields, &reply);
+}
+
+static const struct paid_row {
+    const char *sentence, *stopped, *paused; /* by tenants' rule: jobs */
+} paid[] = {
+    {"what it does itself",
+     "\"script\":\"" PYTHON "while True: part('/mnt/disk/a')\\n\"",
+     "\"script\":\"" PYTHON "for i in range(64): part('/mnt/disk/a')\\n\""},
+    {"what is copied for it",
+     "\"transfer\":true,\"script\":\"" PYTHON "while True: copy('/mnt/disk/a', '/tmp/c')\\n\"",
+     "\"transfer\":true,\"script\":\"" PYTHON "for i in range(4): copy('/mnt/disk/a', '/tmp/c')\\n\""},
+};
+
+/* What was paid for: less than a sixteenth of an allowance is left, and what its time costs. The disk is faster than
+ * renewals are: it stands still again and again, and is not stopped while there is money. */
+static void check_cost(uint64_t job, const char *sentence)
+{
+    int64_t cost = cost_of(job);
+    ck_assert_msg(cost <= 8 * UNIT && cost >= 7 * UNIT, "%s: %" PRId64, sentence, cost);
+}
+
+START_TEST(it_ends_where_its_budget_does)
+{
+    const char *const tenants[] = {"poor/one", "poor/two"};
+    if (!counts)
+        return;
+    uint64_t job = submit_to(tenants[_i], paid[_i].stopped);
+    const struct exit_record r = ended(job, "budget_stopped", "io_budget");
+    ck_assert_uint_ge(measured(r.usage.io_bytes), (uint64_t)7 << 20);
+    check_cost(job, paid[_i].sentence);
+}
+END_TEST
+
+START_TEST(it_stands_still_where_its_budget_ends_and_goes_on)
+{
+    const char *const tenants[] = {"calm/one", "calm/two"};
+    if (!counts)
+        return;
+    uint64_t job = submit_to(tenants[_i], paid[_i].paused);
+    system_wait_state(job, "paused");
+    check_cost(job, paid[_i].sentence);
+    set_limit(tenants[_i], 100 * UNIT);
+    const struct exit_record r = ended(job, "succeeded", "exit");
+    int64_t cost = cost_of(job);
+    uint64_t bytes = measured(r.usage.io_bytes);
+    ck_assert_msg(bytes >= 8 * DISK_BYTES && bytes <= 8 * DISK_BYTES + (4 << 20), "%s: %" PRIu64, paid[_i].sentence,
+                  bytes);
+    /* Its time costs little, and its last bytes may be unpaid. */
+    int64_t exact = (int64_t)(bytes * (uint64_t)UNIT >> 20);
+    ck_assert_msg(cost >= exact - UNIT / 10 && cost <= exact + UNIT / 10, "%s: %" PRId64 " for %" PRIu64,
+                  paid[_i].sentence, cost, bytes);
+}
+END_TEST
+
 /* The exit status of a program; its output into `text`. */
 static int run(const char *command, char *text, size_t size)
 {
@@ -283,6 +378,8 @@ static Suite *suite(void)
     tcase_add_test(t, what_is_brought_in_and_out_is_billed_once);
     tcase_add_test(t, agents_that_are_killed_lose_and_double_nothing);
     tcase_add_loop_test(t, it_ends_at_its_own_limit, 0, (int)COUNT_OF(limits));
+    tcase_add_loop_test(t, it_ends_where_its_budget_does, 0, (int)COUNT_OF(paid));
+    tcase_add_loop_test(t, it_stands_still_where_its_budget_ends_and_goes_on, 0, (int)COUNT_OF(paid));
     tcase_add_test(t, both_meters_of_the_node_agree);
     tcase_add_test(t, bytes_that_are_billed_twice_are_seen);
     tcase_add_test(t, people_see_both_meters);
