@@ -137,6 +137,8 @@ void attempt_plan_renewal(struct core *c, struct task *t)
             due_utc_us =
                 MIN(due_utc_us, c->fact_utc_us + ((int64_t)t->paid_us - (int64_t)t->run_us) - renewal_lead_us(c));
     }
+    if (task_io_is_due(c, t) && !attempt_is_suspended(t)) /* it went on while this was decided, and is halted by now */
+        due_utc_us = c->fact_utc_us;
     if (due_utc_us != NEVER_US)
         timer_set(c, &t->timer, due_utc_us);
 }

@@ -64,6 +64,26 @@ START_TEST(io_is_renewed_when_no_more_time_is_to_be_had)
 }
 END_TEST
 
+/* What its node said while a renewal was under way: it stands still beyond that, and says no other count any more. */
+START_TEST(what_went_on_while_a_renewal_was_decided_has_the_next_one)
+{
+    struct fact facts[4];
+    begin(PER_GIB, -1, PAID_END_STOP);
+    struct use_point use = {.run_us = SECOND, .cpu_us = 1, .io_bytes = measure_of(GIB)};
+    world_pass(&w, SECOND);
+    core_attempt_seen(w.core, "n1", (struct attempt_id){job, 0, epoch}, SECOND, w.now);
+    core_attempt_used(w.core, "n1", (struct attempt_id){job, 0, epoch}, use);
+    ck_assert_uint_eq(core_decide(w.core, w.now, facts, COUNT_OF(facts), &w.next_boot_us), 1);
+    use.io_bytes = measure_of(3 * GIB);
+    core_attempt_used(w.core, "n1", (struct attempt_id){job, 0, epoch}, use);
+    world_commit(&w, &facts[0]);
+    ck_assert_uint_eq(measured(attempt().io_paid_bytes), 2 * GIB);
+    (void)world_decide(&w);
+    ck_assert_uint_eq(measured(attempt().io_paid_bytes), 4 * GIB);
+    finish();
+}
+END_TEST
+
 START_TEST(half_an_allowance_is_a_renewal_and_less_is_none)
 {
     begin(PER_GIB, -1, PAID_END_STOP);
@@ -354,6 +374,7 @@ int main(void)
     tcase_add_test(t, a_start_holds_an_allowance_beside_its_slice);
     tcase_add_test(t, what_moves_asks_for_more_before_it_must_stop);
     tcase_add_test(t, io_is_renewed_when_no_more_time_is_to_be_had);
+    tcase_add_test(t, what_went_on_while_a_renewal_was_decided_has_the_next_one);
     tcase_add_test(t, half_an_allowance_is_a_renewal_and_less_is_none);
     tcase_add_test(t, the_book_says_how_much_is_held_at_a_time);
     tcase_add_test(t, a_job_pays_for_no_more_than_its_limit);
