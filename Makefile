@@ -190,10 +190,12 @@ test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary an
 	@$(TWO) $(SYSTEM:=.system)
 $(SYSTEM:=.system): %.system: % | all
 	@$<
-test-cgroup2: all $(SYSTEM) $(GROUPS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
-	@$(TWO) $(addsuffix .cgroup2,$(SYSTEM) $(GROUPS))
-$(addsuffix .cgroup2,$(SYSTEM) $(GROUPS)): %.cgroup2: % $(BUILD)/tests/system/uml_xstate.so | all
-	@tests/system/cgroup2.sh $<
+METERS := $(BUILD)/tests/system/test_meters
+test-cgroup2: all $(SYSTEM) $(GROUPS) $(METERS) $(BUILD)/tests/system/uml_xstate.so ## the same on pure cgroup v2, in user-mode-linux (root)
+	@$(TWO) $(addsuffix .cgroup2,$(SYSTEM) $(GROUPS) $(METERS))
+$(METERS).cgroup2: CGROUP2_MORE = $(BUILD)
+$(addsuffix .cgroup2,$(SYSTEM) $(GROUPS) $(METERS)): %.cgroup2: % $(BUILD)/tests/system/uml_xstate.so | all
+	@tests/system/cgroup2.sh $< $(CGROUP2_MORE)
 test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2, in an emulated machine (root; minutes)
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
 $(MOVER) $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
@@ -282,7 +284,7 @@ clean: ## remove every build tree
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit tests test-few $(TESTS:=.unit) $(SYSTEM:=.system) $(SYSTEM:=.cgroup2) $(GROUPS:=.cgroup2) $(FLOWS:=.flow) \
+.PHONY: all unit tests test-few $(TESTS:=.unit) $(SYSTEM:=.system) $(SYSTEM:=.cgroup2) $(GROUPS:=.cgroup2) $(METERS:=.cgroup2) $(FLOWS:=.flow) \
     demo test up lint asan test-faults test-hashes test-mutants test-planted test-system test-cgroup2 test-qemu test-flow test-crash test-docs test-fresh fuzz bench install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -89,10 +89,10 @@ static void act(struct attempt *t, uint64_t now)
     if (t->suspends % 2 == 1)
         return; /* it stands still, and what was paid beyond that may be given back */
     bool deaf = !t->paused && since(b->halted_boot_us, IO_HALT_US, now);
-    bool given_up = !t->pauses && (since(b->halted_boot_us, IO_WAIT_US, now) || since(b->waits_boot_us, IO_WAIT_US, now));
-    if (deaf || given_up)
+    bool waited = since(b->waits_boot_us, IO_WAIT_US, now), stood = since(b->halted_boot_us, IO_WAIT_US, now);
+    if (deaf || (!t->pauses && (waited || stood)))
         stop(t, END_IO_BUDGET);
-    else if (t->account.billed > paid_of(b) || since(b->waits_boot_us, IO_WAIT_US, now))
+    else if (waited || t->account.billed > paid_of(b))
         halt(t, now);
 }
 

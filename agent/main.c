@@ -117,9 +117,7 @@ static void on_able(void *arg, const struct node_abilities *able)
     struct agent *a = arg;
     if (able != NULL)
         a->able = *able;
-    if ((a->able.features & FEATURE_BIT(FEATURE_IO_READ_BPS)) != 0) /* who can hold back counts */
-        a->able.features |= FEATURE_BIT(FEATURE_IO_BYTES);
-    if (able == NULL || name_features(&a->able, &a->features) < 0) {
+    if (able == NULL || name_features(able, &a->features) < 0) {
         a->warden_gone = "the warden does not say what it can enforce";
         loop_stop(a->loop);
         return;

@@ -22,7 +22,7 @@ enum node_feature {
     FEATURE_IO_READ_OPS,
     FEATURE_IO_WRITE_OPS,
     FEATURE_IO_WEIGHT,
-    FEATURE_WARDEN_COUNT, /* these the warden tries; the agent itself does what follows */
+    FEATURE_WARDEN_COUNT, /* these limits the warden sets; the agent holds to what follows, by what the warden counts */
     FEATURE_IO_BYTES = FEATURE_WARDEN_COUNT, /* counts usage.io_bytes, and nothing moves beyond what is paid of it */
     FEATURE_COUNT
 };

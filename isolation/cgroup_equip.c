@@ -178,6 +178,18 @@ static int try_feature(struct cg *cg, enum node_feature feature, struct err *err
     return cg_remove(cg, PROBE_GROUP) < 0 && rc == 0 ? err_set(err, -EBUSY, "cgroups: the probe won't go") : rc;
 }
 
+/* An empty group has the numbers, though nothing is held back in it; without the controller it has none. */
+static bool counts_io(struct cg *cg)
+{
+    struct sandbox_spec spec = spec_with(FEATURE_COUNT);
+    struct usage usage = {0};
+    struct err err = {0};
+    int rc = cg_make(cg, PROBE_GROUP, cg_parts(cg, &spec), &err);
+    if (rc == 0)
+        cg_io_usage(cg, PROBE_GROUP, &usage);
+    return cg_remove(cg, PROBE_GROUP) == 0 && is_measured(usage.read_bytes) && is_measured(usage.written_bytes);
+}
+
 static void find_features(struct cg *cg)
 {
     for (enum node_feature f = 0; f < FEATURE_WARDEN_COUNT; f++) {
@@ -191,6 +203,11 @@ static void find_features(struct cg *cg)
             log_line(LOG_INFO, "feature.missing", "feature=%s why=%s", names_get(&node_feature_names, f),
                      log_quote(problem));
     }
+    if (counts_io(cg))
+        cg->able.features |= FEATURE_BIT(FEATURE_IO_BYTES);
+    else
+        log_line(LOG_INFO, "feature.missing", "feature=%s why=%s", names_get(&node_feature_names, FEATURE_IO_BYTES),
+                 log_quote("nothing counts what groups read and write: there is no controller io (blkio)"));
 }
 
 /* --- the base ---------------------------------------------------------------------------------------------------- */

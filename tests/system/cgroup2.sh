@@ -10,7 +10,7 @@ command -v linux.uml >/dev/null || { echo "cgroup2.sh: needs Debian's user-mode-
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d /var/tmp/reeve-uml-XXXXXX)
 trap 'rm -rf "$work"' EXIT INT TERM
-truncate -s 8M "$work/disk" # a block device for io limits
+truncate -s 64M "$work/disk" # a block device for io limits
 for word; do printf '%s\n' "$word"; done > "$work/words"
 
 # Seen from inside, / is the host's; what is written there is written here. So: own /tmp, /run, /dev/shm. The tree goes to /mnt
