@@ -18,7 +18,8 @@
 static struct scratch scratch;
 static struct loop *loop;
 static struct fair *fair;
-static struct io_checker *checker;
+static struct io_checker *checker, *killed;
+static struct fair *killed_fair; /* an agent's that had no time to say anything */
 static struct io_check file;
 
 static void begin(void)
@@ -30,6 +31,8 @@ static void begin(void)
 
 static void end(void)
 {
+    io_checker_free(TAKE_PTR(killed));
+    fair_free(TAKE_PTR(killed_fair));
     io_checker_free(checker);
     fair_free(fair);
 }
@@ -83,7 +86,9 @@ START_TEST(what_is_told_is_summed_up_across_agents)
     told(10 * M, 11 * M);
     io_checker_look(checker, NOON + 1);
     io_checker_look(checker, NOON + 2);
-    begin(); /* the one before was killed; another's books begin at nothing */
+    killed = checker;
+    killed_fair = fair;
+    begin(); /* another's books begin at nothing */
     told(5 * M, 4 * M);
     io_checker_look(checker, NOON + 3);
     read_file();
