@@ -93,6 +93,7 @@ void attempt_finish(struct core *c, struct task *t)
     t->run_us = t->run_boot_us = t->first_run_us = t->first_boot_us = 0;
     t->stopping = END_NONE;
     t->io_paid = (struct measure){0};
+    t->io_out_utc_us = 0;
     t->final = t->io_final = t->missing = t->resuming = t->going = false;
     attempt_set_paused(c, t, false, 0);
     t->paused_us = 0;
@@ -277,6 +278,7 @@ static void renewed_apply(struct core *c, const struct fact *f)
     t->settled_us = r->settled_us;
     t->paid_us = r->paid_us;
     t->final = r->final;
+    t->io_out_utc_us = r->io_paid_bytes.plus_one == t->io_paid.plus_one ? t->io_out_utc_us : 0;
     t->io_paid = r->io_paid_bytes;
     t->io_final = r->io_final;
     t->rests = r->paused && (attempt_is_suspended(t) || t->rests);

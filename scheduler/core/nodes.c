@@ -190,6 +190,8 @@ void core_attempt_used(struct core *c, const char *node, struct attempt_id id, s
         t->use = used;
     if (measured(t->use.io_bytes) < measured(moved))
         t->use.io_bytes = moved; /* a count doesn't fall */
+    if (task_io_is_out(t) && t->io_out_utc_us == 0)
+        t->io_out_utc_us = c->turn_utc_us;
     if (measured(t->use.io_bytes) > measured(moved) && task_io_is_due(c, t) && !t->paused)
         timer_set(c, &t->timer, c->turn_utc_us);
 }

@@ -127,13 +127,22 @@ static uint64_t fit(const struct core *c, const struct meter *meter, struct reac
     return can_us;
 }
 
+/* What was free until its paid end was told as far as the job's limit goes: nothing was held for it. */
+static struct io_stand io_told(const struct core *c, const struct task *t, const struct meter *meter)
+{
+    struct io_stand at = task_io(t);
+    if (price_io_dearest(c->prices, meter, t->paid_us) == 0)
+        at.paid = (struct measure){0};
+    return at;
+}
+
 /* The next slice, or as much of it as can be held. false: it would gain less than slice_min, or too little I/O for who
  * waits for that. */
 static bool hold_slice(const struct core *c, const struct task *t, const struct meter *meter, uint64_t until_us,
                        bool for_io, struct fact *f)
 {
     struct fact_renewed *r = &f->renewed;
-    struct io_offer offer = io_offer(c, t->job->shape, t->node, meter, until_us, task_io(t));
+    struct io_offer offer = io_offer(c, t->job->shape, t->node, meter, until_us, io_told(c, t, meter));
     uint64_t least_us = t->paid_us + MIN(c->limits.slice_min_ms * 1000, until_us - t->paid_us);
     least_us = for_io && !t->paused ? t->paid_us : least_us;
     r->io_paid_bytes = offer.most;
@@ -186,18 +195,27 @@ static bool hold_nothing_more(const struct core *c, const struct task *t, const 
     return !reach_of(c, meter, f).short_of;
 }
 
+/* All its I/O is used, and its node, which stops by itself what is to be stopped, hasn't. */
+static bool io_stands(const struct task *t, int64_t utc_us)
+{
+    return !t->paused && !attempt_is_suspended(t) && task_io_is_out(t) && t->io_out_utc_us != 0 &&
+           utc_us - t->io_out_utc_us > 2 * STANDS_US;
+}
+
 /* It waits for money no longer: for too long already, or its jobs are stopped by now. The node may have paused what is
- * to be stopped: the rule has changed since it was told. */
+ * to be stopped: the rule has changed since it was told, or the job's own budget is used up. */
 static bool pause_is_over(struct core *c, struct plan *p, struct task *t)
 {
     bool too_long = t->paused && p->now.utc_us - t->paused_utc_us >= (int64_t)c->limits.pause_max_ms * 1000;
-    bool stands = t->paused || (t->run_boot_us != 0 && t->run_us >= t->paid_us &&
-                                p->now.utc_us > task_clock_utc_us(t) + (int64_t)t->paid_us + STANDS_US);
+    bool for_io = io_stands(t, p->now.utc_us);
+    bool stands = t->paused || for_io ||
+                  (t->run_boot_us != 0 && t->run_us >= t->paid_us &&
+                   p->now.utc_us > task_clock_utc_us(t) + (int64_t)t->paid_us + STANDS_US);
     if (!stands || t->in_flight || (!too_long && task_paid_end(c, t) == PAID_END_PAUSE))
         return false;
     struct fact *f = plan_add(p, FACT_ATTEMPT_STOPPING);
     f->stopping = (struct fact_stopping){.id = task_id(t),
-                                         .cause = t->io_final ? END_IO_BUDGET : END_BUDGET,
+                                         .cause = t->io_final || for_io ? END_IO_BUDGET : END_BUDGET,
                                          .who = core_text("at_paid_end")};
     flight_begin(c, f);
     return true;

@@ -206,6 +206,7 @@ struct task {
     uint64_t settled_us, paid_us;
     struct measure io_paid;        /* of its node's count of bytes: so much is paid; absent = no bound */
     bool io_final;                 /* no more than that could be held */
+    int64_t io_out_utc_us;         /* soft: since when all of it is used; 0: it isn't */
     bool suspended_for_io;         /* for want of money for I/O, by nobody */
     uint64_t run_us, run_boot_us;  /* soft: what its node said last, and when by our clock; 0 = nothing yet */
     uint64_t first_run_us, first_boot_us; /* soft: the first it said */

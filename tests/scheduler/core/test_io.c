@@ -197,6 +197,29 @@ START_TEST(an_old_node_holds_and_pays_nothing)
 }
 END_TEST
 
+START_TEST(a_limit_is_not_held_whole_when_a_price_comes)
+{
+    open_world(0, -1, PAID_END_STOP);
+    price_io(0, 0);
+    price_io(w.now.utc_us + 70 * SECOND, PER_GIB);
+    set(-1, PAID_END_STOP);
+    hello("n1", true);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.limits = (struct job_limits){.present = true, .io_bytes = 100 * GIB};
+    start(spec);
+    for (int i = 0; i < 60; i++)
+        second(GIB / 10);
+    ck_assert_uint_eq(measured(attempt().io_paid_bytes), 100 * GIB);
+    for (int i = 0; i < 60; i++)
+        second(GIB / 10);
+    ck_assert_uint_le(measured(attempt().io_paid_bytes), moved + GIB);
+    ck_assert_int_le(held(), 2 * SLICE * PER_SECOND + 2 * PER_GIB);
+    end_with(END_EXIT, moved);
+    ck_assert_uint_eq(billed(NULL), moved);
+    finish();
+}
+END_TEST
+
 /* ---- hostile counts --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -381,6 +404,7 @@ int main(void)
     tcase_add_test(t, a_limit_holds_where_nothing_is_priced);
     tcase_add_test(t, a_limit_needs_a_node_that_counts);
     tcase_add_test(t, an_old_node_holds_and_pays_nothing);
+    tcase_add_test(t, a_limit_is_not_held_whole_when_a_price_comes);
     tcase_add_loop_test(t, whatever_a_node_counts_each_byte_is_charged_once_and_none_beyond_the_hold, 0,
                         COUNT_OF(hostile));
     tcase_add_test(t, beats_that_come_late_twice_or_from_elsewhere_bill_nothing);

@@ -156,6 +156,33 @@ START_TEST(whom_a_person_suspends_holds_nothing_for_io_and_stays_so)
 }
 END_TEST
 
+/* Its node was told that it pauses: it would wait for ever. */
+START_TEST(a_job_whose_own_budget_is_used_up_is_stopped_where_others_are_paused)
+{
+    open_world(PER_GIB, -1, PAID_END_PAUSE);
+    hello("n1", true);
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.budget_micros = SLICE * PER_SECOND + PER_GIB / 2;
+    start(spec);
+    for (int i = 0; i < 3; i++)
+        second(GIB);
+    uint64_t stood_us = run_us;
+    for (int i = 0; i < 15; i++) {
+        world_pass(&w, SECOND);
+        run_us = stood_us;
+        beat_of("n1", (struct attempt_id){job, 0, 1}, moved);
+    }
+    struct run_call unused = {0};
+    uint64_t paid_us;
+    uint32_t cause;
+    ck_assert_int_eq(core_duty(w.core, (struct attempt_id){job, 0, 1}, true, &unused, &paid_us, &cause), DUTY_STOP);
+    ck_assert_uint_eq(cause, END_IO_BUDGET);
+    end_with(END_IO_BUDGET, moved);
+    ck_assert_int_le(spent(), SLICE * PER_SECOND + PER_GIB / 2);
+    finish();
+}
+END_TEST
+
 START_TEST(what_stands_for_want_of_io_too_long_is_stopped_for_it)
 {
     begin(PER_GIB, 12 * PER_SECOND, PAID_END_PAUSE);
@@ -190,6 +217,7 @@ int main(void)
     tcase_add_test(t, a_checkpoint_is_asked_for_when_no_more_io_can_be_held);
     tcase_add_test(t, who_may_move_nothing_more_is_paused_and_goes_on_when_there_is_money);
     tcase_add_test(t, whom_a_person_suspends_holds_nothing_for_io_and_stays_so);
+    tcase_add_test(t, a_job_whose_own_budget_is_used_up_is_stopped_where_others_are_paused);
     tcase_add_test(t, what_stands_for_want_of_io_too_long_is_stopped_for_it);
     suite_add_tcase(s, t);
     return run_suite(s);
