@@ -38,7 +38,8 @@ static int run_handler(struct rpc_conn *c, const struct json_message *msg, size_
     void *params = m->params != NULL ? calloc(1, m->params->size) : NULL;
     if (m->params != NULL && params == NULL)
         return err_set(err, -ENOMEM, "out of memory");
-    int rc = m->params != NULL ? json_part_read(msg->params, m->params, JSON_STRICT, params, err) : 0;
+    static const struct fields nothing = {.what = "parameters"}; /* of a method without any: each is one too many */
+    int rc = json_part_read(msg->params, m->params != NULL ? m->params : &nothing, JSON_STRICT, params, err);
     if (rc == 0) {
         if (ticket.id[0] != '\0')
             c->owed++;

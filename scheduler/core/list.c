@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "scheduler/core/answers.h"
+#include "scheduler/core/apply.h"
 #include "scheduler/core/estimate.h"
 #include "scheduler/core/windows.h"
 
@@ -207,7 +208,7 @@ static void add_use(const struct node *n, struct resources *used)
 {
     for (const struct task *t = n->tasks; t != NULL; t = t->node_next) {
         const struct resources *r = &t->job->shape->resources;
-        used->cpu_milli += r->cpu_milli;
+        used->cpu_milli += attempt_uses(t).v[CAPACITY_CPU]; /* of what stands still they are others' */
         used->mem_bytes += r->mem_bytes;
         used->scratch_bytes += r->scratch_bytes;
         for (size_t i = 0; i < r->generic.count; i++) {

@@ -179,6 +179,11 @@ START_TEST(its_cores_are_others_meanwhile_and_it_waits_for_them)
     live_for(3 * SECOND);
     ck_assert(is_live(other) && world_run(&w, other, 0));
     would_go_on_if(job, "somebody resumes it, and cpu free on n1 grows by 3");
+    struct node_reply nodes = {0};
+    ck_assert_int_eq(core_nodes(w.core, w.now, &nodes), 0);
+    ck_assert_uint_eq(((const struct node_row *)nodes.nodes.v)[0].used.cpu_milli, 4000); /* the other's alone */
+    ck_assert_uint_gt(((const struct node_row *)nodes.nodes.v)[0].used.mem_bytes, GIB);  /* of both */
+    fields_clear(&node_reply_fields, &nodes);
     resume(job);
     live_for(5 * SECOND);
     would_go_on_if(job, "cpu free on n1 grows by 3");
