@@ -189,6 +189,7 @@ static void cancel(struct sim *s, uint64_t job, bool all)
         const struct job_call call = {.job = job, .has_task = true, .task = task};
         if (!all && world_node_of(&s->w, &id) != NULL)
             continue;
+        fields_clear(&refusal_fields, &s->w.refusal);
         if (core_check_cancel(s->w.core, &call, "ann", s->w.now, facts, COUNT_OF(facts), &count, &reply,
                               &s->w.refusal) == CORE_FACT)
             for (size_t i = 0; i < count; i++)
