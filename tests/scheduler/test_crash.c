@@ -104,8 +104,8 @@ static void log_wait(const struct redis_child *r, const char *text)
     ck_abort_msg("redis-server did not say '%s': %s", text, log);
 }
 
-/* cp -a FROM TO */
-static void folder_copy(const char *from, const char *to)
+/* cp -a FROM TO. False: a file went while it was copied, as Redis' own do when it begins new ones. */
+static bool folder_copy(const char *from, const char *to)
 {
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
@@ -115,7 +115,8 @@ static void folder_copy(const char *from, const char *to)
     }
     int status = -1;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+    return status == 0;
 }
 
 static void wait_acks(int acks, uint64_t count)
@@ -141,8 +142,9 @@ static void redis_old_file(int acks)
     snprintf(data, sizeof data, "%s", redis.dir);
     snprintf(files, sizeof files, "%s/appendonlydir", data);
     snprintf(old, sizeof old, "%s/old", scratch.dir);
-    ck_assert_int_eq(dir_remove(old, NULL), 0);
-    folder_copy(files, old);
+    do
+        ck_assert_int_eq(dir_remove(old, NULL), 0);
+    while (!folder_copy(files, old));
     wait_acks(acks, 1 + draw(ACKS_BETWEEN));
     redis_stop(&redis);
     ck_assert_int_eq(dir_remove(files, NULL), 0);
@@ -213,7 +215,7 @@ static void all_agrees(int point)
     char key[32];
     snprintf(key, sizeof key, "probe-%d", point);
     ck_assert(submit_again(key));
-    recount_agrees();
+    recount_agrees(0); /* the first points may come before anything was placed */
     struct books r = redis_books();
     ck_assert_int_le(r.spent + r.held, limit_of_all());
 }
@@ -309,7 +311,7 @@ START_TEST(nothing_is_lost_doubled_or_overspent)
         ck_assert_int_eq(status, 0);
     }
     every_key_is_one_job();
-    recount_agrees();
+    recount_agrees(1);
     struct head_reply head = {0};
     ask(CALL_HEAD, NULL, &head, NULL);
     fields_clear(&head_reply_fields, &head);

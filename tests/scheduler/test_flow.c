@@ -511,7 +511,7 @@ START_TEST(killed_at_any_moment)
         wait_for(jobs[i], "succeeded");
         costs += job_cost(jobs[i]);
     }
-    recount_agrees();
+    recount_agrees(1);
     struct books b = books_of("acme"), r = redis_books();
     ck_assert_int_eq(b.spent, costs);
     ck_assert_int_eq(b.held, 0);
