@@ -418,7 +418,8 @@ int main(int argc, char **argv)
     }
     build = argc > 1 ? argv[1] : "build";
     strcpy(base, "/var/tmp/reeve-meters-XXXXXX"); /* lint: allow it fits */
-    if (mkdtemp(base) == NULL || (access(UML_DISK, F_OK) == 0 && !settle_in_uml()) ||
+    bool in_uml = access(UML_DISK, F_OK) == 0;
+    if (mkdtemp(base) == NULL || (in_uml && !settle_in_uml()) ||
         !try("chown 4321:4321 . && chmod 755 ."))
         return 1;
     counts = try("[ -e /sys/fs/cgroup/blkio ] || grep -qw io /sys/fs/cgroup/cgroup.controllers 2>/dev/null");
@@ -426,5 +427,6 @@ int main(int argc, char **argv)
     const char *options[] = {"--volume", options_volume, NULL};
     system_start_with(build, policy, options);
     int code = suite_run_on_system(suite());
-    return try("rm -rf ./*") && rmdir(base) == 0 ? code : 1;
+    bool left = !try("rm -rf ./*") || (in_uml && umount(base) < 0) || rmdir(base) < 0;
+    return left ? 1 : code;
 }
