@@ -82,17 +82,17 @@ static void stop(struct attempt *t, enum end_cause cause)
     attempt_stop(t, cause, 0);
 }
 
-/* More is used, or wanted, than is paid. */
+/* More is used, or wanted, than is paid. Whether there is money for more its scheduler knows, which may be away for a
+ * while: it orders the stop where its tenant's jobs are stopped for that. */
 static void act(struct attempt *t, uint64_t now)
 {
     const struct io_bound *b = &t->bound;
     if (t->suspends % 2 == 1)
         return; /* it stands still, and what was paid beyond that may be given back */
     bool deaf = !t->paused && since(b->halted_boot_us, IO_HALT_US, now);
-    bool waited = since(b->waits_boot_us, IO_WAIT_US, now), stood = since(b->halted_boot_us, IO_WAIT_US, now);
-    if (deaf || (!t->pauses && (waited || stood)))
+    if (deaf)
         stop(t, END_IO_BUDGET);
-    else if (waited || t->account.billed > paid_of(b))
+    else if (since(b->waits_boot_us, IO_WAIT_US, now) || t->account.billed > paid_of(b))
         halt(t, now);
 }
 

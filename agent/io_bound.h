@@ -3,8 +3,8 @@
  *
  *   half of what was paid last is used   a beat at once, which asks for more
  *   what is paid                         grants stop at the byte
- *   beyond it, by what it does itself    its keeper halts it at once. It goes on when more is paid; where that takes
- *     or writes to its logs              IO_WAIT_US and its tenant's jobs don't pause at the paid end, it is stopped
+ *   beyond it, by what it does itself    its keeper halts it at once. It goes on when more is paid, and is stopped
+ *     or writes to its logs              when the scheduler says so, which knows that nobody will pay
  *   it has waited IO_WAIT_US for grants  the same
  *   the job's own limit                  grants stop at the byte, and it is stopped
  *

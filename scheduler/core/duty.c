@@ -34,6 +34,8 @@ bool core_is_final(const struct core *c, struct attempt_id id)
 
 uint32_t core_stop_grace_ms(const struct core *c, uint32_t cause)
 {
+    if (cause == END_IO_BUDGET)
+        return 0; /* what it would move until then nobody pays */
     bool own = (cause == END_PREEMPTED || cause == END_MAINTENANCE) && c->preempt.grace_ms != 0;
     return (uint32_t)(own ? c->preempt.grace_ms : c->limits.grace_ms);
 }

@@ -195,11 +195,20 @@ static bool hold_nothing_more(const struct core *c, const struct task *t, const 
     return !reach_of(c, meter, f).short_of;
 }
 
-/* All its I/O is used, and its node, which stops by itself what is to be stopped, hasn't. */
-static bool io_stands(const struct task *t, int64_t utc_us)
+static void stop_at_end(struct core *c, struct plan *p, const struct task *t, enum end_cause cause)
 {
-    return !t->paused && !attempt_is_suspended(t) && task_io_is_out(t) && t->io_out_utc_us != 0 &&
-           utc_us - t->io_out_utc_us > 2 * STANDS_US;
+    struct fact *f = plan_add(p, FACT_ATTEMPT_STOPPING);
+    f->stopping = (struct fact_stopping){.id = task_id(t), .cause = cause, .who = core_text("at_paid_end")};
+    flight_begin(c, f);
+}
+
+/* All its I/O is used for a while, and no more could be held just now: its node has it halted, and leaves the end to
+ * who knows whether there is money (docs/adr/0015). */
+static void stop_for_io(struct core *c, struct plan *p, const struct task *t)
+{
+    if (!t->paused && !attempt_is_suspended(t) && task_io_is_out(t) && t->io_out_utc_us != 0 &&
+        p->now.utc_us - t->io_out_utc_us > STANDS_US && task_paid_end(c, t) != PAID_END_PAUSE)
+        stop_at_end(c, p, t, END_IO_BUDGET);
 }
 
 /* It waits for money no longer: for too long already, or its jobs are stopped by now. The node may have paused what is
@@ -207,17 +216,12 @@ static bool io_stands(const struct task *t, int64_t utc_us)
 static bool pause_is_over(struct core *c, struct plan *p, struct task *t)
 {
     bool too_long = t->paused && p->now.utc_us - t->paused_utc_us >= (int64_t)c->limits.pause_max_ms * 1000;
-    bool for_io = io_stands(t, p->now.utc_us);
-    bool stands = t->paused || for_io ||
+    bool stands = t->paused ||
                   (t->run_boot_us != 0 && t->run_us >= t->paid_us &&
                    p->now.utc_us > task_clock_utc_us(t) + (int64_t)t->paid_us + STANDS_US);
     if (!stands || t->in_flight || (!too_long && task_paid_end(c, t) == PAID_END_PAUSE))
         return false;
-    struct fact *f = plan_add(p, FACT_ATTEMPT_STOPPING);
-    f->stopping = (struct fact_stopping){.id = task_id(t),
-                                         .cause = t->io_final || for_io ? END_IO_BUDGET : END_BUDGET,
-                                         .who = core_text("at_paid_end")};
-    flight_begin(c, f);
+    stop_at_end(c, p, t, t->io_final ? END_IO_BUDGET : END_BUDGET);
     return true;
 }
 
@@ -355,9 +359,11 @@ void decide_renewal(struct core *c, struct plan *p, struct task *t)
     if (!goes_on && task_io_is_out(t) && !t->paused && task_paid_end(c, t) == PAID_END_PAUSE) {
         openings_undo(c, &p->openings);
         decide_io_wish(c, p, t, true);
-    } else if (t->wants_cores || (!goes_on && !hold_nothing_more(c, t, &meter, only_io, &f)))
+    } else if (t->wants_cores || (!goes_on && !hold_nothing_more(c, t, &meter, only_io, &f))) {
         openings_undo(c, &p->openings);
-    else if (openings_plan(c, p)) {
+        if (!goes_on)
+            stop_for_io(c, p, t);
+    } else if (openings_plan(c, p)) {
         if (t->paused)
             plan_resume(c, p, t);
         plan_hold(c, p, &f);

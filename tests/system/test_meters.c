@@ -291,6 +291,29 @@ START_TEST(it_stands_still_where_its_budget_ends_and_goes_on)
 }
 END_TEST
 
+/* More than what is paid at a time, and longer than its node would wait for who is there: only who knows that there is
+ * no money has it stopped. */
+START_TEST(it_waits_for_a_scheduler_that_is_away)
+{
+    char path[128];
+    if (!counts)
+        return;
+    snprintf(path, sizeof path, "%s/ready", base);
+    unlink(path);
+    uint64_t job = submit("\"script\":\"" PYTHON "open('" KILL_AFTER "', 'w').close()\\n"
+                          "while os.path.exists('" KILL_AFTER "'): time.sleep(0.02)\\n"
+                          "for i in range(32): part('/mnt/disk/a')\\n\"");
+    wait_for(path);
+    pid_t reeved = system_pid("reeved");
+    ck_assert_int_eq(kill(reeved, SIGSTOP), 0);
+    unlink(path);
+    system_pause_ms(10000);
+    ck_assert_int_eq(kill(reeved, SIGCONT), 0);
+    const struct exit_record r = ended(job, "succeeded", "exit");
+    check_near(measured(r.usage.io_bytes), (uint64_t)32 << 18, "moved");
+}
+END_TEST
+
 /* The exit status of a program; its output into `text`. */
 static int run(const char *command, char *text, size_t size)
 {
@@ -381,6 +404,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, it_ends_at_its_own_limit, 0, (int)COUNT_OF(limits));
     tcase_add_loop_test(t, it_ends_where_its_budget_does, 0, (int)COUNT_OF(paid));
     tcase_add_loop_test(t, it_stands_still_where_its_budget_ends_and_goes_on, 0, (int)COUNT_OF(paid));
+    tcase_add_test(t, it_waits_for_a_scheduler_that_is_away);
     tcase_add_test(t, both_meters_of_the_node_agree);
     tcase_add_test(t, bytes_that_are_billed_twice_are_seen);
     tcase_add_test(t, people_see_both_meters);

@@ -2,6 +2,15 @@
 #include "tests/run.h"
 #include "tests/scheduler/core/io_cell.h"
 
+static uint32_t ordered_end(void)
+{
+    struct run_call unused = {0};
+    uint64_t paid_us;
+    uint32_t cause;
+    (void)core_duty(w.core, (struct attempt_id){job, 0, 1}, true, &unused, &paid_us, &cause);
+    return cause;
+}
+
 START_TEST(nothing_is_spent_beyond_a_budget_whatever_it_moves)
 {
     begin(PER_GIB, 20 * PER_SECOND, PAID_END_STOP);
@@ -172,11 +181,7 @@ START_TEST(a_job_whose_own_budget_is_used_up_is_stopped_where_others_are_paused)
         run_us = stood_us;
         beat_of("n1", (struct attempt_id){job, 0, 1}, moved);
     }
-    struct run_call unused = {0};
-    uint64_t paid_us;
-    uint32_t cause;
-    ck_assert_int_eq(core_duty(w.core, (struct attempt_id){job, 0, 1}, true, &unused, &paid_us, &cause), DUTY_STOP);
-    ck_assert_uint_eq(cause, END_IO_BUDGET);
+    ck_assert_uint_eq(ordered_end(), END_IO_BUDGET);
     end_with(END_IO_BUDGET, moved);
     ck_assert_int_le(spent(), SLICE * PER_SECOND + PER_GIB / 2);
     finish();
@@ -207,6 +212,44 @@ START_TEST(what_stands_for_want_of_io_too_long_is_stopped_for_it)
 }
 END_TEST
 
+/* Its node halts it and waits for more or for this order: it can't tell an empty budget from nobody who answers. */
+START_TEST(who_has_used_all_that_money_buys_is_stopped_by_order_and_at_once)
+{
+    begin(PER_GIB, 20 * PER_SECOND, PAID_END_STOP);
+    for (int i = 0; i < 40 && ordered_end() == END_NONE; i++)
+        second(GIB);
+    ck_assert_uint_eq(ordered_end(), END_IO_BUDGET);
+    ck_assert_uint_eq(moved, measured(attempt().io_paid_bytes));
+    ck_assert_uint_eq(core_stop_grace_ms(w.core, END_IO_BUDGET), 0);
+    ck_assert_uint_gt(core_stop_grace_ms(w.core, END_BUDGET), 0);
+    end_with(END_IO_BUDGET, moved);
+    ck_assert(world_is(&w, job, "budget_stopped"));
+    finish();
+}
+END_TEST
+
+/* The store was away: the first turn after that knows that all is used, and for how long. */
+START_TEST(who_stood_still_while_nobody_could_decide_goes_on_when_there_is_money)
+{
+    struct attempt_id id;
+    begin(PER_GIB, 1000 * PER_SECOND, PAID_END_STOP);
+    id = (struct attempt_id){job, 0, 1};
+    second(GIB / 4);
+    uint64_t paid = moved = measured(attempt().io_paid_bytes);
+    for (int i = 0; i < 60; i++) {
+        world_pass(&w, SECOND);
+        core_node_seen(w.core, "n1", w.now);
+        core_attempt_seen(w.core, "n1", id, run_us, w.now);
+        core_attempt_used(w.core, "n1", id, (struct use_point){.run_us = run_us, .io_bytes = measure_of(moved)});
+    }
+    (void)world_decide(&w);
+    ck_assert_uint_eq(ordered_end(), END_NONE);
+    ck_assert_uint_gt(measured(attempt().io_paid_bytes), paid);
+    end_with(END_EXIT, moved);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("scheduler/core/io_end");
@@ -219,6 +262,8 @@ int main(void)
     tcase_add_test(t, whom_a_person_suspends_holds_nothing_for_io_and_stays_so);
     tcase_add_test(t, a_job_whose_own_budget_is_used_up_is_stopped_where_others_are_paused);
     tcase_add_test(t, what_stands_for_want_of_io_too_long_is_stopped_for_it);
+    tcase_add_test(t, who_has_used_all_that_money_buys_is_stopped_by_order_and_at_once);
+    tcase_add_test(t, who_stood_still_while_nobody_could_decide_goes_on_when_there_is_money);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
