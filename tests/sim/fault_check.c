@@ -105,6 +105,15 @@ void check_gang(struct world *w, const struct fact_gang *f)
                    v[i].node);
 }
 
+/* Who reads the answer's own time instead is wrong by the way back, which is seldom long enough for two to run. */
+void check_leases(struct world *w, const struct node *n, uint64_t asked_boot_us)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (n->attempts[i].lease_from_boot_us > asked_boot_us)
+            broken(w, "attempt %llu.%u.%u has a lease on %s from when nothing was asked", ID(n->attempts[i].id),
+                   n->name);
+}
+
 void check_launch(struct world *w, size_t number, const struct attempt_here *it)
 {
     const struct node *here = &w->nodes[number];

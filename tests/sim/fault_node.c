@@ -430,6 +430,15 @@ static const struct {
     [MESSAGE_FORGET] = {"forget", forgotten},
 };
 
+/* From when the latest counts: an agent that begins anew knows of no contact, its attempts do. */
+static uint64_t node_last_lease(const struct node *n)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < n->count; i++)
+        last = MAX(last, n->attempts[i].lease_from_boot_us);
+    return last;
+}
+
 static void received(struct world *w, size_t number, struct message *m)
 {
     struct node *n = &w->nodes[number];
@@ -439,7 +448,9 @@ static void received(struct world *w, size_t number, struct message *m)
     if (down[m->kind].word != NULL)
         trace(w, "sched -> %s: %s conn %llu %llu.%u.%u", n->name, down[m->kind].word, (unsigned long long)m->conn,
               ID(m->id));
+    uint64_t asked_boot_us = MAX(node_last_lease(n), MAX(n->contact_boot_us, m->sent_boot_us));
     down[m->kind].hear(w, number, m);
+    check_leases(w, n, asked_boot_us);
     sweep(n);
 }
 

@@ -388,6 +388,8 @@ void check_placement(struct world *w, const struct sched *s, const struct fact_p
 /* Nothing of it may run anywhere, of any epoch; what the node runs must fit on it. */
 void check_gang(struct world *w, const struct fact_gang *f);
 void check_launch(struct world *w, size_t number, const struct attempt_here *it);
+/* No lease counts from later than when that was sent which was answered. */
+void check_leases(struct world *w, const struct node *n, uint64_t asked_boot_us);
 bool check_quiet(const struct world *w); /* nothing lives, nothing is left to tell */
 void check_healed(struct world *w);
 
