@@ -175,6 +175,7 @@ static void submit(struct random_world *r)
     uint64_t job;
     snprintf(key, sizeof key, "k%u", r->keys++);
     (void)world_try_submit(&r->w, paths[random_below(&r->state, TENANTS)], key, &spec, &job);
+    fields_clear(&refusal_fields, &r->w.refusal); /* whoever is refused next doesn't */
 }
 
 static void random_credit(struct random_world *r)
