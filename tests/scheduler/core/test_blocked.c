@@ -31,6 +31,7 @@ static void credit(struct world *w, const char *tenant, const char *key, int64_t
     struct fact facts[16];
     size_t count = 0;
     struct adjust_reply reply = {0};
+    fields_clear(&refusal_fields, &w->refusal);
     int rc = core_check_adjust(w->core, &call, "root", w->now, facts, COUNT_OF(facts), &count, &reply, &w->refusal);
     for (size_t i = 0; rc == CORE_FACT && i < count; i++)
         world_commit(w, &facts[i]);
@@ -175,7 +176,6 @@ static void submit(struct random_world *r)
     uint64_t job;
     snprintf(key, sizeof key, "k%u", r->keys++);
     (void)world_try_submit(&r->w, paths[random_below(&r->state, TENANTS)], key, &spec, &job);
-    fields_clear(&refusal_fields, &r->w.refusal); /* whoever is refused next doesn't */
 }
 
 static void random_credit(struct random_world *r)
