@@ -275,12 +275,19 @@ bool system_wait(uint64_t job, uint32_t within_ms, struct wait_reply *ret)
     return false;
 }
 
-static void expect(int r, const struct refusal *refusal, uint64_t job)
+static void expect_of(int r, const struct refusal *refusal, const char *what)
 {
     if (r == 0)
         return;
-    fprintf(stderr, "job %" PRIu64 ": %s\n", job, r > 0 ? refusal->message : strerror(-r));
+    fprintf(stderr, "%s: %s\n", what, r > 0 ? refusal->message : strerror(-r));
     abort();
+}
+
+static void expect(int r, const struct refusal *refusal, uint64_t job)
+{
+    char what[32];
+    snprintf(what, sizeof what, "job %" PRIu64, job);
+    expect_of(r, refusal, what);
 }
 
 struct job_view system_show(uint64_t job)
@@ -290,6 +297,25 @@ struct job_view system_show(uint64_t job)
     struct refusal refusal = {0};
     expect(system_call(&client_methods[CALL_SHOW], &call, &view, &refusal, 20000), &refusal, job);
     return view;
+}
+
+void system_set_budget(const char *tenant, int64_t micros)
+{
+    struct policy_reply now = {0};
+    struct apply_reply reply = {0};
+    struct refusal refusal = {0};
+    expect_of(system_call(&client_methods[CALL_POLICY], NULL, &now, &refusal, 20000), &refusal, "policy");
+    struct apply_call call = {.policy = now.policy};
+    struct price_version *prices = call.policy.prices.v;
+    struct tenant_rule *rules = call.policy.tenants.v;
+    for (size_t i = 0; i < call.policy.prices.count; i++)
+        prices[i].version = 0;
+    for (size_t i = 0; i < call.policy.tenants.count; i++)
+        if (strcmp(rules[i].path, tenant) == 0)
+            rules[i].budget.limit_micros = micros;
+    expect_of(system_call(&client_methods[CALL_APPLY], &call, &reply, &refusal, 20000), &refusal, tenant);
+    fields_clear(&apply_call_fields, &call);
+    fields_clear(&apply_reply_fields, &reply);
 }
 
 void system_wait_state(uint64_t job, const char *state)

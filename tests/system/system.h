@@ -30,6 +30,8 @@ struct rpc_client *system_client(void);
 int system_call(const struct method *m, const void *params, void *result, struct refusal *refusal, uint32_t within_ms);
 /* Waits until the scheduler has its store; aborts the test when it hasn't within the time. */
 void system_wait_store(uint32_t within_ms);
+/* Applies the policy as it is with another limit of that tenant's budget. */
+void system_set_budget(const char *tenant, int64_t micros);
 /* Submits a job given as JSON text; key NULL = a new one. The job's id; 0 = refused (*refusal says why). */
 uint64_t system_submit(const char *tenant, const char *key, const char *spec_json, struct refusal *refusal);
 /* Waits until the job is final; false when it isn't within the time. */

@@ -229,25 +229,6 @@ static int64_t unpaid_of(uint64_t job)
     return micros;
 }
 
-static void set_limit(const char *tenant, int64_t micros)
-{
-    struct policy_reply now = {0};
-    struct apply_reply reply = {0};
-    struct refusal refusal = {0};
-    ck_assert_int_eq(system_call(&client_methods[CALL_POLICY], NULL, &now, &refusal, 20000), 0);
-    struct apply_call call = {.policy = now.policy};
-    struct price_version *prices = call.policy.prices.v;
-    struct tenant_rule *rules = call.policy.tenants.v;
-    for (size_t i = 0; i < call.policy.prices.count; i++)
-        prices[i].version = 0;
-    for (size_t i = 0; i < call.policy.tenants.count; i++)
-        if (strcmp(rules[i].path, tenant) == 0)
-            rules[i].budget.limit_micros = micros;
-    ck_assert_msg(system_call(&client_methods[CALL_APPLY], &call, &reply, &refusal, 20000) == 0, "%s", refusal.message);
-    fields_clear(&apply_call_fields, &call);
-    fields_clear(&apply_reply_fields, &reply);
-}
-
 static const struct paid_row {
     const char *sentence, *stopped, *paused; /* by tenants' rule: jobs */
 } paid[] = {
@@ -287,7 +268,7 @@ START_TEST(it_stands_still_where_its_budget_ends_and_goes_on)
     uint64_t job = submit_to(tenants[_i], paid[_i].paused);
     system_wait_state(job, "paused");
     check_cost(job, paid[_i].sentence);
-    set_limit(tenants[_i], 100 * UNIT);
+    system_set_budget(tenants[_i], 100 * UNIT);
     const struct exit_record r = ended(job, "succeeded", "exit");
     int64_t cost = cost_of(job), all = cost + unpaid_of(job);
     uint64_t bytes = measured(r.usage.io_bytes);

@@ -49,25 +49,6 @@ static int64_t cost_of(uint64_t job, int64_t limit)
     return cost;
 }
 
-static void set_limit(const char *tenant, int64_t micros)
-{
-    struct policy_reply now = {0};
-    struct apply_reply reply = {0};
-    struct refusal refusal = {0};
-    ck_assert_int_eq(system_call(&client_methods[CALL_POLICY], NULL, &now, &refusal, 20000), 0);
-    struct apply_call call = {.policy = now.policy};
-    struct price_version *prices = call.policy.prices.v;
-    struct tenant_rule *rules = call.policy.tenants.v;
-    for (size_t i = 0; i < call.policy.prices.count; i++)
-        prices[i].version = 0;
-    for (size_t i = 0; i < call.policy.tenants.count; i++)
-        if (strcmp(rules[i].path, tenant) == 0)
-            rules[i].budget.limit_micros = micros;
-    ck_assert_msg(system_call(&client_methods[CALL_APPLY], &call, &reply, &refusal, 20000) == 0, "%s", refusal.message);
-    fields_clear(&apply_call_fields, &call);
-    fields_clear(&apply_reply_fields, &reply);
-}
-
 START_TEST(a_job_is_paused_to_the_cent_and_goes_on)
 {
     uint64_t job = submit("lab", "i=0; while [ ! -e /tmp/never ]; do i=$((i+1)); done", "");
@@ -85,7 +66,7 @@ START_TEST(a_job_is_paused_to_the_cent_and_goes_on)
     system_wait_state(job, "paused");
     ck_assert_int_eq(cost_of(job, 3 * CENT), cost);
 
-    set_limit("lab", 5 * CENT);
+    system_set_budget("lab", 5 * CENT);
     system_wait_state(job, "running");
     system_wait_state(job, "paused");
     cost = cost_of(job, 5 * CENT);
@@ -192,7 +173,7 @@ START_TEST(others_are_stopped_there)
         const char *tenant, *more;
         int64_t cents;
     } rows[] = {{"hard", "", 3}, {"lab", ",\"budget\":\"0.02\"", 2}};
-    set_limit("lab", 100 * CENT);
+    system_set_budget("lab", 100 * CENT);
     uint64_t job = submit(rows[_i].tenant, "while :; do :; done", rows[_i].more);
     struct wait_reply reply = {0};
     ck_assert(system_wait(job, 60000, &reply));

@@ -2,11 +2,7 @@
 #ifndef REEVE_TESTS_SCHEDULER_CORE_GANGS_H
 #define REEVE_TESTS_SCHEDULER_CORE_GANGS_H
 
-#include <check.h>
-
-#include "tests/scheduler/core/world.h"
-
-static struct world w;
+#include "tests/scheduler/core/why.h"
 
 UNUSED static void begin(size_t nodes, uint64_t cores, uint64_t quota_cores, int64_t budget)
 {
@@ -95,19 +91,6 @@ UNUSED static void obey(uint64_t job, uint32_t tasks, uint64_t run_us)
     for (uint32_t i = 0; i < tasks; i++)
         if (stop_cause(job, i) != END_NONE)
             ck_assert(world_end(&w, job, i, stop_cause(job, i), 0, run_us));
-}
-
-UNUSED static struct why_reply why(uint64_t job)
-{
-    struct why_reply r = {0};
-    ck_assert(core_why(w.core, &(struct job_call){.job = job}, w.now, &r));
-    return r;
-}
-
-UNUSED static const struct blocker *blocker(const struct why_reply *r, size_t i)
-{
-    ck_assert_uint_lt(i, r->blockers.count);
-    return &((const struct blocker *)r->blockers.v)[i];
 }
 
 #endif

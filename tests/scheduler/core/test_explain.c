@@ -1,43 +1,11 @@
-#include <check.h>
-
 #include "scheduler/core/estimate.h"
 #include "scheduler/core/reserve_inner.h"
 #include "tests/run.h"
-#include "tests/scheduler/core/world.h"
-
-static struct world w;
-
-static void begin(void)
-{
-    struct policy_file p = {0};
-    world_init(&w, NULL);
-    world_price(&p, 0, 36 * EUR / 10, 0); /* 1000 micro-units per core-second, 0.9 per slice and core */
-    struct tenant_rule *rule = world_rule(&p, "acme");
-    rule->quota.max_running = 2;
-    rule = world_rule(&p, "acme/etl");
-    rule->quota.max.cpu_milli = 4000;
-    rule->budget = (struct budget_rule){.present = true, .limit_micros = 5 * EUR, .period = PERIOD_DAY};
-    (void)world_rule(&p, "globex");
-    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
-    world_hello(&w, "n1", "b", 16, 64 * GIB);
-}
-
-static struct why_reply why(uint64_t job)
-{
-    struct why_reply reply;
-    ck_assert(core_why(w.core, &(struct job_call){.job = job}, w.now, &reply));
-    return reply;
-}
-
-static const struct blocker *blocker(const struct why_reply *r, size_t i)
-{
-    ck_assert_uint_lt(i, r->blockers.count);
-    return &((const struct blocker *)r->blockers.v)[i];
-}
+#include "tests/scheduler/core/why.h"
 
 START_TEST(every_blocker_is_named_at_every_level_with_what_would_help)
 {
-    begin();
+    begin_limits();
     for (int i = 0; i < 2; i++)
         (void)world_submit(&w, "acme/etl", world_spec(2000, GIB));
     ck_assert_uint_eq(world_decide(&w), 2);
@@ -67,7 +35,7 @@ END_TEST
 
 START_TEST(a_row_shows_the_first_blocker)
 {
-    begin();
+    begin_limits();
     (void)world_submit(&w, "globex", world_spec(16000, GIB));
     (void)world_decide(&w);
     uint64_t job = world_submit(&w, "globex", world_spec(2000, GIB));
@@ -84,7 +52,7 @@ END_TEST
 
 START_TEST(an_estimate_is_an_interval_whose_end_comes_from_limits_and_its_begin_from_what_ended)
 {
-    begin();
+    begin_limits();
     struct job_spec spec = world_spec(16000, GIB);
     spec.time_limit_ms = 600000;
     uint64_t first = world_submit(&w, "globex", spec);
@@ -114,7 +82,7 @@ END_TEST
 
 START_TEST(a_row_and_why_say_when_the_next_of_a_tenant_starts_and_no_other)
 {
-    begin();
+    begin_limits();
     struct job_spec spec = world_spec(16000, GIB), one = world_spec(1000, GIB);
     spec.time_limit_ms = 600000;
     uint64_t first = world_submit(&w, "globex", spec);
@@ -142,7 +110,7 @@ END_TEST
 
 START_TEST(an_estimate_that_is_not_known_says_so)
 {
-    begin();
+    begin_limits();
     uint64_t first = world_submit(&w, "globex", world_spec(16000, GIB));
     (void)world_decide(&w);
     ck_assert(world_run(&w, first, 0));
@@ -156,7 +124,7 @@ END_TEST
 
 START_TEST(what_no_node_can_hold_any_more_can_never_run)
 {
-    begin();
+    begin_limits();
     uint64_t job = world_submit(&w, "globex", world_spec(16000, GIB));
     world_hello(&w, "n1", "b", 8, 64 * GIB);
     struct why_reply r = why(job);
@@ -169,7 +137,7 @@ END_TEST
 
 START_TEST(a_cap_a_pause_and_a_refusal_are_named)
 {
-    begin();
+    begin_limits();
     struct job_spec spec = world_spec(1000, GIB);
     spec.array = (struct job_array){true, 0, 3, 1};
     uint64_t job = world_submit(&w, "globex", spec);
@@ -198,7 +166,7 @@ END_TEST
 
 START_TEST(nothing_blocks_what_runs_or_is_done)
 {
-    begin();
+    begin_limits();
     uint64_t job = world_submit(&w, "globex", world_spec(1000, GIB));
     (void)world_decide(&w);
     struct why_reply r = why(job);
@@ -220,7 +188,7 @@ END_TEST
 /* The same functions answer and decide: what `why` says doesn't block starts, and the other way round. */
 START_TEST(why_and_decide_agree)
 {
-    begin();
+    begin_limits();
     for (int i = 0; i < 40; i++) {
         uint64_t job = world_submit(&w, i % 3 ? "globex" : "acme/etl",
                                     world_spec(500 + (uint64_t)(i % 7) * 500, GIB * (uint64_t)(1 + i % 9)));
@@ -239,7 +207,7 @@ END_TEST
 static void begin_full(unsigned nodes)
 {
     char name[16];
-    begin();
+    begin_limits();
     for (unsigned i = 2; i <= nodes; i++) {
         snprintf(name, sizeof name, "n%u", i);
         world_hello(&w, name, "b", 16, 64 * GIB);

@@ -1,38 +1,6 @@
 /* The least that `why` says would do, where no random world comes to it (test_admits.c). */
-#include <check.h>
-
 #include "tests/run.h"
-#include "tests/scheduler/core/world.h"
-
-static struct world w;
-
-static void begin(void)
-{
-    struct policy_file p = {0};
-    world_init(&w, NULL);
-    world_price(&p, 0, 36 * EUR / 10, 0); /* 1000 micro-units per core-second, 0.9 per slice and core */
-    struct tenant_rule *rule = world_rule(&p, "acme");
-    rule->quota.max_running = 2;
-    rule = world_rule(&p, "acme/etl");
-    rule->quota.max.cpu_milli = 4000;
-    rule->budget = (struct budget_rule){.present = true, .limit_micros = 5 * EUR, .period = PERIOD_DAY};
-    (void)world_rule(&p, "globex");
-    ck_assert_int_eq(world_apply(&w, &p), CORE_FACT);
-    world_hello(&w, "n1", "b", 16, 64 * GIB);
-}
-
-static struct why_reply why(uint64_t job)
-{
-    struct why_reply reply;
-    ck_assert(core_why(w.core, &(struct job_call){.job = job}, w.now, &reply));
-    return reply;
-}
-
-static const struct blocker *blocker(const struct why_reply *r, size_t i)
-{
-    ck_assert_uint_lt(i, r->blockers.count);
-    return &((const struct blocker *)r->blockers.v)[i];
-}
+#include "tests/scheduler/core/why.h"
 
 /* "first blocker | change" */
 static void says(uint64_t job, const char *expected)
@@ -55,7 +23,7 @@ static struct job_spec array_of(uint32_t tasks, uint64_t cores, int64_t budget)
 /* A second of a core, slice_min, costs 0.001: with so much it starts, and holds no whole slice. */
 START_TEST(of_a_jobs_own_budget_the_least_slice_is_asked_for)
 {
-    begin();
+    begin_limits();
     uint64_t job = world_submit(&w, "globex", array_of(2, 1, 9005 * EUR / 10000));
     ck_assert_uint_eq(world_decide(&w), 1);
     says(job, "budget: job 1 has 0.0005 free (limit 0.9005, spent 0.00, held 0.90), needs 0.001, short 0.0005 | "
@@ -73,7 +41,7 @@ START_TEST(more_at_once_than_a_rate_ever_has_needs_a_higher_rate)
 {
     struct job_spec spec = array_of(6, 1, 0);
     struct policy_reply now = {0};
-    begin();
+    begin_limits();
     spec.gang = 6;
     uint64_t job = world_submit(&w, "globex", spec);
     ck_assert_int_eq(core_policy(w.core, &now), 0);
@@ -92,7 +60,7 @@ END_TEST
 START_TEST(on_a_node_that_is_kept_a_short_limit_is_enough)
 {
     struct job_spec spec = world_spec(8000, GIB);
-    begin();
+    begin_limits();
     spec.time_limit_ms = 600000;
     uint64_t first = world_submit(&w, "globex", spec);
     ck_assert_uint_eq(world_decide(&w), 1);
@@ -122,7 +90,7 @@ START_TEST(what_is_waited_for_is_said_as_it_must_end)
         uint32_t on;
         const char *change;
     } rows[] = {{AFTER_SUCCESS, "job 1 succeeds"}, {AFTER_END, "job 1 ends"}, {AFTER_FAILURE, "job 1 fails"}};
-    begin();
+    begin_limits();
     ck_assert_uint_eq(world_submit(&w, "globex", world_spec(1000, GIB)), 1);
     (void)world_decide(&w);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -140,7 +108,7 @@ END_TEST
 START_TEST(what_can_not_start_in_time_any_more_is_said_so)
 {
     struct job_spec spec = world_spec(1000, GIB);
-    begin();
+    begin_limits();
     spec.retries = 1;
     ck_assert_int_eq(str_set(&spec.finish_by, "500ms"), 0);
     uint64_t job = world_submit(&w, "globex", spec);
