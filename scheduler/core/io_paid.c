@@ -53,11 +53,14 @@ struct measure io_bought(const struct core *c, const struct meter *meter, const 
     return measure_of(MAX(bytes, measured(offer->least)));
 }
 
-uint64_t io_plausible(const struct use_point *use)
+struct measure io_believed(const struct use_point *use)
 {
+    uint64_t counted = measured(use->io_bytes);
     uint64_t fastest = use->run_us < LIMIT_IO_BYTES_MAX / FASTEST_PER_US ? use->run_us * FASTEST_PER_US
                                                                         : LIMIT_IO_BYTES_MAX;
-    return MIN(measured(use->io_bytes), fastest + BURST_BYTES);
+    if (!is_measured(use->io_bytes) || counted > LIMIT_IO_BYTES_MAX)
+        return (struct measure){0};
+    return measure_of(MIN(counted, fastest + BURST_BYTES));
 }
 
 /* ---- while it lives --------------------------------------------------------------------------------- */

@@ -63,8 +63,8 @@ int64_t io_hold(const struct core *c, const struct meter *meter, struct measure 
 /* How much of the offer so much money buys; the least of it even for less. */
 struct measure io_bought(const struct core *c, const struct meter *meter, const struct io_offer *offer, int64_t micros,
                          uint64_t until_us);
-/* As many bytes as can have been moved in that time, whatever its counter says. */
-uint64_t io_plausible(const struct use_point *use);
+/* What its node says that it moved: no more than can have been in that time. Absent: it is no count at all. */
+struct measure io_believed(const struct use_point *use);
 /* Half of its allowance is used, or all that is paid. */
 bool task_io_is_due(const struct core *c, const struct task *t);
 bool task_io_is_out(const struct task *t);
@@ -77,10 +77,10 @@ struct use_point io_owed(const struct task *t, const struct meter *meter, const 
 
 /* ---- times.c ----------------------------------------------------------------------------------------------- */
 bool times_ask(const struct resources *r, const char *resource); /* is any of it asked for? */
-/* Micro-unit-hours of a resource in the first run_us, and how long so many of them last. */
+/* Micro-unit-hours of a resource in the first run_us, and until when so many more last than in the first settled_us. */
 int64_t time_of(const struct core *c, const char *resource, const struct resources *held, uint64_t run_us);
-uint64_t time_lasts(const struct core *c, const char *resource, const struct resources *held, int64_t micros,
-                    uint64_t max_us);
+uint64_t time_lasts(const struct core *c, const char *resource, const struct resources *held, uint64_t settled_us,
+                    int64_t micros, uint64_t max_us);
 /* A stretch of run time that is held for at an instant. */
 struct stretch {
     int64_t utc_us;

@@ -180,10 +180,7 @@ void core_attempt_used(struct core *c, const char *node, struct attempt_id id, s
     if (used.run_us == 0 || t->state != TASK_RUNNING || strcmp(t->node->name, node) != 0)
         return;
     struct measure moved = t->use.io_bytes;
-    if (measured(used.io_bytes) > LIMIT_IO_BYTES_MAX)
-        used.io_bytes = (struct measure){0}; /* no count at all */
-    else if (is_measured(used.io_bytes))
-        used.io_bytes = measure_of(io_plausible(&used));
+    used.io_bytes = io_believed(&used);
     if (used.cpu_us == 0 && used.mem_peak_bytes == 0 && !is_measured(used.io_bytes))
         t->uncounted_us = used.run_us;
     else if (used.run_us >= t->use.run_us)

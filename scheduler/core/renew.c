@@ -85,9 +85,8 @@ static void reach_by(const struct core *c, const struct meter *meter, const stru
     } else if (b->resource == NULL) {
         ret->micros = MIN(ret->micros, free_micros);
     } else {
-        int64_t settled = time_of(c, b->resource, meter->held, meter->settled_us);
         ret->until_us =
-            MIN(ret->until_us, time_lasts(c, b->resource, meter->held, settled + free_micros, ret->until_us));
+            time_lasts(c, b->resource, meter->held, meter->settled_us, free_micros, ret->until_us);
     }
 }
 

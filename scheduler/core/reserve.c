@@ -16,6 +16,13 @@ void reserve_init(struct core *c)
     c->reserves = core_alloc(sizeof *c->reserves);
 }
 
+/* What it holds. */
+static void reservation_free(struct reservation *r)
+{
+    free(r->gang);
+    free(r->victims);
+}
+
 void reserve_fini(struct core *c)
 {
     for (size_t i = 0; i < c->reserves->count; i++)
@@ -159,12 +166,6 @@ void reservation_count(struct core *c, struct node *n, bool more)
     n->reserved += more ? 1 : UINT32_MAX;
     n->profile_turn = 0;
     node_reindex(c, n);
-}
-
-void reservation_free(struct reservation *r)
-{
-    free(r->gang);
-    free(r->victims);
 }
 
 void reservation_drop(struct core *c, struct reservation *r)

@@ -50,7 +50,6 @@ void reservation_hold(const struct core *c, const struct reservation *r, uint32_
 void reservation_set_start(const struct plan *p, struct reservation *r, int64_t start_utc_us, int64_t expected_utc_us);
 void reservation_count(struct core *c, struct node *n, bool more); /* a promise more there, or less */
 void reservation_drop(struct core *c, struct reservation *r);
-void reservation_free(struct reservation *r); /* what it holds */
 /* NULL: no place among the promises. Its nodes are not counted yet. */
 struct reservation *reservation_new(struct core *c, const struct plan *p, struct shape *s, struct node *n,
                                     int64_t start_utc_us, int64_t expected_utc_us);

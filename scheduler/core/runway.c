@@ -33,8 +33,8 @@ static uint64_t bought(const struct payee *p, const char *resource, int64_t micr
         return p->meter.settled_us;
     if (resource == NULL)
         return price_due_time(p->c->prices, &p->meter, NULL, micros, p->max_us);
-    int64_t settled = time_of(p->c, resource, p->meter.held, p->meter.settled_us);
-    return MAX(time_lasts(p->c, resource, p->meter.held, settled + micros, p->max_us), p->meter.settled_us);
+    uint64_t until_us = time_lasts(p->c, resource, p->meter.held, p->meter.settled_us, micros, p->max_us);
+    return MAX(until_us, p->meter.settled_us);
 }
 
 /* What was spent there when all up to settled_us was: in a turn the ledger may be a renewal ahead of the attempt. */

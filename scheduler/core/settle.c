@@ -143,10 +143,7 @@ static struct use_point use_at_end(const struct task *t, const struct exit_recor
                             .cpu_us = record->usage.cpu_us,
                             .mem_peak_bytes = record->usage.mem_peak_bytes,
                             .io_bytes = record->usage.io_bytes};
-    if (is_measured(use.io_bytes) && measured(use.io_bytes) <= LIMIT_IO_BYTES_MAX)
-        use.io_bytes = measure_of(io_plausible(&use));
-    else
-        use.io_bytes = (struct measure){0};
+    use.io_bytes = io_believed(&use);
     if (measured(use.io_bytes) < measured(t->use.io_bytes))
         use.io_bytes = t->use.io_bytes;
     return use;

@@ -68,10 +68,11 @@ int64_t time_of(const struct core *c, const char *resource, const struct resourc
     return price_cost(hours_of(c, resource), (struct meter){.held = held}, run_us);
 }
 
-uint64_t time_lasts(const struct core *c, const char *resource, const struct resources *held, int64_t micros,
-                    uint64_t max_us)
+uint64_t time_lasts(const struct core *c, const char *resource, const struct resources *held, uint64_t settled_us,
+                    int64_t micros, uint64_t max_us)
 {
-    return price_time_for(hours_of(c, resource), (struct meter){.held = held}, micros, max_us);
+    int64_t settled = time_of(c, resource, held, settled_us);
+    return price_time_for(hours_of(c, resource), (struct meter){.held = held}, settled + micros, max_us);
 }
 
 /* Of an account that something is held on: it is open. */
@@ -148,7 +149,7 @@ uint64_t times_last(const struct core *c, const struct task *t, uint64_t run_us)
         const char *resource = resource_of(c, v[i].account);
         int64_t paid = time_of(c, resource, held, t->settled_us) + v[i].hold;
         if (time_of(c, resource, held, run_us) > paid)
-            run_us = MAX(time_lasts(c, resource, held, paid, run_us), t->settled_us);
+            run_us = MAX(time_lasts(c, resource, held, t->settled_us, v[i].hold, run_us), t->settled_us);
     }
     return run_us;
 }
