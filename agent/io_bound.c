@@ -100,12 +100,13 @@ void io_bound_check(struct attempt *t)
 {
     struct io_bound *b = &t->bound;
     if (t->life != LIFE_RUNNING || !io_bound_is_set(b)) {
-        mover_link_bound(t->mover, UINT64_MAX);
+        mover_link_bound(t->mover, UINT64_MAX, true);
         return;
     }
     metering_take(t); /* what was moved since its group was read is used, too */
     uint64_t used = t->account.billed, bound = bound_of(b), now = clock_boot_us();
-    mover_link_bound(t->mover, bound > used ? bound - used : 0);
+    bool last = limit_of(b) <= paid_of(b) || since(b->waits_boot_us, IO_LAST_US, now);
+    mover_link_bound(t->mover, bound > used ? bound - used : 0, last);
     if (shall_ask(b) && used + b->step / 2 >= paid_of(b)) {
         b->asked = true;
         t->all->with.on_hurry(t->all->with.arg);

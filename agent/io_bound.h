@@ -2,7 +2,7 @@
  * io_bound - how far an attempt may go with its bytes: what is paid of them, or the job's own limits.io_bytes.
  *
  *   half of what was paid last is used   a beat at once, which asks for more
- *   what is paid                         grants stop at the byte
+ *   what is paid                         grants stop at the last whole block, and after IO_LAST_US at the byte
  *   beyond it, by what it does itself    its keeper halts it at once. It goes on when more is paid, and is stopped
  *     or writes to its logs              when the scheduler says so, which knows that nobody will pay
  *   it has waited IO_WAIT_US for grants  the same
@@ -20,6 +20,7 @@
 
 #define IO_READ_US UINT64_C(100000)
 #define IO_READ_SELDOM_US UINT64_C(10000000)
+#define IO_LAST_US UINT64_C(1000000)
 #define IO_WAIT_US UINT64_C(5000000)
 #define IO_HALT_US UINT64_C(5000000) /* a keeper that can't be halted: it is stopped after that */
 

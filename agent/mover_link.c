@@ -28,6 +28,7 @@ struct mover_link {
     struct out out[MOVER_GRANTS_MAX];
     struct io_counts counts; /* as it says */
     uint64_t may;            /* be posted beyond what is posted and out */
+    bool to_the_byte;
     bool broken, stands;
 };
 
@@ -87,12 +88,19 @@ static bool is_behind(const struct mover_link *m)
     return false;
 }
 
+/* How much of it may be posted: all of it, or as many whole blocks as are paid. */
+static uint64_t part_of(const struct mover_link *m, const struct want *w)
+{
+    bool whole = w->left <= m->may || m->to_the_byte;
+    return whole ? MIN(w->left, m->may) : m->may - m->may % MOVER_BLOCK_BYTES;
+}
+
 /* Not while it stands still, nor before it has worked off what it was granted then. False: the node's queue is full. */
 static bool post_wants(struct mover_link *m)
 {
     for (uint32_t i = 0; i < MOVER_WANTS && !m->stands && !is_behind(m); i++) {
         struct want *w = &m->wants[i];
-        uint64_t bytes = MIN(w->left, m->may);
+        uint64_t bytes = part_of(m, w);
         if (bytes == 0 || w->posted > 0)
             continue;
         w->base = w->bytes - w->left;
@@ -245,7 +253,7 @@ static uint64_t out_bytes(const struct mover_link *m)
     return sum;
 }
 
-void mover_link_bound(struct mover_link *m, uint64_t left_bytes)
+void mover_link_bound(struct mover_link *m, uint64_t left_bytes, bool to_the_byte)
 {
     uint64_t out = 0, posted = 0;
     if (m == NULL)
@@ -258,15 +266,16 @@ void mover_link_bound(struct mover_link *m, uint64_t left_bytes)
         posted = 0;
     }
     m->may = left_bytes > out + posted ? left_bytes - out - posted : 0;
+    m->to_the_byte = to_the_byte;
     m->broken |= !post_wants(m);
 }
 
 bool mover_link_waits(const struct mover_link *m)
 {
-    bool wants = false;
+    bool waits = false;
     for (uint32_t i = 0; m != NULL && i < MOVER_WANTS; i++)
-        wants |= m->wants[i].left > m->wants[i].posted;
-    return wants && m->may == 0 && !m->stands;
+        waits |= m->wants[i].left > m->wants[i].posted && part_of(m, &m->wants[i]) == 0;
+    return waits && !m->stands;
 }
 
 static void add_meter(struct io_meter *to, const struct io_meter *from)

@@ -36,8 +36,9 @@ void mover_link_free(struct mover_link *m); /* NULL is fine */
  * what it wants is asked for when it goes on. NULL is fine. */
 void mover_link_stands(struct mover_link *m, bool stands);
 /* So many bytes may still be moved for it, those that are out included; UINT64_MAX: as many as it likes. It is granted
- * no byte more until this is said again. NULL is fine. */
-void mover_link_bound(struct mover_link *m, uint64_t left_bytes);
+ * no byte more until this is said again. Unless it goes `to_the_byte`, a want is cut only between blocks: where part of
+ * one was moved the rest of its want has to go through the page cache. NULL is fine. */
+void mover_link_bound(struct mover_link *m, uint64_t left_bytes, bool to_the_byte);
 bool mover_link_waits(const struct mover_link *m); /* it wants more than that */
 /* Adds what it moved since its birth, for all agents, as far as it was heard: `moved`, `memory`'s bytes; and what is
  * out. `memory`'s operations and `cached_bytes` are of this connection. NULL is fine. */

@@ -7,7 +7,7 @@
 #include "isolation/keeper_sys.h"
 #include "isolation/mover.h"
 
-#define BLOCK UINT64_C(4096)
+#define BLOCK MOVER_BLOCK_BYTES
 #define TELL_BYTES ((uint64_t)16 << 20)
 #define OWN_PATH_MAX 64
 

@@ -32,6 +32,7 @@
 #define MOVER_COPIES 4                             /* at once; others wait for their turn to begin */
 #define MOVER_WANTS (2 * MOVER_COPIES)             /* of each copy two: while one moves the other is granted */
 #define MOVER_WANT_BYTES ((uint64_t)512 << 10)
+#define MOVER_BLOCK_BYTES UINT64_C(4096)           /* no less passes the page cache by */
 #define MOVER_MEM_BYTES ((uint64_t)6 << 20)        /* beside the job's memory: added to the group's limit */
 #define MOVER_PROCESSES 1
 

@@ -294,17 +294,38 @@ static uint64_t move_all(void)
 
 START_TEST(grants_stop_at_the_byte_that_is_paid)
 {
-    mover_link_bound(link_, 300001);
+    mover_link_bound(link_, 300001, true);
     for (uint32_t i = 0; i < MOVER_WANTS; i++)
         want(i, i % 2 == 0 ? MOVER_READ : MOVER_WRITE, MOVER_WANT_BYTES);
     ck_assert_uint_eq(move_all(), 300001);
     ck_assert(mover_link_waits(link_));
-    mover_link_bound(link_, 0); /* it is read again, and nothing more is paid */
+    mover_link_bound(link_, 0, true); /* it is read again, and nothing more is paid */
     ck_assert_uint_eq(move_all(), 0);
-    mover_link_bound(link_, 1);
+    mover_link_bound(link_, 1, true);
     ck_assert_uint_eq(move_all(), 1);
-    mover_link_bound(link_, UINT64_MAX);
+    mover_link_bound(link_, UINT64_MAX, true);
     ck_assert_uint_eq(move_all(), MOVER_WANTS * MOVER_WANT_BYTES - 300002); /* each byte that was wanted, once */
+    ck_assert(!mover_link_waits(link_));
+    ck_assert_ptr_null(gone);
+}
+END_TEST
+
+/* Part of a block would make the rest of its want go through the page cache. */
+START_TEST(grants_are_whole_blocks_while_more_may_be_paid)
+{
+    const uint64_t want_bytes = 100000; /* of which the end of a file makes no whole block */
+    mover_link_bound(link_, 300001, false);
+    want(0, MOVER_READ, MOVER_WANT_BYTES);
+    ck_assert_uint_eq(move_all(), 73 * MOVER_BLOCK_BYTES);
+    ck_assert(mover_link_waits(link_));
+    mover_link_bound(link_, MOVER_BLOCK_BYTES - 1, false);
+    ck_assert_uint_eq(move_all(), 0);
+    ck_assert(mover_link_waits(link_));
+    want(1, MOVER_READ, MOVER_BLOCK_BYTES - 1); /* which is all that is wanted there */
+    ck_assert_uint_eq(move_all(), MOVER_BLOCK_BYTES - 1);
+    mover_link_bound(link_, MOVER_WANT_BYTES - 73 * MOVER_BLOCK_BYTES + want_bytes, false);
+    want(2, MOVER_READ, want_bytes);
+    ck_assert_uint_eq(move_all(), MOVER_WANT_BYTES - 73 * MOVER_BLOCK_BYTES + want_bytes);
     ck_assert(!mover_link_waits(link_));
     ck_assert_ptr_null(gone);
 }
@@ -315,12 +336,12 @@ START_TEST(what_the_job_used_itself_is_taken_from_what_waits)
     const struct share_given little = {"acme", {.weight = 1, .limits.bytes_per_s = 1}};
     struct mover_message m;
     ck_assert_int_eq(fair_shares(fair, &little, 1), 0);
-    mover_link_bound(link_, 3 * 4096);
+    mover_link_bound(link_, 3 * 4096, true);
     for (uint32_t i = 0; i < 3; i++)
         want(i, MOVER_READ, 4096);
     turn();
     ck_assert(hear(&m)); /* one is out, its tenant's limit holds the others */
-    mover_link_bound(link_, 4096 + 10);
+    mover_link_bound(link_, 4096 + 10, true);
     const struct share_given none = {"acme", {.weight = 1}};
     ck_assert_int_eq(fair_shares(fair, &none, 1), 0);
     say((struct mover_message){.op = MOVER_DONE, .grant = m.grant, .bytes = m.bytes});
@@ -361,6 +382,7 @@ int main(void)
     tcase_add_test(t, more_than_was_granted_is_not_believed);
     tcase_add_test(t, one_that_stands_still_keeps_no_grant_and_goes_on);
     tcase_add_test(t, grants_stop_at_the_byte_that_is_paid);
+    tcase_add_test(t, grants_are_whole_blocks_while_more_may_be_paid);
     tcase_add_test(t, what_the_job_used_itself_is_taken_from_what_waits);
     tcase_add_loop_test(t, its_end_gives_back_what_was_out, 0, 2);
     suite_add_tcase(s, t);
