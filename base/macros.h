@@ -30,6 +30,8 @@
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+/* from - what, and not below 0. */
+#define LESS(from, what) ((from) > (what) ? (from) - (what) : 0)
 
 /* A state that the program's own logic rules out. Never for anything an outsider can cause. */
 #define BUG(what) assert(!(what))

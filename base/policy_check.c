@@ -170,6 +170,8 @@ static int check_budget(const struct budget_rule *b, const char *where, struct e
     struct err inner = {0};
     if (b->resource != NULL && parse_name(b->resource, RESOURCE_NAME_MAX, &inner) < 0)
         return bad(err, where, "resource", err_text(&inner));
+    if (b->resource != NULL && strcmp(b->resource, RESOURCE_IO) == 0)
+        return bad(err, where, "resource", "nobody holds I/O for a time; price it as per_gib.io, and limit money");
     if (b->zone != NULL && zone_name_check(b->zone, &inner) < 0)
         return bad(err, where, "zone", err_text(&inner));
     if (b->zone != NULL && b->period == PERIOD_TOTAL)

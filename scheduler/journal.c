@@ -50,7 +50,7 @@ struct journal {
     uint64_t filling_first; /* its first seq */
     struct group group;
     struct ring *ring;      /* NULL: groups are written in place */
-    uint64_t bytes_total, syncs_total;
+    uint64_t syncs_total;
     const struct journal_handlers *handlers;
     void *arg;
 };
@@ -236,9 +236,8 @@ static void sync_failed(struct journal *j, int error)
         j->handlers->on_failed(j->arg, &err);
 }
 
-static void synced(struct journal *j, struct journal_point upto, size_t bytes)
+static void synced(struct journal *j, struct journal_point upto)
 {
-    j->bytes_total += bytes;
     j->syncs_total++;
     j->durable = upto;
 }
@@ -271,7 +270,7 @@ static void group_end(struct journal *j)
     close_p(&g->close_fd);
     if (overtaken)
         return;
-    synced(j, g->last, g->bytes.len);
+    synced(j, g->last);
     tell_synced(j);
 }
 
@@ -345,7 +344,7 @@ static int sync_in_place(struct journal *j)
         rc = -errno;
     if (rc < 0)
         return rc;
-    synced(j, j->head, j->filling.len + (overtake ? g->bytes.len : 0));
+    synced(j, j->head);
     j->offset += j->filling.len;
     g->overtaken = g->overtaken || overtake;
     buf_reset(&j->filling);
@@ -392,11 +391,6 @@ struct journal_point journal_durable_point(const struct journal *j)
 struct journal_point journal_head(const struct journal *j)
 {
     return j->head;
-}
-
-uint64_t journal_bytes_total(const struct journal *j)
-{
-    return j->bytes_total;
 }
 
 uint64_t journal_syncs_total(const struct journal *j)

@@ -56,7 +56,6 @@ uint64_t journal_durable(const struct journal *j);
 /* The chain's head, with seq; and where it is known to be on the disk. */
 struct journal_point journal_head(const struct journal *j);
 struct journal_point journal_durable_point(const struct journal *j);
-uint64_t journal_bytes_total(const struct journal *j);
 uint64_t journal_syncs_total(const struct journal *j);
 
 /* Drains, then goes on in a new segment. */

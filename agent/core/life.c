@@ -55,11 +55,6 @@ int life_next(uint32_t state, uint32_t event, struct life_step *ret)
     return 0;
 }
 
-bool life_is_launched(uint32_t state)
-{
-    return state > LIFE_ORDERED && state < LIFE_TELLING;
-}
-
 bool life_resume(struct life_found found, enum life_state *ret_state, enum life_event *ret_event)
 {
     *ret_event = LIFE_EVENT_COUNT;

@@ -82,7 +82,6 @@ extern const struct names life_state_names, life_event_names, life_action_names;
 
 /* 0 and the step, or -EPROTO when the table is blank there: nothing changes. */
 int life_next(uint32_t state, uint32_t event, struct life_step *ret) MUST_USE;
-bool life_is_launched(uint32_t state); /* something of it may run */
 
 /* What an agent that starts finds in an attempt's folder. */
 struct life_found {

@@ -13,33 +13,22 @@ static void raise_meter(struct io_meter *meter, const struct io_meter *now)
     }
 }
 
-static uint64_t less(uint64_t from, uint64_t what)
-{
-    return from > what ? from - what : 0;
-}
-
 /* The kernel's count, less what it can have seen of the moved and of `out`. */
 static struct io_meter direct_of(const struct io_counts *c, const struct io_meter *out)
 {
     struct io_meter direct;
     for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
-        uint64_t ops = less(c->moved.ops[dir], c->memory.ops[dir]) + out->ops[dir];
-        uint64_t bytes = less(c->moved.bytes[dir], c->memory.bytes[dir]) + out->bytes[dir];
-        direct.ops[dir] = less(c->kernel.ops[dir], ops);
-        direct.bytes[dir] = less(c->kernel.bytes[dir], bytes);
+        uint64_t ops = LESS(c->moved.ops[dir], c->memory.ops[dir]) + out->ops[dir];
+        uint64_t bytes = LESS(c->moved.bytes[dir], c->memory.bytes[dir]) + out->bytes[dir];
+        direct.ops[dir] = LESS(c->kernel.ops[dir], ops);
+        direct.bytes[dir] = LESS(c->kernel.bytes[dir], bytes);
     }
     return direct;
 }
 
-static const struct io_meter nothing;
-
-uint64_t io_account_direct(const struct io_account *a, enum io_dir dir)
-{
-    return direct_of(&a->at, &nothing).bytes[dir];
-}
-
 static uint64_t bill_of(const struct io_counts *c)
 {
+    static const struct io_meter nothing;
     struct io_meter direct = direct_of(c, &nothing);
     uint64_t sum = c->log_bytes;
     for (int dir = 0; dir < IO_DIR_COUNT; dir++)
@@ -58,8 +47,8 @@ struct io_meter io_account_read(struct io_account *a, const struct io_counts *no
     raise(&a->billed, bill_of(&a->at));
     direct = direct_of(&a->at, &now->out);
     for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
-        rise.ops[dir] = a->began ? less(direct.ops[dir], a->fed.ops[dir]) : 0;
-        rise.bytes[dir] = a->began ? less(direct.bytes[dir], a->fed.bytes[dir]) : 0;
+        rise.ops[dir] = a->began ? LESS(direct.ops[dir], a->fed.ops[dir]) : 0;
+        rise.bytes[dir] = a->began ? LESS(direct.bytes[dir], a->fed.bytes[dir]) : 0;
     }
     raise_meter(&a->fed, &direct);
     a->began = true;

@@ -21,7 +21,6 @@ struct job {
     fq_id id; /* 0: free */
     uint32_t tenant, streams;
     uint64_t number;
-    struct io_meter moved;
 };
 struct stream {
     fq_id id; /* 0: free */
@@ -407,11 +406,9 @@ void arbiter_done(struct arbiter *a, const struct fq_grant *grant, uint64_t move
     if (!fairq_done(a->queue, grant->id, moved_bytes, now_ns))
         return;
     struct stream *s = find_stream(a, grant->stream);
-    struct job *j = &a->jobs[s->job];
-    moved_bytes = MIN(moved_bytes, grant->bytes);
-    a->tenants[j->tenant].wanted_ns = now_ns;
-    meter(&j->moved, grant->dir, 1, moved_bytes);
-    meter(&a->tenants[j->tenant].moved, grant->dir, 1, moved_bytes);
+    struct tenant *t = &a->tenants[a->jobs[s->job].tenant];
+    t->wanted_ns = now_ns;
+    meter(&t->moved, grant->dir, 1, MIN(moved_bytes, grant->bytes));
     s->out--;
     leave_stream(a, s);
 }
@@ -422,11 +419,9 @@ void arbiter_late(struct arbiter *a, const struct fq_grant *grant, uint64_t move
     moved_bytes = MIN(moved_bytes, grant->bytes);
     if (s == NULL || moved_bytes == 0)
         return;
-    struct job *j = &a->jobs[s->job];
-    struct tenant *t = &a->tenants[j->tenant];
+    struct tenant *t = &a->tenants[a->jobs[s->job].tenant];
     /* The operation itself was counted, and its base charged, when it was answered with nothing. */
     const struct fq_taken taken = {io_cost_of_many(&a->with.cost, grant->dir, false, 0, moved_bytes), 0, moved_bytes};
-    meter(&j->moved, grant->dir, 0, moved_bytes);
     meter(&t->moved, grant->dir, 0, moved_bytes);
     fairq_charge(a->queue, t->id, &taken, now_ns);
 }
@@ -486,16 +481,6 @@ void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbite
             ret->part_ppm = all[i].has.weight;
     ret->tenants = count;
     free(all);
-}
-
-int arbiter_job_meter(const struct arbiter *a, const char *tenant, uint64_t job, struct io_meter *ret)
-{
-    const struct tenant *t = find_tenant(a, tenant);
-    const struct job *j = t == NULL ? NULL : find_job(a, t, job);
-    if (j == NULL)
-        return -ENOENT;
-    *ret = j->moved;
-    return 0;
 }
 
 bool arbiter_next_view(const struct arbiter *a, uint32_t *at, struct arbiter_view *ret)

@@ -87,8 +87,6 @@ struct arbiter_standing {
 };
 void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbiter_standing *ret);
 struct io_books *arbiter_books(struct arbiter *a); /* since birth; agent/fairio/account.h adds to them */
-/* -ENOENT: no such tenant, or job of it. A job's meter goes with its last stream: it is read before. */
-int arbiter_job_meter(const struct arbiter *a, const char *tenant, uint64_t job, struct io_meter *ret) MUST_USE;
 struct arbiter_view {
     const char *tenant; /* until the next call */
     struct disk_share share;

@@ -315,6 +315,17 @@ static struct budget_rule *named(struct policy_file *p, const char *name)
     return b;
 }
 
+START_TEST(a_budget_of_io_says_what_to_write_instead)
+{
+    begin();
+    struct policy_file p = base();
+    ck_assert_int_eq(str_set(&named(&p, "disk")->resource, RESOURCE_IO), 0);
+    refused(&p, "bad_request", "tenants.acme.budgets.disk.resource");
+    ck_assert_msg(strstr(w.refusal.message, "per_gib.io") != NULL, "%s", w.refusal.message);
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(names_of_budgets_are_names_and_differ)
 {
     begin();
@@ -411,6 +422,7 @@ int main(void)
     tcase_add_test(t, admins_are_root_and_who_is_named);
     tcase_add_loop_test(t, a_budget_that_makes_no_sense_is_refused_by_the_name_of_its_key, 0,
                         (int)COUNT_OF(bad_budgets));
+    tcase_add_test(t, a_budget_of_io_says_what_to_write_instead);
     tcase_add_test(t, names_of_budgets_are_names_and_differ);
     tcase_add_test(t, a_zone_comes_from_the_machine_and_stays_in_the_policy);
     tcase_add_test(t, a_budget_can_not_turn_from_money_into_time);
