@@ -16,7 +16,7 @@ struct io_checker {
     struct fair *fair;
     struct timer *timer;
     struct io_check sums;
-    struct io_books seen; /* of the arbiter's, which begin with the agent */
+    struct io_sums seen; /* of the arbiter's, which begin with the agent */
     bool differs;         /* and the log knows */
 };
 
@@ -78,27 +78,22 @@ const struct io_window *io_checker_window(const struct io_checker *c)
 
 static void say(const struct io_window *w, const char *when)
 {
-    struct io_verdict v = io_check_verdict(w);
+    struct io_verdict v = io_verdict(&w->sums);
     log_line(v.agrees ? LOG_INFO : LOG_WARN, "io.check",
              "verdict=%s when=%s kernel_bytes=%" PRIu64 " billed_bytes=%" PRIu64 " off_percent=%.2f"
              " memory_bytes=%" PRIu64 " log_bytes=%" PRIu64 " cached_bytes=%" PRIu64,
-             v.agrees ? "agrees" : "differs", when, v.kernel_bytes, v.disk_bytes, v.off_percent, w->memory_bytes,
-             w->log_bytes, w->cached_bytes);
+             v.agrees ? "agrees" : "differs", when, v.kernel_bytes, v.disk_bytes, v.off_percent, w->sums.memory_bytes,
+             w->sums.log_bytes, w->sums.cached_bytes);
 }
 
 /* What was told since the last look. */
 static bool add(struct io_checker *c, struct io_window *w)
 {
-    const struct io_books *b = arbiter_books(fair_arbiter(c->fair));
-    if (memcmp(b, &c->seen, sizeof *b) == 0)
+    const struct io_sums *told = arbiter_books(fair_arbiter(c->fair));
+    if (memcmp(told, &c->seen, sizeof *told) == 0)
         return false;
-    w->kernel_read_bytes += b->kernel[IO_READ] - c->seen.kernel[IO_READ];
-    w->kernel_written_bytes += b->kernel[IO_WRITE] - c->seen.kernel[IO_WRITE];
-    w->billed_bytes += b->billed - c->seen.billed;
-    w->memory_bytes += b->memory - c->seen.memory;
-    w->log_bytes += b->logs - c->seen.logs;
-    w->cached_bytes += b->cached - c->seen.cached;
-    c->seen = *b;
+    io_sums_add(&w->sums, told, &c->seen);
+    c->seen = *told;
     return true;
 }
 
@@ -122,7 +117,7 @@ void io_checker_look(struct io_checker *c, int64_t utc_us)
         *now = (struct io_window){.from_utc_us = utc_us};
         news = true;
     }
-    bool differs = !io_check_verdict(now).agrees;
+    bool differs = !io_verdict(&now->sums).agrees;
     if (differs && !c->differs)
         say(now, "now");
     c->differs = differs;

@@ -29,15 +29,17 @@ static bool print_window(const struct io_window *w)
 {
     char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
     CLEANUP(buf_fini) struct buf text = {0};
-    io_check_text(w, &text);
+    struct io_verdict v = io_verdict(&w->sums);
+    io_verdict_text(&v, &text);
     format_second(w->from_utc_us, from);
     if (w->to_utc_us != 0)
         printf("%s to %s %s\n", from, format_second(w->to_utc_us, to), buf_text(&text));
     else
         printf("since %s %s\n", from, buf_text(&text));
     printf("  billed beside that: %" PRIu64 " bytes moved in memory, %" PRIu64 " of logs; %" PRIu64
-           " of the disk's went through the page cache\n", w->memory_bytes, w->log_bytes, w->cached_bytes);
-    return io_check_verdict(w).agrees;
+           " of the disk's went through the page cache\n", w->sums.memory_bytes, w->sums.log_bytes,
+           w->sums.cached_bytes);
+    return v.agrees;
 }
 
 static int run(const struct io_check_options *o, struct err *err)
@@ -46,7 +48,7 @@ static int run(const struct io_check_options *o, struct err *err)
     int rc = load(o->dir, &c, err);
     if (rc < 0)
         return rc;
-    bool agrees = io_check_verdict(&c.now).agrees && io_check_verdict(&c.before).agrees;
+    bool agrees = io_verdict(&c.now.sums).agrees && io_verdict(&c.before.sums).agrees;
     if (o->json) {
         CLEANUP(buf_fini) struct buf text = {0};
         if (json_write_pretty(&io_check_fields, &c, &text) < 0)

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent/core/io_check.h"
 #include "agent/core/io_status.h"
 #include "base/io/fd.h"
 
@@ -59,20 +58,20 @@ static void add_disk(const struct fairq *q, const char *device, struct buf *out)
     histogram(out, device, "reeve_io_service_seconds", &times->served, "From being granted until it was done.");
 }
 
-static void add_books(const struct io_books *books, const char *device, struct buf *out)
+static void add_books(const struct io_sums *told, const char *device, struct buf *out)
 {
     const struct {
         const char *name, *label, *value;
         uint64_t bytes;
         const char *help;
     } rows[] = {
-        {"reeve_io_jobs_kernel_bytes_total", "direction", "read", books->kernel[IO_READ],
+        {"reeve_io_jobs_kernel_bytes_total", "direction", "read", told->kernel_read_bytes,
          "What the kernel counted for the groups of jobs."},
-        {"reeve_io_jobs_kernel_bytes_total", "direction", "write", books->kernel[IO_WRITE], NULL},
-        {"reeve_io_jobs_billed_bytes_total", "of", "disk", books->billed - books->memory - books->logs,
+        {"reeve_io_jobs_kernel_bytes_total", "direction", "write", told->kernel_written_bytes, NULL},
+        {"reeve_io_jobs_billed_bytes_total", "of", "disk", told->billed_bytes - told->memory_bytes - told->log_bytes,
          "What was told of their bills: what a disk can have seen, moved in memory, written as logs."},
-        {"reeve_io_jobs_billed_bytes_total", "of", "memory", books->memory, NULL},
-        {"reeve_io_jobs_billed_bytes_total", "of", "logs", books->logs, NULL},
+        {"reeve_io_jobs_billed_bytes_total", "of", "memory", told->memory_bytes, NULL},
+        {"reeve_io_jobs_billed_bytes_total", "of", "logs", told->log_bytes, NULL},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (rows[i].help != NULL)
@@ -80,14 +79,7 @@ static void add_books(const struct io_books *books, const char *device, struct b
         buf_addf(out, "%s{device=\"%s\",%s=\"%s\"} %" PRIu64 "\n", rows[i].name, device, rows[i].label, rows[i].value,
                  rows[i].bytes);
     }
-}
-
-static void add_verdict(const struct io_books *b, const char *device, struct buf *out)
-{
-    const struct io_window w = {.kernel_read_bytes = b->kernel[IO_READ], .kernel_written_bytes = b->kernel[IO_WRITE],
-                                .billed_bytes = b->billed, .memory_bytes = b->memory, .log_bytes = b->logs,
-                                .cached_bytes = b->cached};
-    struct io_verdict v = io_check_verdict(&w);
+    struct io_verdict v = io_verdict(told);
     gauge(out, device, "reeve_io_meters_agree", v.agrees, "1: what the kernel counted and what was billed of it do.");
     gauge(out, device, "reeve_io_meters_off_ratio", v.off_percent / 100, "By how much; above 0: it was billed twice.");
 }
@@ -189,7 +181,6 @@ void io_metrics_text(struct arbiter *a, const char *device, struct buf *out)
 {
     add_disk(arbiter_queue(a), device, out);
     add_books(arbiter_books(a), device, out);
-    add_verdict(arbiter_books(a), device, out);
     for (size_t i = 0; i < COUNT_OF(families); i++)
         add_family(&families[i], a, device, out);
 }

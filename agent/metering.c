@@ -129,12 +129,17 @@ void metering_tell(struct attempt *t)
     struct io_account *a = &t->account;
     const struct io_meter *moved = &a->at.moved;
     bool news = a->billed != a->told_billed || memcmp(&a->at, &a->told, sizeof a->at) != 0;
-    uint64_t billed = io_account_tell(a, arbiter_books(fair_arbiter(t->all->with.fair)));
+    struct io_sums told = io_account_tell(a, arbiter_books(fair_arbiter(t->all->with.fair)));
     if (news)
         keep(t);
     t->usage.moved_read_ops = measure_of(moved->ops[IO_READ]);
     t->usage.moved_write_ops = measure_of(moved->ops[IO_WRITE]);
     t->usage.moved_read_bytes = measure_of(moved->bytes[IO_READ]);
     t->usage.moved_written_bytes = measure_of(moved->bytes[IO_WRITE] + a->at.log_bytes);
-    t->usage.io_bytes = t->metered ? measure_of(billed) : (struct measure){0};
+    t->usage.io_bytes = t->usage.io_uncounted_bytes = t->usage.io_cached_bytes = (struct measure){0};
+    if (!t->metered)
+        return;
+    t->usage.io_bytes = measure_of(told.billed_bytes);
+    t->usage.io_uncounted_bytes = measure_of(told.memory_bytes + told.log_bytes);
+    t->usage.io_cached_bytes = measure_of(told.cached_bytes);
 }

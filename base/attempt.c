@@ -120,6 +120,9 @@ static const struct field usage_rows[] = {
     FIELD_ROW(usage, 22, "moved_written_bytes", FIELD_MEASURE, moved_written_bytes, .help = "logs among them"),
     FIELD_ROW(usage, 23, "moved_read_ops", FIELD_MEASURE, moved_read_ops, .help = "of copies, inputs and outputs"),
     FIELD_ROW(usage, 24, "moved_write_ops", FIELD_MEASURE, moved_write_ops, .help = "of copies, inputs and outputs"),
+    FIELD_ROW(usage, 25, "io_uncounted_bytes", FIELD_MEASURE, io_uncounted_bytes,
+              .help = "of io_bytes: in no count of the kernel's: in memory, logs"),
+    FIELD_ROW(usage, 26, "io_cached_bytes", FIELD_MEASURE, io_cached_bytes, .help = "of the rest: by the page cache"),
 };
 const struct fields usage_fields = FIELDS_TABLE("usage", usage, usage_rows);
 

@@ -65,6 +65,8 @@ struct usage {
     struct measure cpu_user_us, cpu_system_us;
     struct measure read_bytes, written_bytes, read_ops, write_ops; /* of block devices */
     struct measure io_bytes;      /* moved between it and devices, each byte once: what is charged. It never falls */
+    struct measure io_uncounted_bytes; /* of that: in no count of the kernel for its group: moved in memory, logs */
+    struct measure io_cached_bytes;    /* of the rest: through the page cache, a device may have seen it or not */
     struct measure moved_read_bytes, moved_written_bytes; /* of that by grants: copies, inputs and outputs, logs */
     struct measure moved_read_ops, moved_write_ops;
     struct measure pids_peak;

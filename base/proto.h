@@ -14,6 +14,7 @@
 #include "base/attempt.h"
 #include "base/fact.h"
 #include "base/job_spec.h"
+#include "base/ledger_io.h"
 #include "base/policy.h"
 #include "base/task_state.h"
 
@@ -397,10 +398,18 @@ struct rerate_line {
 };
 #define RERATE_LINES_MAX 1000 /* in one answer */
 struct rerate_reply { struct list lines; char *currency; bool more; struct rerate_at next; };
-enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_CHECK, REPORT_RERATE,
+/* The bytes of nodes' attempts as the rows hold them, beside what the kernel counted (base/ledger_io.h). */
+struct ledger_io_call { int64_t from_utc_us, to_utc_us; }; /* days that begin in there; both 0: today and yesterday */
+#define LEDGER_IO_ROWS_MAX 2000
+struct ledger_io_reply {
+    struct list rows;             /* struct ledger_io_row: by node and day, what runs last; those that differ first */
+    uint64_t compared, differing; /* rows, also those that are left out */
+};
+enum report_method { REPORT_HISTORY, REPORT_SHOW, REPORT_STATUS, REPORT_LOG, REPORT_CHECK, REPORT_RERATE, REPORT_IO,
                      REPORT_METHOD_COUNT };
 /* "history.list" (list_call -> list_reply), "history.show" (job_call -> job_view), "report.status" (-> text_reply),
- * "log.read" (log_call -> log_reply), "ledger.check" (-> check_reply), "ledger.rerate" (rerate_call -> rerate_reply) */
+ * "log.read" (log_call -> log_reply), "ledger.check" (-> check_reply), "ledger.rerate" (rerate_call -> rerate_reply),
+ * "ledger.io" (ledger_io_call -> ledger_io_reply) */
 extern const struct method report_methods[REPORT_METHOD_COUNT];
 
 /* All tables of structs above are named <struct>_fields and declared here for who needs them alone. */
@@ -419,6 +428,7 @@ extern const struct fields submit_call_fields, submit_reply_fields, job_call_fie
     archived_call_fields, head_reply_fields, verify_reply_fields, check_reply_fields, text_reply_fields,
     attempt_state_fields, hello_call_fields, hello_reply_fields,
     beat_call_fields, beat_reply_fields, run_call_fields, paid_call_fields, stop_call_fields,
-    forget_call_fields, shares_call_fields, rerate_call_fields, rerate_line_fields, rerate_reply_fields;
+    forget_call_fields, shares_call_fields, rerate_call_fields, rerate_line_fields, rerate_reply_fields,
+    ledger_io_call_fields, ledger_io_reply_fields;
 
 #endif

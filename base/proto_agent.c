@@ -156,6 +156,18 @@ static const struct field rerate_reply_rows[] = {
     FIELD_ROW(rerate_reply, 4, "next", FIELD_STRUCT, next, .of = &rerate_at_fields),
 };
 const struct fields rerate_reply_fields = FIELDS_TABLE("result", rerate_reply, rerate_reply_rows);
+static const struct field ledger_io_call_rows[] = {
+    FIELD_ROW(ledger_io_call, 1, "from", FIELD_TIME, from_utc_us, .help = "days that begin from then on"),
+    FIELD_ROW(ledger_io_call, 2, "to", FIELD_TIME, to_utc_us, .help = "and before; without both: today and yesterday"),
+};
+const struct fields ledger_io_call_fields = FIELDS_TABLE("params", ledger_io_call, ledger_io_call_rows);
+static const struct field ledger_io_reply_rows[] = {
+    FIELD_ROW(ledger_io_reply, 1, "rows", FIELD_LIST, rows, .flags = FIELD_ALWAYS, .of = &ledger_io_row_fields,
+              .max = LEDGER_IO_ROWS_MAX, .help = "by node and day; those that differ first"),
+    FIELD_ROW(ledger_io_reply, 2, "compared", FIELD_U64, compared, ALWAYS, .help = "rows, those left out as well"),
+    FIELD_ROW(ledger_io_reply, 3, "differing", FIELD_U64, differing, ALWAYS),
+};
+const struct fields ledger_io_reply_fields = FIELDS_TABLE("result", ledger_io_reply, ledger_io_reply_rows);
 
 const struct method report_methods[REPORT_METHOD_COUNT] = {
     [REPORT_HISTORY] = {"history.list", &list_call_fields, &list_reply_fields, "finished jobs, newest first", false},
@@ -165,4 +177,6 @@ const struct method report_methods[REPORT_METHOD_COUNT] = {
                        "lines that cost something else by the price book as it is now", true},
     [REPORT_LOG] = {"log.read", &log_call_fields, &log_reply_fields, "what a task wrote that reeved forgot", false},
     [REPORT_CHECK] = {"ledger.check", NULL, &check_reply_fields, "the rows of all charges beside Redis", true},
+    [REPORT_IO] = {"ledger.io", &ledger_io_call_fields, &ledger_io_reply_fields,
+                   "bytes as they were charged beside what the kernel counted, by node and day", true},
 };

@@ -57,6 +57,7 @@ const struct doctor_check doctor_checks[] = {
     {"disk", DOCTOR_FAIL, doctor_disk, 0},
     {"space", DOCTOR_WARN, doctor_space, 0},
     {"meters", DOCTOR_WARN, doctor_meters, 0},
+    {"ledger", DOCTOR_WARN, doctor_ledger, 0},
     {"redis", DOCTOR_FAIL, doctor_redis, 0},
     {"programs", DOCTOR_FAIL, doctor_programs, 0},
     {"launch", DOCTOR_FAIL, doctor_launch, 0},

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/fields.h"
+#include "base/proto.h"
 
 enum doctor_status { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL, DOCTOR_STATUS_COUNT };
 extern const struct names doctor_status_names;
@@ -78,6 +79,7 @@ void doctor_clock(const struct doctor *d, const struct doctor_check *c, struct f
 void doctor_disk(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_space(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_meters(const struct doctor *d, const struct doctor_check *c, struct finding *f);
+void doctor_ledger(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_redis(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_programs(const struct doctor *d, const struct doctor_check *c, struct finding *f);
 void doctor_launch(const struct doctor *d, const struct doctor_check *c, struct finding *f);
@@ -91,5 +93,6 @@ struct clock_seen {
 void doctor_judge_clock(const struct clock_seen *s, const struct doctor_check *c, struct finding *f);
 /* The answer to INFO: the first thing that is wrong with it. */
 void doctor_judge_redis(const char *info, const struct doctor_check *c, struct finding *f);
+void doctor_judge_ledger_io(const struct ledger_io_reply *r, const struct doctor_check *c, struct finding *f);
 
 #endif

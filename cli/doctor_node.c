@@ -21,6 +21,7 @@
 #include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/json.h"
+#include "base/io/rpc.h"
 #include "base/parse.h"
 #include "cli/cli.h"
 #include "cli/doctor.h"
@@ -213,13 +214,59 @@ void doctor_meters(const struct doctor *d, const struct doctor_check *c, struct 
         finding_bad(f, c, "look as root; an agent that starts makes it anew", "%.200s", err_text(&err));
         return;
     }
-    const struct io_window *w = io_check_verdict(&sums.before).agrees ? &sums.now : &sums.before;
-    io_check_text(w, &said);
-    if (io_check_verdict(w).agrees)
+    struct io_verdict v = io_verdict(&sums.before.sums);
+    if (v.agrees)
+        v = io_verdict(&sums.now.sums);
+    io_verdict_text(&v, &said);
+    if (v.agrees)
         finding_ok(f, "%.200s", buf_text(&said));
     else
         finding_bad(f, c, "compare node/metrics.prom with the bills of jobs: bytes are billed twice, or to nobody",
                     "%.200s", buf_text(&said));
+}
+
+/* ---- what the books hold of it ---------------------------------------------------------------------------- */
+
+void doctor_judge_ledger_io(const struct ledger_io_reply *r, const struct doctor_check *c, struct finding *f)
+{
+    const struct ledger_io_row *first = r->rows.v;
+    if (r->differing == 0) {
+        finding_ok(f, "of %" PRIu64 " nodes and days what was charged is what the kernel counted", r->compared);
+        return;
+    }
+    CLEANUP(buf_fini) struct buf said = {0};
+    struct io_verdict v = ledger_io_verdict(first);
+    io_verdict_text(&v, &said);
+    finding_bad(f, c, "reeve ledger verify says where the bytes are", "of %" PRIu64 " nodes and days %" PRIu64
+                " differ: %.60s: %.100s", r->compared, r->differing, first->node, buf_text(&said));
+}
+
+void doctor_ledger(const struct doctor *d, const struct doctor_check *c, struct finding *f)
+{
+    char path[CLI_SOCKET_PATH_MAX + 32], name[108];
+    struct rpc_client *client = NULL;
+    const struct ledger_io_call call = {0};
+    struct ledger_io_reply reply = {0};
+    struct refusal refusal = {0};
+    struct err err = {0};
+    snprintf(path, sizeof path, "%.4000s/report/report.sock", d->dir);
+    if (access(path, F_OK) < 0) {
+        finding_ok(f, "no reports in %.120s: not looked at", d->dir);
+        return;
+    }
+    int rc = cli_short_path(path, name, &err);
+    rc = rc < 0 ? rc : rpc_client_open(&client, name, &err);
+    rc = rc < 0 ? rc : rpc_client_call(client, &report_methods[REPORT_IO], &call, ANSWER_MS, &reply, &refusal, &err);
+    if (rc == 0)
+        doctor_judge_ledger_io(&reply, c, f);
+    else if (rc > 0)
+        finding_bad(f, c, "look as root or as an admin", "%.200s",
+                    refusal.message != NULL ? refusal.message : "refused");
+    else
+        finding_bad(f, c, "start the daemon of the reports, see its log", "%.200s", err_text(&err));
+    rpc_client_close(client);
+    fields_clear(&ledger_io_reply_fields, &reply);
+    fields_clear(&refusal_fields, &refusal);
 }
 
 /* ---- redis ------------------------------------------------------------------------------------------------ */

@@ -10,10 +10,11 @@
 #include "cli/ledger_rerate.h"
 
 /* ---- verify ---- */
-struct ledger_report { struct verify_reply journal; struct check_reply reports; };
+struct ledger_report { struct verify_reply journal; struct check_reply reports; struct ledger_io_reply io; };
 static const struct field report_rows[] = {
     FIELD_ROW(ledger_report, 1, "journal", FIELD_STRUCT, journal, .of = &verify_reply_fields),
     FIELD_ROW(ledger_report, 2, "reports", FIELD_STRUCT, reports, .of = &check_reply_fields),
+    FIELD_ROW(ledger_report, 3, "io", FIELD_STRUCT, io, .of = &ledger_io_reply_fields),
 };
 static const struct fields report_fields = FIELDS_TABLE("ledger", ledger_report, report_rows);
 
@@ -22,6 +23,44 @@ static void put_difference(const struct cli *cli, struct buf *out, const char *w
     format_styled(out, cli->colour_out, STYLE_BAD, "differs");
     buf_addf(out, "   %s: ", where);
     format_safe(out, text);
+    buf_add_str(out, "\n");
+}
+
+/* ", charged twice 3Mi": only what there is. */
+static void put_bytes(struct buf *out, const char *what, uint64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    buf_addf(out, ", %s ", what);
+    format_bytes(out, bytes);
+}
+
+/* "I/O       2026-11-25 n1: agrees: the kernel counted ..." and what it is made of. */
+static void put_io(const struct cli *cli, struct buf *out, const struct ledger_io_row *r)
+{
+    char day[PARSE_TEXT_MAX];
+    struct io_verdict v = ledger_io_verdict(r);
+    buf_addf(out, "I/O       %.10s ", r->day_utc_us != 0 ? format_second(r->day_utc_us, day) : "running");
+    format_safe(out, r->node);
+    buf_add_str(out, ": ");
+    if (r->day_utc_us != 0) {
+        io_verdict_text(&v, out);
+    } else {
+        format_styled(out, cli->colour_out, v.agrees ? STYLE_GOOD : STYLE_BAD, v.agrees ? "agrees" : "differs");
+        buf_addf(out, ": its node had told %" PRIu64 " bytes when they were charged last", r->told_bytes);
+    }
+    buf_addf(out, "\n          %" PRIu64 " attempt%s: charged ", r->attempts, r->attempts == 1 ? "" : "s");
+    format_bytes(out, r->charged_bytes);
+    put_bytes(out, "written off", r->written_off_bytes);
+    put_bytes(out, "without a price", r->free_bytes);
+    put_bytes(out, "charged twice", r->twice_bytes);
+    put_bytes(out, "on nobody's bill", r->lost_bytes);
+    put_bytes(out, "in memory and logs", r->uncounted_bytes);
+    put_bytes(out, "through the page cache", r->cached_bytes);
+    if (r->unknown_attempts > 0) {
+        buf_addf(out, "; %" PRIu64 " more whose counts its node didn't tell, charged ", r->unknown_attempts);
+        format_bytes(out, r->unknown_bytes);
+    }
     buf_add_str(out, "\n");
 }
 
@@ -43,21 +82,31 @@ static void print_verify(const struct cli *cli, const struct ledger_report *r)
     buf_addf(&out, "reports   up to seq %" PRIu64 ", spent ", r->reports.seq);
     format_cost(&out, r->reports.total_micros, r->reports.currency);
     buf_addf(&out, "%s\n", r->reports.difference == NULL ? ": the same" : "");
+    for (size_t i = 0; i < r->io.rows.count; i++)
+        put_io(cli, &out, &((const struct ledger_io_row *)r->io.rows.v)[i]);
+    if (r->io.compared > r->io.rows.count)
+        buf_addf(&out, "and %" PRIu64 " more\n", r->io.compared - r->io.rows.count);
+    if (r->io.compared == 0)
+        buf_add_str(&out, "I/O       nobody was charged for any\n");
     fputs(buf_text(&out), stdout);
     buf_fini(&out);
 }
 
-static int verify(struct cli *cli)
+/* io: the days that are looked at. */
+static int verify(struct cli *cli, const struct ledger_io_call *io)
 {
     struct ledger_report r = {0};
     int code = cli_call(cli, CALL_VERIFY, NULL, &r.journal);
     if (code == CLI_DONE)
         code = cli_report(cli, REPORT_CHECK, NULL, &r.reports);
+    if (code == CLI_DONE)
+        code = cli_report(cli, REPORT_IO, io, &r.io);
     if (code == CLI_DONE && cli->json)
         cli_json(&report_fields, &r);
     else if (code == CLI_DONE)
         print_verify(cli, &r);
-    if (code == CLI_DONE && (r.journal.differences_total > 0 || r.reports.difference != NULL))
+    if (code == CLI_DONE && (r.journal.differences_total > 0 || r.reports.difference != NULL ||
+                             r.io.differing > 0))
         code = CLI_REFUSED;
     fields_clear(&report_fields, &r);
     return code;
@@ -75,7 +124,7 @@ static const struct option_row rows[] = {
     {.name = "key", .kind = OPTION_TEXT, .value = "KEY", .offset = offsetof(struct ledger_cli, key),
      .help = "post it once under this key, however often it is sent; default: a new one"},
     {.name = "from", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct ledger_cli, from),
-     .help = "when what it is about was incurred; rerate: lines that begin from here on"},
+     .help = "when what it is about was incurred; rerate: lines from here on; verify: I/O of days from here on"},
     {.name = "to", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct ledger_cli, to),
      .help = "and until when"},
     {.name = "job", .kind = OPTION_U64, .value = "JOB", .offset = offsetof(struct ledger_cli, job),
@@ -88,6 +137,17 @@ const struct option_set ledger_options = OPTION_SET(rows);
 static int wrong(struct cli *cli, const char *what, const struct err *err)
 {
     return cli_usage(cli, "%s: %s", what, err_text(err));
+}
+
+/* CLI_DONE, or what to exit with. Both or none. */
+static int fill_span(struct cli *cli, const struct ledger_cli *o, int64_t *ret_from_utc_us, int64_t *ret_to_utc_us)
+{
+    struct err err = {0};
+    if (o->from != NULL && parse_time(o->from, ret_from_utc_us, &err) < 0)
+        return wrong(cli, "--from", &err);
+    if (o->to != NULL && parse_time(o->to, ret_to_utc_us, &err) < 0)
+        return wrong(cli, "--to", &err);
+    return (o->from == NULL) != (o->to == NULL) ? cli_usage(cli, "--from and --to go together") : CLI_DONE;
 }
 
 /* CLI_DONE, or what to exit with. */
@@ -103,12 +163,9 @@ static int fill(struct cli *cli, const struct ledger_cli *o, const struct words 
         return cli_usage(cli, "AMOUNT: a credit gives something back: write it without a sign");
     if (call->kind == ADJUST_CREDIT)
         call->micros = -call->micros;
-    if (o->from != NULL && parse_time(o->from, &call->from_utc_us, &err) < 0)
-        return wrong(cli, "--from", &err);
-    if (o->to != NULL && parse_time(o->to, &call->to_utc_us, &err) < 0)
-        return wrong(cli, "--to", &err);
-    if ((o->from == NULL) != (o->to == NULL))
-        return cli_usage(cli, "--from and --to go together");
+    int code = fill_span(cli, o, &call->from_utc_us, &call->to_utc_us);
+    if (code != CLI_DONE)
+        return code;
     if (o->reason == NULL || o->reason[0] == '\0')
         return cli_usage(cli, "--reason TEXT is needed: finance will ask for it");
     if (o->key == NULL && cli_new_key(key, &err) < 0)
@@ -157,14 +214,10 @@ static int adjust(struct cli *cli, const struct ledger_cli *o, const struct word
 static int rerate(struct cli *cli, const struct ledger_cli *o)
 {
     struct ledger_rerate what = {.dry_run = o->dry_run, .reason = o->reason};
-    struct err err = {0};
     if (o->from == NULL || o->to == NULL)
         return cli_usage(cli, "rerate: --from TIME and --to TIME are needed");
-    if (parse_time(o->from, &what.from_utc_us, &err) < 0)
-        return wrong(cli, "--from", &err);
-    if (parse_time(o->to, &what.to_utc_us, &err) < 0)
-        return wrong(cli, "--to", &err);
-    return ledger_rerate(cli, &what);
+    int code = fill_span(cli, o, &what.from_utc_us, &what.to_utc_us);
+    return code != CLI_DONE ? code : ledger_rerate(cli, &what);
 }
 
 int cmd_ledger(struct cli *cli, int argc, char **argv)
@@ -173,10 +226,12 @@ int cmd_ledger(struct cli *cli, int argc, char **argv)
     struct words words = {0};
     if (cli_options(cli, &ledger_options, &o, argc, argv, &words, 1, 3) < 0)
         return CLI_USAGE;
+    struct ledger_io_call io = {0};
     int code;
-    if (words.count == 1 && strcmp(words.v[0], "verify") == 0)
-        code = verify(cli);
-    else if (words.count == 3 && (strcmp(words.v[0], "credit") == 0 || strcmp(words.v[0], "adjust") == 0))
+    if (words.count == 1 && strcmp(words.v[0], "verify") == 0) {
+        code = fill_span(cli, &o, &io.from_utc_us, &io.to_utc_us);
+        code = code != CLI_DONE ? code : verify(cli, &io);
+    } else if (words.count == 3 && (strcmp(words.v[0], "credit") == 0 || strcmp(words.v[0], "adjust") == 0))
         code = adjust(cli, &o, &words);
     else if (words.count == 1 && strcmp(words.v[0], "rerate") == 0)
         code = rerate(cli, &o);

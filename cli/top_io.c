@@ -100,10 +100,11 @@ static void print_status(struct cli *cli, const struct io_status *s)
         buf_addf(&out, "  stuck %" PRIu32 ": the disk or a file system doesn't answer; see dmesg", s->stuck);
     buf_add_str(&out, "\n");
     if (s->check.from_utc_us != 0) {
+        struct io_verdict v = io_verdict(&s->check.sums);
         buf_add_str(&out, "meters since ");
         format_instant(&out, s->check.from_utc_us);
         buf_add_str(&out, "  ");
-        io_check_text(&s->check, &out);
+        io_verdict_text(&v, &out);
         buf_add_str(&out, "\n");
     }
     if (s->tenants.count == 0)

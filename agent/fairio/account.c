@@ -55,20 +55,21 @@ struct io_meter io_account_read(struct io_account *a, const struct io_counts *no
     return rise;
 }
 
-static uint64_t memory_of(const struct io_counts *c)
+static struct io_sums sums_of(const struct io_counts *c, uint64_t billed)
 {
-    return c->memory.bytes[IO_READ] + c->memory.bytes[IO_WRITE];
+    return (struct io_sums){.kernel_read_bytes = c->kernel.bytes[IO_READ],
+                            .kernel_written_bytes = c->kernel.bytes[IO_WRITE],
+                            .billed_bytes = billed,
+                            .memory_bytes = c->memory.bytes[IO_READ] + c->memory.bytes[IO_WRITE],
+                            .log_bytes = c->log_bytes,
+                            .cached_bytes = c->cached_bytes};
 }
 
-uint64_t io_account_tell(struct io_account *a, struct io_books *books)
+struct io_sums io_account_tell(struct io_account *a, struct io_sums *books)
 {
-    for (int dir = 0; dir < IO_DIR_COUNT; dir++)
-        books->kernel[dir] += a->at.kernel.bytes[dir] - a->told.kernel.bytes[dir];
-    books->billed += a->billed - a->told_billed;
-    books->memory += memory_of(&a->at) - memory_of(&a->told);
-    books->cached += a->at.cached_bytes - a->told.cached_bytes;
-    books->logs += a->at.log_bytes - a->told.log_bytes;
+    const struct io_sums now = sums_of(&a->at, a->billed), told = sums_of(&a->told, a->told_billed);
+    io_sums_add(books, &now, &told);
     a->told = a->at;
     a->told_billed = a->billed;
-    return a->billed;
+    return now;
 }

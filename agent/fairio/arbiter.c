@@ -38,7 +38,7 @@ struct arbiter {
     struct job *jobs;
     struct stream *streams;
     int64_t ticked_ns;
-    struct io_books books;
+    struct io_sums books;
     struct share_tree tree;
     struct share_want *wants; /* who wants the disk */
     size_t wants_count;
@@ -499,7 +499,7 @@ bool arbiter_next_view(const struct arbiter *a, uint32_t *at, struct arbiter_vie
     return true;
 }
 
-struct io_books *arbiter_books(struct arbiter *a)
+struct io_sums *arbiter_books(struct arbiter *a)
 {
     return &a->books;
 }

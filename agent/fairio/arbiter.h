@@ -21,6 +21,7 @@
 #define REEVE_AGENT_FAIRIO_ARBITER_H
 
 #include "agent/fairio/share_tree.h"
+#include "base/io_meters.h"
 
 #define ARBITER_NAME_MAX SHARE_PATH_MAX /* of a tenant */
 #define ARBITER_RESERVED_MAX_PPM (IO_RESERVED_MAX * 10000u)
@@ -45,13 +46,6 @@ struct arbiter_stream {
 
 struct io_meter {
     uint64_t ops[IO_DIR_COUNT], bytes[IO_DIR_COUNT]; /* moved by grant */
-};
-/* Of all attempts: what the kernel counted for their groups, and what was told of their bills (account.h). Bytes. */
-struct io_books {
-    uint64_t kernel[IO_DIR_COUNT];
-    uint64_t billed;
-    uint64_t memory, logs; /* of what was billed: no disk saw it, or not for these groups */
-    uint64_t cached;       /* of the rest: a disk may have seen it or not */
 };
 
 int arbiter_new(struct arbiter **ret, const struct fairq_setup *setup, int64_t now_ns) MUST_USE; /* as fairq_new() */
@@ -86,7 +80,9 @@ struct arbiter_standing {
     uint32_t part_ppm, tenants;
 };
 void arbiter_standing(const struct arbiter *a, const char *tenant, struct arbiter_standing *ret);
-struct io_books *arbiter_books(struct arbiter *a); /* since birth; agent/fairio/account.h adds to them */
+/* Of all attempts since birth: what the kernel counted for their groups, and what was told of their bills;
+ * agent/fairio/account.h adds to them. */
+struct io_sums *arbiter_books(struct arbiter *a);
 struct arbiter_view {
     const char *tenant; /* until the next call */
     struct disk_share share;

@@ -86,6 +86,8 @@ int book_hold_renewed(struct book *b, uint64_t seq, const struct fact *fact, str
         r = book_charge(b, seq, n->id, &attempt, &n->charges, n->spent_micros, fact->at_utc_us, err);
     if (r >= 0)
         r = book_accounts(b, &n->accounts, &accounts, err);
+    if (r >= 0)
+        r = book_io_settled(b, attempt.row, &n->marks, err);
     if (r < 0)
         return r;
     return book_run(b, SQL_ATTEMPT_RENEWED, err, "iiiuui", attempt.row, n->spent_micros, n->hold_micros, n->settled_us,
@@ -178,5 +180,7 @@ int book_attempt_ended(struct book *b, uint64_t seq, const struct fact *fact, st
     r = book_charge(b, seq, e->id, &attempt, &e->charges, e->spent_micros, fact->at_utc_us, err);
     if (r >= 0)
         r = save_end(b, fact, &attempt, err);
+    if (r >= 0)
+        r = book_io_ended(b, attempt.row, fact, err);
     return r >= 0 ? count_end(b, e, fact->at_utc_us, err) : r;
 }

@@ -31,6 +31,9 @@ enum book_sql {
     SQL_ATTEMPT_RENEWED,
     SQL_ATTEMPT_STOPPING,
     SQL_ATTEMPT_ENDED,
+    SQL_ATTEMPT_IO,
+    SQL_IO_CHARGED,
+    SQL_IO_DAY_ADD,
     SQL_SET_FIND,
     SQL_SET_ADD,
     SQL_SET_MEMBER,
@@ -119,6 +122,10 @@ book_fn book_event;
 /* Posts the growth to `spent_micros` as charge rows. */
 int book_charge(struct book *b, uint64_t seq, struct attempt_id id, const struct book_attempt *attempt,
                 const struct list *charges, int64_t spent_micros, int64_t at_utc_us, struct err *err) MUST_USE;
+/* How much of its node's count is charged, as the renewal's marks say. */
+int book_io_settled(struct book *b, int64_t attempt, const struct list *marks, struct err *err) MUST_USE;
+/* It has ended and all is charged: its bytes go into the sums of its node's day. */
+int book_io_ended(struct book *b, int64_t attempt, const struct fact *fact, struct err *err) MUST_USE;
 /* A row of charges. Texts are borrowed. */
 struct book_line {
     uint64_t seq;

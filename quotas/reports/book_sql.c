@@ -36,13 +36,27 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
                           " spent_micros = ?7, hold_micros = 0, written_off_micros = ?8, run_us = ?9, settled_us = ?9,"
                           " cpu_us = ?10, mem_peak_bytes = ?11, record = ?12,"
                           " started_utc_us = coalesce(started_utc_us, nullif(?13, 0)) WHERE attempt = ?1",
+    [SQL_ATTEMPT_IO] = "UPDATE attempts SET io_bytes = ?2 WHERE attempt = ?1",
+
+    /* What was charged of its bytes, at the least price; had they one when it was placed? */
+    [SQL_IO_CHARGED] = "SELECT coalesce(sum(amount), 0), coalesce(min(price), 0), count(*), (SELECT count(*)"
+                       " FROM attempts a JOIN prices p ON p.version = a.price_version AND p.resource = '" RESOURCE_IO
+                       "' WHERE a.attempt = ?1) FROM charges WHERE attempt = ?1 AND resource = '" RESOURCE_IO
+                       "' AND kind = 'usage'",
+    [SQL_IO_DAY_ADD] = "INSERT INTO io_days VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+                       " ON CONFLICT DO UPDATE SET attempts = attempts + ?3, kernel_bytes = kernel_bytes + ?4,"
+                       " told_bytes = told_bytes + ?5, uncounted_bytes = uncounted_bytes + ?6,"
+                       " cached_bytes = cached_bytes + ?7, charged_bytes = charged_bytes + ?8,"
+                       " written_off_bytes = written_off_bytes + ?9, free_bytes = free_bytes + ?10,"
+                       " twice_bytes = twice_bytes + ?11, lost_bytes = lost_bytes + ?12,"
+                       " unknown_attempts = unknown_attempts + ?13, unknown_bytes = unknown_bytes + ?14",
 
     [SQL_SET_FIND] = "SELECT accounts FROM account_sets WHERE names = ?1",
     [SQL_SET_ADD] = "INSERT INTO account_sets(names) VALUES(?1)",
     [SQL_SET_MEMBER] = "INSERT OR IGNORE INTO account_members VALUES(?1, ?2)",
     [SQL_PATH_FIND] = "SELECT tenant FROM paths WHERE path = ?1",
     [SQL_PATH_ADD] = "INSERT INTO paths(path) VALUES(?1)",
-    [SQL_PRICE_FIND] = "SELECT micros_per_hour FROM prices WHERE version = ?1 AND resource = ?2",
+    [SQL_PRICE_FIND] = "SELECT micros FROM prices WHERE version = ?1 AND resource = ?2",
     [SQL_CHARGE_ADD] = "INSERT INTO charges(seq, line, kind, attempt, job, tenant, billing, correction, resource,"
                        " price_version, price_class, preemptible, charged_by, list_price, price, amount, quantity,"
                        " from_run_us, run_us, from_utc_us, to_utc_us, accounts, micros)"

@@ -7,6 +7,7 @@
 
 #include "base/io/rpc.h"
 #include "quotas/reports/history.h"
+#include "quotas/reports/io_days.h"
 #include "quotas/reports/rerate.h"
 #include "quotas/reports/tell.h"
 
@@ -231,10 +232,32 @@ static void on_rerate(void *arg, struct rpc_conn *conn, const struct rpc_ticket 
     end(&v);
 }
 
+static void on_io(void *arg, struct rpc_conn *conn, const struct rpc_ticket *ticket, const struct method *m,
+                  const void *params)
+{
+    struct visit v = {.door = arg, .ticket = ticket};
+    const struct ledger_io_call *call = params;
+    struct ledger_io_reply reply = {0};
+    struct err err = {0};
+    if (!begin(&v, conn)) {
+        end(&v);
+        return;
+    }
+    if (!v.viewer.all)
+        refuse(&v, "forbidden", NULL, "ledger.io is for admins");
+    else if (io_days_read(&v.ask, *call, &reply, &err) < 0)
+        unavailable(&v, err_text(&err));
+    else
+        rpc_answer(v.door->server, ticket, m->result, &reply);
+    fields_clear(&ledger_io_reply_fields, &reply);
+    end(&v);
+}
+
 static const rpc_handler handlers[REPORT_METHOD_COUNT] = {
     [REPORT_RERATE] = on_rerate,
     [REPORT_HISTORY] = on_history, [REPORT_SHOW] = on_show, [REPORT_STATUS] = on_status,
-    [REPORT_LOG] = on_log,         [REPORT_CHECK] = on_check};
+    [REPORT_LOG] = on_log,         [REPORT_CHECK] = on_check,
+    [REPORT_IO] = on_io};
 
 int door_open(struct door_rpc **ret, struct loop *loop, struct report *report, const char *path, struct err *err)
 {

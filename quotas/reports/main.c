@@ -19,6 +19,7 @@
 #include "base/io/log.h"
 #include "quotas/reports/door.h"
 #include "quotas/reports/http.h"
+#include "quotas/reports/io_days.h"
 #include "quotas/reports/options.h"
 #include "quotas/reports/privileges.h"
 #include "quotas/reports/tell.h"
@@ -36,6 +37,7 @@ struct reportd {
     struct report report;
     struct door_rpc *door;
     struct http *http;
+    struct io_watch *io_watch;
 };
 
 static int make_paths(struct reportd *d, struct err *err)
@@ -127,6 +129,8 @@ static int start(struct reportd *d, struct err *err)
     if (r == 0)
         r = follow_new(&d->report.follow, d->loop, d->report.book, &d->link, on_archived, d, err);
     if (r == 0)
+        r = io_watch_new(&d->io_watch, d->loop, &d->report, err);
+    if (r == 0)
         r = http_new(&d->http, d->loop, &d->report, err);
     if (r == 0)
         r = http_listen_unix(d->http, d->http_socket, err);
@@ -141,6 +145,7 @@ static int start(struct reportd *d, struct err *err)
 static void stop(struct reportd *d)
 {
     http_free(d->http);
+    io_watch_free(d->io_watch);
     webhooks_free(d->report.webhooks);
     tell_free(d->report.tell); /* log reads under way are answered through the door */
     door_close(d->door);

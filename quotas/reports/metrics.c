@@ -5,6 +5,7 @@
 
 #include "base/io/clock.h"
 #include "quotas/reports/escape.h"
+#include "quotas/reports/io_days.h"
 #include "quotas/reports/report.h"
 #include "quotas/reports/webhooks.h"
 
@@ -179,6 +180,8 @@ int metrics_answer(struct report *report, struct ask *ask, struct answer *answer
     int r = costs(ask, out, &err);
     if (r == 0 && viewer_sees(ask->viewer, TENANT_ROOT)) /* sums over all tenants */
         r = counters(ask, out, &err);
+    if (r == 0 && ask->viewer->all)
+        r = io_days_metrics(ask, out, &err);
     if (r == 0 && !report->budgets.stale)
         r = budgets_rows(report, ask, &rows, &err);
     if (r == 0 && !report->budgets.stale)

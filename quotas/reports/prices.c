@@ -30,7 +30,7 @@ int prices_answer(struct report *report, struct ask *ask, struct answer *answer,
     struct err err = {0};
     if (params_only(ask->params, names, problem) < 0)
         return -EINVAL;
-    int r = db_prepare(ask->db, "SELECT v.version, v.from_utc_us, v.withdrawn, p.resource, p.micros_per_hour"
+    int r = db_prepare(ask->db, "SELECT v.version, v.from_utc_us, v.withdrawn, p.resource, p.micros"
                                 " FROM price_versions v JOIN prices p USING(version) ORDER BY 2, 1, 4", &s, &err);
     buf_addf(out, "{\"schema\":\"reeve-prices/1\",\"as_of\":%" PRIu64 ",\"currency\":", ask->as_of);
     json_text(out, ask->currency);

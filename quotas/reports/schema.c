@@ -13,6 +13,22 @@ static const char closed_accounts[] =
     "CREATE TABLE closed_accounts(account TEXT NOT NULL, seq INTEGER NOT NULL, resource TEXT,"
     " spent_micros INTEGER NOT NULL, PRIMARY KEY(account, seq)) WITHOUT ROWID;";
 
+/* Running sums of what attempts moved, by node and day of their end (base/ledger_io.h). */
+#define IO_DAYS                                                                                                     \
+    "CREATE TABLE io_days("                                                                                         \
+    " day_utc_us INTEGER NOT NULL, node TEXT NOT NULL, attempts INTEGER NOT NULL, kernel_bytes INTEGER NOT NULL,"   \
+    " told_bytes INTEGER NOT NULL, uncounted_bytes INTEGER NOT NULL, cached_bytes INTEGER NOT NULL,"                \
+    " charged_bytes INTEGER NOT NULL, written_off_bytes INTEGER NOT NULL, free_bytes INTEGER NOT NULL,"             \
+    " twice_bytes INTEGER NOT NULL, lost_bytes INTEGER NOT NULL, unknown_attempts INTEGER NOT NULL,"                \
+    " unknown_bytes INTEGER NOT NULL, PRIMARY KEY(day_utc_us, node)) WITHOUT ROWID;"
+
+/* What brings a file of version SCHEMA_OLDEST + i to the next one. */
+static const char *const steps[SCHEMA_VERSION - SCHEMA_OLDEST] = {
+    closed_accounts,
+    "ALTER TABLE prices RENAME COLUMN micros_per_hour TO micros;"
+    "ALTER TABLE attempts ADD COLUMN io_bytes INTEGER;" IO_DAYS,
+};
+
 /* Instants are UTC microseconds, money is micro-units. What people ask for by SQL has a column; what only our own code
  * reads back is the encoded struct (base/fields.h), which newer versions can extend. docs/reports.md explains them. */
 static const char *const tables[] = {
@@ -48,6 +64,7 @@ static const char *const tables[] = {
     " paid_us INTEGER NOT NULL, settled_us INTEGER NOT NULL DEFAULT 0, price_version INTEGER NOT NULL,"
     " cpu_milli INTEGER NOT NULL, mem_bytes INTEGER NOT NULL,"
     " run_us INTEGER, cpu_us INTEGER, mem_peak_bytes INTEGER, record BLOB,"
+    " io_bytes INTEGER," /* of its node's count: that it was last charged up to; ended: all */
     " UNIQUE(job, task, epoch));"
     "CREATE INDEX attempts_ended ON attempts(ended_utc_us);"
 
@@ -101,7 +118,7 @@ static const char *const tables[] = {
     /* withdrawn: no longer in the price book, but charges may name it. */
     "CREATE TABLE price_versions(version INTEGER PRIMARY KEY, from_utc_us INTEGER NOT NULL, withdrawn INTEGER NOT "
     "NULL);"
-    "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros_per_hour INTEGER NOT NULL,"
+    "CREATE TABLE prices(version INTEGER NOT NULL, resource TEXT NOT NULL, micros INTEGER NOT NULL,"
     " PRIMARY KEY(version, resource)) WITHOUT ROWID;",
 
     /* Running sums by the hour, for questions over months; they are asked instead of the rows where they say the same.
@@ -120,7 +137,7 @@ static const char *const tables[] = {
     " from_utc_us INTEGER NOT NULL, to_utc_us INTEGER);" /* NULL: it still does */
     "CREATE INDEX node_spans_node ON node_spans(node, from_utc_us);",
 
-    closed_accounts};
+    closed_accounts, IO_DAYS};
 
 static int create(sqlite3 *db, const char *cell, struct err *err)
 {
@@ -148,17 +165,18 @@ static int create(sqlite3 *db, const char *cell, struct err *err)
     return r;
 }
 
-/* From version 2, all or nothing. */
-static int bring_up(sqlite3 *db, struct err *err)
+/* All or nothing. */
+static int bring_up(sqlite3 *db, int64_t version, struct err *err)
 {
-    char version[64];
-    snprintf(version, sizeof version, "PRAGMA user_version=%d; COMMIT", SCHEMA_VERSION);
+    char commit[64];
+    snprintf(commit, sizeof commit, "PRAGMA user_version=%d; COMMIT", SCHEMA_VERSION);
     int r = db_exec(db, "BEGIN IMMEDIATE", err);
     if (r < 0)
         return r;
-    r = db_exec(db, closed_accounts, err);
+    for (; r == 0 && version < SCHEMA_VERSION; version++)
+        r = db_exec(db, steps[version - SCHEMA_OLDEST], err);
     if (r == 0)
-        r = db_exec(db, version, err);
+        r = db_exec(db, commit, err);
     if (r < 0)
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return r;
@@ -197,5 +215,5 @@ int schema_prepare(sqlite3 *db, const char *cell, struct err *err)
         return err_set(err, -EPROTONOSUPPORT, "has schema version %lld, this program knows %d", (long long)version,
                        SCHEMA_VERSION);
     r = check_cell(db, cell, err);
-    return r == 0 && version < SCHEMA_VERSION ? bring_up(db, err) : r;
+    return r == 0 && version < SCHEMA_VERSION ? bring_up(db, version, err) : r;
 }

@@ -1,7 +1,8 @@
 /*
  * schema - the tables of report/reeve.sqlite and their version.
  * Contract: schema_prepare() creates them in an empty file, accepts a file of this version and this cell, adds to one
- *           of version 2 what has come since, and refuses any other by name; it never changes a file that it refuses.
+ *           of an older version, 2 or later, what has come since, and refuses any other by name; it never changes a
+ *           file that it refuses.
  */
 #ifndef REEVE_QUOTAS_REPORTS_SCHEMA_H
 #define REEVE_QUOTAS_REPORTS_SCHEMA_H
@@ -10,7 +11,7 @@
 
 #include "base/err.h"
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define SCHEMA_APPLICATION 0x52656576 /* "Reev": `file reeve.sqlite` tells whose it is */
 
 /* SQL over meta: who sends the bill unless the policy says it. */

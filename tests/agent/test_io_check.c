@@ -57,9 +57,9 @@ static void teardown(void)
 
 static void told(uint64_t kernel, uint64_t billed)
 {
-    struct io_books *b = arbiter_books(fair_arbiter(fair));
-    b->kernel[IO_READ] += kernel;
-    b->billed += billed;
+    struct io_sums *b = arbiter_books(fair_arbiter(fair));
+    b->kernel_read_bytes += kernel;
+    b->billed_bytes += billed;
 }
 
 static void read_file(void)
@@ -93,9 +93,16 @@ START_TEST(what_is_told_is_summed_up_across_agents)
     io_checker_look(checker, NOON + 3);
     read_file();
     ck_assert_int_eq(file.now.from_utc_us, NOON);
-    ck_assert_uint_eq(file.now.kernel_read_bytes, 15 * M);
-    ck_assert_uint_eq(file.now.billed_bytes, 15 * M);
+    ck_assert_uint_eq(file.now.sums.kernel_read_bytes, 15 * M);
+    ck_assert_uint_eq(file.now.sums.billed_bytes, 15 * M);
     ck_assert_int_eq(command(), 0);
+}
+END_TEST
+
+START_TEST(its_tables_are_sound)
+{
+    struct err err = {0};
+    ck_assert_msg(fields_check_table(&io_check_fields, &err) == 0, "%s", err.text);
 }
 END_TEST
 
@@ -110,8 +117,8 @@ START_TEST(a_day_is_closed_and_stays_to_be_seen)
     io_checker_look(checker, NOON + IO_CHECK_WINDOW_US + 1);
     read_file();
     ck_assert_int_eq(file.before.to_utc_us, NOON + IO_CHECK_WINDOW_US);
-    ck_assert_uint_eq(file.before.billed_bytes, 200 * M);
-    ck_assert_uint_eq(file.now.billed_bytes, 100 * M);
+    ck_assert_uint_eq(file.before.sums.billed_bytes, 200 * M);
+    ck_assert_uint_eq(file.now.sums.billed_bytes, 100 * M);
     ck_assert_int_eq(command(), 1); /* until it has been seen for a day */
     io_checker_look(checker, NOON + 2 * IO_CHECK_WINDOW_US);
     ck_assert_int_eq(command(), 0);
@@ -125,7 +132,7 @@ START_TEST(a_clock_that_goes_back_ends_the_day)
     io_checker_look(checker, NOON - 1);
     read_file();
     ck_assert_int_eq(file.now.from_utc_us, NOON - 1);
-    ck_assert_uint_eq(file.before.billed_bytes, M);
+    ck_assert_uint_eq(file.before.sums.billed_bytes, M);
 }
 END_TEST
 
@@ -148,6 +155,7 @@ int main(void)
     TCase *t = tcase_create("io_check");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, what_is_told_is_summed_up_across_agents);
+    tcase_add_test(t, its_tables_are_sound);
     tcase_add_test(t, a_day_is_closed_and_stays_to_be_seen);
     tcase_add_test(t, a_clock_that_goes_back_ends_the_day);
     tcase_add_test(t, a_torn_file_begins_anew_and_none_is_said_so);

@@ -69,6 +69,22 @@ START_TEST(a_store_is_judged)
 }
 END_TEST
 
+START_TEST(bytes_that_were_charged_twice_are_a_finding)
+{
+    char node[] = "n1";
+    struct ledger_io_row row = {.node = node, .day_utc_us = 1, .attempts = 1, .kernel_bytes = 10 << 20,
+                                .told_bytes = 10 << 20, .charged_bytes = 10 << 20};
+    struct ledger_io_reply reply = {.rows = {.v = &row, .count = 1}, .compared = 1};
+    doctor_judge_ledger_io(&reply, &warns, &f);
+    ck_assert_uint_eq(f.status, DOCTOR_OK);
+    row.charged_bytes += row.twice_bytes = 10 << 20;
+    reply.differing = 1;
+    doctor_judge_ledger_io(&reply, &warns, &f);
+    ck_assert_uint_eq(f.status, DOCTOR_WARN);
+    ck_assert_msg(strstr(f.found, "n1: differs: the kernel counted 10485760 bytes, 20971520") != NULL, "%s", f.found);
+}
+END_TEST
+
 START_TEST(each_check_stands_once_in_the_table)
 {
     for (size_t i = 0; i < doctor_checks_count; i++) {
@@ -125,6 +141,7 @@ int main(void)
     TCase *t = tcase_create("doctor");
     tcase_add_loop_test(t, a_clock_is_judged, 0, (int)COUNT_OF(clock_rows));
     tcase_add_loop_test(t, a_store_is_judged, 0, (int)COUNT_OF(redis_rows));
+    tcase_add_test(t, bytes_that_were_charged_twice_are_a_finding);
     tcase_add_test(t, each_check_stands_once_in_the_table);
     tcase_add_test(t, a_check_that_dies_is_a_finding);
     tcase_add_test(t, what_a_check_leaves_goes_with_it);

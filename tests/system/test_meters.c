@@ -332,7 +332,7 @@ static struct io_window window(void)
 static struct io_verdict verdict(void)
 {
     const struct io_window w = window();
-    return io_check_verdict(&w);
+    return io_verdict(&w.sums);
 }
 
 /* After all of the above: by disks, in memory, logs, beyond limits, with agents that were killed. */
@@ -351,7 +351,30 @@ START_TEST(both_meters_of_the_node_agree)
     if (counts)
         ck_assert_uint_gt(v.kernel_bytes, 50 * 1000 * 1000);
     /* What is paid for in steps is copied past the page cache all the same, but for the end of a file. */
-    ck_assert_uint_lt(window().cached_bytes, (uint64_t)1 << 19);
+    ck_assert_uint_lt(window().sums.cached_bytes, (uint64_t)1 << 19);
+}
+END_TEST
+
+/* What all of the above was charged, as the books hold it: to the limit, to the end of budgets, with holds that were
+ * renewed for bytes; and what the kernel counted. */
+START_TEST(the_ledger_and_the_kernel_agree)
+{
+    char command[9000], text[8192];
+    snprintf(command, sizeof command, "%s --dir %s ledger verify 2>&1", system_program(), system_dir());
+    int code = run(command, text, sizeof text);
+    fputs(text, stdout);
+    ck_assert_msg(code == 0, "%s", text);
+    if (!counts) {
+        ck_assert_ptr_nonnull(strstr(text, "I/O       nobody was charged for any"));
+        return;
+    }
+    const char *row = strstr(text, "I/O       ");
+    uint64_t kernel_bytes = 0;
+    ck_assert(row != NULL && sscanf(row, "%*s %*s %*s agrees: the kernel counted %" SCNu64, &kernel_bytes) == 1);
+    ck_assert_uint_gt(kernel_bytes, 50 * 1000 * 1000);
+    ck_assert_ptr_nonnull(strstr(row, "written off"));
+    ck_assert_ptr_null(strstr(row, "charged twice"));
+    ck_assert_ptr_null(strstr(row, "on nobody's bill"));
 }
 END_TEST
 
@@ -405,6 +428,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, it_stands_still_where_its_budget_ends_and_goes_on, 0, (int)COUNT_OF(paid));
     tcase_add_test(t, it_waits_for_a_scheduler_that_is_away);
     tcase_add_test(t, both_meters_of_the_node_agree);
+    tcase_add_test(t, the_ledger_and_the_kernel_agree);
     tcase_add_test(t, bytes_that_are_billed_twice_are_seen);
     tcase_add_test(t, people_see_both_meters);
     tcase_add_test(t, the_books_are_right);

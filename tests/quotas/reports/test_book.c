@@ -427,25 +427,31 @@ START_TEST(only_one_at_a_time_and_only_ours)
 }
 END_TEST
 
-/* Of the version before accounts were closed. */
-START_TEST(a_file_of_the_version_before_is_brought_up)
+/* From before accounts were closed, and from before bytes were summed up. */
+#define BACK_TO_3 "DROP TABLE io_days; ALTER TABLE prices RENAME COLUMN micros TO micros_per_hour;" \
+    "ALTER TABLE attempts DROP COLUMN io_bytes; PRAGMA user_version=3;"
+#define BACK_TO_2 BACK_TO_3 "DROP TABLE closed_accounts; PRAGMA user_version=2"
+START_TEST(a_file_of_an_older_version_is_brought_up)
 {
     struct book *book;
     struct err err = {0};
     char path[160];
     book = journal_book(journal_path(path));
     journal_job(book, 1, "acme", "alice", "x", AT_NOVEMBER, 1000000, 5);
-    ck_assert_int_eq(db_exec(book_db(book), "DROP TABLE closed_accounts; PRAGMA user_version=2", &err), 0);
+    ck_assert_msg(db_exec(book_db(book), _i == 2 ? BACK_TO_2 : BACK_TO_3, &err) == 0, "%s", err_text(&err));
     book_close(book);
     ck_assert_msg(book_open(&book, path, "test", &err) == 0, "%s", err_text(&err));
-    ck_assert_int_eq(journal_number(book_db(book), "PRAGMA user_version"), 3);
+    ck_assert_int_eq(journal_number(book_db(book), "PRAGMA user_version"), 4);
+    ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM io_days"), 0);
+    ck_assert_int_eq(journal_number(book_db(book), "SELECT count(io_bytes) FROM attempts"), 0);
+    ck_assert_int_eq(journal_number(book_db(book), "SELECT count(micros) FROM prices"), 0);
     ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM closed_accounts"), 0);
     ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM jobs"), 1);
     book_close(book);
     /* One that is older still is refused, and another cell's is left alone. */
     sqlite3 *db = NULL;
     ck_assert_int_eq(db_open(&db, path, DB_WRITER, &err), 0);
-    ck_assert_int_eq(db_exec(db, "DROP TABLE closed_accounts; PRAGMA user_version=2", &err), 0);
+    ck_assert_int_eq(db_exec(db, BACK_TO_2, &err), 0);
     ck_assert_int_eq(book_open(&book, path, "elsewhere", &err), -EXDEV);
     ck_assert_int_eq(journal_number(db, "PRAGMA user_version"), 2);
     ck_assert_int_eq(db_exec(db, "PRAGMA user_version=1", &err), 0);
@@ -480,7 +486,7 @@ int main(void)
     tcase_add_loop_test(tc, a_charge_is_cut_at_midnight_and_adds_up, 0, (int)COUNT_OF(cuts));
     tcase_add_test(tc, what_a_slice_cost_is_posted_where_it_was_held);
     tcase_add_test(tc, only_one_at_a_time_and_only_ours);
-    tcase_add_test(tc, a_file_of_the_version_before_is_brought_up);
+    tcase_add_loop_test(tc, a_file_of_an_older_version_is_brought_up, 2, 4);
     tcase_add_test(tc, a_file_that_is_no_database_is_refused);
     suite_add_tcase(suite, tc);
     return journal_run(suite);

@@ -1,14 +1,14 @@
-/* When the two meters of a node agree, and when they don't. */
+/* When two meters of the same bytes agree, and when they don't. */
 #include <check.h>
 
-#include "agent/core/io_check.h"
+#include "base/io_meters.h"
 #include "tests/run.h"
 
 #define M UINT64_C(1000000)
 
 static const struct row {
     const char *sentence;
-    struct io_window w;
+    struct io_sums sums;
     bool agrees;
     int64_t off;
 } rows[] = {
@@ -27,33 +27,25 @@ static const struct row {
                                               .cached_bytes = 50 * M}, true, 0},
     {"but no more than went there", {.kernel_written_bytes = 40 * M, .billed_bytes = 100 * M, .cached_bytes = 50 * M},
      false, 10 * (int64_t)M},
-    {"a few bytes are no verdict", {.billed_bytes = IO_CHECK_SLACK}, true, (int64_t)IO_CHECK_SLACK},
-    {"more than a few are", {.billed_bytes = IO_CHECK_SLACK + 1}, false, (int64_t)IO_CHECK_SLACK + 1},
+    {"a few bytes are no verdict", {.billed_bytes = IO_METERS_SLACK}, true, (int64_t)IO_METERS_SLACK},
+    {"more than a few are", {.billed_bytes = IO_METERS_SLACK + 1}, false, (int64_t)IO_METERS_SLACK + 1},
     {"parts that are more than the whole", {.billed_bytes = M, .memory_bytes = 2 * M}, true, 0},
 };
 
 START_TEST(both_meters_agree_or_they_do_not)
 {
     const struct row *r = &rows[_i];
-    struct io_verdict v = io_check_verdict(&r->w);
+    struct io_verdict v = io_verdict(&r->sums);
     ck_assert_msg(v.agrees == r->agrees && v.off_bytes == r->off, "%s: %d, %lld", r->sentence, v.agrees,
                   (long long)v.off_bytes);
 }
 END_TEST
 
-START_TEST(its_tables_are_sound)
-{
-    struct err err = {0};
-    ck_assert_msg(fields_check_table(&io_check_fields, &err) == 0, "%s", err.text);
-}
-END_TEST
-
 int main(void)
 {
-    Suite *s = suite_create("agent/core/io_check");
-    TCase *t = tcase_create("io_check");
+    Suite *s = suite_create("base/io_meters");
+    TCase *t = tcase_create("io_meters");
     tcase_add_loop_test(t, both_meters_agree_or_they_do_not, 0, (int)COUNT_OF(rows));
-    tcase_add_test(t, its_tables_are_sound);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
