@@ -176,7 +176,7 @@ def cell_names(cell):
 def present_policy():
     with stage.Peer(stage.SYSTEM / "reeve.sock") as peer:
         policy = peer.call("admin.policy", {})["result"]["policy"]
-    return {**policy, "prices": [{key: price[key] for key in ("from", "per_hour")} for price in policy["prices"]]}
+    return {**policy, "prices": [{key: price[key] for key in ("from", "per_hour", "per_gib")} for price in policy["prices"]]}
 
 
 def every_method_answers_as_documented(tally, theatre):
