@@ -63,6 +63,7 @@ static const struct field outcome_rows[] = {
     FIELD_ROW(fact_outcome, 1, "first", FIELD_U32, first),
     FIELD_ROW(fact_outcome, 2, "count", FIELD_U32, count),
     FIELD_ROW(fact_outcome, 3, "failed", FIELD_BOOL, failed),
+    FIELD_ROW(fact_outcome, 4, "left_out", FIELD_BOOL, left_out),
 };
 static const struct fields outcome_fields = FIELDS_TABLE("outcome", fact_outcome, outcome_rows);
 static const struct field fact_after_rows[] = {
@@ -135,6 +136,7 @@ static const struct field gang_rows[] = {
     FIELD_ROW(fact_gang, 6, "paid_us", FIELD_U64, paid_us),
     FIELD_ROW(fact_gang, 7, "price_version", FIELD_U32, price_version),
     FIELD_ROW(fact_gang, 8, "times", FIELD_LIST, times, .of = &time_hold_fields, .max = TIMES_MAX),
+    FIELD_ROW(fact_gang, 9, "left_out", FIELD_U32, left_out, .max = JOB_GANG_MAX),
 };
 static const struct field running_rows[] = {
     ID_ROW(fact_running),

@@ -92,8 +92,8 @@ struct meter_mark {
 };
 extern const struct fields meter_mark_fields;
 
-/* Tasks that are over, and whether they succeeded. */
-struct fact_outcome { uint32_t first, count; bool failed; };
+/* Tasks that are over, and how: succeeded, left out of their gang, or anything else. */
+struct fact_outcome { uint32_t first, count; bool failed, left_out; };
 /* What a job still waits for when it is submitted. Of a job that is over by then: how its tasks ended, of which some do
  * and some don't let a task of the same index start. */
 struct fact_after {
@@ -149,6 +149,7 @@ extern const struct fields gang_member_fields;
 struct fact_gang {
     uint64_t job;
     struct list members;          /* struct gang_member, by task; at most JOB_GANG_MAX */
+    uint32_t left_out;            /* so many of it behind the last member don't start, and are over by that */
     /* of each of them, as in fact_placed */
     struct resources resources;
     struct strs path, accounts;

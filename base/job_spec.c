@@ -147,6 +147,8 @@ static const struct field rows[] = {
               .help = "a label of nodes, like rack: a gang starts on nodes with one value of it"),
     FIELD_ROW(job_spec, 85, "within_or_any", FIELD_BOOL, within_or_any,
               .help = "or anywhere, as long as no such group of nodes has room for all of it"),
+    FIELD_ROW(job_spec, 86, "gang_min", FIELD_U32, gang_min, .max = JOB_GANG_MAX,
+              .help = "a gang begins with as many as can start now, but no fewer; the others are left out"),
     FIELD_ROW(job_spec, 90, "retry", FIELD_STRUCT, retry, .of = &job_retry_fields,
               .help = "which failures `retries` are for, and when: {on: [exit], exit_codes: [75], pause: 10s}"),
 };
@@ -240,14 +242,17 @@ static int check_gang(const struct job_spec *spec, struct err *err)
         return err_set(err, -EINVAL, "within_or_any: within what?");
     if (spec->within != NULL && spec->within[strspn(spec->within, LABEL_CHARS)] != '\0')
         return err_set(err, -EINVAL, "within: '%s' is no label: letters, digits and ._-/:+@", spec->within);
+    if (spec->gang_min > spec->gang)
+        return err_set(err, -EINVAL, "gang_min: at most as many as start together, and gang is %u", spec->gang);
     if (spec->gang == 0)
         return 0;
     if (!array->present)
         return err_set(err, -EINVAL, "gang: tasks of an array start together, and this job is none");
     if (job_spec_tasks(spec) % spec->gang != 0)
         return err_set(err, -EINVAL, "gang: %u tasks don't make whole gangs of %u", job_spec_tasks(spec), spec->gang);
-    if (array->max_running != 0 && array->max_running < spec->gang)
-        return err_set(err, -EINVAL, "array.max_running: a gang of %u needs as many at a time", spec->gang);
+    uint32_t least = job_spec_gang_min(spec);
+    if (array->max_running != 0 && array->max_running < least)
+        return err_set(err, -EINVAL, "array.max_running: a gang of %u needs as many at a time", least);
     return 0;
 }
 
@@ -469,4 +474,9 @@ uint32_t job_spec_tasks(const struct job_spec *spec)
 uint32_t job_spec_gang(const struct job_spec *spec)
 {
     return spec->array.present ? spec->gang : 0;
+}
+
+uint32_t job_spec_gang_min(const struct job_spec *spec)
+{
+    return spec->gang_min != 0 ? MIN(spec->gang_min, job_spec_gang(spec)) : job_spec_gang(spec);
 }

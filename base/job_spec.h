@@ -103,6 +103,7 @@ struct job_spec {
     char *within;           /* a label: a gang is on nodes with one value of it; NULL = wherever */
     bool within_or_any;     /* or anywhere, where no such group has room for all */
     uint32_t gang;          /* so many of the array start together or not at all: the first so many, the next, ... */
+    uint32_t gang_min;      /* or fewer, but no fewer than this, where no more can start now; 0 = all of them */
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */
 };
 
@@ -123,6 +124,8 @@ int job_spec_features(const struct job_spec *spec, struct strs *ret) MUST_USE;
 uint32_t job_spec_tasks(const struct job_spec *spec);
 /* How many of them start together; 0: each alone. */
 uint32_t job_spec_gang(const struct job_spec *spec);
+/* With how few of them it may begin; 0: each alone. */
+uint32_t job_spec_gang_min(const struct job_spec *spec);
 /* What a policy must list for this job: a profile's name, SECCOMP_TRACE or SECCOMP_INLINE; NULL: the default, which
  * every tenant has. Borrowed. */
 const char *job_spec_seccomp(const struct job_spec *spec);

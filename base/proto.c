@@ -108,6 +108,7 @@ static const struct field row_rows[] = {
     FIELD_ROW(job_row, 19, "reason", FIELD_STR, reason, TEXT),
     FIELD_ROW(job_row, 20, "start_from", FIELD_TIME, start_from_utc_us),
     FIELD_ROW(job_row, 21, "start_to", FIELD_TIME, start_to_utc_us),
+    FIELD_ROW(job_row, 22, "left_out", FIELD_U32, left_out, .help = "their gang began without them"),
 };
 const struct fields job_row_fields = FIELDS_TABLE("job", job_row, row_rows);
 

@@ -59,7 +59,8 @@ struct job_row {
     uint64_t job;
     char *name, *tenant, *user;
     char *state;                  /* pending, running, held, or a final state of base/task_state.h */
-    uint32_t tasks, queued, live, done, failed; /* failed: final but not succeeded */
+    uint32_t tasks, queued, live, done, failed; /* failed: final, and neither succeeded nor left out */
+    uint32_t left_out;            /* final: their gang began without them */
     char *nodes;                  /* "n1" or "4 nodes" */
     uint64_t cpu_milli, mem_bytes; /* held now, all live tasks */
     int64_t cost_micros;          /* spent so far */
@@ -355,6 +356,7 @@ struct run_call {
     uint64_t paid_us;             /* run time that is paid; the keeper stops or pauses the job there */
     uint32_t at_paid_end;         /* enum paid_end: only whether it pauses matters to a node */
     struct measure io_paid_bytes; /* usage.io_bytes that is paid: nothing moves beyond; absent = no bound */
+    uint32_t gang;                /* so many tasks take part in its gang; 0: it has none */
 };
 struct paid_call {
     struct attempt_id id;

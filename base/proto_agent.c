@@ -74,6 +74,7 @@ static const struct field run_rows[] = {
     FIELD_ROW(run_call, 5, "paid_us", FIELD_U64, paid_us, ALWAYS),
     FIELD_ROW(run_call, 6, "at_paid_end", FIELD_ENUM, at_paid_end, .of = &paid_end_names),
     FIELD_ROW(run_call, 7, "io_paid_bytes", FIELD_MEASURE, io_paid_bytes, .help = "absent: no bound"),
+    FIELD_ROW(run_call, 8, "gang", FIELD_U32, gang, .help = "so many tasks take part in its gang"),
 };
 const struct fields run_call_fields = FIELDS_TABLE("params", run_call, run_rows);
 

@@ -15,6 +15,7 @@ static const char *const state_names[] = {
     [TASK_OOM_KILLED] = "oom_killed",
     [TASK_BUDGET_STOPPED] = "budget_stopped",
     [TASK_LOST] = "lost",
+    [TASK_LEFT_OUT] = "left_out",
 };
 _Static_assert(COUNT_OF(state_names) == TASK_STATE_COUNT, "a name for each state");
 const struct names task_state_names = {state_names, COUNT_OF(state_names)};
@@ -29,6 +30,7 @@ static const char *const event_names[] = {
     [TASK_EV_HELD] = "held",
     [TASK_EV_RELEASED] = "released",
     [TASK_EV_CANCELLED] = "cancelled",
+    [TASK_EV_LEFT_OUT] = "left_out",
 };
 _Static_assert(COUNT_OF(event_names) == TASK_EVENT_COUNT, "a name for each event");
 const struct names task_event_names = {event_names, COUNT_OF(event_names)};
@@ -41,7 +43,8 @@ const struct names task_event_names = {event_names, COUNT_OF(event_names)};
 static const uint8_t next_state[TASK_STATE_COUNT][TASK_EVENT_COUNT] = {
     [TASK_QUEUED] = {[TASK_EV_PLACED] = TO(TASK_STARTING),
                      [TASK_EV_HELD] = TO(TASK_HELD),
-                     [TASK_EV_CANCELLED] = TO(TASK_CANCELLED)},
+                     [TASK_EV_CANCELLED] = TO(TASK_CANCELLED),
+                     [TASK_EV_LEFT_OUT] = TO(TASK_LEFT_OUT)},
     [TASK_HELD] = {[TASK_EV_RELEASED] = TO(TASK_QUEUED), [TASK_EV_CANCELLED] = TO(TASK_CANCELLED)},
     [TASK_STARTING] = {[TASK_EV_RUNNING] = TO(TASK_RUNNING),
                        [TASK_EV_SILENT] = TO(TASK_UNREACHABLE),

@@ -8,6 +8,9 @@
  *     ^ |                 |  |                 |  ^                oom_killed budget_stopped lost
  *     | +--held--> held   |  +--silent--> unreachable
  *     +----requeued-------+---------------------+            final states absorb: every event is refused
+ *
+ *   A gang that may begin with fewer leaves out whom there is no room for: queued --left_out--> left_out. Such a task
+ *   is over, and has neither succeeded nor failed.
  * Purity: pure.
  */
 #ifndef REEVE_BASE_TASK_STATE_H
@@ -28,6 +31,7 @@ enum task_state {
     TASK_OOM_KILLED,
     TASK_BUDGET_STOPPED,
     TASK_LOST,
+    TASK_LEFT_OUT,
     TASK_STATE_COUNT
 };
 
@@ -41,6 +45,7 @@ enum task_event {
     TASK_EV_HELD,
     TASK_EV_RELEASED,
     TASK_EV_CANCELLED, /* before it started */
+    TASK_EV_LEFT_OUT,  /* its gang starts without it */
     TASK_EVENT_COUNT
 };
 

@@ -192,10 +192,16 @@ static void put_tasks(struct buf *out, const struct job_view *v)
     line(out, "tasks");
     buf_addf(out, "%u to %u", v->spec.array.first, v->spec.array.last);
     if (v->spec.gang > 1)
-        buf_addf(out, ", in gangs of %u", v->spec.gang);
+        buf_add_str(out, ", in gangs of ");
+    if (v->spec.gang > 1 && v->spec.gang_min != 0 && v->spec.gang_min < v->spec.gang)
+        buf_addf(out, "%u to ", v->spec.gang_min);
+    if (v->spec.gang > 1)
+        buf_addf(out, "%u", v->spec.gang);
     buf_addf(out, ": %u of %u done", row->done, row->tasks);
     if (row->failed > 0)
         buf_addf(out, ", %u of them failed", row->failed);
+    if (row->left_out > 0)
+        buf_addf(out, ", %u of them left out", row->left_out);
     if (row->live > 0)
         buf_addf(out, ", %u running", row->live);
     if (row->queued > 0)

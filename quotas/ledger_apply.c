@@ -259,6 +259,11 @@ static void placed_apply(struct ledger *l, const struct fact *fact)
     for (size_t i = 0; i < fact_placements(fact); i++) {
         start_apply(l, &fact_placement(fact, i, &room)->placed, fact->at_utc_us);
     }
+    if (fact->kind == FACT_GANG_PLACED) {
+        struct node *path[LEDGER_PATH_MAX];
+        size_t count = line_must(l, &fact->gang_placed.path, path);
+        queued_take(path, count, fact->gang_placed.left_out);
+    }
 }
 
 static void renewed_apply(struct ledger *l, const struct fact_renewed *f)
@@ -466,6 +471,11 @@ void ledger_revert(struct ledger *l, const struct fact *fact)
     struct fact room;
     for (size_t i = fact_placements(fact); i-- > 0;) {
         placed_revert(l, &fact_placement(fact, i, &room)->placed);
+    }
+    if (fact->kind == FACT_GANG_PLACED) {
+        struct node *path[LEDGER_PATH_MAX];
+        size_t count = line_must(l, &fact->gang_placed.path, path);
+        queued_add(path, count, fact->gang_placed.left_out);
     }
     if (fact->kind == FACT_JOB_SUBMITTED) {
         submitted_revert(l, &fact->submitted);

@@ -229,18 +229,24 @@ static bool times_begin(const struct list *times)
     return true;
 }
 
-/* So many tasks at once, f: what they ask for together. */
-static void starts_blockers(const struct ledger *l, const struct fact_placed *f, uint64_t tasks, int64_t at_utc_us,
+/* So many tasks at once; so many leave the queue by that. */
+struct starting {
+    uint64_t tasks, waiting;
+    int64_t at_utc_us;
+};
+
+/* f: what they ask for together. */
+static void starts_blockers(const struct ledger *l, const struct fact_placed *f, struct starting s,
                             struct blocker_sink *sink)
 {
-    const struct claims claims = {&f->accounts, f->hold_micros, &f->times, at_utc_us};
+    const struct claims claims = {&f->accounts, f->hold_micros, &f->times, s.at_utc_us};
     struct node *path[LEDGER_PATH_MAX];
     const char *where = NULL;
     enum ledger_verdict verdict = path_nodes(l, &f->path, path, &where);
     for (size_t i = 0; verdict == LEDGER_FITS && i < f->path.count; i++) {
         where = path[i]->rule.path;
         /* A task that is placed was queued; resources are named once (their table keeps generic ones sorted). */
-        verdict = path[i]->queued < tasks || use_overflows(path[i], &f->resources) ? LEDGER_BAD : LEDGER_FITS;
+        verdict = path[i]->queued < s.waiting || use_overflows(path[i], &f->resources) ? LEDGER_BAD : LEDGER_FITS;
     }
     if (verdict == LEDGER_FITS && !times_begin(&f->times)) {
         verdict = LEDGER_BAD;
@@ -255,7 +261,7 @@ static void starts_blockers(const struct ledger *l, const struct fact_placed *f,
         return;
     }
     for (size_t i = 0; i < f->path.count; i++) {
-        if (quota_blockers(path[i], &f->resources, tasks, sink)) {
+        if (quota_blockers(path[i], &f->resources, s.tasks, sink)) {
             return;
         }
     }
@@ -264,7 +270,7 @@ static void starts_blockers(const struct ledger *l, const struct fact_placed *f,
     }
     money_blockers(&claims, (struct returned){0}, accounts, sink);
     if (!(sink->first_only && sink->count > 0)) {
-        (void)quota_rate_blockers(path, f->path.count, true, tasks, at_utc_us, sink);
+        (void)quota_rate_blockers(path, f->path.count, true, s.tasks, s.at_utc_us, sink);
     }
 }
 
@@ -273,7 +279,7 @@ static void placed_blockers(const struct ledger *l, const struct fact *fact, str
     if (ledger_hold(l, fact->placed.id)) {
         refuse(sink, LEDGER_DUPLICATE, NULL);
     } else {
-        starts_blockers(l, &fact->placed, 1, fact->at_utc_us, sink);
+        starts_blockers(l, &fact->placed, (struct starting){1, 1, fact->at_utc_us}, sink);
     }
 }
 
@@ -325,7 +331,7 @@ static void gang_blockers(const struct ledger *l, const struct fact *fact, struc
         times[i].hold = is_amount(times[i].hold) ? times[i].hold * (int64_t)tasks : -1;
     }
     all.times.v = times;
-    starts_blockers(l, &all, tasks, fact->at_utc_us, sink);
+    starts_blockers(l, &all, (struct starting){tasks, tasks + f->left_out, fact->at_utc_us}, sink);
     free(all.resources.generic.v);
     free(times);
 }

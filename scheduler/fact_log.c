@@ -96,12 +96,15 @@ static void log_placement(const struct line *l, const struct fact_placed *f)
              log_quote(f->node), waited_us / 1000, format_money(f->hold_micros, money));
 }
 
-/* A line for each member of a gang. */
+/* A line for each member of a gang, and one for those that it leaves out. */
 static void log_placed(const struct line *l)
 {
     struct fact room;
     for (size_t i = 0; i < fact_placements(l->fact); i++)
         log_placement(l, &fact_placement(l->fact, i, &room)->placed);
+    if (l->fact->kind == FACT_GANG_PLACED && l->fact->gang_placed.left_out > 0)
+        log_line(LOG_INFO, "gang.left_out", "job=%" PRIu64 " tasks=%u", l->fact->gang_placed.job,
+                 l->fact->gang_placed.left_out);
 }
 
 static void log_running(const struct line *l)

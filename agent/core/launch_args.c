@@ -140,9 +140,8 @@ static void put_end(struct buf *out)
     buf_add(out, "", 1);
 }
 
-#define OWN_COUNT 5
-
-static void put_own_env(struct buf *out, const struct run_call *order)
+/* Gives how many. */
+static size_t put_own_env(struct buf *out, const struct run_call *order)
 {
     char id[ATTEMPT_ID_TEXT_MAX];
     buf_addf(out, "REEVE_JOB=%" PRIu64, order->id.job);
@@ -155,11 +154,17 @@ static void put_own_env(struct buf *out, const struct run_call *order)
     put_end(out);
     buf_addf(out, "REEVE_TENANT=%s", order->tenant == NULL ? "" : order->tenant);
     put_end(out);
+    if (order->gang != 0) {
+        buf_addf(out, "REEVE_GANG=%" PRIu32, order->gang);
+        put_end(out);
+    }
+    return order->gang != 0 ? 6 : 5;
 }
 
 static bool is_own(const char *key)
 {
-    static const char *const own[] = {"REEVE_JOB", "REEVE_TASK", "REEVE_ATTEMPT", "REEVE_FENCE", "REEVE_TENANT"};
+    static const char *const own[] = {"REEVE_JOB",   "REEVE_TASK",   "REEVE_ATTEMPT",
+                                      "REEVE_FENCE", "REEVE_TENANT", "REEVE_GANG"};
     for (size_t i = 0; i < COUNT_OF(own); i++)
         if (strcmp(own[i], key) == 0)
             return true;
@@ -229,8 +234,8 @@ int launch_args(const struct run_call *order, struct buf *out, struct err *err)
 {
     const struct job_spec *spec = &order->spec;
     CLEANUP(buf_fini) struct buf env = {0};
-    size_t env_count = put_env(&env, &spec->env) + OWN_COUNT;
-    put_own_env(&env, order);
+    size_t env_count = put_env(&env, &spec->env);
+    env_count += put_own_env(&env, order);
     size_t script_len = spec->script == NULL ? 0 : strlen(spec->script);
     if (spec->command.count == 0 && script_len == 0)
         return err_set(err, -EINVAL, "command: nothing to run");

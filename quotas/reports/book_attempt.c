@@ -54,6 +54,16 @@ static int start(struct book *b, const struct fact *fact, struct err *err)
     return book_known(book_run(b, SQL_JOB_PLACED, err, "u", p->id.job), err, "job", p->id.job);
 }
 
+/* Those of a gang that don't start with it are over: nothing of them failed. */
+static int leave_out(struct book *b, const struct fact_gang *f, struct err *err)
+{
+    int64_t tasks = f->left_out;
+    int r = book_known(book_run(b, SQL_JOB_LEFT_OUT, err, "ui", f->job, tasks), err, "job", f->job);
+    if (r < 0)
+        return r;
+    return book_run(b, SQL_END_COUNT, err, "uti", f->job, names_get(&task_state_names, TASK_LEFT_OUT), tasks);
+}
+
 int book_attempt_placed(struct book *b, uint64_t seq, const struct fact *fact, struct err *err)
 {
     (void)seq;
@@ -61,6 +71,8 @@ int book_attempt_placed(struct book *b, uint64_t seq, const struct fact *fact, s
     int r = 0;
     for (size_t i = 0; r >= 0 && i < fact_placements(fact); i++)
         r = start(b, fact_placement(fact, i, &room), err);
+    if (r >= 0 && fact->kind == FACT_GANG_PLACED && fact->gang_placed.left_out > 0)
+        r = leave_out(b, &fact->gang_placed, err);
     return r;
 }
 

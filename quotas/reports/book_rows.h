@@ -16,6 +16,7 @@ enum book_sql {
     SQL_META_CURRENCY,
     SQL_JOB_ADD,
     SQL_JOB_CANCEL,
+    SQL_JOB_LEFT_OUT,
     SQL_JOB_HOLD,
     SQL_JOB_PLACED,
     SQL_JOB_ENDED,

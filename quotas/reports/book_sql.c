@@ -12,6 +12,7 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
 
     [SQL_JOB_ADD] = "INSERT INTO jobs VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10, 0, 0, 0, 0, 0, 0)",
     [SQL_JOB_CANCEL] = "UPDATE jobs SET done = done + ?2, failed = failed + ?2 WHERE job = ?1",
+    [SQL_JOB_LEFT_OUT] = "UPDATE jobs SET done = done + ?2 WHERE job = ?1",
     [SQL_JOB_HOLD] = "UPDATE jobs SET held = max(0, held + ?2) WHERE job = ?1",
     [SQL_JOB_PLACED] = "UPDATE jobs SET live = live + 1 WHERE job = ?1",
     [SQL_JOB_ENDED] = "UPDATE jobs SET live = live - 1, done = done + ?2, failed = failed + ?3, held = held + ?4,"

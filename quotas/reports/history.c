@@ -9,7 +9,8 @@
     "SELECT job, name, tenant, user, tasks, live, held, done, failed, exit_code, spent_micros, submitted_utc_us,"      \
     " ended_utc_us, (SELECT count(DISTINCT node) FROM attempts a WHERE a.job = j.job),"                                \
     " (SELECT min(node) FROM attempts a WHERE a.job = j.job),"                                                         \
-    " (SELECT ',' || group_concat(state) || ',' FROM job_ends e WHERE e.job = j.job), spec, key"                       \
+    " (SELECT ',' || group_concat(state) || ',' FROM job_ends e WHERE e.job = j.job), spec, key,"                      \
+    " (SELECT tasks FROM job_ends e WHERE e.job = j.job AND e.state = 'left_out')"                                     \
     " FROM jobs j WHERE (uid = ?2 OR (?3 AND visible(?1, tenant)))"
 enum {
     COLUMN_JOB,
@@ -29,7 +30,8 @@ enum {
     COLUMN_NODE,
     COLUMN_STATES,
     COLUMN_SPEC,
-    COLUMN_KEY
+    COLUMN_KEY,
+    COLUMN_LEFT_OUT
 };
 
 /* As the scheduler calls a finished job: after what most people ask about first. */
@@ -77,6 +79,7 @@ static int fill_row(sqlite3_stmt *s, struct job_row *ret)
                             .done = done,
                             .queued = tasks - done - live - MIN(held, tasks - done - live),
                             .failed = (uint32_t)sqlite3_column_int64(s, COLUMN_FAILED),
+                            .left_out = (uint32_t)sqlite3_column_int64(s, COLUMN_LEFT_OUT),
                             .cost_micros = sqlite3_column_int64(s, COLUMN_SPENT),
                             .submitted_utc_us = sqlite3_column_int64(s, COLUMN_SUBMITTED),
                             .ended_utc_us = sqlite3_column_int64(s, COLUMN_ENDED)};

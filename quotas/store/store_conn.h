@@ -10,7 +10,7 @@
 
 #include "quotas/store/store.h"
 
-#define STORE_LIBRARY 5 /* LIBRARY in functions/reeve.lua */
+#define STORE_LIBRARY 6 /* LIBRARY in functions/reeve.lua */
 #define STORE_LIBRARY_NAME "reeve"
 /* A field of the cell's hash. Longer than 64 bytes: so Redis never keeps the hash in its encoding of small ones, which
  * is searched from end to end. */

@@ -75,6 +75,7 @@ static int gang_run(struct store_call *c, const struct store_entry *entry)
     }
     struct buf *out = run_begin(c, RUN_GANG);
     store_pack_i64(out, entry->fact->at_utc_us);
+    store_pack_i64(out, f->left_out);
     for (size_t i = 0; i < f->members.count; i++) {
         store_pack_i64(out, ((const struct gang_member *)f->members.v)[i].hold_micros);
     }

@@ -217,6 +217,8 @@ static void placed_apply(struct core *c, const struct fact *f)
     ledger_apply(c->ledger, f);
     for (size_t i = 0; i < fact_placements(f); i++)
         start(c, j, fact_placement(f, i, &room));
+    if (f->kind == FACT_GANG_PLACED)
+        gang_leave_out(c, j, &f->gang_placed);
     if (j->aside->refused != NULL)
         job_set_refused(j, NULL);
     queue_sync(c, j);

@@ -10,6 +10,10 @@
  * there. They ask alike, so where the first of them leave no room for the last, no other choice would. What was taken
  * in thought is given back when the gang as a whole has no room, or no money. Within a group of nodes (topology.h) it
  * is the same, group by group.
+ *
+ * One that may begin with fewer (gang_min) begins as soon as the least can, with as many as can then: as have room and
+ * its job's cap allows, and of these as many as quota and money let start. It waits for the least: room is promised,
+ * and others are stopped, for so many.
  */
 #define GROUPS_TRIED_MAX 8
 
@@ -49,8 +53,8 @@ static void pay_until(const struct core *c, const struct job *j, struct fact *f,
                &g->times);
 }
 
-void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, const struct node *like, int64_t utc_us,
-               struct fact *f)
+void gang_fact(const struct core *c, struct gang g, uint32_t members, struct node *const *nodes,
+               const struct node *like, int64_t utc_us, struct fact *f)
 {
     const struct job *j = g.job;
     struct fact one;
@@ -61,9 +65,10 @@ void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, c
                                         .path = one.placed.path,
                                         .accounts = one.placed.accounts,
                                         .price_version = one.placed.price_version,
-                                        .times = one.placed.times};
-    size_t at = 0;
-    for (uint64_t i = gang_member_from(g, g.first); i <= g.last; i = gang_member_from(g, i + 1), at++) {
+                                        .times = one.placed.times,
+                                        .left_out = gang_size(g) - members};
+    uint64_t i = gang_member_from(g, g.first);
+    for (uint32_t at = 0; at < members; i = gang_member_from(g, i + 1), at++) {
         const struct task *t = task_find(j, (uint32_t)i);
         const struct node *n = nodes != NULL ? nodes[at] : like;
         struct gang_member *m = list_add(&f->gang_placed.members, sizeof *m);
@@ -145,7 +150,7 @@ struct seeking {
     struct plan *p;
     const struct job *j;
     struct shape *s;
-    uint32_t members;
+    uint32_t members, least; /* of them: with so few it begins */
     const struct node *avoid;
     bool asks; /* it is only a question */
 };
@@ -220,8 +225,15 @@ static struct gang_found take_first(struct seeking *k, const struct ranked *v, s
     return best;
 }
 
+/* May it be in a group that hasn't room for all of it? */
+static bool takes_fewer(const struct seeking *k)
+{
+    return k->asks || (k->least < k->members && k->avoid == NULL && !k->s->within_or_any);
+}
+
 /* The group with the least room that is enough for all, so that large ones stay whole; spread: with the most. What is
- * kept there for others may be in the way: then the next one. A question goes on: which one has most? */
+ * kept there for others may be in the way: then the next one. Where fewer will do, or it is a question: the one with
+ * most. */
 static struct gang_found take_within(struct seeking *k)
 {
     const struct topology *t = topology_of(k->c, k->s);
@@ -235,17 +247,20 @@ static struct gang_found take_within(struct seeking *k)
     while (first < count && v[first].room < k->members)
         first++;
     struct gang_found found = take_first(k, v + first, count - first, k->s->spread);
-    if (found.tasks < k->members && k->asks) {
+    if (found.tasks < k->members && takes_fewer(k)) {
         give_back(k->c, k->p, log, room);
         struct gang_found most = take_first(k, v, first, true);
         found = found.group == NULL || most.tasks > found.tasks ? most : found;
+        give_back(k->c, k->p, log, room);
+        if (found.group != NULL)
+            (void)take_of(k, found.group);
     }
     free(v);
     return found;
 }
 
-/* Nodes for all of them, in the log from now on. Gives for how many there would be one; less than all: the caller gives
- * back what is in the log. */
+/* Nodes for as many of them as may be, in the log from now on. Gives for how many there is one; less than the least:
+ * the caller gives back what is in the log. */
 static struct gang_found take(struct seeking *k)
 {
     size_t log = k->p->log_count;
@@ -272,7 +287,7 @@ struct gang_found gang_would_find(const struct core *c, int64_t utc_us, const st
 {
     struct core *thinker = (struct core *)(uintptr_t)c; /* it is as it was when this is over */
     struct plan p = {.now = {utc_us, 0}};
-    struct seeking k = {thinker, &p, j, (struct shape *)(uintptr_t)s, members, NULL, true};
+    struct seeking k = {thinker, &p, j, (struct shape *)(uintptr_t)s, members, members, NULL, true};
     uint64_t room = c->room;
     struct gang_found found = take(&k);
     give_back(thinker, &p, 0, room);
@@ -296,14 +311,15 @@ static bool next_gang(const struct core *c, const struct plan *p, const struct e
         if ((t != NULL && t->in_flight) || deadline_is_over(j, t, p->now.utc_us))
             return false;
     }
-    return !plan_is_capped(j, gang_size(*ret));
+    return !plan_is_capped(j, gang_least(*ret));
 }
 
-/* On these nodes; NULL: wherever it would be likely. */
-static void think_on(struct core *c, struct plan *p, struct gang g, struct node *const *nodes, struct start *ret)
+/* So many of it, on these nodes; NULL: wherever it would be likely. */
+static void think_on(struct core *c, struct plan *p, struct gang g, uint32_t members, struct node *const *nodes,
+                     struct start *ret)
 {
     *ret = (struct start){0};
-    gang_fact(c, g, nodes, nodes == NULL ? likely_node(c, g.job->shape) : NULL, p->now.utc_us, &ret->f);
+    gang_fact(c, g, members, nodes, nodes == NULL ? likely_node(c, g.job->shape) : NULL, p->now.utc_us, &ret->f);
     uint64_t whole_us = ret->f.gang_placed.paid_us;
     ret->affordable = gang_within_job_budget(c, g.job, &ret->f);
     ret->whole = ret->affordable && ret->f.gang_placed.paid_us == whole_us;
@@ -313,15 +329,41 @@ static void think_on(struct core *c, struct plan *p, struct gang g, struct node 
         ret->fits = ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
 }
 
-/* Where the log has it. */
-static void think(struct core *c, struct plan *p, struct gang g, size_t log, struct start *ret)
+/* The first so many where the log has them. */
+static void think(struct core *c, struct plan *p, struct gang g, size_t log, uint32_t members, struct start *ret)
 {
-    size_t count = p->log_count - log;
-    struct node **nodes = core_alloc(count * sizeof(struct node *));
-    for (size_t i = 0; i < count; i++)
+    struct node **nodes = core_alloc(members * sizeof(struct node *));
+    for (uint32_t i = 0; i < members; i++)
         nodes[i] = p->rows.log[log + i].node;
-    think_on(c, p, g, nodes, ret);
+    think_on(c, p, g, members, nodes, ret);
     free(nodes);
+}
+
+static void think_again(struct core *c, struct plan *p, struct gang g, size_t log, uint32_t members, struct start *ret)
+{
+    start_forget(c, p, ret);
+    think(c, p, g, log, members, ret);
+}
+
+/* As many of those that the log has as the ledger and the job's own budget let start; the least, if not even these.
+ * Gives how many. */
+static uint32_t think_most(struct core *c, struct plan *p, struct gang g, size_t log, struct start *ret)
+{
+    uint32_t least = gang_least(g), most = (uint32_t)(p->log_count - log);
+    think(c, p, g, log, most, ret);
+    if (ret->fits || most == least)
+        return most;
+    think_again(c, p, g, log, least, ret);
+    if (!ret->fits)
+        return least;
+    while (least + 1 < most) { /* the least fit, so many don't */
+        uint32_t middle = least + (most - least) / 2;
+        think_again(c, p, g, log, middle, ret);
+        *(ret->fits ? &least : &most) = middle;
+    }
+    if (!ret->fits)
+        think_again(c, p, g, log, least, ret);
+    return least;
 }
 
 static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g, size_t log, struct fact *f)
@@ -336,10 +378,10 @@ static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g,
         claims_use(c, t, &j->shape->need, true);
     }
     reserve_forget(c, j->shape);
-    j->plan_live += gang_size(g);
+    j->plan_live += (uint32_t)(p->log_count - log);
     if (e->task == NULL)
         j->plan_next = g.last + 1;
-    if (e->task != NULL || plan_is_capped(j, j->gang) || job_ready_from(j, j->plan_next) > j->last)
+    if (e->task != NULL || plan_is_capped(j, j->gang_min) || job_ready_from(j, j->plan_next) > j->last)
         plan_skip(c, p, e);
 }
 
@@ -348,7 +390,7 @@ static void wait_for_room(struct core *c, struct plan *p, const struct entry *e,
     struct start start;
     if (!reserve_wanted(c, g.job->shape))
         return;
-    think_on(c, p, g, NULL, &start);
+    think_on(c, p, g, gang_least(g), NULL, &start);
     start_wait_for_room(c, p, e, &start);
     start_forget(c, p, &start);
 }
@@ -360,6 +402,13 @@ static bool is_in_vain(const struct core *c, const struct plan *p, const struct 
            !reserve_is_due(c, s, p->now.utc_us);
 }
 
+static uint32_t most_under_cap(struct gang g)
+{
+    const struct job *j = g.job;
+    uint32_t size = gang_size(g);
+    return j->max_running != 0 ? MIN(size, j->max_running - j->live - j->plan_live) : size;
+}
+
 static bool find_room(struct core *c, struct plan *p, struct gang g, const struct node *avoid)
 {
     struct shape *s = g.job->shape;
@@ -368,8 +417,8 @@ static bool find_room(struct core *c, struct plan *p, struct gang g, const struc
     if (demand_is_full(c, s, p->now.utc_us) || is_in_vain(c, p, s))
         return false;
     reserve_lift(c, s);
-    struct seeking k = {c, p, g.job, s, gang_size(g), avoid, false};
-    if (take(&k).tasks == gang_size(g))
+    struct seeking k = {c, p, g.job, s, most_under_cap(g), gang_least(g), avoid, false};
+    if (take(&k).tasks >= k.least)
         return true;
     give_back(c, p, log, room);
     s->gang_room = room;
@@ -396,7 +445,7 @@ bool decide_gang(struct core *c, struct plan *p, struct entry *e)
         plan_no_room(c, p, s, full);
         return false;
     }
-    think(c, p, g, log, &start);
+    give_back(c, p, log + think_most(c, p, g, log, &start), c->room);
     if (start.fits && openings_plan(c, p)) {
         keep(c, p, e, g, log, &start.f);
         return true;

@@ -8,9 +8,9 @@
 
 #include "scheduler/core/state.h"
 
-bool depend_wished(uint32_t on, bool failed)
+bool depend_wished(uint32_t on, uint32_t how)
 {
-    return on == AFTER_END || (on == AFTER_FAILURE) == failed;
+    return on == AFTER_END || how == (on == AFTER_FAILURE ? OUTCOME_FAILURE : OUTCOME_SUCCESS);
 }
 
 /* ---- a dependency's state --------------------------------------------------------------------------- */
@@ -86,7 +86,7 @@ static void count_same(const struct dependency *d, const struct outcomes *o, uin
         if (first > last)
             continue;
         *ret_over += last - first + 1;
-        *ret_bad += depend_wished(d->on, o->v[i].failed) ? 0 : last - first + 1;
+        *ret_bad += depend_wished(d->on, o->v[i].how) ? 0 : last - first + 1;
     }
 }
 
@@ -100,7 +100,7 @@ bool depend_ready(const struct job *j, uint32_t index)
     for (uint32_t i = 0; all->whole == 0 && i < all->count; i++) {
         const struct dependency *d = &all->v[i];
         const struct outcome *o = d->tasks == AFTER_SAME ? outcomes_at(outcomes_of(d), index) : NULL;
-        if (d->tasks == AFTER_SAME && d->state != DEPEND_MET && (o == NULL || !depend_wished(d->on, o->failed)))
+        if (d->tasks == AFTER_SAME && d->state != DEPEND_MET && (o == NULL || !depend_wished(d->on, o->how)))
             return false;
     }
     return all->whole == 0;
@@ -110,7 +110,7 @@ static uint64_t next_wished(const struct dependency *d, uint64_t from)
 {
     const struct outcomes *o = outcomes_of(d);
     const struct outcome *r = outcomes_from(o, from), *end = o->v + o->count;
-    while (r != NULL && r < end && !depend_wished(d->on, r->failed))
+    while (r != NULL && r < end && !depend_wished(d->on, r->how))
         r++;
     return r == NULL || r == end ? UINT64_MAX : MAX(from, r->first);
 }
@@ -133,19 +133,19 @@ uint64_t depend_next(const struct job *j, uint64_t from)
 
 /* ---- ends ------------------------------------------------------------------------------------------- */
 
-void depend_on_ended(struct core *c, struct job *j, uint32_t first, uint32_t count, bool failed)
+void depend_on_ended(struct core *c, struct job *j, uint32_t first, uint32_t count, uint32_t how)
 {
     for (struct dependency *d = j->aside->dependents, *next; d != NULL; d = next) {
         next = d->next;
         if (d->tasks == AFTER_SAME) {
-            if (!depend_wished(d->on, failed))
+            if (!depend_wished(d->on, how))
                 doom(c, d->job);
             else if (d->job->aside->after->whole == 0)
                 sync(c, d->job, first, count);
         } else if (is_measured(d->task)) {
             if (measured(d->task) >= first && measured(d->task) - first < count)
-                answer(c, d, depend_wished(d->on, failed));
-        } else if (failed && d->on == AFTER_SUCCESS) {
+                answer(c, d, depend_wished(d->on, how));
+        } else if (how == OUTCOME_FAILURE && d->on == AFTER_SUCCESS) {
             answer(c, d, false); /* whatever the others come to */
         }
     }
@@ -168,13 +168,13 @@ static void finish_same(struct dependency *d)
 
 void depend_on_finished(struct core *c, struct job *j)
 {
-    bool failed = j->aside->ended[0] < j->aside->ended_count;
+    uint32_t how = job_failed(j) > 0 ? OUTCOME_FAILURE : OUTCOME_SUCCESS;
     for (struct dependency *d = j->aside->dependents, *next; d != NULL; d = next) {
         next = d->next;
         if (d->tasks == AFTER_SAME)
             finish_same(d);
         else
-            answer(c, d, depend_wished(d->on, failed));
+            answer(c, d, depend_wished(d->on, how));
     }
 }
 
@@ -210,7 +210,7 @@ static void begin_one(struct core *c, struct dependency *d, const struct fact_af
     d->task = a->task;
     const struct fact_outcome *o = a->outcomes.v;
     for (size_t i = 0; i < a->outcomes.count; i++)
-        outcomes_add(&d->kept, o[i].first, o[i].first + o[i].count - 1, o[i].failed);
+        outcomes_add(&d->kept, o[i].first, o[i].first + o[i].count - 1, outcome_of_fact(&o[i]));
     if (a->never)
         d->state = DEPEND_NEVER;
     else if (!a->over)
@@ -290,7 +290,7 @@ static bool lost_range(const struct dependency *d, uint64_t from, uint32_t *ret_
     for (; job_waiting_range(d->job, from, &first, &count); from = (uint64_t)first + count) {
         const struct outcome *r = outcomes_from(o, first), *end = o->v + o->count;
         uint32_t last = first + count - 1;
-        while (r != NULL && r < end && r->first <= last && depend_wished(d->on, r->failed))
+        while (r != NULL && r < end && r->first <= last && depend_wished(d->on, r->how))
             r++;
         if (r == NULL || r == end || r->first > last)
             continue;
@@ -350,8 +350,7 @@ void depend_list(const struct job *j, struct list *ret)
         for (uint32_t k = 0; k < d->kept.count; k++) {
             struct fact_outcome *o = list_add(&a->outcomes, sizeof *o);
             BUG(o == NULL);
-            *o = (struct fact_outcome){d->kept.v[k].first, d->kept.v[k].last - d->kept.v[k].first + 1,
-                                       d->kept.v[k].failed};
+            *o = outcome_fact(&d->kept.v[k]);
         }
     }
 }
@@ -365,7 +364,7 @@ uint64_t depend_hash(const struct job *j, uint64_t hash)
         hash = hash_u64(hash_u64(hash_u64(hash_u64(hash, d->id), d->on), d->tasks), d->task.plus_one);
         hash = hash_u64(hash_u64(hash, d->of != NULL), (uint64_t)d->state);
         for (uint32_t k = 0; k < d->kept.count; k++)
-            hash = hash_u64(hash_u64(hash_u64(hash, d->kept.v[k].first), d->kept.v[k].last), d->kept.v[k].failed);
+            hash = hash_u64(hash_u64(hash_u64(hash, d->kept.v[k].first), d->kept.v[k].last), d->kept.v[k].how);
     }
     return hash;
 }

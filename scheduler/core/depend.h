@@ -48,14 +48,14 @@ struct depends {
 int depend_check(const struct core *c, const struct fact_submitted *f, struct err *err) MUST_USE;
 void depend_begin(struct core *c, struct job *j, const struct fact_submitted *f);
 void depend_fini(struct core *c, struct job *j); /* no-op when it depends on nothing; who waits for it forgets it */
-/* Is this the end that was waited for? */
-bool depend_wished(uint32_t on, bool failed);
+/* Is this the end (enum outcome_how) that was waited for? Who was left out has ended, and nothing else. */
+bool depend_wished(uint32_t on, uint32_t how);
 /* May a task start, as far as others are concerned? */
 bool depend_ready(const struct job *j, uint32_t index);
 /* The first task from there on that may; beyond the last: none. */
 uint64_t depend_next(const struct job *j, uint64_t from);
 /* Tasks of this job are over, or all of it is (after all its tasks): whoever waits for that hears of it. */
-void depend_on_ended(struct core *c, struct job *j, uint32_t first, uint32_t count, bool failed);
+void depend_on_ended(struct core *c, struct job *j, uint32_t first, uint32_t count, uint32_t how);
 void depend_on_finished(struct core *c, struct job *j);
 /* Tasks that can't start any more are cancelled, as facts. */
 void decide_depend(struct core *c, struct plan *p);

@@ -45,7 +45,7 @@ char *depend_words_of(const struct core *c, const struct job *j, uint32_t index,
         const struct dependency *d = &j->aside->after->v[*i];
         const struct outcomes *o = d->of != NULL ? &d->of->aside->over : &d->kept;
         const struct outcome *at = d->tasks == AFTER_SAME ? outcomes_at(o, index) : NULL;
-        bool met = d->state == DEPEND_MET || (at != NULL && depend_wished(d->on, at->failed));
+        bool met = d->state == DEPEND_MET || (at != NULL && depend_wished(d->on, at->how));
         if (met)
             continue;
         const struct fact_after a = {.job = d->id,
@@ -140,6 +140,7 @@ struct standing {
 static struct standing stand(const struct asking *q, const struct job_after *a, const struct job *of)
 {
     uint32_t first = of->first, last = of->last;
+    bool whole = !is_measured(a->task) && a->tasks != AFTER_SAME; /* then nothing is missing that was left out */
     if (is_measured(a->task))
         first = last = (uint32_t)measured(a->task);
     else if (a->tasks == AFTER_SAME)
@@ -151,7 +152,7 @@ static struct standing stand(const struct asking *q, const struct job_after *a, 
             continue;
         uint64_t count = (uint64_t)MIN(r->last, last) - MAX(r->first, first) + 1;
         s.over += count;
-        s.bad += depend_wished(a->on, r->failed) ? 0 : count;
+        s.bad += depend_wished(a->on, r->how) || (whole && r->how == OUTCOME_LEFT_OUT) ? 0 : count;
     }
     return s;
 }
@@ -161,7 +162,7 @@ static bool is_lost(const struct job_after *a, const struct job *of, struct stan
 {
     if (is_measured(a->task) || a->tasks == AFTER_SAME)
         return s.bad == s.tasks;
-    return a->on == AFTER_FAILURE ? of->finished && of->aside->ended[0] == of->aside->ended_count : s.bad > 0;
+    return a->on == AFTER_FAILURE ? of->finished && job_failed(of) == 0 : s.bad > 0;
 }
 
 static bool is_met(const struct job_after *a, const struct job *of, struct standing s)
@@ -182,7 +183,7 @@ static bool add_outcomes(const struct asking *q, const struct job *of, struct li
         struct fact_outcome *o = ret->count < RANGES_MAX ? list_add(ret, sizeof *o) : NULL;
         if (o == NULL)
             return false;
-        *o = (struct fact_outcome){first, last - first + 1, r->failed};
+        *o = outcome_fact(&(struct outcome){first, last, r->how});
     }
     return true;
 }

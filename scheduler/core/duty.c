@@ -1,4 +1,5 @@
 #include "scheduler/core/apply.h"
+#include "scheduler/core/gang.h"
 #include "scheduler/core/money.h"
 
 static void fill_run(const struct core *c, const struct task *t, struct run_call *run)
@@ -6,6 +7,8 @@ static void fill_run(const struct core *c, const struct task *t, struct run_call
     *run = (struct run_call){
         .id = task_id(t), .term = c->term, .tenant = core_text(t->job->tenant), .paid_us = t->paid_us,
         .io_paid_bytes = t->io_paid};
+    if (t->job->gang != 0)
+        run->gang = gang_taking_part(gang_of(t->job, t->index));
     run->at_paid_end = task_paid_end(c, t);
     job_spec_of(t->job, &run->spec);
 }

@@ -49,7 +49,7 @@ bool estimate_is_known(const struct estimate *e)
 char *estimate_words(const struct estimate *e, const struct job *j)
 {
     char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
-    const char *more = j->gang > 1 ? " and others" : "";
+    const char *more = j->gang_min > 1 ? " and others" : "";
     const char *whose = e->kept ? "which is kept for it" : "if nobody goes first";
     if (e->node == NULL)
         return text_of("not known: nothing that runs where it fits has an end that can be counted on");

@@ -232,7 +232,7 @@ static void start_fact(const struct core *c, const struct job *j, const struct n
         f->placed.hold_micros = budget_micros > 0 ? MIN(f->placed.hold_micros, budget_micros) : f->placed.hold_micros;
         return;
     }
-    gang_fact(c, gang_of(j, j->first), NULL, n, utc_us, f);
+    gang_fact(c, gang_of(j, j->first), j->gang_min, NULL, n, utc_us, f);
     (void)start_least_io(c, j, f);
     struct gang_member *v = f->gang_placed.members.v;
     for (size_t i = 0; budget_micros > 0 && i < f->gang_placed.members.count; i++)
@@ -252,7 +252,7 @@ char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec,
     struct shape shape = shape_as_if(c, t, spec);
     uint32_t tasks = MAX(shape.gang, 1);
     struct job job = {.id = UINT64_MAX, .aside = &job_nothing_aside, .shape = &shape, .last = tasks - 1,
-                      .gang = shape.gang, .fresh.at = HEAP_NOWHERE};
+                      .gang = shape.gang, .gang_min = shape.gang_min, .fresh.at = HEAP_NOWHERE};
     struct list blockers = {0};
     struct opening opening = {0};
     struct question q = {.core = c, .job = &job, .utc_us = utc_us, .blockers = &blockers,
@@ -269,7 +269,7 @@ char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec,
     q.opening = explain_waits_for_money(&blockers) && estimate_may_answer(c, utc_us) ? &opening : NULL;
     explain_opening(&q, make_new);
     ledger_revert(c->ledger, &as_if);
-    explain_nodes(&q, &shape, tasks);
+    explain_nodes(&q, &shape, MAX(shape.gang_min, 1), tasks);
     conclude(&q);
     struct estimate start = {0};
     if (waits_for_room(&blockers) && estimate_may_answer(c, utc_us))

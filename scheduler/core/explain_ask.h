@@ -54,7 +54,8 @@ void explain_ledger(struct question *q, const struct fact *f); /* all else that 
 bool explain_waits_for_money(const struct list *blockers); /* among other things */
 /* Once the ledger was asked; make: the same start as it would be at another instant. */
 void explain_opening(struct question *q, void (*make)(const struct question *q, int64_t utc_us, struct fact *ret));
-void explain_nodes(struct question *q, const struct shape *s, uint32_t members); /* of a gang; 1: a task alone */
+/* Of a gang with how few it may begin, and with how many; 1 and 1: a task alone. */
+void explain_nodes(struct question *q, const struct shape *s, uint32_t members, uint32_t most);
 /* Where one of its own has to end first, as per_node allows no more; after rates, before all else of the ledger. */
 void explain_per_node(struct question *q, const struct shape *s);
 void explain_job(struct question *q);

@@ -39,7 +39,7 @@ static uint32_t ask_members(struct question *q, struct gang g)
 static void make_start(const struct question *q, int64_t utc_us, struct fact *ret)
 {
     const struct gang *g = q->of;
-    gang_fact(q->core, *g, NULL, likely_node(q->core, q->job->shape), utc_us, ret);
+    gang_fact(q->core, *g, gang_least(*g), NULL, likely_node(q->core, q->job->shape), utc_us, ret);
     (void)start_least_io(q->core, q->job, ret); /* with which it would start */
     (void)gang_within_job_budget(q->core, q->job, ret); /* else it holds the least that it would start with */
 }
@@ -54,10 +54,10 @@ void explain_gang(struct question *q, uint32_t index)
         return;
     q->of = &g;
     make_start(q, q->utc_us, &f);
-    explain_cap(q, gang_size(g));
+    explain_cap(q, gang_least(g));
     explain_rates(q, &f);
     explain_ledger(q, &f);
     explain_opening(q, make_start);
-    explain_nodes(q, j->shape, gang_size(g));
+    explain_nodes(q, j->shape, gang_least(g), gang_size(g));
     fact_clear(&f);
 }

@@ -176,7 +176,7 @@ void explain_job(struct question *q)
     explain_per_node(q, j->shape);
     explain_ledger(q, &f);
     explain_opening(q, make_start);
-    explain_nodes(q, j->shape, 1);
+    explain_nodes(q, j->shape, 1, 1);
     fact_clear(&f);
 }
 

@@ -85,7 +85,7 @@ static uint64_t resource_named(const struct resources *r, const char *name)
 /* Of what is needed, so much the tasks bring that have to end first: they are alike. */
 static int64_t needs_beside(const struct question *q, const struct ledger_blocker *l)
 {
-    uint32_t tasks = MAX(q->job->gang, 1);
+    uint32_t tasks = MAX(q->job->gang_min, 1);
     return l->need - l->need / tasks * MIN(q->ending, tasks);
 }
 

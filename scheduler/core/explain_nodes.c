@@ -156,13 +156,14 @@ static void change_gang(struct question *q, const struct shape *s, uint32_t lack
 }
 
 /* There is room for some of it, or none, but not for all. */
-static void gang_blocker(struct question *q, const struct shape *s, uint32_t members, const struct gang_found *found)
+static void gang_blocker(struct question *q, const struct shape *s, uint32_t members, uint32_t most,
+                         const struct gang_found *found)
 {
     const struct node *n;
     char who[WHO_MAX];
     bool waits = who_goes(q->core, s, &n, who) > 0;
     uint32_t free = found->tasks + (s->within == NULL ? q->ending : 0), lack = members - MIN(free, members);
-    char within[JOB_LABEL_MAX + 32] = "", cap[40] = "";
+    char within[JOB_LABEL_MAX + 32] = "", cap[40] = "", upto[16] = "";
     struct blocker *b = explain_add(q, "placement", "cell", "tasks");
     b->free = found->tasks;
     b->need = members;
@@ -171,8 +172,10 @@ static void gang_blocker(struct question *q, const struct shape *s, uint32_t mem
         snprintf(within, sizeof within, " within one %s", s->within->label);
     if (s->per_node != 0)
         snprintf(cap, sizeof cap, ", at most %u on a node", s->per_node);
-    b->text = text_of("placement: %s%s%s%u of the %u tasks that start together find room now%s%s%s, short %u",
-                      waits ? "waits for " : "", who, waits ? " to end; " : "", found->tasks, members, within,
+    if (most > members)
+        snprintf(upto, sizeof upto, " to %u", most);
+    b->text = text_of("placement: %s%s%s%u of the %u%s tasks that start together find room now%s%s%s, short %u",
+                      waits ? "waits for " : "", who, waits ? " to end; " : "", found->tasks, members, upto, within,
                       s->where != NULL ? " on nodes that match `where`" : "", cap, lack);
     change_gang(q, s, lack, found->group);
 }
@@ -246,7 +249,7 @@ void explain_per_node(struct question *q, const struct shape *s)
     q->ending = lacks.capped;
 }
 
-void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
+void explain_nodes(struct question *q, const struct shape *s, uint32_t members, uint32_t most)
 {
     const struct core *c = q->core;
     struct shape known = *s; /* with what it needs, as nodes know it by now */
@@ -269,5 +272,5 @@ void explain_nodes(struct question *q, const struct shape *s, uint32_t members)
     if (found.tasks >= members)
         (void)victims_blocker(q, asked);
     else if (s->within != NULL || found.tasks + q->ending < members)
-        gang_blocker(q, asked, members, &found);
+        gang_blocker(q, asked, members, most, &found);
 }

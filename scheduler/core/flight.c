@@ -26,7 +26,8 @@ static struct subject of_gang(const struct core *c, const struct fact_gang *f)
     struct job *j = job_find(c, f->job);
     const struct gang_member *v = f->members.v;
     bool known = j != NULL && j->gang != 0 && f->members.count > 0 && job_has_task(j, v[0].task);
-    return (struct subject){.job = j, .task = known ? gang_lead(gang_of(j, v[0].task)) : NULL};
+    return (struct subject){
+        .job = j, .task = known ? gang_lead(gang_of(j, v[0].task)) : NULL, .ending = f->left_out};
 }
 
 static struct subject subject_of(const struct core *c, const struct fact *f)

@@ -31,6 +31,22 @@ uint32_t gang_size(struct gang g)
     return members;
 }
 
+uint32_t gang_taking_part(struct gang g)
+{
+    const struct outcomes *over = &g.job->aside->over;
+    const struct outcome *o = outcomes_from(over, g.first), *end = over->v + over->count;
+    uint32_t tasks = g.last - g.first + 1;
+    for (; o != NULL && o < end && o->first <= g.last; o++)
+        if (o->how == OUTCOME_LEFT_OUT)
+            tasks -= MIN(o->last, g.last) - MAX(o->first, g.first) + 1;
+    return tasks;
+}
+
+uint32_t gang_least(struct gang g)
+{
+    return MIN(gang_size(g), g.job->gang_min);
+}
+
 struct task *gang_record(struct gang g, uint32_t *at)
 {
     const struct job *j = g.job;
@@ -60,7 +76,7 @@ static bool is_over(struct gang g)
     const struct outcomes *over = &g.job->aside->over;
     const struct outcome *o = outcomes_from(over, g.first), *end = over->v + over->count;
     for (; o != NULL && o < end && o->first <= g.last; o++)
-        if (o->failed)
+        if (o->how == OUTCOME_FAILURE)
             return true;
     return false;
 }
@@ -89,7 +105,7 @@ bool gang_is_ready(struct gang g)
     for (uint64_t i = gang_member_from(g, g.first); i <= g.last; i = gang_member_from(g, i + 1), members++)
         if (!may_start(g, i))
             return false;
-    return members > 0 && job_may_start(g.job, members) && !is_over(g);
+    return members > 0 && job_may_start(g.job, MIN(members, g.job->gang_min)) && !is_over(g);
 }
 
 uint64_t gang_fresh_from(const struct job *j, uint64_t from)
@@ -302,7 +318,8 @@ static int contradicts(const struct job *j, const char *what, struct err *err)
     return err_set(err, -EPROTO, "gang.placed: job %llu: %s", (unsigned long long)j->id, what);
 }
 
-/* Its members are all that the gang has, in order. What is true of each alone is rule_placed's to ask. */
+/* Its members are all that the gang has, in order, but the last, which are left out. What is true of each alone is
+ * rule_placed's to ask. */
 int gang_placed_check(const struct core *c, const struct fact *f, struct err *err)
 {
     const struct fact_gang *p = &f->gang_placed;
@@ -317,9 +334,28 @@ int gang_placed_check(const struct core *c, const struct fact *f, struct err *er
     for (size_t i = 0; i < p->members.count; i++, want = gang_member_from(g, want + 1))
         if (want > g.last || v[i].task != want)
             return contradicts(j, "a task that is no member, or one is left out", err);
-    if (want <= g.last || is_over(g))
+    uint64_t left = 0;
+    for (; want <= g.last; want = gang_member_from(g, want + 1), left++) {
+        const struct task *t = task_find(j, (uint32_t)want);
+        if (t != NULL && task_state_next(t->state, TASK_EV_LEFT_OUT, 0) < 0)
+            return contradicts(j, "a task is left out that doesn't wait", err);
+    }
+    if (left != p->left_out || (left > 0 && p->members.count < j->gang_min) || is_over(g))
         return contradicts(j, "a part of a gang", err);
     return 0;
+}
+
+void gang_leave_out(struct core *c, struct job *j, const struct fact_gang *f)
+{
+    struct gang g = gang_of(j, ((const struct gang_member *)f->members.v)[0].task);
+    uint64_t behind = (uint64_t)((const struct gang_member *)f->members.v)[f->members.count - 1].task + 1;
+    for (uint64_t i = behind; f->left_out > 0 && (i = gang_member_from(g, i)) <= g.last; i++) {
+        struct task *t = task_find(j, (uint32_t)i);
+        if (t != NULL)
+            task_drop(c, t);
+        job_count_ended(c, j, TASK_LEFT_OUT, (uint32_t)i, 1);
+    }
+    job_advance(j);
 }
 
 int gang_verify(const struct job *j, struct err *err)

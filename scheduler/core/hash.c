@@ -159,11 +159,12 @@ static uint64_t hash_job(const struct job *j, uint64_t hash)
     hash = hash_u64(hash_u64(hash, j->next), (uint64_t)j->aside->spent_micros);
     hash = hash_u64(hash_u64(hash, (uint64_t)j->priority), j->on_hold);
     for (size_t i = 0; i < FINAL_STATES; i++)
-        hash = hash_u64(hash, j->aside->ended[i]);
+        if (i != TASK_LEFT_OUT - TASK_SUCCEEDED || j->aside->ended[i] > 0) /* as if there were no such state */
+            hash = hash_u64(hash, j->aside->ended[i]);
     hash = depend_hash(j, hash);
     const struct outcomes *over = &j->aside->over;
     for (uint32_t i = 0; i < over->count; i++)
-        hash = hash_u64(hash_u64(hash_u64(hash, over->v[i].first), over->v[i].last), over->v[i].failed);
+        hash = hash_u64(hash_u64(hash_u64(hash, over->v[i].first), over->v[i].last), over->v[i].how);
     for (uint32_t i = 0; i < j->tasks_count; i++)
         hash = hash_task(j->tasks[i], hash);
     return hash;

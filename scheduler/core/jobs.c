@@ -71,6 +71,12 @@ uint32_t job_tasks(const struct job *j)
     return j->last - j->first + 1;
 }
 
+uint32_t job_failed(const struct job *j)
+{
+    const struct job_aside *a = j->aside;
+    return a->ended_count - a->ended[0] - a->ended[TASK_LEFT_OUT - TASK_SUCCEEDED];
+}
+
 struct tenant *job_tenant(const struct job *j)
 {
     return j->shape->tenant;
@@ -312,7 +318,8 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->last = j->first + job_spec_tasks(spec) - 1;
     j->next = j->first;
     j->max_running = spec->array.present ? spec->array.max_running : 0;
-    j->gang = job_spec_gang(spec);
+    j->gang = (uint16_t)job_spec_gang(spec);
+    j->gang_min = (uint16_t)job_spec_gang_min(spec);
     j->retries = (uint8_t)MIN(spec->retries, JOB_RETRIES_MAX);
     j->lease = (uint8_t)spec->lease;
     j->on_node_loss = (uint8_t)spec->on_node_loss;
@@ -397,12 +404,15 @@ static void forget_oldest(struct core *c)
 void job_count_ended(struct core *c, struct job *j, uint32_t state, uint32_t first, uint32_t count)
 {
     struct job_aside *a = job_aside(j);
-    outcomes_add(&a->over, first, first + count - 1, state != TASK_SUCCEEDED);
-    if (j->gang != 0 && state != TASK_SUCCEEDED)
+    uint32_t how = state == TASK_SUCCEEDED  ? OUTCOME_SUCCESS
+                   : state == TASK_LEFT_OUT ? OUTCOME_LEFT_OUT
+                                            : OUTCOME_FAILURE;
+    outcomes_add(&a->over, first, first + count - 1, how);
+    if (j->gang != 0 && how == OUTCOME_FAILURE)
         gang_doom(c, j, first, first + count - 1);
     a->ended[state - TASK_SUCCEEDED] += count;
     a->ended_count += count;
-    depend_on_ended(c, j, first, count, state != TASK_SUCCEEDED);
+    depend_on_ended(c, j, first, count, how);
 }
 
 uint64_t job_ready_task_from(const struct job *j, uint64_t from)

@@ -63,12 +63,12 @@ static void take_out(struct outcomes *o, uint32_t at)
     memmove(&o->v[at], &o->v[at + 1], (o->count - at) * sizeof o->v[0]);
 }
 
-void outcomes_add(struct outcomes *o, uint32_t first, uint32_t last, bool failed)
+void outcomes_add(struct outcomes *o, uint32_t first, uint32_t last, uint32_t how)
 {
     uint32_t at = slot_from(o, first);
     BUG(at < o->count && o->v[at].first <= last);
-    bool joins_before = at > 0 && o->v[at - 1].failed == failed && o->v[at - 1].last + 1 == first;
-    bool joins_behind = at < o->count && o->v[at].failed == failed && last + 1 == o->v[at].first;
+    bool joins_before = at > 0 && o->v[at - 1].how == how && o->v[at - 1].last + 1 == first;
+    bool joins_behind = at < o->count && o->v[at].how == how && last + 1 == o->v[at].first;
     if (joins_before && joins_behind) {
         o->v[at - 1].last = o->v[at].last;
         take_out(o, at);
@@ -77,8 +77,21 @@ void outcomes_add(struct outcomes *o, uint32_t first, uint32_t last, bool failed
     } else if (joins_behind) {
         o->v[at].first = first;
     } else {
-        insert(o, at, (struct outcome){first, last, failed});
+        insert(o, at, (struct outcome){first, last, how});
     }
+}
+
+struct fact_outcome outcome_fact(const struct outcome *o)
+{
+    return (struct fact_outcome){.first = o->first,
+                                 .count = o->last - o->first + 1,
+                                 .failed = o->how == OUTCOME_FAILURE,
+                                 .left_out = o->how == OUTCOME_LEFT_OUT};
+}
+
+uint32_t outcome_of_fact(const struct fact_outcome *f)
+{
+    return f->failed ? OUTCOME_FAILURE : f->left_out ? OUTCOME_LEFT_OUT : OUTCOME_SUCCESS;
 }
 
 void outcomes_copy(const struct outcomes *from, struct outcomes *to)

@@ -12,9 +12,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/fact.h"
+
+enum outcome_how {
+    OUTCOME_SUCCESS,
+    OUTCOME_FAILURE,  /* also cancelled */
+    OUTCOME_LEFT_OUT, /* its gang began without it: neither */
+};
 struct outcome {
-    uint32_t first, last;
-    bool failed; /* anything but success: also cancelled */
+    uint32_t first, last, how;
 };
 struct outcomes {
     struct outcome *v;
@@ -22,7 +28,10 @@ struct outcomes {
 };
 
 /* None of them was over. Aborts on lack of memory, as whatever applies facts. */
-void outcomes_add(struct outcomes *o, uint32_t first, uint32_t last, bool failed);
+void outcomes_add(struct outcomes *o, uint32_t first, uint32_t last, uint32_t how);
+/* A range as a fact has it, and back. */
+struct fact_outcome outcome_fact(const struct outcome *o);
+uint32_t outcome_of_fact(const struct fact_outcome *f);
 void outcomes_copy(const struct outcomes *from, struct outcomes *to);
 void outcomes_fini(struct outcomes *o);
 /* The first range that ends at `index` or behind it; NULL: none. */

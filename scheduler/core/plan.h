@@ -92,10 +92,10 @@ void start_wait_for_room(struct core *c, struct plan *p, const struct entry *e, 
 void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start *start);
 /* Tries a gang, as whatever else is tried. */
 bool decide_gang(struct core *c, struct plan *p, struct entry *e);
-/* A gang's start as a fact, on these nodes, a row of one for each member; NULL: all on one like `like`. The caller
- * clears it. */
-void gang_fact(const struct core *c, struct gang g, struct node *const *nodes, const struct node *like, int64_t utc_us,
-               struct fact *f);
+/* The start of so many members of a gang as a fact; the others are left out. On these nodes, a row of one for each;
+ * NULL: all on one like `like`. The caller clears it. */
+void gang_fact(const struct core *c, struct gang g, uint32_t members, struct node *const *nodes,
+               const struct node *like, int64_t utc_us, struct fact *f);
 /* Lowers its holds to what the job's own budget has left. false: that doesn't buy slice_min for all, the holds are what
  * does. */
 bool gang_within_job_budget(const struct core *c, const struct job *j, struct fact *f);

@@ -133,7 +133,7 @@ bool task_is_ready(const struct task *t)
 bool job_is_ready(const struct job *j)
 {
     bool waits = j->aside->wait != NULL && j->aside->wait->at != HEAP_NOWHERE;
-    return !j->finished && !waits && job_may_start(j, MAX(j->gang, 1)) && job_ready_from(j, j->next) <= j->last;
+    return !j->finished && !waits && job_may_start(j, MAX(j->gang_min, 1)) && job_ready_from(j, j->next) <= j->last;
 }
 
 static void put_where(struct core *c, struct entry *e, bool ready)

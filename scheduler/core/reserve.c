@@ -563,7 +563,7 @@ static struct place earliest_of_gang(const struct core *c, const struct plan *as
                                      const struct reservation *r)
 {
     struct gang_place place = {INT64_MAX, NULL, 0};
-    (void)reserve_ask_gang(c, asked, s, r != NULL ? reservation_all_tasks(r) : s->gang, r, &place);
+    (void)reserve_ask_gang(c, asked, s, r != NULL ? reservation_all_tasks(r) : s->gang_min, r, &place);
     struct place best = {place.start_utc_us < INT64_MAX ? place.v[0].node : NULL, place.start_utc_us};
     free(place.v);
     return best;

@@ -9,7 +9,7 @@ struct shape_key {
     const struct tenant *tenant;
     uint64_t limit_us, io_limit_bytes;
     bool preemptible, spread;
-    uint32_t gang, per_node;
+    uint32_t gang, gang_min, per_node;
     bool within_or_any;
     const char *within;
     const struct resources *resources;
@@ -36,7 +36,7 @@ static bool shape_is(const void *object, const void *key)
     const struct shape_key *k = key;
     return s->tenant == k->tenant && s->limit_us == k->limit_us && s->io_limit_bytes == k->io_limit_bytes &&
            s->preemptible == k->preemptible && s->spread == k->spread && s->gang == k->gang &&
-           s->per_node == k->per_node && s->within_or_any == k->within_or_any &&
+           s->gang_min == k->gang_min && s->per_node == k->per_node && s->within_or_any == k->within_or_any &&
            str_same(within_of(s), k->within) && str_same(s->where, k->where) &&
            same_words(&s->features, k->features) && fields_equal(&resources_fields, &s->resources, k->resources);
 }
@@ -44,7 +44,8 @@ static bool shape_is(const void *object, const void *key)
 static uint64_t hash_of(const struct shape_key *k)
 {
     uint64_t hash = key_text(KEY_START, k->tenant->path);
-    hash = key_u64(key_u64(hash, k->limit_us), k->preemptible | (unsigned)k->spread << 1 | (uint64_t)k->gang << 2);
+    uint64_t gang = (uint64_t)k->gang << 2 | (uint64_t)(k->gang - k->gang_min) << 16;
+    hash = key_u64(key_u64(hash, k->limit_us), k->preemptible | (unsigned)k->spread << 1 | gang);
     if (k->io_limit_bytes != 0)
         hash = key_u64(hash, k->io_limit_bytes);
     if (k->per_node != 0 || k->within != NULL)
@@ -74,7 +75,8 @@ static struct shape shape_of(struct tenant *t, const struct job_spec *spec)
                       .io_limit_bytes = spec->limits.io_bytes,
                       .preemptible = spec->preemptible,
                       .spread = spec->placement == PLACEMENT_SPREAD,
-                      .gang = job_spec_gang(spec),
+                      .gang = (uint16_t)job_spec_gang(spec),
+                      .gang_min = (uint16_t)job_spec_gang_min(spec),
                       .per_node = spec->per_node,
                       .within_or_any = spec->within_or_any};
     int rc = job_spec_features(spec, &s.features);
@@ -85,8 +87,9 @@ static struct shape shape_of(struct tenant *t, const struct job_spec *spec)
 static struct shape_key key_of(const struct shape *s, const struct resources *resources, const char *within,
                                const char *where)
 {
-    return (struct shape_key){s->tenant,   s->limit_us,      s->io_limit_bytes, s->preemptible, s->spread,    s->gang,
-                              s->per_node, s->within_or_any, within,            resources,      &s->features, where};
+    return (struct shape_key){s->tenant,   s->limit_us, s->io_limit_bytes, s->preemptible, s->spread, s->gang,
+                              s->gang_min, s->per_node, s->within_or_any,  within,         resources, &s->features,
+                              where};
 }
 
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec)

@@ -260,7 +260,7 @@ static void add_outcomes(const struct outcomes *o, struct list *to)
     for (uint32_t i = 0; i < o->count; i++) {
         struct fact_outcome *s = list_add(to, sizeof *s);
         BUG(s == NULL);
-        *s = (struct fact_outcome){o->v[i].first, o->v[i].last - o->v[i].first + 1, o->v[i].failed};
+        *s = outcome_fact(&o->v[i]);
     }
 }
 
@@ -465,17 +465,17 @@ static void restore_outcomes(struct job *j, const struct list *over)
 {
     for (size_t i = 0; i < over->count; i++) {
         const struct fact_outcome *o = &((const struct fact_outcome *)over->v)[i];
-        outcomes_add(&job_aside(j)->over, o->first, o->first + o->count - 1, o->failed);
+        outcomes_add(&job_aside(j)->over, o->first, o->first + o->count - 1, outcome_of_fact(o));
     }
 }
 
 /* A snapshot of an older version doesn't say which tasks are over: those before `next` that have no record. */
 static void guess_outcomes(struct job *j)
 {
-    bool failed = j->aside->ended[0] < j->aside->ended_count;
+    uint32_t how = job_failed(j) > 0 ? OUTCOME_FAILURE : OUTCOME_SUCCESS;
     for (uint64_t i = j->first; i < j->next; i++)
         if (task_find(j, (uint32_t)i) == NULL && outcomes_at(&j->aside->over, i) == NULL)
-            outcomes_add(&job_aside(j)->over, (uint32_t)i, (uint32_t)i, failed);
+            outcomes_add(&job_aside(j)->over, (uint32_t)i, (uint32_t)i, how);
 }
 
 static void job_apply(struct core *c, const struct fact *f)
@@ -500,12 +500,12 @@ static void job_apply(struct core *c, const struct fact *f)
         if (!task_state_is_final(t->state)) /* an older snapshot has those ahead of next_task */
             restore_task(c, j, t);
         else if (s->over.count == 0)
-            outcomes_add(&job_aside(j)->over, t->task, t->task, true);
+            outcomes_add(&job_aside(j)->over, t->task, t->task, OUTCOME_FAILURE);
     }
     if (s->over.count == 0)
         guess_outcomes(j);
     for (uint32_t i = 0; j->gang != 0 && i < j->aside->over.count; i++)
-        if (j->aside->over.v[i].failed)
+        if (j->aside->over.v[i].how == OUTCOME_FAILURE)
             gang_doom(c, j, j->aside->over.v[i].first, j->aside->over.v[i].last);
     uint64_t met = UINT64_MAX;
     for (uint32_t i = 0; j->gang != 0 && i < j->tasks_count; i++)

@@ -115,7 +115,7 @@ struct shape {
     uint64_t io_limit_bytes; /* of an attempt; 0 = none */
     struct resources resources;
     struct strs features;    /* that its limits need */
-    uint32_t gang;           /* so many start together; 0: each alone */
+    uint16_t gang, gang_min; /* so many start together, or as few; 0: each alone */
     uint32_t per_node;       /* at most so many of a job on one node; 0: as many as fit */
     bool within_or_any;
     struct topology *within; /* a gang is on one group of it; NULL: wherever */
@@ -277,7 +277,7 @@ struct job {
     const struct job_aside *aside;
     uint32_t first, last, next;    /* next: the first that has neither a record nor an outcome */
     uint32_t max_running;
-    uint32_t gang;                 /* so many start together; 0: each alone */
+    uint16_t gang, gang_min;       /* so many start together, or as few; 0: each alone */
     uint32_t live, held, paused;
     uint32_t change;               /* soft: counts what happened to it */
     uint8_t lease, on_node_loss;
@@ -455,6 +455,7 @@ void job_rename_tenant(struct core *c, struct job *j, const char *tenant); /* it
 /* The spec as submitted; the caller clears it with job_spec_fields. */
 void job_spec_of(const struct job *j, struct job_spec *ret);
 uint32_t job_tasks(const struct job *j);
+uint32_t job_failed(const struct job *j); /* of its tasks that are over: neither succeeded nor left out */
 /* Nothing of it is in the queue, or the queue is put in order afterwards. */
 void job_set_priority(const struct core *c, struct job *j, int32_t priority);
 /* The first task from there on that never started and isn't held; > last: none. */

@@ -65,20 +65,37 @@ static size_t able_nodes(const struct core *c, const struct strs *features, stru
     return kept;
 }
 
+/* "8" or "4 to 8". */
+static const char *gang_words(uint32_t gang, uint32_t gang_min, char out[32])
+{
+    if (gang_min == gang)
+        snprintf(out, 32, "%u", gang);
+    else
+        snprintf(out, 32, "%u to %u", gang_min, gang);
+    return out;
+}
+
+static void gang_hint(uint32_t gang, uint32_t gang_min, uint64_t most, char out[64])
+{
+    snprintf(out, 64, "gang%s <= %llu", gang_min == gang ? "" : "_min", (unsigned long long)most);
+}
+
 static bool gang_admit(const struct core *c, const struct shape *s, struct admit_answer *ret)
 {
-    uint64_t room = s->gang > 1 ? sufficient_room(c, s, s->gang) : s->gang;
-    if (room >= s->gang)
+    char words[32], hint[64];
+    uint64_t room = s->gang_min > 1 ? sufficient_room(c, s, s->gang_min) : s->gang_min;
+    if (room >= s->gang_min)
         return true;
     snprintf(ret->where, sizeof ret->where, "gang");
     bool within = s->within != NULL && !s->within_or_any;
     char cap[48] = "";
     if (s->per_node != 0)
         snprintf(cap, sizeof cap, ", at most %u on a node (per_node)", s->per_node);
-    snprintf(ret->message, sizeof ret->message, "%u tasks start together, all nodes%s%s%s have room for %llu of them%s",
-             s->gang, within ? " of one " : "", within ? s->within->label : "",
+    snprintf(ret->message, sizeof ret->message, "%s tasks start together, all nodes%s%s%s have room for %llu of them%s",
+             gang_words(s->gang, s->gang_min, words), within ? " of one " : "", within ? s->within->label : "",
              s->where != NULL ? " that match where" : "", (unsigned long long)room, cap);
-    snprintf(ret->hint, sizeof ret->hint, "gang <= %llu", (unsigned long long)room);
+    gang_hint(s->gang, s->gang_min, room, hint);
+    snprintf(ret->hint, sizeof ret->hint, "%s", hint);
     return false;
 }
 
@@ -134,10 +151,10 @@ static bool fits_guarantees(const struct core *c, const struct tenant *t, const 
     return false;
 }
 
-/* What starts at once; the caller clears it. */
+/* What starts at once, as little as it may be; the caller clears it. */
 static void resources_at_once(const struct job_spec *spec, struct resources *ret)
 {
-    uint64_t tasks = MAX(job_spec_gang(spec), 1);
+    uint64_t tasks = MAX(job_spec_gang_min(spec), 1);
     core_copy_resources(&spec->resources, ret);
     ret->cpu_milli *= tasks; /* each is at most CPU_MILLI_MAX, ...: far from the end of 64 bits */
     ret->mem_bytes *= tasks;
@@ -146,23 +163,25 @@ static void resources_at_once(const struct job_spec *spec, struct resources *ret
         ret->generic.v[i].value *= tasks;
 }
 
-static bool refuse_gang(const struct tenant_rule *rule, uint32_t gang, uint64_t most, const char *may, const char *each,
-                        struct refusal *refusal)
+static bool refuse_gang(const struct tenant_rule *rule, const struct job_spec *spec, uint64_t most, const char *may,
+                        const char *each, struct refusal *refusal)
 {
-    char hint[64];
-    snprintf(hint, sizeof hint, "gang <= %llu", (unsigned long long)most);
-    refusal_from(refusal, "never_fits", rule->path, hint, "%u tasks start together, %s may %s at most %llu%s", gang,
-                 rule->path, may, (unsigned long long)most, each);
+    char hint[64], words[32];
+    uint32_t gang = job_spec_gang(spec), gang_min = job_spec_gang_min(spec);
+    gang_hint(gang, gang_min, most, hint);
+    refusal_from(refusal, "never_fits", rule->path, hint, "%s tasks start together, %s may %s at most %llu%s",
+                 gang_words(gang, gang_min, words), rule->path, may, (unsigned long long)most, each);
     return false;
 }
 
-static bool fits_at_once(uint32_t gang, const struct tenant_rule *rule, struct refusal *refusal)
+static bool fits_at_once(const struct job_spec *spec, const struct tenant_rule *rule, struct refusal *refusal)
 {
     const struct quota_rule *q = &rule->quota;
+    uint32_t gang = job_spec_gang_min(spec);
     if (q->max_running != 0 && gang > q->max_running)
-        return refuse_gang(rule, gang, q->max_running, "run", "", refusal);
+        return refuse_gang(rule, spec, q->max_running, "run", "", refusal);
     if (q->starts_per_minute != 0 && gang > q->starts_per_minute)
-        return refuse_gang(rule, gang, q->starts_per_minute, "start", " a minute", refusal);
+        return refuse_gang(rule, spec, q->starts_per_minute, "start", " a minute", refusal);
     return true;
 }
 
@@ -170,7 +189,7 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
                        int64_t utc_us, struct refusal *refusal)
 {
     const struct tenant *leaf = t;
-    uint32_t gang = job_spec_gang(spec);
+    uint32_t gang = job_spec_gang_min(spec);
     struct resources need;
     bool fits = true;
     uint64_t slice_us = core_slice_us(c);
@@ -187,7 +206,7 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
         if (!admit_by_quota(&need, rule, &answer) || !admit_by_budget(hold, rule, &answer))
             fits = refuse_never(refusal, &answer);
         else
-            fits = fits_at_once(gang, rule, refusal);
+            fits = fits_at_once(spec, rule, refusal);
     }
     fits = fits && fits_guarantees(c, leaf, &need, refusal);
     fields_clear(&resources_fields, &need);
@@ -199,7 +218,7 @@ static bool fits_own_budget(const struct core *c, const struct tenant *t, const 
 {
     uint64_t limit_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : UINT64_MAX;
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, limit_us);
-    int64_t least = quote_least(c, t, spec, utc_us, least_us) * (int64_t)MAX(job_spec_gang(spec), 1);
+    int64_t least = quote_least(c, t, spec, utc_us, least_us) * (int64_t)MAX(job_spec_gang_min(spec), 1);
     if (spec->budget_micros == 0 || spec->budget_micros >= least)
         return true;
     char have[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], hint[PARSE_TEXT_MAX + 16], time[PARSE_TEXT_MAX];
@@ -207,7 +226,7 @@ static bool fits_own_budget(const struct core *c, const struct tenant *t, const 
     snprintf(hint, sizeof hint, "budget >= %s", need);
     refusal_from(refusal, "budget", "budget", hint,
                  "a budget of %s does not buy %s %s of run time, which costs %s",
-                 format_money(spec->budget_micros, have), job_spec_gang(spec) > 1 ? "its gang" : "one task",
+                 format_money(spec->budget_micros, have), job_spec_gang_min(spec) > 1 ? "its gang" : "one task",
                  format_duration(least_us / 1000, time), need);
     return false;
 }

@@ -52,17 +52,17 @@ static int verify_task(const struct core *c, const struct task *t, struct recoun
 
 static int verify_outcomes(const struct job *j, struct err *err)
 {
-    uint64_t over = 0, failed = 0;
+    uint64_t over[] = {0, 0, 0};
     for (uint32_t i = 0; i < j->aside->over.count; i++) {
         const struct outcome *r = &j->aside->over.v[i], *before = i > 0 ? r - 1 : NULL;
-        if (r->first < j->first || r->last > j->last || r->last < r->first ||
+        if (r->how > OUTCOME_LEFT_OUT || r->first < j->first || r->last > j->last || r->last < r->first ||
             (before != NULL && before->last >= r->first) ||
-            (before != NULL && before->last + 1 == r->first && before->failed == r->failed))
+            (before != NULL && before->last + 1 == r->first && before->how == r->how))
             return wrong(j, "its outcomes are out of order", err);
-        over += (uint64_t)r->last - r->first + 1;
-        failed += r->failed ? (uint64_t)r->last - r->first + 1 : 0;
+        over[r->how] += (uint64_t)r->last - r->first + 1;
     }
-    if (over != j->aside->ended_count || failed != j->aside->ended_count - j->aside->ended[0])
+    if (over[OUTCOME_SUCCESS] != j->aside->ended[0] || over[OUTCOME_FAILURE] != job_failed(j) ||
+        over[OUTCOME_LEFT_OUT] != j->aside->ended[TASK_LEFT_OUT - TASK_SUCCEEDED])
         return wrong(j, "its outcomes are not those that were counted", err);
     return 0;
 }

@@ -6,7 +6,8 @@
 
 /* ---- jobs ------------------------------------------------------------------------------------------- */
 
-/* A finished job succeeded when all its tasks did; else it is called after what most people ask about first. */
+/* A finished job succeeded when all its tasks did, but those that were left out; else it is called after what most
+ * people ask about first. */
 static const char *final_state_of(const struct job *j)
 {
     static const uint32_t order[] = {TASK_FAILED,         TASK_OOM_KILLED, TASK_TIMED_OUT,
@@ -44,7 +45,7 @@ static int32_t exit_code_of(const struct job *j)
 {
     if (!j->finished)
         return 0;
-    uint32_t bad = j->aside->ended_count - j->aside->ended[0];
+    uint32_t bad = job_failed(j);
     if (bad == 0)
         return 0;
     if (j->aside->exit_code != 0)
@@ -97,7 +98,8 @@ static void fill_row(const struct core *c, const struct job *j, const struct job
         .queued = waiting_tasks(j),
         .live = j->live,
         .done = j->aside->ended_count,
-        .failed = j->aside->ended_count - j->aside->ended[0],
+        .failed = job_failed(j),
+        .left_out = j->aside->ended[TASK_LEFT_OUT - TASK_SUCCEEDED],
         .nodes = nodes_of(j),
         .cpu_milli = j->live * spec->resources.cpu_milli,
         .mem_bytes = j->live * spec->resources.mem_bytes,

@@ -185,6 +185,14 @@ static void note_cancelled(struct run *r, const struct fact_tasks *f)
     t->failed += f->count;
 }
 
+/* Nothing of them failed: they aren't missed. */
+static void note_left_out(struct run *r, const struct fact_gang *f)
+{
+    struct tenant_measure *t = &r->measure.tenants[r->jobs[f->job]->tenant];
+    measure_touch(&r->measure, t, r->now_us);
+    t->waiting -= MIN(t->waiting, f->left_out);
+}
+
 /* FNV-1a over everything that was ever committed. */
 static void hash_bytes(struct run *r, const char *bytes, size_t len)
 {
@@ -228,6 +236,8 @@ bool run_commit(struct run *r, struct fact *f)
         note_ended(r, &read.ended);
     else if (read.kind == FACT_TASKS_CANCELLED)
         note_cancelled(r, &read.cancelled);
+    else if (read.kind == FACT_GANG_PLACED && read.gang_placed.left_out > 0)
+        note_left_out(r, &read.gang_placed);
     core_each_taken_along(r->core, &read, note_taken_along, r);
     fact_clear(&read);
     fact_clear(f);

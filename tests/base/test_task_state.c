@@ -6,20 +6,21 @@
 #include "tests/run.h"
 
 #define NO (-EPROTO)
-/* With `final` = failed. Columns: placed running silent reached requeued ended held released cancelled */
+/* With `final` = failed. Columns: placed running silent reached requeued ended held released cancelled left_out */
 static const int want[TASK_STATE_COUNT][TASK_EVENT_COUNT] = {
-    [TASK_QUEUED] = {TASK_STARTING, NO, NO, NO, NO, NO, TASK_HELD, NO, TASK_CANCELLED},
-    [TASK_HELD] = {NO, NO, NO, NO, NO, NO, NO, TASK_QUEUED, TASK_CANCELLED},
-    [TASK_STARTING] = {NO, TASK_RUNNING, TASK_UNREACHABLE, NO, TASK_QUEUED, TASK_FAILED, TASK_HELD, NO, NO},
-    [TASK_RUNNING] = {NO, NO, TASK_UNREACHABLE, NO, TASK_QUEUED, TASK_FAILED, TASK_HELD, NO, NO},
-    [TASK_UNREACHABLE] = {NO, TASK_RUNNING, NO, TASK_RUNNING, TASK_QUEUED, TASK_FAILED, TASK_HELD, NO, NO},
-    [TASK_SUCCEEDED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [TASK_FAILED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [TASK_CANCELLED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [TASK_TIMED_OUT] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [TASK_OOM_KILLED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [TASK_BUDGET_STOPPED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [TASK_LOST] = {NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [TASK_QUEUED] = {TASK_STARTING, NO, NO, NO, NO, NO, TASK_HELD, NO, TASK_CANCELLED, TASK_LEFT_OUT},
+    [TASK_HELD] = {NO, NO, NO, NO, NO, NO, NO, TASK_QUEUED, TASK_CANCELLED, NO},
+    [TASK_STARTING] = {NO, TASK_RUNNING, TASK_UNREACHABLE, NO, TASK_QUEUED, TASK_FAILED, TASK_HELD, NO, NO, NO},
+    [TASK_RUNNING] = {NO, NO, TASK_UNREACHABLE, NO, TASK_QUEUED, TASK_FAILED, TASK_HELD, NO, NO, NO},
+    [TASK_UNREACHABLE] = {NO, TASK_RUNNING, NO, TASK_RUNNING, TASK_QUEUED, TASK_FAILED, TASK_HELD, NO, NO, NO},
+    [TASK_SUCCEEDED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [TASK_FAILED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [TASK_CANCELLED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [TASK_TIMED_OUT] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [TASK_OOM_KILLED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [TASK_BUDGET_STOPPED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [TASK_LOST] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [TASK_LEFT_OUT] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
 };
 
 START_TEST(every_pair)

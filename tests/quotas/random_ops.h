@@ -314,7 +314,7 @@ static inline void ops_note_times(struct ops_attempt *a, const struct list *time
 }
 
 /* Two to four tasks that start together: the first as the placement had it; now and then one is there already, or holds
- * what nothing can. */
+ * what nothing can. Some are left out, now and then more than there are. */
 static inline struct fact ops_gang_of(struct ops_world *w, struct fact placed)
 {
     struct fact_placed *p = &placed.placed;
@@ -322,6 +322,10 @@ static inline struct fact ops_gang_of(struct ops_world *w, struct fact placed)
     f.gang_placed = (struct fact_gang){.job = p->id.job, .resources = p->resources, .path = p->path,
                                        .accounts = p->accounts, .times = p->times};
     uint32_t count = 2 + (uint32_t)random_below(&w->seed, 3);
+    f.gang_placed.left_out = random_below(&w->seed, 3) == 0 ? 1 + (uint32_t)random_below(&w->seed, 3) : 0;
+    if (random_below(&w->seed, 20) == 0) {
+        f.gang_placed.left_out = JOB_GANG_MAX;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct gang_member *m = list_add(&f.gang_placed.members, sizeof *m);
         must(m == NULL);
@@ -617,6 +621,9 @@ static inline void ops_admitted(struct ops_world *w, const struct fact *f)
     for (size_t i = 0; i < fact_placements(f); i++) {
         ops_started(w, &fact_placement(f, i, &room)->placed);
     }
+    if (f->kind == FACT_GANG_PLACED) {
+        ops_find_job(w, f->gang_placed.job)->queued -= f->gang_placed.left_out;
+    }
     if (f->kind == FACT_JOB_SUBMITTED) {
         struct ops_job *job = ops_find_job(w, 0);
         *job = (struct ops_job){.job = f->submitted.job, .next_epoch = 1};
@@ -662,11 +669,11 @@ static inline bool ops_is_fair(const struct ops_world *w, const struct fact *f)
         return f->cancelled.job != 0 && f->cancelled.count > 0;
     }
     struct fact room;
-    size_t starts = fact_placements(f);
+    size_t starts = fact_placements(f), left = f->kind == FACT_GANG_PLACED ? f->gang_placed.left_out % JOB_GANG_MAX : 0;
     const struct fact_placed *p = starts > 0 ? &fact_placement(f, 0, &room)->placed : NULL;
     for (size_t i = 0; p && p->id.job != 0 && p->path.count > 0 && i < OPS_JOBS; i++) {
         if (w->jobs[i].job == p->id.job) {
-            return w->jobs[i].queued >= starts && w->live_count + starts <= COUNT_OF(w->live);
+            return w->jobs[i].queued >= starts + left && w->live_count + starts <= COUNT_OF(w->live);
         }
     }
     return starts == 0;

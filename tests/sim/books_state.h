@@ -33,7 +33,7 @@ struct book_node {
 struct book_task {
     uint32_t epoch, failures, faults;
     bool along;     /* it is stopped because another of its gang ended */
-    bool live, final, held, cancelled, stopped, requeued, succeeded, suspended, paused;
+    bool live, final, held, cancelled, stopped, requeued, succeeded, left_out, suspended, paused;
     int64_t not_before_utc_us;
     size_t node;
     int64_t spent, hold;
@@ -49,7 +49,7 @@ struct book_job {
     size_t tenant;
     bool picky;        /* its `retry` is what some jobs of the world have (fault_propose.c) */
     uint32_t retries, loss, count, ended, cap, live; /* cap 0 = none */
-    uint32_t gang; /* so many start together; 0 = each alone */
+    uint32_t gang, gang_min; /* so many start together, or as few; 0 = each alone */
     uint32_t per_node; /* 0 = as many as fit */
     bool on_hold;
     uint64_t after; /* 0 = none */
@@ -127,7 +127,7 @@ void book_preempted(struct books *b, const struct fact *f);
 /* ---- fault_follows.c ---- */
 /* The first of a task's gang; *ret_end: the first behind it. A task alone is its own. */
 uint32_t books_gang(const struct book_job *j, uint32_t task, uint32_t *ret_end);
-/* Of the others of its gang: does one wait; over: is one over that hasn't succeeded? */
+/* Of the others of its gang: does one wait; over: is one over that failed? */
 bool books_others(const struct book_job *j, uint32_t task, bool over);
 uint32_t books_tasks_on(const struct book_job *j, size_t node);
 bool books_node_fault(uint32_t cause);

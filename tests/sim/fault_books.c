@@ -203,6 +203,7 @@ static void submitted(struct books *b, const struct fact *f)
         j->count = s->spec.array.last - s->spec.array.first + 1;
         j->cap = s->spec.array.max_running;
         j->gang = s->spec.gang;
+        j->gang_min = s->spec.gang_min != 0 ? s->spec.gang_min : s->spec.gang;
         j->per_node = s->spec.per_node;
     }
     j->start_by_utc_us = instant_of(s->spec.start_by, f->at_utc_us);
@@ -244,10 +245,11 @@ static enum standing standing_of(const struct books *b, const struct book_job *j
         return MET;
     if (j->after_tasks == AFTER_SAME) {
         const struct book_task *t = &of->tasks[index];
-        return !t->final ? OPEN : is_wished(j->after_on, t->succeeded) ? MET : LOST;
+        bool wished = t->left_out ? j->after_on == AFTER_END : is_wished(j->after_on, t->succeeded);
+        return !t->final ? OPEN : wished ? MET : LOST;
     }
     for (uint32_t i = 0; i < of->count; i++)
-        good += of->tasks[i].final && of->tasks[i].succeeded;
+        good += of->tasks[i].final && (of->tasks[i].succeeded || of->tasks[i].left_out);
     if (j->after_on == AFTER_SUCCESS && good < of->ended)
         return LOST;
     return of->ended < of->count ? OPEN : is_wished(j->after_on, good == of->count) ? MET : LOST;
@@ -342,13 +344,22 @@ static void gang_placed(struct books *b, const struct fact *f)
         start(b, fact_placement(f, i, &room));
     struct attempt_id id = fact_placement(f, 0, &room)->placed.id;
     const struct book_job *j = book_job_of(b, id.job);
-    uint32_t end = 0, i = j != NULL ? books_gang(j, id.task, &end) : 0, live = 0;
+    uint32_t end = 0, i = j != NULL ? books_gang(j, id.task, &end) : 0, live = 0, left = 0;
     for (; b->wrong[0] == '\0' && i < end; i++) {
-        const struct book_task *t = &j->tasks[i];
-        REQUIRE(b, id, t->live || (t->final && t->succeeded), "is placed, and not all of its gang is");
+        struct book_task *t = &j->tasks[i];
+        REQUIRE(b, id, left == 0 || !t->live, "is placed before one that is left out");
         live += t->live;
+        if (t->live || t->final)
+            continue;
+        left++;
+        t->left_out = true;
+        final(b, id.job, t, false);
     }
     REQUIRE(b, id, b->wrong[0] != '\0' || live == count, "is placed with somebody who is of another gang");
+    REQUIRE(b, id, left == f->gang_placed.left_out, "is placed, and not all of its gang is");
+    REQUIRE(b, id, left == 0 || live >= j->gang_min, "is placed with fewer than it may begin with");
+    if (left > 0 && b->wrong[0] == '\0')
+        queue(b, j, left, false);
 }
 
 static void start(struct books *b, const struct fact *f)

@@ -56,15 +56,17 @@ static void wait_for(struct world *w, size_t i, struct client_job *j)
         j->tasks = MIN(j->tasks, of->tasks);
 }
 
-/* Of one in five arrays: pairs that any single node could hold, and any tenant's quota. It costs no choice. */
+/* Of one in five arrays: pairs that any single node could hold, and any tenant's quota, or four that may begin with as
+ * few. It costs no choice. */
 static void make_gangs(struct client_job *j)
 {
     if (j->tasks == 1 || j->mem_bytes != 3 * (GIB / 2))
         return;
-    j->gang = 2;
-    j->tasks += j->tasks % 2;
+    j->gang_min = j->lease == LEASE_FAST ? 1 + j->retries % 2 : 2;
+    j->gang = j->lease == LEASE_FAST ? 4 : 2;
+    j->tasks = (j->tasks + j->gang - 1) / j->gang * j->gang;
     j->cpu_milli = MIN(j->cpu_milli, (uint64_t)1500);
-    j->cap = j->cap != 0 ? MAX(j->cap, j->gang) : 0;
+    j->cap = j->cap != 0 ? MAX(j->cap, j->gang_min) : 0;
 }
 
 /* One on a node, where that can always be. */

@@ -9,13 +9,13 @@ uint32_t books_gang(const struct book_job *j, uint32_t task, uint32_t *ret_end)
     return first;
 }
 
-/* Of the others of its gang: does one wait, is one over that hasn't succeeded? */
+/* Of the others of its gang: does one wait; is one over that neither succeeded nor was left out? */
 bool books_others(const struct book_job *j, uint32_t task, bool over)
 {
     uint32_t end, i = books_gang(j, task, &end);
     for (; j->gang != 0 && i < end; i++) {
         const struct book_task *t = &j->tasks[i];
-        if (i != task && (over ? t->final && !t->succeeded : !t->final && !t->live))
+        if (i != task && (over ? t->final && !t->succeeded && !t->left_out : !t->final && !t->live))
             return true;
     }
     return false;

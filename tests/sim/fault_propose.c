@@ -169,6 +169,7 @@ static int want_submit(struct proposing *p)
     if (j->tasks > 1)
         call.spec.array = (struct job_array){true, 0, j->tasks - 1, j->cap};
     call.spec.gang = j->gang;
+    call.spec.gang_min = j->gang_min;
     call.spec.per_node = j->per_node;
     int rc = strs_add(&call.spec.command, "/bin/true") | str_set(&call.spec.where, world_wheres[j->where]) |
              str_set(&call.spec.within, j->within ? "zone" : NULL) | be_picky(&call.spec);

@@ -244,7 +244,7 @@ struct client_job {
     uint32_t tenant;
     char key[24];
     uint64_t cpu_milli, mem_bytes, limit_us;
-    uint32_t lease, loss, retries, tasks, cap, gang, per_node;
+    uint32_t lease, loss, retries, tasks, cap, gang, gang_min, per_node;
     bool within;                  /* a gang of its within one zone */
     int32_t priority;
     int64_t budget_micros;

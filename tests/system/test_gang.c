@@ -402,6 +402,60 @@ START_TEST(one_too_large_for_now_waits_and_keeps_nobody_from_starting)
 }
 END_TEST
 
+static void check_said(uint64_t job, uint32_t task, const char *want)
+{
+    char *log = system_log(job, task, STREAM_OUT);
+    ck_assert_str_eq(log, want);
+    free(log);
+}
+
+static uint32_t left_out(uint64_t job)
+{
+    struct job_view v = system_show(job);
+    uint32_t tasks = v.row.left_out;
+    ck_assert_uint_eq(v.row.failed, 0);
+    fields_clear(&job_view_fields, &v);
+    return tasks;
+}
+
+/* Room for three of eight: these begin, whoever is killed then, and the others are over. */
+START_TEST(one_that_may_begins_with_fewer)
+{
+    uint64_t filler = submit_to("acme", FOREVER, ",\"array\":{\"last\":4}");
+    wait_count(filler, (struct sought){.state = "running"}, 5);
+    uint64_t gang = submit_to("acme", "sleep 1; echo $REEVE_TASK of $REEVE_GANG",
+                              ",\"array\":{\"last\":7},\"gang\":8,\"gang_min\":2");
+    wait_count(gang, (struct sought){.epoch = 1}, 3);
+    ck_assert_uint_eq(left_out(gang), 5);
+    if (_i == 1)
+        kill(system_pid("reeved"), SIGKILL);
+    cancel(filler, 5, false, 0); /* room for all: nobody is taken in again */
+    wait_end(gang, "succeeded");
+    ck_assert_uint_eq(left_out(gang), 5);
+    ck_assert_uint_eq(count(gang, (struct sought){0}), 3);
+    check_said(gang, 0, "0 of 3\n");
+    check_said(gang, 2, "2 of 3\n");
+    wait_end(filler, "cancelled");
+}
+END_TEST
+
+/* It doesn't wait for the node that is gone. */
+START_TEST(one_that_may_goes_on_with_the_node_that_is_left)
+{
+    uint64_t job = submit(FIRST_TIME FOREVER THEN "echo $REEVE_TASK of $REEVE_GANG",
+                          ",\"lease\":\"fast\",\"gang_min\":2");
+    wait_count(job, (struct sought){.epoch = 1, .state = "running"}, SIZE);
+    pid_t agent = second_node_agent();
+    kill(agent, SIGSTOP);
+    wait_end(job, "succeeded");
+    kill(agent, SIGCONT);
+    ck_assert_uint_eq(left_out(job), 2);
+    ck_assert_uint_eq(count(job, (struct sought){.epoch = 2, .node = "n1"}), 2);
+    check_said(job, 0, "0 of 2\n");
+    check_said(job, 1, "1 of 2\n");
+}
+END_TEST
+
 /* Both nodes are full of what acme has borrowed, alone or as one gang; reeved, killed meanwhile, asks for nobody else.
  */
 START_TEST(a_gang_of_a_higher_right_takes_both_nodes_from_a_borrower)
@@ -472,6 +526,8 @@ int main(int argc, char **argv)
     tcase_add_test(t, suspended_as_a_whole);
     tcase_add_test(t, stopped_as_a_whole_within_its_budget);
     tcase_add_test(t, one_too_large_for_now_waits_and_keeps_nobody_from_starting);
+    tcase_add_loop_test(t, one_that_may_begins_with_fewer, 0, 2);
+    tcase_add_test(t, one_that_may_goes_on_with_the_node_that_is_left);
     tcase_add_loop_test(t, a_gang_of_a_higher_right_takes_both_nodes_from_a_borrower, 0, 3);
     tcase_add_test(t, the_money_adds_up);
     suite_add_tcase(s, t);

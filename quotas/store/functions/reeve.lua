@@ -41,7 +41,7 @@ Replies: one for each entry of the call: "ok" | "dup" | "gap" | "fenced" | {refu
 that nothing was written.
 ]]
 
-local LIBRARY = 5
+local LIBRARY = 6
 local MONEY_MAX = 4503599627370496 -- 2^52
 local COUNT_MAX = 9007199254740991 -- 2^53 - 1
 
@@ -67,6 +67,7 @@ local HOLD_PLAIN = HOLD .. 'c0' -- without any: its shape follows
 local SHAPE = '<i8i8i8I1I1I1I2'
 -- Entries of a run begin with a byte that says what they are (runs), and numbers.
 local PLACEMENT = '<I1i8' -- time
+local GANG = '<I1i8i8' -- time, how many of it are left out
 local RENEWAL = '<I1i8i8i8I1I1I1' -- cumulative cost, new hold, time; accounts of money, of time, of time that is settled
 local END = '<I1i8i8I1I1I1' -- cumulative cost, seconds; 1 = waits again, 1 = job done; accounts of time that is settled
 local RULE = '<' .. ('i8'):rep(11) -- a rule's: nominal, borrow, lend of cpu, memory, scratch; submits, starts
@@ -731,9 +732,9 @@ end
 -- What of these two comes first along the path.
 local function sooner(one, two) return one and (not two or one < two) and one or two end
 
---[[ n attempts more on their tenants. Gives: a refusal that nothing weighs against; the first quota that is reached; the
-first tenant that starts too fast; what tenants_more() is to keep. ]]
-local function tenants_check(run, shape, group, n, at)
+--[[ n attempts more on their tenants, where `waiting` tasks leave the queue by that. Gives: a refusal that nothing weighs
+against; the first quota that is reached; the first tenant that starts too fast; what tenants_more() is to keep. ]]
+local function tenants_check(run, shape, group, n, waiting, at)
     local fields, depth, bad, full = fields_of(shape.use), shape.depth, nil, nil
     for i = 1, depth do
         if not group[i] then
@@ -756,7 +757,7 @@ local function tenants_check(run, shape, group, n, at)
         local t = group[i]
         local running, cpu = t[RUNNING] + n, t[CPU] + more_cpu
         local memory, scratch = t[MEMORY] + more_memory, t[SCRATCH] + more_scratch
-        if not bad and (t[QUEUED] < n or running > COUNT_MAX or cpu > COUNT_MAX or memory > COUNT_MAX or
+        if not bad and (t[QUEUED] < waiting or running > COUNT_MAX or cpu > COUNT_MAX or memory > COUNT_MAX or
             scratch > COUNT_MAX or wrong[i]) then
             bad = refuse('bad', name_of(fields[i]))
         end
@@ -771,9 +772,9 @@ local function tenants_check(run, shape, group, n, at)
     return bad, full, late and refuse('rate', name_of(fields[late])), qs, touched, moved
 end
 
-local function tenants_more(run, shape, group, n, qs, touched, moved)
+local function tenants_more(run, shape, group, n, waiting, qs, touched, moved)
     local fields = fields_of(shape.use)
-    tenants_add(group, shape, n, -n)
+    tenants_add(group, shape, n, -waiting)
     if qs then
         quotas_keep(run, group, fields, qs, touched)
     end
@@ -946,12 +947,12 @@ local function want_shape(run, shape, ask)
     want(run, shape.use, ask)
 end
 
---[[ n attempts of one shape start at once, held of money and the numbers of time for all of them together. Gives a refusal,
-or has counted them. ]]
-local function start(run, shape, n, held, times, numbers, at, force)
+--[[ n attempts of one shape start at once, by which `waiting` tasks leave the queue; held of money and the numbers of time
+for all of them together. Gives a refusal, or has counted them. ]]
+local function start(run, shape, n, waiting, held, times, numbers, at, force)
     crowd_end(run)
     local tenants, accounts = tenants_of(run, shape), accounts_of(run, shape.accounts)
-    local bad, full, late, qs, touched, moved = tenants_check(run, shape, tenants, n, at)
+    local bad, full, late, qs, touched, moved = tenants_check(run, shape, tenants, n, waiting, at)
     if bad then
         return bad
     end
@@ -959,7 +960,7 @@ local function start(run, shape, n, held, times, numbers, at, force)
     if wrong or ((full or short or late) and not force) then
         return wrong or full or short or late
     end
-    tenants_more(run, shape, tenants, n, qs, touched, moved)
+    tenants_more(run, shape, tenants, n, waiting, qs, touched, moved)
     claim(accounts, shape.money, held, times, numbers)
 end
 
@@ -975,7 +976,7 @@ runs[2] = {
         if not force and hold_of(run, id) then
             return refuse('duplicate')
         end
-        local refusal = start(run, h[H_SHAPE], 1, h[H_HELD], h[H_TIMES], h[H_NUMBERS], at, force)
+        local refusal = start(run, h[H_SHAPE], 1, 1, h[H_HELD], h[H_TIMES], h[H_NUMBERS], at, force)
         if refusal then
             return refusal
         end
@@ -983,7 +984,7 @@ runs[2] = {
     end,
 }
 
--- A gang starts as a whole. a[i]: PLACEMENT, what each member holds. Then: packed attempts, the hold of any of them.
+-- A gang starts as a whole. a[i]: GANG, what each member holds. Then: packed attempts, the hold of any of them.
 runs[6] = {
     words = 4,
     names = function(run, a, i)
@@ -993,8 +994,11 @@ runs[6] = {
     wants = function(run, _, i, ask) want_shape(run, run[i].hold[H_SHAPE], ask) end,
     does = function(run, a, i, force)
         local ids, h = run[i].ids, run[i].hold
-        local n, _, at, from = #ids, struct.unpack(PLACEMENT, a[i])
+        local n, _, at, left, from = #ids, struct.unpack(GANG, a[i])
         local held, all, numbers = numbers_unpack(a[i], from, n), 0, {}
+        if not is_amount(left) then
+            return refuse('bad')
+        end
         for m = 1, n do
             if not force and hold_of(run, ids[m]) then
                 return refuse('duplicate')
@@ -1007,7 +1011,7 @@ runs[6] = {
         for t = 1, 2 * h[H_TIMES] do
             numbers[t] = n * h[H_NUMBERS][t]
         end
-        local refusal = start(run, h[H_SHAPE], n, all, h[H_TIMES], numbers, at, force)
+        local refusal = start(run, h[H_SHAPE], n, n + left, all, h[H_TIMES], numbers, at, force)
         if refusal then
             return refusal
         end

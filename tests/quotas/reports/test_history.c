@@ -160,6 +160,31 @@ START_TEST(a_job_is_shown_with_all_that_happened)
 }
 END_TEST
 
+START_TEST(who_was_left_out_of_a_gang_is_done_and_has_not_failed)
+{
+    struct book *book = history_make();
+    struct job_view view = {0};
+    struct attempt_id id = {5, 0, 1};
+    journal_take(book, fact_job(5, "acme", "alice", "gang", 3));
+    struct fact placed = {.kind = FACT_GANG_PLACED, .at_utc_us = AT_NOVEMBER, .gang_placed = {.job = 5, .left_out = 2}};
+    struct gang_member *m = list_add(&placed.gang_placed.members, sizeof *m);
+    must(m == NULL);
+    *m = (struct gang_member){.task = 0, .epoch = 1, .hold_micros = 1000};
+    set_text(&m->node, "n1");
+    must(strs_add(&placed.gang_placed.accounts, "/@total"));
+    journal_take(book, placed);
+    journal_take(book, fact_end(AT_NOVEMBER + 9, id, 0, NEXT_FINAL, true));
+    ck_assert_int_eq(show(ADMIN, (struct job_call){.job = 5}, &view), 1);
+    ck_assert_str_eq(view.row.state, "succeeded");
+    ck_assert_int_eq(view.exit_code, 0);
+    ck_assert_uint_eq(view.row.done, 3);
+    ck_assert_uint_eq(view.row.left_out, 2);
+    ck_assert_uint_eq(view.row.failed, 0);
+    fields_clear(&job_view_fields, &view);
+    book_close(book);
+}
+END_TEST
+
 static const struct {
     enum who who;
     struct job_call call;
@@ -235,6 +260,7 @@ int main(void)
     TCase *tc = tcase_create("history");
     tcase_add_loop_test(tc, lists_of_jobs, 0, (int)COUNT_OF(lists));
     tcase_add_test(tc, a_job_is_shown_with_all_that_happened);
+    tcase_add_test(tc, who_was_left_out_of_a_gang_is_done_and_has_not_failed);
     tcase_add_loop_test(tc, who_may_see_a_job, 0, (int)COUNT_OF(shows));
     tcase_add_loop_test(tc, where_a_log_lies, 0, (int)COUNT_OF(logs));
     suite_add_tcase(suite, tc);

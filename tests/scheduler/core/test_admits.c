@@ -149,6 +149,7 @@ static struct job_spec random_spec(struct sim *s)
         return spec;
     }
     spec.gang = spec.array.last + 1;
+    spec.gang_min = (uint32_t)(draw(s, 2) * (1 + draw(s, spec.gang)));
     if (draw(s, 2) == 0) {
         MUST(str_set(&spec.within, "rack") == 0);
         spec.within_or_any = draw(s, 3) == 0;
@@ -303,12 +304,12 @@ static bool submit_when_told(struct sim *s)
     return true;
 }
 
-/* Less than its tasks need together; before, it would have been refused. */
+/* Less than its tasks need together, as few as they may be; before, it would have been refused. */
 static void lower_rate(struct sim *s)
 {
     struct policy_reply now = {0};
     MUST(core_policy(s->w.core, &now) == 0);
-    rule_of(&now.policy, "acme")->quota.starts_per_minute = s->spec.gang - 1;
+    rule_of(&now.policy, "acme")->quota.starts_per_minute = job_spec_gang_min(&s->spec) - 1;
     MUST(world_apply(&s->w, &now.policy) == CORE_FACT);
     fields_clear(&policy_reply_fields, &now);
 }
@@ -320,7 +321,7 @@ static void submit_one(struct sim *s)
     s->spec = random_spec(s);
     if (!submit_when_told(s))
         return; /* it could never run */
-    if (s->spec.gang > 1 && draw(s, 8) == 0)
+    if (job_spec_gang_min(&s->spec) > 1 && draw(s, 8) == 0)
         lower_rate(s);
     admit(s);
 }

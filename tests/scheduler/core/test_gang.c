@@ -433,6 +433,7 @@ START_TEST(no_prefix_of_a_journal_has_a_part_of_a_gang)
             case 0:
                 if (count < COUNT_OF(jobs)) {
                     struct job_spec spec = gangs(6, 1 + (uint32_t)random_below(&seed, 3), 1000);
+                    spec.gang_min = (uint32_t)random_below(&seed, spec.gang + 1);
                     spec.retries = (uint32_t)random_below(&seed, 3);
                     spec.on_node_loss = (uint32_t)random_below(&seed, NODE_LOSS_COUNT);
                     spec.array.max_running = random_below(&seed, 2) ? 3 : 0;

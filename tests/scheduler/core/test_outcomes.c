@@ -23,7 +23,7 @@ static void compare(const struct outcomes *o, const char row[TASKS])
 {
     for (uint32_t i = 0; i < TASKS; i++) {
         const struct outcome *r = outcomes_at(o, i);
-        ck_assert_int_eq(r == NULL ? 0 : r->failed ? 'f' : 's', row[i]);
+        ck_assert_int_eq(r == NULL ? 0 : "sfl"[r->how], row[i]);
         uint32_t beyond = i;
         while (beyond < TASKS && row[beyond] != 0)
             beyond++;
@@ -36,7 +36,7 @@ static void compare(const struct outcomes *o, const char row[TASKS])
     }
     for (uint32_t i = 1; i < o->count; i++)
         ck_assert(o->v[i - 1].last < o->v[i].first &&
-                  (o->v[i - 1].last + 1 < o->v[i].first || o->v[i - 1].failed != o->v[i].failed));
+                  (o->v[i - 1].last + 1 < o->v[i].first || o->v[i - 1].how != o->v[i].how));
 }
 
 START_TEST(ranges_say_what_a_row_for_each_task_says)
@@ -47,13 +47,14 @@ START_TEST(ranges_say_what_a_row_for_each_task_says)
         uint64_t start = seed;
         for (int tries = 0; tries < 150; tries++) {
             uint32_t first = draw(TASKS), more = draw(4), last = MIN(first + more, TASKS - 1);
-            bool failed = draw(3) == 0, free_row = true;
+            uint32_t how = draw(3) == 0 ? 1 + draw(2) : OUTCOME_SUCCESS;
+            bool free_row = true;
             for (uint32_t i = first; i <= last; i++)
                 free_row &= row[i] == 0;
             if (!free_row)
                 continue;
-            outcomes_add(&o, first, last, failed);
-            memset(&row[first], failed ? 'f' : 's', last - first + 1);
+            outcomes_add(&o, first, last, how);
+            memset(&row[first], "sfl"[how], last - first + 1);
         }
         compare(&o, row);
         outcomes_fini(&o);
