@@ -55,6 +55,7 @@ struct attempt {
     struct io_account account;    /* what it moved and is to pay for (metering.c) */
     struct io_counts mover_before; /* as of the end of the last connection to its mover */
     struct io_bound bound;        /* how much of that it may */
+    struct io_meter shown_moved, shown_direct; /* of that, by `reeve top` */
     bool metered;                 /* the kernel counts for its group */
     bool unkept;                  /* and was warned of */
     bool reading;                 /* a READ for a beat is under way */

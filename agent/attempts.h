@@ -63,6 +63,15 @@ int attempts_beats(struct attempts *a, struct list *ret_beats) MUST_USE;   /* al
 bool attempts_next_tell(struct attempts *a, struct attempt_state *ret, uint64_t *ret_token);
 void attempts_told(struct attempts *a, uint64_t token, bool ended, bool committed);
 
+/* ---- what is shown on the node ---- */
+/* What an attempt has moved since the last call; who moved nothing is left out. */
+struct attempt_moved {
+    const char *tenant;
+    uint64_t job;
+    struct io_meter moved, direct; /* by grants; by itself */
+};
+void attempts_moved(struct attempts *a, void (*fn)(void *arg, const struct attempt_moved *m), void *arg);
+
 /* ---- logs ---- */
 struct attempts_log {
     uint64_t size, cap;

@@ -195,6 +195,17 @@ void attempts_unlinked(struct attempts *a)
     each_live(a, unanswered);
 }
 
+void attempts_moved(struct attempts *a, void (*fn)(void *arg, const struct attempt_moved *m), void *arg)
+{
+    roster_id at = 0;
+    struct attempt_moved m;
+    for (struct roster_row *row; (row = roster_next(a->roster, at)) != NULL;) {
+        at = row->handle;
+        if (row->data != NULL && metering_rise(row->data, &m))
+            fn(arg, &m);
+    }
+}
+
 /* ---- what is told ---- */
 
 /* Ends are told by attempt.state alone, which is answered when they are committed; here it only says what is here. */

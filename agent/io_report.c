@@ -23,6 +23,9 @@ struct io_report {
     char device[32], model[256];
     int64_t at_ns;
     const struct io_window *check; /* NULL: none */
+    void (*say)(void *arg, struct io_report *r); /* NULL: nobody knows what jobs move */
+    void *say_arg;
+    struct list jobs;              /* struct io_job: as is being said */
     struct seen *seen;
     size_t seen_count;
     struct fq_times times; /* as of the last report */
@@ -57,6 +60,65 @@ int io_report_new(struct io_report **ret, struct loop *l, struct fair *fair, con
 void io_report_check(struct io_report *r, const struct io_window *window)
 {
     r->check = window;
+}
+
+void io_report_ask(struct io_report *r, void (*say)(void *arg, struct io_report *r), void *arg)
+{
+    r->say = say;
+    r->say_arg = arg;
+}
+
+/* The tasks of a job are one row. */
+static struct io_job *job_of(struct io_report *r, const struct attempt_moved *m)
+{
+    struct io_job *v = r->jobs.v;
+    for (size_t i = 0; i < r->jobs.count; i++)
+        if (v[i].job == m->job)
+            return &v[i];
+    struct io_job *job = list_add(&r->jobs, sizeof *job);
+    if (job != NULL && str_set(&job->tenant, m->tenant) == 0)
+        job->job = m->job;
+    return job;
+}
+
+void io_report_moved(struct io_report *r, const struct attempt_moved *m)
+{
+    struct io_job *job = job_of(r, m);
+    if (job == NULL)
+        return; /* no memory: it is shown with less */
+    job->read_bytes += m->moved.bytes[IO_READ];
+    job->written_bytes += m->moved.bytes[IO_WRITE];
+    job->direct_read_bytes += m->direct.bytes[IO_READ];
+    job->direct_written_bytes += m->direct.bytes[IO_WRITE];
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++)
+        job->operations += m->moved.ops[dir];
+}
+
+static uint64_t bytes_of(const struct io_job *j)
+{
+    return j->read_bytes + j->written_bytes + j->direct_read_bytes + j->direct_written_bytes;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct io_job *x = a, *y = b;
+    uint64_t bytes[] = {bytes_of(x), bytes_of(y)};
+    return bytes[0] != bytes[1] ? (bytes[0] < bytes[1]) - (bytes[0] > bytes[1])
+                                : (x->job > y->job) - (x->job < y->job);
+}
+
+static void gather_jobs(struct io_report *r, struct io_status *s)
+{
+    if (r->say == NULL)
+        return;
+    r->say(r->say_arg, r);
+    s->jobs = r->jobs;
+    r->jobs = (struct list){0};
+    struct io_job *v = s->jobs.v;
+    if (s->jobs.count > 1)
+        qsort(v, s->jobs.count, sizeof *v, by_bytes);
+    while (s->jobs.count > IO_JOBS_MAX)
+        free(v[--s->jobs.count].tenant);
 }
 
 static void forget_seen(struct seen *seen, size_t count)
@@ -185,6 +247,7 @@ static int gather(struct io_report *r, struct io_status *s)
         s->check = *r->check;
     r->at_ns = now;
     gather_times(r, s);
+    gather_jobs(r, s);
     rc = rc < 0 ? rc : str_set(&s->device, r->device);
     rc = rc < 0 ? rc : str_set(&s->model, r->model);
     if (s->tenants.count > 1)

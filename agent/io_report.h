@@ -5,6 +5,7 @@
 #ifndef REEVE_AGENT_IO_REPORT_H
 #define REEVE_AGENT_IO_REPORT_H
 
+#include "agent/attempts.h"
 #include "agent/core/io_check.h"
 #include "agent/fair.h"
 
@@ -18,6 +19,9 @@ int io_report_new(struct io_report **ret, struct loop *l, struct fair *fair, con
 void io_report_free(struct io_report *r); /* NULL is fine */
 /* What it says of the node's two meters; borrowed, outlives it. */
 void io_report_check(struct io_report *r, const struct io_window *window);
+/* Called at each report: says with io_report_moved() what has moved since the last one. */
+void io_report_ask(struct io_report *r, void (*say)(void *arg, struct io_report *r), void *arg);
+void io_report_moved(struct io_report *r, const struct attempt_moved *m);
 /* Now. False: nothing has moved since the last one, nothing was written. For tests; the timer calls it. */
 bool io_report_write(struct io_report *r);
 

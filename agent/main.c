@@ -240,6 +240,17 @@ static int build_fair(struct agent *a, struct err *err)
     return rc < 0 ? rc : io_metrics_new(&a->io_metrics, a->loop, a->fair, device, err);
 }
 
+static void on_moved(void *arg, const struct attempt_moved *m)
+{
+    io_report_moved(arg, m);
+}
+
+static void say_moved(void *arg, struct io_report *r)
+{
+    struct agent *a = arg;
+    attempts_moved(a->attempts, on_moved, r);
+}
+
 static int build(struct agent *a, struct err *err)
 {
     int rc = loop_new(&a->loop, err);
@@ -267,6 +278,7 @@ static int build(struct agent *a, struct err *err)
     if (log_reader_new(&a->reader, &reader) < 0)
         return err_set(err, -ENOMEM, "out of memory");
     link_serve_logs(a->link, a->reader);
+    io_report_ask(a->io_report, say_moved, a);
     loop_on_turn(a->loop, on_turn, a);
     return 0;
 }

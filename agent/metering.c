@@ -42,6 +42,8 @@ void metering_restore(struct attempt *t)
     if (t->dir < 0 || folder_read(t->dir, FOLDER_IO, &kept_fields, &k, NULL) < 0)
         return; /* nothing was told yet */
     t->account = (struct io_account){.at = k.counts, .billed = k.billed, .told = k.counts, .told_billed = k.billed};
+    t->shown_moved = t->account.at.moved; /* an agent before this one */
+    t->shown_direct = io_account_direct(&t->account);
     t->metered = k.metered;
     (void)io_bound_take(&t->bound, k.paid, true);
 }
@@ -142,4 +144,27 @@ void metering_tell(struct attempt *t)
     t->usage.io_bytes = measure_of(told.billed_bytes);
     t->usage.io_uncounted_bytes = measure_of(told.memory_bytes + told.log_bytes);
     t->usage.io_cached_bytes = measure_of(told.cached_bytes);
+}
+
+/* ---- showing ---- */
+
+static bool rise(struct io_meter *shown, const struct io_meter *now, struct io_meter *ret)
+{
+    uint64_t any = 0;
+    for (int dir = 0; dir < IO_DIR_COUNT; dir++) {
+        ret->ops[dir] = LESS(now->ops[dir], shown->ops[dir]);
+        ret->bytes[dir] = LESS(now->bytes[dir], shown->bytes[dir]);
+        shown->ops[dir] += ret->ops[dir]; /* what was direct may turn out to be moved: it isn't shown again */
+        shown->bytes[dir] += ret->bytes[dir];
+        any |= ret->ops[dir] | ret->bytes[dir];
+    }
+    return any != 0;
+}
+
+bool metering_rise(struct attempt *t, struct attempt_moved *ret)
+{
+    struct io_meter direct = io_account_direct(&t->account);
+    *ret = (struct attempt_moved){.tenant = t->tenant, .job = t->id.job};
+    bool moved = rise(&t->shown_moved, &t->account.at.moved, &ret->moved);
+    return rise(&t->shown_direct, &direct, &ret->direct) || moved;
 }

@@ -12,6 +12,7 @@
 #include "base/proto.h"
 
 struct attempt;
+struct attempt_moved;
 
 /* What an agent before this one kept. */
 void metering_restore(struct attempt *t);
@@ -25,6 +26,8 @@ void metering_take(struct attempt *t);
 void metering_leave_mover(struct attempt *t);
 /* It is about to be told: the bill goes into t->usage, the node's books and the file. */
 void metering_tell(struct attempt *t);
+/* What it has moved since this was asked last. false: nothing. */
+bool metering_rise(struct attempt *t, struct attempt_moved *ret);
 /* What it has written to its logs, what is dropped by now included. */
 uint64_t metering_log_bytes(const struct attempt *t, enum log_stream which);
 

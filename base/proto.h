@@ -84,7 +84,7 @@ struct attempt_view {
     uint32_t task, epoch;
     char *state, *node, *cause, *sentence;
     int64_t placed_utc_us, started_utc_us, ended_utc_us;
-    struct exit_record record;    /* valid once ended */
+    struct exit_record record;    /* while it runs: run_us and usage, as its node said last */
     int64_t spent_micros, hold_micros, written_off_micros;
     uint64_t paid_us, settled_us;
     struct measure io_paid_bytes; /* absent = its I/O has no bound */

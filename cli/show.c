@@ -251,10 +251,18 @@ static void put_moment(struct buf *out, const char *what, int64_t utc_us, bool *
     *any = true;
 }
 
+/* While it runs, what its node last told, and nothing of what only an end says. */
 static void put_use(struct buf *out, const struct exit_record *r)
 {
-    buf_add_str(out, "    used    ");
+    bool over = r->cause != END_NONE;
+    if (!over && r->run_us == 0)
+        return;
+    buf_add_str(out, over ? "    used    " : "    so far  ");
     job_text_usage(out, &r->usage);
+    if (!over) {
+        buf_add_str(out, "\n");
+        return;
+    }
     if (r->stray_procs > 0)
         buf_addf(out, "   left behind %" PRIu64, r->stray_procs);
     buf_add_str(out, "\n    wrote   stdout ");
@@ -412,8 +420,7 @@ static void put_attempt(struct cli *cli, struct buf *out, const struct job_view 
     }
     buf_add_str(out, any ? "\n" : "");
     put_staging(out, &a->staging);
-    if (a->record.cause != END_NONE)
-        put_use(out, &a->record);
+    put_use(out, &a->record);
     put_staged(out, v, a);
     put_charges(cli, out, a, v->currency);
 }
@@ -429,7 +436,7 @@ static void put_attempts_table(struct cli *cli, struct buf *out, const struct jo
     int64_t now = clock_utc_us();
     for (size_t i = 0; i < v->attempts.count; i++) {
         const struct attempt_view *a = &rows[i];
-        bool over = a->record.cause != END_NONE;
+        bool over = a->record.cause != END_NONE, told = over || a->record.run_us > 0;
         job_text_ref(columns_cell(&t), v->row.job, &v->spec, a);
         columns_next(&t);
         columns_add(&t, a->state);
@@ -437,13 +444,13 @@ static void put_attempts_table(struct cli *cli, struct buf *out, const struct jo
         if (a->started_utc_us > 0)
             format_clock(columns_cell(&t), a->started_utc_us, now);
         columns_next(&t);
-        if (over)
+        if (told)
             format_span(columns_cell(&t), a->record.run_us);
         columns_next(&t);
-        if (over)
+        if (told)
             format_span(columns_cell(&t), a->record.usage.cpu_us);
         columns_next(&t);
-        if (over)
+        if (told)
             format_bytes(columns_cell(&t), a->record.usage.mem_peak_bytes);
         columns_next(&t);
         format_cost(columns_cell(&t), a->spent_micros, NULL);

@@ -1,4 +1,5 @@
-/* top --io: how this node's disk is shared: tenants against their weights, what they moved, who waits and for what. */
+/* top --io: how this node's disk is shared: tenants against their weights, what they moved, who waits and for what; and
+ * the jobs that moved most. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -86,6 +87,30 @@ static void print_tenants(struct cli *cli, const struct io_status *s, struct buf
     columns_fini(&t);
 }
 
+#define JOBS_SHOWN 10
+
+static void print_jobs(struct cli *cli, const struct io_status *s, struct buf *out)
+{
+    static const struct column columns[] = {{"JOB", true, true},   {"TENANT", false, true}, {"READ", true, false},
+                                            {"WRITE", true, false}, {"DIRECT READ", true, false},
+                                            {"DIRECT WRITE", true, false}};
+    const struct io_job *v = s->jobs.v;
+    struct columns t;
+    columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
+    for (size_t i = 0; i < s->jobs.count && i < JOBS_SHOWN; i++) {
+        buf_addf(columns_cell(&t), "%" PRIu64, v[i].job);
+        columns_next(&t);
+        columns_add(&t, v[i].tenant);
+        add_rate(&t, v[i].read_bytes, s->interval_us);
+        add_rate(&t, v[i].written_bytes, s->interval_us);
+        add_rate(&t, v[i].direct_read_bytes, s->interval_us);
+        add_rate(&t, v[i].direct_written_bytes, s->interval_us);
+    }
+    buf_add_str(out, "\n");
+    columns_write(&t, true, 0, cli->width, out);
+    columns_fini(&t);
+}
+
 static void print_status(struct cli *cli, const struct io_status *s)
 {
     struct buf out = {0};
@@ -111,6 +136,8 @@ static void print_status(struct cli *cli, const struct io_status *s)
         buf_add_str(&out, "nobody moves anything\n");
     else
         print_tenants(cli, s, &out);
+    if (s->jobs.count > 0)
+        print_jobs(cli, s, &out);
     fputs(buf_text(&out), stdout);
     fflush(stdout);
     buf_fini(&out);

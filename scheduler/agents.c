@@ -535,6 +535,7 @@ static void beat_taken(struct agents *a, const char *node, const struct attempt_
     core_attempt_seen(a->core, node, beat->id, beat->run_us, now);
     core_attempt_stands(a->core, node, beat->id, beat->suspends, beat->stands, now);
     core_attempt_staging(a->core, node, beat->id, &beat->staging);
+    core_attempt_told(a->core, node, beat->id, &beat->usage);
     core_attempt_used(a->core, node, beat->id,
                       (struct use_point){.run_us = beat->used_at_us != 0 ? beat->used_at_us : beat->run_us,
                                          .cpu_us = beat->usage.cpu_us,

@@ -35,6 +35,17 @@ static const struct field tenant_rows[] = {
 };
 static const struct fields tenant_fields = FIELDS_TABLE("tenant", io_tenant, tenant_rows);
 
+static const struct field job_rows[] = {
+    FIELD_ROW(io_job, 1, "job", FIELD_U64, job, .flags = FIELD_ALWAYS),
+    FIELD_ROW(io_job, 2, "tenant", FIELD_STR, tenant, .max = NAME_BYTES, .help = "its path"),
+    FIELD_ROW(io_job, 3, "read_bytes", FIELD_U64, read_bytes, .flags = FIELD_ALWAYS, .help = "granted"),
+    FIELD_ROW(io_job, 4, "written_bytes", FIELD_U64, written_bytes, .flags = FIELD_ALWAYS, .help = "granted"),
+    FIELD_ROW(io_job, 5, "direct_read_bytes", FIELD_U64, direct_read_bytes, .help = "past the queue"),
+    FIELD_ROW(io_job, 6, "direct_written_bytes", FIELD_U64, direct_written_bytes, .help = "past the queue"),
+    FIELD_ROW(io_job, 7, "operations", FIELD_U64, operations, .flags = FIELD_ALWAYS, .help = "granted"),
+};
+static const struct fields job_fields = FIELDS_TABLE("job", io_job, job_rows);
+
 static const struct field rows[] = {
     FIELD_ROW(io_status, 1, "at", FIELD_TIME, utc_us, .help = "when this was so"),
     FIELD_ROW(io_status, 2, "interval_us", FIELD_U64, interval_us, .help = "of what was moved and charged"),
@@ -50,6 +61,8 @@ static const struct field rows[] = {
     FIELD_ROW(io_status, 13, "stuck", FIELD_U32, stuck, .help = "operations that don't come back"),
     FIELD_ROW(io_status, 14, "check", FIELD_STRUCT, check, .of = &io_window_fields,
               .help = "both meters, the present day"),
+    FIELD_ROW(io_status, 15, "jobs", FIELD_LIST, jobs, .of = &job_fields, .max = IO_JOBS_MAX,
+              .help = "who moved most first"),
     FIELD_ROW(io_status, 8, "tenants", FIELD_LIST, tenants, .of = &tenant_fields, .max = TENANTS_MAX,
               .flags = FIELD_ALWAYS, .help = "who moved or waits, most charged first"),
 };

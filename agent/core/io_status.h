@@ -29,6 +29,16 @@ struct io_tenant {
     uint64_t direct_read_bytes, direct_written_bytes; /* past the queue */
 };
 
+/* The largest, all their tasks here together. */
+struct io_job {
+    uint64_t job;
+    char *tenant;
+    uint64_t operations;                              /* by grants */
+    uint64_t read_bytes, written_bytes;               /* by grants */
+    uint64_t direct_read_bytes, direct_written_bytes; /* past the queue */
+};
+#define IO_JOBS_MAX 100
+
 struct io_status {
     int64_t utc_us;
     uint64_t interval_us;
@@ -39,6 +49,7 @@ struct io_status {
     uint64_t service_p50_us, service_p99_us; /* from there until it is done */
     uint32_t stuck;              /* operations that don't come back */
     struct io_window check;      /* of the node's two meters, the present day; from 0: not said */
+    struct list jobs;            /* struct io_job, who moved most first */
     struct list tenants;         /* struct io_tenant, those who moved or wait, most charged first */
 };
 extern const struct fields io_status_fields;

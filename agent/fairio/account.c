@@ -26,9 +26,15 @@ static struct io_meter direct_of(const struct io_counts *c, const struct io_mete
     return direct;
 }
 
+static const struct io_meter nothing;
+
+struct io_meter io_account_direct(const struct io_account *a)
+{
+    return direct_of(&a->at, &nothing);
+}
+
 static uint64_t bill_of(const struct io_counts *c)
 {
-    static const struct io_meter nothing;
     struct io_meter direct = direct_of(c, &nothing);
     uint64_t sum = c->log_bytes;
     for (int dir = 0; dir < IO_DIR_COUNT; dir++)

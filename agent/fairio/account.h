@@ -46,6 +46,8 @@ struct io_account {
 /* Takes the counts; what is direct of them and wasn't before: to be charged to its tenant, when nothing that is out can
  * account for it. An account that was restored says nothing the first time. */
 struct io_meter io_account_read(struct io_account *a, const struct io_counts *now);
+/* What the job did by itself, as the counts are. */
+struct io_meter io_account_direct(const struct io_account *a);
 /* The bill as it is about to be told, and its parts; what rose since the last time goes into the node's books, both
  * meters of it. */
 struct io_sums io_account_tell(struct io_account *a, struct io_sums *books);

@@ -55,6 +55,7 @@ void attempt_begin(struct core *c, struct task *t, struct node *n)
     free(t->refused);
     t->refused = NULL;
     free(TAKE_PTR(t->staging));
+    free(TAKE_PTR(t->told));
     node_take_task(n, t);
     struct capacity uses = attempt_uses(t);
     node_use(c, n, &uses, true);

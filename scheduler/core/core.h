@@ -89,6 +89,8 @@ void core_attempt_stands(struct core *c, const char *node, struct attempt_id id,
                          struct core_now now);
 /* How far its inputs or outputs are, as its node said last; soft. Absent: neither is under way. */
 void core_attempt_staging(struct core *c, const char *node, struct attempt_id id, const struct stage_view *staging);
+/* All that its node says it used, for people; soft. */
+void core_attempt_told(struct core *c, const char *node, struct attempt_id id, const struct usage *usage);
 /* What its node has counted of it by a run time, for prices by use; zeros: it doesn't count. */
 void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used);
 

@@ -172,6 +172,7 @@ static void task_free(struct core *c, struct task *t)
     free(t->refused);
     free(t->suspended_by);
     free(t->staging);
+    free(t->told);
     free(t);
 }
 

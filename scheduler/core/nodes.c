@@ -173,6 +173,16 @@ void core_attempt_staging(struct core *c, const char *node, struct attempt_id id
         *t->staging = *staging;
 }
 
+void core_attempt_told(struct core *c, const char *node, struct attempt_id id, const struct usage *usage)
+{
+    struct task *t = task_of(c, id);
+    if (t == NULL || t->state != TASK_RUNNING || strcmp(t->node->name, node) != 0)
+        return;
+    t->told = t->told != NULL ? t->told : malloc(sizeof *t->told);
+    if (t->told != NULL)
+        *t->told = *usage;
+}
+
 void core_attempt_used(struct core *c, const char *node, struct attempt_id id, struct use_point used)
 {
     struct task *t = task_of(c, id);

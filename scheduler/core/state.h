@@ -211,6 +211,7 @@ struct task {
     uint64_t run_us, run_boot_us;  /* soft: what its node said last, and when by our clock; 0 = nothing yet */
     uint64_t first_run_us, first_boot_us; /* soft: the first it said */
     struct use_point use;          /* soft: the last it counted */
+    struct usage *told;            /* soft: all that its node last told of what it used; NULL: nothing yet */
     struct stage_view *staging;    /* soft: while its inputs or outputs are under way; else NULL */
     uint64_t uncounted_us;         /* soft: run time of the last beat that counted nothing */
     uint64_t lasts_us, lasts_asked; /* soft: how long its money lasts, as was found when that was asked (forecast.c) */

@@ -180,6 +180,9 @@ static void add_live(const struct task *t, int64_t utc_us, struct list *to)
         .settled_us = t->settled_us,
         .paused_us = task_paused_us(t, utc_us),
     };
+    v->record.run_us = t->run_us;
+    if (t->told != NULL)
+        v->record.usage = *t->told;
     if (t->staging != NULL)
         v->staging = *t->staging;
     charges_join(&v->charges, &t->charges);

@@ -9,7 +9,9 @@
 
 #include "agent/core/io_status.h"
 #include "agent/io_metrics.h"
+#include "agent/attempt.h"
 #include "agent/io_report.h"
+#include "agent/metering.h"
 #include "base/io/fd.h"
 #include "base/io/json.h"
 #include "tests/promtool.h"
@@ -117,6 +119,73 @@ START_TEST(it_says_who_moved_and_who_is_held)
     ck_assert_uint_eq(tenant(0)->operations, 2);    /* it came alone: chunks of 512 KiB */
     ck_assert_uint_gt(status.service_p99_us, 0);
     ck_assert_uint_eq(status.stuck, 0);
+}
+END_TEST
+
+static struct attempt attempts[IO_JOBS_MAX + 2];
+
+static void say(void *arg, struct io_report *r)
+{
+    struct attempt_moved m;
+    for (size_t i = 0; i < *(size_t *)arg; i++)
+        if (metering_rise(&attempts[i], &m))
+            io_report_moved(r, &m);
+}
+
+static const struct io_job *job(size_t i)
+{
+    ck_assert_uint_lt(i, status.jobs.count);
+    return &((const struct io_job *)status.jobs.v)[i];
+}
+
+static void report_again(void)
+{
+    fields_clear(&io_status_fields, &status);
+    fair_direct(fair, "acme", IO_READ, 1, 1 << 20); /* something moves */
+    ck_assert(io_report_write(report));
+    read_report();
+}
+
+START_TEST(the_jobs_that_moved_most_come_first_their_tasks_together)
+{
+    size_t count = 3;
+    attempts[0] = (struct attempt){.tenant = "acme", .id = {7, 0, 1}};
+    attempts[1] = (struct attempt){.tenant = "acme", .id = {7, 1, 1}};
+    attempts[2] = (struct attempt){.tenant = "other", .id = {8, 0, 1}};
+    open_stream("acme");
+    io_report_ask(report, say, &count);
+    attempts[0].account.at.moved.bytes[IO_READ] = 3000;
+    attempts[1].account.at.kernel.bytes[IO_WRITE] = 2000;
+    attempts[2].account.at.kernel.bytes[IO_READ] = 9000; /* granted, what its mover hasn't said yet */
+    report_again();
+    ck_assert_uint_eq(status.jobs.count, 2);
+    ck_assert_uint_eq(job(0)->job, 8);
+    ck_assert_str_eq(job(0)->tenant, "other");
+    ck_assert_uint_eq(job(0)->direct_read_bytes, 9000);
+    ck_assert_uint_eq(job(1)->job, 7);
+    ck_assert_uint_eq(job(1)->read_bytes, 3000);
+    ck_assert_uint_eq(job(1)->direct_written_bytes, 2000);
+    attempts[2].account.at.moved.bytes[IO_READ] = 9000; /* now it has */
+    attempts[2].account.at.kernel.bytes[IO_READ] = 9500;
+    report_again();
+    ck_assert_uint_eq(status.jobs.count, 1);
+    ck_assert_uint_eq(job(0)->read_bytes, 9000);
+    ck_assert_uint_eq(job(0)->direct_read_bytes, 0);
+}
+END_TEST
+
+START_TEST(no_more_jobs_are_said_than_have_room)
+{
+    size_t count = COUNT_OF(attempts);
+    open_stream("acme");
+    io_report_ask(report, say, &count);
+    for (size_t i = 0; i < count; i++) {
+        attempts[i] = (struct attempt){.tenant = "acme", .id = {i + 1, 0, 1}};
+        attempts[i].account.at.moved.bytes[IO_WRITE] = i + 1;
+    }
+    report_again();
+    ck_assert_uint_eq(status.jobs.count, IO_JOBS_MAX);
+    ck_assert_uint_eq(job(0)->job, count);
 }
 END_TEST
 
@@ -242,6 +311,8 @@ int main(void)
     TCase *t = tcase_create("io_report");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, it_says_who_moved_and_who_is_held);
+    tcase_add_test(t, the_jobs_that_moved_most_come_first_their_tasks_together);
+    tcase_add_test(t, no_more_jobs_are_said_than_have_room);
     tcase_add_test(t, each_is_of_its_own_interval_and_quiet_is_said_once);
     tcase_add_test(t, where_it_cant_be_written_nothing_else_is_lost);
     tcase_add_test(t, prometheus_hears_of_the_disk_and_of_each_tenant);

@@ -394,17 +394,53 @@ START_TEST(bytes_that_are_billed_twice_are_seen)
 }
 END_TEST
 
+#define MOVED "moved   read 2Mi   written 2Mi   with all else, each byte once: "
+/* What the command prints, as soon as it says this. */
+static void says(const char *command, const char *what, char *text, size_t size)
+{
+    uint64_t until = system_now_ms() + 20000;
+    do
+        ck_assert_int_eq(run(command, text, size), 0);
+    while (strstr(text, what) == NULL && system_now_ms() < until);
+    ck_assert_msg(strstr(text, what) != NULL, "%s", text);
+}
+
 START_TEST(people_see_both_meters)
 {
-    char command[9000], text[8192];
-    uint64_t job = submit("\"transfer\":true,\"script\":\"" PYTHON "copy('/mnt/disk/a', '/tmp/c')\\n\"");
-    (void)ended(job, "succeeded", "exit");
+    char command[9000], text[8192], path[128];
+    const char *moved = counts ? MOVED : "moved   read 2Mi   written 2Mi";
+    snprintf(path, sizeof path, "%s/ready", base);
+    unlink(path);
+    uint64_t job = submit("\"transfer\":true,\"script\":\"" PYTHON "copy('/mnt/disk/a', '/tmp/c')\\n"
+                          "open('" KILL_AFTER "', 'w').close()\\n"
+                          "while os.path.exists('" KILL_AFTER "'): time.sleep(0.02)\\n\"");
+    wait_for(path);
     snprintf(command, sizeof command, "%s --dir %s show %" PRIu64 ".0 2>&1", system_program(), system_dir(), job);
-    ck_assert_int_eq(run(command, text, sizeof text), 0);
-    ck_assert_msg(strstr(text, "moved   read 2Mi   written 2Mi   with all else, each byte once: ") != NULL, "%s", text);
+    says(command, moved, text, sizeof text);
+    ck_assert_msg(strstr(text, "\n    so far  cpu ") != NULL, "%s", text);
+    unlink(path);
+    (void)ended(job, "succeeded", "exit");
+    says(command, moved, text, sizeof text);
+    ck_assert_msg(strstr(text, "\n    used    cpu ") != NULL, "%s", text);
+}
+END_TEST
+
+START_TEST(people_see_which_job_moves)
+{
+    char command[9000], text[8192], path[128], row[64];
+    snprintf(path, sizeof path, "%s/ready", base);
+    unlink(path);
+    uint64_t job = submit("\"transfer\":true,\"script\":\"" PYTHON "open('" KILL_AFTER "', 'w').close()\\n"
+                          "while os.path.exists('" KILL_AFTER "'):\\n"
+                          "  copy('/mnt/disk/a', '/tmp/c'); time.sleep(0.1)\\n\"");
+    wait_for(path);
     snprintf(command, sizeof command, "%s --dir %s top --io --once 2>&1", system_program(), system_dir());
-    ck_assert_int_eq(run(command, text, sizeof text), 0);
+    snprintf(row, sizeof row, "\n%3" PRIu64 "  acme  ", job);
+    says(command, row, text, sizeof text);
+    fputs(text, stdout);
     ck_assert_msg(strstr(text, "agrees: the kernel counted ") != NULL, "%s", text);
+    unlink(path);
+    (void)ended(job, "succeeded", "exit");
 }
 END_TEST
 
@@ -431,6 +467,7 @@ static Suite *suite(void)
     tcase_add_test(t, the_ledger_and_the_kernel_agree);
     tcase_add_test(t, bytes_that_are_billed_twice_are_seen);
     tcase_add_test(t, people_see_both_meters);
+    tcase_add_test(t, people_see_which_job_moves);
     tcase_add_test(t, the_books_are_right);
     suite_add_tcase(s, t);
     return s;

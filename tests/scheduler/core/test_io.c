@@ -84,6 +84,28 @@ START_TEST(what_went_on_while_a_renewal_was_decided_has_the_next_one)
 }
 END_TEST
 
+START_TEST(what_its_node_told_is_seen_while_it_runs)
+{
+    begin(PER_GIB, -1, PAID_END_STOP);
+    const struct usage usage = {.cpu_us = 7, .read_bytes = measure_of(3), .moved_read_bytes = measure_of(2)};
+    const struct usage strange = {.cpu_us = 9};
+    second(0);
+    core_attempt_told(w.core, "n1", (struct attempt_id){job, 0, epoch}, &usage);
+    core_attempt_told(w.core, "n2", (struct attempt_id){job, 0, epoch}, &strange);
+    core_attempt_told(w.core, "n1", (struct attempt_id){job, 0, epoch + 1}, &strange);
+    core_attempt_told(w.core, "n1", (struct attempt_id){job + 1, 0, 1}, &strange);
+    struct job_view view = {0};
+    ck_assert(core_job_view(w.core, &(struct job_call){.job = job}, w.now, &view));
+    const struct exit_record *r = &((const struct attempt_view *)view.attempts.v)[view.attempts.count - 1].record;
+    ck_assert_uint_eq(r->cause, END_NONE);
+    ck_assert_uint_eq(r->run_us, SECOND);
+    ck_assert(fields_equal(&usage_fields, &r->usage, &usage));
+    fields_clear(&job_view_fields, &view);
+    end_with(END_EXIT, moved);
+    finish();
+}
+END_TEST
+
 START_TEST(half_an_allowance_is_a_renewal_and_less_is_none)
 {
     begin(PER_GIB, -1, PAID_END_STOP);
@@ -398,6 +420,7 @@ int main(void)
     tcase_add_test(t, what_moves_asks_for_more_before_it_must_stop);
     tcase_add_test(t, io_is_renewed_when_no_more_time_is_to_be_had);
     tcase_add_test(t, what_went_on_while_a_renewal_was_decided_has_the_next_one);
+    tcase_add_test(t, what_its_node_told_is_seen_while_it_runs);
     tcase_add_test(t, half_an_allowance_is_a_renewal_and_less_is_none);
     tcase_add_test(t, the_book_says_how_much_is_held_at_a_time);
     tcase_add_test(t, a_job_pays_for_no_more_than_its_limit);
