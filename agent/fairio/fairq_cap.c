@@ -16,7 +16,7 @@ static int by_turn(const void *a, const void *b)
         return x->turn < y->turn ? -1 : 1;
     return (x > y) - (x < y);
 }
-static const struct heap_kind turn_first = {by_turn, offsetof(struct tenant, at)};
+static const struct heap_kind turn_first = {by_turn, offsetof(struct tenant, at), NULL};
 
 static int by_unlock(const void *a, const void *b)
 {
@@ -25,7 +25,7 @@ static int by_unlock(const void *a, const void *b)
         return x->unlock_ns < y->unlock_ns ? -1 : 1;
     return (x > y) - (x < y);
 }
-static const struct heap_kind unlock_first = {by_unlock, offsetof(struct cap, at)};
+static const struct heap_kind unlock_first = {by_unlock, offsetof(struct cap, at), NULL};
 
 /* ---- what is owed ---- */
 

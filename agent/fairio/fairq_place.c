@@ -16,9 +16,9 @@
 COMPARE(start)
 COMPARE(finish)
 COMPARE(reserve_ns)
-static const struct heap_kind start_first = {by_start, offsetof(struct tenant, at)},
-                              finish_first = {by_finish, offsetof(struct tenant, at_finish)};
-const struct heap_kind place_behind_first = {by_reserve_ns, offsetof(struct tenant, at_reserved)};
+static const struct heap_kind start_first = {by_start, offsetof(struct tenant, at), NULL},
+                              finish_first = {by_finish, offsetof(struct tenant, at_finish), NULL};
+const struct heap_kind place_behind_first = {by_reserve_ns, offsetof(struct tenant, at_reserved), NULL};
 
 int64_t virtual_of(int64_t cost_ns, uint32_t weight)
 {

@@ -11,7 +11,7 @@ static int by_tag(const void *a, const void *b)
         return x->tag < y->tag ? -1 : 1;
     return (x > y) - (x < y);
 }
-static const struct heap_kind jobs_by_tag = {by_tag, offsetof(struct job, at)};
+static const struct heap_kind jobs_by_tag = {by_tag, offsetof(struct job, at), NULL};
 
 static bool can_grant(const struct stream *s)
 {

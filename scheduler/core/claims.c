@@ -13,7 +13,16 @@ static int compare(const void *a, const void *b)
     return order_compare_claims(&((const struct claim *)a)->rank, &((const struct claim *)b)->rank);
 }
 
-static const struct heap_kind claims = {compare, offsetof(struct claim, at)};
+#define FIRST_MAX (INT64_C(1) << 62) /* that has a rank of its own: 2^22 times the cell */
+
+static struct heap_rank rank_of(const void *object)
+{
+    const struct order_claim *r = &((const struct claim *)object)->rank;
+    int64_t first = (int64_t)MIN(r->first, (uint64_t)FIRST_MAX);
+    return (struct heap_rank){r->within ? first - FIRST_MAX - 1 : first, first < FIRST_MAX ? r->second : 0};
+}
+
+static const struct heap_kind claims = {compare, offsetof(struct claim, at), rank_of};
 
 /* ---- rank ------------------------------------------------------------------------------------------- */
 

@@ -302,7 +302,7 @@ static bool next_gang(const struct core *c, const struct plan *p, const struct e
 {
     struct job *j = e->job;
     plan_job(c, j);
-    uint64_t index = e->task != NULL ? e->task->index : job_ready_from(j, j->plan_next);
+    uint64_t index = e->of_task ? entry_task(e)->index : job_ready_from(j, j->plan_next);
     if (index > j->last || j->aside->ranges_in_flight > 0)
         return false;
     *ret = gang_of(j, (uint32_t)index);
@@ -379,9 +379,9 @@ static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g,
     }
     reserve_forget(c, j->shape);
     j->plan_live += (uint32_t)(p->log_count - log);
-    if (e->task == NULL)
+    if (!e->of_task)
         j->plan_next = g.last + 1;
-    if (e->task != NULL || plan_is_capped(j, j->gang_min) || job_ready_from(j, j->plan_next) > j->last)
+    if (e->of_task || plan_is_capped(j, j->gang_min) || job_ready_from(j, j->plan_next) > j->last)
         plan_skip(c, p, e);
 }
 
@@ -438,7 +438,7 @@ bool decide_gang(struct core *c, struct plan *p, struct entry *e)
     size_t log = p->log_count;
     uint64_t room = c->room;
     bool full = s->placeable && demand_is_full(c, s, p->now.utc_us);
-    const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
+    const struct node *avoid = e->of_task ? entry_task(e)->avoid : NULL;
     if (!s->placeable || !find_room(c, p, g, avoid)) {
         if (s->placeable)
             wait_for_room(c, p, e, g);

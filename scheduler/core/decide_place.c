@@ -175,12 +175,13 @@ bool plan_is_capped(const struct job *j, uint32_t tasks)
 static bool next_attempt(const struct core *c, const struct plan *p, const struct entry *e, struct attempt_id *ret)
 {
     struct job *j = e->job;
+    struct task *t = entry_task(e);
     plan_job(c, j);
-    if (j->aside->ranges_in_flight > 0 || plan_is_capped(j, 1) || (e->task != NULL && e->task->in_flight) ||
-        deadline_is_over(j, e->task, p->now.utc_us))
+    if (j->aside->ranges_in_flight > 0 || plan_is_capped(j, 1) || (t != NULL && t->in_flight) ||
+        deadline_is_over(j, t, p->now.utc_us))
         return false;
-    uint64_t index = e->task != NULL ? e->task->index : job_ready_from(j, j->plan_next);
-    *ret = (struct attempt_id){j->id, (uint32_t)index, e->task != NULL ? e->task->epoch + 1 : 1};
+    uint64_t index = t != NULL ? t->index : job_ready_from(j, j->plan_next);
+    *ret = (struct attempt_id){j->id, (uint32_t)index, t != NULL ? t->epoch + 1 : 1};
     return index <= j->last;
 }
 
@@ -268,9 +269,9 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
     claims_use(c, j->shape->tenant, &j->shape->need, true); /* asks the ledger */
     reserve_placed(c, p, j->shape, n);
     j->plan_live++;
-    if (e->task == NULL)
+    if (!e->of_task)
         j->plan_next = f->placed.id.task + 1;
-    if (e->task != NULL || plan_is_capped(j, 1) || job_ready_from(j, j->plan_next) > j->last)
+    if (e->of_task || plan_is_capped(j, 1) || job_ready_from(j, j->plan_next) > j->last)
         plan_skip(c, p, e);
 }
 
@@ -337,7 +338,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     bool full = s->placeable && demand_is_full(c, s, p->now.utc_us);
     if (s->placeable && !full)
         ledger_expect(c->ledger, id);
-    const struct node *avoid = e->task != NULL ? e->task->avoid : NULL;
+    const struct node *avoid = e->of_task ? entry_task(e)->avoid : NULL;
     struct node *n = s->placeable && !full ? choose_node(c, p, e->job, s, avoid) : NULL;
     if (n == NULL) {
         if (s->placeable)
@@ -382,7 +383,7 @@ static bool park_hopeless(void *arg, void *shape)
  * guaranteed: whose turn it is goes there by what each tenant's first shape needs. */
 static bool try_tenant(struct core *c, struct plan *p, struct tenant *t)
 {
-    struct shape *first = t->shapes.v[0];
+    struct shape *first = heap_top(&t->shapes);
     if (p->full || c->limits.in_order || c->guarantees || !is_hopeless(c, first, p->now.utc_us))
         return try_first(c, p, first);
     queue_park_some(c, t, park_hopeless, &(struct parking){c, p});

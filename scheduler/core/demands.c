@@ -30,7 +30,13 @@ static int by_clear(const void *a, const void *b)
     return x->hash < y->hash ? -1 : x->hash > y->hash;
 }
 
-static const struct heap_kind waiting = {by_clear, offsetof(struct shape, waits_at)};
+static struct heap_rank clear_rank(const void *object)
+{
+    const struct shape *s = object;
+    return (struct heap_rank){s->clear_us, s->hash};
+}
+
+static const struct heap_kind waiting = {by_clear, offsetof(struct shape, waits_at), clear_rank};
 
 void demand_waits(const struct core *c, struct shape *s, bool waits)
 {
@@ -49,7 +55,7 @@ void demands_policy(struct core *c)
     for (size_t i = 0; i < c->demands_count; i++) {
         struct heap *h = &c->demands[i]->waiting;
         for (uint32_t k = 0; k < h->count; k++) {
-            struct shape *s = h->v[k];
+            struct shape *s = h->v[k].object;
             s->clear_us = forecast_ask(c, s).clear_us;
         }
         heap_rebuild(h, &waiting);

@@ -146,7 +146,7 @@ struct task *task_add(struct core *c, struct job *j, uint32_t index, uint32_t st
     struct task *t = core_alloc(sizeof *t);
     t->job = j;
     t->index = index;
-    t->entry = (struct entry){j, t, HEAP_NOWHERE};
+    t->entry = (struct entry){j, HEAP_NOWHERE, true};
     t->timer = (struct timer){.job = j, .task = t, .at = HEAP_NOWHERE};
     t->state = TASK_QUEUED;
     if (j->tasks_count == j->tasks_size) {
@@ -324,7 +324,7 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->retries = (uint8_t)MIN(spec->retries, JOB_RETRIES_MAX);
     j->lease = (uint8_t)spec->lease;
     j->on_node_loss = (uint8_t)spec->on_node_loss;
-    j->fresh = (struct entry){j, NULL, HEAP_NOWHERE};
+    j->fresh = (struct entry){j, HEAP_NOWHERE, false};
     place_job(c, j);
     c->keys.is = job_is;
     struct job *older = table_find(&c->keys, hash, &key);

@@ -162,7 +162,7 @@ static struct preempt_place place_of(const struct preempt_asking *a, const struc
 static bool could_help(const struct preempt_asking *a, const struct node *n)
 {
     const struct shape *s = a->e->job->shape;
-    const struct node *avoid = a->e->task != NULL ? a->e->task->avoid : NULL;
+    const struct node *avoid = a->e->of_task ? entry_task(a->e)->avoid : NULL;
     if (!node_is_usable(n) || (n->tasks == NULL && (a->has_room || s->gang == 0)))
         return false;
     int64_t gone_utc_us = a->p->now.utc_us + forecast_stop_us(a->c, END_PREEMPTED);

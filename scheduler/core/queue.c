@@ -5,7 +5,8 @@
 /* Of one job the tasks that were started before come first: they have waited longest. */
 static struct order_rank rank_of(const struct entry *e)
 {
-    return (struct order_rank){e->job->urgency, e->job->id, e->task != NULL ? e->task->index : UINT32_MAX};
+    const struct task *t = entry_task(e);
+    return (struct order_rank){e->job->urgency, e->job->id, t != NULL ? t->index : UINT32_MAX};
 }
 
 /* Beside other shapes what a shape has lost counts, too. */
@@ -26,12 +27,24 @@ static int compare_shapes(const void *a, const void *b)
     return order_compare_tasks(((const struct shape *)a)->head, ((const struct shape *)b)->head);
 }
 
-static const struct heap_kind entries = {compare_entries, offsetof(struct entry, at)};
-static const struct heap_kind shapes = {compare_shapes, offsetof(struct shape, at)};
+static struct heap_rank entry_rank(const void *object)
+{
+    const struct entry *e = object;
+    return (struct heap_rank){e->job->urgency, e->job->id};
+}
+
+static struct heap_rank shape_rank(const void *object)
+{
+    const struct shape *s = object;
+    return (struct heap_rank){s->head.urgency, s->head.job};
+}
+
+static const struct heap_kind entries = {compare_entries, offsetof(struct entry, at), entry_rank};
+static const struct heap_kind shapes = {compare_shapes, offsetof(struct shape, at), shape_rank};
 
 struct entry *queue_first(const struct shape *s)
 {
-    return s->ready.count > 0 ? s->ready.v[0] : NULL;
+    return heap_top(&s->ready);
 }
 
 /* Another shape of its tenant may come first now, which may be within a guarantee or not. */
@@ -65,7 +78,7 @@ void queue_park_some(struct core *c, struct tenant *t, bool (*out)(void *arg, vo
 static void take_head(struct shape *s)
 {
     if (s->ready.count > 0)
-        s->head = head_rank(s->ready.v[0]);
+        s->head = head_rank(heap_top(&s->ready));
 }
 
 void queue_unpark(struct core *c, struct shape *s)

@@ -68,8 +68,8 @@ struct plan;
 /* Something ready to start: the tasks of a job that never started, or one task that waits for another attempt. */
 struct entry {
     struct job *job;
-    struct task *task; /* NULL: the job's fresh tasks */
     uint32_t at;       /* in its shape's heap, or HEAP_NOWHERE */
+    bool of_task;      /* it lies in one: entry_task() */
 };
 struct timer {
     int64_t due_utc_us;
@@ -227,6 +227,12 @@ struct task {
     struct timer timer;            /* queued: eligible; running: the next renewal */
     char *refused;                 /* soft: code of the last refusal */
 };
+
+/* NULL: the job's fresh tasks. */
+static inline struct task *entry_task(const struct entry *e)
+{
+    return e->of_task ? (struct task *)((uintptr_t)e - offsetof(struct task, entry)) : NULL;
+}
 
 struct past_attempt {
     struct attempt_id id;

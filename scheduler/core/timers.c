@@ -11,7 +11,13 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : (int)x->deadline - (int)y->deadline;
 }
 
-static const struct heap_kind kind = {compare, offsetof(struct timer, at)};
+static struct heap_rank rank(const void *object)
+{
+    const struct timer *t = object;
+    return (struct heap_rank){t->due_utc_us, t->job->id};
+}
+
+static const struct heap_kind kind = {compare, offsetof(struct timer, at), rank};
 
 void timer_set(struct core *c, struct timer *t, int64_t due_utc_us)
 {
@@ -28,5 +34,5 @@ void timer_stop(struct core *c, struct timer *t)
 
 struct timer *timer_first(const struct core *c)
 {
-    return c->timers.count > 0 ? c->timers.v[0] : NULL;
+    return heap_top(&c->timers);
 }

@@ -29,7 +29,13 @@ static int compare_ends(const void *a, const void *b)
         return x->id.job < y->id.job ? -1 : 1;
     return x->id.task < y->id.task ? -1 : x->id.task > y->id.task;
 }
-const struct heap_kind run_by_end = {compare_ends, offsetof(struct live, at)};
+
+static struct heap_rank rank_of_end(const void *object)
+{
+    const struct live *l = object;
+    return (struct heap_rank){l->end_us, l->id.job};
+}
+const struct heap_kind run_by_end = {compare_ends, offsetof(struct live, at), rank_of_end};
 
 struct live **run_live_slot(const struct run *r, struct attempt_id id)
 {

@@ -20,7 +20,15 @@ static int by_key(const void *a, const void *b)
         return x->key < y->key ? -1 : 1;
     return (x > y) - (x < y);
 }
-static const struct heap_kind kind = {by_key, offsetof(struct node, at)};
+
+static struct heap_rank rank_of(const void *object)
+{
+    const struct node *n = object;
+    return (struct heap_rank){n->key / 10, (uint64_t)n->key % 10 / 5};
+}
+/* No ranks; some that tie now and then. */
+static const struct heap_kind kinds[] = {{by_key, offsetof(struct node, at), NULL},
+                                         {by_key, offsetof(struct node, at), rank_of}};
 
 static bool is_odd(void *arg, void *object)
 {
@@ -30,6 +38,7 @@ static bool is_odd(void *arg, void *object)
 
 START_TEST(the_least_comes_out_whatever_came_left_and_moved)
 {
+    const struct heap_kind kind = kinds[_i];
     uint64_t seed = random_seed("heap"), r = seed;
     static struct node nodes[NODES];
     struct heap h = {0};
@@ -56,7 +65,7 @@ START_TEST(the_least_comes_out_whatever_came_left_and_moved)
             if (nodes[i].at != HEAP_NOWHERE && (least == NULL || nodes[i].key < least->key))
                 least = &nodes[i];
         for (uint32_t i = 0; i < h.count; i++)
-            ck_assert_uint_eq(((const struct node *)h.v[i])->at, i);
+            ck_assert_uint_eq(((const struct node *)h.v[i].object)->at, i);
         ck_assert(step % 1000 != 999 || least == NULL || least->key % 2 == 0);
         ck_assert_msg(heap_top(&h) == least, "REEVE_SEED=%" PRIu64 ": step %d", seed, step);
     }
@@ -68,7 +77,7 @@ int main(void)
 {
     Suite *s = suite_create("base/heap");
     TCase *t = tcase_create("heap");
-    tcase_add_test(t, the_least_comes_out_whatever_came_left_and_moved);
+    tcase_add_loop_test(t, the_least_comes_out_whatever_came_left_and_moved, 0, COUNT_OF(kinds));
     suite_add_tcase(s, t);
     return run_suite(s);
 }

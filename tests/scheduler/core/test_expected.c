@@ -226,7 +226,7 @@ static bool goes_before(uint64_t job)
 static uint64_t who_is_first(void)
 {
     const struct tenant *t = claims_next(w.core);
-    const struct entry *first = t != NULL ? queue_first(t->shapes.v[0]) : NULL;
+    const struct entry *first = t != NULL ? queue_first(heap_top(&t->shapes)) : NULL;
     bool acme = first != NULL && strcmp(first->job->tenant, "acme") == 0; /* no money keeps it */
     bool others_come = w.core->blocked_until_utc_us <= w.now.utc_us;       /* a day begins, and with it their money */
     return acme && !others_come && !goes_before(first->job->id) ? first->job->id : 0;

@@ -309,7 +309,7 @@ START_TEST(a_promised_start_moves_only_earlier_while_its_job_is_first)
         if (minute < 300)
             submit_some(jobs, &count, &r);
         const struct tenant *t = claims_next(w.core);
-        const struct entry *first = t != NULL ? queue_first(t->shapes.v[0]) : NULL;
+        const struct entry *first = t != NULL ? queue_first(heap_top(&t->shapes)) : NULL;
         uint64_t asked = first != NULL ? first->job->id : 0;
         (void)world_decide(&w);
         verify();
