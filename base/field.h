@@ -22,7 +22,7 @@ struct field_ops {
     bool repeated;      /* on the wire: one record per element */
     bool is_signed;     /* numbers */
     uint8_t size;       /* numbers: bytes of the member; 0 = not a number */
-    uint8_t width;      /* bytes of the member, whatever it is; 0 = as its table says (FIELD_STRUCT) */
+    uint8_t width;      /* bytes that the member must have, whatever it is; 0 = as its table says (FIELD_STRUCT) */
     uint64_t top;       /* numbers: largest value of the kind when the row has no max */
     int64_t bottom;     /* signed numbers: smallest value of the kind */
     const char *(*format)(const struct field *row, const void *value, char out[PARSE_TEXT_MAX]); /* numbers */
@@ -53,18 +53,15 @@ static inline bool field_owns(const struct field *row)
 {
     return row->kind >= FIELD_STR && row->kind != FIELD_MEASURE;
 }
-
-static inline size_t field_width(const struct field *row)
-{
-    uint8_t width = field_ops(row)->width;
-    return width != 0 ? width : ((const struct fields *)row->of)->size;
-}
+/* One record of what isn't empty, checked on its way: what most rows are, without asking their kind. */
+void field_put_number(const struct field *row, const void *value, struct buf *out);
+void field_put_str(const struct field *row, const char *text, struct buf *out);
 
 /* All bytes of the member are zero: then it is absent or empty, owns nothing, and nobody needs to ask its kind. Most
  * members of most objects are. */
 static inline bool field_is_blank(const struct field *row, const void *value)
 {
-    size_t width = field_width(row);
+    size_t width = row->width;
     const char *at = value;
     if (width == sizeof(uint64_t)) { /* most of them */
         uint64_t word;

@@ -193,20 +193,36 @@ static int accept(const struct field *row, const void *value, struct err *err)
 
 #define NUMBER_MAX (2 * WIRE_U64_MAX) /* bytes of tag and value */
 
-static size_t written(const struct field *row, const void *value, uint8_t out[NUMBER_MAX])
+static size_t written(const struct field *row, uint64_t number, uint8_t out[NUMBER_MAX])
 {
     size_t len = wire_u64(out, (uint64_t)row->id << 1);
-    return len + wire_u64(out + len, field_ops(row)->is_signed ? wire_zigzag(field_get_i64(row, value))
-                                                               : field_get_u64(row, value));
+    return len + wire_u64(out + len, number);
+}
+
+void field_put_number(const struct field *row, const void *value, struct buf *out)
+{
+    uint8_t bytes[NUMBER_MAX];
+    uint64_t number;
+    bool fits;
+    if (field_ops(row)->is_signed) {
+        int64_t n = field_get_i64(row, value);
+        fits = field_accept_i64(row, n, NULL) == 0;
+        number = wire_zigzag(n);
+    } else {
+        number = field_get_u64(row, value);
+        fits = field_accept_u64(row, number, NULL) == 0;
+    }
+    if (!fits)
+        out->failed = true;
+    else if (buf_has_room(out, NUMBER_MAX))
+        buf_wrote(out, written(row, number, (uint8_t *)out->data + out->len));
+    else
+        buf_add(out, bytes, written(row, number, bytes));
 }
 
 static void encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
-    uint8_t bytes[NUMBER_MAX];
-    if (buf_has_room(out, NUMBER_MAX))
-        buf_wrote(out, written(row, value, (uint8_t *)out->data + out->len));
-    else
-        buf_add(out, bytes, written(row, value, bytes));
+    field_put_number(row, value, out);
 }
 
 static int decode_unsigned(const struct field *row, struct wire_reader *r, void *value, struct err *err)

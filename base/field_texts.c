@@ -81,9 +81,18 @@ static int str_accept(const struct field *row, const void *value, struct err *er
     return field_accept_str(row, text, strlen(text), err);
 }
 
+void field_put_str(const struct field *row, const char *text, struct buf *out)
+{
+    size_t len = strlen(text);
+    if (field_accept_str(row, text, len, NULL) < 0)
+        out->failed = true;
+    else
+        put(row, out, text, len);
+}
+
 static void str_encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
-    put(row, out, str_of(value), strlen(str_of(value)));
+    field_put_str(row, str_of(value), out);
 }
 
 static int no_memory(const struct place *at, struct err *err)

@@ -56,21 +56,35 @@ bool field_is_shown(const struct field *row, const void *value)
 
 /* --- bytes ------------------------------------------------------------------------------------------------ */
 
+static void encode_inner(const struct field *row, const void *value, struct buf *out, unsigned depth, bool even_empty);
+
+static void encode_other(const struct field *row, const void *value, struct buf *out, unsigned depth)
+{
+    const struct field_ops *ops = field_ops(row);
+    if (ops->is_empty(row, value))
+        return;
+    if (ops->accept(row, value, NULL) < 0)
+        out->failed = true;
+    else
+        ops->encode(row, value, out, depth);
+}
+
 static void encode_rows(const struct fields *f, const void *object, struct buf *out, unsigned depth)
 {
     assert(depth <= FIELDS_DEPTH_MAX);
     for (size_t i = 0; i < f->count && !out->failed; i++) {
         const struct field *row = &f->rows[i];
-        const struct field_ops *ops = field_ops(row);
         const void *value = field_at_const(row, object);
         if (field_is_blank(row, value))
             continue; /* a number that isn't blank isn't empty */
-        if (ops->size == 0 && row->kind != FIELD_STRUCT && ops->is_empty(row, value))
-            continue;
-        if (ops->accept(row, value, NULL) < 0)
-            out->failed = true;
-        else
-            ops->encode(row, value, out, depth);
+        if (!field_owns(row))
+            field_put_number(row, value, out);
+        else if (row->kind == FIELD_STRUCT)
+            encode_inner(row, value, out, depth, false);
+        else if (row->kind != FIELD_STR)
+            encode_other(row, value, out, depth);
+        else if ((*(char *const *)value)[0] != '\0')
+            field_put_str(row, *(char *const *)value, out);
     }
 }
 
@@ -207,7 +221,13 @@ static void free_rows(const struct fields *f, void *object)
     for (size_t i = 0; i < f->count; i++) {
         const struct field *row = &f->rows[i];
         void *value = field_at(row, object);
-        if (field_owns(row) && !field_is_blank(row, value))
+        if (!field_owns(row) || field_is_blank(row, value))
+            continue;
+        if (row->kind == FIELD_STR)
+            free(*(char **)value);
+        else if (row->kind == FIELD_STRUCT)
+            free_rows(row->of, value);
+        else
             field_ops(row)->clear(row, value);
     }
 }
@@ -223,14 +243,15 @@ static int copy_rows(const struct fields *f, const void *from, void *to)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < f->count; i++) {
         const struct field *row = &f->rows[i];
-        const struct field_ops *ops = field_ops(row);
         const void *value = field_at_const(row, from);
         if (field_is_blank(row, value))
             continue;
-        if (ops->size == sizeof(uint64_t))
+        if (row->width == sizeof(uint64_t) && !field_owns(row))
             memcpy(field_at(row, to), value, sizeof(uint64_t));
+        else if (row->kind == FIELD_STRUCT)
+            rc = copy_rows(row->of, value, field_at(row, to));
         else
-            rc = ops->copy(row, value, field_at(row, to));
+            rc = field_ops(row)->copy(row, value, field_at(row, to));
     }
     return rc;
 }

@@ -118,7 +118,7 @@ struct field {
     uint16_t id;      /* > 0, unique in its table, never reused */
     uint8_t kind;     /* enum field_kind */
     uint8_t flags;    /* enum field_flag */
-    uint32_t offset;
+    uint16_t offset, width; /* of the member, in bytes */
     /* Value range; string: bytes; lists: elements. max 0 = the kind's own default bound. Signed kinds read min as
      * int64_t; there, min 0 beside a max means -max, but 0 for FIELD_MONEY. min binds what is present (and all of it
      * in fields_check()): an absent field is not below it. */
@@ -141,7 +141,8 @@ struct fields {
         .name = (name_), .id = (id_), .kind = (kind_), FIELD_ROW_MEMBER(type, __VA_ARGS__, )       \
     }
 /* The empty last argument spares rows without options an ISO C warning. */
-#define FIELD_ROW_MEMBER(type, member, ...) .offset = offsetof(struct type, member), __VA_ARGS__
+#define FIELD_ROW_MEMBER(type, member, ...)                                                        \
+    .offset = offsetof(struct type, member), .width = sizeof(((struct type *)NULL)->member), __VA_ARGS__
 #define FIELDS_TABLE(what_, type, rows_)                                                           \
     {                                                                                              \
         .what = (what_), .size = sizeof(struct type), .rows = (rows_), .count = COUNT_OF(rows_)    \

@@ -34,6 +34,12 @@ static const char *fault_of(const struct field *row)
     return NULL;
 }
 
+static size_t must_be_wide(const struct field *row)
+{
+    uint8_t width = field_ops(row)->width;
+    return width != 0 ? width : ((const struct fields *)row->of)->size;
+}
+
 static int check_row(const struct fields *f, size_t i, struct err *err)
 {
     const struct field *row = &f->rows[i];
@@ -42,7 +48,9 @@ static int check_row(const struct fields *f, size_t i, struct err *err)
     const char *fault = fault_of(row);
     if (fault != NULL)
         return unsound(f, row, fault, err);
-    size_t end = row->offset + field_width(row);
+    size_t end = (size_t)row->offset + row->width;
+    if (row->width != must_be_wide(row))
+        return unsound(f, row, "its member is of another type", err);
     if (end > f->size)
         return unsound(f, row, "lies outside its struct", err);
     for (size_t k = 0; k < i; k++) {
@@ -51,7 +59,7 @@ static int check_row(const struct fields *f, size_t i, struct err *err)
             return unsound(f, row, "an id used twice", err);
         if (strcmp(other->name, row->name) == 0)
             return unsound(f, row, "a name used twice", err);
-        if (row->offset < other->offset + field_width(other) && other->offset < end)
+        if (row->offset < other->offset + other->width && other->offset < end)
             return unsound(f, row, "shares its member with another row", err);
     }
     return 0;
