@@ -1,26 +1,32 @@
 /*
  * What is to come, soonest first, and the messages on their way. Both are made and done with a million times in a world
  * of some size: they come from free lists. Most events come in the order in which they are made, if one looks at those
- * with the same delay alone: such go to a lane, and what would have to overtake there to the heap. Slots have the times
- * themselves, so that nobody needs to look at an event to find the soonest.
+ * with the same delay alone: such go to a lane, and what would have to overtake there to the heap. Of a scheduler's
+ * turns and timeouts only the last one set is to come: those have a place each. Keys have the times themselves, so that
+ * nobody needs to look at an event to find the soonest.
  */
 #include "tests/sim/fault_world.h"
 
 #define CHILDREN 4 /* of a place in the heap: all in one or two cache lines */
 
 /* ---- the queue ---- */
-/* The lanes and, behind them, the heap. */
-#define HEAP EVENT_LANES
-#define NOTHING ~(__uint128_t)0 /* comes behind everything */
+/* The lanes, behind them the alarms, and the heap. */
+#define ALARMS EVENT_LANES
+#define HEAP (EVENT_PLACES - 1)
+#define NOTHING UINT64_MAX /* comes behind everything */
+#define NUMBER_BITS 26     /* of a key; what is left are three days, and what is later doesn't come */
+#define LAST_US ((INT64_C(1) << (64 - NUMBER_BITS)) - 1)
 
-static __uint128_t key_of(const struct event_slot *slot)
+static uint64_t next_key(struct world *w, int64_t at_us)
 {
-    return (__uint128_t)(uint64_t)slot->at_us << 64 | slot->number; /* ties: first come */
+    uint64_t number = ++w->numbers;
+    MUST_NOT(w->now_us >= LAST_US || number >> NUMBER_BITS != 0);
+    return (uint64_t)MIN(at_us, LAST_US) << NUMBER_BITS | number;
 }
 
-static bool before(const struct event_slot *a, const struct event_slot *b)
+static int64_t time_of(uint64_t key)
 {
-    return key_of(a) < key_of(b);
+    return (int64_t)(key >> NUMBER_BITS);
 }
 
 static void heap_put(struct event_queue *q, const struct event_slot *slot)
@@ -31,10 +37,10 @@ static void heap_put(struct event_queue *q, const struct event_slot *slot)
         MUST_NOT(q->v == NULL);
     }
     size_t at = q->count++;
-    for (; at > 0 && before(slot, &q->v[(at - 1) / CHILDREN]); at = (at - 1) / CHILDREN)
+    for (; at > 0 && slot->key < q->v[(at - 1) / CHILDREN].key; at = (at - 1) / CHILDREN)
         q->v[at] = q->v[(at - 1) / CHILDREN];
     q->v[at] = *slot;
-    q->soonest[HEAP] = key_of(&q->v[0]);
+    q->soonest[HEAP] = q->v[0].key;
 }
 
 static struct event *heap_take(struct event_queue *q)
@@ -45,15 +51,15 @@ static struct event *heap_take(struct event_queue *q)
     for (size_t child = 1; child < q->count; child = at * CHILDREN + 1) {
         size_t least = child, end = MIN(child + CHILDREN, q->count);
         while (++child < end)
-            if (before(&q->v[child], &q->v[least]))
+            if (q->v[child].key < q->v[least].key)
                 least = child;
-        if (before(&last, &q->v[least]))
+        if (last.key < q->v[least].key)
             break;
         q->v[at] = q->v[least];
         at = least;
     }
     q->v[at] = last;
-    q->soonest[HEAP] = q->count > 0 ? key_of(&q->v[0]) : NOTHING;
+    q->soonest[HEAP] = q->count > 0 ? q->v[0].key : NOTHING;
     return e;
 }
 
@@ -74,8 +80,8 @@ static bool lane_put(struct event_queue *q, size_t lane, const struct event_slot
 {
     struct event_lane *l = &q->lanes[lane];
     if (l->count == 0)
-        q->soonest[lane] = key_of(slot);
-    else if (l->v[(l->first + l->count - 1) & (l->size - 1)].at_us > slot->at_us)
+        q->soonest[lane] = slot->key;
+    else if (l->v[(l->first + l->count - 1) & (l->size - 1)].key > slot->key)
         return false;
     if (l->count == l->size)
         lane_grow(l);
@@ -88,67 +94,92 @@ static struct event *lane_take(struct event_queue *q, size_t lane)
     struct event_lane *l = &q->lanes[lane];
     struct event *e = l->v[l->first].event;
     l->first = (l->first + 1) & (l->size - 1);
-    q->soonest[lane] = --l->count > 0 ? key_of(&l->v[l->first]) : NOTHING;
+    q->soonest[lane] = --l->count > 0 ? l->v[l->first].key : NOTHING;
     return e;
 }
 
-/* Those of the network by their delay (delay_us), as none overtakes another with the same; turns that are to be at once
- * apart from those that wait for a time. HEAP: they come in no order. */
+/* Those of the network by their delay (delay_us), as none overtakes another with the same. HEAP: they come in no order. */
 static size_t lane_of(enum event_kind kind, int64_t us)
 {
-    enum { NETWORK = 1, TURN = 5, SYNCED = 7, TIMEOUT, BEAT };
+    enum { NETWORK = 1, SYNCED = 5, BEAT };
     static const uint8_t lanes[EVENT_KIND_COUNT] = {
-        [EVENT_SCHED_TURN] = TURN,     [EVENT_SCHED_SYNCED] = SYNCED, [EVENT_SCHED_TIMEOUT] = TIMEOUT,
-        [EVENT_NODE_BEAT] = BEAT,      [EVENT_STORE_BATCH] = NETWORK, [EVENT_STORE_REPLY] = NETWORK,
-        [EVENT_TO_SCHED] = NETWORK,    [EVENT_TO_NODE] = NETWORK,     [EVENT_CLIENT_REPLY] = NETWORK};
+        [EVENT_SCHED_SYNCED] = SYNCED, [EVENT_NODE_BEAT] = BEAT,      [EVENT_STORE_BATCH] = NETWORK,
+        [EVENT_STORE_REPLY] = NETWORK, [EVENT_TO_SCHED] = NETWORK,    [EVENT_TO_NODE] = NETWORK,
+        [EVENT_CLIENT_REPLY] = NETWORK};
     size_t lane = lanes[kind];
     if (lane == NETWORK)
         return lane - 1 + (((uint64_t)us / 200) & 3);
-    return lane == TURN ? lane - 1 + (us > 0) : lane == 0 ? HEAP : lane - 1;
+    return lane == 0 ? HEAP : lane - 1;
 }
 
-/* The soonest, if it is no later than that. */
-static struct event *queue_take(struct event_queue *q, int64_t end_us)
-{
-    __uint128_t soonest = q->soonest[HEAP];
-    size_t from = HEAP;
-    for (size_t lane = 0; lane < EVENT_LANES; lane++) {
-        bool sooner = q->soonest[lane] < soonest;
-        soonest = sooner ? q->soonest[lane] : soonest;
-        from = sooner ? lane : from;
-    }
-    if ((uint64_t)(soonest >> 64) > (uint64_t)end_us || soonest == NOTHING)
-        return NULL;
-    return from == HEAP ? heap_take(q) : lane_take(q, from);
-}
 
 /* ---- events ---- */
 void events_init(struct world *w)
 {
-    for (size_t i = 0; i <= HEAP; i++)
+    for (size_t i = 0; i < EVENT_PLACES; i++)
         w->queue.soonest[i] = NOTHING;
 }
 
-struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind)
+static struct event *event_new(struct event_queue *q, int64_t at_us, enum event_kind kind)
 {
-    struct event_queue *q = &w->queue;
     struct event *e = q->spare;
     if (e != NULL)
         q->spare = e->next;
     else
         e = malloc(sizeof *e);
     MUST_NOT(e == NULL);
-    *e = (struct event){.at_us = MAX(at_us, w->now_us), .kind = kind};
-    struct event_slot slot = {e->at_us, ++w->numbers, e};
+    *e = (struct event){.at_us = at_us, .kind = kind};
+    return e;
+}
+
+struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind)
+{
+    struct event_queue *q = &w->queue;
+    struct event *e = event_new(q, MAX(at_us, w->now_us), kind);
+    struct event_slot slot = {next_key(w, e->at_us), e};
     size_t lane = lane_of(kind, e->at_us - w->now_us);
     if (lane == HEAP || !lane_put(q, lane, &slot))
         heap_put(q, &slot);
     return e;
 }
 
+static uint64_t *alarm_place(struct world *w, enum alarm alarm, size_t sched)
+{
+    return &w->queue.soonest[ALARMS + 2 * (size_t)alarm + sched];
+}
+
+void alarm_set(struct world *w, enum alarm alarm, size_t sched, int64_t at_us)
+{
+    *alarm_place(w, alarm, sched) = next_key(w, MAX(at_us, w->now_us));
+}
+
+void alarm_clear(struct world *w, enum alarm alarm, size_t sched)
+{
+    *alarm_place(w, alarm, sched) = NOTHING;
+}
+
+static struct event *alarm_take(struct event_queue *q, size_t place)
+{
+    static const enum event_kind kinds[] = {[ALARM_TURN] = EVENT_SCHED_TURN, [ALARM_TIMEOUT] = EVENT_SCHED_TIMEOUT};
+    struct event *e = event_new(q, time_of(q->soonest[place]), kinds[(place - ALARMS) / 2]);
+    e->sched = (place - ALARMS) % 2;
+    q->soonest[place] = NOTHING;
+    return e;
+}
+
 struct event *event_next(struct world *w, int64_t end_us)
 {
-    return queue_take(&w->queue, end_us);
+    struct event_queue *q = &w->queue;
+    uint64_t soonest = NOTHING;
+    size_t from = 0;
+    for (size_t place = 0; place < EVENT_PLACES; place++) {
+        bool sooner = q->soonest[place] < soonest;
+        soonest = sooner ? q->soonest[place] : soonest;
+        from = sooner ? place : from;
+    }
+    if (soonest == NOTHING || time_of(soonest) > end_us)
+        return NULL;
+    return from == HEAP ? heap_take(q) : from >= ALARMS ? alarm_take(q, from) : lane_take(q, from);
 }
 
 void event_done(struct world *w, struct event *e)
@@ -163,7 +194,7 @@ void event_done(struct world *w, struct event *e)
 
 void events_fini(struct world *w)
 {
-    for (struct event *e; (e = queue_take(&w->queue, INT64_MAX)) != NULL;)
+    for (struct event *e; (e = event_next(w, INT64_MAX)) != NULL;)
         event_done(w, e);
     for (struct event *e; (e = w->queue.spare) != NULL; free(e))
         w->queue.spare = e->next;

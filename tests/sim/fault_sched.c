@@ -30,9 +30,7 @@ static void turn_soon(struct world *w, size_t number, int64_t us)
     int64_t at_us = w->now_us + us;
     if (s->turn_us != 0 && s->turn_us <= at_us)
         return;
-    struct event *e = event_at(w, at_us, EVENT_SCHED_TURN);
-    e->sched = number;
-    e->token = s->life;
+    alarm_set(w, ALARM_TURN, number, at_us);
     s->turn_us = at_us;
 }
 
@@ -89,6 +87,8 @@ void sched_crash(struct world *w, size_t number)
     size_t keep = s->durable + choose(w->choices, s->file.count - s->durable + 1);
     entries_cut(&s->file, keep);
     *s = (struct sched){.file = s->file, .durable = keep, .life = s->life + 1};
+    alarm_clear(w, ALARM_TURN, number);
+    alarm_clear(w, ALARM_TIMEOUT, number);
     if (w->active == number) {
         int64_t pause_us = w->healing ? SECOND : 100000 + (int64_t)choose(w->choices, RESTART_MAX) * 100000;
         event_at(w, w->now_us + pause_us, EVENT_SCHED_START)->sched = number;
@@ -326,9 +326,7 @@ static void ask_store(struct world *w, size_t number)
     e->term = s->term;
     e->primary = w->store.primary;
     s->asked = true;
-    struct event *timeout = event_at(w, w->now_us + TIMEOUT_US, EVENT_SCHED_TIMEOUT);
-    timeout->sched = number;
-    timeout->token = e->token;
+    alarm_set(w, ALARM_TIMEOUT, number, w->now_us + TIMEOUT_US);
     s->asked_for = e->token;
 }
 
@@ -403,10 +401,7 @@ static void turn(struct world *w, size_t number)
 /* ---- events ---- */
 static void on_turn(struct world *w, struct event *e)
 {
-    struct sched *s = &w->sched[e->sched];
-    if (!s->up || e->token != s->life || e->at_us != s->turn_us)
-        return;
-    s->turn_us = 0;
+    w->sched[e->sched].turn_us = 0;
     turn(w, e->sched);
 }
 
@@ -416,6 +411,7 @@ static void replied(struct world *w, struct event *e)
     if (!s->asked || s->asked_for != e->token)
         return;
     s->asked = false;
+    alarm_clear(w, ALARM_TIMEOUT, e->sched);
     for (size_t i = 0; i < e->batch.count; i++) {
         const char *outcome = e->batch.v[i].refusal;
         if (strcmp(outcome, "dup") == 0 || strcmp(outcome, "gap") == 0 || strcmp(outcome, "fenced") == 0) {
@@ -502,7 +498,7 @@ static void on_synced(struct world *w, struct event *e)
 static void on_timeout(struct world *w, struct event *e)
 {
     struct sched *s = &w->sched[e->sched];
-    if (s->up && s->asked && s->asked_for == e->token) {
+    if (s->asked) {
         s->asked = false;
         s->ready = false;
         turn_soon(w, e->sched, 0);
@@ -512,6 +508,13 @@ static void on_timeout(struct world *w, struct event *e)
 /* It sleeps: what comes lies in its sockets. */
 static void come_later(struct world *w, struct event *e)
 {
+    if (e->kind == EVENT_SCHED_TURN || e->kind == EVENT_SCHED_TIMEOUT) {
+        bool turns = e->kind == EVENT_SCHED_TURN;
+        alarm_set(w, turns ? ALARM_TURN : ALARM_TIMEOUT, e->sched, w->now_us + RETRY_US);
+        if (turns)
+            w->sched[e->sched].turn_us = w->now_us + RETRY_US;
+        return;
+    }
     struct event *later = event_at(w, w->now_us + RETRY_US, e->kind);
     later->node = e->node;
     later->sched = e->sched;
@@ -522,8 +525,6 @@ static void come_later(struct world *w, struct event *e)
     later->batch = e->batch;
     e->message = NULL;
     e->batch = (struct entries){0};
-    if (e->kind == EVENT_SCHED_TURN && w->sched[e->sched].turn_us == e->at_us)
-        w->sched[e->sched].turn_us = later->at_us;
 }
 
 void sched_event(struct world *w, struct event *e)

@@ -258,8 +258,10 @@ static void live_until(struct world *w, int64_t end_us)
         handlers[e->kind](w, e);
         event_done(w, e);
         check_touched(w);
-        if (w->events % w->scene.recount_every == 0)
+        if (--w->recount_in == 0) {
+            w->recount_in = w->scene.recount_every;
             check_all(w);
+        }
     }
     w->now_us = end_us;
 }
@@ -291,7 +293,7 @@ static void set_scene(struct world *w, const struct scene *scene)
 {
     w->scene = *scene;
     w->scene.beat_us = scene->beat_us > 0 ? scene->beat_us : SECOND;
-    w->scene.recount_every = MAX(scene->recount_every, 1);
+    w->scene.recount_every = w->recount_in = MAX(scene->recount_every, 1);
     w->limits = core_limits_default;
     w->decode_every = scene->decode_every > 0 ? scene->decode_every : choose(w->choices, 2) == 0 ? 1 : 16;
     w->nodes_count = scene->nodes > 0 ? scene->nodes : 2 + choose(w->choices, DRAWN_NODES - 1);

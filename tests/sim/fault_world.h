@@ -109,14 +109,16 @@ struct event {
     uint64_t primary;             /* whom it was sent to */
 };
 
+/* What each scheduler has one of at most: set anew, it takes the place of the one before. */
+enum alarm { ALARM_TURN, ALARM_TIMEOUT, ALARM_COUNT };
 struct event_slot {
-    int64_t at_us;
-    uint64_t number; /* ties: first come */
+    uint64_t key; /* time, and a number: ties, first come */
     struct event *event;
 };
-#define EVENT_LANES 9
+#define EVENT_LANES 6
+#define EVENT_PLACES (EVENT_LANES + 2 * ALARM_COUNT + 1) /* lanes, alarms, the heap */
 struct event_queue {
-    __uint128_t soonest[EVENT_LANES + 1]; /* of each lane and of the heap: its first slot's time and number */
+    uint64_t soonest[EVENT_PLACES]; /* the key of what is first there */
     struct event_slot *v; /* a heap, each place with four below it */
     size_t count, size;
     struct event_lane {   /* a ring, soonest first */
@@ -178,7 +180,7 @@ struct sched {
     int64_t *heard_us;  /* by node: when a hello or a beat of it came in; -1 = not yet */
     int64_t turn_us;    /* when the next turn is; 0 = none */
     int64_t last_utc_us, last_us; /* of the newest fact, and when that was in truth */
-    uint64_t asked_for;  /* which answer is waited for */
+    uint64_t asked_for;  /* which answer is waited for, until its alarm */
     uint64_t term_floor; /* a node has obeyed this one */
 };
 
@@ -274,6 +276,7 @@ struct world {
     uint32_t rates[FAULT_COUNT]; /* of 65536, at each of its chances */
     int64_t now_us;
     uint64_t events, numbers, conns, reads, decode_every;
+    uint64_t recount_in;         /* events */
     struct event_queue queue;
     struct buf bytes;            /* scratch */
     struct core_limits limits;
@@ -312,6 +315,8 @@ int64_t delay_us(struct world *w);
 /* fault_events.c */
 void events_init(struct world *w);
 struct event *event_at(struct world *w, int64_t at_us, enum event_kind kind);
+void alarm_set(struct world *w, enum alarm alarm, size_t sched, int64_t at_us);
+void alarm_clear(struct world *w, enum alarm alarm, size_t sched);
 struct event *event_next(struct world *w, int64_t end_us); /* NULL: none until then. The caller is done with it later */
 void event_done(struct world *w, struct event *e);
 void events_fini(struct world *w);
