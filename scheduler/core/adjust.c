@@ -225,5 +225,5 @@ void decide_crossings(struct core *c, struct plan *p)
         flight_begin(c, &p->facts[p->count + i]);
     p->count += count;
     if (next_utc_us != INT64_MAX)
-        p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)(next_utc_us - p->now.utc_us));
+        plan_wake_at(p, next_utc_us);
 }

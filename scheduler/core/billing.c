@@ -114,7 +114,7 @@ void decide_billing(struct core *c, struct plan *p)
         return;
     int64_t due_utc_us = first_closes_at(c);
     if (due_utc_us > p->now.utc_us) {
-        p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)(due_utc_us - p->now.utc_us));
+        plan_wake_at(p, due_utc_us);
         return;
     }
     struct billing_month m = first_open(c);

@@ -23,10 +23,7 @@ void decide_closing(struct core *c, struct plan *p)
             p->count++;
         }
     }
-    if (c->closing_utc_us != INT64_MAX) {
-        int64_t wait_us = MAX(c->closing_utc_us - p->now.utc_us, 0);
-        p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)wait_us);
-    }
+    plan_wake_at(p, c->closing_utc_us);
 }
 
 /* ---- the fact --------------------------------------------------------------------------------------- */

@@ -32,8 +32,7 @@ struct fact *plan_add(struct plan *p, uint32_t kind)
 
 void plan_wake_at(struct plan *p, int64_t utc_us)
 {
-    if (utc_us != INT64_MAX)
-        p->next_boot_us = MIN(p->next_boot_us, p->now.boot_us + (uint64_t)MAX(utc_us - p->now.utc_us, 1));
+    p->next_utc_us = MIN(p->next_utc_us, utc_us);
 }
 
 void plan_hold(struct core *c, struct plan *p, const struct fact *f)
@@ -62,17 +61,25 @@ static void decide_timers(struct core *c, struct plan *p)
         fire(c, p, t);
 }
 
-static uint64_t next_boot_us(const struct core *c, const struct plan *p)
+/* ---- turns in which nothing is to be said ------------------------------------------------------------- */
+
+/* What the turn has found holds until one of its times has come or something happens, where nobody waits for a place:
+ * whoever does is asked again each turn. */
+static void keep_still(struct core *c, const struct plan *p)
 {
-    if (p->count == p->max)
-        return p->now.boot_us;
-    uint64_t next = p->next_boot_us;
-    const struct timer *t = timer_first(c);
-    if (t != NULL) {
-        int64_t wait_us = MAX(t->due_utc_us - p->now.utc_us, 0);
-        next = MIN(next, p->now.boot_us + (uint64_t)wait_us);
-    }
-    return next;
+    bool done = p->count == 0 && c->troubled == NULL && c->suspects == NULL && c->doomed == NULL &&
+                c->gangs_over_count == 0 && claims_next(c) == NULL;
+    c->still = (struct still){done, p->next_boot_us, p->next_utc_us};
+}
+
+static bool is_still(const struct core *c, struct core_now now)
+{
+    return c->still.is && now.boot_us < c->still.boot_us && now.utc_us < c->still.utc_us;
+}
+
+static uint64_t next_boot_us(struct core_now now, uint64_t boot_us, int64_t utc_us)
+{
+    return utc_us == INT64_MAX ? boot_us : MIN(boot_us, now.boot_us + (uint64_t)MAX(utc_us - now.utc_us, 1));
 }
 
 size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, size_t max,
@@ -84,12 +91,17 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     if (c->plans_in_flight > 0 || c->policy_in_flight > 0 || c->moves_in_flight > 0 || c->windows_in_flight > 0 ||
         max == 0)
         return 0;
-    struct plan p = {
-        .now = {core_utc(c, now), now.boot_us}, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX};
-    p.rows = *c->plan_rows;
+    uint64_t look_boot_us = nodes_look(c, now);
+    now.utc_us = core_utc(c, now);
     c->turn++;
-    c->turn_utc_us = MAX(c->turn_utc_us, p.now.utc_us);
-    p.next_boot_us = nodes_look(c, now);
+    c->turn_utc_us = MAX(c->turn_utc_us, now.utc_us);
+    if (is_still(c, now)) {
+        *ret_next_boot_us = next_boot_us(now, MIN(look_boot_us, c->still.boot_us), c->still.utc_us);
+        return 0;
+    }
+    struct plan p = {
+        .now = now, .facts = proposals, .max = max, .next_boot_us = UINT64_MAX, .next_utc_us = INT64_MAX};
+    p.rows = *c->plan_rows;
     decide_billing(c, &p);
     decide_crossings(c, &p);
     decide_closing(c, &p);
@@ -103,6 +115,10 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     decide_place(c, &p);
     decide_place_undo(c, &p);
     *c->plan_rows = p.rows;
-    *ret_next_boot_us = next_boot_us(c, &p);
+    if (timer_first(c) != NULL)
+        plan_wake_at(&p, timer_first(c)->due_utc_us);
+    keep_still(c, &p);
+    *ret_next_boot_us =
+        p.count == p.max ? now.boot_us : next_boot_us(now, MIN(look_boot_us, p.next_boot_us), p.next_utc_us);
     return p.count;
 }

@@ -102,6 +102,7 @@ void node_trouble(struct core *c, struct node *n)
 {
     if (n->troubled)
         return;
+    core_stir(c);
     n->troubled = true;
     n->troubled_next = c->troubled;
     c->troubled = n;
@@ -274,6 +275,7 @@ void node_reindex(struct core *c, struct node *n)
 void node_refresh(struct core *c, struct node *n)
 {
     node_reindex(c, n);
+    core_stir(c);
     c->room++;
 }
 

@@ -29,7 +29,8 @@ struct plan {
     struct core_now now;       /* utc_us never below the last fact's */
     struct fact *facts;
     size_t count, max;
-    uint64_t next_boot_us;
+    uint64_t next_boot_us;     /* the next turn is no later than either */
+    int64_t next_utc_us;
     struct plan_rows rows;
     size_t log_count, resumed_count, skipped_count, parked_count, rested_count;
     bool stalled;              /* who is first can't start, and nobody may pass (core_limits.in_order) */

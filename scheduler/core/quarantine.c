@@ -80,6 +80,7 @@ static void look_soon(struct core *c, struct node *n)
 {
     if (n->suspect)
         return;
+    core_stir(c);
     n->suspect = true;
     n->suspect_next = c->suspects;
     c->suspects = n;

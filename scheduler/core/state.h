@@ -413,6 +413,11 @@ struct core {
     /* soft */
     uint64_t next_job_handed;
     uint64_t turn;
+    struct still {
+        bool is; /* nothing is to be said before these, if nothing happens (decide.c) */
+        uint64_t boot_us;
+        int64_t utc_us;
+    } still;
     struct reserves *reserves;
     struct forecast *forecast;
     struct plan_rows *plan_rows; /* plan.h */
@@ -428,6 +433,12 @@ struct core {
     uint64_t submitted_total, placed_total, ended_total, renewed_total, stale_total, refused_total, decisions_total;
     int64_t written_off_micros;
 };
+
+/* Something happened: the next turn looks at everything. */
+static inline void core_stir(struct core *c)
+{
+    c->still.is = false;
+}
 
 /* ---- core.c: memory that a committed fact can't do without, texts ------------------------------------------ */
 void *core_alloc(size_t size);                        /* zeroed; aborts */

@@ -22,6 +22,7 @@ static const struct heap_kind kind = {compare, offsetof(struct timer, at), rank}
 void timer_set(struct core *c, struct timer *t, int64_t due_utc_us)
 {
     timer_stop(c, t);
+    core_stir(c);
     t->due_utc_us = due_utc_us;
     heap_add(&c->timers, &kind, t);
 }
