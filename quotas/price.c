@@ -23,9 +23,10 @@ static int64_t utc_of(const struct meter *meter, uint64_t run_us)
 /* The one that holds run time from_us, from there on. */
 static struct segment segment_at(const struct price_book *book, const struct meter *meter, uint64_t from_us)
 {
-    int64_t utc_us = utc_of(meter, from_us), next = price_book_next(book, utc_us);
+    int64_t next;
+    const struct price_version *version = price_book_at_until(book, utc_of(meter, from_us), &next);
     return (struct segment){
-        .version = price_book_at(book, utc_us),
+        .version = version,
         .from_us = from_us,
         /* It begins after `started`, so the difference is positive and below 2^64. */
         .to_us = next == INT64_MAX ? UINT64_MAX : (uint64_t)next - (uint64_t)meter->started_utc_us,
@@ -43,32 +44,37 @@ struct metered {
     uint64_t used;   /* on average */
 };
 
+#define CPU_UNIT ((money_wide)US_PER_HOUR * 1000)
+#define GIB_UNIT ((money_wide)US_PER_HOUR * BYTES_PER_GIB)
+
 static struct metered metered_of(const char *name, uint64_t amount)
 {
     money_wide unit = US_PER_HOUR;
     if (strcmp(name, RESOURCE_IO) == 0) {
         unit = BYTES_PER_GIB;
     } else if (strcmp(name, "cpu") == 0) {
-        unit *= 1000;
+        unit = CPU_UNIT;
     } else if (strcmp(name, "memory") == 0 || strcmp(name, "scratch") == 0) {
-        unit *= BYTES_PER_GIB;
+        unit = GIB_UNIT;
     }
     return (struct metered){.name = name, .amount = amount, .unit = unit};
 }
 
+/* Generic ones are never called as the others are (resources.h). */
 static bool metered_at(const struct resources *held, size_t index, struct metered *ret)
 {
+    size_t generic = index - 3;
     switch (index) {
-    case 0: *ret = metered_of("cpu", held->cpu_milli); return true;
-    case 1: *ret = metered_of("memory", held->mem_bytes); return true;
-    case 2: *ret = metered_of("scratch", held->scratch_bytes); return true;
+    case 0: *ret = (struct metered){.name = "cpu", .amount = held->cpu_milli, .unit = CPU_UNIT}; return true;
+    case 1: *ret = (struct metered){.name = "memory", .amount = held->mem_bytes, .unit = GIB_UNIT}; return true;
+    case 2: *ret = (struct metered){.name = "scratch", .amount = held->scratch_bytes, .unit = GIB_UNIT}; return true;
     default: break;
     }
-    index -= 3;
-    if (index >= held->generic.count) {
+    if (generic >= held->generic.count) {
         return false;
     }
-    *ret = metered_of(held->generic.v[index].name, held->generic.v[index].value);
+    *ret = (struct metered){
+        .name = held->generic.v[generic].name, .amount = held->generic.v[generic].value, .unit = US_PER_HOUR};
     return true;
 }
 

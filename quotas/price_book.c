@@ -184,11 +184,19 @@ const struct price_version *price_book_at(const struct price_book *book, int64_t
     return index == NO_VERSION ? NULL : version_at(book, index);
 }
 
-int64_t price_book_next(const struct price_book *book, int64_t utc_us)
+const struct price_version *price_book_at_until(const struct price_book *book, int64_t utc_us, int64_t *ret_next_utc_us)
 {
     size_t index = index_at(book, utc_us);
     size_t next = index == NO_VERSION ? 0 : index + 1;
-    return next < book->versions.count ? version_at(book, next)->from_utc_us : INT64_MAX;
+    *ret_next_utc_us = next < book->versions.count ? version_at(book, next)->from_utc_us : INT64_MAX;
+    return index == NO_VERSION ? NULL : version_at(book, index);
+}
+
+int64_t price_book_next(const struct price_book *book, int64_t utc_us)
+{
+    int64_t next_utc_us;
+    (void)price_book_at_until(book, utc_us, &next_utc_us);
+    return next_utc_us;
 }
 
 /* ---- the price of an hour, or of a GiB --------------------------------------------------------------------- */

@@ -22,6 +22,8 @@ int price_book_set(struct price_book *book, const struct list *versions, struct 
 const struct price_version *price_book_at(const struct price_book *book, int64_t utc_us);
 /* When the next version after an instant begins; INT64_MAX: none. */
 int64_t price_book_next(const struct price_book *book, int64_t utc_us);
+const struct price_version *price_book_at_until(const struct price_book *book, int64_t utc_us,
+                                                int64_t *ret_next_utc_us); /* both */
 const struct list *price_book_versions(const struct price_book *book);
 /* Is anything charged by what it used, under any version? I/O always is. */
 bool price_book_measures(const struct price_book *book);

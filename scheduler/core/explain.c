@@ -264,8 +264,7 @@ char *explain_new(struct core *c, struct tenant *t, const struct job_spec *spec,
         .kind = FACT_JOB_SUBMITTED, .at_utc_us = utc_us, .submitted = {.job = job.id, .path = t->line}};
     as_if.submitted.spec.array = (struct job_array){.present = true, .last = tasks - 1};
     ledger_apply(c->ledger, &as_if);
-    explain_rates(&q, &f);
-    explain_ledger(&q, &f);
+    explain_limits(&q, &f);
     q.opening = explain_waits_for_money(&blockers) && estimate_may_answer(c, utc_us) ? &opening : NULL;
     explain_opening(&q, make_new);
     ledger_revert(c->ledger, &as_if);

@@ -51,6 +51,7 @@ int64_t explain_at(const struct question *q); /* when it may start at the soones
 /* Each adds what blocks there. */
 void explain_rates(struct question *q, const struct fact *f); /* before the nodes are asked: when it may start */
 void explain_ledger(struct question *q, const struct fact *f); /* all else that the ledger says */
+void explain_limits(struct question *q, const struct fact *f); /* one after the other */
 bool explain_waits_for_money(const struct list *blockers); /* among other things */
 /* Once the ledger was asked; make: the same start as it would be at another instant. */
 void explain_opening(struct question *q, void (*make)(const struct question *q, int64_t utc_us, struct fact *ret));

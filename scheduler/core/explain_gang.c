@@ -55,8 +55,7 @@ void explain_gang(struct question *q, uint32_t index)
     q->of = &g;
     make_start(q, q->utc_us, &f);
     explain_cap(q, gang_least(g));
-    explain_rates(q, &f);
-    explain_ledger(q, &f);
+    explain_limits(q, &f);
     explain_opening(q, make_start);
     explain_nodes(q, j->shape, gang_least(g), gang_size(g));
     fact_clear(&f);

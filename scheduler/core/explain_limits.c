@@ -169,13 +169,9 @@ static void rate_blocker(struct question *q, const struct ledger_blocker *l)
     explain_until(q, when_utc_us);
 }
 
-/* Puts the start to the ledger; of what it says, rates or all else. */
-static void ask(struct question *q, const struct fact *f, bool rates)
+/* Of what the ledger said of a start, rates or all else. */
+static void say(struct question *q, const struct ledger_blocker *found, size_t count, bool rates)
 {
-    struct ledger_blocker found[BLOCKERS_MAX];
-    struct openings openings = {0};
-    openings_add(q->core, &openings, f); /* they would be by then */
-    size_t count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
     for (size_t i = 0; i < count; i++) {
         enum ledger_verdict verdict = found[i].verdict;
         if (verdict == LEDGER_RATE && rates)
@@ -187,16 +183,33 @@ static void ask(struct question *q, const struct fact *f, bool rates)
         else if (verdict == LEDGER_BORROW && !rates)
             borrow_blocker(q, &found[i]);
     }
+}
+
+static void ask(struct question *q, const struct fact *f, bool rates, bool others)
+{
+    struct ledger_blocker found[BLOCKERS_MAX];
+    struct openings openings = {0};
+    openings_add(q->core, &openings, f); /* they would be by then */
+    size_t count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
+    if (rates)
+        say(q, found, count, true);
+    if (others)
+        say(q, found, count, false);
     openings_undo(q->core, &openings);
     openings_fini(&openings);
 }
 
 void explain_rates(struct question *q, const struct fact *f)
 {
-    ask(q, f, true);
+    ask(q, f, true, false);
 }
 
 void explain_ledger(struct question *q, const struct fact *f)
 {
-    ask(q, f, false);
+    ask(q, f, false, true);
+}
+
+void explain_limits(struct question *q, const struct fact *f)
+{
+    ask(q, f, true, true);
 }

@@ -64,9 +64,11 @@ static void ask_start(const struct core *c, struct meter meter, int64_t start_ut
  * run meets a change of price the cost is a line, so it is the most at one of them. */
 static int64_t dearest_start(const struct core *c, struct meter meter, int64_t until_utc_us, uint64_t run_us)
 {
-    int64_t from_utc_us = meter.started_utc_us, most = 0;
+    int64_t from_utc_us = meter.started_utc_us, next_utc_us = price_book_next(c->prices, from_utc_us), most = 0;
     const struct list *versions = price_book_versions(c->prices);
     ask_start(c, meter, from_utc_us, run_us, &most);
+    if (next_utc_us == INT64_MAX)
+        return most; /* no price will be another */
     ask_start(c, meter, until_utc_us, run_us, &most);
     for (size_t i = first_version(c, from_utc_us); i < versions->count; i++) {
         int64_t begin = version_at(c, i)->from_utc_us, end;
