@@ -201,16 +201,18 @@ static size_t written(const struct field *row, uint64_t number, uint8_t out[NUMB
 
 void field_put_number(const struct field *row, const void *value, struct buf *out)
 {
+    const struct field_ops *ops = field_ops(row);
     uint8_t bytes[NUMBER_MAX];
     uint64_t number;
     bool fits;
-    if (field_ops(row)->is_signed) {
+    if (ops->is_signed) {
         int64_t n = field_get_i64(row, value);
         fits = field_accept_i64(row, n, NULL) == 0;
         number = wire_zigzag(n);
     } else {
         number = field_get_u64(row, value);
-        fits = field_accept_u64(row, number, NULL) == 0;
+        bool plain = (row->min | row->max) == 0 && ops->width == sizeof number; /* most are */
+        fits = plain || field_accept_u64(row, number, NULL) == 0;
     }
     if (!fits)
         out->failed = true;

@@ -6,7 +6,7 @@ int64_t money_round(money_wide numerator, money_wide denominator)
 {
     BUG(denominator == 0);
     money_wide whole = numerator / denominator;
-    money_wide rest = numerator % denominator;
+    money_wide rest = numerator - whole * denominator;
     if (whole >= (money_wide)MONEY_MICROS_MAX) {
         return MONEY_MICROS_MAX;
     }

@@ -172,13 +172,12 @@ struct event *event_next(struct world *w, int64_t end_us)
     struct event_queue *q = &w->queue;
     uint64_t soonest = NOTHING;
     size_t from = 0;
-    for (size_t place = 0; place < EVENT_PLACES; place++) {
-        bool sooner = q->soonest[place] < soonest;
-        soonest = sooner ? q->soonest[place] : soonest;
-        from = sooner ? place : from;
-    }
+    for (size_t place = 0; place < EVENT_PLACES; place++)
+        soonest = MIN(soonest, q->soonest[place]);
     if (soonest == NOTHING || time_of(soonest) > end_us)
         return NULL;
+    while (q->soonest[from] != soonest)
+        from++;
     return from == HEAP ? heap_take(q) : from >= ALARMS ? alarm_take(q, from) : lane_take(q, from);
 }
 

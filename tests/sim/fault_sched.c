@@ -218,7 +218,8 @@ static void synced(struct world *w, size_t number, size_t count)
     s->durable = MAX(s->durable, count);
     while (s->effected < s->durable) {
         const struct entry *e = &s->file.v[s->effected++];
-        struct fact room = {0};
+        struct fact room;
+        room.kind = FACT_NONE;
         if (e->refusal[0] == '\0')
             effect_of(w, s, entry_read(w, e, &room));
         fact_clear(&room);
