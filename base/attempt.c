@@ -10,7 +10,7 @@ static const struct field id_rows[] = {
     FIELD_ROW(attempt_id, 2, "task", FIELD_U32, task, .flags = FIELD_ALWAYS),
     FIELD_ROW(attempt_id, 3, "epoch", FIELD_U32, epoch, .flags = FIELD_ALWAYS),
 };
-const struct fields attempt_id_fields = FIELDS_TABLE("attempt", attempt_id, id_rows);
+const struct fields attempt_id_fields = FIELDS_TABLE_PLAIN("attempt", attempt_id, id_rows);
 
 const char *attempt_id_format(struct attempt_id id, char out[ATTEMPT_ID_TEXT_MAX])
 {
@@ -124,7 +124,7 @@ static const struct field usage_rows[] = {
               .help = "of io_bytes: in no count of the kernel's: in memory, logs"),
     FIELD_ROW(usage, 26, "io_cached_bytes", FIELD_MEASURE, io_cached_bytes, .help = "of the rest: by the page cache"),
 };
-const struct fields usage_fields = FIELDS_TABLE("usage", usage, usage_rows);
+const struct fields usage_fields = FIELDS_TABLE_PLAIN("usage", usage, usage_rows);
 
 static const struct field staged_rows[] = {
     FIELD_ROW(staged, 1, "out", FIELD_BOOL, out, .help = "one of its outputs; else of its inputs"),

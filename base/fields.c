@@ -218,10 +218,13 @@ int fields_decode(const struct fields *f, const void *bytes, size_t len, void *o
 /* Frees what is owned; the caller zeroes the object as a whole, or frees it too. */
 static void free_rows(const struct fields *f, void *object)
 {
+    if (f->plain)
+        return;
     for (size_t i = 0; i < f->count; i++) {
         const struct field *row = &f->rows[i];
         void *value = field_at(row, object);
-        if (!field_owns(row) || field_is_blank(row, value))
+        bool plain = !field_owns(row) || (row->kind == FIELD_STRUCT && ((const struct fields *)row->of)->plain);
+        if (plain || field_is_blank(row, value))
             continue;
         if (row->kind == FIELD_STR)
             free(*(char **)value);
@@ -241,6 +244,10 @@ void fields_clear(const struct fields *f, void *object)
 static int copy_rows(const struct fields *f, const void *from, void *to)
 {
     int rc = 0;
+    if (f->plain) {
+        memcpy(to, from, f->size);
+        return 0;
+    }
     for (size_t i = 0; rc == 0 && i < f->count; i++) {
         const struct field *row = &f->rows[i];
         const void *value = field_at_const(row, from);

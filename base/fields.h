@@ -132,6 +132,7 @@ struct fields {
     size_t size;      /* sizeof the struct */
     const struct field *rows;
     size_t count;
+    bool plain;       /* nothing in it owns memory: it is copied and let go as it lies there */
 };
 
 /* Rows and tables, readable:
@@ -146,6 +147,12 @@ struct fields {
 #define FIELDS_TABLE(what_, type, rows_)                                                           \
     {                                                                                              \
         .what = (what_), .size = sizeof(struct type), .rows = (rows_), .count = COUNT_OF(rows_)    \
+    }
+
+#define FIELDS_TABLE_PLAIN(what_, type, rows_)                                                     \
+    {                                                                                              \
+        .what = (what_), .size = sizeof(struct type), .rows = (rows_), .count = COUNT_OF(rows_),   \
+        .plain = true                                                                              \
     }
 
 #define FIELD_STR_MAX_DEFAULT 1024

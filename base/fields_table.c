@@ -75,6 +75,9 @@ static int check_table(const struct fields *f, unsigned depth, struct err *err)
         return err_set(err, -EINVAL, "table '%s' is of a struct above %d bytes", f->what, FIELDS_SIZE_MAX);
     for (size_t i = 0; i < f->count; i++) {
         int rc = check_row(f, i, err);
+        if (rc == 0 && f->plain && field_owns(&f->rows[i]) &&
+            !(f->rows[i].kind == FIELD_STRUCT && ((const struct fields *)f->rows[i].of)->plain))
+            return unsound(f, &f->rows[i], "owns memory, and its table is plain", err);
         if (rc == 0 && (f->rows[i].kind == FIELD_STRUCT || f->rows[i].kind == FIELD_LIST))
             rc = check_table(f->rows[i].of, depth + 1, err);
         if (rc < 0)

@@ -238,7 +238,7 @@ static void walk(const struct look *l, const char *prefix, const struct fields *
 {
     for (size_t i = 0; i < f->count; i++) {
         const struct field *row = &f->rows[i];
-        const struct fields one = {f->what, f->size, row, 1};
+        const struct fields one = {.what = f->what, .size = f->size, .rows = row, .count = 1};
         if (fields_equal(&one, before, after))
             continue;
         const struct direction *d = direction_of(directions, count, row->name);

@@ -449,7 +449,8 @@ static void submitted_fact(const struct tenant *t, const struct submit_call *cal
                            const char *user, struct job_spec *spec, struct list *after, struct fact *f)
 {
     char made[32];
-    snprintf(made, sizeof made, "%c%llu", SERVER_KEY_MARK, (unsigned long long)id);
+    if (call->key == NULL)
+        snprintf(made, sizeof made, "%c%llu", SERVER_KEY_MARK, (unsigned long long)id);
     f->submitted = (struct fact_submitted){
         .job = id,
         .tenant = core_text(t->path),

@@ -10,7 +10,10 @@ void send_down(struct world *w, struct sched *s, size_t n, struct message *m)
 
 size_t node_number(const struct world *w, const char *name)
 {
-    size_t n = (size_t)strtoul(name + 1, NULL, 10) - 1; /* "n1" is the first */
+    size_t n = 0; /* "n1" is the first */
+    for (const char *digit = name + 1; *digit >= '0' && *digit <= '9'; digit++)
+        n = n * 10 + (size_t)(*digit - '0');
+    n--;
     return n < w->nodes_count && strcmp(w->nodes[n].name, name) == 0 ? n : w->nodes_count;
 }
 
