@@ -61,23 +61,17 @@ void field_put_str(const struct field *row, const char *text, struct buf *out);
  * members of most objects are. */
 static inline bool field_is_blank(const struct field *row, const void *value)
 {
-    size_t width = row->width;
     const char *at = value;
-    if (width == sizeof(uint64_t)) { /* most of them */
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        return word == 0;
+    uint64_t word;
+    uint32_t half;
+    switch (row->width) {
+    case sizeof(bool): return *at == 0;
+    case sizeof half: memcpy(&half, at, sizeof half); return half == 0;
+    case sizeof word: memcpy(&word, at, sizeof word); return word == 0; /* most of them */
+    default: break;
     }
-    for (; width >= sizeof(uint64_t); width -= sizeof(uint64_t), at += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        if (word != 0)
-            return false;
-    }
-    for (; width > 0; width--, at++)
-        if (*at != 0)
-            return false;
-    return true;
+    memcpy(&word, at, sizeof word); /* whatever has members of these is no shorter; each byte is as the one before */
+    return word == 0 && memcmp(at, at + sizeof word, row->width - sizeof word) == 0;
 }
 
 static inline void *field_at(const struct field *row, void *object)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/field.h"
+#include "base/zeroed.h"
 
 static int accept_length(size_t len, uint64_t min, uint64_t max, const char *unit, struct err *err)
 {
@@ -268,7 +269,7 @@ static int strs_copy(const struct field *row UNUSED, const void *from, void *to)
     struct strs *copy = to;
     if (s->count == 0)
         return 0;
-    copy->v = calloc(s->count, sizeof *copy->v);
+    copy->v = zeroed(s->count, sizeof *copy->v);
     if (copy->v == NULL)
         return -ENOMEM;
     for (; copy->count < s->count; copy->count++) {

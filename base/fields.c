@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/field.h"
+#include "base/zeroed.h"
 
 const struct field_ops *const field_ops_of[FIELD_KIND_COUNT] = {
     [FIELD_U64] = &field_u64_ops,
@@ -465,7 +466,7 @@ static int list_copy(const struct field *row, const void *from, void *to)
     const struct fields *of = row->of;
     if (l->count == 0)
         return 0;
-    copy->v = calloc(l->count, of->size);
+    copy->v = zeroed(l->count, of->size);
     if (copy->v == NULL)
         return -ENOMEM;
     copy->count = l->count; /* all zero: clear takes back what was copied before a failure */

@@ -51,6 +51,8 @@ static int check_row(const struct fields *f, size_t i, struct err *err)
     size_t end = (size_t)row->offset + row->width;
     if (row->width != must_be_wide(row))
         return unsound(f, row, "its member is of another type", err);
+    if (row->width < sizeof(uint64_t) && row->width != sizeof(uint32_t) && row->width != sizeof(bool))
+        return unsound(f, row, "narrower than anybody reads (field_is_blank)", err);
     if (end > f->size)
         return unsound(f, row, "lies outside its struct", err);
     for (size_t k = 0; k < i; k++) {

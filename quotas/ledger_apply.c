@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/zeroed.h"
 #include "quotas/ledger_state.h"
 
 /* ---- concurrent use ---------------------------------------------------------------------------------------- */
@@ -53,11 +54,11 @@ void ledger_use_take(struct resources *used, const struct resources *need)
 
 static void *array_of(size_t count, size_t size)
 {
-    void *array = count > 0 ? malloc(count * size) : NULL; /* calloc passes a thread's own cache by */
+    void *array = count > 0 ? zeroed(count, size) : NULL;
     if (count > 0 && !array) {
         abort();
     }
-    return count > 0 ? memset(array, 0, count * size) : NULL;
+    return array;
 }
 
 static struct account *account_must(const struct ledger *l, const char *name)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/word.h"
 
 #define SIZE_FIRST 64
 
@@ -16,9 +17,7 @@ static uint64_t hash_of(const void *key, size_t len)
         h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
         h ^= h >> 32;
     }
-    word = 0;
-    memcpy(&word, bytes, len);
-    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ word_tail(bytes, len)) * UINT64_C(0x9e3779b97f4a7c15);
     h ^= h >> 32;
     h *= UINT64_C(0xd6e8feb86659fd93);
     return h ^ (h >> 29);

@@ -163,7 +163,10 @@ static void sum_stretch(const struct price_book *book, const struct meter *meter
     for (; s.from_us < to_us; s = segment_at(book, meter, s.to_us)) {
         uint32_t by;
         uint64_t amount = amount_under(s.version, m, &by);
-        sum_add(sum, amount, price_rate(s.version, meter->buyer, m->name).price, MIN(s.to_us, to_us) - s.from_us);
+        int64_t price = price_rate(s.version, meter->buyer, m->name).price;
+        if (price != 0) {
+            sum_add(sum, amount, price, MIN(s.to_us, to_us) - s.from_us);
+        }
         if (s.to_us >= to_us) {
             break;
         }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/zeroed.h"
 #include "scheduler/core/forecast.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
@@ -36,9 +37,9 @@ const struct core_limits core_limits_default = {
 
 void *core_alloc(size_t size)
 {
-    void *p = malloc(size); /* calloc doesn't take from the thread's own cache (glibc before 2.41) */
+    void *p = zeroed(1, size);
     BUG(p == NULL);
-    return memset(p, 0, size);
+    return p;
 }
 
 void *core_grow(void *old, size_t size)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/word.h"
 
 #define SIZE_FIRST 16
 
@@ -100,10 +101,7 @@ uint64_t key_bytes(uint64_t hash, const void *bytes, size_t len)
         memcpy(&word, at, sizeof word);
         hash = key_u64(hash, word);
     }
-    word = 0;
-    if (len > 0)
-        memcpy(&word, at, len);
-    return key_u64(hash, word);
+    return key_u64(hash, word_tail(at, len));
 }
 
 uint64_t key_text(uint64_t hash, const char *text)

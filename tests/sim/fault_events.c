@@ -172,6 +172,7 @@ struct event *event_next(struct world *w, int64_t end_us)
     struct event_queue *q = &w->queue;
     uint64_t soonest = NOTHING;
     size_t from = 0;
+#pragma GCC unroll 16
     for (size_t place = 0; place < EVENT_PLACES; place++)
         soonest = MIN(soonest, q->soonest[place]);
     if (soonest == NOTHING || time_of(soonest) > end_us)

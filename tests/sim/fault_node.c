@@ -105,8 +105,8 @@ static void sweep(struct node *n)
         struct attempt_here *a = &n->attempts[i];
         if (a->over && a->proc != PROC_ALIVE)
             idset_put(&n->over, a->id, a->record.cause);
-        else
-            n->attempts[kept++] = *a;
+        else if (kept++ != i)
+            n->attempts[kept - 1] = *a;
     }
     n->count = kept;
 }
