@@ -570,7 +570,7 @@ void fact_clear(struct fact *fact)
     fact->at_utc_us = 0;
 }
 
-void fact_move(struct fact *from, struct fact *to)
+void fact_hand_over(struct fact *from, struct fact *to)
 {
     const struct fields *f = fact_fields(from->kind);
     BUG(f == NULL);

@@ -428,7 +428,7 @@ void fact_encode(const struct fact *fact, struct buf *out);
 int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *err) MUST_USE;
 void fact_clear(struct fact *fact);
 /* Only as much as its kind has: `to` needs not be anything before, `from` is of no kind afterwards. */
-void fact_move(struct fact *from, struct fact *to);
+void fact_hand_over(struct fact *from, struct fact *to);
 int fact_copy(const struct fact *from, struct fact *to) MUST_USE;
 /* How many attempts a fact places: 1 for attempt.placed, the members of gang.placed, else 0; and the one at `i` as an
  * attempt.placed: the fact itself, or *room, which borrows all of it. Whoever reads placements reads them so. */

@@ -4,6 +4,8 @@
 
 #include "base/fields.h"
 
+#define COUNTS_FEW 8 /* names: walked, as their first letters tell most of them apart */
+
 const char *names_get(const struct names *n, uint32_t value)
 {
     return value < n->count && n->name[value] != NULL ? n->name[value] : "?";
@@ -133,7 +135,11 @@ int counts_set(struct counts *c, const char *name, uint64_t value)
 uint64_t counts_get(const struct counts *c, const char *name)
 {
     bool found = false;
-    size_t i = search(c->v, c->count, sizeof *c->v, name, &found);
+    size_t i = 0;
+    if (c->count > COUNTS_FEW)
+        i = search(c->v, c->count, sizeof *c->v, name, &found);
+    for (; c->count <= COUNTS_FEW && !found && i < c->count; i += !found)
+        found = c->v[i].name[0] == name[0] && strcmp(c->v[i].name, name) == 0;
     return found ? c->v[i].value : 0;
 }
 

@@ -214,7 +214,7 @@ static const struct count *count_find(const struct counts *counts, const char *n
 static uint64_t list_price(const struct price_version *version, const char *price_class, const char *resource)
 {
     const struct price_class *classes = version->classes.v;
-    bool io = strcmp(resource, RESOURCE_IO) == 0;
+    bool io = resource[0] == RESOURCE_IO[0] && strcmp(resource, RESOURCE_IO) == 0;
     const struct counts *general = io ? &version->per_gib : &version->per_hour;
     for (size_t i = 0; price_class && i < version->classes.count; i++) {
         if (strcmp(classes[i].name, price_class) == 0) {

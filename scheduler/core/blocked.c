@@ -108,9 +108,8 @@ void blocked_before(struct core *c, const struct fact *f)
         blocked_free_all(c);
 }
 
-void blocked_look(struct core *c, struct plan *p)
+void blocked_look(struct core *c, const struct plan *p)
 {
     if (c->blocked_until_utc_us <= p->now.utc_us)
         blocked_free_all(c);
-    plan_wake_at(p, c->blocked_until_utc_us);
 }

@@ -74,6 +74,7 @@ void blocked_free(struct core *c, struct tenant *t);
 void blocked_free_all(struct core *c);
 /* The fact is about to take effect. */
 void blocked_before(struct core *c, const struct fact *f);
-void blocked_look(struct core *c, struct plan *p);
+/* A period or a price of what waits for money has ended: all ask again. When: core.blocked_until_utc_us. */
+void blocked_look(struct core *c, const struct plan *p);
 
 #endif

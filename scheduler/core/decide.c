@@ -117,6 +117,7 @@ size_t core_decide(struct core *c, struct core_now now, struct fact *proposals, 
     *c->plan_rows = p.rows;
     if (timer_first(c) != NULL)
         plan_wake_at(&p, timer_first(c)->due_utc_us);
+    plan_wake_at(&p, c->blocked_until_utc_us); /* of who was found to wait for money in this turn, too */
     keep_still(c, &p);
     *ret_next_boot_us =
         p.count == p.max ? now.boot_us : next_boot_us(now, MIN(look_boot_us, p.next_boot_us), p.next_utc_us);

@@ -116,11 +116,28 @@ static void dearest_prices(const struct core *c, const struct shape *s, int64_t 
     }
 }
 
+/* What there is now is what there will be, everywhere: so it is with most books. */
+static bool has_one_price(const struct core *c, int64_t utc_us)
+{
+    bool now = price_book_at(c->prices, utc_us) != NULL;
+    return now && price_book_next(c->prices, utc_us) == INT64_MAX && !has_classes(c);
+}
+
+static int64_t only_cost(const struct core *c, const struct shape *s, int64_t utc_us, uint64_t run_us)
+{
+    struct meter meter = shape_meter(s, NULL, utc_us);
+    if (s->io_limit_bytes == 0 && price_io_dearest(c->prices, &meter, run_us) > 0)
+        return -1;
+    return price_cost(c->prices, meter, run_us) + price_io_hold(c->prices, &meter, s->io_limit_bytes, run_us);
+}
+
 /* One attempt of that length, whenever and wherever it runs. -1: its I/O has a price and no bound. */
 static int64_t dearest(const struct core *c, const struct shape *s, int64_t utc_us, uint64_t run_us)
 {
     struct price_version version = {.version = 1, .from_utc_us = INT64_MIN};
     struct price_book *book;
+    if (has_one_price(c, utc_us))
+        return only_cost(c, s, utc_us, run_us);
     dearest_prices(c, s, utc_us, &version);
     int rc = price_book_new(&book, NULL);
     BUG(rc < 0);

@@ -98,7 +98,8 @@ static struct event *lane_take(struct event_queue *q, size_t lane)
     return e;
 }
 
-/* Those of the network by their delay (delay_us), as none overtakes another with the same. HEAP: they come in no order. */
+/* Those of the network by their delay (delay_us), as none overtakes another with the same. HEAP: they come in no
+ * order. */
 static size_t lane_of(enum event_kind kind, int64_t us)
 {
     enum { NETWORK = 1, SYNCED = 5, BEAT };

@@ -37,7 +37,7 @@ struct record *record_new(struct world *w, struct fact *f)
     MUST_NOT(r == NULL);
     *r = (struct record){.refs = 1, .pending = true, .len = w->bytes.len, .fact = room_take()};
     memcpy(r->bytes, buf_text(&w->bytes), r->len);
-    fact_move(f, r->fact);
+    fact_hand_over(f, r->fact);
     return r;
 }
 

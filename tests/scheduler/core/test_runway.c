@@ -144,9 +144,10 @@ static int64_t said(uint64_t job, const char *words)
     return utc_us;
 }
 
-/* A second before that nothing starts, and then it does. */
+/* A second before that nothing starts, and then it does. The last turn has said when: nobody needs to ask meanwhile. */
 static void starts_at(uint64_t job, int64_t utc_us)
 {
+    ck_assert_uint_le(w.next_boot_us, w.now.boot_us + (uint64_t)(utc_us - w.now.utc_us));
     pass_alone(utc_us - SECOND - w.now.utc_us);
     decide();
     ck_assert(!is_live(job));
