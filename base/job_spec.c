@@ -149,6 +149,8 @@ static const struct field rows[] = {
               .help = "or anywhere, as long as no such group of nodes has room for all of it"),
     FIELD_ROW(job_spec, 86, "gang_min", FIELD_U32, gang_min, .max = JOB_GANG_MAX,
               .help = "a gang begins with as many as can start now, but no fewer; the others are left out"),
+    FIELD_ROW(job_spec, 87, "spread", FIELD_STR, spread, .max = JOB_LABEL_MAX,
+              .help = "a label of nodes, like zone: a task starts where the fewest of the array's are, by its values"),
     FIELD_ROW(job_spec, 90, "retry", FIELD_STRUCT, retry, .of = &job_retry_fields,
               .help = "which failures `retries` are for, and when: {on: [exit], exit_codes: [75], pause: 10s}"),
 };
@@ -233,6 +235,22 @@ static int check_array(const struct job_array *array, struct err *err)
 
 #define LABEL_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:+@"
 
+static int check_label(const char *key, const char *label, struct err *err)
+{
+    if (label != NULL && (label[0] == '\0' || label[strspn(label, LABEL_CHARS)] != '\0'))
+        return err_set(err, -EINVAL, "%s: '%s' is no label: letters, digits and ._-/:+@", key, label);
+    return 0;
+}
+
+static int check_spread(const struct job_spec *spec, struct err *err)
+{
+    if (spec->spread != NULL && !spec->array.present)
+        return err_set(err, -EINVAL, "spread: it is of the tasks of an array, and this job is none");
+    if (spec->spread != NULL && spec->within != NULL)
+        return err_set(err, -EINVAL, "spread: a gang that is within one %s isn't spread, too", spec->within);
+    return check_label("spread", spec->spread, err);
+}
+
 static int check_gang(const struct job_spec *spec, struct err *err)
 {
     const struct job_array *array = &spec->array;
@@ -240,8 +258,8 @@ static int check_gang(const struct job_spec *spec, struct err *err)
         return err_set(err, -EINVAL, "within: it is of tasks that start together, and there is no gang");
     if (spec->within == NULL && spec->within_or_any)
         return err_set(err, -EINVAL, "within_or_any: within what?");
-    if (spec->within != NULL && spec->within[strspn(spec->within, LABEL_CHARS)] != '\0')
-        return err_set(err, -EINVAL, "within: '%s' is no label: letters, digits and ._-/:+@", spec->within);
+    if (check_label("within", spec->within, err) < 0)
+        return -EINVAL;
     if (spec->gang_min > spec->gang)
         return err_set(err, -EINVAL, "gang_min: at most as many as start together, and gang is %u", spec->gang);
     if (spec->gang == 0)
@@ -417,6 +435,8 @@ int job_spec_complete(struct job_spec *spec, struct err *err)
         r0 = check_array(&spec->array, err);
     if (r0 == 0)
         r0 = check_gang(spec, err);
+    if (r0 == 0)
+        r0 = check_spread(spec, err);
     if (r0 == 0)
         r0 = job_retry_check(&spec->retry, spec->retries, err);
     if (r0 == 0)

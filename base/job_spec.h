@@ -19,7 +19,7 @@
 #define JOB_LABELS_MAX 32
 #define JOB_SCRIPT_MAX 262144        /* bytes */
 #define JOB_TASKS_MAX 1000000        /* tasks in one array */
-#define JOB_LABEL_MAX 63             /* of the label that `within` names */
+#define JOB_LABEL_MAX 63             /* of the label that `within` or `spread` names */
 #define JOB_GANG_MAX 512             /* tasks that start together: one journal entry, one commit */
 #define JOB_TIME_LIMIT_MAX_MS ((uint64_t)366 * 86400 * 1000)
 #define JOB_RETRIES_MAX 100
@@ -102,6 +102,7 @@ struct job_spec {
     uint32_t per_node;      /* at most so many of its tasks on one node; 0 = as many as fit */
     char *within;           /* a label: a gang is on nodes with one value of it; NULL = wherever */
     bool within_or_any;     /* or anywhere, where no such group has room for all */
+    char *spread;           /* a label: tasks go where the fewest are, by its values; NULL = wherever */
     uint32_t gang;          /* so many of the array start together or not at all: the first so many, the next, ... */
     uint32_t gang_min;      /* or fewer, but no fewer than this, where no more can start now; 0 = all of them */
     bool preemptible;       /* may be stopped for others and run again; has its own rate in the price book */

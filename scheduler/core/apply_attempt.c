@@ -11,6 +11,7 @@
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/quarantine.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/spread.h"
 
 static int no_attempt(struct attempt_id id, const char *what, struct err *err)
 {
@@ -57,6 +58,7 @@ void attempt_begin(struct core *c, struct task *t, struct node *n)
     free(TAKE_PTR(t->staging));
     free(TAKE_PTR(t->told));
     node_take_task(n, t);
+    spread_note(t->job, n, true);
     struct capacity uses = attempt_uses(t);
     node_use(c, n, &uses, true);
     claims_use(c, s->tenant, &s->need, true);
@@ -76,6 +78,7 @@ void attempt_finish(struct core *c, struct task *t)
         quarantine_probe(c, n, false);
     t->probe = false;
     node_leave_task(t);
+    spread_note(t->job, n, false);
     reserve_node_changed(c, n);
     node_use(c, n, &uses, false);
     claims_use(c, s->tenant, &s->need, false);

@@ -1,6 +1,7 @@
 #include "scheduler/core/forecast.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/spread.h"
 
 struct node *open_node(const struct place_item *open)
 {
@@ -70,14 +71,26 @@ static struct node *walk(const struct choice *k)
     return best;
 }
 
-/* Of nodes that are kept for nobody. */
-static struct node *find(const struct choice *k, const struct node *avoid)
+static struct node *find_in(const struct choice *k, struct pool *pool, const struct node *avoid)
 {
     struct place_query q = {.need = k->want, .end_us = k->end_us, .spread = k->s->spread, .arg = k};
     if (k->s->per_node != 0)
-        q.may = k->s->pool != NULL ? pool_may : open_may;
-    if (k->s->pool != NULL)
-        return pool_search(k->s->pool, q, avoid);
+        q.may = pool_may;
+    return pool_search(pool, q, avoid);
+}
+
+/* Of nodes that are kept for nobody: where the fewest of its job are, if it wants that. */
+static struct node *find(const struct choice *k, const struct node *avoid)
+{
+    struct spread_walk w = {0};
+    struct node *n = NULL;
+    for (struct pool *pool; n == NULL && (pool = spread_next(k->c, k->j, &w)) != NULL;)
+        n = find_in(k, pool, avoid);
+    if (n != NULL || k->s->pool != NULL)
+        return n != NULL ? n : find_in(k, k->s->pool, avoid);
+    struct place_query q = {.need = k->want, .end_us = k->end_us, .spread = k->s->spread, .arg = k};
+    if (k->s->per_node != 0)
+        q.may = open_may;
     if (k->s->where != NULL)
         return walk(k);
     q.avoid = avoid != NULL ? &avoid->open : NULL;

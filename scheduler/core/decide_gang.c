@@ -4,6 +4,7 @@
 #include "scheduler/core/plan.h"
 #include "scheduler/core/quarantine.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/spread.h"
 
 /*
  * A gang is tried like a task: one node after the other is chosen for its members, each as if those before had started
@@ -137,6 +138,7 @@ static void give_back(struct core *c, struct plan *p, size_t log, uint64_t room)
 {
     while (p->log_count > log) {
         struct placement *last = &p->rows.log[--p->log_count];
+        spread_note(last->job, last->node, false);
         node_use(c, last->node, &last->shape->need, false);
         quarantine_probe(c, last->node, false);
         reserve_give_back(last->node);
@@ -298,7 +300,7 @@ struct gang_found gang_would_find(const struct core *c, int64_t utc_us, const st
 /* ---- one try ----------------------------------------------------------------------------------------- */
 
 /* The gang that would start next. false: not now. */
-static bool next_gang(const struct core *c, const struct plan *p, const struct entry *e, struct gang *ret)
+static bool next_gang(struct core *c, const struct plan *p, const struct entry *e, struct gang *ret)
 {
     struct job *j = e->job;
     plan_job(c, j);

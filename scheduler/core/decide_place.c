@@ -6,6 +6,7 @@
 #include "scheduler/core/preempt.h"
 #include "scheduler/core/quarantine.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/spread.h"
 
 /*
  * The tenant with the least share, its best task, the fullest node it fits on; what doesn't fit steps aside for this
@@ -48,6 +49,7 @@ void plan_log(struct plan *p, struct placement what)
 {
     p->rows.log = core_room(p->rows.log, p->log_count, &p->rows.log_size, 64, sizeof p->rows.log[0]);
     p->rows.log[p->log_count++] = what;
+    spread_note(what.job, what.node, true);
 }
 
 void decide_place_undo(struct core *c, struct plan *p)
@@ -59,6 +61,7 @@ void decide_place_undo(struct core *c, struct plan *p)
     preempt_undo(c, p);
     while (p->log_count > 0) {
         struct placement *last = &p->rows.log[--p->log_count];
+        spread_note(last->job, last->node, false);
         node_use(c, last->node, &last->shape->need, false);
         quarantine_probe(c, last->node, false);
         past_use_count(last->shape->tenant, last->ahead, false);
@@ -157,13 +160,14 @@ bool start_least_io(const struct core *c, const struct job *j, struct fact *f)
     return true;
 }
 
-void plan_job(const struct core *c, struct job *j)
+void plan_job(struct core *c, struct job *j)
 {
     if (j->plan_turn == c->turn)
         return;
     j->plan_turn = c->turn;
     j->plan_next = j->next;
     j->plan_live = 0;
+    spread_begin(c, j);
 }
 
 bool plan_is_capped(const struct job *j, uint32_t tasks)
@@ -172,7 +176,7 @@ bool plan_is_capped(const struct job *j, uint32_t tasks)
 }
 
 /* The attempt that would start next. false: not now. */
-static bool next_attempt(const struct core *c, const struct plan *p, const struct entry *e, struct attempt_id *ret)
+static bool next_attempt(struct core *c, const struct plan *p, const struct entry *e, struct attempt_id *ret)
 {
     struct job *j = e->job;
     struct task *t = entry_task(e);

@@ -269,6 +269,7 @@ static void free_aside(struct job *j)
     free(a->end_reason);
     outcomes_fini(&a->over);
     free(a->wait);
+    free(a->spread);
     free(a->refused);
     free(a);
 }

@@ -69,7 +69,7 @@ void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, str
 void plan_skip(struct core *c, struct plan *p, struct entry *e);
 void plan_park(struct core *c, struct plan *p, struct shape *s);
 void plan_log(struct plan *p, struct placement what);
-void plan_job(const struct core *c, struct job *j); /* j's scratch is this turn's */
+void plan_job(struct core *c, struct job *j); /* j's scratch is this turn's */
 bool plan_is_capped(const struct job *j, uint32_t tasks);
 void plan_no_room(struct core *c, struct plan *p, struct shape *s, bool full);
 

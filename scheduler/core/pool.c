@@ -5,7 +5,7 @@
 
 static bool pool_is(const void *object, const void *key)
 {
-    return strcmp(((const struct pool *)object)->where, key) == 0;
+    return strcmp(((const struct pool *)object)->text, key) == 0;
 }
 
 struct pool *pool_find(const struct core *c, const char *where)
@@ -13,10 +13,20 @@ struct pool *pool_find(const struct core *c, const char *where)
     return table_find(&c->pools.by_text, key_text(KEY_START, where), where);
 }
 
+bool pools_fit(const struct core *c, size_t more)
+{
+    return c->pools.count - c->pools.idle + more <= POOLS_MAX && c->pools.nodes + c->nodes_count <= POOL_NODES_MAX;
+}
+
 bool pool_fits(const struct core *c, const char *where)
 {
-    bool room = c->pools.count - c->pools.idle < POOLS_MAX && c->pools.nodes + c->nodes_count <= POOL_NODES_MAX;
-    return room || pool_find(c, where) != NULL;
+    return pools_fit(c, 1) || pool_find(c, where) != NULL;
+}
+
+static bool belongs(const struct pool *p, const struct node *n)
+{
+    bool value = p->label == NULL || str_same(node_label(n, p->label), p->value);
+    return value && (p->any || where_matches(&p->parsed, n->name, &n->labels));
 }
 
 /* ---- what they have free ---------------------------------------------------------------------------- */
@@ -107,7 +117,7 @@ static void unlist_node(struct pool *p, const struct node *n)
 
 static struct pool_node *enter(struct core *c, struct pool *p, struct node *n)
 {
-    if (!where_matches(&p->parsed, n->name, &n->labels))
+    if (!belongs(p, n))
         return NULL;
     struct pool_node *m = core_alloc(sizeof *m);
     m->open.name = n->name;
@@ -176,14 +186,21 @@ static void fill_item(void *arg, struct place_item *open)
     f->items[f->count++] = &n->pools->open;
 }
 
-static struct pool *make(struct core *c, const char *where, uint64_t hash)
+static struct pool *new_pool(const char *text, const char *where)
 {
     struct pool *p = core_alloc(sizeof *p);
     struct err err = {0};
-    int rc = where_parse(where, &p->parsed, &err);
+    int rc = where != NULL ? where_parse(where, &p->parsed, &err) : 0;
     BUG(rc < 0);
-    p->where = core_text(where);
-    p->hash = hash;
+    p->any = where == NULL;
+    p->text = core_text(text);
+    p->hash = key_text(KEY_START, text);
+    return p;
+}
+
+/* Its nodes are found, and where it is found itself. */
+static struct pool *fill(struct core *c, struct pool *p)
+{
     for (size_t i = 0; i < c->nodes_count; i++)
         (void)enter(c, p, c->nodes[i]);
     struct filling f = {p, core_alloc((p->count + 1) * sizeof(struct place_item *)), 0};
@@ -197,7 +214,7 @@ static struct pool *make(struct core *c, const char *where, uint64_t hash)
     c->pools.count++;
     c->pools.idle++;
     c->pools.by_text.is = pool_is;
-    table_put(&c->pools.by_text, hash, p);
+    table_put(&c->pools.by_text, p->hash, p);
     return p;
 }
 
@@ -224,7 +241,9 @@ static void drop(struct core *c, struct pool *p)
         p->next->prev = p->prev;
     c->pools.count--;
     c->pools.idle--;
-    free(p->where);
+    free(p->text);
+    free(p->label);
+    free(p->value);
     free(p);
 }
 
@@ -241,7 +260,25 @@ struct pool *pool_get(struct core *c, const char *where)
 {
     struct pool *p = pool_find(c, where);
     if (p == NULL)
-        p = make(c, where, key_text(KEY_START, where));
+        p = fill(c, new_pool(where, where));
+    c->pools.idle -= p->refs++ == 0;
+    return p;
+}
+
+/* No text of a `where` has such a sign in it. */
+#define PART_MARK "\n"
+
+struct pool *pool_get_part(struct core *c, const char *where, const char *label, const char *value)
+{
+    char *text = text_of("%s" PART_MARK "%s" PART_MARK "%s", label, value, where != NULL ? where : "");
+    struct pool *p = pool_find(c, text);
+    if (p == NULL) {
+        p = new_pool(text, where);
+        p->label = core_text(label);
+        p->value = core_text(value);
+        (void)fill(c, p);
+    }
+    free(text);
     c->pools.idle -= p->refs++ == 0;
     return p;
 }
@@ -276,18 +313,18 @@ int pools_verify(const struct core *c, struct err *err)
             const struct node *n = c->nodes[i];
             const struct pool_node *m = member(p, n);
             if ((m != NULL) != pool_has(p, n))
-                return err_set(err, -EUCLEAN, "node %s: the pool '%.80s' lists it wrong", n->name, p->where);
-            if ((m != NULL) != where_matches(&p->parsed, n->name, &n->labels))
+                return err_set(err, -EUCLEAN, "node %s: the pool '%.80s' lists it wrong", n->name, p->text);
+            if ((m != NULL) != belongs(p, n))
                 return err_set(err, -EUCLEAN, "node %s: in the pool '%.80s' or not, against its labels", n->name,
-                               p->where);
+                               p->text);
             if (m != NULL && (m->open.in_index != n->open.in_index ||
                               memcmp(&m->open.free, &n->open.free, sizeof n->open.free) != 0))
-                return err_set(err, -EUCLEAN, "node %s: the pool '%.80s' knows it otherwise", n->name, p->where);
+                return err_set(err, -EUCLEAN, "node %s: the pool '%.80s' knows it otherwise", n->name, p->text);
             here += m != NULL;
             open += m != NULL && m->open.in_index;
         }
         if (open != p->open.count || here != p->count)
-            return err_set(err, -EUCLEAN, "the pool '%.80s' counts its nodes wrong", p->where);
+            return err_set(err, -EUCLEAN, "the pool '%.80s' counts its nodes wrong", p->text);
         nodes += p->count;
     }
     return nodes == c->pools.nodes ? 0 : err_set(err, -EUCLEAN, "the pools count their nodes wrong");

@@ -1,6 +1,7 @@
 /*
  * pool - the nodes that a job's `where` matches, indexed on their own, so that a decision about such a job costs the
- * depth of that index however many nodes the cell has. Shapes with the same text share one. Internal to scheduler/core.
+ * depth of that index however many nodes the cell has. Shapes with the same text share one. Of these nodes, or of all,
+ * those with one value of a label may be a pool, too: a part (spread.h). Internal to scheduler/core.
  *
  *   node joins, with other labels   pools_enter(): asked of each pool once
  *   node is used, opened, closed    pools_touch(): noted, some nanoseconds for each pool that it is in
@@ -35,7 +36,9 @@ struct pool_node {
     struct pool_node *stale_next;
 };
 struct pool {
-    char *where;
+    char *text;                   /* what it is found by: its `where`; of a part the label, the value and that */
+    char *label, *value;          /* of a part; NULL: it is none */
+    bool any;                     /* no `where` */
     struct where parsed;
     uint64_t hash;
     uint32_t refs;                /* shapes */
@@ -53,11 +56,14 @@ struct pools {
 
 /* One reference more to the pool of that text, which parses. */
 struct pool *pool_get(struct core *c, const char *where);
+/* The same of its nodes with that value of a label; where NULL: of all nodes. */
+struct pool *pool_get_part(struct core *c, const char *where, const char *label, const char *value);
 void pool_put(struct core *c, struct pool *p);
 /* NULL: no pool has been made for it. */
 struct pool *pool_find(const struct core *c, const char *where);
-/* Is there room for it? A question. */
+/* Is there room for it, or for so many more? Questions. */
 bool pool_fits(const struct core *c, const char *where);
+bool pools_fit(const struct core *c, size_t more);
 /* As place_search(), of its nodes; `avoid` in place of the query's. */
 struct node *pool_search(struct pool *p, struct place_query q, const struct node *avoid);
 int64_t pool_longest_us(struct pool *p, const struct capacity *need); /* as place_longest_us(), of its nodes */

@@ -4,6 +4,7 @@
 #include "scheduler/core/claims.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/spread.h"
 
 struct shape_key {
     const struct tenant *tenant;
@@ -11,7 +12,7 @@ struct shape_key {
     bool preemptible, spread;
     uint32_t gang, gang_min, per_node;
     bool within_or_any;
-    const char *within;
+    const char *within, *over;
     const struct resources *resources;
     const struct strs *features;
     const char *where;
@@ -30,6 +31,11 @@ static const char *within_of(const struct shape *s)
     return s->within != NULL ? s->within->label : NULL;
 }
 
+static const char *over_of(const struct shape *s)
+{
+    return s->over != NULL ? s->over->groups->label : NULL;
+}
+
 static bool shape_is(const void *object, const void *key)
 {
     const struct shape *s = object;
@@ -37,7 +43,7 @@ static bool shape_is(const void *object, const void *key)
     return s->tenant == k->tenant && s->limit_us == k->limit_us && s->io_limit_bytes == k->io_limit_bytes &&
            s->preemptible == k->preemptible && s->spread == k->spread && s->gang == k->gang &&
            s->gang_min == k->gang_min && s->per_node == k->per_node && s->within_or_any == k->within_or_any &&
-           str_same(within_of(s), k->within) && str_same(s->where, k->where) &&
+           str_same(within_of(s), k->within) && str_same(over_of(s), k->over) && str_same(s->where, k->where) &&
            same_words(&s->features, k->features) && fields_equal(&resources_fields, &s->resources, k->resources);
 }
 
@@ -50,6 +56,8 @@ static uint64_t hash_of(const struct shape_key *k)
         hash = key_u64(hash, k->io_limit_bytes);
     if (k->per_node != 0 || k->within != NULL)
         hash = key_text(key_u64(key_u64(hash, k->per_node), k->within_or_any), k->within);
+    if (k->over != NULL)
+        hash = key_text(hash, k->over);
     hash = key_u64(hash, k->resources->cpu_milli);
     hash = key_u64(key_u64(hash, k->resources->mem_bytes), k->resources->scratch_bytes);
     for (size_t i = 0; i < k->resources->generic.count; i++)
@@ -84,18 +92,33 @@ static struct shape shape_of(struct tenant *t, const struct job_spec *spec)
     return s;
 }
 
-static struct shape_key key_of(const struct shape *s, const struct resources *resources, const char *within,
-                               const char *where)
+/* Its texts and resources are the shape's, or a spec's that it is made of. */
+static struct shape_key key_of(const struct shape *s)
 {
-    return (struct shape_key){s->tenant,   s->limit_us, s->io_limit_bytes, s->preemptible, s->spread, s->gang,
-                              s->gang_min, s->per_node, s->within_or_any,  within,         resources, &s->features,
-                              where};
+    return (struct shape_key){.tenant = s->tenant,
+                              .limit_us = s->limit_us,
+                              .io_limit_bytes = s->io_limit_bytes,
+                              .preemptible = s->preemptible,
+                              .spread = s->spread,
+                              .gang = s->gang,
+                              .gang_min = s->gang_min,
+                              .per_node = s->per_node,
+                              .within_or_any = s->within_or_any,
+                              .within = within_of(s),
+                              .over = over_of(s),
+                              .resources = &s->resources,
+                              .features = &s->features,
+                              .where = s->where};
 }
 
 struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec *spec)
 {
     struct shape wanted = shape_of(t, spec);
-    struct shape_key key = key_of(&wanted, &spec->resources, spec->within, spec->where);
+    struct shape_key key = key_of(&wanted);
+    key.resources = &spec->resources;
+    key.within = spec->within;
+    key.over = spec->spread;
+    key.where = spec->where;
     uint64_t hash = hash_of(&key);
     c->shapes.is = shape_is;
     struct shape *s = table_find(&c->shapes, hash, &key);
@@ -104,6 +127,7 @@ struct shape *shape_get(struct core *c, struct tenant *t, const struct job_spec 
         *s = wanted;
         wanted.features = (struct strs){0};
         s->within = spec->within != NULL ? topology_new(spec->within) : NULL;
+        s->over = spec->spread != NULL ? spread_new(spec->spread) : NULL;
         s->hash = hash;
         s->at = s->waits_at = HEAP_NOWHERE;
         s->names_seen = SIZE_MAX;
@@ -140,7 +164,7 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct shape *s = row[i];
-        struct shape_key key = key_of(s, &s->resources, within_of(s), s->where);
+        struct shape_key key = key_of(s);
         s->hash = hash_of(&key);
         table_put(&c->shapes, s->hash, s);
     }
@@ -162,6 +186,7 @@ void shape_put(struct core *c, struct shape *s)
     if (s->pool != NULL)
         pool_put(c, s->pool);
     topology_free(s->within);
+    spread_free(c, s->over);
     free(s->where);
     free(s);
 }

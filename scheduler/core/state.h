@@ -5,9 +5,9 @@
  *   facts -> state       apply.c (the table), apply_tasks.c, apply_attempt.c, paused.c, suspend.c, policy_change.c,
  *                        nodes.c, move.c, snapshot.c
  *   records              jobs.c (jobs, tasks), outcomes.c (which tasks are over), nodes.c, pool.h (nodes by
- *                        what jobs want), topology.h (by a label), windows.c (maintenance), quarantine.c,
- *                        tenants.c (tree), shapes.c, demands.c (what is asked), history.c,
- *                        past_use.c (use that fades)
+ *                        what jobs want), topology.h (by a label), spread.c (over its values),
+ *                        windows.c (maintenance), quarantine.c, tenants.c (tree), shapes.c, demands.c (what is
+ *                        asked), history.c, past_use.c (use that fades)
  *   who waits            queue.c (ready tasks), age.c (how long), claims.c (whose turn it is), timers.c, depend.c (for
  *                        other jobs), blocked.c (for limits), deadline.c (no longer), gang.c (for each other)
  *   proposals            decide.c (the turn), decide_nodes.c (silence, losses), renew.c, decide_place.c, choose.c
@@ -64,6 +64,8 @@ struct tenant;
 struct deadline;
 struct window;
 struct plan;
+struct spread;
+struct spread_counts;
 
 /* Something ready to start: the tasks of a job that never started, or one task that waits for another attempt. */
 struct entry {
@@ -119,6 +121,7 @@ struct shape {
     uint32_t per_node;       /* at most so many of a job on one node; 0: as many as fit */
     bool within_or_any;
     struct topology *within; /* a gang is on one group of it; NULL: wherever */
+    struct spread *over;     /* a job's tasks go where the fewest are; NULL: wherever */
     uint64_t gang_room, gang_version; /* soft: c->room and promises when no room was found for one of it */
     char *where;             /* NULL: any node */
     const struct where *parsed;
@@ -254,6 +257,7 @@ struct job_aside {
     uint32_t ended_count;
     struct outcomes over;          /* of these, which */
     struct deadline *deadline;     /* NULL: none */
+    struct spread_counts *spread;  /* soft: of its tasks that live, where */
     struct timer *wait;            /* soft: its fresh tasks were refused and wait */
     char *refused;
     struct history *history;

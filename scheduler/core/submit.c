@@ -9,6 +9,7 @@
 #include "scheduler/core/deadline.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/plan.h"
+#include "scheduler/core/spread.h"
 
 #define SERVER_KEY_MARK '#' /* keys made here begin with it; a client's can't */
 
@@ -120,14 +121,45 @@ bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answe
     return fits;
 }
 
+/* How many values of a label there are among the nodes that suit it. */
+static size_t values_of(const struct core *c, const struct shape *s, const char *label)
+{
+    struct topology *t = topology_new(label);
+    size_t values = topology_made(c, s, t)->count;
+    topology_free(t);
+    return values;
+}
+
+/* It is a wish, but not for what isn't there. */
+static bool spreads(const struct core *c, const struct shape *s, const struct job_spec *spec, struct refusal *refusal)
+{
+    if (spec->spread == NULL || c->sizes.count == 0)
+        return true;
+    size_t values = values_of(c, s, spec->spread);
+    if (values == 0)
+        refusal_from(refusal, "never_fits", "spread", "a label that nodes have", "no node%s has the label '%s'",
+                     s->where != NULL ? " that matches where" : "", spec->spread);
+    else if (values > SPREAD_VALUES_MAX)
+        refusal_from(refusal, "never_fits", "spread", "a label of which nodes have fewer values",
+                     "nodes have %zu values of the label '%s', tasks are spread over at most %d", values, spec->spread,
+                     SPREAD_VALUES_MAX);
+    else if (!pools_fit(c, values + 1))
+        refusal_from(refusal, "queue_full", "spread", "a label or a condition that other jobs have, or none",
+                     "the cell keeps at most %d different conditions of unfinished jobs, a value that tasks are spread "
+                     "over is one", POOLS_MAX);
+    else
+        return true;
+    return false;
+}
+
 static bool fits_nodes(const struct core *c, const struct tenant *t, const struct job_spec *spec,
                        struct refusal *refusal)
 {
     struct shape as_if = shape_as_if(c, t, spec);
     struct admit_answer answer;
-    bool fits = nodes_admit(c, &as_if, &answer);
+    bool fits = nodes_admit(c, &as_if, &answer), spread = fits && spreads(c, &as_if, spec, refusal);
     shape_as_if_clear(&as_if);
-    return fits || refuse_never(refusal, &answer);
+    return fits ? spread : refuse_never(refusal, &answer);
 }
 
 static bool fits_guarantees(const struct core *c, const struct tenant *t, const struct resources *all,

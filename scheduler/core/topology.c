@@ -22,9 +22,9 @@ void topology_free(struct topology *t)
     free(t);
 }
 
-static const char *value_of(const struct topology *t, const struct node *n)
+const char *node_label(const struct node *n, const char *label)
 {
-    return strcmp(t->label, WHERE_NODE) == 0 ? n->name : pairs_get(&n->labels, t->label);
+    return strcmp(label, WHERE_NODE) == 0 ? n->name : pairs_get(&n->labels, label);
 }
 
 struct labelled {
@@ -45,7 +45,7 @@ static void make(const struct core *c, const struct shape *s, struct topology *t
     size_t all = s->pool != NULL ? s->pool->count : c->nodes_count, count = 0;
     struct labelled *v = core_alloc((all + 1) * sizeof v[0]);
     for (size_t i = 0; i < all; i++) {
-        const char *value = value_of(t, nodes[i]);
+        const char *value = node_label(nodes[i], t->label);
         if (value != NULL && (s->pool != NULL || shape_suits(s, nodes[i])))
             v[count++] = (struct labelled){value, nodes[i]};
     }
@@ -64,9 +64,14 @@ static void make(const struct core *c, const struct shape *s, struct topology *t
     free(v);
 }
 
+const struct topology *topology_made(const struct core *c, const struct shape *s, struct topology *t)
+{
+    if (t->made != c->joins)
+        make(c, s, t);
+    return t;
+}
+
 const struct topology *topology_of(const struct core *c, const struct shape *s)
 {
-    if (s->within->made != c->joins)
-        make(c, s, s->within);
-    return s->within;
+    return topology_made(c, s, s->within);
 }

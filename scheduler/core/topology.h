@@ -32,7 +32,11 @@ struct topology {
 
 struct topology *topology_new(const char *label);
 void topology_free(struct topology *t); /* NULL: no-op */
-/* Its groups, as nodes are now. */
+/* What a shape's gangs are within, as nodes are now. */
 const struct topology *topology_of(const struct core *c, const struct shape *s);
+/* Any, of the nodes that suit a shape, as they are now. */
+const struct topology *topology_made(const struct core *c, const struct shape *s, struct topology *t);
+/* A node's value of a label; NULL: none. Borrowed. */
+const char *node_label(const struct node *n, const char *label);
 
 #endif

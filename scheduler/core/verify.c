@@ -6,6 +6,7 @@
 #include "scheduler/core/gang.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/reserve.h"
+#include "scheduler/core/spread.h"
 #include "scheduler/core/windows.h"
 
 /* One recount of the whole state. */
@@ -108,7 +109,8 @@ static int verify_job(const struct core *c, const struct job *j, struct recount 
     r->unfinished += !j->finished;
     r->finished += j->finished;
     r->waiting += job_tasks(j) - j->aside->ended_count - live;
-    return verify_counts(j, live, held, err);
+    int rc = spread_verify(c, j, err);
+    return rc < 0 ? rc : verify_counts(j, live, held, err);
 }
 
 static uint32_t live_of(const struct node *n, const struct job *j)

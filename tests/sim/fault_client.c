@@ -75,6 +75,7 @@ static void make_caps(const struct world *w, struct client_job *j)
     bool may = j->gang == 0 || (j->where == 0 && w->nodes_count >= 3);
     j->per_node = j->tasks > 1 && j->priority == 2 ? (may ? 1 : 2) : 0;
     j->within = j->gang != 0 && j->per_node != 1 && j->priority >= 1;
+    j->spread = j->tasks > 1 && !j->within && j->priority != 1;
 }
 
 static void think_of(struct world *w, size_t i)

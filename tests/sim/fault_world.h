@@ -247,7 +247,7 @@ struct client_job {
     char key[24];
     uint64_t cpu_milli, mem_bytes, limit_us;
     uint32_t lease, loss, retries, tasks, cap, gang, gang_min, per_node;
-    bool within;                  /* a gang of its within one zone */
+    bool within, spread;          /* a gang of its within one zone, its tasks over all zones */
     int32_t priority;
     int64_t budget_micros;
     uint64_t after;               /* a job that it waits for; 0 = none */

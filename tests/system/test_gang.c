@@ -456,6 +456,16 @@ START_TEST(one_that_may_goes_on_with_the_node_that_is_left)
 }
 END_TEST
 
+/* Each alone, and none where the others are. */
+START_TEST(tasks_of_an_array_are_spread_over_both_nodes)
+{
+    uint64_t job = submit_to("acme", "sleep 1", ",\"array\":{\"last\":3},\"spread\":\"node\"");
+    wait_end(job, "succeeded");
+    ck_assert_uint_eq(count(job, (struct sought){.node = "n1"}), 2);
+    ck_assert_uint_eq(count(job, (struct sought){.node = "n2"}), 2);
+}
+END_TEST
+
 /* Both nodes are full of what acme has borrowed, alone or as one gang; reeved, killed meanwhile, asks for nobody else.
  */
 START_TEST(a_gang_of_a_higher_right_takes_both_nodes_from_a_borrower)
@@ -527,6 +537,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, stopped_as_a_whole_within_its_budget);
     tcase_add_test(t, one_too_large_for_now_waits_and_keeps_nobody_from_starting);
     tcase_add_loop_test(t, one_that_may_begins_with_fewer, 0, 2);
+    tcase_add_test(t, tasks_of_an_array_are_spread_over_both_nodes);
     tcase_add_test(t, one_that_may_goes_on_with_the_node_that_is_left);
     tcase_add_loop_test(t, a_gang_of_a_higher_right_takes_both_nodes_from_a_borrower, 0, 3);
     tcase_add_test(t, the_money_adds_up);

@@ -145,6 +145,7 @@ static struct job_spec random_spec(struct sim *s)
     spec.array = (struct job_array){.present = true, .last = 1 + (uint32_t)draw(s, 5)};
     spec.per_node = (uint32_t)(draw(s, 2) * (1 + draw(s, 2)));
     if (kind == 0) {
+        MUST(str_set(&spec.spread, draw(s, 2) == 0 ? "rack" : NULL) == 0);
         spec.array.max_running = (uint32_t)(draw(s, 2) * (1 + draw(s, 2)));
         return spec;
     }
