@@ -29,7 +29,8 @@ void attempt_take_order(struct attempt *t, struct run_call *order)
     t->stages = order->spec.inputs.count + order->spec.outputs.count > 0;
     t->paid_us = order->paid_us;
     t->pauses = order->at_paid_end == PAID_END_PAUSE;
-    t->bound = (struct io_bound){.limit = order->spec.limits.io_bytes};
+    t->bound = (struct io_bound){.limit = order->spec.limits.io_bytes,
+                                 .saves = order->at_paid_end == PAID_END_CHECKPOINT};
     (void)io_bound_take(&t->bound, order->io_paid_bytes, true);
 }
 
@@ -127,8 +128,12 @@ void attempts_paid(struct attempts *a, const struct paid_call *call)
     t->paid_us = call->paid_us;
     t->pauses = pauses;
     t->signal_us = call->signal_us;
+    io_bound_saves(&t->bound, call->at_paid_end == PAID_END_CHECKPOINT &&
+                                  (call->signal_us == 0 || call->signal_us > running_run_us(t)));
     if (more)
         metering_paid(t);
+    else
+        io_bound_check(t); /* what was kept back may be free now */
     running_sync(t);
 }
 

@@ -13,10 +13,18 @@ bool io_bound_take(struct io_bound *b, struct measure paid, bool newer)
     if (now == before || (now < before && !newer))
         return false;
     b->step = is_measured(b->paid) && now > before ? now - before : now;
+    b->spare = b->step / IO_SPARE_PARTS;
     b->paid = paid;
     b->asked = false;
     b->waits_boot_us = b->halted_boot_us = 0;
     return true;
+}
+
+void io_bound_saves(struct io_bound *b, bool saves)
+{
+    if (b->saves && !saves)
+        b->waits_boot_us = b->halted_boot_us = 0; /* it may go on to where its bytes are out */
+    b->saves = saves;
 }
 
 bool io_bound_is_set(const struct io_bound *b)
@@ -34,14 +42,25 @@ static uint64_t limit_of(const struct io_bound *b)
     return b->limit > 0 ? b->limit : UINT64_MAX;
 }
 
+/* Where all is paid up to its own limit nothing more is asked for, and it is told nothing. */
+static bool is_spared(const struct io_bound *b)
+{
+    return b->saves && b->spare > 0 && paid_of(b) < limit_of(b);
+}
+
+static uint64_t open_of(const struct io_bound *b)
+{
+    return paid_of(b) - (is_spared(b) ? b->spare : 0);
+}
+
 static uint64_t bound_of(const struct io_bound *b)
 {
-    return MIN(paid_of(b), limit_of(b));
+    return MIN(open_of(b), limit_of(b));
 }
 
 bool io_bound_stands(const struct attempt *t)
 {
-    return t->paused && t->account.billed >= paid_of(&t->bound);
+    return t->paused && t->account.billed >= open_of(&t->bound);
 }
 
 /* More than its own limit is never asked for. */
@@ -92,8 +111,17 @@ static void act(struct attempt *t, uint64_t now)
     bool deaf = !t->paused && since(b->halted_boot_us, IO_HALT_US, now);
     if (deaf)
         stop(t, END_IO_BUDGET);
-    else if (since(b->waits_boot_us, IO_WAIT_US, now) || t->account.billed > paid_of(b))
+    else if (since(b->waits_boot_us, IO_WAIT_US, now) || t->account.billed > open_of(b))
         halt(t, now);
+}
+
+/* Nobody has answered in time: it goes on as far as is paid. */
+static void give_spare(struct attempt *t)
+{
+    t->bound.spare = 0;
+    t->bound.waits_boot_us = t->bound.halted_boot_us = 0;
+    t->paid_due = true;
+    running_sync(t);
 }
 
 void io_bound_check(struct attempt *t)
@@ -104,7 +132,10 @@ void io_bound_check(struct attempt *t)
         return;
     }
     metering_take(t); /* what was moved since its group was read is used, too */
-    uint64_t used = t->account.billed, bound = bound_of(b), now = clock_boot_us();
+    uint64_t now = clock_boot_us();
+    if (is_spared(b) && (since(b->halted_boot_us, IO_SPARE_US, now) || since(b->waits_boot_us, IO_SPARE_US, now)))
+        give_spare(t);
+    uint64_t used = t->account.billed, bound = bound_of(b);
     bool last = limit_of(b) <= paid_of(b) || since(b->waits_boot_us, IO_LAST_US, now);
     mover_link_bound(t->mover, bound > used ? bound - used : 0, last);
     if (shall_ask(b) && used + b->step / 2 >= paid_of(b)) {

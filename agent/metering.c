@@ -46,6 +46,7 @@ void metering_restore(struct attempt *t)
     t->shown_direct = io_account_direct(&t->account);
     t->metered = k.metered;
     (void)io_bound_take(&t->bound, k.paid, true);
+    t->bound.spare = 0; /* how much of it was paid last nobody knows any more */
 }
 
 static void keep(struct attempt *t)

@@ -29,6 +29,8 @@ static const char policy[] = "currency: EUR\n"
                              "  poor: {users: [root]}\n"
                              "  poor/one: {budget: {limit: 8, period: total}, volumes: {disk: rw}}\n"
                              "  poor/two: {budget: {limit: 8, period: total}, volumes: {disk: rw}}\n"
+                             "  saver: {users: [root], budget: {limit: 1.04, period: total}, volumes: {disk: rw},"
+                             " at_paid_end: checkpoint}\n"
                              "  calm: {users: [root]}\n"
                              "  calm/one: {budget: {limit: 8, period: total}, volumes: {disk: rw},"
                              " at_paid_end: pause}\n"
@@ -91,8 +93,8 @@ static struct exit_record ended(uint64_t job, const char *state, const char *cau
     "  os.close(a); os.close(b); s.close()\\n" \
     "  if status != 2: raise SystemExit(text)\\n" \
     "def dd(a, b, flag): os.system('dd bs=256k if=%s of=%s %s=direct 2>/dev/null' % (a, b, flag))\\n" \
-    "def part(a):\\n" /* no faster than its counters are read */ \
-    "  os.system('dd bs=256k count=1 if=%s of=/dev/null iflag=direct 2>/dev/null' % a); time.sleep(0.1)\\n" \
+    "def part(a, size=256):\\n" /* no faster than its counters are read */ \
+    "  os.system('dd bs=%dk count=1 if=%s of=/dev/null iflag=direct 2>/dev/null' % (size, a)); time.sleep(0.1)\\n" \
     "def make(b): os.system('dd bs=256k count=8 if=/dev/zero of=%s oflag=direct 2>/dev/null' % b)\\n"
 
 static uint64_t kernel(const struct usage *u)
@@ -282,6 +284,50 @@ START_TEST(it_stands_still_where_its_budget_ends_and_goes_on)
 }
 END_TEST
 
+/* It has written something, and then for a second nothing more. */
+static void wait_still(uint64_t job)
+{
+    char path[4400];
+    struct stat st = {0};
+    uint64_t now = system_now_ms(), until = now + 20000, changed = now;
+    snprintf(path, sizeof path, "%s/node/attempts/%" PRIu64 ".0.1/out", system_dir(), job);
+    for (off_t size = 0; now < until && (size == 0 || now - changed < 1000); now = system_now_ms()) {
+        ck_assert_int_eq(stat(path, &st), 0);
+        changed = st.st_size != size ? now : changed;
+        size = st.st_size;
+        system_pause_ms(10);
+    }
+    ck_assert_msg(now < until, "job %" PRIu64 " doesn't stand still", job);
+}
+
+/* Faster than anybody can answer it: nothing more will be paid, and it has something left to save what it has done. */
+START_TEST(it_saves_what_it_has_done_where_its_budget_ends)
+{
+    char path[128];
+    if (!counts)
+        return;
+    snprintf(path, sizeof path, "%s/ready", base);
+    unlink(path);
+    uint64_t job = submit_to("saver", "\"script\":\"" PYTHON "import signal\\n"
+                             "def save(*_):\\n"
+                             "  os.system('dd bs=64k count=1 if=/dev/zero of=/mnt/disk/saved oflag=direct')\\n"
+                             "  os._exit(0)\\n"
+                             "signal.signal(signal.SIGUSR1, save)\\n"
+                             "open('" KILL_AFTER "', 'w').close()\\n"
+                             "while os.path.exists('" KILL_AFTER "'): time.sleep(0.02)\\n"
+                             "while True: part('/mnt/disk/a', 64); print(1, flush=True)\\n\"");
+    wait_for(path);
+    pid_t reeved = system_pid("reeved");
+    ck_assert_int_eq(kill(reeved, SIGSTOP), 0);
+    unlink(path);
+    wait_still(job);
+    ck_assert_int_eq(kill(reeved, SIGCONT), 0);
+    (void)ended(job, "succeeded", "exit");
+    snprintf(path, sizeof path, "%s/saved", base);
+    ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
 /* More than what is paid at a time, and longer than its node would wait for who is there: only who knows that there is
  * no money has it stopped. */
 START_TEST(it_waits_for_a_scheduler_that_is_away)
@@ -462,6 +508,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, it_ends_at_its_own_limit, 0, (int)COUNT_OF(limits));
     tcase_add_loop_test(t, it_ends_where_its_budget_does, 0, (int)COUNT_OF(paid));
     tcase_add_loop_test(t, it_stands_still_where_its_budget_ends_and_goes_on, 0, (int)COUNT_OF(paid));
+    tcase_add_test(t, it_saves_what_it_has_done_where_its_budget_ends);
     tcase_add_test(t, it_waits_for_a_scheduler_that_is_away);
     tcase_add_test(t, both_meters_of_the_node_agree);
     tcase_add_test(t, the_ledger_and_the_kernel_agree);
