@@ -142,7 +142,7 @@ static int add_pieces(const struct posting *p, const struct charge *c, struct bo
                       struct err *err)
 {
     bool cut = c->run_us / QUARTER_US < PIECES_MAX;
-    uint64_t from = 0;
+    uint64_t from = 0, moved = 0; /* a line of I/O may cover no time at all */
     int64_t posted = 0;
     int r = 0;
     do {
@@ -154,8 +154,9 @@ static int add_pieces(const struct posting *p, const struct charge *c, struct bo
         line->from_utc_us = begin_utc_us + (int64_t)from;
         line->to_utc_us = begin_utc_us + (int64_t)to;
         if (strcmp(c->resource, RESOURCE_IO) == 0) {
-            line->amount = bytes_until(c, to) - bytes_until(c, from);
-            line->quantity = gib_between(bytes_until(c, from), bytes_until(c, to));
+            line->amount = bytes_until(c, to) - moved;
+            line->quantity = gib_between(moved, moved + line->amount);
+            moved += line->amount;
         } else
             line->quantity = quantity_between(c, line->from_run_us, c->from_run_us + to);
         line->micros = upto - posted;

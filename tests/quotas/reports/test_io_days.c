@@ -258,6 +258,24 @@ START_TEST(a_mark_that_stands_still_is_seen_when_it_ends)
 }
 END_TEST
 
+/* What was under way when all its time was settled comes with a line of no time. */
+START_TEST(bytes_of_no_time_are_on_the_books)
+{
+    struct attempt_id id = begin(NOON, false);
+    struct fact f = fact_end(NOON, id, 10 * (int64_t)M, NEXT_FINAL, true);
+    struct usage *u = &f.ended.record.usage;
+    set_text(&f.ended.node, "n1");
+    add_io(&f.ended.charges, 0, 10 * M);
+    ((struct charge *)f.ended.charges.v)[0].run_us = 0;
+    u->read_bytes = u->io_bytes = measure_of(10 * M);
+    u->written_bytes = u->io_uncounted_bytes = u->io_cached_bytes = measure_of(0);
+    journal_take(book, f);
+    ck_assert_uint_eq(look(NOON)->charged_bytes, 10 * M);
+    ck_assert_uint_eq(reply.differing, 0);
+    ck_assert_int_gt(journal_number(book_db(book), "SELECT quantity FROM charges"), 0);
+}
+END_TEST
+
 START_TEST(the_log_hears_of_it_once_and_of_each_day)
 {
     struct loop *loop = NULL;
@@ -310,6 +328,7 @@ int main(void)
     tcase_add_test(t, a_day_is_one_and_older_ones_are_asked_for);
     tcase_add_test(t, what_still_runs_is_held_against_the_count_it_was_charged_up_to);
     tcase_add_test(t, a_mark_that_stands_still_is_seen_when_it_ends);
+    tcase_add_test(t, bytes_of_no_time_are_on_the_books);
     tcase_add_test(t, the_log_hears_of_it_once_and_of_each_day);
     tcase_add_test(t, prometheus_hears_of_the_worst_of_a_node);
     suite_add_tcase(s, t);
