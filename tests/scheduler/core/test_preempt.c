@@ -296,20 +296,26 @@ START_TEST(for_whom_somebody_was_stopped_is_asked_first)
 END_TEST
 
 /* It needs 2 cores, one is not borrowed and one will be given back: nobody borrows the first meanwhile. */
+static uint64_t takes_one_of_two(struct world *w, uint64_t low[2], uint64_t *ret_other)
+{
+    world_init(w, NULL);
+    policy(w, (struct preempt_rule){0});
+    world_hello(w, "n1", "b", 8, 16 * GIB);
+    low[0] = start(w, "low", 2, 1, true);
+    low[1] = start(w, "low", 1, 0, true);
+    pass(w, 2 * MINUTE);
+    uint64_t own = submit(w, "own", 2, 0, false);
+    *ret_other = submit(w, "else", 1, 0, false);
+    pass(w, 0);
+    ck_assert_uint_eq(stopped(w, low, 2), 2);
+    ck_assert(world_is(w, *ret_other, "pending"));
+    return own;
+}
+
 START_TEST(what_it_is_about_to_use_is_not_lent_again)
 {
     struct world w;
-    uint64_t low[2];
-    world_init(&w, NULL);
-    policy(&w, (struct preempt_rule){0});
-    world_hello(&w, "n1", "b", 8, 16 * GIB);
-    low[0] = start(&w, "low", 2, 1, true);
-    low[1] = start(&w, "low", 1, 0, true);
-    pass(&w, 2 * MINUTE);
-    uint64_t own = submit(&w, "own", 2, 0, false), other = submit(&w, "else", 1, 0, false);
-    pass(&w, 0);
-    ck_assert_uint_eq(stopped(&w, low, 2), 2);
-    ck_assert(world_is(&w, other, "pending"));
+    uint64_t low[2], other, own = takes_one_of_two(&w, low, &other);
     ck_assert(world_end(&w, low[1], 0, END_PREEMPTED, 0, KILLED_AFTER));
     pass(&w, 2 * SECOND);
     ck_assert(world_run(&w, own, 0));
@@ -324,17 +330,7 @@ END_TEST
 START_TEST(what_was_kept_in_the_ledger_is_lent_when_its_task_is_cancelled)
 {
     struct world w;
-    uint64_t low[2];
-    world_init(&w, NULL);
-    policy(&w, (struct preempt_rule){0});
-    world_hello(&w, "n1", "b", 8, 16 * GIB);
-    low[0] = start(&w, "low", 2, 1, true);
-    low[1] = start(&w, "low", 1, 0, true);
-    pass(&w, 2 * MINUTE);
-    uint64_t own = submit(&w, "own", 2, 0, false), other = submit(&w, "else", 1, 0, false);
-    pass(&w, 0);
-    ck_assert_uint_eq(stopped(&w, low, 2), 2);
-    ck_assert(world_is(&w, other, "pending"));
+    uint64_t low[2], other, own = takes_one_of_two(&w, low, &other);
     struct job_call call = {.job = own};
     struct cancel_reply reply;
     struct fact f;
