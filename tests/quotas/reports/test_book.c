@@ -94,6 +94,7 @@ static void random_journal_fini(struct random_journal *j)
     for (size_t i = 0; i < j->count; i++)
         buf_fini(&j->v[i].bytes);
     free(j->v);
+    fact_clear(&j->world.waiting);
     ledger_free(j->ledger);
 }
 

@@ -268,6 +268,7 @@ START_TEST(often_late_and_unheard_is_once)
     ck_assert_uint_gt(the.sent, 2 * the.seq); /* it was often, */
     ck_assert_uint_gt(the.lost, the.seq / 4); /* and unheard, */
     ck_assert_uint_ge(the.longest, WINDOW_MAX / 4); /* many in one call */
+    fact_clear(&the.w.waiting);
     recount_books_fini(&the.books);
     store_sync_close(the.s);
     redis_stop(&the.redis);
