@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/field.h"
 #include "base/task_state.h"
-#include "base/wire.h"
 
 #define PATH_MAX_LEVELS (TENANT_DEPTH_MAX + 1)
 #define ACCOUNTS_MAX (PATH_MAX_LEVELS * (BUDGETS_MAX + 1) + 2)
@@ -544,7 +544,13 @@ void fact_encode(const struct fact *fact, struct buf *out)
 
 int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *err)
 {
+    return fact_decode_in(NULL, bytes, len, fact, err);
+}
+
+int fact_decode_in(struct arena *a, const void *bytes, size_t len, struct fact *fact, struct err *err)
+{
     struct wire_reader r = wire_reader(bytes, len);
+    r.arena = a;
     uint64_t kind = wire_get_u64(&r);
     int64_t at = wire_get_i64(&r);
     if (r.bad)
@@ -554,7 +560,7 @@ int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *er
         return err_set(err, -EPROTONOSUPPORT, "fact: kind %llu is not known to this version",
                        (unsigned long long)kind);
     struct fact decoded = {.kind = (uint32_t)kind, .at_utc_us = at};
-    int failed = fields_decode(f, r.at, (size_t)(r.end - r.at), fact_body(&decoded), err);
+    int failed = fields_read(f, r, fact_body(&decoded), err);
     if (failed < 0)
         return err_wrap(err, failed, "fact %s", kind_names[kind]);
     *fact = decoded;

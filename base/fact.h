@@ -426,6 +426,9 @@ const void *fact_body_const(const struct fact *fact);
 void fact_encode(const struct fact *fact, struct buf *out);
 /* -EBADMSG: not a fact. -EPROTONOSUPPORT: a kind this version doesn't know, named in err. */
 int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *err) MUST_USE;
+/* The same, but what it holds is the arena's: it goes with arena_reset() and isn't cleared. */
+struct arena;
+int fact_decode_in(struct arena *a, const void *bytes, size_t len, struct fact *fact, struct err *err) MUST_USE;
 void fact_clear(struct fact *fact);
 /* Only as much as its kind has: `to` needs not be anything before, `from` is of no kind afterwards. */
 void fact_hand_over(struct fact *from, struct fact *to);

@@ -83,6 +83,10 @@ static inline const void *field_at_const(const struct field *row, const void *ob
     return (const char *)object + row->offset;
 }
 
+/* fields_decode() of what a reader has left. Where the reader has an arena, what is read is the arena's and isn't
+ * cleared. */
+int fields_read(const struct fields *f, struct wire_reader r, void *object, struct err *err) MUST_USE;
+
 /* Does output for people name this row: not hidden, and there is something to say. */
 bool field_is_shown(const struct field *row, const void *value);
 

@@ -2,7 +2,18 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/field.h"
+
+struct text {
+    const char *at;
+    size_t len;
+};
+
+static struct text text_of(const char *text)
+{
+    return (struct text){ text, strlen(text) };
+}
 
 static void put_record(const struct field *row, const struct buf *body, struct buf *out)
 {
@@ -26,11 +37,9 @@ static int no_memory(const struct place *at, struct err *err)
 static int open_entry(const struct field *row, struct wire_reader *r, size_t count, struct wire_reader *ret_entry,
                       const char **ret_key, size_t *ret_len, const struct place *at, struct err *err)
 {
-    size_t len = 0;
-    const uint8_t *body = wire_get_bytes(r, &len);
+    *ret_entry = wire_get_inner(r);
     if (r->bad)
         return bad(at, "cut short", err);
-    *ret_entry = wire_reader(body, len);
     *ret_key = (const char *)wire_get_bytes(ret_entry, ret_len);
     if (ret_entry->bad)
         return bad(at, "cut short", err);
@@ -92,17 +101,22 @@ static void pairs_encode(const struct field *row, const void *value, struct buf 
     }
 }
 
-static int pairs_append(struct pairs *p, const char *key, size_t key_len, const char *value, size_t value_len)
+static int pairs_append(struct arena *a, struct pairs *p, struct text key, struct text value)
 {
-    CLEANUP(free_p) char *key_copy = strndup(key, key_len);
-    CLEANUP(free_p) char *value_copy = strndup(value, value_len);
-    struct pair *v = realloc(p->v, (p->count + 1) * sizeof *v);
-    if (v != NULL)
-        p->v = v;
-    if (v == NULL || key_copy == NULL || value_copy == NULL)
+    struct pair *v = arena_grow(a, p->v, p->count, sizeof *v);
+    if (v == NULL)
         return -ENOMEM;
-    p->v[p->count++] = (struct pair){ TAKE_PTR(key_copy), TAKE_PTR(value_copy) };
-    return 0;
+    p->v = v;
+    struct pair made = { arena_text(a, key.at, key.len), arena_text(a, value.at, value.len) };
+    if (made.key != NULL && made.value != NULL) {
+        v[p->count++] = made;
+        return 0;
+    }
+    if (a == NULL) {
+        free(made.key);
+        free(made.value);
+    }
+    return -ENOMEM;
 }
 
 static int pairs_decode(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
@@ -123,7 +137,8 @@ static int pairs_decode(const struct field *row, struct wire_reader *r, void *va
         return bad(at, "keys are not sorted, or one is there twice", err);
     if (field_accept_item(text, len, err) < 0)
         return place_wrap(at, -EBADMSG, err);
-    return pairs_append(p, key, key_len, text, len) < 0 ? no_memory(at, err) : 0;
+    int rc_append = pairs_append(r->arena, p, (struct text){ key, key_len }, (struct text){ text, len });
+    return rc_append < 0 ? no_memory(at, err) : 0;
 }
 
 static void pairs_clear(const struct field *row UNUSED, void *value)
@@ -141,7 +156,7 @@ static int pairs_copy(const struct field *row UNUSED, const void *from, void *to
 {
     const struct pairs *p = from;
     for (size_t i = 0; i < p->count; i++)
-        if (pairs_append(to, p->v[i].key, strlen(p->v[i].key), value_of(&p->v[i]), strlen(value_of(&p->v[i]))) < 0)
+        if (pairs_append(NULL, to, text_of(p->v[i].key), text_of(value_of(&p->v[i]))) < 0)
             return -ENOMEM;
     return 0;
 }
@@ -204,15 +219,16 @@ static void counts_encode(const struct field *row, const void *value, struct buf
     }
 }
 
-static int counts_append(struct counts *c, const char *name, size_t len, uint64_t amount)
+static int counts_append(struct arena *a, struct counts *c, struct text name, uint64_t amount)
 {
-    CLEANUP(free_p) char *copy = strndup(name, len);
-    struct count *v = realloc(c->v, (c->count + 1) * sizeof *v);
-    if (v != NULL)
-        c->v = v;
-    if (v == NULL || copy == NULL)
+    struct count *v = arena_grow(a, c->v, c->count, sizeof *v);
+    if (v == NULL)
         return -ENOMEM;
-    c->v[c->count++] = (struct count){ TAKE_PTR(copy), amount };
+    c->v = v;
+    v[c->count] = (struct count){ arena_text(a, name.at, name.len), amount };
+    if (v[c->count].name == NULL)
+        return -ENOMEM;
+    c->count++;
     return 0;
 }
 
@@ -233,7 +249,7 @@ static int counts_decode(const struct field *row, struct wire_reader *r, void *v
         return bad(at, "names are not sorted, or one is there twice", err);
     if (field_accept_amount(row, amount, err) < 0)
         return place_wrap(at, -EBADMSG, err);
-    return counts_append(c, name, len, amount) < 0 ? no_memory(at, err) : 0;
+    return counts_append(r->arena, c, (struct text){ name, len }, amount) < 0 ? no_memory(at, err) : 0;
 }
 
 static void counts_clear(const struct field *row UNUSED, void *value)
@@ -249,7 +265,7 @@ static int counts_copy(const struct field *row UNUSED, const void *from, void *t
 {
     const struct counts *c = from;
     for (size_t i = 0; i < c->count; i++)
-        if (counts_append(to, c->v[i].name, strlen(c->v[i].name), c->v[i].value) < 0)
+        if (counts_append(NULL, to, text_of(c->v[i].name), c->v[i].value) < 0)
             return -ENOMEM;
     return 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/field.h"
 #include "base/zeroed.h"
 
@@ -112,7 +113,7 @@ static int str_decode(const struct field *row, struct wire_reader *r, void *valu
         return place_wrap(at, -EBADMSG, err);
     if (len == 0)
         return 0;
-    char *text = strndup(bytes, len);
+    char *text = arena_text(r->arena, bytes, len);
     if (text == NULL)
         return no_memory(at, err);
     *(char **)value = text;
@@ -159,15 +160,14 @@ static void bytes_encode(const struct field *row, const void *value, struct buf 
     put(row, out, b->data, b->len);
 }
 
-static int bytes_store(struct bytes *b, const uint8_t *data, size_t len)
+static int bytes_store(struct arena *arena, struct bytes *b, const uint8_t *data, size_t len)
 {
     if (len == 0)
         return 0;
-    uint8_t *copy = malloc(len);
+    char *copy = arena_text(arena, (const char *)data, len);
     if (copy == NULL)
         return -ENOMEM;
-    memcpy(copy, data, len);
-    *b = (struct bytes){ copy, len };
+    *b = (struct bytes){ (uint8_t *)copy, len };
     return 0;
 }
 
@@ -180,7 +180,7 @@ static int bytes_decode(const struct field *row, struct wire_reader *r, void *va
         return place_wrap(at, err_set(err, -EBADMSG, "cut short"), err);
     if (field_accept_bytes(row, len, err) < 0)
         return place_wrap(at, -EBADMSG, err);
-    return bytes_store(value, data, len) < 0 ? no_memory(at, err) : 0;
+    return bytes_store(r->arena, value, data, len) < 0 ? no_memory(at, err) : 0;
 }
 
 static void bytes_clear(const struct field *row UNUSED, void *value)
@@ -193,7 +193,7 @@ static void bytes_clear(const struct field *row UNUSED, void *value)
 static int bytes_copy(const struct field *row UNUSED, const void *from, void *to)
 {
     const struct bytes *b = from;
-    return bytes_store(to, b->data, b->len);
+    return bytes_store(NULL, to, b->data, b->len);
 }
 
 static bool bytes_equal(const struct field *row UNUSED, const void *a, const void *b)
@@ -243,14 +243,14 @@ static int strs_decode(const struct field *row, struct wire_reader *r, void *val
         return place_wrap(&at, err_set(err, -EBADMSG, "cut short"), err);
     if (field_accept_growth(row, s->count, err) < 0 || field_accept_item(bytes, len, err) < 0)
         return place_wrap(&at, -EBADMSG, err);
-    char *text = strndup(len > 0 ? bytes : "", len);
-    char **v = text != NULL ? realloc(s->v, (s->count + 1) * sizeof *v) : NULL;
-    if (v == NULL) {
-        free(text);
+    char **v = arena_grow(r->arena, s->v, s->count, sizeof *v);
+    if (v == NULL)
         return no_memory(&at, err);
-    }
     s->v = v;
-    s->v[s->count++] = text;
+    v[s->count] = arena_text(r->arena, bytes, len);
+    if (v[s->count] == NULL)
+        return no_memory(&at, err);
+    s->count++;
     return 0;
 }
 

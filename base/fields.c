@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/field.h"
 #include "base/zeroed.h"
 
@@ -164,10 +165,9 @@ static int accept_counts(const struct fields *f, uint64_t seen, const void *obje
     return 0;
 }
 
-static int decode_rows(const struct fields *f, const void *bytes, size_t len, void *object, const struct place *up,
+static int decode_rows(const struct fields *f, struct wire_reader r, void *object, const struct place *up,
                        unsigned depth, struct err *err)
 {
-    struct wire_reader r = wire_reader(bytes, len);
     uint64_t seen = 0;
     size_t hint = 0;
     assert(f->count <= FIELD_ROWS_MAX);
@@ -200,18 +200,24 @@ static int decode_rows(const struct fields *f, const void *bytes, size_t len, vo
     return accept_counts(f, seen, object, up, err);
 }
 
-int fields_decode(const struct fields *f, const void *bytes, size_t len, void *object, struct err *err)
+int fields_read(const struct fields *f, struct wire_reader r, void *object, struct err *err)
 {
     _Alignas(max_align_t) char fresh[FIELDS_SIZE_MAX];
     assert(f->size <= sizeof fresh);
     memset(fresh, 0, f->size);
-    int rc = decode_rows(f, bytes, len, fresh, NULL, 1, err);
+    int rc = decode_rows(f, r, fresh, NULL, 1, err);
     if (rc < 0) {
-        fields_clear(f, fresh);
+        if (r.arena == NULL)
+            fields_clear(f, fresh);
         return rc;
     }
     memcpy(object, fresh, f->size);
     return 0;
+}
+
+int fields_decode(const struct fields *f, const void *bytes, size_t len, void *object, struct err *err)
+{
+    return fields_read(f, wire_reader(bytes, len), object, err);
 }
 
 /* --- whole objects ---------------------------------------------------------------------------------------- */
@@ -383,11 +389,10 @@ static void struct_encode(const struct field *row, const void *value, struct buf
 static int struct_decode(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
                          unsigned depth, struct err *err)
 {
-    size_t len = 0;
-    const uint8_t *bytes = wire_get_bytes(r, &len);
+    struct wire_reader inner = wire_get_inner(r);
     if (r->bad)
         return bad(at, "cut short", err);
-    return decode_rows(row->of, bytes, len, value, at, depth + 1, err);
+    return decode_rows(row->of, inner, value, at, depth + 1, err);
 }
 
 static void struct_clear(const struct field *row, void *value)
@@ -437,16 +442,17 @@ static int list_decode(const struct field *row, struct wire_reader *r, void *val
     struct list *l = value;
     const struct fields *of = row->of;
     struct place at = { .up = up, .index = l->count };
-    size_t len = 0;
-    const uint8_t *bytes = wire_get_bytes(r, &len);
+    struct wire_reader inner = wire_get_inner(r);
     if (r->bad)
         return bad(&at, "cut short", err);
     if (field_accept_growth(row, l->count, err) < 0)
         return place_wrap(&at, -EBADMSG, err);
-    void *element = list_add(l, of->size);
-    if (element == NULL)
+    char *v = arena_grow(r->arena, l->v, l->count, of->size);
+    if (v == NULL)
         return place_wrap(&at, err_set(err, -ENOMEM, "out of memory"), err);
-    return decode_rows(of, bytes, len, element, &at, depth + 1, err);
+    l->v = v;
+    void *element = memset(v + l->count++ * of->size, 0, of->size);
+    return decode_rows(of, inner, element, &at, depth + 1, err);
 }
 
 static void list_clear(const struct field *row, void *value)

@@ -69,6 +69,15 @@ const uint8_t *wire_get_bytes(struct wire_reader *r, size_t *ret_len)
     return bytes;
 }
 
+struct wire_reader wire_get_inner(struct wire_reader *r)
+{
+    size_t len = 0;
+    const uint8_t *bytes = wire_get_bytes(r, &len);
+    struct wire_reader inner = wire_reader(bytes, len);
+    inner.arena = r->arena;
+    return inner;
+}
+
 bool wire_at_end(const struct wire_reader *r)
 {
     return r->at == r->end;

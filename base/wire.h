@@ -8,8 +8,10 @@
 
 #include "base/buf.h"
 
+struct arena;
 struct wire_reader {
     const uint8_t *at, *end;
+    struct arena *arena; /* where what is made of it goes; NULL: the heap */
     bool bad;
 };
 
@@ -40,6 +42,8 @@ static inline uint64_t wire_get_u64(struct wire_reader *r)
 int64_t wire_get_i64(struct wire_reader *r);
 /* Borrowed from the input; NULL and bad when the length lies. */
 const uint8_t *wire_get_bytes(struct wire_reader *r, size_t *ret_len);
+/* Length-prefixed bytes as a reader of their own; `r` says whether they are there. */
+struct wire_reader wire_get_inner(struct wire_reader *r);
 bool wire_at_end(const struct wire_reader *r);
 
 #endif

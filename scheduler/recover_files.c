@@ -15,10 +15,7 @@ struct replay {
 static int snapshot_apply(void *arg, const struct fact *fact)
 {
     struct replay *r = arg;
-    int rc = core_apply_check(r->core, fact, r->err);
-    if (rc == 0)
-        core_apply(r->core, r->seq, fact);
-    return rc;
+    return core_replay(r->core, r->seq, fact, r->err);
 }
 
 static int record_apply(void *arg, const struct journal_record *rec, struct err *err)
@@ -28,14 +25,9 @@ static int record_apply(void *arg, const struct journal_record *rec, struct err 
     int rc = fact_decode(rec->fact, rec->fact_len, &fact, err);
     if (rc < 0)
         return err_wrap(err, rc, "seq %" PRIu64, rec->seq);
-    if (rec->refusal[0] == '\0') {
-        rc = core_apply_check(r->core, &fact, err);
-        if (rc == 0)
-            core_apply(r->core, rec->seq, &fact);
-        else
-            err_wrap(err, rc, "seq %" PRIu64 " (%s) contradicts what came before it", rec->seq,
-                     names_get(&fact_names, fact.kind));
-    }
+    if (rec->refusal[0] == '\0' && (rc = core_replay(r->core, rec->seq, &fact, err)) < 0)
+        err_wrap(err, rc, "seq %" PRIu64 " (%s) contradicts what came before it", rec->seq,
+                 names_get(&fact_names, fact.kind));
     r->term = MAX(r->term, rec->term);
     r->at_utc_us = MAX(r->at_utc_us, fact.at_utc_us);
     r->replayed++;

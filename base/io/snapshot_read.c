@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/arena.h"
 #include "base/io/fd.h"
 #include "base/io/numbered.h"
 
@@ -95,15 +96,15 @@ static int body_check(const struct view *v, size_t at, uint8_t chain[SHA256_BYTE
 static int body_read(const struct view *v, size_t at, int (*fn)(void *arg, const struct fact *fact), void *arg,
                      struct err *err)
 {
+    struct arena arena = {0};
     int rc = 0;
     for (size_t len; rc == 0 && (len = (size_t)get_int(v->at + at, 4)) > 0; at += 4 + len) {
         struct fact fact = {0};
-        rc = fact_decode(v->at + at + 4, len, &fact, err);
-        if (rc < 0)
-            return err_wrap(err, rc, "fact at offset %zu", at);
-        rc = fn(arg, &fact);
-        fact_clear(&fact);
+        arena_reset(&arena);
+        rc = fact_decode_in(&arena, v->at + at + 4, len, &fact, err);
+        rc = rc < 0 ? err_wrap(err, rc, "fact at offset %zu", at) : fn(arg, &fact);
     }
+    arena_fini(&arena);
     return rc;
 }
 

@@ -65,6 +65,8 @@ void core_free(struct core *c);
 void core_apply(struct core *c, uint64_t seq, const struct fact *fact);
 /* The same question without the abort, for replaying what may be damaged. -EPROTO and which invariant. */
 int core_apply_check(const struct core *c, const struct fact *fact, struct err *err) MUST_USE;
+/* Both, with one look: applied if nothing speaks against it. */
+int core_replay(struct core *c, uint64_t seq, const struct fact *fact, struct err *err) MUST_USE;
 /* The store refused this fact, or it was dropped uncommitted: it is no longer in flight. A refused placement or renewal
  * waits a second and `why` shows the code. */
 void core_refused(struct core *c, const struct fact *fact, const char *code, const char *detail, struct core_now now);

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 
+#include "base/arena.h"
 #include "base/fact.h"
 #include "base/field.h"
 #include "base/proto.h"
@@ -106,6 +107,18 @@ END_TEST
 
 /* --- hostile bytes ---------------------------------------------------------------------------------------- */
 
+/* Read into an arena the same bytes say the same, good or bad. */
+static void decode_there(const uint8_t *bytes, size_t len, int expected, const struct sample *same)
+{
+    struct arena arena = { 0 };
+    struct wire_reader r = wire_reader(bytes, len);
+    struct sample there;
+    r.arena = &arena;
+    ck_assert_int_eq(fields_read(&sample_fields, r, &there, NULL), expected);
+    ck_assert(expected < 0 || fields_equal(&sample_fields, &there, same));
+    arena_fini(&arena);
+}
+
 /* A copy of exactly the right length, so that the sanitizer sees a read beyond it. */
 static int decode_exact(const uint8_t *bytes, size_t len, struct err *err)
 {
@@ -115,6 +128,7 @@ static int decode_exact(const uint8_t *bytes, size_t len, struct err *err)
     memset(&out, 0x5a, sizeof out);
     struct sample before = out;
     int rc = fields_decode(&sample_fields, exact, len, &out, err);
+    decode_there(exact, len, rc, &out);
     if (rc == 0)
         fields_clear(&sample_fields, &out);
     else
@@ -132,7 +146,7 @@ START_TEST(bytes_cut_or_changed_anywhere_are_refused_or_read_but_never_crash)
         struct buf bytes = { 0 };
         sample_fill(&seed, &in);
         fields_encode(&sample_fields, &in, &bytes);
-        for (size_t len = 0; len < bytes.len; len++)
+        for (size_t len = 0; len <= bytes.len; len++)
             (void)decode_exact((uint8_t *)bytes.data, len, NULL);
         for (int flip = 0; flip < 500 && bytes.len > 0; flip++) {
             size_t at = sample_below(&seed, bytes.len);
