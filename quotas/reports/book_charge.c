@@ -164,7 +164,7 @@ static int add_pieces(const struct posting *p, const struct charge *c, struct bo
         posted = upto;
         from = to;
     } while (r >= 0 && from < c->run_us);
-    return r;
+    return r < 0 || moved == 0 ? r : book_run(p->b, SQL_ATTEMPT_IO_CHARGED, err, "iu", line->attempt, moved);
 }
 
 /* Entries of older schedulers don't say the price: it is what their version of the book says. */

@@ -38,6 +38,7 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
                           " cpu_us = ?10, mem_peak_bytes = ?11, record = ?12,"
                           " started_utc_us = coalesce(started_utc_us, nullif(?13, 0)) WHERE attempt = ?1",
     [SQL_ATTEMPT_IO] = "UPDATE attempts SET io_bytes = ?2 WHERE attempt = ?1",
+    [SQL_ATTEMPT_IO_CHARGED] = "UPDATE attempts SET io_charged = io_charged + ?2 WHERE attempt = ?1",
 
     /* What was charged of its bytes, at the least price; had they one when it was placed? */
     [SQL_IO_CHARGED] = "SELECT coalesce(sum(amount), 0), coalesce(min(price), 0), count(*), (SELECT count(*)"

@@ -24,12 +24,10 @@ static int64_t day_of(int64_t utc_us)
     "SELECT node, day_utc_us, attempts, kernel_bytes, told_bytes, uncounted_bytes, cached_bytes, charged_bytes,"   \
     " written_off_bytes, free_bytes, twice_bytes, lost_bytes, unknown_attempts, unknown_bytes FROM io_days"        \
     " WHERE day_utc_us >= ?1 AND day_utc_us < ?2 ORDER BY day_utc_us, node"
-/* The lines of each that runs, beside the count that they are up to. */
+/* What each that runs was charged, beside the count that this is up to. */
 #define RUNNING                                                                                                  \
-    "SELECT node, 0, count(*), 0, sum(told), 0, 0, sum(charged), 0, 0, sum(max(charged - told, 0)), 0, 0, 0 FROM" \
-    " (SELECT node, io_bytes AS told, coalesce((SELECT sum(amount) FROM charges c WHERE c.attempt = a.attempt"      \
-    " AND c.resource = '" RESOURCE_IO "' AND c.kind = 'usage'), 0) AS charged FROM attempts a"                      \
-    " WHERE ended_utc_us IS NULL AND io_bytes IS NOT NULL) GROUP BY node ORDER BY node"
+    "SELECT node, 0, count(*), 0, sum(io_bytes), 0, 0, sum(io_charged), 0, 0, sum(max(io_charged - io_bytes, 0)),"  \
+    " 0, 0, 0 FROM attempts WHERE ended_utc_us IS NULL AND io_bytes IS NOT NULL GROUP BY node ORDER BY node"
 
 static int add_row(sqlite3_stmt *s, struct ledger_io_reply *ret)
 {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/resources.h"
 #include "quotas/reports/db.h"
 
 #define SCHEMA_OLDEST 2 /* that can be brought up */
@@ -26,7 +27,10 @@ static const char closed_accounts[] =
 static const char *const steps[SCHEMA_VERSION - SCHEMA_OLDEST] = {
     closed_accounts,
     "ALTER TABLE prices RENAME COLUMN micros_per_hour TO micros;"
-    "ALTER TABLE attempts ADD COLUMN io_bytes INTEGER;" IO_DAYS,
+    "ALTER TABLE attempts ADD COLUMN io_bytes INTEGER;"
+    "ALTER TABLE attempts ADD COLUMN io_charged INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE attempts SET io_charged = coalesce((SELECT sum(amount) FROM charges c WHERE c.attempt = attempts.attempt"
+    " AND c.resource = '" RESOURCE_IO "' AND c.kind = 'usage'), 0) WHERE ended_utc_us IS NULL;" IO_DAYS,
 };
 
 /* Instants are UTC microseconds, money is micro-units. What people ask for by SQL has a column; what only our own code
@@ -65,6 +69,7 @@ static const char *const tables[] = {
     " cpu_milli INTEGER NOT NULL, mem_bytes INTEGER NOT NULL,"
     " run_us INTEGER, cpu_us INTEGER, mem_peak_bytes INTEGER, record BLOB,"
     " io_bytes INTEGER," /* of its node's count: that it was last charged up to; ended: all */
+    " io_charged INTEGER NOT NULL DEFAULT 0," /* bytes, all its rows so far */
     " UNIQUE(job, task, epoch));"
     "CREATE INDEX attempts_ended ON attempts(ended_utc_us);"
 

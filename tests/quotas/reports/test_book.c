@@ -430,7 +430,7 @@ END_TEST
 
 /* From before accounts were closed, and from before bytes were summed up. */
 #define BACK_TO_3 "DROP TABLE io_days; ALTER TABLE prices RENAME COLUMN micros TO micros_per_hour;" \
-    "ALTER TABLE attempts DROP COLUMN io_bytes; PRAGMA user_version=3;"
+    "ALTER TABLE attempts DROP COLUMN io_bytes; ALTER TABLE attempts DROP COLUMN io_charged; PRAGMA user_version=3;"
 #define BACK_TO_2 BACK_TO_3 "DROP TABLE closed_accounts; PRAGMA user_version=2"
 START_TEST(a_file_of_an_older_version_is_brought_up)
 {
@@ -439,15 +439,25 @@ START_TEST(a_file_of_an_older_version_is_brought_up)
     char path[160];
     book = journal_book(journal_path(path));
     journal_job(book, 1, "acme", "alice", "x", AT_NOVEMBER, 1000000, 5);
+    struct attempt_id runs = {2, 0, 1};
+    struct fact renewed = {.kind = FACT_HOLD_RENEWED, .at_utc_us = AT_NOVEMBER + 1};
+    renewed.renewed = (struct fact_renewed){.id = runs, .spent_micros = 5, .settled_us = 1000000};
+    must(strs_add(&renewed.renewed.accounts, "/@total"));
+    add_charge(&renewed.renewed.charges, RESOURCE_IO, 0, 1000000, 5);
+    journal_take(book, fact_job(2, "acme", "alice", "y", 1));
+    journal_take(book, fact_placed_on(runs, AT_NOVEMBER, (const char *const[]){"/@total", NULL}));
+    journal_take(book, renewed);
+    ck_assert_int_eq(journal_number(book_db(book), "SELECT sum(io_charged) FROM attempts"), 1000);
     ck_assert_msg(db_exec(book_db(book), _i == 2 ? BACK_TO_2 : BACK_TO_3, &err) == 0, "%s", err_text(&err));
     book_close(book);
     ck_assert_msg(book_open(&book, path, "test", &err) == 0, "%s", err_text(&err));
     ck_assert_int_eq(journal_number(book_db(book), "PRAGMA user_version"), 4);
     ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM io_days"), 0);
     ck_assert_int_eq(journal_number(book_db(book), "SELECT count(io_bytes) FROM attempts"), 0);
+    ck_assert_int_eq(journal_number(book_db(book), "SELECT sum(io_charged) FROM attempts"), 1000);
     ck_assert_int_eq(journal_number(book_db(book), "SELECT count(micros) FROM prices"), 0);
     ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM closed_accounts"), 0);
-    ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM jobs"), 1);
+    ck_assert_int_eq(journal_number(book_db(book), "SELECT count(*) FROM jobs"), 2);
     book_close(book);
     /* One that is older still is refused, and another cell's is left alone. */
     sqlite3 *db = NULL;
