@@ -84,7 +84,7 @@ static struct node *find(const struct choice *k, const struct node *avoid)
 {
     struct spread_walk w = {0};
     struct node *n = NULL;
-    for (struct pool *pool; n == NULL && (pool = spread_next(k->c, k->j, &w)) != NULL;)
+    for (struct pool *pool; n == NULL && k->s->over != NULL && (pool = spread_next(k->c, k->j, &w)) != NULL;)
         n = find_in(k, pool, avoid);
     if (n != NULL || k->s->pool != NULL)
         return n != NULL ? n : find_in(k, k->s->pool, avoid);

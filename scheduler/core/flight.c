@@ -108,6 +108,8 @@ static void set_in_flight(struct subject s, const struct fact *f, bool is)
         s.task->in_flight = is;
     if (s.task != NULL && ends && s.job->gang != 0)
         s.task->breaking = is;
+    if (s.task != NULL && f->kind == FACT_ATTEMPT_STOPPING)
+        s.task->stop_told = is;
 }
 
 static bool is_about_windows(uint32_t kind)

@@ -168,21 +168,23 @@ bool gang_is_undecided(const struct task *t, const struct exit_record *record)
 {
     const struct job *j = t->job;
     bool well = record->cause == END_EXIT && record->exit_code == 0;
-    if (j->gang == 0 || well || gang_fate(t) != GANG_GOES_ON)
+    if (j->gang == 0 || well)
         return false;
-    if (j->aside->ranges_in_flight > 0)
+    bool decides = gang_fate(t) == GANG_GOES_ON;
+    if (decides && j->aside->ranges_in_flight > 0)
         return true;
     struct gang g = gang_of(j, t->index);
     uint32_t at = job_record_from(j, g.first);
     for (const struct task *other; (other = gang_record(g, &at)) != NULL;)
-        if (other->breaking)
+        if (other->stop_told || (decides && other->breaking))
             return true;
     return false;
 }
 
+/* Who is cancelled stays so: another order, to another of its gang, may have been on its way by then. */
 static void stop(struct core *c, struct task *t, uint32_t cause)
 {
-    if (!task_state_is_live(t->state))
+    if (!task_state_is_live(t->state) || t->stopping == END_CANCELLED)
         return;
     t->missing |= t->stopping == END_NODE_LOST; /* it died before: decide() still has to end it */
     t->stopping = cause;

@@ -55,7 +55,8 @@ void gang_sync(struct core *c, struct gang g);
 
 /* What an end of this member means beside what others have come to: enum gang_fate. */
 uint32_t gang_fate(const struct task *t);
-/* Would this end decide for the gang, and does something in flight decide already? */
+/* Would this end decide for the gang, and does something in flight decide already? Or is an order to stop it, which
+ * names but one of it, in flight: what this end means depends on who stops it. */
 bool gang_is_undecided(const struct task *t, const struct exit_record *record);
 /* Somebody stops t: so all. */
 void gang_stop(struct core *c, struct task *t, uint32_t cause);

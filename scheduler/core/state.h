@@ -201,6 +201,7 @@ struct task {
     bool missing;                  /* soft: its node doesn't list it */
     bool in_flight;                /* soft */
     bool breaking;                 /* soft: in flight is an end that decides for its gang */
+    bool stop_told;                /* soft: in flight is an order to stop it, and its gang */
     struct node *node;             /* of the live attempt */
     struct task *node_prev, *node_next;
     struct node *avoid;

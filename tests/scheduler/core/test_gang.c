@@ -322,6 +322,43 @@ START_TEST(two_ends_at_once_are_decided_one_after_the_other)
 }
 END_TEST
 
+/* The order names one of them, and means all. */
+START_TEST(no_end_is_decided_while_an_order_to_stop_is_under_way)
+{
+    static const struct {
+        int32_t code;
+        uint32_t cause;
+    } rows[] = {{0, END_MAINTENANCE}, {0, END_KEEPER_LOST}, {1, END_EXIT}, {0, END_EXIT}};
+    begin(1, 4, 0, 0);
+    struct job_spec spec = gangs(3, 3, 1000);
+    spec.retries = 1;
+    uint64_t job = world_submit(&w, "acme", spec);
+    ck_assert_uint_eq(world_decide(&w), 3);
+    run_all(job, 3);
+    if (_i / 4 == 1) /* that they begin again is decided already */
+        ck_assert(world_end(&w, job, 2, END_KEEPER_LOST, 0, SECOND));
+    struct job_call call = {.job = job};
+    struct cancel_reply reply;
+    struct fact stop[8], ended;
+    size_t count;
+    ck_assert_int_eq(core_check_cancel(w.core, &call, "root", w.now, stop, COUNT_OF(stop), &count, &reply, &w.refusal),
+                     CORE_FACT);
+    struct attempt_state state = {.id = {job, 1, 1}, .ended = true};
+    state.record = (struct exit_record){.cause = rows[_i % 4].cause, .exit_code = rows[_i % 4].code, .run_us = 1};
+    bool well = _i % 4 == 3;
+    int rc = core_check_ended(w.core, "n1", &state, w.now, &ended);
+    ck_assert_int_eq(rc, well ? CORE_FACT : CORE_LATER);
+    for (size_t i = 0; i < count; i++)
+        world_commit(&w, &stop[i]);
+    if (!well)
+        ck_assert_int_eq(core_check_ended(w.core, "n1", &state, w.now, &ended), CORE_FACT);
+    ck_assert_uint_eq(ended.ended.next, NEXT_FINAL);
+    ck_assert_uint_eq(ended.ended.state, well ? TASK_SUCCEEDED : TASK_CANCELLED);
+    world_commit(&w, &ended);
+    end();
+}
+END_TEST
+
 static size_t cancel(uint64_t job, int64_t task)
 {
     struct job_call call = {.job = job, .has_task = task >= 0, .task = (uint32_t)MAX(task, 0)};
@@ -349,6 +386,26 @@ START_TEST(who_cancels_one_cancels_its_gang)
     ck_assert_uint_eq(stop_cause(job, 2), END_NONE);
     obey(job, 6, SECOND);
     ck_assert_uint_eq(live(job, 6), 2);
+    end();
+}
+END_TEST
+
+/* Its node closes, and that was decided while the other order was under way. */
+START_TEST(who_is_cancelled_stays_so)
+{
+    begin(1, 4, 0, 0);
+    uint64_t job = submit(2, 2);
+    ck_assert_uint_eq(world_decide(&w), 2);
+    run_all(job, 2);
+    ck_assert_uint_eq(cancel(job, -1), 2);
+    struct fact f = {.kind = FACT_ATTEMPT_STOPPING, .at_utc_us = w.now.utc_us};
+    f.stopping = (struct fact_stopping){.id = {job, 1, 1}, .cause = END_MAINTENANCE};
+    world_commit(&w, &f);
+    ck_assert_uint_eq(stop_cause(job, 0), END_CANCELLED);
+    ck_assert_uint_eq(stop_cause(job, 1), END_CANCELLED);
+    ck_assert(world_end(&w, job, 1, END_MAINTENANCE, 0, SECOND));
+    obey(job, 2, SECOND);
+    ck_assert(world_is(&w, job, "cancelled"));
     end();
 }
 END_TEST
@@ -488,7 +545,9 @@ int main(void)
     tcase_add_test(t, a_lost_node_costs_the_gang_nothing_and_is_avoided);
     tcase_add_test(t, who_has_succeeded_is_done_and_the_rest_starts_again);
     tcase_add_test(t, two_ends_at_once_are_decided_one_after_the_other);
+    tcase_add_loop_test(t, no_end_is_decided_while_an_order_to_stop_is_under_way, 0, 8);
     tcase_add_test(t, who_cancels_one_cancels_its_gang);
+    tcase_add_test(t, who_is_cancelled_stays_so);
     tcase_add_test(t, what_is_left_of_a_gang_that_cant_start_is_cancelled);
     tcase_add_test(t, run_again_is_all_of_it);
     tcase_add_test(t, one_that_is_held_keeps_all);
