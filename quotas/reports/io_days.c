@@ -57,6 +57,15 @@ static int add_rows(const struct ask *ask, const char *sql, const char *shape, s
     return r;
 }
 
+static int gather(const struct ask *ask, struct ledger_io_call call, struct ledger_io_reply *ret, struct err *err)
+{
+    if (call.from_utc_us == 0 && call.to_utc_us == 0)
+        call = (struct ledger_io_call){day_of(ask->now_utc_us) - DAY_US, INT64_MAX};
+    int r = add_rows(ask, DAYS, "ii", call, ret, err);
+    return r < 0 ? r : add_rows(ask, RUNNING, "", call, ret, err);
+}
+
+/* Those that differ first. */
 static int by_verdict(const void *a, const void *b)
 {
     const struct ledger_io_row *x = a, *y = b;
@@ -67,31 +76,31 @@ static int by_verdict(const void *a, const void *b)
     return days[0] != days[1] ? (days[0] > days[1]) - (days[0] < days[1]) : strcmp(x->node, y->node);
 }
 
+static int by_node(const void *a, const void *b)
+{
+    const struct ledger_io_row *x = a, *y = b;
+    int order = strcmp(x->node, y->node);
+    return order != 0 ? order : by_verdict(a, b);
+}
+
+static void sort(struct ledger_io_reply *reply, int (*order)(const void *a, const void *b))
+{
+    if (reply->rows.count > 1)
+        qsort(reply->rows.v, reply->rows.count, sizeof(struct ledger_io_row), order);
+}
+
 int io_days_read(const struct ask *ask, struct ledger_io_call call, struct ledger_io_reply *ret, struct err *err)
 {
-    if (call.from_utc_us == 0 && call.to_utc_us == 0)
-        call = (struct ledger_io_call){day_of(ask->now_utc_us) - DAY_US, INT64_MAX};
-    int r = add_rows(ask, DAYS, "ii", call, ret, err);
-    if (r == 0)
-        r = add_rows(ask, RUNNING, "", call, ret, err);
+    int r = gather(ask, call, ret, err);
     struct ledger_io_row *v = ret->rows.v;
-    if (r == 0 && ret->rows.count > 1)
-        qsort(v, ret->rows.count, sizeof *v, by_verdict);
+    if (r == 0)
+        sort(ret, by_verdict);
     while (ret->rows.count > LEDGER_IO_ROWS_MAX)
         fields_clear(&ledger_io_row_fields, &v[--ret->rows.count]);
     return r;
 }
 
 /* ---- metrics ---------------------------------------------------------------------------------------------------- */
-
-/* The first of a node is its worst: those that differ come first. */
-static bool is_said(const struct ledger_io_row *v, size_t count)
-{
-    bool said = false;
-    for (size_t i = 0; i < count && !said; i++)
-        said = strcmp(v[i].node, v[count].node) == 0;
-    return said;
-}
 
 int io_days_metrics(const struct ask *ask, struct buf *out, struct err *err)
 {
@@ -101,14 +110,15 @@ int io_days_metrics(const struct ask *ask, struct buf *out, struct err *err)
         "# HELP reeve_ledger_io_off_ratio By how much; above 0: it was charged twice.\n"
         "# TYPE reeve_ledger_io_off_ratio gauge\n"};
     struct ledger_io_reply reply = {0};
-    int r = io_days_read(ask, (struct ledger_io_call){0}, &reply, err);
+    int r = gather(ask, (struct ledger_io_call){0}, &reply, err);
+    sort(&reply, by_node);
     const struct ledger_io_row *v = reply.rows.v;
     for (size_t m = 0; r == 0 && m < COUNT_OF(heads); m++) {
         buf_add_str(out, heads[m]);
         for (size_t i = 0; i < reply.rows.count; i++) {
             struct io_verdict verdict = ledger_io_verdict(&v[i]);
-            if (is_said(v, i))
-                continue;
+            if (i > 0 && strcmp(v[i].node, v[i - 1].node) == 0)
+                continue; /* the first of a node is its worst */
             buf_add_str(out, m == 0 ? "reeve_ledger_io_agrees{node=" : "reeve_ledger_io_off_ratio{node=");
             label_text(out, v[i].node);
             if (m == 0)
@@ -183,15 +193,15 @@ size_t io_watch_look(struct io_watch *w, int64_t utc_us)
     int r = ask_open(&ask, w->report, &problem);
     ask.now_utc_us = utc_us;
     if (r == 0)
-        r = io_days_read(&ask, (struct ledger_io_call){0}, &reply, &err);
+        r = gather(&ask, (struct ledger_io_call){0}, &reply, &err);
     ask_fini(&ask);
     if (r < 0) { /* the next look may go well; queries say what is wrong with the file */
         fields_clear(&ledger_io_reply_fields, &reply);
         return 0;
     }
     const struct ledger_io_row *v = reply.rows.v;
-    for (size_t i = 0; i < reply.rows.count && !ledger_io_verdict(&v[i]).agrees; i++) {
-        if (is_known(w, &v[i]))
+    for (size_t i = 0; i < reply.rows.count; i++) {
+        if (ledger_io_verdict(&v[i]).agrees || is_known(w, &v[i]))
             continue;
         say(&v[i]);
         said++;
