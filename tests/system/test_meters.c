@@ -405,7 +405,7 @@ END_TEST
  * renewed for bytes; and what the kernel counted. */
 START_TEST(the_ledger_and_the_kernel_agree)
 {
-    char command[9000], text[8192];
+    char command[9000], text[32768];
     snprintf(command, sizeof command, "%s --dir %s ledger verify 2>&1", system_program(), system_dir());
     int code = run(command, text, sizeof text);
     fputs(text, stdout);
@@ -421,6 +421,12 @@ START_TEST(the_ledger_and_the_kernel_agree)
     ck_assert_ptr_nonnull(strstr(row, "written off"));
     ck_assert_ptr_null(strstr(row, "charged twice"));
     ck_assert_ptr_null(strstr(row, "on nobody's bill"));
+    snprintf(command, sizeof command, "%s doctor --dir %s --only ledger 2>&1 && "
+             "curl -s --unix-socket %s/report/http.sock http://reeve/metrics", system_program(), system_dir(),
+             system_dir());
+    ck_assert_msg(run(command, text, sizeof text) == 0, "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, "what was charged is what the kernel counted"));
+    ck_assert_ptr_nonnull(strstr(text, "\nreeve_ledger_io_agrees{node=\"n1\"} 1\n"));
 }
 END_TEST
 
