@@ -302,7 +302,7 @@ struct gang_found gang_would_find(const struct core *c, int64_t utc_us, const st
 /* The gang that would start next. false: not now. */
 static bool next_gang(struct core *c, const struct plan *p, const struct entry *e, struct gang *ret)
 {
-    struct job *j = e->job;
+    struct job *j = entry_job(e);
     plan_job(c, j);
     uint64_t index = e->of_task ? entry_task(e)->index : job_ready_from(j, j->plan_next);
     if (index > j->last || j->aside->ranges_in_flight > 0)
@@ -370,7 +370,7 @@ static uint32_t think_most(struct core *c, struct plan *p, struct gang g, size_t
 
 static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g, size_t log, struct fact *f)
 {
-    struct job *j = e->job;
+    struct job *j = entry_job(e);
     struct tenant *t = j->shape->tenant;
     uint64_t ahead = past_use_of(c, j->shape, f->gang_placed.paid_us, p->now.utc_us);
     plan_hold(c, p, f);
@@ -430,7 +430,7 @@ static bool find_room(struct core *c, struct plan *p, struct gang g, const struc
 
 bool decide_gang(struct core *c, struct plan *p, struct entry *e)
 {
-    struct shape *s = e->job->shape;
+    struct shape *s = entry_job(e)->shape;
     struct gang g;
     struct start start;
     if (s->placeable && !next_gang(c, p, e, &g)) {

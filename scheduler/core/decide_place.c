@@ -113,7 +113,7 @@ void placed_fact(const struct core *c, const struct job *j, struct attempt_id id
     core_copy_resources(&s->resources, &f->placed.resources);
     core_copy_strs(&t->line, &f->placed.path);
     core_copy_strs(tenant_accounts(c, t, utc_us), &f->placed.accounts);
-    if (j->budget_micros > 0) {
+    if (j->aside->budget_micros > 0) {
         char own[JOB_ACCOUNT_MAX];
         int rc = strs_add(&f->placed.accounts, job_account(j->id, own));
         BUG(rc < 0);
@@ -124,7 +124,7 @@ bool job_budget_lacks(const struct core *c, const struct job *j, int64_t hold_mi
 {
     char own[JOB_ACCOUNT_MAX];
     struct account_view account;
-    if (j->budget_micros == 0 || !ledger_account(c->ledger, job_account(j->id, own), &account))
+    if (j->aside->budget_micros == 0 || !ledger_account(c->ledger, job_account(j->id, own), &account))
         return false;
     *ret_free_micros = account.limit_micros - account.spent_micros - account.held_micros;
     return *ret_free_micros < hold_micros;
@@ -178,7 +178,7 @@ bool plan_is_capped(const struct job *j, uint32_t tasks)
 /* The attempt that would start next. false: not now. */
 static bool next_attempt(struct core *c, const struct plan *p, const struct entry *e, struct attempt_id *ret)
 {
-    struct job *j = e->job;
+    struct job *j = entry_job(e);
     struct task *t = entry_task(e);
     plan_job(c, j);
     if (j->aside->ranges_in_flight > 0 || plan_is_capped(j, 1) || (t != NULL && t->in_flight) ||
@@ -192,14 +192,15 @@ static bool next_attempt(struct core *c, const struct plan *p, const struct entr
 static void start_think(struct core *c, struct plan *p, const struct entry *e, struct attempt_id id,
                         const struct node *n, struct start *ret)
 {
+    struct job *j = entry_job(e);
     *ret = (struct start){0};
-    placed_fact(c, e->job, id, n, p->now.utc_us, &ret->f);
+    placed_fact(c, j, id, n, p->now.utc_us, &ret->f);
     int64_t whole_micros = ret->f.placed.hold_micros;
-    ret->affordable = placed_within_job_budget(c, e->job, &ret->f);
+    ret->affordable = placed_within_job_budget(c, j, &ret->f);
     ret->whole = ret->affordable && ret->f.placed.hold_micros == whole_micros;
     openings_add(c, &p->openings, &ret->f);
     ret->fits = ret->affordable && ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
-    if (ret->affordable && !ret->fits && ret->blocker.verdict == LEDGER_BUDGET && start_least_io(c, e->job, &ret->f))
+    if (ret->affordable && !ret->fits && ret->blocker.verdict == LEDGER_BUDGET && start_least_io(c, j, &ret->f))
         ret->fits = ledger_check(c->ledger, &ret->f, &ret->blocker) == LEDGER_FITS;
 }
 
@@ -219,7 +220,7 @@ static void keep_room(struct core *c, struct plan *p, struct shape *s, const str
 
 void start_wait_for_room(struct core *c, struct plan *p, const struct entry *e, struct start *start)
 {
-    struct shape *s = e->job->shape;
+    struct shape *s = entry_job(e)->shape;
     bool lent = start->blocker.verdict == LEDGER_BORROW && preempt_is_on(c, s);
     if (start->fits || (lent && s->reserved))
         keep_room(c, p, s, start);
@@ -231,7 +232,7 @@ void start_wait_for_room(struct core *c, struct plan *p, const struct entry *e, 
 
 static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struct attempt_id id)
 {
-    struct shape *s = e->job->shape;
+    struct shape *s = entry_job(e)->shape;
     struct start start;
     if (!reserve_wanted(c, s))
         return;
@@ -243,7 +244,7 @@ static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struc
 /* There is room, but others have borrowed what it is guaranteed. true: that comes back, and the room is kept. */
 static bool take_back(struct core *c, struct plan *p, struct entry *e, struct start *start)
 {
-    struct shape *s = e->job->shape;
+    struct shape *s = entry_job(e)->shape;
     if (!preempt_is_on(c, s) || !reserve_wanted(c, s))
         return false;
     if (s->reserved)
@@ -263,7 +264,7 @@ static void give_up(struct core *c, struct plan *p, struct job *j)
 
 static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct node *n, struct fact *f)
 {
-    struct job *j = e->job;
+    struct job *j = entry_job(e);
     uint64_t ahead = past_use_of(c, j->shape, f->placed.paid_us, p->now.utc_us);
     plan_log(p, (struct placement){j, j->shape, n, ahead});
     plan_hold(c, p, f);
@@ -300,7 +301,7 @@ static bool may_skip(const struct core *c, struct shape *s)
 
 void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start *start)
 {
-    struct shape *s = e->job->shape;
+    struct shape *s = entry_job(e)->shape;
     if (start->blocker.verdict == LEDGER_RATE)
         plan_wake_at(p, start->blocker.when_utc_us);
     bool answered = start->affordable && start->whole && !start->fits;
@@ -315,7 +316,7 @@ void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start
     }
     reserve_forget(c, s);
     if (!start->affordable)
-        give_up(c, p, e->job);
+        give_up(c, p, entry_job(e));
     if (block.where != NULL) {
         blocked_at(c, s, block, p->now.utc_us);
         return;
@@ -333,7 +334,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     struct entry *e = queue_first(s);
     struct attempt_id id;
     shape_refresh(c, s);
-    if (e->job->gang != 0)
+    if (entry_job(e)->gang != 0)
         return decide_gang(c, p, e);
     if (s->placeable && !next_attempt(c, p, e, &id)) {
         plan_skip(c, p, e);
@@ -343,7 +344,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     if (s->placeable && !full)
         ledger_expect(c->ledger, id);
     const struct node *avoid = e->of_task ? entry_task(e)->avoid : NULL;
-    struct node *n = s->placeable && !full ? choose_node(c, p, e->job, s, avoid) : NULL;
+    struct node *n = s->placeable && !full ? choose_node(c, p, entry_job(e), s, avoid) : NULL;
     if (n == NULL) {
         if (s->placeable)
             wait_for_room(c, p, e, id);

@@ -38,7 +38,7 @@ bool estimate_is_next(const struct job *j)
 {
     const struct shape *s = j->shape;
     const struct entry *first = s != NULL ? queue_first(s) : NULL;
-    return first != NULL && first->job == j && (s->blocked_at != NULL || heap_top(&s->tenant->shapes) == s);
+    return first != NULL && entry_job(first) == j && (s->blocked_at != NULL || heap_top(&s->tenant->shapes) == s);
 }
 
 bool estimate_is_known(const struct estimate *e)

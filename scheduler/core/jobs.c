@@ -146,7 +146,7 @@ struct task *task_add(struct core *c, struct job *j, uint32_t index, uint32_t st
     struct task *t = core_alloc(sizeof *t);
     t->job = j;
     t->index = index;
-    t->entry = (struct entry){j, HEAP_NOWHERE, true};
+    t->entry = (struct entry){HEAP_NOWHERE, true};
     t->timer = (struct timer){.job = j, .task = t, .at = HEAP_NOWHERE};
     t->state = TASK_QUEUED;
     if (j->tasks_count == j->tasks_size) {
@@ -302,7 +302,7 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     struct job_key key = {t->name, f->key};
     uint64_t hash = hash_of_key(t->name, f->key);
     table_expect(&c->keys, hash);
-    struct job *j = core_alloc(sizeof *j + key_len);
+    struct job *j = core_alloc(MAX(sizeof *j, offsetof(struct job, key) + key_len));
     memcpy(j->key, f->key, key_len);
     j->aside = &job_nothing_aside;
     j->id = f->job;
@@ -312,7 +312,8 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->shape = shape_get(c, t, spec);
     j->ask = ask_get(c, spec);
     j->submitted_utc_us = at_utc_us;
-    j->budget_micros = spec->budget_micros;
+    if (spec->budget_micros != 0)
+        job_aside(j)->budget_micros = spec->budget_micros;
     j->on_hold = spec->hold;
     j->priority = spec->priority;
     age_begin(c, j, at_utc_us);
@@ -325,7 +326,7 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->retries = (uint8_t)MIN(spec->retries, JOB_RETRIES_MAX);
     j->lease = (uint8_t)spec->lease;
     j->on_node_loss = (uint8_t)spec->on_node_loss;
-    j->fresh = (struct entry){j, HEAP_NOWHERE, false};
+    j->fresh = (struct entry){HEAP_NOWHERE, false};
     place_job(c, j);
     c->keys.is = job_is;
     struct job *older = table_find(&c->keys, hash, &key);

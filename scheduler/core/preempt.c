@@ -57,7 +57,7 @@ void preempt_undo(struct core *c, struct plan *p)
 static void stop_some(const struct preempt_asking *a, const struct preempt_offer *o, size_t count)
 {
     char who[40];
-    snprintf(who, sizeof who, "job %llu", (unsigned long long)a->e->job->id);
+    snprintf(who, sizeof who, "job %llu", (unsigned long long)entry_job(a->e)->id);
     for (size_t i = 0; i < count; i++) {
         struct fact *f = plan_add(a->p, FACT_ATTEMPT_STOPPING);
         f->stopping = (struct fact_stopping){o->stops[i], END_PREEMPTED, core_text(who)};
@@ -160,7 +160,7 @@ bool preempt_for(struct core *c, struct plan *p, const struct entry *e, struct f
                                .tasks = (uint32_t)fact_placements(f),
                                .has_room = has_room,
                                .again_us = UINT64_MAX};
-    struct shape *s = e->job->shape, *shapes[RESERVE_MAX];
+    struct shape *s = entry_job(e)->shape, *shapes[RESERVE_MAX];
     struct node *const *victims;
     size_t planned = p->count, others = reserve_waiting_for_victims(c, shapes);
     for (size_t i = 0; i < others; i++) {

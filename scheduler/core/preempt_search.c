@@ -75,7 +75,7 @@ void preempt_think_back(struct preempt_asking *a, size_t count)
 /* Of its own tenant only what the queue has behind it: what is stopped must not be first again. */
 static bool is_candidate(const struct preempt_asking *a, const struct task *t)
 {
-    const struct job *j = a->e->job;
+    const struct job *j = entry_job(a->e);
     if (t->in_flight || t->missing || is_going(t) || (t->state != TASK_RUNNING && t->state != TASK_STARTING))
         return false;
     if (t->job->shape->tenant != j->shape->tenant)
@@ -144,7 +144,7 @@ static void add_of_node(const struct preempt_asking *a, struct candidates *k, co
 
 static struct preempt_place place_of(const struct preempt_asking *a, const struct node *n)
 {
-    const struct job *j = a->e->job;
+    const struct job *j = entry_job(a->e);
     struct preempt_place place = {.free = n->open.free,
                                   .most = node_may_take_so_many(a->p, j, j->shape, n)};
     struct capacity kept;
@@ -161,7 +161,7 @@ static struct preempt_place place_of(const struct preempt_asking *a, const struc
 /* Could somebody's going there help? */
 static bool could_help(const struct preempt_asking *a, const struct node *n)
 {
-    const struct shape *s = a->e->job->shape;
+    const struct shape *s = entry_job(a->e)->shape;
     const struct node *avoid = a->e->of_task ? entry_task(a->e)->avoid : NULL;
     if (!node_is_usable(n) || (n->tasks == NULL && (a->has_room || s->gang == 0)))
         return false;
@@ -174,8 +174,8 @@ static bool choose(struct preempt_asking *a, struct candidates *k, struct preemp
 {
     const struct core *c = a->c;
     struct preempt_ask ask = {.placed = a->f,
-                              .priority = a->e->job->priority,
-                              .need = a->e->job->shape->need,
+                              .priority = entry_job(a->e)->priority,
+                              .need = entry_job(a->e)->shape->need,
                               .places = k->places,
                               .places_count = a->has_room ? 0 : k->nodes_count,
                               .reclaim = c->preempt.reclaim,
@@ -205,7 +205,7 @@ static int by_name(const void *a, const void *b)
 
 static void fill(const struct preempt_asking *a, const struct candidates *k, struct preempt_offer *o)
 {
-    bool gang = a->e->job->gang != 0;
+    bool gang = entry_job(a->e)->gang != 0;
     o->stops = core_alloc((k->count + 1) * sizeof o->stops[0]);
     o->victims = core_alloc((k->nodes_count + 1) * sizeof o->victims[0]);
     o->places = core_alloc((k->nodes_count + 1) * sizeof o->places[0]);
@@ -272,7 +272,7 @@ static void ask_nodes(struct preempt_asking *a, struct node *const *nodes, size_
 /* Where what is stopped for it would let it start: for a gang where that has its promise. */
 static struct node *goes_on_at(const struct preempt_asking *a, size_t i)
 {
-    const struct shape *s = a->e->job->shape;
+    const struct shape *s = entry_job(a->e)->shape;
     struct node *const *victims;
     size_t count = reserve_victims(a->c, s, &victims);
     if (s->gang != 0 && !a->has_room)
@@ -338,7 +338,7 @@ static void search_nodes(struct preempt_asking *a, struct node *const *nodes, si
 /* One group after the other, from where this turn begins. */
 static void search_groups(struct preempt_asking *a, size_t most, struct node **some, struct preempt_offer *best)
 {
-    const struct topology *t = topology_of(a->c, a->e->job->shape);
+    const struct topology *t = topology_of(a->c, entry_job(a->e)->shape);
     size_t asked = 0;
     for (size_t i = 0; i < t->count && asked < most && !(best->found && best->answer.count == 0); i++) {
         const struct group *g = &t->groups[(a->c->turn + i) % t->count];
@@ -352,7 +352,7 @@ static void search_groups(struct preempt_asking *a, size_t most, struct node **s
 void preempt_search(struct preempt_asking *a, struct preempt_offer *best)
 {
     const struct core *c = a->c;
-    const struct shape *s = a->e->job->shape;
+    const struct shape *s = entry_job(a->e)->shape;
     bool pooled = s->pool != NULL && !a->has_room;
     struct node *const *nodes = pooled ? s->pool->nodes : c->nodes;
     size_t count = pooled ? s->pool->count : c->nodes_count;

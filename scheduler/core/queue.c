@@ -6,14 +6,14 @@
 static struct order_rank rank_of(const struct entry *e)
 {
     const struct task *t = entry_task(e);
-    return (struct order_rank){e->job->urgency, e->job->id, t != NULL ? t->index : UINT32_MAX};
+    return (struct order_rank){entry_job(e)->urgency, entry_job(e)->id, t != NULL ? t->index : UINT32_MAX};
 }
 
 /* Beside other shapes what a shape has lost counts, too. */
 static struct order_rank head_rank(const struct entry *e)
 {
     struct order_rank r = rank_of(e);
-    r.urgency = age_urgency(e->job);
+    r.urgency = age_urgency(entry_job(e));
     return r;
 }
 
@@ -30,7 +30,7 @@ static int compare_shapes(const void *a, const void *b)
 static struct heap_rank entry_rank(const void *object)
 {
     const struct entry *e = object;
-    return (struct heap_rank){e->job->urgency, e->job->id};
+    return (struct heap_rank){entry_job(e)->urgency, entry_job(e)->id};
 }
 
 static struct heap_rank shape_rank(const void *object)
@@ -99,7 +99,7 @@ static void shape_moved(const struct core *c, struct shape *s)
 
 void queue_push(struct core *c, struct entry *e)
 {
-    struct shape *s = e->job->shape;
+    struct shape *s = entry_job(e)->shape;
     heap_add(&s->ready, &entries, e);
     take_head(s);
     if (s->ready.count == 1)
@@ -114,7 +114,7 @@ void queue_drop(struct core *c, struct entry *e)
 {
     if (e->at == HEAP_NOWHERE)
         return;
-    struct shape *s = e->job->shape;
+    struct shape *s = entry_job(e)->shape;
     /* An empty shape has no rank: it leaves its tenant's heap before its last entry leaves it. */
     if (s->ready.count == 1 && s->at != HEAP_NOWHERE)
         queue_park(c, s);

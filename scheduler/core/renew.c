@@ -163,7 +163,7 @@ static bool hold_slice(const struct core *c, const struct task *t, const struct 
 static void fill_accounts(const struct core *c, const struct job *j, int64_t utc_us, struct strs *ret)
 {
     core_copy_strs(tenant_accounts(c, job_tenant(j), utc_us), ret);
-    if (j->budget_micros == 0)
+    if (j->aside->budget_micros == 0)
         return;
     char own[JOB_ACCOUNT_MAX];
     int rc = strs_add(ret, job_account(j->id, own));

@@ -139,7 +139,7 @@ static bool may_be_on(const struct plan *p, const struct node *n, const struct s
     if (!node_is_usable(n) || !capacity_fits(&s->need, &n->total) || !shape_suits(s, n))
         return false;
     const struct entry *first = s->per_node != 0 ? queue_first(s) : NULL;
-    return first == NULL || node_may_take(p, first->job, s, n); /* else not until some of its job has ended there */
+    return first == NULL || node_may_take(p, entry_job(first), s, n); /* else once some of its job has ended */
 }
 
 static int64_t earliest_on(const struct core *c, const struct plan *p, struct node *n, const struct shape *s)
@@ -366,7 +366,7 @@ static bool ends_in_time(const struct core *c, const struct plan *p, const struc
     struct backfill_ask whole = forecast_ask(c, s), paid = whole;
     if (!has_expected(c, n) || !may_be_on(p, n, s))
         return false;
-    paid.run_us = forecast_run_us(c, s, first != NULL ? first->job : NULL, n, p->now.utc_us);
+    paid.run_us = forecast_run_us(c, s, first != NULL ? entry_job(first) : NULL, n, p->now.utc_us);
     if (paid.run_us >= whole.run_us || !backfill_fits(reserve_profile(c, p, n, s), &paid, p->now.utc_us))
         return false;
     struct backfill *b = &c->reserves->profile;

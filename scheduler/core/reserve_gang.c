@@ -37,7 +37,7 @@ static uint64_t most_on(const struct plan *p, const struct shape *s, const struc
 {
     const struct entry *first = queue_first(s);
     bool may = node_is_usable(n) && shape_suits(s, n);
-    uint32_t most = MIN(tasks, node_may_take_so_many(p, first != NULL ? first->job : NULL, s, n));
+    uint32_t most = MIN(tasks, node_may_take_so_many(p, first != NULL ? entry_job(first) : NULL, s, n));
     return may ? MIN(capacity_times(&s->need, &n->total), (uint64_t)most) : 0;
 }
 

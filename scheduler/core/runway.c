@@ -130,7 +130,7 @@ static uint64_t ask_all(struct payee *p, const struct tenant *t, const struct jo
         return p->max_us;
     int rc = ledger_each_budget(p->c->ledger, &t->line, p->utc_us, ask_budget, p);
     BUG(rc < 0);
-    if (j != NULL && j->budget_micros > 0 && free_for(p, job_account(j->id, own), &micros))
+    if (j != NULL && j->aside->budget_micros > 0 && free_for(p, job_account(j->id, own), &micros))
         p->lasts_us = MIN(p->lasts_us, bought(p, NULL, micros));
     return p->lasts_us;
 }

@@ -51,11 +51,11 @@ static bool job_budget_is_used_up(const struct core *c, const struct task *t)
 {
     const struct job *j = t->job;
     struct meter meter = task_meter(t);
-    int64_t left_micros = j->budget_micros - j->aside->spent_micros - t->hold_micros;
+    int64_t left_micros = j->aside->budget_micros - j->aside->spent_micros - t->hold_micros;
     uint64_t next_us = t->paid_us + c->limits.slice_min_ms * 1000;
     if (meter.started_utc_us == 0) /* it is on its way */
         meter.started_utc_us = t->placed_utc_us;
-    return j->budget_micros != 0 && left_micros < price_due(c->prices, &meter, NULL, next_us) -
+    return j->aside->budget_micros != 0 && left_micros < price_due(c->prices, &meter, NULL, next_us) -
                                                      price_due(c->prices, &meter, NULL, t->paid_us);
 }
 

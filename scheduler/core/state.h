@@ -69,9 +69,8 @@ struct spread_counts;
 
 /* Something ready to start: the tasks of a job that never started, or one task that waits for another attempt. */
 struct entry {
-    struct job *job;
     uint32_t at;       /* in its shape's heap, or HEAP_NOWHERE */
-    bool of_task;      /* it lies in one: entry_task() */
+    bool of_task;      /* it lies in a task, else in its job: entry_task(), entry_job() */
 };
 struct timer {
     int64_t due_utc_us;
@@ -232,12 +231,6 @@ struct task {
     char *refused;                 /* soft: code of the last refusal */
 };
 
-/* NULL: the job's fresh tasks. */
-static inline struct task *entry_task(const struct entry *e)
-{
-    return e->of_task ? (struct task *)((uintptr_t)e - offsetof(struct task, entry)) : NULL;
-}
-
 struct past_attempt {
     struct attempt_id id;
     struct node *node;
@@ -251,6 +244,7 @@ struct history {                   /* soft: the newest of them; a ring once they
 
 /* What most jobs that wait have nothing of yet. They share one that is empty; who writes has its own: job_aside(). */
 struct job_aside {
+    int64_t budget_micros;         /* its own; 0: none */
     int64_t ended_utc_us;
     int64_t spent_micros;
     int32_t exit_code;
@@ -300,12 +294,21 @@ struct job {
     uint32_t tasks_count, tasks_size;
     const char *tenant, *user;     /* interned */
     int64_t submitted_utc_us;
-    int64_t budget_micros;
     struct job_ask *ask;
     int32_t priority;
     uint32_t uid;
     char key[];
 };
+
+/* NULL: the job's fresh tasks. */
+static inline struct task *entry_task(const struct entry *e)
+{
+    return e->of_task ? (struct task *)((uintptr_t)e - offsetof(struct task, entry)) : NULL;
+}
+static inline struct job *entry_job(const struct entry *e)
+{
+    return e->of_task ? entry_task(e)->job : (struct job *)((uintptr_t)e - offsetof(struct job, fresh));
+}
 
 struct node {
     char *name, *boot_id, *version, *drain_reason, *lost_reason;

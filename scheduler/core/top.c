@@ -98,7 +98,7 @@ static int compare(const void *a, const void *b)
 static const struct job *first_of(const struct shape *s)
 {
     const struct entry *e = queue_first(s);
-    return e != NULL ? e->job : NULL;
+    return e != NULL ? entry_job(e) : NULL;
 }
 
 /* The next of a tenant's own jobs: who may be asked, or who waits for its limit or for one above. NULL: none is known.

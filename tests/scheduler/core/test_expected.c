@@ -227,9 +227,9 @@ static uint64_t who_is_first(void)
 {
     const struct tenant *t = claims_next(w.core);
     const struct entry *first = t != NULL ? queue_first(heap_top(&t->shapes)) : NULL;
-    bool acme = first != NULL && strcmp(first->job->tenant, "acme") == 0; /* no money keeps it */
+    bool acme = first != NULL && strcmp(entry_job(first)->tenant, "acme") == 0; /* no money keeps it */
     bool others_come = w.core->blocked_until_utc_us <= w.now.utc_us;       /* a day begins, and with it their money */
-    return acme && !others_come && !goes_before(first->job->id) ? first->job->id : 0;
+    return acme && !others_come && !goes_before(entry_job(first)->id) ? entry_job(first)->id : 0;
 }
 
 static bool has_some(const char *tenant)

@@ -310,7 +310,7 @@ START_TEST(a_promised_start_moves_only_earlier_while_its_job_is_first)
             submit_some(jobs, &count, &r);
         const struct tenant *t = claims_next(w.core);
         const struct entry *first = t != NULL ? queue_first(heap_top(&t->shapes)) : NULL;
-        uint64_t asked = first != NULL ? first->job->id : 0;
+        uint64_t asked = first != NULL ? entry_job(first)->id : 0;
         (void)world_decide(&w);
         verify();
         if (asked != 0 && !is_live(asked)) {
