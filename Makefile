@@ -38,6 +38,7 @@ WARDEN_SRC  := $(filter-out $(KEEPER_ONLY) $(SECCOMP_SRC) isolation/seccomp_main
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 LIBS_COMMON := -ljansson -lyaml -levent -lcrypto
+ALLOCATOR := $(if $(SAN),,-ljemalloc) # of whoever holds a cell's jobs in memory (docs/adr/0017); a sanitizer has its own
 PROGRAMS := $(BUILD)/reeved $(BUILD)/reeve-agent $(BUILD)/reeve-warden $(BUILD)/reeve-keeper $(BUILD)/reeve-seccomp \
             $(BUILD)/reeve-reportd $(BUILD)/reeve-sim $(BUILD)/reeve
 
@@ -50,7 +51,7 @@ $(BUILD)/lib/libreeve-transfer.a: $(call objects,base/io/transfer_client.c)
 all: $(PROGRAMS) $(BUILD)/lib/libreeve-transfer.a ## build every program into $(BUILD)/
 
 $(BUILD)/reeved: $(call objects,scheduler/main.c)
-$(BUILD)/reeved: LIBS = -lhiredis -luring
+$(BUILD)/reeved: LIBS = -lhiredis -luring $(ALLOCATOR)
 $(BUILD)/reeve-agent: $(call objects,$(wildcard agent/*.c))
 $(BUILD)/reeve-agent: LIBS = -luring
 $(BUILD)/reeve-warden: $(call objects,$(WARDEN_SRC))
@@ -60,6 +61,7 @@ $(BUILD)/reeve-seccomp: LIBS = -lseccomp
 $(BUILD)/reeve-reportd: $(call objects,quotas/reports/main.c)
 $(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3 -lcurl -lm
 $(BUILD)/reeve-sim: $(call objects,scheduler/sim/main.c)
+$(BUILD)/reeve-sim: LIBS = $(ALLOCATOR)
 $(BUILD)/reeve: $(call objects,cli/main.c)
 $(BUILD)/reeve: LIBS = -lhiredis
 
@@ -260,6 +262,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \
 	    -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(FUZZ_LIBS) $(LIBS_COMMON)
 
+$(BUILD)/tests/bench/bench_core: TEST_LIBS += $(ALLOCATOR)
 $(BUILD)/tests/bench/bench_fairio: $(call objects,agent/calibrate.c)
 $(BUILD)/tests/bench/bench_logs: $(call objects,agent/logs.c agent/fair.c agent/folder.c)
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))

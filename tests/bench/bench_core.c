@@ -4,7 +4,7 @@
  * places are decided anew and the queue is filled up again. A decision and a turn are what core_decide() takes; the
  * floor of a decision is its fact written and read as bytes, which every decision must pay somewhere.
  */
-#include <malloc.h>
+#include <jemalloc/jemalloc.h>
 #include <time.h>
 
 #include "base/arena.h"
@@ -29,8 +29,11 @@ static double seconds(void)
 
 static double heap_bytes(void)
 {
-    struct mallinfo2 m = mallinfo2();
-    return (double)(m.uordblks + m.hblkhd);
+    uint64_t epoch = 1;
+    size_t bytes = 0, len = sizeof bytes;
+    MUST(mallctl("epoch", NULL, NULL, &epoch, sizeof epoch) == 0); /* figures are as of the last one */
+    MUST(mallctl("stats.allocated", &bytes, &len, NULL, 0) == 0);
+    return (double)bytes;
 }
 
 static void tenant_path(unsigned i, char out[32])
