@@ -84,7 +84,9 @@ static void print_why(struct cli *cli, uint64_t job, const struct why_reply *r)
     static const struct column columns[11] = {[0] = {.right = true}};
     struct buf text = {0};
     bool waits = r->blockers.count > 0 || r->pending_ms > 0;
-    if (!waits) {
+    if (strcmp(r->state, "left_out") == 0) {
+        buf_add_str(&text, "left out: its gang began without it, with as many as could start then (gang_min)\n");
+    } else if (!waits) {
         buf_addf(&text, "nothing of job %" PRIu64 " waits: ", job);
         format_safe(&text, r->state);
         buf_add_str(&text, "\n");

@@ -348,6 +348,11 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     if (j == NULL || (call->has_task && !job_has_task(j, call->task)))
         return false;
     *ret = (struct why_reply){0};
+    const struct outcome *over = call->has_task ? outcomes_at(&j->aside->over, call->task) : NULL;
+    if (over != NULL && over->how == OUTCOME_LEFT_OUT) { /* whatever its job does */
+        ret->state = core_text(names_get(&task_state_names, TASK_LEFT_OUT));
+        return true;
+    }
     int64_t utc_us = core_utc(c, now);
     struct job_row row = {0};
     (void)core_job_row(c, j->id, now, &row);
@@ -362,7 +367,7 @@ bool core_why(struct core *c, const struct job_call *call, struct core_now now, 
     struct question q = {.core = c,
                          .job = j,
                          .task = t,
-                         .has_index = call->has_task && outcomes_at(&j->aside->over, call->task) == NULL,
+                         .has_index = call->has_task && over == NULL,
                          .index = call->task,
                          .utc_us = utc_us,
                          .blockers = &ret->blockers,

@@ -58,6 +58,11 @@ START_TEST(it_begins_at_once_with_as_many_as_have_room)
     ck_assert_uint_eq(row_of(job).left_out, 2);
     ck_assert_uint_eq(row_of(job).queued, 0);
     ck_assert_uint_eq(told(job, 5), 6);
+    struct why_reply r = {0};
+    ck_assert(core_why(w.core, &(struct job_call){.job = job, .has_task = true, .task = 7}, w.now, &r));
+    ck_assert_str_eq(r.state, "left_out");
+    ck_assert_uint_eq(r.blockers.count, 0);
+    fields_clear(&why_reply_fields, &r);
     world_verify(&w, NULL);
     world_hello(&w, "n4", "b", 4, 256 * GIB);
     ck_assert_uint_eq(world_decide(&w), 0); /* who is left out isn't taken in again */
