@@ -76,9 +76,9 @@ static struct io_job *job_of(struct io_report *r, const struct attempt_moved *m)
         if (v[i].job == m->job)
             return &v[i];
     struct io_job *job = list_add(&r->jobs, sizeof *job);
-    if (job != NULL && str_set(&job->tenant, m->tenant) == 0)
+    if (job != NULL)
         job->job = m->job;
-    return job;
+    return job != NULL && str_set(&job->tenant, m->tenant) == 0 ? job : NULL;
 }
 
 void io_report_moved(struct io_report *r, const struct attempt_moved *m)
