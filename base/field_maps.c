@@ -15,12 +15,13 @@ static struct text text_of(const char *text)
     return (struct text){ text, strlen(text) };
 }
 
-static void put_record(const struct field *row, const struct buf *body, struct buf *out)
+/* A record's tag and length, and the key in it; `rest` bytes of it follow. */
+static void put_key(const struct field *row, struct text key, size_t rest, struct buf *out)
 {
+    uint8_t len[WIRE_U64_MAX];
     wire_put_u64(out, (uint64_t)row->id << 1 | 1);
-    wire_put_bytes(out, body->data, body->len);
-    if (body->failed)
-        out->failed = true;
+    wire_put_u64(out, wire_u64(len, key.len) + key.len + rest);
+    wire_put_bytes(out, key.at, key.len);
 }
 
 static int bad(const struct place *at, const char *why, struct err *err)
@@ -92,12 +93,11 @@ static int pairs_accept(const struct field *row, const void *value, struct err *
 static void pairs_encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
     const struct pairs *p = value;
-    CLEANUP(buf_fini) struct buf body = { 0 };
+    uint8_t len[WIRE_U64_MAX];
     for (size_t i = 0; i < p->count; i++) {
-        buf_reset(&body);
-        wire_put_bytes(&body, p->v[i].key, strlen(p->v[i].key));
-        wire_put_bytes(&body, value_of(&p->v[i]), strlen(value_of(&p->v[i])));
-        put_record(row, &body, out);
+        struct text text = text_of(value_of(&p->v[i]));
+        put_key(row, text_of(p->v[i].key), wire_u64(len, text.len) + text.len, out);
+        wire_put_bytes(out, text.at, text.len);
     }
 }
 
@@ -210,12 +210,11 @@ static int counts_accept(const struct field *row, const void *value, struct err 
 static void counts_encode(const struct field *row, const void *value, struct buf *out, unsigned depth UNUSED)
 {
     const struct counts *c = value;
-    CLEANUP(buf_fini) struct buf body = { 0 };
+    uint8_t amount[WIRE_U64_MAX];
     for (size_t i = 0; i < c->count; i++) {
-        buf_reset(&body);
-        wire_put_bytes(&body, c->v[i].name, strlen(c->v[i].name));
-        wire_put_u64(&body, c->v[i].value);
-        put_record(row, &body, out);
+        size_t len = wire_u64(amount, c->v[i].value);
+        put_key(row, text_of(c->v[i].name), len, out);
+        buf_add(out, amount, len);
     }
 }
 

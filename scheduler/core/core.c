@@ -221,6 +221,7 @@ void core_free(struct core *c)
     core_clear_strs(&c->admins);
     core_clear_strs(&c->adjusting);
     capacity_names_fini(&c->names);
+    buf_fini(&c->ask_bytes);
     free(c->currency);
     free(c);
 }

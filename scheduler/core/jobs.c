@@ -212,18 +212,19 @@ static bool ask_is(const void *object, const void *key)
 
 static struct job_ask *ask_get(struct core *c, const struct job_spec *spec)
 {
-    struct buf bytes = {0};
-    fields_encode(&job_spec_fields, spec, &bytes);
-    BUG(bytes.failed);
-    uint64_t hash = key_bytes(KEY_START, bytes.data, bytes.len);
+    struct buf *bytes = &c->ask_bytes;
+    buf_reset(bytes);
+    fields_encode(&job_spec_fields, spec, bytes);
+    BUG(bytes->failed);
+    uint64_t hash = key_bytes(KEY_START, bytes->data, bytes->len);
     c->asks.is = ask_is;
-    struct job_ask *a = table_find(&c->asks, hash, &bytes);
+    struct job_ask *a = table_find(&c->asks, hash, bytes);
     if (a == NULL) {
-        a = core_alloc(sizeof *a + bytes.len);
+        a = core_alloc(sizeof *a + bytes->len);
         a->hash = hash;
-        a->len = (uint32_t)bytes.len;
-        if (bytes.len > 0)
-            memcpy(a->bytes, bytes.data, bytes.len);
+        a->len = (uint32_t)bytes->len;
+        if (bytes->len > 0)
+            memcpy(a->bytes, bytes->data, bytes->len);
         if (spec->retry.present) {
             a->retry = core_alloc(sizeof *a->retry);
             *a->retry = retry_rule_of(&spec->retry);
@@ -231,7 +232,6 @@ static struct job_ask *ask_get(struct core *c, const struct job_spec *spec)
         table_put(&c->asks, hash, a);
     }
     a->refs++;
-    buf_fini(&bytes);
     return a;
 }
 

@@ -381,6 +381,7 @@ struct core {
     uint64_t next_proposal;
 
     struct table tenants, nodes_by_name, keys, shapes, demands_by_need, texts, asks;
+    struct buf ask_bytes; /* scratch of one call */
     struct demand **demands;
     size_t demands_count, demands_size;
     uint64_t room;         /* soft: grows when some node has more free than before */
