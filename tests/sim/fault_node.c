@@ -1,192 +1,9 @@
-/* Nodes: agents, the keepers that outlive them, what really runs: agent/attempts.h, isolation/keeper.c as a model. */
+/* Nodes: agents, their connections, orders, launches and reboots: agent/attempts.h as a model. */
 #include <stdio.h>
 
 #include "tests/sim/fault_world.h"
 
 #define SILENCE 5 /* beats without an answer: another connection */
-#define NEVER INT64_MAX
-
-/* ---- clocks ---- */
-static uint64_t boot_us(const struct world *w, const struct node *n)
-{
-    int64_t up_us = w->now_us - n->boot_began_us;
-    return (uint64_t)(up_us + up_us * n->drift_ppm / 1000000 + SECOND);
-}
-
-/* The true time at which this node's clock will show it. */
-static int64_t true_us(const struct node *n, uint64_t boot)
-{
-    int64_t up_us = (int64_t)boot - SECOND;
-    return n->boot_began_us + up_us - up_us * n->drift_ppm / (1000000 + n->drift_ppm) + 1;
-}
-
-/* ---- records ---- */
-static struct attempt_here *here(struct node *n, struct attempt_id id)
-{
-    for (size_t i = 0; i < n->count; i++)
-        if (attempt_id_equal(n->attempts[i].id, id))
-            return &n->attempts[i];
-    return NULL;
-}
-
-static struct attempt_here *add(struct node *n, struct attempt_id id)
-{
-    if (n->count == n->size) {
-        n->size = n->size == 0 ? 16 : n->size * 2;
-        n->attempts = realloc(n->attempts, n->size * sizeof n->attempts[0]);
-        MUST_NOT(n->attempts == NULL);
-    }
-    struct attempt_here *a = &n->attempts[n->count++];
-    *a = (struct attempt_here){.id = id, .dies_us = NEVER};
-    return a;
-}
-
-static void look(struct world *w, size_t number, int64_t at_us, struct attempt_id id)
-{
-    struct event *e = event_at(w, at_us, EVENT_PROC);
-    e->node = number;
-    e->message = message_new(w, MESSAGE_PAID); /* nothing but an id */
-    e->message->id = id;
-    e->token = w->nodes[number].boot;
-}
-
-static void count_alive(struct world *w, struct attempt_id id, int by)
-{
-    struct attempt_id task = {id.job, id.task, 1};
-    const uint64_t *alive = idset_find(&w->alive, task);
-    idset_put(&w->alive, task, (alive == NULL ? 0 : *alive) + (uint64_t)by);
-}
-
-/* ---- what an attempt moves ---- */
-
-/* In so long, and no further than is paid. */
-static uint64_t moved(const struct attempt_here *a, uint64_t run_us)
-{
-    uint64_t most = is_measured(a->io_paid) ? measured(a->io_paid) : UINT64_MAX;
-    return MIN(a->io_per_us * run_us, most);
-}
-
-/* When it has moved all that is paid and is ended for it; UINT64_MAX: never, or it is being stopped anyway. */
-static uint64_t io_end_us(const struct node *n, const struct attempt_here *a)
-{
-    bool bound = is_measured(a->io_paid) && a->io_per_us > 0 && world_counts_io(n->name) && a->dies_us == NEVER;
-    return bound ? measured(a->io_paid) / a->io_per_us + 1 : UINT64_MAX;
-}
-
-/* What its node says: sometimes less than before, as if it had lost count. */
-static struct measure io_told(const struct world *w, const struct node *n, const struct attempt_here *a,
-                              uint64_t run_us)
-{
-    uint64_t told = moved(a, run_us);
-    if (!world_counts_io(n->name))
-        return (struct measure){0};
-    return measure_of(w->now_us / 1000 % 7 == 3 ? told / 2 : told);
-}
-
-static void end(struct world *w, struct node *n, struct attempt_here *a, uint32_t cause, uint64_t run_us)
-{
-    if (a->proc == PROC_ALIVE)
-        count_alive(w, a->id, -1);
-    trace(w, "%s: over %llu.%u.%u %s", n->name, ID(a->id),
-          end_causes[cause].name);
-    a->proc = PROC_DEAD;
-    a->ended = true;
-    a->record = (struct exit_record){.cause = cause, .run_us = run_us, .started_utc_us = a->started_utc_us};
-    a->record.exit_code = cause == END_EXIT ? (int32_t)(a->id.job % 7 == 3) : 0;
-    if (world_counts_io(n->name)) /* with what was under way when it was stopped for it */
-        a->record.usage.io_bytes = measure_of(moved(a, run_us) + (cause == END_IO_BUDGET ? WORLD_GIB / 512 : 0));
-}
-
-/* What is confirmed and dead is of no more use: the agent would only know it again. */
-static void sweep(struct node *n)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < n->count; i++) {
-        struct attempt_here *a = &n->attempts[i];
-        if (a->over && a->proc != PROC_ALIVE)
-            idset_put(&n->over, a->id, a->record.cause);
-        else if (kept++ != i)
-            n->attempts[kept - 1] = *a;
-    }
-    n->count = kept;
-}
-
-static void kill_soon(struct world *w, size_t number, struct attempt_here *a, uint32_t cause)
-{
-    if (a->proc != PROC_ALIVE || a->dies_us != NEVER)
-        return;
-    a->dies_us = w->now_us + (int64_t)choose(w->choices, 17) * (int64_t)w->limits.kill_ms * 1000 / 16;
-    a->dies_of = cause;
-    look(w, number, a->dies_us, a->id);
-}
-
-static uint64_t run_us(const struct world *w, const struct node *n, const struct attempt_here *a)
-{
-    return (a->stood ? a->stood_boot_us : boot_us(w, n)) - a->started_boot_us;
-}
-
-/* It has heard that it shall, and what it had paid for beyond now is given back. */
-static void stand(struct world *w, const struct node *n, struct attempt_here *a)
-{
-    if (a->stood || a->suspends % 2 == 0 || a->proc != PROC_ALIVE)
-        return;
-    a->paid_us = MIN(run_us(w, n, a), a->paid_us);
-    a->stood = true;
-    a->stood_boot_us = a->started_boot_us + a->paid_us;
-    trace(w, "%s: %llu.%u.%u stands still", n->name, ID(a->id));
-}
-
-/* While it stands still only who kills it, and its lease, can end it. */
-static void stander_looks(struct world *w, size_t number, struct attempt_here *a)
-{
-    struct node *n = &w->nodes[number];
-    uint64_t now = boot_us(w, n), lease = a->lease_from_boot_us + a->lease_us;
-    if (a->dies_us <= w->now_us)
-        end(w, n, a, a->dies_of, a->paid_us);
-    else if (now < lease)
-        look(w, number, true_us(n, lease), a->id);
-    else
-        kill_soon(w, number, a, END_LEASE);
-}
-
-/* What a keeper's own timers say, whether there is an agent or not. */
-static void keeper_looks(struct world *w, size_t number, struct attempt_here *a)
-{
-    struct node *n = &w->nodes[number];
-    if (a->proc != PROC_ALIVE)
-        return;
-    if (a->stood) {
-        stander_looks(w, number, a);
-        return;
-    }
-    uint64_t now = boot_us(w, n), done = a->started_boot_us + a->needs_us, paid = a->started_boot_us + a->paid_us;
-    uint64_t limit = a->limit_us == 0 ? UINT64_MAX : a->started_boot_us + a->limit_us;
-    uint64_t lease = a->lease_from_boot_us + a->lease_us;
-    if (a->dies_us <= w->now_us) {
-        end(w, n, a, a->dies_of, MIN(now - a->started_boot_us, a->paid_us));
-        return;
-    }
-    uint64_t io = io_end_us(n, a) == UINT64_MAX ? UINT64_MAX : a->started_boot_us + io_end_us(n, a);
-    if (now >= io && io < MIN(MIN(done, paid), limit)) {
-        end(w, n, a, END_IO_BUDGET, io - a->started_boot_us);
-        return;
-    }
-    if (now >= paid && paid < done) {
-        end(w, n, a, limit <= paid ? END_TIME_LIMIT : END_BUDGET, a->paid_us);
-        return;
-    }
-    if (now >= limit && limit < done) {
-        end(w, n, a, END_TIME_LIMIT, a->limit_us);
-        return;
-    }
-    if (now >= done) {
-        end(w, n, a, END_EXIT, a->needs_us);
-        return;
-    }
-    if (now >= lease)
-        kill_soon(w, number, a, END_LEASE);
-    look(w, number, true_us(n, MIN(MIN(MIN(done, paid), io), MIN(limit, now >= lease ? UINT64_MAX : lease))), a->id);
-}
 
 /* ---- up: to the scheduler ---- */
 static void to_sched(struct world *w, size_t number, struct message *m)
@@ -198,7 +15,7 @@ static void to_sched(struct world *w, size_t number, struct message *m)
     n->last_up_us = at_us = m->kind == MESSAGE_HELLO ? at_us : MAX(at_us, n->last_up_us);
     struct event *e = event_at(w, at_us, EVENT_TO_SCHED);
     m->conn = n->conn;
-    m->sent_boot_us = boot_us(w, n);
+    m->sent_boot_us = keeper_boot_us(w, n);
     e->node = number;
     e->sched = n->conn_sched;
     e->token = n->conn_life; /* another process knows nothing of this connection */
@@ -289,8 +106,8 @@ static void beat(struct world *w, size_t number)
     for (size_t i = 0; i < n->count; i++)
         if (n->attempts[i].proc == PROC_ALIVE)
             m->beats.v[m->beats.count++] = (struct attempt_beat){
-                .id = n->attempts[i].id, .run_us = run_us(w, n, &n->attempts[i]),
-                .usage.io_bytes = io_told(w, n, &n->attempts[i], run_us(w, n, &n->attempts[i])),
+                .id = n->attempts[i].id, .run_us = keeper_run_us(w, n, &n->attempts[i]),
+                .usage.io_bytes = keeper_io_told(w, n, &n->attempts[i], keeper_run_us(w, n, &n->attempts[i])),
                 .suspends = n->attempts[i].suspends, .stands = n->attempts[i].stood};
     to_sched(w, number, m);
     tell_due(w, number);
@@ -320,14 +137,14 @@ static void contact(struct world *w, struct node *n, uint64_t sent_boot_us)
 static void ordered(struct world *w, size_t number, const struct message *m)
 {
     struct node *n = &w->nodes[number];
-    struct attempt_here *a = here(n, m->id);
+    struct attempt_here *a = keeper_find(n, m->id);
     if (a != NULL) { /* it is asked again: the scheduler doesn't know */
         a->running_told = false;
         a->end_told = a->over;
     }
     if (a != NULL || idset_find(&n->over, m->id) != NULL)
         return;
-    a = add(n, m->id);
+    a = keeper_add(n, m->id);
     a->paid_us = m->run.paid_us;
     a->io_paid = m->run.io_paid_bytes;
     a->io_per_us = (const uint64_t[]){0, 0, 20, 200}[(m->id.job + m->id.task) % 4];
@@ -349,24 +166,24 @@ static void ordered(struct world *w, size_t number, const struct message *m)
 /* An order to stop what was not yet launched is its end. */
 static void stopped(struct world *w, size_t number, const struct message *m)
 {
-    struct attempt_here *a = here(&w->nodes[number], m->id);
+    struct attempt_here *a = keeper_find(&w->nodes[number], m->id);
     if (a == NULL || a->ended)
         return;
     if (a->proc == PROC_ALIVE)
-        kill_soon(w, number, a, m->cause);
+        keeper_kill_soon(w, number, a, m->cause);
     else
-        end(w, &w->nodes[number], a, m->cause, 0);
+        keeper_end(w, &w->nodes[number], a, m->cause, 0);
 }
 
 static void forgotten(struct world *w, size_t number, const struct message *m)
 {
-    struct attempt_here *a = here(&w->nodes[number], m->id);
+    struct attempt_here *a = keeper_find(&w->nodes[number], m->id);
     if (a == NULL)
         return;
     if (a->proc == PROC_ALIVE)
-        kill_soon(w, number, a, END_CANCELLED);
+        keeper_kill_soon(w, number, a, END_CANCELLED);
     else if (!a->ended)
-        end(w, &w->nodes[number], a, END_CANCELLED, 0);
+        keeper_end(w, &w->nodes[number], a, END_CANCELLED, 0);
     a->over = a->end_told = true;
 }
 
@@ -384,7 +201,7 @@ static void beat_answered(struct world *w, size_t number, const struct message *
 
 static void state_answered(struct world *w, size_t number, const struct message *m)
 {
-    struct attempt_here *a = here(&w->nodes[number], m->id);
+    struct attempt_here *a = keeper_find(&w->nodes[number], m->id);
     if (a == NULL)
         return;
     a->tell_under_way = false;
@@ -395,14 +212,14 @@ static void state_answered(struct world *w, size_t number, const struct message 
 
 static void unavailable(struct world *w, size_t number, const struct message *m)
 {
-    struct attempt_here *a = here(&w->nodes[number], m->id);
+    struct attempt_here *a = keeper_find(&w->nodes[number], m->id);
     if (a != NULL)
         a->tell_under_way = false;
 }
 
 static void paid(struct world *w, size_t number, const struct message *m)
 {
-    struct attempt_here *a = here(&w->nodes[number], m->id);
+    struct attempt_here *a = keeper_find(&w->nodes[number], m->id);
     if (a == NULL || a->over)
         return;
     if (m->suspends < a->suspends || (m->suspends == a->suspends && m->paid_us < a->paid_us))
@@ -412,12 +229,12 @@ static void paid(struct world *w, size_t number, const struct message *m)
     a->suspends = m->suspends;
     bool goes_on = a->stood && a->suspends % 2 == 0 && m->paid_us > a->paid_us;
     if (goes_on)
-        a->started_boot_us += boot_us(w, &w->nodes[number]) - a->stood_boot_us;
+        a->started_boot_us += keeper_boot_us(w, &w->nodes[number]) - a->stood_boot_us;
     if (!a->stood || goes_on)
         a->paid_us = MAX(a->paid_us, m->paid_us);
     a->stood &= !goes_on;
-    stand(w, &w->nodes[number], a);
-    look(w, number, w->now_us, m->id);
+    keeper_stand(w, &w->nodes[number], a);
+    keeper_look_at(w, number, w->now_us, m->id);
 }
 
 static const struct {
@@ -451,7 +268,7 @@ static void received(struct world *w, size_t number, struct message *m)
     uint64_t asked_boot_us = MAX(node_last_lease(n), MAX(n->contact_boot_us, m->sent_boot_us));
     down[m->kind].hear(w, number, m);
     check_leases(w, n, asked_boot_us);
-    sweep(n);
+    keeper_sweep(n);
 }
 
 /* ---- launches ---- */
@@ -468,7 +285,7 @@ static struct attempt_here *older_alive(struct node *n, struct attempt_id id)
 static void launched(struct world *w, size_t number, struct event *e)
 {
     struct node *n = &w->nodes[number];
-    struct attempt_here *a = here(n, e->message->id);
+    struct attempt_here *a = keeper_find(n, e->message->id);
     if (e->token != n->boot || a == NULL || a->ended || a->over || a->proc != PROC_NONE)
         return;
     if (n->agent_up && fault(w, FAULT_AGENT_CRASH)) /* between the order and the launch */
@@ -479,7 +296,7 @@ static void launched(struct world *w, size_t number, struct event *e)
         used += n->attempts[i].proc == PROC_ALIVE && !n->attempts[i].stood ? n->attempts[i].cpu_milli : 0;
     if (older != NULL || !n->agent_up || (used > NODE_CORES * 1000 && n->greeted)) {
         if (older != NULL)
-            kill_soon(w, number, older, END_CANCELLED);
+            keeper_kill_soon(w, number, older, END_CANCELLED);
         struct event *again = event_at(w, w->now_us + 100000, EVENT_LAUNCHED);
         again->node = number;
         again->token = e->token;
@@ -488,26 +305,21 @@ static void launched(struct world *w, size_t number, struct event *e)
         return;
     }
     /* An order whose lease is over already is not begun. */
-    if (boot_us(w, n) >= a->lease_from_boot_us + a->lease_us) {
-        end(w, n, a, END_LEASE, 0);
+    if (keeper_boot_us(w, n) >= a->lease_from_boot_us + a->lease_us) {
+        keeper_end(w, n, a, END_LEASE, 0);
         return;
     }
     if (w->now_us < n->black_hole_us || fault(w, FAULT_LAUNCH_FAILS)) {
-        end(w, n, a, END_LAUNCH_FAILED, 0);
+        keeper_end(w, n, a, END_LAUNCH_FAILED, 0);
         return;
     }
     trace(w, "%s: launches %llu.%u.%u", n->name, ID(a->id));
     check_launch(w, number, a);
-    a->proc = PROC_ALIVE;
-    count_alive(w, a->id, 1);
-    a->started_boot_us = boot_us(w, n);
-    a->started_utc_us = WORLD_UTC + w->now_us + n->utc_offset_us;
-    w->launched++;
-    stand(w, n, a);
+    keeper_begin(w, n, a);
     if (n->greeted)
         tell_due(w, number);
     if (fault(w, FAULT_KEEPER_DIES)) /* the kernel kills the rest with it */
-        kill_soon(w, number, a, END_KEEPER_LOST);
+        keeper_kill_soon(w, number, a, END_KEEPER_LOST);
     keeper_looks(w, number, a);
 }
 
@@ -546,7 +358,7 @@ static void end_all(struct world *w, struct node *n)
 {
     for (size_t i = 0; i < n->count; i++)
         if (!n->attempts[i].ended)
-            end(w, n, &n->attempts[i], END_NODE_LOST, 0);
+            keeper_end(w, n, &n->attempts[i], END_NODE_LOST, 0);
 }
 
 
@@ -635,13 +447,13 @@ static void on_message(struct world *w, struct event *e)
 static void on_proc(struct world *w, struct event *e)
 {
     struct node *n = &w->nodes[e->node];
-    struct attempt_here *a = here(n, e->message->id);
+    struct attempt_here *a = keeper_find(n, e->message->id);
     if (a == NULL || e->token != n->boot)
         return;
     keeper_looks(w, e->node, a);
     if (a->ended && n->greeted)
         tell_due(w, e->node);
-    sweep(n);
+    keeper_sweep(n);
 }
 
 static void on_launched(struct world *w, struct event *e)

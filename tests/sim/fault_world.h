@@ -365,6 +365,20 @@ void store_init(struct world *w);
 void store_rollback(struct world *w, size_t keep);
 bool store_recover(struct world *w, size_t s);
 uint64_t store_key_job(const struct world *w, const struct fact *submitted); /* 0: the key isn't there */
+/* fault_keeper.c */
+uint64_t keeper_boot_us(const struct world *w, const struct node *n); /* its node's clock */
+struct attempt_here *keeper_find(struct node *n, struct attempt_id id); /* NULL: not there any more, or not yet */
+struct attempt_here *keeper_add(struct node *n, struct attempt_id id);
+void keeper_look_at(struct world *w, size_t number, int64_t at_us, struct attempt_id id); /* then its timers are due */
+void keeper_looks(struct world *w, size_t number, struct attempt_here *a);
+void keeper_begin(struct world *w, const struct node *n, struct attempt_here *a);
+void keeper_end(struct world *w, struct node *n, struct attempt_here *a, uint32_t cause, uint64_t run_us);
+void keeper_kill_soon(struct world *w, size_t number, struct attempt_here *a, uint32_t cause);
+void keeper_stand(struct world *w, const struct node *n, struct attempt_here *a);
+uint64_t keeper_run_us(const struct world *w, const struct node *n, const struct attempt_here *a);
+struct measure keeper_io_told(const struct world *w, const struct node *n, const struct attempt_here *a,
+                              uint64_t run_us);
+void keeper_sweep(struct node *n);
 /* fault_node.c */
 void node_event(struct world *w, struct event *e);
 void node_init(struct world *w, size_t n);
