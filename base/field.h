@@ -56,6 +56,9 @@ static inline bool field_owns(const struct field *row)
 /* One record of what isn't empty, checked on its way: what most rows are, without asking their kind. */
 void field_put_number(const struct field *row, const void *value, struct buf *out);
 void field_put_str(const struct field *row, const char *text, struct buf *out);
+/* A number's, as it is read. */
+int field_get_number(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
+                     struct err *err) MUST_USE;
 
 /* All bytes of the member are zero: then it is absent or empty, owns nothing, and nobody needs to ask its kind. Most
  * members of most objects are. */

@@ -199,6 +199,12 @@ static size_t written(const struct field *row, uint64_t number, uint8_t out[NUMB
     return len + wire_u64(out + len, number);
 }
 
+/* Any 64 bits will do: so it is with most. */
+static bool is_plain(const struct field *row)
+{
+    return (row->min | row->max) == 0 && field_ops(row)->top == UINT64_MAX;
+}
+
 void field_put_number(const struct field *row, const void *value, struct buf *out)
 {
     const struct field_ops *ops = field_ops(row);
@@ -211,8 +217,7 @@ void field_put_number(const struct field *row, const void *value, struct buf *ou
         number = wire_zigzag(n);
     } else {
         number = field_get_u64(row, value);
-        bool plain = (row->min | row->max) == 0 && ops->width == sizeof number; /* most are */
-        fits = plain || field_accept_u64(row, number, NULL) == 0;
+        fits = is_plain(row) || field_accept_u64(row, number, NULL) == 0;
     }
     if (!fits)
         out->failed = true;
@@ -232,6 +237,10 @@ static int decode_unsigned(const struct field *row, struct wire_reader *r, void 
     uint64_t number = wire_get_u64(r);
     if (r->bad)
         return err_set(err, -EBADMSG, "cut short");
+    if (is_plain(row)) {
+        memcpy(value, &number, sizeof number);
+        return 0;
+    }
     if (field_accept_u64(row, number, err) < 0)
         return -EBADMSG;
     field_set_u64(row, value, number);
@@ -249,11 +258,17 @@ static int decode_signed(const struct field *row, struct wire_reader *r, void *v
     return 0;
 }
 
-static int decode(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
-                  unsigned depth UNUSED, struct err *err)
+int field_get_number(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
+                     struct err *err)
 {
     int rc = field_ops(row)->is_signed ? decode_signed(row, r, value, err) : decode_unsigned(row, r, value, err);
     return rc < 0 ? place_wrap(at, rc, err) : 0;
+}
+
+static int decode(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
+                  unsigned depth UNUSED, struct err *err)
+{
+    return field_get_number(row, r, value, at, err);
 }
 
 static void clear(const struct field *row, void *value)

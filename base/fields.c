@@ -155,10 +155,10 @@ static void skip(struct wire_reader *r, bool prefixed)
 static int accept_counts(const struct fields *f, uint64_t seen, const void *object, const struct place *up,
                          struct err *err)
 {
-    for (size_t i = 0; i < f->count && seen >> i != 0; i++) {
-        const struct field *row = &f->rows[i];
+    for (; seen != 0; seen &= seen - 1) {
+        const struct field *row = &f->rows[__builtin_ctzll(seen)];
         struct place at = { .up = up, .name = row->name };
-        if ((seen >> i & 1) != 0 && field_ops(row)->repeated &&
+        if (field_owns(row) && field_ops(row)->repeated &&
             field_ops(row)->accept(row, field_at_const(row, object), err) < 0)
             return place_wrap(&at, -EBADMSG, err);
     }
@@ -193,7 +193,8 @@ static int decode_rows(const struct fields *f, struct wire_reader r, void *objec
         if ((seen & bit) != 0 && !ops->repeated)
             return bad(&at, "is there twice", err);
         seen |= bit;
-        int rc = ops->decode(row, &r, field_at(row, object), &at, depth, err);
+        int rc = field_owns(row) ? ops->decode(row, &r, field_at(row, object), &at, depth, err)
+                                 : field_get_number(row, &r, field_at(row, object), &at, err);
         if (rc < 0)
             return rc;
     }

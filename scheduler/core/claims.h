@@ -44,7 +44,7 @@ void past_use_above(struct tenant *t, uint64_t amount, bool more); /* of t and a
 struct demand *demand_get(struct core *c, const struct capacity *need, struct pool *pool); /* one shape more */
 void demand_put(struct core *c, struct demand *d);
 /* A shape of it has ready tasks, or none any more. */
-void demand_waits(const struct core *c, struct shape *s, bool waits);
+void demand_waits(struct core *c, struct shape *s, bool waits);
 /* The policy is another: so may be for how long nodes must be open. */
 void demands_policy(struct core *c);
 /* No node has room for a task of this shape that starts then, or all that have some close too soon for it, as was seen
@@ -57,6 +57,7 @@ bool demands_fit(struct core *c, int64_t utc_us);
 /* Resources, a bit each, of which nobody who waits can get any now: no node has so much free as the least of them
  * needs. */
 uint32_t demands_spent(const struct core *c);
+int demands_verify(const struct core *c, struct err *err) MUST_USE;
 
 /* ---- blocked.c --------------------------------------------------------------------------------------------- */
 /* Whose limit an answer of the ledger is about; the answer is borrowed from a ledger that may go back afterwards. */

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <string.h>
 
 #include "scheduler/core/claims.h"
@@ -38,14 +39,16 @@ static struct heap_rank clear_rank(const void *object)
 
 static const struct heap_kind waiting = {by_clear, offsetof(struct shape, waits_at), clear_rank};
 
-void demand_waits(const struct core *c, struct shape *s, bool waits)
+void demand_waits(struct core *c, struct shape *s, bool waits)
 {
     if (s->demand == NULL)
         return;
     if (!waits) {
         heap_remove(&s->demand->waiting, &waiting, s);
+        c->demands_waiting -= s->demand->waiting.count == 0;
         return;
     }
+    c->demands_waiting += s->demand->waiting.count == 0;
     s->clear_us = forecast_ask(c, s).clear_us;
     heap_add(&s->demand->waiting, &waiting, s);
 }
@@ -129,7 +132,7 @@ bool demand_has_room(const struct core *c, const struct shape *s, int64_t utc_us
 bool demands_fit(struct core *c, int64_t utc_us)
 {
     bool some = false;
-    for (size_t i = 0; i < c->demands_count; i++) {
+    for (size_t i = 0; c->demands_waiting > 0 && i < c->demands_count; i++) {
         struct demand *d = c->demands[i];
         if (d->waiting.count == 0 || is_shut(c, d, soonest_utc_us(d, utc_us)))
             continue;
@@ -141,6 +144,15 @@ bool demands_fit(struct core *c, int64_t utc_us)
             some |= d->until_utc_us >= soonest_utc_us(d, utc_us);
     }
     return some;
+}
+
+int demands_verify(const struct core *c, struct err *err)
+{
+    size_t some = 0;
+    for (size_t i = 0; i < c->demands_count; i++)
+        some += c->demands[i]->waiting.count > 0;
+    return some == c->demands_waiting ? 0 : err_set(err, -EUCLEAN, "demands: somebody waits with %zu, %zu were counted",
+                                                    some, c->demands_waiting);
 }
 
 uint32_t demands_spent(const struct core *c)

@@ -190,7 +190,9 @@ static void ask(struct question *q, const struct fact *f, bool rates, bool other
     struct ledger_blocker found[BLOCKERS_MAX];
     struct openings openings = {0};
     openings_add(q->core, &openings, f); /* they would be by then */
-    size_t count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
+    size_t count = 0;
+    if (ledger_check(q->core->ledger, f, NULL) != LEDGER_FITS)
+        count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
     if (rates)
         say(q, found, count, true);
     if (others)

@@ -120,7 +120,6 @@ static bool is_about_windows(uint32_t kind)
 void flight_begin(struct core *c, const struct fact *f)
 {
     struct subject s = subject_of(c, f);
-    core_stir(c);
     c->plans_in_flight += is_plan(f->kind);
     c->policy_in_flight += is_about_policy(f->kind);
     c->moves_in_flight += f->kind == FACT_TENANT_MOVED;

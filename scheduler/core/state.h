@@ -384,6 +384,7 @@ struct core {
     struct buf ask_bytes; /* scratch of one call */
     struct demand **demands;
     size_t demands_count, demands_size;
+    size_t demands_waiting; /* of which somebody is ready to start */
     uint64_t room;         /* soft: grows when some node has more free than before */
     int64_t blocked_until_utc_us; /* soft: when a period or a price of what waits for money ends */
     bool price_classes;           /* some price depends on the node */

@@ -248,10 +248,12 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
 static bool fits_own_budget(const struct core *c, const struct tenant *t, const struct job_spec *spec, int64_t utc_us,
                             struct refusal *refusal)
 {
+    if (spec->budget_micros == 0)
+        return true;
     uint64_t limit_us = spec->time_limit_ms != 0 ? spec->time_limit_ms * 1000 : UINT64_MAX;
     uint64_t least_us = MIN(c->limits.slice_min_ms * 1000, limit_us);
     int64_t least = quote_least(c, t, spec, utc_us, least_us) * (int64_t)MAX(job_spec_gang_min(spec), 1);
-    if (spec->budget_micros == 0 || spec->budget_micros >= least)
+    if (spec->budget_micros >= least)
         return true;
     char have[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX], hint[PARSE_TEXT_MAX + 16], time[PARSE_TEXT_MAX];
     format_money(least, need);
