@@ -5,6 +5,7 @@
  */
 #include <check.h>
 
+#include "scheduler/core/state.h"
 #include "tests/run.h"
 #include "tests/scheduler/core/changes.h"
 
@@ -160,7 +161,7 @@ static struct job_spec random_spec(struct sim *s)
 
 /* ---- the property ------------------------------------------------------------------------------------- */
 
-static uint64_t checked, never_said;
+static uint64_t checked, never_said, paused;
 
 static bool waits(struct sim *s)
 {
@@ -396,6 +397,83 @@ static void suspend_one(struct sim *s)
     cancel(s, job, true);
 }
 
+static bool is_paused(struct sim *s)
+{
+    struct job_row row = {0};
+    MUST(core_job_row(s->w.core, s->job, s->w.now, &row));
+    bool is = strcmp(row.state, "paused") == 0;
+    fields_clear(&job_row_fields, &row);
+    return is;
+}
+
+/* Its node says what it ran, as far as that was paid: to its paid end, if there is one. */
+static void run_to_its_end(struct sim *s)
+{
+    int64_t began_utc_us = s->w.now.utc_us;
+    for (int i = 0; i < 120 && !is_paused(s); i++) {
+        pass(s, MINUTE);
+        struct attempt_id id = {s->job, 0, 0};
+        const char *node = world_node_of(&s->w, &id);
+        const struct task *t = node != NULL ? task_of(s->w.core, id) : NULL;
+        if (t == NULL)
+            return;
+        core_attempt_seen(s->w.core, node, id, MIN((uint64_t)(s->w.now.utc_us - began_utc_us), t->paid_us), s->w.now);
+        turn(s);
+    }
+}
+
+/* Somebody else runs where there is room, at once or not at all. */
+static void fill_up(struct sim *s)
+{
+    fields_clear(&job_spec_fields, &s->spec);
+    snprintf(s->tenant, sizeof s->tenant, "%s", tenants[draw(s, COUNT_OF(tenants))]);
+    s->spec = world_spec((1 + draw(s, 6)) * 1000, (1 + draw(s, 4)) * GIB);
+    if (!submit_when_told(s))
+        return;
+    turn(s);
+    begin_running(s, s->job);
+    cancel(s, s->job, false);
+}
+
+static uint64_t paid_us(struct sim *s)
+{
+    const struct task *t = task_find(job_find(s->w.core, s->job), 0);
+    return t != NULL ? t->paid_us : 0;
+}
+
+/* For the least time that is sold, it may be, which is over by now. */
+static bool has_gone_on(struct sim *s, uint64_t before)
+{
+    pass(s, 2 * SECOND); /* what is paused is looked at now and then */
+    turn(s);
+    return paid_us(s) > before;
+}
+
+/* What was paid is over, others take its cores, and it is to go on. */
+static void pause_one(struct sim *s)
+{
+    fields_clear(&job_spec_fields, &s->spec);
+    snprintf(s->tenant, sizeof s->tenant, "acme/poor");
+    s->spec = world_spec((1 + draw(s, 3)) * 500, GIB);
+    if (!submit_when_told(s))
+        return;
+    admit(s);
+    uint64_t job = s->job;
+    if (first_live(s, job, 0, NULL) == UINT32_MAX)
+        return;
+    run_to_its_end(s);
+    for (uint64_t others = draw(s, 6); others > 0; others--)
+        fill_up(s);
+    s->job = job;
+    bool is = first_live(s, job, 0, NULL) != UINT32_MAX && is_paused(s); /* others may have waited for its end */
+    if (is && !waits(s))
+        broken(s, "is paused, and nothing is said of it", NULL);
+    if (is)
+        apply(s, has_gone_on, paid_us(s));
+    paused += is;
+    cancel(s, job, true); /* nobody else is to take what it is given */
+}
+
 static void step(struct sim *s)
 {
     uint64_t what = draw(s, 10);
@@ -452,12 +530,61 @@ START_TEST(what_is_said_to_admit_a_job_admits_it)
 }
 END_TEST
 
+/* Money is its own tenant's, or that of all above it. */
+static void begin_poor(struct sim *s)
+{
+    struct policy_file p = {0};
+    world_init(&s->w, NULL);
+    world_price(&p, 0, EUR, EUR / 10);
+    struct tenant_rule *rule = world_rule(&p, "acme");
+    if (draw(s, 2) == 0)
+        rule->budget = (struct budget_rule){
+            .present = true, .limit_micros = EUR / 2 + (int64_t)draw(s, 2 * EUR), .period = PERIOD_TOTAL};
+    rule = world_rule(&p, "acme/poor"); /* for a slice of a core, and a bit */
+    rule->budget = (struct budget_rule){
+        .present = true, .limit_micros = EUR / 3 + (int64_t)draw(s, EUR), .period = PERIOD_TOTAL};
+    rule->paid_end = PAID_END_PAUSE;
+    (void)world_rule(&p, "acme/etl");
+    (void)world_rule(&p, "acme/ml");
+    (void)world_rule(&p, "globex");
+    ck_assert_int_eq(world_apply(&s->w, &p), CORE_FACT);
+    for (size_t i = 0; i < NODES_FIRST; i++)
+        (void)node_add_like(s, "r1", 2000 + draw(s, 4) * 1000, (12 + draw(s, 12)) * GIB, 0);
+}
+
+START_TEST(what_is_said_to_let_the_paused_go_on_does)
+{
+    static struct sim s;
+    const char *again = getenv("REEVE_SEED");
+    uint64_t first = again != NULL ? strtoull(again, NULL, 10) : 1;
+    for (uint64_t seed = first; seed < first + (again != NULL ? 1 : WORLDS); seed++) {
+        s = (struct sim){.seed = seed, .random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1};
+        begin_poor(&s);
+        for (int i = 0; i < STEPS / 6; i++) {
+            pause_one(&s);
+            while (s.living_count > 6 || (s.living_count > 0 && draw(&s, 3) == 0))
+                end_all(&s, s.living[draw(&s, s.living_count)], 0);
+        }
+        world_recount(s.w.core);
+        fields_clear(&job_spec_fields, &s.spec);
+        world_fini(&s.w);
+    }
+    printf("%" PRIu64 " paused ones;", paused);
+    for (size_t i = 0; i < COUNT_OF(part_kinds); i++)
+        if (part_kinds[i].made > 0)
+            printf(" %s %" PRIu64 "+%" PRIu64, part_kinds[i].name, part_kinds[i].made, part_kinds[i].lessened);
+    printf("\n");
+    ck_assert(again != NULL || paused > WORLDS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core admits");
     TCase *t = tcase_create("admits");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, what_is_said_to_admit_a_job_admits_it);
+    tcase_add_test(t, what_is_said_to_let_the_paused_go_on_does);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
