@@ -55,13 +55,29 @@ int field_accept_growth(const struct field *row, size_t count, struct err *err)
     return accept_length(count + 1, 0, count, "entries", err);
 }
 
-static void put(const struct field *row, struct buf *out, const void *bytes, size_t len)
+/* Where there may be no room. */
+static __attribute__((noinline)) void grow_and_put(const struct field *row, struct buf *out, const void *bytes,
+                                                   size_t len)
 {
     uint8_t head[2 * WIRE_U64_MAX];
     size_t head_len = wire_u64(head, (uint64_t)row->id << 1 | 1);
     head_len += wire_u64(head + head_len, len);
     buf_add(out, head, head_len);
     buf_add(out, bytes, len);
+}
+
+static void put(const struct field *row, struct buf *out, const void *bytes, size_t len)
+{
+    if (!buf_has_room(out, 2 * WIRE_U64_MAX + len)) {
+        grow_and_put(row, out, bytes, len);
+        return;
+    }
+    uint8_t *begin = (uint8_t *)out->data + out->len, *at = begin;
+    at += wire_u64(at, (uint64_t)row->id << 1 | 1);
+    at += wire_u64(at, len);
+    if (len > 0)
+        memcpy(at, bytes, len);
+    buf_wrote(out, (size_t)(at - begin) + len);
 }
 
 /* --- FIELD_STR -------------------------------------------------------------------------------------------- */
