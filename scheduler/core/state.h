@@ -444,7 +444,8 @@ struct core {
     int64_t written_off_micros;
 };
 
-/* Something happened: the next turn looks at everything. */
+/* Something happened: the next turn looks at everything. Whatever may give it something to say comes by here: each fact
+ * that is applied or refused (flight_end), a timer, a node in trouble, under suspicion, or with other room. */
 static inline void core_stir(struct core *c)
 {
     c->still.is = false;

@@ -40,7 +40,7 @@ if [ "${1:-}" = --one ]; then
     exit
 fi
 # shellcheck disable=SC2046
-[ $# -gt 0 ] || set -- $(awk -F ' [|] ' '!/^#/ && NF { print $1 }' "$rows")
+[ $# -gt 0 ] || set -- $(awk -F ' [|] ' '!/^[#+]/ && NF { print $1 }' "$rows")
 for name; do echo "$name"; done | xargs -P "${MUTANT_JOBS:-2}" -n 1 "$0" "$build" --one >"$build/mutants.out" 2>&1
 rc=$?
 sort "$build/mutants.out"
