@@ -115,6 +115,7 @@ $(BUILD)/tests/scheduler/test_options: $(BUILD)/reeved
 $(BUILD)/tests/quotas/reports/test_options: $(BUILD)/reeve-reportd
 $(BUILD)/tests/agent/test_options: $(BUILD)/reeve-agent
 $(BUILD)/tests/scheduler/sim/test_options: $(BUILD)/reeve-sim
+$(BUILD)/tests/cli/test_commands: $(BUILD)/reeve
 # Profiles are compiled by the program that does it.
 $(BUILD)/tests/agent/test_profiles: $(BUILD)/reeve-seccomp
 $(BUILD)/tests/isolation/test_options: $(BUILD)/reeve-warden

@@ -53,12 +53,15 @@ static int read_front(struct cli *cli, int argc, char **argv)
     return index;
 }
 
-static bool asks_for_help(int argc, char **argv)
+static bool asks_for_help(const struct option_set *options, int argc, char **argv)
 {
+    bool stops = false;
+    for (const struct option_set *set = options; set != NULL; set = set->also)
+        stops |= set->stop_at_word;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return true;
-        if (argv[i][0] != '-')
+        if (argv[i][0] != '-' && stops)
             return false; /* `reeve run grep --help` asks grep */
     }
     return false;
@@ -71,7 +74,7 @@ static int run(struct cli *cli, int argc, char **argv)
     const struct command *c = commands_find(argv[0]);
     if (c == NULL)
         return unknown(argv[0]);
-    if (c->options != NULL && asks_for_help(argc, argv))
+    if (c->options != NULL && asks_for_help(c->options, argc, argv))
         return print_help(c);
     cli->command = c->name;
     return c->run(cli, argc, argv);

@@ -16,7 +16,8 @@
 #include "base/io/options.h"
 #include "tests/run.h"
 
-/* BUILD/PROGRAM ARGS, its stdout (or stderr) into `out`; the exit code. */
+#define DAEMON_ARGS_MAX 4
+/* BUILD/PROGRAM ARGS, which NULL ends, its stdout (or stderr) into `out`; the exit code. */
 static inline int daemon_run(const char *program, const char *const *args, int stream, struct buf *out)
 {
     char path[512], bytes[4096];
@@ -32,7 +33,10 @@ static inline int daemon_run(const char *program, const char *const *args, int s
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         dup2(ends[1], stream);
-        execl(path, program, args[0], args[1], (char *)NULL);
+        char *argv[DAEMON_ARGS_MAX + 2] = {(char *)(uintptr_t)program};
+        for (size_t i = 0; i < DAEMON_ARGS_MAX && args[i] != NULL; i++)
+            argv[i + 1] = (char *)(uintptr_t)args[i];
+        execv(path, argv);
         _exit(127);
     }
     close(ends[1]);
@@ -77,7 +81,7 @@ static inline void daemon_check_refusal(const struct option_table *t, const char
 {
     struct buf text = {0};
     char want[256];
-    const char *const args[] = {option, value};
+    const char *const args[] = {option, value, NULL};
     snprintf(want, sizeof want, "%s: %s", t->program, says);
     int code = daemon_run(t->program, args, STDERR_FILENO, &text);
     ck_assert_msg(code == 2 && strncmp(buf_text(&text), want, strlen(want)) == 0, "%d %s", code, buf_text(&text));

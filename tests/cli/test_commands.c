@@ -1,10 +1,12 @@
 /* The command table against itself and against the manual pages, which are written by hand. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io/fd.h"
 #include "base/job_spec.h"
 #include "cli/commands.h"
+#include "tests/daemon_options.h"
 #include "tests/run.h"
 
 static struct buf read_page(const char *path)
@@ -120,6 +122,29 @@ START_TEST(help_lists_every_command)
 }
 END_TEST
 
+/* Who has typed half a command asks there and then; but what a job is to run is not asked for ours. */
+static const struct asking_row {
+    const char *args[DAEMON_ARGS_MAX + 1];
+    bool helped;
+} asking[] = {
+    {{"show", "--help"}, true},
+    {{"show", "3", "--help"}, true},
+    {{"ledger", "verify", "-h"}, true},
+    {{"show", "--", "--help"}, false},
+    {{"run", "--help"}, true},
+    {{"run", "grep", "--help"}, false},
+};
+START_TEST(help_is_asked_for_anywhere_but_behind_a_jobs_command)
+{
+    struct buf text = {0};
+    setenv("REEVE_SOCKET", "/nowhere", 1);
+    int code = daemon_run("reeve", asking[_i].args, STDOUT_FILENO, &text);
+    ck_assert_int_eq(code == 0, asking[_i].helped);
+    ck_assert_int_eq(strncmp(buf_text(&text), "usage: reeve ", 13) == 0, asking[_i].helped);
+    buf_fini(&text);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("commands");
@@ -129,6 +154,7 @@ int main(void)
     tcase_add_test(t, the_manual_has_each_field_of_a_job);
     tcase_add_loop_test(t, help_of_a_command_shows_every_option, 0, (int)commands_count);
     tcase_add_test(t, help_lists_every_command);
+    tcase_add_loop_test(t, help_is_asked_for_anywhere_but_behind_a_jobs_command, 0, (int)COUNT_OF(asking));
     Suite *s = suite_create("cli/commands");
     suite_add_tcase(s, t);
     return run_suite(s);
