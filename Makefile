@@ -50,7 +50,7 @@ $(BUILD)/lib/libreeve-transfer.a: $(call objects,base/io/transfer_client.c)
 
 all: $(PROGRAMS) $(BUILD)/lib/libreeve-transfer.a ## build every program into $(BUILD)/
 
-$(BUILD)/reeved: $(call objects,scheduler/main.c)
+$(BUILD)/reeved: $(call objects,scheduler/main.c scheduler/allocator.c)
 $(BUILD)/reeved: LIBS = -lhiredis -luring $(ALLOCATOR)
 $(BUILD)/reeve-agent: $(call objects,$(wildcard agent/*.c))
 $(BUILD)/reeve-agent: LIBS = -luring
@@ -60,7 +60,7 @@ $(BUILD)/reeve-seccomp: $(call objects,$(SECCOMP_SRC) isolation/seccomp_main.c)
 $(BUILD)/reeve-seccomp: LIBS = -lseccomp
 $(BUILD)/reeve-reportd: $(call objects,quotas/reports/main.c)
 $(BUILD)/reeve-reportd: LIBS = -lhiredis -lsqlite3 -lcurl -lm
-$(BUILD)/reeve-sim: $(call objects,scheduler/sim/main.c)
+$(BUILD)/reeve-sim: $(call objects,scheduler/sim/main.c scheduler/allocator.c)
 $(BUILD)/reeve-sim: LIBS = $(ALLOCATOR)
 $(BUILD)/reeve: $(call objects,cli/main.c)
 $(BUILD)/reeve: LIBS = -lhiredis
