@@ -263,6 +263,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \
 	    -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(FUZZ_LIBS) $(LIBS_COMMON)
 
+$(BUILD)/tests/bench/bench_core: $(call objects,scheduler/allocator.c)
 $(BUILD)/tests/bench/bench_core $(BUILD)/tests/bench/bench_faults: TEST_LIBS += $(ALLOCATOR)
 $(BUILD)/tests/bench/bench_fairio: $(call objects,agent/calibrate.c)
 $(BUILD)/tests/bench/bench_logs: $(call objects,agent/logs.c agent/fair.c agent/folder.c)
