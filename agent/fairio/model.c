@@ -7,10 +7,8 @@
 #define DEVICE_TEXT_MAX 31
 
 #define COST_ROW(id_, name_, dir_, member, max_, help_)                                            \
-    {                                                                                              \
-        .name = (name_), .id = (id_), .kind = FIELD_I64, .flags = FIELD_REQUIRED,                  \
-        .offset = offsetof(struct io_model, cost.of[dir_].member), .max = (max_), .help = (help_)  \
-    }
+    FIELD_ROW(io_model, id_, name_, FIELD_I64, cost.of[dir_].member, .flags = FIELD_REQUIRED,      \
+              .max = (max_), .help = (help_))
 static const struct field rows[] = {
     FIELD_ROW(io_model, 1, "device", FIELD_STR, device, .flags = FIELD_REQUIRED, .min = 1, .max = DEVICE_TEXT_MAX,
               .help = "major:minor of the device that was measured"),
