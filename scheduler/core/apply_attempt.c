@@ -58,7 +58,7 @@ void attempt_begin(struct core *c, struct task *t, struct node *n)
     free(TAKE_PTR(t->staging));
     free(TAKE_PTR(t->told));
     node_take_task(n, t);
-    spread_note(t->job, n, true);
+    spread_note(c, t->job, n, true);
     struct capacity uses = attempt_uses(t);
     node_use(c, n, &uses, true);
     claims_use(c, s->tenant, &s->need, true);
@@ -78,7 +78,7 @@ void attempt_finish(struct core *c, struct task *t)
         quarantine_probe(c, n, false);
     t->probe = false;
     node_leave_task(t);
-    spread_note(t->job, n, false);
+    spread_note(c, t->job, n, false);
     reserve_node_changed(c, n);
     node_use(c, n, &uses, false);
     claims_use(c, s->tenant, &s->need, false);

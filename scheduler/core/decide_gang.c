@@ -138,7 +138,7 @@ static void give_back(struct core *c, struct plan *p, size_t log, uint64_t room)
 {
     while (p->log_count > log) {
         struct placement *last = &p->rows.log[--p->log_count];
-        spread_note(last->job, last->node, false);
+        spread_note(c, last->job, last->node, false);
         node_use(c, last->node, &last->shape->need, false);
         quarantine_probe(c, last->node, false);
         reserve_give_back(last->node);
@@ -160,7 +160,7 @@ struct seeking {
 /* One of them starts there, in the log from now on. */
 static void take_one(struct seeking *k, struct node *n)
 {
-    plan_log(k->p, (struct placement){k->j, k->s, n, 0});
+    plan_log(k->c, k->p, (struct placement){k->j, k->s, n, 0});
     node_use(k->c, n, &k->s->need, true);
     quarantine_probe(k->c, n, true);
     reserve_take(k->c, k->p, k->s, n);

@@ -45,11 +45,11 @@ static void rest_tenant(const struct core *c, struct plan *p, struct tenant *t)
     p->rows.rested[p->rested_count++] = t;
 }
 
-void plan_log(struct plan *p, struct placement what)
+void plan_log(const struct core *c, struct plan *p, struct placement what)
 {
     p->rows.log = core_room(p->rows.log, p->log_count, &p->rows.log_size, 64, sizeof p->rows.log[0]);
     p->rows.log[p->log_count++] = what;
-    spread_note(what.job, what.node, true);
+    spread_note(c, what.job, what.node, true);
 }
 
 void decide_place_undo(struct core *c, struct plan *p)
@@ -61,7 +61,7 @@ void decide_place_undo(struct core *c, struct plan *p)
     preempt_undo(c, p);
     while (p->log_count > 0) {
         struct placement *last = &p->rows.log[--p->log_count];
-        spread_note(last->job, last->node, false);
+        spread_note(c, last->job, last->node, false);
         node_use(c, last->node, &last->shape->need, false);
         quarantine_probe(c, last->node, false);
         past_use_count(last->shape->tenant, last->ahead, false);
@@ -266,7 +266,7 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
 {
     struct job *j = entry_job(e);
     uint64_t ahead = past_use_of(c, j->shape, f->placed.paid_us, p->now.utc_us);
-    plan_log(p, (struct placement){j, j->shape, n, ahead});
+    plan_log(c, p, (struct placement){j, j->shape, n, ahead});
     plan_hold(c, p, f);
     node_use(c, n, &j->shape->need, true);
     quarantine_probe(c, n, true);

@@ -68,7 +68,7 @@ void resume_fact(const struct core *c, const struct task *t, int64_t utc_us, str
 /* The turn's memory, until decide_place_undo(): an entry steps aside, a shape does, an attempt is thought of there. */
 void plan_skip(struct core *c, struct plan *p, struct entry *e);
 void plan_park(struct core *c, struct plan *p, struct shape *s);
-void plan_log(struct plan *p, struct placement what);
+void plan_log(const struct core *c, struct plan *p, struct placement what);
 void plan_job(struct core *c, struct job *j); /* j's scratch is this turn's */
 bool plan_is_capped(const struct job *j, uint32_t tasks);
 void plan_no_room(struct core *c, struct plan *p, struct shape *s, bool full);

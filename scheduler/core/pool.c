@@ -1,6 +1,7 @@
 #include "scheduler/core/plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool pool_is(const void *object, const void *key)
@@ -268,9 +269,18 @@ struct pool *pool_get(struct core *c, const char *where)
 /* No text of a `where` has such a sign in it. */
 #define PART_MARK "\n"
 
+/* As long as it is: a part of another is told from it by its last letter. */
+static char *part_text(const char *where, const char *label, const char *value)
+{
+    size_t size = strlen(label) + strlen(value) + strlen(where) + sizeof PART_MARK PART_MARK;
+    char *text = core_alloc(size);
+    snprintf(text, size, "%s" PART_MARK "%s" PART_MARK "%s", label, value, where);
+    return text;
+}
+
 struct pool *pool_get_part(struct core *c, const char *where, const char *label, const char *value)
 {
-    char *text = text_of("%s" PART_MARK "%s" PART_MARK "%s", label, value, where != NULL ? where : "");
+    char *text = part_text(where != NULL ? where : "", label, value);
     struct pool *p = pool_find(c, text);
     if (p == NULL) {
         p = new_pool(text, where);

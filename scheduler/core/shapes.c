@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <string.h>
 
 #include "quotas/ledger_names.h"
@@ -257,6 +258,19 @@ void shapes_refresh(struct core *c)
     for (size_t i = 0; i < c->shapes.size; i++)
         if (c->shapes.slots[i].object != NULL)
             shape_refresh(c, c->shapes.slots[i].object);
+}
+
+/* Those who ask alike share one. */
+int shapes_verify(const struct core *c, struct err *err)
+{
+    for (size_t i = 0; i < c->shapes.size; i++) {
+        const struct shape *s = c->shapes.slots[i].object;
+        struct shape_key key = s != NULL ? key_of(s) : (struct shape_key){0};
+        if (s != NULL && table_find(&c->shapes, hash_of(&key), &key) != s)
+            return err_set(err, -EUCLEAN, "tenant %s: who asks for what a job of it asked for finds another shape",
+                           s->tenant->path);
+    }
+    return 0;
 }
 
 uint64_t shape_slice_us(const struct core *c, const struct shape *s)

@@ -84,16 +84,16 @@ void spread_begin(struct core *c, struct job *j)
     job_aside(j)->spread = k;
 }
 
-/* NULL: not counted, or by values as they were; nobody asks before it is counted anew. */
-static struct spread_counts *counts_of(const struct job *j)
+/* NULL: not counted, or by the nodes' values as they were; nobody asks before it is counted anew. */
+static struct spread_counts *counts_of(const struct core *c, const struct job *j)
 {
     struct spread_counts *k = j->shape->over != NULL ? j->aside->spread : NULL;
-    return k != NULL && k->made == j->shape->over->made ? k : NULL;
+    return k != NULL && k->made == c->joins ? k : NULL;
 }
 
-void spread_note(const struct job *j, const struct node *n, bool more)
+void spread_note(const struct core *c, const struct job *j, const struct node *n, bool more)
 {
-    struct spread_counts *k = counts_of(j);
+    struct spread_counts *k = counts_of(c, j);
     size_t at = k != NULL ? pool_of(j->shape->over, n) : SIZE_MAX;
     if (at == SIZE_MAX)
         return;
@@ -103,9 +103,9 @@ void spread_note(const struct job *j, const struct node *n, bool more)
 
 struct pool *spread_next(const struct core *c, const struct job *j, struct spread_walk *w)
 {
-    const struct spread_counts *k = j != NULL ? counts_of(j) : NULL;
+    const struct spread_counts *k = j != NULL ? counts_of(c, j) : NULL;
     size_t best = SIZE_MAX;
-    if (k == NULL || k->made != c->joins)
+    if (k == NULL)
         return NULL;
     for (size_t i = 0; i < j->shape->over->count; i++) {
         bool ahead = !w->began || k->live[i] > w->live || (k->live[i] == w->live && i > w->at);
@@ -120,8 +120,8 @@ struct pool *spread_next(const struct core *c, const struct job *j, struct sprea
 
 int spread_verify(const struct core *c, const struct job *j, struct err *err)
 {
-    const struct spread_counts *k = j->finished ? NULL : counts_of(j);
-    if (k == NULL || k->made != c->joins)
+    const struct spread_counts *k = j->finished ? NULL : counts_of(c, j);
+    if (k == NULL)
         return 0;
     uint32_t live[SPREAD_VALUES_MAX] = {0};
     count_live(j, live);

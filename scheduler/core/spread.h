@@ -26,7 +26,7 @@ struct spread {
     size_t count;
 };
 struct spread_counts {
-    uint64_t made;           /* by its shape's pools as they were made then */
+    uint64_t made;           /* of nodes as they were then */
     uint32_t live[];         /* of each of them */
 };
 
@@ -35,7 +35,7 @@ void spread_free(struct core *c, struct spread *s); /* NULL: no-op */
 /* A turn is about to ask for nodes for this job. No-op when its tasks aren't to be spread. */
 void spread_begin(struct core *c, struct job *j);
 /* An attempt of the job, or the thought of one, is there, or isn't any more. */
-void spread_note(const struct job *j, const struct node *n, bool more);
+void spread_note(const struct core *c, const struct job *j, const struct node *n, bool more);
 
 /* The pools of a job's shape, fewest of its tasks first; of as many, by value. {0} begins; NULL: no more, or the tasks
  * aren't to be spread. */

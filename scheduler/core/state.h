@@ -527,6 +527,7 @@ void shape_put(struct core *c, struct shape *s);
 /* All shapes of a tenant and of those below it leave the table, and come back to it under their tenants' new names. */
 struct shape **shapes_take(struct core *c, const char *top, size_t *ret_count); /* the caller frees the row */
 void shapes_put_back(struct core *c, struct shape *const *row, size_t count);
+int shapes_verify(const struct core *c, struct err *err) MUST_USE;
 /* Up to date with the nodes' generic resources and features. */
 void shape_refresh(struct core *c, struct shape *s);
 void shapes_refresh(struct core *c); /* all of them: a resource or a feature has a place that had none */

@@ -191,6 +191,7 @@ int core_verify(const struct core *c, struct err *err)
     rc = rc < 0 ? rc : sum.rc;
     rc = rc < 0 ? rc : past_use_verify(c, err);
     rc = rc < 0 ? rc : demands_verify(c, err);
+    rc = rc < 0 ? rc : shapes_verify(c, err);
     if (rc < 0)
         return rc;
     if (r.unfinished != c->unfinished || r.finished != c->finished)

@@ -112,6 +112,26 @@ START_TEST(a_key_belongs_to_the_tenant_wherever_it_is)
 }
 END_TEST
 
+/* Who asks there for what a job asked for that went along asks alike. */
+START_TEST(what_is_asked_for_stays_one_and_the_same)
+{
+    struct job_spec specs[4] = {world_spec(1000, GIB), world_spec(1000, GIB), world_spec(1000, GIB),
+                                world_spec(1000, GIB)};
+    uint64_t job;
+    begin();
+    for (size_t i = 0; i < COUNT_OF(specs); i++)
+        specs[i].array = (struct job_array){.present = true, .last = 3};
+    ck_assert_int_eq(str_set(&specs[1].spread, "node"), 0);
+    specs[2].gang = specs[3].gang = 4;
+    specs[2].gang_min = 2;
+    ck_assert_int_eq(str_set(&specs[3].within, "node"), 0);
+    for (size_t i = 0; i < COUNT_OF(specs); i++)
+        ck_assert_int_eq(world_try_submit(&w, "acme/etl", NULL, &specs[i], &job), CORE_FACT);
+    ck_assert_int_eq(move("acme/etl", "zeta", "~ acme/etl -> zeta  tenants 2, jobs 4, running 0"), CORE_FACT);
+    finish();
+}
+END_TEST
+
 START_TEST(the_order_of_turns_follows)
 {
     begin();
@@ -170,6 +190,7 @@ int main(void)
     TCase *t = tcase_create("move");
     tcase_add_test(t, what_waits_and_runs_goes_along_and_money_is_held_at_the_new_place);
     tcase_add_test(t, a_key_belongs_to_the_tenant_wherever_it_is);
+    tcase_add_test(t, what_is_asked_for_stays_one_and_the_same);
     tcase_add_test(t, the_order_of_turns_follows);
     tcase_add_test(t, what_may_not_go_is_refused_with_the_reason);
     suite_add_tcase(s, t);

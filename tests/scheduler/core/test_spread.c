@@ -200,6 +200,49 @@ START_TEST(labels_that_change_are_counted_anew)
 }
 END_TEST
 
+/* Its task goes along to the other zone, where none was, and ends before anybody asks for a node again. */
+START_TEST(what_runs_on_a_node_that_changes_its_zone_ends_there)
+{
+    begin(0, 0, 0, 0);
+    hello_in("a1", 8, "a");
+    hello_in("b1", 8, "b");
+    uint64_t job = world_submit(&w, "acme", spread(1));
+    ck_assert_uint_eq(world_decide(&w), 1);
+    ck_assert(world_run(&w, job, 0));
+    struct list listed = {0};
+    ((struct attempt_state *)list_add(&listed, sizeof(struct attempt_state)))->id = (struct attempt_id){job, 0, 1};
+    hello_again("a1", "b", 8, "b", &listed);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, SECOND));
+    end();
+}
+END_TEST
+
+/* A condition may be longer than a line of text. */
+START_TEST(long_conditions_that_end_otherwise_have_other_nodes)
+{
+    static const char *const last[] = {"b1", "b2"};
+    uint64_t jobs[2];
+    begin(0, 0, 0, 0);
+    hello_in("b1", 8, "b");
+    hello_in("b2", 8, "b");
+    for (size_t i = 0; i < COUNT_OF(jobs); i++) {
+        struct job_spec spec = spread(1);
+        char where[WHERE_TEXT_MAX + 1], other[80];
+        size_t len = 0;
+        memset(other, 'x', sizeof other);
+        for (int k = 0; k < 8; k++)
+            len += (size_t)snprintf(where + len, sizeof where - len, "node != %.*s%d && ", (int)sizeof other, other, k);
+        snprintf(where + len, sizeof where - len, "node == %s", last[i]);
+        ck_assert_int_eq(str_set(&spec.where, where), 0);
+        jobs[i] = world_submit(&w, "acme", spec);
+    }
+    ck_assert_uint_eq(world_decide(&w), 2);
+    for (size_t i = 0; i < COUNT_OF(jobs); i++)
+        ck_assert_str_eq(world_node_of(&w, &(struct attempt_id){jobs[i], 0, 0}), last[i]);
+    end();
+}
+END_TEST
+
 START_TEST(a_gang_is_spread_and_so_is_what_a_condition_leaves)
 {
     three_zones();
@@ -343,6 +386,8 @@ int main(void)
     tcase_add_test(t, what_comes_to_nothing_is_not_counted);
     tcase_add_test(t, a_recovered_one_goes_on_alike);
     tcase_add_test(t, labels_that_change_are_counted_anew);
+    tcase_add_test(t, what_runs_on_a_node_that_changes_its_zone_ends_there);
+    tcase_add_test(t, long_conditions_that_end_otherwise_have_other_nodes);
     tcase_add_test(t, a_gang_is_spread_and_so_is_what_a_condition_leaves);
     tcase_add_test(t, two_labels_are_two_shapes);
     tcase_add_loop_test(t, what_cant_be_spread_is_refused, 0, 6);
