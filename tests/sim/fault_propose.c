@@ -173,7 +173,7 @@ static int want_submit(struct proposing *p)
     call.spec.per_node = j->per_node;
     int rc = strs_add(&call.spec.command, "/bin/true") | str_set(&call.spec.where, world_wheres[j->where]) |
              str_set(&call.spec.within, j->within ? "zone" : NULL) |
-             str_set(&call.spec.spread, j->spread ? "zone" : NULL) | be_picky(&call.spec);
+             str_set(&call.spec.spread, !j->spread ? NULL : j->retries == 2 ? "boot" : "zone") | be_picky(&call.spec);
     MUST_NOT(rc < 0);
     set_seconds(&call.spec.start_by, j->start_by_s);
     set_seconds(&call.spec.finish_by, j->finish_by_s);

@@ -323,53 +323,91 @@ START_TEST(what_cant_be_spread_is_refused)
 END_TEST
 
 /* Nodes, zones and what runs as chance has them: each task is where, of the zones with room, the fewest were. */
+struct chance {
+    uint64_t seed, cores[12], jobs[4];
+    char zones[12], names[12][8];
+    size_t nodes, count;
+};
+
+/* How many of a job's tasks live on a node, or in its zone. */
+static uint32_t chance_live(const struct chance *k, uint64_t job, size_t node, bool zone)
+{
+    uint32_t count = 0;
+    for (struct attempt_id id = {job, 0, 0}; id.task < 12; id.task++, id.epoch = 0) {
+        const char *at = world_node_of(&w, &id);
+        for (size_t i = 0; i < k->nodes; i++)
+            count += at != NULL && strcmp(at, k->names[i]) == 0 &&
+                     (i == node || (zone && k->zones[i] == k->zones[node]));
+    }
+    return count;
+}
+
+/* What runs there goes on, whatever its zone is by now. */
+static void chance_hello(struct chance *k, size_t node)
+{
+    struct list listed = {0};
+    for (size_t i = 0; i < k->count; i++)
+        for (struct attempt_id id = {k->jobs[i], 0, 0}; id.task < 12; id.task++, id.epoch = 0) {
+            const char *at = world_node_of(&w, &id);
+            if (at != NULL && strcmp(at, k->names[node]) == 0)
+                ((struct attempt_state *)list_add(&listed, sizeof(struct attempt_state)))->id = id;
+        }
+    k->zones[node] = (char)('a' + random_below(&k->seed, 4));
+    hello_again(k->names[node], "b", k->cores[node], (char[]){k->zones[node], '\0'}, &listed);
+}
+
+static void chance_placed(const struct chance *k, const struct fact_placed *f)
+{
+    uint32_t here = 0, fewest = UINT32_MAX;
+    for (size_t i = 0; i < k->nodes; i++) {
+        uint32_t used = 0, there = chance_live(k, f->id.job, i, true);
+        for (size_t n = 0; n < k->count; n++)
+            used += chance_live(k, k->jobs[n], i, false);
+        fewest = used < k->cores[i] ? MIN(fewest, there) : fewest;
+        here = strcmp(k->names[i], f->node) == 0 ? there : here;
+    }
+    ck_assert_uint_eq(here, fewest);
+}
+
+static void chance_step(struct chance *k)
+{
+    if (k->count < COUNT_OF(k->jobs) && random_below(&k->seed, 6) == 0) {
+        struct job_spec spec = spread(12);
+        spec.placement = (uint32_t)random_below(&k->seed, PLACEMENT_COUNT);
+        k->jobs[k->count++] = world_submit(&w, "acme", spec);
+    }
+    if (random_below(&k->seed, 6) == 0)
+        chance_hello(k, random_below(&k->seed, k->nodes));
+    uint64_t job = k->count > 0 ? k->jobs[random_below(&k->seed, k->count)] : 0;
+    uint32_t task = (uint32_t)random_below(&k->seed, 12);
+    if (job != 0 && is_live(job, task)) {
+        (void)world_run(&w, job, task);
+        (void)world_end(&w, job, task, END_EXIT, 0, SECOND);
+    }
+    struct fact f;
+    uint64_t next;
+    while (core_decide(w.core, w.now, &f, 1, &next) == 1) { /* one by one */
+        if (f.kind == FACT_ATTEMPT_PLACED)
+            chance_placed(k, &f.placed);
+        world_commit(&w, &f);
+    }
+    world_recount(w.core);
+}
+
 START_TEST(no_zone_with_room_had_fewer)
 {
-    uint64_t seed = random_seed("spread");
+    struct chance k = {.seed = random_seed("spread")};
     for (int round = 0; round < 60; round++) {
-        uint64_t cores[12], jobs[4];
-        char zones[12], names[12][8];
-        size_t nodes = 2 + random_below(&seed, 10), count = 0;
         begin(0, 0, 0, 0);
-        for (size_t i = 0; i < nodes; i++) {
-            zones[i] = (char)('a' + random_below(&seed, 4));
-            cores[i] = 1 + random_below(&seed, 4);
-            snprintf(names[i], sizeof names[i], "%c%zu", zones[i], i);
-            hello_in(names[i], cores[i], (char[]){zones[i], '\0'});
+        k.count = 0;
+        k.nodes = 2 + random_below(&k.seed, 10);
+        for (size_t i = 0; i < k.nodes; i++) {
+            k.cores[i] = 1 + random_below(&k.seed, 4);
+            snprintf(k.names[i], sizeof k.names[i], "n%zu", i);
+            chance_hello(&k, i);
         }
-        for (int step = 0; step < 40; step++) {
-            if (count < COUNT_OF(jobs) && random_below(&seed, 6) == 0) {
-                struct job_spec spec = spread(12);
-                spec.placement = (uint32_t)random_below(&seed, PLACEMENT_COUNT);
-                jobs[count++] = world_submit(&w, "acme", spec);
-            }
-            uint64_t job = count > 0 ? jobs[random_below(&seed, count)] : 0;
-            uint32_t task = (uint32_t)random_below(&seed, 12);
-            if (job != 0 && is_live(job, task)) {
-                (void)world_run(&w, job, task);
-                (void)world_end(&w, job, task, END_EXIT, 0, SECOND);
-            }
-            struct fact f;
-            uint64_t next;
-            while (core_decide(w.core, w.now, &f, 1, &next) == 1) { /* one by one */
-                if (f.kind == FACT_ATTEMPT_PLACED) {
-                    uint32_t here = 0, fewest = UINT32_MAX;
-                    for (size_t i = 0; i < nodes; i++) {
-                        uint32_t used = 0, there = in(f.placed.id.job, 12, zones[i]);
-                        for (size_t k = 0; k < count; k++)
-                            for (struct attempt_id id = {jobs[k], 0, 0}; id.task < 12; id.task++, id.epoch = 0) {
-                                const char *at = world_node_of(&w, &id);
-                                used += at != NULL && strcmp(at, names[i]) == 0;
-                            }
-                        fewest = used < cores[i] ? MIN(fewest, there) : fewest;
-                        here = strcmp(names[i], f.placed.node) == 0 ? there : here;
-                    }
-                    ck_assert_uint_eq(here, fewest);
-                }
-                world_commit(&w, &f);
-            }
-            world_recount(w.core);
-        }
+        for (int step = 0; step < 40; step++)
+            chance_step(&k);
         end();
     }
 }
