@@ -45,6 +45,8 @@ struct demand *demand_get(struct core *c, const struct capacity *need, struct po
 void demand_put(struct core *c, struct demand *d);
 /* A shape of it has ready tasks, or none any more. */
 void demand_waits(struct core *c, struct shape *s, bool waits);
+/* It has another hash. */
+void demand_renamed(struct shape *s);
 /* The policy is another: so may be for how long nodes must be open. */
 void demands_policy(struct core *c);
 /* No node has room for a task of this shape that starts then, or all that have some close too soon for it, as was seen

@@ -53,6 +53,12 @@ void demand_waits(struct core *c, struct shape *s, bool waits)
     heap_add(&s->demand->waiting, &waiting, s);
 }
 
+void demand_renamed(struct shape *s)
+{
+    if (s->waits_at != HEAP_NOWHERE)
+        heap_moved(&s->demand->waiting, &waiting, s);
+}
+
 void demands_policy(struct core *c)
 {
     for (size_t i = 0; i < c->demands_count; i++) {
@@ -146,11 +152,22 @@ bool demands_fit(struct core *c, int64_t utc_us)
     return some;
 }
 
+static bool is_in_place(const struct heap_slot *slot)
+{
+    struct heap_rank rank = clear_rank(slot->object);
+    return rank.first == slot->rank.first && rank.second == slot->rank.second;
+}
+
 int demands_verify(const struct core *c, struct err *err)
 {
     size_t some = 0;
-    for (size_t i = 0; i < c->demands_count; i++)
-        some += c->demands[i]->waiting.count > 0;
+    for (size_t i = 0; i < c->demands_count; i++) {
+        const struct heap *h = &c->demands[i]->waiting;
+        some += h->count > 0;
+        for (uint32_t k = 0; k < h->count; k++)
+            if (!is_in_place(&h->v[k]))
+                return err_set(err, -EUCLEAN, "demands: who waits is in order by what it was before");
+    }
     return some == c->demands_waiting ? 0 : err_set(err, -EUCLEAN, "demands: somebody waits with %zu, %zu were counted",
                                                     some, c->demands_waiting);
 }

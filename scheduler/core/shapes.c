@@ -167,6 +167,7 @@ void shapes_put_back(struct core *c, struct shape *const *row, size_t count)
         struct shape *s = row[i];
         struct shape_key key = key_of(s);
         s->hash = hash_of(&key);
+        demand_renamed(s);
         table_put(&c->shapes, s->hash, s);
     }
 }
