@@ -120,6 +120,8 @@ static void cancel_gang(struct cancelling *k, struct gang g)
 static void cancel_task(struct cancelling *k, uint32_t index)
 {
     const struct task *t = task_find(k->job, index);
+    if (outcomes_at(&k->job->aside->over, index) != NULL)
+        return;
     if (k->job->gang != 0) {
         cancel_gang(k, gang_of(k->job, index));
         return;

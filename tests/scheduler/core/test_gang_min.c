@@ -385,6 +385,29 @@ START_TEST(who_was_left_out_has_ended_and_neither_succeeded_nor_failed)
 END_TEST
 
 /* What waits for a task that is being left out at that moment isn't taken before that is committed. */
+/* It is over: nothing is left of it, and the others are none of its. */
+START_TEST(who_cancels_one_that_is_over_cancels_nobody)
+{
+    begin(1, 3, 0, 0);
+    uint64_t job = submit_from(1, 4);
+    ck_assert_uint_eq(world_decide(&w), 3);
+    run_all(job, 3);
+    ck_assert(world_end(&w, job, 0, END_EXIT, 0, SECOND));
+    for (uint32_t task = 0; task < 4; task++) {
+        struct job_call call = {.job = job, .has_task = true, .task = task};
+        struct cancel_reply reply;
+        struct fact f[4];
+        size_t count;
+        ck_assert_int_eq(
+            core_check_cancel(w.core, &call, "root", w.now, f, COUNT_OF(f), &count, &reply, &w.refusal), CORE_FACT);
+        for (size_t i = 0; i < count; i++)
+            world_commit(&w, &f[i]);
+        ck_assert_uint_eq(count, task == 1 ? 1 : 0); /* 0 has succeeded, 3 is left out, 2 goes along with 1 */
+    }
+    end();
+}
+END_TEST
+
 START_TEST(nobody_comes_to_wait_for_what_is_being_left_out)
 {
     begin(1, 2, 0, 0);
@@ -522,6 +545,7 @@ int main(void)
     tcase_add_test(t, after_a_lost_node_it_goes_on_with_fewer);
     tcase_add_test(t, the_last_of_it_start_all);
     tcase_add_loop_test(t, who_was_left_out_has_ended_and_neither_succeeded_nor_failed, 0, 3);
+    tcase_add_test(t, who_cancels_one_that_is_over_cancels_nobody);
     tcase_add_test(t, nobody_comes_to_wait_for_what_is_being_left_out);
     tcase_add_test(t, what_can_never_begin_is_refused);
     tcase_add_test(t, who_is_left_out_is_counted_and_behind_the_others);
