@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/resources.h"
+
 /* Column numbers follow. Their own jobs people see wherever they are; others' by tenant. */
 #define ROW_COLUMNS                                                                                                    \
     "SELECT job, name, tenant, user, tasks, live, held, done, failed, exit_code, spent_micros, submitted_utc_us,"      \
@@ -142,12 +144,17 @@ int history_list(const struct ask *ask, const struct list_call *call, struct lis
 }
 
 /* ---- history.show -------------------------------------------------------------------------------------------- */
+/* Bytes add up; of all else so much was had at a time, and what adds up is the time. */
+#define CHARGES                                                                                                  \
+    "SELECT resource, iif(resource = '" RESOURCE_IO "', sum(amount), amount), price_version, min(from_run_us),"     \
+    " iif(resource = '" RESOURCE_IO "', max(from_run_us + run_us) - min(from_run_us), sum(run_us)), sum(micros)"    \
+    " FROM charges WHERE attempt = ?1 AND kind <> 'rerate'"                                                      \
+    " GROUP BY resource, iif(resource = '" RESOURCE_IO "', 0, amount), price_version ORDER BY 4, 1, 3"
+
 static int add_charges(const struct ask *ask, int64_t attempt, struct list *ret, struct err *err)
 {
     CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
-    int r = db_prepare(ask->db, "SELECT resource, amount, price_version, min(from_run_us), sum(run_us), sum(micros)"
-                                " FROM charges WHERE attempt = ?1 AND kind <> 'rerate' GROUP BY 1, 2, 3"
-                                " ORDER BY 4, 1, 3", &s, err);
+    int r = db_prepare(ask->db, CHARGES, &s, err);
     if (r == 0)
         r = db_bind(s, "i", attempt);
     for (; r == 0 && (r = db_step(s, err)) == 1; r = 0) {

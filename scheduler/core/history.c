@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/resources.h"
 #include "scheduler/core/state.h"
 
 static struct past_attempt *past_new(const struct attempt_view *view, struct attempt_id id, struct node *node)
@@ -98,18 +99,35 @@ void marks_set(struct list *to, const struct list *from)
     }
 }
 
+/* Bytes add up; of all else so much was had at a time, and what adds up is the time. */
+static bool adds_up(const struct charge *line)
+{
+    return strcmp(line->resource, RESOURCE_IO) == 0;
+}
+
 static struct charge *line_before(struct list *to, const struct charge *next)
 {
     for (size_t i = to->count; i-- > 0;) {
         struct charge *line = &((struct charge *)to->v)[i];
         if (strcmp(line->resource, next->resource) != 0)
             continue;
-        bool joins = line->price_version == next->price_version && line->amount == next->amount &&
-                     line->price == next->price && line->by == next->by &&
-                     line->from_run_us + line->run_us == next->from_run_us;
+        bool follows = line->amount == next->amount && line->from_run_us + line->run_us == next->from_run_us;
+        bool joins = line->price_version == next->price_version && line->price == next->price &&
+                     line->by == next->by && (follows || adds_up(line));
         return joins ? line : NULL;
     }
     return NULL;
+}
+
+static void join(struct charge *line, const struct charge *next)
+{
+    line->micros += next->micros;
+    if (adds_up(line)) { /* its lines overlap: each begins where its node had counted last */
+        line->amount += next->amount;
+        line->run_us = MAX(line->run_us, next->from_run_us + next->run_us - line->from_run_us);
+    } else {
+        line->run_us += next->run_us;
+    }
 }
 
 void charges_join(struct list *to, const struct list *from)
@@ -118,8 +136,7 @@ void charges_join(struct list *to, const struct list *from)
         const struct charge *next = &((const struct charge *)from->v)[i];
         struct charge *line = line_before(to, next);
         if (line != NULL) {
-            line->run_us += next->run_us;
-            line->micros += next->micros;
+            join(line, next);
             continue;
         }
         line = list_add(to, sizeof *line);

@@ -515,7 +515,7 @@ void history_free(struct history *h);
 const struct past_attempt *history_find(const struct history *h, struct attempt_id id);
 bool history_read(const struct past_attempt *p, struct attempt_view *ret); /* the caller clears it */
 void history_each(const struct history *h, void (*fn)(void *arg, struct attempt_view *view), void *arg);
-/* Joins lines of the same resource and price that follow each other. */
+/* Joins lines of the same resource and price that follow each other; bytes of I/O add up. */
 void charges_join(struct list *to, const struct list *from);
 void charges_clear(struct list *l);
 void marks_clear(struct list *l);

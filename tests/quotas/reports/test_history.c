@@ -25,11 +25,13 @@ static void array_job(struct book *book, uint64_t job)
     struct fact renew = {.kind = FACT_HOLD_RENEWED, .renewed = {.id = again, .spent_micros = 30, .hold_micros = 10}};
     must(strs_add(&renew.renewed.accounts, "/@total"));
     add_charge(&renew.renewed.charges, "cpu", 0, 10, 30);
+    add_charge(&renew.renewed.charges, "io", 0, 10, 0);
     journal_take(book, renew);
     struct fact end = fact_end(AT_NOVEMBER + 9, again, 50, NEXT_FINAL, false);
     end.ended.record.exit_code = 3;
     end.ended.state = TASK_FAILED;
     add_charge(&end.ended.charges, "cpu", 10, 10, 20);
+    add_charge(&end.ended.charges, "io", 9, 11, 0); /* as many bytes as before */
     journal_take(book, end);
     journal_take(book, fact_placed_on(second, AT_NOVEMBER, accounts));
     journal_take(book, fact_end(AT_NOVEMBER + 9, second, 0, NEXT_FINAL, false));
@@ -148,10 +150,14 @@ START_TEST(a_job_is_shown_with_all_that_happened)
     ck_assert_int_eq(a[0].written_off_micros, 9);
     ck_assert_str_eq(a[1].state, "failed");
     ck_assert_int_eq(a[1].record.exit_code, 3);
-    ck_assert_uint_eq(a[1].charges.count, 1); /* two slices of one price, joined */
+    ck_assert_uint_eq(a[1].charges.count, 2); /* two slices of one price, joined */
     const struct charge *c = a[1].charges.v;
     ck_assert_int_eq(c->micros, 50);
     ck_assert_uint_eq(c->run_us, 20);
+    ck_assert_uint_eq(c->amount, 1000);
+    ck_assert_str_eq(c[1].resource, "io");
+    ck_assert_uint_eq(c[1].amount, 2000); /* its bytes add up */
+    ck_assert_uint_eq(c[1].run_us, 20);
     fields_clear(&job_view_fields, &view);
     ck_assert_int_eq(show(ADMIN, (struct job_call){.job = 3, .has_task = true, .task = 1}, &view), 1);
     ck_assert_uint_eq(view.attempts.count, 1);

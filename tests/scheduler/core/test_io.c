@@ -44,6 +44,34 @@ START_TEST(what_moves_asks_for_more_before_it_must_stop)
 }
 END_TEST
 
+/* Renewed each second for as many bytes as the second before. */
+START_TEST(bytes_of_lines_add_up)
+{
+    begin(PER_GIB, -1, PAID_END_STOP);
+    for (int i = 0; i < 6; i++) {
+        int64_t micros;
+        second(GIB / 2);
+        ck_assert_uint_eq(billed(&micros), moved);
+        ck_assert_int_eq(micros, (int64_t)(moved * PER_GIB / GIB));
+    }
+    end_with(END_EXIT, moved);
+    struct job_view view = world_view(&w, job);
+    const struct attempt_view *a = view.attempts.v;
+    uint64_t lines = 0;
+    for (size_t i = 0; i < a->charges.count; i++) {
+        const struct charge *line = &((const struct charge *)a->charges.v)[i];
+        if (strcmp(line->resource, RESOURCE_IO) != 0)
+            continue;
+        lines++;
+        ck_assert_uint_eq(line->from_run_us, 0);
+        ck_assert_uint_eq(line->run_us, 6 * SECOND);
+    }
+    ck_assert_uint_eq(lines, 1);
+    fields_clear(&job_view_fields, &view);
+    finish();
+}
+END_TEST
+
 START_TEST(io_is_renewed_when_no_more_time_is_to_be_had)
 {
     open_world(PER_GIB, -1, PAID_END_STOP);
@@ -418,6 +446,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_start_holds_an_allowance_beside_its_slice);
     tcase_add_test(t, what_moves_asks_for_more_before_it_must_stop);
+    tcase_add_test(t, bytes_of_lines_add_up);
     tcase_add_test(t, io_is_renewed_when_no_more_time_is_to_be_had);
     tcase_add_test(t, what_went_on_while_a_renewal_was_decided_has_the_next_one);
     tcase_add_test(t, what_its_node_told_is_seen_while_it_runs);
