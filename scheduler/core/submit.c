@@ -162,9 +162,10 @@ static bool fits_nodes(const struct core *c, const struct tenant *t, const struc
     return fits ? spread : refuse_never(refusal, &answer);
 }
 
-static bool fits_guarantees(const struct core *c, const struct tenant *t, const struct resources *all,
-                            struct refusal *refusal)
+static bool fits_guarantees(const struct core *c, const struct tenant *t, const struct job_spec *spec,
+                            const struct resources *all, struct refusal *refusal)
 {
+    uint32_t gang = job_spec_gang(spec), gang_min = job_spec_gang_min(spec);
     struct ledger_blocker b = {0};
     char need[48], most[48], hint[128];
     if (ledger_ever_lends(c->ledger, &t->line, all, &b))
@@ -173,7 +174,12 @@ static bool fits_guarantees(const struct core *c, const struct tenant *t, const 
                    strcmp(b.resource, "scratch") != 0;
     admit_amount(b.resource, (uint64_t)b.need, need);
     admit_amount(b.resource, (uint64_t)MAX(b.limit, 0), most);
-    snprintf(hint, sizeof hint, "resources.%s%.40s <= %s", generic ? "generic." : "", b.resource, most);
+    int64_t each = MAX(b.need / (int64_t)MAX(gang_min, 1), 1);
+    uint64_t tasks = (uint64_t)(MAX(b.limit, 0) / each);
+    if (gang_min > 1 && tasks > 0)
+        gang_hint(gang, gang_min, tasks, hint);
+    else
+        snprintf(hint, sizeof hint, "resources.%s%.40s <= %s", generic ? "generic." : "", b.resource, most);
     if (strcmp(b.where, TENANT_ROOT) == 0)
         refusal_from(refusal, "never_fits", b.where, hint, "needs %s %s, all guaranteed in the cell and lent is %s",
                      need, b.resource, most);
@@ -183,10 +189,9 @@ static bool fits_guarantees(const struct core *c, const struct tenant *t, const 
     return false;
 }
 
-/* What starts at once, as little as it may be; the caller clears it. */
-static void resources_at_once(const struct job_spec *spec, struct resources *ret)
+/* What so many tasks have together; the caller clears it. */
+static void resources_of(const struct job_spec *spec, uint64_t tasks, struct resources *ret)
 {
-    uint64_t tasks = MAX(job_spec_gang_min(spec), 1);
     core_copy_resources(&spec->resources, ret);
     ret->cpu_milli *= tasks; /* each is at most CPU_MILLI_MAX, ...: far from the end of 64 bits */
     ret->mem_bytes *= tasks;
@@ -217,6 +222,35 @@ static bool fits_at_once(const struct job_spec *spec, const struct tenant_rule *
     return true;
 }
 
+/* How many of its tasks the tenant may ever run at once, of one that may run one and can't run all. */
+static uint64_t most_by_quota(const struct job_spec *spec, const struct tenant_rule *rule)
+{
+    uint64_t most = 1, over = job_spec_gang_min(spec);
+    while (over - most > 1) {
+        struct admit_answer answer;
+        struct resources need;
+        uint64_t tasks = most + (over - most) / 2;
+        resources_of(spec, tasks, &need);
+        *(admit_by_quota(&need, rule, &answer) ? &most : &over) = tasks;
+        fields_clear(&resources_fields, &need);
+    }
+    return most;
+}
+
+/* `all`: what starts at once, as little as it may be. */
+static bool fits_quota(const struct job_spec *spec, const struct resources *all, const struct tenant_rule *rule,
+                       struct admit_answer *ret)
+{
+    char hint[64];
+    if (!admit_by_quota(&spec->resources, rule, ret))
+        return false;
+    if (admit_by_quota(all, rule, ret))
+        return true;
+    gang_hint(job_spec_gang(spec), job_spec_gang_min(spec), most_by_quota(spec, rule), hint);
+    snprintf(ret->hint, sizeof ret->hint, "%s", hint);
+    return false;
+}
+
 static bool fits_rules(const struct core *c, const struct tenant *t, const struct job_spec *spec,
                        int64_t utc_us, struct refusal *refusal)
 {
@@ -230,17 +264,17 @@ static bool fits_rules(const struct core *c, const struct tenant *t, const struc
     hold = MIN(hold, MONEY_MICROS_MAX / (int64_t)MAX(gang, 1)) * (int64_t)MAX(gang, 1);
     if (spec->budget_micros > 0)
         hold = MIN(hold, spec->budget_micros);
-    resources_at_once(spec, &need);
+    resources_of(spec, MAX(gang, 1), &need);
     for (; t != NULL && fits; t = t->parent) {
         struct admit_answer answer;
         const struct tenant_rule *rule = ledger_rule(c->ledger, t->path);
         BUG(rule == NULL);
-        if (!admit_by_quota(&need, rule, &answer) || !admit_by_budget(hold, rule, &answer))
+        if (!fits_quota(spec, &need, rule, &answer) || !admit_by_budget(hold, rule, &answer))
             fits = refuse_never(refusal, &answer);
         else
             fits = fits_at_once(spec, rule, refusal);
     }
-    fits = fits && fits_guarantees(c, leaf, &need, refusal);
+    fits = fits && fits_guarantees(c, leaf, spec, &need, refusal);
     fields_clear(&resources_fields, &need);
     return fits;
 }

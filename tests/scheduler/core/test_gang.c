@@ -133,6 +133,7 @@ START_TEST(what_can_never_start_together_is_refused)
     spec = gangs(8, 8, 1000);
     ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED); /* acme may use six */
     ck_assert_str_eq(w.refusal.code, "never_fits");
+    ck_assert_str_eq(w.refusal.hint, "gang <= 6");
     spec = gangs(9, 2, 1000);
     ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED);
     ck_assert_str_eq(w.refusal.message, "gang: 9 tasks don't make whole gangs of 2");

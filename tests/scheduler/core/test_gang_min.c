@@ -444,6 +444,8 @@ START_TEST(what_can_never_begin_is_refused)
     spec = from_to(7, 8, 1000);
     ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED); /* acme may use six */
     ck_assert_str_eq(w.refusal.code, "never_fits");
+    ck_assert_str_eq(w.refusal.message, "needs 7 cpu, acme may use at most 6 at once");
+    ck_assert_str_eq(w.refusal.hint, "gang_min <= 6");
     spec = from_to(9, 8, 100);
     ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED);
     ck_assert_str_eq(w.refusal.message, "gang_min: at most as many as start together, and gang is 8");
