@@ -30,6 +30,7 @@ struct io_report {
     size_t seen_count;
     struct fq_times times; /* as of the last report */
     bool quiet; /* the last one said that nobody moves or waits */
+    struct io_window said; /* check, as in the file */
 };
 
 static void on_timer(void *arg)
@@ -268,8 +269,10 @@ bool io_report_write(struct io_report *r)
 {
     struct io_status s = {0};
     int rc = gather(r, &s);
-    bool nothing = s.tenants.count == 0, write = rc == 0 && !(nothing && r->quiet);
+    bool nothing = s.tenants.count == 0, told = !fields_equal(&io_window_fields, &s.check, &r->said);
+    bool write = rc == 0 && (told || !(nothing && r->quiet)); /* a node tells what has moved a little later */
     r->quiet = nothing;
+    r->said = s.check;
     if (write)
         write_file(&s);
     fields_clear(&io_status_fields, &s);

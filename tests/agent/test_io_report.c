@@ -275,6 +275,21 @@ START_TEST(each_is_of_its_own_interval_and_quiet_is_said_once)
 }
 END_TEST
 
+/* An attempt's bytes are told with a beat, after the second in which they moved. */
+START_TEST(what_is_told_after_all_is_quiet_is_said)
+{
+    struct io_window told = {.from_utc_us = 1};
+    io_report_check(report, &told);
+    ck_assert(io_report_write(report));
+    ck_assert(!io_report_write(report));
+    told.sums.kernel_read_bytes = told.sums.billed_bytes = 4096;
+    ck_assert(io_report_write(report));
+    read_report();
+    ck_assert_uint_eq(status.check.sums.kernel_read_bytes, 4096);
+    ck_assert(!io_report_write(report));
+}
+END_TEST
+
 START_TEST(where_it_cant_be_written_nothing_else_is_lost)
 {
     arbiter_id one = open_stream("one");
@@ -314,6 +329,7 @@ int main(void)
     tcase_add_test(t, the_jobs_that_moved_most_come_first_their_tasks_together);
     tcase_add_test(t, no_more_jobs_are_said_than_have_room);
     tcase_add_test(t, each_is_of_its_own_interval_and_quiet_is_said_once);
+    tcase_add_test(t, what_is_told_after_all_is_quiet_is_said);
     tcase_add_test(t, where_it_cant_be_written_nothing_else_is_lost);
     tcase_add_test(t, prometheus_hears_of_the_disk_and_of_each_tenant);
     tcase_add_test(t, the_metrics_file_goes_with_its_agent);
