@@ -230,6 +230,10 @@ void doctor_meters(const struct doctor *d, const struct doctor_check *c, struct 
 void doctor_judge_ledger_io(const struct ledger_io_reply *r, const struct doctor_check *c, struct finding *f)
 {
     const struct ledger_io_row *first = r->rows.v;
+    if (r->compared == 0) {
+        finding_ok(f, "no attempts to compare");
+        return;
+    }
     if (r->differing == 0) {
         finding_ok(f, "of %" PRIu64 " nodes and days what was charged is what the kernel counted", r->compared);
         return;

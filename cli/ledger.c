@@ -12,9 +12,9 @@
 /* ---- verify ---- */
 struct ledger_report { struct verify_reply journal; struct check_reply reports; struct ledger_io_reply io; };
 static const struct field report_rows[] = {
-    FIELD_ROW(ledger_report, 1, "journal", FIELD_STRUCT, journal, .of = &verify_reply_fields),
-    FIELD_ROW(ledger_report, 2, "reports", FIELD_STRUCT, reports, .of = &check_reply_fields),
-    FIELD_ROW(ledger_report, 3, "io", FIELD_STRUCT, io, .of = &ledger_io_reply_fields),
+    FIELD_ROW(ledger_report, 1, "journal", FIELD_STRUCT, journal, .flags = FIELD_ALWAYS, .of = &verify_reply_fields),
+    FIELD_ROW(ledger_report, 2, "reports", FIELD_STRUCT, reports, .flags = FIELD_ALWAYS, .of = &check_reply_fields),
+    FIELD_ROW(ledger_report, 3, "io", FIELD_STRUCT, io, .flags = FIELD_ALWAYS, .of = &ledger_io_reply_fields),
 };
 static const struct fields report_fields = FIELDS_TABLE("ledger", ledger_report, report_rows);
 
@@ -43,6 +43,13 @@ static void put_io(const struct cli *cli, struct buf *out, const struct ledger_i
     buf_addf(out, "I/O       %.10s ", r->day_utc_us != 0 ? format_second(r->day_utc_us, day) : "running");
     format_safe(out, r->node);
     buf_add_str(out, ": ");
+    if (r->attempts == 0) {
+        buf_addf(out, "nothing to compare\n          %" PRIu64 " attempt%s whose counts its node didn't tell, charged ",
+                 r->unknown_attempts, r->unknown_attempts == 1 ? "" : "s");
+        format_bytes(out, r->unknown_bytes);
+        buf_add_str(out, "\n");
+        return;
+    }
     if (r->day_utc_us != 0) {
         io_verdict_text(&v, out);
     } else {
@@ -87,7 +94,7 @@ static void print_verify(const struct cli *cli, const struct ledger_report *r)
     if (r->io.compared > r->io.rows.count)
         buf_addf(&out, "and %" PRIu64 " more\n", r->io.compared - r->io.rows.count);
     if (r->io.compared == 0)
-        buf_add_str(&out, "I/O       nobody was charged for any\n");
+        buf_add_str(&out, "I/O       no attempts to compare\n");
     fputs(buf_text(&out), stdout);
     buf_fini(&out);
 }
@@ -147,7 +154,9 @@ static int fill_span(struct cli *cli, const struct ledger_cli *o, int64_t *ret_f
         return wrong(cli, "--from", &err);
     if (o->to != NULL && parse_time(o->to, ret_to_utc_us, &err) < 0)
         return wrong(cli, "--to", &err);
-    return (o->from == NULL) != (o->to == NULL) ? cli_usage(cli, "--from and --to go together") : CLI_DONE;
+    if ((o->from == NULL) != (o->to == NULL))
+        return cli_usage(cli, "--from and --to go together");
+    return *ret_to_utc_us < *ret_from_utc_us ? cli_usage(cli, "--to is before --from") : CLI_DONE;
 }
 
 /* CLI_DONE, or what to exit with. */

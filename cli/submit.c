@@ -20,6 +20,8 @@ static void say_quote(struct buf *out, const struct submit_call *call, const str
         format_cost(out, r->quote_max_micros, r->currency);
         buf_add_str(out, ")");
     }
+    if (call->dry_run && r->quote_until_utc_us != 0)
+        buf_addf(out, " until %s", format_second(r->quote_until_utc_us, until));
     if (r->io_price_micros > 0) {
         buf_add_str(out, call->spec.limits.io_bytes != 0 ? "   with I/O " : "   I/O beside it ");
         format_cost(out, r->io_price_micros, r->currency);
@@ -27,8 +29,6 @@ static void say_quote(struct buf *out, const struct submit_call *call, const str
         format_bytes(out, r->io_allowance_bytes);
         buf_add_str(out, " at a time");
     }
-    if (call->dry_run && r->quote_until_utc_us != 0)
-        buf_addf(out, " until %s", format_second(r->quote_until_utc_us, until));
 }
 
 void submit_say(struct cli *cli, const struct submit_call *call, const struct submit_reply *r, FILE *to)

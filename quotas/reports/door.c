@@ -245,6 +245,8 @@ static void on_io(void *arg, struct rpc_conn *conn, const struct rpc_ticket *tic
     }
     if (!v.viewer.all)
         refuse(&v, "forbidden", NULL, "ledger.io is for admins");
+    else if (call->to_utc_us < call->from_utc_us)
+        refuse(&v, "bad_request", "to", "it is before `from`");
     else if (io_days_read(&v.ask, *call, &reply, &err) < 0)
         unavailable(&v, err_text(&err));
     else

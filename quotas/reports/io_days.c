@@ -105,9 +105,9 @@ int io_days_read(const struct ask *ask, struct ledger_io_call call, struct ledge
 int io_days_metrics(const struct ask *ask, struct buf *out, struct err *err)
 {
     static const char *const heads[] = {
-        "# HELP reeve_ledger_io_agrees 1: what was charged of a node's I/O, today and yesterday, and what the kernel"
-        " counted do.\n# TYPE reeve_ledger_io_agrees gauge\n",
-        "# HELP reeve_ledger_io_off_ratio By how much; above 0: it was charged twice.\n"
+        "# HELP reeve_ledger_io_agrees 1: what was charged of a node's I/O today and yesterday is what the kernel"
+        " counted.\n# TYPE reeve_ledger_io_agrees gauge\n",
+        "# HELP reeve_ledger_io_off_ratio How far apart, of the kernel's count; above 0: more was charged.\n"
         "# TYPE reeve_ledger_io_off_ratio gauge\n"};
     struct ledger_io_reply reply = {0};
     int r = gather(ask, (struct ledger_io_call){0}, &reply, err);
