@@ -50,6 +50,8 @@ void job_text_tasks(struct buf *out, const struct job_row *row, bool bar)
     }
     if (row->failed > 0 && row->tasks > 1)
         buf_addf(out, " %u failed", row->failed);
+    if (row->left_out > 0)
+        buf_addf(out, " %u left out", row->left_out);
 }
 
 void job_text_start(struct buf *out, int64_t from_utc_us, int64_t to_utc_us, int64_t now_utc_us)

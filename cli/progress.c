@@ -12,6 +12,8 @@ static void counts(struct buf *out, const struct job_row *row)
     buf_addf(out, "%u/%u done", row->done, row->tasks);
     if (row->failed > 0)
         buf_addf(out, ", %u failed", row->failed);
+    if (row->left_out > 0)
+        buf_addf(out, ", %u left out", row->left_out);
     if (row->live > 0)
         buf_addf(out, ", %u running", row->live);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/core/io_status.h"
+#include "base/io/clock.h"
 #include "base/io/fd.h"
 #include "base/io/json.h"
 #include "cli/columns.h"
@@ -132,6 +133,10 @@ static void print_status(struct cli *cli, const struct io_status *s)
         io_verdict_text(&v, &out);
         buf_add_str(&out, "\n");
     }
+    if (io_status_is_old(s, clock_utc_us())) {
+        format_styled(&out, cli->colour_out, STYLE_BAD, "old");
+        buf_add_str(&out, ": no agent has said more since; so it was then\n");
+    }
     if (s->tenants.count == 0)
         buf_add_str(&out, "nobody moves anything\n");
     else
@@ -163,13 +168,21 @@ static int look(struct cli *cli, const char *path, bool clear)
     return CLI_DONE;
 }
 
+/* That of an agent that is gone becomes old while nothing comes. */
+static bool await(int fd)
+{
+    char events[4096];
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int n = poll(&p, 1, IO_STATUS_OLD_MS);
+    return n == 0 || (n > 0 && read(fd, events, sizeof events) > 0);
+}
+
 /* Each new report is renamed into its place. */
 static int follow(struct cli *cli, const char *folder, const char *path)
 {
-    char events[4096];
     CLEANUP(close_p) int fd = inotify_init1(IN_CLOEXEC);
     int code = fd < 0 || inotify_add_watch(fd, folder, IN_MOVED_TO) < 0 ? CLI_UNREACHABLE : look(cli, path, true);
-    while (code == CLI_DONE && read(fd, events, sizeof events) > 0)
+    while (code == CLI_DONE && await(fd))
         code = look(cli, path, true);
     return code;
 }

@@ -67,3 +67,8 @@ static const struct field rows[] = {
               .flags = FIELD_ALWAYS, .help = "who moved or waits, most charged first"),
 };
 const struct fields io_status_fields = FIELDS_TABLE("io status", io_status, rows);
+
+bool io_status_is_old(const struct io_status *s, int64_t utc_us)
+{
+    return s->tenants.count > 0 && utc_us - s->utc_us >= (int64_t)IO_STATUS_OLD_MS * 1000;
+}

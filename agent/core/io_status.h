@@ -54,4 +54,8 @@ struct io_status {
 };
 extern const struct fields io_status_fields;
 
+/* Who moved or waits is said anew each second: it is that of an agent that is gone. */
+#define IO_STATUS_OLD_MS 10000
+bool io_status_is_old(const struct io_status *s, int64_t utc_us);
+
 #endif

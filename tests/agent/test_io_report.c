@@ -290,6 +290,22 @@ START_TEST(what_is_told_after_all_is_quiet_is_said)
 }
 END_TEST
 
+START_TEST(who_moved_is_old_when_nobody_says_it_anew)
+{
+    arbiter_id one = open_stream("one");
+    move(one, IO_READ, 8192);
+    ck_assert(io_report_write(report));
+    read_report();
+    const int64_t old_us = (int64_t)IO_STATUS_OLD_MS * 1000;
+    ck_assert(!io_status_is_old(&status, status.utc_us + old_us - 1));
+    ck_assert(io_status_is_old(&status, status.utc_us + old_us));
+    ck_assert(io_report_write(report));
+    read_report();
+    ck_assert_uint_eq(status.tenants.count, 0); /* that stays true, and isn't said again */
+    ck_assert(!io_status_is_old(&status, status.utc_us + 10 * old_us));
+}
+END_TEST
+
 START_TEST(where_it_cant_be_written_nothing_else_is_lost)
 {
     arbiter_id one = open_stream("one");
@@ -330,6 +346,7 @@ int main(void)
     tcase_add_test(t, no_more_jobs_are_said_than_have_room);
     tcase_add_test(t, each_is_of_its_own_interval_and_quiet_is_said_once);
     tcase_add_test(t, what_is_told_after_all_is_quiet_is_said);
+    tcase_add_test(t, who_moved_is_old_when_nobody_says_it_anew);
     tcase_add_test(t, where_it_cant_be_written_nothing_else_is_lost);
     tcase_add_test(t, prometheus_hears_of_the_disk_and_of_each_tenant);
     tcase_add_test(t, the_metrics_file_goes_with_its_agent);
