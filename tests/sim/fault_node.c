@@ -40,7 +40,8 @@ static void say_hello(struct world *w, size_t number)
     MUST_NOT(rc < 0);
     m->hello.capacity = (struct resources){.cpu_milli = NODE_CORES * 1000, .mem_bytes = NODE_CORES * GIB};
     rc = pairs_set(&m->hello.labels, "zone", number % 2 == 0 ? "a" : "b") |
-         pairs_set(&m->hello.labels, "boot", strrchr(boot, '-') + 1);
+         pairs_set(&m->hello.labels, "boot", strrchr(boot, '-') + 1) |
+         pairs_set(&m->hello.labels, "shelf", n->hellos / 3 % 2 == 0 ? "low" : "high"); /* with attempts there */
     MUST_NOT(rc < 0);
     rc = world_counts_io(n->name) ? strs_add(&m->hello.features, "io_bytes") : 0;
     MUST_NOT(rc < 0);

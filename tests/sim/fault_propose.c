@@ -152,6 +152,7 @@ static void set_seconds(char **text, uint64_t seconds)
 
 static int want_submit(struct proposing *p)
 {
+    static const char *const labels[] = {NULL, "zone", "shelf", "boot"}; /* of nodes: fault_node.c */
     struct client_job *j = &p->w->jobs[p->wish->client];
     struct submit_reply quote = {0};
     char tenant[32];
@@ -173,7 +174,7 @@ static int want_submit(struct proposing *p)
     call.spec.per_node = j->per_node;
     int rc = strs_add(&call.spec.command, "/bin/true") | str_set(&call.spec.where, world_wheres[j->where]) |
              str_set(&call.spec.within, j->within ? "zone" : NULL) |
-             str_set(&call.spec.spread, !j->spread ? NULL : j->retries == 2 ? "boot" : "zone") | be_picky(&call.spec);
+             str_set(&call.spec.spread, labels[j->spread ? 1 + j->retries : 0]) | be_picky(&call.spec);
     MUST_NOT(rc < 0);
     set_seconds(&call.spec.start_by, j->start_by_s);
     set_seconds(&call.spec.finish_by, j->finish_by_s);

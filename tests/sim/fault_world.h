@@ -256,7 +256,8 @@ struct client_job {
     uint32_t where;               /* of world_wheres */
 };
 
-/* What nodes some jobs ask for. A node's label `zone` is a where its number is even, else b; `boot` counts. */
+/* What nodes some jobs ask for. A node's label `zone` is a where its number is even, else b; `boot` counts,
+ * `shelf` changes now and then. */
 #define WORLD_WHERES 4
 extern const char *const world_wheres[WORLD_WHERES];
 
