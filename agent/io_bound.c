@@ -9,7 +9,7 @@
 
 bool io_bound_take(struct io_bound *b, struct measure paid, bool newer)
 {
-    uint64_t before = b->paid.plus_one - 1, now = paid.plus_one - 1; /* absent is the largest */
+    uint64_t before = measured_bound(b->paid), now = measured_bound(paid);
     if (now == before || (now < before && !newer))
         return false;
     b->step = is_measured(b->paid) && now > before ? now - before : now;
@@ -34,7 +34,7 @@ bool io_bound_is_set(const struct io_bound *b)
 
 static uint64_t paid_of(const struct io_bound *b)
 {
-    return is_measured(b->paid) ? measured(b->paid) : UINT64_MAX;
+    return measured_bound(b->paid);
 }
 
 static uint64_t limit_of(const struct io_bound *b)

@@ -66,6 +66,15 @@ static inline uint64_t measured(struct measure m) /* 0 when it wasn't */
 {
     return m.plus_one - is_measured(m);
 }
+/* As a bound: what is absent bounds nothing. */
+static inline uint64_t measured_bound(struct measure m)
+{
+    return m.plus_one - 1; /* UINT64_MAX */
+}
+static inline struct measure measure_fewer(struct measure a, struct measure b)
+{
+    return measured_bound(a) <= measured_bound(b) ? a : b;
+}
 
 struct bytes {
     uint8_t *data;

@@ -142,11 +142,6 @@ struct paid_max {
 };
 static const struct paid_max all_paid = {.us = UINT64_MAX};
 
-static struct measure fewer(struct measure a, struct measure b)
-{
-    return a.plus_one - 1 <= b.plus_one - 1 ? a : b; /* absent is the largest */
-}
-
 /* false: the link could not keep up and is gone. */
 static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bool has_it, struct paid_max max)
 {
@@ -160,7 +155,7 @@ static bool link_duty(struct agents *a, struct link *l, struct attempt_id id, bo
     case DUTY_RUN:
         run.term = a->term;
         run.paid_us = MIN(run.paid_us, max.us);
-        run.io_paid_bytes = fewer(run.io_paid_bytes, max.io_bytes);
+        run.io_paid_bytes = measure_fewer(run.io_paid_bytes, max.io_bytes);
         kept = link_send(a, l, NODE_RUN, &run);
         break;
     case DUTY_PAID:

@@ -23,11 +23,6 @@ struct paid_max {
 };
 static const struct paid_max all_paid = {.us = UINT64_MAX};
 
-static struct measure fewer(struct measure a, struct measure b)
-{
-    return a.plus_one - 1 <= b.plus_one - 1 ? a : b; /* absent is the largest */
-}
-
 static void duty(struct world *w, struct sched *s, size_t n, struct attempt_id id, bool has_it, struct paid_max max)
 {
     struct run_call run = {0};
@@ -45,7 +40,7 @@ static void duty(struct world *w, struct sched *s, size_t n, struct attempt_id i
     if (what == DUTY_RUN) {
         m->run = run;
         m->run.paid_us = MIN(run.paid_us, max.us);
-        m->run.io_paid_bytes = fewer(run.io_paid_bytes, max.io_bytes);
+        m->run.io_paid_bytes = measure_fewer(run.io_paid_bytes, max.io_bytes);
         run = (struct run_call){0};
     }
     fields_clear(&run_call_fields, &run);

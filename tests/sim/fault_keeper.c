@@ -59,7 +59,7 @@ static void count_alive(struct world *w, struct attempt_id id, int by)
 /* In so long, and no further than is paid. */
 static uint64_t moved(const struct attempt_here *a, uint64_t run_us)
 {
-    uint64_t most = is_measured(a->io_paid) ? measured(a->io_paid) : UINT64_MAX;
+    uint64_t most = measured_bound(a->io_paid);
     return MIN(a->io_per_us * run_us, most);
 }
 

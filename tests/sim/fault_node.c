@@ -225,8 +225,8 @@ static void paid(struct world *w, size_t number, const struct message *m)
         return;
     if (m->suspends < a->suspends || (m->suspends == a->suspends && m->paid_us < a->paid_us))
         return;
-    if (m->suspends > a->suspends || m->paid_us > a->paid_us || m->io_paid.plus_one - 1 > a->io_paid.plus_one - 1)
-        a->io_paid = m->io_paid; /* absent is the largest */
+    if (m->suspends > a->suspends || m->paid_us > a->paid_us || measured_bound(m->io_paid) > measured_bound(a->io_paid))
+        a->io_paid = m->io_paid;
     a->suspends = m->suspends;
     bool goes_on = a->stood && a->suspends % 2 == 0 && m->paid_us > a->paid_us;
     if (goes_on)
