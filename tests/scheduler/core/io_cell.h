@@ -45,14 +45,10 @@ UNUSED static void set(int64_t budget, uint32_t paid_end)
 UNUSED static void hello(const char *node, bool with_feature)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)node, .boot_id = (char *)(uintptr_t) "b1"};
-    struct fact f;
     call.capacity = (struct resources){.cpu_milli = 64000, .mem_bytes = 64 * GIB};
     if (with_feature)
         MUST(strs_add(&call.features, "io_bytes") == 0);
-    MUST(core_check_hello(w.core, &call, w.now, &f, &w.refusal) == CORE_FACT);
-    if (f.kind != FACT_NONE)
-        world_commit(&w, &f);
-    core_node_seen(w.core, node, w.now);
+    world_hello_as(&w, &call);
     call.node = call.boot_id = NULL;
     fields_clear(&hello_call_fields, &call);
 }

@@ -101,20 +101,6 @@ UNUSED static unsigned stopped_of(const uint64_t *jobs, size_t count)
     return bits;
 }
 
-UNUSED static size_t stops_in_journal(void)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < w.journal.count; i++) {
-        const struct bytes *b = &((const struct bytes *)w.journal.v)[i];
-        struct err err = {0};
-        struct fact f = {0};
-        MUST(fact_decode(b->data, b->len, &f, &err) == 0);
-        count += f.kind == FACT_ATTEMPT_STOPPING && f.stopping.cause == END_PREEMPTED;
-        fact_clear(&f);
-    }
-    return count;
-}
-
 UNUSED static void is_said(uint64_t job, size_t at, const char *text)
 {
     struct why_reply r = why(job);

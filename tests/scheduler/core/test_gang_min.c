@@ -240,7 +240,7 @@ START_TEST(others_are_stopped_for_the_least)
     uint64_t own = world_submit(&w, "own", spec);
     turns(0);
     ck_assert_int_eq(__builtin_popcount(emptied(low)), 1);
-    ck_assert_uint_eq(stops_in_journal(), 4);
+    ck_assert_uint_eq(world_stops(&w), 4);
     end_stopped(low, COUNT_OF(low));
     turns(0);
     ck_assert_uint_eq(live(own, 2), 1);

@@ -135,14 +135,10 @@ static void hello_in(const char *name, uint64_t cores, const char *rack)
     while (strcmp(racks[placed_in[at].rack], rack) != 0)
         placed_in[at].rack = (placed_in[at].rack + 1) % COUNT_OF(racks);
     struct hello_call call = {.node = (char *)(uintptr_t)name, .boot_id = (char *)(uintptr_t)"b"};
-    struct fact f;
     call.capacity.cpu_milli = cores * 1000;
     call.capacity.mem_bytes = 256 * GIB;
     ck_assert_int_eq(pairs_set(&call.labels, "rack", rack), 0);
-    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
-    if (f.kind != FACT_NONE)
-        world_commit(&w, &f);
-    core_node_seen(w.core, name, w.now);
+    world_hello_as(&w, &call);
     free(call.labels.v[0].key);
     free(call.labels.v[0].value);
     free(call.labels.v);

@@ -12,7 +12,6 @@ static void join(const char *node, uint64_t cores, const char *labels)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)node, .boot_id = (char[]){"b"},
                               .capacity = {.cpu_milli = cores * 1000, .mem_bytes = 64 * GIB}};
-    struct fact f;
     char text[128], *at = text, *pair;
     snprintf(text, sizeof text, "%s", labels);
     while ((pair = strtok_r(at, " ", &at)) != NULL) {
@@ -20,10 +19,7 @@ static void join(const char *node, uint64_t cores, const char *labels)
         *value++ = '\0';
         ck_assert_int_eq(pairs_set(&call.labels, pair, value), 0);
     }
-    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
-    if (f.kind != FACT_NONE)
-        world_commit(&w, &f);
-    core_node_seen(w.core, node, w.now);
+    world_hello_as(&w, &call);
     for (size_t i = 0; i < call.labels.count; i++) {
         free(call.labels.v[i].key);
         free(call.labels.v[i].value);

@@ -54,20 +54,6 @@ static unsigned stopped(struct world *w, const uint64_t *jobs, size_t count)
     return bits;
 }
 
-static size_t stops_in_journal(const struct world *w)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < w->journal.count; i++) {
-        const struct bytes *b = &((const struct bytes *)w->journal.v)[i];
-        struct err err = {0};
-        struct fact f = {0};
-        MUST(fact_decode(b->data, b->len, &f, &err) == 0);
-        count += f.kind == FACT_ATTEMPT_STOPPING && f.stopping.cause == END_PREEMPTED;
-        fact_clear(&f);
-    }
-    return count;
-}
-
 /* Time goes on; its nodes are heard of. */
 static void pass(struct world *w, int64_t us)
 {
@@ -115,7 +101,7 @@ START_TEST(what_was_lent_comes_back)
     ck_assert(says(&w, own, "placement: waits for 2 preempted attempts on n1 to end"));
     world_verify(&w, NULL);
     pass(&w, 10 * MINUTE); /* nobody else, however long they take */
-    ck_assert_uint_eq(stops_in_journal(&w), 2);
+    ck_assert_uint_eq(world_stops(&w), 2);
     ck_assert(world_end(&w, low[1], 0, END_PREEMPTED, 0, KILLED_AFTER));
     pass(&w, 0);
     ck_assert(says(&w, own, "placement: waits for 1 preempted attempt on n1 to end"));
@@ -129,7 +115,7 @@ START_TEST(what_was_lent_comes_back)
     ck_assert(world_end(&w, own, 0, END_EXIT, 0, KILLED_AFTER));
     pass(&w, MINUTE);
     ck_assert(world_run(&w, low[1], 0) && world_run(&w, low[2], 0));
-    ck_assert_uint_eq(stops_in_journal(&w), 2);
+    ck_assert_uint_eq(world_stops(&w), 2);
     world_fini(&w);
 }
 END_TEST
@@ -217,7 +203,7 @@ START_TEST(inside_a_tenant_the_higher_priority_goes_first)
     ck_assert(world_end(&w, jobs[2], 0, END_PREEMPTED, 0, KILLED_AFTER));
     pass(&w, MINUTE);
     ck_assert(world_run(&w, first, 0));
-    ck_assert_uint_eq(stops_in_journal(&w), 2);
+    ck_assert_uint_eq(world_stops(&w), 2);
     world_fini(&w);
 }
 END_TEST
@@ -261,7 +247,7 @@ START_TEST(room_elsewhere_is_used)
     pass(&w, MINUTE);
     ck_assert(world_run(&w, own, 0));
     ck_assert(world_is(&w, other, "pending"));
-    ck_assert_uint_eq(stops_in_journal(&w), 1);
+    ck_assert_uint_eq(world_stops(&w), 1);
     world_fini(&w);
 }
 END_TEST
@@ -290,7 +276,7 @@ START_TEST(for_whom_somebody_was_stopped_is_asked_first)
     ck_assert(world_end(&w, low[1], 0, END_PREEMPTED, 0, KILLED_AFTER));
     pass(&w, 2 * SECOND);
     ck_assert(world_run(&w, own, 0));
-    ck_assert_uint_eq(stops_in_journal(&w), 1);
+    ck_assert_uint_eq(world_stops(&w), 1);
     world_fini(&w);
 }
 END_TEST
@@ -319,7 +305,7 @@ START_TEST(what_it_is_about_to_use_is_not_lent_again)
     ck_assert(world_end(&w, low[1], 0, END_PREEMPTED, 0, KILLED_AFTER));
     pass(&w, 2 * SECOND);
     ck_assert(world_run(&w, own, 0));
-    ck_assert_uint_eq(stops_in_journal(&w), 1);
+    ck_assert_uint_eq(world_stops(&w), 1);
     ck_assert(world_end(&w, own, 0, END_EXIT, 0, KILLED_AFTER)); /* and then it is, also what waited for the limit */
     pass(&w, 0);
     ck_assert(world_run(&w, other, 0));
@@ -453,7 +439,7 @@ START_TEST(whatever_becomes_of_the_victims)
     ck_assert(world_is(&w, low[3], "succeeded"));
     pass(&w, 0);
     ck_assert(world_run(&w, own, 0));
-    ck_assert_uint_eq(stops_in_journal(&w), 2);
+    ck_assert_uint_eq(world_stops(&w), 2);
     world_fini(&w);
 }
 END_TEST
@@ -546,11 +532,11 @@ START_TEST(a_closed_world_comes_to_rest)
         for (size_t quiet = 0; quiet < 10;) {
             pass(&w, 2 * SECOND);
             quiet = let_it_end(&w, jobs) ? 0 : quiet + 1;
-            ck_assert_uint_le(stops_in_journal(&w), JOBS);
+            ck_assert_uint_le(world_stops(&w), JOBS);
         }
         world_verify(&w, NULL);
-        most = MAX(most, stops_in_journal(&w));
-        all += stops_in_journal(&w);
+        most = MAX(most, world_stops(&w));
+        all += world_stops(&w);
         world_fini(&w);
     }
     printf("at most %zu stops among %d jobs, %zu in all\n", most, JOBS, all);

@@ -16,7 +16,7 @@ START_TEST(a_gang_takes_what_was_lent_on_as_many_nodes_as_it_needs)
     turns(0);
     unsigned nodes = emptied(low);
     ck_assert_int_eq(__builtin_popcount(nodes), 2);
-    ck_assert_uint_eq(stops_in_journal(), 8);
+    ck_assert_uint_eq(world_stops(&w), 8);
     world_verify(&w, NULL);
     for (size_t i = 0; i < COUNT_OF(low); i++)
         if (stopped(low[i], 1) != 0) {
@@ -28,7 +28,7 @@ START_TEST(a_gang_takes_what_was_lent_on_as_many_nodes_as_it_needs)
     turns(0);
     ck_assert_uint_eq(live(own, 2), 2);
     ck_assert(world_is(&w, other, "pending") && world_is(&w, first, "pending"));
-    ck_assert_uint_eq(stops_in_journal(), 8);
+    ck_assert_uint_eq(world_stops(&w), 8);
     end();
 }
 END_TEST
@@ -161,7 +161,7 @@ START_TEST(inside_a_tenant_a_gang_of_a_higher_priority_goes_first)
     end_stopped(low, 6);
     turns(0);
     ck_assert_uint_eq(live(first, 3), 3);
-    ck_assert_uint_eq(stops_in_journal(), 3);
+    ck_assert_uint_eq(world_stops(&w), 3);
     end();
 }
 END_TEST
@@ -188,7 +188,7 @@ START_TEST(a_gang_that_has_room_takes_back_only_what_it_is_guaranteed)
     end_stopped(low, 4);
     turns(0);
     ck_assert_uint_eq(live(own, 2), 2);
-    ck_assert_uint_eq(stops_in_journal(), 2);
+    ck_assert_uint_eq(world_stops(&w), 2);
     end();
 }
 END_TEST
@@ -196,13 +196,13 @@ END_TEST
 /* Nothing happens meanwhile but what the core itself has asked for. */
 static void until_stopped(size_t count)
 {
-    for (size_t i = 0; i < 20 && stops_in_journal() < count; i++) {
+    for (size_t i = 0; i < 20 && world_stops(&w) < count; i++) {
         (void)world_decide(&w);
         int64_t sleep_us = (int64_t)(w.next_boot_us - w.now.boot_us);
-        ck_assert(stops_in_journal() == count || sleep_us <= SECOND);
+        ck_assert(world_stops(&w) == count || sleep_us <= SECOND);
         pass(MIN(sleep_us, SECOND));
     }
-    ck_assert_uint_eq(stops_in_journal(), count);
+    ck_assert_uint_eq(world_stops(&w), count);
 }
 
 /* Gangs are asked for a promise once in a tenth of a second. */
@@ -339,7 +339,7 @@ START_TEST(what_the_store_refuses_is_asked_for_again)
         world_refuse(&w, &facts[i], "store");
     turns(2 * SECOND);
     ck_assert_int_eq(__builtin_popcount(emptied(low)), 2);
-    ck_assert_uint_eq(stops_in_journal(), 8);
+    ck_assert_uint_eq(world_stops(&w), 8);
     end_stopped(low, COUNT_OF(low));
     turns(0);
     ck_assert_uint_eq(live(own, 2), 2);
@@ -362,7 +362,7 @@ START_TEST(more_than_a_turn_takes_go_turn_after_turn)
             count = core_decide(w.core, w.now, facts, rows[i], &next_boot_us);
             for (size_t k = 0; k < count; k++)
                 world_commit(&w, &facts[k]);
-            ck_assert(stops_in_journal() == 8 || next_boot_us <= w.now.boot_us + 1);
+            ck_assert(world_stops(&w) == 8 || next_boot_us <= w.now.boot_us + 1);
         }
         ck_assert_uint_eq(turns_taken, (8 + rows[i] - 1) / rows[i]);
         ck_assert_int_eq(__builtin_popcount(emptied(low)), 2);
@@ -404,9 +404,9 @@ START_TEST(the_rest_of_them_goes_on_the_same_nodes)
         count = core_decide(w.core, w.now, facts, TURN, &next_boot_us);
         for (size_t k = 0; k < count; k++)
             world_commit(&w, &facts[k]);
-        ck_assert_uint_le(stops_in_journal(), 8);
+        ck_assert_uint_le(world_stops(&w), 8);
     }
-    ck_assert_uint_eq(stops_in_journal(), 8);
+    ck_assert_uint_eq(world_stops(&w), 8);
     end();
 }
 END_TEST
@@ -458,14 +458,10 @@ END_TEST
 static void hello_in(const char *name, const char *rack)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)name, .boot_id = (char *)(uintptr_t)"b"};
-    struct fact f;
     call.capacity.cpu_milli = 4000;
     call.capacity.mem_bytes = 256 * GIB;
     ck_assert_int_eq(pairs_set(&call.labels, "rack", rack), 0);
-    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
-    if (f.kind != FACT_NONE)
-        world_commit(&w, &f);
-    core_node_seen(w.core, name, w.now);
+    world_hello_as(&w, &call);
     free(call.labels.v[0].key);
     free(call.labels.v[0].value);
     free(call.labels.v);
@@ -614,12 +610,12 @@ START_TEST(a_closed_world_with_gangs_comes_to_rest)
         for (size_t quiet = 0; quiet < 10;) {
             turns(2 * SECOND);
             quiet = let_it_end(jobs) ? 0 : quiet + 1;
-            ck_assert_uint_le(stops_in_journal(), JOBS);
+            ck_assert_uint_le(world_stops(&w), JOBS);
         }
         for (size_t i = 0; i < JOBS; i++)
             started += live(jobs[i], GANG) > 1;
-        most = MAX(most, stops_in_journal());
-        all += stops_in_journal();
+        most = MAX(most, world_stops(&w));
+        all += world_stops(&w);
         end();
     }
     printf("at most %zu stops among %d jobs, %zu in all; %zu gangs run in the end\n", most, JOBS, all, started);

@@ -14,7 +14,7 @@ START_TEST(a_gang_is_stopped_whole_by_one_fact_and_each_is_paid_for_by_the_cause
         uint64_t own = task_on("own", NULL, 4, 0, false);
         turns(0);
         ck_assert_uint_eq(stopped(low, 6), 63);
-        ck_assert_uint_eq(stops_in_journal(), 1);
+        ck_assert_uint_eq(world_stops(&w), 1);
         world_verify(&w, NULL);
         for (uint32_t i = 0; i < 6; i++)
             ck_assert(world_end(&w, low, i, END_PREEMPTED, 0, 100 * SECOND));
@@ -29,7 +29,7 @@ START_TEST(a_gang_is_stopped_whole_by_one_fact_and_each_is_paid_for_by_the_cause
         turns(0);
         ck_assert_uint_eq(live(own, 1), 1);
         ck_assert(world_is(&w, low, "pending")); /* it wants twelve cores again */
-        ck_assert_uint_eq(stops_in_journal(), 1);
+        ck_assert_uint_eq(world_stops(&w), 1);
         end();
     }
 }
@@ -67,7 +67,7 @@ START_TEST(what_a_gang_leaves_counts_on_all_its_nodes)
     uint64_t own = gang("own", 3, 4, 0, false);
     turns(0);
     ck_assert_uint_eq(stopped(large, 3), 7);
-    ck_assert_uint_eq(stops_in_journal(), 1);
+    ck_assert_uint_eq(world_stops(&w), 1);
     ck_assert(world_end(&w, large, 0, END_PREEMPTED, 0, KILLED_AFTER));
     ck_assert(world_end(&w, large, 2, END_PREEMPTED, 0, KILLED_AFTER));
     turns(MINUTE);
@@ -75,7 +75,7 @@ START_TEST(what_a_gang_leaves_counts_on_all_its_nodes)
     ck_assert(world_end(&w, large, 1, END_PREEMPTED, 0, KILLED_AFTER));
     turns(0);
     ck_assert_uint_eq(live(own, 3), 3);
-    ck_assert_uint_eq(stops_in_journal(), 1);
+    ck_assert_uint_eq(world_stops(&w), 1);
     end();
 }
 END_TEST
@@ -117,7 +117,7 @@ START_TEST(a_refused_stop_of_a_gang_is_asked_for_again)
         ck_assert(world_end(&w, low, i, END_PREEMPTED, 0, KILLED_AFTER));
     turns(0);
     ck_assert_uint_eq(live(own, 1), 1);
-    ck_assert_uint_eq(stops_in_journal(), 1);
+    ck_assert_uint_eq(world_stops(&w), 1);
     end();
 }
 END_TEST
@@ -145,7 +145,7 @@ START_TEST(what_goes_of_a_gang_is_not_asked_for_twice)
         ck_assert(world_end(&w, low, i, END_PREEMPTED, 0, KILLED_AFTER));
     turns(0);
     ck_assert(live(own, 1) == 1 && live(too, 1) == 1);
-    ck_assert_uint_eq(stops_in_journal(), 1);
+    ck_assert_uint_eq(world_stops(&w), 1);
     end();
 }
 END_TEST

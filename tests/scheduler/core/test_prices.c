@@ -40,17 +40,13 @@ static void add_class(struct price_version *v, const char *name, int64_t cpu_hou
 static void hello_again(const char *node, const char *class, uint64_t cores, uint64_t job)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)node, .boot_id = (char *)(uintptr_t) "b1"};
-    struct fact f;
     struct attempt_state *runs = job != 0 ? list_add(&call.attempts, sizeof *runs) : NULL;
     if (runs != NULL)
         *runs = (struct attempt_state){.id = {job, 0, 1}, .started_utc_us = w.now.utc_us};
     call.capacity = (struct resources){.cpu_milli = cores * 1000, .mem_bytes = 64 * GIB};
     if (class != NULL)
         MUST(pairs_set(&call.labels, "class", class) == 0);
-    MUST(core_check_hello(w.core, &call, w.now, &f, &w.refusal) == CORE_FACT);
-    if (f.kind != FACT_NONE)
-        world_commit(&w, &f);
-    core_node_seen(w.core, node, w.now);
+    world_hello_as(&w, &call);
     call.node = call.boot_id = NULL;
     fields_clear(&hello_call_fields, &call);
 }

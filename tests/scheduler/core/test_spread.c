@@ -8,16 +8,12 @@
 static void hello_again(const char *name, const char *boot, uint64_t cores, const char *zone, const struct list *listed)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)name, .boot_id = (char *)(uintptr_t)boot};
-    struct fact f;
     call.capacity = (struct resources){.cpu_milli = cores * 1000, .mem_bytes = 256 * GIB};
     if (listed != NULL)
         call.attempts = *listed;
     if (zone != NULL)
         ck_assert_int_eq(pairs_set(&call.labels, "zone", zone), 0);
-    ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
-    if (f.kind != FACT_NONE)
-        world_commit(&w, &f);
-    core_node_seen(w.core, name, w.now);
+    world_hello_as(&w, &call);
     call.node = call.boot_id = NULL;
     fields_clear(&hello_call_fields, &call);
 }

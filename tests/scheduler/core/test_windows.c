@@ -436,13 +436,9 @@ END_TEST
 static void hello_labelled(const char *node, const char *rack)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)node, .boot_id = (char *)(uintptr_t)"b"};
-    struct fact f;
     call.capacity = (struct resources){.cpu_milli = 4000, .mem_bytes = 64 * GIB};
     MUST(rack == NULL || pairs_set(&call.labels, "rack", rack) == 0);
-    MUST(core_check_hello(w.core, &call, w.now, &f, &w.refusal) == CORE_FACT);
-    if (f.kind != FACT_NONE)
-        world_commit(&w, &f);
-    core_node_seen(w.core, node, w.now);
+    world_hello_as(&w, &call);
     for (size_t i = 0; i < call.labels.count; i++) {
         free(call.labels.v[i].key);
         free(call.labels.v[i].value);

@@ -128,19 +128,25 @@ UNUSED static int world_apply(struct world *w, struct policy_file *p)
 
 /* ---- nodes ------------------------------------------------------------------------------------------ */
 
+/* The node is heard of now, too. */
+UNUSED static void world_hello_as(struct world *w, const struct hello_call *call)
+{
+    struct fact f;
+    MUST(core_check_hello(w->core, call, w->now, &f, &w->refusal) == CORE_FACT);
+    if (f.kind != FACT_NONE)
+        world_commit(w, &f);
+    core_node_seen(w->core, call->node, w->now);
+}
+
 UNUSED static void world_hello_listing(struct world *w, const char *node, const char *boot, uint64_t cores,
                                        uint64_t mem, const struct list *attempts)
 {
     struct hello_call call = {.node = (char *)(uintptr_t)node, .boot_id = (char *)(uintptr_t)boot};
-    struct fact f;
     call.capacity.cpu_milli = cores * 1000;
     call.capacity.mem_bytes = mem;
     if (attempts != NULL)
         call.attempts = *attempts;
-    MUST(core_check_hello(w->core, &call, w->now, &f, &w->refusal) == CORE_FACT);
-    if (f.kind != FACT_NONE)
-        world_commit(w, &f);
-    core_node_seen(w->core, node, w->now);
+    world_hello_as(w, &call);
 }
 
 UNUSED static void world_hello(struct world *w, const char *node, const char *boot, uint64_t cores,
@@ -305,6 +311,21 @@ UNUSED static void world_recount(const struct core *core)
         return;
     fprintf(stderr, "core_verify: %s\n", err_text(&err));
     abort();
+}
+
+/* How many attempts were told to stop for others. */
+UNUSED static size_t world_stops(const struct world *w)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w->journal.count; i++) {
+        const struct bytes *b = &((const struct bytes *)w->journal.v)[i];
+        struct err err = {0};
+        struct fact f = {0};
+        MUST(fact_decode(b->data, b->len, &f, &err) == 0);
+        count += f.kind == FACT_ATTEMPT_STOPPING && f.stopping.cause == END_PREEMPTED;
+        fact_clear(&f);
+    }
+    return count;
 }
 
 /* Every invariant holds, and what a snapshot and the journal bring back is the same state. */
