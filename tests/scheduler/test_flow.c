@@ -298,8 +298,13 @@ START_TEST(the_journals_head_is_signed_with_the_cells_key)
     size_t signed_len = 0;
     char path[200];
     wait_for(submit("/bin/true", "k1"), "succeeded");
-    ask(CALL_HEAD, NULL, &first, NULL);
-    ask(CALL_HEAD, NULL, &again, NULL);
+    /* The scheduler writes on its own account too (time, what follows an end): until nothing came between. */
+    do {
+        fields_clear(&head_reply_fields, &first);
+        fields_clear(&head_reply_fields, &again);
+        ask(CALL_HEAD, NULL, &first, NULL);
+        ask(CALL_HEAD, NULL, &again, NULL);
+    } while (first.seq != again.seq);
     ck_assert_str_eq(first.line, again.line);
     ck_assert_int_eq(journal_head_get(first.line, strlen(first.line), &head, &signed_len, NULL), 0);
     ck_assert_uint_eq(head.seq, first.seq);
