@@ -187,7 +187,7 @@ ATTACKS := $(call objects,$(filter-out %/hostile_program.c,$(wildcard tests/syst
 STAGES := $(BUILD)/tests/system/test_stage $(BUILD)/tests/system/test_stage_ends $(BUILD)/tests/system/test_stage_disk
 MOVER := $(BUILD)/tests/system/test_mover $(STAGES)
 SYSTEM := $(MOVER) $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(COMMANDS)
-FLOWS := $(patsubst %,$(BUILD)/tests/system/test_%,flow node prices rerate paid_end staging meters gang)
+FLOWS := $(patsubst %,$(BUILD)/tests/system/test_%,flow node prices rerate paid_end staging copies meters gang)
 tests: all $(TESTS) $(SYSTEM) $(FLOWS) $(BUILD)/tests/sim/faults $(BUILD)/tests/system/uml_xstate.so ## build every test
 test-system: all $(SYSTEM) ## confinement on this machine's cgroups: ordinary and hostile programs (root)
 	@$(TWO) $(SYSTEM:=.system)

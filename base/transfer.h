@@ -2,7 +2,7 @@
  * transfer - what a program inside a sandbox and its mover say to each other: copy this open file to that one, at my
  * tenant's share of the disk. `reeve cp` and base/io/transfer_client.h speak it; a program of yours may, too.
  *
- * TRANSFER_SOCKET is a SOCK_SEQPACKET socket. One request at a time on a connection:
+ * TRANSFER_SOCKET is a SOCK_SEQPACKET socket. One request on a connection, then it is closed:
  *
  *   program -> mover  struct transfer_request, with two descriptors: from (readable), to (writable); both stay the
  *                     program's, and are kept open by the mover until it has answered

@@ -36,7 +36,6 @@ static const struct field reply_rows[] = {
 static const struct fields cp_reply_fields = FIELDS_TABLE("cp", cp_reply, reply_rows);
 
 struct cp {
-    int mover;
     struct cp_reply done;
     bool failed;
 };
@@ -50,8 +49,9 @@ static void complain(struct cp *c, const char *name, const char *why)
 
 static int write_target(struct cp *c, int from, int to, const struct stat *st, const char *name)
 {
-    struct transfer_reply how;
-    int rc = transfer_copy(c->mover, from, to, 0, 0, TRANSFER_ALL, NULL, NULL, &how);
+    struct transfer_reply how = {0};
+    CLEANUP(close_p) int mover = transfer_connect(); /* one copy each */
+    int rc = mover < 0 ? mover : transfer_copy(mover, from, to, 0, 0, TRANSFER_ALL, NULL, NULL, &how);
     if (rc < 0) {
         complain(c, name, how.text[0] != '\0' ? how.text : strerror(-rc));
         return rc;
@@ -99,6 +99,31 @@ static void copy_link(struct cp *c, int from_dir, const char *from_name, int to_
 static void copy_any(struct cp *c, int from_dir, const char *from_name, int to_dir, const char *to_name,
                      unsigned depth);
 
+static bool is_folder(int fd, const struct stat *st)
+{
+    struct stat at;
+    return fstat(fd, &at) == 0 && at.st_dev == st->st_dev && at.st_ino == st->st_ino;
+}
+
+/* Would it be made below, or in place of, what is copied? Then there would be no end to it. */
+static bool is_within(int dir, const char *name, const struct stat *source)
+{
+    struct stat at, above;
+    CLEANUP(close_p) int up = fcntl(dir, F_DUPFD_CLOEXEC, 0), there = openat(dir, name, O_PATH | O_CLOEXEC);
+    if (there >= 0 && is_folder(there, source))
+        return true;
+    while (up >= 0 && !is_folder(up, source)) {
+        int next = openat(up, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        bool top = next < 0 || fstat(up, &at) < 0 || fstat(next, &above) < 0 ||
+                   (at.st_dev == above.st_dev && at.st_ino == above.st_ino);
+        close_p(&up);
+        up = next;
+        if (top)
+            return false;
+    }
+    return up >= 0;
+}
+
 static void copy_folder(struct cp *c, int from, const struct stat *st, int to_dir, const char *to_name,
                         unsigned depth)
 {
@@ -145,6 +170,8 @@ static void copy_any(struct cp *c, int from_dir, const char *from_name, int to_d
     CLEANUP(close_p) int from = openat(from_dir, from_name, O_RDONLY | O_CLOEXEC | (first ? 0 : O_NOFOLLOW));
     if (from < 0)
         complain(c, from_name, strerror(errno));
+    else if (first && S_ISDIR(st.st_mode) && is_within(to_dir, to_name, &st))
+        complain(c, from_name, "a folder can't be copied into itself");
     else if (S_ISDIR(st.st_mode))
         copy_folder(c, from, &st, to_dir, to_name, depth);
     else
@@ -181,13 +208,13 @@ static int run(struct cli *cli, const struct cp_options *o, const char *source, 
     CLEANUP(close_p) int dir = find_target(source, target, name);
     if (dir < 0)
         return cli_usage(cli, "'%s': %s", target, strerror(-dir));
-    CLEANUP(close_p) int mover = transfer_connect();
+    CLEANUP(close_p) int mover = transfer_connect(); /* is there one? */
     if (mover < 0) {
         fprintf(stderr, "reeve: cp: %s: %s\n", TRANSFER_SOCKET,
                 mover == -ENOENT ? "not there: this is no job, or its file lacks `transfer: true`" : strerror(-mover));
         return CLI_UNREACHABLE;
     }
-    struct cp c = {.mover = mover};
+    struct cp c = {0};
     copy_any(&c, AT_FDCWD, source, dir, name, 0);
     if (cli->json)
         cli_json(&cp_reply_fields, &c.done);

@@ -13,12 +13,12 @@
 
 #include "base/transfer.h"
 
-/* A descriptor, closed with close(2). -ENOENT: this job has no mover (`transfer: true` in its file), or this is no job;
- * -ECONNREFUSED: the mover is gone. */
+/* A descriptor for one copy, closed with close(2). -ENOENT: this job has no mover (`transfer: true` in its file), or
+ * this is no job; -ECONNREFUSED: the mover is gone. */
 int transfer_connect(void);
 /* Copies `bytes` (or TRANSFER_ALL) from one open file into another; the descriptors' own places don't count and don't
- * move. 0, or -errno: *ret_how says how far it came, and why it ended there; after -EPIPE the connection is of no more
- * use. `goes` is told now and then how much was moved (NULL: nobody). */
+ * move. 0, or -errno: *ret_how says how far it came, and why it ended there; the connection is of no more use.
+ * `goes` is told now and then how much was moved (NULL: nobody). */
 int transfer_copy(int mover, int from, int to, uint64_t from_offset, uint64_t to_offset, uint64_t bytes,
                   void (*goes)(void *arg, uint64_t moved_bytes), void *arg, struct transfer_reply *ret_how);
 
