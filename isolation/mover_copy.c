@@ -13,14 +13,29 @@
 
 /* ---- files ---- */
 
+static int open_own(int fd, int flags)
+{
+    char path[OWN_PATH_MAX] = "/proc/self/fd/", number[NUMBER_TEXT_MAX];
+    strcat(path, number_text((uint64_t)fd, number)); /* lint: allow 14 and at most 20 characters */
+    return open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
 /* The descriptor is the program's, its flags and its place are seen by it: holes are looked for, and the page cache is
  * passed by, through one of our own. With the job's rights; -1 when they don't reach. */
 static int open_again(int fd, int flags)
 {
-    char path[OWN_PATH_MAX] = "/proc/self/fd/", number[NUMBER_TEXT_MAX];
-    strcat(path, number_text((uint64_t)fd, number)); /* lint: allow 14 and at most 20 characters */
-    int own = open(path, flags | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    return own >= 0 ? own : open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int own = open_own(fd, flags | O_DIRECT);
+    return own >= 0 ? own : open_own(fd, flags);
+}
+
+/* What isn't a whole block goes through the page cache: by another of our own where the program's passes it by. */
+static int with_cache(int fd, int flags)
+{
+    int own = (fcntl(fd, F_GETFL) & O_DIRECT) != 0 ? open_own(fd, flags) : -1;
+    if (own < 0)
+        return fd;
+    close(fd);
+    return own;
 }
 
 static bool is_aligned(uint64_t offset, uint64_t bytes)
@@ -210,10 +225,10 @@ void copy_begin(struct mover *m, struct copy *c, const struct transfer_request *
 {
     struct stat st = {0};
     c->state = COPY_GOES;
-    c->from = from;
-    c->to = to;
     c->from_own = open_again(from, O_RDONLY);
     c->to_own = open_again(to, O_WRONLY);
+    c->from = from = with_cache(from, O_RDONLY);
+    c->to = to = with_cache(to, O_WRONLY);
     c->from_path = path_of(c->from_own >= 0 ? c->from_own : from);
     c->to_path = path_of(c->to_own >= 0 ? c->to_own : to);
     (void)fstat(from, &st); /* it was looked at a moment ago */
