@@ -53,7 +53,8 @@ struct block blocked_where(const struct core *c, const struct ledger_blocker *b)
 {
     if (b->verdict == LEDGER_QUOTA || b->verdict == LEDGER_BORROW)
         return (struct block){.where = tenant_find(c, b->where),
-                              .all = b->verdict == LEDGER_QUOTA && strcmp(b->resource, "running") == 0};
+                              .all = b->verdict == LEDGER_QUOTA && strcmp(b->resource, "running") == 0 &&
+                                     b->used >= b->limit}; /* else a gang wants more than is left: others need less */
     char path[LEDGER_TENANT_MAX];
     if (b->verdict == LEDGER_BUDGET && !c->price_classes) /* else it depends on the node */
         return (struct block){.where = tenant_find(c, ledger_account_tenant(b->where, path)), .money = true};

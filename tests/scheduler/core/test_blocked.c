@@ -71,6 +71,41 @@ START_TEST(an_end_lets_the_next_one_start)
 }
 END_TEST
 
+/* Two are running of four; three that start together wait for another to end. */
+START_TEST(a_gang_that_needs_more_than_is_left_keeps_nobody_else_waiting)
+{
+    struct world w;
+    struct policy_file p = {.currency = strdup("EUR")};
+    struct job_spec gang = task(1, 0);
+    world_init(&w, NULL);
+    world_price(&p, 0, 0, 0);
+    world_rule(&p, "a")->quota.max_running = 4;
+    (void)world_rule(&p, "a/x");
+    MUST(world_apply(&w, &p) == CORE_FACT);
+    world_hello(&w, "n1", "b", 64, 256 * GIB);
+    uint64_t first = world_submit(&w, "a", task(1, 0));
+    (void)world_submit(&w, "a", task(1, 0));
+    ck_assert_uint_eq(world_decide(&w), 2);
+    gang.array = (struct job_array){.present = true, .last = 2};
+    gang.gang = 3;
+    gang.priority = 10;
+    uint64_t waits = world_submit(&w, "a", gang);
+    ck_assert_uint_eq(world_decide(&w), 0);
+    uint64_t small = world_submit(&w, "a", task(1, 0)), below = world_submit(&w, "a/x", task(1, 0));
+    ck_assert_uint_eq(world_decide(&w), 2);
+    ck_assert_uint_eq(world_decide(&w), 0); /* now it has as many as it may */
+    ck_assert(world_is(&w, waits, "pending"));
+    uint64_t over[] = {first, small, below};
+    for (size_t i = 0; i < COUNT_OF(over); i++) {
+        ck_assert_uint_eq(world_decide(&w), 0);
+        ck_assert(world_run(&w, over[i], 0) && world_end(&w, over[i], 0, END_EXIT, 0, SECOND));
+    }
+    ck_assert_uint_eq(world_decide(&w), 3);
+    world_verify(&w, NULL);
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(what_the_store_refused_lets_others_start)
 {
     struct world w;
@@ -250,6 +285,7 @@ int main(void)
     TCase *t = tcase_create("limits");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, an_end_lets_the_next_one_start);
+    tcase_add_test(t, a_gang_that_needs_more_than_is_left_keeps_nobody_else_waiting);
     tcase_add_test(t, what_the_store_refused_lets_others_start);
     tcase_add_test(t, a_higher_limit_lets_more_start);
     tcase_add_test(t, a_credit_lets_the_next_one_start);
