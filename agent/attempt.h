@@ -53,7 +53,6 @@ struct attempt {
     struct usage usage;           /* the last known */
     uint64_t used_at_us;          /* run time it was read at */
     struct io_account account;    /* what it moved and is to pay for (metering.c) */
-    struct io_counts mover_before; /* as of the end of the last connection to its mover */
     struct io_bound bound;        /* how much of that it may */
     struct io_meter shown_moved, shown_direct; /* of that, by `reeve top` */
     bool metered;                 /* the kernel counts for its group */

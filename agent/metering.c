@@ -79,13 +79,10 @@ static struct io_meter meter_of(struct measure read_ops, struct measure write_op
                              .bytes = {[IO_READ] = measured(read_bytes), [IO_WRITE] = measured(written_bytes)}};
 }
 
-/* What only its connection to the mover knows goes on from where the one before left off. */
 static struct io_counts counts_of(const struct attempt *t)
 {
     const struct usage *u = &t->usage;
-    struct io_counts c = {.kernel = meter_of(u->read_ops, u->write_ops, u->read_bytes, u->written_bytes),
-                          .cached_bytes = t->mover_before.cached_bytes};
-    memcpy(c.memory.ops, t->mover_before.memory.ops, sizeof c.memory.ops);
+    struct io_counts c = {.kernel = meter_of(u->read_ops, u->write_ops, u->read_bytes, u->written_bytes)};
     mover_link_counts(t->mover, &c);
     for (uint32_t i = 0; i < LOG_STREAM_COUNT; i++)
         c.log_bytes += metering_log_bytes(t, i);
@@ -110,12 +107,6 @@ void metering_read(struct attempt *t, const struct usage *usage)
     t->bound.read_boot_us = clock_boot_us();
     metering_take(t);
     io_bound_check(t);
-}
-
-void metering_leave_mover(struct attempt *t)
-{
-    metering_take(t);
-    t->mover_before = t->account.at;
 }
 
 void metering_paid(struct attempt *t)

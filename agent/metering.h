@@ -20,10 +20,8 @@ void metering_restore(struct attempt *t);
 void metering_read(struct attempt *t, const struct usage *usage);
 /* Something else is paid: so it is kept, and held to. */
 void metering_paid(struct attempt *t);
-/* What its mover and its logs say by now is taken as well. */
+/* What its mover and its logs say by now is taken as well; before the connection to its mover goes, too. */
 void metering_take(struct attempt *t);
-/* The connection to its mover is about to go: what was heard on it stays. */
-void metering_leave_mover(struct attempt *t);
 /* It is about to be told: the bill goes into t->usage, the node's books and the file. */
 void metering_tell(struct attempt *t);
 /* What it has moved since this was asked last. false: nothing. */

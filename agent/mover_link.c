@@ -27,6 +27,8 @@ struct mover_link {
     struct want wants[MOVER_WANTS];
     struct out out[MOVER_GRANTS_MAX];
     struct io_counts counts; /* as it says */
+    uint64_t disk_before[IO_DIR_COUNT]; /* of that when it began: not in memory */
+    bool heard[IO_DIR_COUNT];           /* since then */
     uint64_t may;            /* be posted beyond what is posted and out */
     bool to_the_byte;
     bool broken, stands;
@@ -128,17 +130,27 @@ static enum mover_dir dir_of(enum io_dir dir)
     return dir == IO_READ ? MOVER_READ : MOVER_WRITE;
 }
 
+static uint64_t on_disk(const struct io_counts *c, enum io_dir dir)
+{
+    return LESS(c->moved.bytes[dir], c->memory.bytes[dir]);
+}
+
 /* The mover counts from its birth, for any number of agents: what an agent before this one didn't hear isn't lost. */
 static void count(struct mover_link *m, const struct out *o, const struct mover_message *say)
 {
     enum io_dir dir = o->grant.dir;
+    uint64_t bytes = MIN(say->bytes, o->grant.bytes);
     for (enum io_dir d = 0; d < IO_DIR_COUNT; d++) {
         m->counts.moved.ops[d] = say->totals.ops[dir_of(d)];
         m->counts.moved.bytes[d] = say->totals.bytes[dir_of(d)];
     }
     m->counts.memory.bytes[dir] = MIN(say->offset, m->counts.moved.bytes[dir]);
     m->counts.memory.ops[dir] += say->want == MOVER_PATH_MEMORY;
-    m->counts.cached_bytes += say->want == MOVER_PATH_CACHE ? MIN(say->bytes, o->grant.bytes) : 0;
+    m->counts.cached_bytes += say->want == MOVER_PATH_CACHE ? bytes : 0;
+    if (!m->heard[dir])
+        m->counts.cached_bytes +=
+            LESS(on_disk(&m->counts, dir), m->disk_before[dir] + (say->want == MOVER_PATH_MEMORY ? 0 : bytes));
+    m->heard[dir] = true;
 }
 
 static bool take_done(struct mover_link *m, const struct mover_message *say)
@@ -185,6 +197,16 @@ static void on_readable(void *arg, int what)
         lose(m, m->broken ? "it doesn't read what it is granted" : "it broke the protocol");
 }
 
+static void take_before(struct mover_link *m, const struct io_counts *before)
+{
+    if (before == NULL)
+        return;
+    m->counts = (struct io_counts){.moved = before->moved, .memory = before->memory,
+                                   .cached_bytes = before->cached_bytes};
+    for (enum io_dir d = 0; d < IO_DIR_COUNT; d++)
+        m->disk_before[d] = on_disk(before, d);
+}
+
 int mover_link_open(struct mover_link **ret, const struct mover_link_setup *setup)
 {
     int sock = setup->sock;
@@ -193,6 +215,7 @@ int mover_link_open(struct mover_link **ret, const struct mover_link_setup *setu
     if (rc == 0) {
         m->with = *setup;
         m->may = UINT64_MAX;
+        take_before(m, setup->before);
         struct arbiter_stream turn = {.tenant = setup->tenant, .job = setup->job, .out_max = MOVER_GRANTS_MAX / 2,
                                       .go = on_granted, .owner = m};
         rc = arbiter_open(fair_arbiter(setup->fair), &turn, &m->turn);
@@ -204,7 +227,8 @@ int mover_link_open(struct mover_link **ret, const struct mover_link_setup *setu
         close_p(&sock);
         return rc;
     }
-    m->with.tenant = NULL; /* the caller's */
+    m->with.tenant = NULL; /* the caller's, both */
+    m->with.before = NULL;
     *ret = m;
     return 0;
 }

@@ -23,6 +23,7 @@ struct mover_link_setup {
     const char *tenant;
     uint64_t job;
     int sock;
+    const struct io_counts *before; /* as connections before this one said; borrowed for the call. NULL: none was */
     void (*on_gone)(void *owner, uint64_t token, const char *why);
     void *owner;
     uint64_t token;
@@ -40,8 +41,8 @@ void mover_link_stands(struct mover_link *m, bool stands);
  * one was moved the rest of its want has to go through the page cache. NULL is fine. */
 void mover_link_bound(struct mover_link *m, uint64_t left_bytes, bool to_the_byte);
 bool mover_link_waits(const struct mover_link *m); /* it wants more than that */
-/* Adds what it moved since its birth, for all agents, as far as it was heard: `moved`, `memory`'s bytes; and what is
- * out. `memory`'s operations and `cached_bytes` are of this connection. NULL is fine. */
+/* Adds what it moved since its birth, for all agents, as far as it was heard, and what is out. What no agent heard of
+ * when it was moved counts as gone through the page cache, where it didn't lie in memory. NULL is fine. */
 void mover_link_counts(const struct mover_link *m, struct io_counts *to);
 
 #endif

@@ -40,7 +40,7 @@ void running_sync(struct attempt *t)
 static void leave_mover(struct attempt *t)
 {
     if (t->mover != NULL)
-        metering_leave_mover(t);
+        metering_take(t);
     mover_link_free(TAKE_PTR(t->mover));
 }
 
@@ -132,8 +132,8 @@ static void on_mover(void *owner, uint64_t token, int sock)
     }
     leave_mover(t);
     struct mover_link_setup setup = {.loop = t->all->with.loop, .fair = t->all->with.fair, .tenant = t->tenant,
-                                     .job = t->id.job, .sock = sock, .on_gone = on_mover_gone, .owner = t->all,
-                                     .token = t->handle};
+                                     .job = t->id.job, .sock = sock, .before = &t->account.at,
+                                     .on_gone = on_mover_gone, .owner = t->all, .token = t->handle};
     int rc = mover_link_open(&t->mover, &setup);
     if (rc == 0) {
         mover_link_stands(t->mover, t->paused);

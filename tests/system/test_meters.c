@@ -83,11 +83,11 @@ static struct exit_record ended(uint64_t job, const char *state, const char *cau
 /* A program of the job: copy(from, to) by its mover, and files without the page cache. */
 #define PYTHON "#!/usr/bin/python3\\n" \
     "import os, socket, struct, sys, time\\n" \
-    "def copy(a, b):\\n" \
+    "def copy(a, b, to=0):\\n" \
     "  a, b = os.open(a, os.O_RDONLY), os.open(b, os.O_WRONLY | os.O_CREAT, 0o644)\\n" \
     "  s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\\n" \
     "  s.connect('/tmp/.reeve-transfer')\\n" \
-    "  socket.send_fds(s, [struct.pack('IIQQQ', 1, 0, 0, 0, 2 ** 64 - 1)], [a, b])\\n" \
+    "  socket.send_fds(s, [struct.pack('IIQQQ', 1, 0, 0, to, 2 ** 64 - 1)], [a, b])\\n" \
     "  status = 1\\n" \
     "  while status == 1: _, status, _, _, _, text = struct.unpack('IIiIQ104s', s.recv(128))\\n" \
     "  os.close(a); os.close(b); s.close()\\n" \
@@ -156,6 +156,15 @@ static void wait_for(const char *path)
     ck_assert_msg(access(path, F_OK) == 0, "%s does not come", path);
 }
 
+static void kill_agent(void)
+{
+    pid_t agent = system_pid("agent");
+    kill(agent, SIGKILL);
+    uint64_t until = system_now_ms() + 20000;
+    while ((system_pid("agent") == agent || system_pid("agent") == 0) && system_now_ms() < until)
+        system_pause_ms(20);
+}
+
 /* Moved in memory, and by itself; killed in the middle, and once when the mover has said its last. */
 START_TEST(agents_that_are_killed_lose_and_double_nothing)
 {
@@ -172,11 +181,7 @@ START_TEST(agents_that_are_killed_lose_and_double_nothing)
                           "dd('/mnt/disk/a', '/dev/null', 'iflag')\\n\"");
     wait_for(path);
     for (int i = 0; i < 3; i++) {
-        pid_t agent = system_pid("agent");
-        kill(agent, SIGKILL);
-        uint64_t until = system_now_ms() + 20000;
-        while ((system_pid("agent") == agent || system_pid("agent") == 0) && system_now_ms() < until)
-            system_pause_ms(20);
+        kill_agent();
         if (i == 1)
             unlink(path); /* the job goes on meanwhile */
     }
@@ -401,6 +406,31 @@ START_TEST(both_meters_of_the_node_agree)
 }
 END_TEST
 
+#define CACHED_TWICE(pause) "\"transfer\":true,\"script\":\"" PYTHON \
+    "copy('/mnt/disk/a', '/mnt/disk/b', 1)\\n" pause "open('" KILL_AFTER "', 'w').close()\\n" \
+    "while os.path.exists('" KILL_AFTER "'): time.sleep(0.02)\\n" \
+    "copy('/mnt/disk/a', '/mnt/disk/b', 1)\\n\""
+
+/* Told, or just not yet, and then again under the next agent: which of it no meter of the kernel's need have seen is
+ * known of both. */
+START_TEST(what_went_through_the_page_cache_is_known_to_the_next_agent)
+{
+    static const char *const jobs[] = {CACHED_TWICE("time.sleep(2.5)\\n"), CACHED_TWICE("")};
+    char path[128];
+    if (!counts)
+        return;
+    snprintf(path, sizeof path, "%s/ready", base);
+    unlink(path);
+    uint64_t job = submit(jobs[_i]);
+    wait_for(path);
+    kill_agent();
+    unlink(path);
+    const struct exit_record r = ended(job, "succeeded", "exit");
+    uint64_t cached = measured(r.usage.io_cached_bytes); /* what nobody heard of may have been any of it */
+    ck_assert_msg(cached >= 2 * DISK_BYTES && cached <= (_i == 0 ? 2 : 3) * DISK_BYTES, "%" PRIu64, cached);
+}
+END_TEST
+
 /* What all of the above was charged, as the books hold it: to the limit, to the end of budgets, with holds that were
  * renewed for bytes; and what the kernel counted. */
 START_TEST(the_ledger_and_the_kernel_agree)
@@ -517,6 +547,7 @@ static Suite *suite(void)
     tcase_add_test(t, it_saves_what_it_has_done_where_its_budget_ends);
     tcase_add_test(t, it_waits_for_a_scheduler_that_is_away);
     tcase_add_test(t, both_meters_of_the_node_agree);
+    tcase_add_loop_test(t, what_went_through_the_page_cache_is_known_to_the_next_agent, 0, 2);
     tcase_add_test(t, the_ledger_and_the_kernel_agree);
     tcase_add_test(t, bytes_that_are_billed_twice_are_seen);
     tcase_add_test(t, people_see_both_meters);
