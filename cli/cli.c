@@ -19,6 +19,9 @@
 
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 2000
+#define LOOK_MS 10000
+#define SCHEDULER_SILENT_MS 60000
+#define REPORT_SILENT_MS 600000 /* it answers in turn, and its own long questions are of minutes */
 
 /* Calls that may be asked again when their answer was lost: questions, and changes that are the same when made twice.
  * A submission is one because its key makes it one. */
@@ -42,6 +45,7 @@ void cli_init(struct cli *cli)
         .progress = isatty(STDOUT_FILENO) && !(term != NULL && strcmp(term, "dumb") == 0),
         .colour_out = !plain && isatty(STDOUT_FILENO),
         .colour_err = !plain && isatty(STDERR_FILENO),
+        .patience = {LOOK_MS, SCHEDULER_SILENT_MS, REPORT_SILENT_MS},
     };
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         cli->width = size.ws_col, cli->height = size.ws_row;
@@ -108,25 +112,70 @@ int cli_short_path(const char *path, char out[108], struct err *err)
 /* ---- calls ------------------------------------------------------------------------------------------------ */
 
 struct ask {
+    const struct cli *cli;
     struct rpc_client **client;
     const char *path;
     const struct method *method;
+    const char *status; /* a method that is answered at once by whoever lives there */
     const void *params;
     void *result;
+    uint32_t silent_ms;
     bool repeatable;
 };
 
-static int ask_once(const struct ask *a, struct refusal *refusal, struct err *err)
+static int open_there(const struct ask *a, struct rpc_client **ret, struct err *err)
 {
     char path[108];
-    int rc = 0;
-    if (*a->client == NULL) {
-        rc = cli_short_path(a->path, path, err);
-        if (rc == 0)
-            rc = rpc_client_open(a->client, path, err);
-    }
+    int rc = cli_short_path(a->path, path, err);
+    return rc < 0 ? rc : rpc_client_open(ret, path, err);
+}
+
+/* Who is busy with another question answers after it: waited for as long as silence is borne. A refusal is a sign of
+ * life, too. */
+static bool lives(const struct ask *a)
+{
+    const struct method status = {.name = a->status}; /* what it says is of no interest */
+    struct rpc_client *second = NULL;
+    struct refusal refusal = {0};
+    struct err err = {0};
+    int rc = open_there(a, &second, &err);
     if (rc == 0)
-        rc = rpc_client_call(*a->client, a->method, a->params, 0, a->result, refusal, err);
+        rc = rpc_client_call(second, &status, NULL, a->silent_ms, NULL, &refusal, &err);
+    rpc_client_close(second);
+    fields_clear(&refusal_fields, &refusal);
+    return rc >= 0;
+}
+
+static int give_up(const struct ask *a, struct err *err)
+{
+    struct buf silent = {0};
+    format_span(&silent, (uint64_t)a->silent_ms * 1000);
+    int rc = err_set(err, -ETIMEDOUT, "%s: no sign of life for %s from '%s'", a->method->name, buf_text(&silent),
+                     a->path);
+    buf_fini(&silent);
+    return rc;
+}
+
+/* The answer to the call that was made, as long as there is life. */
+static int await(const struct ask *a, struct refusal *refusal, struct err *err)
+{
+    int rc = -ETIMEDOUT;
+    fprintf(stderr, "reeve: %s: waiting for an answer from '%s'\n", a->cli->command, a->path);
+    while (rc == -ETIMEDOUT) {
+        if (!lives(a))
+            return give_up(a, err);
+        rc = rpc_client_await(*a->client, a->method, a->cli->patience.look_ms, a->result, refusal, err);
+    }
+    return rc;
+}
+
+static int ask_once(const struct ask *a, struct refusal *refusal, struct err *err)
+{
+    int rc = *a->client == NULL ? open_there(a, a->client, err) : 0;
+    if (rc == 0)
+        rc = rpc_client_call(*a->client, a->method, a->params, a->cli->patience.look_ms, a->result, refusal, err);
+    if (rc == -ETIMEDOUT && *a->client != NULL)
+        rc = await(a, refusal, err);
     if (rc < 0) {
         rpc_client_close(*a->client);
         *a->client = NULL;
@@ -167,8 +216,10 @@ static int conclude(struct cli *cli, int rc, struct refusal *refusal, const stru
 int cli_try(struct cli *cli, enum client_method method, const void *params, void *result, const char *quiet_code,
             struct refusal *refusal)
 {
-    const struct ask a = {&cli->scheduler, cli->scheduler_path, &client_methods[method], params, result,
-                          repeatable[method]};
+    const struct ask a = {.cli = cli, .client = &cli->scheduler, .path = cli->scheduler_path,
+                          .method = &client_methods[method], .status = client_methods[CALL_STATUS].name,
+                          .params = params, .result = result, .silent_ms = cli->patience.scheduler_ms,
+                          .repeatable = repeatable[method]};
     struct err err = {0};
     return conclude(cli, ask(&a, refusal, &err), refusal, &err, quiet_code);
 }
@@ -181,7 +232,10 @@ int cli_call(struct cli *cli, enum client_method method, const void *params, voi
 
 int cli_report(struct cli *cli, enum report_method method, const void *params, void *result)
 {
-    const struct ask a = {&cli->report, cli->report_path, &report_methods[method], params, result, true};
+    const struct ask a = {.cli = cli, .client = &cli->report, .path = cli->report_path,
+                          .method = &report_methods[method], .status = report_methods[REPORT_STATUS].name,
+                          .params = params, .result = result, .silent_ms = cli->patience.report_ms,
+                          .repeatable = true};
     struct refusal refusal = {0};
     struct err err = {0};
     return conclude(cli, ask(&a, &refusal, &err), &refusal, &err, NULL);
@@ -241,6 +295,9 @@ int cli_unreachable(struct cli *cli, const struct err *err)
     fprintf(stderr, "reeve: %s: %s\n", cli->command, buf_text(&text));
     if (err->code == -ENOENT || err->code == -ECONNREFUSED)
         fprintf(stderr, "       no system answers there; name it with --dir DIR, --socket PATH or REEVE_SOCKET\n");
+    if (err->code == -ETIMEDOUT)
+        fprintf(stderr, "       the program there stands still (stopped, a disk that hangs) or is overloaded:"
+                        " see its log, start it again, then ask once more\n");
     buf_fini(&text);
     return CLI_UNREACHABLE;
 }

@@ -4,6 +4,8 @@
  * Exit codes: 0 done, 1 refused, 2 usage, 3 unreachable. `run` and `wait` exit with the job's status instead.
  * Lost connections: a call whose answer was lost is unknown, never failed. What may be asked twice is asked again for
  * REACH_PATIENCE_MS; submissions carry an idempotency key, so they may.
+ * Silence: an answer may take as long as it takes while the program that owes it lives, which it is asked on a second
+ * connection. Who shows no life for cli->patience is given up, and the person is told what to do.
  */
 #ifndef REEVE_CLI_CLI_H
 #define REEVE_CLI_CLI_H
@@ -28,6 +30,10 @@ struct cli {
     bool colour_out, colour_err;           /* decided once: a terminal, and no NO_COLOR */
     bool progress;                         /* stdout is a terminal */
     int width, height;                     /* of the terminal; 0 = no terminal */
+    struct cli_patience {
+        uint32_t look_ms;                  /* without an answer: is somebody alive there? */
+        uint32_t scheduler_ms, report_ms;  /* without a sign of life: given up */
+    } patience;
 };
 
 void cli_init(struct cli *cli);
@@ -38,7 +44,7 @@ void cli_find_sockets(struct cli *cli);
 int cli_short_path(const char *path, char out[108], struct err *err) MUST_USE;
 
 /* One call. CLI_DONE: *result filled, the caller clears it. Otherwise it has been told to the person, and the code is
- * what the program exits with. timeout_ms 0 = as long as it takes. */
+ * what the program exits with. */
 int cli_call(struct cli *cli, enum client_method method, const void *params, void *result);
 int cli_report(struct cli *cli, enum report_method method, const void *params, void *result);
 /* The same, but a refusal with this code is not told: CLI_REFUSED comes back, `refusal` is filled (caller clears). */

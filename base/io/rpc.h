@@ -102,5 +102,8 @@ void rpc_client_close(struct rpc_client *c);
  * timeout_ms 0 = wait for ever. */
 int rpc_client_call(struct rpc_client *c, const struct method *m, const void *params, uint32_t timeout_ms, void *result,
                     struct refusal *refusal, struct err *err) MUST_USE;
+/* After -ETIMEDOUT of a call with the same `m`, and no other since: waits on for its answer, as rpc_client_call(). */
+int rpc_client_await(struct rpc_client *c, const struct method *m, uint32_t timeout_ms, void *result,
+                     struct refusal *refusal, struct err *err) MUST_USE;
 
 #endif

@@ -21,6 +21,8 @@
 struct rpc_client {
     int fd;
     uint64_t last_id;
+    struct buf out;  /* of a call, as long as not all of it is sent */
+    size_t sent;
     struct buf in;   /* received, not yet taken */
     size_t searched; /* no newline before this */
 };
@@ -51,6 +53,7 @@ void rpc_client_close(struct rpc_client *c)
     if (c == NULL)
         return;
     close_p(&c->fd);
+    buf_fini(&c->out);
     buf_fini(&c->in);
     free(c);
 }
@@ -75,15 +78,18 @@ static int wait_ready(const struct rpc_client *c, short events, uint64_t deadlin
     }
 }
 
-static int send_all(const struct rpc_client *c, const struct buf *text, uint64_t deadline_us)
+/* What the deadline cuts off is sent by the next call. */
+static int send_out(struct rpc_client *c, uint64_t deadline_us)
 {
-    for (size_t at = 0; at < text->len;) {
-        ssize_t n = send(c->fd, text->data + at, text->len - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (c->sent < c->out.len) {
+        ssize_t n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         int rc = n >= 0 || errno == EINTR ? 0 : errno == EAGAIN ? wait_ready(c, POLLOUT, deadline_us) : -errno;
         if (rc < 0)
             return rc == -EPIPE ? -ECONNRESET : rc;
-        at += n > 0 ? (size_t)n : 0;
+        c->sent += n > 0 ? (size_t)n : 0;
     }
+    buf_fini(&c->out);
+    c->sent = 0;
     return 0;
 }
 
@@ -159,24 +165,44 @@ static int take_answer(struct rpc_client *c, const struct method *m, uint64_t de
     }
 }
 
+static int send_and_take(struct rpc_client *c, const struct method *m, uint32_t timeout_ms, void *result,
+                         struct refusal *refusal, struct err *err)
+{
+    uint64_t deadline_us = timeout_ms == 0 ? 0 : clock_boot_us() + (uint64_t)timeout_ms * 1000;
+    int rc = send_out(c, deadline_us);
+    if (rc == 0) {
+        rc = take_answer(c, m, deadline_us, result, refusal, err);
+        return rc < 0 ? err_wrap(err, rc, "%s", m->name) : rc;
+    }
+    if (rc == -ETIMEDOUT)
+        return err_set(err, rc, "send %s: %s", m->name, strerror(-rc));
+    /* A server that turned us away said so before it closed. */
+    int why = rc == -ECONNRESET ? take_answer(c, m, deadline_us, result, refusal, err) : -1;
+    rc = why > 0 ? why : err_set(err, rc, "send %s: %s", m->name, strerror(-rc));
+    close_p(&c->fd); /* half a line may be out: nothing can follow it */
+    return rc;
+}
+
+static int closed_before(const struct method *m, struct err *err)
+{
+    return err_set(err, -ENOTCONN, "%s: the connection was closed before", m->name);
+}
+
+int rpc_client_await(struct rpc_client *c, const struct method *m, uint32_t timeout_ms, void *result,
+                     struct refusal *refusal, struct err *err)
+{
+    return c->fd < 0 ? closed_before(m, err) : send_and_take(c, m, timeout_ms, result, refusal, err);
+}
+
 int rpc_client_call(struct rpc_client *c, const struct method *m, const void *params, uint32_t timeout_ms, void *result,
                     struct refusal *refusal, struct err *err)
 {
     if (c->fd < 0)
-        return err_set(err, -ENOTCONN, "%s: the connection was closed before", m->name);
-    uint64_t deadline_us = timeout_ms == 0 ? 0 : clock_boot_us() + (uint64_t)timeout_ms * 1000;
-    struct buf text = {0};
-    int rc = rpc_text_call(&text, ++c->last_id, m, params, err);
-    if (rc == 0 && (rc = send_all(c, &text, deadline_us)) < 0) {
-        /* A server that turned us away said so before it closed. */
-        int why = rc == -ECONNRESET ? take_answer(c, m, deadline_us, result, refusal, err) : -1;
-        rc = why > 0 ? why : err_set(err, rc, "send %s: %s", m->name, strerror(-rc));
-        close_p(&c->fd); /* half a line may be out: nothing can follow it */
-    } else if (rc == 0) {
-        rc = take_answer(c, m, deadline_us, result, refusal, err);
-        if (rc < 0)
-            rc = err_wrap(err, rc, "%s", m->name);
-    }
-    buf_fini(&text);
-    return rc;
+        return closed_before(m, err);
+    struct buf line = {0};
+    int rc = rpc_text_call(&line, ++c->last_id, m, params, err);
+    if (rc == 0)
+        buf_add(&c->out, line.data, line.len);
+    buf_fini(&line);
+    return rc < 0 ? rc : send_and_take(c, m, timeout_ms, result, refusal, err);
 }
