@@ -164,6 +164,9 @@ static const struct field view_rows[] = {
     FIELD_ROW(job_view, 5, "currency", FIELD_STR, currency),
     FIELD_ROW(job_view, 6, "change", FIELD_U64, change),
     FIELD_ROW(job_view, 7, "exit_code", FIELD_I32, exit_code, ALWAYS),
+    FIELD_ROW(job_view, 8, "task", FIELD_STR, task,
+              .help = "how a task is that was named; over: succeeded, unsuccessful, left_out"),
+    FIELD_ROW(job_view, 9, "left_out", FIELD_TIME, left_out_utc_us, .help = "its gang began without it then"),
 };
 const struct fields job_view_fields = FIELDS_TABLE("result", job_view, view_rows);
 

@@ -100,6 +100,8 @@ struct job_view {
     char *currency;
     uint64_t change;              /* counts changes of this job; for job.wait */
     int32_t exit_code;            /* of the job once final: what `reeve run` exits with */
+    char *task;                   /* of one that was named: how it is; once over: succeeded, unsuccessful, left_out */
+    int64_t left_out_utc_us;      /* when its gang began without it, as far as the reports know */
 };
 struct blocker {
     char *kind;                   /* "never" "held" "dependency" "quota" "budget" "rate" "placement" "cap" "store" */

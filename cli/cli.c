@@ -230,15 +230,30 @@ int cli_call(struct cli *cli, enum client_method method, const void *params, voi
     return cli_try(cli, method, params, result, NULL, &refusal);
 }
 
-int cli_report(struct cli *cli, enum report_method method, const void *params, void *result)
+static int ask_reports(struct cli *cli, enum report_method method, const void *params, void *result,
+                       struct refusal *refusal, struct err *err)
 {
     const struct ask a = {.cli = cli, .client = &cli->report, .path = cli->report_path,
                           .method = &report_methods[method], .status = report_methods[REPORT_STATUS].name,
                           .params = params, .result = result, .silent_ms = cli->patience.report_ms,
                           .repeatable = true};
+    return ask(&a, refusal, err);
+}
+
+int cli_report(struct cli *cli, enum report_method method, const void *params, void *result)
+{
     struct refusal refusal = {0};
     struct err err = {0};
-    return conclude(cli, ask(&a, &refusal, &err), &refusal, &err, NULL);
+    return conclude(cli, ask_reports(cli, method, params, result, &refusal, &err), &refusal, &err, NULL);
+}
+
+int cli_report_quietly(struct cli *cli, enum report_method method, const void *params, void *result)
+{
+    struct refusal refusal = {0};
+    struct err err = {0};
+    int rc = ask_reports(cli, method, params, result, &refusal, &err);
+    fields_clear(&refusal_fields, &refusal);
+    return rc == 0 ? CLI_DONE : rc > 0 ? CLI_REFUSED : CLI_UNREACHABLE;
 }
 
 /* ---- what went wrong -------------------------------------------------------------------------------------- */

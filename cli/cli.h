@@ -47,6 +47,8 @@ int cli_short_path(const char *path, char out[108], struct err *err) MUST_USE;
  * what the program exits with. */
 int cli_call(struct cli *cli, enum client_method method, const void *params, void *result);
 int cli_report(struct cli *cli, enum report_method method, const void *params, void *result);
+/* The same, but nothing is told. */
+int cli_report_quietly(struct cli *cli, enum report_method method, const void *params, void *result);
 /* The same, but a refusal with this code is not told: CLI_REFUSED comes back, `refusal` is filled (caller clears). */
 int cli_try(struct cli *cli, enum client_method method, const void *params, void *result, const char *quiet_code,
             struct refusal *refusal);

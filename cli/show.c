@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/job_text.h"
+#include "cli/show_task.h"
 #include "cli/columns.h"
 
 #define DETAILED_MAX 4 /* attempts of a whole job that are shown in full; more become a table */
@@ -462,15 +463,21 @@ static void put_attempts_table(struct cli *cli, struct buf *out, const struct jo
     buf_add_str(out, "\n");
     columns_write(&t, true, 0, cli->width, out);
     columns_fini(&t);
+    if (v->row.done - v->row.left_out + v->row.live > v->attempts.count)
+        buf_addf(out, "others are shown by task: reeve show %" PRIu64 ".%u\n", v->row.job, v->spec.array.first);
 }
 
-static void print_view(struct cli *cli, const struct job_view *v, bool one_task, bool archived)
+static void print_view(struct cli *cli, const struct job_view *v, const struct job_ref *ref, bool complete,
+                       bool archived)
 {
+    bool one_task = ref->has_task;
     struct buf text = {0};
     put_head(cli, &text, v, archived);
     put_times(&text, &v->row);
     put_spec(&text, &v->spec);
     put_progress(&text, v);
+    if (one_task)
+        show_task_put(cli, &text, v, ref->task, complete);
     if (one_task || v->attempts.count <= DETAILED_MAX)
         for (size_t i = 0; i < v->attempts.count; i++)
             put_attempt(cli, &text, v, &((const struct attempt_view *)v->attempts.v)[i]);
@@ -495,10 +502,11 @@ int cmd_show(struct cli *cli, int argc, char **argv)
     struct job_view view = {0};
     bool archived;
     int code = job_text_view(cli, &call, &view, &archived);
+    bool complete = code != CLI_DONE || archived || !ref.has_task || show_task_complete(cli, &call, &view);
     if (code == CLI_DONE && cli->json)
         cli_json(&job_view_fields, &view);
     else if (code == CLI_DONE)
-        print_view(cli, &view, ref.has_task, archived);
+        print_view(cli, &view, &ref, complete, archived);
     fields_clear(&job_view_fields, &view);
     return code;
 }

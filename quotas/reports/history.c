@@ -222,6 +222,33 @@ static int add_attempts(const struct ask *ask, const struct job_call *call, stru
     return r;
 }
 
+/* All members of a gang are placed by one entry: whom it left out is told by others that started after the task's own
+ * last attempt, unless that one was its good end. */
+#define LEFT_OUT                                                                                                 \
+    "SELECT min(placed_utc_us) FROM attempts WHERE job = ?1 AND task BETWEEN ?2 AND ?3 AND placed_utc_us >"      \
+    " coalesce((SELECT max(iif(state = 'succeeded', 9e18, placed_utc_us)) FROM attempts"                         \
+    "           WHERE job = ?1 AND task = ?4), 0)"
+
+static int add_left_out(const struct ask *ask, const struct job_call *call, struct job_view *ret, struct err *err)
+{
+    CLEANUP(db_finalize_p) sqlite3_stmt *s = NULL;
+    uint32_t gang = ret->spec.gang, first = ret->spec.array.present ? ret->spec.array.first : 0;
+    if (!call->has_task || ret->row.left_out == 0 || gang == 0 || call->task < first)
+        return 0;
+    first += (call->task - first) / gang * gang;
+    int r = db_prepare(ask->db, LEFT_OUT, &s, err);
+    if (r == 0)
+        r = db_bind(s, "uiii", call->job, (int64_t)first, (int64_t)first + gang - 1, (int64_t)call->task);
+    if (r == 0)
+        r = db_step(s, err);
+    if (r < 0)
+        return r;
+    ret->left_out_utc_us = sqlite3_column_int64(s, 0); /* 0: nobody started without it */
+    if (ret->left_out_utc_us != 0 && str_set(&ret->task, names_get(&task_state_names, TASK_LEFT_OUT)) < 0)
+        return err_set(err, -ENOMEM, "no memory");
+    return 0;
+}
+
 static int fill_view(const struct ask *ask, const struct job_call *call, sqlite3_stmt *s, struct job_view *ret,
                      struct err *err)
 {
@@ -238,7 +265,8 @@ static int fill_view(const struct ask *ask, const struct job_call *call, sqlite3
     int32_t code = (int32_t)sqlite3_column_int(s, COLUMN_EXIT);
     bool only_cancelled = strcmp(ret->row.state, names_get(&task_state_names, TASK_CANCELLED)) == 0;
     ret->exit_code = !finished || ret->row.failed == 0 ? 0 : code != 0 ? code : only_cancelled ? 130 : 1;
-    return add_attempts(ask, call, &ret->attempts, err);
+    r = add_attempts(ask, call, &ret->attempts, err);
+    return r < 0 ? r : add_left_out(ask, call, ret, err);
 }
 
 static bool has_task(const struct job_view *view, const struct job_call *call)

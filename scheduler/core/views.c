@@ -188,6 +188,21 @@ static void add_live(const struct task *t, int64_t utc_us, struct list *to)
     charges_join(&v->charges, &t->charges);
 }
 
+/* How one task is; the attempts of those that are over say more, as long as they are known. */
+static const char *task_state_of(const struct job *j, uint32_t index)
+{
+    static const char *const over[] = {[OUTCOME_SUCCESS] = "succeeded", [OUTCOME_FAILURE] = "unsuccessful",
+                                       [OUTCOME_LEFT_OUT] = "left_out"};
+    const struct outcome *o = outcomes_at(&j->aside->over, index);
+    if (o != NULL)
+        return over[o->how];
+    uint32_t at = job_record_from(j, index);
+    const struct task *t = at < j->tasks_count && j->tasks[at]->index == index ? j->tasks[at] : NULL;
+    if (t == NULL)
+        return names_get(&task_state_names, j->on_hold ? TASK_HELD : TASK_QUEUED);
+    return task_state_is_live(t->state) ? live_state(t) : names_get(&task_state_names, t->state);
+}
+
 bool core_job_view(const struct core *c, const struct job_call *call, struct core_now now, struct job_view *ret)
 {
     const struct job *j = job_find(c, call->job);
@@ -196,7 +211,8 @@ bool core_job_view(const struct core *c, const struct job_call *call, struct cor
     *ret = (struct job_view){.key = core_text(job_key(j)),
                              .currency = core_text(c->currency),
                              .change = j->change,
-                             .exit_code = exit_code_of(j)};
+                             .exit_code = exit_code_of(j),
+                             .task = core_text(call->has_task ? task_state_of(j, call->task) : NULL)};
     job_spec_of(j, &ret->spec);
     uint32_t estimates = 1;
     fill_row(c, j, &ret->spec, core_utc(c, now), &estimates, &ret->row);

@@ -171,7 +171,9 @@ START_TEST(who_was_left_out_of_a_gang_is_done_and_has_not_failed)
     struct book *book = history_make();
     struct job_view view = {0};
     struct attempt_id id = {5, 0, 1};
-    journal_take(book, fact_job(5, "acme", "alice", "gang", 3));
+    struct fact submitted = fact_job(5, "acme", "alice", "gang", 3);
+    submitted.submitted.spec.gang = 3;
+    journal_take(book, submitted);
     struct fact placed = {.kind = FACT_GANG_PLACED, .at_utc_us = AT_NOVEMBER, .gang_placed = {.job = 5, .left_out = 2}};
     struct gang_member *m = list_add(&placed.gang_placed.members, sizeof *m);
     must(m == NULL);
@@ -186,6 +188,15 @@ START_TEST(who_was_left_out_of_a_gang_is_done_and_has_not_failed)
     ck_assert_uint_eq(view.row.done, 3);
     ck_assert_uint_eq(view.row.left_out, 2);
     ck_assert_uint_eq(view.row.failed, 0);
+    ck_assert_ptr_null(view.task);
+    fields_clear(&job_view_fields, &view);
+    ck_assert_int_eq(show(ADMIN, (struct job_call){.job = 5, .has_task = true, .task = 2}, &view), 1);
+    ck_assert_str_eq(view.task, "left_out");
+    ck_assert_int_eq(view.left_out_utc_us, AT_NOVEMBER);
+    ck_assert_uint_eq(view.attempts.count, 0);
+    fields_clear(&job_view_fields, &view);
+    ck_assert_int_eq(show(ADMIN, (struct job_call){.job = 5, .has_task = true, .task = 0}, &view), 1);
+    ck_assert_int_eq(view.left_out_utc_us, 0); /* it took part, and is done */
     fields_clear(&job_view_fields, &view);
     book_close(book);
 }

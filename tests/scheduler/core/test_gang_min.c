@@ -26,6 +26,16 @@ static struct job_row row_of(uint64_t job)
     return counts;
 }
 
+static const char *task_in_view(uint64_t job, uint32_t task)
+{
+    static char state[32];
+    struct job_view view = {0};
+    ck_assert(core_job_view(w.core, &(struct job_call){.job = job, .has_task = true, .task = task}, w.now, &view));
+    snprintf(state, sizeof state, "%s", view.task != NULL ? view.task : "nothing");
+    fields_clear(&job_view_fields, &view);
+    return state;
+}
+
 static uint32_t told(uint64_t job, uint32_t task)
 {
     struct attempt_id id = {job, task, 0};
@@ -63,10 +73,13 @@ START_TEST(it_begins_at_once_with_as_many_as_have_room)
     ck_assert_str_eq(r.state, "left_out");
     ck_assert_uint_eq(r.blockers.count, 0);
     fields_clear(&why_reply_fields, &r);
+    ck_assert_str_eq(task_in_view(job, 7), "left_out");
+    ck_assert_str_eq(task_in_view(job, 5), "starting");
     world_verify(&w, NULL);
     world_hello(&w, "n4", "b", 4, 256 * GIB);
     ck_assert_uint_eq(world_decide(&w), 0); /* who is left out isn't taken in again */
     end_all(job, 8);
+    ck_assert_str_eq(task_in_view(job, 5), "succeeded");
     ck_assert(world_is(&w, job, "succeeded"));
     ck_assert_uint_eq(row_of(job).done, 8);
     ck_assert_uint_eq(row_of(job).failed, 0);
