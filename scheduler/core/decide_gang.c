@@ -288,7 +288,7 @@ struct gang_found gang_would_find(const struct core *c, int64_t utc_us, const st
                                   uint32_t members)
 {
     struct core *thinker = (struct core *)(uintptr_t)c; /* it is as it was when this is over */
-    struct plan p = {.now = {utc_us, 0}};
+    struct plan p = {.now = {utc_us, 0}, .behind = reserve_is_for_more(c, s, members)};
     struct seeking k = {thinker, &p, j, (struct shape *)(uintptr_t)s, members, members, NULL, true};
     uint64_t room = c->room;
     struct gang_found found = take(&k);
@@ -379,7 +379,8 @@ static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g,
         past_use_count(t, ahead, true);
         claims_use(c, t, &j->shape->need, true);
     }
-    reserve_forget(c, j->shape);
+    if (!plan_passes(c, j->shape))
+        reserve_forget(c, j->shape);
     j->plan_live += (uint32_t)(p->log_count - log);
     if (!e->of_task)
         j->plan_next = g.last + 1;
@@ -390,18 +391,20 @@ static void keep(struct core *c, struct plan *p, struct entry *e, struct gang g,
 static void wait_for_room(struct core *c, struct plan *p, const struct entry *e, struct gang g)
 {
     struct start start;
-    if (!reserve_wanted(c, g.job->shape))
+    if (plan_passes(c, g.job->shape) || !reserve_wanted(c, g.job->shape))
         return;
     think_on(c, p, g, gang_least(g), NULL, &start);
     start_wait_for_room(c, p, e, &start);
     start_forget(c, p, &start);
 }
 
-/* Nothing has changed since it found no room, and its promise isn't due. */
-static bool is_in_vain(const struct core *c, const struct plan *p, const struct shape *s)
+/* Nothing has changed since no room was found for so many, or fewer, and what is promised to it isn't due. */
+static bool is_in_vain(const struct core *c, const struct plan *p, struct gang g)
 {
-    return s->gang_room == c->room && s->gang_version == reserve_version(c) &&
-           !reserve_is_due(c, s, p->now.utc_us);
+    const struct shape *s = g.job->shape;
+    const struct in_vain *v = &s->in_vain;
+    bool same = v->room == c->room && v->version == reserve_version(c) && (s->per_node == 0 || v->job == g.job->id);
+    return same && gang_least(g) >= v->least && (plan_passes(c, s) || !reserve_is_due(c, s, p->now.utc_us));
 }
 
 static uint32_t most_under_cap(struct gang g)
@@ -416,15 +419,15 @@ static bool find_room(struct core *c, struct plan *p, struct gang g, const struc
     struct shape *s = g.job->shape;
     size_t log = p->log_count;
     uint64_t room = c->room;
-    if (demand_is_full(c, s, p->now.utc_us) || is_in_vain(c, p, s))
+    if (demand_is_full(c, s, p->now.utc_us) || is_in_vain(c, p, g))
         return false;
-    reserve_lift(c, s);
+    if (!plan_passes(c, s))
+        reserve_lift(c, s);
     struct seeking k = {c, p, g.job, s, most_under_cap(g), gang_least(g), avoid, false};
     if (take(&k).tasks >= k.least)
         return true;
     give_back(c, p, log, room);
-    s->gang_room = room;
-    s->gang_version = reserve_version(c);
+    s->in_vain = (struct in_vain){room, reserve_version(c), g.job->id, k.least};
     return false;
 }
 
@@ -444,7 +447,7 @@ bool decide_gang(struct core *c, struct plan *p, struct entry *e)
     if (!s->placeable || !find_room(c, p, g, avoid)) {
         if (s->placeable)
             wait_for_room(c, p, e, g);
-        plan_no_room(c, p, s, full);
+        plan_no_room(c, p, e, full);
         return false;
     }
     give_back(c, p, log + think_most(c, p, g, log, &start), c->room);

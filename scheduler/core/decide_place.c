@@ -32,6 +32,11 @@ static void note_parked(struct plan *p, struct shape *s)
     p->rows.parked[p->parked_count++] = s;
 }
 
+bool plan_passes(const struct core *c, const struct shape *s)
+{
+    return s->passed_turn == c->turn;
+}
+
 void plan_park(struct core *c, struct plan *p, struct shape *s)
 {
     queue_park(c, s);
@@ -245,7 +250,7 @@ static void wait_for_room(struct core *c, struct plan *p, struct entry *e, struc
 static bool take_back(struct core *c, struct plan *p, struct entry *e, struct start *start)
 {
     struct shape *s = entry_job(e)->shape;
-    if (!preempt_is_on(c, s) || !reserve_wanted(c, s))
+    if (plan_passes(c, s) || !preempt_is_on(c, s) || !reserve_wanted(c, s))
         return false;
     if (s->reserved)
         keep_room(c, p, s, start);
@@ -280,23 +285,37 @@ static void keep_plan(struct core *c, struct plan *p, struct entry *e, struct no
         plan_skip(c, p, e);
 }
 
-/* Nobody of this shape finds room: one verdict for all of it. full: that was known. */
-void plan_no_room(struct core *c, struct plan *p, struct shape *s, bool full)
-{
-    p->stalled = c->limits.in_order;
-    plan_park(c, p, s);
-    if (s->placeable && !full && !demand_has_room(c, s, p->now.utc_us)) {
-        p->full = !demands_fit(c, p->now.utc_us);
-        claims_look(c);
-    }
-}
-
 /* Another one of this shape may start where this one can't: so many are passed over one by one in a turn. */
 static bool may_skip(const struct core *c, struct shape *s)
 {
     s->skipped = s->skipped_turn == c->turn ? s->skipped + 1 : 1;
     s->skipped_turn = c->turn;
     return s->skipped <= SKIPPED_MAX;
+}
+
+/* Has it a gang that may want less than this one does? */
+static bool has_less(const struct shape *s, const struct entry *e)
+{
+    return s->rests > e->of_task && (!e->of_task || gang_least(gang_of(entry_job(e), entry_task(e)->index)) > 1);
+}
+
+/* Nobody of this shape finds room, one verdict for all of it; but where a job may have only so many on a node it may be
+ * this job alone, and where a gang has less left it may fit. full: that was known. */
+void plan_no_room(struct core *c, struct plan *p, struct entry *e, bool full)
+{
+    struct shape *s = entry_job(e)->shape;
+    bool for_one = s->placeable && !full && demand_has_room(c, s, p->now.utc_us);
+    p->stalled = c->limits.in_order;
+    if (for_one && (s->per_node != 0 || has_less(s, e)) && may_skip(c, s)) {
+        plan_skip(c, p, e);
+        s->passed_turn = s->gang != 0 ? c->turn : 0;
+        return;
+    }
+    plan_park(c, p, s);
+    if (s->placeable && !full && !for_one) {
+        p->full = !demands_fit(c, p->now.utc_us);
+        claims_look(c);
+    }
 }
 
 void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start *start)
@@ -314,17 +333,16 @@ void start_put_off(struct core *c, struct plan *p, struct entry *e, struct start
         plan_park(c, p, s);
         return;
     }
-    reserve_forget(c, s);
+    if (!plan_passes(c, s))
+        reserve_forget(c, s);
     if (!start->affordable)
         give_up(c, p, entry_job(e));
-    if (block.where != NULL) {
-        blocked_at(c, s, block, p->now.utc_us);
-        return;
-    }
-    if (start->whole || !may_skip(c, s))
-        plan_park(c, p, s);
-    else
+    if ((!start->whole || has_less(s, e)) && may_skip(c, s))
         plan_skip(c, p, e);
+    else if (block.where != NULL)
+        blocked_at(c, s, block, p->now.utc_us);
+    else
+        plan_park(c, p, s);
 }
 
 /* Tries the best ready task of a shape. false: none of this shape can start now, or this one can't; whatever
@@ -348,10 +366,7 @@ static bool try_first(struct core *c, struct plan *p, struct shape *s)
     if (n == NULL) {
         if (s->placeable)
             wait_for_room(c, p, e, id);
-        if (s->placeable && s->per_node != 0 && !full && demand_has_room(c, s, p->now.utc_us) && may_skip(c, s))
-            plan_skip(c, p, e); /* it may be this job alone that has enough there */
-        else
-            plan_no_room(c, p, s, full);
+        plan_no_room(c, p, e, full);
         return false;
     }
     struct start start;

@@ -80,6 +80,11 @@ void explain_until(struct question *q, int64_t utc_us)
     q->until_utc_us = MAX(q->until_utc_us, whole_second(utc_us));
 }
 
+struct plan explain_plan(const struct question *q)
+{
+    return (struct plan){.now = {explain_at(q), 0}, .behind = q->behind};
+}
+
 int64_t explain_at(const struct question *q)
 {
     return MAX(q->until_utc_us, q->utc_us);

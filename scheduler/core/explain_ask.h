@@ -35,6 +35,7 @@ struct question {
     struct opening *opening; /* NULL: not asked for */
     const void *of;          /* of whoever asks for it */
     const struct task *next; /* whose start is asked about; NULL: one that never started */
+    bool behind;           /* room is kept for a larger gang of its shape, before it */
     bool capped;           /* its job has as many as it may have at once */
     uint32_t ending;       /* so many of its tasks have to end first: what they have is free then */
     int64_t until_utc_us;  /* it may start no sooner */
@@ -47,6 +48,8 @@ void explain_change(struct question *q, char *text);
 /* The same of time: it starts no sooner; with a shorter time limit. */
 void explain_until(struct question *q, int64_t utc_us);
 void explain_limit(struct question *q, uint64_t limit_ms);
+/* For what asks a turn's questions: nothing is planned yet. */
+struct plan explain_plan(const struct question *q);
 int64_t explain_at(const struct question *q); /* when it may start at the soonest, as far as was asked yet */
 /* Each adds what blocks there. */
 void explain_rates(struct question *q, const struct fact *f); /* before the nodes are asked: when it may start */

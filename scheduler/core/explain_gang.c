@@ -3,6 +3,7 @@
 #include "scheduler/core/answers.h"
 #include "scheduler/core/explain_ask.h"
 #include "scheduler/core/plan.h"
+#include "scheduler/core/reserve.h"
 
 /* Who of it keeps all others waiting: the first that is held, paused, or waits for another job. So many still run: what
  * they have is free when they have ended. */
@@ -53,6 +54,7 @@ void explain_gang(struct question *q, uint32_t index)
     if (ask_members(q, g) > 0)
         return;
     q->of = &g;
+    q->behind = reserve_is_for_more(q->core, j->shape, gang_least(g));
     make_start(q, q->utc_us, &f);
     explain_cap(q, gang_least(g));
     explain_limits(q, &f);

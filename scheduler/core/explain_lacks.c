@@ -31,7 +31,7 @@ static void lack(struct capacity *room, const struct capacity *need, const struc
 /* Beside what is promised to others there: so long it could run, and so much is missing for all of its run. */
 static void lack_beside(struct question *q, const struct shape *s, struct node *n, struct node_lacks *l)
 {
-    const struct plan asked = {.now = {explain_at(q), 0}};
+    const struct plan asked = explain_plan(q);
     const struct backfill *b = reserve_profile(q->core, &asked, n, s);
     struct backfill_ask ask = forecast_ask(q->core, s);
     int64_t at_us = explain_at(q), end_us = backfill_after(at_us, ask.run_us);

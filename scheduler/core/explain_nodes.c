@@ -87,7 +87,7 @@ static bool least_wrong(struct question *q, const struct shape *s, struct node_l
 static const struct node *nearest(struct question *q, const struct shape *s)
 {
     const struct core *c = q->core;
-    const struct plan now = {.now = {explain_at(q), 0}};
+    const struct plan now = explain_plan(q);
     const struct node *n = s->per_node != 0 ? choose_node(c, &now, NULL, s, NULL) : NULL;
     n = n != NULL ? n : windows_block(c, s, explain_at(q));
     return n != NULL ? n : freest(c, s, explain_at(q));
@@ -212,7 +212,7 @@ static void one_less(struct question *q, const struct shape *s, bool room)
 
 static bool has_room(struct question *q, const struct shape *s)
 {
-    const struct plan now = {.now = {explain_at(q), 0}};
+    const struct plan now = explain_plan(q);
     return choose_node(q->core, &now, q->job, s, NULL) != NULL;
 }
 

@@ -36,6 +36,7 @@ struct plan {
     bool stalled;              /* who is first can't start, and nobody may pass (core_limits.in_order) */
     struct openings openings;  /* of the hold that is being thought about */
     bool full;                 /* no node has room for anything that waits */
+    bool behind;               /* a question, of a gang for whose shape room is kept: for a larger one before it */
     uint32_t victim_searches;  /* preempt.c */
     struct kept_use { struct shape *shape; uint32_t tasks; } kept[RESERVE_MAX]; /* for whom somebody goes: in the ledger
                                                                                    as if they had started */
@@ -71,7 +72,9 @@ void plan_park(struct core *c, struct plan *p, struct shape *s);
 void plan_log(const struct core *c, struct plan *p, struct placement what);
 void plan_job(struct core *c, struct job *j); /* j's scratch is this turn's */
 bool plan_is_capped(const struct job *j, uint32_t tasks);
-void plan_no_room(struct core *c, struct plan *p, struct shape *s, bool full);
+void plan_no_room(struct core *c, struct plan *p, struct entry *e, bool full);
+/* Is it tried behind a gang of its shape that waits for room? What is kept for the shape is kept for that one. */
+bool plan_passes(const struct core *c, const struct shape *s);
 
 /* A start as a thought: its fact, with the accounts that it opens, and what the ledger says to it. */
 struct start {

@@ -97,10 +97,17 @@ static void shape_moved(const struct core *c, struct shape *s)
     new_head(c, s->tenant);
 }
 
+/* Is it a gang of which some may have succeeded? */
+static bool is_rest(const struct entry *e)
+{
+    return e->of_task && entry_job(e)->gang != 0;
+}
+
 void queue_push(struct core *c, struct entry *e)
 {
     struct shape *s = entry_job(e)->shape;
     heap_add(&s->ready, &entries, e);
+    s->rests += is_rest(e);
     take_head(s);
     if (s->ready.count == 1)
         demand_waits(c, s, true);
@@ -119,6 +126,7 @@ void queue_drop(struct core *c, struct entry *e)
     if (s->ready.count == 1 && s->at != HEAP_NOWHERE)
         queue_park(c, s);
     heap_remove(&s->ready, &entries, e);
+    s->rests -= is_rest(e);
     take_head(s);
     if (s->ready.count == 0)
         demand_waits(c, s, false);

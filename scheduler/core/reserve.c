@@ -98,7 +98,7 @@ static bool counts(const struct core *c, const struct plan *p, const struct rese
     if (p->facts != NULL)
         return r->confirmed_turn == c->turn;
     const struct tenant *t = r->shape->tenant;
-    return r->shape != s && (is_firm(r, p->now.utc_us) || t == s->tenant || claims_before(t, s->tenant));
+    return (r->shape != s || p->behind) && (is_firm(r, p->now.utc_us) || t == s->tenant || claims_before(t, s->tenant));
 }
 
 /* What counts of what is kept there takes its room; as_promised: from the promised starts on. */

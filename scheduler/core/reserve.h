@@ -61,6 +61,8 @@ void reserve_turn_begin(struct core *c, struct plan *p);
 void reserve_turn_end(struct core *c);
 /* Could anything be promised to it in what is left of this turn? */
 bool reserve_is_open(const struct core *c, const struct shape *s);
+/* Is what is kept for this shape kept for a gang of more than so many? */
+bool reserve_is_for_more(const struct core *c, const struct shape *s, uint32_t tasks);
 /* Would a promise to it be new or need to be confirmed? */
 bool reserve_wanted(const struct core *c, const struct shape *s);
 /* It is wanted, and nothing but room keeps the shape's first task from starting: it is promised a node and a start, or

@@ -244,6 +244,12 @@ uint32_t reservation_all_tasks(const struct reservation *r)
     return tasks;
 }
 
+bool reserve_is_for_more(const struct core *c, const struct shape *s, uint32_t tasks)
+{
+    const struct reservation *r = reservation_of(c, s);
+    return r != NULL && reservation_all_tasks(r) > tasks;
+}
+
 void reserve_blocked_gang(struct core *c, struct plan *p, struct shape *s, uint32_t tasks)
 {
     struct reservation *r = reservation_of(c, s);

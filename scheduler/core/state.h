@@ -93,7 +93,14 @@ struct demand {
     int64_t until_utc_us;
     size_t at;               /* in c->demands */
 };
-/* What decides alike: tasks of one tenant with one demand and one time limit. A verdict is worth one turn. */
+/* No room was found for so many of a gang, or for more, when c->room and promises were these. */
+struct in_vain {
+    uint64_t room, version;
+    uint64_t job;            /* of this one; another may have more on a node (per_node) */
+    uint32_t least;
+};
+/* What decides alike: tasks of one tenant with one demand and one time limit. A verdict is worth one turn. Of gangs one
+ * that has begun before may want less than another: only some of it are left. */
 struct shape {
     /* what is looked at when it isn't tried: together */
     struct tenant *tenant;
@@ -121,7 +128,9 @@ struct shape {
     bool within_or_any;
     struct topology *within; /* a gang is on one group of it; NULL: wherever */
     struct spread *over;     /* a job's tasks go where the fewest are; NULL: wherever */
-    uint64_t gang_room, gang_version; /* soft: c->room and promises when no room was found for one of it */
+    uint32_t rests;          /* of those ready: gangs that have begun before */
+    struct in_vain in_vain;  /* soft */
+    uint64_t passed_turn;    /* soft: a gang that waits for room was passed over in this turn, for less of the shape */
     char *where;             /* NULL: any node */
     const struct where *parsed;
     uint64_t hash;
