@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/job_text.h"
-#include "cli/show_task.h"
+#include "cli/show_past.h"
 #include "cli/columns.h"
 
 #define DETAILED_MAX 4 /* attempts of a whole job that are shown in full; more become a table */
@@ -309,9 +309,15 @@ static void put_charges(struct cli *cli, struct buf *out, const struct attempt_v
         {"FOR", true, true},       {"COST", true, true},   {"PRICES", true, true}};
     buf_add_str(out, "    charged ");
     format_cost(out, a->spent_micros, currency);
+    if (a->ended_utc_us == 0) {
+        buf_add_str(out, " up to ");
+        format_span(out, a->settled_us);
+    }
     if (a->hold_micros > 0) {
         buf_add_str(out, "   held ");
         format_cost(out, a->hold_micros, currency);
+        buf_add_str(out, " up to ");
+        format_span(out, a->paid_us);
     }
     if (is_measured(a->io_paid_bytes) && a->ended_utc_us == 0) {
         buf_add_str(out, "   I/O paid up to ");
@@ -322,7 +328,7 @@ static void put_charges(struct cli *cli, struct buf *out, const struct attempt_v
         format_cost(out, a->written_off_micros, currency);
     }
     buf_add_str(out, "\n");
-    if (a->charges.count == 0)
+    if (a->charges.count == 0 && !show_past_lacks_lines(a))
         return;
     struct columns t;
     columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
@@ -342,6 +348,9 @@ static void put_charges(struct cli *cli, struct buf *out, const struct attempt_v
     }
     columns_write(&t, true, 6, 0, out);
     columns_fini(&t);
+    if (show_past_lacks_lines(a))
+        buf_add_str(out, "      and what was charged before the scheduler's restart: the reports, which have it, don't"
+                         " answer\n");
 }
 
 /* "    inputs  3.1Gi of 8Gi, 12 of 40 files, 412Mi/s; its tenant's share of the disk is 25 %" */
@@ -477,7 +486,7 @@ static void print_view(struct cli *cli, const struct job_view *v, const struct j
     put_spec(&text, &v->spec);
     put_progress(&text, v);
     if (one_task)
-        show_task_put(cli, &text, v, ref->task, complete);
+        show_past_task(cli, &text, v, ref->task, complete);
     if (one_task || v->attempts.count <= DETAILED_MAX)
         for (size_t i = 0; i < v->attempts.count; i++)
             put_attempt(cli, &text, v, &((const struct attempt_view *)v->attempts.v)[i]);
@@ -502,7 +511,7 @@ int cmd_show(struct cli *cli, int argc, char **argv)
     struct job_view view = {0};
     bool archived;
     int code = job_text_view(cli, &call, &view, &archived);
-    bool complete = code != CLI_DONE || archived || !ref.has_task || show_task_complete(cli, &call, &view);
+    bool complete = code != CLI_DONE || archived || show_past_fill(cli, &call, &view);
     if (code == CLI_DONE && cli->json)
         cli_json(&job_view_fields, &view);
     else if (code == CLI_DONE)
