@@ -16,13 +16,13 @@ struct admin_options {
 };
 static const struct option_row rows[] = {
     {.name = "if-version", .kind = OPTION_U64, .value = "N", .offset = offsetof(struct admin_options, if_version),
-     .help = "apply or move only while the policy still has this version"},
+     .help = "apply or move only while the policy still has this version", .of = "apply diff move"},
     {.name = "dry-run", .kind = OPTION_FLAG, .offset = offsetof(struct admin_options, dry_run),
      .help = "say what would move; nothing does"},
     {.name = "past-prices", .kind = OPTION_FLAG, .offset = offsetof(struct admin_options, past_prices),
-     .help = "prices that are in force may change, too; see ledger rerate"},
+     .help = "prices that are in force may change, too; see ledger rerate", .of = "apply diff"},
     {.name = "reason", .letter = 'r', .kind = OPTION_TEXT, .value = "TEXT",
-     .offset = offsetof(struct admin_options, reason), .help = "drop: why it won't be"},
+     .offset = offsetof(struct admin_options, reason), .help = "drop: why it won't be", .of = "drop"},
 };
 const struct option_set admin_options = OPTION_SET(rows);
 

@@ -43,6 +43,8 @@ struct parser {
     struct cli *cli;
     int argc, at;
     char **argv;
+    const struct option_row **given; /* of those that go with some words only */
+    size_t given_count;
 };
 
 static const struct option_row *look_up(const struct parser *p, const char *arg, const char **ret_value,
@@ -91,7 +93,49 @@ static int one_option(struct parser *p, struct err *err)
             return err_set(err, -EINVAL, "--%s needs a value: %s", row->name, row->value);
         value = p->argv[++p->at];
     }
+    if (row->of != NULL)
+        p->given[p->given_count++] = row;
     return option_take(row, into, value, err);
+}
+
+static bool goes_with(const struct option_row *row, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = row->of; *at != '\0'; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        if (n == len && memcmp(at, word, n) == 0)
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+/* What isn't asked for by the word is said, not passed over. */
+static int check_given(const struct parser *p, const struct words *words, struct err *err)
+{
+    for (size_t i = 0; i < p->given_count && words->count > 0; i++)
+        if (!goes_with(p->given[i], words->v[0]))
+            return err_set(err, -EINVAL, "--%s doesn't go with '%.40s', only with: %s", p->given[i]->name,
+                           words->v[0], p->given[i]->of);
+    return 0;
+}
+
+static int read_all(struct parser *p, struct words *words, struct err *err)
+{
+    bool options_over = false;
+    int rc = 0;
+    for (; p->at < p->argc && rc == 0; p->at++) {
+        const char *arg = p->argv[p->at];
+        if (!options_over && strcmp(arg, "--") == 0) {
+            options_over = true;
+        } else if (options_over || arg[0] != '-' || arg[1] == '\0') { /* "-" alone is a file: stdin */
+            words->v[words->count++] = arg;
+            options_over = options_over || p->set->stop_at_word;
+        } else {
+            rc = one_option(p, err);
+        }
+    }
+    return rc == 0 ? check_given(p, words, err) : rc;
 }
 
 int args_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,
@@ -99,24 +143,12 @@ int args_parse(const struct option_set *set, void *into, struct cli *cli, int ar
 {
     struct parser p = {.set = set, .into = into, .cli = cli, .argc = argc, .at = 1, .argv = argv};
     struct words words = {.v = calloc((size_t)argc + 1, sizeof *words.v)};
-    if (words.v == NULL)
-        return err_set(err, -ENOMEM, "out of memory");
-    bool options_over = false;
-    for (; p.at < argc; p.at++) {
-        const char *arg = argv[p.at];
-        if (!options_over && strcmp(arg, "--") == 0) {
-            options_over = true;
-        } else if (options_over || arg[0] != '-' || arg[1] == '\0') { /* "-" alone is a file: stdin */
-            words.v[words.count++] = arg;
-            options_over = options_over || set->stop_at_word;
-        } else {
-            int rc = one_option(&p, err);
-            if (rc < 0) {
-                free(words.v);
-                return rc;
-            }
-        }
-    }
-    *ret = words;
-    return 0;
+    p.given = calloc((size_t)argc + 1, sizeof *p.given);
+    int rc = words.v == NULL || p.given == NULL ? err_set(err, -ENOMEM, "out of memory") : read_all(&p, &words, err);
+    free(p.given);
+    if (rc < 0)
+        free(words.v);
+    else
+        *ret = words;
+    return rc;
 }

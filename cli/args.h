@@ -27,8 +27,9 @@ struct words {
     size_t count;
 };
 
-/* argv[0] is not looked at. `cli` may be NULL (no global options then), `into` when the set is empty. Words that are no
- * options come back in *ret. -EINVAL: "--memory: '4 Gigs' is not a size; ...". */
+/* A row with `of` is refused beside another first word. argv[0] is not looked at. `cli` may be NULL (no global options
+ * then), `into` when the set is empty. Words that are no options come back in *ret.
+ * -EINVAL: "--memory: '4 Gigs' is not a size; ...". */
 int args_parse(const struct option_set *set, void *into, struct cli *cli, int argc, char **argv, struct words *ret,
                   struct err *err) MUST_USE;
 

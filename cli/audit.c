@@ -43,13 +43,13 @@ static int set_key(void *object, const char *value, struct err *err)
 
 static const struct option_row rows[] = {
     {.name = "heads", .kind = OPTION_CALL, .value = "FILE", .repeated = true, .set = set_heads,
-     .help = "signed heads that were kept elsewhere ('reeve audit head' lines)"},
+     .help = "signed heads that were kept elsewhere ('reeve audit head' lines)", .of = "verify"},
     {.name = "key", .kind = OPTION_CALL, .value = "FILE", .repeated = true, .set = set_key,
-     .help = "a public key that is trusted; else the one beside the journal"},
+     .help = "a public key that is trusted; else the one beside the journal", .of = "verify"},
     {.name = "archive", .kind = OPTION_PATH, .value = "FOLDER", .offset = offsetof(struct audit_options, archive),
-     .help = "older segments; else 'archive' beside the journal"},
+     .help = "older segments; else 'archive' beside the journal", .of = "verify"},
     {.name = "against", .kind = OPTION_PATH, .value = "FOLDER", .offset = offsetof(struct audit_options, against),
-     .help = "a copy of the journal that was kept elsewhere: names the first record that differs"},
+     .help = "a copy of the journal that was kept elsewhere: names the first record that differs", .of = "verify"},
 };
 const struct option_set audit_options = OPTION_SET(rows);
 

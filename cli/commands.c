@@ -48,7 +48,8 @@ const struct command commands[] = {
     {"audit", "audit verify [OPTION]... [FOLDER] | audit head",
      "was the journal altered, by its chain and signed heads; a signed head to be kept elsewhere",
      "audit verify --heads elsewhere", &audit_options, cmd_audit},
-    {"ledger", "ledger verify | credit TENANT AMOUNT | adjust TENANT AMOUNT | rerate",
+    {"ledger", "ledger verify [--from TIME --to TIME] | credit TENANT AMOUNT | adjust TENANT AMOUNT\n"
+     "       | rerate --from TIME --to TIME [--dry-run]",
      "recount everything beside Redis and the reports; post a credit, or a charge that no job cost",
      "ledger credit --reason \"node-07 was slow\" acme/etl 12.50", &ledger_options, cmd_ledger},
     {"whatif", "whatif [HISTORY] --policy FILE | --cluster FILE [OPTION]...",

@@ -127,17 +127,19 @@ struct ledger_cli {
 };
 static const struct option_row rows[] = {
     {.name = "reason", .letter = 'r', .kind = OPTION_TEXT, .value = "TEXT",
-     .offset = offsetof(struct ledger_cli, reason), .help = "why; required"},
+     .offset = offsetof(struct ledger_cli, reason), .help = "why; required of credit and adjust",
+     .of = "credit adjust rerate"},
     {.name = "key", .kind = OPTION_TEXT, .value = "KEY", .offset = offsetof(struct ledger_cli, key),
-     .help = "post it once under this key, however often it is sent; default: a new one"},
+     .help = "post it once under this key, however often it is sent; default: a new one",
+     .of = "credit adjust"},
     {.name = "from", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct ledger_cli, from),
      .help = "when what it is about was incurred; rerate: lines from here on; verify: I/O of days from here on"},
     {.name = "to", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct ledger_cli, to),
      .help = "and until when"},
     {.name = "job", .kind = OPTION_U64, .value = "JOB", .offset = offsetof(struct ledger_cli, job),
-     .help = "the job that it is about"},
+     .help = "the job that it is about", .of = "credit adjust"},
     {.name = "dry-run", .kind = OPTION_FLAG, .offset = offsetof(struct ledger_cli, dry_run),
-     .help = "rerate: only say what would be posted"},
+     .help = "rerate: only say what would be posted", .of = "rerate"},
 };
 const struct option_set ledger_options = OPTION_SET(rows);
 

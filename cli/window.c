@@ -16,21 +16,22 @@ struct window_cli {
 };
 static const struct option_row rows[] = {
     {.name = "from", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct window_cli, from),
-     .help = "when the nodes close; default: now"},
+     .help = "when the nodes close; default: now", .of = "add change"},
     {.name = "until", .kind = OPTION_TEXT, .value = "TIME", .offset = offsetof(struct window_cli, until),
-     .help = "when they are used again"},
+     .help = "when they are used again", .of = "add change"},
     {.name = "for", .kind = OPTION_DURATION, .value = "TIME", .min = 1000, .max = WINDOW_LONGEST_US / 1000,
-     .offset = offsetof(struct window_cli, length_ms), .help = "how long, instead of --until"},
+     .offset = offsetof(struct window_cli, length_ms), .help = "how long, instead of --until", .of = "add change"},
     {.name = "where", .kind = OPTION_TEXT, .value = "EXPRESSION", .offset = offsetof(struct window_cli, where),
-     .help = "the nodes whose labels suit it, now or later, instead of names"},
+     .help = "the nodes whose labels suit it, now or later, instead of names", .of = "add change"},
     {.name = "cell", .kind = OPTION_FLAG, .offset = offsetof(struct window_cli, cell),
-     .help = "every node, instead of names"},
+     .help = "every node, instead of names", .of = "add change"},
     {.name = "stop", .kind = OPTION_FLAG, .offset = offsetof(struct window_cli, stop),
-     .help = "what still runs then is stopped and queued again, not only what may be preempted"},
+     .help = "what still runs then is stopped and queued again, not only what may be preempted", .of = "add change"},
     {.name = "leave", .kind = OPTION_FLAG, .offset = offsetof(struct window_cli, leave),
      .help = "change: what still runs then goes on after all"},
     {.name = "reason", .letter = 'r', .kind = OPTION_TEXT, .value = "TEXT",
-     .offset = offsetof(struct window_cli, reason), .help = "why; shown by nodes, why and window list"},
+     .offset = offsetof(struct window_cli, reason), .help = "why; shown by nodes, why and window list",
+     .of = "add change drop"},
 };
 const struct option_set window_options = OPTION_SET(rows);
 

@@ -52,6 +52,7 @@ struct option_row {
     int (*set)(void *object, const char *value, struct err *err);
     const char *fallback; /* what counts when it isn't given; NULL: see Values */
     const char *help;     /* one line */
+    const char *of;       /* "verify rerate": the first words that it goes with (cli/args.h); NULL = all of them */
 };
 
 struct option_table {

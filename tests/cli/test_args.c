@@ -8,7 +8,7 @@
 #include "tests/run.h"
 
 struct target {
-    bool flag;
+    bool flag, some;
     const char *text;
     uint32_t small;
     uint64_t large;
@@ -31,6 +31,7 @@ static const struct option_row rows[] = {
     {.name = "small", .kind = OPTION_U32, .value = "N", .max = 100, .offset = offsetof(struct target, small),
      .help = ""},
     {.name = "large", .kind = OPTION_U64, .value = "N", .offset = offsetof(struct target, large), .help = ""},
+    {.name = "some", .kind = OPTION_FLAG, .offset = offsetof(struct target, some), .help = "", .of = "verify rerate"},
     {.name = "called", .letter = 'c', .kind = OPTION_CALL, .value = "X", .set = set_called, .help = ""},
 };
 static const struct option_set anywhere = OPTION_SET(rows);
@@ -57,6 +58,10 @@ static const struct {
      "1 - 0 0  | grep -t -- --text", NULL},
     {"-- before another command is ours", true, {"-f", "--", "grep", "--"}, "1 - 0 0  | grep --", NULL},
     {"global options are found too", false, {"--json", "-f"}, "1 - 0 0  |", NULL},
+    {"what goes with some words", false, {"--some", "rerate"}, "0 - 0 0  | rerate", NULL},
+    {"with the first of several", false, {"verify", "--some", "credit"}, "0 - 0 0  | verify credit", NULL},
+    {"with no other", false, {"credit", "--some"}, NULL, "--some doesn't go with 'credit', only with: verify rerate"},
+    {"nor with a part of one", false, {"rer", "--some"}, NULL, "--some doesn't go with 'rer', only with: "},
     {"unknown", false, {"--nope"}, NULL, "'--nope' is not an option here"},
     {"unknown letter", false, {"-z"}, NULL, "'-z' is not an option here"},
     {"part of a name is not the name", false, {"--tex", "a"}, NULL,
