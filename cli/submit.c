@@ -27,7 +27,7 @@ static void say_quote(struct buf *out, const struct submit_call *call, const str
         format_cost(out, r->io_price_micros, r->currency);
         buf_add_str(out, " a GiB, held for ");
         format_bytes(out, r->io_allowance_bytes);
-        buf_add_str(out, " at a time");
+        buf_add_str(out, r->io_allowance_bytes > 0 ? " at a time" : ": its budget can't pay any");
     }
 }
 

@@ -19,6 +19,19 @@ uint64_t io_allowance(const struct core *c, int64_t utc_us)
     return v != NULL && v->io_allowance != 0 ? v->io_allowance : IO_ALLOWANCE_DEFAULT;
 }
 
+uint64_t io_at_a_time(const struct core *c, const struct shape *s, const struct meter *meter, int64_t budget_micros,
+                      uint64_t until_us)
+{
+    uint64_t each = io_allowance(c, meter->started_utc_us), least = each / LEAST_PARTS;
+    if (s->io_limit_bytes != 0)
+        each = MIN(each, s->io_limit_bytes);
+    if (budget_micros <= 0)
+        return each;
+    int64_t beside_time = MAX(budget_micros - price_due(c->prices, meter, NULL, until_us), INT64_C(0));
+    uint64_t left = price_io_bytes(c->prices, meter, beside_time, each, until_us);
+    return MIN(MAX(left, least), price_io_bytes(c->prices, meter, budget_micros, each, until_us));
+}
+
 struct io_offer io_offer(const struct core *c, const struct shape *s, const struct node *n, const struct meter *meter,
                          uint64_t until_us, struct io_stand at)
 {

@@ -55,6 +55,9 @@ struct io_stand {
 struct io_stand task_io(const struct task *t); /* soft */
 /* Bytes that are held for at a time. */
 uint64_t io_allowance(const struct core *c, int64_t utc_us);
+/* The same for who begins: no more than it may move at all, or its job's own budget (0: none) can pay. */
+uint64_t io_at_a_time(const struct core *c, const struct shape *s, const struct meter *meter, int64_t budget_micros,
+                      uint64_t until_us);
 /* Up to until_us of the meter's run time; n NULL: on a node that counts. */
 struct io_offer io_offer(const struct core *c, const struct shape *s, const struct node *n, const struct meter *meter,
                          uint64_t until_us, struct io_stand at);

@@ -217,8 +217,9 @@ void quote_fill(const struct core *c, const struct tenant *t, const char *path, 
     quote->quote_micros = quote_of(c, t, spec, utc_us);
     quote->quote_max_micros = quote_max(c, t, spec, utc_us);
     struct shape s = shape_of(t, spec);
-    struct buyer buyer = shape_meter(&s, likely_class(c, t, spec), utc_us).buyer;
-    quote->io_price_micros = price_rate(price_book_at(c->prices, utc_us), buyer, RESOURCE_IO).price;
+    struct meter meter = shape_meter(&s, likely_class(c, t, spec), utc_us);
+    quote->io_price_micros = price_rate(price_book_at(c->prices, utc_us), meter.buyer, RESOURCE_IO).price;
     if (quote->io_price_micros > 0)
-        quote->io_allowance_bytes = io_allowance(c, utc_us);
+        quote->io_allowance_bytes =
+            io_at_a_time(c, &s, &meter, spec->budget_micros, MIN(core_longest_us(c, s.limit_us), core_slice_us(c)));
 }

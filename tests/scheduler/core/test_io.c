@@ -170,6 +170,31 @@ START_TEST(the_book_says_how_much_is_held_at_a_time)
 }
 END_TEST
 
+static uint64_t quoted_for(int64_t budget_micros, uint64_t io_bytes)
+{
+    struct job_spec spec = world_spec(1000, GIB);
+    spec.budget_micros = budget_micros;
+    spec.limits = (struct job_limits){.present = io_bytes != 0, .io_bytes = io_bytes};
+    start(spec);
+    ck_assert_uint_eq(w.quote.io_allowance_bytes, measured(attempt().io_paid_bytes)); /* is held */
+    uint64_t quoted = w.quote.io_allowance_bytes;
+    end_with(END_EXIT, 0);
+    return quoted;
+}
+
+START_TEST(a_quote_holds_no_more_than_the_jobs_budget_and_limit)
+{
+    open_world(PER_GIB, -1, PAID_END_STOP);
+    hello("n1", true);
+    ck_assert_uint_eq(quoted_for(0, 0), GIB);
+    ck_assert_uint_eq(quoted_for(0, GIB / 4), GIB / 4);
+    ck_assert_uint_eq(quoted_for(SLICE * PER_SECOND + 2 * PER_GIB, 0), GIB);
+    ck_assert_uint_eq(quoted_for(SLICE * PER_SECOND + PER_GIB / 2, 0) * 100 / GIB, 50);
+    ck_assert_uint_eq(quoted_for(SLICE * PER_SECOND, 0), GIB / 16); /* beside a little less time */
+    finish();
+}
+END_TEST
+
 /* ---- limits and nodes ------------------------------------------------------------------------------- */
 
 static struct job_spec limited(uint64_t bytes)
@@ -452,6 +477,7 @@ int main(void)
     tcase_add_test(t, what_its_node_told_is_seen_while_it_runs);
     tcase_add_test(t, half_an_allowance_is_a_renewal_and_less_is_none);
     tcase_add_test(t, the_book_says_how_much_is_held_at_a_time);
+    tcase_add_test(t, a_quote_holds_no_more_than_the_jobs_budget_and_limit);
     tcase_add_test(t, a_job_pays_for_no_more_than_its_limit);
     tcase_add_test(t, a_limit_holds_where_nothing_is_priced);
     tcase_add_test(t, a_limit_needs_a_node_that_counts);
