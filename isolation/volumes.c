@@ -48,9 +48,11 @@ static int check_writable(struct volume *v, struct err *err)
 {
     CLEANUP(close_p) int mount = copy_mount(v, true);
     int rc = mount < 0 ? mount : give_to_job(v, mount, SLOT_IDS);
-    if (rc == -EPERM)
-        return err_set(err, rc, "--volume %s: belongs to root, so no job can write there; chown it or add ':ro'",
-                       v->name);
+    struct stat st;
+    if (rc == -EPERM && fstat(v->folder, &st) == 0)
+        return err_set(err, rc, "--volume %s: its folder is of user %u and group %u, and jobs write there as its owner,"
+                                " which can't be root: chown it to a user and a group of its own, or add ':ro'",
+                       v->name, st.st_uid, st.st_gid);
     if (rc == -EOPNOTSUPP)
         return err_set(err, rc, "--volume %s: its file system can't map ids, so no job can write there; add ':ro'",
                        v->name);
