@@ -260,6 +260,8 @@ static int check_gang(const struct job_spec *spec, struct err *err)
         return err_set(err, -EINVAL, "within_or_any: within what?");
     if (check_label("within", spec->within, err) < 0)
         return -EINVAL;
+    if (spec->gang_min != 0 && spec->gang == 0)
+        return err_set(err, -EINVAL, "gang_min: it is of tasks that start together; say how many do at most with gang");
     if (spec->gang_min > spec->gang)
         return err_set(err, -EINVAL, "gang_min: at most as many as start together, and gang is %u", spec->gang);
     if (spec->gang == 0)

@@ -465,6 +465,8 @@ START_TEST(what_can_never_begin_is_refused)
     spec = gangs(8, 0, 100);
     spec.gang_min = 2;
     ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.message,
+                     "gang_min: it is of tasks that start together; say how many do at most with gang");
     spec = from_to(2, 8, 1000);
     spec.array.max_running = 1;
     ck_assert_int_eq(world_try_submit(&w, "acme", NULL, &spec, &job), CORE_REFUSED);
