@@ -40,13 +40,18 @@ void cli_init(struct cli *cli)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     bool plain = (no_colour != NULL && no_colour[0] != '\0') || (term != NULL && strcmp(term, "dumb") == 0);
-    struct winsize size = {0};
     *cli = (struct cli){
         .progress = isatty(STDOUT_FILENO) && !(term != NULL && strcmp(term, "dumb") == 0),
         .colour_out = !plain && isatty(STDOUT_FILENO),
         .colour_err = !plain && isatty(STDERR_FILENO),
         .patience = {LOOK_MS, SCHEDULER_SILENT_MS, REPORT_SILENT_MS},
     };
+    cli_measure(cli);
+}
+
+void cli_measure(struct cli *cli)
+{
+    struct winsize size = {0};
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         cli->width = size.ws_col, cli->height = size.ws_row;
 }

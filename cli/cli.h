@@ -37,6 +37,8 @@ struct cli {
 };
 
 void cli_init(struct cli *cli);
+/* The terminal's width and height anew: whoever stays looks before each screen. */
+void cli_measure(struct cli *cli);
 void cli_fini(struct cli *cli);
 /* Fills the socket paths from options and environment. To be called after options are read. */
 void cli_find_sockets(struct cli *cli);

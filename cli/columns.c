@@ -5,6 +5,8 @@
 #include "cli/format.h"
 
 #define GAP 2
+#define LAST_LEAST 10 /* of the last column on a line with others; with less room it has one of its own */
+#define FOLD_INDENT 4
 
 void columns_init(struct columns *t, const struct column *columns, size_t count, bool colour)
 {
@@ -62,10 +64,25 @@ static void pad(struct buf *out, size_t columns)
 struct layout {
     size_t width[COLUMNS_MAX];
     bool shown[COLUMNS_MAX];
+    bool folded[COLUMNS_MAX]; /* begins a further line of its row */
     size_t last; /* shown one */
 };
 
-static struct layout lay_out(const struct columns *t, bool heads)
+static void fold(const struct columns *t, struct layout *l, unsigned indent, int width)
+{
+    size_t begin = indent, used = begin;
+    for (size_t c = 0; c < t->columns_count && width > 0; c++) {
+        if (!l->shown[c])
+            continue;
+        size_t least = c == l->last ? MIN(l->width[c], (size_t)LAST_LEAST) : l->width[c];
+        l->folded[c] = used > begin && used + least > (size_t)width;
+        if (l->folded[c])
+            used = begin = indent + FOLD_INDENT;
+        used += l->width[c] + GAP;
+    }
+}
+
+static struct layout lay_out(const struct columns *t, bool heads, unsigned indent, int width)
 {
     struct layout l = {0};
     size_t rows = t->columns_count == 0 ? 0 : (t->cells.count + t->columns_count - 1) / t->columns_count;
@@ -79,6 +96,7 @@ static struct layout lay_out(const struct columns *t, bool heads)
             l.width[c] = MAX(l.width[c], format_columns(t->columns[c].head));
         l.last = c;
     }
+    fold(t, &l, indent, width);
     return l;
 }
 
@@ -122,14 +140,31 @@ static void write_cell(const struct columns *t, const struct layout *l, size_t c
         pad(out, space);
 }
 
+/* Without the spaces at its end; a further line with nothing in it is none. */
+static void end_line(struct buf *out, size_t begin, bool further)
+{
+    while (out->len > begin && out->data[out->len - 1] == ' ')
+        out->data[--out->len] = '\0';
+    if (!further || out->len > begin)
+        buf_add_str(out, "\n");
+}
+
 static void write_row(const struct columns *t, const struct layout *l, size_t row, bool head, unsigned indent,
                       int width, struct buf *out)
 {
     size_t used = indent, begin = out->len;
+    bool further = false;
     pad(out, indent);
     for (size_t c = 0; c < t->columns_count; c++) {
         if (!l->shown[c])
             continue;
+        if (l->folded[c]) {
+            end_line(out, begin, further);
+            further = true;
+            begin = out->len;
+            used = indent + FOLD_INDENT;
+            pad(out, used);
+        }
         if (head && t->colour) {
             struct buf styled = {0};
             format_styled(&styled, true, STYLE_HEAD, t->columns[c].head);
@@ -142,14 +177,12 @@ static void write_row(const struct columns *t, const struct layout *l, size_t ro
         if (c != l->last)
             pad(out, GAP);
     }
-    while (out->len > begin && out->data[out->len - 1] == ' ')
-        out->data[--out->len] = '\0';
-    buf_add_str(out, "\n");
+    end_line(out, begin, further);
 }
 
 void columns_write(const struct columns *t, bool heads, unsigned indent, int width, struct buf *out)
 {
-    struct layout l = lay_out(t, heads);
+    struct layout l = lay_out(t, heads, indent, width);
     if (heads)
         write_row(t, &l, 0, true, indent, width, out);
     for (size_t row = 0; row * t->columns_count < t->cells.count; row++)

@@ -1,7 +1,7 @@
 /*
  * columns - rows of cells, aligned. Cells are built in a buf one by one; the last column is never padded, numbers stand
- * to the right, an empty column is left out. Writes plain text, or nothing but what fits when `width` is given (the
- * last column is cut).
+ * to the right, an empty column is left out. Writes plain text, or, when `width` is given, lines that fit: what doesn't
+ * stand beside the others goes to a further line of its row, further in, and the last column is cut.
  */
 #ifndef REEVE_CLI_COLUMNS_H
 #define REEVE_CLI_COLUMNS_H

@@ -223,6 +223,43 @@ size_t format_columns(const char *text)
     return columns;
 }
 
+#define FOLD_INDENT 4
+#define FOLD_LEAST 20
+
+static void fold_line(struct buf *out, const char *line, size_t len, size_t width)
+{
+    size_t begin = MIN(strspn(line, " "), len), used = 0, hang = MIN(begin + FOLD_INDENT, width / 2);
+    bool any = false;
+    struct buf word = {0};
+    for (size_t at = 0, spaces, letters; at < len; at += spaces + letters) {
+        spaces = MIN(strspn(line + at, " "), len - at);
+        letters = MIN(strcspn(line + at + spaces, " "), len - at - spaces);
+        buf_reset(&word);
+        buf_add(&word, line + at + spaces, letters);
+        size_t columns = format_columns(buf_text(&word));
+        bool further = any && used + spaces + columns > width;
+        if (further)
+            buf_add_str(out, "\n");
+        buf_addf(out, "%*s%s", (int)(further ? hang : spaces), "", buf_text(&word));
+        used = (further ? hang : used + spaces) + columns;
+        any = true;
+    }
+    buf_fini(&word);
+}
+
+void format_fold(struct buf *out, const char *text, int width)
+{
+    for (const char *line = text; *line != '\0' && width >= FOLD_LEAST;) {
+        size_t len = strcspn(line, "\n");
+        fold_line(out, line, len, (size_t)width);
+        line += len;
+        if (*line == '\n')
+            buf_add(out, line++, 1);
+    }
+    if (width < FOLD_LEAST)
+        buf_add_str(out, text);
+}
+
 void format_tenant(struct buf *out, const char *path, size_t top_depth)
 {
     size_t depth = tenant_path_depth(path);

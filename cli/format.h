@@ -35,6 +35,8 @@ void format_resources(struct buf *out, const struct resources *r);       /* "cpu
 void format_tenant(struct buf *out, const char *path, size_t top_depth);
 /* A command as one could type it: words that need it are quoted. */
 void format_words(struct buf *out, const struct strs *words);
+/* Lines that are wider go on at a word in the next, further in. width 0: no terminal; as it is. */
+void format_fold(struct buf *out, const char *text, int width);
 /* Columns that the text takes on a terminal: UTF-8 characters, escape sequences of ours not counted. */
 size_t format_columns(const char *text);
 

@@ -92,7 +92,7 @@ static void print_lines(struct cli *cli, const struct rerate_reply *all)
     columns_init(&t, columns, COUNT_OF(columns), cli->colour_out);
     for (size_t i = 0; i < all->lines.count; i++)
         put_line(&t, &((const struct rerate_line *)all->lines.v)[i]);
-    columns_write(&t, true, 0, 0, &out);
+    columns_write(&t, true, 0, cli->width, &out);
     columns_fini(&t);
     fputs(buf_text(&out), stdout);
     buf_fini(&out);

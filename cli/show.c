@@ -346,7 +346,7 @@ static void put_charges(struct cli *cli, struct buf *out, const struct attempt_v
         put_prices(columns_cell(&t), &rows[i]);
         columns_next(&t);
     }
-    columns_write(&t, true, 6, 0, out);
+    columns_write(&t, true, 6, cli->width, out);
     columns_fini(&t);
     if (show_past_lacks_lines(a))
         buf_add_str(out, "      and what was charged before the scheduler's restart: the reports, which have it, don't"
@@ -492,7 +492,10 @@ static void print_view(struct cli *cli, const struct job_view *v, const struct j
             put_attempt(cli, &text, v, &((const struct attempt_view *)v->attempts.v)[i]);
     else
         put_attempts_table(cli, &text, v);
-    fputs(buf_text(&text), stdout);
+    struct buf lines = {0};
+    format_fold(&lines, buf_text(&text), cli->width);
+    fputs(buf_text(&lines), stdout);
+    buf_fini(&lines);
     buf_fini(&text);
 }
 

@@ -130,7 +130,7 @@ static void print_tenants(struct cli *cli, const struct tenant_reply *r)
         top = MIN(top, tenant_path_depth(rows[i].path));
     for (size_t i = 0; i < r->tenants.count; i++)
         add_row(cli, &t, &rows[i], names, generics, top, clock_utc_us());
-    columns_write(&t, true, 0, 0, &text);
+    columns_write(&t, true, 0, cli->width, &text);
     if (r->currency != NULL && r->currency[0] != '\0') {
         buf_add_str(&text, "amounts in ");
         format_safe(&text, r->currency);
@@ -203,7 +203,7 @@ static void print_budgets(struct cli *cli, const struct tenant_reply *r)
                 add_budget(cli, &t, &rows[i], &b[k], r->currency, clock_utc_us());
     }
     if (count > 0) {
-        columns_write(&t, true, 0, 0, &text);
+        columns_write(&t, true, 0, cli->width, &text);
         printf("\n%s", buf_text(&text));
     }
     columns_fini(&t);

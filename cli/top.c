@@ -127,11 +127,18 @@ static void put_tenants(struct cli *cli, const struct top_reply *now, struct buf
     columns_fini(&t);
 }
 
+/* What would push the head out of the screen isn't shown. */
+static void put_screen(const struct cli *cli, const char *text)
+{
+    const char *end = text;
+    for (int lines = 1; *end != '\0' && lines < cli->height; lines++)
+        end += strcspn(end, "\n") + (end[strcspn(end, "\n")] == '\n');
+    printf("\033[H\033[J%.*s", (int)(end - text), text);
+}
+
 static void show(struct cli *cli, const struct top_reply *before, const struct top_reply *now, bool clear)
 {
-    struct buf out = {0};
-    if (clear)
-        buf_add_str(&out, "\033[H\033[J");
+    struct buf out = {0}, lines = {0};
     put_head(cli, before, now, &out);
     put_resources(now, &out);
     if (now->tenants.count == 0)
@@ -141,9 +148,19 @@ static void show(struct cli *cli, const struct top_reply *before, const struct t
     if (now->left_out > 0)
         buf_addf(&out, "and %" PRIu64 " more tenants; `reeve top TENANT` looks at one and all below it\n",
                  now->left_out);
-    fputs(buf_text(&out), stdout);
+    format_fold(&lines, buf_text(&out), cli->width);
+    if (clear && cli->height > 0)
+        put_screen(cli, buf_text(&lines));
+    else
+        fputs(buf_text(&lines), stdout);
     fflush(stdout);
+    buf_fini(&lines);
     buf_fini(&out);
+}
+
+static uint32_t rows_of(const struct cli *cli)
+{
+    return cli->height > LINES_AROUND ? (uint32_t)(cli->height - LINES_AROUND) : 0;
 }
 
 static int once(struct cli *cli, const struct top_call *call)
@@ -159,7 +176,7 @@ static int once(struct cli *cli, const struct top_call *call)
 }
 
 /* Until it is interrupted. A scheduler that is away for a while is waited for (cli_call). */
-static int follow(struct cli *cli, const struct top_call *call)
+static int follow(struct cli *cli, struct top_call *call)
 {
     struct top_reply before = {0}, now = {0};
     bool first = true;
@@ -170,6 +187,8 @@ static int follow(struct cli *cli, const struct top_call *call)
         before = now;
         now = (struct top_reply){0};
         first = false;
+        cli_measure(cli);
+        call->rows = rows_of(cli);
         if (poll(NULL, 0, LOOK_MS) < 0)
             break;
     }
@@ -191,7 +210,7 @@ int cmd_top(struct cli *cli, int argc, char **argv)
         return CLI_UNREACHABLE;
     if (o.io)
         return has_word ? cli_usage(cli, "--io is about this node, not about a tenant") : top_io(cli, o.once);
-    call.rows = cli->height > LINES_AROUND ? (uint32_t)(cli->height - LINES_AROUND) : 0;
+    call.rows = rows_of(cli);
     int code = cli->progress && !o.once && !cli->json ? follow(cli, &call) : once(cli, &call);
     fields_clear(&top_call_fields, &call);
     return code;

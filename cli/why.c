@@ -111,7 +111,10 @@ static void print_why(struct cli *cli, uint64_t job, const struct why_reply *r)
         buf_add_str(&text, "\n");
     }
     put_estimate(&text, r);
-    fputs(buf_text(&text), stdout);
+    struct buf lines = {0};
+    format_fold(&lines, buf_text(&text), cli->width);
+    fputs(buf_text(&lines), stdout);
+    buf_fini(&lines);
     buf_fini(&text);
 }
 

@@ -47,6 +47,39 @@ START_TEST(the_last_column_is_cut_to_the_terminal)
 }
 END_TEST
 
+START_TEST(what_does_not_fit_beside_the_others_stands_below_them)
+{
+    struct columns t = two_rows();
+    ck_assert_str_eq(written(&t, true, 0, 20), " ID  NAME\n"
+                                               "    WAITING FOR\n"
+                                               "812  backfill\n"
+                                               "  9  n\xc3\xa4me\n"
+                                               "    budget: short 2\xe2\x80\xa6\n");
+    t = two_rows();
+    ck_assert_str_eq(written(&t, false, 0, 10), "812\n"
+                                                "    backfill\n"
+                                                "  9\n"
+                                                "    n\xc3\xa4me\n"
+                                                "    budget: short 2.70\n"); /* no room to cut it to */
+}
+END_TEST
+
+START_TEST(wide_lines_go_on_at_a_word)
+{
+    struct buf out = {0};
+    static const char text[] = "state      \033[32mrunning\033[0m   node n1   since 14:32\n\n  a\n";
+    format_fold(&out, text, 0);
+    ck_assert_str_eq(buf_text(&out), text);
+    buf_reset(&out);
+    format_fold(&out, text, 27);
+    ck_assert_str_eq(buf_text(&out), "state      \033[32mrunning\033[0m   node\n    n1   since 14:32\n\n  a\n");
+    buf_reset(&out);
+    format_fold(&out, "    averyveryverylongword and 20 more\n", 20);
+    ck_assert_str_eq(buf_text(&out), "    averyveryverylongword\n        and 20 more\n");
+    buf_fini(&out);
+}
+END_TEST
+
 START_TEST(without_rows_only_the_heads_are_written)
 {
     struct columns t;
@@ -184,6 +217,8 @@ int main(void)
     TCase *t = tcase_create("columns");
     tcase_add_test(t, columns_line_up_and_empty_ones_are_left_out);
     tcase_add_test(t, the_last_column_is_cut_to_the_terminal);
+    tcase_add_test(t, what_does_not_fit_beside_the_others_stands_below_them);
+    tcase_add_test(t, wide_lines_go_on_at_a_word);
     tcase_add_test(t, without_rows_only_the_heads_are_written);
     tcase_add_test(t, colours_take_no_columns);
     tcase_add_loop_test(t, text_of_tenants, 0, COUNT_OF(hostile));
