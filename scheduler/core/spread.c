@@ -27,6 +27,26 @@ void spread_free(struct core *c, struct spread *s)
     free(s);
 }
 
+/* A value that only lost nodes have has no room, and is no value until one of them is back. */
+static bool is_there(const struct group *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (!g->nodes[i]->lost)
+            return true;
+    return false;
+}
+
+size_t spread_values(const struct core *c, const struct shape *s, const char *label)
+{
+    struct topology *groups = topology_new(label);
+    const struct topology *t = topology_made(c, s, groups);
+    size_t values = 0;
+    for (size_t i = 0; i < t->count; i++)
+        values += is_there(&t->groups[i]);
+    topology_free(groups);
+    return values;
+}
+
 /* The new ones are there before the old ones go: most are the same. */
 static void make(struct core *c, const struct shape *s)
 {
@@ -34,10 +54,11 @@ static void make(struct core *c, const struct shape *s)
     const struct topology *t = topology_made(c, s, over->groups);
     struct pool **before = over->pools;
     size_t count = over->count;
-    over->count = MIN(t->count, (size_t)SPREAD_VALUES_MAX);
-    over->pools = core_alloc((over->count + 1) * sizeof(struct pool *));
-    for (size_t i = 0; i < over->count; i++)
-        over->pools[i] = pool_get_part(c, s->where, t->label, t->groups[i].value);
+    over->count = 0;
+    over->pools = core_alloc((MIN(t->count, (size_t)SPREAD_VALUES_MAX) + 1) * sizeof(struct pool *));
+    for (size_t i = 0; i < t->count && over->count < SPREAD_VALUES_MAX; i++)
+        if (is_there(&t->groups[i]))
+            over->pools[over->count++] = pool_get_part(c, s->where, t->label, t->groups[i].value);
     put_pools(c, before, count);
     over->made = c->joins;
 }

@@ -9,6 +9,7 @@
  *
  * Cost: of a decision the number of values, and the depth of a pool's index for each that is asked: mostly one.
  * Bounds: SPREAD_VALUES_MAX values; of a cell that has come to have more, the first by name: all others come last, too.
+ *         A value that only lost nodes have isn't one.
  * Soft: made of nodes and tasks, when a turn first asks for it and again when a node has joined since.
  * Purity: pure.
  */
@@ -30,6 +31,8 @@ struct spread_counts {
     uint32_t live[];         /* of each of them */
 };
 
+/* How many values of a label there are among the nodes that suit the shape. */
+size_t spread_values(const struct core *c, const struct shape *s, const char *label);
 struct spread *spread_new(const char *label);
 void spread_free(struct core *c, struct spread *s); /* NULL: no-op */
 /* A turn is about to ask for nodes for this job. No-op when its tasks aren't to be spread. */

@@ -121,21 +121,12 @@ bool nodes_admit(const struct core *c, const struct shape *s, struct admit_answe
     return fits;
 }
 
-/* How many values of a label there are among the nodes that suit it. */
-static size_t values_of(const struct core *c, const struct shape *s, const char *label)
-{
-    struct topology *t = topology_new(label);
-    size_t values = topology_made(c, s, t)->count;
-    topology_free(t);
-    return values;
-}
-
 /* It is a wish, but not for what isn't there. */
 static bool spreads(const struct core *c, const struct shape *s, const struct job_spec *spec, struct refusal *refusal)
 {
     if (spec->spread == NULL || c->sizes.count == 0)
         return true;
-    size_t values = values_of(c, s, spec->spread);
+    size_t values = spread_values(c, s, spec->spread);
     if (values == 0)
         refusal_from(refusal, "never_fits", "spread", "a label that nodes have", "no node%s has the label '%s'",
                      s->where != NULL ? " that matches where" : "", spec->spread);

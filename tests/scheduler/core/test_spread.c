@@ -1,6 +1,7 @@
 /* Tasks over the values of a label: scheduler/core/spread.h, through facts. */
 #include <check.h>
 
+#include "scheduler/core/spread.h"
 #include "tests/random.h"
 #include "tests/run.h"
 #include "tests/scheduler/core/gangs.h"
@@ -278,6 +279,64 @@ START_TEST(two_labels_are_two_shapes)
 }
 END_TEST
 
+/* "m0", "m1", ..., of two cores each; their label `many` is their name. */
+static void many_values(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "m%u", i);
+        struct hello_call call = {.node = name, .boot_id = (char[]){"b"}};
+        call.capacity = (struct resources){.cpu_milli = 2000, .mem_bytes = 4 * GIB};
+        ck_assert_int_eq(pairs_set(&call.labels, "many", name), 0);
+        world_hello_as(&w, &call);
+        call.node = call.boot_id = NULL;
+        fields_clear(&hello_call_fields, &call);
+    }
+}
+
+static void lose(const char *name)
+{
+    struct fact f = {.kind = FACT_NODE_LOST, .at_utc_us = w.now.utc_us, .lost = {.node = strdup(name)}};
+    world_commit(&w, &f);
+}
+
+static int try_zones(void)
+{
+    uint64_t job;
+    struct job_spec spec = spread(4);
+    return world_try_submit(&w, "acme", NULL, &spec, &job);
+}
+
+START_TEST(what_only_lost_nodes_have_is_no_value)
+{
+    begin(0, 0, 0, 0);
+    many_values(SPREAD_VALUES_MAX + 6);
+    struct job_spec spec = spread(SPREAD_VALUES_MAX);
+    ck_assert_int_eq(str_set(&spec.spread, "many"), 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "m%u", i);
+        lose(name); /* of the first by name */
+    }
+    uint64_t job = world_submit(&w, "acme", spec);
+    ck_assert_uint_eq(world_decide(&w), SPREAD_VALUES_MAX);
+    for (uint32_t i = 0; i < SPREAD_VALUES_MAX; i++)
+        for (uint32_t k = 0; k < i; k++) {
+            struct attempt_id one = {job, i, 0}, other = {job, k, 0};
+            ck_assert_str_ne(world_node_of(&w, &one), world_node_of(&w, &other));
+        }
+    world_verify(&w, NULL);
+    hello_in("a1", 8, "a");
+    hello_in("b1", 8, "b");
+    lose("b1");
+    ck_assert_int_eq(try_zones(), CORE_FACT);
+    lose("a1");
+    ck_assert_int_eq(try_zones(), CORE_REFUSED);
+    ck_assert_str_eq(w.refusal.message, "no node has the label 'zone'");
+    end();
+}
+END_TEST
+
 START_TEST(what_cant_be_spread_is_refused)
 {
     static const struct {
@@ -292,18 +351,8 @@ START_TEST(what_cant_be_spread_is_refused)
         {"many", "nodes have 65 values of the label 'many', tasks are spread over at most 64", true, false},
     };
     three_zones();
-    for (uint32_t i = 0; _i == 5 && i < 65; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "m%u", i);
-        struct hello_call call = {.node = name, .boot_id = (char[]){"b"}};
-        struct fact f;
-        call.capacity = (struct resources){.cpu_milli = 1000, .mem_bytes = GIB};
-        ck_assert_int_eq(pairs_set(&call.labels, "many", name), 0);
-        ck_assert_int_eq(core_check_hello(w.core, &call, w.now, &f, &w.refusal), CORE_FACT);
-        world_commit(&w, &f);
-        call.node = call.boot_id = NULL;
-        fields_clear(&hello_call_fields, &call);
-    }
+    if (_i == 5)
+        many_values(SPREAD_VALUES_MAX + 1);
     uint64_t job;
     struct job_spec spec = spread(4);
     ck_assert_int_eq(str_set(&spec.spread, rows[_i].label), 0);
@@ -424,6 +473,7 @@ int main(void)
     tcase_add_test(t, long_conditions_that_end_otherwise_have_other_nodes);
     tcase_add_test(t, a_gang_is_spread_and_so_is_what_a_condition_leaves);
     tcase_add_test(t, two_labels_are_two_shapes);
+    tcase_add_test(t, what_only_lost_nodes_have_is_no_value);
     tcase_add_loop_test(t, what_cant_be_spread_is_refused, 0, 6);
     tcase_add_test(t, no_zone_with_room_had_fewer);
     suite_add_tcase(s, t);
