@@ -16,269 +16,20 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io/clock.h"
 #include "base/io/fd.h"
-#include "base/io/rpc.h"
 #include "cli/commands.h"
-#include "cli/node_options.h"
-#include "cli/services.h"
-
-/* Users of our daemons when the machine has none by these names: the last block of the range that job ids come from,
- * which systemd's table of ids leaves free (0x70000000..0x7fffffff). */
-#define UID_BASE 1879048192u
-#define UID_SCHEDULER (UID_BASE + 0x0fff0001u)
-#define UID_AGENT (UID_BASE + 0x0fff0002u)
-#define UID_REPORT (UID_BASE + 0x0fff0003u)
+#include "cli/up_system.h"
 
 #define READY_MS 20000
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 5000
 #define SETTLED_MS 10000
 
-enum { REDIS, REEVED, WARDEN, REPORTD, SERVICES };
-
-struct system {
-    char dir[4096];
-    const char *redis_url; /* NULL = a private one */
-    struct node_options node;
-    uint32_t http_port; /* UINT32_MAX = none */
-    const char *slice, *pause_max; /* reeved's; NULL = its own */
-    bool detach;
-    int lock;
-    int signals;
-    struct service services[SERVICES];
-};
-
-/* A socket in DIR, whatever DIR's length: relative to the working directory, which is DIR. */
-static bool socket_answers(const char *path, const char *ask, const char *answer)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return false;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    CLEANUP(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        return false;
-    char text[64] = "";
-    struct pollfd readable = {.fd = fd, .events = POLLIN};
-    return fd_write_all(fd, ask, strlen(ask)) == 0 && poll(&readable, 1, 1000) == 1 &&
-           read(fd, text, sizeof text - 1) > 0 && strncmp(text, answer, strlen(answer)) == 0;
-}
-
-static bool redis_answers(const char *dir)
-{
-    (void)dir;
-    return socket_answers("redis/redis.sock", "PING\r\n", "+PONG");
-}
-
-static bool call_status(struct status_reply *ret)
-{
-    struct rpc_client *client = NULL;
-    struct refusal refusal = {0};
-    if (rpc_client_open(&client, "reeve.sock", NULL) < 0)
-        return false;
-    int r = rpc_client_call(client, &client_methods[CALL_STATUS], NULL, 2000, ret, &refusal, NULL);
-    rpc_client_close(client);
-    fields_clear(&refusal_fields, &refusal);
-    return r == 0;
-}
-
-static bool reeved_answers(const char *dir)
-{
-    (void)dir;
-    struct status_reply status = {0};
-    bool ok = call_status(&status) && status.store != NULL && strncmp(status.store, "up", 2) == 0;
-    fields_clear(&status_reply_fields, &status);
-    return ok;
-}
-
-static bool node_answers(const char *dir)
-{
-    (void)dir;
-    struct rpc_client *client = NULL;
-    struct refusal refusal = {0};
-    struct node_reply nodes = {0};
-    bool up = false;
-    if (rpc_client_open(&client, "reeve.sock", NULL) < 0)
-        return false;
-    if (rpc_client_call(client, &client_methods[CALL_NODES], NULL, 2000, &nodes, &refusal, NULL) == 0)
-        for (size_t i = 0; i < nodes.nodes.count; i++) {
-            const struct node_row *row = &((struct node_row *)nodes.nodes.v)[i];
-            up = up || (row->state != NULL && (strcmp(row->state, "up") == 0 || strcmp(row->state, "drained") == 0 ||
-                                                strcmp(row->state, "closed") == 0));
-        }
-    rpc_client_close(client);
-    fields_clear(&node_reply_fields, &nodes);
-    fields_clear(&refusal_fields, &refusal);
-    return up;
-}
-
-static bool reportd_answers(const char *dir)
-{
-    (void)dir;
-    struct rpc_client *client = NULL;
-    if (rpc_client_open(&client, "report/report.sock", NULL) < 0)
-        return false;
-    rpc_client_close(client);
-    return true;
-}
-
-/* ---- what the folder must look like before anything starts -------------------------------------------------- */
-static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, struct err *err)
-{
-    int r = dir_make(path, mode, err);
-    if (r < 0)
-        return r;
-    CLEANUP(close_p) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)
-        return err_set(err, -errno, "folder '%s': %s", path, strerror(errno));
-    return 0;
-}
-
-static int make_folders(struct err *err)
-{
-    static const struct { const char *path; mode_t mode; uid_t uid; gid_t gid; } folders[] = {
-        {".", 0755, UID_SCHEDULER, UID_SCHEDULER}, /* reeved makes reeve.sock here */
-        {"run", 0755, 0, 0},
-        {"log", 0755, 0, 0},
-        {"redis", 0710, UID_SCHEDULER, UID_REPORT}, /* the gate to its socket: reportd passes, nobody else */
-        {"scheduler", 0700, UID_SCHEDULER, UID_SCHEDULER},
-        {"agent", 0750, UID_SCHEDULER, UID_AGENT}, /* agent.sock */
-        {"node", 0700, UID_AGENT, UID_AGENT},
-        {"report", 0755, UID_REPORT, UID_REPORT},
-    };
-    for (size_t i = 0; i < COUNT_OF(folders); i++) {
-        int r = make_folder(folders[i].path, folders[i].mode, folders[i].uid, folders[i].gid, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* A cell and cgroup name that two systems on one machine don't share: a hash of the folder's path. */
-static void system_name(const char *dir, char out[24])
-{
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (const char *c = dir; *c != '\0'; c++)
-        h = (h ^ (uint8_t)*c) * UINT64_C(1099511628211);
-    snprintf(out, 24, "up-%08" PRIx32, (uint32_t)(h ^ (h >> 32)));
-}
-
-static void describe_redis(struct service *s)
-{
-    *s = (struct service){.name = "redis", .program = "redis-server", .cwd = "redis", .uid = UID_SCHEDULER,
-                          .patience_ms = 10000, .answers = redis_answers, .pidfd = -1};
-    static const char *const words[] = {
-        "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "777", "--dir", ".", "--appendonly", "yes",
-        "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
-    };
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        service_arg(s, "%s", words[i]);
-}
-
-/* The warden runs both from descriptors that it opens as root: the agent's user need not reach their paths. */
-static int describe_programs(struct service *s, struct err *err)
-{
-    static const struct { const char *option, *program; } programs[] = {
-        {"--agent", "reeve-agent"}, {"--keeper", "reeve-keeper"}};
-    char path[4200];
-    for (size_t i = 0; i < COUNT_OF(programs); i++) {
-        if (service_find_program(programs[i].program, path, sizeof path) < 0)
-            return err_set(err, -ENOENT, "%s: program not found; build it or install it", programs[i].program);
-        service_arg(s, "%s", programs[i].option);
-        service_arg(s, "%s", path);
-    }
-    return 0;
-}
-
-static void add_words(struct service *s, const struct strs *words)
-{
-    for (size_t i = 0; i < words->count; i++)
-        service_arg(s, "%s", words->v[i]);
-}
-
-static int describe(struct system *up, struct err *err)
-{
-    const char *url = up->redis_url != NULL ? up->redis_url : "unix:redis/redis.sock";
-    char name[24];
-    system_name(up->dir, name);
-    describe_redis(&up->services[REDIS]);
-
-    struct service *s = &up->services[REEVED];
-    *s = (struct service){.name = "reeved", .program = "reeved", .cwd = ".", .patience_ms = 10000,
-                          .answers = reeved_answers, .pidfd = -1};
-    service_arg(s, "--dir");
-    service_arg(s, ".");
-    service_arg(s, "--redis");
-    service_arg(s, "%s", url);
-    service_arg(s, "--cell");
-    service_arg(s, "%s", name);
-    service_arg(s, "--user");
-    service_arg(s, "%u:%u", UID_SCHEDULER, UID_SCHEDULER);
-    service_arg(s, "--agent-uid");
-    service_arg(s, "%u", UID_AGENT);
-    service_arg(s, "--report-uid");
-    service_arg(s, "%u", UID_REPORT);
-    service_arg(s, "--archive");
-    service_arg(s, "scheduler/archive");
-    if (up->slice != NULL)
-        service_arg(s, "--slice=%s", up->slice);
-    if (up->pause_max != NULL)
-        service_arg(s, "--pause-max=%s", up->pause_max);
-
-    s = &up->services[WARDEN];
-    *s = (struct service){.name = "warden", .program = "reeve-warden", .cwd = ".", .patience_ms = 20000,
-                          .answers = node_answers, .pidfd = -1};
-    service_arg(s, "--dir");
-    service_arg(s, ".");
-    service_arg(s, "--cgroup");
-    service_arg(s, "%s", name);
-    service_arg(s, "--agent-uid");
-    service_arg(s, "%u", UID_AGENT);
-    service_arg(s, "--agent-gid");
-    service_arg(s, "%u", UID_AGENT);
-    service_arg(s, "--kill-on-exit");
-    service_arg(s, "--at-root"); /* started from a login: its group is the shell's too */
-    add_words(s, &up->node.warden);
-    int r = describe_programs(s, err);
-    if (r < 0)
-        return r;
-    service_arg(s, "--");
-    service_arg(s, "reeve-agent"); /* its argv[0] */
-    service_arg(s, "--dir");
-    service_arg(s, ".");
-    add_words(s, &up->node.agent);
-
-    s = &up->services[REPORTD];
-    *s = (struct service){.name = "reportd", .program = "reeve-reportd", .cwd = ".", .patience_ms = 10000,
-                          .answers = reportd_answers, .pidfd = -1};
-    service_arg(s, "--dir");
-    service_arg(s, ".");
-    service_arg(s, "--redis");
-    service_arg(s, "%s", url);
-    service_arg(s, "--cell");
-    service_arg(s, "%s", name);
-    service_arg(s, "--user");
-    service_arg(s, "%u:%u", UID_REPORT, UID_REPORT);
-    if (up->http_port != UINT32_MAX) {
-        service_arg(s, "--http-port");
-        service_arg(s, "%" PRIu32, up->http_port);
-    }
-    return 0;
-}
-
 /* ---- running ------------------------------------------------------------------------------------------------- */
-static bool uses(const struct system *up, int i)
-{
-    return i != REDIS || up->redis_url == NULL;
-}
-
 static uint64_t now_ms(void)
 {
     return clock_boot_us() / 1000;
@@ -288,7 +39,7 @@ static int start_all(struct system *up, struct err *err)
 {
     for (int i = 0; i < SERVICES; i++) {
         struct service *s = &up->services[i];
-        if (!uses(up, i))
+        if (!system_uses(up, i))
             continue;
         int r = service_start(s, up->dir, err);
         if (r == 0)
@@ -309,6 +60,14 @@ static void stop_all(struct system *up)
     for (size_t i = 0; i < COUNT_OF(sockets); i++)
         unlink(sockets[i]);
     rmdir("run");
+}
+
+/* After a supervisor that was killed. */
+static void stop_leftovers(const struct system *up, uint32_t patience_ms)
+{
+    static const char *const names[] = {"warden", "reportd", "reeved", "redis"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        service_stop_leftover(names[i], up->dir, patience_ms);
 }
 
 static struct service *service_of(struct system *up, pid_t pid)
@@ -352,7 +111,7 @@ static int restart_due(struct system *up)
     int wait = -1;
     for (int i = 0; i < SERVICES; i++) {
         struct service *s = &up->services[i];
-        if (!uses(up, i) || s->pid != 0)
+        if (!system_uses(up, i) || s->pid != 0)
             continue;
         struct err err = {0};
         uint64_t now = now_ms();
@@ -501,13 +260,11 @@ static int run(struct system *up, int tell, struct err *err)
 {
     int r = write_owner(up, err);
     if (r == 0)
-        r = make_folders(err);
+        r = system_make_folders(err);
     if (r < 0)
         return r;
-    static const char *const names[] = {"warden", "reportd", "reeved", "redis"};
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        service_stop_leftover(names[i], up->dir, 10000);
-    r = describe(up, err);
+    stop_leftovers(up, 10000);
+    r = system_describe(up, err);
     if (r < 0)
         return r;
     catch_signals(up);
@@ -557,12 +314,14 @@ static int start(struct system *up)
     int tell = -1;
     if (up->detach) {
         int pipe_fds[2];
-        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        pid_t child = pipe2(pipe_fds, O_CLOEXEC) == 0 ? fork() : -1;
+        if (child < 0) {
+            (void)err_set(&err, -errno, "leave it running: %s", strerror(errno));
             goto failed;
-        pid_t child = fork();
-        if (child != 0) {
+        }
+        if (child > 0) {
             close(pipe_fds[1]);
-            return child < 0 ? 1 : wait_for_word(child, pipe_fds[0]);
+            return wait_for_word(child, pipe_fds[0]);
         }
         setsid();
         close(pipe_fds[0]);
@@ -594,9 +353,7 @@ int cmd_down(struct cli *cli, int argc, char **argv)
         return 1;
     }
     if (flock(up.lock, LOCK_EX | LOCK_NB) == 0) {
-        static const char *const names[] = {"warden", "reportd", "reeved", "redis"};
-        for (size_t i = 0; i < COUNT_OF(names); i++) /* after a supervisor that was killed */
-            service_stop_leftover(names[i], up.dir, 20000);
+        stop_leftovers(&up, 20000);
         printf("nothing is running in %s\n", up.dir);
         return 0;
     }
