@@ -77,6 +77,8 @@ int place_reopen(int place, int flags);
 int place_open(int dir, const char *name, int flags);
 /* With all that is in it. -ENOENT is fine: 0. */
 int place_remove(struct stager *s, int dir, const char *name);
+/* Could all that is in this folder be removed? Changes nothing. */
+int place_check_remove(struct stager *s, int dir);
 /* The next names of a folder. Bytes in s->names[depth], 0: no more, -errno. */
 long place_names(struct stager *s, int dir, uint32_t depth);
 /* One of them; *at moves on. NULL: the end. "." and ".." are left out. */

@@ -153,3 +153,41 @@ int place_remove(struct stager *s, int dir, const char *name)
         rc = -errno;
     return rc;
 }
+
+static int check_folder(struct stager *s, int dir, uint32_t depth);
+
+/* What isn't the job's own has no owner that its volume knows: it can't be removed, wherever it lies. */
+static int check_one(struct stager *s, int dir, uint32_t depth, const char *name)
+{
+    struct stat st;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno; /* it has just gone */
+    if (st.st_uid != JOB_ID || st.st_gid != JOB_ID)
+        return -EPERM;
+    if (!S_ISDIR(st.st_mode))
+        return 0;
+    int inner = depth < STAGE_DEPTH_MAX ? place_open(dir, name, O_RDONLY | O_DIRECTORY) : -ENAMETOOLONG;
+    int rc = inner < 0 ? inner : check_folder(s, inner, depth + 1);
+    close_fd(&inner);
+    return rc;
+}
+
+static int check_folder(struct stager *s, int dir, uint32_t depth)
+{
+    for (;;) {
+        long n = place_names(s, dir, depth), at = 0;
+        if (n <= 0)
+            return (int)n;
+        for (const char *name; (name = place_name(s->names[depth], n, &at)) != NULL;) {
+            int rc = check_one(s, dir, depth, name);
+            if (rc < 0)
+                return rc;
+        }
+    }
+}
+
+int place_check_remove(struct stager *s, int dir)
+{
+    int rc = lseek(dir, 0, SEEK_SET) < 0 ? -errno : 0;
+    return rc < 0 ? rc : check_folder(s, dir, 0);
+}

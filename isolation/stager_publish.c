@@ -3,7 +3,8 @@
  *
  * A file has no name until it is whole (O_TMPFILE): whatever dies meanwhile, nothing of it is left. A folder is made
  * under a name of our own beside its place; one that a killed stager left is removed by the task's next attempt. What
- * an item replaces is exchanged with it and removed afterwards, so that there is no moment without either.
+ * an item replaces is exchanged with it and removed afterwards, so that there is no moment without either; a folder
+ * that couldn't be removed is not replaced.
  *
  * What is published carries who published it, as an extended attribute. The folder is locked while that is looked at
  * and the rename made: an attempt that should be dead, but isn't, never replaces what a later one of its task has
@@ -111,17 +112,23 @@ static bool check_there(struct stager *s, const struct publish *p)
 {
     struct stamp theirs = {0};
     struct stat st;
+    if (fstatat(p->parent, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return true; /* nothing; or the last step says what it is */
+    bool folder = S_ISDIR(st.st_mode);
     int there = openat(p->parent, p->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (there < 0)
-        return true; /* nothing, or nothing that we could have brought: a link, a socket, another's */
+    if (there < 0) /* nothing that we could have brought: a link, a socket, another's */
+        return !folder || stage_fail(s, STAGE_WHY_TAKEN, 0);
     bool known = fgetxattr(there, STAMP, &theirs, sizeof theirs) == (ssize_t)sizeof theirs;
     bool newer = known && theirs.job == s->report.id.job && theirs.task == s->report.id.task &&
                  theirs.epoch > s->report.id.epoch;
-    bool taken = !known && fstat(there, &st) == 0 && S_ISDIR(st.st_mode) && !is_empty(s, there);
+    bool taken = !known && folder && !is_empty(s, there);
+    int rc = folder && !newer && !taken ? place_check_remove(s, there) : 0;
     close(there);
     if (newer)
         return stage_fail(s, STAGE_WHY_NEWER, 0);
-    return !taken || stage_fail(s, STAGE_WHY_TAKEN, 0);
+    if (taken)
+        return stage_fail(s, STAGE_WHY_TAKEN, 0);
+    return rc == 0 || stage_fail(s, STAGE_WHY_STAYS, -rc);
 }
 
 /* ---- the last step ---- */

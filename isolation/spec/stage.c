@@ -27,6 +27,7 @@ static const struct why_row {
     [STAGE_WHY_PUBLISH] = {"can't be put in its place", ""},
     [STAGE_WHY_STOPPED] = {"was not brought: the attempt had to end", ""},
     [STAGE_WHY_HELPER] = {"was not brought: who copies is gone", ""},
+    [STAGE_WHY_STAYS] = {"can't be removed for what is to be there", "name another place, or move it away"},
 };
 
 const char *stage_why_says(uint32_t why)

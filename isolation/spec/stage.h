@@ -72,6 +72,7 @@ enum stage_why {
     STAGE_WHY_PUBLISH,  /* the last step: the rename */
     STAGE_WHY_STOPPED,  /* the attempt was to end meanwhile */
     STAGE_WHY_HELPER,   /* mover or stager is gone */
+    STAGE_WHY_STAYS,    /* what lies there can't be removed; nothing was changed */
     STAGE_WHY_COUNT
 };
 /* A sentence without an end ("can't be opened"), and what to do about it, or "". "" for a number that is none. */

@@ -21,6 +21,9 @@
 
 /* ---- what arrives, and what doesn't ---- */
 
+/* As if a job had brought it. */
+#define STAMPED(path) "python3 -c \"import os; os.setxattr('" path "', 'user.reeve.attempt', bytes(16))\""
+
 #define FILES_MAX 3
 static const struct row {
     const char *sentence;
@@ -110,6 +113,22 @@ static const struct row {
     {"nor what isn't the volume's owner's", "echo old >out/a", "echo new >/tmp/a",
      {{OUT, "/tmp/a", "/mnt/out/a", 0, NULL}}, END_OUTPUTS, 0, STAGE_WHY_PUBLISH, EPERM, "/mnt/out/a",
      "[ $(cat out/a) = old ] && [ $(ls -A out) = a ]", ""},
+    {"nor one that can't be looked into", "mkdir out/d && touch out/d/keep && chown -R 4321:4321 out/d && chmod 300 "
+     "out/d", "mkdir /tmp/d", {{OUT, "/tmp/d", "/mnt/out/d", 0, NULL}}, END_OUTPUTS, 0, STAGE_WHY_TAKEN, 0,
+     "/mnt/out/d", "[ -e out/d/keep ] && [ $(ls -A out) = d ]", ""},
+    {"nor one that a job brought, with what isn't its own in it by now",
+     "mkdir -p out/d/e out/d/f && touch out/d/keep out/d/f/keep && chown -R 4321:4321 out/d && chown 0:0 out/d/f && "
+     STAMPED("out/d"), "mkdir /tmp/d", {{OUT, "/tmp/d", "/mnt/out/d", 0, NULL}}, END_OUTPUTS, 0, STAGE_WHY_STAYS,
+     EPERM, "/mnt/out/d", "[ -e out/d/keep ] && [ -e out/d/f/keep ] && [ -e out/d/e ] && [ $(ls -A out) = d ]", ""},
+    {"nor one that is deeper by now than anybody needs",
+     "d=out; for i in $(seq 70); do d=$d/d; done; mkdir -p $d && chown -R 4321:4321 out/d && " STAMPED("out/d"),
+     "mkdir /tmp/d", {{OUT, "/tmp/d", "/mnt/out/d", 0, NULL}}, END_OUTPUTS, 0, STAGE_WHY_STAYS, ENAMETOOLONG,
+     "/mnt/out/d", "[ -e out/d/d/d ] && [ $(ls -A out) = d ]", ""},
+    {"one that a job brought is, with what forbids writing",
+     "mkdir -p out/d/e/f && touch out/d/old out/d/e/old && chown -R 4321:4321 out/d && chmod 555 out/d/e && "
+     STAMPED("out/d"), "mkdir /tmp/d && echo 1 >/tmp/d/new",
+     {{OUT, "/tmp/d", "/mnt/out/d", 0, NULL}}, END_EXIT, 0, 0, 0, "", "[ \"$(ls -A out out/d)\" = \"$(printf "
+     "'out:\\nd\\n\\nout/d:\\nnew')\" ]", ""},
     {"an empty one is", "mkdir out/d && chown 4321:4321 out/d", "echo 1 >/tmp/d",
      {{OUT, "/tmp/d", "/mnt/out/d", 0, NULL}},
      END_EXIT, 0, 0, 0, "", "[ $(cat out/d) = 1 ] && [ $(ls -A out) = d ]", ""},
