@@ -210,6 +210,12 @@ static void on_spliced(void *owner, uint64_t id, int32_t result)
     s = answered(owner, id);
     if (s == NULL)
         return;
+    if (result == -EFBIG) { /* no file is longer: nothing more will ever go there */
+        log_line(LOG_WARN, "log.ends", "attempt=%s stream=%s size=%" PRIu64, s->name, folder_log_names[s->which],
+                 s->size);
+        become_done(s);
+        return;
+    }
     if (result < 0 && !is_asked_again(result)) {
         wait_and_retry(s, "write", result);
         return;

@@ -9,7 +9,8 @@
  * A byte leaves the pipe only when the file has it, and the file's size is the offset of the next: whenever this
  * process is killed, the next one goes on exactly there. One request in flight per stream keeps its order, and a stream
  * that waits (for a full disk, a slow one, its job) holds nobody else. Beyond the cap the middle is punched out
- * (agent/core/log_hole.h): the size stays what the job wrote, the room on disk is bounded.
+ * (agent/core/log_hole.h): the size stays what the job wrote, the room on disk is bounded. Where the size is all that
+ * the file system lets a file have the stream is done: what follows stays in the pipe.
  *
  * Fairness: before each splice a stream asks for as many bytes as lie in its pipe, LOGS_CHUNK at most, as a write of
  * its job and tenant (agent/fairio/arbiter.h); what it then moved is what is charged.

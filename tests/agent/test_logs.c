@@ -302,6 +302,37 @@ START_TEST(a_finish_takes_what_is_in_the_pipe_and_waits_for_no_stranger)
 }
 END_TEST
 
+/* The largest file that may be here. */
+static uint64_t largest(int fd)
+{
+    uint64_t size = 0;
+    for (uint64_t step = UINT64_C(1) << 62; step > 0; step /= 2)
+        size += ftruncate(fd, (off_t)(size + step)) == 0 ? step : 0;
+    return size;
+}
+
+START_TEST(a_file_that_is_as_large_as_files_can_be_keeps_nobody_from_its_end)
+{
+    int ends[2];
+    logs_id id;
+    random_state = 1;
+    int fd = open(scratch_path(&scratch, "out"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    uint64_t most = largest(fd);
+    ck_assert_int_eq(ftruncate(fd, (off_t)(most - 3000)), 0);
+    close(fd);
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    write_stream(ends[1], 0, 0, 5000);
+    open_all();
+    ck_assert_int_eq(open_stream(dir, STREAM_OUT, "1.0.1", ends[0], LOG_CAP_DEFAULT, 0, &id), 0);
+    wanted = 1;
+    if (!logs_finish(logs, id))
+        ck_assert_int_eq(loop_run(loop, NULL), 0);
+    ck_assert_uint_eq(logs_size(logs, id), most); /* the rest is lost */
+    close_all();
+    close(ends[1]);
+}
+END_TEST
+
 START_TEST(a_quiet_stream_makes_no_file)
 {
     int ends[2];
@@ -455,6 +486,7 @@ int main(void)
         tcase_add_test(c, every_byte_of_both_streams_arrives_in_order);
         tcase_add_loop_test(c, kill_nine_at_any_moment, 0, (int)COUNT_OF(kills));
         tcase_add_test(c, a_finish_takes_what_is_in_the_pipe_and_waits_for_no_stranger);
+        tcase_add_test(c, a_file_that_is_as_large_as_files_can_be_keeps_nobody_from_its_end);
         tcase_add_test(c, a_quiet_stream_makes_no_file);
         if (geteuid() == 0)
             tcase_add_test(c, a_stream_on_a_full_disk_waits_holds_nobody_and_loses_nothing);
