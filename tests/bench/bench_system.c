@@ -206,10 +206,10 @@ int main(int argc, char **argv)
         "bench", NULL,
         "{\"command\":[\"sleep\",\"30\"],\"resources\":{\"cpu\":0.1,\"memory\":\"8Mi\",\"scratch\":\"1Mi\"}}",
         &refusal);
-    for (int i = 0; i < 500 && system_keeper(0) == 0; i++)
+    for (int i = 0; i < 500 && system_keeper(sleeper, 0) == 0; i++)
         system_pause_ms(10);
     system_pause_ms(200);
-    print("memory_keeper", pss_kib(system_keeper(0)), "KiB");
+    print("memory_keeper", pss_kib(system_keeper(sleeper, 0)), "KiB");
     struct job_call cancel = {.job = sleeper};
     struct cancel_reply cancelled = {0};
     if (system_call(&client_methods[CALL_CANCEL], &cancel, &cancelled, &refusal, 5000) != 0)

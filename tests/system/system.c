@@ -362,6 +362,26 @@ char *system_log(uint64_t job, uint32_t task, uint32_t stream)
     return taken != NULL ? taken : strdup("");
 }
 
+void system_wait_runs(uint64_t job)
+{
+    for (bool runs = false; !runs;) {
+        struct job_view view = system_show(job);
+        const struct attempt_view *a = view.attempts.v;
+        runs = view.attempts.count > 0 && strcmp(a[view.attempts.count - 1].state, "running") == 0;
+        struct wait_call call = {.job = job, .seen = view.change, .timeout_ms = 5000};
+        struct wait_reply reply = {0};
+        struct refusal refusal = {0};
+        if (!runs)
+            expect(system_call(&client_methods[CALL_WAIT], &call, &reply, &refusal, 20000), &refusal, job);
+        if (reply.final) {
+            fprintf(stderr, "job %" PRIu64 " ended before it was seen to run\n", job);
+            abort();
+        }
+        fields_clear(&wait_reply_fields, &reply);
+        fields_clear(&job_view_fields, &view);
+    }
+}
+
 static pid_t noted_pid(const char *name)
 {
     char path[4200];
@@ -420,10 +440,12 @@ pid_t system_pid(const char *name)
 
 /* Pids of every process whose cgroup path names our system: attempt groups are "a<job>.<task>.<epoch>.s<slot>". The
  * keeper is the one that is pid 1 in its own namespace. */
-pid_t system_keeper(unsigned n)
+pid_t system_keeper(uint64_t job, unsigned n)
 {
-    char name[24];
+    char name[24], attempt[32] = "/a";
     system_cell(name);
+    if (job != 0)
+        snprintf(attempt, sizeof attempt, "/a%" PRIu64 ".", job);
     DIR *d = opendir("/proc");
     pid_t found = 0;
     for (struct dirent *e; d != NULL && found == 0 && (e = readdir(d)) != NULL;) {
@@ -434,7 +456,7 @@ pid_t system_keeper(unsigned n)
             continue;
         snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
         bool ours = file_read(path, 65536, &group, NULL) == 0 && strstr(buf_text(&group), name) != NULL &&
-                    strstr(buf_text(&group), "/a") != NULL;
+                    strstr(buf_text(&group), attempt) != NULL;
         snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
         if (ours && file_read(path, 65536, &status, NULL) == 0 && strstr(buf_text(&status), "\nState:\tZ") == NULL) {
             const char *line = strstr(buf_text(&status), "\nNSpid:");

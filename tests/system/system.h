@@ -49,8 +49,11 @@ pid_t system_pid(const char *name);
 pid_t system_child(pid_t parent, const char *comm);
 /* The name of its cell and cgroup. */
 void system_cell(char out[24]);
-/* A keeper of a running attempt on any of its nodes, the n-th that is found; 0 = none. */
-pid_t system_keeper(unsigned n);
+/* A keeper of the job's attempts on any of its nodes, the n-th that is found; 0 = none. Job 0: of anybody's, who may be
+ * leaving. */
+pid_t system_keeper(uint64_t job, unsigned n);
+/* Follows the job until its newest attempt runs and its node has said so: a row does from the placement on. */
+void system_wait_runs(uint64_t job);
 /* GET over the report socket, at most 4 MiB of body, to be freed; *ret_status is the HTTP status, 0 = no answer. */
 char *system_http(const char *path, int *ret_status);
 /* Waits until reports equal the ledger at every account. */

@@ -230,8 +230,7 @@ END_TEST
 START_TEST(cancel_stops_a_job_and_what_it_left)
 {
     uint64_t job = accepted("acme", "{\"command\":\"trap '' TERM; (setsid sleep 600 &) ; sleep 600\"}");
-    while (system_keeper(0) == 0)
-        system_pause_ms(10);
+    system_wait_runs(job);
     struct job_call call = {.job = job};
     struct cancel_reply reply = {0};
     struct refusal refusal = {0};
@@ -388,8 +387,7 @@ END_TEST
 START_TEST(a_stopped_store_is_said_and_jobs_go_on)
 {
     uint64_t running = accepted("acme", "{\"command\":\"sleep 4; echo done\"}");
-    while (system_keeper(0) == 0)
-        system_pause_ms(10);
+    system_wait_runs(running);
     pid_t redis = system_pid("redis");
     ck_assert_int_gt(redis, 1);
     ck_assert_int_eq(kill(redis, SIGSTOP), 0);
@@ -421,8 +419,7 @@ END_TEST
 START_TEST(a_job_outlives_its_agent_warden_scheduler_and_store)
 {
     uint64_t job = accepted("acme", "{\"command\":\"for i in $(seq 40); do echo line $i; sleep 0.1; done\"}");
-    while (system_keeper(0) == 0)
-        system_pause_ms(10);
+    system_wait_runs(job);
     static const char *const victims[] = {"agent", "reeved", "warden", "redis", "reportd"};
     for (size_t i = 0; i < COUNT_OF(victims); i++) {
         pid_t pid = system_pid(victims[i]);
@@ -444,13 +441,9 @@ END_TEST
 
 START_TEST(a_dead_keeper_is_a_nodes_fault_and_the_job_runs_again)
 {
-    uint64_t job = accepted("acme", "{\"command\":\"sleep 2; echo done $REEVE_FENCE\"}");
-    struct wait_reply reply = {0};
-    while (!(system_wait(job, 10, &reply) || (reply.row.state != NULL && strcmp(reply.row.state, "running") == 0)))
-        system_pause_ms(10);
-    fields_clear(&wait_reply_fields, &reply);
-    system_pause_ms(300); /* until the keeper of the job before has left */
-    pid_t keeper = system_keeper(0);
+    uint64_t job = accepted("acme", "{\"command\":\"case $REEVE_ATTEMPT in *.1) sleep 600;; esac; echo done\"}");
+    system_wait_runs(job);
+    pid_t keeper = system_keeper(job, 0);
     ck_assert_int_gt(keeper, 1);
     ck_assert_int_eq(kill(keeper, SIGKILL), 0);
     ends_as(job, "succeeded", 0);
@@ -557,13 +550,8 @@ START_TEST(what_a_job_wrote_last_outlives_its_agent_and_its_keeper)
     uint64_t job = accepted("acme", "{\"command\":\"echo start; sleep 3; echo end; echo last >&2\"}");
     char path[4200];
     snprintf(path, sizeof path, "%s/node/attempts/%" PRIu64 ".0.1/exit", system_dir(), job);
-    for (bool runs = false; !runs; system_pause_ms(10)) { /* a row says so from the placement on */
-        struct job_view now = shown(job);
-        const struct attempt_view *a = now.attempts.v;
-        runs = now.attempts.count > 0 && strcmp(a->state, "running") == 0;
-        fields_clear(&job_view_fields, &now);
-    }
-    pid_t up = system_pid("up"), warden = system_pid("warden"), keeper = system_keeper(0);
+    system_wait_runs(job);
+    pid_t up = system_pid("up"), warden = system_pid("warden"), keeper = system_keeper(job, 0);
     ck_assert_int_gt(up, 1);
     ck_assert_int_gt(keeper, 1);
     ck_assert_int_eq(kill(up, SIGSTOP), 0); /* nobody starts a warden now */
@@ -609,7 +597,8 @@ START_TEST(killing_at_random_loses_nothing_and_runs_nothing_twice)
         }
         if (system_now_ms() >= next_kill) {
             const char *victim = victims[(unsigned)rand_r(&seed) % COUNT_OF(victims)];
-            pid_t pid = strcmp(victim, "keeper") == 0 ? system_keeper((unsigned)rand_r(&seed) % 3) : system_pid(victim);
+            bool keeper = strcmp(victim, "keeper") == 0;
+            pid_t pid = keeper ? system_keeper(0, (unsigned)rand_r(&seed) % 3) : system_pid(victim);
             if (pid > 1 && kill(pid, SIGKILL) == 0)
                 kills++;
             next_kill = system_now_ms() + 100 + (unsigned)rand_r(&seed) % 900;

@@ -244,7 +244,7 @@ START_TEST(a_killed_keeper_costs_nobody_anything)
 {
     uint64_t job = submit(FIRST_TIME FOREVER THEN "echo $REEVE_ATTEMPT", "");
     wait_count(job, (struct sought){.epoch = 1, .state = "running"}, SIZE);
-    kill(system_keeper((unsigned)_i), SIGKILL);
+    kill(system_keeper(job, (unsigned)_i), SIGKILL);
     wait_end(job, "succeeded");
     check_together(job, 2);
     check_logs(job, SIZE, 2);

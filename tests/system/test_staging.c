@@ -194,7 +194,7 @@ START_TEST(a_keeper_that_is_killed_costs_another_attempt)
 {
     int lock = lock_out();
     uint64_t job = submit_blocked();
-    ck_assert_int_eq(kill(system_keeper(0), SIGKILL), 0);
+    ck_assert_int_eq(kill(system_keeper(job, 0), SIGKILL), 0);
     end_blocked(job, lock, 2);
 }
 END_TEST
