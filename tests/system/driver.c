@@ -241,6 +241,14 @@ struct op_reply driver_ask_until(struct driver *d, enum op_kind kind, struct att
     return reply;
 }
 
+struct op_reply driver_remove(struct driver *d, struct attempt_id id)
+{
+    struct op_reply reply = {.status = OP_BUSY};
+    while (reply.status == OP_BUSY)
+        reply = driver_ask(d, OP_REMOVE, id);
+    return reply;
+}
+
 struct op_reply driver_limit(struct driver *d, struct attempt_id id, const struct sandbox_limits *limits)
 {
     struct op_request request = {
@@ -465,7 +473,7 @@ void driver_end_all(struct driver *d, struct task *tasks, size_t count, struct e
 void driver_end(struct driver *d, struct task *task, struct ended *ret)
 {
     driver_drain(task, ret);
-    struct op_reply reply = driver_ask(d, OP_REMOVE, task->id);
+    struct op_reply reply = driver_remove(d, task->id);
     NEED("remove", reply.status == OP_DONE);
     ret->usage = reply.usage;
     if (ret->record.cause == END_NONE) /* as an agent has it */

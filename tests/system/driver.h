@@ -80,6 +80,8 @@ enum op_status driver_launch(struct driver *d, const struct run *run, struct tas
 void driver_launch_begin(struct driver *d, const struct run *run, struct task *task);
 void driver_launch_finish(struct driver *d, struct task *tasks, size_t count);
 struct op_reply driver_ask(struct driver *d, enum op_kind kind, struct attempt_id id);
+/* REMOVE, again while the answer is OP_BUSY, as an agent does: on a busy machine what was killed may die slowly. */
+struct op_reply driver_remove(struct driver *d, struct attempt_id id);
 struct op_reply driver_ask_until(struct driver *d, enum op_kind kind, struct attempt_id id, uint64_t until_boot_us);
 /* What the warden says it can enforce. */
 struct op_reply driver_limit(struct driver *d, struct attempt_id id, const struct sandbox_limits *limits);

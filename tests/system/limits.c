@@ -72,7 +72,7 @@ void start(struct run *r, struct task *t)
 
 void stop(struct task *t)
 {
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t->id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t->id).status, OP_DONE);
     driver_drop(t);
 }
 

@@ -407,7 +407,7 @@ START_TEST(test_a_killed_keeper_takes_the_job_along)
         continue;
     struct stat st;
     ck_assert(stat(t.exit_path, &st) == 0 && st.st_size == 0); /* no record: nobody claims to know how it ended */
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
     driver_drop(&t);
 }
 END_TEST
@@ -436,8 +436,8 @@ START_TEST(test_a_job_outlives_the_warden_and_the_next_one_knows_it)
     char rest[16] = "";
     ck_assert_int_eq(fd_read_full(t.out, rest, 5), 5);
     ck_assert_str_eq(rest, "done\n");
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_GONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_GONE);
     driver_drop(&t);
 }
 END_TEST
@@ -449,7 +449,7 @@ START_TEST(test_remove_kills_what_runs)
     struct task t;
     ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
     uint64_t before = boot_now_us();
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
     ck_assert_uint_le(boot_now_us() - before, 1000000);
     ck_assert(!driver_link(&t, NULL));
     driver_drop(&t);
@@ -476,7 +476,7 @@ START_TEST(test_two_jobs_share_nothing)
     ck_assert_int_eq(read(ta.out, &byte, 1), 1);
     driver_do(&d, &b, &e);
     ck_assert_str_eq(e.out, "False False 111\n");
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, ta.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, ta.id).status, OP_DONE);
     driver_drop(&ta);
 }
 END_TEST
@@ -630,7 +630,7 @@ START_TEST(test_a_keeper_is_small)
              "/proc/%d/smaps_rollup", (int)keeper_pid());
     int added = count_lines(command);
     ck_assert_msg(added > 0 && added <= 128, "a keeper adds %d KiB", added);
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
     driver_drop(&t);
 }
 END_TEST

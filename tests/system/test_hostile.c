@@ -230,7 +230,7 @@ START_TEST(test_tenants_see_nothing_of_each_other)
         ck_assert_msg(e.out[0] == '\0' && e.record.cause == END_EXIT && e.record.exit_code == 0, "%s:\n%s%s", names[i],
                       e.out, e.err);
     }
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
     driver_drop(&t);
     const struct attack after = {.name = "leftovers"}; /* its slot, and with it its user ids, are taken again */
     struct run r = attack_run(&after, 700);

@@ -373,7 +373,7 @@ START_TEST(test_a_removal_reads_usage_only_if_it_isnt_known)
     ck_assert_uint_eq(reply.usage.cpu_us, 0);
     driver_drop(&t);
     start(&r, &t);
-    ck_assert_uint_gt(driver_ask(&d, OP_REMOVE, t.id).usage.cpu_us, 0);
+    ck_assert_uint_gt(driver_remove(&d, t.id).usage.cpu_us, 0);
     driver_drop(&t);
 }
 END_TEST
@@ -395,7 +395,7 @@ START_TEST(test_a_fork_bomb_of_a_thousand_is_gone_within_the_kill)
         poll(NULL, 0, 10); /* no event tells of a number of processes */
     ck_assert_int_ge(atoi(group_file(t.id.job, "pids.current")), 1000); /* lint: allow in tests */
     if (has_disk()) /* under user-mode-linux the end of a process costs milliseconds: dead they are, but not gone */
-        until_done(OP_REMOVE, t.id);
+        ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
     else
         ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
     driver_drop(&t);
@@ -431,7 +431,7 @@ START_TEST(test_a_new_life_keeps_the_living_and_clears_halves)
     stop(&t);
     if (unified) { /* one hierarchy: a half can't be told from a whole, and the agent asks for its end */
         struct attempt_id left = {999, 0, 1};
-        ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, left).status, OP_DONE);
+        ck_assert_uint_eq(driver_remove(&d, left).status, OP_DONE);
     }
     ck_assert_uint_eq(driver_ask(&d, OP_LIST, (struct attempt_id){0}).count, 0);
 }

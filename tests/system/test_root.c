@@ -225,7 +225,7 @@ START_TEST(test_a_squashfs_is_mounted_once_and_gone_when_unused)
     struct run second = in_image("plain.sqfs", ROOT_READ_ONLY, shell("cat /etc/issue"));
     expect(&second, "of the image\n");
     ck_assert_int_eq(loops_of_ours(), 1);
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
     driver_drop(&t);
     wait_for_no_loops();
 }
@@ -240,7 +240,7 @@ START_TEST(test_a_killed_warden_leaves_no_loop_device)
     driver_kill_warden(&d);
     driver_start_warden(&d);
     ck_assert_int_eq(loops_of_ours(), 1); /* the job lives on */
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
     driver_drop(&t);
 }
 END_TEST
@@ -590,7 +590,7 @@ START_TEST(test_jobs_reach_the_bridge_but_not_each_other)
     close(up);
     close(sock);
     ck_assert_int_eq(count_lines("ip -o link | grep -c rv"), 1); /* a's; b's is gone */
-    ck_assert_uint_eq(driver_ask(&d, OP_REMOVE, t.id).status, OP_DONE);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
     driver_drop(&t);
     ck_assert_int_eq(count_lines("ip -o link | grep -c rv"), 0);
 }
