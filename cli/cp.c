@@ -208,12 +208,13 @@ static int run(struct cli *cli, const struct cp_options *o, const char *source, 
     CLEANUP(close_p) int dir = find_target(source, target, name);
     if (dir < 0)
         return cli_usage(cli, "'%s': %s", target, strerror(-dir));
-    CLEANUP(close_p) int mover = transfer_connect(); /* is there one? */
+    int mover = transfer_connect(); /* is there one? */
     if (mover < 0) {
         fprintf(stderr, "reeve: cp: %s: %s\n", TRANSFER_SOCKET,
                 mover == -ENOENT ? "not there: this is no job, or its file lacks `transfer: true`" : strerror(-mover));
         return CLI_UNREACHABLE;
     }
+    close(mover); /* a connection that waits holds one of its few places */
     struct cp c = {0};
     copy_any(&c, AT_FDCWD, source, dir, name, 0);
     if (cli->json)
