@@ -319,12 +319,22 @@ static void end_read(struct mover *m, struct copy *c, struct lane *l)
         want_phase(m, c, l, LANE_WRITES, 0, l->upto);
 }
 
+/* Part of it was read though there is more: what comes next can't be read, and says why itself. */
+static bool is_cut_short(const struct copy *c, const struct lane *l)
+{
+    struct stat st;
+    return l->upto < l->length && l->upto > l->skip && fstat(c->from, &st) == 0 &&
+           (uint64_t)st.st_size > l->from + l->upto;
+}
+
 /* A want is worked off: what comes after it? */
 static void end_want(struct mover *m, struct copy *c, struct lane *l)
 {
     bool read = l->state == LANE_READS;
     l->state = LANE_IDLE;
-    if (c->error == 0 && read)
+    if (c->error == 0 && read && is_cut_short(c, l))
+        want_phase(m, c, l, LANE_READS, l->upto, l->length);
+    else if (c->error == 0 && read)
         end_read(m, c, l);
     else if (c->error == 0 && l->upto < l->length)
         want_phase(m, c, l, LANE_WRITES, l->upto, l->length);

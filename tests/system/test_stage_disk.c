@@ -154,6 +154,9 @@ static void free_behind(uint64_t from)
     close(fd);
 }
 
+/* What is no whole block is read through the page cache, where it would still lie. */
+#define NOT_CACHED " && sync in/a && dd if=in/a iflag=nocache count=0 status=none"
+
 static const struct broken_row {
     const char *says, *prepare, *from, *path;
     uint32_t flags;
@@ -161,6 +164,8 @@ static const struct broken_row {
     {"a file that can't be read to its end", "true", "/mnt/in/a", "/mnt/in/a", 0},
     {"whose digest is wanted", "true", "/mnt/in/a", "/mnt/in/a", STAGE_HASHED},
     {"one in a folder", "mkdir in/d && echo 1 >in/d/1 && ln in/a in/d/a", "/mnt/in/d", "/mnt/in/d/a", 0},
+    {"its last bytes", "truncate -s 50001 in/a" NOT_CACHED, "/mnt/in/a", "/mnt/in/a", 0},
+    {"their digest", "truncate -s 50001 in/a" NOT_CACHED, "/mnt/in/a", "/mnt/in/a", STAGE_HASHED},
 };
 
 START_TEST(what_cannot_be_read_is_said_and_the_command_never_runs)
