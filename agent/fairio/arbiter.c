@@ -276,14 +276,30 @@ static void want(struct arbiter *a, struct tenant *t, int64_t now_ns)
     a->weigh = true;
 }
 
-static bool is_over(const struct arbiter *a, struct tenant *t, int64_t now_ns)
+static struct fq_view view_of(const struct arbiter *a, const struct tenant *t)
 {
     struct fq_view v;
     int rc = fairq_view(a->queue, t->id, &v);
     BUG(rc < 0);
+    return v;
+}
+
+/* Who is stuck takes nothing: what it would have is had by who is beside it in the tree. */
+static bool is_over(const struct arbiter *a, struct tenant *t, int64_t now_ns)
+{
+    struct fq_view v = view_of(a, t);
     if (v.standing != FQ_IDLE || v.in_flight_ns > 0)
         t->wanted_ns = now_ns;
-    return now_ns - t->wanted_ns >= FQ_CONTENDED_NS;
+    return v.standing == FQ_STUCK || now_ns - t->wanted_ns >= FQ_CONTENDED_NS;
+}
+
+/* Its operations came back: it goes on with what waited meanwhile. */
+static bool is_free_again(const struct arbiter *a, const struct tenant *t)
+{
+    if (t->wants)
+        return false;
+    struct fq_view v = view_of(a, t);
+    return v.standing != FQ_IDLE && v.standing != FQ_STUCK;
 }
 
 static void leave_wants(struct arbiter *a, int64_t now_ns)
@@ -390,8 +406,9 @@ int arbiter_post(struct arbiter *a, arbiter_id stream, const struct fq_request *
     if (s == NULL || s->closed)
         return -ENOENT;
     int rc = fairq_post(a->queue, stream, r, now_ns);
-    if (rc == 0)
-        want(a, &a->tenants[a->jobs[s->job].tenant], now_ns);
+    struct tenant *t = &a->tenants[a->jobs[s->job].tenant];
+    if (rc == 0 && view_of(a, t).standing != FQ_STUCK)
+        want(a, t, now_ns);
     return rc;
 }
 
@@ -408,6 +425,8 @@ void arbiter_done(struct arbiter *a, const struct fq_grant *grant, uint64_t move
     struct stream *s = find_stream(a, grant->stream);
     struct tenant *t = &a->tenants[a->jobs[s->job].tenant];
     t->wanted_ns = now_ns;
+    if (is_free_again(a, t))
+        want(a, t, now_ns);
     meter(&t->moved, grant->dir, 1, MIN(moved_bytes, grant->bytes));
     s->out--;
     leave_stream(a, s);
@@ -493,8 +512,7 @@ bool arbiter_next_view(const struct arbiter *a, uint32_t *at, struct arbiter_vie
     *ret = (struct arbiter_view){.tenant = t->name, .share = *share_tree_get(&a->tree, t->name),
                                  .part_ppm = t->wants ? t->has.weight : 0,
                                  .moved = t->moved, .direct = t->direct};
-    int rc = fairq_view(a->queue, t->id, &ret->queue);
-    BUG(rc < 0);
+    ret->queue = view_of(a, t);
     ret->held_by = ret->queue.standing == FQ_LIMITED ? share_tree_cap_of(&a->tree, ret->queue.cap) : NULL;
     return true;
 }

@@ -244,6 +244,12 @@ static bool has_work(const struct tenant *t)
     return t->pending > 0 || t->in_flight > 0;
 }
 
+/* Whom others share the disk with: not who is stuck, and takes nothing. */
+static bool is_working(const struct tenant *t)
+{
+    return has_work(t) && t->seen.stuck_ns == 0;
+}
+
 static struct tenant *tenant_of_stream(struct fairq *q, const struct stream *s)
 {
     return &q->tenants[q->jobs[s->job].tenant];
@@ -255,7 +261,7 @@ void fairq_stream_clear(struct fairq *q, fq_id stream)
     if (s == NULL)
         return;
     struct tenant *t = tenant_of_stream(q, s);
-    bool had = has_work(t);
+    bool had = is_working(t);
     work_unlist(q, s);
     while (s->first != NONE) {
         uint32_t next = q->requests[s->first].next;
@@ -267,7 +273,7 @@ void fairq_stream_clear(struct fairq *q, fq_id stream)
     s->last = NONE;
     if (!work_is_there(t))
         place_leave(q, t);
-    q->working -= had && !has_work(t);
+    q->working -= had && !is_working(t);
 }
 
 int fairq_stream_drop(struct fairq *q, fq_id stream)
@@ -299,11 +305,11 @@ int fairq_post(struct fairq *q, fq_id stream, const struct fq_request *request, 
         q->requests[s->last].next = i;
     s->last = i;
     struct tenant *t = tenant_of_stream(q, s);
-    if (!has_work(t)) {
+    if (!has_work(t))
         t->reserve_ns = MAX(t->reserve_ns, q->served_ns);
-        q->working++;
-    }
+    bool had = is_working(t);
     t->pending++;
+    q->working += !had && is_working(t);
     work_note(q, (uint32_t)(t - q->tenants), now_ns);
     work_list(q, s);
     place_enter(q, t, now_ns);
@@ -427,6 +433,7 @@ bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
         return false;
     struct stream *s = &q->streams[g->stream];
     struct tenant *t = tenant_of_stream(q, s);
+    bool had = is_working(t);
     moved_bytes = MIN(moved_bytes, g->bytes);
     int64_t cost_ns = io_cost_of(&q->with.cost, g->dir, g->random, moved_bytes);
     *(g->stuck ? &t->seen.stuck_ns : &t->seen.in_flight_ns) -= g->cost_ns;
@@ -441,7 +448,8 @@ bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     s->out--;
     unlink_grant(q, g);
     FREE(grants, g, free_grants);
-    q->working -= !has_work(t);
+    if (had != is_working(t))
+        q->working += had ? -1u : 1u;
     work_list(q, s);
     place_enter(q, t, now_ns);
     if (!is_used(q))
@@ -477,6 +485,7 @@ static void find_stuck(struct fairq *q, int64_t now_ns)
         if (g->stuck || now_ns - g->since_ns < patience)
             continue;
         struct tenant *t = tenant_of_stream(q, &q->streams[g->stream]);
+        q->working -= is_working(t);
         g->stuck = true;
         q->times.stuck++;
         q->times.stuck_total++;
@@ -522,7 +531,7 @@ int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)
 
 bool fairq_is_busy(const struct fairq *q)
 {
-    return q->working > 0;
+    return q->working > 0 || q->in_flight > 0;
 }
 
 const struct fq_times *fairq_times(const struct fairq *q)

@@ -107,7 +107,7 @@ struct fairq {
     int64_t chunk_ns;          /* C: one chunk of FQ_CHUNK_CONTENDED, the dearer direction */
     int64_t in_flight_ns;      /* in the window */
     uint32_t in_flight, oldest, newest; /* grants by age */
-    uint32_t working;          /* tenants with something pending or in flight */
+    uint32_t working;          /* tenants with something pending or in flight, and not stuck */
     uint32_t seen_tenant, other_tenant; /* the last two different ones that posted or were served */
     int64_t seen_ns, other_ns;
 };

@@ -213,6 +213,28 @@ START_TEST(a_part_is_of_those_who_want_the_disk_now)
 }
 END_TEST
 
+/* What it would have is had by who is beside it in the tree, not by all; and by itself when it comes back. */
+START_TEST(a_part_of_who_is_stuck_is_its_siblings)
+{
+    arbiter_id etl = open_stream("acme/etl", 1, 1), ml = open_stream("acme/ml", 1, 2), labs = open_stream("labs", 1, 3);
+    post(etl, IO_READ, 4096);
+    arbiter_pump(a, 0);
+    post(etl, IO_READ, 4096);
+    post(etl, IO_READ, 4096); /* waits: two are out */
+    arbiter_pump(a, 0);
+    ck_assert_uint_eq(count, 2);
+    arbiter_pump(a, 2 * FQ_STUCK_MIN_NS);
+    post(ml, IO_READ, 4096);
+    post(labs, IO_READ, 4096);
+    arbiter_pump(a, 2 * FQ_STUCK_MIN_NS + WINDOW_TICK_NS);
+    ck_assert(part("labs") == 500000 && part("acme/ml") == 500000 && part("acme/etl") == 0);
+    for (unsigned i = 0; i < 2; i++)
+        arbiter_done(a, &got[i], 4096, 3 * FQ_STUCK_MIN_NS);
+    arbiter_pump(a, 3 * FQ_STUCK_MIN_NS);
+    ck_assert(part("labs") == 500000 && part("acme/ml") == 250000 && part("acme/etl") == 250000);
+}
+END_TEST
+
 START_TEST(grants_come_to_who_asked_and_are_metered_once)
 {
     struct arbiter_view v;
@@ -425,6 +447,7 @@ int main(void)
     tcase_add_test(t, a_tenant_is_there_as_long_as_a_stream_of_it);
     tcase_add_test(t, what_is_shared_out_holds_for_who_comes_and_who_is_there);
     tcase_add_test(t, a_part_is_of_those_who_want_the_disk_now);
+    tcase_add_test(t, a_part_of_who_is_stuck_is_its_siblings);
     tcase_add_test(t, a_limit_holds_all_below_it_and_says_whose_it_is);
     tcase_add_test(t, what_is_reserved_for_a_parent_is_had_by_whoever_is_there);
     tcase_add_test(t, no_more_is_reserved_than_leaves_something_for_the_others);

@@ -420,6 +420,36 @@ START_TEST(a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone)
 }
 END_TEST
 
+/* Who is beside it has the disk as if it were alone, until it comes back. */
+START_TEST(who_is_stuck_contends_with_nobody)
+{
+    struct fairq *q = new_queue();
+    struct client bad = new_client(q, (struct fq_share){.weight = 1}, 64 << 10, false),
+                  good = new_client(q, (struct fq_share){.weight = 1}, 4 << 20, false);
+    struct fq_grant g, stuck;
+    client_post(q, &bad, 0);
+    ck_assert(fairq_next(q, 0, &stuck));
+    client_post(q, &good, 0);
+    ck_assert(fairq_next(q, 0, &g));
+    ck_assert_uint_eq(g.bytes, FQ_CHUNK_CONTENDED);
+    fairq_done(q, g.id, g.bytes, 0);
+    fairq_tick(q, 30 * SECOND);
+    client_post(q, &bad, 30 * SECOND); /* it waits, too */
+    for (int i = 1; i < 5; i++)
+        fairq_tick(q, 30 * SECOND + i * WINDOW_TICK_NS);
+    ck_assert_int_eq(fairq_window(q)->limit_ns, WINDOW_ALONE_NS);
+    ck_assert(fairq_next(q, 31 * SECOND, &g));
+    ck_assert_uint_gt(g.bytes, FQ_CHUNK_CONTENDED);
+    fairq_done(q, stuck.id, stuck.bytes, 31 * SECOND);
+    fairq_tick(q, 31 * SECOND);
+    ck_assert_int_eq(fairq_window(q)->limit_ns, WINDOW_CONTENDED_NS);
+    fairq_done(q, g.id, g.bytes, 31 * SECOND);
+    ck_assert(fairq_next(q, 32 * SECOND, &g) && fairq_next(q, 32 * SECOND, &stuck)); /* both have work */
+    ck_assert(g.stream != stuck.stream && MAX(g.bytes, stuck.bytes) <= FQ_CHUNK_CONTENDED);
+    fairq_free(q);
+}
+END_TEST
+
 START_TEST(what_was_not_moved_is_given_back_once)
 {
     struct fairq *q = new_queue();
@@ -600,6 +630,7 @@ int main(void)
     tcase_add_test(t, a_small_operation_passes_the_noisy);
     tcase_add_test(t, who_has_little_in_flight_passes_a_full_window);
     tcase_add_test(t, a_stuck_operation_leaves_the_window_and_costs_its_tenant_alone);
+    tcase_add_test(t, who_is_stuck_contends_with_nobody);
     tcase_add_test(t, what_was_not_moved_is_given_back_once);
     tcase_add_test(t, jobs_of_a_tenant_share_evenly_and_streams_take_turns);
     tcase_add_test(t, a_stream_with_one_in_flight_keeps_its_order);
