@@ -222,8 +222,9 @@ static bool is_sharp(struct sim *s, const char *change, size_t part)
     bool heard = strstr(p, "heard of") != NULL && strstr(change, "free on") != NULL;
     bool bound = begins(p, "time_limit") && s->spec.finish_by != NULL;
     bool never = begins(p, "room for") && s->nodes_count == 0; /* with less all nodes are too small */
+    bool rate = begins(p, "quota.starts_per_minute"); /* with less a gang would be refused anew */
     free(copy);
-    return (!other || end) && !(own && money) && !(anew && (money || time)) && !heard && !bound &&
+    return (!other || end) && !(own && money) && !(anew && (money || time || rate)) && !heard && !bound &&
            !never;
 }
 
@@ -513,7 +514,7 @@ START_TEST(what_is_said_to_admit_a_job_admits_it)
     const char *again = getenv("REEVE_SEED");
     uint64_t first = again != NULL ? strtoull(again, NULL, 10) : 1;
     for (uint64_t seed = first; seed < first + (again != NULL ? 1 : WORLDS); seed++) {
-        s = (struct sim){.seed = seed, .random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1};
+        s = (struct sim){.seed = seed, .random = seed * UINT64_C(0xd1342543de82ef95) + 1};
         begin(&s);
         for (int i = 0; i < STEPS; i++)
             step(&s);
@@ -558,7 +559,7 @@ START_TEST(what_is_said_to_let_the_paused_go_on_does)
     const char *again = getenv("REEVE_SEED");
     uint64_t first = again != NULL ? strtoull(again, NULL, 10) : 1;
     for (uint64_t seed = first; seed < first + (again != NULL ? 1 : WORLDS); seed++) {
-        s = (struct sim){.seed = seed, .random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1};
+        s = (struct sim){.seed = seed, .random = seed * UINT64_C(0xd1342543de82ef95) + 1};
         begin_poor(&s);
         for (int i = 0; i < STEPS / 6; i++) {
             pause_one(&s);
