@@ -45,10 +45,10 @@ static int64_t own_left(const struct core *c, const struct claim *k, size_t reso
     return dim < CAPACITY_DIMS ? nominal - (int64_t)k->used.v[dim] : nominal;
 }
 
-/* Does the claim's best task stay within what it is guaranteed, of every resource that somebody is guaranteed? */
-static bool is_within(const struct core *c, const struct claim *k)
+/* Does a task of this shape (NULL: there is none) stay within what the claim is guaranteed, of every resource that
+ * somebody is guaranteed? */
+static bool is_within(const struct core *c, const struct claim *k, const struct shape *s)
 {
-    const struct shape *s = c->guarantees ? head_of(k) : NULL;
     bool within = s != NULL, asked = false;
     uint64_t need;
     const char *name;
@@ -62,15 +62,23 @@ static bool is_within(const struct core *c, const struct claim *k)
     return within && asked;
 }
 
-static void rank(const struct core *c, struct claim *k)
+/* As if its best task were of this shape. */
+static struct order_claim rank_with(const struct core *c, const struct claim *k, const struct shape *s)
 {
     const struct tenant *t = k->tenant;
     uint64_t share = order_share(&k->used, &c->total, k->own ? &order_unweighted : &t->weights,
                                  !k->own && t->children > 0 ? c->spent : 0);
     uint64_t past = k->own ? k->faded : k->faded / MAX(t->weight, 1);
     bool by_past = c->order.by == ORDER_BY_FAIR_TREE;
-    k->rank = (struct order_claim){
-        .within = is_within(c, k), .first = by_past ? past : share, .second = by_past ? share : past, .path = t->path};
+    return (struct order_claim){.within = is_within(c, k, s),
+                                .first = by_past ? past : share,
+                                .second = by_past ? share : past,
+                                .path = t->path};
+}
+
+static void rank(const struct core *c, struct claim *k)
+{
+    k->rank = rank_with(c, k, c->guarantees ? head_of(k) : NULL);
 }
 
 static void rerank(const struct core *c, struct claim *k, struct heap *heap)
@@ -245,8 +253,9 @@ static size_t depth_of(const struct tenant *t)
 }
 
 /* They meet where claims of one heap lead to them: a tenant as a whole, or its own jobs beside its children. */
-bool claims_before(const struct tenant *a, const struct tenant *b)
+static bool is_before(const struct core *c, const struct shape *first, const struct shape *second)
 {
+    const struct tenant *a = first->tenant, *b = second->tenant;
     const struct claim *x = &a->own, *y = &b->own;
     size_t i = depth_of(a), k = depth_of(b);
     for (; i > k; i--, a = a->parent)
@@ -257,7 +266,15 @@ bool claims_before(const struct tenant *a, const struct tenant *b)
         x = &a->whole;
         y = &b->whole;
     }
-    return compare(x, y) < 0;
+    struct order_claim rank = rank_with(c, x, c->guarantees ? first : NULL);
+    struct order_claim other = rank_with(c, y, c->guarantees ? second : NULL);
+    return order_compare_claims(&rank, &other) < 0;
+}
+
+bool claims_before(const struct core *c, const struct shape *first, const struct shape *second)
+{
+    const struct shape *ahead = heap_top(&second->tenant->shapes);
+    return is_before(c, first, second) || (c->guarantees && ahead != NULL && is_before(c, first, ahead));
 }
 
 struct tenant *claims_next(const struct core *c)

@@ -26,8 +26,10 @@ void claims_leave(struct tenant *t);
 void claims_enter(struct core *c, struct tenant *t);
 /* The tenant whose turn it is, NULL when nothing is ready. */
 struct tenant *claims_next(const struct core *c);
-/* Would its own jobs be asked before those of the other, as things are? */
-bool claims_before(const struct tenant *a, const struct tenant *b);
+/* Would a task of this shape be asked before one of the other, another tenant's, as things are? Their turn comes when
+ * whatever else goes first was asked: what counts is whether they are within what is guaranteed, not whether their
+ * tenants' first ones are; who is behind another of his own tenant comes no sooner than that one. */
+bool claims_before(const struct core *c, const struct shape *first, const struct shape *second);
 
 /* ---- past_use.c -------------------------------------------------------------------------------------------- */
 /* The task's tenant used so much of what it holds (run time); what is counted ahead is for so much from now on. */

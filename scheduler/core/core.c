@@ -109,12 +109,17 @@ void core_copy_resources(const struct resources *from, struct resources *to)
 
 char *text_of(const char *format, ...)
 {
-    char line[512];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(line, sizeof line, format, args);
+    int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    return n < 0 ? NULL : strdup(line);
+    char *text = n < 0 ? NULL : malloc((size_t)n + 1);
+    if (text == NULL)
+        return NULL;
+    va_start(args, format);
+    vsnprintf(text, (size_t)n + 1, format, args);
+    va_end(args);
+    return text;
 }
 
 int64_t core_utc(const struct core *c, struct core_now now)

@@ -42,7 +42,7 @@ static void lack_beside(struct question *q, const struct shape *s, struct node *
         lack(&l->room, &s->need, &b->v[i].free);
         l->beside_us = MIN(l->beside_us, MAX(b->v[i].from_us - at_us, 0));
     }
-    l->kept = l->beside_us != INT64_MAX && l->beside_us > 0;
+    l->kept = l->beside_us != INT64_MAX && capacity_fits(&s->need, &n->open.free);
 }
 
 /* A task of the job that ends makes room for another. */
@@ -140,8 +140,7 @@ static void say_wanted(struct question *q, const struct shape *s, const struct n
                       admit_amount("cpu", s->need.v[CAPACITY_CPU], need));
 }
 
-/* "closes at ... until ... for: firmware (window 2)" */
-static void window_words(const struct fact_window *w, int64_t utc_us, char *out, size_t size)
+void explain_window_words(const struct fact_window *w, int64_t utc_us, char *out, size_t size)
 {
     char from[PARSE_TEXT_MAX], to[PARSE_TEXT_MAX];
     const char *reason = w->reason != NULL && w->reason[0] != '\0' ? w->reason : NULL;
@@ -158,6 +157,13 @@ static uint64_t round_ms(uint64_t ms)
     return ms / unit_ms * unit_ms;
 }
 
+uint64_t explain_limit_before(const struct question *q, int64_t begin_utc_us)
+{
+    int64_t tail_us = (int64_t)(q->core->limits.grace_ms + q->core->limits.kill_ms) * 1000;
+    int64_t left_us = begin_utc_us - explain_at(q) - tail_us;
+    return left_us > 0 ? round_ms((uint64_t)left_us / 1000) : 0;
+}
+
 /* All windows that it would run into. */
 static void change_windows(struct question *q, const struct node *n, int64_t clear_utc_us)
 {
@@ -165,8 +171,7 @@ static void change_windows(struct question *q, const struct node *n, int64_t cle
         explain_change(q, text_of("window %llu ends", (unsigned long long)n->windows[i]->as.window));
 }
 
-/* Another limit is another submission: not of a job of which something runs. */
-static bool may_limit(const struct question *q, uint64_t limit_ms)
+bool explain_may_limit(const struct question *q, uint64_t limit_ms)
 {
     return limit_ms > 0 && q->job->live == 0;
 }
@@ -176,7 +181,7 @@ static void say_closes(struct question *q, const struct shape *s, const struct n
     char when[400], left[PARSE_TEXT_MAX], need[PARSE_TEXT_MAX];
     struct window_block block = windows_block_of(q->core, s, l->node, explain_at(q));
     uint64_t limit_ms = round_ms(block.left_ms);
-    window_words(block.window, q->utc_us, when, sizeof when);
+    explain_window_words(block.window, q->utc_us, when, sizeof when);
     format_duration(limit_ms, left);
     struct blocker *b = placement_at(q, l->node, "time_limit");
     b->free = (int64_t)block.left_ms;
@@ -185,7 +190,7 @@ static void say_closes(struct question *q, const struct shape *s, const struct n
     b->text = text_of("placement: %.60s %s, but %s: %s are left before, needs %s", l->node->name,
                       explain_lacks_rank(l) < 4 ? "has room now" : "comes nearest", when, left,
                       format_duration(block.needs_ms / 1000 * 1000, need));
-    if (may_limit(q, limit_ms))
+    if (explain_may_limit(q, limit_ms))
         explain_limit(q, limit_ms);
     else
         change_windows(q, l->node, forecast_clear_utc_us(q->core, s, explain_at(q)));
@@ -194,12 +199,13 @@ static void say_closes(struct question *q, const struct shape *s, const struct n
 /* It would fit there now, if what may run so long delayed nobody. */
 static void say_kept(struct question *q, const struct node_lacks *l)
 {
-    uint64_t tail_ms = q->core->limits.grace_ms + q->core->limits.kill_ms;
-    uint64_t beside_ms = (uint64_t)l->beside_us / 1000, limit_ms = round_ms(beside_ms - MIN(beside_ms, tail_ms));
+    int64_t beside_utc_us = backfill_after(explain_at(q), l->beside_us);
+    /* What is preempted without a limit meets a window; with one it has to be over before. */
+    uint64_t limit_ms = explain_limit_before(q, MIN(beside_utc_us, windows_close_utc_us(l->node)));
     placement_at(q, l->node, NULL)->text = text_of(
         "placement: %s has room now, but it is kept for jobs that go first, and this one may run beyond their start",
         l->node->name);
-    if (may_limit(q, limit_ms))
+    if (explain_may_limit(q, limit_ms))
         explain_limit(q, limit_ms);
     else
         change_room(q, l);

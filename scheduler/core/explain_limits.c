@@ -7,6 +7,7 @@
 #include "quotas/rate.h"
 #include "scheduler/core/explain_ask.h"
 #include "scheduler/core/money.h"
+#include "scheduler/core/preempt.h"
 
 #define BLOCKERS_MAX 32
 
@@ -169,11 +170,49 @@ static void rate_blocker(struct question *q, const struct ledger_blocker *l)
     explain_until(q, when_utc_us);
 }
 
-/* Of what the ledger said of a start, rates or all else. */
-static void say(struct question *q, const struct ledger_blocker *found, size_t count, bool rates)
+/* What a ledger said of a start. */
+struct answer {
+    struct ledger_blocker found[BLOCKERS_MAX];
+    size_t count;
+};
+
+static void ask_ledger(const struct question *q, const struct fact *f, struct answer *ret)
 {
-    for (size_t i = 0; i < count; i++) {
+    ret->count = 0;
+    if (ledger_check(q->core->ledger, f, NULL) != LEDGER_FITS)
+        ret->count = MIN(ledger_blockers(q->core->ledger, f, ret->found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
+}
+
+/* Is it as much in use where nothing is kept for whom others are stopped? */
+static bool is_said_by(const struct answer *a, const struct ledger_blocker *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct ledger_blocker *other = &a->found[i];
+        if (other->verdict == b->verdict && strcmp(other->where, b->where) == 0 && other->used == b->used &&
+            (b->resource == NULL || strcmp(other->resource, b->resource) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The blockers from that one on are what it is because of what is kept. */
+static void say_kept(struct question *q, size_t from)
+{
+    struct blocker *v = q->blockers->v;
+    for (size_t i = from; i < q->blockers->count; i++) {
+        char *text = text_of("%s, with what is kept for jobs for which others are stopped", v[i].text);
+        free(v[i].text);
+        v[i].text = text;
+    }
+}
+
+/* Of what the ledger said of a start, rates or all else. */
+static void say(struct question *q, const struct answer *a, const struct answer *plain, bool rates)
+{
+    const struct ledger_blocker *found = a->found;
+    for (size_t i = 0; i < a->count; i++) {
         enum ledger_verdict verdict = found[i].verdict;
+        size_t before = q->blockers->count;
         if (verdict == LEDGER_RATE && rates)
             rate_blocker(q, &found[i]);
         else if (verdict == LEDGER_BUDGET && !rates)
@@ -182,21 +221,27 @@ static void say(struct question *q, const struct ledger_blocker *found, size_t c
             quota_blocker(q, &found[i]);
         else if (verdict == LEDGER_BORROW && !rates)
             borrow_blocker(q, &found[i]);
+        if ((verdict == LEDGER_QUOTA || verdict == LEDGER_BORROW) && !is_said_by(plain, &found[i]))
+            say_kept(q, before);
     }
 }
 
 static void ask(struct question *q, const struct fact *f, bool rates, bool others)
 {
-    struct ledger_blocker found[BLOCKERS_MAX];
+    struct answer plain, kept;
     struct openings openings = {0};
+    bool starts = fact_placements(f) > 0; /* who goes on is asked before anything is kept */
     openings_add(q->core, &openings, f); /* they would be by then */
-    size_t count = 0;
-    if (ledger_check(q->core->ledger, f, NULL) != LEDGER_FITS)
-        count = MIN(ledger_blockers(q->core->ledger, f, found, BLOCKERS_MAX), (size_t)BLOCKERS_MAX);
+    ask_ledger(q, f, &plain);
+    if (starts)
+        preempt_keep_others(q->core, q->job->shape, true);
+    ask_ledger(q, f, &kept);
     if (rates)
-        say(q, found, count, true);
+        say(q, &kept, &plain, true);
     if (others)
-        say(q, found, count, false);
+        say(q, &kept, &plain, false);
+    if (starts)
+        preempt_keep_others(q->core, q->job->shape, false);
     openings_undo(q->core, &openings);
     openings_fini(&openings);
 }

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/parse.h"
 #include "policies/admit.h"
 #include "scheduler/core/explain_ask.h"
 #include "scheduler/core/forecast.h"
@@ -155,6 +156,79 @@ static void change_gang(struct question *q, const struct shape *s, uint32_t lack
                               need_words(&s->resources, each, sizeof each)));
 }
 
+#define WINDOWS_LOOKED_AT 16 /* that are looked at for a gang */
+
+/* For how many there would be room with that time limit. */
+static struct gang_found found_with_limit(struct question *q, const struct shape *s, uint32_t members,
+                                          uint64_t limit_ms)
+{
+    struct shape *shorter = (struct shape *)(uintptr_t)s; /* its own promise stays its own */
+    uint64_t limit_us = s->limit_us;
+    shorter->limit_us = limit_ms * 1000;
+    struct gang_found found = gang_would_find(q->core, explain_at(q), q->job, shorter, members);
+    shorter->limit_us = limit_us;
+    return found;
+}
+
+static bool is_shorter(const struct shape *s, uint64_t limit_ms)
+{
+    return limit_ms > 0 && (s->limit_us == 0 || limit_ms * 1000 < s->limit_us);
+}
+
+/* With a time limit that is over before a window begins all of them find room: the longest such. false: with none. */
+static bool gang_limit(struct question *q, const struct shape *s, uint32_t members)
+{
+    const struct fact_window *of = NULL;
+    uint64_t best_ms = 0;
+    char when[400], limit[PARSE_TEXT_MAX];
+    for (size_t i = 0; i < MIN(q->core->windows_count, (size_t)WINDOWS_LOOKED_AT); i++) {
+        const struct fact_window *w = &q->core->windows[i]->as;
+        uint64_t limit_ms = explain_limit_before(q, w->from_utc_us);
+        if (limit_ms <= best_ms || !explain_may_limit(q, limit_ms) || !is_shorter(s, limit_ms) ||
+            found_with_limit(q, s, members, limit_ms).tasks < members)
+            continue;
+        of = w;
+        best_ms = limit_ms;
+    }
+    if (of == NULL)
+        return false;
+    explain_window_words(of, q->utc_us, when, sizeof when);
+    struct blocker *b = explain_add(q, "placement", "cell", "time_limit");
+    b->free = (int64_t)best_ms;
+    b->text = text_of("placement: there is room for the %u tasks that start together, but it %s: %s are left before",
+                      members, when, format_duration(best_ms, limit));
+    explain_limit(q, best_ms);
+    return true;
+}
+
+/* Whatever room is made, a closed cell is closed: windows of all nodes that it would run into. With a time limit that
+ * is over before them there may be room for more. */
+static void closed_cell(struct question *q, const struct shape *s, uint32_t members, struct gang_found *found)
+{
+    int64_t clear_utc_us = forecast_clear_utc_us(q->core, s, explain_at(q)), begin_utc_us = INT64_MAX;
+    for (size_t i = 0; i < q->core->windows_count; i++)
+        if (q->core->windows[i]->as.cell)
+            begin_utc_us = MIN(begin_utc_us, q->core->windows[i]->as.from_utc_us);
+    if (begin_utc_us >= clear_utc_us)
+        return;
+    uint64_t limit_ms = explain_limit_before(q, begin_utc_us);
+    bool limits = explain_may_limit(q, limit_ms);
+    if (limits) {
+        explain_limit(q, limit_ms);
+        *found = found_with_limit(q, s, members, limit_ms);
+    }
+    for (size_t i = 0; i < q->core->windows_count; i++) {
+        const struct fact_window *w = &q->core->windows[i]->as;
+        char when[400];
+        if (!w->cell || w->from_utc_us >= clear_utc_us)
+            continue;
+        explain_window_words(w, q->utc_us, when, sizeof when);
+        explain_add(q, "placement", "cell", "time_limit")->text = text_of("placement: the cell %s", when);
+        if (!limits)
+            explain_change(q, text_of("window %llu ends", (unsigned long long)w->window));
+    }
+}
+
 /* There is room for some of it, or none, but not for all. */
 static void gang_blocker(struct question *q, const struct shape *s, uint32_t members, uint32_t most,
                          const struct gang_found *found)
@@ -271,6 +345,10 @@ void explain_nodes(struct question *q, const struct shape *s, uint32_t members, 
     struct gang_found found = gang_would_find(c, explain_at(q), q->job, asked, members);
     if (found.tasks >= members)
         (void)victims_blocker(q, asked);
-    else if (s->within != NULL || found.tasks + q->ending < members)
+    else if (s->within == NULL && found.tasks + q->ending >= members)
+        return;
+    else if (!gang_limit(q, asked, members)) {
+        closed_cell(q, asked, members, &found);
         gang_blocker(q, asked, members, most, &found);
+    }
 }

@@ -31,7 +31,7 @@ uint64_t preempt_min_run_us(const struct core *c)
 }
 
 /* Nobody else borrows what it is about to use. */
-static void use_all(struct core *c, const struct kept_use *use, bool there)
+static void use_all(const struct core *c, const struct kept_use *use, bool there)
 {
     struct resources all;
     resources_times(&use->shape->resources, use->tasks, &all);
@@ -52,6 +52,15 @@ void preempt_undo(struct core *c, struct plan *p)
 {
     while (p->kept_count > 0)
         use_all(c, &p->kept[--p->kept_count], false);
+}
+
+void preempt_keep_others(const struct core *c, const struct shape *s, bool there)
+{
+    struct shape *shapes[RESERVE_MAX];
+    size_t count = reserve_waiting_for_victims(c, shapes);
+    for (size_t i = 0; i < count; i++)
+        if (shapes[i] != s)
+            use_all(c, &(struct kept_use){shapes[i], reserve_tasks(c, shapes[i])}, there);
 }
 
 static void stop_some(const struct preempt_asking *a, const struct preempt_offer *o, size_t count)

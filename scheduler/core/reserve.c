@@ -97,8 +97,8 @@ static bool counts(const struct core *c, const struct plan *p, const struct rese
 {
     if (p->facts != NULL)
         return r->confirmed_turn == c->turn;
-    const struct tenant *t = r->shape->tenant;
-    return (r->shape != s || p->behind) && (is_firm(r, p->now.utc_us) || t == s->tenant || claims_before(t, s->tenant));
+    return (r->shape != s || p->behind) &&
+           (is_firm(r, p->now.utc_us) || r->shape->tenant == s->tenant || claims_before(c, r->shape, s));
 }
 
 /* What counts of what is kept there takes its room; as_promised: from the promised starts on. */
@@ -525,6 +525,12 @@ struct node *reserve_place(const struct core *c, const struct shape *s, size_t i
 {
     const struct reservation *r = reservation_of(c, s);
     return r != NULL ? reservation_node(r, i) : NULL;
+}
+
+uint32_t reserve_tasks(const struct core *c, const struct shape *s)
+{
+    const struct reservation *r = reservation_of(c, s);
+    return r->gang != NULL ? reservation_all_tasks(r) : 1;
 }
 
 size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret)

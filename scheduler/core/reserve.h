@@ -92,6 +92,7 @@ size_t reserve_victims(const struct core *c, const struct shape *s, struct node 
 /* cut: not all of them are stopped yet, a turn doesn't take so many. */
 void reserve_set_victims(struct core *c, const struct shape *s, struct node *const *nodes, size_t count, bool cut);
 bool reserve_is_cut(const struct core *c, const struct shape *s);
+uint32_t reserve_tasks(const struct core *c, const struct shape *s); /* that are to start together; it has a promise */
 /* The shapes for which there are such, oldest promise first; at most RESERVE_MAX. */
 size_t reserve_waiting_for_victims(const struct core *c, struct shape **ret);
 /* What has a promise starts there, when what is stopped there now will be gone. */

@@ -313,6 +313,17 @@ START_TEST(what_it_is_about_to_use_is_not_lent_again)
 }
 END_TEST
 
+START_TEST(who_waits_for_what_is_kept_in_the_ledger_is_told_so)
+{
+    struct world w;
+    uint64_t low[2], other;
+    (void)takes_one_of_two(&w, low, &other);
+    ck_assert(says(&w, other, "borrow: of 4 cpu guaranteed in the cell and lent 5 are in use, needs 1, short 2, with "
+                              "what is kept for jobs for which others are stopped"));
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(what_was_kept_in_the_ledger_is_lent_when_its_task_is_cancelled)
 {
     struct world w;
@@ -557,6 +568,7 @@ int main(void)
     tcase_add_test(t, room_elsewhere_is_used);
     tcase_add_test(t, for_whom_somebody_was_stopped_is_asked_first);
     tcase_add_test(t, what_it_is_about_to_use_is_not_lent_again);
+    tcase_add_test(t, who_waits_for_what_is_kept_in_the_ledger_is_told_so);
     tcase_add_test(t, what_was_kept_in_the_ledger_is_lent_when_its_task_is_cancelled);
     tcase_add_test(t, a_cancelled_preemptor_gives_the_room_up);
     tcase_add_test(t, when_its_node_is_lost_it_looks_elsewhere);
