@@ -82,7 +82,7 @@ static const struct field submitted_rows[] = {
     FIELD_ROW(fact_submitted, 3, "uid", FIELD_U32, uid),
     FIELD_ROW(fact_submitted, 4, "user", FIELD_STR, user),
     FIELD_ROW(fact_submitted, 5, "key", FIELD_STR, key),
-    FIELD_ROW(fact_submitted, 6, "spec", FIELD_STRUCT, spec, .of = &job_spec_fields),
+    FIELD_ROW(fact_submitted, 6, "spec", FIELD_STRUCT, spec, .of = &job_spec_fields, .flags = FIELD_ALIKE),
     FIELD_ROW(fact_submitted, 7, "path", FIELD_STRS, path, .max = PATH_MAX_LEVELS),
     FIELD_ROW(fact_submitted, 8, "after", FIELD_LIST, after, .of = &fact_after_fields, .max = JOB_AFTER_MAX),
 };
@@ -544,13 +544,15 @@ void fact_encode(const struct fact *fact, struct buf *out)
 
 int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *err)
 {
-    return fact_decode_in(NULL, bytes, len, fact, err);
+    return fact_decode_in(NULL, NULL, bytes, len, fact, err);
 }
 
-int fact_decode_in(struct arena *a, const void *bytes, size_t len, struct fact *fact, struct err *err)
+int fact_decode_in(struct arena *a, struct alike *alike, const void *bytes, size_t len, struct fact *fact,
+                   struct err *err)
 {
     struct wire_reader r = wire_reader(bytes, len);
     r.arena = a;
+    r.alike = alike;
     uint64_t kind = wire_get_u64(&r);
     int64_t at = wire_get_i64(&r);
     if (r.bad)

@@ -114,6 +114,7 @@ struct fact_submitted {
     char *user;             /* its name at that time */
     char *key;              /* idempotency key; never NULL: made by the server when the client sent none */
     struct job_spec spec;
+    struct bytes spec_from; /* FIELD_ALIKE */
     struct strs path;       /* tenant and its ancestors, leaf first, root "/" last */
     struct list after;      /* struct fact_after: of spec.after what isn't met already */
 };
@@ -426,9 +427,12 @@ const void *fact_body_const(const struct fact *fact);
 void fact_encode(const struct fact *fact, struct buf *out);
 /* -EBADMSG: not a fact. -EPROTONOSUPPORT: a kind this version doesn't know, named in err. */
 int fact_decode(const void *bytes, size_t len, struct fact *fact, struct err *err) MUST_USE;
-/* The same, but what it holds is the arena's: it goes with arena_reset() and isn't cleared. */
+/* The same, but what it holds is the arena's: it goes with arena_reset() and isn't cleared. `alike` keeps the specs
+ * that were read, and what they hold is its. */
 struct arena;
-int fact_decode_in(struct arena *a, const void *bytes, size_t len, struct fact *fact, struct err *err) MUST_USE;
+struct alike;
+int fact_decode_in(struct arena *a, struct alike *alike, const void *bytes, size_t len, struct fact *fact,
+                   struct err *err) MUST_USE;
 void fact_clear(struct fact *fact);
 /* Only as much as its kind has: `to` needs not be anything before, `from` is of no kind afterwards. */
 void fact_hand_over(struct fact *from, struct fact *to);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/arena.h"
+#include "base/alike.h"
 #include "base/field.h"
 #include "base/zeroed.h"
 
@@ -387,12 +387,34 @@ static void struct_encode(const struct field *row, const void *value, struct buf
     encode_inner(row, value, out, depth, false);
 }
 
+static int decode_alike(const struct field *row, struct wire_reader r, void *value, const struct place *at,
+                        unsigned depth, struct err *err)
+{
+    const struct fields *of = row->of;
+    struct bytes from = {(uint8_t *)(uintptr_t)r.at, (size_t)(r.end - r.at)};
+    memcpy((char *)value + of->size, &from, sizeof from);
+    const void *known = alike_find(r.alike, of, from);
+    if (known != NULL) {
+        memcpy(value, known, of->size);
+        return 0;
+    }
+    if (!alike_has_room(r.alike, of->size + from.len))
+        return decode_rows(of, r, value, at, depth, err);
+    r.arena = &r.alike->arena;
+    int rc = decode_rows(of, r, value, at, depth, err);
+    if (rc == 0)
+        alike_add(r.alike, of, from, value);
+    return rc;
+}
+
 static int struct_decode(const struct field *row, struct wire_reader *r, void *value, const struct place *at,
                          unsigned depth, struct err *err)
 {
     struct wire_reader inner = wire_get_inner(r);
     if (r->bad)
         return bad(at, "cut short", err);
+    if ((row->flags & FIELD_ALIKE) != 0 && inner.alike != NULL)
+        return decode_alike(row, inner, value, at, depth + 1, err);
     return decode_rows(row->of, inner, value, at, depth + 1, err);
 }
 

@@ -119,6 +119,9 @@ enum field_flag {
     FIELD_ESCAPED = 16, /* FIELD_STR, _STRS, _PAIRS (values) that may hold any text (a script, a line of output):
                            newlines and control characters are fine. JSON input refuses them elsewhere, but tabs. */
     FIELD_UNBOUNDED = 64, /* FIELD_MONEY: -1 means "no limit"; JSON has null for it, both ways */
+    FIELD_ALIKE = 128,  /* FIELD_STRUCT that many records say in the same bytes: where the reader remembers them
+                           (base/alike.h) it is read once. A struct bytes without a row lies behind the member: what it
+                           was read from, borrowed; empty where nobody remembers. */
     FIELD_KEYED = 32,   /* FIELD_LIST whose JSON is an object: the inner table's first row (a FIELD_STR) is the key */
 };
 

@@ -29,6 +29,8 @@ static const char *fault_of(const struct field *row)
     if ((row->flags & FIELD_ESCAPED) != 0 && row->kind != FIELD_STR && row->kind != FIELD_STRS &&
         row->kind != FIELD_PAIRS)
         return "only texts are escaped";
+    if ((row->flags & FIELD_ALIKE) != 0 && row->kind != FIELD_STRUCT)
+        return "only a struct is alike";
     if ((row->flags & FIELD_REQUIRED) != 0 && (row->flags & (FIELD_HIDDEN | FIELD_OUTPUT)) != 0)
         return "required, but no input may name it";
     return NULL;
@@ -53,6 +55,8 @@ static int check_row(const struct fields *f, size_t i, struct err *err)
         return unsound(f, row, "its member is of another type", err);
     if (row->width < sizeof(uint64_t) && row->width != sizeof(uint32_t) && row->width != sizeof(bool))
         return unsound(f, row, "narrower than anybody reads (field_is_blank)", err);
+    if ((row->flags & FIELD_ALIKE) != 0)
+        end += sizeof(struct bytes);
     if (end > f->size)
         return unsound(f, row, "lies outside its struct", err);
     for (size_t k = 0; k < i; k++) {

@@ -87,6 +87,14 @@ static void settle(struct heap *h, const struct heap_kind *kind, uint32_t at, st
         sink(h, kind, at, slot);
 }
 
+void heap_expect(const struct heap *h)
+{
+    if (h->count == 0 || h->count == h->size)
+        return;
+    __builtin_prefetch(&h->v[h->count], 1);
+    __builtin_prefetch(&h->v[(h->count - 1) / BELOW]);
+}
+
 void heap_add(struct heap *h, const struct heap_kind *kind, void *object)
 {
     BUG(*place_of(kind, object) != HEAP_NOWHERE);

@@ -42,6 +42,7 @@ static inline void *heap_top(const struct heap *h) /* NULL: empty */
 {
     return h->count == 0 ? NULL : h->v[0].object;
 }
+void heap_expect(const struct heap *h); /* one will come in: its place is on its way meanwhile */
 void heap_add(struct heap *h, const struct heap_kind *kind, void *object);
 void heap_remove(struct heap *h, const struct heap_kind *kind, void *object);
 void heap_moved(struct heap *h, const struct heap_kind *kind, void *object); /* its rank has changed */

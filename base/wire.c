@@ -75,6 +75,7 @@ struct wire_reader wire_get_inner(struct wire_reader *r)
     const uint8_t *bytes = wire_get_bytes(r, &len);
     struct wire_reader inner = wire_reader(bytes, len);
     inner.arena = r->arena;
+    inner.alike = r->alike;
     return inner;
 }
 

@@ -8,10 +8,12 @@
 
 #include "base/buf.h"
 
+struct alike;
 struct arena;
 struct wire_reader {
     const uint8_t *at, *end;
     struct arena *arena; /* where what is made of it goes; NULL: the heap */
+    struct alike *alike; /* what it knows already; NULL: nothing. Only with an arena. */
     bool bad;
 };
 

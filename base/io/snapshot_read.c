@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "base/arena.h"
+#include "base/alike.h"
 #include "base/io/fd.h"
 #include "base/io/numbered.h"
 
@@ -97,13 +97,15 @@ static int body_read(const struct view *v, size_t at, int (*fn)(void *arg, const
                      struct err *err)
 {
     struct arena arena = {0};
+    struct alike alike = {0};
     int rc = 0;
     for (size_t len; rc == 0 && (len = (size_t)get_int(v->at + at, 4)) > 0; at += 4 + len) {
         struct fact fact = {0};
         arena_reset(&arena);
-        rc = fact_decode_in(&arena, v->at + at + 4, len, &fact, err);
+        rc = fact_decode_in(&arena, &alike, v->at + at + 4, len, &fact, err);
         rc = rc < 0 ? err_wrap(err, rc, "fact at offset %zu", at) : fn(arg, &fact);
     }
+    alike_fini(&alike);
     arena_fini(&arena);
     return rc;
 }

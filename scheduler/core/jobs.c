@@ -206,30 +206,46 @@ void task_set_state(struct core *c, struct task *t, uint32_t state)
 static bool ask_is(const void *object, const void *key)
 {
     const struct job_ask *a = object;
-    const struct buf *bytes = key;
+    const struct bytes *bytes = key;
     return a->len == bytes->len && (a->len == 0 || memcmp(a->bytes, bytes->data, a->len) == 0);
 }
 
-static struct job_ask *ask_get(struct core *c, const struct job_spec *spec)
+static struct job_ask *ask_find(struct core *c, uint64_t hash, struct bytes bytes)
 {
-    struct buf *bytes = &c->ask_bytes;
-    buf_reset(bytes);
-    fields_encode(&job_spec_fields, spec, bytes);
-    BUG(bytes->failed);
-    uint64_t hash = key_bytes(KEY_START, bytes->data, bytes->len);
     c->asks.is = ask_is;
-    struct job_ask *a = table_find(&c->asks, hash, bytes);
+    return table_find(&c->asks, hash, &bytes);
+}
+
+static struct job_ask *ask_new(struct core *c, const struct job_spec *spec, uint64_t hash, struct bytes bytes)
+{
+    struct job_ask *a = core_alloc(sizeof *a + bytes.len);
+    a->hash = hash;
+    a->len = (uint32_t)bytes.len;
+    if (bytes.len > 0)
+        memcpy(a->bytes, bytes.data, bytes.len);
+    if (spec->retry.present) {
+        a->retry = core_alloc(sizeof *a->retry);
+        *a->retry = retry_rule_of(&spec->retry);
+    }
+    table_put(&c->asks, hash, a);
+    return a;
+}
+
+/* What is known lies here as this version writes it. Bytes that say the same mean the same, and mostly they do; only
+ * others are read and written anew. */
+static struct job_ask *ask_get(struct core *c, const struct job_spec *spec, struct bytes from)
+{
+    uint64_t hash = key_bytes(KEY_START, from.data, from.len);
+    struct job_ask *a = from.len > 0 ? ask_find(c, hash, from) : NULL;
     if (a == NULL) {
-        a = core_alloc(sizeof *a + bytes->len);
-        a->hash = hash;
-        a->len = (uint32_t)bytes->len;
-        if (bytes->len > 0)
-            memcpy(a->bytes, bytes->data, bytes->len);
-        if (spec->retry.present) {
-            a->retry = core_alloc(sizeof *a->retry);
-            *a->retry = retry_rule_of(&spec->retry);
-        }
-        table_put(&c->asks, hash, a);
+        buf_reset(&c->ask_bytes);
+        fields_encode(&job_spec_fields, spec, &c->ask_bytes);
+        BUG(c->ask_bytes.failed);
+        struct bytes bytes = {(uint8_t *)c->ask_bytes.data, c->ask_bytes.len};
+        hash = key_bytes(KEY_START, bytes.data, bytes.len);
+        a = ask_find(c, hash, bytes);
+        if (a == NULL)
+            a = ask_new(c, spec, hash, bytes);
     }
     a->refs++;
     return a;
@@ -310,7 +326,8 @@ struct job *job_add(struct core *c, const struct fact_submitted *f, int64_t at_u
     j->user = core_intern(c, f->user);
     j->uid = f->uid;
     j->shape = shape_get(c, t, spec);
-    j->ask = ask_get(c, spec);
+    heap_expect(&j->shape->ready);
+    j->ask = ask_get(c, spec, f->spec_from);
     j->submitted_utc_us = at_utc_us;
     if (spec->budget_micros != 0)
         job_aside(j)->budget_micros = spec->budget_micros;

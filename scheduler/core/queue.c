@@ -108,13 +108,15 @@ void queue_push(struct core *c, struct entry *e)
     struct shape *s = entry_job(e)->shape;
     heap_add(&s->ready, &entries, e);
     s->rests += is_rest(e);
-    take_head(s);
+    bool first = e->at == 0; /* else nobody looks at who is */
+    if (first)
+        take_head(s);
     if (s->ready.count == 1)
         demand_waits(c, s, true);
-    if (s->at != HEAP_NOWHERE)
-        shape_moved(c, s);
-    else
+    if (s->at == HEAP_NOWHERE)
         queue_unpark(c, s);
+    else if (first)
+        shape_moved(c, s);
 }
 
 void queue_drop(struct core *c, struct entry *e)
@@ -125,14 +127,16 @@ void queue_drop(struct core *c, struct entry *e)
     /* An empty shape has no rank: it leaves its tenant's heap before its last entry leaves it. */
     if (s->ready.count == 1 && s->at != HEAP_NOWHERE)
         queue_park(c, s);
+    bool first = e->at == 0;
     heap_remove(&s->ready, &entries, e);
     s->rests -= is_rest(e);
-    take_head(s);
+    if (first)
+        take_head(s);
     if (s->ready.count == 0)
         demand_waits(c, s, false);
     if (s->ready.count == 0)
         blocked_forget(c, s);
-    if (s->at != HEAP_NOWHERE)
+    if (first && s->at != HEAP_NOWHERE)
         shape_moved(c, s);
 }
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "base/word.h"
 
 #define SIZE_FIRST 16
 
@@ -84,29 +83,6 @@ void table_remove(struct table *t, uint64_t hash, const void *object)
     }
     t->slots[hole].object = NULL;
     t->count--;
-}
-
-uint64_t key_u64(uint64_t hash, uint64_t value)
-{
-    hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 32;
-}
-
-uint64_t key_bytes(uint64_t hash, const void *bytes, size_t len)
-{
-    const uint8_t *at = bytes;
-    uint64_t word = 0;
-    hash = key_u64(hash, len); /* so that "a","bc" and "ab","c" differ */
-    for (; len >= sizeof word; len -= sizeof word, at += sizeof word) {
-        memcpy(&word, at, sizeof word);
-        hash = key_u64(hash, word);
-    }
-    return key_u64(hash, word_tail(at, len));
-}
-
-uint64_t key_text(uint64_t hash, const char *text)
-{
-    return key_bytes(hash, text, text != NULL ? strlen(text) : 0);
 }
 
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/key.h"
+
 struct table_slot {
     uint64_t hash;
     void *object; /* NULL = empty */
@@ -27,12 +29,6 @@ void table_expect(const struct table *t, uint64_t hash); /* it will be looked fo
 void *table_find(const struct table *t, uint64_t hash, const void *key); /* NULL = absent */
 void table_put(struct table *t, uint64_t hash, void *object);            /* must not be there yet */
 void table_remove(struct table *t, uint64_t hash, const void *object);   /* must be there */
-
-/* For a table's keys: eight bytes at a time, another value on another machine. */
-#define KEY_START UINT64_C(0x9e3779b97f4a7c15)
-uint64_t key_bytes(uint64_t hash, const void *bytes, size_t len);
-uint64_t key_text(uint64_t hash, const char *text); /* NULL = "" */
-uint64_t key_u64(uint64_t hash, uint64_t value);
 
 #define HASH_START UINT64_C(14695981039346656037)
 /* FNV-1a, continued: the same on every machine. For what states are compared by. */

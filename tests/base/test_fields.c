@@ -395,6 +395,7 @@ START_TEST(an_unsound_table_is_found)
         { FIELD_ROW(sample, 1, "a", FIELD_U64, u64), FIELD_ROW(sample, 2, "b", FIELD_U64, u32) },
         { FIELD_ROW(sample, 1, "a", FIELD_U64, u64, .min = 2, .max = 1), FIELD_ROW(sample, 2, "b", FIELD_U32, u32) },
         { FIELD_ROW(sample, 1, "a", FIELD_U64, u64), FIELD_ROW(sample, 2, "b", FIELD_U32, u32) },
+        { FIELD_ROW(sample, 1, "a", FIELD_U64, u64), FIELD_ROW(sample, 2, "b", FIELD_U32, u32, .flags = FIELD_ALIKE) },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct fields f = FIELDS_TABLE("broken", sample, rows[i]);

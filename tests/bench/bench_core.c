@@ -7,7 +7,7 @@
 #include <jemalloc/jemalloc.h>
 #include <time.h>
 
-#include "base/arena.h"
+#include "base/alike.h"
 #include "tests/scheduler/core/world.h"
 
 #define NODES 10000
@@ -184,6 +184,7 @@ static void recover(struct world *w, unsigned jobs)
 {
     struct list journal = {0};
     struct arena arena = {0};
+    struct alike alike = {0};
     struct err err = {0};
     struct core *to;
     MUST(core_new(&to, &core_limits_default, &err) == 0);
@@ -193,11 +194,12 @@ static void recover(struct world *w, unsigned jobs)
         struct bytes *b = &((struct bytes *)journal.v)[i];
         struct fact f = {0};
         arena_reset(&arena);
-        MUST(fact_decode_in(&arena, b->data, b->len, &f, &err) == 0);
+        MUST(fact_decode_in(&arena, &alike, b->data, b->len, &f, &err) == 0);
         MUST(core_replay(to, 0, &f, &err) == 0);
         free(b->data);
     }
     printf("core_recover_%u %.2f s\n", jobs, seconds() - begin);
+    alike_fini(&alike);
     arena_fini(&arena);
     free(journal.v);
     core_free(to);
