@@ -175,7 +175,7 @@ asan: ## the unit tests and the fault worlds with address and undefined-behaviou
 
 CONFINE := $(BUILD)/tests/system/test_confine
 PROFILES := $(BUILD)/tests/system/test_profiles
-LIMITS := $(BUILD)/tests/system/test_limits $(BUILD)/tests/system/test_frozen $(BUILD)/tests/system/test_paused $(BUILD)/tests/system/test_machine
+LIMITS := $(BUILD)/tests/system/test_ends $(BUILD)/tests/system/test_limits $(BUILD)/tests/system/test_frozen $(BUILD)/tests/system/test_paused $(BUILD)/tests/system/test_machine
 HOSTILE := $(BUILD)/tests/system/test_hostile
 FAULTY := $(BUILD)/tests/system/test_faults
 TAKEN_OVER := $(BUILD)/tests/system/test_hostile_agent
@@ -203,7 +203,7 @@ test-qemu: all $(SYSTEM) $(GROUPS) ## all that on a Debian kernel with cgroup v2
 	@fail=0; for t in $(SYSTEM) $(GROUPS); do tests/system/qemu.sh $$t || fail=1; done; exit $$fail
 $(MOVER) $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS) $(ATTACKED) $(BUILD)/tests/bench/bench_launch $(BUILD)/tests/bench/bench_confine: $(BUILD)/tests/system/driver.o
 $(CONFINE) $(PROFILES) $(LIMITS) $(ROOTS): $(BUILD)/tests/system/confine_rows.o
-$(LIMITS): $(BUILD)/tests/system/limits.o
+$(CONFINE) $(LIMITS): $(BUILD)/tests/system/limits.o
 $(ROOTS): $(call objects,isolation/landlock.c isolation/idmap.c)
 $(HOSTILE): $(ATTACKS)
 $(FAULTY): $(BUILD)/tests/system/faults.o

@@ -52,14 +52,21 @@ static void take_done(struct granter *g, const struct mover_message *m)
     g->totals = m->totals;
 }
 
-void granter_serve(struct granter *g, unsigned grants_max)
+bool granter_answer(struct granter *g, unsigned until)
 {
     struct mover_message m;
+    if (!granter_hear(g, &m))
+        return false;
+    if (m.op == MOVER_DONE)
+        take_done(g, &m);
+    for (uint64_t at = 0; m.op == MOVER_WANT && at < m.bytes && g->grants < until; at += CHUNK)
+        granter_grant(g, m.want, at, MIN(CHUNK, m.bytes - at));
+    return true;
+}
+
+void granter_serve(struct granter *g, unsigned grants_max)
+{
     unsigned until = g->grants + grants_max;
-    while (g->grants < until && granter_hear(g, &m)) {
-        if (m.op == MOVER_DONE)
-            take_done(g, &m);
-        for (uint64_t at = 0; m.op == MOVER_WANT && at < m.bytes && g->grants < until; at += CHUNK)
-            granter_grant(g, m.want, at, MIN(CHUNK, m.bytes - at));
-    }
+    while (g->grants < until && granter_answer(g, until))
+        continue;
 }

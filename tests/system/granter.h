@@ -20,6 +20,9 @@ bool granter_take(struct granter *g, struct task *task);
 /* The next word of the mover; false: it is gone. */
 bool granter_hear(struct granter *g, struct mover_message *ret);
 void granter_grant(struct granter *g, uint32_t want, uint64_t offset, uint64_t bytes);
+/* Hears the mover's next word and grants what it wants, in chunks, until so many grants were given in all; false: it is
+ * gone. */
+bool granter_answer(struct granter *g, unsigned until);
 /* Grants whatever is wanted, in chunks; until the mover is gone or so many grants were given. */
 void granter_serve(struct granter *g, unsigned grants_max);
 

@@ -60,14 +60,25 @@ bool is_v2(void)
     return group_file(0, "memory.max")[0] != '\0';
 }
 
-/* One that says a byte when it runs, then sleeps. */
-void start(struct run *r, struct task *t)
+static bool says_a_byte(struct run *r, struct task *t)
 {
     char byte;
     ck_assert_msg(driver_launch(&d, r, t) == OP_DONE, "launch: step %s: %s", t->launch.step,
                   strerror(t->launch.error));
     ck_assert(driver_link(t, NULL));
-    ck_assert_int_eq(read(t->out, &byte, 1), 1);
+    return read(t->out, &byte, 1) == 1;
+}
+
+/* One that says a byte when it runs, then sleeps. */
+void start(struct run *r, struct task *t)
+{
+    ck_assert(says_a_byte(r, t));
+}
+
+void start_before(struct run *r, struct task *t, uint64_t *end_us)
+{
+    for (; !says_a_byte(r, t); *end_us *= 2)
+        stop(t);
 }
 
 void stop(struct task *t)
@@ -94,4 +105,20 @@ void until_done(enum op_kind kind, struct attempt_id id)
     while (reply.status == OP_BUSY) /* on a machine this busy it may take its time; the test's own limit ends it */
         reply = driver_ask(&d, kind, id);
     ck_assert_uint_eq(reply.status, OP_DONE);
+}
+
+void check_end(enum end_cause cause, int exit_code, int sig)
+{
+    ck_assert_msg(e.record.cause == (uint32_t)cause && e.record.exit_code == exit_code && e.record.signal == sig,
+                  "cause %u exit %d signal %d, not %d %d %d\nout: %s\nerr: %s", e.record.cause, e.record.exit_code,
+                  e.record.signal, cause, exit_code, sig, e.out, e.err);
+}
+
+/* The lower bound is the promise. The upper one tells a stop from none, so it has room for a machine that is busy. */
+#define BUSY_MS 15000
+void check_run_ms(uint64_t least, uint64_t most)
+{
+    most += BUSY_MS;
+    ck_assert_msg(e.record.run_us >= least * 1000 && e.record.run_us <= most * 1000, "ran %lu us, not %lu..%lu ms",
+                  (unsigned long)e.record.run_us, (unsigned long)least, (unsigned long)most);
 }

@@ -27,9 +27,14 @@ bool can(enum node_feature f);
 const char *group_file(uint64_t job, const char *file);
 /* One that says a byte when it runs, then sleeps. */
 void start(struct run *r, struct task *t);
+/* For one that is given an end from its start: anew, with twice the time, when that comes before it says anything. */
+void start_before(struct run *r, struct task *t, uint64_t *end_us);
 void stop(struct task *t);
 /* A program that reads a mebibyte past the cache. */
 struct run reader(void);
 void until_done(enum op_kind kind, struct attempt_id id);
+/* How `e` ended, and how long it ran: never less; more only by what a busy machine takes. */
+void check_end(enum end_cause cause, int exit_code, int sig);
+void check_run_ms(uint64_t least, uint64_t most);
 
 #endif

@@ -17,11 +17,8 @@
 
 #include "base/io/fd.h"
 #include "tests/system/confine_rows.h"
-#include "tests/system/driver.h"
+#include "tests/system/limits.h"
 #include "tests/system/suite.h"
-
-static struct driver d;
-static struct ended e;
 
 static void setup(void)
 {
@@ -32,22 +29,6 @@ static void teardown(void)
 {
     driver_fini(&d);
     ck_assert_msg(driver_groups_gone(&d), "a cgroup is left");
-}
-
-static void check_end(enum end_cause cause, int exit_code, int sig)
-{
-    ck_assert_msg(e.record.cause == (uint32_t)cause && e.record.exit_code == exit_code && e.record.signal == sig,
-                  "cause %u exit %d signal %d, not %d %d %d\nout: %s\nerr: %s", e.record.cause, e.record.exit_code,
-                  e.record.signal, cause, exit_code, sig, e.out, e.err);
-}
-
-/* The lower bound is the promise. The upper one tells a stop from none, so it has room for a machine that is busy. */
-#define BUSY_MS 15000
-static void check_run_ms(uint64_t least, uint64_t most)
-{
-    most += BUSY_MS;
-    ck_assert_msg(e.record.run_us >= least * 1000 && e.record.run_us <= most * 1000, "ran %lu us, not %lu..%lu ms",
-                  (unsigned long)e.record.run_us, (unsigned long)least, (unsigned long)most);
 }
 
 START_TEST(test_row)
@@ -122,19 +103,6 @@ START_TEST(test_scratch_counts_as_memory)
     r.spec.scratch_bytes = (uint64_t)64 << 20;
     driver_do(&d, &r, &e);
     ck_assert_uint_le(e.usage.mem_peak_bytes, (uint64_t)80 << 20);
-}
-END_TEST
-
-START_TEST(test_fork_bomb_is_held_and_killed)
-{
-    struct run r = driver_run(&d, python("import os,signal\nsignal.signal(15,signal.SIG_IGN)\nwhile True:\n try: "
-                                         "os.fork()\n except OSError: pass"));
-    r.spec.time_limit_us = 2000000; /* python takes most of a second under user-mode-linux */
-    r.spec.grace_us = 100000;
-    driver_do(&d, &r, &e);
-    check_end(END_TIME_LIMIT, 0, SIGKILL);
-    check_run_ms(2100, 3100);
-    ck_assert_uint_le(measured(e.usage.pids_peak), r.spec.pids_max);
 }
 END_TEST
 
@@ -219,125 +187,16 @@ START_TEST(test_scripts_run_with_and_without_an_interpreter_line)
 }
 END_TEST
 
-START_TEST(test_time_limit_says_term_first)
-{
-    struct run r = driver_run(&d, shell("trap 'echo told; exit 3' TERM; while :; do sleep 0.01; done"));
-    r.spec.time_limit_us = 200000;
-    r.spec.grace_us = 5000000;
-    driver_do(&d, &r, &e);
-    check_end(END_TIME_LIMIT, 3, 0);
-    check_run_ms(200, 3000);
-    ck_assert_str_eq(e.out, "told\n");
-}
-END_TEST
-
-START_TEST(test_time_limit_then_kills)
-{
-    struct run r = driver_run(&d, shell("trap '' TERM; while :; do sleep 5; done"));
-    r.spec.time_limit_us = 500000;
-    r.spec.grace_us = 200000;
-    driver_do(&d, &r, &e);
-    check_end(END_TIME_LIMIT, 0, SIGKILL);
-    check_run_ms(700, 1700);
-}
-END_TEST
-
-START_TEST(test_paid_end_kills_exactly_there)
-{
-    struct run r = driver_run(&d, shell("trap '' TERM; while :; do :; done"));
-    r.spec.paid_us = 300000;
-    r.spec.grace_us = 10000000;
-    driver_do(&d, &r, &e);
-    check_end(END_BUDGET, 0, SIGKILL);
-    check_run_ms(300, 600);
-}
-END_TEST
-
-START_TEST(test_paid_time_moves_forward_only)
-{
-    struct run r = driver_run(&d, shell("trap '' TERM; while :; do :; done"));
-    struct task t;
-    r.spec.paid_us = 400000;
-    r.spec.grace_us = 0;
-    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    ck_assert(driver_link(&t, NULL));
-    driver_say(&t, (struct keeper_message){.op = KEEPER_PAID, .paid_us = 900000});
-    driver_say(&t, (struct keeper_message){.op = KEEPER_PAID, .paid_us = 100000});
-    driver_end(&d, &t, &e);
-    check_end(END_BUDGET, 0, SIGKILL);
-    check_run_ms(900, 1400);
-}
-END_TEST
-
-static uint64_t boot_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-START_TEST(test_lease_ends_unless_renewed)
-{
-    struct run r = driver_run(&d, shell("sleep 30"));
-    r.spec.lease_us = 300000;
-    r.spec.grace_us = 0;
-    driver_do(&d, &r, &e);
-    check_end(END_LEASE, 0, SIGKILL);
-    check_run_ms(300, 800);
-    struct task t;
-    r = driver_run(&d, shell("sleep 30"));
-    r.spec.lease_us = 500000;
-    r.spec.grace_us = 0;
-    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    ck_assert(driver_link(&t, NULL));
-    driver_say(&t, (struct keeper_message){.op = KEEPER_LEASE, .lease_boot_us = boot_now_us() + 1000000});
-    driver_end(&d, &t, &e);
-    check_end(END_LEASE, 0, SIGKILL);
-    check_run_ms(950, 1600);
-}
-END_TEST
-
-START_TEST(test_stop_gives_grace_and_keeps_its_cause)
-{
-    struct run r = driver_run(&d, shell("trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"));
-    struct task t;
-    char byte;
-    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    ck_assert(driver_link(&t, NULL));
-    ck_assert_int_eq(read(t.out, &byte, 1), 1);
-    driver_say(&t, (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = 10000});
-    driver_end(&d, &t, &e);
-    check_end(END_CANCELLED, 5, 0);
-}
-END_TEST
-
-START_TEST(test_stop_kills_after_the_grace)
-{
-    struct run r = driver_run(
-        &d,
-        python(
-            "import signal\nsignal.signal(15,signal.SIG_IGN)\nprint('r',flush=True)\nwhile True: signal.pause()"));
-    struct task t;
-    char byte;
-    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    ck_assert(driver_link(&t, NULL));
-    ck_assert_int_eq(read(t.out, &byte, 1), 1);
-    driver_say(&t, (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = 200});
-    driver_end(&d, &t, &e);
-    check_end(END_CANCELLED, 0, SIGKILL);
-}
-END_TEST
-
 START_TEST(test_daemons_die_with_the_job)
 {
     struct run r = driver_run(&d, python("import os,time\nfor i in range(5):\n if os.fork()==0:\n  os.setsid()\n  "
                                          "if os.fork()==0:\n   time.sleep(60)\n  os._exit(0)\n"
-                                         "time.sleep(0.3)\nprint('left',flush=True)"));
+                                         "for i in range(5): os.wait()\nprint('left',flush=True)"));
     driver_do(&d, &r, &e);
     check_end(END_EXIT, 0, 0);
     ck_assert_str_eq(e.out, "left\n");
     ck_assert_uint_eq(e.record.stray_procs, 5);
-    check_run_ms(300, 5000);
+    check_run_ms(0, 5000);
 }
 END_TEST
 
@@ -447,9 +306,7 @@ START_TEST(test_remove_kills_what_runs)
                                          "range(20):\n if os.fork()==0: break\nwhile True: signal.pause()"));
     struct task t;
     ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    uint64_t before = boot_now_us();
-    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE);
-    ck_assert_uint_le(boot_now_us() - before, 1000000);
+    ck_assert_uint_eq(driver_remove(&d, t.id).status, OP_DONE); /* by itself it never ends */
     ck_assert(!driver_link(&t, NULL));
     driver_drop(&t);
 }
@@ -642,19 +499,11 @@ static void add_tests(TCase *t)
         test_memory_limit_kills_and_is_named,
         test_a_child_out_of_memory_ends_the_job,
         test_scratch_counts_as_memory,
-        test_fork_bomb_is_held_and_killed,
         test_cpu_quota_applies,
         test_absent_command_is_127_with_a_line,
         test_unusable_command_is_126,
         test_absent_folder_is_127_with_a_line,
         test_scripts_run_with_and_without_an_interpreter_line,
-        test_time_limit_says_term_first,
-        test_time_limit_then_kills,
-        test_paid_end_kills_exactly_there,
-        test_paid_time_moves_forward_only,
-        test_lease_ends_unless_renewed,
-        test_stop_gives_grace_and_keeps_its_cause,
-        test_stop_kills_after_the_grace,
         test_daemons_die_with_the_job,
         test_output_waits_for_the_agent,
         test_a_second_agent_gets_the_pipes_again,

@@ -74,10 +74,10 @@ START_TEST(test_a_time_limit_ends_the_frozen)
     struct task t;
     r.spec.time_limit_us = 1000000;
     r.spec.grace_us = 100000;
-    start(&r, &t);
-    freeze_until(t.id, boot_us() + 1000000);
+    start_before(&r, &t, &r.spec.time_limit_us);
+    freeze_until(t.id, boot_us() + r.spec.time_limit_us);
     ends_by_itself(&t, END_TIME_LIMIT);
-    ck_assert_uint_ge(e.record.run_us, 1000000);
+    ck_assert_uint_ge(e.record.run_us, r.spec.time_limit_us);
 }
 END_TEST
 
@@ -86,8 +86,8 @@ START_TEST(test_a_lease_ends_the_frozen)
     struct run r = driver_run(&d, python(STUBBORN));
     struct task t;
     r.spec.lease_us = 1000000;
-    start(&r, &t);
-    freeze_until(t.id, boot_us() + 1000000);
+    start_before(&r, &t, &r.spec.lease_us);
+    freeze_until(t.id, boot_us() + r.spec.lease_us);
     ends_by_itself(&t, END_LEASE);
 }
 END_TEST
@@ -136,7 +136,7 @@ START_TEST(test_a_warden_that_was_killed_leaves_nobody_frozen)
     struct run r = driver_run(&d, python(STUBBORN));
     struct task t;
     r.spec.lease_us = 1000000;
-    start(&r, &t);
+    start_before(&r, &t, &r.spec.lease_us);
     freeze_until(t.id, UINT64_MAX);
     driver_kill_warden(&d);
     driver_start_warden(&d);

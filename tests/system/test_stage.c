@@ -352,7 +352,7 @@ START_TEST(what_a_job_leaves_running_writes_no_more)
 {
     static const struct stage_try tries[] = {{OUT, "/tmp/d", "/mnt/out/d", 0, NULL}};
     launch("mkdir /tmp/d; cd /tmp/d; for i in 1 2 3; do (trap '' TERM HUP; while :; do echo x >>$i; echo y >new$i; "
-           "mv new$i old$i; done) & done; sleep 0.2", tries, 1);
+           "mv new$i old$i; done) & done; until [ -s 1 ] && [ -s 2 ] && [ -s 3 ]; do :; done", tries, 1);
     serve_all();
     ck_assert_msg(e.record.cause == END_EXIT && report.why == 0, "cause %u: %s %s", e.record.cause,
                   stage_why_says(report.why), report.path);
