@@ -99,6 +99,8 @@ static void stop(struct attempt *t, enum end_cause cause)
     log_line(LOG_INFO, "attempt.io_bound", "attempt=%s cause=%s io_bytes=%" PRIu64 " bound=%" PRIu64, t->name,
              end_causes[cause].name, t->account.billed, bound_of(&t->bound));
     attempt_stop(t, cause, 0);
+    for (uint32_t i = 0; i < LOG_STREAM_COUNT; i++)
+        logs_hold(t->all->logs, t->logs[i]); /* until it is dead it writes no more than its pipes hold */
 }
 
 /* More is used, or wanted, than is paid. Whether there is money for more its scheduler knows, which may be away for a

@@ -36,7 +36,7 @@ struct stream {
     bool few;          /* it moved few bytes then */
     struct timer *retry;
     uint64_t retry_ms; /* > 0: something fails, and was warned of */
-    bool finishing, done, closed;
+    bool held, finishing, done, closed;
 };
 
 struct logs {
@@ -294,7 +294,7 @@ static void on_polled(void *owner, uint64_t id, int32_t result)
         return;
     if (result < 0 && !is_asked_again(result))
         wait_and_retry(s, "poll", result);
-    else if (s->finishing || result < 0)
+    else if (s->finishing || s->held || result < 0)
         advance(s);
     else if ((result & POLLIN) && must_rest(s))
         timer_set_us(s->retry, s->rest_us);
@@ -304,7 +304,7 @@ static void on_polled(void *owner, uint64_t id, int32_t result)
         become_done(s); /* no writer is left, nothing is in it */
 }
 
-/* Asks for the stream's next step; nothing is in flight. */
+/* Asks for the stream's next step, or waits for logs_finish(); nothing is in flight. */
 static void advance(struct stream *s)
 {
     assert(s->request == 0 && !s->asked && !s->done);
@@ -326,7 +326,7 @@ static void advance(struct stream *s)
         become_done(s);
     } else if (s->finishing) {
         ask_for_turn(s);
-    } else {
+    } else if (!s->held) {
         int rc = ring_poll(s->logs->with.ring, s->pipe, POLLIN, reply_to(s, on_polled), &s->request);
         if (rc < 0)
             wait_and_retry(s, "ring", rc);
@@ -405,6 +405,13 @@ int logs_open(struct logs *logs, const struct logs_source *source, logs_id *ret)
     else
         advance(s);
     return 0;
+}
+
+void logs_hold(struct logs *logs, logs_id id)
+{
+    struct stream *s = stream_of(logs, id);
+    if (s != NULL)
+        s->held = true;
 }
 
 bool logs_finish(struct logs *logs, logs_id id)

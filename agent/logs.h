@@ -18,6 +18,9 @@
  * LOGS_REST_US before it looks again, unless it was quiet that long anyway; its pipe is made large enough to hold what
  * comes meanwhile.
  *
+ * Holding: who is being killed for what it wrote writes on until it is dead, as fast as it is read. A stream that is
+ * held takes nothing more: what can still come is what the pipe holds.
+ *
  * Ownership: a stream owns its pipe and its file; the folder's fd is the caller's and stays open while the stream
  * lives.
  */
@@ -80,6 +83,9 @@ int logs_check_place(const char *dir, struct err *err) MUST_USE;
 
 /* Takes the pipe over, also on failure. */
 int logs_open(struct logs *logs, const struct logs_source *source, logs_id *ret) MUST_USE;
+/* Leaves what comes from now on in the pipe until logs_finish(); a splice under way comes to its end. Unknown ids are
+ * fine. */
+void logs_hold(struct logs *logs, logs_id id);
 /* Nobody writes any more (the job's processes are gone): what is in the pipe now is taken, then it is done, even when
  * somebody outside still holds the pipe. True = it is done already and on_done will not be called. */
 bool logs_finish(struct logs *logs, logs_id id);

@@ -333,6 +333,38 @@ START_TEST(a_file_that_is_as_large_as_files_can_be_keeps_nobody_from_its_end)
 }
 END_TEST
 
+/* Its job is being killed for what it writes: however long that takes, no more comes than its pipe holds. */
+START_TEST(a_held_stream_takes_nothing_until_its_end)
+{
+    int held[2], other[2];
+    logs_id ids[2];
+    random_state = 1;
+    ck_assert(pipe2(held, O_CLOEXEC) == 0 && pipe2(other, O_CLOEXEC) == 0);
+    write_stream(held[1], 0, 0, 5000);
+    open_all();
+    ck_assert_int_eq(open_stream(dir, STREAM_OUT, "1.0.1", held[0], LOG_CAP_DEFAULT, 0, &ids[0]), 0);
+    ck_assert_int_eq(open_stream(dir, STREAM_ERR, "1.0.1", other[0], LOG_CAP_DEFAULT, 0, &ids[1]), 0);
+    run_until(ids[0], 5000);
+    logs_hold(logs, ids[0]);
+    write_stream(held[1], 0, 5000, 9000);
+    for (uint64_t from = 0; from < 3000000; from += 60000) { /* the loop turns, and others go on */
+        write_stream(other[1], 1, from, from + 60000);
+        run_until(ids[1], from + 60000);
+    }
+    ck_assert_uint_eq(logs_size(logs, ids[0]), 5000);
+    wanted = 2;
+    close(other[1]);
+    done += logs_finish(logs, ids[1]);
+    ck_assert(!logs_finish(logs, ids[0]));
+    if (done < wanted)
+        ck_assert_int_eq(loop_run(loop, NULL), 0);
+    close_all();
+    close(held[1]);
+    check_file("out", 0, 9000, LOG_CAP_DEFAULT);
+    check_file("err", 1, 3000000, LOG_CAP_DEFAULT);
+}
+END_TEST
+
 START_TEST(a_quiet_stream_makes_no_file)
 {
     int ends[2];
@@ -487,6 +519,7 @@ int main(void)
         tcase_add_loop_test(c, kill_nine_at_any_moment, 0, (int)COUNT_OF(kills));
         tcase_add_test(c, a_finish_takes_what_is_in_the_pipe_and_waits_for_no_stranger);
         tcase_add_test(c, a_file_that_is_as_large_as_files_can_be_keeps_nobody_from_its_end);
+        tcase_add_test(c, a_held_stream_takes_nothing_until_its_end);
         tcase_add_test(c, a_quiet_stream_makes_no_file);
         if (geteuid() == 0)
             tcase_add_test(c, a_stream_on_a_full_disk_waits_holds_nobody_and_loses_nothing);

@@ -204,7 +204,7 @@ static const struct limit_row {
 } limits[] = {
     {"what it does itself", FOREVER("dd('/mnt/disk/a', '/dev/null', 'iflag')"), 0},
     {"what is copied for it", FOREVER("copy('/mnt/disk/a', '/tmp/c')"), 0}, /* grants stop at the byte */
-    {"its logs", FOREVER("print('x' * 99999, flush=True)"), 4 << 20}, /* its pipe, and until it is dead */
+    {"its logs", FOREVER("print('x' * 99999, flush=True)"), 2 << 20}, /* what its pipe holds */
 };
 
 START_TEST(it_ends_at_its_own_limit)
