@@ -290,10 +290,10 @@ static inline void books_agree(struct cell *c)
     struct state s = state_of(c);
     int64_t spent = 0, held = 0, holds_micros = 0;
     uint64_t holds = 0;
-    ck_assert_int_eq(store_sync_open(&store, c->redis.url, CELL, NULL), 0);
-    ck_assert_int_eq(store_status(store, &status, NULL), 0);
-    ck_assert_int_eq(store_accounts(store, &accounts, NULL), 0);
-    ck_assert_int_eq(store_holds(store, &holds, &holds_micros, NULL), 0);
+    ASK_STORE(store_sync_open(&store, c->redis.url, CELL, NULL));
+    ASK_STORE(store_status(store, &status, NULL));
+    ASK_STORE(store_accounts(store, &accounts, NULL));
+    ASK_STORE(store_holds(store, &holds, &holds_micros, NULL));
     const struct store_account *a = accounts.v;
     for (size_t i = 0; i < accounts.count; i++) {
         spent += a[i].spent_micros;

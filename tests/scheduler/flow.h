@@ -261,8 +261,8 @@ static inline struct books redis_books(void)
     struct store_sync *store = NULL;
     struct list accounts = {0};
     struct books b = {0};
-    ck_assert_int_eq(store_sync_open(&store, redis.url, "flow", NULL), 0);
-    ck_assert_int_eq(store_accounts(store, &accounts, NULL), 0);
+    ASK_STORE(store_sync_open(&store, redis.url, "flow", NULL));
+    ASK_STORE(store_accounts(store, &accounts, NULL));
     const struct store_account *a = accounts.v;
     for (size_t i = 0; i < accounts.count; i++)
         if (strncmp(a[i].name, "acme@", 5) == 0) {

@@ -45,7 +45,7 @@ static void differs_in(const char *what)
 static struct store_sync *redis_open(void)
 {
     struct store_sync *s = NULL;
-    ck_assert_int_eq(store_sync_open(&s, cell.redis.url, CELL, NULL), 0);
+    ASK_STORE(store_sync_open(&s, cell.redis.url, CELL, NULL));
     return s;
 }
 

@@ -87,7 +87,11 @@ static uint64_t last_seq(struct store_sync *s)
 {
     struct store_status status;
     struct err err = {0};
-    if (store_status(s, &status, &err) < 0) {
+    int rc;
+    while ((rc = store_status(s, &status, &err)) == -ETIMEDOUT) { /* this machine has much to do */
+        continue;
+    }
+    if (rc < 0) {
         abort();
     }
     return status.seq;
