@@ -14,11 +14,11 @@ enum column {
     SWF_BEFORE, SWF_THINK, SWF_COLUMNS
 };
 #define SECOND_US INT64_C(1000000)
-#define SECONDS_MAX INT64_C(100000000000)
+#define NUMBER_MAX INT64_C(100000000000) /* seconds, KiB: thousands of years, hundreds of terabytes */
 #define STATUS_FAILED 0
 #define MEMORY_DEFAULT ((uint64_t)256 << 20)
 
-/* The next number of a line, its fraction cut off. false: none. */
+/* The next number of a line, its fraction cut off. false: none, or one that is no number of anything. */
 static bool take_number(const char **at, const char *end, int64_t *ret)
 {
     while (*at < end && (**at == ' ' || **at == '\t' || **at == '\r'))
@@ -28,13 +28,13 @@ static bool take_number(const char **at, const char *end, int64_t *ret)
     const char *begin = *at;
     int64_t value = 0;
     for (; *at < end && **at >= '0' && **at <= '9'; (*at)++)
-        value = value > SECONDS_MAX ? value : value * 10 + (**at - '0');
+        value = value > NUMBER_MAX ? value : value * 10 + (**at - '0');
     bool some = *at > begin;
     if (*at < end && **at == '.')
         for ((*at)++; *at < end && **at >= '0' && **at <= '9'; (*at)++)
             some = true;
     *ret = minus ? -value : value;
-    return some && (*at == end || **at == ' ' || **at == '\t' || **at == '\r');
+    return some && value <= NUMBER_MAX && (*at == end || **at == ' ' || **at == '\t' || **at == '\r');
 }
 
 static int add_job(struct workload *w, const int64_t v[SWF_COLUMNS], enum tenant_by by)
@@ -60,7 +60,8 @@ static int add_job(struct workload *w, const int64_t v[SWF_COLUMNS], enum tenant
     j->cpu_milli = (uint64_t)cores * 1000;
     /* In KiB for each processor. */
     uint64_t memory = v[SWF_MEMORY_ASKED] > 0 ? (uint64_t)v[SWF_MEMORY_ASKED] << 10 : MEMORY_DEFAULT;
-    j->mem_bytes = memory * (uint64_t)cores;
+    if (__builtin_mul_overflow(memory, (uint64_t)cores, &j->mem_bytes))
+        j->mem_bytes = UINT64_MAX >> 1;
     j->fails = v[SWF_STATUS] == STATUS_FAILED;
     return 0;
 }

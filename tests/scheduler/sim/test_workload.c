@@ -57,6 +57,7 @@ END_TEST
 static const char *const bad_logs[] = {
     "1 2 3\n", "1 2 x 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18\n", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 -\n",
     "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18x\n", "hello\n",
+    "1 9223372036854 0 10 1 1 -1 1 99 -1 1 1 1 1 1 1 -1 -1\n", /* in a year that has no name */
 };
 
 START_TEST(what_is_no_log_is_refused_with_its_line)
