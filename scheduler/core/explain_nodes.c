@@ -55,7 +55,8 @@ static bool could_hold_open(const struct place_item *item, void *arg)
     return s->found != NULL;
 }
 
-/* The node that comes nearest: the most free cpu among those that could hold it when empty. */
+/* The node that comes nearest: one that has room and is kept for others, else the most free cpu among those that could
+ * hold it when empty. */
 static const struct node *freest(const struct core *c, const struct shape *s, int64_t utc_us)
 {
     struct search best = {s, forecast_clear_utc_us(c, s, utc_us), NULL};
@@ -63,8 +64,9 @@ static const struct node *freest(const struct core *c, const struct shape *s, in
     const struct node *kept = reserve_freest(c, s, &s->need);
     if (best.found == NULL)
         return kept;
-    bool freer = kept != NULL && kept->open.free.v[CAPACITY_CPU] > best.found->open.free.v[CAPACITY_CPU];
-    return freer ? kept : best.found;
+    bool nearer = kept != NULL && (capacity_fits(&s->need, &kept->open.free) ||
+                                   kept->open.free.v[CAPACITY_CPU] > best.found->open.free.v[CAPACITY_CPU]);
+    return nearer ? kept : best.found;
 }
 
 /* None takes anything new: of those that could hold it when empty the one of which least has to be otherwise. */

@@ -109,7 +109,7 @@ void reserve_kept(const struct core *c, const struct node *n, const struct shape
 int64_t reserve_longest_us(const struct core *c, const struct capacity *need, const struct pool *pool);
 /* The most that any such node has free of a resource. */
 uint64_t reserve_most(const struct core *c, size_t dim);
-/* Of those that suit it and could hold it when empty, the one with the most free cpu. */
+/* Of those that suit it and could hold it when empty, one that has room now, else the one with the most free cpu. */
 const struct node *reserve_freest(const struct core *c, const struct shape *s, const struct capacity *need);
 void reserve_node_changed(struct core *c, struct node *n);
 /* What is promised to it; false: nothing. */

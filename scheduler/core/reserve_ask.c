@@ -27,6 +27,13 @@ uint64_t reserve_most(const struct core *c, size_t dim)
     return most;
 }
 
+/* Room that is there now comes first. */
+static bool is_freer(const struct capacity *need, const struct node *n, const struct node *than)
+{
+    bool fits = capacity_fits(need, &n->open.free), other = capacity_fits(need, &than->open.free);
+    return fits != other ? fits : n->open.free.v[CAPACITY_CPU] > than->open.free.v[CAPACITY_CPU];
+}
+
 const struct node *reserve_freest(const struct core *c, const struct shape *s, const struct capacity *need)
 {
     const struct reserves *all = c->reserves;
@@ -35,7 +42,7 @@ const struct node *reserve_freest(const struct core *c, const struct shape *s, c
     for (size_t i = 0; i < all->count; i++)
         for (size_t k = 0; (n = reservation_node(&all->v[i], k)) != NULL; k++)
             if (node_is_usable(n) && capacity_fits(need, &n->total) &&
-                (best == NULL || n->open.free.v[CAPACITY_CPU] > best->open.free.v[CAPACITY_CPU]) && shape_suits(s, n))
+                (best == NULL || is_freer(need, n, best)) && shape_suits(s, n))
                 best = n;
     return best;
 }

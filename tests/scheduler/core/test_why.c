@@ -143,6 +143,28 @@ START_TEST(what_is_kept_and_due_is_said_to_be_kept)
 }
 END_TEST
 
+/* The other has more cores free, and not enough memory. */
+START_TEST(a_node_with_room_that_is_kept_comes_nearest)
+{
+    struct job_spec spec = world_spec(8000, GIB);
+    begin_limits();
+    spec.time_limit_ms = 600000;
+    (void)world_submit(&w, "globex", spec);
+    ck_assert_uint_eq(world_decide(&w), 1);
+    world_hello(&w, "n2", "b", 15, 64 * GIB);
+    spec = world_spec(1000, 63 * GIB);
+    ck_assert_int_eq(str_set(&spec.where, "node==n2"), 0);
+    (void)world_submit(&w, "globex", spec);
+    (void)world_submit(&w, "globex", world_spec(16000, GIB));
+    ck_assert_uint_eq(world_decide(&w), 1);
+    uint64_t job = world_submit(&w, "globex", world_spec(2000, 4 * GIB));
+    ck_assert_uint_eq(world_decide(&w), 0);
+    says(job, "placement: n1 has room now, but it is kept for jobs that go first, and this one may run beyond their "
+              "start | time_limit <= 10m");
+    world_fini(&w);
+}
+END_TEST
+
 /* "mine" is guaranteed two cores, and its first job is within them: so its turn comes first, with that job. Behind it,
  * beyond what is guaranteed, it isn't. */
 START_TEST(who_is_behind_one_within_a_guarantee_is_behind_others_too)
@@ -296,6 +318,7 @@ int main(void)
     tcase_add_test(t, what_is_waited_for_is_said_as_it_must_end);
     tcase_add_test(t, what_can_not_start_in_time_any_more_is_said_so);
     tcase_add_test(t, what_is_kept_and_due_is_said_to_be_kept);
+    tcase_add_test(t, a_node_with_room_that_is_kept_comes_nearest);
     tcase_add_test(t, who_is_behind_one_within_a_guarantee_is_behind_others_too);
     tcase_add_test(t, a_long_change_is_said_to_its_end);
     tcase_add_test(t, the_limit_for_what_is_kept_ends_before_a_window);
