@@ -346,7 +346,8 @@ static int check_rows(const struct fields *f, const void *object, const struct p
         const struct field *row = &f->rows[i];
         const void *value = field_at_const(row, object);
         struct place at = { .up = up, .name = row->name };
-        if (row->min == 0 && row->kind != FIELD_ENUM && row->kind != FIELD_STRUCT && field_is_blank(row, value))
+        bool bound = row->min != 0 && (row->flags & FIELD_MAYBE) == 0;
+        if (!bound && row->kind != FIELD_ENUM && row->kind != FIELD_STRUCT && field_is_blank(row, value))
             continue; /* absent, empty or 0: below nothing */
         int rc = field_ops(row)->accept(row, value, err);
         if (rc < 0)

@@ -122,14 +122,14 @@ enum field_flag {
     FIELD_ALIKE = 128,  /* FIELD_STRUCT that many records say in the same bytes: where the reader remembers them
                            (base/alike.h) it is read once. A struct bytes without a row lies behind the member: what it
                            was read from, borrowed; empty where nobody remembers. */
+    FIELD_MAYBE = 256,  /* 0 is absent, which is below no minimum: only who gives a value is held to it */
     FIELD_KEYED = 32,   /* FIELD_LIST whose JSON is an object: the inner table's first row (a FIELD_STR) is the key */
 };
 
 struct field {
     const char *name; /* snake_case; in JSON, YAML, messages and manuals */
-    uint16_t id;      /* > 0, unique in its table, never reused */
-    uint8_t kind;     /* enum field_kind */
-    uint8_t flags;    /* enum field_flag */
+    unsigned id : 14; /* > 0, unique in its table, never reused */
+    unsigned kind : 8, flags : 10; /* enum field_kind, enum field_flag */
     uint16_t offset, width; /* of the member, in bytes */
     /* Value range; string: bytes; lists: elements. max 0 = the kind's own default bound. Signed kinds read min as
      * int64_t; there, min 0 beside a max means -max, but 0 for FIELD_MONEY. min binds what is present (and all of it

@@ -360,6 +360,12 @@ static const struct {
     {"a volume for something else", "{\"tenants\":{\"a\":{\"volumes\":{\"ref\":\"wo\"}}}}", "'wo' is neither ro "
         "nor rw"},
     {"a volume that is a path", "{\"tenants\":{\"a\":{\"volumes\":{\"/etc\":\"ro\"}}}}", "a name has only"},
+    {"no weight at all", "{\"tenants\":{\"a\":{\"io\":{\"weight\":0}}}}", "tenants.a.io.weight: 0 is below 1"},
+    {"a limit of no bytes", "{\"tenants\":{\"a\":{\"io\":{\"bytes_per_s\":0}}}}",
+     "tenants.a.io.bytes_per_s: 0 is below 1"},
+    {"of no operations", "{\"tenants\":{\"a\":{\"io\":{\"ops_per_s\":0}}}}", "tenants.a.io.ops_per_s: 0 is below 1"},
+    {"of no time", "{\"tenants\":{\"a\":{\"io\":{\"limit_percent\":0}}}}",
+     "tenants.a.io.limit_percent: 0 is below 1"},
     {"shares of disks", "{\"tenants\":{\"a\":{\"io\":{\"weight\":300,\"reserved_percent\":40,\"limit_percent\":50,"
         "\"bytes_per_s\":\"100Mi\",\"ops_per_s\":2000}},\"b\":{\"io\":{\"reserved_percent\":40}}}}", NULL},
     {"more of disks reserved than leaves the others something",
