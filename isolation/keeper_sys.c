@@ -60,7 +60,7 @@ ssize_t packet_recv(int sock, void *bytes, size_t size, int *fds, size_t *fds_co
         return -errno;
     int got[PACKET_FDS_MAX];
     size_t count = take_fds(&msg, got), wanted = fds != NULL ? *fds_count : 0;
-    if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || count > wanted) {
+    if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || count > wanted || (n == 0 && count > 0)) {
         for (size_t i = 0; i < count; i++)
             close(got[i]);
         return -EBADMSG;

@@ -14,7 +14,8 @@
 
 /* 0 or -errno; EINTR handled. */
 int packet_send(int sock, const void *bytes, size_t size, const int *fds, size_t fds_count);
-/* Bytes, 0 at the end of file, -errno. A cut packet or too many fds: -EBADMSG, and every fd is closed. */
+/* Bytes, 0 at the end of file, -errno. A cut packet, too many fds, or some without a byte: -EBADMSG, and
+ * every fd is closed. */
 ssize_t packet_recv(int sock, void *bytes, size_t size, int *fds, size_t *fds_count);
 
 void close_fd(int *fd); /* and -1 */

@@ -33,8 +33,8 @@ int dir_remove(const char *path, struct err *err) MUST_USE;
 /* A sealed memfd holding these bytes: nobody can change it any more. */
 int memfd_sealed(const char *name, const void *bytes, size_t len) MUST_USE;
 /* SOCK_SEQPACKET message with up to FD_PACKET_MAX fds. recv: *fds_count is the room in `fds` before the call and the
- * count after it (NULL, NULL = none wanted); returns the bytes, 0 at the end. More fds than room, or a message longer
- * than `size`: all its fds are closed and -EBADMSG. */
+ * count after it (NULL, NULL = none wanted); returns the bytes, 0 at the end. More fds than room, fds without a byte,
+ * or a message longer than `size`: all its fds are closed and -EBADMSG. */
 #define FD_PACKET_MAX 20
 int fd_send_packet(int sock, const void *bytes, size_t len, const int *fds, size_t fds_count) MUST_USE;
 ssize_t fd_recv_packet(int sock, void *bytes, size_t size, int *fds, size_t *fds_count) MUST_USE;

@@ -69,7 +69,7 @@ ssize_t fd_recv_packet(int sock, void *bytes, size_t size, int *fds, size_t *fds
     if (n < 0)
         return -errno;
     size_t seen = take_fds(&msg, fds, room);
-    if (seen > room || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    if (seen > room || (n == 0 && seen > 0) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
         for (size_t i = 0; i < MIN(seen, room); i++)
             close(fds[i]);
         if (fds_count != NULL)

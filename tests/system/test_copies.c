@@ -90,7 +90,7 @@ END_TEST
 /* ---- descriptors ---- */
 
 #define PYTHON "#!/usr/bin/python3\n" \
-    "import os, socket, struct, fcntl\n" \
+    "import os, socket, struct, fcntl, select\n" \
     "def copy(a, b, start=0, to=0, size=2 ** 64 - 1):\n" \
     "  s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n" \
     "  s.connect('/tmp/.reeve-transfer')\n" \
@@ -113,6 +113,14 @@ static const struct row descriptors[] = {
     {"the program's own flags and place stay", "x, y = a(os.O_DIRECT), b(os.O_DIRECT); copy(x, y); same()\n"
      "print([fcntl.fcntl(i, fcntl.F_GETFL) & os.O_DIRECT != 0 for i in (x, y)], os.lseek(y, 0, os.SEEK_CUR))\n",
      "2 1000003 \nTrue\n[True, True] 0\n"},
+    {"what comes without a request is let go of",
+     "for message, count in ((b'', 1), (b'', 2), (b'x', 2), (b'x' * 60000, 2), (b'', 200)):\n"
+     "  r, w = os.pipe()\n"
+     "  s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+     "  s.connect('/tmp/.reeve-transfer')\n"
+     "  socket.send_fds(s, [message], [w] * count); os.close(w)\n"
+     "  while s.recv(128): pass\n"
+     "  print(select.select([r], [], [], 10)[0] == [r])\n", "True\nTrue\nTrue\nTrue\nTrue\n"},
 };
 
 START_TEST(descriptors_are_what_they_are)

@@ -228,6 +228,7 @@ static const struct {
     {"one descriptor more than room closes all of them", 4, 3, 2},
     {"a descriptor where none is wanted is closed", 4, 1, 0},
     {"a message longer than its buffer is refused, its descriptors closed", 64, 2, 8},
+    {"descriptors without a byte are no end of file, and closed", 0, 2, 8},
 };
 
 START_TEST(excess)
