@@ -6,7 +6,6 @@
 #define REEVE_TESTS_SCHEDULER_REDIS_CHILD_H
 
 #include <check.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,16 +14,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
-
-/* A question over the blocking side of the store, whose deadline is right for a program that has others to serve: asked
- * again where this machine has so much to do that the answer came too late. */
-#define ASK_STORE(call)                                                                                             \
-    do {                                                                                                            \
-        int answer_;                                                                                                \
-        while ((answer_ = (call)) == -ETIMEDOUT)                                                                    \
-            continue;                                                                                               \
-        ck_assert_int_eq(answer_, 0);                                                                               \
-    } while (0)
+#include "tests/ask_store.h"
 
 struct redis_child {
     pid_t pid;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "quotas/store/store_sync.h"
+#include "tests/ask_store.h"
 #include "tests/quotas/random_ops.h"
 #include "tests/quotas/store/redis_server.h"
 
@@ -120,9 +121,8 @@ static inline int commit_notes(struct program *p, uint64_t term, uint64_t seq, s
 
 static inline struct store_sync *sync_open(const struct redis_server *r)
 {
-    struct err err = {0};
     struct store_sync *s = NULL;
-    ck_assert_msg(store_sync_open(&s, r->url, "test", &err) == 0, "%s", err_text(&err));
+    ASK_STORE(store_sync_open(&s, r->url, "test", NULL));
     return s;
 }
 
@@ -130,7 +130,7 @@ static inline struct store_sync *sync_ready(const struct redis_server *r)
 {
     struct err err = {0};
     struct store_sync *s = sync_open(r);
-    ck_assert_msg(store_load_library(s, &err) == 0, "%s", err_text(&err));
+    ASK_STORE(store_load_library(s, NULL));
     ck_assert_msg(store_take_term(s, "w", 1, &err) == 0, "%s", err_text(&err));
     return s;
 }
@@ -138,9 +138,8 @@ static inline struct store_sync *sync_ready(const struct redis_server *r)
 static inline struct store_status status_of(struct store_sync *s)
 {
     struct store_status status;
-    struct err err = {0};
-    if (store_status(s, &status, &err) < 0) { /* the first call after a break finds the connection dead */
-        ck_assert_msg(store_status(s, &status, &err) == 0, "%s", err_text(&err));
+    if (store_status(s, &status, NULL) < 0) { /* the first call after a break finds the connection dead */
+        ASK_STORE(store_status(s, &status, NULL));
     }
     return status;
 }

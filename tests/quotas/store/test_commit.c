@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "quotas/store/store_sync.h"
+#include "tests/ask_store.h"
 #include "tests/quotas/random_ops.h"
 #include "tests/quotas/store/redis_server.h"
 #include "tests/run.h"
@@ -224,7 +225,7 @@ static void same(struct bench *b)
     same_accounts(b);
     same_tenants(b);
     same_holds(b);
-    ck_assert_msg(store_status(b->s, &status, &err) == 0, "%s", err_text(&err));
+    ASK_STORE(store_status(b->s, &status, &err));
     ck_assert_uint_eq(status.seq, b->seq);
 }
 
@@ -592,7 +593,7 @@ static void replay_from(struct bench *b, uint64_t from)
         entries[i] = (struct store_entry){from + i, (const uint8_t *)bytes->data, bytes->len, &facts[i]};
         refusals[i] = b->codes[from + i][0] ? b->codes[from + i] : NULL;
     }
-    ck_assert_msg(store_replay(b->s, "w2", b->term, entries, refusals, count, &err) == 0, "%s", err_text(&err));
+    ASK_STORE(store_replay(b->s, "w2", b->term, entries, refusals, count, &err));
     for (size_t i = 0; i < count; i++) {
         fact_clear(&facts[i]);
     }
@@ -606,8 +607,8 @@ START_TEST(an_emptied_redis_is_rebuilt_from_the_journal)
     struct err err = {0};
     bench_start(&the, false);
     walk(&the, "replay", 4000);
-    ck_assert_int_eq(store_wipe(the.s, &err), 0);
-    ck_assert_int_eq(store_take_term(the.s, "w2", ++the.term, &err), 0);
+    ASK_STORE(store_wipe(the.s, &err));
+    ASK_STORE(store_take_term(the.s, "w2", ++the.term, &err)); /* another one each time */
     replay_from(&the, 1);
     same(&the);
     journal_is_whole(&the);
@@ -630,11 +631,11 @@ START_TEST(a_killed_redis_gets_back_what_it_lost)
     ck_assert_int_eq(truncate(path, 300000), 0);
     redis_run(&the.redis);
     ck_assert_msg(store_status(the.s, &status, &err) < 0, "the old connection is dead");
-    ck_assert_msg(store_status(the.s, &status, &err) == 0, "%s", err_text(&err));
+    ASK_STORE(store_status(the.s, &status, &err));
     ck_assert_uint_gt(status.seq, 0);
     ck_assert_uint_lt(status.seq, the.seq);
-    ck_assert_int_eq(store_load_library(the.s, &err), 0);
-    ck_assert_int_eq(store_take_term(the.s, "w2", ++the.term, &err), 0);
+    ASK_STORE(store_load_library(the.s, &err));
+    ASK_STORE(store_take_term(the.s, "w2", ++the.term, &err));
     replay_from(&the, status.seq > 100 ? status.seq - 100 : 1);
     same(&the);
     journal_is_whole(&the);
