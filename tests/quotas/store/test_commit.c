@@ -28,7 +28,7 @@ struct bench {
     struct buf *facts;
     char (*codes)[24], (*wheres)[160];
     /* Idempotency keys: what the model of the keys says. */
-    struct { char *name; uint64_t job; char hash[STORE_BODY_HASH_MAX]; } keys[8192];
+    struct { char *name; uint64_t job; char hash[STORE_BODY_HASH_MAX]; bool stays; } keys[8192];
     size_t keys_count;
 };
 
@@ -252,6 +252,7 @@ static void key_note(struct bench *b, const struct fact_submitted *f)
     snprintf(name, sizeof name, "%s:%s", f->tenant, f->key);
     b->keys[b->keys_count].name = strdup(name);
     b->keys[b->keys_count].job = f->job;
+    b->keys[b->keys_count].stays = false;
     ck_assert_int_eq(store_body_hash(&f->spec, b->keys[b->keys_count++].hash), 0);
 }
 
@@ -278,13 +279,21 @@ static void key_rename(struct bench *b, uint64_t job, char *name)
     abort();
 }
 
+/* A job that is done takes its key nowhere any more; the walk calls some done while others of it still live. */
+static void key_stays(struct bench *b, uint64_t job)
+{
+    for (size_t i = 0; i < b->keys_count; i++) {
+        b->keys[i].stays |= b->keys[i].job == job;
+    }
+}
+
 /* Keys of unfinished jobs go along with their tenant; an older job's of the same name is gone. */
 static void keys_move(struct bench *b, const struct fact_tenant_moved *m)
 {
     for (size_t k = 0; k < m->jobs.count; k++) {
         uint64_t job = ((const struct moved_job *)m->jobs.v)[k].job;
         for (size_t i = 0; i < b->keys_count; i++) {
-            if (b->keys[i].job == job) {
+            if (b->keys[i].job == job && !b->keys[i].stays) {
                 char *old = b->keys[i].name;
                 b->keys[i].name = strdup("");
                 char *moved = ledger_moved_name(old, m->from, m->to);
@@ -375,6 +384,8 @@ static void one(struct bench *b, struct fact *fact)
             key_note(b, &fact->submitted);
         } else if (fact->kind == FACT_TENANT_MOVED) {
             keys_move(b, &fact->tenant_moved);
+        } else if (fact->kind == FACT_ATTEMPT_ENDED && fact->ended.job_done) {
+            key_stays(b, fact->ended.id.job);
         }
     }
 }
