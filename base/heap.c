@@ -42,10 +42,9 @@ static void put(struct heap *h, const struct heap_kind *kind, uint32_t at, struc
 
 static bool is_before(const struct heap_kind *kind, const struct heap_slot *a, const struct heap_slot *b)
 {
-    if (a->rank.first != b->rank.first)
-        return a->rank.first < b->rank.first;
-    if (a->rank.second != b->rank.second)
-        return a->rank.second < b->rank.second;
+    int order = heap_compare_ranks(a->rank, b->rank);
+    if (order != 0)
+        return order < 0;
     return kind->compare(a->object, b->object) < 0;
 }
 

@@ -42,6 +42,16 @@ static inline void *heap_top(const struct heap *h) /* NULL: empty */
 {
     return h->count == 0 ? NULL : h->v[0].object;
 }
+static inline struct heap_rank heap_top_rank(const struct heap *h) /* it isn't empty, and its kind has ranks */
+{
+    return h->v[0].rank;
+}
+static inline int heap_compare_ranks(struct heap_rank a, struct heap_rank b)
+{
+    if (a.first != b.first)
+        return a.first < b.first ? -1 : 1;
+    return a.second < b.second ? -1 : a.second > b.second;
+}
 void heap_expect(const struct heap *h); /* one will come in: its place is on its way meanwhile */
 void heap_add(struct heap *h, const struct heap_kind *kind, void *object);
 void heap_remove(struct heap *h, const struct heap_kind *kind, void *object);

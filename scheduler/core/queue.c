@@ -9,22 +9,16 @@ static struct order_rank rank_of(const struct entry *e)
     return (struct order_rank){entry_job(e)->urgency, entry_job(e)->id, t != NULL ? t->index : UINT32_MAX};
 }
 
-/* Beside other shapes what a shape has lost counts, too. */
-static struct order_rank head_rank(const struct entry *e)
-{
-    struct order_rank r = rank_of(e);
-    r.urgency = age_urgency(entry_job(e));
-    return r;
-}
-
 static int compare_entries(const void *a, const void *b)
 {
     return order_compare_tasks(rank_of(a), rank_of(b));
 }
 
+/* By their ranks alone: no two shapes have the same job first. */
 static int compare_shapes(const void *a, const void *b)
 {
-    return order_compare_tasks(((const struct shape *)a)->head, ((const struct shape *)b)->head);
+    const struct shape *x = a, *y = b;
+    return heap_compare_ranks(x->head, y->head);
 }
 
 static struct heap_rank entry_rank(const void *object)
@@ -35,8 +29,7 @@ static struct heap_rank entry_rank(const void *object)
 
 static struct heap_rank shape_rank(const void *object)
 {
-    const struct shape *s = object;
-    return (struct heap_rank){s->head.urgency, s->head.job};
+    return ((const struct shape *)object)->head;
 }
 
 static const struct heap_kind entries = {compare_entries, offsetof(struct entry, at), entry_rank};
@@ -74,11 +67,14 @@ void queue_park_some(struct core *c, struct tenant *t, bool (*out)(void *arg, vo
     parked(c, t);
 }
 
-/* Its entries are others, or what it has lost. */
+/* Its entries are others, or what it has lost, which counts beside other shapes (age_urgency). The heap itself knows
+ * whose turn it is; that job may be far away, and isn't looked at yet. */
 static void take_head(struct shape *s)
 {
-    if (s->ready.count > 0)
-        s->head = head_rank(heap_top(&s->ready));
+    if (s->ready.count == 0)
+        return;
+    s->head = heap_top_rank(&s->ready);
+    s->head.first += s->age_pause.us;
 }
 
 void queue_unpark(struct core *c, struct shape *s)

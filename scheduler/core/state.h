@@ -105,7 +105,7 @@ struct shape {
     /* what is looked at when it isn't tried: together */
     struct tenant *tenant;
     struct demand *demand;   /* NULL: not placeable */
-    struct order_rank head;  /* of the first of the ready ones */
+    struct heap_rank head;   /* of the first of the ready ones: by age_urgency(), and its job */
     struct heap ready;       /* struct entry, best first */
     uint32_t at;             /* in its tenant's heap of shapes, or HEAP_NOWHERE */
     uint32_t waits_at;       /* in its demand's heap, or HEAP_NOWHERE */
