@@ -288,7 +288,7 @@ static struct fq_view view_of(const struct arbiter *a, const struct tenant *t)
 static bool is_over(const struct arbiter *a, struct tenant *t, int64_t now_ns)
 {
     struct fq_view v = view_of(a, t);
-    if (v.standing != FQ_IDLE || v.in_flight_ns > 0)
+    if (v.standing != FQ_IDLE || v.in_flight_ns + v.late_ns > 0)
         t->wanted_ns = now_ns;
     return v.standing == FQ_STUCK || now_ns - t->wanted_ns >= FQ_CONTENDED_NS;
 }

@@ -436,9 +436,9 @@ bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     bool had = is_working(t);
     moved_bytes = MIN(moved_bytes, g->bytes);
     int64_t cost_ns = io_cost_of(&q->with.cost, g->dir, g->random, moved_bytes);
-    *(g->stuck ? &t->seen.stuck_ns : &t->seen.in_flight_ns) -= g->cost_ns;
-    if (!g->stuck)
-        q->in_flight_ns -= g->cost_ns;
+    *(g->late ? &t->seen.late_ns : &t->seen.in_flight_ns) -= g->cost_ns;
+    q->in_flight_ns -= g->late ? 0 : g->cost_ns;
+    t->seen.stuck_ns -= g->stuck ? g->cost_ns : 0;
     q->times.stuck -= g->stuck;
     latency_add(&q->times.served, now_ns - g->since_ns);
     window_done(&q->window, cost_ns);
@@ -476,36 +476,64 @@ void fairq_charge(struct fairq *q, fq_id tenant, const struct fq_taken *taken, i
 
 /* ---- time ---- */
 
-static void find_stuck(struct fairq *q, int64_t now_ns)
+/* How long whatever is in a full window may take. */
+static int64_t patience(const struct fairq *q)
 {
-    for (uint32_t i = q->oldest; i != NONE && now_ns - q->grants[i].since_ns >= FQ_STUCK_MIN_NS;
-         i = q->grants[i].newer) {
+    return MAX(q->window.limit_ns * FQ_LATE_FACTOR * PPM / q->window.speed_ppm, FQ_LATE_MIN_NS);
+}
+
+static void leave_window(struct fairq *q, struct grant *g, struct tenant *t)
+{
+    g->late = true;
+    q->in_flight_ns -= g->cost_ns;
+    t->seen.in_flight_ns -= g->cost_ns;
+    t->seen.late_ns += g->cost_ns;
+    place_leave(q, t);
+}
+
+static bool is_stuck(const struct fairq *q, const struct grant *g, int64_t now_ns)
+{
+    int64_t should = (int64_t)((fq_wide)g->cost_ns * FQ_STUCK_FACTOR * PPM / q->window.speed_ppm);
+    return now_ns - g->since_ns >= MAX(should, FQ_STUCK_MIN_NS);
+}
+
+static void find_late(struct fairq *q, int64_t now_ns)
+{
+    int64_t since_ns = now_ns - patience(q);
+    for (uint32_t i = q->oldest; i != NONE && q->grants[i].since_ns <= since_ns; i = q->grants[i].newer) {
         struct grant *g = &q->grants[i];
-        int64_t patience = (int64_t)((fq_wide)g->cost_ns * FQ_STUCK_FACTOR * PPM / q->window.speed_ppm);
-        if (g->stuck || now_ns - g->since_ns < patience)
-            continue;
         struct tenant *t = tenant_of_stream(q, &q->streams[g->stream]);
+        if (!g->late)
+            leave_window(q, g, t);
+        if (g->stuck || !is_stuck(q, g, now_ns))
+            continue;
         q->working -= is_working(t);
         g->stuck = true;
         q->times.stuck++;
         q->times.stuck_total++;
-        q->in_flight_ns -= g->cost_ns;
-        t->seen.in_flight_ns -= g->cost_ns;
         t->seen.stuck_ns += g->cost_ns;
-        place_leave(q, t);
     }
 }
 
 void fairq_tick(struct fairq *q, int64_t now_ns)
 {
-    find_stuck(q, now_ns);
+    find_late(q, now_ns);
     window_tick(&q->window, now_ns, is_used(q), work_is_contended(q, now_ns));
+}
+
+/* When the next is late, and somebody waits for its place. */
+static int64_t late_at_ns(const struct fairq *q)
+{
+    uint32_t i = q->waiting.count + q->eligible.count > 0 ? q->oldest : NONE;
+    while (i != NONE && q->grants[i].late)
+        i = q->grants[i].newer;
+    return i == NONE ? INT64_MAX : q->grants[i].since_ns + patience(q);
 }
 
 int64_t fairq_wake_ns(const struct fairq *q)
 {
     const struct cap *c = heap_top(&q->closed);
-    return c == NULL ? INT64_MAX : c->unlock_ns;
+    return MIN(c == NULL ? INT64_MAX : c->unlock_ns, late_at_ns(q));
 }
 
 int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)

@@ -29,8 +29,10 @@
  * chunk at most a sixteenth of the window, goes although it is full; by all of them it is an eighth more at most.
  *
  * Charging: the cost of a chunk is charged when it is granted; what was not moved is given back once, when it is done.
- * An operation that takes ten times what it should (one second at least) leaves the window; its tenant is granted
- * nothing more until it comes back.
+ * An operation that takes four times as long as a full window does (25 ms at least) is late: it leaves the window, for
+ * others to use, and its tenant is granted nothing more until it comes back. So whoever moves slowly (a mover that has
+ * next to no cpu, a file system that hangs) keeps the disk idle for nobody but itself. One that takes ten times what it
+ * should (one second at least) is stuck, and said to be.
  *
  * Ownership: the queue owns everything; ids are plain values, and find nothing once what they named is gone.
  * Bounds:    all of struct fairq_setup, given at birth; beyond them -ENOSPC.
@@ -51,6 +53,8 @@
 #define FQ_CONTENDED_NS INT64_C(50000000)  /* a second tenant has work, or had some within this */
 #define FQ_BURST_NS INT64_C(100000000)     /* what a limit lets through at once: its rate times this */
 #define FQ_DEBT_NS INT64_C(10000000000)
+#define FQ_LATE_MIN_NS INT64_C(25000000)
+#define FQ_LATE_FACTOR 4
 #define FQ_STUCK_MIN_NS INT64_C(1000000000)
 #define FQ_STUCK_FACTOR 10
 
@@ -118,7 +122,7 @@ struct fq_view {
     uint64_t limited_total[FQ_LIMIT_COUNT]; /* how often each came to be that */
     int64_t charged_ns; /* net, since it was added */
     uint64_t granted_ops, moved_bytes;
-    int64_t in_flight_ns, stuck_ns;
+    int64_t in_flight_ns, late_ns, stuck_ns; /* in the window; out of it; of the latter */
     int64_t ahead_ns; /* device time that others of its weight get before it is its turn */
 };
 

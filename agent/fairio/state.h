@@ -85,7 +85,7 @@ struct grant {
     int64_t cost_ns, since_ns;
     uint64_t bytes;
     enum io_dir dir;
-    bool random, stuck;
+    bool random, late, stuck;
 };
 
 struct fairq {
