@@ -1,5 +1,6 @@
 /*
- * scratch - a temporary folder for one test, removed with all below it. Fork mode: the test's own process removes it.
+ * scratch - a temporary folder for one test, removed with all below it. Fork mode: the test's own process removes it,
+ * or who runs the tests (tests/run.h) if that one failed before.
  */
 #ifndef REEVE_TESTS_SCRATCH_H
 #define REEVE_TESTS_SCRATCH_H
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/io/fd.h"
+#include "tests/run.h"
 
 struct scratch {
     char dir[64];
@@ -20,7 +22,9 @@ struct scratch {
 
 static inline struct scratch scratch_new(void)
 {
-    struct scratch s = {.dir = "/tmp/reeve-test-XXXXXX"};
+    struct scratch s = {0};
+    const char *top = getenv(RUN_TOP);
+    snprintf(s.dir, sizeof s.dir, "%s/XXXXXX", top != NULL ? top : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(s.dir));
     return s;
 }

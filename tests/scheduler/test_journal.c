@@ -23,8 +23,7 @@ static char dir[64];
 
 static void set_up(void)
 {
-    snprintf(dir, sizeof dir, "/tmp/reeve-journal-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(dir, sizeof dir, "%s", scratch_new().dir);
 }
 
 static void tear_down(void)
