@@ -83,6 +83,11 @@ static void put_resources(const struct top_reply *now, struct buf *out)
         put_amount(out, total->name, used);
         buf_add_str(out, " of ");
         put_amount(out, total->name, total->value);
+        if (strcmp(total->name, "memory") == 0 && counts_get(&now->used, "scratch") > 0) {
+            buf_add_str(out, ", scratch ");
+            format_bytes(out, counts_get(&now->used, "scratch"));
+            buf_add_str(out, " of it");
+        }
         buf_add_str(out, "\n");
     }
 }

@@ -196,6 +196,14 @@ static int fill_tenants(struct standings *all, struct pick *p)
     return rc;
 }
 
+/* Scratch lies in memory and is placed as such: of what is used of that, so much is scratch. */
+static int fill_scratch(const struct core *c, int64_t utc_us, struct top_reply *ret)
+{
+    struct tenant_view root = {0};
+    bool any = ledger_tenant(c->ledger, c->root->path, utc_us, &root) && root.used.scratch_bytes > 0;
+    return any ? counts_set(&ret->used, "scratch", root.used.scratch_bytes) : 0;
+}
+
 static int fill_cell(const struct core *c, int64_t utc_us, struct top_reply *ret)
 {
     struct core_stats stats;
@@ -218,7 +226,7 @@ static int fill_cell(const struct core *c, int64_t utc_us, struct top_reply *ret
         rc = counts_set(&ret->total, name, c->total.v[i]);
         rc = rc < 0 ? rc : counts_set(&ret->used, name, c->root->whole.used.v[i]);
     }
-    return rc;
+    return rc < 0 ? rc : fill_scratch(c, utc_us, ret);
 }
 
 int core_top(const struct core *c, const struct top_call *call, bool (*may_see)(void *arg, const char *tenant),

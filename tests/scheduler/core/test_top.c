@@ -90,6 +90,9 @@ START_TEST(each_tenant_stands_beside_what_would_be_fair)
     ck_assert_uint_eq(counts_get(&r.nodes, "drained"), 1);
     ck_assert_uint_eq(counts_get(&r.used, "cpu"), 7000);
     ck_assert_uint_eq(counts_get(&r.total, "cpu"), 20000);
+    ck_assert_uint_eq(counts_get(&r.used, "memory"), 7 * (128 << 20)); /* scratch lies in it */
+    ck_assert_uint_eq(counts_get(&r.used, "scratch"), 7 * (64 << 20));
+    ck_assert_uint_eq(counts_get(&r.total, "scratch"), 0);
     ck_assert_uint_eq(r.live, 7);
     ck_assert_uint_eq(r.queued, 4);
     ck_assert_uint_eq(r.left_out, 0);
