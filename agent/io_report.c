@@ -69,30 +69,53 @@ void io_report_ask(struct io_report *r, void (*say)(void *arg, struct io_report 
     r->say_arg = arg;
 }
 
-/* The tasks of a job are one row. */
-static struct io_job *job_of(struct io_report *r, const struct attempt_moved *m)
-{
-    struct io_job *v = r->jobs.v;
-    for (size_t i = 0; i < r->jobs.count; i++)
-        if (v[i].job == m->job)
-            return &v[i];
-    struct io_job *job = list_add(&r->jobs, sizeof *job);
-    if (job != NULL)
-        job->job = m->job;
-    return job != NULL && str_set(&job->tenant, m->tenant) == 0 ? job : NULL;
-}
-
+/* A row for each attempt; those of a job are joined when all have been said. */
 void io_report_moved(struct io_report *r, const struct attempt_moved *m)
 {
-    struct io_job *job = job_of(r, m);
+    struct io_job *job = list_add(&r->jobs, sizeof *job);
     if (job == NULL)
         return; /* no memory: it is shown with less */
-    job->read_bytes += m->moved.bytes[IO_READ];
-    job->written_bytes += m->moved.bytes[IO_WRITE];
-    job->direct_read_bytes += m->direct.bytes[IO_READ];
-    job->direct_written_bytes += m->direct.bytes[IO_WRITE];
+    *job = (struct io_job){.job = m->job,
+                           .read_bytes = m->moved.bytes[IO_READ],
+                           .written_bytes = m->moved.bytes[IO_WRITE],
+                           .direct_read_bytes = m->direct.bytes[IO_READ],
+                           .direct_written_bytes = m->direct.bytes[IO_WRITE]};
     for (int dir = 0; dir < IO_DIR_COUNT; dir++)
         job->operations += m->moved.ops[dir];
+    if (str_set(&job->tenant, m->tenant) < 0)
+        r->jobs.count--;
+}
+
+static int by_job(const void *a, const void *b)
+{
+    const struct io_job *x = a, *y = b;
+    return (x->job > y->job) - (x->job < y->job);
+}
+
+static void add_to(struct io_job *job, struct io_job *more)
+{
+    job->read_bytes += more->read_bytes;
+    job->written_bytes += more->written_bytes;
+    job->direct_read_bytes += more->direct_read_bytes;
+    job->direct_written_bytes += more->direct_written_bytes;
+    job->operations += more->operations;
+    free(TAKE_PTR(more->tenant));
+}
+
+/* The tasks of a job are one row. */
+static void join(struct list *jobs)
+{
+    struct io_job *v = jobs->v;
+    size_t count = 0;
+    if (jobs->count > 1)
+        qsort(v, jobs->count, sizeof *v, by_job);
+    for (size_t i = 0; i < jobs->count; i++) {
+        if (count > 0 && v[count - 1].job == v[i].job)
+            add_to(&v[count - 1], &v[i]);
+        else
+            v[count++] = v[i];
+    }
+    jobs->count = count;
 }
 
 static uint64_t bytes_of(const struct io_job *j)
@@ -115,6 +138,7 @@ static void gather_jobs(struct io_report *r, struct io_status *s)
     r->say(r->say_arg, r);
     s->jobs = r->jobs;
     r->jobs = (struct list){0};
+    join(&s->jobs);
     struct io_job *v = s->jobs.v;
     if (s->jobs.count > 1)
         qsort(v, s->jobs.count, sizeof *v, by_bytes);

@@ -150,13 +150,13 @@ START_TEST(the_jobs_that_moved_most_come_first_their_tasks_together)
 {
     size_t count = 3;
     attempts[0] = (struct attempt){.tenant = "acme", .id = {7, 0, 1}};
-    attempts[1] = (struct attempt){.tenant = "acme", .id = {7, 1, 1}};
-    attempts[2] = (struct attempt){.tenant = "other", .id = {8, 0, 1}};
+    attempts[1] = (struct attempt){.tenant = "other", .id = {8, 0, 1}};
+    attempts[2] = (struct attempt){.tenant = "acme", .id = {7, 1, 1}};
     open_stream("acme");
     io_report_ask(report, say, &count);
     attempts[0].account.at.moved.bytes[IO_READ] = 3000;
-    attempts[1].account.at.kernel.bytes[IO_WRITE] = 2000;
-    attempts[2].account.at.kernel.bytes[IO_READ] = 9000; /* granted, what its mover hasn't said yet */
+    attempts[2].account.at.kernel.bytes[IO_WRITE] = 2000;
+    attempts[1].account.at.kernel.bytes[IO_READ] = 9000; /* granted, what its mover hasn't said yet */
     report_again();
     ck_assert_uint_eq(status.jobs.count, 2);
     ck_assert_uint_eq(job(0)->job, 8);
@@ -165,8 +165,8 @@ START_TEST(the_jobs_that_moved_most_come_first_their_tasks_together)
     ck_assert_uint_eq(job(1)->job, 7);
     ck_assert_uint_eq(job(1)->read_bytes, 3000);
     ck_assert_uint_eq(job(1)->direct_written_bytes, 2000);
-    attempts[2].account.at.moved.bytes[IO_READ] = 9000; /* now it has */
-    attempts[2].account.at.kernel.bytes[IO_READ] = 9500;
+    attempts[1].account.at.moved.bytes[IO_READ] = 9000; /* now it has */
+    attempts[1].account.at.kernel.bytes[IO_READ] = 9500;
     report_again();
     ck_assert_uint_eq(status.jobs.count, 1);
     ck_assert_uint_eq(job(0)->read_bytes, 9000);
