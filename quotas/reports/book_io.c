@@ -28,19 +28,21 @@ struct charged {
     int64_t price; /* the least, of a GiB */
     bool any;      /* line */
     bool priced;   /* when it was placed */
+    bool changed;  /* since it began there are prices that no line of it has: any may have been lower */
 };
 
-static int find_charged(struct book *b, int64_t attempt, struct charged *ret, struct err *err)
+static int find_charged(struct book *b, int64_t attempt, int64_t at_utc_us, struct charged *ret, struct err *err)
 {
     sqlite3_stmt *s = b->sql[SQL_IO_CHARGED];
-    int r = db_bind(s, "i", attempt);
+    int r = db_bind(s, "ii", attempt, at_utc_us);
     if (r == 0)
         r = db_step(s, err);
     if (r == 1)
         *ret = (struct charged){.bytes = MIN((uint64_t)sqlite3_column_int64(s, 0), BYTES_MAX),
                                 .price = sqlite3_column_int64(s, 1),
                                 .any = sqlite3_column_int64(s, 2) > 0,
-                                .priced = sqlite3_column_int64(s, 3) > 0};
+                                .priced = sqlite3_column_int64(s, 3) > 0,
+                                .changed = sqlite3_column_int64(s, 4) > 0};
     sqlite3_reset(s);
     return MIN(r, 0);
 }
@@ -50,7 +52,7 @@ static uint64_t written_off(const struct charged *c, int64_t micros)
 {
     if (micros <= 0)
         return 0;
-    if (!c->any || c->price <= 0) /* nothing of it was charged, at whatever price */
+    if (!c->any || c->price <= 0 || c->changed) /* nothing was charged at what the rest costs, whatever that is */
         return BYTES_MAX;
     return (uint64_t)MIN(((money_wide)micros + 1) * GIB / (uint64_t)c->price, (money_wide)BYTES_MAX);
 }
@@ -84,7 +86,7 @@ int book_io_ended(struct book *b, int64_t attempt, const struct fact *fact, stru
     const struct fact_ended *e = &fact->ended;
     struct ledger_io_row row = {0};
     struct charged c = {0};
-    int r = find_charged(b, attempt, &c, err);
+    int r = find_charged(b, attempt, fact->at_utc_us, &c, err);
     if (r == 0 && is_measured(e->record.usage.io_bytes))
         r = MIN(book_run(b, SQL_ATTEMPT_IO, err, "iu", attempt, bytes_of(e->record.usage.io_bytes)), 0);
     if (is_counted(&e->record.usage))

@@ -43,8 +43,11 @@ const char *const book_sql_text[BOOK_SQL_COUNT] = {
     /* What was charged of its bytes, at the least price; had they one when it was placed? */
     [SQL_IO_CHARGED] = "SELECT coalesce(sum(amount), 0), coalesce(min(price), 0), count(*), (SELECT count(*)"
                        " FROM attempts a JOIN prices p ON p.version = a.price_version AND p.resource = '" RESOURCE_IO
-                       "' WHERE a.attempt = ?1) FROM charges WHERE attempt = ?1 AND resource = '" RESOURCE_IO
-                       "' AND kind = 'usage'",
+                       "' WHERE a.attempt = ?1), (SELECT count(*) FROM price_versions v JOIN attempts a ON a.attempt ="
+                       " ?1 WHERE v.from_utc_us > coalesce(a.started_utc_us, a.placed_utc_us) AND v.from_utc_us <= ?2"
+                       " AND NOT v.withdrawn AND v.version NOT IN (SELECT price_version FROM charges WHERE attempt ="
+                       " ?1 AND resource = '" RESOURCE_IO "')) FROM charges WHERE attempt = ?1 AND resource = '"
+                       RESOURCE_IO "' AND kind = 'usage'",
     [SQL_IO_DAY_ADD] = "INSERT INTO io_days VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
                        " ON CONFLICT DO UPDATE SET attempts = attempts + ?3, kernel_bytes = kernel_bytes + ?4,"
                        " told_bytes = told_bytes + ?5, uncounted_bytes = uncounted_bytes + ?6,"

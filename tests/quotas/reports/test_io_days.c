@@ -25,19 +25,31 @@ struct moved {
     bool unpriced, old, unmetered; /* it had no price; an agent that says no parts; a node that counts nothing */
 };
 
-static void setup(void)
+static void add_version(struct policy_change *p, int64_t from_utc_us, int64_t price)
+{
+    struct price_version *v = list_add(&p->prices, sizeof *v);
+    v->version = (uint32_t)p->prices.count;
+    v->from_utc_us = from_utc_us;
+    must(price > 0 ? counts_set(&v->per_gib, RESOURCE_IO, (uint64_t)price) : 0);
+}
+
+/* A third version: what a GiB costs from then on; -1: there is none. */
+static void set_prices(uint32_t version, int64_t from_utc_us, int64_t price)
 {
     struct fact f = {.kind = FACT_POLICY_SET, .at_utc_us = NOON - DAY_US};
+    f.policy = (struct policy_change){.version = version, .set_prices = true};
+    add_version(&f.policy, NOON - 10 * DAY_US, PRICE);
+    add_version(&f.policy, NOON - 9 * DAY_US, 0);
+    if (price >= 0)
+        add_version(&f.policy, from_utc_us, price);
+    journal_take(book, f);
+}
+
+static void setup(void)
+{
     book = journal_book(journal_path(path));
     report = (struct report){.database = path, .cell = "test", .book = book};
-    f.policy = (struct policy_change){.version = 1, .set_prices = true};
-    for (uint32_t i = 0; i < 2; i++) {
-        struct price_version *v = list_add(&f.policy.prices, sizeof *v);
-        v->version = i + 1;
-        v->from_utc_us = NOON - (10 - i) * DAY_US;
-        must(i == 0 ? counts_set(&v->per_gib, RESOURCE_IO, (uint64_t)PRICE) : 0);
-    }
-    journal_take(book, f);
+    set_prices(1, 0, -1);
 }
 
 static void teardown(void)
@@ -184,6 +196,22 @@ START_TEST(an_attempt_is_held_against_the_kernel)
 }
 END_TEST
 
+/* Five of ten are charged, by a renewal; the rest costs a tenth by then, and the platform pays it. */
+START_TEST(what_was_written_off_at_a_lower_price_is_not_lost)
+{
+    static const struct moved m = {.kernel = 10 * M, .told = 10 * M, .charged = 5 * M, .off_micros = M / 2};
+    const int64_t from[] = {NOON - 1000, NOON - 2500, NOON + 1};
+    set_prices(2, from[_i], PRICE / 10);
+    struct attempt_id id = begin(NOON - 2000, false);
+    renewed(id, NOON - 1500, 5 * M, 5 * M);
+    end(id, NOON, &m, 5 * M);
+    const struct ledger_io_row *is = look(NOON);
+    ck_assert_uint_eq(is->charged_bytes, 5 * M);
+    ck_assert_uint_eq(is->lost_bytes, _i == 0 ? 0 : 5 * M - M / 2 - 1); /* else it was no price of this attempt's */
+    ck_assert_uint_eq(is->written_off_bytes + is->lost_bytes, 5 * M);
+}
+END_TEST
+
 /* ---- many ---- */
 
 static const struct moved once = {.kernel = 10 * M, .told = 10 * M, .charged = 10 * M};
@@ -322,6 +350,7 @@ int main(void)
     TCase *t = tcase_create("io_days");
     journal_top_make();
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, what_was_written_off_at_a_lower_price_is_not_lost, 0, 3);
     tcase_add_loop_test(t, an_attempt_is_held_against_the_kernel, 0, (int)COUNT_OF(rows));
     tcase_add_test(t, what_moves_nothing_is_in_no_sum);
     tcase_add_test(t, one_that_pays_twice_does_not_make_up_for_one_that_pays_nothing);
