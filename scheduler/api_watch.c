@@ -67,13 +67,18 @@ void api_log(const struct call *c)
     bool ended = false;
     if (!call_may_job(c, call.job))
         return;
+    if (!core_has_task(c->api->core, call.job, call.task)) {
+        call_refuse(c, "not_found", "task", "this job has no such task", NULL);
+        return;
+    }
     const char *node = core_attempt_node(c->api->core, &id, &ended);
     if (node == NULL && core_attempt_is_past(c->api->core, id)) {
         call_refuse(c, "not_found", "task", "only the reports know this attempt any more", "reeve logs asks them");
         return;
     }
     if (node == NULL) {
-        call_refuse(c, "state", "task", "this task has not started on any node yet", "wait for it: job.wait");
+        call_refuse(c, "state", "task", "this task has not started on any node yet",
+                    "reeve why says what it waits for");
         return;
     }
     call.epoch = id.epoch;

@@ -190,6 +190,8 @@ void core_each_attempt(const struct core *c, const char *node, void (*fn)(void *
  * nothing but the default left out. `tenant` NULL: all that the node has, `whole`; else that one alone. The caller sets
  * the term, and clears it. */
 void core_shares(const struct core *c, const char *node, const char *tenant, struct shares_call *ret);
+/* Does the job, which is known, have a task of this number? */
+bool core_has_task(const struct core *c, uint64_t job, uint32_t task);
 /* Which node an attempt's logs are on (also of ended ones still known); epoch 0 = newest, filled in. NULL = unknown. */
 const char *core_attempt_node(const struct core *c, struct attempt_id *id, bool *ret_ended);
 /* Of one that core_attempt_node() doesn't know: is it over, or was it before the present one? Then the reports know. */

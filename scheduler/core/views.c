@@ -233,6 +233,12 @@ bool core_wait_view(const struct core *c, uint64_t job, struct core_now now, str
     return core_job_row(c, job, now, &ret->row);
 }
 
+bool core_has_task(const struct core *c, uint64_t job, uint32_t task)
+{
+    const struct job *j = job_find(c, job);
+    return j != NULL && job_has_task(j, task);
+}
+
 bool core_job_owner(const struct core *c, uint64_t job, const char **ret_tenant, uint32_t *ret_uid)
 {
     const struct job *j = job_find(c, job);

@@ -247,6 +247,16 @@ START_TEST(a_credit_is_posted_once)
 }
 END_TEST
 
+START_TEST(a_task_that_is_not_there_has_no_log)
+{
+    char code[64];
+    uint64_t job = submit("stay", "k1");
+    wait_for(job, "running");
+    ask(CALL_LOG, &(struct log_call){.job = job, .task = 99}, &(struct log_reply){0}, code);
+    ck_assert_str_eq(code, "not_found"); /* who waited for it to start would wait for ever */
+}
+END_TEST
+
 START_TEST(strangers_see_and_change_nothing)
 {
     uint64_t job = submit("stay", "k1");
@@ -552,6 +562,7 @@ int main(void)
     tcase_add_loop_test(t, a_running_job_outlives_the_scheduler, 0, 2);
     tcase_add_test(t, a_stopped_store_is_said_so_and_waited_for);
     tcase_add_test(t, a_credit_is_posted_once);
+    tcase_add_test(t, a_task_that_is_not_there_has_no_log);
     tcase_add_test(t, strangers_see_and_change_nothing);
     tcase_add_test(t, the_journals_head_is_signed_with_the_cells_key);
     tcase_add_test(t, a_second_reeved_leaves_the_first_alone);
