@@ -20,6 +20,7 @@ static int print_help(const struct command *c)
 static int unknown(const char *name)
 {
     struct nearest meant = nearest_to(name);
+    nearest_offer(&meant, "help");
     for (size_t i = 0; i < commands_count; i++)
         nearest_offer(&meant, commands[i].name);
     if (meant.name != NULL)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/io/clock.h"
+#include "base/task_state.h"
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/job_text.h"
@@ -138,6 +139,32 @@ static void print_list(struct cli *cli, const struct list_reply *reply, bool his
     buf_fini(&text);
 }
 
+/* What job_state() and final_state() call jobs. */
+static const char *const unfinished[] = {"pending", "held", "running", "suspended", "paused"};
+
+static bool may_be(const char *state, bool over, struct buf *known)
+{
+    bool found = false;
+    for (size_t i = 0; i < COUNT_OF(unfinished) && !over; i++) {
+        buf_addf(known, " %s", unfinished[i]);
+        found |= strcmp(state, unfinished[i]) == 0;
+    }
+    for (uint32_t i = TASK_SUCCEEDED; i < TASK_LEFT_OUT; i++) {
+        buf_addf(known, " %s", names_get(&task_state_names, i));
+        found |= strcmp(state, names_get(&task_state_names, i)) == 0;
+    }
+    return found;
+}
+
+static int check_state(struct cli *cli, const char *state, bool over)
+{
+    struct buf known = {0};
+    bool good = state == NULL || may_be(state, over, &known);
+    int code = good ? CLI_DONE : cli_usage(cli, "--state: '%.40s' is none of:%s", state, buf_text(&known));
+    buf_fini(&known);
+    return code;
+}
+
 static int list(struct cli *cli, const struct option_set *set, bool history, int argc, char **argv)
 {
     struct list_options o = {0};
@@ -145,6 +172,8 @@ static int list(struct cli *cli, const struct option_set *set, bool history, int
     if (cli_options(cli, set, &o, argc, argv, &words, 0, 0) < 0)
         return CLI_USAGE;
     free(words.v);
+    if (check_state(cli, o.state, history) != CLI_DONE)
+        return CLI_USAGE;
     struct list_call call = {.all_users = o.all, .limit = o.limit, .after = o.after, .finished = o.finished || history};
     struct list_reply reply = {0};
     if (str_set(&call.tenant, o.tenant) < 0 || str_set(&call.state, o.state) < 0)

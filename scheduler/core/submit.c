@@ -35,7 +35,11 @@ static const char *choose_tenant(struct core *c, const struct submit_call *call,
     if (tenant != NULL && core_user_may(c, user, uid, tenant))
         return tenant_find(c, tenant)->path;
     const char *who = user != NULL ? user : "?";
-    if (tenant == NULL)
+    if (tenant == NULL && core_user_is_admin(c, user, uid))
+        refusal_from(refusal, "tenant_required", "tenant",
+                     "name one with --tenant; reeve admin apply FILE makes tenants and says who is in them",
+                     "user %s belongs to no tenant", who);
+    else if (tenant == NULL)
         refusal_from(refusal, "tenant_required", "tenant",
                      "name one with --tenant, or ask an admin to add you to one", "user %s belongs to no tenant", who);
     else if (core_user_is_admin(c, user, uid))

@@ -145,6 +145,27 @@ START_TEST(help_is_asked_for_anywhere_but_behind_a_jobs_command)
 }
 END_TEST
 
+/* Nobody is asked for what can't be: said at once, with what to write. */
+static const struct mistake_row {
+    const char *args[DAEMON_ARGS_MAX + 1];
+    const char *says;
+} mistakes[] = {
+    {{"history", "--state", "foo"}, "reeve: history: --state: 'foo' is none of: succeeded failed cancelled"},
+    {{"history", "--state", "running"}, "reeve: history: --state: 'running' is none of: succeeded"},
+    {{"ps", "--state", "foo"}, "reeve: ps: --state: 'foo' is none of: pending held running suspended paused succeeded"},
+    {{"helo"}, "reeve: 'helo' is not a command; did you mean 'help'?"},
+    {{"ledger", "verify", "--dry-run"}, "reeve: ledger: --dry-run doesn't go with 'verify', only with: rerate"},
+};
+START_TEST(a_mistake_is_answered_with_what_to_write)
+{
+    struct buf text = {0};
+    setenv("REEVE_SOCKET", "/nowhere", 1);
+    ck_assert_int_eq(daemon_run("reeve", mistakes[_i].args, STDERR_FILENO, &text), 2);
+    ck_assert_msg(strncmp(buf_text(&text), mistakes[_i].says, strlen(mistakes[_i].says)) == 0, "%s", buf_text(&text));
+    buf_fini(&text);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("commands");
@@ -155,6 +176,7 @@ int main(void)
     tcase_add_loop_test(t, help_of_a_command_shows_every_option, 0, (int)commands_count);
     tcase_add_test(t, help_lists_every_command);
     tcase_add_loop_test(t, help_is_asked_for_anywhere_but_behind_a_jobs_command, 0, (int)COUNT_OF(asking));
+    tcase_add_loop_test(t, a_mistake_is_answered_with_what_to_write, 0, (int)COUNT_OF(mistakes));
     Suite *s = suite_create("cli/commands");
     suite_add_tcase(s, t);
     return run_suite(s);
