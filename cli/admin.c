@@ -216,6 +216,7 @@ static int on_proposal(struct cli *cli, const char *verb, const char *text, cons
 
 int cmd_admin(struct cli *cli, int argc, char **argv)
 {
+    static const char forms[] = "diff FILE, apply FILE, move FROM TO, policy, proposals, approve N, drop N";
     struct admin_options o = {0};
     struct words words = {0};
     if (cli_options(cli, &admin_options, &o, argc, argv, &words, 1, 3) < 0)
@@ -224,8 +225,8 @@ int cmd_admin(struct cli *cli, int argc, char **argv)
     int code;
     if (strcmp(verb, "move") == 0 && words.count == 3)
         code = move(cli, words.v[1], words.v[2], &o);
-    else if (words.count > 2 || (o.dry_run && path == NULL))
-        code = cli_usage(cli, "'%s' is none of: diff FILE, apply FILE, move FROM TO, policy", verb);
+    else if (words.count > 2)
+        code = cli_none_of(cli, &words, forms);
     else if (o.dry_run)
         code = cli_usage(cli, "--dry-run is for move; use diff to see what a file would change");
     else if (strcmp(verb, "policy") == 0 && path == NULL)
@@ -239,8 +240,7 @@ int cmd_admin(struct cli *cli, int argc, char **argv)
     else if ((strcmp(verb, "approve") == 0 || strcmp(verb, "drop") == 0) && path != NULL)
         code = on_proposal(cli, verb, path, o.reason);
     else
-        code = cli_usage(cli, "'%s' is none of: diff FILE, apply FILE, move FROM TO, policy, proposals, approve N, "
-                              "drop N", verb);
+        code = cli_none_of(cli, &words, forms);
     free(words.v);
     return code;
 }

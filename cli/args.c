@@ -65,6 +65,8 @@ static const struct option_row *look_up(const struct parser *p, const char *arg,
 
 static int no_option(const struct parser *p, const char *arg, struct err *err)
 {
+    if (arg[1] >= '0' && arg[1] <= '9')
+        return err_set(err, -EINVAL, "'%s' is not an option here; a word that begins with - stands behind --", arg);
     if (strncmp(arg, "--", 2) != 0)
         return err_set(err, -EINVAL, "'%s' is not an option here", arg);
     char name[NEAREST_MAX + 2];

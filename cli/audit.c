@@ -254,7 +254,7 @@ int cmd_audit(struct cli *cli, int argc, char **argv)
     else if (strcmp(verb, "head") == 0 && folder == NULL)
         code = head(cli);
     else
-        code = cli_usage(cli, "'%s' is none of: verify [FOLDER], head", verb);
+        code = cli_none_of(cli, &words, "verify [FOLDER], head");
     free(words.v);
     return code;
 }

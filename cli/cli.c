@@ -308,12 +308,25 @@ int cli_usage(struct cli *cli, const char *format, ...)
     return CLI_USAGE;
 }
 
+int cli_none_of(struct cli *cli, const struct words *words, const char *forms)
+{
+    struct buf text = {0};
+    for (size_t i = 0; i < words->count; i++) {
+        buf_add_str(&text, i > 0 ? " " : "");
+        format_safe(&text, words->v[i]);
+    }
+    int code = cli_usage(cli, "'%.80s' is none of: %s", buf_text(&text), forms);
+    buf_fini(&text);
+    return code;
+}
+
 int cli_unreachable(struct cli *cli, const struct err *err)
 {
     struct buf text = {0};
     format_safe(&text, err_text(err));
     fprintf(stderr, "reeve: %s: %s\n", cli->command, buf_text(&text));
-    if (err->code == -ENOENT || err->code == -ECONNREFUSED)
+    bool socket = strstr(err_text(err), "connect to") != NULL; /* and not a file */
+    if (socket && (err->code == -ENOENT || err->code == -ECONNREFUSED))
         fprintf(stderr, "       no system answers there; name it with --dir DIR, --socket PATH or REEVE_SOCKET\n");
     if (err->code == -ETIMEDOUT)
         fprintf(stderr, "       the program there stands still (stopped, a disk that hangs) or is overloaded:"

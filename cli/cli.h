@@ -60,9 +60,12 @@ int cli_refused(struct cli *cli, const struct refusal *refusal);
 int cli_usage(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 int cli_unreachable(struct cli *cli, const struct err *err);
 
+/* These words are none of the forms that the command has: "'move acme' is none of: ...". */
+struct words;
+int cli_none_of(struct cli *cli, const struct words *words, const char *forms);
+
 /* Parses a command's options; on -1 the person was told and the command returns CLI_USAGE. Also finds the sockets. */
 struct option_set;
-struct words;
 int cli_options(struct cli *cli, const struct option_set *set, void *into, int argc, char **argv, struct words *ret,
                 size_t words_min, size_t words_max) MUST_USE;
 /* An idempotency key of 128 random bits. -EIO. */

@@ -247,8 +247,7 @@ int cmd_ledger(struct cli *cli, int argc, char **argv)
     else if (words.count == 1 && strcmp(words.v[0], "rerate") == 0)
         code = rerate(cli, &o);
     else
-        code = cli_usage(cli, "'%s' is none of: verify, credit TENANT AMOUNT, adjust TENANT AMOUNT, rerate",
-                         words.v[0]);
+        code = cli_none_of(cli, &words, "verify, credit TENANT AMOUNT, adjust TENANT AMOUNT, rerate");
     free(words.v);
     return code;
 }

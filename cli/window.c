@@ -285,7 +285,7 @@ int cmd_window(struct cli *cli, int argc, char **argv)
     if (words.count == 1 && strcmp(words.v[0], "list") == 0)
         code = show_list(cli);
     if (code < 0)
-        code = cli_usage(cli, "'%s' is none of: add, list, change N, drop N", words.v[0]);
+        code = cli_none_of(cli, &words, "add, list, change N, drop N");
     free(words.v);
     return code;
 }

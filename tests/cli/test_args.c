@@ -63,6 +63,8 @@ static const struct {
     {"with no other", false, {"credit", "--some"}, NULL, "--some doesn't go with 'credit', only with: verify rerate"},
     {"nor with a part of one", false, {"rer", "--some"}, NULL, "--some doesn't go with 'rer', only with: "},
     {"unknown", false, {"--nope"}, NULL, "'--nope' is not an option here"},
+    {"a negative number", false, {"-5"}, NULL,
+     "'-5' is not an option here; a word that begins with - stands behind --"},
     {"unknown letter", false, {"-z"}, NULL, "'-z' is not an option here"},
     {"part of a name is not the name", false, {"--tex", "a"}, NULL,
      "'--tex' is not an option here; did you mean --text?"},

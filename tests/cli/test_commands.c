@@ -153,6 +153,9 @@ static const struct mistake_row {
     {{"history", "--state", "foo"}, "reeve: history: --state: 'foo' is none of: succeeded failed cancelled"},
     {{"history", "--state", "running"}, "reeve: history: --state: 'running' is none of: succeeded"},
     {{"ps", "--state", "foo"}, "reeve: ps: --state: 'foo' is none of: pending held running suspended paused succeeded"},
+    {{"admin", "move", "acme"}, "reeve: admin: 'move acme' is none of: diff FILE, apply FILE, move FROM TO"},
+    {{"audit", "head", "x"}, "reeve: audit: 'head x' is none of: verify [FOLDER], head"},
+    {{"ledger", "credit", "acme"}, "reeve: ledger: 'credit acme' is none of: verify, credit TENANT AMOUNT"},
     {{"helo"}, "reeve: 'helo' is not a command; did you mean 'help'?"},
     {{"ledger", "verify", "--dry-run"}, "reeve: ledger: --dry-run doesn't go with 'verify', only with: rerate"},
 };
