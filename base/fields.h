@@ -122,7 +122,8 @@ enum field_flag {
     FIELD_ALIKE = 128,  /* FIELD_STRUCT that many records say in the same bytes: where the reader remembers them
                            (base/alike.h) it is read once. A struct bytes without a row lies behind the member: what it
                            was read from, borrowed; empty where nobody remembers. */
-    FIELD_MAYBE = 256,  /* 0 is absent, which is below no minimum: only who gives a value is held to it */
+    FIELD_MAYBE = 256,  /* 0 is absent, which is below no minimum: only who gives a value is held to it.
+                           FIELD_COUNTS: an amount of 0 is refused */
     FIELD_KEYED = 32,   /* FIELD_LIST whose JSON is an object: the inner table's first row (a FIELD_STR) is the key */
 };
 

@@ -88,26 +88,28 @@ static const struct field bounds_rows[] = {
 };
 const struct fields resource_bounds_fields = FIELDS_TABLE("bounds", resource_bounds, bounds_rows);
 
+/* A quota of 0 would be none: who writes it means another thing. */
+#define GIVEN .flags = FIELD_MAYBE, .min = 1
 static const struct field quota_rows[] = {
-    FIELD_ROW(quota_rule, 1, "cpu", FIELD_CPU, max.cpu_milli, .max = CPU_MILLI_MAX,
+    FIELD_ROW(quota_rule, 1, "cpu", FIELD_CPU, max.cpu_milli, GIVEN, .max = CPU_MILLI_MAX,
               .help = "cores in use at once; absent = no limit"),
-    FIELD_ROW(quota_rule, 2, "memory", FIELD_SIZE, max.mem_bytes, .max = MEM_BYTES_MAX,
+    FIELD_ROW(quota_rule, 2, "memory", FIELD_SIZE, max.mem_bytes, GIVEN, .max = MEM_BYTES_MAX,
               .help = "memory in use at once"),
-    FIELD_ROW(quota_rule, 3, "scratch", FIELD_SIZE, max.scratch_bytes, .max = MEM_BYTES_MAX,
+    FIELD_ROW(quota_rule, 3, "scratch", FIELD_SIZE, max.scratch_bytes, GIVEN, .max = MEM_BYTES_MAX,
               .help = "scratch in use at once"),
-    FIELD_ROW(quota_rule, 4, "generic", FIELD_COUNTS, max.generic, .max = RESOURCE_GENERIC_MAX,
+    FIELD_ROW(quota_rule, 4, "generic", FIELD_COUNTS, max.generic, .flags = FIELD_MAYBE, .max = RESOURCE_GENERIC_MAX,
               .help = "units in use at once: {gpu: 8}"),
-    FIELD_ROW(quota_rule, 5, "max_running", FIELD_U64, max_running, .help = "tasks running at once"),
-    FIELD_ROW(quota_rule, 6, "max_queued", FIELD_U64, max_queued, .help = "tasks waiting"),
+    FIELD_ROW(quota_rule, 5, "max_running", FIELD_U64, max_running, GIVEN, .help = "tasks running at once"),
+    FIELD_ROW(quota_rule, 6, "max_queued", FIELD_U64, max_queued, GIVEN, .help = "tasks waiting"),
     FIELD_ROW(quota_rule, 7, "guaranteed", FIELD_STRUCT, guaranteed, .of = &resources_fields,
               .help = "its own, beside what those below it have; beyond it, it borrows"),
     FIELD_ROW(quota_rule, 8, "borrow", FIELD_STRUCT, borrow, .of = &resource_bounds_fields,
               .help = "the most it and all below it may borrow; absent = no limit"),
     FIELD_ROW(quota_rule, 9, "lend", FIELD_STRUCT, lend, .of = &resource_bounds_fields,
               .help = "the most it and all below it lend to others; absent = all that is free"),
-    FIELD_ROW(quota_rule, 10, "submits_per_minute", FIELD_U32, submits_per_minute, .max = RATE_MAX,
+    FIELD_ROW(quota_rule, 10, "submits_per_minute", FIELD_U32, submits_per_minute, GIVEN, .max = RATE_MAX,
               .help = "tasks submitted; a minute's worth may come at once"),
-    FIELD_ROW(quota_rule, 11, "starts_per_minute", FIELD_U32, starts_per_minute, .max = RATE_MAX,
+    FIELD_ROW(quota_rule, 11, "starts_per_minute", FIELD_U32, starts_per_minute, GIVEN, .max = RATE_MAX,
               .help = "tasks started; a minute's worth may start at once"),
 };
 const struct fields quota_rule_fields = FIELDS_TABLE("quota", quota_rule, quota_rows);
@@ -123,9 +125,9 @@ static const struct field tenant_rows[] = {
               .help = "login names or uid:N that may submit here and below"),
     FIELD_ROW(tenant_rule, 5, "network_host", FIELD_BOOL, network_host,
               .help = "may its jobs ask for network: host"),
-    FIELD_ROW(tenant_rule, 6, "weight", FIELD_U32, weight, .max = WEIGHT_MAX,
+    FIELD_ROW(tenant_rule, 6, "weight", FIELD_U32, weight, GIVEN, .max = WEIGHT_MAX,
               .help = "share among siblings, 1 to 10000; default 1"),
-    FIELD_ROW(tenant_rule, 7, "weights", FIELD_COUNTS, weights, .max = RESOURCE_GENERIC_MAX + 2,
+    FIELD_ROW(tenant_rule, 7, "weights", FIELD_COUNTS, weights, .flags = FIELD_MAYBE, .max = RESOURCE_GENERIC_MAX + 2,
               .help = "of a resource, where it isn't the weight: {gpu: 3}; cpu, memory or a generic one"),
     FIELD_ROW(tenant_rule, 8, "io", FIELD_STRUCT, io, .of = &io_rule_fields,
               .help = "what it has of each node's disk"),

@@ -115,10 +115,14 @@ static int no_object(struct reading *rd, const struct fields *f, const struct fi
 
 /* --- numbers ---------------------------------------------------------------------------------------------- */
 
+#define LEAVE_OUT "; leave it out for no limit, or the default"
+
 static int store_u64(struct reading *rd, const struct field *row, const struct tree_node *n, void *value,
                      const struct place *at, uint64_t number)
 {
     int rc = field_accept_u64(row, number, rd->err);
+    if (rc < 0 && number == 0 && (row->flags & FIELD_MAYBE) != 0)
+        rc = err_set(rd->err, rc, "0 is below %" PRIu64 LEAVE_OUT, row->min);
     if (rc == 0)
         field_set_u64(row, value, number);
     return settle(rd, n, at, rc);
@@ -414,6 +418,8 @@ static int read_counts(struct reading *rd, const struct field *row, const struct
         rc = accept_key(rd, e, up);
         if (rc == 0)
             rc = amount_of(rd, row, e, &at, &amount);
+        if (rc == 0 && amount == 0 && (row->flags & FIELD_MAYBE) != 0)
+            rc = settle(rd, e, &at, err_set(rd->err, -EINVAL, "0 is below 1" LEAVE_OUT));
         if (rc < 0)
             return rc;
         if (counts_set(value, e->key, amount) < 0)
