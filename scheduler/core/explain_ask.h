@@ -87,13 +87,13 @@ struct node_lacks {
     int64_t beside_us;     /* of kept: so long it could run */
 };
 void explain_lacks(struct question *q, const struct shape *s, struct node *n, struct node_lacks *ret);
-/* 0: it would start there. The less the sooner it can be cured by whoever waits. */
 /* The time limit with which it would be over when a window begins, as people write one; 0: there is none. */
 uint64_t explain_limit_before(const struct question *q, int64_t begin_utc_us);
 /* "closes at ... until ... for: firmware (window 2)" */
 void explain_window_words(const struct fact_window *w, int64_t utc_us, char *out, size_t size);
 /* Another limit is another submission: not of a job of which something runs. */
 bool explain_may_limit(const struct question *q, uint64_t limit_ms);
+/* 0: it would start there. The less the sooner it can be cured by whoever waits. */
 uint32_t explain_lacks_rank(const struct node_lacks *l);
 void explain_lacks_say(struct question *q, const struct shape *s, const struct node_lacks *l);
 /* The first of its tasks that waits to start again. NULL: none. */
