@@ -426,6 +426,14 @@ static void unlink_grant(struct fairq *q, struct grant *g)
     q->in_flight--;
 }
 
+static void note_done(struct fairq *q, uint32_t tenant, int64_t now_ns)
+{
+    if (q->done_tenant != tenant)
+        q->done_other_ns = q->done_ns;
+    q->done_tenant = tenant;
+    q->done_ns = now_ns;
+}
+
 bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_ns)
 {
     struct grant *g = grant_of(q, grant);
@@ -442,6 +450,7 @@ bool fairq_done(struct fairq *q, fq_id grant, uint64_t moved_bytes, int64_t now_
     q->times.stuck -= g->stuck;
     latency_add(&q->times.served, now_ns - g->since_ns);
     window_done(&q->window, cost_ns);
+    note_done(q, (uint32_t)(t - q->tenants), now_ns);
     give_back(q, t, g->cost_ns - cost_ns);
     t->seen.moved_bytes += moved_bytes;
     t->in_flight--;
@@ -482,13 +491,26 @@ static int64_t patience(const struct fairq *q)
     return MAX(q->window.limit_ns * FQ_LATE_FACTOR * PPM / q->window.speed_ppm, FQ_LATE_MIN_NS);
 }
 
-static void leave_window(struct fairq *q, struct grant *g, struct tenant *t)
+static void leave_window(struct fairq *q, struct grant *g, struct tenant *t, int64_t now_ns)
 {
     g->late = true;
+    g->late_ns = now_ns;
     q->in_flight_ns -= g->cost_ns;
     t->seen.in_flight_ns -= g->cost_ns;
     t->seen.late_ns += g->cost_ns;
     place_leave(q, t);
+}
+
+/* It is late, and what others were granted is done, then and a while after that: it isn't the disk. */
+static void find_slow(struct fairq *q, struct grant *g, struct tenant *t, int64_t now_ns)
+{
+    int64_t others_ns = q->done_tenant == (uint32_t)(t - q->tenants) ? q->done_other_ns : q->done_ns;
+    if (others_ns <= g->late_ns)
+        return;
+    if (g->passed_ns == 0)
+        g->passed_ns = others_ns;
+    if (others_ns - g->passed_ns >= FQ_SLOW_SEEN_NS)
+        t->slow_until_ns = now_ns + FQ_SLOW_NS;
 }
 
 static bool is_stuck(const struct fairq *q, const struct grant *g, int64_t now_ns)
@@ -504,7 +526,8 @@ static void find_late(struct fairq *q, int64_t now_ns)
         struct grant *g = &q->grants[i];
         struct tenant *t = tenant_of_stream(q, &q->streams[g->stream]);
         if (!g->late)
-            leave_window(q, g, t);
+            leave_window(q, g, t, now_ns);
+        find_slow(q, g, t, now_ns);
         if (g->stuck || !is_stuck(q, g, now_ns))
             continue;
         q->working -= is_working(t);
@@ -542,6 +565,7 @@ int fairq_view(const struct fairq *q, fq_id tenant, struct fq_view *ret)
     if (t == NULL)
         return -ENOENT;
     *ret = t->seen;
+    ret->slow_until_ns = t->slow_until_ns;
     if (t->place == LIMITED) {
         ret->until_ns = q->caps[t->parked_at].unlock_ns;
         ret->cap = t->parked_at + 1;

@@ -21,7 +21,8 @@
  * off; who was let out takes part in the order above. So over any interval T, of all under it together,
  *   bytes <= bytes_per_s * (T + FQ_BURST_NS) + one chunk                           (operations, device time: the same)
  *
- *   Bound, for any two tenants with work, without reservations and caps, over any interval:
+ *   Bound, for any two tenants with work, without reservations and caps, over any interval in which neither is late or
+ *   slow:
  *     |D_f/w_f - D_m/w_m| <= C_f/w_f + C_m/w_m + 2q        (D: what they were charged, C: their largest chunk)
  *   With q = 0 this is start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996.
  *
@@ -31,8 +32,10 @@
  * Charging: the cost of a chunk is charged when it is granted; what was not moved is given back once, when it is done.
  * An operation that takes four times as long as a full window does (25 ms at least) is late: it leaves the window, for
  * others to use, and its tenant is granted nothing more until it comes back. So whoever moves slowly (a mover that has
- * next to no cpu, a file system that hangs) keeps the disk idle for nobody but itself. One that takes ten times what it
- * should (one second at least) is stuck, and said to be.
+ * next to no cpu, a file system that hangs) keeps the disk idle for nobody but itself. Where operations of others are
+ * done all the while, it isn't the disk that is slow: for a second from then on its tenant has one operation out at a
+ * time, so that the next that is late has next to nothing of the window. One that takes ten times what it should (one
+ * second at least) is stuck, and said to be.
  *
  * Ownership: the queue owns everything; ids are plain values, and find nothing once what they named is gone.
  * Bounds:    all of struct fairq_setup, given at birth; beyond them -ENOSPC.
@@ -55,6 +58,8 @@
 #define FQ_DEBT_NS INT64_C(10000000000)
 #define FQ_LATE_MIN_NS INT64_C(25000000)
 #define FQ_LATE_FACTOR 4
+#define FQ_SLOW_SEEN_NS INT64_C(5000000)   /* so long others' are done while one is late */
+#define FQ_SLOW_NS INT64_C(1000000000)
 #define FQ_STUCK_MIN_NS INT64_C(1000000000)
 #define FQ_STUCK_FACTOR 10
 
@@ -123,6 +128,7 @@ struct fq_view {
     int64_t charged_ns; /* net, since it was added */
     uint64_t granted_ops, moved_bytes;
     int64_t in_flight_ns, late_ns, stuck_ns; /* in the window; out of it; of the latter */
+    int64_t slow_until_ns;                 /* one operation at a time until then */
     int64_t ahead_ns; /* device time that others of its weight get before it is its turn */
 };
 

@@ -42,7 +42,8 @@ static void make_eligible(struct fairq *q, struct tenant *t, int64_t now_ns)
 
 void place_enter(struct fairq *q, struct tenant *t, int64_t now_ns)
 {
-    if (t->place != NOWHERE || t->seen.late_ns > 0 || !work_is_there(t))
+    bool waits = t->seen.late_ns > 0 || (t->in_flight > 0 && now_ns < t->slow_until_ns);
+    if (t->place != NOWHERE || waits || !work_is_there(t))
         return;
     t->start = MAX(t->start, q->virtual_now); /* no credit is kept */
     struct cap *over = cap_over(q, t, now_ns);

@@ -2,7 +2,7 @@
  * state - what fairq*.c share: the queue's tables. Nobody else includes it.
  *
  * A tenant is in exactly one place:
- *   NOWHERE   nothing can be granted to it: no work, all of it in flight, or stuck
+ *   NOWHERE   nothing can be granted to it: no work, all of it in flight, something late, or slow with one in flight
  *   WAITING   in `waiting`, by start: S > V + q
  *   ELIGIBLE  in `eligible`, by start, and in `finish`, by finish; stays so until it is served
  *   LIMITED   in `parked` of the cap that holds it longest, by turn; with a reservation in its `behind` as well
@@ -52,6 +52,7 @@ struct tenant {
     int64_t start;             /* S */
     int64_t finish;            /* S and what its next chunk takes, as of when it became eligible */
     int64_t counted_ns;        /* the last time until which a cap held it that was counted */
+    int64_t slow_until_ns;     /* one at a time; 0: it never was */
     int64_t reserve_ns;        /* its reservation is behind once served_ns is there */
     struct heap jobs;          /* those with something to grant, by start tag */
     int64_t job_now;           /* the tag served last: a job that comes back starts there */
@@ -83,6 +84,7 @@ struct grant {
     struct slot slot;
     uint32_t stream, older, newer;
     int64_t cost_ns, since_ns;
+    int64_t late_ns, passed_ns; /* when it left the window; when something of others was done since, as first seen */
     uint64_t bytes;
     enum io_dir dir;
     bool random, late, stuck;
@@ -110,6 +112,8 @@ struct fairq {
     uint32_t working;          /* tenants with something pending or in flight, and not stuck */
     uint32_t seen_tenant, other_tenant; /* the last two different ones that posted or were served */
     int64_t seen_ns, other_ns;
+    uint32_t done_tenant;      /* of which something was done last, */
+    int64_t done_ns, done_other_ns; /* when, and when last of any other */
 };
 
 /* fairq_place.c: where a tenant is. */
