@@ -40,6 +40,16 @@ static uint64_t small(uint32_t tasks, uint64_t seconds)
     return world_submit(&w, "acme", spec);
 }
 
+/* What was in the larger one's way ends. */
+static void starts_after(uint64_t other, uint64_t before)
+{
+    run_all(other, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        ck_assert(world_end(&w, other, i, END_EXIT, 0, SECOND));
+    ck_assert_uint_eq(world_decide(&w), 4);
+    ck_assert_uint_eq(live(before, 4), 4);
+}
+
 START_TEST(the_rest_of_a_gang_starts_beside_a_larger_one_that_finds_no_room)
 {
     begin(1, 5, 0, 0);
@@ -55,16 +65,12 @@ START_TEST(the_rest_of_a_gang_starts_beside_a_larger_one_that_finds_no_room)
     ck_assert_uint_eq(world_decide(&w), 1);
     ck_assert(is_live(rest, 3)); /* three cores are free, and the larger has its four when the other ends */
     ck_assert_uint_eq(live(before, 4), 0);
-    run_all(other, 2);
-    for (uint32_t i = 0; i < 2; i++)
-        ck_assert(world_end(&w, other, i, END_EXIT, 0, SECOND));
-    ck_assert_uint_eq(world_decide(&w), 4);
-    ck_assert_uint_eq(live(before, 4), 4);
+    starts_after(other, before);
     end();
 }
 END_TEST
 
-/* The same with a node less: the rest would be there when the larger is to start. */
+/* The same with a core less: the rest would be there when the larger is to start. */
 START_TEST(the_rest_delays_no_larger_one_that_was_promised)
 {
     begin(1, 4, 0, 0);
@@ -83,11 +89,7 @@ START_TEST(the_rest_delays_no_larger_one_that_was_promised)
                                            "this one may run beyond their start");
     ck_assert_str_eq(r.change, "time_limit <= 50s");
     fields_clear(&why_reply_fields, &r);
-    run_all(other, 2);
-    for (uint32_t i = 0; i < 2; i++)
-        ck_assert(world_end(&w, other, i, END_EXIT, 0, SECOND));
-    ck_assert_uint_eq(world_decide(&w), 4);
-    ck_assert_uint_eq(live(before, 4), 4);
+    starts_after(other, before);
     ck_assert(!is_live(rest, 3));
     end();
 }
@@ -108,11 +110,7 @@ START_TEST(the_rest_starts_where_a_quota_is_too_little_for_the_larger)
         pass(10 * SECOND);
         ck_assert_uint_eq(world_decide(&w), 0);
     }
-    run_all(other, 2);
-    for (uint32_t i = 0; i < 2; i++)
-        ck_assert(world_end(&w, other, i, END_EXIT, 0, SECOND));
-    ck_assert_uint_eq(world_decide(&w), 4);
-    ck_assert_uint_eq(live(before, 4), 4);
+    starts_after(other, before);
     end();
 }
 END_TEST
