@@ -224,7 +224,7 @@ static int verify(struct cli *cli, const struct audit_options *o, const char *fo
             print_text(cli, &a, buf_text(&chain), upto);
         buf_fini(&chain);
     }
-    int code = rc < 0 ? cli_unreachable(cli, &err) : a.findings_total == 0 ? CLI_DONE : CLI_REFUSED;
+    int code = rc < 0 ? cli_failed(cli, &err) : a.findings_total == 0 ? CLI_DONE : CLI_REFUSED;
     audit_fini(&a);
     return code;
 }

@@ -320,19 +320,24 @@ int cli_none_of(struct cli *cli, const struct words *words, const char *forms)
     return code;
 }
 
-int cli_unreachable(struct cli *cli, const struct err *err)
+int cli_failed(struct cli *cli, const struct err *err)
 {
     struct buf text = {0};
     format_safe(&text, err_text(err));
     fprintf(stderr, "reeve: %s: %s\n", cli->command, buf_text(&text));
-    bool socket = strstr(err_text(err), "connect to") != NULL; /* and not a file */
-    if (socket && (err->code == -ENOENT || err->code == -ECONNREFUSED))
+    buf_fini(&text);
+    return CLI_UNREACHABLE;
+}
+
+int cli_unreachable(struct cli *cli, const struct err *err)
+{
+    int code = cli_failed(cli, err);
+    if (err->code == -ENOENT || err->code == -ECONNREFUSED)
         fprintf(stderr, "       no system answers there; name it with --dir DIR, --socket PATH or REEVE_SOCKET\n");
     if (err->code == -ETIMEDOUT)
         fprintf(stderr, "       the program there stands still (stopped, a disk that hangs) or is overloaded:"
                         " see its log, start it again, then ask once more\n");
-    buf_fini(&text);
-    return CLI_UNREACHABLE;
+    return code;
 }
 
 /* ---- shared pieces of commands ---------------------------------------------------------------------------- */
@@ -395,4 +400,12 @@ int job_ref_parse(const char *text, struct job_ref *ret, struct err *err)
         return err_set(err, -EINVAL, "'%.40s' is not a job; write 812, or 812.17 for one task", text);
     *ret = (struct job_ref){parts[0], (uint32_t)parts[1], (uint32_t)parts[2], count > 1, count > 2};
     return 0;
+}
+
+void cli_print(const struct cli *cli, const struct buf *text)
+{
+    struct buf lines = {0};
+    format_fold(&lines, buf_text(text), cli->width);
+    fputs(buf_text(&lines), stdout);
+    buf_fini(&lines);
 }

@@ -58,7 +58,8 @@ int cli_try(struct cli *cli, enum client_method method, const void *params, void
 /* Says what went wrong on stderr (or as JSON on stdout) and returns the exit code. */
 int cli_refused(struct cli *cli, const struct refusal *refusal);
 int cli_usage(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
-int cli_unreachable(struct cli *cli, const struct err *err);
+int cli_failed(struct cli *cli, const struct err *err); /* it couldn't be asked, or read; CLI_UNREACHABLE */
+int cli_unreachable(struct cli *cli, const struct err *err); /* the same of a program: and what to do about it */
 
 /* These words are none of the forms that the command has: "'move acme' is none of: ...". */
 struct words;
@@ -68,6 +69,9 @@ int cli_none_of(struct cli *cli, const struct words *words, const char *forms);
 struct option_set;
 int cli_options(struct cli *cli, const struct option_set *set, void *into, int argc, char **argv, struct words *ret,
                 size_t words_min, size_t words_max) MUST_USE;
+/* Lines for a person, no wider than the terminal. */
+struct buf;
+void cli_print(const struct cli *cli, const struct buf *text);
 /* An idempotency key of 128 random bits. -EIO. */
 #define CLI_KEY_MAX 40
 int cli_new_key(char out[CLI_KEY_MAX], struct err *err) MUST_USE;

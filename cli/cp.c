@@ -108,14 +108,13 @@ static bool is_folder(int fd, const struct stat *st)
 /* Would it be made below, or in place of, what is copied? Then there would be no end to it. */
 static bool is_within(int dir, const char *name, const struct stat *source)
 {
-    struct stat at, above;
+    struct stat at;
     CLEANUP(close_p) int up = fcntl(dir, F_DUPFD_CLOEXEC, 0), there = openat(dir, name, O_PATH | O_CLOEXEC);
     if (there >= 0 && is_folder(there, source))
         return true;
     while (up >= 0 && !is_folder(up, source)) {
         int next = openat(up, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        bool top = next < 0 || fstat(up, &at) < 0 || fstat(next, &above) < 0 ||
-                   (at.st_dev == above.st_dev && at.st_ino == above.st_ino);
+        bool top = next < 0 || fstat(up, &at) < 0 || is_folder(next, &at);
         close_p(&up);
         up = next;
         if (top)

@@ -492,10 +492,7 @@ static void print_view(struct cli *cli, const struct job_view *v, const struct j
             put_attempt(cli, &text, v, &((const struct attempt_view *)v->attempts.v)[i]);
     else
         put_attempts_table(cli, &text, v);
-    struct buf lines = {0};
-    format_fold(&lines, buf_text(&text), cli->width);
-    fputs(buf_text(&lines), stdout);
-    buf_fini(&lines);
+    cli_print(cli, &text);
     buf_fini(&text);
 }
 

@@ -175,24 +175,24 @@ static void add_words(struct service *s, const struct strs *words)
         service_arg(s, "%s", words->v[i]);
 }
 
-int system_describe(struct system *up, struct err *err)
+/* What the scheduler and the reports are called with alike. */
+static void add_cell(struct service *s, const char *store, const char *cell, unsigned user)
 {
-    const char *url = up->redis_url != NULL ? up->redis_url : "unix:redis/redis.sock";
-    char name[24];
-    system_name(up->dir, name);
-    describe_redis(&up->services[REDIS]);
-
-    struct service *s = &up->services[REEVED];
-    *s = (struct service){.name = "reeved", .program = "reeved", .cwd = ".", .patience_ms = 10000,
-                          .answers = reeved_answers, .pidfd = -1};
     service_arg(s, "--dir");
     service_arg(s, ".");
     service_arg(s, "--redis");
-    service_arg(s, "%s", url);
+    service_arg(s, "%s", store);
     service_arg(s, "--cell");
-    service_arg(s, "%s", name);
+    service_arg(s, "%s", cell);
     service_arg(s, "--user");
-    service_arg(s, "%u:%u", UID_SCHEDULER, UID_SCHEDULER);
+    service_arg(s, "%u:%u", user, user);
+}
+
+static void describe_reeved(struct service *s, const struct system *up, const char *store, const char *cell)
+{
+    *s = (struct service){.name = "reeved", .program = "reeved", .cwd = ".", .patience_ms = 10000,
+                          .answers = reeved_answers, .pidfd = -1};
+    add_cell(s, store, cell, UID_SCHEDULER);
     service_arg(s, "--agent-uid");
     service_arg(s, "%u", UID_AGENT);
     service_arg(s, "--report-uid");
@@ -203,14 +203,16 @@ int system_describe(struct system *up, struct err *err)
         service_arg(s, "--slice=%s", up->slice);
     if (up->pause_max != NULL)
         service_arg(s, "--pause-max=%s", up->pause_max);
+}
 
-    s = &up->services[WARDEN];
+static int describe_warden(struct service *s, const struct system *up, const char *cgroup, struct err *err)
+{
     *s = (struct service){.name = "warden", .program = "reeve-warden", .cwd = ".", .patience_ms = 20000,
                           .answers = node_answers, .pidfd = -1};
     service_arg(s, "--dir");
     service_arg(s, ".");
     service_arg(s, "--cgroup");
-    service_arg(s, "%s", name);
+    service_arg(s, "%s", cgroup);
     service_arg(s, "--agent-uid");
     service_arg(s, "%u", UID_AGENT);
     service_arg(s, "--agent-gid");
@@ -226,23 +228,29 @@ int system_describe(struct system *up, struct err *err)
     service_arg(s, "--dir");
     service_arg(s, ".");
     add_words(s, &up->node.agent);
+    return 0;
+}
 
-    s = &up->services[REPORTD];
+static void describe_reportd(struct service *s, const struct system *up, const char *store, const char *cell)
+{
     *s = (struct service){.name = "reportd", .program = "reeve-reportd", .cwd = ".", .patience_ms = 10000,
                           .answers = reportd_answers, .pidfd = -1};
-    service_arg(s, "--dir");
-    service_arg(s, ".");
-    service_arg(s, "--redis");
-    service_arg(s, "%s", url);
-    service_arg(s, "--cell");
-    service_arg(s, "%s", name);
-    service_arg(s, "--user");
-    service_arg(s, "%u:%u", UID_REPORT, UID_REPORT);
+    add_cell(s, store, cell, UID_REPORT);
     if (up->http_port != UINT32_MAX) {
         service_arg(s, "--http-port");
         service_arg(s, "%" PRIu32, up->http_port);
     }
-    return 0;
+}
+
+int system_describe(struct system *up, struct err *err)
+{
+    const char *store = up->redis_url != NULL ? up->redis_url : "unix:redis/redis.sock";
+    char name[24];
+    system_name(up->dir, name);
+    describe_redis(&up->services[REDIS]);
+    describe_reeved(&up->services[REEVED], up, store, name);
+    describe_reportd(&up->services[REPORTD], up, store, name);
+    return describe_warden(&up->services[WARDEN], up, name, err);
 }
 
 bool system_uses(const struct system *up, int service)

@@ -111,10 +111,7 @@ static void print_why(struct cli *cli, uint64_t job, const struct why_reply *r)
         buf_add_str(&text, "\n");
     }
     put_estimate(&text, r);
-    struct buf lines = {0};
-    format_fold(&lines, buf_text(&text), cli->width);
-    fputs(buf_text(&lines), stdout);
-    buf_fini(&lines);
+    cli_print(cli, &text);
     buf_fini(&text);
 }
 
