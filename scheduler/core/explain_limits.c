@@ -233,15 +233,15 @@ static void ask(struct question *q, const struct fact *f, bool rates, bool other
     bool starts = fact_placements(f) > 0; /* who goes on is asked before anything is kept */
     openings_add(q->core, &openings, f); /* they would be by then */
     ask_ledger(q, f, &plain);
-    if (starts)
-        preempt_keep_others(q->core, q->job->shape, true);
-    ask_ledger(q, f, &kept);
+    bool any = starts && preempt_keep_others(q->core, q->job->shape, true);
+    if (any)
+        ask_ledger(q, f, &kept);
     if (rates)
-        say(q, &kept, &plain, true);
+        say(q, any ? &kept : &plain, &plain, true);
     if (others)
-        say(q, &kept, &plain, false);
-    if (starts)
-        preempt_keep_others(q->core, q->job->shape, false);
+        say(q, any ? &kept : &plain, &plain, false);
+    if (any)
+        (void)preempt_keep_others(q->core, q->job->shape, false);
     openings_undo(q->core, &openings);
     openings_fini(&openings);
 }

@@ -54,13 +54,18 @@ void preempt_undo(struct core *c, struct plan *p)
         use_all(c, &p->kept[--p->kept_count], false);
 }
 
-void preempt_keep_others(const struct core *c, const struct shape *s, bool there)
+bool preempt_keep_others(const struct core *c, const struct shape *s, bool there)
 {
     struct shape *shapes[RESERVE_MAX];
     size_t count = reserve_waiting_for_victims(c, shapes);
-    for (size_t i = 0; i < count; i++)
-        if (shapes[i] != s)
-            use_all(c, &(struct kept_use){shapes[i], reserve_tasks(c, shapes[i])}, there);
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        if (shapes[i] == s)
+            continue;
+        use_all(c, &(struct kept_use){shapes[i], reserve_tasks(c, shapes[i])}, there);
+        any = true;
+    }
+    return any;
 }
 
 static void stop_some(const struct preempt_asking *a, const struct preempt_offer *o, size_t count)

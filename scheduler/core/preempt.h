@@ -26,8 +26,9 @@ bool preempt_is_on(const struct core *c, const struct shape *s);
 /* For the start `f` of e's next attempt; has_room: some node has room for it now. true: some are being stopped for it,
  * or may be soon: it has to be asked again each turn. When they are, it has a promise. */
 bool preempt_for(struct core *c, struct plan *p, const struct entry *e, struct fact *f, bool has_room);
-/* The same for a question: what a turn will have kept in the ledger for others when it asks a task of this shape. */
-void preempt_keep_others(const struct core *c, const struct shape *s, bool there);
+/* The same for a question: what a turn will have kept in the ledger for others when it asks a task of this shape.
+ * false: nothing. */
+bool preempt_keep_others(const struct core *c, const struct shape *s, bool there);
 /* Ends what the turn kept in the ledger for whom somebody goes. */
 void preempt_undo(struct core *c, struct plan *p);
 /* Stops that this shape waits for, on how many nodes, and the first of them. 0: none. */
