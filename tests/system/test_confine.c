@@ -255,10 +255,7 @@ START_TEST(test_a_killed_keeper_takes_the_job_along)
 {
     struct run r = driver_run(&d, shell("echo up; sleep 60"));
     struct task t;
-    char byte;
-    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    ck_assert(driver_link(&t, NULL));
-    ck_assert_int_eq(read(t.out, &byte, 1), 1);
+    start(&r, &t);
     kill(keeper_pid(), SIGKILL);
     char rest[64];
     while (read(t.out, rest, sizeof rest) > 0) /* ends only when every process inside is gone */
@@ -478,10 +475,8 @@ START_TEST(test_a_keeper_is_small)
 {
     struct run r = driver_run(&d, shell("echo up; sleep 30"));
     struct task t;
-    char byte, command[160];
-    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    ck_assert(driver_link(&t, NULL));
-    ck_assert_int_eq(read(t.out, &byte, 1), 1);
+    char command[160];
+    start(&r, &t);
     snprintf(command, sizeof command, "awk '/^(Pss_Anon|Private_Clean|Private_Dirty):/ {n += $2} END {print n}' "
              "/proc/%d/smaps_rollup", (int)keeper_pid());
     int added = count_lines(command);

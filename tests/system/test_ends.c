@@ -138,10 +138,7 @@ START_TEST(test_stop_gives_grace_and_keeps_its_cause)
 {
     struct run r = driver_run(&d, shell("trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"));
     struct task t;
-    char byte;
-    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    ck_assert(driver_link(&t, NULL));
-    ck_assert_int_eq(read(t.out, &byte, 1), 1);
+    start(&r, &t);
     driver_say(&t, (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = 10000});
     driver_end(&d, &t, &e);
     check_end(END_CANCELLED, 5, 0);
@@ -155,10 +152,7 @@ START_TEST(test_stop_kills_after_the_grace)
         python(
             "import signal\nsignal.signal(15,signal.SIG_IGN)\nprint('r',flush=True)\nwhile True: signal.pause()"));
     struct task t;
-    char byte;
-    ck_assert_uint_eq(driver_launch(&d, &r, &t), OP_DONE);
-    ck_assert(driver_link(&t, NULL));
-    ck_assert_int_eq(read(t.out, &byte, 1), 1);
+    start(&r, &t);
     driver_say(&t, (struct keeper_message){.op = KEEPER_STOP, .cause = END_CANCELLED, .grace_ms = 200});
     driver_end(&d, &t, &e);
     check_end(END_CANCELLED, 0, SIGKILL);
